@@ -1,0 +1,1 @@
+//! cratedigger exports Spotify data on a schedule.

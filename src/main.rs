@@ -1,0 +1,2 @@
+//! The binary: parse, start logging, one call, exit code.
+fn main() {}
