@@ -1,1 +1,5 @@
-//! cratedigger exports Spotify data on a schedule.
+//! cratedigger exports Spotify data on a schedule: job files say what to fetch, one SQLite store
+//! keeps it, and CSV files show it.
+
+pub mod spotify;
+pub mod stream;

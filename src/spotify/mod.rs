@@ -1,0 +1,5 @@
+//! All that we know of Spotify's API.
+
+mod kind;
+
+pub use kind::Kind;
