@@ -1,1 +1,3 @@
 //! cratedigger exports Spotify data on a schedule.
+
+pub mod sandbox;
