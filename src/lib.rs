@@ -2,6 +2,7 @@
 //! keeps it, and CSV files show it.
 
 pub mod ingest;
+pub mod sandbox;
 pub mod spotify;
 pub mod store;
 pub mod stream;
