@@ -36,7 +36,7 @@ pub(super) fn audiobook(s: &mut Session, b: &Audiobook<'_>, asked: &Asked, whole
 /// Writes a chapter and returns its id. `book` is the one whose list it stands in.
 pub(super) fn chapter(s: &mut Session, c: &Episode<'_>, asked: &Asked, book: Option<&str>, whole: bool) -> Result<Option<String>, Trouble> {
     let Some(id) = id(&c.id) else { return Ok(None) };
-    let own_book = c.audiobook.map(|raw| audiobook(s, &parse(raw)?, asked, false)).transpose()?.flatten();
+    let own_book = c.audiobook.map(|raw| audiobook(s, &parse(raw.get())?, asked, false)).transpose()?.flatten();
     let book = own_book.as_deref().or(book);
     let cells = [
         text(&c.name),

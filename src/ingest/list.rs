@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use super::cell::{id, plain};
 use super::{Asked, Trouble, album, artist, audiobook, parse, playlist, show, track};
 use crate::spotify::Kind;
-use crate::spotify::wire::{Album, Category, Entry, Episode, Saved, Track};
+use crate::spotify::wire::{Album, Category, Episode, Saved, Track};
 use crate::store::{Member, Session, StoreError, Table};
 
 /// What the entries of a list are.
@@ -46,7 +46,7 @@ pub struct Staged {
 ///
 /// # Errors
 /// If the store cannot be written; a malformed entry is a gap.
-pub fn stage_entries(s: &mut Session, list: i64, shape: Shape, parent: &str, offset: i64, entries: &[Entry<'_>], asked: &Asked) -> Result<Staged, StoreError> {
+pub fn stage_entries(s: &mut Session, list: i64, shape: Shape, parent: &str, offset: i64, entries: &[Option<&str>], asked: &Asked) -> Result<Staged, StoreError> {
     let mut staged = Staged::default();
     for (position, entry) in (offset..).zip(entries) {
         let gap = if shape == Shape::PlaylistItems {
@@ -67,7 +67,7 @@ pub fn stage_entries(s: &mut Session, list: i64, shape: Shape, parent: &str, off
     Ok(staged)
 }
 
-fn member(s: &mut Session, list: i64, shape: Shape, parent: &str, position: i64, raw: &RawValue, asked: &Asked) -> Result<(), Trouble> {
+fn member(s: &mut Session, list: i64, shape: Shape, parent: &str, position: i64, raw: &str, asked: &Asked) -> Result<(), Trouble> {
     let mut place = Member { position, ..Member::default() };
     let (saved, category): (Saved<'_>, Category<'_>);
     let (kind, id) = match shape {
@@ -104,7 +104,7 @@ fn member(s: &mut Session, list: i64, shape: Shape, parent: &str, position: i64,
                 _ => None,
             };
             // Audiobooks are documented without the wrapping.
-            let id = super::entity(s, kind, inside.unwrap_or(raw), asked)?;
+            let id = super::entity(s, kind, inside.map_or(raw, RawValue::get), asked)?;
             (kind.word(), Some(id))
         }
     };

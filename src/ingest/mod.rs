@@ -17,12 +17,11 @@ mod user;
 
 pub use list::{Shape, Staged, ensure_row, stage_entries, table_of};
 pub use playlist::playlist;
-pub use search::{Found, stage_search};
+pub use search::{Found, first_hit, stage_search};
 
 use crate::spotify::Kind;
 use crate::store::{Session, StoreError};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 /// What an answer was asked with.
@@ -48,8 +47,8 @@ pub enum Trouble {
 }
 
 /// Reads a raw object.
-fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, Trouble> {
-    serde_json::from_str(raw.get()).map_err(|e| Trouble::Malformed(e.to_string()))
+fn parse<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, Trouble> {
+    serde_json::from_str(raw).map_err(|e| Trouble::Malformed(e.to_string()))
 }
 
 /// The bytes of an object and what it was asked with: what is equal in both need not be written twice.
@@ -59,8 +58,8 @@ struct Fingerprint {
 }
 
 impl Fingerprint {
-    fn of(raw: &RawValue, whole: bool, asked: &Asked) -> Fingerprint {
-        Fingerprint { key: xxh3_128(raw.get().as_bytes()), context: xxh3_64(asked.market.as_bytes()) ^ u64::from(whole) }
+    fn of(raw: &str, whole: bool, asked: &Asked) -> Fingerprint {
+        Fingerprint { key: xxh3_128(raw.as_bytes()), context: xxh3_64(asked.market.as_bytes()) ^ u64::from(whole) }
     }
 
     /// Whether this very object was written before in this run.
@@ -78,7 +77,7 @@ impl Fingerprint {
 ///
 /// # Errors
 /// If it is malformed, has no id, or the store cannot be written.
-pub fn entity(session: &mut Session, kind: Kind, raw: &RawValue, asked: &Asked) -> Result<String, Trouble> {
+pub fn entity(session: &mut Session, kind: Kind, raw: &str, asked: &Asked) -> Result<String, Trouble> {
     let id = match kind {
         Kind::Album => album::album(session, &parse(raw)?, asked, true)?,
         Kind::Artist => artist::artist(session, &parse(raw)?, asked, true)?,

@@ -1,7 +1,5 @@
 //! Playlists and the items in them.
 
-use serde_json::value::RawValue;
-
 use super::artist::{images, metrics};
 use super::cell::{boolean, id, inner, int, link, number, plain, text};
 use super::{Asked, Fingerprint, Trouble, parse, show, track, user};
@@ -44,13 +42,13 @@ pub(super) struct Gap {
 }
 
 /// Stages one entry of a playlist. Every place gets a row, whatever stands there.
-pub(super) fn item(s: &mut Session, list: i64, position: i64, raw: Option<&RawValue>, asked: &Asked) -> Result<Option<Gap>, Trouble> {
+pub(super) fn item(s: &mut Session, list: i64, position: i64, raw: Option<&str>, asked: &Asked) -> Result<Option<Gap>, Trouble> {
     let nothing = Member { position, kind: "unavailable", ..Member::default() };
     let Some(raw) = raw else {
         s.stage(list, &nothing)?;
         return Ok(Some(Gap { reason: "null_item", detail: None }));
     };
-    let entry: PlaylistItem<'_> = match serde_json::from_str(raw.get()) {
+    let entry: PlaylistItem<'_> = match serde_json::from_str(raw) {
         Ok(entry) => entry,
         Err(e) => {
             s.stage(list, &nothing)?;
@@ -64,7 +62,7 @@ pub(super) fn item(s: &mut Session, list: i64, position: i64, raw: Option<&RawVa
         s.stage(list, &place)?;
         return Ok(Some(Gap { reason: "null_item", detail: None }));
     };
-    match held(s, raw, entry.is_local.value() == Some(&true), asked) {
+    match held(s, raw.get(), entry.is_local.value() == Some(&true), asked) {
         Ok(Held { kind, id, uri }) => {
             s.stage(list, &Member { kind, item_id: id.as_deref(), uri: uri.as_deref(), ..place })?;
             Ok(None)
@@ -84,7 +82,7 @@ struct Held {
     uri: Option<String>,
 }
 
-fn held(s: &mut Session, raw: &RawValue, marked_local: bool, asked: &Asked) -> Result<Held, Trouble> {
+fn held(s: &mut Session, raw: &str, marked_local: bool, asked: &Asked) -> Result<Held, Trouble> {
     let what: Discriminator<'_> = parse(raw)?;
     let fingerprint = Fingerprint::of(raw, true, asked);
     let uri = plain(&what.uri).map(str::to_owned);

@@ -40,7 +40,7 @@ pub fn stage_search(s: &mut Session, list: i64, body: &str, kinds: &[Kind], offs
     let mut found = Found::default();
     for (n, kind) in (0i64..).zip(kinds) {
         let Some(raw) = pages.get(plural(*kind).as_str()) else { continue };
-        let page: Page<'_> = parse(raw)?;
+        let page: Page<'_> = parse(raw.get())?;
         found.announced += page.total().unwrap_or(0);
         found.more |= page.has_next() && page.served() > 0;
         for (rank, entry) in (offset..most).zip(page.items.as_deref().unwrap_or_default()) {
@@ -50,7 +50,7 @@ pub fn stage_search(s: &mut Session, list: i64, body: &str, kinds: &[Kind], offs
                 found.staged.gaps.push((rank, "null_item", None));
                 continue;
             };
-            match hit(s, *kind, raw, asked) {
+            match hit(s, *kind, raw.get(), asked) {
                 Ok(id) => {
                     let uri = format!("spotify:{kind}:{id}");
                     s.stage(list, &Member { position, kind: kind.word(), item_id: Some(&id), uri: Some(&uri), ..Member::default() })?;
@@ -63,8 +63,20 @@ pub fn stage_search(s: &mut Session, list: i64, body: &str, kinds: &[Kind], offs
     Ok(found)
 }
 
+/// Writes the first hit of a search for one kind and returns its id.
+///
+/// # Errors
+/// If the answer has another shape, or the store cannot be written.
+pub fn first_hit(s: &mut Session, body: &str, kind: Kind, asked: &Asked) -> Result<Option<String>, Trouble> {
+    let pages: BTreeMap<&str, &RawValue> = serde_json::from_str(body).map_err(|e| Trouble::Malformed(e.to_string()))?;
+    let Some(raw) = pages.get(plural(kind).as_str()) else { return Ok(None) };
+    let page: Page<'_> = parse(raw.get())?;
+    let first = page.items.as_deref().unwrap_or_default().iter().flatten().next();
+    first.map(|raw| hit(s, kind, raw.get(), asked)).transpose()
+}
+
 /// Tracks and artists come whole in a search; albums and playlists as mentions.
-fn hit(s: &mut Session, kind: Kind, raw: &RawValue, asked: &Asked) -> Result<String, Trouble> {
+fn hit(s: &mut Session, kind: Kind, raw: &str, asked: &Asked) -> Result<String, Trouble> {
     match kind {
         Kind::Track | Kind::Artist => entity(s, kind, raw, asked),
         Kind::Playlist => playlist::playlist(s, &parse(raw)?, asked, false),

@@ -1,7 +1,5 @@
 //! Podcasts and their episodes.
 
-use serde_json::value::RawValue;
-
 use super::artist::images;
 use super::cell::{boolean, id, int, link, number, plain, text};
 use super::{Asked, Trouble, parse};
@@ -36,7 +34,7 @@ pub(super) fn show(s: &mut Session, w: &Show<'_>, asked: &Asked, whole: bool) ->
 /// answer itself does not say.
 pub(super) fn episode(s: &mut Session, e: &Episode<'_>, asked: &Asked, show: Option<&str>, whole: bool) -> Result<Option<String>, Trouble> {
     let Some(id) = id(&e.id) else { return Ok(None) };
-    let own_show = e.show.map(|raw: &RawValue| self::show(s, &parse(raw)?, asked, false)).transpose()?.flatten();
+    let own_show = e.show.map(|raw| self::show(s, &parse(raw.get())?, asked, false)).transpose()?.flatten();
     let show = own_show.as_deref().or(show);
     let cells = [
         text(&e.name),

@@ -1,7 +1,5 @@
 //! Tracks, whole (in playlists, libraries and by id) or simplified (on an album).
 
-use serde_json::value::RawValue;
-
 use super::artist::{mentioned, metrics};
 use super::cell::{boolean, id, inner, int, link, number, plain, text};
 use super::{Asked, Fingerprint, Trouble, album, parse};
@@ -11,7 +9,7 @@ use crate::store::{ArtistsOf, Cell, MarketFact, MarketTable, Session, Table};
 /// Writes a track and what it mentions, and returns its id.
 pub(super) fn track(s: &mut Session, t: &Track<'_>, asked: &Asked, whole: bool) -> Result<Option<String>, Trouble> {
     let album = match t.album {
-        Some(raw) => Some(mentioned_album(s, raw, asked)?),
+        Some(raw) => Some(mentioned_album(s, raw.get(), asked)?),
         None => None,
     };
     track_on(s, t, album.flatten().as_deref(), asked, whole)
@@ -55,7 +53,7 @@ pub(super) fn track_on(s: &mut Session, t: &Track<'_>, album: Option<&str>, aske
 }
 
 /// An album is mentioned by each of its tracks; the same mention is read and written once a run.
-fn mentioned_album(s: &mut Session, raw: &RawValue, asked: &Asked) -> Result<Option<String>, Trouble> {
+fn mentioned_album(s: &mut Session, raw: &str, asked: &Asked) -> Result<Option<String>, Trouble> {
     let parsed: Album<'_> = parse(raw)?;
     let fingerprint = Fingerprint::of(raw, false, asked);
     if fingerprint.is_known(s) {
@@ -74,7 +72,7 @@ pub(super) fn local_file(s: &mut Session, uri: &str, t: &Track<'_>, asked: &Aske
         }
         _ => None,
     };
-    let album: Option<LocalAlbum<'_>> = t.album.map(parse).transpose()?;
+    let album: Option<LocalAlbum<'_>> = t.album.map(|raw| parse(raw.get())).transpose()?;
     let album_name = album.as_ref().and_then(|a| plain(&a.name));
     let duration = number(&t.duration_ms);
     Ok(s.set_local_file(uri, plain(&t.name), artists.as_deref(), album_name, duration, &asked.now)?)

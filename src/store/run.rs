@@ -208,6 +208,14 @@ impl Session {
         )
     }
 
+    /// Takes back what a run recorded of a list that it now reads again.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn unskip(&mut self, run: i64, fetch: &str, parent: &str) -> Result<(), StoreError> {
+        self.put("DELETE FROM skipped_items WHERE run_id = ?1 AND fetch = ?2 AND parent_id IS ?3", params![run, fetch, parent])
+    }
+
     /// Records that Spotify refused an id; returns whether that was known before.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Staging: the rows of a list that is being read, out of readers' sight.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use super::{Session, StoreError};
 
@@ -36,5 +36,19 @@ impl Session {
         .execute(params![list, m.position, m.kind, m.item_id, m.uri, m.added_at, m.added_by, m.detail])
         .map_err(|e| self.error("cannot be written", e))?;
         Ok(())
+    }
+
+    /// What is staged at a place, as one text to compare.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn staged_at(&self, list: i64, position: i64) -> Result<Option<String>, StoreError> {
+        self.prepare(
+            "SELECT kind || ' ' || coalesce(item_id, uri, '') || ' ' || coalesce(added_at, '') FROM staged_items
+             WHERE list_id = ?1 AND position = ?2",
+        )?
+        .query_row([list, position], |row| row.get(0))
+        .optional()
+        .map_err(|e| self.error("cannot be read", e))
     }
 }

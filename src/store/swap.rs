@@ -19,6 +19,8 @@ pub struct Proof {
     pub snapshot_id: Option<String>,
     /// Entity tag of the first answer.
     pub etag: Option<String>,
+    /// More would have followed, but no more was wanted: what was not seen may still stand there.
+    pub truncated: bool,
 }
 
 /// What a swap did.
@@ -99,7 +101,7 @@ impl Session {
             "playlist_items" => self.swap_playlist(list, &key.parent_id, proof, run, now)?,
             "search" => self.append_search(list, key, now)?,
             _ => match target(key.kind) {
-                Some(target) => self.swap_members(list, key, &target, same, now)?,
+                Some(target) => self.swap_members(list, key, &target, proof, same, now)?,
                 None => Swapped::default(),
             },
         };
@@ -117,7 +119,7 @@ impl Session {
         Ok(swapped)
     }
 
-    fn swap_members(&mut self, list: i64, key: &ListKey, t: &Target, same: bool, now: &str) -> Result<Swapped, StoreError> {
+    fn swap_members(&mut self, list: i64, key: &ListKey, t: &Target, proof: &Proof, same: bool, now: &str) -> Result<Swapped, StoreError> {
         let table = t.table;
         if same {
             let sql = format!("UPDATE {table} SET fetched_at = ?2 WHERE list_id = ?1 AND removed_at IS NULL");
@@ -125,13 +127,15 @@ impl Session {
             return Ok(Swapped { stored, ..Swapped::default() });
         }
         let child = t.child;
-        self.exec(
-            &format!(
-                "UPDATE {table} SET removed_at = ?2 WHERE list_id = ?1 AND removed_at IS NULL
-                 AND {child} NOT IN (SELECT item_id FROM staged_items WHERE list_id = ?1 AND item_id IS NOT NULL)"
-            ),
-            params![list, now],
-        )?;
+        if !proof.truncated {
+            self.exec(
+                &format!(
+                    "UPDATE {table} SET removed_at = ?2 WHERE list_id = ?1 AND removed_at IS NULL
+                     AND {child} NOT IN (SELECT item_id FROM staged_items WHERE list_id = ?1 AND item_id IS NOT NULL)"
+                ),
+                params![list, now],
+            )?;
+        }
         let (mut columns, mut values, mut sets) = (String::new(), String::new(), String::new());
         let mut parameters: Vec<&dyn ToSql> = vec![&list, &now];
         if let Some((column, from)) = t.parent {
