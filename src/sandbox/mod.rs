@@ -36,6 +36,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use accounts::{Consent, Rotation, SignedIn};
 pub use catalog::known;
 pub use catalog::{Edit, EditRefused, TrueRow};
 pub use faults::{Action, Body, Fault, RetryAfter};
@@ -87,8 +88,8 @@ pub struct Options {
     pub token_ttl_secs: u64,
     /// Largest `limit` of `/playlists/{id}/tracks`: 100, or 50 as documented.
     pub playlist_page_max: usize,
-    /// Whether a refresh brings a new refresh token and ends the old one.
-    pub rotate_refresh_tokens: bool,
+    /// Whose refreshes bring a new refresh token and end the old one.
+    pub rotation: Rotation,
 }
 
 impl Default for Options {
@@ -110,7 +111,7 @@ impl Default for Options {
             latency: Duration::ZERO,
             token_ttl_secs: 3600,
             playlist_page_max: 100,
-            rotate_refresh_tokens: false,
+            rotation: Rotation::Never,
         }
     }
 }
@@ -180,6 +181,24 @@ impl Sandbox {
     /// Ends every access token at once, as an incident would: the next call gets 401.
     pub fn revoke_access_tokens(&self) {
         hold(&self.world.accounts).revoke_access_tokens();
+    }
+
+    /// Says what the next people at `/authorize` do.
+    pub fn consent(&self, consent: Consent) {
+        hold(&self.world.accounts).set_consent(consent);
+    }
+
+    /// Signs a user in without a browser, as the plain code flow would (a client with a secret) or
+    /// as PKCE would (a public one).
+    pub fn sign_in(&self, user: &str, scopes: &[&str], pkce: bool) -> SignedIn {
+        let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        let now_ms = self.world.clock.now_ms();
+        hold(&self.world.accounts).sign_in(user, scopes, pkce, now_ms)
+    }
+
+    /// Takes a user's consent back, as the user can on Spotify's page of apps.
+    pub fn revoke_grants_of(&self, user: &str) {
+        hold(&self.world.accounts).revoke_grants_of(user);
     }
 
     /// The truth behind the answers, to be read and edited.

@@ -1,3 +1,4 @@
 //! Integration tests.
 mod sandbox;
 mod sandbox_faults;
+mod sandbox_users;

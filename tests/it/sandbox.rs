@@ -1,4 +1,5 @@
 //! The sandbox answers as Spotify is documented to answer, in both app classes.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may stop a test")]
 
 use std::time::Duration;
 

@@ -5,6 +5,7 @@
 
 mod generate;
 pub mod known;
+mod libraries;
 mod names;
 mod odd;
 mod playlists;
@@ -12,6 +13,7 @@ mod truth;
 
 use rustc_hash::FxHashMap;
 
+pub(crate) use libraries::{Library, Saved, plays_before};
 pub(crate) use names::{MARKETS, market_lists};
 pub(crate) use playlists::{AddedBy, Content, Images, Local, Playlist, Playlists, Row};
 pub use playlists::{Edit, EditRefused};

@@ -87,6 +87,8 @@ pub(crate) struct Playlist {
     pub(crate) endless_next: bool,
     /// Whether `items` and `tracks` are both sent.
     pub(crate) both_keys: bool,
+    /// Whether lists of playlists don't know its length.
+    pub(crate) null_total_in_lists: bool,
     rows: Rows,
     revision: u64,
 }
@@ -253,6 +255,7 @@ impl Playlists {
         odd.total_too_large_by = 7;
         odd.endless_next = true;
         odd.both_keys = true;
+        odd.null_total_in_lists = true;
         lists.add(odd);
         let mut large = playlist(known::LARGE_PLAYLIST, "Everything, ever", known::HOME);
         let tail = odd::tail(music);
@@ -451,6 +454,7 @@ fn playlist(id: &str, name: &str, owner: &str) -> Playlist {
         total_too_large_by: 0,
         endless_next: false,
         both_keys: false,
+        null_total_in_lists: false,
         rows: Rows::Listed(Vec::new()),
         revision: 1,
     }

@@ -88,7 +88,10 @@ fn shared(view: &View<'_>, o: &mut Object<'_>, list: &Playlist, part: &ListPart<
                     "href",
                     &format!("{}/playlists/{}/{name}", view.api_url, list.id),
                 );
-                o.plain("total", list.len() + list.total_too_large_by);
+                match list.null_total_in_lists {
+                    true => o.raw("total", "null"),
+                    false => o.plain("total", list.len() + list.total_too_large_by),
+                }
             }),
         }
     }

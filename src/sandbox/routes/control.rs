@@ -8,6 +8,9 @@
 //! | `POST /_sandbox/advance` | `{"seconds":3600}`: moves the clock |
 //! | `POST /_sandbox/edit` | changes a playlist, now or when a page of it is served |
 //! | `POST /_sandbox/expire` | ends all access tokens |
+//! | `POST /_sandbox/consent` | `"ask"`, `"deny"` or `{"grant":{"user":"sandbox-home","scopes":null}}` |
+//! | `POST /_sandbox/grants` | `{"user":…,"scopes":[…],"pkce":false}`: signs in without a browser |
+//! | `DELETE /_sandbox/grants/{user}` | takes a user's consent back |
 //! | `GET /_sandbox/truth/playlists/{id}` | what a reader of it should end up with |
 //! | `GET /_sandbox/ids` | ids worth trying, by kind |
 
@@ -28,6 +31,15 @@ use crate::sandbox::world::World;
 #[serde(deny_unknown_fields)]
 struct Advance {
     seconds: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Grant {
+    user: String,
+    scopes: Vec<String>,
+    #[serde(default)]
+    pkce: bool,
 }
 
 /// Answers a control.
@@ -69,6 +81,14 @@ fn act(world: &World, call: &Call, segments: &[&str]) -> Result<Answer, Answer> 
                 .edit(edit)
                 .map_err(|refused| refuse(404, &refused.to_string()))?;
         }
+        ("POST", ["consent"]) => hold(&world.accounts).set_consent(read(call)?),
+        ("POST", ["grants"]) => {
+            let Grant { user, scopes, pkce } = read(call)?;
+            let now_ms = world.clock.now_ms();
+            let signed_in = hold(&world.accounts).sign_in(&user, scopes, pkce, now_ms);
+            return Ok(Answer::value(&signed_in));
+        }
+        ("DELETE", ["grants", user]) => hold(&world.accounts).revoke_grants_of(user),
         ("POST", ["expire"]) => hold(&world.accounts).revoke_access_tokens(),
         _ => return Err(not_found()),
     }
@@ -90,6 +110,7 @@ fn overview(world: &World) -> Answer {
             "GET /_sandbox/log", "DELETE /_sandbox/log",
             "POST /_sandbox/faults", "DELETE /_sandbox/faults",
             "POST /_sandbox/advance", "POST /_sandbox/edit", "POST /_sandbox/expire",
+            "POST /_sandbox/consent", "POST /_sandbox/grants", "DELETE /_sandbox/grants/{user}",
             "GET /_sandbox/truth/playlists/{id}", "GET /_sandbox/ids",
         ],
     }))
