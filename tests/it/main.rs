@@ -1,4 +1,6 @@
 //! Integration tests.
 mod sandbox;
+mod sandbox_catalog;
 mod sandbox_faults;
+mod sandbox_playlists;
 mod sandbox_users;

@@ -24,12 +24,7 @@ pub(super) fn me(ask: &Ask<'_>, rest: &[&str]) -> Result<Answer, Answer> {
         ["tracks"] => saved(ask, "track", &library().tracks, render::track),
         ["albums"] => saved(ask, "album", &library().albums, render::album),
         ["shows"] => saved(ask, "show", &library().shows, render::show_brief),
-        ["audiobooks"] => saved(
-            ask,
-            "audiobook",
-            &library().audiobooks,
-            render::audiobook_brief,
-        ),
+        ["audiobooks"] => saved(ask, "audiobook", &library().audiobooks, render::audiobook),
         ["episodes"] => {
             ask.needs("user-read-playback-position")?;
             let whole = |view: &View<'_>, out: &mut String, n| render::episode(view, out, n, true);
