@@ -82,6 +82,8 @@ pub struct Options {
     pub refused_calls_count: bool,
     /// How long a call that came before a deadline it was told is refused from then on.
     pub punishment: Option<Duration>,
+    /// Whether answers are packed with gzip for readers that say they can unpack it.
+    pub gzip: bool,
     /// How long every answer takes at least.
     pub latency: Duration,
     /// `expires_in` of access tokens.
@@ -108,6 +110,7 @@ impl Default for Options {
             calls_per_family_per_day: None,
             refused_calls_count: false,
             punishment: None,
+            gzip: false,
             latency: Duration::ZERO,
             token_ttl_secs: 3600,
             playlist_page_max: 100,
@@ -222,6 +225,12 @@ impl Catalog<'_> {
     /// Every row of a playlist as it is now; nothing if there is no such playlist.
     pub fn playlist_rows(&self, id: &str) -> Option<Vec<TrueRow>> {
         self.world.true_rows(id)
+    }
+
+    /// The ids that other lists hold, in order: `kind` is `albums`, `artists`, `shows`, `audiobooks`
+    /// or `users`, as in `/_sandbox/truth/{kind}/{id}`.
+    pub fn truth_of(&self, kind: &str, id: &str) -> Option<serde_json::Value> {
+        catalog::truth_of(&self.world.music, kind, id)
     }
 
     /// The playlist's snapshot id as it is now.

@@ -127,7 +127,10 @@ async fn respond(
     let call = Call::read(&head, body);
     tokio::time::sleep(world.options.latency).await;
     match world.handle(&call) {
-        Outcome::Answer(answer, late) => {
+        Outcome::Answer(mut answer, late) => {
+            if world.options.gzip && call.accepts_gzip {
+                answer = answer.packed();
+            }
             tokio::time::sleep(late).await;
             Ok(response(world, answer))
         }

@@ -337,3 +337,27 @@ async fn the_controls_work_over_http_too() {
         "nobody is there any more"
     );
 }
+
+#[tokio::test]
+async fn answers_are_packed_for_readers_that_can_unpack_them() {
+    let visit = visit(Options {
+        gzip: true,
+        ..extended()
+    })
+    .await;
+    let url = format!("{}/markets", visit.sandbox.api_url());
+    let plain = Client::builder().no_proxy().no_gzip().build().unwrap();
+    let ask = |client: &Client| {
+        client
+            .get(&url)
+            .bearer_auth(&visit.token)
+            .header("accept-encoding", "gzip")
+            .send()
+    };
+    let packed = ask(&plain).await.unwrap();
+    assert_eq!(packed.headers()["content-encoding"], "gzip");
+    let bytes = packed.bytes().await.unwrap();
+    let unpacked: Value =
+        serde_json::from_reader(flate2::read::GzDecoder::new(&bytes[..])).unwrap();
+    assert_eq!(unpacked, visit.ok("/markets").await);
+}

@@ -1,7 +1,7 @@
 //! What the sandbox answers about albums, artists, tracks and the spoken word, in both classes.
 
 use cratedigger::sandbox::known;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::sandbox::{development, extended, visit};
 
@@ -279,4 +279,53 @@ async fn a_market_makes_things_playable_unplayable_or_somebody_elses_id() {
         .await;
     assert_ne!(track["id"], known::RELINKED_TRACK);
     assert_eq!(track["linked_from"]["id"], known::RELINKED_TRACK);
+}
+
+#[tokio::test]
+async fn lists_of_albums_episodes_and_chapters_equal_the_truth() {
+    let visit = visit(extended()).await;
+    let truth = |kind: &str, id: &str| visit.sandbox.catalog().truth_of(kind, id).unwrap();
+    for (path, list) in [
+        (
+            format!("/albums/{}/tracks?limit=50", known::LONG_ALBUM),
+            &truth("albums", known::LONG_ALBUM)["tracks"],
+        ),
+        (
+            format!(
+                "/artists/{}/albums?include_groups=single",
+                known::BUSY_ARTIST
+            ),
+            &truth("artists", known::BUSY_ARTIST)["single"],
+        ),
+        (
+            format!(
+                "/artists/{}/albums?include_groups=appears_on",
+                known::BUSY_ARTIST
+            ),
+            &truth("artists", known::BUSY_ARTIST)["appears_on"],
+        ),
+        (
+            format!("/shows/{}/episodes?market=DE", known::SHOW),
+            &truth("shows", known::SHOW)["episodes"],
+        ),
+        (
+            format!("/audiobooks/{}/chapters", known::AUDIOBOOK),
+            &truth("audiobooks", known::AUDIOBOOK)["chapters"],
+        ),
+    ] {
+        let ids: Vec<Value> = visit
+            .walk(&path)
+            .await
+            .iter()
+            .map(|item| item["id"].clone())
+            .collect();
+        assert_eq!(&Value::from(ids), list, "{path}");
+    }
+    assert!(
+        visit
+            .sandbox
+            .catalog()
+            .truth_of("albums", "nothing")
+            .is_none()
+    );
 }

@@ -325,6 +325,20 @@ async fn libraries_tops_follows_and_plays_are_read_with_their_scopes() {
     ] {
         let saved = home.walk(path).await;
         assert_eq!(saved.len(), count, "{path}");
+        let truth = home
+            .sandbox
+            .catalog()
+            .truth_of("users", known::HOME)
+            .unwrap();
+        for (one, row) in saved
+            .iter()
+            .zip(truth[format!("saved_{key}s")].as_array().unwrap())
+        {
+            assert_eq!(
+                (&one[key]["id"], &one["added_at"]),
+                (&row["id"], &row["added_at"])
+            );
+        }
         assert!(
             saved
                 .iter()

@@ -6,6 +6,7 @@
 mod generate;
 pub mod known;
 mod libraries;
+mod lists;
 mod names;
 mod odd;
 mod playlists;
@@ -14,6 +15,7 @@ mod truth;
 use rustc_hash::FxHashMap;
 
 pub(crate) use libraries::{Library, Saved, plays_before};
+pub(crate) use lists::truth_of;
 pub(crate) use names::{MARKETS, market_lists};
 pub(crate) use playlists::{AddedBy, Content, Images, Local, Playlist, Playlists, Row};
 pub use playlists::{Edit, EditRefused};

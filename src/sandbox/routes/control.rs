@@ -12,6 +12,7 @@
 //! | `POST /_sandbox/grants` | `{"user":…,"scopes":[…],"pkce":false}`: signs in without a browser |
 //! | `DELETE /_sandbox/grants/{user}` | takes a user's consent back |
 //! | `GET /_sandbox/truth/playlists/{id}` | what a reader of it should end up with |
+//! | `GET /_sandbox/truth/{albums,artists,shows,audiobooks,users}/{id}` | the ids that their lists hold |
 //! | `GET /_sandbox/ids` | ids worth trying, by kind |
 
 use std::time::Duration;
@@ -22,7 +23,7 @@ use serde_json::json;
 
 use super::Call;
 use crate::sandbox::answer::{Answer, not_found, refuse};
-use crate::sandbox::catalog::Edit;
+use crate::sandbox::catalog::{Edit, truth_of};
 use crate::sandbox::faults::Fault;
 use crate::sandbox::hold;
 use crate::sandbox::world::World;
@@ -60,6 +61,10 @@ fn act(world: &World, call: &Call, segments: &[&str]) -> Result<Answer, Answer> 
             return Ok(Answer::value(&json!({
                 "id": list.id, "name": list.name, "snapshot_id": list.snapshot_id(), "rows": rows,
             })));
+        }
+        ("GET", ["truth", kind, id]) => {
+            let truth = truth_of(&world.music, kind, id).ok_or_else(not_found)?;
+            return Ok(Answer::value(&truth));
         }
         ("DELETE", ["log"]) => world.log.clear(),
         ("DELETE", ["faults"]) => world.faults.clear(),
@@ -111,7 +116,8 @@ fn overview(world: &World) -> Answer {
             "POST /_sandbox/faults", "DELETE /_sandbox/faults",
             "POST /_sandbox/advance", "POST /_sandbox/edit", "POST /_sandbox/expire",
             "POST /_sandbox/consent", "POST /_sandbox/grants", "DELETE /_sandbox/grants/{user}",
-            "GET /_sandbox/truth/playlists/{id}", "GET /_sandbox/ids",
+            "GET /_sandbox/truth/playlists/{id}",
+            "GET /_sandbox/truth/{albums,artists,shows,audiobooks,users}/{id}", "GET /_sandbox/ids",
         ],
     }))
 }
