@@ -42,41 +42,39 @@ pub(crate) struct Playlist {
     pub(crate) both_keys: bool,
     /// Whether lists of playlists don't know its length.
     pub(crate) null_total_in_lists: bool,
-    rows: Rows,
+    /// The first items, computed as they are read.
+    rolled: Rolled,
+    /// The items after those, one by one.
+    listed: Vec<Row>,
     revision: u64,
 }
 
-#[derive(Debug)]
-enum Rows {
-    Rolled {
-        len: usize,
-        seed: u64,
-        of: usize,
-        tail: Vec<Row>,
-    },
-    Listed(Vec<Row>),
+/// Items that follow from a seed.
+#[derive(Debug, Clone, Copy, Default)]
+struct Rolled {
+    len: usize,
+    seed: u64,
+    /// How many tracks of the catalog are rolled from.
+    of: usize,
 }
 
 impl Playlist {
     pub(crate) fn len(&self) -> usize {
-        match &self.rows {
-            Rows::Rolled { len, tail, .. } => len + tail.len(),
-            Rows::Listed(rows) => rows.len(),
-        }
+        self.rolled.len + self.listed.len()
     }
 
     /// The row at a position below `len`.
     pub(crate) fn row(&self, n: usize) -> Row {
-        match &self.rows {
-            Rows::Listed(rows) => rows[n].clone(),
-            Rows::Rolled { len, tail, .. } if n >= *len => tail[n - len].clone(),
-            Rows::Rolled { seed, of, .. } => Row {
-                added_at: Some(timestamp(1_546_300_800_000 + n as i64 * 97 * 60_000)),
-                added_by: AddedBy::User(self.owner.clone()),
-                content: Content::Track((dice::mix(*seed, n as u64) % *of as u64) as usize),
-                both_keys: false,
-                extra_keys: false,
-            },
+        let Rolled { len, seed, of } = self.rolled;
+        if n >= len {
+            return self.listed[n - len].clone();
+        }
+        Row {
+            added_at: Some(timestamp(1_546_300_800_000 + n as i64 * 97 * 60_000)),
+            added_by: AddedBy::User(self.owner.clone()),
+            content: Content::Track((dice::mix(seed, n as u64) % of as u64) as usize),
+            both_keys: false,
+            extra_keys: false,
         }
     }
 
@@ -95,15 +93,13 @@ impl Playlist {
         user.is_some_and(|user| self.owner == user || self.collaborators.iter().any(|c| c == user))
     }
 
+    /// All rows one by one, to be edited.
     fn listed(&mut self) -> &mut Vec<Row> {
-        if let Rows::Rolled { .. } = self.rows {
-            let rows = (0..self.len()).map(|n| self.row(n)).collect();
-            self.rows = Rows::Listed(rows);
+        if self.rolled.len > 0 {
+            self.listed = (0..self.len()).map(|n| self.row(n)).collect();
+            self.rolled = Rolled::default();
         }
-        match &mut self.rows {
-            Rows::Listed(rows) => rows,
-            Rows::Rolled { .. } => unreachable!("it was listed above"),
-        }
+        &mut self.listed
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which playlists there are at the start.
 
-use super::{Images, Playlist, Playlists, Rows};
+use super::{Images, Playlist, Playlists, Rolled};
 use crate::sandbox::catalog::{Music, known, odd};
 use crate::sandbox::dice;
 
@@ -8,18 +8,17 @@ impl Playlists {
     /// The known ones, and plain ones as many and as long as asked for.
     pub(crate) fn rolled(music: &Music, count: usize, items: usize) -> Self {
         let mut lists = Self::default();
-        let plain = |n: usize, len: usize| Rows::Rolled {
+        let plain = |n: usize, len: usize| Rolled {
             len,
             seed: dice::mix(music.seed, 0x11575 + n as u64),
             of: music.plain_tracks.max(1),
-            tail: Vec::new(),
         };
         let mut odd = playlist(
             known::ODD_PLAYLIST,
             "Odd \"things\"; sorted, badly 🙃",
             known::HOME,
         );
-        odd.rows = Rows::Listed(odd::rows(music));
+        odd.listed = odd::rows(music);
         odd.description = Some(odd::long_description());
         odd.images = Images::Null;
         odd.public = None;
@@ -29,32 +28,23 @@ impl Playlists {
         odd.null_total_in_lists = true;
         lists.add(odd);
         let mut large = playlist(known::LARGE_PLAYLIST, "Everything, ever", known::HOME);
-        let tail = odd::tail(music);
-        let len = known::LARGE_PLAYLIST_ITEMS - tail.len();
-        large.rows = match plain(0, len) {
-            Rows::Rolled { len, seed, of, .. } => Rows::Rolled {
-                len,
-                seed,
-                of,
-                tail,
-            },
-            listed @ Rows::Listed(_) => listed,
-        };
+        large.listed = odd::tail(music);
+        large.rolled = plain(0, known::LARGE_PLAYLIST_ITEMS - large.listed.len());
         lists.add(large);
         let mut empty = playlist(known::EMPTY_PLAYLIST, "Nothing yet", known::HOME);
         empty.images = Images::Empty;
         empty.description = None;
         lists.add(empty);
         let mut home = playlist(known::HOME_PLAYLIST, "Kitchen radio", known::HOME);
-        home.rows = plain(1, 120);
+        home.rolled = plain(1, 120);
         lists.add(home);
         let mut ours = playlist(known::SHARED_PLAYLIST, "Ours", known::STUDIO);
-        ours.rows = plain(2, 75);
+        ours.rolled = plain(2, 75);
         ours.collaborators.push(known::HOME.to_owned());
         ours.public = Some(false);
         lists.add(ours);
         let mut studio = playlist(known::STUDIO_PLAYLIST, "References", known::STUDIO);
-        studio.rows = plain(3, 210);
+        studio.rolled = plain(3, 210);
         studio.public = Some(false);
         lists.add(studio);
         let mut foreign = playlist(
@@ -62,14 +52,14 @@ impl Playlists {
             "Somebody else's hits",
             known::CURATOR,
         );
-        foreign.rows = plain(4, 100);
+        foreign.rolled = plain(4, 100);
         foreign.followers = 1_234_567;
         lists.add(foreign);
         for n in 0..count {
             let owner = [known::CURATOR, known::HOME, known::STUDIO][n % 3];
             let id = dice::id(music.seed, "playlist", n as u64);
             let mut list = playlist(&id, &format!("Crate {:03}", n + 1), owner);
-            list.rows = plain(100 + n, items);
+            list.rolled = plain(100 + n, items);
             lists.add(list);
         }
         lists
@@ -90,7 +80,8 @@ fn playlist(id: &str, name: &str, owner: &str) -> Playlist {
         endless_next: false,
         both_keys: false,
         null_total_in_lists: false,
-        rows: Rows::Listed(Vec::new()),
+        rolled: Rolled::default(),
+        listed: Vec::new(),
         revision: 1,
     }
 }
