@@ -13,6 +13,20 @@
 //! - [`Fault`] describes what should go wrong and when; [`Edit`] changes a playlist, also in the
 //!   middle of somebody's reading it.
 //!
+//! ```no_run
+//! # async fn third_page_fails_once() -> std::io::Result<()> {
+//! use cratedigger::sandbox::{self, Action, Fault, Options, known};
+//!
+//! let sandbox = sandbox::start(Options::default()).await?;
+//! sandbox.inject(Fault::on("/v1/playlists/*/items", Action::status(502)).nth(3));
+//! let grant = sandbox.sign_in(known::HOME, &["playlist-read-private"], true);
+//! // … point a job at sandbox.api_url() and sandbox.accounts_url(), then:
+//! let calls = sandbox.log().len();
+//! let rows = sandbox.catalog().playlist_rows(known::ODD_PLAYLIST);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Where it is simpler than Spotify: no TLS, no writes, no player, no Premium, one app.
 
 mod accounts;
@@ -40,6 +54,7 @@ pub use accounts::{Consent, Rotation, SignedIn};
 pub use catalog::known;
 pub use catalog::{Edit, EditRefused, TrueRow};
 pub use faults::{Action, Body, Fault, RetryAfter};
+pub use limits::Allowance;
 pub use seen::Seen;
 use world::World;
 
@@ -169,6 +184,11 @@ impl Sandbox {
     /// Lets everything go well again.
     pub fn clear_faults(&self) {
         self.world.faults.clear();
+    }
+
+    /// Changes the limits from now on, as Spotify may without notice.
+    pub fn allow(&self, allowance: Allowance) {
+        hold(&self.world.limits).allow(allowance);
     }
 
     /// Moves the sandbox's clock forward: tokens expire, windows roll on.

@@ -4,7 +4,7 @@ use cratedigger::sandbox::{Edit, Options, known};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::sandbox::{extended, visit};
+use crate::sandbox::{development, extended, visit};
 
 #[tokio::test]
 async fn a_whole_list_is_read_along_its_links_and_equals_the_truth() {
@@ -272,4 +272,37 @@ async fn the_large_playlist_ends_in_twenty_odd_rows() {
             .as_str()
             .is_some_and(|name| name.contains('\n'))
     }));
+}
+
+#[tokio::test]
+async fn the_odd_playlist_is_odd_in_development_mode_too() {
+    let mut visit = visit(development()).await;
+    visit.token = visit
+        .sandbox
+        .sign_in(known::HOME, &["playlist-read-private"], true)
+        .access_token;
+    let items = visit
+        .walk(&format!("/playlists/{}/items?limit=7", known::ODD_PLAYLIST))
+        .await;
+    let truth = visit
+        .sandbox
+        .catalog()
+        .playlist_rows(known::ODD_PLAYLIST)
+        .unwrap();
+    assert_eq!(items.len(), truth.len());
+    for (item, row) in items.iter().zip(&truth) {
+        assert_eq!(item["item"]["uri"].as_str(), row.uri.as_deref());
+        assert!(item["item"].get("popularity").is_none());
+    }
+    let unavailable = items
+        .iter()
+        .find(|item| item["item"]["id"] == known::UNAVAILABLE_TRACK);
+    let unavailable = &unavailable.unwrap()["item"];
+    assert_eq!(unavailable["is_playable"], false);
+    assert_eq!(unavailable["restrictions"]["reason"], "market");
+    let episode = items.iter().find(|item| item["item"]["episode"] == true);
+    assert!(
+        episode.unwrap()["item"].get("show").is_none(),
+        "a reader of tracks gets it as one"
+    );
 }

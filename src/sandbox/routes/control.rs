@@ -6,6 +6,7 @@
 //! | `GET /_sandbox/log`, `DELETE /_sandbox/log` | the requests so far; forgets them |
 //! | `POST /_sandbox/faults`, `DELETE /_sandbox/faults` | adds a fault or a list of them; lets all go well |
 //! | `POST /_sandbox/advance` | `{"seconds":3600}`: moves the clock |
+//! | `POST /_sandbox/limits` | `{"rate_limit":90}`: other limits from now on |
 //! | `POST /_sandbox/edit` | changes a playlist, now or when a page of it is served |
 //! | `POST /_sandbox/expire` | ends all access tokens |
 //! | `POST /_sandbox/consent` | `"ask"`, `"deny"` or `{"grant":{"user":"sandbox-home","scopes":null}}` |
@@ -80,6 +81,7 @@ fn act(world: &World, call: &Call, segments: &[&str]) -> Result<Answer, Answer> 
                 .clock
                 .advance(by.map_err(|err| refuse(400, &err.to_string()))?);
         }
+        ("POST", ["limits"]) => hold(&world.limits).allow(read(call)?),
         ("POST", ["edit"]) => {
             let edit = read::<Edit>(call)?;
             world
@@ -114,7 +116,8 @@ fn overview(world: &World) -> Answer {
         "controls": [
             "GET /_sandbox/log", "DELETE /_sandbox/log",
             "POST /_sandbox/faults", "DELETE /_sandbox/faults",
-            "POST /_sandbox/advance", "POST /_sandbox/edit", "POST /_sandbox/expire",
+            "POST /_sandbox/advance",
+            "POST /_sandbox/limits", "POST /_sandbox/edit", "POST /_sandbox/expire",
             "POST /_sandbox/consent", "POST /_sandbox/grants", "DELETE /_sandbox/grants/{user}",
             "GET /_sandbox/truth/playlists/{id}",
             "GET /_sandbox/truth/{albums,artists,shows,audiobooks,users}/{id}", "GET /_sandbox/ids",
