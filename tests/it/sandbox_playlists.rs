@@ -306,3 +306,18 @@ async fn the_odd_playlist_is_odd_in_development_mode_too() {
         "a reader of tracks gets it as one"
     );
 }
+
+#[tokio::test]
+async fn a_list_that_fills_its_last_page_names_no_next_one() {
+    let visit = visit(extended()).await;
+    let path = format!("/playlists/{}/items?limit=50", known::FOREIGN_PLAYLIST);
+    assert!(visit.ok(&format!("{path}&offset=49")).await["next"].is_string());
+    let last = visit.ok(&format!("{path}&offset=50")).await;
+    assert_eq!(last["items"].as_array().unwrap().len(), 50);
+    assert!(last["next"].is_null());
+    let beyond = visit.ok(&format!("{path}&offset=100")).await;
+    assert_eq!(
+        (&beyond["items"], &beyond["next"]),
+        (&json!([]), &Value::Null)
+    );
+}
