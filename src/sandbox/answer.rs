@@ -3,7 +3,11 @@
 //! The accounts service puts a string into `error`, the Web API an object with `status` and
 //! `message`. Which of the two a caller gets depends on the service it asked, never on the problem.
 
+use std::io::Write as _;
+
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use super::json;
 
@@ -43,6 +47,23 @@ impl Answer {
             headers: Vec::new(),
             body: Bytes::new(),
         }
+    }
+
+    /// The same answer in gzip, unless it is encoded or empty already.
+    pub(crate) fn packed(self) -> Self {
+        let encoded = self
+            .headers
+            .iter()
+            .any(|(name, _)| *name == "content-encoding");
+        if encoded || self.body.is_empty() {
+            return self;
+        }
+        let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+        let packed = packer.write_all(&self.body).and_then(|()| packer.finish());
+        let body = packed
+            .expect("a vector takes all that is written to it")
+            .into();
+        Self { body, ..self }.header("content-encoding", "gzip")
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {

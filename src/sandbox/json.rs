@@ -121,7 +121,7 @@ mod tests {
             o.text("odd", odd);
             o.text_or_null("none", None);
             o.raw("float", "4.9022656E7");
-            o.array("list", [1, 2], |out, n| put(out, n));
+            o.array("list", [1, 2], put);
             o.object("inner", |o| o.plain("yes", true));
         });
         let back: serde_json::Value = serde_json::from_str(&out).unwrap();

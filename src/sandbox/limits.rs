@@ -9,11 +9,24 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 use super::Options;
 
 const WINDOW_MS: i64 = 30_000;
 const DAY_MS: i64 = 86_400_000;
+
+/// How many calls are let in; unlimited where nothing is said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Allowance {
+    /// Calls per rolling 30 seconds.
+    pub rate_limit: Option<u32>,
+    /// Calls per rolling 24 hours.
+    pub calls_per_day: Option<u32>,
+    /// Calls per rolling 24 hours to one family of endpoints.
+    pub calls_per_family_per_day: Option<u32>,
+}
 
 /// Why a call is refused, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,9 +38,7 @@ pub(crate) struct Refusal {
 /// The limits and the calls they have counted.
 #[derive(Debug, Default)]
 pub(crate) struct Limits {
-    per_window: Option<u32>,
-    per_day: Option<u32>,
-    per_family: Option<u32>,
+    allowed: Allowance,
     refused_count: bool,
     punishment: Option<Duration>,
     window: VecDeque<i64>,
@@ -39,13 +50,20 @@ pub(crate) struct Limits {
 impl Limits {
     pub(crate) fn new(options: &Options) -> Self {
         Self {
-            per_window: options.rate_limit,
-            per_day: options.calls_per_day,
-            per_family: options.calls_per_family_per_day,
+            allowed: Allowance {
+                rate_limit: options.rate_limit,
+                calls_per_day: options.calls_per_day,
+                calls_per_family_per_day: options.calls_per_family_per_day,
+            },
             refused_count: options.refused_calls_count,
             punishment: options.punishment,
             ..Self::default()
         }
+    }
+
+    /// Other limits from now on; what was counted stays counted.
+    pub(crate) fn allow(&mut self, allowed: Allowance) {
+        self.allowed = allowed;
     }
 
     /// Counts a call, or refuses it.
@@ -64,9 +82,14 @@ impl Limits {
         }
         let of_family = self.families.entry(family.to_owned()).or_default();
         let verdict = [
-            (&mut self.window, self.per_window, WINDOW_MS, false),
-            (&mut self.day, self.per_day, DAY_MS, true),
-            (of_family, self.per_family, DAY_MS, true),
+            (&mut self.window, self.allowed.rate_limit, WINDOW_MS, false),
+            (&mut self.day, self.allowed.calls_per_day, DAY_MS, true),
+            (
+                of_family,
+                self.allowed.calls_per_family_per_day,
+                DAY_MS,
+                true,
+            ),
         ]
         .into_iter()
         .filter_map(|(calls, limit, length, quota)| {

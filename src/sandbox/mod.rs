@@ -13,6 +13,20 @@
 //! - [`Fault`] describes what should go wrong and when; [`Edit`] changes a playlist, also in the
 //!   middle of somebody's reading it.
 //!
+//! ```no_run
+//! # async fn third_page_fails_once() -> std::io::Result<()> {
+//! use cratedigger::sandbox::{self, Action, Fault, Options, known};
+//!
+//! let sandbox = sandbox::start(Options::default()).await?;
+//! sandbox.inject(Fault::on("/v1/playlists/*/items", Action::status(502)).nth(3));
+//! let grant = sandbox.sign_in(known::HOME, &["playlist-read-private"], true);
+//! // … point a job at sandbox.api_url() and sandbox.accounts_url(), then:
+//! let calls = sandbox.log().len();
+//! let rows = sandbox.catalog().playlist_rows(known::ODD_PLAYLIST);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Where it is simpler than Spotify: no TLS, no writes, no player, no Premium, one app.
 
 mod accounts;
@@ -36,9 +50,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use accounts::{Consent, Rotation, SignedIn};
 pub use catalog::known;
 pub use catalog::{Edit, EditRefused, TrueRow};
 pub use faults::{Action, Body, Fault, RetryAfter};
+pub use limits::Allowance;
 pub use seen::Seen;
 use world::World;
 
@@ -81,14 +97,16 @@ pub struct Options {
     pub refused_calls_count: bool,
     /// How long a call that came before a deadline it was told is refused from then on.
     pub punishment: Option<Duration>,
+    /// Whether answers are packed with gzip for readers that say they can unpack it.
+    pub gzip: bool,
     /// How long every answer takes at least.
     pub latency: Duration,
     /// `expires_in` of access tokens.
     pub token_ttl_secs: u64,
     /// Largest `limit` of `/playlists/{id}/tracks`: 100, or 50 as documented.
     pub playlist_page_max: usize,
-    /// Whether a refresh brings a new refresh token and ends the old one.
-    pub rotate_refresh_tokens: bool,
+    /// Whose refreshes bring a new refresh token and end the old one.
+    pub rotation: Rotation,
 }
 
 impl Default for Options {
@@ -107,10 +125,11 @@ impl Default for Options {
             calls_per_family_per_day: None,
             refused_calls_count: false,
             punishment: None,
+            gzip: false,
             latency: Duration::ZERO,
             token_ttl_secs: 3600,
             playlist_page_max: 100,
-            rotate_refresh_tokens: false,
+            rotation: Rotation::Never,
         }
     }
 }
@@ -167,6 +186,11 @@ impl Sandbox {
         self.world.faults.clear();
     }
 
+    /// Changes the limits from now on, as Spotify may without notice.
+    pub fn allow(&self, allowance: Allowance) {
+        hold(&self.world.limits).allow(allowance);
+    }
+
     /// Moves the sandbox's clock forward: tokens expire, windows roll on.
     pub fn advance(&self, by: Duration) {
         self.world.clock.advance(by);
@@ -180,6 +204,24 @@ impl Sandbox {
     /// Ends every access token at once, as an incident would: the next call gets 401.
     pub fn revoke_access_tokens(&self) {
         hold(&self.world.accounts).revoke_access_tokens();
+    }
+
+    /// Says what the next people at `/authorize` do.
+    pub fn consent(&self, consent: Consent) {
+        hold(&self.world.accounts).set_consent(consent);
+    }
+
+    /// Signs a user in without a browser, as the plain code flow would (a client with a secret) or
+    /// as PKCE would (a public one).
+    pub fn sign_in(&self, user: &str, scopes: &[&str], pkce: bool) -> SignedIn {
+        let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        let now_ms = self.world.clock.now_ms();
+        hold(&self.world.accounts).sign_in(user, scopes, pkce, now_ms)
+    }
+
+    /// Takes a user's consent back, as the user can on Spotify's page of apps.
+    pub fn revoke_grants_of(&self, user: &str) {
+        hold(&self.world.accounts).revoke_grants_of(user);
     }
 
     /// The truth behind the answers, to be read and edited.
@@ -203,6 +245,12 @@ impl Catalog<'_> {
     /// Every row of a playlist as it is now; nothing if there is no such playlist.
     pub fn playlist_rows(&self, id: &str) -> Option<Vec<TrueRow>> {
         self.world.true_rows(id)
+    }
+
+    /// The ids that other lists hold, in order: `kind` is `albums`, `artists`, `shows`, `audiobooks`
+    /// or `users`, as in `/_sandbox/truth/{kind}/{id}`.
+    pub fn truth_of(&self, kind: &str, id: &str) -> Option<serde_json::Value> {
+        catalog::truth_of(&self.world.music, kind, id)
     }
 
     /// The playlist's snapshot id as it is now.

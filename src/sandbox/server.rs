@@ -125,9 +125,14 @@ async fn respond(
         Err(_) => return Ok(response(world, Answer::empty(413))),
     };
     let call = Call::read(&head, body);
+    // Counted and logged when it came, not when it was answered.
+    let outcome = world.handle(&call);
     tokio::time::sleep(world.options.latency).await;
-    match world.handle(&call) {
-        Outcome::Answer(answer, late) => {
+    match outcome {
+        Outcome::Answer(mut answer, late) => {
+            if world.options.gzip && call.accepts_gzip {
+                answer = answer.packed();
+            }
             tokio::time::sleep(late).await;
             Ok(response(world, answer))
         }

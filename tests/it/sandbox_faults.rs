@@ -1,4 +1,5 @@
 //! Each fault as it looks on the wire.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may stop a test")]
 
 use std::time::{Duration, Instant};
 

@@ -4,7 +4,12 @@
 //! the Web API asks. Tokens are rolled from the clock and a counter: they look like Spotify's and
 //! are worth nothing elsewhere.
 
+mod authorize;
 mod client_credentials;
+mod grants;
+
+pub use authorize::Consent;
+pub use grants::{Rotation, SignedIn};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -44,6 +49,8 @@ pub(crate) struct Accounts {
     client_secret: String,
     ttl_secs: u64,
     access: FxHashMap<String, AccessToken>,
+    grants: grants::Grants,
+    consent: Consent,
     issued: u64,
 }
 
@@ -54,6 +61,8 @@ impl Accounts {
             client_secret: options.client_secret.clone(),
             ttl_secs: options.token_ttl_secs,
             access: FxHashMap::default(),
+            grants: grants::Grants::new(options.rotation),
+            consent: Consent::Ask,
             issued: 0,
         }
     }
@@ -155,6 +164,7 @@ impl Form {
 pub(crate) fn answer(world: &World, call: &Call) -> Served {
     match (call.method.as_str(), call.path.as_str()) {
         ("POST", "/api/token") => token(world, call),
+        ("GET", "/authorize") => authorize::authorize(world, call).into(),
         _ => not_found().into(),
     }
 }
@@ -166,6 +176,8 @@ fn token(world: &World, call: &Call) -> Served {
     let grant_type = form.get("grant_type").map(str::to_owned);
     let answer = match grant_type.as_deref() {
         Some("client_credentials") => accounts.client_credentials(call, &form, now_ms),
+        Some("authorization_code") => accounts.authorization_code(call, &form, now_ms),
+        Some("refresh_token") => accounts.refresh_token(call, &form, now_ms),
         None | Some("") => Err(refuse_token(
             400,
             "unsupported_grant_type",

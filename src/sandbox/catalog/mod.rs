@@ -5,6 +5,8 @@
 
 mod generate;
 pub mod known;
+mod libraries;
+mod lists;
 mod names;
 mod odd;
 mod playlists;
@@ -12,6 +14,8 @@ mod truth;
 
 use rustc_hash::FxHashMap;
 
+pub(crate) use libraries::{Library, Saved, plays_before};
+pub(crate) use lists::truth_of;
 pub(crate) use names::{MARKETS, market_lists};
 pub(crate) use playlists::{AddedBy, Content, Images, Local, Playlist, Playlists, Row};
 pub use playlists::{Edit, EditRefused};

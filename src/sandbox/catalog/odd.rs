@@ -46,7 +46,7 @@ const NAMES: [&str; 34] = [
     "TRUE",
 ];
 
-/// Where the odd tracks begin, and what else the rows need.
+/// Where the odd tracks stand in the catalog.
 struct Odd {
     named: Vec<Place>,
     unavailable: Place,
@@ -86,7 +86,7 @@ pub(super) fn add(music: &mut Music) {
     let relinked = track(music, 2, album, vec![plain]);
     odd(music, relinked, "Moved to another id").relinks_to = Some(relinked + 1);
     let heir = track(music, 3, album, vec![plain]);
-    odd(music, heir, "Moved to another id").restriction = None;
+    odd(music, heir, "Moved to another id");
     let floats = track(music, 4, album, vec![plain, semicolon]);
     odd(music, floats, "Float of 200040").duration_as = Some("200040.0");
     music.tracks[floats].duration_ms = 200_040;
@@ -99,7 +99,6 @@ pub(super) fn add(music: &mut Music) {
     music.tracks[exponent].duration_ms = 49_022_656;
     let nobody = track(music, 6, album, Vec::new());
     odd(music, nobody, "By nobody").extra_keys = true;
-    let mut special = vec![floats, exponent, nobody, heir];
     for (n, (date, precision, name)) in [
         ("0000", "year", "Unknown year"),
         ("1981-12", "month", "Month only"),
@@ -117,7 +116,6 @@ pub(super) fn add(music: &mut Music) {
             music.albums[album].no_images = true;
         }
         let place = track(music, 10 + n, album, vec![plain]);
-        special.push(place);
         if n == 0 {
             music.tracks[place].isrc = None;
         }
@@ -128,7 +126,6 @@ pub(super) fn add(music: &mut Music) {
     }
     let long = "Long 🎼 description; with, \"all\" sorts. ".repeat(900);
     music.episodes[1].description = long;
-    debug_assert!(special.iter().all(|place| *place < music.tracks.len()));
 }
 
 fn set_album(music: &mut Music, album: Place, name: &str, date: &str, precision: &'static str) {

@@ -21,7 +21,7 @@ pub(crate) use spoken::{
     BOOK_MARKETS, audiobook, audiobook_brief, chapter, episode, show, show_brief,
 };
 pub(crate) use tracks::{track, track_brief};
-pub(crate) use users::{public_user, user_brief};
+pub(crate) use users::{private_user, public_user, user_brief};
 
 use super::catalog::{Music, market_lists};
 use super::json::{self, Object};

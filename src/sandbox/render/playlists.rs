@@ -88,7 +88,10 @@ fn shared(view: &View<'_>, o: &mut Object<'_>, list: &Playlist, part: &ListPart<
                     "href",
                     &format!("{}/playlists/{}/{name}", view.api_url, list.id),
                 );
-                o.plain("total", list.len() + list.total_too_large_by);
+                match list.null_total_in_lists {
+                    true => o.raw("total", "null"),
+                    false => o.plain("total", list.len() + list.total_too_large_by),
+                }
             }),
         }
     }
@@ -125,7 +128,7 @@ fn row(view: &View<'_>, out: &mut String, row: &Row, episodes: bool) {
 fn content(view: &View<'_>, out: &mut String, content: &Content, episodes: bool) {
     match content {
         Content::Null => out.push_str("null"),
-        Content::Local(tags) => local(out, tags),
+        Content::Local(tags) => local(view, out, tags),
         Content::Track(place) => json::object(out, |o| {
             o.plain("episode", false);
             o.plain("track", true);
@@ -175,7 +178,7 @@ fn as_track(view: &View<'_>, out: &mut String, place: usize) {
     });
 }
 
-fn local(out: &mut String, tags: &Local) {
+fn local(view: &View<'_>, out: &mut String, tags: &Local) {
     let unknown = |o: &mut Object<'_>, kind: &str, name: &str| {
         o.object("external_urls", |_| {});
         o.raw("href", "null");
@@ -188,8 +191,10 @@ fn local(out: &mut String, tags: &Local) {
         match &tags.album {
             None => o.raw("album", "null"),
             Some(album) => o.object("album", |o| {
-                for empty in ["artists", "available_markets", "images"] {
-                    o.raw(empty, "[]");
+                o.raw("artists", "[]");
+                o.raw("images", "[]");
+                if view.extended {
+                    o.raw("available_markets", "[]");
                 }
                 for null in ["album_type", "release_date", "release_date_precision"] {
                     o.raw(null, "null");
@@ -200,7 +205,10 @@ fn local(out: &mut String, tags: &Local) {
         o.array("artists", [&tags.artist], |out, name| {
             json::object(out, |o| unknown(o, "artist", name));
         });
-        o.raw("available_markets", "[]");
+        if view.extended {
+            o.raw("available_markets", "[]");
+            o.plain("popularity", 0);
+        }
         o.plain("disc_number", 0);
         o.plain("duration_ms", tags.secs.unwrap_or_default() * 1000);
         o.plain("explicit", false);
@@ -210,7 +218,6 @@ fn local(out: &mut String, tags: &Local) {
         o.raw("id", "null");
         o.plain("is_local", true);
         o.text("name", &tags.title);
-        o.plain("popularity", 0);
         o.raw("preview_url", "null");
         o.plain("track_number", 0);
         o.text("type", "track");

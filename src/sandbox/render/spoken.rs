@@ -94,7 +94,7 @@ pub(super) fn episode_keys(view: &View<'_>, o: &mut Object<'_>, place: Place, wi
 fn resume_point(view: &View<'_>, o: &mut Object<'_>, duration_ms: u64, place: Place) {
     if view.resume_points {
         o.object("resume_point", |o| {
-            o.plain("fully_played", place % 3 == 0);
+            o.plain("fully_played", place.is_multiple_of(3));
             let position = if place % 3 == 1 { duration_ms / 2 } else { 0 };
             o.plain("resume_position_ms", position);
         });

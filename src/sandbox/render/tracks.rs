@@ -55,7 +55,8 @@ fn shared(view: &View<'_>, o: &mut Object<'_>, track: &Track, asked: &Track) {
     view.identity(o, "track", &track.id);
     o.plain("is_local", false);
     let restriction = oddity.and_then(|oddity| oddity.restriction);
-    if let Some(playable) = view.playable(track.markets) {
+    let in_market = view.playable(track.markets);
+    if let Some(playable) = in_market.or(restriction.map(|_| false)) {
         o.plain("is_playable", playable && restriction.is_none());
         if !playable || restriction.is_some() {
             o.object("restrictions", |o| {

@@ -33,3 +33,32 @@ pub(crate) fn display_name(id: &str) -> &str {
         other => other,
     }
 }
+
+/// What an account's owner may know of it, given leave.
+pub(crate) fn private_user(view: &View<'_>, id: &str, may: impl Fn(&str) -> bool) -> String {
+    let mut out = String::new();
+    json::object(&mut out, |o| {
+        o.text("account_id", &crate::sandbox::dice::id(0, id, 0));
+        if view.extended {
+            if may("user-read-private") {
+                o.text("country", crate::sandbox::routes::COUNTRY);
+                o.object("explicit_content", |o| {
+                    o.plain("filter_enabled", false);
+                    o.plain("filter_locked", false);
+                });
+                o.text("product", "premium");
+            }
+            if may("user-read-email") {
+                o.text("email", &format!("{id}@example.com"));
+            }
+            o.object("followers", |o| {
+                o.raw("href", "null");
+                o.plain("total", id.len());
+            });
+        }
+        o.text("display_name", display_name(id));
+        o.array("images", [(); 0], |_, ()| {});
+        user_brief(view, o, id);
+    });
+    out
+}

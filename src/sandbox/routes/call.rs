@@ -19,6 +19,8 @@ pub(crate) struct Call {
     pub(crate) query: String,
     pub(crate) authorization: Option<String>,
     pub(crate) if_none_match: Option<String>,
+    /// Whether the reader can unpack gzip.
+    pub(crate) accepts_gzip: bool,
     pub(crate) body: Bytes,
 }
 
@@ -31,6 +33,7 @@ impl Call {
             query: head.uri.query().unwrap_or_default().to_owned(),
             authorization: header("authorization"),
             if_none_match: header("if-none-match"),
+            accepts_gzip: header("accept-encoding").is_some_and(|text| text.contains("gzip")),
             body,
         }
     }

@@ -6,18 +6,20 @@
 mod browse;
 mod call;
 mod control;
+mod me;
 mod music;
 mod playlists;
+mod plays;
 mod search;
 mod spoken;
 
-pub(crate) use call::{Ask, Call};
+pub(crate) use call::{Ask, COUNTRY, Call};
 pub(crate) use control::control;
 
 use super::answer::{Answer, forbidden, refuse, refuse_because};
-use super::hold;
 use super::limits::Refusal;
 use super::world::{Served, World};
+use super::{hold, known};
 
 /// Whether a path belongs to the Web API.
 pub(crate) fn is_api(path: &str) -> bool {
@@ -58,6 +60,9 @@ pub(crate) fn api(world: &World, call: &Call) -> Served {
     let admitted = hold(&world.limits).admit(&family(&call.path), now_ms);
     let answer = match admitted {
         Err(refusal) => too_many(refusal),
+        Ok(()) if !world.extended() && caller.user.as_deref() == Some(known::CURATOR) => {
+            refuse(403, "User not registered in the Developer Dashboard")
+        }
         Ok(()) => Ask::new(world, call, &caller)
             .and_then(|ask| endpoint(&ask))
             .unwrap_or_else(|it| it),
@@ -119,6 +124,8 @@ fn endpoint(ask: &Ask<'_>) -> Result<Answer, Answer> {
         ["browse", "categories", id] => browse::category(ask, id),
         ["markets"] => Ok(browse::markets()),
         ["search"] => search::search(ask),
+        ["me", rest @ ..] => me::me(ask, rest),
+        ["playlists", id, "followers", "contains"] => me::follows_playlist(ask, id),
         // Since November 2024 only apps that had these before have them; the sandbox's had not.
         ["artists", _, "related-artists"]
         | ["browse", "featured-playlists"]
