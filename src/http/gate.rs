@@ -211,7 +211,7 @@ impl Gate {
             let Ok(permit) = permit else {
                 return Err(Shut::Stopped);
             };
-            self.paced().await?;
+            self.paced(family).await?;
             let Some(probe) = self.breaker().await? else {
                 continue;
             };
@@ -380,8 +380,15 @@ impl Gate {
         Ok(())
     }
 
-    async fn paced(&self) -> Result<(), Stopped> {
+    /// Waits for this process's pace. Whoever has to wait looks at the deadline first: a call
+    /// that will be deferred need not queue for it.
+    async fn paced(&self, family: Family) -> Result<(), Shut> {
         while let Some(Err(busy)) = self.pacer.as_ref().map(RateLimiter::check) {
+            if let Some(deferred) = self.held(family)?
+                && self.too_far(&deferred)
+            {
+                return Err(Shut::Deferred(deferred));
+            }
             let now = governor::clock::Clock::now(&Ticks(Arc::clone(&self.clock)));
             let wait = busy.wait_time_from(now).max(Duration::from_millis(1));
             self.halt.sleep(&*self.clock, wait).await?;
