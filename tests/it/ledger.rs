@@ -311,12 +311,18 @@ fn a_turn_costs_well_under_a_tenth_of_a_millisecond() {
     for call in 0..1_000 {
         take(&state, "albums", limit, noon().plus_ms(call)).unwrap();
     }
-    let started = std::time::Instant::now();
+    let before = cpu();
     for call in 0..2_000 {
         take(&state, "albums", limit, noon().plus_ms(1_000 + call)).unwrap();
     }
-    let each = started.elapsed() / 2_000;
-    eprintln!("a turn takes {each:?}");
-    // Unoptimised, on a busy machine; the release figure is in the benchmarks.
-    assert!(each < Duration::from_millis(1), "{each:?}");
+    let each = (cpu() - before) / 2_000;
+    eprintln!("a turn takes {each:?} of CPU");
+    // Unoptimised; optimised it is about a third.
+    assert!(each < Duration::from_micros(300), "{each:?}");
+}
+
+/// CPU time of this thread, which other tests do not disturb.
+fn cpu() -> Duration {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(stat.split(' ').next().unwrap().parse().unwrap())
 }

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use cratedigger::http::clock::{Clock, Sleep};
 use cratedigger::state::Moment;
 use tokio::sync::oneshot;
@@ -40,11 +40,6 @@ impl MadeUpTime {
     pub fn passed(&self) -> Duration {
         let ms = self.now().steady_ms - noon().steady_ms;
         Duration::from_millis(u64::try_from(ms).unwrap())
-    }
-
-    /// Somebody sets the wall clock.
-    pub fn step(&self, by: TimeDelta) {
-        self.0.lock().unwrap().now.wall += by;
     }
 
     /// Runs a future to its end, moving time whenever nothing else moves.

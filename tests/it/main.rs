@@ -1,4 +1,6 @@
 //! Integration tests.
+#![expect(clippy::unwrap_used, reason = "in a test, to panic is to fail")]
+
 mod answering;
 mod api;
 mod api_faults;
