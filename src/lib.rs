@@ -1,5 +1,10 @@
-//! cratedigger exports Spotify data on a schedule.
+//! cratedigger exports Spotify data on a schedule: job files say what to fetch, one SQLite store
+//! keeps it, and CSV files show it.
 
 pub mod http;
+pub mod ingest;
+pub mod sandbox;
 pub mod spotify;
 pub mod state;
+pub mod store;
+pub mod stream;

@@ -8,4 +8,6 @@ mod gate;
 mod ledger;
 mod made_up_time;
 mod retry;
+mod sandbox;
+mod sandbox_faults;
 mod state_folder;
