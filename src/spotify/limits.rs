@@ -84,7 +84,7 @@ impl Default for Scales {
     }
 }
 
-/// All that an [`Api`] needs to know.
+/// All that an [`Api`](super::client::Api) needs to know.
 #[derive(Debug, Clone)]
 pub struct ApiConfig {
     /// `https://api.spotify.com/v1`, or a sandbox on this machine.

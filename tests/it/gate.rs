@@ -154,6 +154,34 @@ async fn one_refusal_holds_every_task_and_process_until_its_deadline() {
 }
 
 #[tokio::test]
+async fn four_processes_and_a_window_of_the_server_none_is_refused_or_starves() {
+    let house = House::new();
+    let gates: Vec<_> = (0..4).map(|_| house.gate(rules())).collect();
+    let all = async {
+        tokio::join!(
+            house.send(&gates[0], 60),
+            house.send(&gates[1], 60),
+            house.send(&gates[2], 60),
+            house.send(&gates[3], 60)
+        )
+    };
+    let (a, b, c, d) = house.time.drive(all).await;
+    let ends: Vec<u128> = [&a, &b, &c, &d].iter().map(|it| it[59]).collect();
+    let mut sent = [a, b, c, d].concat();
+    sent.sort_unstable();
+    assert_eq!(
+        sent.last(),
+        Some(&119_000),
+        "240 calls at 2 a second, none lost"
+    );
+    assert!(sent.windows(62).all(|many| many[61] - many[0] >= 30_000));
+    assert!(
+        ends.iter().max().unwrap() - ends.iter().min().unwrap() <= 4_000,
+        "{ends:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_deadline_never_moves_back() {
     let house = House::new();
     let gate = house.gate(rules());

@@ -166,6 +166,20 @@ fn after_a_reboot_with_a_clock_that_is_behind_the_future_counts_as_now() {
     assert_eq!(spent.free_at, rebooted.wall + TimeDelta::hours(24));
 }
 
+#[test]
+fn a_container_that_counts_its_uptime_anew_is_no_step_of_the_clock() {
+    let folder = TempDir::new().unwrap();
+    let state = open(&folder);
+    let limit = ceilings(1, 1, 0.0);
+    take(&state, "albums", limit, noon()).unwrap();
+    let restarted = Moment {
+        steady_ms: 10,
+        ..noon().plus_ms(HOUR)
+    };
+    let spent = take(&state, "albums", limit, restarted).unwrap_err();
+    assert_eq!(spent.free_at, noon().wall + TimeDelta::hours(24));
+}
+
 fn refuse(state: &State, reach: Reach, reason: Reason, hours: u64, now: Moment) {
     let who = Identity::new("app", "account");
     let refused = Refused {
