@@ -254,6 +254,15 @@ impl AppToken {
                 .or(other)
                 .unwrap_or_else(|| format!("status {}", answer.status)),
         };
+        // A server that echoes what it was sent must not put the secret into our errors.
+        let mut words = words;
+        if let Some((_, pair)) = self
+            .basic
+            .as_ref()
+            .and_then(|it| it.expose_secret().split_once(' '))
+        {
+            words = words.replace(pair, "[secret]");
+        }
         let words = printable(&words);
         Err(Some(match answer.status {
             429 => NoToken::Refused {

@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::error::StateError;
@@ -96,6 +97,8 @@ impl Db {
         conn.execute_batch(
             "PRAGMA trusted_schema = OFF; PRAGMA mmap_size = 0; PRAGMA foreign_keys = ON;",
         )?;
+        // Without it each binding of a time plans the statement anew, which costs more than it does.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         let number = |name| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         let application = number("application_id")?;
         let version = number("user_version")?;

@@ -90,7 +90,8 @@ impl Windows {
         let since = now.ms() - DAY_MS;
         let mut rows = tx.prepare_cached(
             "SELECT call_id, at_ms, family FROM calls JOIN scopes USING (scope_id)
-             WHERE call_id > ?1 AND account = ?2 AND at_ms > ?3 ORDER BY call_id",
+             WHERE call_id > ?1 AND account = ?2 AND at_ms > ?3 AND outcome >= 0
+             ORDER BY call_id",
         )?;
         let mut rows = rows.query(params![window.last_id, account, since])?;
         while let Some(row) = rows.next()? {

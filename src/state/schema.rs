@@ -15,9 +15,10 @@ CREATE TABLE scopes (
 ) STRICT;
 
 -- Every call, booked before it is sent. outcome: 0 not known (in flight, or we died), else the
--- HTTP status, or 1 if no answer came. Ids are never reused, so whoever has seen id n knows all before.
+-- HTTP status, 1 if no answer came, -1 if it was not sent after all. The newest row is never
+-- deleted, so ids only grow, and whoever has seen id n knows all before.
 CREATE TABLE calls (
-    call_id  INTEGER PRIMARY KEY AUTOINCREMENT,
+    call_id  INTEGER PRIMARY KEY,
     scope_id INTEGER NOT NULL REFERENCES scopes,
     at_ms    INTEGER NOT NULL,
     outcome  INTEGER NOT NULL DEFAULT 0

@@ -46,7 +46,9 @@ pub(super) fn notice(tx: &Connection, now: Moment) -> rusqlite::Result<i64> {
         return Ok(1);
     };
     let passed_ms = now.ms() - last.wall_ms;
-    if now.boot.is_some() && now.boot == last.boot {
+    // A container that restarts may count its uptime anew under the host's boot id.
+    let restarted = now.boot != last.boot || now.steady_ms < last.steady_ms - BACK_MS;
+    if now.boot.is_some() && !restarted {
         let step_ms = passed_ms - (now.steady_ms - last.steady_ms);
         if step_ms.abs() > STEP_MS {
             tracing::warn!(step_ms, "the clock was set; the books move with it");
@@ -60,7 +62,7 @@ pub(super) fn notice(tx: &Connection, now: Moment) -> rusqlite::Result<i64> {
         );
         clamp(tx, now.ms())?;
         return renew(tx, now, last.generation);
-    } else if now.boot != last.boot && passed_ms < RECENT_MS {
+    } else if restarted && passed_ms < RECENT_MS {
         wait_a_window(tx, now.ms())?;
         return renew(tx, now, last.generation);
     }

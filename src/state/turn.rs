@@ -158,7 +158,7 @@ impl State {
         let mut books = self.books();
         books.windows.forget();
         books.db.write("take back a booking", |tx| {
-            tx.execute("DELETE FROM calls WHERE call_id = ?1", [call.0])?;
+            tx.execute("UPDATE calls SET outcome = -1 WHERE call_id = ?1", [call.0])?;
             Ok(())
         })
     }

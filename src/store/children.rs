@@ -17,7 +17,12 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn set_artists(&mut self, of: ArtistsOf, id: &str, artists: Texts<'_>) -> Result<(), StoreError> {
+    pub fn set_artists(
+        &mut self,
+        of: ArtistsOf,
+        id: &str,
+        artists: Texts<'_>,
+    ) -> Result<(), StoreError> {
         let (upsert, trim) = match of {
             ArtistsOf::Album => (
                 "INSERT INTO album_artists (album_id, position, artist_id) VALUES (?1, ?2, ?3) ON CONFLICT (album_id, position)
@@ -48,14 +53,21 @@ impl Session {
                 &[&artist, &position, genre],
             )?;
         }
-        self.child("DELETE FROM artist_genres WHERE artist_id = ?1 AND position >= ?2", &[&artist, &len(genres.len())])
+        self.child(
+            "DELETE FROM artist_genres WHERE artist_id = ?1 AND position >= ?2",
+            &[&artist, &len(genres.len())],
+        )
     }
 
     /// Replaces the copyright lines of an album: type and text.
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn set_copyrights(&mut self, album: &str, lines: &[(Option<&str>, Option<&str>)]) -> Result<(), StoreError> {
+    pub fn set_copyrights(
+        &mut self,
+        album: &str,
+        lines: &[(Option<&str>, Option<&str>)],
+    ) -> Result<(), StoreError> {
         for (position, (kind, text)) in (0i64..).zip(lines) {
             self.child(
                 "INSERT INTO album_copyrights (album_id, position, type, text) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (album_id, position)
@@ -63,7 +75,10 @@ impl Session {
                 &[&album, &position, kind, text],
             )?;
         }
-        self.child("DELETE FROM album_copyrights WHERE album_id = ?1 AND position >= ?2", &[&album, &len(lines.len())])
+        self.child(
+            "DELETE FROM album_copyrights WHERE album_id = ?1 AND position >= ?2",
+            &[&album, &len(lines.len())],
+        )
     }
 
     /// Replaces words of a show, episode, audiobook or chapter: `what` is language, author,
@@ -71,7 +86,13 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn set_texts(&mut self, kind: &str, id: &str, what: &str, texts: Texts<'_>) -> Result<(), StoreError> {
+    pub fn set_texts(
+        &mut self,
+        kind: &str,
+        id: &str,
+        what: &str,
+        texts: Texts<'_>,
+    ) -> Result<(), StoreError> {
         for (position, text) in (0i64..).zip(texts) {
             self.child(
                 "INSERT INTO item_texts (kind, id, what, position, text) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -89,7 +110,12 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn set_images(&mut self, kind: &str, id: &str, images: Images<'_>) -> Result<(), StoreError> {
+    pub fn set_images(
+        &mut self,
+        kind: &str,
+        id: &str,
+        images: Images<'_>,
+    ) -> Result<(), StoreError> {
         for (position, (url, width, height)) in (0i64..).zip(images) {
             self.child(
                 "INSERT INTO images (kind, id, position, url, width, height) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -98,15 +124,29 @@ impl Session {
                 &[&kind, &id, &position, url, width, height],
             )?;
         }
-        self.child("DELETE FROM images WHERE kind = ?1 AND id = ?2 AND position >= ?3", &[&kind, &id, &len(images.len())])
+        self.child(
+            "DELETE FROM images WHERE kind = ?1 AND id = ?2 AND position >= ?3",
+            &[&kind, &id, &len(images.len())],
+        )
     }
 
     /// What depends on the market: `table` is one of the `*_markets` tables.
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn set_market(&mut self, table: MarketTable, id: &str, market: &str, fact: MarketFact<'_>, now: &str) -> Result<(), StoreError> {
-        let MarketFact { is_playable, restriction, linked_from } = fact;
+    pub fn set_market(
+        &mut self,
+        table: MarketTable,
+        id: &str,
+        market: &str,
+        fact: MarketFact<'_>,
+        now: &str,
+    ) -> Result<(), StoreError> {
+        let MarketFact {
+            is_playable,
+            restriction,
+            linked_from,
+        } = fact;
         match table {
             MarketTable::Tracks => self.child(
                 "INSERT INTO track_markets (track_id, market, is_playable, restriction, linked_from, fetched_at)
@@ -137,7 +177,14 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn set_resume_point(&mut self, user: &str, episode: &str, fully_played: Option<bool>, position_ms: Option<i64>, now: &str) -> Result<(), StoreError> {
+    pub fn set_resume_point(
+        &mut self,
+        user: &str,
+        episode: &str,
+        fully_played: Option<bool>,
+        position_ms: Option<i64>,
+        now: &str,
+    ) -> Result<(), StoreError> {
         self.child(
             "INSERT INTO resume_points (user_id, episode_id, fully_played, resume_position_ms, fetched_at) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT (user_id, episode_id) DO UPDATE SET fully_played = excluded.fully_played,
@@ -150,7 +197,14 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn set_metrics(&mut self, kind: &str, id: &str, day: &str, followers: Option<i64>, popularity: Option<i64>) -> Result<(), StoreError> {
+    pub fn set_metrics(
+        &mut self,
+        kind: &str,
+        id: &str,
+        day: &str,
+        followers: Option<i64>,
+        popularity: Option<i64>,
+    ) -> Result<(), StoreError> {
         self.child(
             "INSERT INTO metrics (kind, id, day, followers, popularity) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT (kind, id, day) DO UPDATE SET followers = coalesce(excluded.followers, followers),
@@ -164,7 +218,15 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn set_local_file(&mut self, uri: &str, name: Option<&str>, artists: Option<&str>, album: Option<&str>, duration_ms: Option<i64>, now: &str) -> Result<(), StoreError> {
+    pub fn set_local_file(
+        &mut self,
+        uri: &str,
+        name: Option<&str>,
+        artists: Option<&str>,
+        album: Option<&str>,
+        duration_ms: Option<i64>,
+        now: &str,
+    ) -> Result<(), StoreError> {
         self.child(
             "INSERT INTO local_files (uri, name, artist_names, album_name, duration_ms, first_seen_at, fetched_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) ON CONFLICT (uri) DO UPDATE SET name = excluded.name,
@@ -176,7 +238,10 @@ impl Session {
     }
 
     fn child(&mut self, sql: &str, parameters: &[&dyn ToSql]) -> Result<(), StoreError> {
-        let written = self.prepare(sql)?.execute(parameters).map_err(|e| self.error("cannot be written", e))?;
+        let written = self
+            .prepare(sql)?
+            .execute(parameters)
+            .map_err(|e| self.error("cannot be written", e))?;
         self.changed |= written > 0;
         Ok(())
     }

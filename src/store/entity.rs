@@ -46,13 +46,21 @@ impl ToSql for Cell<'_> {
 }
 
 const fn table(name: &'static str, columns: &'static [&'static str]) -> Table {
-    Table { name, columns, upsert: OnceLock::new(), touch: OnceLock::new() }
+    Table {
+        name,
+        columns,
+        upsert: OnceLock::new(),
+        touch: OnceLock::new(),
+    }
 }
 
 impl Table {
     /// `artists`.
     pub fn artists() -> &'static Table {
-        static T: Table = table("artists", &["name", "uri", "followers", "popularity", "spotify_url"]);
+        static T: Table = table(
+            "artists",
+            &["name", "uri", "followers", "popularity", "spotify_url"],
+        );
         &T
     }
 
@@ -61,8 +69,17 @@ impl Table {
         static T: Table = table(
             "albums",
             &[
-                "name", "uri", "album_type", "release_date", "release_date_precision", "total_tracks", "label",
-                "popularity", "upc", "ean", "spotify_url",
+                "name",
+                "uri",
+                "album_type",
+                "release_date",
+                "release_date_precision",
+                "total_tracks",
+                "label",
+                "popularity",
+                "upc",
+                "ean",
+                "spotify_url",
             ],
         );
         &T
@@ -73,8 +90,19 @@ impl Table {
         static T: Table = table(
             "tracks",
             &[
-                "name", "uri", "album_id", "disc_number", "track_number", "duration_ms", "explicit", "popularity",
-                "isrc", "ean", "upc", "preview_url", "spotify_url",
+                "name",
+                "uri",
+                "album_id",
+                "disc_number",
+                "track_number",
+                "duration_ms",
+                "explicit",
+                "popularity",
+                "isrc",
+                "ean",
+                "upc",
+                "preview_url",
+                "spotify_url",
             ],
         );
         &T
@@ -85,8 +113,16 @@ impl Table {
         static T: Table = table(
             "shows",
             &[
-                "name", "uri", "publisher", "description", "html_description", "media_type", "explicit",
-                "is_externally_hosted", "total_episodes", "spotify_url",
+                "name",
+                "uri",
+                "publisher",
+                "description",
+                "html_description",
+                "media_type",
+                "explicit",
+                "is_externally_hosted",
+                "total_episodes",
+                "spotify_url",
             ],
         );
         &T
@@ -97,8 +133,17 @@ impl Table {
         static T: Table = table(
             "episodes",
             &[
-                "name", "uri", "show_id", "description", "html_description", "release_date",
-                "release_date_precision", "duration_ms", "explicit", "is_externally_hosted", "preview_url",
+                "name",
+                "uri",
+                "show_id",
+                "description",
+                "html_description",
+                "release_date",
+                "release_date_precision",
+                "duration_ms",
+                "explicit",
+                "is_externally_hosted",
+                "preview_url",
                 "spotify_url",
             ],
         );
@@ -110,8 +155,16 @@ impl Table {
         static T: Table = table(
             "audiobooks",
             &[
-                "name", "uri", "publisher", "edition", "description", "html_description", "media_type", "explicit",
-                "total_chapters", "spotify_url",
+                "name",
+                "uri",
+                "publisher",
+                "edition",
+                "description",
+                "html_description",
+                "media_type",
+                "explicit",
+                "total_chapters",
+                "spotify_url",
             ],
         );
         &T
@@ -122,8 +175,18 @@ impl Table {
         static T: Table = table(
             "chapters",
             &[
-                "name", "uri", "audiobook_id", "chapter_number", "description", "html_description", "release_date",
-                "release_date_precision", "duration_ms", "explicit", "preview_url", "spotify_url",
+                "name",
+                "uri",
+                "audiobook_id",
+                "chapter_number",
+                "description",
+                "html_description",
+                "release_date",
+                "release_date_precision",
+                "duration_ms",
+                "explicit",
+                "preview_url",
+                "spotify_url",
             ],
         );
         &T
@@ -133,7 +196,16 @@ impl Table {
     pub fn users() -> &'static Table {
         static T: Table = table(
             "users",
-            &["account_id", "local_name", "display_name", "uri", "country", "product", "followers", "spotify_url"],
+            &[
+                "account_id",
+                "local_name",
+                "display_name",
+                "uri",
+                "country",
+                "product",
+                "followers",
+                "spotify_url",
+            ],
         );
         &T
     }
@@ -143,8 +215,17 @@ impl Table {
         static T: Table = table(
             "playlists",
             &[
-                "name", "uri", "description", "owner_id", "public", "collaborative", "snapshot_id", "total_items",
-                "followers", "spotify_url", "gone_at",
+                "name",
+                "uri",
+                "description",
+                "owner_id",
+                "public",
+                "collaborative",
+                "snapshot_id",
+                "total_items",
+                "followers",
+                "spotify_url",
+                "gone_at",
             ],
         );
         &T
@@ -170,7 +251,8 @@ impl Table {
     }
 
     fn touch_sql(&self) -> &str {
-        self.touch.get_or_init(|| format!("UPDATE {} SET fetched_at = ?2 WHERE id = ?1", self.name))
+        self.touch
+            .get_or_init(|| format!("UPDATE {} SET fetched_at = ?2 WHERE id = ?1", self.name))
     }
 }
 
@@ -180,17 +262,34 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn upsert(&mut self, table: &Table, id: &str, cells: &[Cell<'_>], now: &str, whole: bool) -> Result<bool, StoreError> {
+    pub fn upsert(
+        &mut self,
+        table: &Table,
+        id: &str,
+        cells: &[Cell<'_>],
+        now: &str,
+        whole: bool,
+    ) -> Result<bool, StoreError> {
         debug_assert_eq!(cells.len(), table.columns.len(), "cells of {}", table.name);
-        let mask = cells.iter().enumerate().filter(|(_, c)| **c != Cell::Absent).fold(0i64, |mask, (n, _)| mask | 1 << n);
+        let mask = cells
+            .iter()
+            .enumerate()
+            .filter(|(_, c)| **c != Cell::Absent)
+            .fold(0i64, |mask, (n, _)| mask | 1 << n);
         let fetched = if whole { Cell::Text(now) } else { Cell::Null };
         let head = [Cell::Text(id), Cell::Text(now), fetched, Cell::Int(mask)];
         let parameters = params_from_iter(head.iter().chain(cells));
-        let changed = self.prepare(table.upsert_sql())?.execute(parameters).map_err(|e| self.error("cannot be written", e))? > 0;
+        let changed = self
+            .prepare(table.upsert_sql())?
+            .execute(parameters)
+            .map_err(|e| self.error("cannot be written", e))?
+            > 0;
         if changed {
             self.changed = true;
         } else if whole {
-            self.prepare(table.touch_sql())?.execute([id, now]).map_err(|e| self.error("cannot be written", e))?;
+            self.prepare(table.touch_sql())?
+                .execute([id, now])
+                .map_err(|e| self.error("cannot be written", e))?;
         }
         Ok(changed)
     }
@@ -203,36 +302,74 @@ mod tests {
 
     fn session() -> Session {
         let conn = Connection::open_in_memory().unwrap();
-        conn.execute_batch(include_str!("migrations/0001_start.sql")).unwrap();
+        conn.execute_batch(include_str!("migrations/0001_start.sql"))
+            .unwrap();
         Session::new(conn, "test".into())
     }
 
     fn artist(s: &Session) -> (Option<String>, Option<i64>, Option<String>) {
         s.conn
-            .query_row("SELECT name, followers, fetched_at FROM artists WHERE id = 'a'", [], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))
+            .query_row(
+                "SELECT name, followers, fetched_at FROM artists WHERE id = 'a'",
+                [],
+                |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)),
+            )
             .unwrap()
     }
 
     #[test]
     fn an_absent_key_keeps_what_is_known_and_a_null_overwrites_it() {
         let mut s = session();
-        let full = [Cell::Text("A"), Cell::Text("u"), Cell::Int(5), Cell::Absent, Cell::Absent];
+        let full = [
+            Cell::Text("A"),
+            Cell::Text("u"),
+            Cell::Int(5),
+            Cell::Absent,
+            Cell::Absent,
+        ];
         assert!(s.upsert(Table::artists(), "a", &full, "t1", true).unwrap());
-        let stub = [Cell::Text("A"), Cell::Absent, Cell::Absent, Cell::Absent, Cell::Absent];
+        let stub = [
+            Cell::Text("A"),
+            Cell::Absent,
+            Cell::Absent,
+            Cell::Absent,
+            Cell::Absent,
+        ];
         assert!(!s.upsert(Table::artists(), "a", &stub, "t2", false).unwrap());
         assert_eq!(artist(&s), (Some("A".into()), Some(5), Some("t1".into())));
-        let nulled = [Cell::Text("A"), Cell::Absent, Cell::Null, Cell::Absent, Cell::Absent];
-        assert!(s.upsert(Table::artists(), "a", &nulled, "t3", true).unwrap());
+        let nulled = [
+            Cell::Text("A"),
+            Cell::Absent,
+            Cell::Null,
+            Cell::Absent,
+            Cell::Absent,
+        ];
+        assert!(
+            s.upsert(Table::artists(), "a", &nulled, "t3", true)
+                .unwrap()
+        );
         assert_eq!(artist(&s), (Some("A".into()), None, Some("t3".into())));
     }
 
     #[test]
     fn reading_the_same_again_moves_fetched_at_and_counts_as_no_change() {
         let mut s = session();
-        let cells = [Cell::Text("A"), Cell::Absent, Cell::Absent, Cell::Absent, Cell::Absent];
-        assert!(s.upsert(Table::artists(), "a", &cells, "t1", false).unwrap());
+        let cells = [
+            Cell::Text("A"),
+            Cell::Absent,
+            Cell::Absent,
+            Cell::Absent,
+            Cell::Absent,
+        ];
+        assert!(
+            s.upsert(Table::artists(), "a", &cells, "t1", false)
+                .unwrap()
+        );
         assert_eq!(artist(&s).2, None);
-        assert!(s.upsert(Table::artists(), "a", &cells, "t2", true).unwrap(), "now known whole");
+        assert!(
+            s.upsert(Table::artists(), "a", &cells, "t2", true).unwrap(),
+            "now known whole"
+        );
         assert!(!s.upsert(Table::artists(), "a", &cells, "t3", true).unwrap());
         assert_eq!(artist(&s).2, Some("t3".into()));
     }

@@ -19,8 +19,15 @@ pub struct Identity {
 
 /// Remembers the identity at first use and refuses another one later.
 pub(super) fn claim(conn: &Connection, path: &Path, identity: &Identity) -> Result<(), StoreError> {
-    let sql = |source| StoreError::Sqlite { path: path.to_path_buf(), what: "cannot be read", source };
-    let mismatch = |why| StoreError::Mismatch { path: path.to_path_buf(), why };
+    let sql = |source| StoreError::Sqlite {
+        path: path.to_path_buf(),
+        what: "cannot be read",
+        source,
+    };
+    let mismatch = |why| StoreError::Mismatch {
+        path: path.to_path_buf(),
+        why,
+    };
     if let Some(host) = get(conn, "api_host").map_err(sql)?
         && host != identity.host
     {
@@ -33,11 +40,16 @@ pub(super) fn claim(conn: &Connection, path: &Path, identity: &Identity) -> Resu
         && id != identity.state_id
     {
         let known = get(conn, "state_folder").map_err(sql)?.unwrap_or_default();
-        return Err(mismatch(format!("was filled with the state folder {known}, but now {} is used", identity.state_folder)));
+        return Err(mismatch(format!(
+            "was filled with the state folder {known}, but now {} is used",
+            identity.state_folder
+        )));
     }
-    for (key, value) in
-        [("api_host", &identity.host), ("state_id", &identity.state_id), ("state_folder", &identity.state_folder)]
-    {
+    for (key, value) in [
+        ("api_host", &identity.host),
+        ("state_id", &identity.state_id),
+        ("state_folder", &identity.state_folder),
+    ] {
         // Writing only what differs keeps a run with nothing due from touching the file.
         if get(conn, key).map_err(sql)?.as_ref() != Some(value) {
             set(conn, key, value).map_err(sql)?;
@@ -48,7 +60,12 @@ pub(super) fn claim(conn: &Connection, path: &Path, identity: &Identity) -> Resu
 
 /// A fact of the store's.
 pub(super) fn get(conn: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
-    conn.query_row("SELECT value FROM store_info WHERE key = ?1", [key], |row| row.get(0)).optional()
+    conn.query_row(
+        "SELECT value FROM store_info WHERE key = ?1",
+        [key],
+        |row| row.get(0),
+    )
+    .optional()
 }
 
 /// Sets a fact of the store's.
@@ -65,5 +82,7 @@ pub(super) fn set(conn: &Connection, key: &str, value: &str) -> rusqlite::Result
 /// # Errors
 /// If the store cannot be read.
 pub fn data_version(conn: &Connection) -> rusqlite::Result<i64> {
-    Ok(get(conn, "data_version")?.and_then(|v| v.parse().ok()).unwrap_or(0))
+    Ok(get(conn, "data_version")?
+        .and_then(|v| v.parse().ok())
+        .unwrap_or(0))
 }

@@ -129,7 +129,8 @@ pub struct RunRow {
 
 impl RunRow {
     /// The columns that [`RunRow::read`] expects, in its order.
-    pub const COLUMNS: &str = "id, job, state, reason, fire_at, started_at, finished_at, not_before, calls, rows";
+    pub const COLUMNS: &str =
+        "id, job, state, reason, fire_at, started_at, finished_at, not_before, calls, rows";
 
     /// Reads a row of [`RunRow::COLUMNS`].
     ///
@@ -157,7 +158,13 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn begin_run(&mut self, job: &str, fire_at: Option<&str>, job_hash: &str, now: &str) -> Result<i64, StoreError> {
+    pub fn begin_run(
+        &mut self,
+        job: &str,
+        fire_at: Option<&str>,
+        job_hash: &str,
+        now: &str,
+    ) -> Result<i64, StoreError> {
         self.put(
             "UPDATE runs SET state = 'failed', reason = 'killed before it ended', finished_at = ?2 WHERE job = ?1 AND state = 'running'",
             params![job, now],
@@ -185,7 +192,12 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn end_fetch(&mut self, run: i64, state: FetchState, f: &FetchEnd) -> Result<(), StoreError> {
+    pub fn end_fetch(
+        &mut self,
+        run: i64,
+        state: FetchState,
+        f: &FetchEnd,
+    ) -> Result<(), StoreError> {
         self.put(
             "INSERT OR REPLACE INTO run_fetches (run_id, fetch, user_id, stream, state, reason, asked, unchanged, calls, announced,
              served, stored, skipped) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
@@ -220,9 +232,19 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn note_gap(&mut self, stream: &str, id: &str, audience: &str, reason: &str, detail: &str, now: &str) -> Result<bool, StoreError> {
+    pub fn note_gap(
+        &mut self,
+        stream: &str,
+        id: &str,
+        audience: &str,
+        reason: &str,
+        detail: &str,
+        now: &str,
+    ) -> Result<bool, StoreError> {
         let known = self
-            .prepare("SELECT reason FROM known_gaps WHERE stream = ?1 AND id = ?2 AND audience = ?3")?
+            .prepare(
+                "SELECT reason FROM known_gaps WHERE stream = ?1 AND id = ?2 AND audience = ?3",
+            )?
             .query_row(params![stream, id, audience], |row| row.get::<_, String>(0))
             .optional()
             .map_err(|e| self.error("cannot be read", e))?
@@ -241,7 +263,10 @@ impl Session {
     /// # Errors
     /// If the store cannot be written.
     pub fn close_gap(&mut self, stream: &str, id: &str, audience: &str) -> Result<(), StoreError> {
-        self.put("DELETE FROM known_gaps WHERE stream = ?1 AND id = ?2 AND audience = ?3", params![stream, id, audience])
+        self.put(
+            "DELETE FROM known_gaps WHERE stream = ?1 AND id = ?2 AND audience = ?3",
+            params![stream, id, audience],
+        )
     }
 
     /// Marks a playlist that Spotify no longer has.
@@ -258,7 +283,9 @@ impl Session {
     }
 
     fn put(&self, sql: &str, parameters: &[&dyn rusqlite::ToSql]) -> Result<(), StoreError> {
-        self.prepare(sql)?.execute(parameters).map_err(|e| self.error("cannot be written", e))?;
+        self.prepare(sql)?
+            .execute(parameters)
+            .map_err(|e| self.error("cannot be written", e))?;
         Ok(())
     }
 }

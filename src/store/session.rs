@@ -26,7 +26,13 @@ pub struct Session {
 
 impl Session {
     pub(super) fn new(conn: Connection, path: PathBuf) -> Session {
-        Session { conn, path, changed: false, written: FxHashMap::default(), fresh: Vec::new() }
+        Session {
+            conn,
+            path,
+            changed: false,
+            written: FxHashMap::default(),
+            fresh: Vec::new(),
+        }
     }
 
     /// The connection, for reading inside the transaction.
@@ -40,7 +46,10 @@ impl Session {
     }
 
     /// Runs `work` in one `BEGIN IMMEDIATE … COMMIT`.
-    pub(super) fn transact<T>(&mut self, work: impl FnOnce(&mut Session) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) fn transact<T>(
+        &mut self,
+        work: impl FnOnce(&mut Session) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         self.changed = false;
         self.fresh.clear();
         self.run("BEGIN IMMEDIATE", "is held by another program")?;
@@ -53,7 +62,10 @@ impl Session {
                         let _ = self.conn.execute_batch("ROLLBACK");
                     }
                     self.forget_fresh();
-                    return Err(StoreError::OutcomeUnknown { path: self.path.clone(), source });
+                    return Err(StoreError::OutcomeUnknown {
+                        path: self.path.clone(),
+                        source,
+                    });
                 }
                 Ok(value)
             }
@@ -72,17 +84,23 @@ impl Session {
         if !self.changed {
             return Ok(());
         }
-        let version = info::data_version(&self.conn).map_err(|e| self.error("cannot be read", e))? + 1;
-        info::set(&self.conn, "data_version", &version.to_string()).map_err(|e| self.error("cannot be written", e))
+        let version =
+            info::data_version(&self.conn).map_err(|e| self.error("cannot be read", e))? + 1;
+        info::set(&self.conn, "data_version", &version.to_string())
+            .map_err(|e| self.error("cannot be written", e))
     }
 
     fn run(&self, sql: &str, what: &'static str) -> Result<(), StoreError> {
-        self.conn.execute_batch(sql).map_err(|e| self.error(what, e))
+        self.conn
+            .execute_batch(sql)
+            .map_err(|e| self.error(what, e))
     }
 
     /// A prepared statement.
     pub(super) fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, StoreError> {
-        self.conn.prepare_cached(sql).map_err(|e| self.error("cannot be read", e))
+        self.conn
+            .prepare_cached(sql)
+            .map_err(|e| self.error("cannot be read", e))
     }
 
     /// Names the store in an error of SQLite's.
@@ -92,7 +110,11 @@ impl Session {
             Some(ErrorCode::DatabaseCorrupt) => "is corrupted",
             _ => what,
         };
-        StoreError::Sqlite { path: self.path.clone(), what, source }
+        StoreError::Sqlite {
+            path: self.path.clone(),
+            what,
+            source,
+        }
     }
 
     /// Whether exactly this content was already written for this key in this run.

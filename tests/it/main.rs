@@ -1,7 +1,17 @@
 //! Integration tests.
+#![expect(clippy::unwrap_used, reason = "in a test, to panic is to fail")]
+
+mod answering;
+mod api;
+mod api_faults;
+mod gate;
+mod ledger;
+mod made_up_time;
+mod retry;
 mod sandbox;
 mod sandbox_catalog;
 mod sandbox_faults;
 mod sandbox_playlists;
 mod sandbox_shapes;
 mod sandbox_users;
+mod state_folder;

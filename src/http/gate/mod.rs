@@ -9,24 +9,29 @@
 //! Short waits are sat out, long ones end the run: a process that sleeps for hours is killed, and
 //! its successor asks too early. What is deferred stays deferred here until its time has come.
 
+mod pass;
+mod run;
+mod shut;
+
+pub use pass::Pass;
+use run::Run;
+pub use shut::{Deferred, GateRules, Shut, Why};
+
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter, middleware::NoOpMiddleware};
-use rustc_hash::FxHashMap;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 
-use super::breaker::{Breaker, BreakerRules, Way};
-use super::clock::Clock;
-use super::family::Family;
-use super::halt::{Halt, Stopped};
-use super::observer::Observer;
-use crate::state::{
-    Ask, CallId, Ceilings, Held, Identity, Pace, Reach, Reason, Refused, State, StateError, Turn,
-};
+use crate::http::breaker::Way;
+use crate::http::clock::Clock;
+use crate::http::family::Family;
+use crate::http::halt::Halt;
+use crate::http::observer::Observer;
+use crate::state::{Ask, Held, Identity, Pace, Reach, Reason, State, Turn};
 
 /// Calls back to back after a pause. 1 to 3: worst case in a window is rate × window + burst.
 const BURST: u32 = 2;
@@ -38,76 +43,6 @@ const PROBING: Duration = Duration::from_millis(100);
 const GRACE: TimeDelta = TimeDelta::seconds(1);
 /// Below this no limiter of milliseconds can pace; the shared slot does, in microseconds.
 const FINEST: Duration = Duration::from_millis(2);
-
-/// What a gate is told.
-#[derive(Debug, Clone)]
-pub struct GateRules {
-    /// Calls a second over all processes. Zero or less, or not a number: no limit.
-    pub requests_per_second: f64,
-    /// Calls in flight in this process.
-    pub concurrency: usize,
-    /// Calls of a rolling day.
-    pub ceilings: Ceilings,
-    /// A longer wait ends the run.
-    pub max_wait: Duration,
-    /// So do more waits than this, together.
-    pub max_waits: Duration,
-    /// Calls of this run.
-    pub max_calls: Option<u64>,
-    /// When to stop asking a server that is down.
-    pub breaker: BreakerRules,
-}
-
-/// Why a scope is closed, and until when.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deferred {
-    /// The next call may go then.
-    pub not_before: DateTime<Utc>,
-    /// What is closed.
-    pub reach: Reach,
-    /// Why.
-    pub why: Why,
-    /// The evidence, in the server's words where there are any.
-    pub words: String,
-}
-
-/// Why something is deferred.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
-    /// The server asked for a longer wait.
-    RateLimit,
-    /// Its quota is spent.
-    Quota,
-    /// Our own ceiling is reached: stopped before the refusal.
-    Budget,
-    /// The calls of this run are used.
-    MaxCalls,
-    /// The server has not answered for too long.
-    Breaker,
-}
-
-/// Why the gate does not open.
-#[derive(Debug)]
-pub enum Shut {
-    /// Come back later.
-    Deferred(Deferred),
-    /// The run was stopped.
-    Stopped,
-    /// The call cannot be booked.
-    State(StateError),
-}
-
-impl From<Stopped> for Shut {
-    fn from(Stopped: Stopped) -> Self {
-        Shut::Stopped
-    }
-}
-
-impl From<StateError> for Shut {
-    fn from(error: StateError) -> Self {
-        Shut::State(error)
-    }
-}
 
 /// The way in to one client id's calls.
 pub struct Gate {
@@ -124,30 +59,6 @@ pub struct Gate {
 }
 
 type Pacer = RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duration>>;
-
-/// What this run has done and waited.
-#[derive(Debug, Default)]
-struct Run {
-    calls: u64,
-    retries: u64,
-    waited: TimeDelta,
-    charged_until: Option<DateTime<Utc>>,
-    announced: Option<DateTime<Utc>>,
-    closed: Option<Deferred>,
-    breaker: Breaker,
-    unsaid: u32,
-    refused: FxHashMap<Family, u32>,
-}
-
-/// Leave to send one call. Tell it how the call ended.
-#[must_use]
-pub struct Pass<'a> {
-    gate: &'a Gate,
-    call: CallId,
-    family: Family,
-    probe: bool,
-    _permit: SemaphorePermit<'a>,
-}
 
 /// Our clock, as governor wants it.
 #[derive(Debug, Clone)]
@@ -211,7 +122,7 @@ impl Gate {
             let Ok(permit) = permit else {
                 return Err(Shut::Stopped);
             };
-            self.paced().await?;
+            self.paced(family).await?;
             let Some(probe) = self.breaker().await? else {
                 continue;
             };
@@ -380,8 +291,15 @@ impl Gate {
         Ok(())
     }
 
-    async fn paced(&self) -> Result<(), Stopped> {
+    /// Waits for this process's pace. Whoever has to wait looks at the deadline first: a call
+    /// that will be deferred need not queue for it.
+    async fn paced(&self, family: Family) -> Result<(), Shut> {
         while let Some(Err(busy)) = self.pacer.as_ref().map(RateLimiter::check) {
+            if let Some(deferred) = self.held(family)?
+                && self.too_far(&deferred)
+            {
+                return Err(Shut::Deferred(deferred));
+            }
             let now = governor::clock::Clock::now(&Ticks(Arc::clone(&self.clock)));
             let wait = busy.wait_time_from(now).max(Duration::from_millis(1));
             self.halt.sleep(&*self.clock, wait).await?;
@@ -449,123 +367,5 @@ impl Gate {
 
     fn run(&self) -> MutexGuard<'_, Run> {
         self.run.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Ends all waits; nothing more is sent.
-    pub fn stop(&self) {
-        self.halt.stop();
-    }
-
-    /// What ends all waits.
-    pub fn halt(&self) -> &Halt {
-        &self.halt
-    }
-
-    /// The present.
-    pub fn clock(&self) -> &dyn Clock {
-        &*self.clock
-    }
-
-    /// Calls sent in this run.
-    pub fn calls(&self) -> u64 {
-        self.run().calls
-    }
-
-    /// Whether the run may retry once more: 20, and one for every ten calls.
-    pub fn may_retry(&self) -> bool {
-        let run = self.run();
-        run.retries < 20 + run.calls / 10
-    }
-
-    /// Counts a retry.
-    pub fn retried(&self) {
-        self.run().retries += 1;
-    }
-
-    /// Refusals in a row: those that did not say how long, and those of one family.
-    pub fn refusals(&self, family: Family) -> (u32, u32) {
-        let run = self.run();
-        (run.unsaid, run.refused.get(&family).copied().unwrap_or(0))
-    }
-
-    /// Holds a scope back, here and in every process, for longer than it may be held already.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be written down; then nothing more is sent.
-    pub fn refuse(
-        &self,
-        family: Family,
-        refused: Refused<'_>,
-        said: bool,
-    ) -> Result<(), StateError> {
-        {
-            let mut run = self.run();
-            *run.refused.entry(family).or_default() += 1;
-            if !said {
-                run.unsaid += 1;
-            }
-        }
-        let now = self.clock.now();
-        self.state
-            .refuse(&self.who, family.as_str(), refused, now)?;
-        Ok(())
-    }
-}
-
-impl Pass<'_> {
-    /// The call was answered with this status; `refused`: with a deadline for the next one.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be booked.
-    pub fn answered(self, status: u16, refused: bool) -> Result<(), StateError> {
-        let gate = self.gate;
-        gate.observer.answered(self.family, status);
-        {
-            let mut run = gate.run();
-            if status >= 500 && !refused {
-                run.breaker
-                    .failed(gate.clock.now().steady_ms, &gate.rules.breaker);
-            } else {
-                run.breaker.worked();
-            }
-            if !refused && status < 500 {
-                run.unsaid = 0;
-                run.refused.remove(&self.family);
-            }
-        }
-        gate.state.settle(self.call, status)
-    }
-
-    /// No answer came, or only part of one.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be booked.
-    pub fn lost(self) -> Result<(), StateError> {
-        let gate = self.gate;
-        let now_ms = gate.clock.now().steady_ms;
-        gate.run().breaker.failed(now_ms, &gate.rules.breaker);
-        gate.state.settle(self.call, 1)
-    }
-}
-
-impl Pass<'_> {
-    /// An answer came and cannot be used: the server is there, whatever it sends.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be booked.
-    pub fn spoilt(self) -> Result<(), StateError> {
-        let gate = self.gate;
-        gate.run().breaker.worked();
-        gate.state.settle(self.call, 1)
-    }
-}
-
-impl Drop for Pass<'_> {
-    fn drop(&mut self) {
-        self.gate.probe_over(self.probe);
     }
 }
