@@ -1,5 +1,6 @@
 //! cratedigger exports Spotify data on a schedule: job files say what to fetch, one SQLite store
 //! keeps it, and CSV files show it.
 
+pub mod document;
 pub mod spotify;
 pub mod stream;
