@@ -2,5 +2,7 @@
 //! keeps it, and CSV files show it.
 
 pub mod document;
+pub mod job;
+pub mod settings;
 pub mod spotify;
 pub mod stream;

@@ -16,6 +16,8 @@ pub struct TextRule {
     pub what: &'static str,
     /// As much of the rule as a regular expression can say, for editors.
     pub pattern: Option<&'static str>,
+    /// Whether the empty text, or one of blanks only, may be right.
+    pub blank: bool,
     /// The whole rule: why a text is refused, and what to do about it.
     pub check: fn(&str) -> Result<(), Refusal>,
 }
@@ -248,7 +250,7 @@ impl Shape {
 }
 
 fn check_text(rule: &TextRule, text: &str, span: Range<usize>) -> Vec<Finding> {
-    let refusal = if text.trim().is_empty() {
+    let refusal = if text.trim().is_empty() && !rule.blank {
         Err(Refusal::new("the text is empty"))
     } else {
         (rule.check)(text)
