@@ -13,6 +13,8 @@ mod request;
 mod said;
 pub mod wire;
 
+pub use class::AppClass;
+pub use id::{Id, NotAnId, Reference};
 pub use kind::Kind;
 
 /// A text as one segment of a path: everything but unreserved characters is percent-encoded.
