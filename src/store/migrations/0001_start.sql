@@ -475,6 +475,7 @@ CREATE TABLE top_items (
   fetched_at    TEXT, -- when it was last read
   PRIMARY KEY (user_id, kind, time_range, day, rank)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX top_items_by_list ON top_items (list_id, day);
 
 -- one row per play of a user
 CREATE TABLE plays (
@@ -488,6 +489,7 @@ CREATE TABLE plays (
   fetched_at    TEXT, -- when it was last read
   PRIMARY KEY (user_id, played_at, track_id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX plays_by_list ON plays (list_id, played_at);
 
 -- how far a user listened to an episode
 CREATE TABLE resume_points (
