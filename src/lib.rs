@@ -2,4 +2,5 @@
 //! keeps it, and CSV files show it.
 
 pub mod spotify;
+pub mod store;
 pub mod stream;

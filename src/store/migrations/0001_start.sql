@@ -677,6 +677,7 @@ CREATE TABLE known_gaps (
 ) STRICT, WITHOUT ROWID;
 
 -- what each fetch of each job asked for when it last finished, in the job's order
+-- (with a rowid: SQLite then knows that ordinals are distinct, and joins by them without sorting)
 CREATE TABLE requested (
   job      TEXT NOT NULL, -- name of the job
   fetch    TEXT NOT NULL, -- name of the fetch
@@ -685,7 +686,7 @@ CREATE TABLE requested (
   list_id  INTEGER REFERENCES lists(id), -- the list, for streams that read lists
   item_id  TEXT, -- the id, for streams that read things by id
   PRIMARY KEY (job, fetch, ordinal)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- every file that was written, so that an unchanged one is not even rendered
 CREATE TABLE published_files (
