@@ -47,7 +47,7 @@ pub(super) struct Asks {
 enum Unit {
     Things(Things, Vec<Reference>),
     Playlist(String),
-    AlbumTracks(Vec<String>, TimeDelta),
+    AlbumTracks(Vec<String>),
     List(Box<List>),
     Search(Search),
 }
@@ -107,7 +107,7 @@ impl Engine {
             _ if asks.references.iter().any(|r| !matches!(r, Reference::Id(_))) => families.push(Family::SEARCH),
             _ => {}
         }
-        Ok(families.into_iter().try_for_each(|family| self.api.may_begin(family))?)
+        Ok(families.into_iter().try_for_each(|family| self.api.may_send(family))?)
     }
 
     /// Turns a halt that only concerns this fetch into its reason.
@@ -142,7 +142,7 @@ impl Engine {
             ("playlist_items", ..) => ids(asks.references).map(Unit::Playlist).collect(),
             ("album_tracks", ..) => {
                 let all: Vec<String> = ids(asks.references).collect();
-                all.chunks(20).map(|chunk| Unit::AlbumTracks(chunk.to_vec(), refresh_after)).collect()
+                all.chunks(20).map(|chunk| Unit::AlbumTracks(chunk.to_vec())).collect()
             }
             ("search", ..) => {
                 let kinds = if fetch.types.is_empty() { vec![Kind::Track] } else { fetch.types.clone() };
@@ -150,7 +150,7 @@ impl Engine {
                 asks.searches.into_iter().map(|query| Unit::Search(Search { query, kinds: kinds.clone(), most })).collect()
             }
             (_, Takes::Ids(kind), Paging::ById { batch }) => {
-                let things = Things { kind, family, batch, refresh_after, begin_tracks: false };
+                let things = Things { kind, family, batch, refresh_after, anew: false, begin_tracks: false };
                 asks.references.chunks(usize::from(batch.max(20))).map(|chunk| Unit::Things(things, chunk.to_vec())).collect()
             }
             ("artist_albums", ..) => ids(asks.references)
@@ -169,7 +169,8 @@ impl Engine {
         let total = units.len();
         let (units, next, stop) = (Arc::new(units), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let mut workers = JoinSet::new();
-        for _ in 0..self.concurrency.clamp(1, total.max(1)) {
+        let side_by_side = self.app.concurrency().unwrap_or(1);
+        for _ in 0..side_by_side.clamp(1, total.max(1)) {
             let (engine, frame, units) = (self.clone(), Arc::clone(frame), Arc::clone(&units));
             let (next, stop) = (Arc::clone(&next), Arc::clone(&stop));
             workers.spawn(async move {
@@ -211,7 +212,7 @@ impl Engine {
         let end = match unit {
             // Its parts are counted as they come.
             Unit::Things(things, references) => return self.referenced(frame, *things, references).await,
-            Unit::AlbumTracks(albums, _) => return self.album_tracks(frame, albums).await,
+            Unit::AlbumTracks(albums) => return self.album_tracks(frame, albums).await,
             Unit::Playlist(id) => match self.known_gaps(frame, std::slice::from_ref(id)).await?.first() {
                 Some(true) => Ok(UnitEnd { tally: Tally { unchanged: 1, skipped: 1, ..Tally::default() }, ..UnitEnd::default() }),
                 _ => self.playlist_items(frame, id).await,
@@ -253,8 +254,8 @@ impl Engine {
             }
         }
         // Read at every fire, whatever age the albums themselves may have.
-        let things = Things { kind: Kind::Album, family: Family::ALBUMS, batch: 20, refresh_after: TimeDelta::zero(), begin_tracks: true };
-        let heads = self.things_anew(frame, things, &wanted).await?;
+        let things = Things { kind: Kind::Album, family: Family::ALBUMS, batch: 20, refresh_after: TimeDelta::zero(), anew: true, begin_tracks: true };
+        let heads = self.things(frame, things, &wanted).await?;
         let mut end = UnitEnd { trouble: heads.trouble, ..UnitEnd::default() };
         end.tally.skipped = heads.tally.skipped;
         for album in albums {
@@ -329,7 +330,7 @@ impl Unit {
     fn asked(&self) -> i64 {
         let n = match self {
             Unit::Things(_, references) => references.len(),
-            Unit::AlbumTracks(albums, _) => albums.len(),
+            Unit::AlbumTracks(albums) => albums.len(),
             Unit::Playlist(_) | Unit::List(_) | Unit::Search(_) => 1,
         };
         i64::try_from(n).unwrap_or(i64::MAX)

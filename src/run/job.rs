@@ -8,22 +8,16 @@ use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use super::engine::{Engine, FetchFrame, stamp};
 use super::fetch::Asks;
 use super::halt::{Halt, Weight};
+use super::files::{Files, Shown};
 use super::report::{FetchReport, FileReport, RunReport};
 use crate::job::{Fetch, Job, Since, Source};
+use crate::settings::RefreshAfter;
 use crate::spotify::client::Bearer;
 use crate::spotify::error::ApiError;
-use crate::spotify::{Id, Reference};
-use crate::store::{FetchState, RunEnd, RunState, query};
+use crate::spotify::{Id, Kind, Reference};
+use crate::store::query::{Bound, Fetched, Reader};
+use crate::store::{FetchState, RunEnd, RunState};
 use crate::stream::Takes;
-
-/// How old things of a stream may be before they are read again, unless a job or a setting says
-/// otherwise. What people fetch for its changing numbers is read at every fire.
-fn default_age(stream: &str) -> Duration {
-    match stream {
-        "playlists" | "me" => Duration::ZERO,
-        _ => Duration::from_secs(30 * 24 * 3600),
-    }
-}
 
 /// How a run begins.
 #[derive(Debug, Clone, Default)]
@@ -35,103 +29,67 @@ pub struct Start {
     /// Market of jobs and fetches that name none.
     pub default_market: Option<String>,
     /// Age at which things are read again, by stream, as the settings have it.
-    pub refresh_after: std::collections::BTreeMap<String, Duration>,
+    pub refresh_after: RefreshAfter,
 }
 
 /// What the queries and `where` conditions of a run may name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bound {
-    /// `:since`
-    pub since: String,
-    /// `:last_run_at`
-    pub last_run_at: String,
-    /// `:fire_at`
-    pub fire_at: String,
-    /// `:job`
-    pub job: String,
-}
-
-impl Bound {
-    /// The values for a run of `job`.
-    pub fn new(job: &Job, fire_at: DateTime<Utc>, last_run_at: Option<DateTime<Utc>>) -> Bound {
-        let last = last_run_at.unwrap_or(DateTime::UNIX_EPOCH);
-        let since = match job.since {
-            Since::LastRun => last,
-            Since::Ago(span) => fire_at - TimeDelta::from_std(span).unwrap_or(TimeDelta::MAX),
-            Since::Date(day) => {
-                let midnight = day.and_time(chrono::NaiveTime::MIN);
-                job.timezone.from_local_datetime(&midnight).earliest().map_or_else(|| midnight.and_utc(), |at| at.to_utc())
-            }
-        };
-        Bound { since: stamp(since), last_run_at: stamp(last), fire_at: stamp(fire_at), job: job.name.clone() }
+pub fn bound(job: &Job, fire_at: DateTime<Utc>, last_run_at: Option<DateTime<Utc>>) -> Bound {
+    let last = last_run_at.unwrap_or(DateTime::UNIX_EPOCH);
+    let since = match job.since {
+        Since::LastRun => last,
+        Since::Ago(span) => fire_at - TimeDelta::from_std(span).unwrap_or(TimeDelta::MAX),
+        Since::Date(day) => {
+            let midnight = day.and_time(chrono::NaiveTime::MIN);
+            job.timezone.from_local_datetime(&midnight).earliest().map_or_else(|| midnight.and_utc(), |at| at.to_utc())
+        }
+    };
+    Bound {
+        since: Some(stamp(since)),
+        last_run_at: Some(stamp(last)),
+        fire_at: Some(stamp(fire_at)),
+        job: Some(job.name.clone()),
+        user_id: None,
     }
 }
-
-/// Why the files of a run could not be written.
-#[derive(Debug)]
-pub struct PublishTrouble {
-    /// Whether it is the disk, rather than a query of the job.
-    pub storage: bool,
-    /// What happened.
-    pub message: String,
-    /// What to do about it.
-    pub hint: Option<String>,
-}
-
-/// What whoever writes the files must know of the run.
-#[derive(Debug)]
-pub struct ToPublish<'a> {
-    /// The job.
-    pub job: &'a Job,
-    /// Number of the run.
-    pub run: i64,
-    /// Its state so far.
-    pub state: RunState,
-    /// Why it is not complete.
-    pub reasons: &'a [String],
-    /// Fetches that did not finish: their files stay as they are.
-    pub unfinished: &'a BTreeSet<String>,
-    /// What its queries may name.
-    pub bound: &'a Bound,
-    /// When it began.
-    pub started_at: DateTime<Utc>,
-    /// The fire that it serves, or its start.
-    pub fire_at: DateTime<Utc>,
-}
-
-/// Writes the files of a run.
-pub type Publish<'a> = &'a dyn Fn(&ToPublish<'_>) -> Result<Vec<FileReport>, PublishTrouble>;
 
 /// Runs a job: its fetches in order, then its files. `engine.run` is the number of the run, which
 /// was begun already.
 ///
 /// # Errors
 /// Only if the record of the run itself cannot be written.
-pub async fn run_job(engine: &Engine, job: &Job, start: &Start, publish: Publish<'_>) -> Result<RunReport, Halt> {
+pub async fn run_job(engine: &Engine, job: &Job, start: &Start, files: &Files) -> Result<RunReport, Halt> {
     let fire_at = start.fire_at.unwrap_or(engine.started_at);
-    let bound = Bound::new(job, fire_at, start.last_run_at);
+    let bound = bound(job, fire_at, start.last_run_at);
     let mut sum = Sum::default();
     for fetch in &job.fetches {
         sum.fetch(engine, job, start, fetch, &bound).await?;
     }
     let (state, _) = sum.verdict();
-    let published = publish(&ToPublish {
-        job,
-        run: engine.run,
-        state,
-        reasons: &sum.reasons,
-        unfinished: &sum.unfinished,
-        bound: &bound,
-        started_at: engine.started_at,
-        fire_at,
-    });
-    let files = published.unwrap_or_else(|trouble| {
-        sum.exits.push(if trouble.storage { exit::STORAGE } else { exit::USAGE });
-        sum.reasons.push(trouble.message);
-        sum.hints.extend(trouble.hint);
-        Vec::new()
-    });
-    sum.close(engine, job, files).await
+    let shown = Shown { job, run: engine.run, state, reasons: &sum.reasons, unfinished: &sum.unfinished, bound: &bound, fire_at };
+    let written = match files.write(&shown) {
+        Ok(written) => written.files_and_failures(),
+        Err(e) => (Vec::new(), vec![(e.is_storage(), chain(&e))]),
+    };
+    for (storage, message) in written.1 {
+        sum.exits.push(if storage { exit::STORAGE } else { exit::USAGE });
+        sum.reasons.push(message);
+    }
+    sum.close(engine, job, written.0).await
+}
+
+/// An error with its causes, in one line.
+pub(super) fn chain(e: &dyn std::error::Error) -> String {
+    let mut out = e.to_string();
+    let mut cause = e.source();
+    while let Some(inner) = cause {
+        let text = inner.to_string();
+        if !out.contains(&text) {
+            out.push_str(": ");
+            out.push_str(&text);
+        }
+        cause = inner.source();
+    }
+    out
 }
 
 /// Exit codes by what a run met; `cli::exit` documents the same numbers for all commands.
@@ -186,8 +144,9 @@ impl Sum {
             Some(why) => Err(Halt::Waits(why.clone())),
             None => self.asks(engine, job, fetch, bound).await,
         };
-        let configured = fetch.refresh_after.or_else(|| start.refresh_after.get(fetch.stream.name).copied());
-        let age = TimeDelta::from_std(configured.unwrap_or_else(|| default_age(fetch.stream.name))).unwrap_or(TimeDelta::MAX);
+        // Streams that no setting gives an age are read at every fire.
+        let age = fetch.refresh_after.or_else(|| start.refresh_after.of(fetch.stream.name)).unwrap_or_default();
+        let age = TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX);
         let result = engine.fetch(&job.name, fetch, frame, asks, age).await?;
         match result.state {
             FetchState::Partial => self.exits.push(exit::PARTIAL),
@@ -255,7 +214,7 @@ impl Sum {
                     return Err(Halt::Waits(format!("it goes by {}, which has not finished", parent.name)));
                 }
                 let Takes::Ids(kind) = fetch.stream.takes else { return Ok(Asks::default()) };
-                let ids = ids_from(engine, job, parent, kind, filter.as_deref(), bound).await?;
+                let ids = ids_from(engine, job, parent, kind, filter.as_deref(), bound)?;
                 // What is in the store came from Spotify, but it goes into a path again.
                 let references = ids.iter().filter_map(|id| Id::parse(id, kind).ok().map(Reference::Id)).collect();
                 Ok(Asks { references, ..Asks::default() })
@@ -308,4 +267,18 @@ impl Sum {
             files,
         })
     }
+}
+
+/// How long a `where` may take.
+const QUERY_TIME: Duration = Duration::from_secs(60);
+
+/// The ids of a kind that stand in the rows of an earlier fetch.
+fn ids_from(engine: &Engine, job: &Job, parent: &Fetch, kind: Kind, filter: Option<&str>, bound: &Bound) -> Result<Vec<String>, Halt> {
+    let Some(column) = parent.stream.reference(kind) else {
+        return Err(Halt::Job(format!("{} has no {kind} ids", parent.name)));
+    };
+    let wrong = |e: crate::store::query::QueryError| Halt::Job(format!("{} from {}: {e}", kind, parent.name));
+    let fetched = Fetched { name: parent.name.clone(), stream: parent.stream, since: None };
+    let reader = Reader::open(engine.store.path(), &job.name, vec![fetched], QUERY_TIME).map_err(wrong)?;
+    reader.ids(&parent.name, column, filter, bound).map_err(wrong)
 }

@@ -29,6 +29,8 @@ pub(super) struct Things {
     pub batch: u16,
     /// How old a row may be.
     pub refresh_after: TimeDelta,
+    /// Read them whatever their age.
+    pub anew: bool,
     /// Of albums with more tracks than the answer holds, begin to read the list of them.
     pub begin_tracks: bool,
 }
@@ -48,7 +50,10 @@ impl Engine {
         end.requested = ids.iter().map(asked_for).collect();
         let since = stamp(self.fresh_since(things.refresh_after));
         let (all, table) = (ids.to_vec(), ingest::table_of(things.kind));
-        let fresh = self.store.write(move |s| s.fresh(table, &all, &since)).await?;
+        let fresh = match things.anew {
+            true => vec![false; ids.len()],
+            false => self.store.write(move |s| s.fresh(table, &all, &since)).await?,
+        };
         let known_gaps = self.known_gaps(frame, ids).await?;
         let mut wanted = Vec::new();
         for ((id, fresh), gap) in ids.iter().zip(fresh).zip(known_gaps) {

@@ -149,6 +149,11 @@ impl Api {
             .map_err(|shut| shut_error(shut, family))
     }
 
+    /// Goes on by the rates of another class of app, once that is found out.
+    pub fn go_by(&self, limits: &Limits) {
+        self.0.gate.go_by(limits.requests_per_second, limits.concurrency, ceilings(limits));
+    }
+
     /// Calls sent in this run, retries included, tokens not.
     pub fn calls(&self) -> u64 {
         self.0.gate.calls()

@@ -18,6 +18,8 @@ const CLASS: &str = "app_class";
 
 /// The two classes of apps, whose surfaces differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum AppClass {
     /// Development Mode: the reduced surface since February 2026.
     Development,
@@ -37,7 +39,10 @@ impl AppClass {
 
 impl fmt::Display for AppClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.write_str(match self {
+            AppClass::Development => "Development Mode",
+            AppClass::Extended => "Extended Quota",
+        })
     }
 }
 

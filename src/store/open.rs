@@ -51,7 +51,18 @@ pub fn open_writer(path: &Path, mode: u32) -> Result<Connection, StoreError> {
     .map_err(sqlite(path, "cannot be opened"))?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     migrations::migrate(&mut conn, path)?;
+    refresh_views(&mut conn).map_err(sqlite(path, "cannot be brought up to date"))?;
     Ok(conn)
+}
+
+/// Makes the views anew where they are not those of this version; one process at a time.
+fn refresh_views(conn: &mut Connection) -> rusqlite::Result<()> {
+    if super::views::are_current(conn)? {
+        return Ok(());
+    }
+    let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    super::views::create_all(&tx)?;
+    tx.commit()
 }
 
 /// Opens the store for reading only.

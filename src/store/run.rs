@@ -289,3 +289,20 @@ impl Session {
         Ok(())
     }
 }
+
+/// The newest runs of every job, newest first, at most so many of each.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn past_runs(database: &std::path::Path, most: u32) -> Result<Vec<RunRow>, StoreError> {
+    let conn = super::open_reader(database)?;
+    let error = |source| StoreError::Sqlite { path: database.to_path_buf(), what: "cannot be read", source };
+    let sql = format!(
+        "SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY job ORDER BY started_at DESC, id DESC) AS place FROM runs)
+         WHERE place <= ?1 ORDER BY started_at DESC, id DESC",
+        columns = RunRow::COLUMNS
+    );
+    let mut statement = conn.prepare(&sql).map_err(error)?;
+    let rows = statement.query_map([most], RunRow::read).map_err(error)?;
+    rows.collect::<Result<_, _>>().map_err(error)
+}
