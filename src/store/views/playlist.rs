@@ -1,8 +1,6 @@
 //! Playlists and what stands in them.
 
-use super::parts::{
-    NAME, PLACE, PLAYLIST, SEEN, TRACK, TRACK_ARTIST_NAMES, USER,
-};
+use super::parts::{NAME, PLACE, PLAYLIST, SEEN, TRACK, TRACK_ARTIST_NAMES, USER};
 use super::{Asked, Field, Thing, View, list, one};
 
 const ITEM: &[Field] = &[
@@ -17,8 +15,7 @@ const ITEM: &[Field] = &[
     one("added_by_uri", ADDED_BY_URI),
 ];
 
-const ADDED_BY_URI: &str =
-    "coalesce((SELECT uri FROM users WHERE id = i.added_by), 'spotify:user:' || i.added_by)";
+const ADDED_BY_URI: &str = "coalesce((SELECT uri FROM users WHERE id = i.added_by), 'spotify:user:' || i.added_by)";
 
 /// What an item that is an episode or a local file shows in place of a track's.
 const OTHER_KINDS: &[Field] = &[
@@ -56,7 +53,6 @@ const WHAT_STANDS_THERE: Thing = Thing {
             LEFT JOIN local_files f ON f.uri = i.uri",
     fields: &[OTHER_KINDS, TRACK],
 };
-
 
 pub(super) const VIEWS: &[View] = &[
     View {
