@@ -5,14 +5,13 @@
 //! stays as it is until it has missed as often as it has entries: a working set that is slightly too
 //! large then loses little, and one that has moved on is replaced.
 
-use std::hash::Hasher;
-
 use rustc_hash::FxHashMap;
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::cell::Mark;
 
-/// Bytes of the arena. 50,000 tracks with all default columns take 15 MiB.
-const ARENA: usize = 16 << 20;
+/// Bytes of the arena. 50,000 tracks with all default columns take some 16 MiB.
+const ARENA: usize = 20 << 20;
 
 /// Rendered cells of one thing.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -44,16 +43,17 @@ impl Fragment {
     }
 }
 
+/// Where a fragment is in the arena: the ends of its runs, then its bytes.
 struct Entry {
     at: u32,
-    key: u32,
     len: u32,
 }
 
-/// A bounded store of fragments by key.
+/// A bounded store of fragments by key. The key itself is not kept but its 128-bit hash, which is
+/// a third of its size; that two of a billion things share one is less likely than a broken disk.
 pub(super) struct Fragments {
     runs: usize,
-    index: FxHashMap<u64, Entry>,
+    index: FxHashMap<u128, Entry>,
     arena: Vec<u8>,
     marks: FxHashMap<u32, (u64, u64, u64)>,
     missed: usize,
@@ -67,20 +67,18 @@ impl Fragments {
 
     /// Fills `into` with the fragment of this key, if it is here.
     pub(super) fn find(&mut self, key: &[u8], into: &mut Fragment) -> bool {
-        let Some(entry) = self.index.get(&hash(key)) else {
+        let Some(entry) = self.index.get(&xxh3_128(key)) else {
             self.missed += 1;
             return false;
         };
-        let at = entry.at as usize;
-        let ends = at + entry.key as usize;
+        let ends = entry.at as usize;
         let bytes = ends + 4 * self.runs;
-        if &self.arena[at..ends] != key {
-            return false;
-        }
         into.clear();
         into.ends.extend(self.arena[ends..bytes].chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])));
         into.bytes.extend_from_slice(&self.arena[bytes..bytes + entry.len as usize]);
-        if let Some(marks) = self.marks.get(&entry.at) {
+        if !self.marks.is_empty()
+            && let Some(marks) = self.marks.get(&entry.at)
+        {
             (into.guarded, into.nul, into.long) = *marks;
         }
         true
@@ -88,35 +86,26 @@ impl Fragments {
 
     /// Keeps a fragment, unless there is no room for it now.
     pub(super) fn keep(&mut self, key: &[u8], fragment: &Fragment) {
-        let size = key.len() + 4 * self.runs + fragment.bytes.len();
+        let size = 4 * self.runs + fragment.bytes.len();
         if self.arena.len() + size > ARENA {
-            if self.missed <= self.index.len() || size > ARENA {
+            if size > ARENA || self.missed <= self.index.len() {
                 return;
             }
             self.index.clear();
             self.marks.clear();
             self.arena.clear();
         }
-        if self.index.is_empty() || self.arena.len() + size <= ARENA {
-            let at = u32::try_from(self.arena.len()).expect("the arena is smaller than 4 GiB");
-            let len = u32::try_from(fragment.bytes.len()).expect("a fragment is smaller than the arena");
-            let key_len = u32::try_from(key.len()).expect("a key is smaller than the arena");
-            self.arena.extend_from_slice(key);
-            self.arena.extend(fragment.ends.iter().flat_map(|end| end.to_le_bytes()));
-            self.arena.extend_from_slice(&fragment.bytes);
-            if (fragment.guarded, fragment.nul, fragment.long) != (0, 0, 0) {
-                self.marks.insert(at, (fragment.guarded, fragment.nul, fragment.long));
-            }
-            self.index.insert(hash(key), Entry { at, key: key_len, len });
-            self.missed = 0;
+        let small = "the arena is smaller than 4 GiB";
+        let at = u32::try_from(self.arena.len()).expect(small);
+        let len = u32::try_from(fragment.bytes.len()).expect(small);
+        self.arena.extend(fragment.ends.iter().flat_map(|end| end.to_le_bytes()));
+        self.arena.extend_from_slice(&fragment.bytes);
+        if (fragment.guarded, fragment.nul, fragment.long) != (0, 0, 0) {
+            self.marks.insert(at, (fragment.guarded, fragment.nul, fragment.long));
         }
+        self.index.insert(xxh3_128(key), Entry { at, len });
+        self.missed = 0;
     }
-}
-
-fn hash(key: &[u8]) -> u64 {
-    let mut hasher = rustc_hash::FxHasher::default();
-    hasher.write(key);
-    hasher.finish()
 }
 
 #[cfg(test)]

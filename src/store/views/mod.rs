@@ -85,7 +85,7 @@ pub(crate) struct Thing {
 #[derive(Debug)]
 pub struct View {
     name: &'static str,
-    /// FROM clause; the first table has the alias `i`.
+    /// FROM clause; the table whose rows are shown has the alias `i`.
     rows: &'static str,
     /// Condition for a row to be shown at all: what a whole read no longer saw is not.
     shown: Option<&'static str>,
