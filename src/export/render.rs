@@ -290,3 +290,6 @@ impl Joined {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
