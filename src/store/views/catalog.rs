@@ -1,8 +1,6 @@
 //! What Spotify has for everyone: artists, albums, tracks, podcasts, audiobooks, browse lists.
 
-use super::parts::{
-    ALBUM, ALBUM_JOINS, ARTIST, AUDIOBOOK, EPISODE, PLACE, SEEN, SHOW, TRACK, TRACK_JOINS,
-};
+use super::parts::{ALBUM, ALBUM_JOINS, ARTIST, AUDIOBOOK, EPISODE, PLACE, SEEN, SHOW, TRACK, TRACK_JOINS};
 use super::{Asked, Field, Thing, View, list, one};
 
 const ALBUM_OF_ROW: Option<Thing> = Some(Thing { keys: &["album_id"], joins: ALBUM_JOINS, fields: &[ALBUM] });
@@ -17,12 +15,7 @@ const AUDIOBOOK_CHAPTER: &[Field] = &[
     one("chapter_number", "c.chapter_number"),
     one("duration_ms", "c.duration_ms"),
     one("explicit", "c.explicit"),
-    list(
-        "languages",
-        "l.text",
-        "item_texts l WHERE l.kind = 'chapter' AND l.id = c.id AND l.what = 'language'",
-        PLACE,
-    ),
+    list("languages", "l.text", "item_texts l WHERE l.kind = 'chapter' AND l.id = c.id AND l.what = 'language'", PLACE),
     one("description", "c.description"),
     one("release_date", "c.release_date"),
     one("release_date_precision", "c.release_date_precision"),

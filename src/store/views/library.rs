@@ -9,7 +9,8 @@ use super::{Asked, Field, Thing, View, one};
 const SAVED: &[Field] = &[one("position", "i.position"), one("added_at", "i.added_at")];
 const TOP: &[Field] = &[one("day", "i.day"), one("time_range", "i.time_range"), one("rank", "i.rank")];
 
-const TRACK_OF_ROW: Option<Thing> = Some(Thing { keys: &["track_id"], joins: TRACK_JOINS, fields: &[TRACK] });
+const TRACK_THING: Thing = Thing { keys: &["track_id"], joins: TRACK_JOINS, fields: &[TRACK] };
+const TRACK_OF_ROW: Option<Thing> = Some(TRACK_THING);
 
 pub(super) const VIEWS: &[View] = &[
     View {
@@ -35,7 +36,12 @@ pub(super) const VIEWS: &[View] = &[
     View {
         name: "saved_tracks",
         rows: "saved_tracks i JOIN users u ON u.id = i.user_id",
-        thing: TRACK_OF_ROW,
+        // Exportify has the same columns for a library as for a playlist; nobody adds to another's.
+        fields: &[USER, SAVED, SEEN, &[one("added_by_uri", "NULL")]],
+        thing: Some(Thing {
+            fields: &[TRACK, &[one("uri", "coalesce(t.uri, 'spotify:track:' || t.id)"), one("item_name", "t.name")]],
+            ..TRACK_THING
+        }),
         ..OF_A_USER
     },
     View {

@@ -18,7 +18,7 @@ mod select;
 
 use rusqlite::{Connection, OptionalExtension};
 
-pub use select::{ListStyle, Scope, Select, identifier, literal};
+pub use select::{Halves, ListStyle, Scope, Select, identifier, literal};
 
 use crate::stream::{self, Stream};
 
@@ -85,7 +85,7 @@ pub(crate) struct Thing {
 #[derive(Debug)]
 pub struct View {
     name: &'static str,
-    /// FROM clause; the first table has the alias `i`.
+    /// FROM clause; the table whose rows are shown has the alias `i`.
     rows: &'static str,
     /// Condition for a row to be shown at all: what a whole read no longer saw is not.
     shown: Option<&'static str>,
@@ -110,9 +110,8 @@ impl View {
 
     /// The SQL of a column, and whether it depends on the thing alone.
     fn field(&self, name: &str) -> Option<(Sql, bool)> {
-        let of = |groups: &[&'static [Field]]| {
-            groups.iter().flat_map(|g| g.iter()).find(|f| f.name == name).map(|f| f.sql)
-        };
+        let of =
+            |groups: &[&'static [Field]]| groups.iter().flat_map(|g| g.iter()).find(|f| f.name == name).map(|f| f.sql);
         of(self.fields)
             .map(|sql| (sql, false))
             .or_else(|| self.thing.and_then(|thing| of(thing.fields)).map(|sql| (sql, true)))
@@ -139,9 +138,8 @@ pub fn create_all(store: &Connection) -> rusqlite::Result<()> {
     let all: Vec<_> = definitions().collect();
     let text: String = all.iter().map(|(_, sql)| sql.as_str()).collect();
     let hash = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(text.as_bytes()));
-    let known: Option<String> = store
-        .query_row("SELECT value FROM store_info WHERE key = 'views'", [], |row| row.get(0))
-        .optional()?;
+    let known: Option<String> =
+        store.query_row("SELECT value FROM store_info WHERE key = 'views'", [], |row| row.get(0)).optional()?;
     if known.as_deref() == Some(hash.as_str()) {
         return Ok(());
     }

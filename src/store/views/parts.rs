@@ -5,8 +5,7 @@
 use super::{Field, list, one};
 
 /// When a row of a list was met and read.
-pub(super) const SEEN: &[Field] =
-    &[one("first_seen_at", "i.first_seen_at"), one("fetched_at", "i.fetched_at")];
+pub(super) const SEEN: &[Field] = &[one("first_seen_at", "i.first_seen_at"), one("fetched_at", "i.fetched_at")];
 
 /// Who asked; `u` is joined by `i.user_id`.
 pub(super) const USER: &[Field] = &[one("user", "u.local_name"), one("user_id", "i.user_id")];
@@ -15,8 +14,7 @@ pub(super) const TRACK_ARTISTS: &str = "track_artists l WHERE l.track_id = t.id"
 pub(super) const TRACK_ARTIST_NAMES: &str =
     "track_artists l JOIN artists a ON a.id = l.artist_id WHERE l.track_id = t.id";
 const ALBUM_ARTISTS: &str = "album_artists l WHERE l.album_id = al.id";
-const ALBUM_ARTIST_NAMES: &str =
-    "album_artists l JOIN artists a ON a.id = l.artist_id WHERE l.album_id = al.id";
+const ALBUM_ARTIST_NAMES: &str = "album_artists l JOIN artists a ON a.id = l.artist_id WHERE l.album_id = al.id";
 /// Lists keep their length: an artist without a name is an empty value, not a missing one.
 pub(super) const NAME: &str = "coalesce(a.name, '')";
 const URI: &str = "coalesce(a.uri, 'spotify:artist:' || l.artist_id)";
@@ -131,21 +129,11 @@ pub(super) const SHOW: &[Field] = &[
     one("publisher", "sh.publisher"),
     one("description", "sh.description"),
     one("media_type", "sh.media_type"),
-    list(
-        "languages",
-        "l.text",
-        "item_texts l WHERE l.kind = 'show' AND l.id = sh.id AND l.what = 'language'",
-        PLACE,
-    ),
+    list("languages", "l.text", "item_texts l WHERE l.kind = 'show' AND l.id = sh.id AND l.what = 'language'", PLACE),
     one("total_episodes", "sh.total_episodes"),
     one("explicit", "sh.explicit"),
     one("is_externally_hosted", "sh.is_externally_hosted"),
-    list(
-        "copyrights",
-        "l.text",
-        "item_texts l WHERE l.kind = 'show' AND l.id = sh.id AND l.what = 'copyright'",
-        PLACE,
-    ),
+    list("copyrights", "l.text", "item_texts l WHERE l.kind = 'show' AND l.id = sh.id AND l.what = 'copyright'", PLACE),
     one("spotify_url", "sh.spotify_url"),
 ];
 
@@ -153,8 +141,7 @@ pub(super) const SHOW: &[Field] = &[
 pub(super) const EPISODE_JOINS: &str =
     "LEFT JOIN episodes e ON e.id = i.episode_id\nLEFT JOIN shows sh ON sh.id = e.show_id";
 
-const EPISODE_PLAYABLE: &str =
-    "(SELECT m.is_playable FROM episode_markets m WHERE m.episode_id = e.id AND m.is_playable IS NOT NULL \
+const EPISODE_PLAYABLE: &str = "(SELECT m.is_playable FROM episode_markets m WHERE m.episode_id = e.id AND m.is_playable IS NOT NULL \
      ORDER BY m.fetched_at DESC, m.market LIMIT 1)";
 
 pub(super) const EPISODE: &[Field] = &[
@@ -166,12 +153,7 @@ pub(super) const EPISODE: &[Field] = &[
     one("release_date_precision", "e.release_date_precision"),
     one("duration_ms", "e.duration_ms"),
     one("explicit", "e.explicit"),
-    list(
-        "languages",
-        "l.text",
-        "item_texts l WHERE l.kind = 'episode' AND l.id = e.id AND l.what = 'language'",
-        PLACE,
-    ),
+    list("languages", "l.text", "item_texts l WHERE l.kind = 'episode' AND l.id = e.id AND l.what = 'language'", PLACE),
     one("description", "e.description"),
     one("is_playable", EPISODE_PLAYABLE),
     one("spotify_url", "e.spotify_url"),
@@ -183,12 +165,7 @@ pub(super) const AUDIOBOOK_JOINS: &str = "LEFT JOIN audiobooks b ON b.id = i.aud
 pub(super) const AUDIOBOOK: &[Field] = &[
     one("audiobook_id", "b.id"),
     one("audiobook_name", "b.name"),
-    list(
-        "authors",
-        "l.text",
-        "item_texts l WHERE l.kind = 'audiobook' AND l.id = b.id AND l.what = 'author'",
-        PLACE,
-    ),
+    list("authors", "l.text", "item_texts l WHERE l.kind = 'audiobook' AND l.id = b.id AND l.what = 'author'", PLACE),
     list(
         "narrators",
         "l.text",

@@ -1,8 +1,6 @@
 //! Playlists and what stands in them.
 
-use super::parts::{
-    NAME, PLACE, PLAYLIST, SEEN, TRACK, TRACK_ARTIST_NAMES, USER,
-};
+use super::parts::{NAME, PLACE, PLAYLIST, SEEN, TRACK, TRACK_ARTIST_NAMES, USER};
 use super::{Asked, Field, Thing, View, list, one};
 
 const ITEM: &[Field] = &[
@@ -17,8 +15,7 @@ const ITEM: &[Field] = &[
     one("added_by_uri", ADDED_BY_URI),
 ];
 
-const ADDED_BY_URI: &str =
-    "coalesce((SELECT uri FROM users WHERE id = i.added_by), 'spotify:user:' || i.added_by)";
+const ADDED_BY_URI: &str = "coalesce((SELECT uri FROM users WHERE id = i.added_by), 'spotify:user:' || i.added_by)";
 
 /// What an item that is an episode or a local file shows in place of a track's.
 const OTHER_KINDS: &[Field] = &[
@@ -57,7 +54,6 @@ const WHAT_STANDS_THERE: Thing = Thing {
     fields: &[OTHER_KINDS, TRACK],
 };
 
-
 pub(super) const VIEWS: &[View] = &[
     View {
         name: "playlists",
@@ -71,9 +67,10 @@ pub(super) const VIEWS: &[View] = &[
     },
     View {
         name: "playlist_items",
-        rows: "playlist_items i JOIN playlists p ON p.id = i.playlist_id",
+        // The list first, once, and not again for each of its items.
+        rows: "playlists p CROSS JOIN playlist_items i ON i.playlist_id = p.id",
         shown: None,
-        asked: Asked::Item("i.playlist_id"),
+        asked: Asked::Item("p.id"),
         order: "i.position",
         clock: None,
         fields: &[ITEM, SEEN],
@@ -104,7 +101,7 @@ pub(super) const VIEWS: &[View] = &[
         name: "my_playlist_items",
         // The user's lists come first: `y`, so that `i` stays the item.
         rows: "my_playlists y JOIN users u ON u.id = y.user_id JOIN playlists p ON p.id = y.playlist_id \
-               JOIN playlist_items i ON i.playlist_id = y.playlist_id",
+               CROSS JOIN playlist_items i ON i.playlist_id = y.playlist_id",
         shown: Some("y.removed_at IS NULL"),
         asked: Asked::List("y.list_id"),
         order: "y.position, i.position",

@@ -47,6 +47,7 @@ pub struct Select<'a> {
     lists: ListStyle,
     scope: Scope<'a>,
     since: Option<&'a str>,
+    only: Option<&'static str>,
 }
 
 /// A SELECT in two halves: the rows, and what each row's thing adds to it.
@@ -71,6 +72,7 @@ impl<'a> Select<'a> {
             lists: ListStyle::default(),
             scope: Scope::All,
             since: None,
+            only: None,
         }
     }
 
@@ -92,6 +94,12 @@ impl<'a> Select<'a> {
         self
     }
 
+    /// Shows only rows for which this holds, in terms of the view's own tables.
+    pub(crate) fn only(mut self, condition: Option<&'static str>) -> Self {
+        self.only = condition;
+        self
+    }
+
     /// The statement; its columns carry their names.
     pub fn sql(&self) -> String {
         let columns = self.columns.iter().map(|name| {
@@ -102,19 +110,33 @@ impl<'a> Select<'a> {
         format!("SELECT\n  {}\n{}", commas(columns, ",\n  "), self.tail(joins))
     }
 
-    /// The statement with one more column, `extra`: the values of list column `column` (or the one
-    /// value of another), joined with the unit separator that no id contains.
-    pub fn sql_with_values(&self, column: &str, extra: &str) -> String {
+    /// A statement that gives the values of `column`, those of a list joined with the unit separator
+    /// that no id contains, in the rows that `filter` holds for; and where in it the filter begins.
+    ///
+    /// The filter sees the columns as the view has them. It is wrapped in a SELECT of its own, so that
+    /// its names are the view's and not those of the tables behind.
+    pub fn ids_where(&self, column: &str, filter: Option<&str>) -> (String, usize) {
         let mut raw = self.clone();
-        raw.lists = ListStyle { separator: "\u{1f}".into(), escape_commas: false };
-        let (sql, _) = self.field(column);
-        let values = format!("{} AS {}", raw.expression(sql), identifier(extra));
-        let columns = self.columns.iter().map(|name| {
-            let (sql, _) = self.field(name);
-            format!("{} AS {}", self.expression(sql), identifier(name))
-        });
+        raw.lists.separator = "\u{1f}".into();
+        let ids = raw.expression(self.field(column).0);
+        let mut columns: Vec<String> = self
+            .columns
+            .iter()
+            .map(|name| format!("{} AS {}", self.expression(self.field(name).0), identifier(name)))
+            .collect();
+        columns.push(format!("{ids} AS \"\u{1f}ids\""));
+        let terms: Vec<&str> = std::iter::once("q.ordinal").chain(self.view.order.split(", ")).collect();
+        columns.extend(terms.iter().enumerate().map(|(n, term)| format!("{term} AS \"\u{1f}{n}\"")));
+        let order: Vec<String> = (0..terms.len()).map(|n| format!("\"\u{1f}{n}\"")).collect();
         let joins = self.view.thing.map_or("", |thing| thing.joins);
-        format!("SELECT\n  {},\n  {values}\n{}", commas(columns, ",\n  "), self.tail(joins))
+        let from = self.conditions(joins);
+        let mut sql = format!("SELECT \"\u{1f}ids\" FROM (SELECT {}\n{from}) WHERE (", columns.join(", "));
+        let ahead = sql.len();
+        // A line of its own: the filter may end in a comment.
+        sql.push_str(filter.unwrap_or("1"));
+        sql.push_str("\n) ORDER BY ");
+        sql.push_str(&order.join(", "));
+        (sql, ahead)
     }
 
     /// The same rows in two halves, if the view knows a thing and a chosen column shows it.
@@ -151,8 +173,18 @@ impl<'a> Select<'a> {
     }
 
     fn tail(&self, joins: &str) -> String {
+        let mut sql = self.conditions(joins);
+        if let Scope::Fetch { .. } = self.scope {
+            sql.push_str("\nORDER BY q.ordinal, ");
+            sql.push_str(self.view.order);
+        }
+        sql
+    }
+
+    /// FROM and WHERE.
+    fn conditions(&self, joins: &str) -> String {
         let view = self.view;
-        let mut conditions: Vec<String> = view.shown.iter().map(ToString::to_string).collect();
+        let mut conditions: Vec<String> = view.shown.iter().chain(&self.only).map(ToString::to_string).collect();
         let from = match self.scope {
             Scope::Fetch { .. } => format!("requested q CROSS JOIN {}", view.rows),
             Scope::All | Scope::Fetched { .. } => view.rows.to_owned(),
@@ -177,10 +209,6 @@ impl<'a> Select<'a> {
         if !conditions.is_empty() {
             sql.push_str("\nWHERE ");
             sql.push_str(&conditions.join("\n  AND "));
-        }
-        if let Scope::Fetch { .. } = self.scope {
-            sql.push_str("\nORDER BY q.ordinal, ");
-            sql.push_str(view.order);
         }
         sql
     }
@@ -217,9 +245,7 @@ impl Asked {
     fn sides(self) -> (&'static str, &'static str) {
         match self {
             Asked::List(mine) => (mine, "q.list_id"),
-            Asked::Item(mine) => {
-                (mine, "coalesce(q.item_id, (SELECT parent_id FROM lists WHERE id = q.list_id))")
-            }
+            Asked::Item(mine) => (mine, "coalesce(q.item_id, (SELECT parent_id FROM lists WHERE id = q.list_id))"),
             Asked::User(mine) => (mine, "q.user_id"),
         }
     }
