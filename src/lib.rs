@@ -1,6 +1,7 @@
 //! cratedigger exports Spotify data on a schedule: job files say what to fetch, one SQLite store
 //! keeps it, and CSV files show it.
 
+pub mod cli;
 pub mod document;
 pub mod job;
 pub mod settings;
