@@ -126,6 +126,9 @@ impl Shape {
             (Shape::Flag, DeValue::Boolean(_))
             | (Shape::False, DeValue::Boolean(false))
             | (Shape::Table, DeValue::Table(_)) => true,
+            (Shape::Tables, DeValue::Array(items)) if items.is_empty() => {
+                return vec![Finding::new(value.span(), "the list is empty")];
+            }
             (Shape::Tables, DeValue::Array(items)) => items.iter().all(|i| i.get_ref().is_table()),
             (Shape::Date, DeValue::Datetime(at)) => at.date.is_some() && at.time.is_none(),
             _ => false,

@@ -1,2 +1,9 @@
-//! Integration tests.
-fn main() {}
+//! Integration tests: one binary, a module per subject.
+
+mod check;
+mod commands;
+mod docs;
+mod init;
+mod project;
+mod schema;
+mod settings;
