@@ -3,7 +3,12 @@
 
 pub mod cli;
 pub mod document;
+pub mod http;
+pub mod ingest;
 pub mod job;
+pub mod sandbox;
 pub mod settings;
 pub mod spotify;
+pub mod state;
+pub mod store;
 pub mod stream;

@@ -213,7 +213,7 @@ impl Shape {
             Shape::Decimal { above, max } => format!("a number above {above}, at most {max}"),
             Shape::Date => "a date".to_owned(),
             Shape::OneOf(names) => or_list(&names()),
-            Shape::List(each) => format!("a list, each {}", each.what()),
+            Shape::List(each) => format!("a list of which each is {}", each.what()),
             Shape::Either(what, _) => (*what).to_owned(),
             Shape::Table => "a table".to_owned(),
             Shape::Tables => "tables in double brackets".to_owned(),

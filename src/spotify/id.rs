@@ -76,15 +76,7 @@ impl Id {
 
     /// The id as one segment of a path.
     pub fn path_segment(&self) -> String {
-        let mut out = String::with_capacity(self.text.len());
-        for byte in self.text.bytes() {
-            if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-                out.push(char::from(byte));
-            } else {
-                out.push_str(&format!("%{byte:02X}"));
-            }
-        }
-        out
+        super::path_segment(&self.text)
     }
 
     /// Its `spotify:` URI.
