@@ -11,12 +11,22 @@ pub fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> V
     let written = written.to_ascii_lowercase().replace(['-', ' '], "_");
     let mut found: Vec<(usize, &str)> = names
         .into_iter()
-        .map(|name| (strsim::osa_distance(&written, name), name))
+        .map(|name| (distance(&written, name), name))
         // A name of three letters is two edits away from everything.
         .filter(|(distance, name)| *distance <= FARTHEST && *distance < name.chars().count().max(2))
         .collect();
     found.sort_by_key(|(distance, _)| *distance);
     found.into_iter().map(|(_, name)| name).take(MOST).collect()
+}
+
+/// Edits between two names; none for what stands behind the last slash, since people write `Berlin`
+/// for `Europe/Berlin`.
+fn distance(written: &str, name: &str) -> usize {
+    let name = name.to_ascii_lowercase();
+    match name.rsplit_once('/') {
+        Some((_, city)) if city == written => 0,
+        _ => strsim::osa_distance(written, &name),
+    }
 }
 
 /// `` `a`, `b` or `c` ``.
@@ -39,5 +49,6 @@ mod tests {
         assert_eq!(nearest("album", names), ["albums"]);
         assert_eq!(nearest("trakcs", names), ["tracks"]);
         assert!(nearest("podcast", names).is_empty());
+        assert_eq!(nearest("berlin", ["Europe/Berlin", "UTC"]), ["Europe/Berlin"]);
     }
 }

@@ -126,6 +126,9 @@ impl Shape {
             (Shape::Flag, DeValue::Boolean(_))
             | (Shape::False, DeValue::Boolean(false))
             | (Shape::Table, DeValue::Table(_)) => true,
+            (Shape::Tables, DeValue::Array(items)) if items.is_empty() => {
+                return vec![Finding::new(value.span(), "the list is empty")];
+            }
             (Shape::Tables, DeValue::Array(items)) => items.iter().all(|i| i.get_ref().is_table()),
             (Shape::Date, DeValue::Datetime(at)) => at.date.is_some() && at.time.is_none(),
             _ => false,
@@ -210,7 +213,7 @@ impl Shape {
             Shape::Decimal { above, max } => format!("a number above {above}, at most {max}"),
             Shape::Date => "a date".to_owned(),
             Shape::OneOf(names) => or_list(&names()),
-            Shape::List(each) => format!("a list, each {}", each.what()),
+            Shape::List(each) => format!("a list of which each is {}", each.what()),
             Shape::Either(what, _) => (*what).to_owned(),
             Shape::Table => "a table".to_owned(),
             Shape::Tables => "tables in double brackets".to_owned(),

@@ -25,16 +25,17 @@ impl Document {
     /// # Errors
     ///
     /// A problem without a line: the file is missing, unreadable, too large or not UTF-8.
-    pub fn read(path: &Path, shown: &str) -> Result<Arc<Document>, Problem> {
-        let fails = |message: String| Problem::of_file(shown, message);
+    pub fn read(path: &Path, shown: &str) -> Result<Arc<Document>, Box<Problem>> {
+        let fails = |message: String| Box::new(Problem::of_file(shown, message));
         let length = std::fs::metadata(path).map_err(|e| fails(format!("cannot be read: {e}")))?.len();
         if length > MOST_BYTES {
             return Err(fails(format!("is {length} bytes long; at most {MOST_BYTES} are read")));
         }
         let bytes = std::fs::read(path).map_err(|e| fails(format!("cannot be read: {e}")))?;
         let text = String::from_utf8(bytes).map_err(|e| {
-            fails(format!("is not UTF-8 (byte {})", e.utf8_error().valid_up_to()))
-                .with_hint("save it as UTF-8")
+            let mut problem = fails(format!("is not UTF-8 (byte {})", e.utf8_error().valid_up_to()));
+            problem.hint = Some("save it as UTF-8".to_owned());
+            problem
         })?;
         Ok(Document::new(shown, text))
     }

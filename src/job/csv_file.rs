@@ -52,14 +52,20 @@ pub(super) fn rows(path: &Path) -> Result<Vec<Row>, (usize, String)> {
             let line = e.position().map_or(0, csv::Position::line);
             (usize::try_from(line).unwrap_or(0) + skipped, "is no row of a CSV".to_owned())
         })?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let line = usize::try_from(line).unwrap_or(0) + skipped;
+        let line = record.position().map_or(0, |at| line_of(at, text)) + skipped;
         let cells: Vec<String> = record.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect();
         if cells.iter().any(|cell| !cell.is_empty()) {
             rows.push(Row { line, cells });
         }
     }
     Ok(rows)
+}
+
+/// The line of a record. The reader counts the empty lines in front of it to the record.
+fn line_of(at: &csv::Position, text: &[u8]) -> usize {
+    let from = usize::try_from(at.byte()).unwrap_or(0);
+    let empty = text.iter().skip(from).take_while(|b| matches!(b, b'\n' | b'\r')).filter(|b| **b == b'\n').count();
+    usize::try_from(at.line()).unwrap_or(0) + empty
 }
 
 fn sniff(text: &[u8]) -> u8 {

@@ -73,7 +73,7 @@ fn one(project: &Project, settings: &Settings, path: &Path, loaded: &mut Loaded)
             job
         }
         Err(problem) => {
-            problems.push(problem);
+            problems.push(*problem);
             None
         }
     };

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::document::{Refusal, nearest, or_list, quote};
 
 /// As much of the rule as a regular expression says.
-pub(super) const PATTERN: &str = "^(?!.*(^|/)[. -])(?!.*[. ](/|$))[A-Za-z0-9._ -]*(\\{(job|date|datetime|user)\\}[A-Za-z0-9._ -]*)*(/[A-Za-z0-9._ -]*(\\{(job|date|datetime|user)\\}[A-Za-z0-9._ -]*)*)*$";
+pub(super) const PATTERN: &str = "^(?=.)(?!/)(?!.*//)(?!.*/$)(?!.*(^|/)[. -])(?!.*[. ](/|$))[A-Za-z0-9._ -]*(\\{(job|date|datetime|user)\\}[A-Za-z0-9._ -]*)*(/[A-Za-z0-9._ -]*(\\{(job|date|datetime|user)\\}[A-Za-z0-9._ -]*)*)*$";
 
 /// The longest path after templates are filled in, in bytes.
 const LONGEST: usize = 200;

@@ -32,13 +32,13 @@ pub(super) fn read(vars: impl Iterator<Item = (String, Option<String>)>) -> EnvL
     for (name, value) in ours {
         match one(&name, value) {
             Ok(variable) => layer.variables.push(variable),
-            Err(problem) => layer.problems.push(problem),
+            Err(problem) => layer.problems.push(*problem),
         }
     }
     layer
 }
 
-fn one(name: &str, value: Option<String>) -> Result<Variable, Problem> {
+fn one(name: &str, value: Option<String>) -> Result<Variable, Box<Problem>> {
     let shown = printable(name);
     let lower = name[PREFIX.len()..].to_ascii_lowercase();
     let found = lower.split_once("__").and_then(|(section, key)| keys::find(section, key));
@@ -52,14 +52,14 @@ fn one(name: &str, value: Option<String>) -> Result<Variable, Problem> {
             .map(|n| format!("{PREFIX}{}", n.to_ascii_uppercase()))
             .collect();
         let problem = Problem::of_file(&shown, "no setting has this environment variable");
-        return Err(if near.is_empty() {
+        return Err(Box::new(if near.is_empty() {
             problem.with_hint("the form is CRATEDIGGER__SECTION__KEY, as in CRATEDIGGER__LIMITS__MAX_WAIT")
         } else {
             problem.with_hint(format!("did you mean {}?", or_list(&near)))
-        });
+        }));
     };
     let setting = keys::dotted(section, key);
-    let fails = |message: String| Problem::of_file(&shown, message).about(setting.clone());
+    let fails = |message: String| Box::new(Problem::of_file(&shown, message).about(setting.clone()));
     let Some(value) = value else {
         return Err(fails("the value is not Unicode".to_owned()));
     };

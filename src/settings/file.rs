@@ -27,7 +27,7 @@ pub(super) fn read(project: &Project) -> FileLayer {
     let document = match Document::read(&project.config_file, &shown) {
         Ok(document) => document,
         Err(problem) => {
-            layer.problems.push(problem);
+            layer.problems.push(*problem);
             return layer;
         }
     };

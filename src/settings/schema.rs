@@ -93,7 +93,11 @@ pub(crate) fn row(key: &Key) -> String {
     let cell = |text: &str| text.replace('|', "\\|");
     let default = if key.default.is_empty() { String::new() } else { format!("`{}`", key.default) };
     let what = key.shape.what();
-    // The names of 600 time zones are no reading matter.
-    let what = if what.len() > 300 { "an IANA time zone".to_owned() } else { what };
+    // Long lists of names are no reading matter.
+    let what = match what.len() {
+        0..=300 => what,
+        301..=2000 => "one of the names that the program lists".to_owned(),
+        _ => "an IANA time zone".to_owned(),
+    };
     format!("| `{}` | {} | {} | {} |\n", key.name, cell(&what), cell(&default), cell(key.about))
 }
