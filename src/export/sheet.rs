@@ -90,6 +90,7 @@ impl<'a> Source<'a> {
             .lists(&style.lists())
             .scope(Scope::Fetch { job, fetch: &fetch.name })
             .since(fetch.since.as_deref())
+            .market(Some(&fetch.market))
             .only(exportify::leaves_out(stream).filter(|_| style.profile == Profile::Exportify));
         Ok(Source::Fetch(FetchRows {
             job,

@@ -178,7 +178,8 @@ impl Files {
 
 fn fetched(fetch: &Fetch, fire_at: DateTime<Utc>) -> Fetched {
     let since = fetch.window.map(|window| stamp(fire_at - TimeDelta::from_std(window).unwrap_or(TimeDelta::MAX)));
-    Fetched { name: fetch.name.clone(), stream: fetch.stream, since }
+    let market = fetch.market.clone().unwrap_or_default();
+    Fetched { name: fetch.name.clone(), stream: fetch.stream, market, since }
 }
 
 fn column_names(fetch: &Fetch) -> Option<Vec<String>> {

@@ -278,7 +278,8 @@ fn ids_from(engine: &Engine, job: &Job, parent: &Fetch, kind: Kind, filter: Opti
         return Err(Halt::Job(format!("{} has no {kind} ids", parent.name)));
     };
     let wrong = |e: crate::store::query::QueryError| Halt::Job(format!("{} from {}: {e}", kind, parent.name));
-    let fetched = Fetched { name: parent.name.clone(), stream: parent.stream, since: None };
+    let market = parent.market.clone().unwrap_or_default();
+    let fetched = Fetched { name: parent.name.clone(), stream: parent.stream, market, since: None };
     let reader = Reader::open(engine.store.path(), &job.name, vec![fetched], QUERY_TIME).map_err(wrong)?;
     reader.ids(&parent.name, column, filter, bound).map_err(wrong)
 }

@@ -21,7 +21,7 @@ use rustc_hash::FxHashSet;
 pub use error::{Position, QueryError};
 pub use text::is_ordered;
 
-use super::views::{Scope, Select, identifier};
+use super::views::{Scope, Select, identifier, in_main};
 use crate::stream::Stream;
 
 /// No value of a query may be longer: `printf('%.1000000000c')` is one call away.
@@ -36,6 +36,8 @@ pub struct Fetched {
     pub name: String,
     /// Its stream.
     pub stream: &'static Stream,
+    /// The market it asks for; empty: none.
+    pub market: String,
     /// For logs: where its window begins, ISO 8601 in UTC.
     pub since: Option<String>,
 }
@@ -120,8 +122,9 @@ impl Reader {
             let scope = Scope::Fetched { job, fetch: &fetch.name };
             let select = Select::new(fetch.stream, fetch.stream.columns().map(|c| c.name))
                 .scope(scope)
-                .since(fetch.since.as_deref());
-            store.execute_batch(&format!("CREATE TEMP VIEW {} AS {}", identifier(&fetch.name), select.sql()))?;
+                .since(fetch.since.as_deref())
+                .market(Some(&fetch.market));
+            store.execute_batch(&format!("CREATE TEMP VIEW {} AS {}", identifier(&fetch.name), in_main(&select.sql())))?;
         }
         store.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")?;
         store.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE)?;

@@ -18,7 +18,7 @@ mod select;
 
 use rusqlite::{Connection, OptionalExtension};
 
-pub use select::{Halves, ListStyle, Scope, Select, identifier, literal};
+pub use select::{Halves, ListStyle, Scope, Select, identifier, literal, in_main};
 
 use crate::stream::{self, Stream};
 

@@ -3,6 +3,9 @@
 use super::{Asked, Field, List, Sql, Thing, View};
 use crate::stream::Stream;
 
+/// What every expression over a `*_markets` table `m` contains.
+const OF_ANY_MARKET: &str = "m.is_playable IS NOT NULL";
+
 /// How the values of a list are joined into one cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListStyle {
@@ -48,6 +51,7 @@ pub struct Select<'a> {
     scope: Scope<'a>,
     since: Option<&'a str>,
     only: Option<&'static str>,
+    market: Option<&'a str>,
 }
 
 /// A SELECT in two halves: the rows, and what each row's thing adds to it.
@@ -73,6 +77,7 @@ impl<'a> Select<'a> {
             scope: Scope::All,
             since: None,
             only: None,
+            market: None,
         }
     }
 
@@ -85,6 +90,13 @@ impl<'a> Select<'a> {
     /// Shows only these rows.
     pub fn scope(mut self, scope: Scope<'a>) -> Self {
         self.scope = scope;
+        self
+    }
+
+    /// What depends on the market is shown for this one (empty: none was asked for); else the
+    /// newest that is known of any.
+    pub fn market(mut self, market: Option<&'a str>) -> Self {
+        self.market = market;
         self
     }
 
@@ -130,7 +142,7 @@ impl<'a> Select<'a> {
         let order: Vec<String> = (0..terms.len()).map(|n| format!("\"\u{1f}{n}\"")).collect();
         let joins = self.view.thing.map_or("", |thing| thing.joins);
         let from = self.conditions(joins);
-        let mut sql = format!("SELECT \"\u{1f}ids\" FROM (SELECT {}\n{from}) WHERE (", columns.join(", "));
+        let mut sql = in_main(&format!("SELECT \"\u{1f}ids\" FROM (SELECT {}\n{from}) WHERE (", columns.join(", ")));
         let ahead = sql.len();
         // A line of its own: the filter may end in a comment.
         sql.push_str(filter.unwrap_or("1"));
@@ -215,7 +227,10 @@ impl<'a> Select<'a> {
 
     fn expression(&self, sql: Sql) -> String {
         match sql {
-            Sql::One(sql) => sql.to_owned(),
+            Sql::One(sql) => match self.market {
+                Some(market) => sql.replace(OF_ANY_MARKET, &format!("{OF_ANY_MARKET} AND m.market = {}", literal(market))),
+                None => sql.to_owned(),
+            },
             Sql::List(list) => self.joined(list),
         }
     }
@@ -273,4 +288,21 @@ pub fn identifier(name: &str) -> String {
 /// Text as an SQL literal.
 pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+/// The same statement with every table named as one of `main`: a temporary view may have the name of
+/// a table, and would otherwise stand in its own definition.
+pub fn in_main(sql: &str) -> String {
+    let mut out = String::with_capacity(sql.len() + 64);
+    let mut rest = sql;
+    while let Some(at) = ["FROM ", "JOIN "].iter().filter_map(|word| rest.find(word)).min() {
+        let (head, tail) = rest.split_at(at + 5);
+        out.push_str(head);
+        if tail.starts_with(|c: char| c.is_ascii_lowercase()) {
+            out.push_str("main.");
+        }
+        rest = tail;
+    }
+    out.push_str(rest);
+    out
 }
