@@ -28,12 +28,7 @@ pub fn run(args: &Check, context: &Context) -> Result<Exit, Failure> {
 /// # Errors
 ///
 /// As [`run`].
-pub fn run_as(
-    args: &Check,
-    context: &Context,
-    learned: Option<AppClass>,
-    now: DateTime<Utc>,
-) -> Result<Exit, Failure> {
+pub fn run_as(args: &Check, context: &Context, learned: Option<AppClass>, now: DateTime<Utc>) -> Result<Exit, Failure> {
     let mut problems = Vec::new();
     let settings = Settings::load(&context.project, &context.flags).unwrap_or_else(|found| {
         problems = found;

@@ -25,15 +25,8 @@ pub enum Exit {
 
 impl Exit {
     /// Every code, the one that wins over all others first.
-    pub const BY_PRECEDENCE: [Exit; 7] = [
-        Exit::Storage,
-        Exit::Person,
-        Exit::Failed,
-        Exit::Usage,
-        Exit::Partial,
-        Exit::Deferred,
-        Exit::Complete,
-    ];
+    pub const BY_PRECEDENCE: [Exit; 7] =
+        [Exit::Storage, Exit::Person, Exit::Failed, Exit::Usage, Exit::Partial, Exit::Deferred, Exit::Complete];
 
     /// The number.
     pub fn code(self) -> u8 {
@@ -48,8 +41,12 @@ impl Exit {
             Exit::Usage => "the command line, the settings or a job file is wrong",
             Exit::Partial => "partial: something asked for could not be had, each with its reason",
             Exit::Storage => "the store or an output file cannot be read or written; what was committed stays",
-            Exit::Deferred => "deferred: quota spent, a long cool-down, already running, or stopped; the message says when to come back",
-            Exit::Person => "a person must act: sign in again, renew Premium, allow-list a user, see to the credentials",
+            Exit::Deferred => {
+                "deferred: quota spent, a long cool-down, already running, or stopped; the message says when to come back"
+            }
+            Exit::Person => {
+                "a person must act: sign in again, renew Premium, allow-list a user, see to the credentials"
+            }
         }
     }
 

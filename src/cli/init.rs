@@ -56,8 +56,9 @@ pub fn run(args: &Init, context: &Context) -> Result<Exit, Failure> {
     let project = args.dir.as_ref().map_or_else(|| context.project.clone(), Project::at);
     let extended = match args.app_mode {
         Some(mode) => mode == AppMode::Extended,
-        None => Settings::load(&project, &context.flags)
-            .is_ok_and(|s| s.spotify.app_mode == settings::AppMode::Extended),
+        None => {
+            Settings::load(&project, &context.flags).is_ok_and(|s| s.spotify.app_mode == settings::AppMode::Extended)
+        }
     };
     let (mut written, mut kept) = (Vec::new(), Vec::new());
     for (name, text) in files(args, context, &project, extended) {

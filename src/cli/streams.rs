@@ -42,9 +42,7 @@ fn find(name: &str) -> Result<&'static Stream, Failure> {
 
 fn overview() -> String {
     let head = ["STREAM", "TAKES", "APPS", "ONE ROW IS"].map(str::to_owned).to_vec();
-    let rows = stream::all().map(|s| {
-        vec![s.name.to_owned(), takes(s), classes(s).to_owned(), s.about.to_owned()]
-    });
+    let rows = stream::all().map(|s| vec![s.name.to_owned(), takes(s), classes(s).to_owned(), s.about.to_owned()]);
     let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
     format!("{}\n`cratedigger streams STREAM` tells all about one.\n", table(&rows))
 }

@@ -42,12 +42,7 @@ impl<'d> Checker<'d> {
 
     /// Checks one table: every key is known, every value has its key's shape. Returns the values
     /// that are right, so that later rules look at nothing that was already reported.
-    pub fn table<'t, 'i>(
-        &mut self,
-        table: &'t Table<'i>,
-        prefix: &str,
-        keys: &'static [Key],
-    ) -> Values<'t, 'i> {
+    pub fn table<'t, 'i>(&mut self, table: &'t Table<'i>, prefix: &str, keys: &'static [Key]) -> Values<'t, 'i> {
         let mut values = Values { entries: Vec::new() };
         for (name, value) in table {
             let written = name.get_ref().as_ref();

@@ -68,10 +68,7 @@ impl Frames {
 /// The text of a file as it may be shown: secrets masked, no control characters; every character
 /// keeps its place.
 fn visible(text: &str) -> String {
-    mask(text)
-        .chars()
-        .map(|c| if c.is_control() && !matches!(c, '\n' | '\r' | '\t') { '?' } else { c })
-        .collect()
+    mask(text).chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\r' | '\t') { '?' } else { c }).collect()
 }
 
 /// A span that lies within the text, on characters, and not over a whole file.

@@ -173,8 +173,7 @@ impl Shape {
             DeValue::Table(_) => "a table",
         };
         let expected = self.what();
-        let mut finding =
-            Finding::new(value.span(), format!("expected {expected}, found {found}"));
+        let mut finding = Finding::new(value.span(), format!("expected {expected}, found {found}"));
         finding.label = Some(format!("expected {expected}"));
         finding.hint = self.retyped(value);
         finding
@@ -253,11 +252,8 @@ impl Shape {
 }
 
 fn check_text(rule: &TextRule, text: &str, span: Range<usize>) -> Vec<Finding> {
-    let refusal = if text.trim().is_empty() && !rule.blank {
-        Err(Refusal::new("the text is empty"))
-    } else {
-        (rule.check)(text)
-    };
+    let refusal =
+        if text.trim().is_empty() && !rule.blank { Err(Refusal::new("the text is empty")) } else { (rule.check)(text) };
     match refusal {
         Ok(()) => Vec::new(),
         Err(refusal) => vec![Finding {
@@ -285,12 +281,7 @@ fn check_name(names: &[&'static str], text: &str, span: Range<usize>) -> Vec<Fin
     vec![finding]
 }
 
-fn check_integer(
-    min: i64,
-    max: i64,
-    number: &toml::de::DeInteger<'_>,
-    span: Range<usize>,
-) -> Vec<Finding> {
+fn check_integer(min: i64, max: i64, number: &toml::de::DeInteger<'_>, span: Range<usize>) -> Vec<Finding> {
     match i64::from_str_radix(number.as_str(), number.radix()) {
         Ok(n) if (min..=max).contains(&n) => Vec::new(),
         _ => {
@@ -321,9 +312,7 @@ fn check_decimal(above: f64, max: f64, value: &Value<'_>) -> Vec<Finding> {
 /// The strings of a value that is a string or a list of strings.
 pub fn texts<'v>(value: &'v Value<'_>) -> Vec<(&'v str, Range<usize>)> {
     match value.get_ref() {
-        DeValue::Array(items) => {
-            items.iter().filter_map(|i| Some((as_text(i)?, i.span()))).collect()
-        }
+        DeValue::Array(items) => items.iter().filter_map(|i| Some((as_text(i)?, i.span()))).collect(),
         _ => as_text(value).map(|t| (t, value.span())).into_iter().collect(),
     }
 }

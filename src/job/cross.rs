@@ -92,7 +92,10 @@ pub(super) fn jobs(jobs: &[Job], project: &Project) -> Vec<Problem> {
     for job in jobs {
         if let Some(other) = taken.insert(job.name.to_lowercase(), job) {
             let message = format!("would write into the folder of {}", project.shown(&other.path));
-            problems.push(Problem::of_file(&project.shown(&job.path), message).with_hint("rename one of the two files: their names differ in case only"));
+            problems.push(
+                Problem::of_file(&project.shown(&job.path), message)
+                    .with_hint("rename one of the two files: their names differ in case only"),
+            );
         }
     }
     problems

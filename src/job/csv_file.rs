@@ -72,7 +72,12 @@ fn sniff(text: &[u8]) -> u8 {
     let line = text.split(|b| *b == b'\n').find(|l| !l.trim_ascii().is_empty()).unwrap_or(&[]);
     let count = |separator: u8| {
         let mut quoted = false;
-        line.iter().filter(|b| { quoted ^= **b == b'"'; !quoted && **b == separator }).count()
+        line.iter()
+            .filter(|b| {
+                quoted ^= **b == b'"';
+                !quoted && **b == separator
+            })
+            .count()
     };
     // Rows of one cell have none of them; the comma is then as good as any.
     [b';', b'\t'].into_iter().filter(|s| count(*s) > count(b',')).max_by_key(|s| count(*s)).unwrap_or(b',')

@@ -32,24 +32,34 @@ pub(super) fn all(
         let (line, _) = checker.document.place(span.start);
         if let Some(first) = lines.insert(name.clone(), line) {
             let at = values.entry("name").or(values.entry("stream")).map_or(span.clone(), |e| e.value.span());
-            checker.report(at, "fetch.name", format!("a second fetch named `{name}`; the first is in line {first}")).hint =
-                Some("give one of them another `name`".to_owned());
+            checker
+                .report(at, "fetch.name", format!("a second fetch named `{name}`; the first is in line {first}"))
+                .hint = Some("give one of them another `name`".to_owned());
         }
         options(&values, stream, checker);
-        let source = source::of(&values, stream, &source::Above { fetches: &fetches, names: &names, at }, context, span, checker);
+        let source = source::of(
+            &values,
+            stream,
+            &source::Above { fetches: &fetches, names: &names, at },
+            context,
+            span,
+            checker,
+        );
         fetches.push(Fetch {
             csv: csv(&values, &name, stream, context, checker),
             columns: columns(&values, stream, checker),
             market: values.text("market").map(str::to_owned).or_else(|| context.market.clone()),
             locale: values.text("locale").map(str::to_owned),
-            include_groups: list(&values, "include_groups", &Group::ALL, Group::word).unwrap_or(vec![Group::Album, Group::Single]),
+            include_groups: list(&values, "include_groups", &Group::ALL, Group::word)
+                .unwrap_or(vec![Group::Album, Group::Single]),
             types: list(&values, "types", &Kind::ALL, Kind::word).unwrap_or(vec![Kind::Track]),
             max_results: integer(&values, "max_results").and_then(|n| u64::try_from(n).ok()),
             limit_per_parent: integer(&values, "limit_per_parent").and_then(|n| u64::try_from(n).ok()),
             window: duration(&values, "window"),
             refresh_after: duration(&values, "refresh_after").or(context.refresh_after),
             full_every: duration(&values, "full_every").unwrap_or(context.full_every),
-            time_range: list(&values, "time_range", &TimeRange::ALL, TimeRange::word).unwrap_or(vec![TimeRange::MediumTerm]),
+            time_range: list(&values, "time_range", &TimeRange::ALL, TimeRange::word)
+                .unwrap_or(vec![TimeRange::MediumTerm]),
             name,
             stream,
             source,
@@ -82,7 +92,11 @@ fn options(values: &Values<'_, '_>, stream: &'static Stream, checker: &mut Check
             continue;
         }
         let others: Vec<&str> = stream::all().filter(|s| s.options.contains(&name)).map(|s| s.name).collect();
-        let problem = checker.report(entry.at.clone(), &format!("fetch.{name}"), format!("`{name}` is no key of `{}`", stream.name));
+        let problem = checker.report(
+            entry.at.clone(),
+            &format!("fetch.{name}"),
+            format!("`{name}` is no key of `{}`", stream.name),
+        );
         problem.hint = Some(match (name, stream.keeps) {
             ("window", Keeps::Now) => "a window is for logs; a list shows what stands there now".to_owned(),
             _ => format!("it is one of {}", or_list(&others)),
@@ -112,7 +126,11 @@ fn csv(
     Some(csv)
 }
 
-fn columns(values: &Values<'_, '_>, stream: &'static Stream, checker: &mut Checker<'_>) -> Option<Vec<&'static Column>> {
+fn columns(
+    values: &Values<'_, '_>,
+    stream: &'static Stream,
+    checker: &mut Checker<'_>,
+) -> Option<Vec<&'static Column>> {
     let mut columns: Vec<&'static Column> = Vec::new();
     for (name, span) in texts(values.get("columns")?) {
         match stream.column(name) {
@@ -131,14 +149,21 @@ fn unknown_column(name: &str, span: Range<usize>, stream: &'static Stream, check
     let elsewhere = stream::all().find(|s| s.column(name).is_some());
     let problem = checker.report(span, "fetch.columns", format!("`{}` has no column {}", stream.name, quote(name)));
     problem.hint = Some(match (near.as_slice(), elsewhere) {
-        ([], Some(other)) => format!("`{}` has one; `cratedigger streams {}` lists what there is here", other.name, stream.name),
+        ([], Some(other)) => {
+            format!("`{}` has one; `cratedigger streams {}` lists what there is here", other.name, stream.name)
+        }
         ([], None) => format!("`cratedigger streams {}` lists its columns", stream.name),
         (near, _) => format!("did you mean {}?", or_list(near)),
     });
 }
 
 /// The values of a list of words, each once, in the order of the file.
-fn list<T: Copy + PartialEq>(values: &Values<'_, '_>, key: &str, all: &[T], word: fn(T) -> &'static str) -> Option<Vec<T>> {
+fn list<T: Copy + PartialEq>(
+    values: &Values<'_, '_>,
+    key: &str,
+    all: &[T],
+    word: fn(T) -> &'static str,
+) -> Option<Vec<T>> {
     let mut found = Vec::new();
     for (text, _) in texts(values.get(key)?) {
         if let Some(one) = all.iter().find(|one| word(**one) == text)

@@ -45,7 +45,9 @@ pub fn load(project: &Project, settings: &Settings, names: &[String]) -> Loaded 
     };
     if files.len() > MOST_JOBS {
         let shown = project.shown(&project.jobs_dir);
-        loaded.problems.push(Problem::of_file(&shown, format!("holds {} job files; at most {MOST_JOBS} are read", files.len())));
+        loaded
+            .problems
+            .push(Problem::of_file(&shown, format!("holds {} job files; at most {MOST_JOBS} are read", files.len())));
         return loaded;
     }
     let chosen = choose(files, names, &mut loaded.problems);
@@ -105,9 +107,7 @@ fn choose(files: Vec<PathBuf>, names: &[String], problems: &mut Vec<Problem>) ->
     let mut chosen: Vec<PathBuf> = Vec::new();
     for name in names {
         // `jobs/x.toml`, as a shell completes it, means job x.
-        let wanted = Path::new(name)
-            .file_name()
-            .map_or(name.clone(), |n| n.to_string_lossy().into_owned());
+        let wanted = Path::new(name).file_name().map_or(name.clone(), |n| n.to_string_lossy().into_owned());
         let wanted = wanted.strip_suffix(".toml").unwrap_or(&wanted);
         match files.iter().find(|path| name_of(path) == wanted) {
             Some(path) if chosen.contains(path) => {}

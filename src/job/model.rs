@@ -191,8 +191,7 @@ pub enum TimeRange {
 
 impl TimeRange {
     /// All ranges.
-    pub const ALL: [TimeRange; 3] =
-        [TimeRange::ShortTerm, TimeRange::MediumTerm, TimeRange::LongTerm];
+    pub const ALL: [TimeRange; 3] = [TimeRange::ShortTerm, TimeRange::MediumTerm, TimeRange::LongTerm];
 
     /// Spotify's word for it.
     pub fn word(self) -> &'static str {

@@ -171,9 +171,8 @@ pub(super) fn check_component(part: &str) -> Result<(), &'static str> {
         return Err("ends with a dot or a blank, which Windows drops");
     }
     let stem = part.split('.').next().unwrap_or(part).trim_end().to_ascii_lowercase();
-    let numbered = |word: &str| {
-        stem.strip_prefix(word).is_some_and(|n| n.len() == 1 && n.bytes().all(|b| b.is_ascii_digit()))
-    };
+    let numbered =
+        |word: &str| stem.strip_prefix(word).is_some_and(|n| n.len() == 1 && n.bytes().all(|b| b.is_ascii_digit()));
     if RESERVED.contains(&stem.as_str()) || numbered("com") || numbered("lpt") {
         return Err("is a name that Windows reserves");
     }
@@ -186,7 +185,8 @@ mod tests {
 
     #[test]
     fn names_beneath_the_folder_are_right() {
-        for good in ["a.csv", "a b.csv", "daily/{date}.csv", "{job}-{user}.csv", "x/y/z.tsv", "a..b.csv", "console.csv"] {
+        for good in ["a.csv", "a b.csv", "daily/{date}.csv", "{job}-{user}.csv", "x/y/z.tsv", "a..b.csv", "console.csv"]
+        {
             assert!(OutputName::parse(good).is_ok(), "{good}: {:?}", OutputName::parse(good));
         }
     }
@@ -195,11 +195,42 @@ mod tests {
     fn names_that_leave_the_folder_or_are_odd_are_refused() {
         let long = "x".repeat(201);
         for bad in [
-            "../x.csv", "a/../../x.csv", "/etc/passwd", "~/x.csv", "C:x.csv", "C:\\x.csv", "a\\b.csv",
-            "file:x.csv", "FILE:/x", ".hidden.csv", "-rf.csv", "a/.b/c.csv", "a//b.csv", "a/", "./a.csv",
-            "con", "CON.csv", "aux.tar.csv", "com1.csv", "LPT9", "x.csv.", "x ", " x.csv", "a\0b.csv",
-            "a\nb.csv", "é.csv", "a*b.csv", "a?b", "a:b.csv", "datapackage.json", "sub/DataPackage.json",
-            "{dates}.csv", "{date.csv", "date}.csv", "{{date}}.csv", &long,
+            "../x.csv",
+            "a/../../x.csv",
+            "/etc/passwd",
+            "~/x.csv",
+            "C:x.csv",
+            "C:\\x.csv",
+            "a\\b.csv",
+            "file:x.csv",
+            "FILE:/x",
+            ".hidden.csv",
+            "-rf.csv",
+            "a/.b/c.csv",
+            "a//b.csv",
+            "a/",
+            "./a.csv",
+            "con",
+            "CON.csv",
+            "aux.tar.csv",
+            "com1.csv",
+            "LPT9",
+            "x.csv.",
+            "x ",
+            " x.csv",
+            "a\0b.csv",
+            "a\nb.csv",
+            "é.csv",
+            "a*b.csv",
+            "a?b",
+            "a:b.csv",
+            "datapackage.json",
+            "sub/DataPackage.json",
+            "{dates}.csv",
+            "{date.csv",
+            "date}.csv",
+            "{{date}}.csv",
+            &long,
         ] {
             assert!(OutputName::parse(bad).is_err(), "{bad}");
         }

@@ -26,7 +26,8 @@ pub(super) fn all(
         }
         let (Some(csv), Some(sql)) = (values.text("csv"), values.text("sql")) else { continue };
         let Ok(csv) = OutputName::parse(csv) else { continue };
-        if csv.per_user() && !(context.has_users && sql::uses_user_id(sql))
+        if csv.per_user()
+            && !(context.has_users && sql::uses_user_id(sql))
             && let Some(entry) = values.entry("csv")
         {
             checker.report(entry.value.span(), "query.csv", "`{user}` has no meaning here").hint =

@@ -45,7 +45,11 @@ pub(super) fn job(
     if table.is_empty() {
         if whole {
             let problem = Problem::of_file(&document.file, "the job file is empty");
-            checker.problems.push(problem.with_hint("begin with [[fetch]] and stream = \"…\"; `cratedigger streams` lists what can be fetched"));
+            checker.problems.push(
+                problem.with_hint(
+                    "begin with [[fetch]] and stream = \"…\"; `cratedigger streams` lists what can be fetched",
+                ),
+            );
         }
         return (None, checker.problems);
     }
@@ -70,7 +74,10 @@ pub(super) fn job(
     let job = Job {
         name: name.to_owned(),
         path: path.to_owned(),
-        hash: format!("{:x}", HexBytes(&Sha256::digest(std::fs::read(path).unwrap_or_else(|_| document.text.clone().into_bytes())))),
+        hash: format!(
+            "{:x}",
+            HexBytes(&Sha256::digest(std::fs::read(path).unwrap_or_else(|_| document.text.clone().into_bytes())))
+        ),
         description: values.text("description").map(str::to_owned),
         schedule: values.text("schedule").and_then(|line| Schedule::parse(line).ok()).map(|s| s.in_zone(timezone)),
         timezone,

@@ -41,7 +41,11 @@ pub(super) fn read(
         return Vec::new();
     }
     if data.len() > MOST_IDS {
-        checker.report(span, "fetch.ids_file", format!("{} holds {} rows; at most {MOST_IDS} are read", quote(name), data.len()));
+        checker.report(
+            span,
+            "fetch.ids_file",
+            format!("{} holds {} rows; at most {MOST_IDS} are read", quote(name), data.len()),
+        );
         return Vec::new();
     }
     references(data, column, kind, &shown(checker, name), &mut checker.problems)

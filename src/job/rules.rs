@@ -100,11 +100,7 @@ pub(super) static INPUT: TextRule = TextRule {
     pattern: Some("\\S"),
     blank: false,
     check: |text| {
-        if text.contains('\0') {
-            Err(Refusal::new("a path holds no NUL"))
-        } else {
-            Ok(())
-        }
+        if text.contains('\0') { Err(Refusal::new("a path holds no NUL")) } else { Ok(()) }
     },
 };
 

@@ -157,10 +157,8 @@ pub fn markdown() -> String {
     }
     out.push_str("\n## Which streams understand which keys\n\n| key | streams |\n| --- | --- |\n");
     for option in OPTIONS {
-        let streams: Vec<String> = stream::all()
-            .filter(|s| s.options.contains(option))
-            .map(|s| format!("`{}`", s.name))
-            .collect();
+        let streams: Vec<String> =
+            stream::all().filter(|s| s.options.contains(option)).map(|s| format!("`{}`", s.name)).collect();
         out.push_str(&format!("| `{option}` | {} |\n", streams.join(", ")));
     }
     out

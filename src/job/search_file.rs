@@ -24,7 +24,11 @@ pub(super) fn searches(values: &Values<'_, '_>, dir: &Path, checker: &mut Checke
     if let Some(long) = found.iter().find(|q| q.chars().count() > LONGEST) {
         let at = ["query", "queries", "queries_file"].iter().find_map(|k| values.entry(k));
         if let Some(entry) = at {
-            checker.report(entry.value.span(), &format!("fetch.{}", entry.key.name), format!("a search has at most {LONGEST} characters: {}", quote(long)));
+            checker.report(
+                entry.value.span(),
+                &format!("fetch.{}", entry.key.name),
+                format!("a search has at most {LONGEST} characters: {}", quote(long)),
+            );
         }
     }
     let mut seen = std::collections::HashSet::new();
@@ -70,7 +74,10 @@ fn of_file(name: &str, values: &Values<'_, '_>, dir: &Path, checker: &mut Checke
         }
     }
     if let Some(first) = empty.first() {
-        let mut problem = Problem::of_file(name, format!("{} rows have nothing in a column of the template", empty.len())).about("fetch.queries_file").as_warning();
+        let mut problem =
+            Problem::of_file(name, format!("{} rows have nothing in a column of the template", empty.len()))
+                .about("fetch.queries_file")
+                .as_warning();
         problem.line = Some(*first);
         checker.problems.push(problem.with_hint("they are not searched for"));
     }
@@ -100,7 +107,11 @@ fn parts(template: &str, header: &[String]) -> Result<Vec<Part>, Wrong> {
         let (name, behind) = after.split_once('}').ok_or_else(|| ("a brace without its partner".to_owned(), None))?;
         let column = header.iter().position(|cell| cell.eq_ignore_ascii_case(name.trim())).ok_or_else(|| {
             let near = nearest(name, header.iter().map(String::as_str));
-            let hint = if near.is_empty() { format!("it has {}", header.join(", ")) } else { format!("did you mean {}?", or_list(&near)) };
+            let hint = if near.is_empty() {
+                format!("it has {}", header.join(", "))
+            } else {
+                format!("did you mean {}?", or_list(&near))
+            };
             (format!("the file has no column {}", quote(name)), Some(hint))
         })?;
         parts.push(Part::Column(column));

@@ -41,7 +41,11 @@ pub(super) fn of(
         let name = entry.key.name;
         given += 1;
         if !fitting.contains(&name) {
-            let problem = checker.report(entry.at.clone(), &format!("fetch.{name}"), format!("`{}` takes no `{name}`", stream.name));
+            let problem = checker.report(
+                entry.at.clone(),
+                &format!("fetch.{name}"),
+                format!("`{}` takes no `{name}`", stream.name),
+            );
             problem.hint = Some(match stream.takes {
                 Takes::User => "it reads what is the user's own: the job's `user` or `users`".to_owned(),
                 Takes::Nothing => "it needs nothing".to_owned(),
@@ -60,7 +64,10 @@ pub(super) fn of(
         Takes::User => {
             if !context.has_users {
                 let problem = checker.report(at, "fetch.stream", format!("`{}` needs a signed-in user", stream.name));
-                problem.hint = Some("add user = \"home\" at the top of the file, and sign in once: `cratedigger auth login home`".to_owned());
+                problem.hint = Some(
+                    "add user = \"home\" at the top of the file, and sign in once: `cratedigger auth login home`"
+                        .to_owned(),
+                );
             }
             Source::User
         }
@@ -73,7 +80,8 @@ pub(super) fn of(
         }
         Takes::Queries => {
             if given == 0 {
-                let problem = checker.report(at, "fetch.stream", format!("`{}` needs something to search for", stream.name));
+                let problem =
+                    checker.report(at, "fetch.stream", format!("`{}` needs something to search for", stream.name));
                 problem.hint = Some("add `query`, `queries` or `queries_file`".to_owned());
             }
             Source::Searches(search_file::searches(values, context.dir, checker))
@@ -182,7 +190,11 @@ fn check_columns(filter: &str, parent: &'static Stream, values: &Values<'_, '_>,
     if let Some((word, near)) = sql::misspelt(filter, &columns)
         && let Some(entry) = values.entry("where")
     {
-        let problem = checker.report(entry.value.span(), "fetch.where", format!("the rows of `{}` have no column `{word}`", parent.name));
+        let problem = checker.report(
+            entry.value.span(),
+            "fetch.where",
+            format!("the rows of `{}` have no column `{word}`", parent.name),
+        );
         problem.hint = Some(format!("did you mean {}?", or_list(&near)));
     }
 }

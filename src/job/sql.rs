@@ -104,7 +104,9 @@ impl Scan {
             return Some(Refusal::new("something stands behind the semicolon").hint("one statement only"));
         }
         if let Some(c) = self.foreign {
-            return Some(Refusal::new(format!("nothing is bound to `{c}`")).hint(format!("bound are {}", bound_list())));
+            return Some(
+                Refusal::new(format!("nothing is bound to `{c}`")).hint(format!("bound are {}", bound_list())),
+            );
         }
         let unknown = self.bound.iter().find(|name| !BOUND.contains(&name.as_str()))?;
         let near = nearest(unknown, BOUND);
@@ -139,7 +141,10 @@ pub(super) fn check_select(sql: &str) -> Result<(), Refusal> {
     let selects = scan.words.iter().any(|(word, _)| word == "select");
     let reads = match first {
         Some("select") => true,
-        Some("with") => selects && !scan.words.iter().any(|(w, called)| !called && matches!(w.as_str(), "insert" | "update" | "delete")),
+        Some("with") => {
+            selects
+                && !scan.words.iter().any(|(w, called)| !called && matches!(w.as_str(), "insert" | "update" | "delete"))
+        }
         _ => false,
     };
     if !reads {
@@ -182,16 +187,19 @@ pub(super) fn misspelt<'c>(sql: &str, columns: &[&'c str]) -> Option<(String, Ve
     if scan.words.iter().any(|(word, _)| word == "select") {
         return None;
     }
-    scan.words.iter().filter(|(word, called)| !called && !columns.contains(&word.as_str()) && word.len() > 3 && !is_keyword(word)).find_map(|(word, _)| {
-        let near = nearest(word, columns.iter().copied());
-        (!near.is_empty()).then(|| (word.clone(), near))
-    })
+    scan.words
+        .iter()
+        .filter(|(word, called)| !called && !columns.contains(&word.as_str()) && word.len() > 3 && !is_keyword(word))
+        .find_map(|(word, _)| {
+            let near = nearest(word, columns.iter().copied());
+            (!near.is_empty()).then(|| (word.clone(), near))
+        })
 }
 
 fn is_keyword(word: &str) -> bool {
     const WORDS: [&str; 20] = [
-        "between", "case", "cast", "collate", "else", "escape", "exists", "false", "glob", "integer", "isnull",
-        "like", "match", "nocase", "notnull", "null", "real", "regexp", "text", "true",
+        "between", "case", "cast", "collate", "else", "escape", "exists", "false", "glob", "integer", "isnull", "like",
+        "match", "nocase", "notnull", "null", "real", "regexp", "text", "true",
     ];
     WORDS.contains(&word) || matches!(word, "then" | "when" | "binary" | "rtrim")
 }
@@ -203,14 +211,26 @@ mod tests {
     #[test]
     fn only_one_select_is_a_query() {
         for good in [
-            "SELECT 1", "-- why\nselect * from x where a = ';' -- ;", "WITH a AS (SELECT 1) SELECT * FROM a;",
-            "SELECT replace(a, 'x', 'y') FROM t WHERE b >= :since AND c = ':nothing'", "/* ; */ SELECT \"a;b\"",
+            "SELECT 1",
+            "-- why\nselect * from x where a = ';' -- ;",
+            "WITH a AS (SELECT 1) SELECT * FROM a;",
+            "SELECT replace(a, 'x', 'y') FROM t WHERE b >= :since AND c = ':nothing'",
+            "/* ; */ SELECT \"a;b\"",
         ] {
             assert_eq!(check_select(good), Ok(()), "{good}");
         }
         for bad in [
-            "DELETE FROM tracks", "SELECT 1; SELECT 2", "WITH a AS (SELECT 1) DELETE FROM b", "PRAGMA x", "SELECT (1",
-            "SELECT 'a", "SELECT :sinse", "SELECT ?", "SELECT $x", "ATTACH 'x' AS y", "SELECT 1)",
+            "DELETE FROM tracks",
+            "SELECT 1; SELECT 2",
+            "WITH a AS (SELECT 1) DELETE FROM b",
+            "PRAGMA x",
+            "SELECT (1",
+            "SELECT 'a",
+            "SELECT :sinse",
+            "SELECT ?",
+            "SELECT $x",
+            "ATTACH 'x' AS y",
+            "SELECT 1)",
         ] {
             assert!(check_select(bad).is_err(), "{bad}");
         }

@@ -97,16 +97,21 @@ pub fn find(project: &Project) -> Result<Credentials, NoCredentials> {
 /// # Errors
 ///
 /// As [`find`].
-pub fn find_with(
-    project: &Project,
-    env: impl Fn(&str) -> Option<String>,
-) -> Result<Credentials, NoCredentials> {
+pub fn find_with(project: &Project, env: impl Fn(&str) -> Option<String>) -> Result<Credentials, NoCredentials> {
     let file = read_env_file(&project.env_file)?;
     let look = Lookup { env: &env, file: &file, root: &project.root };
-    let (client_id, client_id_from) = look.one("client id", "SPOTIFY_CLIENT_ID", "SPOTIPY_CLIENT_ID", "spotify_client_id")?;
-    let (secret, client_secret_from) = look.one("client secret", "SPOTIFY_CLIENT_SECRET", "SPOTIPY_CLIENT_SECRET", "spotify_client_secret")?;
+    let (client_id, client_id_from) =
+        look.one("client id", "SPOTIFY_CLIENT_ID", "SPOTIPY_CLIENT_ID", "spotify_client_id")?;
+    let (secret, client_secret_from) =
+        look.one("client secret", "SPOTIFY_CLIENT_SECRET", "SPOTIPY_CLIENT_SECRET", "spotify_client_secret")?;
     let redirect_uri = look.value("SPOTIPY_REDIRECT_URI").map(|(value, _)| value);
-    Ok(Credentials { client_id, client_secret: SecretString::from(secret), client_id_from, client_secret_from, redirect_uri })
+    Ok(Credentials {
+        client_id,
+        client_secret: SecretString::from(secret),
+        client_id_from,
+        client_secret_from,
+        redirect_uri,
+    })
 }
 
 struct Lookup<'a, E> {
@@ -195,7 +200,8 @@ fn read_env_file(path: &Path) -> Result<BTreeMap<String, String>, NoCredentials>
         if !name.starts_with("SPOTIFY_") && !name.starts_with("SPOTIPY_") {
             continue;
         }
-        let value = unquoted(value.trim()).ok_or_else(|| fails(at + 1, format!("the quotes of {name} are not closed")))?;
+        let value =
+            unquoted(value.trim()).ok_or_else(|| fails(at + 1, format!("the quotes of {name} are not closed")))?;
         // A line of the example that nobody filled in says nothing.
         if !value.is_empty() {
             found.insert(name.to_owned(), value);

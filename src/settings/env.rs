@@ -43,10 +43,8 @@ fn one(name: &str, value: Option<String>) -> Result<Variable, Box<Problem>> {
     let lower = name[PREFIX.len()..].to_ascii_lowercase();
     let found = lower.split_once("__").and_then(|(section, key)| keys::find(section, key));
     let Some((section, key)) = found else {
-        let all: Vec<String> = SECTIONS
-            .iter()
-            .flat_map(|s| s.keys.iter().map(|k| format!("{}__{}", s.name, k.name)))
-            .collect();
+        let all: Vec<String> =
+            SECTIONS.iter().flat_map(|s| s.keys.iter().map(|k| format!("{}__{}", s.name, k.name))).collect();
         let near: Vec<String> = nearest(&lower, all.iter().map(String::as_str))
             .into_iter()
             .map(|n| format!("{PREFIX}{}", n.to_ascii_uppercase()))

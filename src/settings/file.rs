@@ -40,8 +40,7 @@ pub(super) fn read(project: &Project) -> FileLayer {
             let names: Vec<&str> = SECTIONS.iter().map(|s| s.name).collect();
             let near = nearest(written, names.iter().copied());
             let hint = match near.as_slice() {
-                [] => section_of(written)
-                    .unwrap_or_else(|| format!("sections: {}", names.join(", "))),
+                [] => section_of(written).unwrap_or_else(|| format!("sections: {}", names.join(", "))),
                 near => format!("did you mean {}?", or_list(near)),
             };
             let shown = printable(written);
@@ -49,9 +48,8 @@ pub(super) fn read(project: &Project) -> FileLayer {
             continue;
         };
         let Some(inner) = value.get_ref().as_table() else {
-            checker
-                .report(value.span(), section.name, format!("`{}` is a section", section.name))
-                .hint = Some(format!("write [{}] on a line of its own", section.name));
+            checker.report(value.span(), section.name, format!("`{}` is a section", section.name)).hint =
+                Some(format!("write [{}] on a line of its own", section.name));
             continue;
         };
         let values = checker.table(inner, section.name, section.keys);

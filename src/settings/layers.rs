@@ -54,9 +54,8 @@ impl Settings {
         let mut origins = file.origins;
         for variable in env.variables {
             origins.insert(variable.setting.clone(), Origin::Env(variable.name.clone()));
-            layers = set(layers, &variable.setting, variable.value).map_err(|e| {
-                vec![Problem::of_file(&variable.name, e.to_string())]
-            })?;
+            layers = set(layers, &variable.setting, variable.value)
+                .map_err(|e| vec![Problem::of_file(&variable.name, e.to_string())])?;
         }
         if let Some(dir) = &flags.state_dir {
             origins.insert("state.dir".to_owned(), Origin::Flag("--state-dir"));
@@ -65,11 +64,9 @@ impl Settings {
                 .map_err(|e| vec![Problem::of_file("--state-dir", e.to_string())])?;
         }
         // Every layer was checked, so what is left to go wrong has no better place than the file.
-        let fails = |e: config::ConfigError| {
-            vec![Problem::of_file(&project.shown(&project.config_file), e.to_string())]
-        };
-        let mut settings: Settings =
-            layers.build().and_then(Config::try_deserialize).map_err(fails)?;
+        let fails =
+            |e: config::ConfigError| vec![Problem::of_file(&project.shown(&project.config_file), e.to_string())];
+        let mut settings: Settings = layers.build().and_then(Config::try_deserialize).map_err(fails)?;
         settings.origins = origins;
         Ok(settings)
     }

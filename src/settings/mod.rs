@@ -30,7 +30,7 @@ pub use project::Project;
 pub use schema::{commented_file, json_schema, markdown};
 pub(crate) use schema::{described, row};
 pub use sections::{
-    AppMode, Calls, Csv, Defaults, FormulaGuard, LimitSettings, LineEnding, Notify, Output, Profile,
-    RefreshAfter, Retention, Schedule, Settings, Spotify, State, TimeFormat,
+    AppMode, Calls, Csv, Defaults, FormulaGuard, LimitSettings, LineEnding, Notify, Output, Profile, RefreshAfter,
+    Retention, Schedule, Settings, Spotify, State, TimeFormat,
 };
 pub use state_dir::{NoStateDir, StateDir};

@@ -72,8 +72,7 @@ pub(super) static BASE_URL: TextRule = TextRule {
     pattern: Some("^https?://[^?#]+$"),
     blank: false,
     check: |text| {
-        let url = Url::parse(text)
-            .map_err(|e| Refusal::new(format!("{} is no address: {e}", quote(text))))?;
+        let url = Url::parse(text).map_err(|e| Refusal::new(format!("{} is no address: {e}", quote(text))))?;
         let loopback = match url.host() {
             Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
             Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
@@ -101,8 +100,7 @@ pub(super) static REDIRECT_URI: TextRule = TextRule {
     pattern: Some("^(https://|http://(127\\.0\\.0\\.1|\\[::1\\]))[^#]*$"),
     blank: false,
     check: |text| {
-        let url = Url::parse(text)
-            .map_err(|e| Refusal::new(format!("{} is no address: {e}", quote(text))))?;
+        let url = Url::parse(text).map_err(|e| Refusal::new(format!("{} is no address: {e}", quote(text))))?;
         let loopback = match url.host() {
             Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
             Some(url::Host::Ipv6(ip)) => ip.is_loopback(),

@@ -24,7 +24,9 @@ impl fmt::Display for StateDir {
 
 /// No folder could be named.
 #[derive(Debug, thiserror::Error)]
-#[error("no state folder: neither --state-dir, the setting state.dir, $STATE_DIRECTORY, $XDG_STATE_HOME nor $HOME is set")]
+#[error(
+    "no state folder: neither --state-dir, the setting state.dir, $STATE_DIRECTORY, $XDG_STATE_HOME nor $HOME is set"
+)]
 pub struct NoStateDir;
 
 impl Settings {
@@ -66,10 +68,7 @@ impl Settings {
             return Ok(StateDir { path: dir.join("cratedigger"), chosen_by });
         }
         let home = absolute("HOME").ok_or(NoStateDir)?;
-        Ok(StateDir {
-            path: home.join(".local/state/cratedigger"),
-            chosen_by: "$HOME".to_owned(),
-        })
+        Ok(StateDir { path: home.join(".local/state/cratedigger"), chosen_by: "$HOME".to_owned() })
     }
 }
 

@@ -8,7 +8,9 @@ const ARTIST: &str = "4Z8W4fKeB5YxbbsqsVdVSj";
 
 #[test]
 fn an_error_is_shown_with_line_column_caret_and_the_nearest_name() {
-    let project = Project::with_job("shedule = \"15 6 * * *\"\n\n[[fetch]]\nstream = \"artist\"\nids = [\"spotify:track:4aawyAB9vmqN3uQ7FjRGTy\"]\n");
+    let project = Project::with_job(
+        "shedule = \"15 6 * * *\"\n\n[[fetch]]\nstream = \"artist\"\nids = [\"spotify:track:4aawyAB9vmqN3uQ7FjRGTy\"]\n",
+    );
     let (exit, said) = project.check();
     assert_eq!(exit, 2);
     let expected = "\
@@ -115,17 +117,57 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("[[fetch]]\nstream = \"markets\"\ncsv = \"{user}.csv\"\n", "jobs/x.toml:3:7", "has no meaning here"),
     ("[[fetch]]\nstream = \"markets\"\ncsv = \"{dat}.csv\"\n", "jobs/x.toml:3:7", "did you mean `date`?"),
     ("[[fetch]]\nstream = \"markets\"\nname = \"csv_x\"\n", "jobs/x.toml:3:8", "begins like a view"),
-    ("[[fetch]]\nstream = \"markets\"\n[[fetch]]\nstream = \"markets\"\n", "jobs/x.toml:4:10", "a second fetch named `markets`; the first is in line 1"),
-    ("[[fetch]]\nstream = \"markets\"\n[[fetch]]\nstream = \"categories\"\ncsv = \"Markets.csv\"\n", "jobs/x.toml:5:7", "also written by fetch `markets`"),
-    ("[[fetch]]\nstream = \"markets\"\n[[query]]\ncsv = \"markets.csv\"\nsql = \"SELECT 1 ORDER BY 1\"\n", "jobs/x.toml:4:7", "also written by fetch `markets`"),
+    (
+        "[[fetch]]\nstream = \"markets\"\n[[fetch]]\nstream = \"markets\"\n",
+        "jobs/x.toml:4:10",
+        "a second fetch named `markets`; the first is in line 1",
+    ),
+    (
+        "[[fetch]]\nstream = \"markets\"\n[[fetch]]\nstream = \"categories\"\ncsv = \"Markets.csv\"\n",
+        "jobs/x.toml:5:7",
+        "also written by fetch `markets`",
+    ),
+    (
+        "[[fetch]]\nstream = \"markets\"\n[[query]]\ncsv = \"markets.csv\"\nsql = \"SELECT 1 ORDER BY 1\"\n",
+        "jobs/x.toml:4:7",
+        "also written by fetch `markets`",
+    ),
     ("[[fetch]]\nstream = \"albums\"\nfrom = \"albums\"\n", "jobs/x.toml:3:8", "takes from itself"),
-    ("[[fetch]]\nstream = \"albums\"\nfrom = \"rel\"\n[[fetch]]\nname = \"rel\"\nstream = \"new_releases\"\n", "jobs/x.toml:3:8", "`rel` stands below"),
-    ("[[fetch]]\nname = \"rel\"\nstream = \"new_releases\"\n[[fetch]]\nstream = \"albums\"\nfrom = \"rell\"\n", "jobs/x.toml:6:8", "did you mean `rel`?"),
-    ("[[fetch]]\nname = \"rel\"\nstream = \"new_releases\"\n[[fetch]]\nstream = \"shows\"\nfrom = \"rel\"\n", "jobs/x.toml:6:8", "the rows of `new_releases` name no shows"),
-    ("[[fetch]]\nname = \"rel\"\nstream = \"new_releases\"\n[[fetch]]\nstream = \"albums\"\nfrom = \"rel\"\nwhere = \"relese_date > 1\"\n", "jobs/x.toml:7:9", "did you mean `release_date`?"),
-    ("[[fetch]]\nname = \"rel\"\nstream = \"new_releases\"\n[[fetch]]\nstream = \"albums\"\nfrom = \"rel\"\nwhere = \"WHERE 1\"\n", "jobs/x.toml:7:9", "what follows WHERE"),
-    ("[[fetch]]\nstream = \"artists\"\nids = [\"4Z8W4fKeB5YxbbsqsVdVS\"]\n", "jobs/x.toml:3:8", "21 characters, where an id has 22"),
-    ("[[fetch]]\nstream = \"artists\"\nids = [\"https://open.spotify.com/album/4aawyAB9vmqN3uQ7FjRGTy\"]\n", "jobs/x.toml:3:8", "this is an album, not an artist"),
+    (
+        "[[fetch]]\nstream = \"albums\"\nfrom = \"rel\"\n[[fetch]]\nname = \"rel\"\nstream = \"new_releases\"\n",
+        "jobs/x.toml:3:8",
+        "`rel` stands below",
+    ),
+    (
+        "[[fetch]]\nname = \"rel\"\nstream = \"new_releases\"\n[[fetch]]\nstream = \"albums\"\nfrom = \"rell\"\n",
+        "jobs/x.toml:6:8",
+        "did you mean `rel`?",
+    ),
+    (
+        "[[fetch]]\nname = \"rel\"\nstream = \"new_releases\"\n[[fetch]]\nstream = \"shows\"\nfrom = \"rel\"\n",
+        "jobs/x.toml:6:8",
+        "the rows of `new_releases` name no shows",
+    ),
+    (
+        "[[fetch]]\nname = \"rel\"\nstream = \"new_releases\"\n[[fetch]]\nstream = \"albums\"\nfrom = \"rel\"\nwhere = \"relese_date > 1\"\n",
+        "jobs/x.toml:7:9",
+        "did you mean `release_date`?",
+    ),
+    (
+        "[[fetch]]\nname = \"rel\"\nstream = \"new_releases\"\n[[fetch]]\nstream = \"albums\"\nfrom = \"rel\"\nwhere = \"WHERE 1\"\n",
+        "jobs/x.toml:7:9",
+        "what follows WHERE",
+    ),
+    (
+        "[[fetch]]\nstream = \"artists\"\nids = [\"4Z8W4fKeB5YxbbsqsVdVS\"]\n",
+        "jobs/x.toml:3:8",
+        "21 characters, where an id has 22",
+    ),
+    (
+        "[[fetch]]\nstream = \"artists\"\nids = [\"https://open.spotify.com/album/4aawyAB9vmqN3uQ7FjRGTy\"]\n",
+        "jobs/x.toml:3:8",
+        "this is an album, not an artist",
+    ),
     ("[[fetch]]\nstream = \"artists\"\nids_file = \"gone.csv\"\n", "jobs/x.toml:3:12", "cannot be read"),
     ("[[query]]\ncsv = \"a.csv\"\n", "jobs/x.toml:1:1", "has no `sql`"),
     ("[[query]]\ncsv = \"a.csv\"\nsql = \"DELETE FROM tracks\"\n", "jobs/x.toml:3:7", "not a SELECT"),
@@ -152,7 +194,8 @@ fn whatever_is_wrong_is_said_in_its_place() {
 
 #[test]
 fn all_problems_of_all_files_are_reported_at_once() {
-    let project = Project::with_job("shedule = 1\n[[fetch]]\nstream = \"artists\"\nids = [\"x\", \"y\"]\ncolums = []\n");
+    let project =
+        Project::with_job("shedule = 1\n[[fetch]]\nstream = \"artists\"\nids = [\"x\", \"y\"]\ncolums = []\n");
     project.write("jobs/y.toml", "[[query]]\n");
     let (exit, said) = project.check();
     assert_eq!(exit, 2);
@@ -173,7 +216,9 @@ fn broken_syntax_does_not_hide_the_other_problems() {
 #[test]
 fn a_secret_in_a_job_is_refused_and_never_shown() {
     let secret = "0123456789abcdef0123456789abcdef";
-    let project = Project::with_job(&format!("client_secret = \"{secret}\"\ndescription = \"{secret}\" x\nmarket = \"{secret}\"\n"));
+    let project = Project::with_job(&format!(
+        "client_secret = \"{secret}\"\ndescription = \"{secret}\" x\nmarket = \"{secret}\"\n"
+    ));
     let (exit, said) = project.check();
     assert_eq!(exit, 2);
     assert!(!said.contains("0123"), "{said}");
@@ -244,7 +289,9 @@ fn what_spreadsheets_write_is_read() {
     for file in [
         format!("\u{feff}name;id\r\nRadiohead;{ARTIST}\r\n\"Pink; Floyd\";\"{other}\"\r\n;;\r\n"),
         format!("name\turi\nRadiohead\tspotify:artist:{ARTIST}\nPink, Floyd\t spotify:artist:{other} \n"),
-        format!("sep=,\r\nURL,name\r\nhttps://open.spotify.com/intl-de/artist/{ARTIST}?si=1,a\r\nhttps://open.spotify.com/artist/{other},b\r\n"),
+        format!(
+            "sep=,\r\nURL,name\r\nhttps://open.spotify.com/intl-de/artist/{ARTIST}?si=1,a\r\nhttps://open.spotify.com/artist/{other},b\r\n"
+        ),
         format!("{ARTIST}\n\n{other}\n"),
         format!("artist\n{ARTIST}\n{other}"),
         format!("position,artist_id\n0,{ARTIST}\n1,{other}\n"),

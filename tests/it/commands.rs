@@ -5,7 +5,14 @@ use crate::project::{Project, stderr, stdout};
 #[test]
 fn a_wrong_command_line_is_exit_2_and_help_is_exit_0() {
     let project = Project::new();
-    for args in [&["nonsense"][..], &["check", "--nonsense"], &[], &["schema", "nonsense"], &["streams", "nonsense"], &["-q", "-v", "man"]] {
+    for args in [
+        &["nonsense"][..],
+        &["check", "--nonsense"],
+        &[],
+        &["schema", "nonsense"],
+        &["streams", "nonsense"],
+        &["-q", "-v", "man"],
+    ] {
         let output = project.run(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert_eq!(stdout(&output), "", "{args:?}");

@@ -12,7 +12,8 @@ fn a_new_folder_passes_check_in_both_classes() {
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         assert_eq!(stderr(&output), "");
         assert_eq!(stdout(&output).matches(": ok").count(), jobs);
-        let settings = std::fs::read_to_string(project.root().join("my project/config/cratedigger.toml")).expect("settings");
+        let settings =
+            std::fs::read_to_string(project.root().join("my project/config/cratedigger.toml")).expect("settings");
         let dir = project.root().join(".local/state/cratedigger");
         assert!(settings.contains(&format!("\ndir = \"{}\"", dir.display())), "{settings}");
         assert!(settings.contains(&format!("\napp_mode = \"{mode}\"")), "{settings}");

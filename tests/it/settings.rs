@@ -33,7 +33,11 @@ fn each_error_of_the_file_is_said_in_its_place() {
         ("[spotify]\napp_mode = \"dev\"\n", "cratedigger.toml:2:12", "expected `auto`, `development` or `extended`"),
         ("[spotify]\napi_url = \"http://api.example\"\n", "cratedigger.toml:2:11", "in the clear"),
         ("[spotify]\napi_url = \"https://a:b@api.example\"\n", "cratedigger.toml:2:11", "name or password"),
-        ("[spotify]\nredirect_uri = \"http://localhost:8080/x\"\n", "cratedigger.toml:2:16", "Spotify refuses `localhost`"),
+        (
+            "[spotify]\nredirect_uri = \"http://localhost:8080/x\"\n",
+            "cratedigger.toml:2:16",
+            "Spotify refuses `localhost`",
+        ),
         ("[spotify]\nclient_secret = \"x\"\n", "cratedigger.toml:2:1", "credentials never stand in a file"),
         ("[output]\nmode = 0644\n", "cratedigger.toml:2:8", ""),
         ("[output]\nmode = \"0444\"\n", "cratedigger.toml:2:8", "is no file mode"),
@@ -88,7 +92,11 @@ fn later_layers_go_over_earlier_ones_and_each_setting_knows_its_own() {
     use cratedigger::settings::{Flags, Project as Folder, Settings};
     let project = Project::new();
     project.write("config/cratedigger.toml", "[limits]\nmax_wait = \"1m\"\nconcurrency = 2\n[state]\ndir = \"st\"\n");
-    let env = [("CRATEDIGGER__LIMITS__MAX_WAIT", "2m"), ("CRATEDIGGER__NOTIFY__ON", "failure, recovery"), ("CRATEDIGGER__LIMITS__CALLS_PER_DAY", "unlimited")];
+    let env = [
+        ("CRATEDIGGER__LIMITS__MAX_WAIT", "2m"),
+        ("CRATEDIGGER__NOTIFY__ON", "failure, recovery"),
+        ("CRATEDIGGER__LIMITS__CALLS_PER_DAY", "unlimited"),
+    ];
     let vars = || env.iter().map(|(n, v)| ((*n).to_owned(), Some((*v).to_owned())));
     let folder = Folder::at(project.root());
     let settings = Settings::load_with(&folder, &Flags::default(), vars()).expect("settings");
@@ -112,16 +120,20 @@ fn the_commented_file_sets_nothing_and_says_everything() {
     let project = Project::new();
     let file = commented_file(&[]);
     project.write("config/cratedigger.toml", &file);
-    let settings = Settings::load_with(&Folder::at(project.root()), &Flags::default(), std::iter::empty()).expect("settings");
+    let settings =
+        Settings::load_with(&Folder::at(project.root()), &Flags::default(), std::iter::empty()).expect("settings");
     assert!(settings.origins.is_empty());
     // Uncommented, every default in it is a setting that is right.
     let set: String = file
         .lines()
-        .map(|l| l.strip_prefix("# ").filter(|l| l.split_once(" = ").is_some_and(|(k, _)| !k.contains(' '))).unwrap_or(l))
+        .map(|l| {
+            l.strip_prefix("# ").filter(|l| l.split_once(" = ").is_some_and(|(k, _)| !k.contains(' '))).unwrap_or(l)
+        })
         .map(|l| format!("{l}\n"))
         .collect();
     project.write("config/cratedigger.toml", set);
-    let settings = Settings::load_with(&Folder::at(project.root()), &Flags::default(), std::iter::empty()).expect("settings");
+    let settings =
+        Settings::load_with(&Folder::at(project.root()), &Flags::default(), std::iter::empty()).expect("settings");
     assert!(settings.origins.len() > 30, "{:?}", settings.origins);
     for section in SECTIONS {
         for key in section.keys {

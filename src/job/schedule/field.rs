@@ -21,11 +21,8 @@ pub(super) const MONTH: Field = Field {
     names: &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
 };
 /// 0 and 7 are Sunday.
-pub(super) const WEEKDAY: Field = Field {
-    name: "day of week",
-    range: (0, 7),
-    names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
-};
+pub(super) const WEEKDAY: Field =
+    Field { name: "day of week", range: (0, 7), names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"] };
 
 /// The numbers that a field names, as bits, and whether it is `*` or has one in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,9 +60,11 @@ impl Field {
             } else {
                 let number = self.number(range, text)?;
                 if step.is_some() {
-                    return Err(self
-                        .wrong(text, "a step needs `*` or a range in front")
-                        .hint(format!("write {range}-{}/{}", self.range.1, step.unwrap_or(1))));
+                    return Err(self.wrong(text, "a step needs `*` or a range in front").hint(format!(
+                        "write {range}-{}/{}",
+                        self.range.1,
+                        step.unwrap_or(1)
+                    )));
                 }
                 (number, number)
             };

@@ -65,10 +65,7 @@ fn wrong_count(fields: &[&str]) -> NotASchedule {
     let n = fields.len();
     let error = NotASchedule::new(format!("{n} fields, where a schedule has five"));
     match n {
-        6 => error.hint(format!(
-            "seconds are not part of crontab(5): did you mean \"{}\"?",
-            fields[1..].join(" ")
-        )),
+        6 => error.hint(format!("seconds are not part of crontab(5): did you mean \"{}\"?", fields[1..].join(" "))),
         _ => error.hint("minute, hour, day of month, month, day of week: \"15 6 * * *\" is 06:15 every day"),
     }
 }
@@ -103,10 +100,8 @@ impl Line {
             4 | 6 | 9 | 11 => 30,
             _ => 31,
         };
-        let possible = self
-            .month
-            .numbers()
-            .any(|month| self.day.numbers().next().is_some_and(|first| first <= longest(month)));
+        let possible =
+            self.month.numbers().any(|month| self.day.numbers().next().is_some_and(|first| first <= longest(month)));
         if possible {
             return Ok(());
         }
@@ -128,12 +123,7 @@ impl Line {
             self.weekday.numbers().map(name).collect::<Vec<_>>().join(",")
         };
         let line = |days: &str, weekdays: &str| {
-            format!(
-                "0 {} {} {days} {} {weekdays}",
-                list(self.minute, 60),
-                list(self.hour, 24),
-                list(self.month, 12)
-            )
+            format!("0 {} {} {days} {} {weekdays}", list(self.minute, 60), list(self.hour, 24), list(self.month, 12))
         };
         // Neither begins with a star here: ambiguous lines were refused.
         if self.day.star || self.weekday.star {

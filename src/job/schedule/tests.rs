@@ -31,13 +31,24 @@ fn a_plain_line_fires_when_it_says() {
 #[test]
 fn zero_and_seven_and_sun_are_sunday_and_names_are_read() {
     for line in ["0 9 * * 0", "0 9 * * 7", "0 9 * * sun", "0 9 * * SUN"] {
-        assert_eq!(schedule(line, "UTC").next_after(utc("2026-11-23T00:00:00Z")), Some(utc("2026-11-29T09:00:00Z")), "{line}");
+        assert_eq!(
+            schedule(line, "UTC").next_after(utc("2026-11-23T00:00:00Z")),
+            Some(utc("2026-11-29T09:00:00Z")),
+            "{line}"
+        );
     }
     for line in ["0 9 * * 6-7", "0 9 * * sat-sun", "0 9 * * 0,6"] {
         let schedule = schedule(line, "UTC");
-        assert_eq!(fires(&schedule, "2026-11-23T00:00:00Z", "2026-12-05T00:00:00Z"), ["28 09:00 +0000", "29 09:00 +0000"], "{line}");
+        assert_eq!(
+            fires(&schedule, "2026-11-23T00:00:00Z", "2026-12-05T00:00:00Z"),
+            ["28 09:00 +0000", "29 09:00 +0000"],
+            "{line}"
+        );
     }
-    assert_eq!(schedule("0 0 1 FEB *", "UTC").next_after(utc("2026-11-23T00:00:00Z")), Some(utc("2027-02-01T00:00:00Z")));
+    assert_eq!(
+        schedule("0 0 1 FEB *", "UTC").next_after(utc("2026-11-23T00:00:00Z")),
+        Some(utc("2027-02-01T00:00:00Z"))
+    );
 }
 
 #[test]
@@ -51,7 +62,13 @@ fn both_day_fields_mean_either() {
 
 #[test]
 fn named_lines_are_lines() {
-    for (name, line) in [("@daily", "0 0 * * *"), ("@Hourly", "0 * * * *"), ("@weekly", "0 0 * * 0"), ("@monthly", "0 0 1 * *"), ("@yearly", "0 0 1 1 *")] {
+    for (name, line) in [
+        ("@daily", "0 0 * * *"),
+        ("@Hourly", "0 * * * *"),
+        ("@weekly", "0 0 * * 0"),
+        ("@monthly", "0 0 1 * *"),
+        ("@yearly", "0 0 1 1 *"),
+    ] {
         let (named, plain) = (schedule(name, "UTC"), schedule(line, "UTC"));
         let at = utc("2026-11-23T12:34:56Z");
         assert_eq!(named.next_after(at), plain.next_after(at), "{name}");
@@ -185,7 +202,8 @@ fn lines() -> impl Strategy<Value = String> {
         let stepped = (range.clone(), 1..=max / 2).prop_map(|(r, n)| format!("{r}/{n}"));
         let list = prop::collection::vec(min..=max, 2..5)
             .prop_map(|ns| ns.iter().map(u32::to_string).collect::<Vec<_>>().join(","));
-        let star = if steps { (1..=max / 2).prop_map(|n| format!("*/{n}")).boxed() } else { Just("*".to_owned()).boxed() };
+        let star =
+            if steps { (1..=max / 2).prop_map(|n| format!("*/{n}")).boxed() } else { Just("*".to_owned()).boxed() };
         prop_oneof![2 => Just("*".to_owned()), 3 => number.prop_map(|n| n.to_string()), 1 => range, 1 => stepped, 1 => list, 1 => star].boxed()
     }
     (field(0, 59, true), field(0, 23, true), field(1, 28, false), field(1, 12, true), field(0, 6, false))
@@ -216,7 +234,14 @@ fn three_thousand_random_lines_agree_with_another_cron_outside_dst_nights() {
                 let Some(next) = next else { break };
                 prop_assert_eq!(ours.newest_at_or_before(next), Some(next));
                 let before = ours.newest_at_or_before(next - TimeDelta::seconds(1));
-                prop_assert!(before.is_none_or(|b| b <= at || near_a_change(zone, b)), "{} in {} before {}: {:?}", line, zone, next, before);
+                prop_assert!(
+                    before.is_none_or(|b| b <= at || near_a_change(zone, b)),
+                    "{} in {} before {}: {:?}",
+                    line,
+                    zone,
+                    next,
+                    before
+                );
                 at = next;
             }
             Ok(())

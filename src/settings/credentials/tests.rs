@@ -16,7 +16,8 @@ fn env<'a>(vars: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 
 
 #[test]
 fn the_environment_goes_over_the_env_file_and_our_names_over_spotipys() {
-    let (_dir, project) = project("# mine\nexport SPOTIFY_CLIENT_ID=\"from-file\"\nSPOTIFY_CLIENT_SECRET='s3cret' # x\nOTHER\\=1=\n");
+    let (_dir, project) =
+        project("# mine\nexport SPOTIFY_CLIENT_ID=\"from-file\"\nSPOTIFY_CLIENT_SECRET='s3cret' # x\nOTHER\\=1=\n");
     let found = find_with(&project, env(&[("SPOTIPY_CLIENT_ID", "py")])).expect("credentials");
     assert_eq!(found.client_id, "from-file");
     assert_eq!(found.client_secret.expose_secret(), "s3cret");
@@ -29,7 +30,10 @@ fn the_environment_goes_over_the_env_file_and_our_names_over_spotipys() {
 fn a_missing_one_names_its_variable() {
     let (_dir, project) = project("SPOTIFY_CLIENT_ID=x\nSPOTIFY_CLIENT_SECRET=\n");
     let error = find_with(&project, env(&[])).expect_err("no secret");
-    assert_eq!(error.to_string(), "no client secret: SPOTIFY_CLIENT_SECRET is not set, neither in the environment nor in .env");
+    assert_eq!(
+        error.to_string(),
+        "no client secret: SPOTIFY_CLIENT_SECRET is not set, neither in the environment nor in .env"
+    );
 }
 
 #[test]

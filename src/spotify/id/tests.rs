@@ -52,7 +52,10 @@ fn what_is_no_id_is_refused_and_told_what_was_expected() {
         ("https://open.spotify.com/artist/4aawyAB9vmqN3uQ7FjRGTy", "this is an artist, not an album"),
         ("https://open.spotify.com/", "without a kind and an id"),
         ("https://open.spotify.com/album/4aawyAB9vmqN3uQ7FjRGTy/extra", "without a kind and an id"),
-        ("https://open.spotify.com.evil.example/album/4aawyAB9vmqN3uQ7FjRGTy", "a link to open.spotify.com.evil.example"),
+        (
+            "https://open.spotify.com.evil.example/album/4aawyAB9vmqN3uQ7FjRGTy",
+            "a link to open.spotify.com.evil.example",
+        ),
         ("https://evil.example/album/4aawyAB9vmqN3uQ7FjRGTy", "a link to evil.example"),
         ("https://spotify.link/AbCdEf", "a short link"),
         ("ftp://open.spotify.com/album/4aawyAB9vmqN3uQ7FjRGTy", "begins with https, not ftp"),
