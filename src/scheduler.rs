@@ -73,7 +73,8 @@ pub fn due(job: &Job, past: &JobPast, rules: &Rules, now: DateTime<Utc>) -> Opti
         // To begin at its next fire: the first that has come since the file was written.
         return written_at(job).is_none_or(|at| at < fire).then_some(fire);
     }
-    let since: Vec<&RunRow> = past.runs.iter().take_while(|r| parse(&r.started_at).is_some_and(|at| at >= fire)).collect();
+    let since: Vec<&RunRow> =
+        past.runs.iter().take_while(|r| parse(&r.started_at).is_some_and(|at| at >= fire)).collect();
     let Some(newest) = since.first() else {
         // Nobody has tried to serve it.
         let deferred = past.runs.first().and_then(|r| r.not_before.as_deref()).and_then(parse);
@@ -97,7 +98,8 @@ pub fn due(job: &Job, past: &JobPast, rules: &Rules, now: DateTime<Utc>) -> Opti
             if failures > rules.retries {
                 return None;
             }
-            let pause = rules.retry_after.saturating_mul(1u32.checked_shl(failures - 1).unwrap_or(u32::MAX)).min(LONGEST_PAUSE);
+            let pause =
+                rules.retry_after.saturating_mul(1u32.checked_shl(failures - 1).unwrap_or(u32::MAX)).min(LONGEST_PAUSE);
             let ended = newest.finished_at.as_deref().and_then(parse).or_else(|| parse(&newest.started_at))?;
             (ended + TimeDelta::from_std(pause).ok()? <= now).then_some(fire)
         }

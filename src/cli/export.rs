@@ -43,7 +43,8 @@ pub fn run(args: &Export, context: &Context) -> Result<Exit, Failure> {
             continue;
         };
         let parse = |text: &str| text.parse::<DateTime<Utc>>().ok();
-        let fire_at = newest.fire_at.as_deref().and_then(parse).or_else(|| parse(&newest.started_at)).unwrap_or_else(Utc::now);
+        let fire_at =
+            newest.fire_at.as_deref().and_then(parse).or_else(|| parse(&newest.started_at)).unwrap_or_else(Utc::now);
         let last_run_at = runs
             .iter()
             .filter(|r| r.id < newest.id && matches!(r.state.as_str(), "complete" | "partial"))
@@ -57,7 +58,8 @@ pub fn run(args: &Export, context: &Context) -> Result<Exit, Failure> {
             _ => RunState::Failed,
         };
         let unfinished = BTreeSet::new();
-        let shown = Shown { job, run: newest.id, state, reasons: &reasons, unfinished: &unfinished, bound: &bound, fire_at };
+        let shown =
+            Shown { job, run: newest.id, state, reasons: &reasons, unfinished: &unfinished, bound: &bound, fire_at };
         let done = files.write(&shown).map_err(|e| {
             let exit = if e.is_storage() { Exit::Storage } else { Exit::Usage };
             Failure::new(exit, e)

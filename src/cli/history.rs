@@ -13,7 +13,8 @@ use crate::store::past_runs;
 pub fn run(args: &History, context: &Context) -> Result<Exit, Failure> {
     let settings = context.settings()?;
     let database = context.project.database(&settings);
-    let mut runs = if database.exists() { past_runs(&database, args.limit).or_exit(Exit::Storage)? } else { Vec::new() };
+    let mut runs =
+        if database.exists() { past_runs(&database, args.limit).or_exit(Exit::Storage)? } else { Vec::new() };
     if let Some(job) = &args.job {
         runs.retain(|r| r.job == *job);
         if runs.is_empty() {
@@ -40,7 +41,13 @@ pub fn run(args: &History, context: &Context) -> Result<Exit, Failure> {
         let started = r.started_at.parse::<DateTime<Utc>>().map_or_else(|_| r.started_at.clone(), local);
         let why = printable(r.reason.as_deref().unwrap_or(""));
         rows.push(vec![
-            r.id.to_string(), printable(&r.job), started, r.state.clone(), r.calls.to_string(), r.rows.to_string(), why,
+            r.id.to_string(),
+            printable(&r.job),
+            started,
+            r.state.clone(),
+            r.calls.to_string(),
+            r.rows.to_string(),
+            why,
         ]);
     }
     print::stdout(&print::table(&rows)).or_exit(Exit::Storage)?;

@@ -54,7 +54,8 @@ pub fn run(args: &Run, context: &Context) -> Result<Exit, Failure> {
                 exits.push(Exit::Deferred);
                 break;
             }
-            let one = One { context, workshop: &workshop, credentials: &credentials, files: &files, store: &store, args };
+            let one =
+                One { context, workshop: &workshop, credentials: &credentials, files: &files, store: &store, args };
             match one.run(&job, fire_at, &stopper).await {
                 Ok(Some(report)) => {
                     exits.push(exit_of(report.exit_code));
@@ -85,9 +86,15 @@ fn with_no_fire(jobs: Vec<Job>) -> Vec<(Job, Option<DateTime<Utc>>)> {
 }
 
 /// The jobs with a fire that nobody served, read from the store without opening anything else.
-fn due_jobs(context: &Context, settings: &crate::settings::Settings, jobs: Vec<Job>, now: DateTime<Utc>) -> Result<Vec<(Job, Option<DateTime<Utc>>)>, Failure> {
+fn due_jobs(
+    context: &Context,
+    settings: &crate::settings::Settings,
+    jobs: Vec<Job>,
+    now: DateTime<Utc>,
+) -> Result<Vec<(Job, Option<DateTime<Utc>>)>, Failure> {
     let past = Past::read(&context.project.database(settings)).map_err(|e| Failure::new(Exit::Storage, e))?;
-    let fire = |job: Job| scheduler::due(&job, &past.of(&job.name), &settings.schedule, now).map(|fire| (job, Some(fire)));
+    let fire =
+        |job: Job| scheduler::due(&job, &past.of(&job.name), &settings.schedule, now).map(|fire| (job, Some(fire)));
     Ok(jobs.into_iter().filter_map(fire).collect())
 }
 
@@ -103,7 +110,12 @@ struct One<'a> {
 
 impl One<'_> {
     /// Runs one job; `None` if it is running already.
-    async fn run(&self, job: &Job, fire_at: Option<DateTime<Utc>>, stopper: &Stopper) -> Result<Option<RunReport>, Failure> {
+    async fn run(
+        &self,
+        job: &Job,
+        fire_at: Option<DateTime<Utc>>,
+        stopper: &Stopper,
+    ) -> Result<Option<RunReport>, Failure> {
         let _lock = match JobLock::take(self.workshop.state.path(), self.store.path(), &job.name) {
             Ok(lock) => lock,
             Err(e @ LockTrouble::Running { .. }) => {
@@ -112,7 +124,9 @@ impl One<'_> {
                 }
                 return Ok(None);
             }
-            Err(e @ LockTrouble::Hangs { .. }) => return Err(Failure::new(Exit::Failed, e).with_hint("look at that process, and end it if it hangs")),
+            Err(e @ LockTrouble::Hangs { .. }) => {
+                return Err(Failure::new(Exit::Failed, e).with_hint("look at that process, and end it if it hangs"));
+            }
             Err(e @ LockTrouble::Io { .. }) => return Err(Failure::new(Exit::Storage, e)),
         };
         let watcher = Arc::new(Watcher::new(self.context, &job.name));
@@ -120,7 +134,8 @@ impl One<'_> {
         let (api, app) = self.workshop.api(self.credentials, max_calls, Arc::clone(&watcher) as _)?;
         stopper.stops(&api);
         let started_at = api.now().wall;
-        let last_run_at = Past::read(self.store.path()).map_err(|e| Failure::new(Exit::Storage, e))?.of(&job.name).last_good;
+        let last_run_at =
+            Past::read(self.store.path()).map_err(|e| Failure::new(Exit::Storage, e))?.of(&job.name).last_good;
         let (name, hash, now) = (job.name.clone(), job.hash.clone(), stamp(started_at));
         let fire = fire_at.map(stamp);
         let begun = self.store.write(move |s| s.begin_run(&name, fire.as_deref(), &hash, &now)).await;
@@ -166,7 +181,14 @@ fn exit_of(code: u8) -> Exit {
 fn summary(report: &RunReport) -> String {
     let mut out = format!("{}: {}, {} calls, {} items\n", report.job, report.state, report.calls, report.rows);
     for fetch in &report.fetches {
-        out.push_str(&format!("  {:<24} {:<9} {} of {} read, {} rows", fetch.fetch, fetch.state, fetch.asked - fetch.unchanged, fetch.asked, fetch.stored));
+        out.push_str(&format!(
+            "  {:<24} {:<9} {} of {} read, {} rows",
+            fetch.fetch,
+            fetch.state,
+            fetch.asked - fetch.unchanged,
+            fetch.asked,
+            fetch.stored
+        ));
         if fetch.skipped > 0 {
             out.push_str(&format!(", {} noted in skipped_items", fetch.skipped));
         }
@@ -179,7 +201,11 @@ fn summary(report: &RunReport) -> String {
         out.push_str(&format!("  hint: {}\n", printable(hint)));
     }
     if let Some(at) = report.not_before.as_ref().and_then(|at| at.parse::<DateTime<Utc>>().ok()) {
-        out.push_str(&format!("  come back at {} ({})\n", local(at), at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)));
+        out.push_str(&format!(
+            "  come back at {} ({})\n",
+            local(at),
+            at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+        ));
     }
     for file in &report.files {
         out.push_str(&format!("  {:<9} {} ({} rows)\n", file.outcome, printable(&file.path), file.rows));
@@ -220,7 +246,8 @@ struct Stopper {
 impl Stopper {
     fn listen(&self) {
         use tokio::signal::unix::{SignalKind, signal};
-        let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+        else {
             return;
         };
         let this = self.clone();
@@ -236,7 +263,9 @@ impl Stopper {
                     print::stderr("stopped at once; what was committed stays\n");
                     std::process::exit(i32::from(Exit::Deferred.code()));
                 }
-                print::stderr("stopping: the page in hand is committed, then the run ends; once more to stop at once\n");
+                print::stderr(
+                    "stopping: the page in hand is committed, then the run ends; once more to stop at once\n",
+                );
                 let mut inner = this.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 inner.0 = true;
                 if let Some(api) = &inner.1 {

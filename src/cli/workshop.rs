@@ -80,7 +80,12 @@ impl<'a> Workshop<'a> {
     }
 
     /// An API for one run, and what is known about the app behind it.
-    pub(super) fn api(&self, who: &Credentials, max_calls: Option<u64>, observer: Arc<dyn Observer>) -> Result<(Api, AppFacts), Failure> {
+    pub(super) fn api(
+        &self,
+        who: &Credentials,
+        max_calls: Option<u64>,
+        observer: Arc<dyn Observer>,
+    ) -> Result<(Api, AppFacts), Failure> {
         let configured = self.settings.spotify.app_mode.class();
         let account = self.settings.spotify.account.clone().unwrap_or_else(|| who.client_id.clone());
         let known = Learned::of(&self.state, &crate::state::Identity::new(&who.client_id, &account));

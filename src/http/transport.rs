@@ -135,9 +135,7 @@ impl Transport {
     pub fn new(rules: TransportRules, hosts: &[&Url]) -> Transport {
         Transport {
             rules,
-            plain: hosts
-                .iter()
-                .all(|url| url.scheme() == "http" && is_loopback(url)),
+            plain: hosts.iter().all(|url| url.scheme() == "http" && is_loopback(url)),
             client: OnceLock::new(),
         }
     }
@@ -158,9 +156,7 @@ impl Transport {
             // A sandbox on this machine: no proxy in between, and no certificates to read.
             builder = builder.no_proxy().tls_certs_only([]);
         }
-        let client = builder.build().map_err(|error| TransportError::Setup {
-            detail: chain(&error.without_url()),
-        })?;
+        let client = builder.build().map_err(|error| TransportError::Setup { detail: chain(&error.without_url()) })?;
         Ok(self.client.get_or_init(|| client))
     }
 
@@ -170,23 +166,16 @@ impl Transport {
     ///
     /// Whatever kept a whole answer from arriving. An answer with any status is no error.
     pub async fn send(&self, outgoing: Outgoing<'_>) -> Result<Incoming, TransportError> {
-        let verb = if outgoing.form.is_some() {
-            "POST"
-        } else {
-            "GET"
-        };
+        let verb = if outgoing.form.is_some() { "POST" } else { "GET" };
         let route = format!("{verb} {}", outgoing.route);
         let client = self.client()?;
         let mut request = match outgoing.form {
             Some(form) => client.post(outgoing.url).form(form),
             None => client.get(outgoing.url),
         };
-        let mut bearer =
-            HeaderValue::from_str(outgoing.authorization.expose_secret()).map_err(|_| {
-                TransportError::Setup {
-                    detail: "the credentials hold characters that no header may".to_owned(),
-                }
-            })?;
+        let mut bearer = HeaderValue::from_str(outgoing.authorization.expose_secret()).map_err(|_| {
+            TransportError::Setup { detail: "the credentials hold characters that no header may".to_owned() }
+        })?;
         bearer.set_sensitive(true);
         request = request.header(AUTHORIZATION, bearer);
         if let Some(etag) = outgoing.etag {
@@ -203,16 +192,9 @@ impl Transport {
             content_type: text(headers, "content-type"),
         };
         let mut body = BytesMut::new();
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| sort(error, &route))?
-        {
+        while let Some(chunk) = response.chunk().await.map_err(|error| sort(error, &route))? {
             if body.len() + chunk.len() > self.rules.body {
-                return Err(TransportError::TooLarge {
-                    route,
-                    limit: self.rules.body,
-                });
+                return Err(TransportError::TooLarge { route, limit: self.rules.body });
             }
             body.extend_from_slice(&chunk);
         }

@@ -84,7 +84,9 @@ impl AppFacts {
             return Ok(known);
         }
         Ok(match (paging, self.class()?) {
-            (Paging::Offset { development, .. }, Some(AppClass::Development)) if family != Family::PLAYLIST_ITEMS => development,
+            (Paging::Offset { development, .. }, Some(AppClass::Development)) if family != Family::PLAYLIST_ITEMS => {
+                development
+            }
             (Paging::Offset { extended, .. }, _) => extended,
             (Paging::Cursor { limit }, _) => limit,
             (Paging::ById { .. } | Paging::Whole, _) => 50,
@@ -112,7 +114,13 @@ impl AppFacts {
     ///
     /// # Errors
     /// If the state folder cannot be written.
-    pub fn smaller_page(&self, family: Family, paging: Paging, refused: u16, words: &str) -> Result<Option<u16>, StateError> {
+    pub fn smaller_page(
+        &self,
+        family: Family,
+        paging: Paging,
+        refused: u16,
+        words: &str,
+    ) -> Result<Option<u16>, StateError> {
         let Paging::Offset { development, .. } = paging else { return Ok(None) };
         if refused <= development {
             return Ok(None);

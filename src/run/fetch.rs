@@ -57,7 +57,14 @@ impl Engine {
     ///
     /// # Errors
     /// Only if the record itself cannot be written.
-    pub(super) async fn fetch(&self, job: &str, fetch: &Fetch, frame: FetchFrame, asks: Result<Asks, Halt>, refresh_after: TimeDelta) -> Result<FetchResult, Halt> {
+    pub(super) async fn fetch(
+        &self,
+        job: &str,
+        fetch: &Fetch,
+        frame: FetchFrame,
+        asks: Result<Asks, Halt>,
+        refresh_after: TimeDelta,
+    ) -> Result<FetchResult, Halt> {
         let calls_before = self.api.calls();
         let mut end = FetchEnd { fetch: frame.fetch.clone(), stream: frame.stream.name, ..FetchEnd::default() };
         if frame.audience != "app" {
@@ -96,8 +103,11 @@ impl Engine {
     fn may_begin(&self, fetch: &Fetch, asks: &Asks) -> Result<(), Halt> {
         let stream = fetch.stream;
         let family = Family::named(stream.family).unwrap_or(Family::SEARCH);
-        if stream.classes == Classes::ExtendedOnly && self.app.class().map_err(ApiError::from)? == Some(AppClass::Development) {
-            let message = "Spotify removed it for apps in Development Mode in February 2026; nothing was sent".to_owned();
+        if stream.classes == Classes::ExtendedOnly
+            && self.app.class().map_err(ApiError::from)? == Some(AppClass::Development)
+        {
+            let message =
+                "Spotify removed it for apps in Development Mode in February 2026; nothing was sent".to_owned();
             return Err(ApiError::Refused { family, kind: Refusal::EndpointRemoved, message }.into());
         }
         let mut families = vec![family];
@@ -111,7 +121,12 @@ impl Engine {
     }
 
     /// Turns a halt that only concerns this fetch into its reason.
-    async fn judge(&self, frame: &FetchFrame, trouble: Option<String>, halt: Option<Halt>) -> Result<(FetchState, Option<String>, Option<Halt>), Halt> {
+    async fn judge(
+        &self,
+        frame: &FetchFrame,
+        trouble: Option<String>,
+        halt: Option<Halt>,
+    ) -> Result<(FetchState, Option<String>, Option<Halt>), Halt> {
         let Some(halt) = halt else {
             let state = if trouble.is_some() { FetchState::Partial } else { FetchState::Complete };
             return Ok((state, trouble, None));
@@ -134,9 +149,16 @@ impl Engine {
     }
 
     /// Cuts a fetch into units, in the job's order.
-    fn units(&self, fetch: &Fetch, frame: &FetchFrame, asks: Asks, refresh_after: TimeDelta) -> Result<Vec<Unit>, Halt> {
+    fn units(
+        &self,
+        fetch: &Fetch,
+        frame: &FetchFrame,
+        asks: Asks,
+        refresh_after: TimeDelta,
+    ) -> Result<Vec<Unit>, Halt> {
         let stream = fetch.stream;
-        let family = Family::named(stream.family).ok_or_else(|| Halt::Job(format!("{} has no endpoint family", stream.name)))?;
+        let family =
+            Family::named(stream.family).ok_or_else(|| Halt::Job(format!("{} has no endpoint family", stream.name)))?;
         let ids = |references: Vec<Reference>| references.into_iter().filter_map(id_of);
         Ok(match (stream.name, stream.takes, stream.paging) {
             ("playlist_items", ..) => ids(asks.references).map(Unit::Playlist).collect(),
@@ -147,19 +169,25 @@ impl Engine {
             ("search", ..) => {
                 let kinds = if fetch.types.is_empty() { vec![Kind::Track] } else { fetch.types.clone() };
                 let most = fetch.max_results.map_or(10, |n| i64::try_from(n).unwrap_or(i64::MAX));
-                asks.searches.into_iter().map(|query| Unit::Search(Search { query, kinds: kinds.clone(), most })).collect()
+                asks.searches
+                    .into_iter()
+                    .map(|query| Unit::Search(Search { query, kinds: kinds.clone(), most }))
+                    .collect()
             }
             (_, Takes::Ids(kind), Paging::ById { batch }) => {
                 let things = Things { kind, family, batch, refresh_after, anew: false, begin_tracks: false };
-                asks.references.chunks(usize::from(batch.max(20))).map(|chunk| Unit::Things(things, chunk.to_vec())).collect()
+                asks.references
+                    .chunks(usize::from(batch.max(20)))
+                    .map(|chunk| Unit::Things(things, chunk.to_vec()))
+                    .collect()
             }
             ("artist_albums", ..) => ids(asks.references)
                 .flat_map(|artist| fetch.include_groups.iter().map(move |group| (artist.clone(), *group)))
                 .map(|(artist, group)| Unit::List(Box::new(discography(fetch, frame, family, &artist, group))))
                 .collect(),
-            (_, Takes::Ids(kind), _) => {
-                ids(asks.references).map(|id| Unit::List(Box::new(list_of(fetch, frame, family, Some((kind, id)))))).collect()
-            }
+            (_, Takes::Ids(kind), _) => ids(asks.references)
+                .map(|id| Unit::List(Box::new(list_of(fetch, frame, family, Some((kind, id))))))
+                .collect(),
             _ => vec![Unit::List(Box::new(list_of(fetch, frame, family, None)))],
         })
     }
@@ -214,7 +242,9 @@ impl Engine {
             Unit::Things(things, references) => return self.referenced(frame, *things, references).await,
             Unit::AlbumTracks(albums) => return self.album_tracks(frame, albums).await,
             Unit::Playlist(id) => match self.known_gaps(frame, std::slice::from_ref(id)).await?.first() {
-                Some(true) => Ok(UnitEnd { tally: Tally { unchanged: 1, skipped: 1, ..Tally::default() }, ..UnitEnd::default() }),
+                Some(true) => {
+                    Ok(UnitEnd { tally: Tally { unchanged: 1, skipped: 1, ..Tally::default() }, ..UnitEnd::default() })
+                }
                 _ => self.playlist_items(frame, id).await,
             },
             Unit::List(list) => self.list_unit(frame, list).await,
@@ -254,7 +284,14 @@ impl Engine {
             }
         }
         // Read at every fire, whatever age the albums themselves may have.
-        let things = Things { kind: Kind::Album, family: Family::ALBUMS, batch: 20, refresh_after: TimeDelta::zero(), anew: true, begin_tracks: true };
+        let things = Things {
+            kind: Kind::Album,
+            family: Family::ALBUMS,
+            batch: 20,
+            refresh_after: TimeDelta::zero(),
+            anew: true,
+            begin_tracks: true,
+        };
         let heads = self.things(frame, things, &wanted).await?;
         let mut end = UnitEnd { trouble: heads.trouble, ..UnitEnd::default() };
         end.tally.skipped = heads.tally.skipped;
@@ -278,7 +315,9 @@ impl Engine {
                     match self.read_list(frame, &list, known.id, Some(at.clone()), Opening::default()).await? {
                         ListEnd::Whole(tally) => UnitEnd::whole(requested, tally),
                         ListEnd::Refused(e) => self.gap(frame, album, requested, &e).await?,
-                        ListEnd::Unproved { reason, detail } => self.unproved(frame, album, requested, reason, detail).await?,
+                        ListEnd::Unproved { reason, detail } => {
+                            self.unproved(frame, album, requested, reason, detail).await?
+                        }
                     }
                 }
                 (None, true) => {

@@ -10,7 +10,9 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use super::engine::stamp;
 use super::report::FileReport;
-use crate::export::{self, Change, ExportError, Guard, LineEnding, Profile, RunInfo, Sheet, Source, State, Style, Target, TimeFormat};
+use crate::export::{
+    self, Change, ExportError, Guard, LineEnding, Profile, RunInfo, Sheet, Source, State, Style, Target, TimeFormat,
+};
 use crate::job::{CsvOptions, Expansion, Fetch, Job};
 use crate::settings;
 use crate::store::query::{Bound, Fetched, Reader};

@@ -7,8 +7,8 @@ use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 
 use super::engine::{Engine, FetchFrame, stamp};
 use super::fetch::Asks;
-use super::halt::{Halt, Weight};
 use super::files::{Files, Shown};
+use super::halt::{Halt, Weight};
 use super::report::{FetchReport, FileReport, RunReport};
 use crate::job::{Fetch, Job, Since, Source};
 use crate::settings::RefreshAfter;
@@ -65,7 +65,15 @@ pub async fn run_job(engine: &Engine, job: &Job, start: &Start, files: &Files) -
         sum.fetch(engine, job, start, fetch, &bound).await?;
     }
     let (state, _) = sum.verdict();
-    let shown = Shown { job, run: engine.run, state, reasons: &sum.reasons, unfinished: &sum.unfinished, bound: &bound, fire_at };
+    let shown = Shown {
+        job,
+        run: engine.run,
+        state,
+        reasons: &sum.reasons,
+        unfinished: &sum.unfinished,
+        bound: &bound,
+        fire_at,
+    };
     let written = match files.write(&shown) {
         Ok(written) => written.files_and_failures(),
         Err(e) => (Vec::new(), vec![(e.is_storage(), chain(&e))]),
@@ -132,7 +140,14 @@ struct Sum {
 }
 
 impl Sum {
-    async fn fetch(&mut self, engine: &Engine, job: &Job, start: &Start, fetch: &Fetch, bound: &Bound) -> Result<(), Halt> {
+    async fn fetch(
+        &mut self,
+        engine: &Engine,
+        job: &Job,
+        start: &Start,
+        fetch: &Fetch,
+        bound: &Bound,
+    ) -> Result<(), Halt> {
         let frame = FetchFrame {
             fetch: fetch.name.clone(),
             stream: fetch.stream,
@@ -273,7 +288,14 @@ impl Sum {
 const QUERY_TIME: Duration = Duration::from_secs(60);
 
 /// The ids of a kind that stand in the rows of an earlier fetch.
-fn ids_from(engine: &Engine, job: &Job, parent: &Fetch, kind: Kind, filter: Option<&str>, bound: &Bound) -> Result<Vec<String>, Halt> {
+fn ids_from(
+    engine: &Engine,
+    job: &Job,
+    parent: &Fetch,
+    kind: Kind,
+    filter: Option<&str>,
+    bound: &Bound,
+) -> Result<Vec<String>, Halt> {
     let Some(column) = parent.stream.reference(kind) else {
         return Err(Halt::Job(format!("{} has no {kind} ids", parent.name)));
     };

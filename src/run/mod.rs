@@ -21,8 +21,8 @@ mod unit;
 
 pub use class::AppFacts;
 pub use engine::{Engine, stamp};
-pub use halt::{Halt, Weight};
 pub use files::{Files, FilesError, Shown, Written, style};
+pub use halt::{Halt, Weight};
 pub use job::{Start, bound, exit, run_job};
 pub use lock::{JobLock, LockTrouble};
 pub use progress::{Progress, Unwatched};

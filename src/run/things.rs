@@ -73,7 +73,11 @@ impl Engine {
             if many > 1 {
                 match self.batch(frame, things, now).await {
                     Ok(batch) => end.add(batch),
-                    Err(Halt::Api(ApiError::Refused { kind: Refusal::EndpointRemoved | Refusal::Unknown, message, .. })) => {
+                    Err(Halt::Api(ApiError::Refused {
+                        kind: Refusal::EndpointRemoved | Refusal::Unknown,
+                        message,
+                        ..
+                    })) => {
                         let evidence = format!("a batch read of {} was refused: {message}", things.plural());
                         self.app.learn(AppClass::Development, &evidence).map_err(ApiError::from)?;
                         self.app.no_batch(things.family, &evidence).map_err(ApiError::from)?;
@@ -94,7 +98,10 @@ impl Engine {
     /// How many ids the next call may carry. A first batch in an app of unknown class finds out.
     fn batch_size(&self, things: Things, left: usize) -> Result<usize, Halt> {
         let class = self.app.class().map_err(ApiError::from)?;
-        if left < 2 || class == Some(AppClass::Development) || !self.app.may_batch(things.family).map_err(ApiError::from)? {
+        if left < 2
+            || class == Some(AppClass::Development)
+            || !self.app.may_batch(things.family).map_err(ApiError::from)?
+        {
             return Ok(1);
         }
         Ok(usize::from(things.batch))
@@ -116,7 +123,9 @@ impl Engine {
             }
         };
         let body = self.api.get_checked(&frame.bearer, &request, check).await?;
-        self.app.learn(AppClass::Extended, &format!("a batch read of {plural} was answered")).map_err(ApiError::from)?;
+        self.app
+            .learn(AppClass::Extended, &format!("a batch read of {plural} was answered"))
+            .map_err(ApiError::from)?;
         let (asked, run, key) = (frame.asked(self.now()), self.run, plural.clone());
         let came: Vec<Option<String>> = self
             .store
@@ -154,12 +163,18 @@ impl Engine {
     }
 
     async fn thing(&self, frame: &FetchFrame, things: Things, id: &str) -> Result<UnitEnd, Halt> {
-        let mut request = Request::new(things.family, format!("/{}/{}", things.plural(), crate::spotify::path_segment(id)));
+        let mut request =
+            Request::new(things.family, format!("/{}/{}", things.plural(), crate::spotify::path_segment(id)));
         request.query = frame.query();
         let check = |answer: &Answer| {
             let text = utf8(&answer.body)?;
-            let raw: &RawValue = serde_json::from_str(text).map_err(|e| Unusable::new(format!("the answer is not JSON: {e}")))?;
-            if raw.get().starts_with('{') { Ok(answer.body.clone()) } else { Err(Unusable::new("the answer is not an object")) }
+            let raw: &RawValue =
+                serde_json::from_str(text).map_err(|e| Unusable::new(format!("the answer is not JSON: {e}")))?;
+            if raw.get().starts_with('{') {
+                Ok(answer.body.clone())
+            } else {
+                Err(Unusable::new("the answer is not an object"))
+            }
         };
         let answer = self.api.get_checked(&frame.bearer, &request, check).await;
         self.progress.unit_done(&frame.fetch);

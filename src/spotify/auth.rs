@@ -125,9 +125,8 @@ impl AppToken {
         rules: TokenRules,
     ) -> Result<AppToken, ApiError> {
         let url = format!("{}/api/token", accounts_url.as_str().trim_end_matches('/'));
-        let url = Url::parse(&url).map_err(|error| ApiError::Config {
-            message: format!("spotify.accounts_url: {error}"),
-        })?;
+        let url =
+            Url::parse(&url).map_err(|error| ApiError::Config { message: format!("spotify.accounts_url: {error}") })?;
         let (id, secret) = client;
         let basic = secret.map(|secret| {
             let pair = format!("{id}:{}", secret.expose_secret());
@@ -173,8 +172,7 @@ impl AppToken {
         match fetched {
             Ok((access_token, lasts)) => {
                 current.generation += 1;
-                let early =
-                    (self.rules.early + self.rules.jitter.mul_f64(jitter::unit())).min(lasts / 10);
+                let early = (self.rules.early + self.rules.jitter.mul_f64(jitter::unit())).min(lasts / 10);
                 let fresh = i64::try_from((lasts - early).as_millis()).unwrap_or(0);
                 let header = format!("Bearer {}", access_token.expose_secret());
                 let token = Arc::new(Token {
@@ -225,10 +223,7 @@ impl AppToken {
                 Err(error) => error.to_string(),
             };
             if attempt >= self.rules.attempts {
-                return Err(NoToken::Error(ApiError::Unreachable {
-                    what,
-                    attempts: attempt,
-                }));
+                return Err(NoToken::Error(ApiError::Unreachable { what, attempts: attempt }));
             }
             tracing::debug!(attempt, what, "no token yet, asking again");
             let pause = self.rules.pause * 2_u32.pow(attempt - 1);
@@ -244,23 +239,15 @@ impl AppToken {
             let seconds = granted.expires_in.unwrap_or(3_600.0).clamp(1.0, 86_400.0);
             return Ok((granted.access_token, Duration::from_secs_f64(seconds)));
         }
-        let denied: Denied = serde_json::from_slice(&answer.body).unwrap_or(Denied {
-            error: None,
-            error_description: None,
-        });
+        let denied: Denied =
+            serde_json::from_slice(&answer.body).unwrap_or(Denied { error: None, error_description: None });
         let words = match (denied.error, denied.error_description) {
             (Some(error), Some(description)) => format!("{error}: {description}"),
-            (one, other) => one
-                .or(other)
-                .unwrap_or_else(|| format!("status {}", answer.status)),
+            (one, other) => one.or(other).unwrap_or_else(|| format!("status {}", answer.status)),
         };
         // A server that echoes what it was sent must not put the secret into our errors.
         let mut words = words;
-        if let Some((_, pair)) = self
-            .basic
-            .as_ref()
-            .and_then(|it| it.expose_secret().split_once(' '))
-        {
+        if let Some((_, pair)) = self.basic.as_ref().and_then(|it| it.expose_secret().split_once(' ')) {
             words = words.replace(pair, "[secret]");
         }
         let words = printable(&words);
@@ -311,10 +298,6 @@ pub(super) fn certificate(clock: &dyn Clock, message: &str) -> ApiError {
 
 /// A server's words, fit for a terminal: one line, no control characters, not endless.
 pub(super) fn printable(words: &str) -> String {
-    let clean: String = words
-        .chars()
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
-        .take(300)
-        .collect();
+    let clean: String = words.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(300).collect();
     clean.trim().to_owned()
 }

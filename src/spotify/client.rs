@@ -50,11 +50,7 @@ impl Api {
     /// # Errors
     ///
     /// [`ApiError::Config`] for a base URL that is neither https nor on this machine.
-    pub fn new(
-        config: ApiConfig,
-        state: Arc<State>,
-        observer: Arc<dyn Observer>,
-    ) -> Result<Api, ApiError> {
+    pub fn new(config: ApiConfig, state: Arc<State>, observer: Arc<dyn Observer>) -> Result<Api, ApiError> {
         Api::with_clock(config, state, observer, Arc::new(SystemClock::new()))
     }
 
@@ -111,8 +107,7 @@ impl Api {
     ///
     /// See [`ApiError`].
     pub async fn get(&self, who: &Bearer, request: &Request) -> Result<Answer, ApiError> {
-        self.get_checked(who, request, |answer| Ok(answer.clone()))
-            .await
+        self.get_checked(who, request, |answer| Ok(answer.clone())).await
     }
 
     /// Asks, and brings what `check` makes of the answer. What it calls unusable is asked for
@@ -143,10 +138,7 @@ impl Api {
     ///
     /// [`ApiError::Deferred`] with the time, [`ApiError::Stopped`], or [`ApiError::State`].
     pub fn may_send(&self, family: Family) -> Result<(), ApiError> {
-        self.0
-            .gate
-            .may_send(family)
-            .map_err(|shut| shut_error(shut, family))
+        self.0.gate.may_send(family).map_err(|shut| shut_error(shut, family))
     }
 
     /// Goes on by the rates of another class of app, once that is found out.
@@ -190,14 +182,8 @@ impl Inner {
             part.is_empty() || part == "." || part == ".."
         });
         let base = self.base.as_str().trim_end_matches('/');
-        let built = Url::parse(&format!("{base}{path}"))
-            .ok()
-            .filter(|url| url.origin() == self.base.origin());
-        let (Some(mut url), false, true) = (
-            built,
-            path.bytes().any(odd) || steps_out,
-            path.starts_with('/'),
-        ) else {
+        let built = Url::parse(&format!("{base}{path}")).ok().filter(|url| url.origin() == self.base.origin());
+        let (Some(mut url), false, true) = (built, path.bytes().any(odd) || steps_out, path.starts_with('/')) else {
             return Err(ApiError::BadRequest {
                 family: request.family,
                 message: "the path of the request is not one of Spotify's".to_owned(),

@@ -198,13 +198,9 @@ impl ApiError {
                 Refusal::EndpointRemoved => {
                     "Development Mode apps lost it in February 2026; `streams` shows what is left"
                 }
-                Refusal::NotYourPlaylist => {
-                    "sign its owner or a collaborator in: `auth login USER`"
-                }
+                Refusal::NotYourPlaylist => "sign its owner or a collaborator in: `auth login USER`",
                 Refusal::ScopeMissing => "sign in again: `auth login USER --replace`",
-                Refusal::NotAllowListed => {
-                    "add the user under User Management in Spotify's developer dashboard"
-                }
+                Refusal::NotAllowListed => "add the user under User Management in Spotify's developer dashboard",
                 Refusal::PremiumLapsed => "the owner of the app must renew Premium",
                 Refusal::Unknown => return None,
             }

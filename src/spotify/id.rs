@@ -132,18 +132,13 @@ impl fmt::Display for Reference {
 }
 
 fn isrc(code: &str) -> Result<String, String> {
-    let code: String =
-        code.trim().chars().filter(|c| *c != '-').map(|c| c.to_ascii_uppercase()).collect();
+    let code: String = code.trim().chars().filter(|c| *c != '-').map(|c| c.to_ascii_uppercase()).collect();
     let bytes = code.as_bytes();
     let fits = bytes.len() == 12
         && bytes[..2].iter().all(u8::is_ascii_uppercase)
         && bytes[2..5].iter().all(u8::is_ascii_alphanumeric)
         && bytes[5..].iter().all(u8::is_ascii_digit);
-    if fits {
-        Ok(code)
-    } else {
-        Err("not an ISRC: two letters, three letters or digits, seven digits".to_owned())
-    }
+    if fits { Ok(code) } else { Err("not an ISRC: two letters, three letters or digits, seven digits".to_owned()) }
 }
 
 fn upc(code: &str) -> Result<String, String> {
@@ -161,9 +156,7 @@ fn check(id: &str, kind: Kind) -> Result<(), String> {
             "" => Err("the user id is empty".to_owned()),
             "." | ".." => Err(format!("`{id}` cannot be a user id")),
             _ if id.len() > LONGEST_USER => Err(format!("a user id has at most {LONGEST_USER} bytes")),
-            _ if id.chars().any(char::is_control) => {
-                Err("a user id holds no control characters".to_owned())
-            }
+            _ if id.chars().any(char::is_control) => Err("a user id holds no control characters".to_owned()),
             _ => Ok(()),
         };
     }
@@ -213,8 +206,7 @@ fn of_link(text: &str, kind: Kind) -> Result<String, String> {
             return Err(format!("a link to {host}, not to open.spotify.com"));
         }
     }
-    let mut parts: Vec<&str> =
-        url.path_segments().map(|s| s.filter(|p| !p.is_empty()).collect()).unwrap_or_default();
+    let mut parts: Vec<&str> = url.path_segments().map(|s| s.filter(|p| !p.is_empty()).collect()).unwrap_or_default();
     if parts.first().is_some_and(|p| p.starts_with("intl-")) {
         parts.remove(0);
     }
@@ -275,9 +267,7 @@ fn expected(kind: Kind) -> String {
         _ => "",
     };
     match kind {
-        Kind::User => {
-            "a user's id, spotify:user:ID, or a link https://open.spotify.com/user/ID".to_owned()
-        }
+        Kind::User => "a user's id, spotify:user:ID, or a link https://open.spotify.com/user/ID".to_owned(),
         _ => format!(
             "the 22 characters of {}'s id, spotify:{word}:ID, a link https://open.spotify.com/{word}/ID{code}",
             article(kind)

@@ -80,16 +80,8 @@ impl Store {
                     }
                 }
             })
-            .map_err(|source| StoreError::Io {
-                path: path.to_path_buf(),
-                what: "has no thread to write it",
-                source,
-            })?;
-        Ok(Store {
-            path: path.to_path_buf(),
-            work,
-            thread: Some(thread),
-        })
+            .map_err(|source| StoreError::Io { path: path.to_path_buf(), what: "has no thread to write it", source })?;
+        Ok(Store { path: path.to_path_buf(), work, thread: Some(thread) })
     }
 
     /// Where the file is.
@@ -109,19 +101,12 @@ impl Store {
         let (reply, answer) = oneshot::channel();
         let boxed: Work = Box::new(move |session| {
             let result = session.transact(work);
-            let next = if matches!(result, Err(StoreError::OutcomeUnknown { .. })) {
-                Next::Stop
-            } else {
-                Next::GoOn
-            };
+            let next = if matches!(result, Err(StoreError::OutcomeUnknown { .. })) { Next::Stop } else { Next::GoOn };
             // The asker may be gone (a stop): the transaction stands all the same.
             let _ = reply.send(result);
             next
         });
-        self.work
-            .send(boxed)
-            .await
-            .map_err(|_| StoreError::Closed)?;
+        self.work.send(boxed).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 

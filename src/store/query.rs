@@ -124,7 +124,11 @@ impl Reader {
                 .scope(scope)
                 .since(fetch.since.as_deref())
                 .market(Some(&fetch.market));
-            store.execute_batch(&format!("CREATE TEMP VIEW {} AS {}", identifier(&fetch.name), in_main(&select.sql())))?;
+            store.execute_batch(&format!(
+                "CREATE TEMP VIEW {} AS {}",
+                identifier(&fetch.name),
+                in_main(&select.sql())
+            ))?;
         }
         store.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")?;
         store.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE)?;

@@ -163,13 +163,7 @@ impl Gate {
                     return Err(error.into());
                 }
             };
-            let pass = Pass {
-                gate: self,
-                call,
-                family,
-                probe,
-                _permit: permit,
-            };
+            let pass = Pass { gate: self, call, family, probe, _permit: permit };
             if !wait.is_zero() && !self.still_free_after(wait, &pass).await? {
                 continue;
             }
@@ -251,10 +245,7 @@ impl Gate {
                 not_before: spent.free_at,
                 reach: spent.reach,
                 why: Why::Budget,
-                words: format!(
-                    "{} calls in the last 24 hours, {} may be used",
-                    spent.used, spent.usable
-                ),
+                words: format!("{} calls in the last 24 hours, {} may be used", spent.used, spent.usable),
             })),
             Some(Held::CoolDown(cool_down)) => Ok(Some(Deferred {
                 not_before: cool_down.until,
@@ -381,12 +372,7 @@ impl Gate {
 
     fn ask(&self, family: Family) -> Ask<'_> {
         let rates = self.rates();
-        Ask {
-            who: &self.who,
-            family: family.as_str(),
-            pace: rates.pace,
-            ceilings: rates.ceilings,
-        }
+        Ask { who: &self.who, family: family.as_str(), pace: rates.pace, ceilings: rates.ceilings }
     }
 
     fn run(&self) -> MutexGuard<'_, Run> {

@@ -3,7 +3,12 @@ use crate::store::views::tests::{fill, fill_schema};
 use crate::stream;
 
 fn reader() -> Reader {
-    let fetch = |name: &str, stream| Fetched { name: name.into(), stream: stream::find(stream).unwrap(), market: String::new(), since: None };
+    let fetch = |name: &str, stream| Fetched {
+        name: name.into(),
+        stream: stream::find(stream).unwrap(),
+        market: String::new(),
+        since: None,
+    };
     let fetches = vec![fetch("items", "playlist_items"), fetch("saved_tracks", "saved_tracks")];
     Reader::for_checking("j", fetches, |store| {
         fill_schema(store);

@@ -228,7 +228,9 @@ impl<'a> Select<'a> {
     fn expression(&self, sql: Sql) -> String {
         match sql {
             Sql::One(sql) => match self.market {
-                Some(market) => sql.replace(OF_ANY_MARKET, &format!("{OF_ANY_MARKET} AND m.market = {}", literal(market))),
+                Some(market) => {
+                    sql.replace(OF_ANY_MARKET, &format!("{OF_ANY_MARKET} AND m.market = {}", literal(market)))
+                }
                 None => sql.to_owned(),
             },
             Sql::List(list) => self.joined(list),
