@@ -71,6 +71,8 @@ pub enum Command {
     History(History),
     /// Serve a made-up Spotify on this machine, to try jobs on
     Sandbox(Sandbox),
+    /// Run the example jobs against a sandbox: no credentials, no network
+    Demo(Demo),
     /// Print the JSON Schema of job files or of the settings file
     Schema(Schema),
     /// Print a completion script for a shell
@@ -161,6 +163,13 @@ pub struct Run {
     pub yes: bool,
 }
 
+impl Run {
+    /// All jobs, with nothing special.
+    pub fn all() -> Run {
+        Run { jobs: Vec::new(), due: false, full: false, max_calls: None, ok_if_deferred: false, yes: true }
+    }
+}
+
 /// `export`
 #[derive(Debug, Args)]
 pub struct Export {
@@ -203,8 +212,14 @@ pub struct Sandbox {
     /// Distinct tracks of its catalog
     #[arg(long, value_name = "N", default_value_t = 2_000)]
     pub tracks: u32,
-    /// A fault on demand, as the docs list them; may be given several times
-    #[arg(long, value_name = "FAULT")]
+    /// Calls that it answers in any 30 seconds; more are refused with 429
+    #[arg(long, value_name = "N")]
+    pub rate_limit: Option<u32>,
+    /// Calls that it answers in any 24 hours; more are refused with QUOTA_EXCEEDED
+    #[arg(long, value_name = "N")]
+    pub calls_per_day: Option<u32>,
+    /// A fault as JSON, such as {"path": "/v1/playlists/*", "action": {"do": "status", "code": 503}}; may be given several times
+    #[arg(long, value_name = "JSON")]
     pub fault: Vec<String>,
 }
 

@@ -4,8 +4,10 @@
 use std::io::IsTerminal;
 
 use super::args::{Global, LogFormat};
+use super::exit::Exit;
 use super::failure::Failure;
 use crate::job;
+use crate::settings::credentials::{self, Credentials};
 use crate::settings::{Flags, Project, Settings};
 
 /// What every command is given.
@@ -23,6 +25,17 @@ pub struct Context {
     pub log_format: LogFormat,
     /// Whether stderr may be coloured.
     pub colour: bool,
+    /// Where variables come from.
+    pub environment: Environment,
+}
+
+/// Where variables come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environment {
+    /// The process.
+    Process,
+    /// Nowhere: a demo must not be bent by what is set for the real thing.
+    Empty,
 }
 
 impl Context {
@@ -36,6 +49,7 @@ impl Context {
             quiet: global.quiet,
             log_format: global.log_format,
             colour: !no_colour && std::io::stderr().is_terminal(),
+            environment: Environment::Process,
         }
     }
 
@@ -45,7 +59,27 @@ impl Context {
     ///
     /// Every problem of the settings file and the environment (exit 2).
     pub fn settings(&self) -> Result<Settings, Failure> {
-        Settings::load(&self.project, &self.flags).map_err(Failure::Problems)
+        let settings = match self.environment {
+            Environment::Process => Settings::load(&self.project, &self.flags),
+            Environment::Empty => Settings::load_with(&self.project, &self.flags, std::iter::empty()),
+        };
+        settings.map_err(Failure::Problems)
+    }
+
+    /// The app's credentials.
+    ///
+    /// # Errors
+    ///
+    /// Which variable is missing or unfit, and what to do (exit 77).
+    pub fn credentials(&self) -> Result<Credentials, Failure> {
+        let found = match self.environment {
+            Environment::Process => credentials::find(&self.project),
+            Environment::Empty => credentials::find_with(&self.project, |_| None),
+        };
+        found.map_err(|e| {
+            let hint = e.hint();
+            Failure::new(Exit::Person, e).with_hint(hint)
+        })
     }
 
     /// The jobs of the project: those named, or all. What is wrong with some is in it, since the

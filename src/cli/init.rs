@@ -11,7 +11,7 @@ use super::{Context, Exit, Failure, OrExit, print, schema};
 use crate::settings::{self, Project, Settings};
 
 /// Example jobs, the files they read, and whether they need Extended Quota.
-const EXAMPLES: &[(&str, &str, bool)] = &[
+pub(super) const EXAMPLES: &[(&str, &str, bool)] = &[
     ("discography.toml", include_str!("../../jobs/discography.toml"), false),
     ("release-watch.toml", include_str!("../../jobs/release-watch.toml"), false),
     ("tracks-by-isrc.toml", include_str!("../../jobs/tracks-by-isrc.toml"), false),

@@ -42,7 +42,7 @@ pub fn run(args: &Run, context: &Context) -> Result<Exit, Failure> {
         return Ok(Exit::of_all(exits));
     }
     let workshop = Workshop::open(context)?;
-    let credentials = workshop.credentials()?;
+    let credentials = context.credentials()?;
     let files = workshop.files()?;
     let store = workshop.store()?;
     let mut reports = Vec::new();

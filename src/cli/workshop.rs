@@ -10,7 +10,7 @@ use super::{Context, Exit, Failure, OrExit};
 use crate::export::Target;
 use crate::http::observer::Observer;
 use crate::run::{AppFacts, Files};
-use crate::settings::credentials::{self, Credentials};
+use crate::settings::credentials::Credentials;
 use crate::settings::{Limits as SettingsLimits, Settings};
 use crate::spotify::AppClass;
 use crate::spotify::client::{Api, ApiConfig, Limits, Scales};
@@ -68,14 +68,6 @@ impl<'a> Workshop<'a> {
             target: Target { csv_dir: self.context.project.csv_dir(&self.settings), mode: output.mode, group },
             csv: self.settings.csv.clone(),
             publish_partial: output.publish_partial,
-        })
-    }
-
-    /// The app's credentials.
-    pub(super) fn credentials(&self) -> Result<Credentials, Failure> {
-        credentials::find(&self.context.project).map_err(|e| {
-            let hint = e.hint();
-            Failure::new(Exit::Person, e).with_hint(hint)
         })
     }
 
