@@ -1,7 +1,17 @@
 //! cratedigger exports Spotify data on a schedule: job files say what to fetch, one SQLite store
 //! keeps it, and CSV files show it.
 
+pub mod cli;
+pub mod document;
 pub mod export;
+pub mod http;
+pub mod ingest;
+pub mod job;
+pub mod run;
+pub mod sandbox;
+pub mod scheduler;
+pub mod settings;
 pub mod spotify;
+pub mod state;
 pub mod store;
 pub mod stream;

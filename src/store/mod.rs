@@ -1,5 +1,136 @@
-//! The store: the one SQLite file that analysts open.
+//! The store: one SQLite file that is the record of everything that was fetched.
+//!
+//! One thread writes, fed by a bounded channel; each piece of work is one transaction, committed
+//! with `synchronous=FULL`, so that what was reported done is there after a power cut. Readers have
+//! connections of their own and, by WAL, are neither blocked nor blocking. Everything is an upsert
+//! by key: any run may be killed and repeated.
+//!
+//! A failed COMMIT means that the outcome is unknown (measured: the row can be there after
+//! reopening), so the thread stops at one; the next start reads the checkpoint.
 
+mod children;
+mod entity;
+mod error;
+mod info;
+mod list;
+mod migrations;
+mod open;
+mod playlist_diff;
 pub mod query;
-pub mod schema_doc;
+mod run;
+mod session;
+mod stage;
+mod swap;
 pub mod views;
+mod worklist;
+
+pub use children::{ArtistsOf, Images, MarketFact, MarketTable, Texts};
+pub use entity::{Cell, Table};
+pub use error::StoreError;
+pub use info::{Identity, data_version};
+pub use list::{Checkpoint, ListKey, ListRow};
+pub use open::{open_reader, open_writer};
+pub use run::{FetchEnd, FetchState, RunEnd, RunRow, RunState, Skip, past_runs};
+pub use session::Session;
+pub use stage::Member;
+pub use swap::{Proof, Swapped};
+pub use worklist::Requested;
+
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, oneshot};
+
+type Work = Box<dyn FnOnce(&mut Session) -> Next + Send>;
+
+/// Whether the writing thread goes on after a piece of work.
+enum Next {
+    GoOn,
+    Stop,
+}
+
+/// Pieces of work that may wait for the writing thread; bounds what a fast network can pile up.
+const QUEUE: usize = 4;
+
+/// A handle on the store's writing thread.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    work: mpsc::Sender<Work>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Store {
+    /// Opens the store for writing, creating it if it is not there, and starts its thread.
+    ///
+    /// # Errors
+    /// If the file cannot be opened, is not ours, is newer, or belongs to another host or state
+    /// folder.
+    pub fn open(path: &Path, mode: u32, identity: &Identity) -> Result<Store, StoreError> {
+        let conn = open_writer(path, mode)?;
+        info::claim(&conn, path, identity)?;
+        let mut session = Session::new(conn, path.to_path_buf());
+        let (work, mut inbox) = mpsc::channel::<Work>(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("store".into())
+            .spawn(move || {
+                while let Some(work) = inbox.blocking_recv() {
+                    if let Next::Stop = work(&mut session) {
+                        break;
+                    }
+                }
+            })
+            .map_err(|source| StoreError::Io {
+                path: path.to_path_buf(),
+                what: "has no thread to write it",
+                source,
+            })?;
+        Ok(Store {
+            path: path.to_path_buf(),
+            work,
+            thread: Some(thread),
+        })
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Does `work` in one transaction on the writing thread and commits it.
+    ///
+    /// # Errors
+    /// What `work` returned (then nothing was written), or that the commit failed.
+    pub async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Session) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let boxed: Work = Box::new(move |session| {
+            let result = session.transact(work);
+            let next = if matches!(result, Err(StoreError::OutcomeUnknown { .. })) {
+                Next::Stop
+            } else {
+                Next::GoOn
+            };
+            // The asker may be gone (a stop): the transaction stands all the same.
+            let _ = reply.send(result);
+            next
+        });
+        self.work
+            .send(boxed)
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Lets the writing thread finish what it has and closes the file.
+    pub fn close(mut self) {
+        let (work, _) = mpsc::channel(1);
+        drop(std::mem::replace(&mut self.work, work));
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,2 +1,24 @@
 //! Integration tests.
-fn main() {}
+#![expect(clippy::unwrap_used, reason = "in a test, to panic is to fail")]
+
+mod answering;
+mod api;
+mod api_faults;
+mod check;
+mod commands;
+mod docs;
+mod gate;
+mod init;
+mod ledger;
+mod made_up_time;
+mod project;
+mod retry;
+mod sandbox;
+mod sandbox_catalog;
+mod sandbox_faults;
+mod sandbox_playlists;
+mod sandbox_shapes;
+mod sandbox_users;
+mod schema;
+mod settings;
+mod state_folder;

@@ -45,6 +45,8 @@ CREATE TABLE albums (
   fetched_at    TEXT     -- when the album itself was last read; null if only met in passing
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX albums_by_upc ON albums (upc) WHERE upc IS NOT NULL;
+
 -- the artists of an album, in Spotify's order
 CREATE TABLE album_artists (
   album_id  TEXT NOT NULL REFERENCES albums(id) ON DELETE CASCADE, -- the album
@@ -81,6 +83,8 @@ CREATE TABLE tracks (
   first_seen_at TEXT NOT NULL, -- when this row was first seen
   fetched_at    TEXT     -- when it was last read whole; null if only met in passing
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX tracks_by_isrc ON tracks (isrc) WHERE isrc IS NOT NULL;
 
 -- the artists of a track, in Spotify's order
 CREATE TABLE track_artists (

@@ -127,6 +127,25 @@ pub fn definitions() -> impl Iterator<Item = (String, String)> {
     })
 }
 
+/// Whether the views of a store are those of this version.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub fn are_current(store: &Connection) -> rusqlite::Result<bool> {
+    let known: Option<String> =
+        store.query_row("SELECT value FROM store_info WHERE key = 'views'", [], |row| row.get(0)).optional()?;
+    Ok(known.as_deref() == Some(hash().as_str()))
+}
+
+fn hash() -> String {
+    static HASH: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    let of_all = || {
+        let text: String = definitions().map(|(_, sql)| sql).collect();
+        format!("{:032x}", xxhash_rust::xxh3::xxh3_128(text.as_bytes()))
+    };
+    HASH.get_or_init(of_all).clone()
+}
+
 /// Creates all views anew if they are not the ones of this version.
 ///
 /// They are derived, so no migration keeps them: their definitions' hash stands in `store_info`.
@@ -135,12 +154,7 @@ pub fn definitions() -> impl Iterator<Item = (String, String)> {
 /// # Errors
 /// Whatever SQLite reports.
 pub fn create_all(store: &Connection) -> rusqlite::Result<()> {
-    let all: Vec<_> = definitions().collect();
-    let text: String = all.iter().map(|(_, sql)| sql.as_str()).collect();
-    let hash = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(text.as_bytes()));
-    let known: Option<String> =
-        store.query_row("SELECT value FROM store_info WHERE key = 'views'", [], |row| row.get(0)).optional()?;
-    if known.as_deref() == Some(hash.as_str()) {
+    if are_current(store)? {
         return Ok(());
     }
     let old: Vec<String> = store
@@ -150,10 +164,10 @@ pub fn create_all(store: &Connection) -> rusqlite::Result<()> {
     for name in old {
         store.execute_batch(&format!("DROP VIEW {}", identifier(&name)))?;
     }
-    for (_, sql) in &all {
-        store.execute_batch(sql)?;
+    for (_, sql) in definitions() {
+        store.execute_batch(&sql)?;
     }
-    store.execute("INSERT OR REPLACE INTO store_info (key, value) VALUES ('views', ?1)", [hash])?;
+    store.execute("INSERT OR REPLACE INTO store_info (key, value) VALUES ('views', ?1)", [hash()])?;
     Ok(())
 }
 

@@ -1,0 +1,56 @@
+//! What every command is given: the project, the flags that stand before or after any command, and
+//! how to talk to the terminal.
+
+use std::io::IsTerminal;
+
+use super::args::{Global, LogFormat};
+use super::failure::Failure;
+use crate::job;
+use crate::settings::{Flags, Project, Settings};
+
+/// What every command is given.
+#[derive(Debug)]
+pub struct Context {
+    /// The project folder.
+    pub project: Project,
+    /// Flags that go over settings.
+    pub flags: Flags,
+    /// Answer in JSON.
+    pub json: bool,
+    /// Say only what needs attention.
+    pub quiet: bool,
+    /// How logs are written.
+    pub log_format: LogFormat,
+    /// Whether stderr may be coloured.
+    pub colour: bool,
+}
+
+impl Context {
+    /// The context of a command line.
+    pub fn new(global: &Global) -> Context {
+        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        Context {
+            project: Project::at(&global.project),
+            flags: Flags { state_dir: global.state_dir.clone() },
+            json: global.json,
+            quiet: global.quiet,
+            log_format: global.log_format,
+            colour: !no_colour && std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// The settings of the project.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the settings file and the environment (exit 2).
+    pub fn settings(&self) -> Result<Settings, Failure> {
+        Settings::load(&self.project, &self.flags).map_err(Failure::Problems)
+    }
+
+    /// The jobs of the project: those named, or all. What is wrong with some is in it, since the
+    /// others may still run.
+    pub fn jobs(&self, settings: &Settings, names: &[String]) -> job::Loaded {
+        job::load(&self.project, settings, names)
+    }
+}

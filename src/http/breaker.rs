@@ -1,0 +1,93 @@
+//! The breaker: after five failures in a row over all tasks, nothing goes out for a minute, then
+//! one call probes. If it fails too, the pause doubles, up to 15 minutes.
+//!
+//! A failure is a call without an answer, or a 5xx. Whatever else the server says shows that it is
+//! there, and a page that is unusable by itself is no reason to keep others waiting.
+
+use std::time::Duration;
+
+/// The numbers; tests shrink them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BreakerRules {
+    /// Failures in a row that open it.
+    pub failures: u32,
+    /// The first pause.
+    pub first: Duration,
+    /// The longest.
+    pub longest: Duration,
+}
+
+impl Default for BreakerRules {
+    fn default() -> Self {
+        BreakerRules {
+            failures: 5,
+            first: Duration::from_secs(60),
+            longest: Duration::from_secs(900),
+        }
+    }
+}
+
+/// Counts failures in a row. Times are milliseconds on the steady clock.
+#[derive(Debug, Default)]
+pub struct Breaker {
+    failed: u32,
+    pause_ms: i64,
+    open_until_ms: Option<i64>,
+    probing: bool,
+}
+
+/// Whether a call may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// It may.
+    Free,
+    /// It may, alone, to see whether the server is back. [`Breaker::probed`] must follow.
+    Probe,
+    /// Somebody else is just doing that.
+    Probing,
+    /// Not for so many milliseconds.
+    Shut(i64),
+}
+
+impl Breaker {
+    /// Asks for a call at this time.
+    pub fn ask(&mut self, now_ms: i64) -> Way {
+        match self.open_until_ms {
+            None => Way::Free,
+            Some(until) if now_ms < until => Way::Shut(until - now_ms),
+            Some(_) if self.probing => Way::Probing,
+            Some(_) => {
+                self.probing = true;
+                Way::Probe
+            }
+        }
+    }
+
+    /// The server answered.
+    pub fn worked(&mut self) {
+        *self = Breaker::default();
+    }
+
+    /// It did not. True if that opened the breaker.
+    pub fn failed(&mut self, now_ms: i64, rules: &BreakerRules) -> bool {
+        self.failed += 1;
+        let open = self.open_until_ms.is_some_and(|until| now_ms < until);
+        if open || self.failed < rules.failures {
+            return false;
+        }
+        let (first, longest) = (ms(rules.first), ms(rules.longest));
+        self.pause_ms = (self.pause_ms * 2).clamp(first, longest);
+        self.open_until_ms = Some(now_ms + self.pause_ms);
+        self.probing = false;
+        true
+    }
+
+    /// The probe is over, whatever came of it.
+    pub fn probed(&mut self) {
+        self.probing = false;
+    }
+}
+
+fn ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
+}

@@ -1,0 +1,113 @@
+//! Where time comes from: the system, or a test.
+//!
+//! Sleeping goes through the same seam. tokio's timers stop while the machine is suspended and
+//! know nothing of the wall clock, so nobody sleeps for long: whoever waits for a deadline sleeps
+//! in slices and looks at the clock again.
+
+use std::fmt::Debug;
+use std::fs;
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+
+use crate::state::Moment;
+
+/// A sleep that somebody awaits.
+pub type Sleep<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+/// Tells the time and passes it.
+pub trait Clock: Debug + Send + Sync {
+    /// The present, on both clocks.
+    fn now(&self) -> Moment;
+    /// Waits. May take longer, never shorter.
+    fn sleep(&self, how_long: Duration) -> Sleep<'_>;
+}
+
+/// The machine's clocks.
+#[derive(Debug)]
+pub struct SystemClock {
+    boot: Option<i64>,
+    last: Mutex<Base>,
+}
+
+/// Readings taken at one instant.
+#[derive(Debug, Clone, Copy)]
+struct Base {
+    taken: Instant,
+    wall: DateTime<Utc>,
+    steady_ms: i64,
+}
+
+/// `Instant` leaves out suspends and the wall clock may be set. If the two disagree by more than
+/// this, the kernel is asked for the time since boot again.
+const DISAGREE_MS: i64 = 1_000;
+
+impl SystemClock {
+    /// Reads the clocks once.
+    pub fn new() -> SystemClock {
+        let up_ms = uptime_ms();
+        SystemClock {
+            boot: up_ms.and_then(|_| boot()),
+            last: Mutex::new(Base {
+                taken: Instant::now(),
+                wall: Utc::now(),
+                steady_ms: up_ms.unwrap_or(0),
+            }),
+        }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        SystemClock::new()
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Moment {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let (taken, wall) = (Instant::now(), Utc::now());
+        let passed_ms =
+            i64::try_from(taken.duration_since(last.taken).as_millis()).unwrap_or(i64::MAX / 4);
+        let mut steady_ms = last.steady_ms + passed_ms;
+        let wall_passed_ms = (wall - last.wall).num_milliseconds();
+        if (wall_passed_ms - passed_ms).abs() > DISAGREE_MS {
+            steady_ms = uptime_ms().unwrap_or(steady_ms).max(steady_ms);
+            *last = Base {
+                taken,
+                wall,
+                steady_ms,
+            };
+        }
+        Moment {
+            wall,
+            steady_ms,
+            boot: self.boot,
+        }
+    }
+
+    fn sleep(&self, how_long: Duration) -> Sleep<'_> {
+        Box::pin(tokio::time::sleep(how_long))
+    }
+}
+
+/// Milliseconds since boot, suspends included.
+fn uptime_ms() -> Option<i64> {
+    let text = fs::read_to_string("/proc/uptime").ok()?;
+    let (whole, rest) = text.split_whitespace().next()?.split_once('.')?;
+    let (whole, hundredths): (i64, i64) = (whole.parse().ok()?, rest.parse().ok()?);
+    Some(whole * 1_000 + hundredths * 10)
+}
+
+/// The name of this boot, as a number.
+fn boot() -> Option<i64> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let hex: String = text
+        .chars()
+        .filter(char::is_ascii_hexdigit)
+        .take(15)
+        .collect();
+    i64::from_str_radix(&hex, 16).ok()
+}

@@ -1,0 +1,79 @@
+//! What a gate is told, and why it does not open.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::http::breaker::BreakerRules;
+use crate::http::halt::Stopped;
+use crate::state::{Ceilings, Reach, StateError};
+
+/// What a gate is told.
+#[derive(Debug, Clone)]
+pub struct GateRules {
+    /// Calls a second over all processes. Zero or less, or not a number: no limit.
+    pub requests_per_second: f64,
+    /// Calls in flight in this process.
+    pub concurrency: usize,
+    /// Calls of a rolling day.
+    pub ceilings: Ceilings,
+    /// A longer wait ends the run.
+    pub max_wait: Duration,
+    /// So do more waits than this, together.
+    pub max_waits: Duration,
+    /// Calls of this run.
+    pub max_calls: Option<u64>,
+    /// When to stop asking a server that is down.
+    pub breaker: BreakerRules,
+}
+
+/// Why a scope is closed, and until when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deferred {
+    /// The next call may go then.
+    pub not_before: DateTime<Utc>,
+    /// What is closed.
+    pub reach: Reach,
+    /// Why.
+    pub why: Why,
+    /// The evidence, in the server's words where there are any.
+    pub words: String,
+}
+
+/// Why something is deferred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// The server asked for a longer wait.
+    RateLimit,
+    /// Its quota is spent.
+    Quota,
+    /// Our own ceiling is reached: stopped before the refusal.
+    Budget,
+    /// The calls of this run are used.
+    MaxCalls,
+    /// The server has not answered for too long.
+    Breaker,
+}
+
+/// Why the gate does not open.
+#[derive(Debug)]
+pub enum Shut {
+    /// Come back later.
+    Deferred(Deferred),
+    /// The run was stopped.
+    Stopped,
+    /// The call cannot be booked.
+    State(StateError),
+}
+
+impl From<Stopped> for Shut {
+    fn from(Stopped: Stopped) -> Self {
+        Shut::Stopped
+    }
+}
+
+impl From<StateError> for Shut {
+    fn from(error: StateError) -> Self {
+        Shut::State(error)
+    }
+}

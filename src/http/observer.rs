@@ -1,0 +1,40 @@
+//! Whoever wants to know what the gate and the loop around it are doing: progress bars, logs,
+//! tests. Every method does nothing unless it is written.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::family::Family;
+
+/// Hears of calls and waits. Called from the hot path: be quick, and never block.
+pub trait Observer: Send + Sync {
+    /// A call goes out now.
+    fn sent(&self, family: Family) {
+        let _ = family;
+    }
+    /// It was answered.
+    fn answered(&self, family: Family, status: u16) {
+        let _ = (family, status);
+    }
+    /// Nothing is sent until then, and why. Once for each deadline, however many tasks wait.
+    fn waiting(&self, why: &str, until: DateTime<Utc>) {
+        let _ = (why, until);
+    }
+    /// The wait is over.
+    fn resumed(&self) {}
+    /// A call failed and will be sent again after a pause.
+    fn retrying(&self, family: Family, attempt: u32, why: &str, after: Duration) {
+        let _ = (family, attempt, why, after);
+    }
+    /// Something odd that a person should see once.
+    fn warned(&self, what: &str) {
+        let _ = what;
+    }
+}
+
+/// Hears nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Observer for Silent {}

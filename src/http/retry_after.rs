@@ -1,0 +1,56 @@
+//! Reads `Retry-After`: seconds or a date, and what servers really send.
+//!
+//! A wait is never shortened. A date is compared with the server's own `Date`, so that a local
+//! clock that is off does not matter. Zero, negative and unreadable values say nothing, and the
+//! caller falls back to its own doubling wait. More than seven days is taken as a mistake.
+
+use std::time::{Duration, SystemTime};
+
+use chrono::{DateTime, Utc};
+
+/// Longest wait that is believed.
+pub const BELIEVED: Duration = Duration::from_secs(7 * 86_400);
+
+/// What the header says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryAfter {
+    /// Missing, zero, negative or unreadable.
+    Nothing,
+    /// Wait so long.
+    Wait(Duration),
+    /// More than [`BELIEVED`].
+    Absurd,
+}
+
+/// Reads the header of an answer that came `now` and carries this `Date`.
+pub fn read(header: Option<&str>, date: Option<&str>, now: DateTime<Utc>) -> RetryAfter {
+    let Some(text) = header.map(str::trim).filter(|text| !text.is_empty()) else {
+        return RetryAfter::Nothing;
+    };
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // Digits that overflow are a number all the same, and a large one.
+        return judge(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+    }
+    if let Ok(seconds) = text.parse::<f64>() {
+        return if seconds.is_finite() && seconds > 0.0 {
+            judge(Duration::try_from_secs_f64(seconds.ceil()).unwrap_or(Duration::MAX))
+        } else {
+            RetryAfter::Nothing
+        };
+    }
+    let Ok(until) = httpdate::parse_http_date(text) else {
+        return RetryAfter::Nothing;
+    };
+    let sent = date
+        .and_then(|text| httpdate::parse_http_date(text.trim()).ok())
+        .unwrap_or_else(|| SystemTime::from(now));
+    judge(until.duration_since(sent).unwrap_or(Duration::ZERO))
+}
+
+fn judge(wait: Duration) -> RetryAfter {
+    match wait {
+        Duration::ZERO => RetryAfter::Nothing,
+        wait if wait > BELIEVED => RetryAfter::Absurd,
+        wait => RetryAfter::Wait(wait),
+    }
+}

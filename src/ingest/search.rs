@@ -1,0 +1,94 @@
+//! The hits of a search: one page per type in one answer.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+use super::list::Staged;
+use super::{Asked, Trouble, album, entity, parse, playlist};
+use crate::spotify::Kind;
+use crate::spotify::wire::Page;
+use crate::store::{Member, Session, StoreError};
+
+/// Places set apart for each type in the staging of one search.
+const PLACES: i64 = 100_000;
+
+/// What one answer of a search held.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// What could not be stored whole.
+    pub staged: Staged,
+    /// Hits in this answer, nulls counted.
+    pub served: i64,
+    /// Whether any type has more.
+    pub more: bool,
+    /// Hits that Spotify announced, over all types.
+    pub announced: i64,
+}
+
+/// The key of a type's page in the answer.
+fn plural(kind: Kind) -> String {
+    format!("{kind}s")
+}
+
+/// Stages the hits of one answer; hits of a type beyond `most` are left out.
+///
+/// # Errors
+/// If the answer has another shape, or the store cannot be written.
+pub fn stage_search(s: &mut Session, list: i64, body: &str, kinds: &[Kind], offset: i64, most: i64, asked: &Asked) -> Result<Found, Trouble> {
+    let pages: BTreeMap<&str, &RawValue> = serde_json::from_str(body).map_err(|e| Trouble::Malformed(e.to_string()))?;
+    let mut found = Found::default();
+    for (n, kind) in (0i64..).zip(kinds) {
+        let Some(raw) = pages.get(plural(*kind).as_str()) else { continue };
+        let page: Page<'_> = parse(raw.get())?;
+        found.announced += page.total().unwrap_or(0);
+        found.more |= page.has_next() && page.served() > 0;
+        for (rank, entry) in (offset..most).zip(page.items.as_deref().unwrap_or_default()) {
+            found.served += 1;
+            let position = n * PLACES + rank;
+            let Some(raw) = entry else {
+                found.staged.gaps.push((rank, "null_item", None));
+                continue;
+            };
+            match hit(s, *kind, raw.get(), asked) {
+                Ok(id) => {
+                    let uri = format!("spotify:{kind}:{id}");
+                    s.stage(list, &Member { position, kind: kind.word(), item_id: Some(&id), uri: Some(&uri), ..Member::default() })?;
+                }
+                Err(Trouble::Malformed(detail)) => found.staged.gaps.push((rank, "malformed", Some(detail))),
+                Err(Trouble::Store(e)) => return Err(store(e)),
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Writes the first hit of a search for one kind and returns its id.
+///
+/// # Errors
+/// If the answer has another shape, or the store cannot be written.
+pub fn first_hit(s: &mut Session, body: &str, kind: Kind, asked: &Asked) -> Result<Option<String>, Trouble> {
+    let pages: BTreeMap<&str, &RawValue> = serde_json::from_str(body).map_err(|e| Trouble::Malformed(e.to_string()))?;
+    let Some(raw) = pages.get(plural(kind).as_str()) else { return Ok(None) };
+    let page: Page<'_> = parse(raw.get())?;
+    let first = page.items.as_deref().unwrap_or_default().iter().flatten().next();
+    first.map(|raw| hit(s, kind, raw.get(), asked)).transpose()
+}
+
+/// Tracks and artists come whole in a search; albums and playlists as mentions.
+fn hit(s: &mut Session, kind: Kind, raw: &str, asked: &Asked) -> Result<String, Trouble> {
+    match kind {
+        Kind::Track | Kind::Artist => entity(s, kind, raw, asked),
+        Kind::Playlist => playlist::playlist(s, &parse(raw)?, asked, false),
+        Kind::Album => {
+            album::album(s, &parse(raw)?, asked, false)?.ok_or_else(|| Trouble::Malformed("it has no id".into()))
+        }
+        Kind::Show => super::show::show(s, &parse(raw)?, asked, false)?.ok_or_else(|| Trouble::Malformed("it has no id".into())),
+        Kind::Episode => super::show::episode(s, &parse(raw)?, asked, None, false)?.ok_or_else(|| Trouble::Malformed("it has no id".into())),
+        _ => super::audiobook::audiobook(s, &parse(raw)?, asked, false)?.ok_or_else(|| Trouble::Malformed("it has no id".into())),
+    }
+}
+
+fn store(e: StoreError) -> Trouble {
+    Trouble::Store(e)
+}

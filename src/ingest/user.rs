@@ -1,0 +1,39 @@
+//! Users: owners, people who added items, and the signed-in one.
+
+use super::artist::images;
+use super::cell::{id, inner, int, link, plain, text};
+use super::{Asked, Trouble};
+use crate::spotify::wire::User;
+use crate::store::{Cell, Session, Table};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+
+/// Writes a user and returns the id; an empty one, which Spotify has sent, counts as none.
+pub(super) fn user(
+    s: &mut Session,
+    u: &User<'_>,
+    asked: &Asked,
+    whole: bool,
+) -> Result<Option<String>, Trouble> {
+    let Some(id) = id(&u.id) else { return Ok(None) };
+    let content = xxh3_64(plain(&u.display_name).unwrap_or_default().as_bytes())
+        ^ u64::from(u.display_name.is_present());
+    let key = xxh3_128(format!("user:{id}").as_bytes());
+    if !whole && s.was_written(key, content) {
+        return Ok(Some(id.to_owned()));
+    }
+    s.remember(key, content);
+    let followers = inner(&u.followers, |f| int(&f.total));
+    let cells = [
+        text(&u.account_id),
+        Cell::Absent,
+        text(&u.display_name),
+        text(&u.uri),
+        text(&u.country),
+        text(&u.product),
+        followers,
+        link(&u.external_urls),
+    ];
+    s.upsert(Table::users(), id, &cells, &asked.now, whole)?;
+    images(s, "user", id, &u.images)?;
+    Ok(Some(id.to_owned()))
+}

@@ -1,0 +1,135 @@
+//! Which class of app this is, and the largest pages that work for it: found out by trying, once.
+
+use crate::spotify::client::{Api, Bearer, Limits, Request};
+use crate::spotify::error::ApiError;
+use crate::spotify::family::Family;
+use crate::spotify::refusal::Refusal;
+use crate::state::{AppClass, StateError};
+use crate::stream::Paging;
+
+/// What is known about the app, and what follows for its pace.
+#[derive(Debug, Clone)]
+pub struct AppFacts {
+    configured: Option<AppClass>,
+    api: Api,
+    /// The limits to go by once the app is found to have Extended Quota.
+    extended: Limits,
+}
+
+impl AppFacts {
+    /// `configured` is the setting `spotify.app_mode`, unless it is `auto`.
+    pub fn new(configured: Option<AppClass>, api: Api, extended: Limits) -> AppFacts {
+        AppFacts { configured, api, extended }
+    }
+
+    /// Calls that may be in flight.
+    ///
+    /// # Errors
+    /// If the state folder cannot be read.
+    pub fn concurrency(&self) -> Result<usize, StateError> {
+        Ok(if self.class()? == Some(AppClass::Extended) { self.extended.concurrency } else { 1 })
+    }
+
+    /// Finds out the class by one call, where no answer has given it away yet.
+    ///
+    /// # Errors
+    /// Whatever that call brings but an answer or a refusal.
+    pub async fn probe(&self) -> Result<Option<AppClass>, ApiError> {
+        if let Some(known) = self.class()? {
+            return Ok(Some(known));
+        }
+        match self.api.get(&Bearer::App, &Request::new(Family::MARKETS, "/markets")).await {
+            Ok(_) => self.learn(AppClass::Extended, "/markets was answered")?,
+            Err(ApiError::Refused { kind: Refusal::EndpointRemoved | Refusal::Unknown, message, .. }) => {
+                self.learn(AppClass::Development, &format!("/markets was refused: {message}"))?;
+            }
+            Err(e) => return Err(e),
+        }
+        Ok(self.class()?)
+    }
+
+    /// The class, if it is configured or was learned.
+    ///
+    /// # Errors
+    /// If the state folder cannot be read.
+    pub fn class(&self) -> Result<Option<AppClass>, StateError> {
+        match self.configured {
+            Some(class) => Ok(Some(class)),
+            None => self.api.learned().app_class(),
+        }
+    }
+
+    /// Notes the class that an answer gave away, unless the setting says otherwise.
+    ///
+    /// # Errors
+    /// If the state folder cannot be written.
+    pub fn learn(&self, class: AppClass, evidence: &str) -> Result<(), StateError> {
+        if self.configured.is_none() && self.api.learned().app_class()? != Some(class) {
+            tracing::info!(class = class.as_str(), evidence, "this app's class was found out");
+            self.api.learned().learn_class(class, evidence, self.api.now())?;
+            if class == AppClass::Extended {
+                self.api.go_by(&self.extended);
+            }
+        }
+        Ok(())
+    }
+
+    /// The largest page to ask for: the one that was found to work, else the largest of the class,
+    /// else the largest there is (a 400 then settles it).
+    ///
+    /// # Errors
+    /// If the state folder cannot be read.
+    pub fn page_size(&self, family: Family, paging: Paging) -> Result<u16, StateError> {
+        if let Some(known) = self.api.learned().get(&page_key(family))?.and_then(|n| n.parse().ok()) {
+            return Ok(known);
+        }
+        Ok(match (paging, self.class()?) {
+            (Paging::Offset { development, .. }, Some(AppClass::Development)) if family != Family::PLAYLIST_ITEMS => development,
+            (Paging::Offset { extended, .. }, _) => extended,
+            (Paging::Cursor { limit }, _) => limit,
+            (Paging::ById { .. } | Paging::Whole, _) => 50,
+        })
+    }
+
+    /// Whether batch reads of a family may be tried.
+    ///
+    /// # Errors
+    /// If the state folder cannot be read.
+    pub fn may_batch(&self, family: Family) -> Result<bool, StateError> {
+        Ok(self.api.learned().get(&batch_key(family))?.as_deref() != Some("refused"))
+    }
+
+    /// Notes that batch reads of a family are refused.
+    ///
+    /// # Errors
+    /// If the state folder cannot be written.
+    pub fn no_batch(&self, family: Family, evidence: &str) -> Result<(), StateError> {
+        self.api.learned().set(&batch_key(family), "refused", evidence, self.api.now())
+    }
+
+    /// A page of this size was refused: remembers the next smaller one and returns it, if there is
+    /// one. Where only Development Mode has the smaller page, the class is learned with it.
+    ///
+    /// # Errors
+    /// If the state folder cannot be written.
+    pub fn smaller_page(&self, family: Family, paging: Paging, refused: u16, words: &str) -> Result<Option<u16>, StateError> {
+        let Paging::Offset { development, .. } = paging else { return Ok(None) };
+        if refused <= development {
+            return Ok(None);
+        }
+        let evidence = format!("a page of {refused} was refused: {words}");
+        self.api.learned().set(&page_key(family), &development.to_string(), &evidence, self.api.now())?;
+        if family != Family::PLAYLIST_ITEMS {
+            self.learn(AppClass::Development, &format!("{family}: {evidence}"))?;
+        }
+        Ok(Some(development))
+    }
+}
+
+fn page_key(family: Family) -> String {
+    format!("page.{family}")
+}
+
+fn batch_key(family: Family) -> String {
+    format!("batch.{family}")
+}

@@ -1,0 +1,123 @@
+//! What every part of a run works with, and the record of what it meets.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+
+use super::class::AppFacts;
+use super::halt::Halt;
+use super::progress::Progress;
+use crate::ingest::Asked;
+use crate::spotify::client::{Api, Bearer};
+use crate::store::{FetchEnd, Skip, Store};
+
+/// What a run works with; clones share everything.
+#[derive(Clone)]
+pub struct Engine {
+    /// The API.
+    pub api: Api,
+    /// The store's writing thread.
+    pub store: Arc<Store>,
+    /// What is known about the app.
+    pub app: AppFacts,
+    /// Whoever watches.
+    pub progress: Arc<dyn Progress>,
+    /// Number of the run.
+    pub run: i64,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// Ignore checkpoints and change detection.
+    pub full: bool,
+}
+
+/// What all calls of a fetch have in common.
+#[derive(Debug, Clone)]
+pub struct FetchFrame {
+    /// Name of the fetch.
+    pub fetch: String,
+    /// The stream.
+    pub stream: &'static crate::stream::Stream,
+    /// Market asked for; empty if none.
+    pub market: String,
+    /// Whose token asks.
+    pub bearer: Bearer,
+    /// `app`, or the id of the user.
+    pub audience: String,
+}
+
+impl FetchFrame {
+    /// The query that every call of the fetch carries.
+    pub fn query(&self) -> Vec<(&'static str, String)> {
+        if self.market.is_empty() { Vec::new() } else { vec![("market", self.market.clone())] }
+    }
+
+    /// What an answer was asked with.
+    pub fn asked(&self, now: DateTime<Utc>) -> Asked {
+        let user_id = (self.audience != "app").then(|| self.audience.clone());
+        Asked { now: stamp(now), market: self.market.clone(), user_id }
+    }
+}
+
+/// A time as the store writes it: ISO 8601 in UTC, always with milliseconds, so that text order is
+/// time order.
+pub fn stamp(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// What a piece of a fetch came to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tally {
+    /// Found unchanged or fresh without reading.
+    pub unchanged: i64,
+    /// Items that Spotify announced, if it said.
+    pub announced: Option<i64>,
+    /// Items that it served, nulls counted.
+    pub served: i64,
+    /// Rows that stand.
+    pub stored: i64,
+    /// Items with a row in `skipped_items`.
+    pub skipped: i64,
+}
+
+impl Tally {
+    /// Adds another piece.
+    pub fn add(&mut self, other: Tally) {
+        self.unchanged += other.unchanged;
+        self.served += other.served;
+        self.stored += other.stored;
+        self.skipped += other.skipped;
+        if let Some(announced) = other.announced {
+            *self.announced.get_or_insert(0) += announced;
+        }
+    }
+
+    /// Writes it into the record of a fetch.
+    pub fn write_to(self, end: &mut FetchEnd) {
+        end.unchanged = self.unchanged;
+        end.announced = self.announced;
+        end.served = self.served;
+        end.stored = self.stored;
+        end.skipped = self.skipped;
+    }
+}
+
+impl Engine {
+    /// The time.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.api.now().wall
+    }
+
+    /// Rows read at or after this are fresh for something that may be `age` old.
+    pub fn fresh_since(&self, age: TimeDelta) -> DateTime<Utc> {
+        if self.full { self.started_at } else { self.started_at - age }
+    }
+
+    /// Records something that could not be had.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub async fn skip(&self, skip: Skip) -> Result<(), Halt> {
+        let (run, now) = (self.run, stamp(self.now()));
+        Ok(self.store.write(move |s| s.skip(run, &skip, &now)).await?)
+    }
+}

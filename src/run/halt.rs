@@ -1,0 +1,70 @@
+//! Why work stops: what ends a fetch, and what ends the whole run.
+
+use chrono::{DateTime, Utc};
+
+use crate::spotify::error::ApiError;
+use crate::store::StoreError;
+
+/// A reason to stop that is not about one id or one list.
+#[derive(Debug, thiserror::Error)]
+pub enum Halt {
+    /// The API: a deferral, a refusal of the app, or nobody there.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// The store cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A job asks for something that cannot be worked out, such as a `where` that SQLite refuses.
+    #[error("{0}")]
+    Job(String),
+    /// Nothing was sent because what a fetch builds on did not finish.
+    #[error("{0}")]
+    Waits(String),
+}
+
+/// What a halt means for the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// Come back then.
+    Deferred(Option<DateTime<Utc>>),
+    /// Spotify is out of reach.
+    Unreachable,
+    /// A person must act.
+    Person,
+    /// The disk or the store.
+    Storage,
+    /// The job or a setting is wrong.
+    Usage,
+}
+
+impl Halt {
+    /// What it means for the run.
+    pub fn weight(&self) -> Weight {
+        match self {
+            Halt::Api(ApiError::Deferred { not_before, .. }) => Weight::Deferred(Some(*not_before)),
+            Halt::Api(ApiError::Stopped) | Halt::Waits(_) => Weight::Deferred(None),
+            Halt::Api(ApiError::Credentials { .. } | ApiError::Refused { .. }) => Weight::Person,
+            Halt::Api(ApiError::Config { .. }) | Halt::Job(_) => Weight::Usage,
+            Halt::Api(ApiError::State(_)) | Halt::Store(_) => Weight::Storage,
+            Halt::Api(_) => Weight::Unreachable,
+        }
+    }
+
+    /// Whether nothing else of the run can go on either.
+    pub fn ends_the_run(&self) -> bool {
+        match self {
+            Halt::Api(ApiError::Deferred { why, .. }) => why.family().is_none(),
+            Halt::Waits(_) | Halt::Job(_) => false,
+            _ => true,
+        }
+    }
+
+    /// What to type or do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Halt::Api(e) => e.hint(),
+            Halt::Store(e) => e.hint(),
+            _ => None,
+        }
+    }
+}

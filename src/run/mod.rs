@@ -1,0 +1,29 @@
+//! One run of one job: its fetches in order, then its files, and the record of both.
+//!
+//! Everything that a run claims is in the store before it is said: a page with its checkpoint, a
+//! list when it is whole, each thing that could not be had with its reason. So a run can be killed at
+//! any instant and repeated.
+
+mod class;
+mod engine;
+mod fetch;
+mod files;
+mod halt;
+mod job;
+mod list;
+mod lock;
+mod playlist;
+mod progress;
+mod report;
+mod search;
+mod things;
+mod unit;
+
+pub use class::AppFacts;
+pub use engine::{Engine, stamp};
+pub use halt::{Halt, Weight};
+pub use files::{Files, FilesError, Shown, Written, style};
+pub use job::{Start, bound, exit, run_job};
+pub use lock::{JobLock, LockTrouble};
+pub use progress::{Progress, Unwatched};
+pub use report::{FetchReport, FileReport, RunReport};

@@ -1,0 +1,152 @@
+//! The items of one playlist: one call says whether it changed and brings the first page.
+
+use super::engine::{Engine, FetchFrame, Tally, stamp};
+use super::halt::Halt;
+use super::list::{List, ListEnd, Opening, is_about_the_list};
+use super::unit::UnitEnd;
+use crate::ingest::{self, Shape, Trouble};
+use crate::spotify::Kind;
+use crate::spotify::client::{Answer, Request, Unusable};
+use crate::spotify::error::ApiError;
+use crate::spotify::family::Family;
+use crate::spotify::page::{RawPage, Wrapping};
+use crate::spotify::refusal::Refusal;
+use crate::spotify::wire::Playlist;
+use crate::state::AppClass;
+use crate::store::{ListKey, Requested};
+use crate::stream::Paging;
+
+/// Without it, episodes come back as tracks that are none, or null.
+const BOTH_TYPES: (&str, &str) = ("additional_types", "track,episode");
+
+/// What the answer about a playlist said.
+struct Head {
+    body: bytes::Bytes,
+    snapshot_id: Option<String>,
+    etag: Option<String>,
+    page: Option<RawPage>,
+    /// The key under which its contents came.
+    old_name: bool,
+}
+
+impl Engine {
+    /// Reads a playlist's items unless its snapshot is the one that stands.
+    pub(super) async fn playlist_items(&self, frame: &FetchFrame, playlist: &str) -> Result<UnitEnd, Halt> {
+        let key = ListKey {
+            kind: "playlist_items",
+            parent_id: playlist.to_owned(),
+            audience: frame.audience.clone(),
+            market: frame.market.clone(),
+            variant: String::new(),
+        };
+        let known = self.open_list(&key, Some(Kind::Playlist)).await?;
+        let requested =
+            vec![Requested { user_id: None, list_id: Some(known.id), item_id: Some(playlist.to_owned()) }];
+        if known.read_at.as_ref().is_some_and(|at| *at >= stamp(self.started_at)) {
+            return Ok(UnitEnd::whole(requested, Tally { unchanged: 1, stored: known.stored.unwrap_or(0), ..Tally::default() }));
+        }
+        let unchanged = Tally { unchanged: 1, stored: known.stored.unwrap_or(0), ..Tally::default() };
+        let readable = known.read_at.is_some() && !self.full;
+        let etag = known.etag.clone().filter(|_| readable && known.checkpoint.is_none());
+        let head = match self.playlist_head(frame, playlist, etag).await {
+            Ok(Some(head)) => head,
+            Ok(None) => {
+                self.confirm(known.id).await?;
+                return Ok(UnitEnd::whole(requested, unchanged));
+            }
+            Err(Halt::Api(e)) if is_about_the_list(&e) => return self.gap(frame, playlist, requested, &e).await,
+            Err(e) => return Err(e),
+        };
+        self.write_head(frame, &head).await?;
+        self.answers_again(frame, playlist).await?;
+        if readable && head.snapshot_id.is_some() && head.snapshot_id == known.snapshot_id {
+            self.confirm(known.id).await?;
+            return Ok(UnitEnd::whole(requested, unchanged));
+        }
+        if head.page.is_none() && !head.old_name && self.app.class().map_err(ApiError::from)? != Some(AppClass::Extended) {
+            // Development Mode gives foreign playlists without their contents: asking for the items
+            // would be a call for a 403.
+            self.app.learn(AppClass::Development, "a playlist came without its contents").map_err(ApiError::from)?;
+            let words = "Spotify gave the playlist without its items, as it does for lists of others".to_owned();
+            let e = ApiError::Refused { family: Family::PLAYLIST_ITEMS, kind: Refusal::NotYourPlaylist, message: words };
+            return self.gap(frame, playlist, requested, &e).await;
+        }
+        if head.old_name {
+            self.app.learn(AppClass::Extended, "a playlist came with its contents under the old name").map_err(ApiError::from)?;
+        }
+        let mut query = frame.query();
+        query.push((BOTH_TYPES.0, BOTH_TYPES.1.to_owned()));
+        let version = Request::new(Family::PLAYLISTS, format!("/playlists/{playlist}")).with("fields", "snapshot_id");
+        let list = List {
+            key,
+            family: Family::PLAYLIST_ITEMS,
+            path: format!("/playlists/{playlist}/{}", if head.old_name { "tracks" } else { "items" }),
+            query,
+            shape: Shape::PlaylistItems,
+            wrapping: Wrapping::Bare,
+            paging: Paging::Offset { development: 50, extended: 100 },
+            most: None,
+            version: Some(version),
+        };
+        let opening = Opening { page: head.page, snapshot_id: head.snapshot_id, etag: head.etag };
+        match self.read_list(frame, &list, known.id, known.checkpoint, opening).await? {
+            ListEnd::Whole(tally) => Ok(UnitEnd::whole(requested, tally)),
+            ListEnd::Refused(e) => self.gap(frame, playlist, requested, &e).await,
+            ListEnd::Unproved { reason, detail } => self.unproved(frame, playlist, requested, reason, detail).await,
+        }
+    }
+
+    /// What Spotify says about a playlist; `None` if nothing changed since `etag`.
+    async fn playlist_head(&self, frame: &FetchFrame, playlist: &str, etag: Option<String>) -> Result<Option<Head>, Halt> {
+        let mut request = Request::new(Family::PLAYLISTS, format!("/playlists/{playlist}"));
+        request.query = frame.query();
+        request = request.with(BOTH_TYPES.0, BOTH_TYPES.1);
+        request.etag = etag;
+        let check = |answer: &Answer| {
+            if answer.status == 304 {
+                return Ok(None);
+            }
+            let object: Playlist<'_> = serde_json::from_slice(&answer.body)
+                .map_err(|e| Unusable::new(format!("the answer is not what Spotify documents: {e}")))?;
+            if object.id.value().is_none() {
+                return Err(Unusable::new("the playlist has no id"));
+            }
+            Ok(Some(Head {
+                body: answer.body.clone(),
+                snapshot_id: object.snapshot_id.value().map(|s| s.to_string()),
+                etag: answer.etag.clone(),
+                page: RawPage::read(answer, Wrapping::InPlaylist)?.filter(|page| page.offset.unwrap_or(0) == 0),
+                old_name: object.tracks.is_some() && object.items.as_ref().is_none_or(|page| page.items.is_none()),
+            }))
+        };
+        Ok(self.api.get_checked(&frame.bearer, &request, check).await?)
+    }
+
+    async fn write_head(&self, frame: &FetchFrame, head: &Head) -> Result<(), Halt> {
+        let (body, asked) = (head.body.clone(), frame.asked(self.now()));
+        let written = self.store.write(move |s| {
+            // It was read once already, so it can be read again.
+            let Ok(object) = serde_json::from_slice::<Playlist<'_>>(&body) else { return Ok(()) };
+            match ingest::playlist(s, &object, &asked, true) {
+                Ok(_) | Err(Trouble::Malformed(_)) => Ok(()),
+                Err(Trouble::Store(e)) => Err(e),
+            }
+        });
+        Ok(written.await?)
+    }
+
+    pub(super) async fn confirm(&self, list: i64) -> Result<(), Halt> {
+        let now = stamp(self.now());
+        Ok(self.store.write(move |s| s.confirm_list(list, &now)).await?)
+    }
+
+    /// Records that a list could not be proved whole; the old one stays.
+    pub(super) async fn unproved(&self, frame: &FetchFrame, parent: &str, requested: Vec<Requested>, reason: &'static str, detail: String) -> Result<UnitEnd, Halt> {
+        let parent_id = Some(parent.to_owned()).filter(|p| !p.is_empty());
+        let text = Some(detail.clone());
+        let (fetch, stream) = (frame.fetch.clone(), frame.stream.name);
+        self.skip(crate::store::Skip { fetch, stream, parent_id, reason, detail: text, ..Default::default() }).await?;
+        let tally = Tally { skipped: 1, ..Tally::default() };
+        Ok(UnitEnd { requested, tally, trouble: Some(format!("{parent}: {reason}: {detail}")) })
+    }
+}

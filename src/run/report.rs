@@ -1,0 +1,74 @@
+//! What a run did, for its summary, `--json` and the exit code.
+
+use serde::Serialize;
+
+/// What a run did.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunReport {
+    /// The job.
+    pub job: String,
+    /// Number of the run in the store.
+    pub run: i64,
+    /// complete, partial, deferred or failed.
+    pub state: &'static str,
+    /// Why it is not complete; one line each.
+    pub reasons: Vec<String>,
+    /// What to do about it.
+    pub hints: Vec<String>,
+    /// When to come back, if deferred.
+    pub not_before: Option<String>,
+    /// The exit code that it asks for.
+    pub exit_code: u8,
+    /// Calls sent to Spotify.
+    pub calls: u64,
+    /// Items that Spotify served.
+    pub rows: i64,
+    /// When it began and ended.
+    pub started_at: String,
+    /// When it ended.
+    pub finished_at: String,
+    /// Its fetches, in order.
+    pub fetches: Vec<FetchReport>,
+    /// Its files.
+    pub files: Vec<FileReport>,
+}
+
+/// What a fetch did.
+#[derive(Debug, Clone, Serialize)]
+pub struct FetchReport {
+    /// Its name.
+    pub fetch: String,
+    /// Its stream.
+    pub stream: &'static str,
+    /// complete, partial, deferred or failed.
+    pub state: &'static str,
+    /// Why it is not complete.
+    pub reason: Option<String>,
+    /// Ids, lists or searches asked for.
+    pub asked: i64,
+    /// Of these, unchanged or fresh.
+    pub unchanged: i64,
+    /// Calls sent.
+    pub calls: i64,
+    /// Items served.
+    pub served: i64,
+    /// Rows that stand.
+    pub stored: i64,
+    /// Items with a row in `skipped_items`.
+    pub skipped: i64,
+}
+
+/// A file of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct FileReport {
+    /// Where it is.
+    pub path: String,
+    /// Data rows in it.
+    pub rows: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// Cells that the formula guard changed.
+    pub guarded: u64,
+    /// written, unchanged, kept or missing.
+    pub outcome: &'static str,
+}

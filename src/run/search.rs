@@ -1,0 +1,148 @@
+//! A search: one answer holds a page for each type; codes (ISRC, UPC) are searches too.
+
+use super::engine::{Engine, FetchFrame, Tally, stamp};
+use super::halt::Halt;
+use super::list::is_about_the_list;
+use super::unit::UnitEnd;
+use crate::ingest::{self, Trouble, stage_search};
+use crate::spotify::Kind;
+use crate::spotify::client::{Answer, Request, Unusable};
+use crate::spotify::error::ApiError;
+use crate::spotify::family::Family;
+use crate::spotify::page::utf8;
+use crate::store::{Checkpoint, ListKey, Proof, Requested, Skip};
+use crate::stream::Paging;
+
+/// Pages of a search: 10 hits in Development Mode, 50 with Extended Quota.
+const PAGING: Paging = Paging::Offset { development: 10, extended: 50 };
+
+/// Spotify serves no hit beyond this offset.
+const DEEPEST: i64 = 1_000;
+
+/// What is searched.
+#[derive(Debug, Clone)]
+pub(super) struct Search {
+    pub query: String,
+    pub kinds: Vec<Kind>,
+    pub most: i64,
+}
+
+impl Engine {
+    /// Searches once and appends what was found to the log.
+    pub(super) async fn search(&self, frame: &FetchFrame, search: &Search) -> Result<UnitEnd, Halt> {
+        let types = search.kinds.iter().map(|k| k.word()).collect::<Vec<_>>().join(",");
+        let key = ListKey {
+            kind: "search",
+            parent_id: search.query.clone(),
+            audience: frame.audience.clone(),
+            market: frame.market.clone(),
+            variant: format!("{types} {}", search.most),
+        };
+        let known = self.open_list(&key, None).await?;
+        let requested = vec![Requested { user_id: None, list_id: Some(known.id), item_id: None }];
+        let list = known.id;
+        self.store.write(move |s| s.forget_checkpoint(list)).await?;
+        let mut tally = Tally::default();
+        let mut offset = 0;
+        loop {
+            let room = search.most.min(DEEPEST) - offset;
+            let (body, limit) = match self.search_page(frame, &search.query, &types, offset, room).await {
+                Ok(page) => page,
+                Err(Halt::Api(e)) if is_about_the_list(&e) => return self.gap(frame, &search.query, requested, &e).await,
+                Err(e) => return Err(e),
+            };
+            let (asked, kinds, most, run) = (frame.asked(self.now()), search.kinds.clone(), search.most, self.run);
+            let (fetch, stream, parent) = (frame.fetch.clone(), frame.stream.name, search.query.clone());
+            let found = self.store.write(move |s| {
+                let text = std::str::from_utf8(&body).unwrap_or_default();
+                let found = match stage_search(s, list, text, &kinds, offset, most, &asked) {
+                    Ok(found) => found,
+                    Err(Trouble::Store(e)) => return Err(e),
+                    Err(Trouble::Malformed(detail)) => {
+                        let mut found = ingest::Found::default();
+                        found.staged.gaps.push((offset, "malformed", Some(detail)));
+                        found
+                    }
+                };
+                for (position, reason, detail) in &found.staged.gaps {
+                    let (fetch, parent_id, detail) = (fetch.clone(), Some(parent.clone()), detail.clone());
+                    let position = Some(*position);
+                    s.skip(run, &Skip { fetch, stream, parent_id, position, reason, detail, ..Skip::default() }, &asked.now)?;
+                }
+                let at = Checkpoint { next_offset: offset, ..Checkpoint::default() };
+                s.save_checkpoint(list, run, &at, &asked.now)?;
+                Ok(found)
+            });
+            let found = found.await?;
+            offset += i64::from(limit);
+            tally.served += found.served;
+            tally.skipped += i64::try_from(found.staged.gaps.len()).unwrap_or(0);
+            tally.announced = tally.announced.or(Some(found.announced));
+            self.progress.items(&frame.fetch, found.served);
+            if !found.more || offset >= search.most.min(DEEPEST) {
+                break;
+            }
+        }
+        let proof = Proof { announced: tally.announced, served: tally.served, skipped: tally.skipped, ..Proof::default() };
+        let (run, now) = (self.run, stamp(self.now()));
+        tally.stored = self.store.write(move |s| s.swap(list, &key, &proof, run, &now).map(|x| x.stored)).await?;
+        Ok(UnitEnd::whole(requested, tally))
+    }
+
+    async fn search_page(&self, frame: &FetchFrame, query: &str, types: &str, offset: i64, room: i64) -> Result<(bytes::Bytes, u16), Halt> {
+        loop {
+            let largest = self.app.page_size(Family::SEARCH, PAGING).map_err(ApiError::from)?;
+            let limit = u16::try_from(room.clamp(1, i64::from(largest))).unwrap_or(largest);
+            let mut request = Request::new(Family::SEARCH, "/search").with("q", query).with("type", types);
+            request.query.extend(frame.query());
+            let request = request.with("limit", limit.to_string()).with("offset", offset.to_string());
+            let check = |answer: &Answer| {
+                let text = utf8(&answer.body)?;
+                serde_json::from_str::<std::collections::HashMap<&str, &serde_json::value::RawValue>>(text)
+                    .map_err(|e| Unusable::new(format!("the answer is not what Spotify documents: {e}")))?;
+                Ok(answer.body.clone())
+            };
+            match self.api.get_checked(&frame.bearer, &request, check).await {
+                Ok(body) => return Ok((body, limit)),
+                Err(ApiError::BadRequest { message, .. })
+                    if self.app.smaller_page(Family::SEARCH, PAGING, limit, &message).map_err(ApiError::from)?.is_some() => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+
+    /// The id that an ISRC or UPC means: from the store where it is fresh, else by one search.
+    pub(super) async fn meaning(&self, frame: &FetchFrame, kind: Kind, code: &str) -> Result<Result<String, UnitEnd>, Halt> {
+        let (column, field) = if kind == Kind::Track { ("isrc", "isrc") } else { ("upc", "upc") };
+        let since = stamp(self.fresh_since(chrono::TimeDelta::days(30)));
+        let (table, text) = (ingest::table_of(kind), code.to_owned());
+        if let Some(id) = self.store.write(move |s| s.code_meaning(table, column, &text, &since)).await? {
+            return Ok(Ok(id));
+        }
+        let written = format!("{field}:{code}");
+        if self.known_gaps(frame, std::slice::from_ref(&written)).await? == [true] {
+            return Ok(Err(UnitEnd { tally: Tally { unchanged: 1, skipped: 1, ..Tally::default() }, ..UnitEnd::default() }));
+        }
+        let (body, _) = self.search_page(frame, &written, kind.word(), 0, 1).await?;
+        let asked = frame.asked(self.now());
+        let id = self.store.write(move |s| {
+            let text = std::str::from_utf8(&body).unwrap_or_default();
+            match ingest::first_hit(s, text, kind, &asked) {
+                Ok(id) => Ok(id),
+                Err(Trouble::Malformed(_)) => Ok(None),
+                Err(Trouble::Store(e)) => Err(e),
+            }
+        });
+        match id.await? {
+            Some(id) => {
+                self.answers_again(frame, &written).await?;
+                Ok(Ok(id))
+            }
+            None => {
+                let message = format!("Spotify finds no {kind} with {written}");
+                let e = ApiError::NotFound { family: Family::SEARCH, message };
+                Ok(Err(self.gap(frame, &written, Vec::new(), &e).await?))
+            }
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The accounts service: who may have a token, and whose token that is.
+//!
+//! Each grant has a file of its own; all of them put access tokens into the one list here, which
+//! the Web API asks. Tokens are rolled from the clock and a counter: they look like Spotify's and
+//! are worth nothing elsewhere.
+
+mod authorize;
+mod client_credentials;
+mod grants;
+
+pub use authorize::Consent;
+pub use grants::{Rotation, SignedIn};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use rustc_hash::FxHashMap;
+
+use super::answer::{Answer, not_found, refuse, refuse_token};
+use super::dice;
+use super::routes::Call;
+use super::world::{Served, World};
+use super::{Options, hold};
+
+/// Whose token came with a call, and what it may read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Caller {
+    /// A user's id; none for the app's own token.
+    pub(crate) user: Option<String>,
+    pub(crate) scopes: Vec<String>,
+}
+
+impl Caller {
+    /// Whether the token has a scope.
+    pub(crate) fn may(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|granted| granted == scope)
+    }
+}
+
+#[derive(Debug)]
+struct AccessToken {
+    caller: Caller,
+    expires_at_ms: i64,
+}
+
+/// What the accounts service remembers.
+#[derive(Debug)]
+pub(crate) struct Accounts {
+    client_id: String,
+    client_secret: String,
+    ttl_secs: u64,
+    access: FxHashMap<String, AccessToken>,
+    grants: grants::Grants,
+    consent: Consent,
+    issued: u64,
+}
+
+impl Accounts {
+    pub(crate) fn new(options: &Options) -> Self {
+        Self {
+            client_id: options.client_id.clone(),
+            client_secret: options.client_secret.clone(),
+            ttl_secs: options.token_ttl_secs,
+            access: FxHashMap::default(),
+            grants: grants::Grants::new(options.rotation),
+            consent: Consent::Ask,
+            issued: 0,
+        }
+    }
+
+    /// Whose bearer token that is.
+    ///
+    /// # Errors
+    /// The 401 for a token that is missing, unknown or too old.
+    pub(crate) fn caller(&self, bearer: Option<&str>, now_ms: i64) -> Result<Caller, Answer> {
+        let token = bearer.ok_or_else(|| unauthorized("No token provided"))?;
+        match self.access.get(token) {
+            None => Err(unauthorized("Invalid access token")),
+            Some(known) if known.expires_at_ms <= now_ms => {
+                Err(unauthorized("The access token expired"))
+            }
+            Some(known) => Ok(known.caller.clone()),
+        }
+    }
+
+    /// Makes every access token expire.
+    pub(crate) fn revoke_access_tokens(&mut self) {
+        self.access
+            .values_mut()
+            .for_each(|token| token.expires_at_ms = 0);
+    }
+
+    /// A token nobody has seen before.
+    fn fresh(&mut self, prefix: &str, length: usize, now_ms: i64) -> String {
+        self.issued += 1;
+        let mut dice = dice::Dice::new(dice::mix(now_ms.unsigned_abs(), self.issued));
+        let bytes: Vec<u8> = (0..length)
+            .flat_map(|_| dice.roll().to_le_bytes())
+            .collect();
+        let mut token = format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes));
+        token.truncate(length);
+        token
+    }
+
+    /// Issues an access token.
+    fn access_token(&mut self, caller: Caller, now_ms: i64) -> String {
+        let token = self.fresh("BQ", 150, now_ms);
+        let ttl_ms = i64::try_from(self.ttl_secs).unwrap_or(i64::MAX / 2000) * 1000;
+        let expires_at_ms = now_ms + ttl_ms;
+        self.access.insert(
+            token.clone(),
+            AccessToken {
+                caller,
+                expires_at_ms,
+            },
+        );
+        token
+    }
+
+    /// Checks the credentials of the app, in the header or in the form.
+    ///
+    /// # Errors
+    /// `invalid_client`, and what is wrong.
+    fn check_client(&self, call: &Call, form: &Form) -> Result<(), Answer> {
+        let refused = |what| Err(refuse_token(400, "invalid_client", what));
+        let (id, secret) = match call.authorization.as_deref() {
+            Some(header) => match basic(header) {
+                Some(pair) => pair,
+                None => return refused("Invalid authorization header"),
+            },
+            None => match (form.get("client_id"), form.get("client_secret")) {
+                (Some(id), Some(secret)) => (id.to_owned(), secret.to_owned()),
+                _ => return refused("Missing client credentials"),
+            },
+        };
+        if id != self.client_id {
+            return refused("Invalid client");
+        }
+        if secret != self.client_secret {
+            return refused("Invalid client secret");
+        }
+        Ok(())
+    }
+}
+
+/// The fields of a form.
+struct Form(Vec<(String, String)>);
+
+impl Form {
+    fn read(call: &Call) -> Self {
+        Self(
+            url::form_urlencoded::parse(&call.body)
+                .into_owned()
+                .collect(),
+        )
+    }
+
+    fn get(&self, key: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(known, _)| known == key);
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+/// Answers what isn't the Web API.
+pub(crate) fn answer(world: &World, call: &Call) -> Served {
+    match (call.method.as_str(), call.path.as_str()) {
+        ("POST", "/api/token") => token(world, call),
+        ("GET", "/authorize") => authorize::authorize(world, call).into(),
+        _ => not_found().into(),
+    }
+}
+
+fn token(world: &World, call: &Call) -> Served {
+    let form = Form::read(call);
+    let now_ms = world.clock.now_ms();
+    let mut accounts = hold(&world.accounts);
+    let grant_type = form.get("grant_type").map(str::to_owned);
+    let answer = match grant_type.as_deref() {
+        Some("client_credentials") => accounts.client_credentials(call, &form, now_ms),
+        Some("authorization_code") => accounts.authorization_code(call, &form, now_ms),
+        Some("refresh_token") => accounts.refresh_token(call, &form, now_ms),
+        None | Some("") => Err(refuse_token(
+            400,
+            "unsupported_grant_type",
+            "grant_type parameter is missing",
+        )),
+        Some(_) => Err(refuse_token(
+            400,
+            "unsupported_grant_type",
+            "grant_type must be client_credentials, authorization_code or refresh_token",
+        )),
+    };
+    let answer = answer.unwrap_or_else(|refusal| refusal);
+    let answer = answer.header("cache-control", "no-store");
+    Served {
+        grant_type,
+        ..answer.into()
+    }
+}
+
+fn unauthorized(message: &str) -> Answer {
+    refuse(401, message).header("www-authenticate", "Bearer realm=\"spotify\"")
+}
+
+/// `Basic base64(id:secret)`
+fn basic(header: &str) -> Option<(String, String)> {
+    let (scheme, encoded) = header.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (id, secret) = decoded.split_once(':')?;
+    Some((id.to_owned(), secret.to_owned()))
+}

@@ -1,0 +1,174 @@
+//! What can go wrong, and the usual ways of it.
+
+use serde::{Deserialize, Serialize};
+
+/// What goes wrong.
+///
+/// `Status`, `Redirect`, `Html200`, `GarbageStatusLine`, `EndlessBody` and `GzipBomb` come in place
+/// of an answer. With all others the request is carried out first (a refresh token is spent, an
+/// edit that waited is made) and what goes wrong is the answer's way back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Action {
+    /// Another status.
+    Status {
+        /// The status.
+        code: u16,
+        /// What the body looks like.
+        #[serde(default)]
+        body: Body,
+        /// The `Retry-After` header.
+        #[serde(default)]
+        retry_after: RetryAfter,
+        /// The error's message; Spotify's usual one without.
+        #[serde(default)]
+        message: Option<String>,
+        /// The error's reason, such as `QUOTA_EXCEEDED`; for the accounts service its error code.
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    /// The connection is reset (RST).
+    Reset,
+    /// The connection is closed before any byte of an answer.
+    CloseBeforeHeaders,
+    /// `Content-Length` promises all, half of it comes.
+    CutBody,
+    /// `Content-Length` promises half of what comes.
+    ShortLength,
+    /// No `Content-Length`; the connection is closed after half.
+    NoLength,
+    /// A chunked body whose end never comes; the connection is closed.
+    CutChunks,
+    /// JSON that stops making sense.
+    MalformedJson,
+    /// A string with bytes that aren't UTF-8.
+    InvalidUtf8,
+    /// A string with half of a surrogate pair, `\ud83d`.
+    LoneSurrogate,
+    /// 200 with a web page, as a captive portal sends.
+    Html200,
+    /// One byte at a time.
+    Drip {
+        /// Milliseconds between two bytes.
+        every_ms: u64,
+    },
+    /// A body that never ends.
+    EndlessBody,
+    /// A small body that unpacks to a large one.
+    GzipBomb {
+        /// Its size unpacked, in MiB.
+        mib: u32,
+    },
+    /// A redirect.
+    Redirect {
+        /// 301, 302, 303, 307 or 308.
+        code: u16,
+        /// The `Location`.
+        to: String,
+    },
+    /// `next` and `href` of a page lead to another host.
+    ForeignNext {
+        /// `host:port`, with `http://` in front of it.
+        host: String,
+    },
+    /// Something that isn't HTTP.
+    GarbageStatusLine,
+    /// The connection stays open and silent.
+    Stall,
+    /// A list without end: there is always a next page with items in it.
+    EndlessPages,
+    /// The previous page once more, under the offset asked for.
+    RepeatPage,
+    /// A page that lacks its second half, with everything else as usual.
+    ShortPage,
+    /// A page without items, with everything else as usual.
+    EmptyPage,
+    /// A late answer.
+    Latency {
+        /// How late.
+        ms: u64,
+    },
+}
+
+impl Action {
+    /// A status with Spotify's usual JSON.
+    pub fn status(code: u16) -> Self {
+        Self::Status {
+            code,
+            body: Body::Json,
+            retry_after: RetryAfter::None,
+            message: None,
+            reason: None,
+        }
+    }
+
+    /// 429 as the rate limit sends it.
+    pub fn rate_limited(retry_after: RetryAfter) -> Self {
+        Self::Status {
+            code: 429,
+            body: Body::Json,
+            retry_after,
+            message: None,
+            reason: None,
+        }
+    }
+
+    /// 429 as a spent quota sends it.
+    pub fn quota_exceeded(seconds: u64) -> Self {
+        Self::Status {
+            code: 429,
+            body: Body::Json,
+            retry_after: RetryAfter::Seconds(seconds),
+            message: Some("Too many requests".to_owned()),
+            reason: Some("QUOTA_EXCEEDED".to_owned()),
+        }
+    }
+
+    /// The refusal of a refresh token, for `/api/token`.
+    pub fn invalid_grant(description: &str) -> Self {
+        Self::Status {
+            code: 400,
+            body: Body::Json,
+            retry_after: RetryAfter::None,
+            message: Some(description.to_owned()),
+            reason: Some("invalid_grant".to_owned()),
+        }
+    }
+
+    /// The name it has in JSON and in the log.
+    pub fn name(&self) -> String {
+        let value = serde_json::to_value(self).unwrap_or_default();
+        value["do"].as_str().unwrap_or("fault").to_owned()
+    }
+}
+
+/// What the body of a refusal looks like.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// The JSON that the service asked sends.
+    #[default]
+    Json,
+    /// A proxy's web page.
+    Html,
+    /// Plain text.
+    Text,
+    /// No byte.
+    Empty,
+}
+
+/// What stands in `Retry-After`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RetryAfter {
+    /// No such header.
+    #[default]
+    None,
+    /// So many seconds.
+    Seconds(u64),
+    /// An HTTP date so many seconds from now.
+    DateIn(u64),
+    /// Whatever you like: `-5`, `soon`.
+    Text(String),
+}

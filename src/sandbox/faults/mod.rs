@@ -1,0 +1,239 @@
+//! What should go wrong, and for which requests.
+//!
+//! A fault is a matcher and an [`Action`]. The matchers of one sandbox are tried in order, and the
+//! first that fires is played. As JSON, for `POST /_sandbox/faults`:
+//!
+//! ```json
+//! {"path": "/v1/playlists/*", "skip": 2, "times": 1,
+//!  "action": {"do": "status", "code": 429, "retry_after": {"seconds": 5}}}
+//! ```
+
+mod action;
+
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+
+use super::{dice, hold};
+pub use action::{Action, Body, RetryAfter};
+
+/// Which requests go wrong, and how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Fault {
+    /// Path of the request; `*` stands for any run of characters.
+    pub path: String,
+    /// Method, if it matters.
+    pub method: Option<String>,
+    /// Text that the query must hold, such as `offset=100`.
+    pub query: Option<String>,
+    /// How many matching requests go well first.
+    pub skip: u32,
+    /// How many then go wrong; all of them without.
+    pub times: Option<u32>,
+    /// Chance of going wrong, 0 to 1, rolled from `seed`; certain without.
+    pub probability: Option<f64>,
+    /// Seed of that roll.
+    pub seed: u64,
+    /// What happens.
+    pub action: Action,
+}
+
+impl Default for Fault {
+    fn default() -> Self {
+        Self {
+            path: "*".to_owned(),
+            method: None,
+            query: None,
+            skip: 0,
+            times: None,
+            probability: None,
+            seed: 0,
+            action: Action::Reset,
+        }
+    }
+}
+
+impl Fault {
+    /// A fault of every request to a path.
+    pub fn on(path: &str, action: Action) -> Self {
+        Self {
+            path: path.to_owned(),
+            action,
+            ..Self::default()
+        }
+    }
+
+    /// Only of the nth matching request, counted from 1.
+    #[must_use]
+    pub fn nth(self, n: u32) -> Self {
+        Self {
+            skip: n.saturating_sub(1),
+            times: Some(1),
+            ..self
+        }
+    }
+
+    /// Only of the first so many matching requests (after those skipped).
+    #[must_use]
+    pub fn times(self, times: u32) -> Self {
+        Self {
+            times: Some(times),
+            ..self
+        }
+    }
+
+    /// Only if the query holds a text.
+    #[must_use]
+    pub fn with_query(self, text: &str) -> Self {
+        Self {
+            query: Some(text.to_owned()),
+            ..self
+        }
+    }
+
+    /// Only now and then.
+    #[must_use]
+    pub fn with_probability(self, probability: f64, seed: u64) -> Self {
+        Self {
+            probability: Some(probability),
+            seed,
+            ..self
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Armed {
+    fault: Fault,
+    matched: u32,
+    played: u32,
+}
+
+/// The faults that are waiting, in the order in which they came.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Mutex<Vec<Armed>>);
+
+impl Faults {
+    pub(crate) fn add(&self, fault: Fault) {
+        hold(&self.0).push(Armed {
+            fault,
+            matched: 0,
+            played: 0,
+        });
+    }
+
+    pub(crate) fn clear(&self) {
+        hold(&self.0).clear();
+    }
+
+    /// What goes wrong with this request, if anything.
+    pub(crate) fn strike(&self, method: &str, path: &str, query: &str) -> Option<Action> {
+        hold(&self.0)
+            .iter_mut()
+            .find_map(|armed| armed.strike(method, path, query))
+    }
+}
+
+impl Armed {
+    fn strike(&mut self, method: &str, path: &str, query: &str) -> Option<Action> {
+        let fault = &self.fault;
+        let matches = glob(&fault.path, path)
+            && fault
+                .method
+                .as_ref()
+                .is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
+            && fault
+                .query
+                .as_ref()
+                .is_none_or(|wanted| query.contains(wanted.as_str()));
+        if !matches || fault.times.is_some_and(|times| self.played >= times) {
+            return None;
+        }
+        self.matched += 1;
+        if self.matched <= fault.skip {
+            return None;
+        }
+        if let Some(probability) = fault.probability {
+            let roll = dice::mix(fault.seed, u64::from(self.matched)) >> 11;
+            if roll as f64 / (1u64 << 53) as f64 >= probability {
+                return None;
+            }
+        }
+        self.played += 1;
+        Some(fault.action.clone())
+    }
+}
+
+/// Whether a pattern with `*` in it covers a whole path.
+fn glob(pattern: &str, path: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == path,
+        Some((head, rest)) => path.strip_prefix(head).is_some_and(|tail| {
+            (0..=tail.len()).any(|n| tail.is_char_boundary(n) && glob(rest, &tail[n..]))
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn struck(fault: Fault, requests: usize) -> Vec<bool> {
+        let faults = Faults::default();
+        faults.add(fault);
+        let strike = |_| {
+            faults
+                .strike("GET", "/v1/albums/x", "limit=50&offset=50")
+                .is_some()
+        };
+        (0..requests).map(strike).collect()
+    }
+
+    #[test]
+    fn a_star_stands_for_any_run_of_characters() {
+        for (pattern, fits) in [
+            ("*", true),
+            ("/v1/playlists/*/items", true),
+            ("/v1/playlists/*", true),
+            ("/v1/playlists", false),
+            ("*/items", true),
+            ("/v1/*/tracks", false),
+            ("/v1/playlists/a/items", true),
+        ] {
+            assert_eq!(glob(pattern, "/v1/playlists/a/items"), fits, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_fault_strikes_the_requests_it_names_and_no_other() {
+        let fault = |path| Fault::on(path, Action::Reset);
+        assert_eq!(
+            struck(fault("/v1/albums/*").nth(2), 3),
+            [false, true, false]
+        );
+        assert_eq!(struck(fault("*").times(2), 3), [true, true, false]);
+        assert_eq!(struck(fault("*").with_query("offset=50"), 1), [true]);
+        assert_eq!(struck(fault("*").with_query("offset=0"), 1), [false]);
+        assert_eq!(struck(fault("/v1/tracks/*"), 1), [false]);
+    }
+
+    #[test]
+    fn a_probability_strikes_about_as_often_as_it_says_and_the_same_each_time() {
+        let fault = Fault::on("*", Action::Reset).with_probability(0.3, 7);
+        let (one, two) = (struck(fault.clone(), 1000), struck(fault, 1000));
+        assert_eq!(one, two);
+        let strikes = one.iter().filter(|struck| **struck).count();
+        assert!((250..350).contains(&strikes), "{strikes}");
+    }
+
+    #[test]
+    fn a_fault_is_read_from_json_and_a_misspelt_key_is_refused() {
+        let json = r#"{"path":"/v1/*","skip":1,"times":1,"action":
+            {"do":"status","code":429,"body":"empty","retry_after":{"seconds":5}}}"#;
+        let fault: Fault = serde_json::from_str(json).unwrap();
+        assert_eq!(fault.skip, 1);
+        assert_eq!(fault.action.name(), "status");
+        assert!(serde_json::from_str::<Fault>(r#"{"pth":"*","action":{"do":"reset"}}"#).is_err());
+    }
+}

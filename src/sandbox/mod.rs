@@ -1,0 +1,284 @@
+//! A local server that answers like Spotify's accounts service and Web API.
+//!
+//! The catalog is made up and comes out of a seed; both app classes can be played, and faults are
+//! played on demand, down to broken bytes on the wire. Tests, `cratedigger demo` and people who
+//! want to try a job without spending a call talk to it over HTTP like to the real thing. It uses
+//! nothing of the rest of the crate and shares no type with the client: a fake that borrows the
+//! client's structs would repeat the client's mistakes.
+//!
+//! - [`start`] serves on 127.0.0.1; [`Sandbox`] is the handle, and the same controls are there over
+//!   HTTP under `/_sandbox` (`control.rs` lists them).
+//! - [`known`] names the ids that stay the same whatever the seed, among them a playlist with
+//!   everything odd that Spotify has been seen to send.
+//! - [`Fault`] describes what should go wrong and when; [`Edit`] changes a playlist, also in the
+//!   middle of somebody's reading it.
+//!
+//! ```no_run
+//! # async fn third_page_fails_once() -> std::io::Result<()> {
+//! use cratedigger::sandbox::{self, Action, Fault, Options, known};
+//!
+//! let sandbox = sandbox::start(Options::default()).await?;
+//! sandbox.inject(Fault::on("/v1/playlists/*/items", Action::status(502)).nth(3));
+//! let grant = sandbox.sign_in(known::HOME, &["playlist-read-private"], true);
+//! // … point a job at sandbox.api_url() and sandbox.accounts_url(), then:
+//! let calls = sandbox.log().len();
+//! let rows = sandbox.catalog().playlist_rows(known::ODD_PLAYLIST);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Where it is simpler than Spotify: no TLS, no writes, no player, no Premium, one app.
+
+mod accounts;
+mod answer;
+mod catalog;
+mod clock;
+mod dice;
+mod faults;
+mod json;
+mod limits;
+mod render;
+mod routes;
+mod sabotage;
+mod seen;
+mod server;
+mod world;
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use accounts::{Consent, Rotation, SignedIn};
+pub use catalog::known;
+pub use catalog::{Edit, EditRefused, TrueRow};
+pub use faults::{Action, Body, Fault, RetryAfter};
+pub use limits::Allowance;
+pub use seen::Seen;
+use world::World;
+
+/// The class of the app whose calls are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Development Mode since February 2026: fewer endpoints and fields, `items` and `item`.
+    Development,
+    /// Extended Quota Mode: everything, under the old names `tracks` and `track`.
+    Extended,
+}
+
+/// What kind of Spotify to play.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The app's class.
+    pub mode: Mode,
+    /// The catalog's seed: the same one makes the same catalog.
+    pub seed: u64,
+    /// Port on 127.0.0.1; 0 takes a free one.
+    pub port: u16,
+    /// Distinct tracks in the catalog, beside some 300 known and odd ones.
+    pub tracks: usize,
+    /// Plain playlists, beside the known ones; owned in turn by the curator, `home` and `studio`.
+    pub playlists: usize,
+    /// Items in each plain playlist.
+    pub playlist_items: usize,
+    /// The client id that is let in.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: String,
+    /// Calls per rolling 30 seconds; unlimited without.
+    pub rate_limit: Option<u32>,
+    /// Calls per rolling 24 hours; unlimited without.
+    pub calls_per_day: Option<u32>,
+    /// Calls per rolling 24 hours to one family of endpoints; unlimited without.
+    pub calls_per_family_per_day: Option<u32>,
+    /// Whether calls that were refused with 429 count towards the limits.
+    pub refused_calls_count: bool,
+    /// How long a call that came before a deadline it was told is refused from then on.
+    pub punishment: Option<Duration>,
+    /// Whether answers are packed with gzip for readers that say they can unpack it.
+    pub gzip: bool,
+    /// How long every answer takes at least.
+    pub latency: Duration,
+    /// `expires_in` of access tokens.
+    pub token_ttl_secs: u64,
+    /// Largest `limit` of `/playlists/{id}/tracks`: 100, or 50 as documented.
+    pub playlist_page_max: usize,
+    /// Whose refreshes bring a new refresh token and end the old one.
+    pub rotation: Rotation,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Development,
+            seed: 1,
+            port: 0,
+            tracks: 2_000,
+            playlists: 12,
+            playlist_items: 60,
+            client_id: "sandbox-client".to_owned(),
+            client_secret: "sandbox-secret".to_owned(),
+            rate_limit: None,
+            calls_per_day: None,
+            calls_per_family_per_day: None,
+            refused_calls_count: false,
+            punishment: None,
+            gzip: false,
+            latency: Duration::ZERO,
+            token_ttl_secs: 3600,
+            playlist_page_max: 100,
+            rotation: Rotation::Never,
+        }
+    }
+}
+
+/// A running sandbox; dropping it stops it.
+#[derive(Debug)]
+pub struct Sandbox {
+    world: Arc<World>,
+    server: server::Server,
+}
+
+/// Rolls the catalog and serves it on 127.0.0.1 until the [`Sandbox`] is dropped.
+///
+/// Needs a tokio runtime with time and I/O.
+///
+/// # Errors
+/// If the port is taken.
+pub async fn start(options: Options) -> io::Result<Sandbox> {
+    let listener = server::listen(options.port).await?;
+    let port = listener.local_addr()?.port();
+    let world = Arc::new(World::new(options, port));
+    let server = server::serve(listener, Arc::clone(&world));
+    Ok(Sandbox { world, server })
+}
+
+impl Sandbox {
+    /// Where the Web API is: `http://127.0.0.1:PORT/v1`.
+    pub fn api_url(&self) -> String {
+        self.world.api_url.clone()
+    }
+
+    /// Where the accounts service is: `http://127.0.0.1:PORT`.
+    pub fn accounts_url(&self) -> String {
+        self.world.accounts_url.clone()
+    }
+
+    /// What was asked so far, in order of answering; controls under `/_sandbox` are left out.
+    pub fn log(&self) -> Vec<Seen> {
+        self.world.log.all()
+    }
+
+    /// Forgets what was asked.
+    pub fn clear_log(&self) {
+        self.world.log.clear();
+    }
+
+    /// Arranges for something to go wrong. Faults are tried in the order in which they came.
+    pub fn inject(&self, fault: Fault) {
+        self.world.faults.add(fault);
+    }
+
+    /// Lets everything go well again.
+    pub fn clear_faults(&self) {
+        self.world.faults.clear();
+    }
+
+    /// Changes the limits from now on, as Spotify may without notice.
+    pub fn allow(&self, allowance: Allowance) {
+        hold(&self.world.limits).allow(allowance);
+    }
+
+    /// Moves the sandbox's clock forward: tokens expire, windows roll on.
+    pub fn advance(&self, by: Duration) {
+        self.world.clock.advance(by);
+    }
+
+    /// Sets how far the sandbox's clock is from the real one.
+    pub fn set_now_offset(&self, offset_ms: i64) {
+        self.world.clock.set_offset_ms(offset_ms);
+    }
+
+    /// Ends every access token at once, as an incident would: the next call gets 401.
+    pub fn revoke_access_tokens(&self) {
+        hold(&self.world.accounts).revoke_access_tokens();
+    }
+
+    /// Says what the next people at `/authorize` do.
+    pub fn consent(&self, consent: Consent) {
+        hold(&self.world.accounts).set_consent(consent);
+    }
+
+    /// Signs a user in without a browser, as the plain code flow would (a client with a secret) or
+    /// as PKCE would (a public one).
+    pub fn sign_in(&self, user: &str, scopes: &[&str], pkce: bool) -> SignedIn {
+        let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        let now_ms = self.world.clock.now_ms();
+        hold(&self.world.accounts).sign_in(user, scopes, pkce, now_ms)
+    }
+
+    /// Takes a user's consent back, as the user can on Spotify's page of apps.
+    pub fn revoke_grants_of(&self, user: &str) {
+        hold(&self.world.accounts).revoke_grants_of(user);
+    }
+
+    /// The truth behind the answers, to be read and edited.
+    pub fn catalog(&self) -> Catalog<'_> {
+        Catalog { world: &self.world }
+    }
+
+    /// Stops serving; open connections are cut.
+    pub async fn shutdown(self) {
+        self.server.stop().await;
+    }
+}
+
+/// The truth behind the answers.
+#[derive(Debug)]
+pub struct Catalog<'a> {
+    world: &'a World,
+}
+
+impl Catalog<'_> {
+    /// Every row of a playlist as it is now; nothing if there is no such playlist.
+    pub fn playlist_rows(&self, id: &str) -> Option<Vec<TrueRow>> {
+        self.world.true_rows(id)
+    }
+
+    /// The ids that other lists hold, in order: `kind` is `albums`, `artists`, `shows`, `audiobooks`
+    /// or `users`, as in `/_sandbox/truth/{kind}/{id}`.
+    pub fn truth_of(&self, kind: &str, id: &str) -> Option<serde_json::Value> {
+        catalog::truth_of(&self.world.music, kind, id)
+    }
+
+    /// The playlist's snapshot id as it is now.
+    pub fn snapshot_id(&self, id: &str) -> Option<String> {
+        Some(hold(&self.world.playlists).get(id)?.snapshot_id())
+    }
+
+    /// Ids of all playlists, the known ones first.
+    pub fn playlist_ids(&self) -> Vec<String> {
+        let playlists = hold(&self.world.playlists);
+        playlists.iter().map(|list| list.id.clone()).collect()
+    }
+
+    /// Ids worth trying, by kind, as `/_sandbox/ids` has them.
+    pub fn ids(&self) -> serde_json::Value {
+        self.world.ids()
+    }
+
+    /// Changes a playlist, now or when a page of it has been served.
+    ///
+    /// # Errors
+    /// If the edit names something that doesn't exist.
+    pub fn edit(&self, edit: Edit) -> Result<(), EditRefused> {
+        self.world.edit(edit)
+    }
+}
+
+/// Takes a lock, also after a panic elsewhere: the sandbox has no state worth dying for.
+fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,153 @@
+//! The `fields` filter of playlists: `total,next,items(added_at,track(name,!album))`.
+//!
+//! Dots and parentheses both go one level down, lists are gone through as if they weren't there,
+//! and `!` keeps everything but what it names. A name that nothing has yields nothing: asking for
+//! `item` and `track` at once gives whichever the class has.
+
+use serde_json::{Map, Value};
+
+/// A parsed filter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Fields {
+    keep: Vec<(String, Fields)>,
+    drop: Vec<String>,
+}
+
+impl Fields {
+    /// Reads a filter.
+    ///
+    /// # Errors
+    /// If parentheses don't match or a name is missing.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let mut rest = text;
+        let fields = Self::list(&mut rest)?;
+        match rest {
+            "" => Ok(fields),
+            rest => Err(format!("Invalid fields parameter at \"{rest}\"")),
+        }
+    }
+
+    fn list(rest: &mut &str) -> Result<Self, String> {
+        let mut fields = Self::default();
+        loop {
+            if let Some(after) = rest.strip_prefix('!') {
+                *rest = after;
+                fields.drop.push(name(rest)?);
+            } else {
+                let (name, inner) = Self::term(rest)?;
+                match fields.keep.iter_mut().find(|(known, _)| *known == name) {
+                    Some((_, known)) => known.merge(inner),
+                    None => fields.keep.push((name, inner)),
+                }
+            }
+            match rest.strip_prefix(',') {
+                Some(after) => *rest = after,
+                None => return Ok(fields),
+            }
+        }
+    }
+
+    fn term(rest: &mut &str) -> Result<(String, Self), String> {
+        let name = name(rest)?;
+        if let Some(after) = rest.strip_prefix('.') {
+            *rest = after;
+            let (inner_name, inner) = Self::term(rest)?;
+            return Ok((
+                name,
+                Self {
+                    keep: vec![(inner_name, inner)],
+                    drop: Vec::new(),
+                },
+            ));
+        }
+        let Some(after) = rest.strip_prefix('(') else {
+            return Ok((name, Self::default()));
+        };
+        *rest = after;
+        let inner = Self::list(rest)?;
+        *rest = rest
+            .strip_prefix(')')
+            .ok_or_else(|| "Invalid fields parameter: a parenthesis is open".to_owned())?;
+        Ok((name, inner))
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.keep.extend(other.keep);
+        self.drop.extend(other.drop);
+    }
+
+    /// What is left of a value.
+    pub(crate) fn apply(&self, value: Value) -> Value {
+        match value {
+            Value::Array(items) => items.into_iter().map(|item| self.apply(item)).collect(),
+            Value::Object(mut object) => {
+                object.retain(|key, _| !self.drop.contains(key));
+                if self.keep.is_empty() {
+                    return Value::Object(object);
+                }
+                let kept = self.keep.iter().filter_map(|(key, inner)| {
+                    Some((key.clone(), inner.apply(object.remove(key)?)))
+                });
+                Value::Object(kept.collect::<Map<_, _>>())
+            }
+            plain => plain,
+        }
+    }
+}
+
+fn name(rest: &mut &str) -> Result<String, String> {
+    let end = rest.find([',', '.', '(', ')', '!']).unwrap_or(rest.len());
+    let (name, after) = rest.split_at(end);
+    *rest = after;
+    match name.trim() {
+        "" => Err("Invalid fields parameter: a name is missing".to_owned()),
+        name => Ok(name.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn filtered(fields: &str) -> Value {
+        let value = json!({
+            "total": 2, "next": null, "name": "x",
+            "items": [
+                {"added_at": "a", "added_by": {"id": "u", "uri": "v"}, "item": {"name": "n", "album": {"id": 1}}},
+                {"added_at": "b", "added_by": null, "item": null},
+            ],
+        });
+        Fields::parse(fields).unwrap().apply(value)
+    }
+
+    #[test]
+    fn names_dots_and_parentheses_pick_what_they_name() {
+        assert_eq!(filtered("total,next"), json!({"total": 2, "next": null}));
+        assert_eq!(
+            filtered("items(added_by.id,item(name))"),
+            json!({"items": [{"added_by": {"id": "u"}, "item": {"name": "n"}}, {"added_by": null, "item": null}]})
+        );
+        assert_eq!(
+            filtered("items.added_at"),
+            json!({"items": [{"added_at": "a"}, {"added_at": "b"}]})
+        );
+        assert_eq!(filtered("nothing"), json!({}));
+    }
+
+    #[test]
+    fn a_bang_keeps_all_but_what_it_names() {
+        assert_eq!(
+            filtered("items(item(!album),!added_by)"),
+            json!({"items": [{"item": {"name": "n"}}, {"item": null}]})
+        );
+        assert_eq!(filtered("!items,!name"), json!({"total": 2, "next": null}));
+    }
+
+    #[test]
+    fn a_filter_that_does_not_parse_is_refused() {
+        for bad in ["items(", "items(a", "a)", ",", "a,,b", "items()"] {
+            assert!(Fields::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The Web API's front door: token, limits, app class, and then the endpoint.
+//!
+//! Requests meet the same checks in the same order as at Spotify: 401 before 429 before 403 before
+//! 400 and 404. The endpoints are in files by subject.
+
+mod browse;
+mod call;
+mod control;
+mod me;
+mod music;
+mod playlists;
+mod plays;
+mod search;
+mod spoken;
+
+pub(crate) use call::{Ask, COUNTRY, Call};
+pub(crate) use control::control;
+
+use super::answer::{Answer, forbidden, refuse, refuse_because};
+use super::limits::Refusal;
+use super::world::{Served, World};
+use super::{hold, known};
+
+/// Whether a path belongs to the Web API.
+pub(crate) fn is_api(path: &str) -> bool {
+    path.starts_with("/v1/")
+}
+
+/// The shape of an endpoint: what daily quotas are counted by.
+pub(crate) fn family(path: &str) -> String {
+    let Some(rest) = path.strip_prefix("/v1") else {
+        return path.to_owned();
+    };
+    let mut segments: Vec<&str> = rest.split('/').collect();
+    let id = match segments.get(1) {
+        Some(&("me" | "search" | "markets" | "recommendations")) => None,
+        Some(&"browse") => Some(3),
+        _ => Some(2),
+    };
+    if let Some(segment) = id.and_then(|id| segments.get_mut(id)) {
+        *segment = "{id}";
+    }
+    segments.join("/")
+}
+
+/// Answers a call of the Web API.
+pub(crate) fn api(world: &World, call: &Call) -> Served {
+    let now_ms = world.clock.now_ms();
+    if let Some(header) = &call.authorization
+        && call.bearer().is_none()
+        && !header.is_empty()
+    {
+        return refuse(400, "Only valid bearer authentication supported").into();
+    }
+    let caller = match hold(&world.accounts).caller(call.bearer(), now_ms) {
+        Ok(caller) => caller,
+        Err(refusal) => return refusal.into(),
+    };
+    let on_behalf_of = Some(caller.user.clone().unwrap_or_else(|| "app".to_owned()));
+    let admitted = hold(&world.limits).admit(&family(&call.path), now_ms);
+    let answer = match admitted {
+        Err(refusal) => too_many(refusal),
+        Ok(()) if !world.extended() && caller.user.as_deref() == Some(known::CURATOR) => {
+            refuse(403, "User not registered in the Developer Dashboard")
+        }
+        Ok(()) => Ask::new(world, call, &caller)
+            .and_then(|ask| endpoint(&ask))
+            .unwrap_or_else(|it| it),
+    };
+    Served {
+        on_behalf_of,
+        ..answer.into()
+    }
+}
+
+fn too_many(refusal: Refusal) -> Answer {
+    let answer = if refusal.quota {
+        refuse_because(429, "Too many requests", Some("QUOTA_EXCEEDED"))
+    } else {
+        refuse(429, "API rate limit exceeded")
+    };
+    answer.header("retry-after", refusal.retry_after_secs.to_string())
+}
+
+fn endpoint(ask: &Ask<'_>) -> Result<Answer, Answer> {
+    let segments: Vec<&str> = ask.call.path["/v1/".len()..].split('/').collect();
+    if ask.call.method != "GET" {
+        return Err(refuse(405, "The sandbox only answers GET here"));
+    }
+    if !ask.view.extended && removed(&segments) {
+        return Err(forbidden());
+    }
+    match segments.as_slice() {
+        ["albums"] => music::albums(ask),
+        ["albums", id] => music::album(ask, id),
+        ["albums", id, "tracks"] => music::album_tracks(ask, id),
+        ["artists"] => music::artists(ask),
+        ["artists", id] => music::artist(ask, id),
+        ["artists", id, "albums"] => music::artist_albums(ask, id),
+        ["artists", id, "top-tracks"] => music::top_tracks(ask, id),
+        ["tracks"] => music::tracks(ask),
+        ["tracks", id] => music::track(ask, id),
+        ["shows"] => spoken::shows(ask),
+        ["shows", id] => spoken::show(ask, id),
+        ["shows", id, "episodes"] => spoken::show_episodes(ask, id),
+        ["episodes"] => spoken::episodes(ask),
+        ["episodes", id] => spoken::episode(ask, id),
+        ["audiobooks"] => spoken::audiobooks(ask),
+        ["audiobooks", id] => spoken::audiobook(ask, id),
+        ["audiobooks", id, "chapters"] => spoken::audiobook_chapters(ask, id),
+        ["chapters"] => spoken::chapters(ask),
+        ["chapters", id] => spoken::chapter(ask, id),
+        ["playlists", id] => playlists::playlist(ask, id),
+        ["playlists", id, "items"] => playlists::items(ask, id, 20, 50),
+        ["playlists", id, "tracks"] => {
+            let most = ask.world.options.playlist_page_max;
+            playlists::items(ask, id, most, most)
+        }
+        ["playlists", id, "images"] => playlists::images(ask, id),
+        ["users", id] => playlists::user(ask, id),
+        ["users", id, "playlists"] => playlists::user_playlists(ask, id),
+        ["browse", "new-releases"] => browse::new_releases(ask),
+        ["browse", "categories"] => browse::categories(ask),
+        ["browse", "categories", id] => browse::category(ask, id),
+        ["markets"] => Ok(browse::markets()),
+        ["search"] => search::search(ask),
+        ["me", rest @ ..] => me::me(ask, rest),
+        ["playlists", id, "followers", "contains"] => me::follows_playlist(ask, id),
+        // Since November 2024 only apps that had these before have them; the sandbox's had not.
+        ["artists", _, "related-artists"]
+        | ["browse", "featured-playlists"]
+        | ["browse", "categories", _, "playlists"]
+        | ["recommendations", ..]
+        | ["audio-features" | "audio-analysis", ..] => Err(forbidden()),
+        _ => Err(refuse(404, "Service not found")),
+    }
+}
+
+/// What Development Mode lost in February 2026.
+fn removed(segments: &[&str]) -> bool {
+    matches!(
+        segments,
+        ["albums"
+            | "artists"
+            | "tracks"
+            | "shows"
+            | "episodes"
+            | "audiobooks"
+            | "chapters"
+            | "markets"]
+            | ["playlists", _, "tracks"]
+            | ["playlists", _, "followers", "contains"]
+            | ["users", ..]
+            | ["artists", _, "top-tracks"]
+            | ["browse", ..]
+            | [
+                "me",
+                "tracks" | "albums" | "shows" | "episodes" | "audiobooks" | "following",
+                "contains"
+            ]
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_family_is_the_path_without_ids() {
+        for (path, shape) in [
+            ("/v1/playlists/abc/items", "/playlists/{id}/items"),
+            ("/v1/albums", "/albums"),
+            ("/v1/albums/abc", "/albums/{id}"),
+            ("/v1/me/tracks", "/me/tracks"),
+            ("/v1/browse/categories/abc", "/browse/categories/{id}"),
+            ("/v1/browse/new-releases", "/browse/new-releases"),
+            ("/v1/search", "/search"),
+            ("/api/token", "/api/token"),
+        ] {
+            assert_eq!(family(path), shape);
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! One call over all its attempts: sends, asks [`retry::decide`], and does what it says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use url::Url;
+
+use super::auth::{self, NoToken, Token};
+use super::client::Inner;
+use super::error::{ApiError, Deferral, Scope};
+use super::family::Family;
+use super::refusal::Refusal;
+use super::request::{Answer, Request, Unusable};
+use super::said::{Said, looks_like_json};
+use crate::http::gate::{Deferred, Shut, Why};
+use crate::http::jitter;
+use crate::http::retry::{self, GiveUp, Outcome, Tried, Verdict};
+use crate::http::retry_after::{self, RetryAfter};
+use crate::http::transport::{Incoming, Outgoing, TransportError};
+use crate::state::{Reach, Reason, Refused};
+
+/// One call, over all its attempts.
+pub(super) struct Call<'a> {
+    api: &'a Inner,
+    request: &'a Request,
+    url: Url,
+    attempt: u32,
+    renewed: bool,
+    refused_token: Option<u64>,
+}
+
+/// How an attempt ended, with the words for a person.
+struct Ended<T> {
+    outcome: Outcome,
+    done: Option<T>,
+    words: String,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn new(api: &'a Inner, request: &'a Request, url: Url) -> Call<'a> {
+        Call {
+            api,
+            request,
+            url,
+            attempt: 1,
+            renewed: false,
+            refused_token: None,
+        }
+    }
+}
+
+impl Call<'_> {
+    /// Sends it once and does what the decision says. `None`: send it again.
+    pub(super) async fn once<T>(
+        &mut self,
+        check: &impl Fn(&Answer) -> Result<T, Unusable>,
+    ) -> Result<Option<T>, ApiError> {
+        let family = self.request.family;
+        let gate = &self.api.gate;
+        let Some(token) = self.token().await? else {
+            return Ok(None);
+        };
+        let pass = gate
+            .enter(family)
+            .await
+            .map_err(|shut| shut_error(shut, family))?;
+        let sent = self.api.transport.send(Outgoing {
+            url: self.url.clone(),
+            route: family.as_str(),
+            authorization: &token.header,
+            etag: self.request.etag.as_deref(),
+            form: None,
+        });
+        let sent = sent.await;
+        let ended = match &sent {
+            Ok(incoming) => self.read(incoming, &token, check),
+            Err(error) => Ended {
+                outcome: match error {
+                    TransportError::Certificate { .. } => Outcome::Certificate,
+                    TransportError::TooLarge { .. } | TransportError::BrokenOff { .. } => {
+                        Outcome::Unusable
+                    }
+                    _ => Outcome::Lost,
+                },
+                done: None,
+                words: match error {
+                    TransportError::Certificate { detail, .. } => detail.clone(),
+                    error => error.to_string(),
+                },
+            },
+        };
+        let (unsaid, refused) = gate.refusals(family);
+        let verdict = retry::decide(
+            ended.outcome,
+            &Tried {
+                attempt: self.attempt,
+                renewed: self.renewed,
+                budget: gate.may_retry(),
+                unsaid,
+                refused,
+                jitter: jitter::unit(),
+            },
+            &self.api.rules,
+        );
+        let status = sent.as_ref().map(|incoming| incoming.status).ok();
+        tracing::debug!(%family, status, attempt = self.attempt, ?verdict, "call");
+        // The deadline is written before the permit goes back, so that nobody slips through.
+        if let Verdict::Park {
+            reach,
+            wait,
+            reason,
+        } = verdict
+        {
+            self.hold_back(&ended, (reach, wait, reason))?;
+        }
+        match status {
+            Some(status) => pass.answered(status, matches!(verdict, Verdict::Park { .. }))?,
+            None if ended.outcome == Outcome::Lost => pass.lost()?,
+            None => pass.spoilt()?,
+        }
+        self.act(verdict, ended, status, &token).await
+    }
+
+    async fn act<T>(
+        &mut self,
+        verdict: Verdict,
+        ended: Ended<T>,
+        status: Option<u16>,
+        token: &Token,
+    ) -> Result<Option<T>, ApiError> {
+        let family = self.request.family;
+        match verdict {
+            Verdict::Done => Ok(ended.done),
+            Verdict::Park { .. } => Ok(None),
+            Verdict::RefreshToken => {
+                self.renewed = true;
+                self.refused_token = Some(token.generation);
+                Ok(None)
+            }
+            Verdict::Again { after } => {
+                let gate = &self.api.gate;
+                gate.retried();
+                self.api
+                    .observer
+                    .retrying(family, self.attempt, &ended.words, after);
+                self.attempt += 1;
+                let slept = gate.halt().sleep(gate.clock(), after).await;
+                slept.map_err(|_| ApiError::Stopped)?;
+                Ok(None)
+            }
+            Verdict::GiveUp(why) => Err(self.gave_up(why, &ended, status)),
+        }
+    }
+
+    /// A token: in hand, or fetched once nothing forbids to send something.
+    async fn token(&mut self) -> Result<Option<Arc<Token>>, ApiError> {
+        let Inner { token, gate, .. } = self.api;
+        if let Some(token) = token.in_hand(self.refused_token) {
+            return Ok(Some(token));
+        }
+        let family = self.request.family;
+        gate.clear(family)
+            .await
+            .map_err(|shut| shut_error(shut, family))?;
+        let fetched = gate.halt().or(token.get(self.refused_token)).await;
+        match fetched.map_err(|_| ApiError::Stopped)? {
+            Ok(token) => Ok(Some(token)),
+            Err(NoToken::Error(error)) => Err(error),
+            Err(NoToken::Refused { retry_after, words }) => {
+                let (unsaid, refused) = gate.refusals(family);
+                let outcome = Outcome::Answered {
+                    status: 429,
+                    retry_after,
+                    quota: false,
+                    conditional: false,
+                };
+                let tried = Tried {
+                    attempt: self.attempt,
+                    renewed: self.renewed,
+                    budget: true,
+                    unsaid,
+                    refused,
+                    jitter: jitter::unit(),
+                };
+                let ended = Ended::<()> {
+                    outcome,
+                    done: None,
+                    words: format!("POST token: {words}"),
+                };
+                if let Verdict::Park { wait, reason, .. } =
+                    retry::decide(outcome, &tried, &self.api.rules)
+                {
+                    self.hold_back(&ended, (Reach::Client, wait, reason))?;
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    fn hold_back<T>(
+        &self,
+        ended: &Ended<T>,
+        (reach, wait, reason): (Reach, Duration, Reason),
+    ) -> Result<(), ApiError> {
+        let said = !matches!(
+            ended.outcome,
+            Outcome::Answered {
+                retry_after: RetryAfter::Nothing,
+                ..
+            }
+        );
+        if let Outcome::Answered {
+            retry_after: RetryAfter::Absurd,
+            ..
+        } = ended.outcome
+        {
+            self.api
+                .observer
+                .warned("Spotify asks for a wait of more than seven days; a day is kept");
+        }
+        tracing::warn!(family = %self.request.family, ?reach, ?wait, words = ended.words, "refused");
+        let refused = Refused {
+            reach,
+            wait,
+            reason,
+            evidence: &ended.words,
+        };
+        Ok(self.api.gate.refuse(self.request.family, refused, said)?)
+    }
+
+    fn read<T>(
+        &self,
+        incoming: &Incoming,
+        token: &Token,
+        check: &impl Fn(&Answer) -> Result<T, Unusable>,
+    ) -> Ended<T> {
+        let conditional = self.request.etag.is_some();
+        let status = incoming.status;
+        if status == 200 || (status == 304 && conditional) {
+            let answer = Answer {
+                status,
+                body: incoming.body.clone(),
+                etag: incoming.etag.clone(),
+            };
+            let checked = match looks_like_json(&answer) {
+                Ok(()) => check(&answer),
+                Err(unusable) => Err(unusable),
+            };
+            if let Err(unusable) = checked {
+                return Ended {
+                    outcome: Outcome::Unusable,
+                    done: None,
+                    words: unusable.what,
+                };
+            }
+            return Ended {
+                outcome: answered(incoming, false, conditional, self.api),
+                done: checked.ok(),
+                words: String::new(),
+            };
+        }
+        let said = Said::read(incoming, &token.header);
+        Ended {
+            outcome: answered(incoming, said.quota, conditional, self.api),
+            done: None,
+            words: said.words,
+        }
+    }
+
+    fn gave_up<T>(&self, why: GiveUp, ended: &Ended<T>, status: Option<u16>) -> ApiError {
+        let family = self.request.family;
+        let message = ended.words.clone();
+        let attempts = self.attempt;
+        match (why, ended.outcome) {
+            (GiveUp::Certificate, _) => auth::certificate(self.api.gate.clock(), &message),
+            (GiveUp::Unauthorized, _) => ApiError::Credentials {
+                variable: "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET",
+                message,
+            },
+            (GiveUp::Attempts, Outcome::Unusable) => ApiError::Unusable {
+                family,
+                what: message,
+                attempts,
+            },
+            (GiveUp::Attempts, _) => ApiError::Unreachable {
+                what: message,
+                attempts,
+            },
+            (GiveUp::Budget, _) => ApiError::Unreachable {
+                what: format!("the retries of this run are spent; last: {message}"),
+                attempts,
+            },
+            (GiveUp::Final, _) => match status.unwrap_or(0) {
+                400 | 422 => ApiError::BadRequest { family, message },
+                403 => ApiError::Refused {
+                    family,
+                    kind: Refusal::of(self.request, &message),
+                    message,
+                },
+                404 => ApiError::NotFound { family, message },
+                410 => ApiError::Gone { family, message },
+                status => ApiError::Unexpected {
+                    family,
+                    status,
+                    message,
+                },
+            },
+        }
+    }
+}
+
+fn answered(incoming: &Incoming, quota: bool, conditional: bool, api: &Inner) -> Outcome {
+    Outcome::Answered {
+        status: incoming.status,
+        retry_after: retry_after::read(
+            incoming.retry_after.as_deref(),
+            incoming.date.as_deref(),
+            api.gate.clock().now().wall,
+        ),
+        quota,
+        conditional,
+    }
+}
+
+/// A shut gate, as a caller of the API sees it.
+pub(super) fn shut_error(shut: Shut, family: Family) -> ApiError {
+    let Deferred {
+        not_before,
+        reach,
+        why,
+        words,
+    } = match shut {
+        Shut::Deferred(deferred) => deferred,
+        Shut::Stopped => return ApiError::Stopped,
+        Shut::State(error) => return error.into(),
+    };
+    let scope = match reach {
+        Reach::Client => Scope::Client,
+        Reach::Account => Scope::Account,
+        Reach::Family => Scope::Family(family),
+    };
+    ApiError::Deferred {
+        not_before,
+        why: match why {
+            Why::RateLimit => Deferral::RateLimit(scope),
+            Why::Quota => Deferral::Quota(scope),
+            Why::Budget => Deferral::Budget(scope),
+            Why::MaxCalls => Deferral::MaxCalls,
+            Why::Breaker => Deferral::Outage,
+        },
+        message: words,
+    }
+}

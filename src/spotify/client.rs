@@ -1,0 +1,211 @@
+//! One call to the Web API: from "I want this" to its bytes, or a typed reason.
+//!
+//! Before any request, also one for a token, the gate says whether something may be sent: during a
+//! ban a start costs no network at all. URLs are built from the configured base and a path that was
+//! checked; a bearer token has no other way out.
+
+use std::fmt;
+use std::sync::Arc;
+
+use url::Url;
+
+use super::auth::AppToken;
+use super::call::{Call, shut_error};
+use super::error::ApiError;
+use super::family::Family;
+use super::limits::check_base;
+pub use super::limits::{ApiConfig, Limits, Scales, ceilings};
+pub use super::request::{Answer, Bearer, Request, Unusable};
+use crate::http::clock::{Clock, SystemClock};
+use crate::http::gate::{Gate, GateRules};
+use crate::http::observer::Observer;
+use crate::http::retry::Rules;
+use crate::http::transport::Transport;
+use crate::state::{Identity, Learned, State};
+
+/// The API, for one run: clones share the gate, the token and the counts.
+#[derive(Clone)]
+pub struct Api(Arc<Inner>);
+
+pub(super) struct Inner {
+    base: Url,
+    pub(super) transport: Arc<Transport>,
+    pub(super) gate: Gate,
+    pub(super) token: AppToken,
+    pub(super) rules: Rules,
+    pub(super) observer: Arc<dyn Observer>,
+    learned: Learned,
+    who: Identity,
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Api({})", self.0.base)
+    }
+}
+
+impl Api {
+    /// An API for one run. Sends nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::Config`] for a base URL that is neither https nor on this machine.
+    pub fn new(
+        config: ApiConfig,
+        state: Arc<State>,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Api, ApiError> {
+        Api::with_clock(config, state, observer, Arc::new(SystemClock::new()))
+    }
+
+    /// The same, with the time from elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// As [`Api::new`].
+    pub fn with_clock(
+        config: ApiConfig,
+        state: Arc<State>,
+        observer: Arc<dyn Observer>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Api, ApiError> {
+        check_base("spotify.api_url", &config.api_url)?;
+        check_base("spotify.accounts_url", &config.accounts_url)?;
+        let ApiConfig { limits, scales, .. } = &config;
+        let hosts = [&config.api_url, &config.accounts_url];
+        let transport = Arc::new(Transport::new(scales.transport, &hosts));
+        let token = AppToken::new(
+            Arc::clone(&transport),
+            Arc::clone(&clock),
+            &config.accounts_url,
+            (&config.client_id, config.client_secret.as_ref()),
+            scales.token,
+        )?;
+        let who = Identity::new(&config.client_id, &config.account);
+        let rules = GateRules {
+            requests_per_second: limits.requests_per_second,
+            concurrency: limits.concurrency,
+            ceilings: ceilings(limits),
+            max_wait: limits.max_wait,
+            max_waits: scales.max_waits,
+            max_calls: limits.max_calls,
+            breaker: scales.breaker,
+        };
+        let learned = Learned::of(&state, &who);
+        let gate = Gate::new(state, who.clone(), rules, clock, Arc::clone(&observer));
+        Ok(Api(Arc::new(Inner {
+            base: config.api_url.clone(),
+            transport,
+            gate,
+            token,
+            rules: scales.retry,
+            observer,
+            learned,
+            who,
+        })))
+    }
+
+    /// Asks, and brings a body that at least looks like JSON.
+    ///
+    /// # Errors
+    ///
+    /// See [`ApiError`].
+    pub async fn get(&self, who: &Bearer, request: &Request) -> Result<Answer, ApiError> {
+        self.get_checked(who, request, |answer| Ok(answer.clone()))
+            .await
+    }
+
+    /// Asks, and brings what `check` makes of the answer. What it calls unusable is asked for
+    /// again, like a failure.
+    ///
+    /// # Errors
+    ///
+    /// See [`ApiError`].
+    pub async fn get_checked<T>(
+        &self,
+        who: &Bearer,
+        request: &Request,
+        check: impl Fn(&Answer) -> Result<T, Unusable>,
+    ) -> Result<T, ApiError> {
+        let Bearer::App = who;
+        let url = self.0.url(request)?;
+        let mut call = Call::new(&self.0, request, url);
+        loop {
+            if let Some(done) = call.once(&check).await? {
+                return Ok(done);
+            }
+        }
+    }
+
+    /// Whether something of this family may be sent now, without sending or waiting for it.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::Deferred`] with the time, [`ApiError::Stopped`], or [`ApiError::State`].
+    pub fn may_send(&self, family: Family) -> Result<(), ApiError> {
+        self.0
+            .gate
+            .may_send(family)
+            .map_err(|shut| shut_error(shut, family))
+    }
+
+    /// Goes on by the rates of another class of app, once that is found out.
+    pub fn go_by(&self, limits: &Limits) {
+        self.0.gate.go_by(limits.requests_per_second, limits.concurrency, ceilings(limits));
+    }
+
+    /// Calls sent in this run, retries included, tokens not.
+    pub fn calls(&self) -> u64 {
+        self.0.gate.calls()
+    }
+
+    /// Nothing more is sent and every wait ends; what is in flight may arrive.
+    pub fn stop(&self) {
+        self.0.gate.stop();
+    }
+
+    /// What was learned about this app.
+    pub fn learned(&self) -> &Learned {
+        &self.0.learned
+    }
+
+    /// Whose books these calls are in.
+    pub fn identity(&self) -> &Identity {
+        &self.0.who
+    }
+
+    /// The present, as the gate sees it.
+    pub fn now(&self) -> crate::state::Moment {
+        self.0.gate.clock().now()
+    }
+}
+
+impl Inner {
+    /// Builds the URL below the base; a path that would lead elsewhere is refused.
+    fn url(&self, request: &Request) -> Result<Url, ApiError> {
+        let path = &request.path;
+        let odd = |byte: u8| byte <= b' ' || byte >= 0x7f || b"?#\\".contains(&byte);
+        let steps_out = path.split('/').skip(1).any(|part| {
+            let part = part.to_ascii_lowercase().replace("%2e", ".");
+            part.is_empty() || part == "." || part == ".."
+        });
+        let base = self.base.as_str().trim_end_matches('/');
+        let built = Url::parse(&format!("{base}{path}"))
+            .ok()
+            .filter(|url| url.origin() == self.base.origin());
+        let (Some(mut url), false, true) = (
+            built,
+            path.bytes().any(odd) || steps_out,
+            path.starts_with('/'),
+        ) else {
+            return Err(ApiError::BadRequest {
+                family: request.family,
+                message: "the path of the request is not one of Spotify's".to_owned(),
+            });
+        };
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&request.query);
+        }
+        Ok(url)
+    }
+}

@@ -1,0 +1,220 @@
+//! Why a call did not bring what was asked for. Spotify's own words are kept in every kind.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use thiserror::Error;
+
+use super::family::Family;
+use super::refusal::Refusal;
+use crate::state::StateError;
+
+/// What came of a call instead of an answer.
+#[derive(Debug, Clone, Error)]
+pub enum ApiError {
+    /// 400 or 422: a parameter is wrong, e.g. `Invalid limit`.
+    #[error("{family}: Spotify refuses the request: {message}")]
+    BadRequest {
+        /// What was asked.
+        family: Family,
+        /// Spotify's words.
+        message: String,
+    },
+    /// 403.
+    #[error("{family}: forbidden, {kind}: {message}")]
+    Refused {
+        /// What was asked.
+        family: Family,
+        /// Which of the kinds of 403.
+        kind: Refusal,
+        /// Spotify's words.
+        message: String,
+    },
+    /// 404: unknown, private, or made by Spotify.
+    #[error("{family}: not found: {message}")]
+    NotFound {
+        /// What was asked.
+        family: Family,
+        /// Spotify's words.
+        message: String,
+    },
+    /// 410.
+    #[error("{family}: gone: {message}")]
+    Gone {
+        /// What was asked.
+        family: Family,
+        /// Spotify's words.
+        message: String,
+    },
+    /// A redirect or a status that nobody expects here. Not followed, not retried.
+    #[error("{family}: unexpected status {status}: {message}")]
+    Unexpected {
+        /// What was asked.
+        family: Family,
+        /// The status.
+        status: u16,
+        /// The server's words.
+        message: String,
+    },
+    /// Nothing more of this scope until then (exit 75).
+    #[error("{why} until {}: {message}", not_before.to_rfc3339_opts(SecondsFormat::Secs, true))]
+    Deferred {
+        /// The next call may go then.
+        not_before: DateTime<Utc>,
+        /// What is held back, and why.
+        why: Deferral,
+        /// Spotify's words, or our own count.
+        message: String,
+    },
+    /// A person must look at a credential (exit 77).
+    #[error("Spotify does not accept the credentials, look at {variable}: {message}")]
+    Credentials {
+        /// `SPOTIFY_CLIENT_ID` or `SPOTIFY_CLIENT_SECRET`.
+        variable: &'static str,
+        /// Spotify's words.
+        message: String,
+    },
+    /// The page stayed unusable: that list is partial (exit 3), the rest goes on.
+    #[error("{family}: {attempts} answers in a row were unusable: {what}")]
+    Unusable {
+        /// What was asked.
+        family: Family,
+        /// What was wrong with the last.
+        what: String,
+        /// How many.
+        attempts: u32,
+    },
+    /// No answer, and no retries left (exit 1).
+    #[error("Spotify cannot be reached, {attempts} attempts: {what}")]
+    Unreachable {
+        /// The last failure, or that the run's retries are spent.
+        what: String,
+        /// How often this call was sent.
+        attempts: u32,
+    },
+    /// The certificate is not accepted (exit 1, no retry).
+    #[error("{message}")]
+    Certificate {
+        /// What TLS says.
+        message: String,
+    },
+    /// The same, and the clock of this machine is older than this program (exit 1).
+    #[error("this machine's clock says {now}, which cannot be; {message}")]
+    ClockWrong {
+        /// What the clock says.
+        now: DateTime<Utc>,
+        /// What TLS says.
+        message: String,
+    },
+    /// The run was stopped (exit 75).
+    #[error("stopped")]
+    Stopped,
+    /// A setting cannot be used (exit 2).
+    #[error("{message}")]
+    Config {
+        /// Which and why.
+        message: String,
+    },
+    /// The call cannot be booked, so it was not sent (exit 74).
+    #[error("the call cannot be booked")]
+    State(#[source] Arc<StateError>),
+}
+
+impl From<StateError> for ApiError {
+    fn from(error: StateError) -> Self {
+        ApiError::State(Arc::new(error))
+    }
+}
+
+/// What a deferral holds back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// One family; others go on.
+    Family(Family),
+    /// Everything of this client id.
+    Client,
+    /// Everything of the developer account.
+    Account,
+}
+
+/// Why a scope is held back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Deferral {
+    /// Spotify asked for a longer wait than may be sat out.
+    RateLimit(Scope),
+    /// `QUOTA_EXCEEDED`.
+    Quota(Scope),
+    /// Our ceiling is reached; nothing was refused.
+    Budget(Scope),
+    /// The calls of this run are used.
+    MaxCalls,
+    /// Spotify has been down for long.
+    Outage,
+}
+
+impl Deferral {
+    /// The one family that is held back; `None`: everything is.
+    pub fn family(self) -> Option<Family> {
+        match self {
+            Deferral::RateLimit(Scope::Family(family))
+            | Deferral::Quota(Scope::Family(family))
+            | Deferral::Budget(Scope::Family(family)) => Some(family),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scope::Family(family) => write!(f, "calls to {family}"),
+            Scope::Client => f.write_str("calls of this client id"),
+            Scope::Account => f.write_str("calls of this account"),
+        }
+    }
+}
+
+impl fmt::Display for Deferral {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Deferral::RateLimit(scope) => write!(f, "Spotify holds {scope} back"),
+            Deferral::Quota(scope) => write!(f, "Spotify's quota for {scope} is spent"),
+            Deferral::Budget(scope) => write!(f, "the day's ceiling for {scope} is reached"),
+            Deferral::MaxCalls => f.write_str("the calls of this run are used"),
+            Deferral::Outage => f.write_str("Spotify does not answer; waiting"),
+        }
+    }
+}
+
+impl ApiError {
+    /// What a person can do, if there is something.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            ApiError::Credentials { variable, .. } => {
+                format!("compare {variable} with the app's page in Spotify's developer dashboard")
+            }
+            ApiError::Refused { kind, .. } => match kind {
+                Refusal::EndpointRemoved => {
+                    "Development Mode apps lost it in February 2026; `streams` shows what is left"
+                }
+                Refusal::NotYourPlaylist => {
+                    "sign its owner or a collaborator in: `auth login USER`"
+                }
+                Refusal::ScopeMissing => "sign in again: `auth login USER --replace`",
+                Refusal::NotAllowListed => {
+                    "add the user under User Management in Spotify's developer dashboard"
+                }
+                Refusal::PremiumLapsed => "the owner of the app must renew Premium",
+                Refusal::Unknown => return None,
+            }
+            .to_owned(),
+            ApiError::ClockWrong { .. } => "set the clock".to_owned(),
+            ApiError::Certificate { .. } => {
+                "a proxy that opens TLS needs its certificate in the system's store".to_owned()
+            }
+            ApiError::State(error) => return error.hint(),
+            _ => return None,
+        })
+    }
+}

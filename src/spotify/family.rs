@@ -1,0 +1,71 @@
+//! The endpoint families: for budgets and cool-downs, and as the name of a route in logs.
+//!
+//! Spotify counts quota in unpublished buckets. What was seen fits "one bucket a kind of route", so
+//! that is what a family is. A batch read belongs to the family of its single reads.
+
+pub use crate::http::family::Family;
+
+macro_rules! families {
+    ($($constant:ident $name:literal $what:literal;)*) => {
+        impl Family {
+            $(#[doc = $what] pub const $constant: Family = Family::new($name);)*
+
+            /// All families.
+            pub const ALL: &'static [Family] = &[$(Family::$constant),*];
+        }
+    };
+}
+
+families! {
+    PLAYLISTS "playlists" "`/playlists/{id}`";
+    PLAYLIST_ITEMS "playlist_items" "`/playlists/{id}/items`, `/playlists/{id}/tracks`";
+    ALBUMS "albums" "`/albums/{id}`, `/albums?ids`";
+    ALBUM_TRACKS "album_tracks" "`/albums/{id}/tracks`";
+    ARTISTS "artists" "`/artists/{id}`, `/artists?ids`";
+    ARTIST_ALBUMS "artist_albums" "`/artists/{id}/albums`";
+    ARTIST_TOP_TRACKS "artist_top_tracks" "`/artists/{id}/top-tracks`";
+    TRACKS "tracks" "`/tracks/{id}`, `/tracks?ids`";
+    SHOWS "shows" "`/shows/{id}`, `/shows?ids`";
+    SHOW_EPISODES "show_episodes" "`/shows/{id}/episodes`";
+    EPISODES "episodes" "`/episodes/{id}`, `/episodes?ids`";
+    AUDIOBOOKS "audiobooks" "`/audiobooks/{id}`, `/audiobooks?ids`";
+    AUDIOBOOK_CHAPTERS "audiobook_chapters" "`/audiobooks/{id}/chapters`";
+    CHAPTERS "chapters" "`/chapters/{id}`, `/chapters?ids`";
+    USERS "users" "`/users/{id}`";
+    USER_PLAYLISTS "user_playlists" "`/users/{id}/playlists`";
+    NEW_RELEASES "new_releases" "`/browse/new-releases`";
+    CATEGORIES "categories" "`/browse/categories`";
+    MARKETS "markets" "`/markets`";
+    SEARCH "search" "`/search`";
+    ME "me" "`/me`";
+    MY_PLAYLISTS "my_playlists" "`/me/playlists`";
+    SAVED_TRACKS "saved_tracks" "`/me/tracks`";
+    SAVED_ALBUMS "saved_albums" "`/me/albums`";
+    SAVED_SHOWS "saved_shows" "`/me/shows`";
+    SAVED_EPISODES "saved_episodes" "`/me/episodes`";
+    SAVED_AUDIOBOOKS "saved_audiobooks" "`/me/audiobooks`";
+    FOLLOWED_ARTISTS "followed_artists" "`/me/following`";
+    TOP_ARTISTS "top_artists" "`/me/top/artists`";
+    TOP_TRACKS "top_tracks" "`/me/top/tracks`";
+    RECENTLY_PLAYED "recently_played" "`/me/player/recently-played`";
+}
+
+impl Family {
+    /// The family of this name.
+    pub fn named(name: &str) -> Option<Family> {
+        Family::ALL.iter().copied().find(|it| it.as_str() == name)
+    }
+
+    /// Whether Development Mode apps lost all routes of the family in February 2026.
+    pub fn removed_in_development(self) -> bool {
+        [
+            Family::ARTIST_TOP_TRACKS,
+            Family::USERS,
+            Family::USER_PLAYLISTS,
+            Family::NEW_RELEASES,
+            Family::CATEGORIES,
+            Family::MARKETS,
+        ]
+        .contains(&self)
+    }
+}

@@ -1,0 +1,138 @@
+//! What an API is told: where it is, who we are, and how much may be asked.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::auth::TokenRules;
+use super::error::ApiError;
+use crate::http::breaker::BreakerRules;
+use crate::http::retry::Rules;
+use crate::http::transport::{TransportRules, is_loopback};
+use crate::state::Ceilings;
+
+/// How much may be asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Calls a second, over all processes of the client id; infinite: no limit.
+    pub requests_per_second: f64,
+    /// Calls in flight in this process.
+    pub concurrency: usize,
+    /// Of a rolling day, over the account. `None`: unlimited.
+    pub calls_per_day: Option<u32>,
+    /// Of a rolling day, for each family. `None`: unlimited.
+    pub calls_per_family: Option<u32>,
+    /// The share of both that is left untouched.
+    pub reserve: f64,
+    /// Longer waits end the run.
+    pub max_wait: Duration,
+    /// Calls of this run.
+    pub max_calls: Option<u64>,
+}
+
+impl Limits {
+    /// The defaults for an app in Development Mode, or whose class is not known.
+    pub fn development() -> Limits {
+        Limits {
+            requests_per_second: 2.0,
+            concurrency: 1,
+            calls_per_day: Some(1_000),
+            calls_per_family: Some(500),
+            reserve: 0.05,
+            max_wait: Duration::from_secs(600),
+            max_calls: None,
+        }
+    }
+
+    /// The defaults for an app with Extended Quota.
+    pub fn extended() -> Limits {
+        Limits {
+            requests_per_second: 5.0,
+            concurrency: 4,
+            calls_per_day: None,
+            calls_per_family: None,
+            ..Limits::development()
+        }
+    }
+}
+
+/// How long things take; tests shrink it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scales {
+    /// Of one request.
+    pub transport: TransportRules,
+    /// Of retries and waits.
+    pub retry: Rules,
+    /// Of the breaker.
+    pub breaker: BreakerRules,
+    /// Of the token.
+    pub token: TokenRules,
+    /// More waits than this in one run end it.
+    pub max_waits: Duration,
+}
+
+impl Default for Scales {
+    fn default() -> Self {
+        Scales {
+            transport: TransportRules::default(),
+            retry: Rules::default(),
+            breaker: BreakerRules::default(),
+            token: TokenRules::default(),
+            max_waits: Duration::from_secs(3_600),
+        }
+    }
+}
+
+/// All that an [`Api`](super::client::Api) needs to know.
+#[derive(Debug, Clone)]
+pub struct ApiConfig {
+    /// `https://api.spotify.com/v1`, or a sandbox on this machine.
+    pub api_url: Url,
+    /// `https://accounts.spotify.com`, or the same sandbox.
+    pub accounts_url: Url,
+    /// The app.
+    pub client_id: String,
+    /// Its secret. Without one there is no app token.
+    pub client_secret: Option<SecretString>,
+    /// Which developer account the app belongs to; the client id if nothing is known.
+    pub account: String,
+    /// How much may be asked.
+    pub limits: Limits,
+    /// How long things take.
+    pub scales: Scales,
+}
+
+/// The ceilings of the books for these limits.
+pub fn ceilings(limits: &Limits) -> Ceilings {
+    Ceilings {
+        per_day: limits.calls_per_day,
+        per_family: limits.calls_per_family,
+        reserve: limits.reserve,
+    }
+}
+
+/// Refuses a base URL over which a token would travel in the clear.
+pub(super) fn check_base(setting: &str, url: &Url) -> Result<(), ApiError> {
+    let refuse = |why: &str| {
+        Err(ApiError::Config {
+            message: format!("{setting}: {why}"),
+        })
+    };
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback(url) => {}
+        "http" => return refuse("plain http is for this machine only, use https"),
+        _ => return refuse("an https URL is expected"),
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return refuse("a host is missing");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return refuse("user names and passwords do not belong here");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return refuse("a query or fragment does not belong here");
+    }
+    Ok(())
+}

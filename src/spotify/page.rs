@@ -1,0 +1,148 @@
+//! A page as it came, checked and cut into its entries without reading them.
+//!
+//! The body stays one block of bytes; the entries are ranges of it, so that a page travels to the
+//! writing thread without a copy and is parsed there, once.
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::client::{Answer, Unusable};
+use super::wire::{Page, Playlist};
+
+/// Where in an answer the page stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wrapping {
+    /// The answer is the page.
+    Bare,
+    /// Under this key.
+    Key(&'static str),
+    /// Inside a playlist, under `items` or `tracks`.
+    InPlaylist,
+    /// A bare array under this key: everything at once.
+    Array(&'static str),
+}
+
+/// A page, with its entries still unread.
+#[derive(Debug, Clone, Default)]
+pub struct RawPage {
+    body: Bytes,
+    entries: Vec<Option<Range<usize>>>,
+    /// How many items the list has, by Spotify's word.
+    pub total: Option<i64>,
+    /// The offset as the server understood it.
+    pub offset: Option<i64>,
+    /// Whether Spotify says that more follows.
+    pub more: bool,
+    /// Cursor of the next page.
+    pub after: Option<String>,
+}
+
+impl RawPage {
+    /// How many entries were served, nulls counted.
+    pub fn served(&self) -> i64 {
+        i64::try_from(self.entries.len()).unwrap_or(i64::MAX)
+    }
+
+    /// The entries as JSON, nulls as `None`.
+    pub fn entries(&self) -> Vec<Option<&str>> {
+        // The whole body was found to be UTF-8, and each range is that of a JSON value in it.
+        let text = |range: &Range<usize>| std::str::from_utf8(&self.body[range.clone()]).ok();
+        self.entries.iter().map(|entry| entry.as_ref().and_then(text)).collect()
+    }
+
+    /// Reads the page out of an answer; `None` where a playlist came without its contents.
+    ///
+    /// # Errors
+    /// If the answer is not JSON of that shape.
+    pub fn read(answer: &Answer, wrapping: Wrapping) -> Result<Option<RawPage>, Unusable> {
+        let text = utf8(&answer.body)?;
+        match wrapping {
+            Wrapping::Bare => Ok(Some(cut(&answer.body, &json::<Page<'_>>(text)?)?)),
+            Wrapping::Key(key) => {
+                let mut keys: HashMap<&str, &RawValue> = json(text)?;
+                let inside = keys.remove(key).ok_or_else(|| Unusable::new(format!("the answer has no {key}")))?;
+                Ok(Some(cut(&answer.body, &json::<Page<'_>>(inside.get())?)?))
+            }
+            Wrapping::InPlaylist => match json::<Playlist<'_>>(text)?.contents() {
+                Some(page) if page.items.is_some() => Ok(Some(cut(&answer.body, page)?)),
+                _ => Ok(None),
+            },
+            Wrapping::Array(key) => {
+                let mut keys: HashMap<&str, &RawValue> = json(text)?;
+                let inside = keys.remove(key).ok_or_else(|| Unusable::new(format!("the answer has no {key}")))?;
+                let items: Vec<Option<&RawValue>> = json(inside.get())?;
+                let total = i64::try_from(items.len()).ok();
+                let entries = items.iter().map(|entry| entry.map(|raw| place(&answer.body, raw))).collect();
+                Ok(Some(RawPage { body: answer.body.clone(), entries, total, ..RawPage::default() }))
+            }
+        }
+    }
+}
+
+/// The text of a body.
+///
+/// # Errors
+/// If it is not UTF-8.
+pub fn utf8(body: &Bytes) -> Result<&str, Unusable> {
+    std::str::from_utf8(body).map_err(|e| Unusable::new(format!("the answer is not UTF-8: {e}")))
+}
+
+fn json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Unusable> {
+    serde_json::from_str(text).map_err(|e| Unusable::new(format!("the answer is not what Spotify documents: {e}")))
+}
+
+fn cut(body: &Bytes, page: &Page<'_>) -> Result<RawPage, Unusable> {
+    let items = page.items.as_ref().ok_or_else(|| Unusable::new("the page has no items"))?;
+    Ok(RawPage {
+        body: body.clone(),
+        entries: items.iter().map(|entry| entry.map(|raw| place(body, raw))).collect(),
+        total: page.total(),
+        offset: page.offset.value().map(|o| o.0),
+        more: page.has_next(),
+        after: page.cursors.as_ref().and_then(|c| c.after.value()).map(|after| after.to_string()),
+    })
+}
+
+/// Where in the body a value stands that was borrowed from it.
+fn place(body: &Bytes, raw: &RawValue) -> Range<usize> {
+    let text = raw.get();
+    let start = text.as_ptr() as usize - body.as_ptr() as usize;
+    start..start + text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(body: &'static str) -> Answer {
+        Answer { status: 200, body: Bytes::from_static(body.as_bytes()), etag: None }
+    }
+
+    #[test]
+    fn entries_are_cut_out_and_nulls_keep_their_place() {
+        let page = RawPage::read(&answer(r#"{"items":[{"a":1},null, "x"],"total":9,"next":"n","offset":0}"#), Wrapping::Bare);
+        let page = page.unwrap().unwrap();
+        assert_eq!(page.entries(), [Some(r#"{"a":1}"#), None, Some(r#""x""#)]);
+        assert_eq!((page.served(), page.total, page.more), (3, Some(9), true));
+    }
+
+    #[test]
+    fn a_playlist_with_both_names_gives_the_one_that_holds_entries() {
+        let both = answer(r#"{"id":"p","items":{"total":1,"items":[{}]},"tracks":{"href":"h","total":1}}"#);
+        assert_eq!(RawPage::read(&both, Wrapping::InPlaylist).unwrap().unwrap().served(), 1);
+        let old = answer(r#"{"id":"p","tracks":{"total":2,"items":[{},{}]},"items":{"href":"h","total":2}}"#);
+        assert_eq!(RawPage::read(&old, Wrapping::InPlaylist).unwrap().unwrap().served(), 2);
+        let neither = answer(r#"{"id":"p","name":"metadata only"}"#);
+        assert!(RawPage::read(&neither, Wrapping::InPlaylist).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_is_not_a_page_is_unusable() {
+        for body in ["", "<html>", "{}", "[]", r#"{"items":5}"#, r#"{"items":[1"#, "{\"items\":[\"\u{0}\"]}"] {
+            assert!(RawPage::read(&answer(body), Wrapping::Bare).is_err(), "{body}");
+        }
+    }
+}

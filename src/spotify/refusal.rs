@@ -1,0 +1,81 @@
+//! Tells the kinds of 403 apart, by Spotify's words and by what was asked for.
+//!
+//! Only the first kind says something about the app; taking another for it would teach us for
+//! weeks that a route does not exist. The words are few: `Forbidden` stands for a removed endpoint
+//! as well as for a foreign playlist, so there the route decides.
+
+use std::fmt;
+
+use super::client::Request;
+use super::family::Family;
+
+/// Why Spotify forbids a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// This app class does not have the endpoint.
+    EndpointRemoved,
+    /// Contents are for the owner and collaborators only.
+    NotYourPlaylist,
+    /// The grant lacks a scope.
+    ScopeMissing,
+    /// The user is not on the app's allow-list.
+    NotAllowListed,
+    /// The owner of the app has no Premium.
+    PremiumLapsed,
+    /// None of these, as far as we can tell.
+    Unknown,
+}
+
+impl Refusal {
+    /// Classifies a 403.
+    pub fn of(request: &Request, words: &str) -> Refusal {
+        let words = words.to_ascii_lowercase();
+        let says = |some: &[&str]| some.iter().any(|part| words.contains(part));
+        if says(&["premium"]) {
+            Refusal::PremiumLapsed
+        } else if says(&["scope"]) {
+            Refusal::ScopeMissing
+        } else if says(&[
+            "not registered",
+            "allowlist",
+            "allow-list",
+            "developer dashboard",
+        ]) {
+            Refusal::NotAllowListed
+        } else if request.family == Family::PLAYLIST_ITEMS {
+            // The old name of the route is gone for the restricted class, the new one is not.
+            if request.path.ends_with("/tracks") {
+                Refusal::EndpointRemoved
+            } else {
+                Refusal::NotYourPlaylist
+            }
+        } else if request.family == Family::PLAYLISTS {
+            Refusal::NotYourPlaylist
+        } else if request.family.removed_in_development() || request.is_batch() {
+            Refusal::EndpointRemoved
+        } else {
+            Refusal::Unknown
+        }
+    }
+
+    /// Whether a person has to do something at Spotify before the same call can succeed.
+    pub fn needs_a_person(self) -> bool {
+        matches!(
+            self,
+            Refusal::ScopeMissing | Refusal::NotAllowListed | Refusal::PremiumLapsed
+        )
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refusal::EndpointRemoved => "this class of app does not have the endpoint",
+            Refusal::NotYourPlaylist => "only the owner and collaborators may read this playlist",
+            Refusal::ScopeMissing => "the grant lacks a scope",
+            Refusal::NotAllowListed => "the user is not on the app's allow-list",
+            Refusal::PremiumLapsed => "the owner of the app has no active Premium",
+            Refusal::Unknown => "Spotify does not say why",
+        })
+    }
+}

@@ -1,0 +1,71 @@
+//! What an answer says without being understood: Spotify's words in a refusal, and whether a body
+//! can be JSON at all. Nothing is required of a refusal; proxies answer with HTML, or nothing.
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use super::auth::printable;
+use super::request::{Answer, Unusable};
+use crate::http::transport::Incoming;
+
+/// What a refusal says.
+pub(super) struct Said {
+    pub(super) words: String,
+    pub(super) quota: bool,
+}
+
+#[derive(Deserialize)]
+struct ErrorBody {
+    error: ErrorObject,
+}
+
+#[derive(Deserialize)]
+struct ErrorObject {
+    message: Option<String>,
+    reason: Option<String>,
+}
+
+impl Said {
+    /// Reads Spotify's error object; anything else is quoted, and nothing is required.
+    pub(super) fn read(incoming: &Incoming, authorization: &SecretString) -> Said {
+        let parsed: Option<ErrorBody> = serde_json::from_slice(&incoming.body).ok();
+        let reason = parsed.as_ref().and_then(|body| body.error.reason.clone());
+        let message = parsed
+            .and_then(|body| body.error.message)
+            .unwrap_or_else(|| match String::from_utf8_lossy(&incoming.body).trim() {
+                "" => "no words".to_owned(),
+                text if text.starts_with('<') => "an HTML page".to_owned(),
+                text => text.chars().take(300).collect(),
+            });
+        let mut words = format!("status {}, {message}", incoming.status);
+        if let Some(reason) = &reason {
+            words.push_str(&format!(" ({reason})"));
+        }
+        if let Some(header) = &incoming.retry_after {
+            words.push_str(&format!(", Retry-After: {header}"));
+        }
+        // A server that echoes headers must not put the token into our errors and books.
+        if let Some((_, token)) = authorization.expose_secret().split_once(' ') {
+            words = words.replace(token, "[token]");
+        }
+        Said {
+            words: printable(&words),
+            quota: incoming.status == 429 && reason.as_deref() == Some("QUOTA_EXCEEDED"),
+        }
+    }
+}
+
+/// A body that was cut or is a proxy's page is seen without parsing it.
+pub(super) fn looks_like_json(answer: &Answer) -> Result<(), Unusable> {
+    if answer.status == 304 {
+        return Ok(());
+    }
+    let body = answer.body.trim_ascii();
+    match (body.first(), body.last()) {
+        (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']')) => Ok(()),
+        (Some(b'<'), _) => Err(Unusable::new("an HTML page came instead of JSON")),
+        (None, _) => Err(Unusable::new("the answer is empty")),
+        (Some(b'{' | b'['), _) => Err(Unusable::new("the answer is cut short")),
+        _ => Err(Unusable::new("the answer is not JSON")),
+    }
+}

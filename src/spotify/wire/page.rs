@@ -1,0 +1,60 @@
+//! A page of a list: the part that all lists share, with each item still as it came.
+//!
+//! Items stay raw so that one broken item costs itself and not its page, and so that an item that
+//! was already read in this run is recognised by its bytes and not read again.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::field::{Field, Int, Text};
+
+/// A page, by offset or by cursor.
+#[derive(Debug, Deserialize)]
+pub struct Page<'a> {
+    /// The entries, nulls included; `None` where the answer has no such key.
+    #[serde(borrow, default)]
+    pub items: Option<Vec<Entry<'a>>>,
+    /// How many items the whole list has, by Spotify's word; wrong at times.
+    #[serde(default)]
+    pub total: Field<Int>,
+    /// The offset of this page as the server understood it.
+    #[serde(default)]
+    pub offset: Field<Int>,
+    /// Whether there is more; the address itself is never followed.
+    #[serde(borrow, default)]
+    pub next: Field<Text<'a>>,
+    /// Where the next page starts, for cursor lists.
+    #[serde(borrow, default)]
+    pub cursors: Option<Cursors<'a>>,
+}
+
+/// The cursors of a cursor list.
+#[derive(Debug, Deserialize)]
+pub struct Cursors<'a> {
+    /// Cursor of the next page.
+    #[serde(borrow, default)]
+    pub after: Field<Text<'a>>,
+    /// Cursor of the page before, in time.
+    #[serde(borrow, default)]
+    pub before: Field<Text<'a>>,
+}
+
+/// One entry of a page, unread; `None` is a null.
+pub type Entry<'a> = Option<&'a RawValue>;
+
+impl Page<'_> {
+    /// How many entries were served, nulls counted.
+    pub fn served(&self) -> usize {
+        self.items.as_ref().map_or(0, Vec::len)
+    }
+
+    /// Whether Spotify says that more follows.
+    pub fn has_next(&self) -> bool {
+        self.next.value().is_some_and(|next| !next.is_empty())
+    }
+
+    /// The announced total, if it is a sane number.
+    pub fn total(&self) -> Option<i64> {
+        self.total.value().map(|t| t.0).filter(|t| *t >= 0)
+    }
+}

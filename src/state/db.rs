@@ -1,0 +1,141 @@
+//! Opens the state database and runs transactions in it.
+//!
+//! WAL with `synchronous = NORMAL`: a power cut may lose the last bookings, never the file; a
+//! killed process loses nothing. Below SQLite 3.51.3 WAL can lose commits of two processes, so an
+//! older library is refused (ours is bundled; a distribution's patch could change that).
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use super::error::StateError;
+use super::private;
+use super::schema::{APPLICATION_ID, MIGRATIONS};
+
+/// Longest wait for another process's transaction; theirs take microseconds, so this is a hang.
+const BUSY: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(super) struct Db {
+    conn: Connection,
+    path: PathBuf,
+}
+
+impl Db {
+    /// Opens or creates the database. The caller holds the folder's lock.
+    pub(super) fn open(path: &Path) -> Result<Db, StateError> {
+        if rusqlite::version_number() < 3_051_003 {
+            return Err(StateError::OldSqlite {
+                version: rusqlite::version(),
+            });
+        }
+        // libsqlite3-sys is built to read `file:` names as URIs, whatever the flags say.
+        if path.as_os_str().as_encoded_bytes().starts_with(b"file:") {
+            return Err(StateError::FileUri {
+                path: path.to_owned(),
+            });
+        }
+        private::file(path)?;
+        for suffix in ["-wal", "-shm", "-journal"] {
+            let mut beside = path.as_os_str().to_owned();
+            beside.push(suffix);
+            private::existing_file(Path::new(&beside))?;
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(path, flags)
+            .map_err(StateError::sqlite("open the database", path))?;
+        conn.set_prepared_statement_cache_capacity(64);
+        let mut db = Db {
+            conn,
+            path: path.to_owned(),
+        };
+        db.prepare()?;
+        Ok(db)
+    }
+
+    fn prepare(&mut self) -> Result<(), StateError> {
+        let known = MIGRATIONS.len() as i64;
+        let (application, version, tables, damage) = self
+            .look()
+            .map_err(StateError::sqlite("read the header", &self.path))?;
+        let path = || self.path.clone();
+        if let Some(detail) = damage {
+            return Err(StateError::Damaged {
+                path: path(),
+                detail,
+            });
+        }
+        if application != APPLICATION_ID && (application != 0 || tables != 0) {
+            return Err(StateError::Foreign { path: path() });
+        }
+        if version > known {
+            return Err(StateError::Newer {
+                path: path(),
+                found: version,
+                known,
+            });
+        }
+        if version < known {
+            self.write("create the tables", |tx| {
+                let done: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
+                for script in MIGRATIONS.iter().skip(usize::try_from(done).unwrap_or(0)) {
+                    tx.execute_batch(script)?;
+                }
+                tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+                tx.pragma_update(None, "user_version", known)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Sets the connection up and reads what tells whose database this is.
+    fn look(&self) -> rusqlite::Result<(i64, i64, i64, Option<String>)> {
+        let conn = &self.conn;
+        conn.busy_timeout(BUSY)?;
+        conn.execute_batch(
+            "PRAGMA trusted_schema = OFF; PRAGMA mmap_size = 0; PRAGMA foreign_keys = ON;",
+        )?;
+        // Without it each binding of a time plans the statement anew, which costs more than it does.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        let number = |name| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        let application = number("application_id")?;
+        let version = number("user_version")?;
+        let tables = conn.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
+        let check: String = conn.query_row("PRAGMA quick_check(1)", (), |row| row.get(0))?;
+        if application == APPLICATION_ID || tables == 0 {
+            conn.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")?;
+        }
+        Ok((
+            application,
+            version,
+            tables,
+            (check != "ok").then_some(check),
+        ))
+    }
+
+    /// Runs one write transaction: all of it or nothing.
+    pub(super) fn write<T>(
+        &mut self,
+        action: &'static str,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StateError> {
+        let run = |conn: &mut Connection| {
+            let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = work(&tx)?;
+            tx.commit()?;
+            Ok(done)
+        };
+        run(&mut self.conn).map_err(StateError::sqlite(action, &self.path))
+    }
+
+    /// Reads from one snapshot.
+    pub(super) fn read<T>(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StateError> {
+        work(&self.conn).map_err(StateError::sqlite(action, &self.path))
+    }
+}

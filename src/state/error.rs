@@ -1,0 +1,181 @@
+//! What can be wrong with the state folder. All of it ends in exit 74: calls that cannot be
+//! booked are not made.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// Why the state cannot be used.
+#[derive(Debug, Error)]
+pub enum StateError {
+    /// Nothing says where the folder is.
+    #[error(
+        "no state folder: neither --state-dir nor state.dir, $STATE_DIRECTORY, $XDG_STATE_HOME or $HOME names one"
+    )]
+    NoFolder,
+    /// The operating system said no.
+    #[error("cannot {action} {path}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Group or others may read it.
+    #[error("{path} is open to other users (mode {mode:04o})")]
+    TooOpen {
+        /// The folder or file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+        /// The permission bits it should have.
+        wanted: u32,
+    },
+    /// It belongs to another user.
+    #[error("{path} belongs to user {owner}, this program runs as user {me}")]
+    NotOurs {
+        /// The folder or file.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// Who we are.
+        me: u32,
+    },
+    /// A link, a device or a folder where a plain file belongs.
+    #[error("{path} is not a plain {expected}")]
+    NotPlain {
+        /// What was found.
+        path: PathBuf,
+        /// `file` or `folder`.
+        expected: &'static str,
+    },
+    /// Locks and shared memory do not work there.
+    #[error("{path} lies on a network file system ({kind})")]
+    NetworkFileSystem {
+        /// The folder.
+        path: PathBuf,
+        /// What the file system calls itself.
+        kind: String,
+    },
+    /// SQLite would read such a name as a URI.
+    #[error("a path that begins with `file:` is not accepted: {path}")]
+    FileUri {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Another process holds the database.
+    #[error("{path} is locked by another process")]
+    Busy {
+        /// The database or folder.
+        path: PathBuf,
+    },
+    /// The disk is full.
+    #[error("the disk is full: {path} cannot be written")]
+    Full {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The database is damaged.
+    #[error("{path} is damaged ({detail})")]
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite found.
+        detail: String,
+    },
+    /// It is somebody else's database.
+    #[error("{path} is not a state database of cratedigger")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A newer version wrote it.
+    #[error("{path} was written by a newer cratedigger (schema {found}, this one knows {known})")]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// The SQLite below us has a bug that loses commits.
+    #[error("SQLite {version} can lose commits in WAL mode; 3.51.3 or newer is needed")]
+    OldSqlite {
+        /// What is linked.
+        version: &'static str,
+    },
+    /// Anything else that SQLite says.
+    #[error("cannot {action} in {path}")]
+    Sqlite {
+        /// What was tried.
+        action: &'static str,
+        /// The database.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+}
+
+impl StateError {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StateError {
+        let path = path.to_owned();
+        move |source| StateError::Io {
+            action,
+            path,
+            source,
+        }
+    }
+
+    /// Sorts what SQLite said into what a person can act on.
+    pub(crate) fn sqlite(
+        action: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(rusqlite::Error) -> StateError {
+        use rusqlite::ErrorCode;
+        let path = path.to_owned();
+        move |source| match source.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StateError::Busy { path },
+            Some(ErrorCode::DiskFull) => StateError::Full { path },
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StateError::Damaged {
+                path,
+                detail: source.to_string(),
+            },
+            _ => StateError::Sqlite {
+                action,
+                path,
+                source,
+            },
+        }
+    }
+
+    /// What a person can do about it, if there is something to say.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            StateError::TooOpen { path, wanted, .. } => {
+                format!("chmod {wanted:o} '{}'", path.display())
+            }
+            StateError::NotOurs { .. } => {
+                "run as that user, or name another folder with --state-dir".into()
+            }
+            StateError::NetworkFileSystem { .. } => {
+                "put it on a local disk: set state.dir or --state-dir (in a container, mount a \
+                 local volume); the CSV folder may stay where it is"
+                    .into()
+            }
+            StateError::Damaged { path, .. } | StateError::Foreign { path } => format!(
+                "it holds the calls of the last day and bans still in force, so nothing is sent \
+                 without it; move '{}' away if you know that neither matters",
+                path.display()
+            ),
+            StateError::Newer { .. } => "install the newer version again".into(),
+            StateError::Busy { .. } => "look for another cratedigger that hangs".into(),
+            StateError::Full { .. } => "free some space; what was committed is intact".into(),
+            StateError::NoFolder => "name one with --state-dir or state.dir".into(),
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,93 @@
+//! Refuses network file systems.
+//!
+//! WAL mode needs memory that all processes share and locks that work; over a network neither
+//! holds, and the damage shows weeks later. The numbers are those of linux/magic.h. FUSE is told
+//! apart by the name in the mount table, since local file systems use it too.
+
+use std::path::Path;
+
+use super::error::StateError;
+
+#[cfg(target_os = "linux")]
+const NETWORK: [(u32, &str); 12] = [
+    (0x0000_6969, "nfs"),
+    (0x0000_517B, "smb"),
+    (0xFF53_4D42, "cifs"),
+    (0xFE53_4D42, "smb3"),
+    (0x00C3_6400, "ceph"),
+    (0x5346_414F, "afs"),
+    (0x7375_7245, "coda"),
+    (0x0102_1997, "9p"),
+    (0x0BD0_0BD0, "lustre"),
+    (0x4750_4653, "gpfs"),
+    (0x1983_0326, "beegfs"),
+    (0x0000_564C, "ncp"),
+];
+
+#[cfg(target_os = "linux")]
+const FUSE: u32 = 0x6573_5546;
+
+#[cfg(target_os = "linux")]
+const NETWORK_FUSE: [&str; 9] = [
+    "fuse.sshfs",
+    "fuse.s3fs",
+    "fuse.rclone",
+    "fuse.glusterfs",
+    "fuse.davfs",
+    "fuse.gcsfuse",
+    "fuse.goofys",
+    "fuse.juicefs",
+    "fuse.moosefs",
+];
+
+/// Errs if the folder lies on a network file system.
+#[cfg(target_os = "linux")]
+pub(super) fn refuse_network(folder: &Path) -> Result<(), StateError> {
+    let refused = |kind: &str| StateError::NetworkFileSystem {
+        path: folder.to_owned(),
+        kind: kind.to_owned(),
+    };
+    let found = rustix::fs::statfs(folder)
+        .map_err(|errno| StateError::io("look at", folder)(errno.into()))?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the kernel's magic numbers have 32 bits"
+    )]
+    let magic = found.f_type as u32;
+    if let Some((_, kind)) = NETWORK.iter().find(|(number, _)| *number == magic) {
+        return Err(refused(kind));
+    }
+    if magic == FUSE
+        && let Some(kind) = mount_kind(folder)
+        && NETWORK_FUSE.contains(&kind.as_str())
+    {
+        return Err(refused(&kind));
+    }
+    Ok(())
+}
+
+/// What the mount table calls the file system below a path.
+#[cfg(target_os = "linux")]
+fn mount_kind(folder: &Path) -> Option<String> {
+    let folder = folder.canonicalize().ok()?;
+    let table = std::fs::read_to_string("/proc/self/mounts").ok()?;
+    table
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split(' ');
+            let (_, point, kind) = (fields.next()?, fields.next()?, fields.next()?);
+            let point = point.replace("\\040", " ");
+            folder
+                .starts_with(&point)
+                .then_some((point.len(), kind.to_owned()))
+        })
+        .max_by_key(|(length, _)| *length)
+        .map(|(_, kind)| kind)
+}
+
+/// Elsewhere we cannot tell.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn refuse_network(_folder: &Path) -> Result<(), StateError> {
+    Ok(())
+}

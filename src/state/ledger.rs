@@ -1,0 +1,315 @@
+//! The ledger: every call, booked before it is sent, and how many of the rolling day are left.
+//!
+//! Spotify counts over any 24 hours, not by the calendar, so the exact times are kept (three days
+//! of them, some 25 bytes each). Counting them for every call would cost more than sending it;
+//! the times of the last day are therefore kept in memory too, and each transaction only reads
+//! the rows that it has not seen, those of other processes included.
+//!
+//! Ceilings come from the settings. A refusal lowers them to what had been used, but at most by
+//! half, since another program may have eaten the rest; from then on they rise by a twentieth a
+//! day, and never again above the setting, nor to unlimited.
+
+use std::collections::VecDeque;
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OptionalExtension, params};
+use rustc_hash::FxHashMap;
+
+use super::cooldown::{Reach, Refused};
+use super::moment::{Moment, from_ms};
+use super::turn::{Ask, Identity};
+
+pub(super) const DAY_MS: i64 = 86_400_000;
+const KEPT_MS: i64 = 3 * DAY_MS;
+const PRUNE_EVERY: i64 = 1_024;
+/// The first ceiling learned where none was set: half of a Development Mode family's day.
+const FIRST_LEARNED: u32 = 250;
+const RISE_A_DAY: f64 = 1.05;
+
+/// A booked call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallId(pub(super) i64);
+
+/// How many calls a rolling day holds. `None` is unlimited.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Ceilings {
+    /// For the whole account.
+    pub per_day: Option<u32>,
+    /// For each endpoint family.
+    pub per_family: Option<u32>,
+    /// The share that is left untouched, 0 to 1.
+    pub reserve: f64,
+}
+
+/// The day's allowance is used up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spent {
+    /// [`Reach::Account`] or [`Reach::Family`].
+    pub reach: Reach,
+    /// Calls of the last 24 hours.
+    pub used: u32,
+    /// Calls that may be used, the reserve taken off.
+    pub usable: u32,
+    /// When the next call becomes free.
+    pub free_at: DateTime<Utc>,
+}
+
+/// The times of the last day's calls, by account.
+#[derive(Debug, Default)]
+pub(super) struct Windows(FxHashMap<String, Window>);
+
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    generation: i64,
+    last_id: i64,
+    all: VecDeque<i64>,
+    families: FxHashMap<String, VecDeque<i64>>,
+}
+
+impl Windows {
+    /// Drops what is in memory, after a failed transaction or a cancelled call.
+    pub(super) fn forget(&mut self) {
+        self.0.clear();
+    }
+
+    /// Reads the rows not yet seen and drops those older than a day.
+    pub(super) fn refresh(
+        &mut self,
+        tx: &Connection,
+        account: &str,
+        generation: i64,
+        now: Moment,
+    ) -> rusqlite::Result<&mut Window> {
+        let window = self.0.entry(account.to_owned()).or_default();
+        if window.generation != generation {
+            *window = Window {
+                generation,
+                ..Window::default()
+            };
+        }
+        let since = now.ms() - DAY_MS;
+        let mut rows = tx.prepare_cached(
+            "SELECT call_id, at_ms, family FROM calls JOIN scopes USING (scope_id)
+             WHERE call_id > ?1 AND account = ?2 AND at_ms > ?3 AND outcome >= 0
+             ORDER BY call_id",
+        )?;
+        let mut rows = rows.query(params![window.last_id, account, since])?;
+        while let Some(row) = rows.next()? {
+            let family = row.get_ref(2)?.as_str()?;
+            window.add(row.get(0)?, row.get(1)?, family);
+        }
+        window.drop_before(since);
+        Ok(window)
+    }
+}
+
+impl Window {
+    fn add(&mut self, id: i64, at_ms: i64, family: &str) {
+        self.last_id = self.last_id.max(id);
+        insert(&mut self.all, at_ms);
+        if let Some(times) = self.families.get_mut(family) {
+            insert(times, at_ms);
+        } else {
+            self.families.insert(family.to_owned(), [at_ms].into());
+        }
+    }
+
+    fn drop_before(&mut self, since: i64) {
+        for times in self.families.values_mut().chain([&mut self.all]) {
+            while times.front().is_some_and(|at| *at <= since) {
+                times.pop_front();
+            }
+        }
+    }
+
+    /// Calls of the account in the last day.
+    pub(super) fn all(&self) -> u32 {
+        count(Some(&self.all))
+    }
+
+    /// Calls of one family in the last day.
+    pub(super) fn family(&self, family: &str) -> u32 {
+        count(self.families.get(family))
+    }
+
+    fn spent(&self, reach: Reach, family: &str, usable: u32) -> Option<Spent> {
+        let times = match reach {
+            Reach::Family => self.families.get(family),
+            _ => Some(&self.all),
+        };
+        let used = count(times);
+        if used < usable {
+            return None;
+        }
+        // With nothing usable at all there is nothing to wait for: look again in a day.
+        let free = times.and_then(|times| times.get((used - usable) as usize));
+        Some(Spent {
+            reach,
+            used,
+            usable,
+            free_at: from_ms(free.map_or(i64::MAX, |at| at + DAY_MS)),
+        })
+    }
+
+    pub(super) fn families(&self) -> impl Iterator<Item = (&str, &VecDeque<i64>)> {
+        self.families
+            .iter()
+            .map(|(name, times)| (name.as_str(), times))
+    }
+
+    pub(super) fn times(&self) -> &VecDeque<i64> {
+        &self.all
+    }
+}
+
+fn count(times: Option<&VecDeque<i64>>) -> u32 {
+    times.map_or(0, |times| u32::try_from(times.len()).unwrap_or(u32::MAX))
+}
+
+/// Slots of several clients may interleave, so a time is put where it belongs, near the end.
+fn insert(times: &mut VecDeque<i64>, at_ms: i64) {
+    let place = times
+        .iter()
+        .rposition(|at| *at <= at_ms)
+        .map_or(0, |it| it + 1);
+    times.insert(place, at_ms);
+}
+
+/// Whether the day is used up for this ask: the account first, then the family.
+pub(super) fn spent(
+    tx: &Connection,
+    windows: &mut Windows,
+    generation: i64,
+    ask: &Ask<'_>,
+    now: Moment,
+) -> rusqlite::Result<Option<Spent>> {
+    let account = usable(tx, ask, Reach::Account, now)?;
+    let family = usable(tx, ask, Reach::Family, now)?;
+    if account.is_none() && family.is_none() {
+        return Ok(None);
+    }
+    let window = windows.refresh(tx, &ask.who.account, generation, now)?;
+    let day = DAY_MS + now.ms();
+    let over = account
+        .and_then(|usable| window.spent(Reach::Account, "", usable))
+        .or_else(|| family.and_then(|usable| window.spent(Reach::Family, ask.family, usable)));
+    Ok(over.map(|spent| Spent {
+        free_at: spent.free_at.min(from_ms(day)),
+        ..spent
+    }))
+}
+
+fn usable(
+    tx: &Connection,
+    ask: &Ask<'_>,
+    reach: Reach,
+    now: Moment,
+) -> rusqlite::Result<Option<u32>> {
+    let (set, family) = match reach {
+        Reach::Family => (ask.ceilings.per_family, ask.family),
+        _ => (ask.ceilings.per_day, ""),
+    };
+    let ceiling = ceiling(tx, &ask.who.account, family, set, now)?;
+    Ok(ceiling.map(|calls| without_reserve(calls, ask.ceilings.reserve)))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share of a u32 is one"
+)]
+pub(super) fn without_reserve(calls: u32, reserve: f64) -> u32 {
+    (f64::from(calls) * (1.0 - reserve.clamp(0.0, 1.0)) + 1e-6).floor() as u32
+}
+
+/// The ceiling now in force: the setting, or what a refusal taught if that is lower.
+pub(super) fn ceiling(
+    tx: &Connection,
+    account: &str,
+    family: &str,
+    set: Option<u32>,
+    now: Moment,
+) -> rusqlite::Result<Option<u32>> {
+    let learned: Option<(u32, i64)> = tx
+        .prepare_cached("SELECT calls, set_ms FROM ceilings WHERE account = ?1 AND family = ?2")?
+        .query_row((account, family), |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let learned = learned.map(|(calls, set_ms)| risen(calls, now.ms() - set_ms));
+    Ok(match (set, learned) {
+        (Some(set), Some(learned)) => Some(set.min(learned)),
+        (one, other) => one.or(other),
+    })
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "`as` saturates at the largest u32, and the factor is positive"
+)]
+fn risen(calls: u32, since_ms: i64) -> u32 {
+    let days = i32::try_from((since_ms / DAY_MS).clamp(0, 1_000)).unwrap_or(0);
+    (f64::from(calls) * RISE_A_DAY.powi(days)) as u32
+}
+
+/// Learns a ceiling from a refusal after `used` calls, the refused one among them.
+pub(super) fn lower(
+    tx: &Connection,
+    account: &str,
+    family: &str,
+    used: u32,
+    refused: &Refused<'_>,
+    now: Moment,
+) -> rusqlite::Result<()> {
+    let before = ceiling(tx, account, family, None, now)?;
+    let least = before.map_or(FIRST_LEARNED, |calls| calls / 2);
+    let learned = used.saturating_sub(1).max(least).max(1);
+    let learned = before.map_or(learned, |before| learned.min(before));
+    tx.execute(
+        "INSERT OR REPLACE INTO ceilings VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![account, family, learned, now.ms(), refused.evidence],
+    )?;
+    Ok(())
+}
+
+/// The number of a scope, given on first use.
+pub(super) fn scope(tx: &Connection, who: &Identity, family: &str) -> rusqlite::Result<i64> {
+    let known = tx
+        .prepare_cached(
+            "SELECT scope_id FROM scopes WHERE client = ?1 AND account = ?2 AND family = ?3",
+        )?
+        .query_row((&who.client, &who.account, family), |row| row.get(0))
+        .optional()?;
+    if let Some(scope) = known {
+        return Ok(scope);
+    }
+    tx.execute(
+        "INSERT INTO scopes (client, account, family) VALUES (?1, ?2, ?3)",
+        (&who.client, &who.account, family),
+    )?;
+    Ok(tx.last_insert_rowid())
+}
+
+/// Books a call that will go out at `at_ms`.
+pub(super) fn book(tx: &Connection, ask: &Ask<'_>, at_ms: i64) -> rusqlite::Result<CallId> {
+    let scope = scope(tx, ask.who, ask.family)?;
+    tx.prepare_cached("INSERT INTO calls (scope_id, at_ms) VALUES (?1, ?2)")?
+        .execute((scope, at_ms))?;
+    let call = CallId(tx.last_insert_rowid());
+    if call.0 % PRUNE_EVERY == 0 {
+        tx.execute(
+            "DELETE FROM calls WHERE at_ms < ?1
+               AND call_id IN (SELECT call_id FROM calls ORDER BY call_id LIMIT ?2)",
+            (at_ms - KEPT_MS, PRUNE_EVERY * 4),
+        )?;
+    }
+    Ok(call)
+}
+
+/// Writes down how calls ended.
+pub(super) fn book_outcomes(tx: &Connection, outcomes: &[(CallId, u16)]) -> rusqlite::Result<()> {
+    for (call, outcome) in outcomes {
+        tx.prepare_cached("UPDATE calls SET outcome = ?2 WHERE call_id = ?1")?
+            .execute((call.0, outcome))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! What outlives a run and is no analyst's business: the ledger of calls, cool-downs, the pace
+//! that processes share, and what was learned about an app.
+//!
+//! All of it lies in one folder, private to its owner, in one small SQLite database that several
+//! processes open at once. Spotify counts calls in a rolling day and punishes whoever asks too
+//! early, so the promises here are about other processes and later starts: a call is booked before
+//! it is sent, a deadline only ever moves forward, and a slot is reserved rather than raced for.
+//! Where the books cannot be read or written, no call is made: an unbooked call is a lie that the
+//! next run pays for.
+//!
+//! Every function takes the present as an argument ([`Moment`]), so that time can be made up.
+
+mod cooldown;
+mod db;
+mod dir;
+mod error;
+mod filesystem;
+mod learned;
+mod ledger;
+mod moment;
+mod pace;
+mod private;
+mod schema;
+mod steps;
+mod turn;
+mod usage;
+
+pub use cooldown::{CoolDown, Reach, Reason, Refused};
+pub use dir::{Chosen, StateDir};
+pub use error::StateError;
+pub use learned::{AppClass, Fact, Learned};
+pub use ledger::{CallId, Ceilings, Spent};
+pub use moment::Moment;
+pub use pace::Pace;
+pub use turn::{Ask, Held, Identity, Turn};
+pub use usage::{FamilyUse, Refusals, Usage};
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The open state folder. One per process; shared by all tasks behind an `Arc`.
+#[derive(Debug)]
+pub struct State {
+    dir: StateDir,
+    id: String,
+    books: Mutex<Books>,
+}
+
+/// The database with what is kept in memory of it, always taken together.
+#[derive(Debug)]
+struct Books {
+    db: db::Db,
+    windows: ledger::Windows,
+    outcomes: Vec<(CallId, u16)>,
+}
+
+impl State {
+    /// Opens the state folder, creating it (0700) and its files (0600) where they are missing.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a folder or file that others may read or that belongs to somebody else, a network
+    /// file system, and a database that is damaged, foreign or from a newer version. Nothing that
+    /// exists is ever deleted or repaired.
+    pub fn open(dir: StateDir) -> Result<State, StateError> {
+        private::folder(dir.path())?;
+        filesystem::refuse_network(dir.path())?;
+        let _opening = private::turn_to_open(dir.path())?;
+        let id = private::state_id(&dir.path().join("id"))?;
+        let db = db::Db::open(&dir.path().join("state.db"))?;
+        let books = Mutex::new(Books {
+            db,
+            windows: ledger::Windows::default(),
+            outcomes: Vec::new(),
+        });
+        Ok(State { dir, id, books })
+    }
+
+    /// The random name of this folder, by which a store knows the state it was filled with.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The folder, and why this one was chosen.
+    pub fn dir(&self) -> &StateDir {
+        &self.dir
+    }
+
+    /// Where the database lies.
+    pub fn database(&self) -> PathBuf {
+        self.path().join("state.db")
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        // A panic elsewhere leaves the database as its last commit, which is what we read next.
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        if let Err(error) = self.flush() {
+            tracing::warn!(%error, "the outcomes of the last calls were not booked");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Folders and files that only their owner can read, from the first byte.
+//!
+//! The mode is given when a file is created and set again at once, so neither a wide nor a narrow
+//! umask matters. What exists already is checked as ssh checks its keys: ours, plain, and closed
+//! to group and others; it is refused, not repaired, since somebody may have read it by now.
+//! SQLite gives its `-wal` and `-shm` files the mode of the database beside them.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::error::StateError;
+
+/// How long another start may take to create or migrate the database.
+const OPENING_TAKES_AT_MOST: Duration = Duration::from_secs(10);
+
+/// Makes sure that the folder exists and is private.
+pub(super) fn folder(path: &Path) -> Result<(), StateError> {
+    if !path.exists() {
+        if let Some(parent) = path.parent() {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(parent)
+                .map_err(StateError::io("create the folder", parent))?;
+        }
+        match DirBuilder::new().mode(0o700).create(path) {
+            Ok(()) => fs::set_permissions(path, Permissions::from_mode(0o700))
+                .map_err(StateError::io("set the mode of", path))?,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(StateError::io("create the folder", path)(error)),
+        }
+    }
+    // The folder itself may be reached through a link (systemd makes /var/lib/NAME one).
+    let found = fs::metadata(path).map_err(StateError::io("look at", path))?;
+    if !found.is_dir() {
+        return Err(StateError::NotPlain {
+            path: path.to_owned(),
+            expected: "folder",
+        });
+    }
+    closed(path, &found, 0o700)
+}
+
+/// Creates the file (0600) if it is missing; checks it if it is not.
+pub(super) fn file(path: &Path) -> Result<(), StateError> {
+    let created = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    match created {
+        Ok(file) => file
+            .set_permissions(Permissions::from_mode(0o600))
+            .map_err(StateError::io("set the mode of", path)),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => existing_file(path),
+        Err(error) => Err(StateError::io("create", path)(error)),
+    }
+}
+
+/// Checks a file that is there; one that is not is fine.
+pub(super) fn existing_file(path: &Path) -> Result<(), StateError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_file() => closed(path, &found, 0o600),
+        Ok(_) => Err(StateError::NotPlain {
+            path: path.to_owned(),
+            expected: "file",
+        }),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(StateError::io("look at", path)(error)),
+    }
+}
+
+fn closed(path: &Path, found: &fs::Metadata, wanted: u32) -> Result<(), StateError> {
+    let me = rustix::process::geteuid().as_raw();
+    if found.uid() != me {
+        return Err(StateError::NotOurs {
+            path: path.to_owned(),
+            owner: found.uid(),
+            me,
+        });
+    }
+    let mode = found.mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(StateError::TooOpen {
+            path: path.to_owned(),
+            mode,
+            wanted,
+        });
+    }
+    Ok(())
+}
+
+/// Lets one process at a time create and migrate; held until dropped.
+pub(super) fn turn_to_open(folder: &Path) -> Result<File, StateError> {
+    let handle = File::open(folder).map_err(StateError::io("open", folder))?;
+    let started = Instant::now();
+    loop {
+        match handle.try_lock() {
+            Ok(()) => return Ok(handle),
+            Err(fs::TryLockError::WouldBlock) if started.elapsed() < OPENING_TAKES_AT_MOST => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(fs::TryLockError::WouldBlock) => {
+                return Err(StateError::Busy {
+                    path: folder.to_owned(),
+                });
+            }
+            Err(fs::TryLockError::Error(error)) => {
+                return Err(StateError::io("lock", folder)(error));
+            }
+        }
+    }
+}
+
+/// Reads the random name of this folder, or gives it one.
+pub(super) fn state_id(path: &Path) -> Result<String, StateError> {
+    existing_file(path)?;
+    match fs::read_to_string(path) {
+        Ok(text) if !text.trim().is_empty() => return Ok(text.trim().to_owned()),
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(StateError::io("read", path)(error)),
+    }
+    let mut bytes = [0_u8; 16];
+    File::open("/dev/urandom")
+        .and_then(|mut source| source.read_exact(&mut bytes))
+        .map_err(StateError::io("read", Path::new("/dev/urandom")))?;
+    let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new()
+        .prefix(".id-")
+        .permissions(Permissions::from_mode(0o600))
+        .tempfile_in(folder)
+        .map_err(StateError::io("create a file in", folder))?;
+    writeln!(file, "{id}")
+        .and_then(|()| {
+            file.as_file()
+                .set_permissions(Permissions::from_mode(0o600))
+        })
+        .and_then(|()| file.as_file().sync_all())
+        .map_err(StateError::io("write", path))?;
+    file.persist(path)
+        .map_err(|error| StateError::io("write", path)(error.error))?;
+    Ok(id)
+}

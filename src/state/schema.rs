@@ -1,0 +1,82 @@
+//! The tables of the state database. Append-only: a migration that was released never changes.
+
+/// `CDst`, in the header of every state database.
+pub(super) const APPLICATION_ID: i64 = 0x4344_7374;
+
+/// One script a version; `user_version` counts how many have run.
+pub(super) const MIGRATIONS: [&str; 1] = ["
+-- Whom a call was made for. Client and account are hashes: a copy of this file names nobody.
+CREATE TABLE scopes (
+    scope_id INTEGER PRIMARY KEY,
+    client   TEXT NOT NULL,
+    account  TEXT NOT NULL,
+    family   TEXT NOT NULL,
+    UNIQUE (client, account, family)
+) STRICT;
+
+-- Every call, booked before it is sent. outcome: 0 not known (in flight, or we died), else the
+-- HTTP status, 1 if no answer came, -1 if it was not sent after all. The newest row is never
+-- deleted, so ids only grow, and whoever has seen id n knows all before.
+CREATE TABLE calls (
+    call_id  INTEGER PRIMARY KEY,
+    scope_id INTEGER NOT NULL REFERENCES scopes,
+    at_ms    INTEGER NOT NULL,
+    outcome  INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- Until when nothing of a scope may be sent. holder: the client for kind 'client', else the account.
+CREATE TABLE cool_downs (
+    kind     TEXT NOT NULL CHECK (kind IN ('client', 'account', 'family')),
+    holder   TEXT NOT NULL,
+    family   TEXT NOT NULL,
+    set_ms   INTEGER NOT NULL,
+    until_ms INTEGER NOT NULL,
+    reason   TEXT NOT NULL,
+    evidence TEXT NOT NULL,
+    PRIMARY KEY (kind, holder, family)
+) STRICT, WITHOUT ROWID;
+
+-- What was refused when, in Spotify's words.
+CREATE TABLE refusals (
+    refusal_id INTEGER PRIMARY KEY,
+    scope_id   INTEGER NOT NULL REFERENCES scopes,
+    at_ms      INTEGER NOT NULL,
+    until_ms   INTEGER NOT NULL,
+    reason     TEXT NOT NULL,
+    evidence   TEXT NOT NULL
+) STRICT;
+
+-- Day ceilings learned from refusals; family '' is the account.
+CREATE TABLE ceilings (
+    account   TEXT NOT NULL,
+    family    TEXT NOT NULL,
+    calls     INTEGER NOT NULL,
+    set_ms    INTEGER NOT NULL,
+    evidence  TEXT NOT NULL,
+    PRIMARY KEY (account, family)
+) STRICT, WITHOUT ROWID;
+
+-- The next free slot of a client, shared by all processes. slot_us: microseconds since 1970.
+CREATE TABLE pace (
+    client  TEXT PRIMARY KEY,
+    slot_us INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The last reading of both clocks, so that a step of the wall clock is noticed. One row.
+CREATE TABLE clock (
+    one        INTEGER PRIMARY KEY CHECK (one = 1),
+    wall_ms    INTEGER NOT NULL,
+    steady_ms  INTEGER NOT NULL,
+    boot       INTEGER,
+    generation INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE learned (
+    client     TEXT NOT NULL,
+    key        TEXT NOT NULL,
+    value      TEXT NOT NULL,
+    evidence   TEXT NOT NULL,
+    learned_ms INTEGER NOT NULL,
+    PRIMARY KEY (client, key)
+) STRICT, WITHOUT ROWID;
+"];

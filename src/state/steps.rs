@@ -1,0 +1,119 @@
+//! Notices that somebody set the clock, and moves the books with it.
+//!
+//! Deadlines and the rolling day are kept by the wall clock. A step forward would free them early
+//! and cost a ban; a step back would hold them for hours too long. So every transaction compares
+//! both clocks with the last reading: within one boot the difference *is* the step, and all times
+//! are moved by it. Over a reboot only a step back can be seen; what then lies in the future is
+//! taken to have happened now, so that nothing lasts longer than it was meant to. A clock that is
+//! wrong and ahead after a reboot cannot be told from one that is right.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::moment::Moment;
+
+/// Smaller differences are slewing and scheduling, and are let go.
+const STEP_MS: i64 = 30_000;
+/// Processes read their clocks before they wait for the lock, so a little back is normal.
+const BACK_MS: i64 = 10_000;
+/// Spotify's rolling window: what we wait where the pace before is not known.
+const WINDOW_MS: i64 = 30_000;
+/// After a reboot the last slot is honoured this long.
+const RECENT_MS: i64 = 600_000;
+
+struct Reading {
+    wall_ms: i64,
+    steady_ms: i64,
+    boot: Option<i64>,
+    generation: i64,
+}
+
+/// Compares the clocks with the last reading and moves the books if one was stepped. Returns the
+/// generation: it changes whenever times in the books were rewritten.
+pub(super) fn notice(tx: &Connection, now: Moment) -> rusqlite::Result<i64> {
+    let last = tx
+        .prepare_cached("SELECT wall_ms, steady_ms, boot, generation FROM clock WHERE one = 1")?
+        .query_row((), |row| {
+            Ok(Reading {
+                wall_ms: row.get(0)?,
+                steady_ms: row.get(1)?,
+                boot: row.get(2)?,
+                generation: row.get(3)?,
+            })
+        })
+        .optional()?;
+    let Some(last) = last else {
+        record(tx, now, 1)?;
+        return Ok(1);
+    };
+    let passed_ms = now.ms() - last.wall_ms;
+    // A container that restarts may count its uptime anew under the host's boot id.
+    let restarted = now.boot != last.boot || now.steady_ms < last.steady_ms - BACK_MS;
+    if now.boot.is_some() && !restarted {
+        let step_ms = passed_ms - (now.steady_ms - last.steady_ms);
+        if step_ms.abs() > STEP_MS {
+            tracing::warn!(step_ms, "the clock was set; the books move with it");
+            shift(tx, step_ms)?;
+            return renew(tx, now, last.generation);
+        }
+    } else if passed_ms < -BACK_MS {
+        tracing::warn!(
+            back_ms = -passed_ms,
+            "the clock is behind its last reading; what lies ahead counts from now"
+        );
+        clamp(tx, now.ms())?;
+        return renew(tx, now, last.generation);
+    } else if restarted && passed_ms < RECENT_MS {
+        wait_a_window(tx, now.ms())?;
+        return renew(tx, now, last.generation);
+    }
+    if passed_ms > 1_000 {
+        record(tx, now, last.generation)?;
+    }
+    Ok(last.generation)
+}
+
+fn renew(tx: &Connection, now: Moment, generation: i64) -> rusqlite::Result<i64> {
+    record(tx, now, generation + 1)?;
+    Ok(generation + 1)
+}
+
+fn record(tx: &Connection, now: Moment, generation: i64) -> rusqlite::Result<()> {
+    tx.prepare_cached("INSERT OR REPLACE INTO clock VALUES (1, ?1, ?2, ?3, ?4)")?
+        .execute(params![now.ms(), now.steady_ms, now.boot, generation])?;
+    Ok(())
+}
+
+/// Moves every time in the books by a step whose size is known.
+fn shift(tx: &Connection, step_ms: i64) -> rusqlite::Result<()> {
+    tx.execute("UPDATE calls SET at_ms = at_ms + ?1", [step_ms])?;
+    tx.execute(
+        "UPDATE cool_downs SET set_ms = set_ms + ?1, until_ms = until_ms + ?1",
+        [step_ms],
+    )?;
+    tx.execute("UPDATE ceilings SET set_ms = set_ms + ?1", [step_ms])?;
+    tx.execute("UPDATE pace SET slot_us = slot_us + ?1 * 1000", [step_ms])?;
+    Ok(())
+}
+
+/// Takes what lies in the future to have begun now.
+fn clamp(tx: &Connection, now_ms: i64) -> rusqlite::Result<()> {
+    tx.execute("UPDATE calls SET at_ms = ?1 WHERE at_ms > ?1", [now_ms])?;
+    tx.execute(
+        "UPDATE cool_downs SET set_ms = ?1, until_ms = ?1 + (until_ms - set_ms) WHERE set_ms > ?1",
+        [now_ms],
+    )?;
+    tx.execute(
+        "UPDATE ceilings SET set_ms = ?1 WHERE set_ms > ?1",
+        [now_ms],
+    )?;
+    tx.execute("UPDATE pace SET slot_us = 0", ())?;
+    wait_a_window(tx, now_ms)
+}
+
+fn wait_a_window(tx: &Connection, now_ms: i64) -> rusqlite::Result<()> {
+    tx.execute(
+        "UPDATE pace SET slot_us = max(slot_us, ?1 * 1000)",
+        [now_ms + WINDOW_MS],
+    )?;
+    Ok(())
+}

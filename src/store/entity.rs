@@ -1,0 +1,376 @@
+//! Writing things that have an id: artists, albums, tracks and their kin.
+//!
+//! One statement per table, an upsert that takes a bit mask of the columns that the answer had: an
+//! absent key leaves what is known alone, an explicit null overwrites it.
+
+use std::fmt::Write as _;
+use std::sync::OnceLock;
+
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{ToSql, params_from_iter};
+
+use super::{Session, StoreError};
+
+/// A table of things that have an id.
+#[derive(Debug)]
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    /// Its columns but `id`, `first_seen_at` and `fetched_at`, in the order in which cells are given.
+    pub columns: &'static [&'static str],
+    upsert: OnceLock<String>,
+    touch: OnceLock<String>,
+}
+
+/// What an answer says of one column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cell<'a> {
+    /// Nothing: the key was absent.
+    Absent,
+    /// `null`.
+    Null,
+    /// A text.
+    Text(&'a str),
+    /// A number, or 0 and 1 for a boolean.
+    Int(i64),
+}
+
+impl ToSql for Cell<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Cell::Absent | Cell::Null => ToSqlOutput::Owned(Value::Null),
+            Cell::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Cell::Int(number) => ToSqlOutput::Owned(Value::Integer(*number)),
+        })
+    }
+}
+
+const fn table(name: &'static str, columns: &'static [&'static str]) -> Table {
+    Table {
+        name,
+        columns,
+        upsert: OnceLock::new(),
+        touch: OnceLock::new(),
+    }
+}
+
+impl Table {
+    /// `artists`.
+    pub fn artists() -> &'static Table {
+        static T: Table = table(
+            "artists",
+            &["name", "uri", "followers", "popularity", "spotify_url"],
+        );
+        &T
+    }
+
+    /// `albums`.
+    pub fn albums() -> &'static Table {
+        static T: Table = table(
+            "albums",
+            &[
+                "name",
+                "uri",
+                "album_type",
+                "release_date",
+                "release_date_precision",
+                "total_tracks",
+                "label",
+                "popularity",
+                "upc",
+                "ean",
+                "spotify_url",
+            ],
+        );
+        &T
+    }
+
+    /// `tracks`.
+    pub fn tracks() -> &'static Table {
+        static T: Table = table(
+            "tracks",
+            &[
+                "name",
+                "uri",
+                "album_id",
+                "disc_number",
+                "track_number",
+                "duration_ms",
+                "explicit",
+                "popularity",
+                "isrc",
+                "ean",
+                "upc",
+                "preview_url",
+                "spotify_url",
+            ],
+        );
+        &T
+    }
+
+    /// `shows`.
+    pub fn shows() -> &'static Table {
+        static T: Table = table(
+            "shows",
+            &[
+                "name",
+                "uri",
+                "publisher",
+                "description",
+                "html_description",
+                "media_type",
+                "explicit",
+                "is_externally_hosted",
+                "total_episodes",
+                "spotify_url",
+            ],
+        );
+        &T
+    }
+
+    /// `episodes`.
+    pub fn episodes() -> &'static Table {
+        static T: Table = table(
+            "episodes",
+            &[
+                "name",
+                "uri",
+                "show_id",
+                "description",
+                "html_description",
+                "release_date",
+                "release_date_precision",
+                "duration_ms",
+                "explicit",
+                "is_externally_hosted",
+                "preview_url",
+                "spotify_url",
+            ],
+        );
+        &T
+    }
+
+    /// `audiobooks`.
+    pub fn audiobooks() -> &'static Table {
+        static T: Table = table(
+            "audiobooks",
+            &[
+                "name",
+                "uri",
+                "publisher",
+                "edition",
+                "description",
+                "html_description",
+                "media_type",
+                "explicit",
+                "total_chapters",
+                "spotify_url",
+            ],
+        );
+        &T
+    }
+
+    /// `chapters`.
+    pub fn chapters() -> &'static Table {
+        static T: Table = table(
+            "chapters",
+            &[
+                "name",
+                "uri",
+                "audiobook_id",
+                "chapter_number",
+                "description",
+                "html_description",
+                "release_date",
+                "release_date_precision",
+                "duration_ms",
+                "explicit",
+                "preview_url",
+                "spotify_url",
+            ],
+        );
+        &T
+    }
+
+    /// `users`.
+    pub fn users() -> &'static Table {
+        static T: Table = table(
+            "users",
+            &[
+                "account_id",
+                "local_name",
+                "display_name",
+                "uri",
+                "country",
+                "product",
+                "followers",
+                "spotify_url",
+            ],
+        );
+        &T
+    }
+
+    /// `playlists`.
+    pub fn playlists() -> &'static Table {
+        static T: Table = table(
+            "playlists",
+            &[
+                "name",
+                "uri",
+                "description",
+                "owner_id",
+                "public",
+                "collaborative",
+                "snapshot_id",
+                "total_items",
+                "followers",
+                "spotify_url",
+                "gone_at",
+            ],
+        );
+        &T
+    }
+
+    fn upsert_sql(&self) -> &str {
+        self.upsert.get_or_init(|| {
+            let (mut names, mut values, mut sets, mut differs) = Default::default();
+            for (n, column) in self.columns.iter().enumerate() {
+                let (bit, parameter) = (1u64 << n, n + 5);
+                let _ = write!(&mut names as &mut String, "{column}, ");
+                let _ = write!(&mut values as &mut String, "?{parameter}, ");
+                let _ = write!(&mut sets as &mut String, "{column} = iif(?4 & {bit}, excluded.{column}, {column}), ");
+                let _ = write!(&mut differs as &mut String, "(?4 & {bit} AND {column} IS NOT excluded.{column}) OR ");
+            }
+            format!(
+                "INSERT INTO {} (id, {names}first_seen_at, fetched_at) VALUES (?1, {values}?2, ?3)
+                 ON CONFLICT (id) DO UPDATE SET {sets}fetched_at = coalesce(excluded.fetched_at, fetched_at)
+                 WHERE {differs}(excluded.fetched_at IS NOT NULL AND fetched_at IS NULL)",
+                self.name
+            )
+        })
+    }
+
+    fn touch_sql(&self) -> &str {
+        self.touch
+            .get_or_init(|| format!("UPDATE {} SET fetched_at = ?2 WHERE id = ?1", self.name))
+    }
+}
+
+impl Session {
+    /// Writes one thing. `whole` says that the answer was about the thing itself, not a mention of
+    /// it. Returns whether its row is new or differs from what was known.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn upsert(
+        &mut self,
+        table: &Table,
+        id: &str,
+        cells: &[Cell<'_>],
+        now: &str,
+        whole: bool,
+    ) -> Result<bool, StoreError> {
+        debug_assert_eq!(cells.len(), table.columns.len(), "cells of {}", table.name);
+        let mask = cells
+            .iter()
+            .enumerate()
+            .filter(|(_, c)| **c != Cell::Absent)
+            .fold(0i64, |mask, (n, _)| mask | 1 << n);
+        let fetched = if whole { Cell::Text(now) } else { Cell::Null };
+        let head = [Cell::Text(id), Cell::Text(now), fetched, Cell::Int(mask)];
+        let parameters = params_from_iter(head.iter().chain(cells));
+        let changed = self
+            .prepare(table.upsert_sql())?
+            .execute(parameters)
+            .map_err(|e| self.error("cannot be written", e))?
+            > 0;
+        if changed {
+            self.changed = true;
+        } else if whole {
+            self.prepare(table.touch_sql())?
+                .execute([id, now])
+                .map_err(|e| self.error("cannot be written", e))?;
+        }
+        Ok(changed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::Connection;
+
+    fn session() -> Session {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch(include_str!("migrations/0001_start.sql"))
+            .unwrap();
+        Session::new(conn, "test".into())
+    }
+
+    fn artist(s: &Session) -> (Option<String>, Option<i64>, Option<String>) {
+        s.conn
+            .query_row(
+                "SELECT name, followers, fetched_at FROM artists WHERE id = 'a'",
+                [],
+                |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)),
+            )
+            .unwrap()
+    }
+
+    #[test]
+    fn an_absent_key_keeps_what_is_known_and_a_null_overwrites_it() {
+        let mut s = session();
+        let full = [
+            Cell::Text("A"),
+            Cell::Text("u"),
+            Cell::Int(5),
+            Cell::Absent,
+            Cell::Absent,
+        ];
+        assert!(s.upsert(Table::artists(), "a", &full, "t1", true).unwrap());
+        let stub = [
+            Cell::Text("A"),
+            Cell::Absent,
+            Cell::Absent,
+            Cell::Absent,
+            Cell::Absent,
+        ];
+        assert!(!s.upsert(Table::artists(), "a", &stub, "t2", false).unwrap());
+        assert_eq!(artist(&s), (Some("A".into()), Some(5), Some("t1".into())));
+        let nulled = [
+            Cell::Text("A"),
+            Cell::Absent,
+            Cell::Null,
+            Cell::Absent,
+            Cell::Absent,
+        ];
+        assert!(
+            s.upsert(Table::artists(), "a", &nulled, "t3", true)
+                .unwrap()
+        );
+        assert_eq!(artist(&s), (Some("A".into()), None, Some("t3".into())));
+    }
+
+    #[test]
+    fn reading_the_same_again_moves_fetched_at_and_counts_as_no_change() {
+        let mut s = session();
+        let cells = [
+            Cell::Text("A"),
+            Cell::Absent,
+            Cell::Absent,
+            Cell::Absent,
+            Cell::Absent,
+        ];
+        assert!(
+            s.upsert(Table::artists(), "a", &cells, "t1", false)
+                .unwrap()
+        );
+        assert_eq!(artist(&s).2, None);
+        assert!(
+            s.upsert(Table::artists(), "a", &cells, "t2", true).unwrap(),
+            "now known whole"
+        );
+        assert!(!s.upsert(Table::artists(), "a", &cells, "t3", true).unwrap());
+        assert_eq!(artist(&s).2, Some("t3".into()));
+    }
+}

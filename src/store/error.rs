@@ -1,0 +1,92 @@
+//! What can go wrong with the store, told apart by what the caller must do.
+
+use std::path::PathBuf;
+
+/// Trouble with the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// SQLite refused; what was committed stays.
+    #[error("the store {} {what}", path.display())]
+    Sqlite {
+        /// The database file.
+        path: PathBuf,
+        /// What was being done.
+        what: &'static str,
+        /// SQLite's own words.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// A COMMIT failed: whether it took effect is known only after reopening.
+    #[error("the store {} could not confirm a commit; it is read again at the next start", path.display())]
+    OutcomeUnknown {
+        /// The database file.
+        path: PathBuf,
+        /// SQLite's own words.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The file is not one of ours.
+    #[error("{} is not a cratedigger store: {why}", path.display())]
+    NotOurs {
+        /// The database file.
+        path: PathBuf,
+        /// How that shows.
+        why: String,
+    },
+    /// Written by a newer version.
+    #[error("the store {} was written by a newer version (schema {found}, this one knows {known})", path.display())]
+    Newer {
+        /// The database file.
+        path: PathBuf,
+        /// Its schema version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// Filled from another host or with another state folder.
+    #[error("the store {} {why}", path.display())]
+    Mismatch {
+        /// The database file.
+        path: PathBuf,
+        /// What does not fit.
+        why: String,
+    },
+    /// The folder or file cannot be had.
+    #[error("the store {} {what}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was being done.
+        what: &'static str,
+        /// The system's own words.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The writing thread is gone, after an error that was reported by itself.
+    #[error("the store was closed after an earlier error")]
+    Closed,
+}
+
+impl StoreError {
+    /// What to type or do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            StoreError::Newer { .. } => Some("install that version or a newer one, or name another output.database".into()),
+            StoreError::NotOurs { .. } => Some("move the file away, or name another output.database".into()),
+            StoreError::Sqlite { source, .. } | StoreError::OutcomeUnknown { source, .. } => match source.sqlite_error_code() {
+                Some(rusqlite::ErrorCode::DiskFull) => Some("free space on that disk and run again: what was committed stays".into()),
+                Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::PermissionDenied) => {
+                    Some("make the file and its folder writable for this user".into())
+                }
+                Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
+                    Some("another program holds the store; close it and run again".into())
+                }
+                Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
+                    Some("restore a backup, or move the file away and run again; it was left untouched".into())
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}

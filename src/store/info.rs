@@ -1,0 +1,88 @@
+//! What the store knows of itself: which host its rows came from, which state folder it goes with.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::StoreError;
+
+/// Whom a store belongs to.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// `host:port` of `spotify.api_url`; made-up rows never mix with real ones.
+    pub host: String,
+    /// Random id kept in the state folder.
+    pub state_id: String,
+    /// Where that folder is, and why it was chosen; for the error.
+    pub state_folder: String,
+}
+
+/// Remembers the identity at first use and refuses another one later.
+pub(super) fn claim(conn: &Connection, path: &Path, identity: &Identity) -> Result<(), StoreError> {
+    let sql = |source| StoreError::Sqlite {
+        path: path.to_path_buf(),
+        what: "cannot be read",
+        source,
+    };
+    let mismatch = |why| StoreError::Mismatch {
+        path: path.to_path_buf(),
+        why,
+    };
+    if let Some(host) = get(conn, "api_host").map_err(sql)?
+        && host != identity.host
+    {
+        return Err(mismatch(format!(
+            "holds rows from {host}; spotify.api_url now names {}, and made-up data must not mix with real",
+            identity.host
+        )));
+    }
+    if let Some(id) = get(conn, "state_id").map_err(sql)?
+        && id != identity.state_id
+    {
+        let known = get(conn, "state_folder").map_err(sql)?.unwrap_or_default();
+        return Err(mismatch(format!(
+            "was filled with the state folder {known}, but now {} is used",
+            identity.state_folder
+        )));
+    }
+    for (key, value) in [
+        ("api_host", &identity.host),
+        ("state_id", &identity.state_id),
+        ("state_folder", &identity.state_folder),
+    ] {
+        // Writing only what differs keeps a run with nothing due from touching the file.
+        if get(conn, key).map_err(sql)?.as_ref() != Some(value) {
+            set(conn, key, value).map_err(sql)?;
+        }
+    }
+    Ok(())
+}
+
+/// A fact of the store's.
+pub(super) fn get(conn: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
+    conn.query_row(
+        "SELECT value FROM store_info WHERE key = ?1",
+        [key],
+        |row| row.get(0),
+    )
+    .optional()
+}
+
+/// Sets a fact of the store's.
+pub(super) fn set(conn: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
+    conn.execute(
+        "INSERT INTO store_info (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        params![key, value],
+    )?;
+    Ok(())
+}
+
+/// The counter that rises whenever a row that a CSV may show has changed.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn data_version(conn: &Connection) -> rusqlite::Result<i64> {
+    Ok(get(conn, "data_version")?
+        .and_then(|v| v.parse().ok())
+        .unwrap_or(0))
+}

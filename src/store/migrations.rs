@@ -1,0 +1,114 @@
+//! The store's schema over time: an append-only list under `user_version`.
+//!
+//! A store that a newer version wrote is refused. Before a migration changes a store that holds
+//! rows, a copy of it is put beside it.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::StoreError;
+
+/// `application_id` of a store: "CrDg".
+const APPLICATION_ID: i64 = 0x4372_4467;
+
+/// Every schema there ever was; never edit one that was released.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_start.sql")];
+
+/// Brings the schema up to date, or says why that cannot be.
+///
+/// Two processes may do this at once on an empty file: the second waits for the first and finds
+/// nothing to do.
+pub(super) fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let sql = |what| {
+        move |source| StoreError::Sqlite {
+            path: path.to_path_buf(),
+            what,
+            source,
+        }
+    };
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let version = check(conn, path)?;
+    if version == known {
+        return Ok(());
+    }
+    if version > 0 {
+        keep_copy(conn, path, version)?;
+    }
+    let tx = conn
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(sql("is held by another program"))?;
+    // Read again under the lock: another process may have been first.
+    let version = user_version(&tx).map_err(sql("cannot be read"))?;
+    for (number, script) in (1..)
+        .zip(MIGRATIONS)
+        .skip_while(|(number, _)| *number <= version)
+    {
+        tx.execute_batch(script)
+            .map_err(sql("cannot be brought up to date"))?;
+        tx.pragma_update(None, "user_version", number)
+            .map_err(sql("cannot be brought up to date"))?;
+    }
+    tx.pragma_update(None, "application_id", APPLICATION_ID)
+        .map_err(sql("cannot be brought up to date"))?;
+    tx.commit().map_err(|source| StoreError::OutcomeUnknown {
+        path: path.to_path_buf(),
+        source,
+    })
+}
+
+/// The schema version of a file that is ours, 0 if it is empty.
+pub(super) fn check(conn: &Connection, path: &Path) -> Result<i64, StoreError> {
+    let read = |source: rusqlite::Error| match source.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => StoreError::NotOurs {
+            path: path.to_path_buf(),
+            why: "it is not a SQLite database".into(),
+        },
+        _ => StoreError::Sqlite {
+            path: path.to_path_buf(),
+            what: "cannot be read",
+            source,
+        },
+    };
+    let application: i64 = conn
+        .pragma_query_value(None, "application_id", |row| row.get(0))
+        .map_err(read)?;
+    let tables: i64 = conn
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(read)?;
+    if tables > 0 && application != APPLICATION_ID {
+        let why = "it is a SQLite database of another program".to_owned();
+        return Err(StoreError::NotOurs {
+            path: path.to_path_buf(),
+            why,
+        });
+    }
+    let found = user_version(conn).map_err(read)?;
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    if found > known {
+        return Err(StoreError::Newer {
+            path: path.to_path_buf(),
+            found,
+            known,
+        });
+    }
+    Ok(found)
+}
+
+fn user_version(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+fn keep_copy(conn: &Connection, path: &Path, version: i64) -> Result<(), StoreError> {
+    let mut copy: PathBuf = path.to_path_buf();
+    copy.as_mut_os_string().push(format!(".schema-{version}"));
+    if copy.exists() {
+        return Ok(());
+    }
+    conn.backup("main", &copy, None::<fn(rusqlite::backup::Progress)>)
+        .map_err(|source| StoreError::Sqlite {
+            path: copy,
+            what: "cannot be written as a copy before the schema changes",
+            source,
+        })
+}

@@ -1,0 +1,308 @@
+//! What every run did: its state, its fetches, and everything that it could not have.
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{Session, StoreError};
+
+/// How a run stands or ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunState {
+    /// Under way, or killed.
+    Running,
+    /// Everything asked for is there.
+    Complete,
+    /// Something asked for could not be had; each has its reason.
+    Partial,
+    /// Stopped before the end; goes on later from its checkpoints.
+    Deferred,
+    /// Could not do its work.
+    Failed,
+}
+
+impl RunState {
+    /// The word in `runs.state`.
+    pub fn word(self) -> &'static str {
+        match self {
+            RunState::Running => "running",
+            RunState::Complete => "complete",
+            RunState::Partial => "partial",
+            RunState::Deferred => "deferred",
+            RunState::Failed => "failed",
+        }
+    }
+}
+
+/// How a fetch ended.
+pub type FetchState = RunState;
+
+/// The end of a run.
+#[derive(Debug, Clone)]
+pub struct RunEnd {
+    /// How it ended.
+    pub state: RunState,
+    /// Why it is not complete, in a line.
+    pub reason: Option<String>,
+    /// Deferred: when to come back.
+    pub not_before: Option<String>,
+    /// The exit code it asks for.
+    pub exit_code: i64,
+    /// Calls sent.
+    pub calls: i64,
+    /// Rows read.
+    pub rows: i64,
+    /// `development` or `extended`, if known.
+    pub app_class: Option<&'static str>,
+}
+
+/// The end of a fetch, as it stands in `run_fetches`.
+#[derive(Debug, Clone, Default)]
+pub struct FetchEnd {
+    /// Name of the fetch.
+    pub fetch: String,
+    /// The user it was for; empty if none.
+    pub user_id: String,
+    /// The stream it reads.
+    pub stream: &'static str,
+    /// Why it is not complete, in a line.
+    pub reason: Option<String>,
+    /// Ids, lists or searches asked for.
+    pub asked: i64,
+    /// Of these, found unchanged or fresh without reading.
+    pub unchanged: i64,
+    /// Calls sent.
+    pub calls: i64,
+    /// Items that Spotify announced.
+    pub announced: Option<i64>,
+    /// Items that it served.
+    pub served: i64,
+    /// Rows stored.
+    pub stored: i64,
+    /// Items with a row in `skipped_items`.
+    pub skipped: i64,
+}
+
+/// Something that could not be stored whole.
+#[derive(Debug, Clone, Default)]
+pub struct Skip {
+    /// Name of the fetch.
+    pub fetch: String,
+    /// The stream.
+    pub stream: &'static str,
+    /// The list it stands in.
+    pub parent_id: Option<String>,
+    /// Its place there, from 0.
+    pub position: Option<i64>,
+    /// Its id, if known.
+    pub item_id: Option<String>,
+    /// null_item, malformed, not_found, forbidden, moved, …
+    pub reason: &'static str,
+    /// More, in Spotify's words where there are any.
+    pub detail: Option<String>,
+    /// Already known: the run is complete all the same.
+    pub known_gap: bool,
+}
+
+/// A past run.
+#[derive(Debug, Clone)]
+pub struct RunRow {
+    /// Its number.
+    pub id: i64,
+    /// Name of the job.
+    pub job: String,
+    /// The word of its state.
+    pub state: String,
+    /// Why it is not complete.
+    pub reason: Option<String>,
+    /// The fire it serves.
+    pub fire_at: Option<String>,
+    /// When it began.
+    pub started_at: String,
+    /// When it ended.
+    pub finished_at: Option<String>,
+    /// When to come back.
+    pub not_before: Option<String>,
+    /// Calls sent.
+    pub calls: i64,
+    /// Rows read.
+    pub rows: i64,
+}
+
+impl RunRow {
+    /// The columns that [`RunRow::read`] expects, in its order.
+    pub const COLUMNS: &str =
+        "id, job, state, reason, fire_at, started_at, finished_at, not_before, calls, rows";
+
+    /// Reads a row of [`RunRow::COLUMNS`].
+    ///
+    /// # Errors
+    /// If a column has another type.
+    pub fn read(row: &Row<'_>) -> rusqlite::Result<RunRow> {
+        Ok(RunRow {
+            id: row.get(0)?,
+            job: row.get(1)?,
+            state: row.get(2)?,
+            reason: row.get(3)?,
+            fire_at: row.get(4)?,
+            started_at: row.get(5)?,
+            finished_at: row.get(6)?,
+            not_before: row.get(7)?,
+            calls: row.get(8)?,
+            rows: row.get(9)?,
+        })
+    }
+}
+
+impl Session {
+    /// Begins a run and returns its number. Runs of the job that were killed are marked failed: the
+    /// caller holds the job's lock, so none of them can be alive.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn begin_run(
+        &mut self,
+        job: &str,
+        fire_at: Option<&str>,
+        job_hash: &str,
+        now: &str,
+    ) -> Result<i64, StoreError> {
+        self.put(
+            "UPDATE runs SET state = 'failed', reason = 'killed before it ended', finished_at = ?2 WHERE job = ?1 AND state = 'running'",
+            params![job, now],
+        )?;
+        self.put(
+            "INSERT INTO runs (job, state, fire_at, started_at, job_hash, version) VALUES (?1, 'running', ?2, ?3, ?4, ?5)",
+            params![job, fire_at, now, job_hash, env!("CARGO_PKG_VERSION")],
+        )?;
+        Ok(self.conn.last_insert_rowid())
+    }
+
+    /// Ends a run.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn end_run(&mut self, run: i64, end: &RunEnd, now: &str) -> Result<(), StoreError> {
+        self.put(
+            "UPDATE runs SET state = ?2, reason = ?3, not_before = ?4, exit_code = ?5, calls = ?6, rows = ?7, app_class = ?8,
+             finished_at = ?9 WHERE id = ?1",
+            params![run, end.state.word(), end.reason, end.not_before, end.exit_code, end.calls, end.rows, end.app_class, now],
+        )
+    }
+
+    /// Records how a fetch of a run ended.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn end_fetch(
+        &mut self,
+        run: i64,
+        state: FetchState,
+        f: &FetchEnd,
+    ) -> Result<(), StoreError> {
+        self.put(
+            "INSERT OR REPLACE INTO run_fetches (run_id, fetch, user_id, stream, state, reason, asked, unchanged, calls, announced,
+             served, stored, skipped) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+            params![
+                run, f.fetch, f.user_id, f.stream, state.word(), f.reason, f.asked, f.unchanged, f.calls, f.announced, f.served,
+                f.stored, f.skipped
+            ],
+        )
+    }
+
+    /// Records something that could not be stored whole.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn skip(&mut self, run: i64, s: &Skip, now: &str) -> Result<(), StoreError> {
+        self.put(
+            "INSERT INTO skipped_items (run_id, fetch, stream, parent_id, position, item_id, reason, detail, known_gap, seen_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            params![run, s.fetch, s.stream, s.parent_id, s.position, s.item_id, s.reason, s.detail, s.known_gap, now],
+        )
+    }
+
+    /// Takes back what a run recorded of a list that it now reads again.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn unskip(&mut self, run: i64, fetch: &str, parent: &str) -> Result<(), StoreError> {
+        self.put("DELETE FROM skipped_items WHERE run_id = ?1 AND fetch = ?2 AND parent_id IS ?3", params![run, fetch, parent])
+    }
+
+    /// Records that Spotify refused an id; returns whether that was known before.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn note_gap(
+        &mut self,
+        stream: &str,
+        id: &str,
+        audience: &str,
+        reason: &str,
+        detail: &str,
+        now: &str,
+    ) -> Result<bool, StoreError> {
+        let known = self
+            .prepare(
+                "SELECT reason FROM known_gaps WHERE stream = ?1 AND id = ?2 AND audience = ?3",
+            )?
+            .query_row(params![stream, id, audience], |row| row.get::<_, String>(0))
+            .optional()
+            .map_err(|e| self.error("cannot be read", e))?
+            .is_some_and(|before| before == reason);
+        self.put(
+            "INSERT INTO known_gaps (stream, id, audience, reason, detail, since_at, checked_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)
+             ON CONFLICT (stream, id, audience) DO UPDATE SET reason = excluded.reason, detail = excluded.detail,
+             since_at = iif(reason = excluded.reason, since_at, excluded.since_at), checked_at = excluded.checked_at",
+            params![stream, id, audience, reason, detail, now],
+        )?;
+        Ok(known)
+    }
+
+    /// Forgets that Spotify refused an id: it answers again.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn close_gap(&mut self, stream: &str, id: &str, audience: &str) -> Result<(), StoreError> {
+        self.put(
+            "DELETE FROM known_gaps WHERE stream = ?1 AND id = ?2 AND audience = ?3",
+            params![stream, id, audience],
+        )
+    }
+
+    /// Marks a playlist that Spotify no longer has.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn mark_gone(&mut self, playlist: &str, now: &str) -> Result<(), StoreError> {
+        let marked = self
+            .prepare("UPDATE playlists SET gone_at = ?2 WHERE id = ?1 AND gone_at IS NULL")?
+            .execute(params![playlist, now])
+            .map_err(|e| self.error("cannot be written", e))?;
+        self.changed |= marked > 0;
+        Ok(())
+    }
+
+    fn put(&self, sql: &str, parameters: &[&dyn rusqlite::ToSql]) -> Result<(), StoreError> {
+        self.prepare(sql)?
+            .execute(parameters)
+            .map_err(|e| self.error("cannot be written", e))?;
+        Ok(())
+    }
+}
+
+/// The newest runs of every job, newest first, at most so many of each.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn past_runs(database: &std::path::Path, most: u32) -> Result<Vec<RunRow>, StoreError> {
+    let conn = super::open_reader(database)?;
+    let error = |source| StoreError::Sqlite { path: database.to_path_buf(), what: "cannot be read", source };
+    let sql = format!(
+        "SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY job ORDER BY started_at DESC, id DESC) AS place FROM runs)
+         WHERE place <= ?1 ORDER BY started_at DESC, id DESC",
+        columns = RunRow::COLUMNS
+    );
+    let mut statement = conn.prepare(&sql).map_err(error)?;
+    let rows = statement.query_map([most], RunRow::read).map_err(error)?;
+    rows.collect::<Result<_, _>>().map_err(error)
+}

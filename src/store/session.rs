@@ -1,0 +1,139 @@
+//! The writing connection with what it remembers during a run: which rows were already written, and
+//! whether anything changed that a CSV may show.
+
+use std::path::PathBuf;
+
+use rusqlite::{CachedStatement, Connection, ErrorCode};
+use rustc_hash::FxHashMap;
+
+use super::{StoreError, info};
+
+/// Rows remembered at most; beyond it the memory starts afresh, which costs time and nothing else.
+const REMEMBERED: usize = 200_000;
+
+/// The writing connection.
+#[derive(Debug)]
+pub struct Session {
+    pub(super) conn: Connection,
+    path: PathBuf,
+    /// Set when a row that a CSV may show was changed by the transaction at hand.
+    pub(super) changed: bool,
+    /// Hash of what was last written for a key, so that the same is not written twice in a run.
+    written: FxHashMap<u128, u64>,
+    /// Keys remembered by the transaction at hand, to be forgotten if it fails.
+    fresh: Vec<u128>,
+}
+
+impl Session {
+    pub(super) fn new(conn: Connection, path: PathBuf) -> Session {
+        Session {
+            conn,
+            path,
+            changed: false,
+            written: FxHashMap::default(),
+            fresh: Vec::new(),
+        }
+    }
+
+    /// The connection, for reading inside the transaction.
+    pub fn conn(&self) -> &Connection {
+        &self.conn
+    }
+
+    /// Notes that a row which a CSV may show has changed.
+    pub fn note_change(&mut self) {
+        self.changed = true;
+    }
+
+    /// Runs `work` in one `BEGIN IMMEDIATE … COMMIT`.
+    pub(super) fn transact<T>(
+        &mut self,
+        work: impl FnOnce(&mut Session) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.changed = false;
+        self.fresh.clear();
+        self.run("BEGIN IMMEDIATE", "is held by another program")?;
+        let result = work(self).and_then(|value| self.count_change().map(|()| value));
+        match result {
+            Ok(value) => {
+                if let Err(source) = self.conn.execute_batch("COMMIT") {
+                    if !self.conn.is_autocommit() {
+                        // Nothing was written yet (busy): the transaction is still open and can go.
+                        let _ = self.conn.execute_batch("ROLLBACK");
+                    }
+                    self.forget_fresh();
+                    return Err(StoreError::OutcomeUnknown {
+                        path: self.path.clone(),
+                        source,
+                    });
+                }
+                Ok(value)
+            }
+            Err(error) => {
+                self.forget_fresh();
+                if !self.conn.is_autocommit() {
+                    // SQLite rolls back by itself on a full disk; where it has not, we do.
+                    self.run("ROLLBACK", "cannot undo a transaction")?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn count_change(&mut self) -> Result<(), StoreError> {
+        if !self.changed {
+            return Ok(());
+        }
+        let version =
+            info::data_version(&self.conn).map_err(|e| self.error("cannot be read", e))? + 1;
+        info::set(&self.conn, "data_version", &version.to_string())
+            .map_err(|e| self.error("cannot be written", e))
+    }
+
+    fn run(&self, sql: &str, what: &'static str) -> Result<(), StoreError> {
+        self.conn
+            .execute_batch(sql)
+            .map_err(|e| self.error(what, e))
+    }
+
+    /// A prepared statement.
+    pub(super) fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, StoreError> {
+        self.conn
+            .prepare_cached(sql)
+            .map_err(|e| self.error("cannot be read", e))
+    }
+
+    /// Names the store in an error of SQLite's.
+    pub fn error(&self, what: &'static str, source: rusqlite::Error) -> StoreError {
+        let what = match source.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => "cannot be written: the disk is full",
+            Some(ErrorCode::DatabaseCorrupt) => "is corrupted",
+            _ => what,
+        };
+        StoreError::Sqlite {
+            path: self.path.clone(),
+            what,
+            source,
+        }
+    }
+
+    /// Whether exactly this content was already written for this key in this run.
+    pub fn was_written(&self, key: u128, content: u64) -> bool {
+        self.written.get(&key) == Some(&content)
+    }
+
+    /// Remembers what was written for a key, until the run ends or the transaction fails.
+    pub fn remember(&mut self, key: u128, content: u64) {
+        if self.written.len() >= REMEMBERED {
+            self.written.clear();
+        }
+        self.written.insert(key, content);
+        self.fresh.push(key);
+    }
+
+    fn forget_fresh(&mut self) {
+        for key in self.fresh.drain(..) {
+            self.written.remove(&key);
+        }
+    }
+}

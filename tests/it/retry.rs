@@ -1,0 +1,268 @@
+//! What is done with an outcome: every status, every odd `Retry-After`.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use cratedigger::http::retry::{GiveUp, Outcome, Rules, Tried, Verdict, decide};
+use cratedigger::http::retry_after::{RetryAfter, read};
+use cratedigger::state::{Reach, Reason};
+use proptest::prelude::*;
+
+const FIRST: Tried = Tried {
+    attempt: 1,
+    renewed: false,
+    budget: true,
+    unsaid: 0,
+    refused: 0,
+    jitter: 0.5,
+};
+
+fn answered(status: u16, retry_after: RetryAfter) -> Outcome {
+    Outcome::Answered {
+        status,
+        retry_after,
+        quota: false,
+        conditional: false,
+    }
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Done => "done",
+        Verdict::Again { .. } => "again",
+        Verdict::RefreshToken => "refresh",
+        Verdict::Park { .. } => "park",
+        Verdict::GiveUp(_) => "give up",
+    }
+}
+
+#[test]
+fn every_status_has_its_verdict() {
+    let mut runs: Vec<(u16, u16, &str)> = Vec::new();
+    for status in 100..=599 {
+        let verdict = word(decide(
+            answered(status, RetryAfter::Nothing),
+            &FIRST,
+            &Rules::default(),
+        ));
+        match runs.last_mut() {
+            Some((_, last, same)) if *same == verdict => *last = status,
+            _ => runs.push((status, status, verdict)),
+        }
+    }
+    let expected = [
+        (100, 199, "give up"),
+        (200, 200, "done"),
+        (201, 299, "again"),
+        (300, 400, "give up"),
+        (401, 401, "refresh"),
+        (402, 407, "give up"),
+        (408, 408, "again"),
+        (409, 424, "give up"),
+        (425, 425, "again"),
+        (426, 428, "give up"),
+        (429, 429, "park"),
+        (430, 499, "give up"),
+        (500, 500, "again"),
+        (501, 501, "give up"),
+        (502, 504, "again"),
+        (505, 599, "give up"),
+    ];
+    assert_eq!(runs, expected);
+}
+
+#[test]
+fn a_304_is_an_answer_only_to_a_conditional_request() {
+    let outcome = |conditional| Outcome::Answered {
+        status: 304,
+        retry_after: RetryAfter::Nothing,
+        quota: false,
+        conditional,
+    };
+    let rules = Rules::default();
+    assert_eq!(decide(outcome(true), &FIRST, &rules), Verdict::Done);
+    assert_eq!(
+        decide(outcome(false), &FIRST, &rules),
+        Verdict::GiveUp(GiveUp::Final)
+    );
+}
+
+#[test]
+fn a_second_401_with_a_new_token_is_final() {
+    let tried = Tried {
+        renewed: true,
+        ..FIRST
+    };
+    let verdict = decide(
+        answered(401, RetryAfter::Nothing),
+        &tried,
+        &Rules::default(),
+    );
+    assert_eq!(verdict, Verdict::GiveUp(GiveUp::Unauthorized));
+}
+
+#[test]
+fn failures_are_retried_four_times_with_pauses_that_double() {
+    for outcome in [
+        Outcome::Lost,
+        Outcome::Unusable,
+        answered(502, RetryAfter::Nothing),
+    ] {
+        let pauses: Vec<Verdict> = (1..=5)
+            .map(|attempt| {
+                let tried = Tried {
+                    attempt,
+                    jitter: 1.0,
+                    ..FIRST
+                };
+                decide(outcome, &tried, &Rules::default())
+            })
+            .collect();
+        let again = |ms| Verdict::Again {
+            after: Duration::from_millis(ms),
+        };
+        assert_eq!(
+            pauses,
+            [
+                again(500),
+                again(1_000),
+                again(2_000),
+                again(4_000),
+                Verdict::GiveUp(GiveUp::Attempts)
+            ]
+        );
+    }
+}
+
+#[test]
+fn without_retry_budget_nothing_is_retried() {
+    let tried = Tried {
+        budget: false,
+        ..FIRST
+    };
+    let verdict = decide(Outcome::Lost, &tried, &Rules::default());
+    assert_eq!(verdict, Verdict::GiveUp(GiveUp::Budget));
+}
+
+#[test]
+fn a_certificate_is_never_tried_twice() {
+    let verdict = decide(Outcome::Certificate, &FIRST, &Rules::default());
+    assert_eq!(verdict, Verdict::GiveUp(GiveUp::Certificate));
+}
+
+fn parked(outcome: Outcome, unsaid: u32, refused: u32) -> (Reach, u64, Reason) {
+    let tried = Tried {
+        unsaid,
+        refused,
+        jitter: 0.0,
+        ..FIRST
+    };
+    match decide(outcome, &tried, &Rules::default()) {
+        Verdict::Park {
+            reach,
+            wait,
+            reason,
+        } => (reach, wait.as_secs(), reason),
+        other => panic!("not parked but {other:?}"),
+    }
+}
+
+#[test]
+fn a_refusal_holds_back_what_it_is_about() {
+    let wait = RetryAfter::Wait(Duration::from_secs(7));
+    let limited = |status, retry_after| parked(answered(status, retry_after), 0, 0);
+    assert_eq!(limited(429, wait), (Reach::Client, 7, Reason::RateLimit));
+    assert_eq!(limited(503, wait), (Reach::Client, 7, Reason::RateLimit));
+    let day = (Reach::Client, 86_400, Reason::RateLimit);
+    assert_eq!(limited(429, RetryAfter::Absurd), day);
+    let quota = |retry_after| Outcome::Answered {
+        status: 429,
+        retry_after,
+        quota: true,
+        conditional: false,
+    };
+    let family = |secs| (Reach::Family, secs, Reason::Quota);
+    assert_eq!(parked(quota(wait), 0, 0), family(7));
+    assert_eq!(parked(quota(RetryAfter::Nothing), 0, 0), family(86_400));
+}
+
+#[test]
+fn refusals_that_do_not_say_how_long_double_up_to_a_quarter_of_an_hour() {
+    let outcome = answered(429, RetryAfter::Nothing);
+    let waits: Vec<u64> = (0..10).map(|unsaid| parked(outcome, unsaid, 0).1).collect();
+    assert_eq!(waits, [5, 10, 20, 40, 80, 160, 320, 640, 900, 900]);
+}
+
+#[test]
+fn six_refusals_in_a_row_park_the_family_for_a_day() {
+    let outcome = answered(429, RetryAfter::Wait(Duration::from_secs(1)));
+    assert_eq!(parked(outcome, 0, 4), (Reach::Client, 1, Reason::RateLimit));
+    let day = (Reach::Family, 86_400, Reason::RateLimit);
+    assert_eq!(parked(outcome, 0, 5), day);
+}
+
+fn noon() -> DateTime<Utc> {
+    "2026-11-23T12:00:00Z".parse().unwrap()
+}
+
+#[test]
+fn retry_after_is_read_in_every_form_that_was_seen() {
+    let secs = |n| RetryAfter::Wait(Duration::from_secs(n));
+    let now = noon();
+    let plain = |text| read(Some(text), None, now);
+    for (text, expected) in [
+        ("5", secs(5)),
+        (" 7 ", secs(7)),
+        ("1.2", secs(2)),
+        ("86400", secs(86_400)),
+        ("604800", secs(604_800)),
+        ("604801", RetryAfter::Absurd),
+        ("99999999999999999999999999", RetryAfter::Absurd),
+        ("1e300", RetryAfter::Absurd),
+        ("0", RetryAfter::Nothing),
+        ("-5", RetryAfter::Nothing),
+        ("soon", RetryAfter::Nothing),
+        ("NaN", RetryAfter::Nothing),
+        ("inf", RetryAfter::Nothing),
+        ("", RetryAfter::Nothing),
+        ("Mon, 23 Nov 2026 12:00:30 GMT", secs(30)),
+        ("Mon, 23 Nov 2026 11:00:00 GMT", RetryAfter::Nothing),
+        ("Mon, 23 Nov 2037 11:00:00 GMT", RetryAfter::Absurd),
+    ] {
+        assert_eq!(plain(text), expected, "{text}");
+    }
+    assert_eq!(read(None, None, now), RetryAfter::Nothing);
+}
+
+#[test]
+fn a_date_counts_from_the_servers_own_clock() {
+    // The server is two hours behind us and asks for 90 s.
+    let header = Some("Mon, 23 Nov 2026 10:01:30 GMT");
+    let date = Some("Mon, 23 Nov 2026 10:00:00 GMT");
+    let expected = RetryAfter::Wait(Duration::from_secs(90));
+    assert_eq!(read(header, date, noon()), expected);
+}
+
+proptest! {
+    #[test]
+    fn no_header_shortens_a_wait_or_breaks_the_reader(text in "\\PC{0,40}") {
+        let _ = read(Some(&text), Some(&text), noon());
+    }
+
+    #[test]
+    fn seconds_are_kept_to_the_second(wait in 1_u64..=604_800) {
+        let expected = RetryAfter::Wait(Duration::from_secs(wait));
+        prop_assert_eq!(read(Some(&wait.to_string()), None, noon()), expected);
+    }
+
+    #[test]
+    fn jitter_only_ever_adds(wait in 1_u64..=604_800, jitter in 0.0..=1.0_f64) {
+        let outcome = answered(429, RetryAfter::Wait(Duration::from_secs(wait)));
+        let tried = Tried { jitter, ..FIRST };
+        let Verdict::Park { wait: parked, .. } = decide(outcome, &tried, &Rules::default()) else {
+            panic!("a 429 parks");
+        };
+        prop_assert!(parked >= Duration::from_secs(wait));
+        prop_assert!(parked <= Duration::from_secs(wait + 1));
+    }
+}
