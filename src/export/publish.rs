@@ -11,6 +11,7 @@ use super::package::{self, Package};
 use super::render::{Page, RenderError, Tally};
 use super::sheet::{Sheet, Source};
 use super::style::Style;
+use crate::store::query::is_volatile;
 
 /// Where a job's files go.
 #[derive(Debug, Clone)]
@@ -191,7 +192,8 @@ impl Job<'_> {
             return Ok((self.file(sheet, change, rows, bytes, guarded), None));
         }
         let inputs = self.inputs(sheet);
-        if let Some(found) = found {
+        let volatile = matches!(&sheet.source, Source::Query { sql, .. } if is_volatile(sql));
+        if let (Some(found), false) = (found, volatile) {
             let known = self.known(sheet)?.filter(|known| known.inputs == inputs && known.bytes == found.bytes);
             if known.is_some_and(|known| package.describes(&sheet.path, &known.sha256)) {
                 package.keep(&sheet.path);
@@ -250,7 +252,7 @@ impl Job<'_> {
     fn inputs(&self, sheet: &Sheet<'_>) -> String {
         let (sql, columns) = match &sheet.source {
             Source::Fetch(rows) => (rows.select.sql(), format!("{:?}", rows.columns)),
-            Source::Query { sql, bound, .. } => ((*sql).to_owned(), format!("{bound:?}")),
+            Source::Query { sql, bound, .. } => ((*sql).to_owned(), format!("{:?}", bound.used_in(sql))),
             Source::Kept => Default::default(),
         };
         let all = format!("{}\0{:?}\0{sql}\0{columns}\0{}", sheet.inputs, self.style, env!("CARGO_PKG_VERSION"));

@@ -19,7 +19,7 @@ use rusqlite::{Batch, Connection, OpenFlags, Row, Statement};
 use rustc_hash::FxHashSet;
 
 pub use error::{Position, QueryError};
-pub use text::is_ordered;
+pub use text::{is_ordered, is_volatile};
 
 use super::views::{Scope, Select, identifier};
 use crate::stream::Stream;
@@ -58,6 +58,12 @@ pub struct Bound {
 impl Bound {
     /// Every name, as one writes it.
     pub const NAMES: [&'static str; 5] = [":since", ":last_run_at", ":fire_at", ":job", ":user_id"];
+
+    /// The names that stand in a query, and their values: what its rows depend on besides the store.
+    pub fn used_in(&self, sql: &str) -> Vec<(&'static str, Option<&str>)> {
+        let names = Self::NAMES.into_iter().filter(|name| sql.contains(name));
+        names.map(|name| (name, self.value(name).and_then(Option::as_deref))).collect()
+    }
 
     fn value(&self, name: &str) -> Option<&Option<String>> {
         match name {
