@@ -14,6 +14,7 @@ mod guard;
 mod name;
 mod package;
 mod publish;
+mod record;
 mod render;
 mod sheet;
 mod style;

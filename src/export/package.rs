@@ -163,7 +163,7 @@ fn field(style: &Style, tally: &ColumnTally) -> Value {
     let column = &tally.column;
     let mut field = json!({ "name": column.header });
     let (kind, format) = match (column.kind, style.time_format) {
-        (Some(Type::Time), TimeFormat::Iso) => ("datetime", Some("any")),
+        (Some(Type::Time), TimeFormat::Iso) => ("datetime", None),
         (Some(Type::Time), TimeFormat::Spreadsheet) => ("datetime", Some("%Y-%m-%d %H:%M:%S")),
         (Some(Type::Integer), _) => ("integer", None),
         (Some(Type::Boolean), _) => ("boolean", None),

@@ -2,15 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::Connection;
 
 use super::error::ExportError;
 use super::folder::{Access, Folder};
 use super::name::check_name;
 use super::package::{self, Package};
+use super::record::{self, Known, Record};
 use super::render::{Page, RenderError, Tally};
 use super::sheet::{Sheet, Source};
 use super::style::Style;
+use crate::store::query::is_volatile;
 
 /// Where a job's files go.
 #[derive(Debug, Clone)]
@@ -149,7 +151,7 @@ pub fn publish(
             }
         }
     }
-    job.record(&records).map_err(|e| job.unreadable(package::FILE, e))?;
+    record::write(store, run, &records).map_err(|e| job.unreadable(package::FILE, e))?;
     package.write(&folder, run)?;
     Ok(outcome)
 }
@@ -160,15 +162,6 @@ struct Job<'a> {
     folder: &'a Folder,
     style: &'a Style,
     run: &'a RunInfo,
-}
-
-/// A row of `published_files`.
-struct Record {
-    path: String,
-    source: String,
-    inputs: String,
-    sha256: String,
-    file: Published,
 }
 
 impl Job<'_> {
@@ -191,7 +184,8 @@ impl Job<'_> {
             return Ok((self.file(sheet, change, rows, bytes, guarded), None));
         }
         let inputs = self.inputs(sheet);
-        if let Some(found) = found {
+        let volatile = matches!(&sheet.source, Source::Query { sql, .. } if is_volatile(sql));
+        if let (Some(found), false) = (found, volatile) {
             let known = self.known(sheet)?.filter(|known| known.inputs == inputs && known.bytes == found.bytes);
             if known.is_some_and(|known| package.describes(&sheet.path, &known.sha256)) {
                 package.keep(&sheet.path);
@@ -250,7 +244,7 @@ impl Job<'_> {
     fn inputs(&self, sheet: &Sheet<'_>) -> String {
         let (sql, columns) = match &sheet.source {
             Source::Fetch(rows) => (rows.select.sql(), format!("{:?}", rows.columns)),
-            Source::Query { sql, bound, .. } => ((*sql).to_owned(), format!("{bound:?}")),
+            Source::Query { sql, bound, .. } => ((*sql).to_owned(), format!("{:?}", bound.used_in(sql))),
             Source::Kept => Default::default(),
         };
         let all = format!("{}\0{:?}\0{sql}\0{columns}\0{}", sheet.inputs, self.style, env!("CARGO_PKG_VERSION"));
@@ -258,44 +252,7 @@ impl Job<'_> {
     }
 
     fn known(&self, sheet: &Sheet<'_>) -> Result<Option<Known>, ExportError> {
-        let sql = "SELECT inputs, sha256, bytes FROM published_files WHERE path = ?1";
-        let read = |row: &rusqlite::Row<'_>| {
-            let bytes: i64 = row.get(2)?;
-            Ok(Known { inputs: row.get(0)?, sha256: row.get(1)?, bytes: u64::try_from(bytes).unwrap_or(0) })
-        };
-        let row = self.store.query_row(sql, [self.below_root(sheet)], read).optional();
-        row.map_err(|e| self.unreadable(&sheet.path, e))
-    }
-
-    fn record(&self, records: &[Record]) -> rusqlite::Result<()> {
-        if records.is_empty() {
-            return Ok(());
-        }
-        let own = match self.store.is_autocommit() {
-            true => Some(Transaction::new_unchecked(self.store, TransactionBehavior::Immediate)?),
-            false => None,
-        };
-        for record in records {
-            let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-            self.store.execute(
-                "INSERT OR REPLACE INTO published_files \
-                 (path, job, source, run_id, inputs, sha256, bytes, rows, guarded, published_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-                params![
-                    record.path,
-                    self.run.job,
-                    record.source,
-                    self.run.id,
-                    record.inputs,
-                    record.sha256,
-                    number(record.file.bytes),
-                    number(record.file.rows),
-                    number(record.file.guarded),
-                    self.run.created_at,
-                ],
-            )?;
-        }
-        own.map_or(Ok(()), Transaction::commit)
+        record::read(self.store, &self.below_root(sheet)).map_err(|e| self.unreadable(&sheet.path, e))
     }
 
     fn warn(&self, sheet: &Sheet<'_>, tally: &Tally) {
@@ -324,13 +281,6 @@ impl Job<'_> {
     fn unreadable(&self, path: &str, source: rusqlite::Error) -> ExportError {
         ExportError::Store { path: self.root.join(&self.run.job).join(path), source }
     }
-}
-
-/// What the store knows of a file.
-struct Known {
-    inputs: String,
-    sha256: String,
-    bytes: u64,
 }
 
 #[cfg(test)]

@@ -19,9 +19,9 @@ use rusqlite::{Batch, Connection, OpenFlags, Row, Statement};
 use rustc_hash::FxHashSet;
 
 pub use error::{Position, QueryError};
-pub use text::is_ordered;
+pub use text::{is_ordered, is_volatile};
 
-use super::views::{Scope, Select, identifier, in_main};
+use super::views::{Scope, Select, identifier};
 use crate::stream::Stream;
 
 /// No value of a query may be longer: `printf('%.1000000000c')` is one call away.
@@ -60,6 +60,12 @@ pub struct Bound {
 impl Bound {
     /// Every name, as one writes it.
     pub const NAMES: [&'static str; 5] = [":since", ":last_run_at", ":fire_at", ":job", ":user_id"];
+
+    /// The names that stand in a query, and their values: what its rows depend on besides the store.
+    pub fn used_in(&self, sql: &str) -> Vec<(&'static str, Option<&str>)> {
+        let names = Self::NAMES.into_iter().filter(|name| sql.contains(name));
+        names.map(|name| (name, self.value(name).and_then(Option::as_deref))).collect()
+    }
 
     fn value(&self, name: &str) -> Option<&Option<String>> {
         match name {
@@ -124,11 +130,7 @@ impl Reader {
                 .scope(scope)
                 .since(fetch.since.as_deref())
                 .market(Some(&fetch.market));
-            store.execute_batch(&format!(
-                "CREATE TEMP VIEW {} AS {}",
-                identifier(&fetch.name),
-                in_main(&select.sql())
-            ))?;
+            store.execute_batch(&format!("CREATE TEMP VIEW {} AS {}", identifier(&fetch.name), select.sql()))?;
         }
         store.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")?;
         store.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE)?;
@@ -232,7 +234,8 @@ impl Reader {
         let fetch = known.ok_or_else(|| QueryError::NoFetch(fetch.to_owned()))?;
         let select = Select::new(fetch.stream, fetch.stream.columns().map(|c| c.name))
             .scope(Scope::Fetch { job: &self.job, fetch: &fetch.name })
-            .since(fetch.since.as_deref());
+            .since(fetch.since.as_deref())
+            .market(Some(&fetch.market));
         let (sql, ahead) = select.ids_where(column, filter);
         let mut statement = self.prepare(&sql).map_err(|e| e.minus(ahead))?;
         self.bind(&mut statement, bound)?;

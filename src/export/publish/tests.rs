@@ -172,6 +172,23 @@ fn a_query_is_typed_by_its_values_and_a_bad_one_spoils_only_its_own_file() {
 }
 
 #[test]
+fn a_query_is_rendered_again_if_a_name_that_it_uses_or_the_clock_may_have_moved() {
+    let place = Place::new();
+    let reader = Reader::open(&place.top.path().join("store.db"), "j", Vec::new(), Duration::from_secs(5)).unwrap();
+    let export = |sql, since: &str| {
+        let bound = Bound { since: Some(since.into()), ..Bound::default() };
+        let source = Source::Query { reader: &reader, sql, bound: &bound };
+        changes(&place.export(&Style::default(), &[sheet("q.csv", source, "1")], 1).unwrap())
+    };
+    assert_eq!(export("SELECT 1 AS a", "2025"), [Change::Written]);
+    assert_eq!(export("SELECT 1 AS a", "2026"), [Change::Unchanged]);
+    assert_eq!(export("SELECT :since AS a", "2025"), [Change::Written]);
+    assert_eq!(export("SELECT :since AS a", "2026"), [Change::Written]);
+    assert_eq!(export("SELECT date('now') > 'x' AS a", "2026"), [Change::Written]);
+    assert_eq!(export("SELECT date('now') > 'x' AS a", "2026"), [Change::Same]);
+}
+
+#[test]
 fn a_column_of_nulls_alone_still_has_its_rows() {
     let place = Place::new();
     let items = fetched("items", "playlist_items");

@@ -3,13 +3,9 @@ use crate::store::views::tests::{fill, fill_schema};
 use crate::stream;
 
 fn reader() -> Reader {
-    let fetch = |name: &str, stream| Fetched {
-        name: name.into(),
-        stream: stream::find(stream).unwrap(),
-        market: String::new(),
-        since: None,
-    };
-    let fetches = vec![fetch("items", "playlist_items"), fetch("saved_tracks", "saved_tracks")];
+    let fetch = |name: &str, stream| Fetched { name: name.into(), stream: stream::find(stream).unwrap(), market: String::new(), since: None };
+    let mut fetches: Vec<_> = stream::all().map(|s| fetch(s.name, s.name)).collect();
+    fetches.push(fetch("items", "playlist_items"));
     Reader::for_checking("j", fetches, |store| {
         fill_schema(store);
         fill(store);
@@ -26,7 +22,7 @@ fn first_column(reader: &Reader, sql: &str) -> Result<Vec<String>, QueryError> {
         &bound,
         |_| Ok(()),
         |row| {
-            found.push(format!("{:?}", row.get_ref(0)?));
+            found.push(format!("{:?}", row.get::<_, rusqlite::types::Value>(0)?));
             Ok::<_, QueryError>(())
         },
     )?;
@@ -37,20 +33,33 @@ fn first_column(reader: &Reader, sql: &str) -> Result<Vec<String>, QueryError> {
 fn a_query_sees_the_fetches_of_its_job_and_the_store() {
     let reader = reader();
     assert_eq!(first_column(&reader, "SELECT count(*) FROM items;").unwrap(), ["Integer(6)"]);
-    assert_eq!(first_column(&reader, "SELECT count(*) FROM playlist_items -- all").unwrap(), ["Integer(6)"]);
+    assert_eq!(first_column(&reader, "SELECT count(*) FROM main.playlist_items -- all").unwrap(), ["Integer(6)"]);
     assert_eq!(first_column(&reader, "SELECT date(:since)").unwrap().len(), 1);
     assert_eq!(first_column(&reader, "SELECT :fire_at").unwrap(), ["Null"]);
     assert_eq!(reader.check("SELECT 1 AS a, 2 AS b").unwrap(), ["a", "b"]);
 }
 
 #[test]
+fn a_fetch_may_be_named_as_a_table_is_and_hides_it() {
+    let reader = reader();
+    for stream in stream::all() {
+        first_column(&reader, &format!("SELECT count(*) FROM {}", stream.name)).unwrap();
+    }
+    assert_eq!(first_column(&reader, "SELECT track_name FROM saved_tracks").unwrap(), [r#"Text("One")"#]);
+    assert_eq!(first_column(&reader, "SELECT count(*) FROM csv_saved_tracks").unwrap(), ["Integer(1)"]);
+    assert_eq!(reader.ids("saved_tracks", "artist_ids", None, &Bound::default()).unwrap(), ["A1", "A2"]);
+}
+
+#[test]
 fn a_query_can_only_read() {
     let reader = reader();
     for sql in [
+        "DELETE FROM main.tracks",
         "DELETE FROM tracks",
-        "INSERT INTO tracks (id) VALUES (1)",
-        "UPDATE tracks SET name = 1",
-        "DROP TABLE tracks",
+        "INSERT INTO main.tracks (id) VALUES (1)",
+        "UPDATE main.tracks SET name = 1",
+        "DROP TABLE main.tracks",
+        "DROP VIEW items",
         "CREATE TABLE x (y)",
         "CREATE TEMP TABLE x (y)",
         "ATTACH '/tmp/x' AS x",
@@ -69,14 +78,14 @@ fn a_query_can_only_read() {
         let error = first_column(&reader, sql).expect_err(sql);
         assert!(!error.is_storage(), "{sql}: {error:?}");
     }
-    assert!(first_column(&reader, "DELETE FROM tracks").unwrap_err().to_string().contains("may only read"));
-    assert_eq!(first_column(&reader, "SELECT count(*) FROM tracks").unwrap(), ["Integer(3)"]);
+    assert!(first_column(&reader, "DELETE FROM main.tracks").unwrap_err().to_string().contains("may only read"));
+    assert_eq!(first_column(&reader, "SELECT count(*) FROM main.tracks").unwrap(), ["Integer(3)"]);
 }
 
 #[test]
 fn an_error_says_where_in_the_sql_it_is() {
     let reader = reader();
-    let error = reader.check("SELECT name\nFROM tracks WHERE é = 1").unwrap_err();
+    let error = reader.check("SELECT track_name\nFROM tracks WHERE é = 1").unwrap_err();
     assert_eq!(error.to_string(), "no such column: é (at line 2, column 19)");
     let error = reader.check_filter("items", "track_id", "position > 1 AND\n wrong = 2").unwrap_err();
     assert_eq!(error.to_string(), "no such column: wrong (at line 2, column 2)");

@@ -36,13 +36,22 @@ pub fn is_ordered(sql: &str) -> bool {
     words.windows(2).any(|pair| pair[0] == "order" && pair[1] == "by")
 }
 
+/// Whether a query may give other rows from the same store: it looks at the clock, or throws dice. Says
+/// yes too often rather than too seldom: its file is then rendered, and left alone if it is the same.
+pub fn is_volatile(sql: &str) -> bool {
+    let plain: String = sql.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
+    ["now", "current_", "random", "date()", "time()", "julianday()", "unixepoch()"]
+        .iter()
+        .any(|word| plain.contains(word))
+}
+
 fn quoted(text: &str, quote: char) -> usize {
     text[1..].find(quote).map_or(text.len(), |end| end + 2)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_ordered;
+    use super::{is_ordered, is_volatile};
 
     #[test]
     fn only_an_order_by_of_the_whole_query_counts() {
@@ -51,5 +60,15 @@ mod tests {
         assert!(!is_ordered("SELECT * FROM (SELECT 1 ORDER BY 1)"));
         assert!(!is_ordered("SELECT 'ORDER BY' -- ORDER BY"));
         assert!(!is_ordered("SELECT row_number() OVER (ORDER BY x) /* ORDER BY */ FROM t"));
+    }
+
+    #[test]
+    fn a_query_that_looks_at_the_clock_or_throws_dice_is_volatile() {
+        for sql in
+            ["SELECT date('now')", "SELECT datetime ( )", "SELECT Current_Timestamp", "SELECT 1 ORDER BY random()"]
+        {
+            assert!(is_volatile(sql), "{sql}");
+        }
+        assert!(!is_volatile("SELECT date(:since), time(played_at) FROM plays ORDER BY played_at"));
     }
 }

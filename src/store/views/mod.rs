@@ -18,7 +18,7 @@ mod select;
 
 use rusqlite::{Connection, OptionalExtension};
 
-pub use select::{Halves, ListStyle, Scope, Select, identifier, in_main, literal};
+pub use select::{Halves, ListStyle, Scope, Select, identifier, literal};
 
 use crate::stream::{self, Stream};
 

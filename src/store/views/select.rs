@@ -113,13 +113,20 @@ impl<'a> Select<'a> {
     }
 
     /// The statement; its columns carry their names.
+    ///
+    /// Tables are named with their schema for [`Scope::Fetched`], whose statement becomes a temporary
+    /// view: a fetch may be named as a table is, and would show itself.
     pub fn sql(&self) -> String {
         let columns = self.columns.iter().map(|name| {
             let (sql, _) = self.field(name);
             format!("{} AS {}", self.expression(sql), identifier(name))
         });
         let joins = self.view.thing.map_or("", |thing| thing.joins);
-        format!("SELECT\n  {}\n{}", commas(columns, ",\n  "), self.tail(joins))
+        let sql = format!("SELECT\n  {}\n{}", commas(columns, ",\n  "), self.tail(joins));
+        match self.scope {
+            Scope::Fetched { .. } => in_main(&sql),
+            Scope::All | Scope::Fetch { .. } => sql,
+        }
     }
 
     /// A statement that gives the values of `column`, those of a list joined with the unit separator
@@ -142,7 +149,8 @@ impl<'a> Select<'a> {
         let order: Vec<String> = (0..terms.len()).map(|n| format!("\"\u{1f}{n}\"")).collect();
         let joins = self.view.thing.map_or("", |thing| thing.joins);
         let from = self.conditions(joins);
-        let mut sql = in_main(&format!("SELECT \"\u{1f}ids\" FROM (SELECT {}\n{from}) WHERE (", columns.join(", ")));
+        let rows = in_main(&format!("SELECT {}\n{from}", columns.join(", ")));
+        let mut sql = format!("SELECT \"\u{1f}ids\" FROM ({rows}) WHERE (");
         let ahead = sql.len();
         // A line of its own: the filter may end in a comment.
         sql.push_str(filter.unwrap_or("1"));
@@ -278,6 +286,31 @@ impl Field {
     }
 }
 
+/// The same SQL with `main.` in front of each table that follows FROM or JOIN.
+fn in_main(sql: &str) -> String {
+    let mut out = String::with_capacity(sql.len() + sql.len() / 8);
+    let (mut rest, mut table_next) = (sql, false);
+    while let Some(first) = rest.chars().next() {
+        let len = match first {
+            '\'' | '"' => rest[1..].find(first).map_or(rest.len(), |end| end + 2),
+            c if c.is_ascii_alphanumeric() || c == '_' => {
+                rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len())
+            }
+            other => other.len_utf8(),
+        };
+        let (token, after) = rest.split_at(len);
+        if !token.trim().is_empty() {
+            if table_next && first.is_ascii_alphabetic() {
+                out.push_str("main.");
+            }
+            table_next = matches!(token, "FROM" | "JOIN");
+        }
+        out.push_str(token);
+        rest = after;
+    }
+    out
+}
+
 fn commas(parts: impl Iterator<Item = String>, between: &str) -> String {
     parts.collect::<Vec<_>>().join(between)
 }
@@ -292,19 +325,3 @@ pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// The same statement with every table named as one of `main`: a temporary view may have the name of
-/// a table, and would otherwise stand in its own definition.
-pub fn in_main(sql: &str) -> String {
-    let mut out = String::with_capacity(sql.len() + 64);
-    let mut rest = sql;
-    while let Some(at) = ["FROM ", "JOIN "].iter().filter_map(|word| rest.find(word)).min() {
-        let (head, tail) = rest.split_at(at + 5);
-        out.push_str(head);
-        if tail.starts_with(|c: char| c.is_ascii_lowercase()) {
-            out.push_str("main.");
-        }
-        rest = tail;
-    }
-    out.push_str(rest);
-    out
-}
