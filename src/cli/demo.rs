@@ -86,7 +86,7 @@ fn playing(sandbox: &spotify::Sandbox, client_id: String, client_secret: String)
         api_url: sandbox.api_url(),
         accounts_url: sandbox.accounts_url(),
         artists: some("artists", 4),
-        isrcs: some("isrcs", 5),
+        isrcs: sandbox.catalog().playlist_rows(known::HOME_PLAYLIST).iter().flatten().filter_map(|r| r.isrc.clone()).take(5).collect(),
         playlists: [known::ODD_PLAYLIST, known::HOME_PLAYLIST, known::FOREIGN_PLAYLIST].map(str::to_owned).to_vec(),
         client_id,
         client_secret,
@@ -112,7 +112,7 @@ fn write_project(folder: &Path, playing: &Playing) -> Result<(), Failure> {
     let settings = format!(
         "[spotify]\napi_url = \"{api_url}\"\naccounts_url = \"{accounts_url}\"\n\n\
          # The sandbox has no limit of its own here; with Spotify itself, leave the pace as it is.\n\
-         [limits]\nrequests_per_second = 200.0\ncalls_per_day = \"unlimited\"\ncalls_per_family = \"unlimited\"\n"
+         [limits]\nrequests_per_second = 100.0\ncalls_per_day = \"unlimited\"\ncalls_per_family = \"unlimited\"\n"
     );
     let list = |head: &str, ids: &[String]| format!("{head}\n{}\n", ids.join("\n"));
     let mut files: Vec<(PathBuf, String)> = vec![
@@ -143,7 +143,8 @@ fn write_project(folder: &Path, playing: &Playing) -> Result<(), Failure> {
 fn shown(folder: &Path) -> Result<String, Failure> {
     let csvs = folder.join("output/csv");
     let mut out = format!("\nstore  {}\ncsv    {}/JOB/*.csv\n", folder.join("output/cratedigger.db").display(), csvs.display());
-    for path in [csvs.join("watched-playlists/playlist_items.csv"), csvs.join("release-watch/new-releases.csv")] {
+    for path in ["watched-playlists/playlist_items.csv", "discography/discography.csv", "tracks-by-isrc/tracks-by-isrc.csv"] {
+        let path = csvs.join(path);
         let Ok(text) = fs::read_to_string(&path) else { continue };
         out.push_str(&format!("\n{}\n", path.display()));
         for line in text.lines().take(SHOWN) {
