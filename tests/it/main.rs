@@ -5,6 +5,7 @@ mod answering;
 mod api;
 mod api_faults;
 mod gate;
+mod grants;
 mod ledger;
 mod made_up_time;
 mod retry;
