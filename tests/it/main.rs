@@ -8,6 +8,7 @@ mod check;
 mod commands;
 mod docs;
 mod gate;
+mod grants;
 mod init;
 mod ledger;
 mod made_up_time;

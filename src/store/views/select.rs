@@ -324,4 +324,3 @@ pub fn identifier(name: &str) -> String {
 pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
-
