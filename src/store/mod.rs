@@ -34,7 +34,7 @@ pub use run::{FetchEnd, FetchState, RunEnd, RunRow, RunState, Skip, past_runs};
 pub use session::Session;
 pub use stage::Member;
 pub use swap::{Proof, Swapped};
-pub use worklist::Requested;
+pub use worklist::{ListedPlaylist, Requested};
 
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
