@@ -1,9 +1,11 @@
 //! cratedigger exports Spotify data on a schedule: job files say what to fetch, one SQLite store
 //! keeps it, and CSV files show it.
 
+pub mod cli;
 pub mod http;
 pub mod ingest;
 pub mod sandbox;
+pub mod signin;
 pub mod spotify;
 pub mod state;
 pub mod store;
