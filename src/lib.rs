@@ -2,9 +2,15 @@
 //! keeps it, and CSV files show it.
 
 pub mod cli;
+pub mod document;
+pub mod export;
 pub mod http;
 pub mod ingest;
+pub mod job;
+pub mod run;
 pub mod sandbox;
+pub mod scheduler;
+pub mod settings;
 pub mod signin;
 pub mod spotify;
 pub mod state;

@@ -1,2 +1,7 @@
 //! The binary: parse, start logging, one call, exit code.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cratedigger::cli::main(std::env::args_os()).into()
+}

@@ -1,3 +1,75 @@
 //! The command line: one file per command, and the only place that prints.
+//!
+//! A command is `run(args, &Context) -> Result<Exit, Failure>`. To add one, add its arm to
+//! [`args::Command`] and to the `match` below.
 
+pub mod args;
 pub mod auth;
+mod check;
+mod completions;
+mod context;
+mod demo;
+mod exit;
+mod export;
+mod failure;
+mod help;
+mod history;
+mod init;
+mod jobs;
+mod logging;
+mod man;
+pub mod print;
+mod progress;
+mod run;
+mod sandbox;
+mod schema;
+mod streams;
+mod workshop;
+
+use std::ffi::OsString;
+
+use clap::Parser;
+
+pub use context::Context;
+pub use exit::Exit;
+pub use failure::{Failure, OrExit};
+
+use args::{Cli, Command};
+
+/// Runs a command line and says how the process ends.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and versions are asked for, and go to stdout; the rest is a usage error.
+            drop(error.print());
+            return if error.use_stderr() { Exit::Usage } else { Exit::Complete };
+        }
+    };
+    logging::start(&cli.global);
+    let context = Context::new(&cli.global);
+    match dispatch(cli.command, &context) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            print::stderr(&failure.report(context.colour));
+            failure.exit()
+        }
+    }
+}
+
+fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
+    match command {
+        Command::Init(args) => init::run(&args, context),
+        Command::Check(args) => check::run(&args, context),
+        Command::Streams(args) => streams::run(&args, context),
+        Command::Schema(args) => schema::run(&args, context),
+        Command::Run(args) => run::run(&args, context),
+        Command::Export(args) => export::run(&args, context),
+        Command::Jobs(args) => jobs::run(&args, context),
+        Command::History(args) => history::run(&args, context),
+        Command::Demo(args) => demo::run(&args, context),
+        Command::Sandbox(args) => sandbox::run(&args, context),
+        Command::Completions(args) => completions::run(&args, context),
+        Command::Man => man::run(context),
+    }
+}

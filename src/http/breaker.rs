@@ -19,11 +19,7 @@ pub struct BreakerRules {
 
 impl Default for BreakerRules {
     fn default() -> Self {
-        BreakerRules {
-            failures: 5,
-            first: Duration::from_secs(60),
-            longest: Duration::from_secs(900),
-        }
+        BreakerRules { failures: 5, first: Duration::from_secs(60), longest: Duration::from_secs(900) }
     }
 }
 

@@ -50,11 +50,7 @@ impl SystemClock {
         let up_ms = uptime_ms();
         SystemClock {
             boot: up_ms.and_then(|_| boot()),
-            last: Mutex::new(Base {
-                taken: Instant::now(),
-                wall: Utc::now(),
-                steady_ms: up_ms.unwrap_or(0),
-            }),
+            last: Mutex::new(Base { taken: Instant::now(), wall: Utc::now(), steady_ms: up_ms.unwrap_or(0) }),
         }
     }
 }
@@ -69,23 +65,14 @@ impl Clock for SystemClock {
     fn now(&self) -> Moment {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let (taken, wall) = (Instant::now(), Utc::now());
-        let passed_ms =
-            i64::try_from(taken.duration_since(last.taken).as_millis()).unwrap_or(i64::MAX / 4);
+        let passed_ms = i64::try_from(taken.duration_since(last.taken).as_millis()).unwrap_or(i64::MAX / 4);
         let mut steady_ms = last.steady_ms + passed_ms;
         let wall_passed_ms = (wall - last.wall).num_milliseconds();
         if (wall_passed_ms - passed_ms).abs() > DISAGREE_MS {
             steady_ms = uptime_ms().unwrap_or(steady_ms).max(steady_ms);
-            *last = Base {
-                taken,
-                wall,
-                steady_ms,
-            };
+            *last = Base { taken, wall, steady_ms };
         }
-        Moment {
-            wall,
-            steady_ms,
-            boot: self.boot,
-        }
+        Moment { wall, steady_ms, boot: self.boot }
     }
 
     fn sleep(&self, how_long: Duration) -> Sleep<'_> {
@@ -104,10 +91,6 @@ fn uptime_ms() -> Option<i64> {
 /// The name of this boot, as a number.
 fn boot() -> Option<i64> {
     let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    let hex: String = text
-        .chars()
-        .filter(char::is_ascii_hexdigit)
-        .take(15)
-        .collect();
+    let hex: String = text.chars().filter(char::is_ascii_hexdigit).take(15).collect();
     i64::from_str_radix(&hex, 16).ok()
 }

@@ -131,12 +131,7 @@ pub enum GiveUp {
 /// Decides.
 pub fn decide(outcome: Outcome, tried: &Tried, rules: &Rules) -> Verdict {
     match outcome {
-        Outcome::Answered {
-            status,
-            retry_after,
-            quota,
-            conditional,
-        } => match status {
+        Outcome::Answered { status, retry_after, quota, conditional } => match status {
             200 => Verdict::Done,
             304 if conditional => Verdict::Done,
             401 if tried.renewed => Verdict::GiveUp(GiveUp::Unauthorized),
@@ -160,9 +155,7 @@ fn again(tried: &Tried, rules: &Rules) -> Verdict {
         return Verdict::GiveUp(GiveUp::Budget);
     }
     let most = doubled(rules.first_pause, tried.attempt - 1, rules.longest_pause);
-    Verdict::Again {
-        after: most.mul_f64(tried.jitter.clamp(0.0, 1.0)),
-    }
+    Verdict::Again { after: most.mul_f64(tried.jitter.clamp(0.0, 1.0)) }
 }
 
 fn park(retry_after: RetryAfter, quota: bool, tried: &Tried, rules: &Rules) -> Verdict {
@@ -179,15 +172,9 @@ fn park(retry_after: RetryAfter, quota: bool, tried: &Tried, rules: &Rules) -> V
         RetryAfter::Nothing => doubled(rules.refused_first, tried.unsaid, rules.refused_longest),
     };
     let wait = if closed { said.max(rules.park) } else { said };
-    Verdict::Park {
-        reach,
-        wait: wait + rules.wait_jitter.mul_f64(tried.jitter.clamp(0.0, 1.0)),
-        reason,
-    }
+    Verdict::Park { reach, wait: wait + rules.wait_jitter.mul_f64(tried.jitter.clamp(0.0, 1.0)), reason }
 }
 
 fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
-    first
-        .saturating_mul(2_u32.saturating_pow(times))
-        .min(longest)
+    first.saturating_mul(2_u32.saturating_pow(times)).min(longest)
 }

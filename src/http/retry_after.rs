@@ -41,9 +41,8 @@ pub fn read(header: Option<&str>, date: Option<&str>, now: DateTime<Utc>) -> Ret
     let Ok(until) = httpdate::parse_http_date(text) else {
         return RetryAfter::Nothing;
     };
-    let sent = date
-        .and_then(|text| httpdate::parse_http_date(text.trim()).ok())
-        .unwrap_or_else(|| SystemTime::from(now));
+    let sent =
+        date.and_then(|text| httpdate::parse_http_date(text.trim()).ok()).unwrap_or_else(|| SystemTime::from(now));
     judge(until.duration_since(sent).unwrap_or(Duration::ZERO))
 }
 

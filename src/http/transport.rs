@@ -134,9 +134,7 @@ impl Transport {
     pub fn new(rules: TransportRules, hosts: &[&Url]) -> Transport {
         Transport {
             rules,
-            plain: hosts
-                .iter()
-                .all(|url| url.scheme() == "http" && is_loopback(url)),
+            plain: hosts.iter().all(|url| url.scheme() == "http" && is_loopback(url)),
             client: OnceLock::new(),
         }
     }
@@ -157,9 +155,7 @@ impl Transport {
             // A sandbox on this machine: no proxy in between, and no certificates to read.
             builder = builder.no_proxy().tls_certs_only([]);
         }
-        let client = builder.build().map_err(|error| TransportError::Setup {
-            detail: chain(&error.without_url()),
-        })?;
+        let client = builder.build().map_err(|error| TransportError::Setup { detail: chain(&error.without_url()) })?;
         Ok(self.client.get_or_init(|| client))
     }
 
@@ -169,11 +165,7 @@ impl Transport {
     ///
     /// Whatever kept a whole answer from arriving. An answer with any status is no error.
     pub async fn send(&self, outgoing: Outgoing<'_>) -> Result<Incoming, TransportError> {
-        let verb = if outgoing.form.is_some() {
-            "POST"
-        } else {
-            "GET"
-        };
+        let verb = if outgoing.form.is_some() { "POST" } else { "GET" };
         let route = format!("{verb} {}", outgoing.route);
         let client = self.client()?;
         let mut request = match outgoing.form {
@@ -202,16 +194,9 @@ impl Transport {
             content_type: text(headers, "content-type"),
         };
         let mut body = BytesMut::new();
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| sort(error, &route))?
-        {
+        while let Some(chunk) = response.chunk().await.map_err(|error| sort(error, &route))? {
             if body.len() + chunk.len() > self.rules.body {
-                return Err(TransportError::TooLarge {
-                    route,
-                    limit: self.rules.body,
-                });
+                return Err(TransportError::TooLarge { route, limit: self.rules.body });
             }
             body.extend_from_slice(&chunk);
         }

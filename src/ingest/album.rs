@@ -7,12 +7,7 @@ use crate::spotify::wire::{Album, Field};
 use crate::store::{ArtistsOf, Session, Table};
 
 /// Writes an album, whole or as mentioned, and returns its id. The album of a local file has none.
-pub(super) fn album(
-    s: &mut Session,
-    a: &Album<'_>,
-    asked: &Asked,
-    whole: bool,
-) -> Result<Option<String>, Trouble> {
+pub(super) fn album(s: &mut Session, a: &Album<'_>, asked: &Asked, whole: bool) -> Result<Option<String>, Trouble> {
     let Some(id) = id(&a.id) else { return Ok(None) };
     let artists = mentioned(s, &a.artists, asked)?;
     let cells = [
@@ -30,17 +25,10 @@ pub(super) fn album(
     ];
     s.upsert(Table::albums(), id, &cells, &asked.now, whole)?;
     if let Some(artists) = artists {
-        s.set_artists(
-            ArtistsOf::Album,
-            id,
-            &artists.iter().map(String::as_str).collect::<Vec<_>>(),
-        )?;
+        s.set_artists(ArtistsOf::Album, id, &artists.iter().map(String::as_str).collect::<Vec<_>>())?;
     }
     if let Field::Value(lines) = &a.copyrights {
-        let lines: Vec<_> = lines
-            .iter()
-            .map(|c| (plain(&c.kind), plain(&c.text)))
-            .collect();
+        let lines: Vec<_> = lines.iter().map(|c| (plain(&c.kind), plain(&c.text))).collect();
         s.set_copyrights(id, &lines)?;
     }
     images(s, "album", id, &a.images)?;

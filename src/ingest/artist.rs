@@ -7,24 +7,13 @@ use crate::store::{Session, Table};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// Writes an artist, whole or as mentioned, and returns its id.
-pub(super) fn artist(
-    s: &mut Session,
-    a: &Artist<'_>,
-    asked: &Asked,
-    whole: bool,
-) -> Result<Option<String>, Trouble> {
+pub(super) fn artist(s: &mut Session, a: &Artist<'_>, asked: &Asked, whole: bool) -> Result<Option<String>, Trouble> {
     let Some(id) = id(&a.id) else { return Ok(None) };
     if !whole && mentioned_before(s, id, a) {
         return Ok(Some(id.to_owned()));
     }
     let followers = inner(&a.followers, |f| int(&f.total));
-    let cells = [
-        text(&a.name),
-        text(&a.uri),
-        followers,
-        int(&a.popularity),
-        link(&a.external_urls),
-    ];
+    let cells = [text(&a.name), text(&a.uri), followers, int(&a.popularity), link(&a.external_urls)];
     s.upsert(Table::artists(), id, &cells, &asked.now, whole)?;
     if let Field::Value(genres) = &a.genres {
         s.set_genres(id, &genres.iter().map(|g| &**g).collect::<Vec<_>>())?;
@@ -60,10 +49,7 @@ fn mentioned_before(s: &mut Session, id: &str, a: &Artist<'_>) -> bool {
         content.update(plain(field).unwrap_or_default().as_bytes());
         content.update(&[u8::from(field.is_present())]);
     }
-    content.update(&[
-        u8::from(a.genres.is_present()),
-        u8::from(a.images.is_present()),
-    ]);
+    content.update(&[u8::from(a.genres.is_present()), u8::from(a.images.is_present())]);
     let (key, content) = (xxh3_128(id.as_bytes()), content.digest());
     let known = s.was_written(key, content);
     if !known {
@@ -73,19 +59,13 @@ fn mentioned_before(s: &mut Session, id: &str, a: &Artist<'_>) -> bool {
 }
 
 /// Writes the pictures of a thing, if the answer had any say on them.
-pub(super) fn images(
-    s: &mut Session,
-    kind: &str,
-    id: &str,
-    images: &Field<Vec<Image<'_>>>,
-) -> Result<(), Trouble> {
+pub(super) fn images(s: &mut Session, kind: &str, id: &str, images: &Field<Vec<Image<'_>>>) -> Result<(), Trouble> {
     let list: Vec<_> = match images {
         Field::Absent => return Ok(()),
         Field::Null => Vec::new(),
-        Field::Value(images) => images
-            .iter()
-            .filter_map(|i| Some((plain(&i.url)?, number(&i.width), number(&i.height))))
-            .collect(),
+        Field::Value(images) => {
+            images.iter().filter_map(|i| Some((plain(&i.url)?, number(&i.width), number(&i.height)))).collect()
+        }
     };
     Ok(s.set_images(kind, id, &list)?)
 }

@@ -8,7 +8,12 @@ use crate::spotify::wire::{Audiobook, Episode, Field, Named};
 use crate::store::{Cell, MarketTable, Session, Table};
 
 /// Writes an audiobook and returns its id.
-pub(super) fn audiobook(s: &mut Session, b: &Audiobook<'_>, asked: &Asked, whole: bool) -> Result<Option<String>, Trouble> {
+pub(super) fn audiobook(
+    s: &mut Session,
+    b: &Audiobook<'_>,
+    asked: &Asked,
+    whole: bool,
+) -> Result<Option<String>, Trouble> {
     let Some(id) = id(&b.id) else { return Ok(None) };
     let cells = [
         text(&b.name),
@@ -34,7 +39,13 @@ pub(super) fn audiobook(s: &mut Session, b: &Audiobook<'_>, asked: &Asked, whole
 }
 
 /// Writes a chapter and returns its id. `book` is the one whose list it stands in.
-pub(super) fn chapter(s: &mut Session, c: &Episode<'_>, asked: &Asked, book: Option<&str>, whole: bool) -> Result<Option<String>, Trouble> {
+pub(super) fn chapter(
+    s: &mut Session,
+    c: &Episode<'_>,
+    asked: &Asked,
+    book: Option<&str>,
+    whole: bool,
+) -> Result<Option<String>, Trouble> {
     let Some(id) = id(&c.id) else { return Ok(None) };
     let own_book = c.audiobook.map(|raw| audiobook(s, &parse(raw.get())?, asked, false)).transpose()?.flatten();
     let book = own_book.as_deref().or(book);

@@ -46,7 +46,15 @@ pub struct Staged {
 ///
 /// # Errors
 /// If the store cannot be written; a malformed entry is a gap.
-pub fn stage_entries(s: &mut Session, list: i64, shape: Shape, parent: &str, offset: i64, entries: &[Option<&str>], asked: &Asked) -> Result<Staged, StoreError> {
+pub fn stage_entries(
+    s: &mut Session,
+    list: i64,
+    shape: Shape,
+    parent: &str,
+    offset: i64,
+    entries: &[Option<&str>],
+    asked: &Asked,
+) -> Result<Staged, StoreError> {
     let mut staged = Staged::default();
     for (position, entry) in (offset..).zip(entries) {
         let gap = if shape == Shape::PlaylistItems {
@@ -67,7 +75,15 @@ pub fn stage_entries(s: &mut Session, list: i64, shape: Shape, parent: &str, off
     Ok(staged)
 }
 
-fn member(s: &mut Session, list: i64, shape: Shape, parent: &str, position: i64, raw: &str, asked: &Asked) -> Result<(), Trouble> {
+fn member(
+    s: &mut Session,
+    list: i64,
+    shape: Shape,
+    parent: &str,
+    position: i64,
+    raw: &str,
+    asked: &Asked,
+) -> Result<(), Trouble> {
     let mut place = Member { position, ..Member::default() };
     let (saved, category): (Saved<'_>, Category<'_>);
     let (kind, id) = match shape {

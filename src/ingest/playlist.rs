@@ -42,7 +42,13 @@ pub(super) struct Gap {
 }
 
 /// Stages one entry of a playlist. Every place gets a row, whatever stands there.
-pub(super) fn item(s: &mut Session, list: i64, position: i64, raw: Option<&str>, asked: &Asked) -> Result<Option<Gap>, Trouble> {
+pub(super) fn item(
+    s: &mut Session,
+    list: i64,
+    position: i64,
+    raw: Option<&str>,
+    asked: &Asked,
+) -> Result<Option<Gap>, Trouble> {
     let nothing = Member { position, kind: "unavailable", ..Member::default() };
     let Some(raw) = raw else {
         s.stage(list, &nothing)?;
@@ -86,7 +92,9 @@ fn held(s: &mut Session, raw: &str, marked_local: bool, asked: &Asked) -> Result
     let what: Discriminator<'_> = parse(raw)?;
     let fingerprint = Fingerprint::of(raw, true, asked);
     let uri = plain(&what.uri).map(str::to_owned);
-    let local = marked_local || what.is_local.value() == Some(&true) || uri.as_deref().is_some_and(|u| u.starts_with("spotify:local:"));
+    let local = marked_local
+        || what.is_local.value() == Some(&true)
+        || uri.as_deref().is_some_and(|u| u.starts_with("spotify:local:"));
     if local {
         let uri = uri.ok_or_else(|| Trouble::Malformed("a local file without a uri".into()))?;
         if !fingerprint.is_known(s) {

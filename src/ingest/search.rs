@@ -35,7 +35,15 @@ fn plural(kind: Kind) -> String {
 ///
 /// # Errors
 /// If the answer has another shape, or the store cannot be written.
-pub fn stage_search(s: &mut Session, list: i64, body: &str, kinds: &[Kind], offset: i64, most: i64, asked: &Asked) -> Result<Found, Trouble> {
+pub fn stage_search(
+    s: &mut Session,
+    list: i64,
+    body: &str,
+    kinds: &[Kind],
+    offset: i64,
+    most: i64,
+    asked: &Asked,
+) -> Result<Found, Trouble> {
     let pages: BTreeMap<&str, &RawValue> = serde_json::from_str(body).map_err(|e| Trouble::Malformed(e.to_string()))?;
     let mut found = Found::default();
     for (n, kind) in (0i64..).zip(kinds) {
@@ -53,7 +61,16 @@ pub fn stage_search(s: &mut Session, list: i64, body: &str, kinds: &[Kind], offs
             match hit(s, *kind, raw.get(), asked) {
                 Ok(id) => {
                     let uri = format!("spotify:{kind}:{id}");
-                    s.stage(list, &Member { position, kind: kind.word(), item_id: Some(&id), uri: Some(&uri), ..Member::default() })?;
+                    s.stage(
+                        list,
+                        &Member {
+                            position,
+                            kind: kind.word(),
+                            item_id: Some(&id),
+                            uri: Some(&uri),
+                            ..Member::default()
+                        },
+                    )?;
                 }
                 Err(Trouble::Malformed(detail)) => found.staged.gaps.push((rank, "malformed", Some(detail))),
                 Err(Trouble::Store(e)) => return Err(store(e)),
@@ -83,9 +100,13 @@ fn hit(s: &mut Session, kind: Kind, raw: &str, asked: &Asked) -> Result<String, 
         Kind::Album => {
             album::album(s, &parse(raw)?, asked, false)?.ok_or_else(|| Trouble::Malformed("it has no id".into()))
         }
-        Kind::Show => super::show::show(s, &parse(raw)?, asked, false)?.ok_or_else(|| Trouble::Malformed("it has no id".into())),
-        Kind::Episode => super::show::episode(s, &parse(raw)?, asked, None, false)?.ok_or_else(|| Trouble::Malformed("it has no id".into())),
-        _ => super::audiobook::audiobook(s, &parse(raw)?, asked, false)?.ok_or_else(|| Trouble::Malformed("it has no id".into())),
+        Kind::Show => {
+            super::show::show(s, &parse(raw)?, asked, false)?.ok_or_else(|| Trouble::Malformed("it has no id".into()))
+        }
+        Kind::Episode => super::show::episode(s, &parse(raw)?, asked, None, false)?
+            .ok_or_else(|| Trouble::Malformed("it has no id".into())),
+        _ => super::audiobook::audiobook(s, &parse(raw)?, asked, false)?
+            .ok_or_else(|| Trouble::Malformed("it has no id".into())),
     }
 }
 

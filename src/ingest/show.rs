@@ -32,7 +32,13 @@ pub(super) fn show(s: &mut Session, w: &Show<'_>, asked: &Asked, whole: bool) ->
 
 /// Writes an episode and returns its id. `show` is the one whose list it stands in, where the
 /// answer itself does not say.
-pub(super) fn episode(s: &mut Session, e: &Episode<'_>, asked: &Asked, show: Option<&str>, whole: bool) -> Result<Option<String>, Trouble> {
+pub(super) fn episode(
+    s: &mut Session,
+    e: &Episode<'_>,
+    asked: &Asked,
+    show: Option<&str>,
+    whole: bool,
+) -> Result<Option<String>, Trouble> {
     let Some(id) = id(&e.id) else { return Ok(None) };
     let own_show = e.show.map(|raw| self::show(s, &parse(raw.get())?, asked, false)).transpose()?.flatten();
     let show = own_show.as_deref().or(show);
@@ -55,13 +61,24 @@ pub(super) fn episode(s: &mut Session, e: &Episode<'_>, asked: &Asked, show: Opt
     images(s, "episode", id, &e.images)?;
     market(s, MarketTable::Episodes, id, e, asked)?;
     if let (Some(user), Field::Value(point)) = (&asked.user_id, &e.resume_point) {
-        s.set_resume_point(user, id, point.fully_played.value().copied(), number(&point.resume_position_ms), &asked.now)?;
+        s.set_resume_point(
+            user,
+            id,
+            point.fully_played.value().copied(),
+            number(&point.resume_position_ms),
+            &asked.now,
+        )?;
     }
     Ok(Some(id.to_owned()))
 }
 
 /// Writes the languages of a thing, if the answer had any say on them.
-pub(super) fn languages(s: &mut Session, kind: &str, id: &str, languages: &Field<Vec<Text<'_>>>) -> Result<(), Trouble> {
+pub(super) fn languages(
+    s: &mut Session,
+    kind: &str,
+    id: &str,
+    languages: &Field<Vec<Text<'_>>>,
+) -> Result<(), Trouble> {
     if let Field::Value(languages) = languages {
         s.set_texts(kind, id, "language", &languages.iter().map(|l| &**l).collect::<Vec<_>>())?;
     }
@@ -69,7 +86,13 @@ pub(super) fn languages(s: &mut Session, kind: &str, id: &str, languages: &Field
 }
 
 /// Writes what an episode or chapter says about the market.
-pub(super) fn market(s: &mut Session, table: MarketTable, id: &str, e: &Episode<'_>, asked: &Asked) -> Result<(), Trouble> {
+pub(super) fn market(
+    s: &mut Session,
+    table: MarketTable,
+    id: &str,
+    e: &Episode<'_>,
+    asked: &Asked,
+) -> Result<(), Trouble> {
     let fact = MarketFact {
         is_playable: e.is_playable.value().copied(),
         restriction: e.restrictions.value().and_then(|r| plain(&r.reason)),

@@ -16,7 +16,13 @@ pub(super) fn track(s: &mut Session, t: &Track<'_>, asked: &Asked, whole: bool) 
 }
 
 /// Writes a track that stands on a known album.
-pub(super) fn track_on(s: &mut Session, t: &Track<'_>, album: Option<&str>, asked: &Asked, whole: bool) -> Result<Option<String>, Trouble> {
+pub(super) fn track_on(
+    s: &mut Session,
+    t: &Track<'_>,
+    album: Option<&str>,
+    asked: &Asked,
+    whole: bool,
+) -> Result<Option<String>, Trouble> {
     let Some(id) = id(&t.id) else { return Ok(None) };
     let artists = mentioned(s, &t.artists, asked)?;
     let cells = [

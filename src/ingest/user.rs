@@ -8,15 +8,10 @@ use crate::store::{Cell, Session, Table};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 /// Writes a user and returns the id; an empty one, which Spotify has sent, counts as none.
-pub(super) fn user(
-    s: &mut Session,
-    u: &User<'_>,
-    asked: &Asked,
-    whole: bool,
-) -> Result<Option<String>, Trouble> {
+pub(super) fn user(s: &mut Session, u: &User<'_>, asked: &Asked, whole: bool) -> Result<Option<String>, Trouble> {
     let Some(id) = id(&u.id) else { return Ok(None) };
-    let content = xxh3_64(plain(&u.display_name).unwrap_or_default().as_bytes())
-        ^ u64::from(u.display_name.is_present());
+    let content =
+        xxh3_64(plain(&u.display_name).unwrap_or_default().as_bytes()) ^ u64::from(u.display_name.is_present());
     let key = xxh3_128(format!("user:{id}").as_bytes());
     if !whole && s.was_written(key, content) {
         return Ok(Some(id.to_owned()));

@@ -1,22 +1,51 @@
 //! Which class of app this is, and the largest pages that work for it: found out by trying, once.
 
-use std::sync::Arc;
-
+use crate::spotify::client::{Api, Bearer, Limits, Request};
+use crate::spotify::error::ApiError;
 use crate::spotify::family::Family;
-use crate::state::{AppClass, Learned, StateError};
+use crate::spotify::refusal::Refusal;
+use crate::state::{AppClass, StateError};
 use crate::stream::Paging;
 
-/// What is known about the app.
+/// What is known about the app, and what follows for its pace.
 #[derive(Debug, Clone)]
 pub struct AppFacts {
     configured: Option<AppClass>,
-    learned: Arc<Learned>,
+    api: Api,
+    /// The limits to go by once the app is found to have Extended Quota.
+    extended: Limits,
 }
 
 impl AppFacts {
     /// `configured` is the setting `spotify.app_mode`, unless it is `auto`.
-    pub fn new(configured: Option<AppClass>, learned: Learned) -> AppFacts {
-        AppFacts { configured, learned: Arc::new(learned) }
+    pub fn new(configured: Option<AppClass>, api: Api, extended: Limits) -> AppFacts {
+        AppFacts { configured, api, extended }
+    }
+
+    /// Calls that may be in flight.
+    ///
+    /// # Errors
+    /// If the state folder cannot be read.
+    pub fn concurrency(&self) -> Result<usize, StateError> {
+        Ok(if self.class()? == Some(AppClass::Extended) { self.extended.concurrency } else { 1 })
+    }
+
+    /// Finds out the class by one call, where no answer has given it away yet.
+    ///
+    /// # Errors
+    /// Whatever that call brings but an answer or a refusal.
+    pub async fn probe(&self) -> Result<Option<AppClass>, ApiError> {
+        if let Some(known) = self.class()? {
+            return Ok(Some(known));
+        }
+        match self.api.get(&Bearer::App, &Request::new(Family::MARKETS, "/markets")).await {
+            Ok(_) => self.learn(AppClass::Extended, "/markets was answered")?,
+            Err(ApiError::Refused { kind: Refusal::EndpointRemoved | Refusal::Unknown, message, .. }) => {
+                self.learn(AppClass::Development, &format!("/markets was refused: {message}"))?;
+            }
+            Err(e) => return Err(e),
+        }
+        Ok(self.class()?)
     }
 
     /// The class, if it is configured or was learned.
@@ -26,7 +55,7 @@ impl AppFacts {
     pub fn class(&self) -> Result<Option<AppClass>, StateError> {
         match self.configured {
             Some(class) => Ok(Some(class)),
-            None => self.learned.app_class(),
+            None => self.api.learned().app_class(),
         }
     }
 
@@ -35,9 +64,12 @@ impl AppFacts {
     /// # Errors
     /// If the state folder cannot be written.
     pub fn learn(&self, class: AppClass, evidence: &str) -> Result<(), StateError> {
-        if self.configured.is_none() && self.learned.app_class()? != Some(class) {
+        if self.configured.is_none() && self.api.learned().app_class()? != Some(class) {
             tracing::info!(class = class.as_str(), evidence, "this app's class was found out");
-            self.learned.learn_class(class, evidence)?;
+            self.api.learned().learn_class(class, evidence, self.api.now())?;
+            if class == AppClass::Extended {
+                self.api.go_by(&self.extended);
+            }
         }
         Ok(())
     }
@@ -48,11 +80,13 @@ impl AppFacts {
     /// # Errors
     /// If the state folder cannot be read.
     pub fn page_size(&self, family: Family, paging: Paging) -> Result<u16, StateError> {
-        if let Some(known) = self.learned.get(&page_key(family))?.and_then(|n| n.parse().ok()) {
+        if let Some(known) = self.api.learned().get(&page_key(family))?.and_then(|n| n.parse().ok()) {
             return Ok(known);
         }
         Ok(match (paging, self.class()?) {
-            (Paging::Offset { development, .. }, Some(AppClass::Development)) if family != Family::PLAYLIST_ITEMS => development,
+            (Paging::Offset { development, .. }, Some(AppClass::Development)) if family != Family::PLAYLIST_ITEMS => {
+                development
+            }
             (Paging::Offset { extended, .. }, _) => extended,
             (Paging::Cursor { limit }, _) => limit,
             (Paging::ById { .. } | Paging::Whole, _) => 50,
@@ -64,7 +98,7 @@ impl AppFacts {
     /// # Errors
     /// If the state folder cannot be read.
     pub fn may_batch(&self, family: Family) -> Result<bool, StateError> {
-        Ok(self.learned.get(&batch_key(family))?.as_deref() != Some("refused"))
+        Ok(self.api.learned().get(&batch_key(family))?.as_deref() != Some("refused"))
     }
 
     /// Notes that batch reads of a family are refused.
@@ -72,7 +106,7 @@ impl AppFacts {
     /// # Errors
     /// If the state folder cannot be written.
     pub fn no_batch(&self, family: Family, evidence: &str) -> Result<(), StateError> {
-        self.learned.set(&batch_key(family), "refused", evidence)
+        self.api.learned().set(&batch_key(family), "refused", evidence, self.api.now())
     }
 
     /// A page of this size was refused: remembers the next smaller one and returns it, if there is
@@ -80,13 +114,19 @@ impl AppFacts {
     ///
     /// # Errors
     /// If the state folder cannot be written.
-    pub fn smaller_page(&self, family: Family, paging: Paging, refused: u16, words: &str) -> Result<Option<u16>, StateError> {
+    pub fn smaller_page(
+        &self,
+        family: Family,
+        paging: Paging,
+        refused: u16,
+        words: &str,
+    ) -> Result<Option<u16>, StateError> {
         let Paging::Offset { development, .. } = paging else { return Ok(None) };
         if refused <= development {
             return Ok(None);
         }
         let evidence = format!("a page of {refused} was refused: {words}");
-        self.learned.set(&page_key(family), &development.to_string(), &evidence)?;
+        self.api.learned().set(&page_key(family), &development.to_string(), &evidence, self.api.now())?;
         if family != Family::PLAYLIST_ITEMS {
             self.learn(AppClass::Development, &format!("{family}: {evidence}"))?;
         }

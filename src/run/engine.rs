@@ -28,8 +28,6 @@ pub struct Engine {
     pub started_at: DateTime<Utc>,
     /// Ignore checkpoints and change detection.
     pub full: bool,
-    /// Calls in flight at most.
-    pub concurrency: usize,
 }
 
 /// What all calls of a fetch have in common.

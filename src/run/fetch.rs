@@ -47,7 +47,7 @@ pub(super) struct Asks {
 enum Unit {
     Things(Things, Vec<Reference>),
     Playlist(String),
-    AlbumTracks(Vec<String>, TimeDelta),
+    AlbumTracks(Vec<String>),
     List(Box<List>),
     Search(Search),
 }
@@ -57,7 +57,14 @@ impl Engine {
     ///
     /// # Errors
     /// Only if the record itself cannot be written.
-    pub(super) async fn fetch(&self, job: &str, fetch: &Fetch, frame: FetchFrame, asks: Result<Asks, Halt>, refresh_after: TimeDelta) -> Result<FetchResult, Halt> {
+    pub(super) async fn fetch(
+        &self,
+        job: &str,
+        fetch: &Fetch,
+        frame: FetchFrame,
+        asks: Result<Asks, Halt>,
+        refresh_after: TimeDelta,
+    ) -> Result<FetchResult, Halt> {
         let calls_before = self.api.calls();
         let mut end = FetchEnd { fetch: frame.fetch.clone(), stream: frame.stream.name, ..FetchEnd::default() };
         if frame.audience != "app" {
@@ -96,8 +103,11 @@ impl Engine {
     fn may_begin(&self, fetch: &Fetch, asks: &Asks) -> Result<(), Halt> {
         let stream = fetch.stream;
         let family = Family::named(stream.family).unwrap_or(Family::SEARCH);
-        if stream.classes == Classes::ExtendedOnly && self.app.class().map_err(ApiError::from)? == Some(AppClass::Development) {
-            let message = "Spotify removed it for apps in Development Mode in February 2026; nothing was sent".to_owned();
+        if stream.classes == Classes::ExtendedOnly
+            && self.app.class().map_err(ApiError::from)? == Some(AppClass::Development)
+        {
+            let message =
+                "Spotify removed it for apps in Development Mode in February 2026; nothing was sent".to_owned();
             return Err(ApiError::Refused { family, kind: Refusal::EndpointRemoved, message }.into());
         }
         let mut families = vec![family];
@@ -107,11 +117,16 @@ impl Engine {
             _ if asks.references.iter().any(|r| !matches!(r, Reference::Id(_))) => families.push(Family::SEARCH),
             _ => {}
         }
-        Ok(families.into_iter().try_for_each(|family| self.api.may_begin(family))?)
+        Ok(families.into_iter().try_for_each(|family| self.api.may_send(family))?)
     }
 
     /// Turns a halt that only concerns this fetch into its reason.
-    async fn judge(&self, frame: &FetchFrame, trouble: Option<String>, halt: Option<Halt>) -> Result<(FetchState, Option<String>, Option<Halt>), Halt> {
+    async fn judge(
+        &self,
+        frame: &FetchFrame,
+        trouble: Option<String>,
+        halt: Option<Halt>,
+    ) -> Result<(FetchState, Option<String>, Option<Halt>), Halt> {
         let Some(halt) = halt else {
             let state = if trouble.is_some() { FetchState::Partial } else { FetchState::Complete };
             return Ok((state, trouble, None));
@@ -134,32 +149,45 @@ impl Engine {
     }
 
     /// Cuts a fetch into units, in the job's order.
-    fn units(&self, fetch: &Fetch, frame: &FetchFrame, asks: Asks, refresh_after: TimeDelta) -> Result<Vec<Unit>, Halt> {
+    fn units(
+        &self,
+        fetch: &Fetch,
+        frame: &FetchFrame,
+        asks: Asks,
+        refresh_after: TimeDelta,
+    ) -> Result<Vec<Unit>, Halt> {
         let stream = fetch.stream;
-        let family = Family::named(stream.family).ok_or_else(|| Halt::Job(format!("{} has no endpoint family", stream.name)))?;
+        let family =
+            Family::named(stream.family).ok_or_else(|| Halt::Job(format!("{} has no endpoint family", stream.name)))?;
         let ids = |references: Vec<Reference>| references.into_iter().filter_map(id_of);
         Ok(match (stream.name, stream.takes, stream.paging) {
             ("playlist_items", ..) => ids(asks.references).map(Unit::Playlist).collect(),
             ("album_tracks", ..) => {
                 let all: Vec<String> = ids(asks.references).collect();
-                all.chunks(20).map(|chunk| Unit::AlbumTracks(chunk.to_vec(), refresh_after)).collect()
+                all.chunks(20).map(|chunk| Unit::AlbumTracks(chunk.to_vec())).collect()
             }
             ("search", ..) => {
                 let kinds = if fetch.types.is_empty() { vec![Kind::Track] } else { fetch.types.clone() };
                 let most = fetch.max_results.map_or(10, |n| i64::try_from(n).unwrap_or(i64::MAX));
-                asks.searches.into_iter().map(|query| Unit::Search(Search { query, kinds: kinds.clone(), most })).collect()
+                asks.searches
+                    .into_iter()
+                    .map(|query| Unit::Search(Search { query, kinds: kinds.clone(), most }))
+                    .collect()
             }
             (_, Takes::Ids(kind), Paging::ById { batch }) => {
-                let things = Things { kind, family, batch, refresh_after, begin_tracks: false };
-                asks.references.chunks(usize::from(batch.max(20))).map(|chunk| Unit::Things(things, chunk.to_vec())).collect()
+                let things = Things { kind, family, batch, refresh_after, anew: false, begin_tracks: false };
+                asks.references
+                    .chunks(usize::from(batch.max(20)))
+                    .map(|chunk| Unit::Things(things, chunk.to_vec()))
+                    .collect()
             }
             ("artist_albums", ..) => ids(asks.references)
                 .flat_map(|artist| fetch.include_groups.iter().map(move |group| (artist.clone(), *group)))
                 .map(|(artist, group)| Unit::List(Box::new(discography(fetch, frame, family, &artist, group))))
                 .collect(),
-            (_, Takes::Ids(kind), _) => {
-                ids(asks.references).map(|id| Unit::List(Box::new(list_of(fetch, frame, family, Some((kind, id)))))).collect()
-            }
+            (_, Takes::Ids(kind), _) => ids(asks.references)
+                .map(|id| Unit::List(Box::new(list_of(fetch, frame, family, Some((kind, id))))))
+                .collect(),
             _ => vec![Unit::List(Box::new(list_of(fetch, frame, family, None)))],
         })
     }
@@ -169,7 +197,8 @@ impl Engine {
         let total = units.len();
         let (units, next, stop) = (Arc::new(units), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let mut workers = JoinSet::new();
-        for _ in 0..self.concurrency.clamp(1, total.max(1)) {
+        let side_by_side = self.app.concurrency().unwrap_or(1);
+        for _ in 0..side_by_side.clamp(1, total.max(1)) {
             let (engine, frame, units) = (self.clone(), Arc::clone(frame), Arc::clone(&units));
             let (next, stop) = (Arc::clone(&next), Arc::clone(&stop));
             workers.spawn(async move {
@@ -211,9 +240,11 @@ impl Engine {
         let end = match unit {
             // Its parts are counted as they come.
             Unit::Things(things, references) => return self.referenced(frame, *things, references).await,
-            Unit::AlbumTracks(albums, _) => return self.album_tracks(frame, albums).await,
+            Unit::AlbumTracks(albums) => return self.album_tracks(frame, albums).await,
             Unit::Playlist(id) => match self.known_gaps(frame, std::slice::from_ref(id)).await?.first() {
-                Some(true) => Ok(UnitEnd { tally: Tally { unchanged: 1, skipped: 1, ..Tally::default() }, ..UnitEnd::default() }),
+                Some(true) => {
+                    Ok(UnitEnd { tally: Tally { unchanged: 1, skipped: 1, ..Tally::default() }, ..UnitEnd::default() })
+                }
                 _ => self.playlist_items(frame, id).await,
             },
             Unit::List(list) => self.list_unit(frame, list).await,
@@ -253,8 +284,15 @@ impl Engine {
             }
         }
         // Read at every fire, whatever age the albums themselves may have.
-        let things = Things { kind: Kind::Album, family: Family::ALBUMS, batch: 20, refresh_after: TimeDelta::zero(), begin_tracks: true };
-        let heads = self.things_anew(frame, things, &wanted).await?;
+        let things = Things {
+            kind: Kind::Album,
+            family: Family::ALBUMS,
+            batch: 20,
+            refresh_after: TimeDelta::zero(),
+            anew: true,
+            begin_tracks: true,
+        };
+        let heads = self.things(frame, things, &wanted).await?;
         let mut end = UnitEnd { trouble: heads.trouble, ..UnitEnd::default() };
         end.tally.skipped = heads.tally.skipped;
         for album in albums {
@@ -277,7 +315,9 @@ impl Engine {
                     match self.read_list(frame, &list, known.id, Some(at.clone()), Opening::default()).await? {
                         ListEnd::Whole(tally) => UnitEnd::whole(requested, tally),
                         ListEnd::Refused(e) => self.gap(frame, album, requested, &e).await?,
-                        ListEnd::Unproved { reason, detail } => self.unproved(frame, album, requested, reason, detail).await?,
+                        ListEnd::Unproved { reason, detail } => {
+                            self.unproved(frame, album, requested, reason, detail).await?
+                        }
                     }
                 }
                 (None, true) => {
@@ -329,7 +369,7 @@ impl Unit {
     fn asked(&self) -> i64 {
         let n = match self {
             Unit::Things(_, references) => references.len(),
-            Unit::AlbumTracks(albums, _) => albums.len(),
+            Unit::AlbumTracks(albums) => albums.len(),
             Unit::Playlist(_) | Unit::List(_) | Unit::Search(_) => 1,
         };
         i64::try_from(n).unwrap_or(i64::MAX)

@@ -62,10 +62,15 @@ pub(super) enum ListEnd {
 
 /// What staging a page found.
 enum Landed {
-    Staged { skipped: i64 },
+    Staged {
+        skipped: i64,
+    },
     /// The list is not the one whose read was interrupted.
     Different,
-    Swapped { stored: i64, skipped: i64 },
+    Swapped {
+        stored: i64,
+        skipped: i64,
+    },
 }
 
 impl Engine {
@@ -88,7 +93,14 @@ impl Engine {
     }
 
     /// Reads a list whole and puts it in place.
-    pub(super) async fn read_list(&self, frame: &FetchFrame, list: &List, id: i64, known: Option<Checkpoint>, mut opening: Opening) -> Result<ListEnd, Halt> {
+    pub(super) async fn read_list(
+        &self,
+        frame: &FetchFrame,
+        list: &List,
+        id: i64,
+        known: Option<Checkpoint>,
+        mut opening: Opening,
+    ) -> Result<ListEnd, Halt> {
         let mut at = match known {
             Some(at) if at.snapshot_id == opening.snapshot_id => at,
             _ => self.begin(id, &opening, 0).await?,
@@ -112,7 +124,14 @@ impl Engine {
     }
 
     /// One pass over the list; `None` if it moved.
-    async fn read_once(&self, frame: &FetchFrame, list: &List, id: i64, at: &mut Checkpoint, opening: &mut Opening) -> Result<Option<ListEnd>, Halt> {
+    async fn read_once(
+        &self,
+        frame: &FetchFrame,
+        list: &List,
+        id: i64,
+        at: &mut Checkpoint,
+        opening: &mut Opening,
+    ) -> Result<Option<ListEnd>, Halt> {
         let resumed_at = at.next_offset;
         // Where there is no version, one item is read twice: it tells whether this is still the list.
         let mut overlap = at.next_offset > 0 && at.snapshot_id.is_none();
@@ -134,7 +153,10 @@ impl Engine {
             let content = digest(&page);
             if page.served() > 1 && list.shape != Shape::PlaylistItems && previous.as_ref() == Some(&content) {
                 self.forget(id).await?;
-                return Ok(Some(ListEnd::Unproved { reason: "repeated_page", detail: format!("the page at {offset} repeats the one before") }));
+                return Ok(Some(ListEnd::Unproved {
+                    reason: "repeated_page",
+                    detail: format!("the page at {offset} repeats the one before"),
+                }));
             }
             previous = Some(content);
             if at.announced.is_some() && page.total.is_some() && page.total != at.announced {
@@ -146,7 +168,10 @@ impl Engine {
             let whole = match list.paging {
                 Paging::Whole => true,
                 Paging::Cursor { .. } => page.served() == 0 || next.is_none(),
-                _ => page.served() == 0 || (!page.more && at.announced.or(page.total).is_none_or(|total| reached >= total)),
+                _ => {
+                    page.served() == 0
+                        || (!page.more && at.announced.or(page.total).is_none_or(|total| reached >= total))
+                }
             };
             let last = whole || enough;
             if let Some(total) = page.total
@@ -154,7 +179,10 @@ impl Engine {
                 && reached > total + BEYOND_TOTAL
             {
                 self.forget(id).await?;
-                return Ok(Some(ListEnd::Unproved { reason: "endless", detail: format!("{reached} items served of {total} announced") }));
+                return Ok(Some(ListEnd::Unproved {
+                    reason: "endless",
+                    detail: format!("{reached} items served of {total} announced"),
+                }));
             }
             let needs_proof = last && list.version.is_some() && answers > 1;
             let mut landing = at.clone();
@@ -214,7 +242,11 @@ impl Engine {
             match self.api.get_checked(&frame.bearer, &request, check).await {
                 Ok(page) => return Ok(page),
                 Err(ApiError::BadRequest { message, .. })
-                    if self.app.smaller_page(list.family, list.paging, limit, &message).map_err(ApiError::from)?.is_some() => {}
+                    if self
+                        .app
+                        .smaller_page(list.family, list.paging, limit, &message)
+                        .map_err(ApiError::from)?
+                        .is_some() => {}
                 Err(e) => return Err(e.into()),
             }
         }
@@ -231,7 +263,17 @@ impl Engine {
     }
 
     #[expect(clippy::too_many_arguments, reason = "one page with its place; each has one caller")]
-    async fn land(&self, frame: &FetchFrame, list: &List, id: i64, offset: i64, overlap: bool, page: RawPage, mut at: Checkpoint, finish: Option<bool>) -> Result<Landed, Halt> {
+    async fn land(
+        &self,
+        frame: &FetchFrame,
+        list: &List,
+        id: i64,
+        offset: i64,
+        overlap: bool,
+        page: RawPage,
+        mut at: Checkpoint,
+        finish: Option<bool>,
+    ) -> Result<Landed, Halt> {
         let asked = frame.asked(self.now());
         let (key, shape, most, run) = (list.key.clone(), list.shape, list.most, self.run);
         let (fetch, stream) = (frame.fetch.clone(), frame.stream.name);
@@ -252,7 +294,11 @@ impl Engine {
                 skipped += 1;
                 let parent_id = Some(key.parent_id.clone()).filter(|p| !p.is_empty());
                 let (fetch, position) = (fetch.clone(), Some(position));
-                s.skip(run, &Skip { fetch, stream, parent_id, position, reason, detail, ..Skip::default() }, &asked.now)?;
+                s.skip(
+                    run,
+                    &Skip { fetch, stream, parent_id, position, reason, detail, ..Skip::default() },
+                    &asked.now,
+                )?;
             }
             if let Some(truncated) = finish {
                 let proof = Proof { truncated, ..proof(&at, skipped) };
@@ -315,7 +361,15 @@ fn check_page(answer: &Answer, wrapping: Wrapping, offset: i64, limit: u16) -> R
 }
 
 /// Whether the item at the edge of an interrupted read is still the one that was staged there.
-fn same_edge(s: &mut Session, id: i64, shape: Shape, key: &ListKey, offset: i64, entries: &[Option<&str>], asked: &crate::ingest::Asked) -> Result<bool, StoreError> {
+fn same_edge(
+    s: &mut Session,
+    id: i64,
+    shape: Shape,
+    key: &ListKey,
+    offset: i64,
+    entries: &[Option<&str>],
+    asked: &crate::ingest::Asked,
+) -> Result<bool, StoreError> {
     let before = s.staged_at(id, offset)?;
     let Some(first) = entries.get(..1) else { return Ok(false) };
     stage_entries(s, id, shape, &key.parent_id, offset, first, asked)?;

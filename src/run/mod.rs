@@ -7,6 +7,7 @@
 mod class;
 mod engine;
 mod fetch;
+mod files;
 mod halt;
 mod job;
 mod list;
@@ -20,8 +21,9 @@ mod unit;
 
 pub use class::AppFacts;
 pub use engine::{Engine, stamp};
+pub use files::{Files, FilesError, Shown, Written, style};
 pub use halt::{Halt, Weight};
-pub use job::{Start, run_job};
+pub use job::{Start, bound, exit, run_job};
 pub use lock::{JobLock, LockTrouble};
 pub use progress::{Progress, Unwatched};
-pub use report::{FetchReport, RunReport};
+pub use report::{FetchReport, FileReport, RunReport};

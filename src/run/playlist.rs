@@ -40,10 +40,12 @@ impl Engine {
             variant: String::new(),
         };
         let known = self.open_list(&key, Some(Kind::Playlist)).await?;
-        let requested =
-            vec![Requested { user_id: None, list_id: Some(known.id), item_id: Some(playlist.to_owned()) }];
+        let requested = vec![Requested { user_id: None, list_id: Some(known.id), item_id: Some(playlist.to_owned()) }];
         if known.read_at.as_ref().is_some_and(|at| *at >= stamp(self.started_at)) {
-            return Ok(UnitEnd::whole(requested, Tally { unchanged: 1, stored: known.stored.unwrap_or(0), ..Tally::default() }));
+            return Ok(UnitEnd::whole(
+                requested,
+                Tally { unchanged: 1, stored: known.stored.unwrap_or(0), ..Tally::default() },
+            ));
         }
         let unchanged = Tally { unchanged: 1, stored: known.stored.unwrap_or(0), ..Tally::default() };
         let readable = known.read_at.is_some() && !self.full;
@@ -63,16 +65,22 @@ impl Engine {
             self.confirm(known.id).await?;
             return Ok(UnitEnd::whole(requested, unchanged));
         }
-        if head.page.is_none() && !head.old_name && self.app.class().map_err(ApiError::from)? != Some(AppClass::Extended) {
+        if head.page.is_none()
+            && !head.old_name
+            && self.app.class().map_err(ApiError::from)? != Some(AppClass::Extended)
+        {
             // Development Mode gives foreign playlists without their contents: asking for the items
             // would be a call for a 403.
             self.app.learn(AppClass::Development, "a playlist came without its contents").map_err(ApiError::from)?;
             let words = "Spotify gave the playlist without its items, as it does for lists of others".to_owned();
-            let e = ApiError::Refused { family: Family::PLAYLIST_ITEMS, kind: Refusal::NotYourPlaylist, message: words };
+            let e =
+                ApiError::Refused { family: Family::PLAYLIST_ITEMS, kind: Refusal::NotYourPlaylist, message: words };
             return self.gap(frame, playlist, requested, &e).await;
         }
         if head.old_name {
-            self.app.learn(AppClass::Extended, "a playlist came with its contents under the old name").map_err(ApiError::from)?;
+            self.app
+                .learn(AppClass::Extended, "a playlist came with its contents under the old name")
+                .map_err(ApiError::from)?;
         }
         let mut query = frame.query();
         query.push((BOTH_TYPES.0, BOTH_TYPES.1.to_owned()));
@@ -97,7 +105,12 @@ impl Engine {
     }
 
     /// What Spotify says about a playlist; `None` if nothing changed since `etag`.
-    async fn playlist_head(&self, frame: &FetchFrame, playlist: &str, etag: Option<String>) -> Result<Option<Head>, Halt> {
+    async fn playlist_head(
+        &self,
+        frame: &FetchFrame,
+        playlist: &str,
+        etag: Option<String>,
+    ) -> Result<Option<Head>, Halt> {
         let mut request = Request::new(Family::PLAYLISTS, format!("/playlists/{playlist}"));
         request.query = frame.query();
         request = request.with(BOTH_TYPES.0, BOTH_TYPES.1);
@@ -141,7 +154,14 @@ impl Engine {
     }
 
     /// Records that a list could not be proved whole; the old one stays.
-    pub(super) async fn unproved(&self, frame: &FetchFrame, parent: &str, requested: Vec<Requested>, reason: &'static str, detail: String) -> Result<UnitEnd, Halt> {
+    pub(super) async fn unproved(
+        &self,
+        frame: &FetchFrame,
+        parent: &str,
+        requested: Vec<Requested>,
+        reason: &'static str,
+        detail: String,
+    ) -> Result<UnitEnd, Halt> {
         let parent_id = Some(parent.to_owned()).filter(|p| !p.is_empty());
         let text = Some(detail.clone());
         let (fetch, stream) = (frame.fetch.clone(), frame.stream.name);

@@ -65,6 +65,10 @@ pub struct FileReport {
     pub path: String,
     /// Data rows in it.
     pub rows: u64,
-    /// written, unchanged or kept.
+    /// Its size.
+    pub bytes: u64,
+    /// Cells that the formula guard changed.
+    pub guarded: u64,
+    /// written, unchanged, kept or missing.
     pub outcome: &'static str,
 }

@@ -48,7 +48,9 @@ impl Engine {
             let room = search.most.min(DEEPEST) - offset;
             let (body, limit) = match self.search_page(frame, &search.query, &types, offset, room).await {
                 Ok(page) => page,
-                Err(Halt::Api(e)) if is_about_the_list(&e) => return self.gap(frame, &search.query, requested, &e).await,
+                Err(Halt::Api(e)) if is_about_the_list(&e) => {
+                    return self.gap(frame, &search.query, requested, &e).await;
+                }
                 Err(e) => return Err(e),
             };
             let (asked, kinds, most, run) = (frame.asked(self.now()), search.kinds.clone(), search.most, self.run);
@@ -67,7 +69,11 @@ impl Engine {
                 for (position, reason, detail) in &found.staged.gaps {
                     let (fetch, parent_id, detail) = (fetch.clone(), Some(parent.clone()), detail.clone());
                     let position = Some(*position);
-                    s.skip(run, &Skip { fetch, stream, parent_id, position, reason, detail, ..Skip::default() }, &asked.now)?;
+                    s.skip(
+                        run,
+                        &Skip { fetch, stream, parent_id, position, reason, detail, ..Skip::default() },
+                        &asked.now,
+                    )?;
                 }
                 let at = Checkpoint { next_offset: offset, ..Checkpoint::default() };
                 s.save_checkpoint(list, run, &at, &asked.now)?;
@@ -83,13 +89,21 @@ impl Engine {
                 break;
             }
         }
-        let proof = Proof { announced: tally.announced, served: tally.served, skipped: tally.skipped, ..Proof::default() };
+        let proof =
+            Proof { announced: tally.announced, served: tally.served, skipped: tally.skipped, ..Proof::default() };
         let (run, now) = (self.run, stamp(self.now()));
         tally.stored = self.store.write(move |s| s.swap(list, &key, &proof, run, &now).map(|x| x.stored)).await?;
         Ok(UnitEnd::whole(requested, tally))
     }
 
-    async fn search_page(&self, frame: &FetchFrame, query: &str, types: &str, offset: i64, room: i64) -> Result<(bytes::Bytes, u16), Halt> {
+    async fn search_page(
+        &self,
+        frame: &FetchFrame,
+        query: &str,
+        types: &str,
+        offset: i64,
+        room: i64,
+    ) -> Result<(bytes::Bytes, u16), Halt> {
         loop {
             let largest = self.app.page_size(Family::SEARCH, PAGING).map_err(ApiError::from)?;
             let limit = u16::try_from(room.clamp(1, i64::from(largest))).unwrap_or(largest);
@@ -105,14 +119,23 @@ impl Engine {
             match self.api.get_checked(&frame.bearer, &request, check).await {
                 Ok(body) => return Ok((body, limit)),
                 Err(ApiError::BadRequest { message, .. })
-                    if self.app.smaller_page(Family::SEARCH, PAGING, limit, &message).map_err(ApiError::from)?.is_some() => {}
+                    if self
+                        .app
+                        .smaller_page(Family::SEARCH, PAGING, limit, &message)
+                        .map_err(ApiError::from)?
+                        .is_some() => {}
                 Err(e) => return Err(e.into()),
             }
         }
     }
 
     /// The id that an ISRC or UPC means: from the store where it is fresh, else by one search.
-    pub(super) async fn meaning(&self, frame: &FetchFrame, kind: Kind, code: &str) -> Result<Result<String, UnitEnd>, Halt> {
+    pub(super) async fn meaning(
+        &self,
+        frame: &FetchFrame,
+        kind: Kind,
+        code: &str,
+    ) -> Result<Result<String, UnitEnd>, Halt> {
         let (column, field) = if kind == Kind::Track { ("isrc", "isrc") } else { ("upc", "upc") };
         let since = stamp(self.fresh_since(chrono::TimeDelta::days(30)));
         let (table, text) = (ingest::table_of(kind), code.to_owned());
@@ -121,7 +144,10 @@ impl Engine {
         }
         let written = format!("{field}:{code}");
         if self.known_gaps(frame, std::slice::from_ref(&written)).await? == [true] {
-            return Ok(Err(UnitEnd { tally: Tally { unchanged: 1, skipped: 1, ..Tally::default() }, ..UnitEnd::default() }));
+            return Ok(Err(UnitEnd {
+                tally: Tally { unchanged: 1, skipped: 1, ..Tally::default() },
+                ..UnitEnd::default()
+            }));
         }
         let (body, _) = self.search_page(frame, &written, kind.word(), 0, 1).await?;
         let asked = frame.asked(self.now());

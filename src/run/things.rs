@@ -29,6 +29,8 @@ pub(super) struct Things {
     pub batch: u16,
     /// How old a row may be.
     pub refresh_after: TimeDelta,
+    /// Read them whatever their age.
+    pub anew: bool,
     /// Of albums with more tracks than the answer holds, begin to read the list of them.
     pub begin_tracks: bool,
 }
@@ -48,7 +50,10 @@ impl Engine {
         end.requested = ids.iter().map(asked_for).collect();
         let since = stamp(self.fresh_since(things.refresh_after));
         let (all, table) = (ids.to_vec(), ingest::table_of(things.kind));
-        let fresh = self.store.write(move |s| s.fresh(table, &all, &since)).await?;
+        let fresh = match things.anew {
+            true => vec![false; ids.len()],
+            false => self.store.write(move |s| s.fresh(table, &all, &since)).await?,
+        };
         let known_gaps = self.known_gaps(frame, ids).await?;
         let mut wanted = Vec::new();
         for ((id, fresh), gap) in ids.iter().zip(fresh).zip(known_gaps) {
@@ -68,7 +73,11 @@ impl Engine {
             if many > 1 {
                 match self.batch(frame, things, now).await {
                     Ok(batch) => end.add(batch),
-                    Err(Halt::Api(ApiError::Refused { kind: Refusal::EndpointRemoved | Refusal::Unknown, message, .. })) => {
+                    Err(Halt::Api(ApiError::Refused {
+                        kind: Refusal::EndpointRemoved | Refusal::Unknown,
+                        message,
+                        ..
+                    })) => {
                         let evidence = format!("a batch read of {} was refused: {message}", things.plural());
                         self.app.learn(AppClass::Development, &evidence).map_err(ApiError::from)?;
                         self.app.no_batch(things.family, &evidence).map_err(ApiError::from)?;
@@ -89,7 +98,10 @@ impl Engine {
     /// How many ids the next call may carry. A first batch in an app of unknown class finds out.
     fn batch_size(&self, things: Things, left: usize) -> Result<usize, Halt> {
         let class = self.app.class().map_err(ApiError::from)?;
-        if left < 2 || class == Some(AppClass::Development) || !self.app.may_batch(things.family).map_err(ApiError::from)? {
+        if left < 2
+            || class == Some(AppClass::Development)
+            || !self.app.may_batch(things.family).map_err(ApiError::from)?
+        {
             return Ok(1);
         }
         Ok(usize::from(things.batch))
@@ -111,7 +123,9 @@ impl Engine {
             }
         };
         let body = self.api.get_checked(&frame.bearer, &request, check).await?;
-        self.app.learn(AppClass::Extended, &format!("a batch read of {plural} was answered")).map_err(ApiError::from)?;
+        self.app
+            .learn(AppClass::Extended, &format!("a batch read of {plural} was answered"))
+            .map_err(ApiError::from)?;
         let (asked, run, key) = (frame.asked(self.now()), self.run, plural.clone());
         let came: Vec<Option<String>> = self
             .store
@@ -149,12 +163,18 @@ impl Engine {
     }
 
     async fn thing(&self, frame: &FetchFrame, things: Things, id: &str) -> Result<UnitEnd, Halt> {
-        let mut request = Request::new(things.family, format!("/{}/{}", things.plural(), crate::spotify::path_segment(id)));
+        let mut request =
+            Request::new(things.family, format!("/{}/{}", things.plural(), crate::spotify::path_segment(id)));
         request.query = frame.query();
         let check = |answer: &Answer| {
             let text = utf8(&answer.body)?;
-            let raw: &RawValue = serde_json::from_str(text).map_err(|e| Unusable::new(format!("the answer is not JSON: {e}")))?;
-            if raw.get().starts_with('{') { Ok(answer.body.clone()) } else { Err(Unusable::new("the answer is not an object")) }
+            let raw: &RawValue =
+                serde_json::from_str(text).map_err(|e| Unusable::new(format!("the answer is not JSON: {e}")))?;
+            if raw.get().starts_with('{') {
+                Ok(answer.body.clone())
+            } else {
+                Err(Unusable::new("the answer is not an object"))
+            }
         };
         let answer = self.api.get_checked(&frame.bearer, &request, check).await;
         self.progress.unit_done(&frame.fetch);

@@ -45,7 +45,13 @@ pub(super) fn reason(e: &ApiError) -> &'static str {
 
 impl Engine {
     /// Records that an id could not be had: partial the first time, a known gap from then on.
-    pub(super) async fn gap(&self, frame: &FetchFrame, id: &str, requested: Vec<Requested>, e: &ApiError) -> Result<UnitEnd, Halt> {
+    pub(super) async fn gap(
+        &self,
+        frame: &FetchFrame,
+        id: &str,
+        requested: Vec<Requested>,
+        e: &ApiError,
+    ) -> Result<UnitEnd, Halt> {
         let (word, detail) = (reason(e), e.to_string());
         // What may be different at the next try is no gap that one could know.
         let lasting = matches!(word, "forbidden" | "not_found");
@@ -58,7 +64,15 @@ impl Engine {
                 if word == "not_found" && stream.ends_with("playlist_items") {
                     s.mark_gone(&id, &now)?;
                 }
-                let skip = Skip { fetch, stream, item_id: Some(id), reason: word, detail: Some(text), known_gap: known, ..Skip::default() };
+                let skip = Skip {
+                    fetch,
+                    stream,
+                    item_id: Some(id),
+                    reason: word,
+                    detail: Some(text),
+                    known_gap: known,
+                    ..Skip::default()
+                };
                 s.skip(run, &skip, &now)?;
                 Ok(known)
             })
@@ -79,7 +93,11 @@ impl Engine {
                 let Some((reason, detail)) = gap else { continue };
                 let reason = if reason == "forbidden" { "forbidden" } else { "not_found" };
                 let (fetch, item_id, detail) = (fetch.clone(), Some(id.clone()), Some(detail.clone()));
-                s.skip(run, &Skip { fetch, stream, item_id, reason, detail, known_gap: true, ..Skip::default() }, &now)?;
+                s.skip(
+                    run,
+                    &Skip { fetch, stream, item_id, reason, detail, known_gap: true, ..Skip::default() },
+                    &now,
+                )?;
             }
             Ok(gaps.iter().map(Option::is_some).collect())
         });

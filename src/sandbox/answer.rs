@@ -21,11 +21,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn new(status: u16, kind: &str, body: impl Into<Bytes>) -> Self {
-        Self {
-            status,
-            headers: vec![("content-type", kind.to_owned())],
-            body: body.into(),
-        }
+        Self { status, headers: vec![("content-type", kind.to_owned())], body: body.into() }
     }
 
     /// 200 with JSON.
@@ -42,27 +38,18 @@ impl Answer {
     }
 
     pub(crate) fn empty(status: u16) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: Bytes::new(),
-        }
+        Self { status, headers: Vec::new(), body: Bytes::new() }
     }
 
     /// The same answer in gzip, unless it is encoded or empty already.
     pub(crate) fn packed(self) -> Self {
-        let encoded = self
-            .headers
-            .iter()
-            .any(|(name, _)| *name == "content-encoding");
+        let encoded = self.headers.iter().any(|(name, _)| *name == "content-encoding");
         if encoded || self.body.is_empty() {
             return self;
         }
         let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
         let packed = packer.write_all(&self.body).and_then(|()| packer.finish());
-        let body = packed
-            .expect("a vector takes all that is written to it")
-            .into();
+        let body = packed.expect("a vector takes all that is written to it").into();
         Self { body, ..self }.header("content-encoding", "gzip")
     }
 
@@ -89,10 +76,7 @@ pub(crate) fn refuse_because(status: u16, message: &str, reason: Option<&str>) -
             }
         });
     });
-    Answer {
-        status,
-        ..Answer::json(body)
-    }
+    Answer { status, ..Answer::json(body) }
 }
 
 /// The accounts service's error: `{"error":"…","error_description":"…"}`.
@@ -127,9 +111,6 @@ mod tests {
             br#"{"error":{"status":429,"message":"Too many requests","reason":"QUOTA_EXCEEDED"}}"#
         );
         let accounts = refuse_token(400, "invalid_client", "Invalid client secret");
-        assert_eq!(
-            &accounts.body[..],
-            br#"{"error":"invalid_client","error_description":"Invalid client secret"}"#
-        );
+        assert_eq!(&accounts.body[..], br#"{"error":"invalid_client","error_description":"Invalid client secret"}"#);
     }
 }

@@ -17,10 +17,7 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn new() -> Self {
-        Self {
-            offset_ms: AtomicI64::new(0),
-            started_at_ms: real_now_ms(),
-        }
+        Self { offset_ms: AtomicI64::new(0), started_at_ms: real_now_ms() }
     }
 
     /// Milliseconds since 1970, as the sandbox has it.
@@ -60,9 +57,7 @@ pub(crate) fn http_date(ms: i64) -> String {
 
 /// The same day and time `months` calendar months later.
 pub(crate) fn months_after(ms: i64, months: u32) -> i64 {
-    utc(ms)
-        .checked_add_months(chrono::Months::new(months))
-        .map_or(i64::MAX, |then| then.timestamp_millis())
+    utc(ms).checked_add_months(chrono::Months::new(months)).map_or(i64::MAX, |then| then.timestamp_millis())
 }
 
 fn utc(ms: i64) -> DateTime<Utc> {
@@ -101,9 +96,6 @@ mod tests {
     fn six_months_are_calendar_months() {
         let august_31 = 1_788_134_400_000;
         assert_eq!(timestamp(august_31), "2026-08-31T00:00:00Z");
-        assert_eq!(
-            timestamp(months_after(august_31, 6)),
-            "2027-02-28T00:00:00Z"
-        );
+        assert_eq!(timestamp(months_after(august_31, 6)), "2027-02-28T00:00:00Z");
     }
 }

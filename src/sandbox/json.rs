@@ -20,11 +20,7 @@ pub(crate) fn object(out: &mut String, fill: impl FnOnce(&mut Object<'_>)) {
 }
 
 /// Writes `[…]`, one call of `each` an element.
-pub(crate) fn array<T>(
-    out: &mut String,
-    items: impl IntoIterator<Item = T>,
-    mut each: impl FnMut(&mut String, T),
-) {
+pub(crate) fn array<T>(out: &mut String, items: impl IntoIterator<Item = T>, mut each: impl FnMut(&mut String, T)) {
     out.push('[');
     for (n, item) in items.into_iter().enumerate() {
         if n > 0 {
@@ -94,12 +90,7 @@ impl Object<'_> {
         object(self.key(key), fill);
     }
 
-    pub(crate) fn array<T>(
-        &mut self,
-        key: &str,
-        items: impl IntoIterator<Item = T>,
-        each: impl FnMut(&mut String, T),
-    ) {
+    pub(crate) fn array<T>(&mut self, key: &str, items: impl IntoIterator<Item = T>, each: impl FnMut(&mut String, T)) {
         array(self.key(key), items, each);
     }
 

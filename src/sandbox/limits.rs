@@ -74,31 +74,20 @@ impl Limits {
         if let (Some((until, was)), Some(more)) = (self.deadline, self.punishment)
             && now_ms < until
         {
-            let refusal = Refusal {
-                retry_after_secs: more.as_secs(),
-                ..was
-            };
+            let refusal = Refusal { retry_after_secs: more.as_secs(), ..was };
             return Err(self.refuse(now_ms, refusal));
         }
         let of_family = self.families.entry(family.to_owned()).or_default();
         let verdict = [
             (&mut self.window, self.allowed.rate_limit, WINDOW_MS, false),
             (&mut self.day, self.allowed.calls_per_day, DAY_MS, true),
-            (
-                of_family,
-                self.allowed.calls_per_family_per_day,
-                DAY_MS,
-                true,
-            ),
+            (of_family, self.allowed.calls_per_family_per_day, DAY_MS, true),
         ]
         .into_iter()
         .filter_map(|(calls, limit, length, quota)| {
             let wait_ms = wait(calls, limit?, length, now_ms)?;
             let retry_after_secs = u64::try_from(wait_ms).unwrap_or(0).div_ceil(1000).max(1);
-            Some(Refusal {
-                quota,
-                retry_after_secs,
-            })
+            Some(Refusal { quota, retry_after_secs })
         })
         .max_by_key(|refusal| refusal.retry_after_secs);
         if verdict.is_none() || self.refused_count {
@@ -130,11 +119,7 @@ fn wait(calls: &mut VecDeque<i64>, limit: u32, length_ms: i64, now_ms: i64) -> O
         return None;
     }
     let frees = calls.len() - limit as usize;
-    Some(
-        calls
-            .get(frees)
-            .map_or(length_ms, |at| at + length_ms - now_ms),
-    )
+    Some(calls.get(frees).map_or(length_ms, |at| at + length_ms - now_ms))
 }
 
 #[cfg(test)]
@@ -147,20 +132,11 @@ mod tests {
 
     #[test]
     fn a_rolling_window_frees_one_call_as_the_oldest_leaves() {
-        let mut limits = limits(Options {
-            rate_limit: Some(2),
-            ..Options::default()
-        });
+        let mut limits = limits(Options { rate_limit: Some(2), ..Options::default() });
         assert!(limits.admit("a", 0).is_ok());
         assert!(limits.admit("a", 10_000).is_ok());
         let refusal = limits.admit("a", 10_000).unwrap_err();
-        assert_eq!(
-            refusal,
-            Refusal {
-                quota: false,
-                retry_after_secs: 20
-            }
-        );
+        assert_eq!(refusal, Refusal { quota: false, retry_after_secs: 20 });
         assert!(limits.admit("a", 29_999).is_err());
         assert!(limits.admit("a", 30_000).is_ok());
         assert!(limits.admit("a", 30_001).is_err());
@@ -168,57 +144,32 @@ mod tests {
 
     #[test]
     fn a_family_runs_out_while_others_go_on_and_the_account_runs_out_for_all() {
-        let mut limits = limits(Options {
-            calls_per_day: Some(3),
-            calls_per_family_per_day: Some(2),
-            ..Options::default()
-        });
+        let mut limits =
+            limits(Options { calls_per_day: Some(3), calls_per_family_per_day: Some(2), ..Options::default() });
         assert!(limits.admit("a", 0).is_ok() && limits.admit("a", 0).is_ok());
         let refusal = limits.admit("a", 1_000).unwrap_err();
-        assert_eq!(
-            refusal,
-            Refusal {
-                quota: true,
-                retry_after_secs: 86_399
-            }
-        );
+        assert_eq!(refusal, Refusal { quota: true, retry_after_secs: 86_399 });
         assert!(limits.admit("b", 1_000).is_ok());
         assert!(limits.admit("c", 1_000).unwrap_err().quota);
     }
 
     #[test]
     fn a_call_before_the_deadline_is_punished_if_asked_for() {
-        let mut limits = limits(Options {
-            rate_limit: Some(1),
-            punishment: Some(Duration::from_secs(3600)),
-            ..Options::default()
-        });
+        let mut limits =
+            limits(Options { rate_limit: Some(1), punishment: Some(Duration::from_secs(3600)), ..Options::default() });
         assert!(limits.admit("a", 0).is_ok());
         assert_eq!(limits.admit("a", 0).unwrap_err().retry_after_secs, 30);
-        assert_eq!(
-            limits.admit("a", 29_000).unwrap_err().retry_after_secs,
-            3600
-        );
-        assert_eq!(
-            limits.admit("a", 31_000).unwrap_err().retry_after_secs,
-            3600
-        );
+        assert_eq!(limits.admit("a", 29_000).unwrap_err().retry_after_secs, 3600);
+        assert_eq!(limits.admit("a", 31_000).unwrap_err().retry_after_secs, 3600);
         assert!(limits.admit("a", 31_000 + 3_600_000).is_ok());
     }
 
     #[test]
     fn refused_calls_can_count_too() {
-        let mut limits = limits(Options {
-            rate_limit: Some(1),
-            refused_calls_count: true,
-            ..Options::default()
-        });
+        let mut limits = limits(Options { rate_limit: Some(1), refused_calls_count: true, ..Options::default() });
         assert!(limits.admit("a", 0).is_ok());
         assert!(limits.admit("a", 20_000).is_err());
-        assert!(
-            limits.admit("a", 30_000).is_err(),
-            "the refused one still counts"
-        );
+        assert!(limits.admit("a", 30_000).is_err(), "the refused one still counts");
         assert!(limits.admit("a", 60_000).is_ok());
     }
 }

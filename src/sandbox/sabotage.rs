@@ -40,25 +40,13 @@ const PORTAL: &str = "<!DOCTYPE html>\n<html><head><title>Welcome</title></head>
 /// The answer that comes in place of the real one, for faults that don't let a request through.
 pub(crate) fn instead(action: &Action, accounts: bool, now_ms: i64) -> Option<Outcome> {
     let answer = match action {
-        Action::Status {
-            code,
-            body,
-            retry_after,
-            message,
-            reason,
-        } => {
+        Action::Status { code, body, retry_after, message, reason } => {
             let refusal = match body {
                 Body::Json => json_refusal(accounts, *code, message.as_deref(), reason.as_deref()),
-                Body::Html => Answer::new(
-                    *code,
-                    "text/html",
-                    "<html><body><h1>Error</h1></body></html>\n",
-                ),
-                Body::Text => Answer::new(
-                    *code,
-                    "text/plain",
-                    message.clone().unwrap_or_else(|| usual(*code).to_owned()),
-                ),
+                Body::Html => Answer::new(*code, "text/html", "<html><body><h1>Error</h1></body></html>\n"),
+                Body::Text => {
+                    Answer::new(*code, "text/plain", message.clone().unwrap_or_else(|| usual(*code).to_owned()))
+                }
                 Body::Empty => Answer::empty(*code),
             };
             match retry_after {
@@ -73,8 +61,9 @@ pub(crate) fn instead(action: &Action, accounts: bool, now_ms: i64) -> Option<Ou
         }
         Action::Redirect { code, to } => Answer::empty(*code).header("location", to.clone()),
         Action::Html200 => Answer::new(200, "text/html; charset=utf-8", PORTAL),
-        Action::GzipBomb { mib } => Answer::new(200, "application/json; charset=utf-8", bomb(*mib))
-            .header("content-encoding", "gzip"),
+        Action::GzipBomb { mib } => {
+            Answer::new(200, "application/json; charset=utf-8", bomb(*mib)).header("content-encoding", "gzip")
+        }
         Action::GarbageStatusLine => {
             let garbage = Bytes::from_static(b"SSH-2.0-OpenSSH_9.2p1\r\n\x00\x01\x02 418\r\n\r\n");
             return Some(Outcome::Raw(0, vec![Step::Send(garbage), Step::Close]));
@@ -103,9 +92,7 @@ pub(crate) fn spoil(action: &Action, mut answer: Answer, date: &str) -> Outcome 
         if let Some(length) = length {
             head.push_str(&format!("content-length: {length}\r\n"));
         }
-        Step::Send(Bytes::from(format!(
-            "{head}{more}connection: close\r\n\r\n"
-        )))
+        Step::Send(Bytes::from(format!("{head}{more}connection: close\r\n\r\n")))
     };
     let steps = match action {
         Action::Reset => return Outcome::Raw(0, vec![Step::Reset]),
@@ -121,11 +108,7 @@ pub(crate) fn spoil(action: &Action, mut answer: Answer, date: &str) -> Outcome 
         }
         Action::Drip { every_ms } => {
             let every = Duration::from_millis(*every_ms);
-            vec![
-                head(Some(whole.len()), ""),
-                Step::Drip(whole, every),
-                Step::Close,
-            ]
+            vec![head(Some(whole.len()), ""), Step::Drip(whole, every), Step::Close]
         }
         Action::Latency { ms } => return Outcome::Answer(answer, Duration::from_millis(*ms)),
         Action::MalformedJson => {
@@ -166,9 +149,7 @@ pub(crate) fn on_page(body: &Bytes, change: impl FnOnce(&mut Value)) -> Bytes {
     if value["items"].is_array() {
         change(&mut value);
     } else if let Some(object) = value.as_object_mut()
-        && let Some((_, page)) = object
-            .iter_mut()
-            .find(|(_, inner)| inner["items"].is_array())
+        && let Some((_, page)) = object.iter_mut().find(|(_, inner)| inner["items"].is_array())
     {
         change(page);
     }

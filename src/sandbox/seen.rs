@@ -53,15 +53,8 @@ impl Log {
     }
 }
 
-const CREDENTIALS: [&str; 7] = [
-    "access_token",
-    "refresh_token",
-    "client_secret",
-    "code",
-    "code_verifier",
-    "token",
-    "state",
-];
+const CREDENTIALS: [&str; 7] =
+    ["access_token", "refresh_token", "client_secret", "code", "code_verifier", "token", "state"];
 
 /// A query fit for the log.
 pub(crate) fn without_credentials(query: &str) -> String {

@@ -74,10 +74,7 @@ pub(crate) fn serve(listener: TcpListener, world: Arc<World>) -> Server {
             while connections.try_join_next().is_some() {}
         }
     });
-    Server {
-        stop: Some(stop),
-        task,
-    }
+    Server { stop: Some(stop), task }
 }
 
 async fn connection(stream: TcpStream, world: Arc<World>) {
@@ -97,8 +94,7 @@ async fn connection(stream: TcpStream, world: Arc<World>) {
             }
         }
     });
-    let mut conn =
-        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let mut conn = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let steps = tokio::select! {
         ended = &mut conn => {
             if let Err(err) = ended {
@@ -115,10 +111,7 @@ async fn connection(stream: TcpStream, world: Arc<World>) {
 }
 
 /// The response, or the steps to be played instead of one.
-async fn respond(
-    world: &World,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Vec<Step>> {
+async fn respond(world: &World, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Vec<Step>> {
     let (head, body) = request.into_parts();
     let body = match Limited::new(body, LARGEST_REQUEST).collect().await {
         Ok(body) => body.to_bytes(),
@@ -141,9 +134,7 @@ async fn respond(
 }
 
 fn response(world: &World, answer: Answer) -> Response<Full<Bytes>> {
-    let mut builder = Response::builder()
-        .status(answer.status)
-        .header("date", http_date(world.clock.now_ms()));
+    let mut builder = Response::builder().status(answer.status).header("date", http_date(world.clock.now_ms()));
     for (name, value) in answer.headers {
         builder = builder.header(name, value);
     }

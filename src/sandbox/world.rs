@@ -38,11 +38,7 @@ pub(crate) struct Served {
 
 impl From<Answer> for Served {
     fn from(answer: Answer) -> Self {
-        Self {
-            answer,
-            on_behalf_of: None,
-            grant_type: None,
-        }
+        Self { answer, on_behalf_of: None, grant_type: None }
     }
 }
 
@@ -74,9 +70,9 @@ impl World {
             return Outcome::Answer(routes::control(self, call), std::time::Duration::ZERO);
         }
         let fault = self.faults.strike(&call.method, &call.path, &call.query);
-        let in_place = fault.as_ref().and_then(|action| {
-            sabotage::instead(action, !routes::is_api(&call.path), self.clock.now_ms())
-        });
+        let in_place = fault
+            .as_ref()
+            .and_then(|action| sabotage::instead(action, !routes::is_api(&call.path), self.clock.now_ms()));
         let (outcome, on_behalf_of, grant_type) = match in_place {
             Some(outcome) => (outcome, None, None),
             None => {
@@ -112,11 +108,7 @@ impl World {
     /// The answer without regard to its way back.
     fn serve(&self, call: &Call, fault: Option<&Action>) -> Served {
         let service = |call: &Call| {
-            if routes::is_api(&call.path) {
-                routes::api(self, call)
-            } else {
-                accounts::answer(self, call)
-            }
+            if routes::is_api(&call.path) { routes::api(self, call) } else { accounts::answer(self, call) }
         };
         let offset: usize = call.get("offset").and_then(|n| n.parse().ok()).unwrap_or(0);
         let mut served = match fault {
@@ -139,13 +131,7 @@ impl World {
     }
 
     /// Names a next page whatever comes, and starts over where the list ends.
-    fn endless(
-        &self,
-        call: &Call,
-        offset: usize,
-        served: &mut Served,
-        service: impl Fn(&Call) -> Served,
-    ) {
+    fn endless(&self, call: &Call, offset: usize, served: &mut Served, service: impl Fn(&Call) -> Served) {
         let mut empty = false;
         sabotage::on_page(&served.answer.body, |page| {
             empty = page["items"].as_array().is_some_and(Vec::is_empty);
@@ -157,11 +143,7 @@ impl World {
             let limit = page["limit"].as_u64().unwrap_or(20);
             let next = offset as u64 + limit;
             page["offset"] = offset.into();
-            page["next"] = format!(
-                "{}{}?offset={next}&limit={limit}",
-                self.accounts_url, call.path
-            )
-            .into();
+            page["next"] = format!("{}{}?offset={next}&limit={limit}", self.accounts_url, call.path).into();
         });
     }
 
@@ -180,10 +162,7 @@ impl World {
             let known = known.iter().map(|id| (*id).to_owned());
             known.chain(rolled.into_iter().take(20).cloned()).collect()
         };
-        let playlists: Vec<String> = hold(&self.playlists)
-            .iter()
-            .map(|list| list.id.clone())
-            .collect();
+        let playlists: Vec<String> = hold(&self.playlists).iter().map(|list| list.id.clone()).collect();
         json!({
             "users": [known::HOME, known::STUDIO, known::CURATOR],
             "playlists": playlists,

@@ -50,15 +50,7 @@ struct Ended<T> {
 
 impl<'a> Call<'a> {
     pub(super) fn new(api: &'a Inner, who: Who<'a>, request: &'a Request, url: Url) -> Call<'a> {
-        Call {
-            who,
-            api,
-            request,
-            url,
-            attempt: 1,
-            renewed: false,
-            refused_token: None,
-        }
+        Call { who, api, request, url, attempt: 1, renewed: false, refused_token: None }
     }
 }
 
@@ -73,10 +65,7 @@ impl Call<'_> {
         let Some(token) = self.token().await? else {
             return Ok(None);
         };
-        let pass = gate
-            .enter(family)
-            .await
-            .map_err(|shut| shut_error(shut, family))?;
+        let pass = gate.enter(family).await.map_err(|shut| shut_error(shut, family))?;
         let sent = self.api.transport.send(Outgoing {
             url: self.url.clone(),
             route: family.as_str(),
@@ -90,9 +79,7 @@ impl Call<'_> {
             Err(error) => Ended {
                 outcome: match error {
                     TransportError::Certificate { .. } => Outcome::Certificate,
-                    TransportError::TooLarge { .. } | TransportError::BrokenOff { .. } => {
-                        Outcome::Unusable
-                    }
+                    TransportError::TooLarge { .. } | TransportError::BrokenOff { .. } => Outcome::Unusable,
                     _ => Outcome::Lost,
                 },
                 done: None,
@@ -118,12 +105,7 @@ impl Call<'_> {
         let status = sent.as_ref().map(|incoming| incoming.status).ok();
         tracing::debug!(%family, status, attempt = self.attempt, ?verdict, "call");
         // The deadline is written before the permit goes back, so that nobody slips through.
-        if let Verdict::Park {
-            reach,
-            wait,
-            reason,
-        } = verdict
-        {
+        if let Verdict::Park { reach, wait, reason } = verdict {
             self.hold_back(&ended, (reach, wait, reason))?;
         }
         match status {
@@ -153,9 +135,7 @@ impl Call<'_> {
             Verdict::Again { after } => {
                 let gate = &self.api.gate;
                 gate.retried();
-                self.api
-                    .observer
-                    .retrying(family, self.attempt, &ended.words, after);
+                self.api.observer.retrying(family, self.attempt, &ended.words, after);
                 self.attempt += 1;
                 let slept = gate.halt().sleep(gate.clock(), after).await;
                 slept.map_err(|_| ApiError::Stopped)?;
@@ -178,9 +158,7 @@ impl Call<'_> {
             return Ok(Some(token));
         }
         let family = self.request.family;
-        gate.clear(family)
-            .await
-            .map_err(|shut| shut_error(shut, family))?;
+        gate.clear(family).await.map_err(|shut| shut_error(shut, family))?;
         let fetched = match &self.who {
             // A refresh that has begun may rotate the grant, so it is not dropped by a stop.
             Who::User(user, tokens) => tokens.get(user, refused, gate.halt()).await,
@@ -191,12 +169,7 @@ impl Call<'_> {
             Err(NoToken::Error(error)) => Err(error),
             Err(NoToken::Refused { retry_after, words }) => {
                 let (unsaid, refused) = gate.refusals(family);
-                let outcome = Outcome::Answered {
-                    status: 429,
-                    retry_after,
-                    quota: false,
-                    conditional: false,
-                };
+                let outcome = Outcome::Answered { status: 429, retry_after, quota: false, conditional: false };
                 let tried = Tried {
                     attempt: self.attempt,
                     renewed: self.renewed,
@@ -205,14 +178,8 @@ impl Call<'_> {
                     refused,
                     jitter: jitter::unit(),
                 };
-                let ended = Ended::<()> {
-                    outcome,
-                    done: None,
-                    words: format!("POST token: {words}"),
-                };
-                if let Verdict::Park { wait, reason, .. } =
-                    retry::decide(outcome, &tried, &self.api.rules)
-                {
+                let ended = Ended::<()> { outcome, done: None, words: format!("POST token: {words}") };
+                if let Verdict::Park { wait, reason, .. } = retry::decide(outcome, &tried, &self.api.rules) {
                     self.hold_back(&ended, (Reach::Client, wait, reason))?;
                 }
                 Ok(None)
@@ -220,61 +187,27 @@ impl Call<'_> {
         }
     }
 
-    fn hold_back<T>(
-        &self,
-        ended: &Ended<T>,
-        (reach, wait, reason): (Reach, Duration, Reason),
-    ) -> Result<(), ApiError> {
-        let said = !matches!(
-            ended.outcome,
-            Outcome::Answered {
-                retry_after: RetryAfter::Nothing,
-                ..
-            }
-        );
-        if let Outcome::Answered {
-            retry_after: RetryAfter::Absurd,
-            ..
-        } = ended.outcome
-        {
-            self.api
-                .observer
-                .warned("Spotify asks for a wait of more than seven days; a day is kept");
+    fn hold_back<T>(&self, ended: &Ended<T>, (reach, wait, reason): (Reach, Duration, Reason)) -> Result<(), ApiError> {
+        let said = !matches!(ended.outcome, Outcome::Answered { retry_after: RetryAfter::Nothing, .. });
+        if let Outcome::Answered { retry_after: RetryAfter::Absurd, .. } = ended.outcome {
+            self.api.observer.warned("Spotify asks for a wait of more than seven days; a day is kept");
         }
         tracing::warn!(family = %self.request.family, ?reach, ?wait, words = ended.words, "refused");
-        let refused = Refused {
-            reach,
-            wait,
-            reason,
-            evidence: &ended.words,
-        };
+        let refused = Refused { reach, wait, reason, evidence: &ended.words };
         Ok(self.api.gate.refuse(self.request.family, refused, said)?)
     }
 
-    fn read<T>(
-        &self,
-        incoming: &Incoming,
-        token: &Token,
-        check: &impl Fn(&Answer) -> Result<T, Unusable>,
-    ) -> Ended<T> {
+    fn read<T>(&self, incoming: &Incoming, token: &Token, check: &impl Fn(&Answer) -> Result<T, Unusable>) -> Ended<T> {
         let conditional = self.request.etag.is_some();
         let status = incoming.status;
         if status == 200 || (status == 304 && conditional) {
-            let answer = Answer {
-                status,
-                body: incoming.body.clone(),
-                etag: incoming.etag.clone(),
-            };
+            let answer = Answer { status, body: incoming.body.clone(), etag: incoming.etag.clone() };
             let checked = match looks_like_json(&answer) {
                 Ok(()) => check(&answer),
                 Err(unusable) => Err(unusable),
             };
             if let Err(unusable) = checked {
-                return Ended {
-                    outcome: Outcome::Unusable,
-                    done: None,
-                    words: unusable.what,
-                };
+                return Ended { outcome: Outcome::Unusable, done: None, words: unusable.what };
             }
             return Ended {
                 outcome: answered(incoming, false, conditional, self.api),
@@ -283,11 +216,7 @@ impl Call<'_> {
             };
         }
         let said = Said::read(incoming, &token.header);
-        Ended {
-            outcome: answered(incoming, said.quota, conditional, self.api),
-            done: None,
-            words: said.words,
-        }
+        Ended { outcome: answered(incoming, said.quota, conditional, self.api), done: None, words: said.words }
     }
 
     fn gave_up<T>(&self, why: GiveUp, ended: &Ended<T>, status: Option<u16>) -> ApiError {
@@ -300,37 +229,20 @@ impl Call<'_> {
                 user: (*user).to_owned(),
                 why: format!("Spotify refuses a token that it has just renewed: {message}"),
             },
-            (GiveUp::Unauthorized, _) => ApiError::Credentials {
-                variable: "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET",
-                message,
-            },
-            (GiveUp::Attempts, Outcome::Unusable) => ApiError::Unusable {
-                family,
-                what: message,
-                attempts,
-            },
-            (GiveUp::Attempts, _) => ApiError::Unreachable {
-                what: message,
-                attempts,
-            },
-            (GiveUp::Budget, _) => ApiError::Unreachable {
-                what: format!("the retries of this run are spent; last: {message}"),
-                attempts,
-            },
+            (GiveUp::Unauthorized, _) => {
+                ApiError::Credentials { variable: "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET", message }
+            }
+            (GiveUp::Attempts, Outcome::Unusable) => ApiError::Unusable { family, what: message, attempts },
+            (GiveUp::Attempts, _) => ApiError::Unreachable { what: message, attempts },
+            (GiveUp::Budget, _) => {
+                ApiError::Unreachable { what: format!("the retries of this run are spent; last: {message}"), attempts }
+            }
             (GiveUp::Final, _) => match status.unwrap_or(0) {
                 400 | 422 => ApiError::BadRequest { family, message },
-                403 => ApiError::Refused {
-                    family,
-                    kind: Refusal::of(self.request, &message),
-                    message,
-                },
+                403 => ApiError::Refused { family, kind: Refusal::of(self.request, &message), message },
                 404 => ApiError::NotFound { family, message },
                 410 => ApiError::Gone { family, message },
-                status => ApiError::Unexpected {
-                    family,
-                    status,
-                    message,
-                },
+                status => ApiError::Unexpected { family, status, message },
             },
         }
     }
@@ -351,12 +263,7 @@ fn answered(incoming: &Incoming, quota: bool, conditional: bool, api: &Inner) ->
 
 /// A shut gate, as a caller of the API sees it.
 pub(super) fn shut_error(shut: Shut, family: Family) -> ApiError {
-    let Deferred {
-        not_before,
-        reach,
-        why,
-        words,
-    } = match shut {
+    let Deferred { not_before, reach, why, words } = match shut {
         Shut::Deferred(deferred) => deferred,
         Shut::Stopped => return ApiError::Stopped,
         Shut::State(error) => return error.into(),

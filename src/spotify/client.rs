@@ -59,11 +59,7 @@ impl Api {
     /// # Errors
     ///
     /// [`ApiError::Config`] for a base URL that is neither https nor on this machine.
-    pub fn new(
-        config: ApiConfig,
-        state: Arc<State>,
-        observer: Arc<dyn Observer>,
-    ) -> Result<Api, ApiError> {
+    pub fn new(config: ApiConfig, state: Arc<State>, observer: Arc<dyn Observer>) -> Result<Api, ApiError> {
         Api::with_clock(config, state, observer, Arc::new(SystemClock::new()))
     }
 
@@ -103,13 +99,7 @@ impl Api {
             breaker: scales.breaker,
         };
         let learned = Learned::of(&state, &who);
-        let gate = Gate::new(
-            state,
-            who.clone(),
-            rules,
-            Arc::clone(&clock),
-            Arc::clone(&observer),
-        );
+        let gate = Gate::new(state, who.clone(), rules, Arc::clone(&clock), Arc::clone(&observer));
         Ok(Api(Arc::new(Inner {
             base: config.api_url.clone(),
             accounts: config.accounts_url.clone(),
@@ -134,8 +124,7 @@ impl Api {
     ///
     /// See [`ApiError`].
     pub async fn get(&self, who: &Bearer, request: &Request) -> Result<Answer, ApiError> {
-        self.get_checked(who, request, |answer| Ok(answer.clone()))
-            .await
+        self.get_checked(who, request, |answer| Ok(answer.clone())).await
     }
 
     /// Asks, and brings what `check` makes of the answer. What it calls unusable is asked for
@@ -229,12 +218,7 @@ impl Api {
         verifier: Option<&SecretString>,
     ) -> Result<Result<Granted, String>, ApiError> {
         self.may_send(Family::ME)?;
-        match self
-            .0
-            .endpoint
-            .code(flow, code, redirect_uri, verifier)
-            .await
-        {
+        match self.0.endpoint.code(flow, code, redirect_uri, verifier).await {
             Ok(Reply::Granted(granted)) => Ok(Ok(granted)),
             Ok(Reply::InvalidGrant { words, .. }) => Ok(Err(words)),
             Err(NoToken::Error(error)) => Err(error),
@@ -254,14 +238,9 @@ impl Api {
     }
 
     /// Asks with a token that is not stored yet.
-    pub(crate) async fn get_with(
-        &self,
-        token: &SecretString,
-        request: &Request,
-    ) -> Result<Answer, ApiError> {
+    pub(crate) async fn get_with(&self, token: &SecretString, request: &Request) -> Result<Answer, ApiError> {
         let token = Arc::new(Token::new(token, 0, i64::MAX));
-        self.call(Who::New(token), request, |answer| Ok(answer.clone()))
-            .await
+        self.call(Who::New(token), request, |answer| Ok(answer.clone())).await
     }
 
     /// Whether something of this family may be sent now, without sending or waiting for it.
@@ -270,10 +249,12 @@ impl Api {
     ///
     /// [`ApiError::Deferred`] with the time, [`ApiError::Stopped`], or [`ApiError::State`].
     pub fn may_send(&self, family: Family) -> Result<(), ApiError> {
-        self.0
-            .gate
-            .may_send(family)
-            .map_err(|shut| shut_error(shut, family))
+        self.0.gate.may_send(family).map_err(|shut| shut_error(shut, family))
+    }
+
+    /// Goes on by the rates of another class of app, once that is found out.
+    pub fn go_by(&self, limits: &Limits) {
+        self.0.gate.go_by(limits.requests_per_second, limits.concurrency, ceilings(limits));
     }
 
     /// Calls sent in this run, retries included, tokens not.
@@ -312,14 +293,8 @@ impl Inner {
             part.is_empty() || part == "." || part == ".."
         });
         let base = self.base.as_str().trim_end_matches('/');
-        let built = Url::parse(&format!("{base}{path}"))
-            .ok()
-            .filter(|url| url.origin() == self.base.origin());
-        let (Some(mut url), false, true) = (
-            built,
-            path.bytes().any(odd) || steps_out,
-            path.starts_with('/'),
-        ) else {
+        let built = Url::parse(&format!("{base}{path}")).ok().filter(|url| url.origin() == self.base.origin());
+        let (Some(mut url), false, true) = (built, path.bytes().any(odd) || steps_out, path.starts_with('/')) else {
             return Err(ApiError::BadRequest {
                 family: request.family,
                 message: "the path of the request is not one of Spotify's".to_owned(),

@@ -216,13 +216,11 @@ impl ApiError {
                 Refusal::EndpointRemoved => {
                     "Development Mode apps lost it in February 2026; `streams` shows what is left"
                 }
-                Refusal::NotYourPlaylist => {
-                    "sign its owner or a collaborator in: `auth login USER`"
+                Refusal::NotYourPlaylist => "sign its owner or a collaborator in: `auth login USER`",
+                Refusal::ScopeMissing => {
+                    "sign in again, the new consent has all scopes that jobs need: `auth login USER`"
                 }
-                Refusal::ScopeMissing => "sign in again, the new consent has all scopes that jobs need: `auth login USER`",
-                Refusal::NotAllowListed => {
-                    "add the user under User Management in Spotify's developer dashboard"
-                }
+                Refusal::NotAllowListed => "add the user under User Management in Spotify's developer dashboard",
                 Refusal::PremiumLapsed => "the owner of the app must renew Premium",
                 Refusal::Unknown => return None,
             }

@@ -105,20 +105,12 @@ pub struct ApiConfig {
 
 /// The ceilings of the books for these limits.
 pub fn ceilings(limits: &Limits) -> Ceilings {
-    Ceilings {
-        per_day: limits.calls_per_day,
-        per_family: limits.calls_per_family,
-        reserve: limits.reserve,
-    }
+    Ceilings { per_day: limits.calls_per_day, per_family: limits.calls_per_family, reserve: limits.reserve }
 }
 
 /// Refuses a base URL over which a token would travel in the clear.
 pub(super) fn check_base(setting: &str, url: &Url) -> Result<(), ApiError> {
-    let refuse = |why: &str| {
-        Err(ApiError::Config {
-            message: format!("{setting}: {why}"),
-        })
-    };
+    let refuse = |why: &str| Err(ApiError::Config { message: format!("{setting}: {why}") });
     match url.scheme() {
         "https" => {}
         "http" if is_loopback(url) => {}

@@ -5,6 +5,7 @@ mod call;
 pub mod client;
 pub mod error;
 pub mod family;
+mod id;
 mod kind;
 mod limits;
 pub mod page;
@@ -13,7 +14,10 @@ mod request;
 mod said;
 pub mod wire;
 
+pub use id::{Id, NotAnId, Reference};
 pub use kind::Kind;
+
+pub use crate::state::AppClass;
 
 /// A text as one segment of a path: everything but unreserved characters is percent-encoded.
 pub fn path_segment(text: &str) -> String {

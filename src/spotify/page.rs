@@ -123,7 +123,8 @@ mod tests {
 
     #[test]
     fn entries_are_cut_out_and_nulls_keep_their_place() {
-        let page = RawPage::read(&answer(r#"{"items":[{"a":1},null, "x"],"total":9,"next":"n","offset":0}"#), Wrapping::Bare);
+        let page =
+            RawPage::read(&answer(r#"{"items":[{"a":1},null, "x"],"total":9,"next":"n","offset":0}"#), Wrapping::Bare);
         let page = page.unwrap().unwrap();
         assert_eq!(page.entries(), [Some(r#"{"a":1}"#), None, Some(r#""x""#)]);
         assert_eq!((page.served(), page.total, page.more), (3, Some(9), true));

@@ -35,20 +35,11 @@ impl Refusal {
             Refusal::PremiumLapsed
         } else if says(&["scope"]) {
             Refusal::ScopeMissing
-        } else if says(&[
-            "not registered",
-            "allowlist",
-            "allow-list",
-            "developer dashboard",
-        ]) {
+        } else if says(&["not registered", "allowlist", "allow-list", "developer dashboard"]) {
             Refusal::NotAllowListed
         } else if request.family == Family::PLAYLIST_ITEMS {
             // The old name of the route is gone for the restricted class, the new one is not.
-            if request.path.ends_with("/tracks") {
-                Refusal::EndpointRemoved
-            } else {
-                Refusal::NotYourPlaylist
-            }
+            if request.path.ends_with("/tracks") { Refusal::EndpointRemoved } else { Refusal::NotYourPlaylist }
         } else if request.family == Family::PLAYLISTS {
             Refusal::NotYourPlaylist
         } else if request.family.removed_in_development() || request.is_batch() {
@@ -60,10 +51,7 @@ impl Refusal {
 
     /// Whether a person has to do something at Spotify before the same call can succeed.
     pub fn needs_a_person(self) -> bool {
-        matches!(
-            self,
-            Refusal::ScopeMissing | Refusal::NotAllowListed | Refusal::PremiumLapsed
-        )
+        matches!(self, Refusal::ScopeMissing | Refusal::NotAllowListed | Refusal::PremiumLapsed)
     }
 }
 

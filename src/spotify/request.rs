@@ -30,12 +30,7 @@ pub struct Request {
 impl Request {
     /// A request without query.
     pub fn new(family: Family, path: impl Into<String>) -> Request {
-        Request {
-            family,
-            path: path.into(),
-            query: Vec::new(),
-            etag: None,
-        }
+        Request { family, path: path.into(), query: Vec::new(), etag: None }
     }
 
     /// Adds a query parameter.

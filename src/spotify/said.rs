@@ -30,13 +30,13 @@ impl Said {
     pub(super) fn read(incoming: &Incoming, authorization: &SecretString) -> Said {
         let parsed: Option<ErrorBody> = serde_json::from_slice(&incoming.body).ok();
         let reason = parsed.as_ref().and_then(|body| body.error.reason.clone());
-        let message = parsed
-            .and_then(|body| body.error.message)
-            .unwrap_or_else(|| match String::from_utf8_lossy(&incoming.body).trim() {
+        let message = parsed.and_then(|body| body.error.message).unwrap_or_else(|| {
+            match String::from_utf8_lossy(&incoming.body).trim() {
                 "" => "no words".to_owned(),
                 text if text.starts_with('<') => "an HTML page".to_owned(),
                 text => text.chars().take(300).collect(),
-            });
+            }
+        });
         let mut words = format!("status {}, {message}", incoming.status);
         if let Some(reason) = &reason {
             words.push_str(&format!(" ({reason})"));
@@ -48,10 +48,7 @@ impl Said {
         if let Some((_, token)) = authorization.expose_secret().split_once(' ') {
             words = words.replace(token, "[token]");
         }
-        Said {
-            words: printable(&words),
-            quota: incoming.status == 429 && reason.as_deref() == Some("QUOTA_EXCEEDED"),
-        }
+        Said { words: printable(&words), quota: incoming.status == 429 && reason.as_deref() == Some("QUOTA_EXCEEDED") }
     }
 }
 

@@ -140,10 +140,7 @@ impl State {
                 ledger::lower(tx, &who.account, family, family_used, &refused, now)?;
             }
             if spent && another_family_waits(tx, who, family, now)? {
-                let wide = Refused {
-                    reach: Reach::Account,
-                    ..refused
-                };
+                let wide = Refused { reach: Reach::Account, ..refused };
                 hold(tx, who, "", &wide, now)?;
                 ledger::lower(tx, &who.account, "", used.all(), &wide, now)?;
             } else if refused.reach != Reach::Family && refused.wait >= LONG {
@@ -164,12 +161,7 @@ impl State {
     /// # Errors
     ///
     /// If the books cannot be read.
-    pub fn cooling(
-        &self,
-        who: &Identity,
-        family: &str,
-        now: Moment,
-    ) -> Result<Option<CoolDown>, StateError> {
+    pub fn cooling(&self, who: &Identity, family: &str, now: Moment) -> Result<Option<CoolDown>, StateError> {
         self.books().db.write("look at the cool-downs", |tx| {
             steps::notice(tx, now)?;
             in_force(tx, who, family, now)
@@ -196,11 +188,7 @@ pub(super) fn in_force(
 }
 
 /// When the newest long ban of this client ended, if that is less than so long ago.
-pub(super) fn ban_just_ended(
-    tx: &Connection,
-    who: &Identity,
-    now: Moment,
-) -> rusqlite::Result<bool> {
+pub(super) fn ban_just_ended(tx: &Connection, who: &Identity, now: Moment) -> rusqlite::Result<bool> {
     tx.prepare_cached(
         "SELECT 1 FROM cool_downs
          WHERE until_ms <= ?3 AND until_ms > ?3 - 60000 AND until_ms - set_ms > 600000
@@ -209,13 +197,7 @@ pub(super) fn ban_just_ended(
     .exists(params![who.client, who.account, now.ms()])
 }
 
-fn hold(
-    tx: &Connection,
-    who: &Identity,
-    family: &str,
-    refused: &Refused<'_>,
-    now: Moment,
-) -> rusqlite::Result<()> {
+fn hold(tx: &Connection, who: &Identity, family: &str, refused: &Refused<'_>, now: Moment) -> rusqlite::Result<()> {
     let (holder, family) = match refused.reach {
         Reach::Client => (&who.client, ""),
         Reach::Account => (&who.account, ""),
@@ -227,25 +209,12 @@ fn hold(
          ON CONFLICT DO UPDATE SET set_ms = excluded.set_ms, until_ms = excluded.until_ms,
             reason = excluded.reason, evidence = excluded.evidence
          WHERE excluded.until_ms > until_ms",
-        params![
-            refused.reach.text(),
-            holder,
-            family,
-            now.ms(),
-            until,
-            refused.reason.text(),
-            refused.evidence
-        ],
+        params![refused.reach.text(), holder, family, now.ms(), until, refused.reason.text(), refused.evidence],
     )?;
     Ok(())
 }
 
-fn another_family_waits(
-    tx: &Connection,
-    who: &Identity,
-    family: &str,
-    now: Moment,
-) -> rusqlite::Result<bool> {
+fn another_family_waits(tx: &Connection, who: &Identity, family: &str, now: Moment) -> rusqlite::Result<bool> {
     tx.prepare_cached(
         "SELECT 1 FROM cool_downs WHERE kind = 'family' AND holder = ?1 AND family <> ?2
            AND reason = 'quota' AND until_ms > ?3",
@@ -253,29 +222,14 @@ fn another_family_waits(
     .exists(params![who.account, family, now.ms()])
 }
 
-fn record(
-    tx: &Connection,
-    who: &Identity,
-    family: &str,
-    refused: &Refused<'_>,
-    now: Moment,
-) -> rusqlite::Result<()> {
+fn record(tx: &Connection, who: &Identity, family: &str, refused: &Refused<'_>, now: Moment) -> rusqlite::Result<()> {
     let scope = ledger::scope(tx, who, family)?;
     let until = now.ms() + i64::try_from(refused.wait.as_millis()).unwrap_or(i64::MAX / 4);
     tx.execute(
         "INSERT INTO refusals (scope_id, at_ms, until_ms, reason, evidence)
          VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![
-            scope,
-            now.ms(),
-            until,
-            refused.reason.text(),
-            refused.evidence
-        ],
+        params![scope, now.ms(), until, refused.reason.text(), refused.evidence],
     )?;
-    tx.execute(
-        "DELETE FROM refusals WHERE at_ms < ?1",
-        [now.ms() - REMEMBERED_MS],
-    )?;
+    tx.execute("DELETE FROM refusals WHERE at_ms < ?1", [now.ms() - REMEMBERED_MS])?;
     Ok(())
 }

@@ -38,15 +38,11 @@ impl Db {
     /// Opens or creates the database. The caller holds the folder's lock.
     pub(super) fn open(path: &Path, layout: &'static Layout) -> Result<Db, StateError> {
         if rusqlite::version_number() < 3_051_003 {
-            return Err(StateError::OldSqlite {
-                version: rusqlite::version(),
-            });
+            return Err(StateError::OldSqlite { version: rusqlite::version() });
         }
         // libsqlite3-sys is built to read `file:` names as URIs, whatever the flags say.
         if path.as_os_str().as_encoded_bytes().starts_with(b"file:") {
-            return Err(StateError::FileUri {
-                path: path.to_owned(),
-            });
+            return Err(StateError::FileUri { path: path.to_owned() });
         }
         private::file(path)?;
         for suffix in ["-wal", "-shm", "-journal"] {
@@ -55,44 +51,27 @@ impl Db {
             private::existing_file(Path::new(&beside))?;
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let conn = Connection::open_with_flags(path, flags)
-            .map_err(StateError::sqlite("open the database", path))?;
+        let conn = Connection::open_with_flags(path, flags).map_err(StateError::sqlite("open the database", path))?;
         conn.set_prepared_statement_cache_capacity(64);
-        let mut db = Db {
-            conn,
-            path: path.to_owned(),
-            layout,
-        };
+        let mut db = Db { conn, path: path.to_owned(), layout };
         db.prepare()?;
         Ok(db)
     }
 
     fn prepare(&mut self) -> Result<(), StateError> {
-        let Layout {
-            application_id,
-            migrations,
-            ..
-        } = *self.layout;
+        let Layout { application_id, migrations, .. } = *self.layout;
         let known = migrations.len() as i64;
-        let (application, version, tables, damage) = self
-            .look()
-            .map_err(StateError::sqlite("read the header", &self.path))?;
+        let (application, version, tables, damage) =
+            self.look().map_err(StateError::sqlite("read the header", &self.path))?;
         let path = || self.path.clone();
         if let Some(detail) = damage {
-            return Err(StateError::Damaged {
-                path: path(),
-                detail,
-            });
+            return Err(StateError::Damaged { path: path(), detail });
         }
         if application != application_id && (application != 0 || tables != 0) {
             return Err(StateError::Foreign { path: path() });
         }
         if version > known {
-            return Err(StateError::Newer {
-                path: path(),
-                found: version,
-                known,
-            });
+            return Err(StateError::Newer { path: path(), found: version, known });
         }
         if version < known {
             self.write("create the tables", |tx| {
@@ -111,9 +90,7 @@ impl Db {
     fn look(&self) -> rusqlite::Result<(i64, i64, i64, Option<String>)> {
         let conn = &self.conn;
         conn.busy_timeout(BUSY)?;
-        conn.execute_batch(
-            "PRAGMA trusted_schema = OFF; PRAGMA mmap_size = 0; PRAGMA foreign_keys = ON;",
-        )?;
+        conn.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA mmap_size = 0; PRAGMA foreign_keys = ON;")?;
         // Without it each binding of a time plans the statement anew, which costs more than it does.
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         let number = |name| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
@@ -126,12 +103,7 @@ impl Db {
             conn.execute_batch("PRAGMA journal_mode = WAL;")?;
             conn.pragma_update(None, "synchronous", layout.synchronous)?;
         }
-        Ok((
-            application,
-            version,
-            tables,
-            (check != "ok").then_some(check),
-        ))
+        Ok((application, version, tables, (check != "ok").then_some(check)))
     }
 
     /// Runs one write transaction: all of it or nothing.

@@ -67,15 +67,9 @@ impl StateDir {
             (first, Chosen::StateDirectory)
         } else if let Some(base) = set("XDG_STATE_HOME").filter(|it| Path::new(it).is_absolute()) {
             // The XDG rules say to ignore a relative value.
-            (
-                PathBuf::from(base).join("cratedigger"),
-                Chosen::XdgStateHome,
-            )
+            (PathBuf::from(base).join("cratedigger"), Chosen::XdgStateHome)
         } else if let Some(home) = set("HOME") {
-            (
-                PathBuf::from(home).join(".local/state/cratedigger"),
-                Chosen::Home,
-            )
+            (PathBuf::from(home).join(".local/state/cratedigger"), Chosen::Home)
         } else {
             return Err(StateError::NoFolder);
         };

@@ -12,9 +12,7 @@ use super::seal::KeyOrigin;
 #[derive(Debug, Error)]
 pub enum StateError {
     /// Nothing says where the folder is.
-    #[error(
-        "no state folder: neither --state-dir nor state.dir, $STATE_DIRECTORY, $XDG_STATE_HOME or $HOME names one"
-    )]
+    #[error("no state folder: neither --state-dir nor state.dir, $STATE_DIRECTORY, $XDG_STATE_HOME or $HOME names one")]
     NoFolder,
     /// The operating system said no.
     #[error("cannot {action} {path}")]
@@ -133,32 +131,20 @@ pub enum StateError {
 impl StateError {
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StateError {
         let path = path.to_owned();
-        move |source| StateError::Io {
-            action,
-            path,
-            source,
-        }
+        move |source| StateError::Io { action, path, source }
     }
 
     /// Sorts what SQLite said into what a person can act on.
-    pub(crate) fn sqlite(
-        action: &'static str,
-        path: &Path,
-    ) -> impl FnOnce(rusqlite::Error) -> StateError {
+    pub(crate) fn sqlite(action: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> StateError {
         use rusqlite::ErrorCode;
         let path = path.to_owned();
         move |source| match source.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StateError::Busy { path },
             Some(ErrorCode::DiskFull) => StateError::Full { path },
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StateError::Damaged {
-                path,
-                detail: source.to_string(),
-            },
-            _ => StateError::Sqlite {
-                action,
-                path,
-                source,
-            },
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                StateError::Damaged { path, detail: source.to_string() }
+            }
+            _ => StateError::Sqlite { action, path, source },
         }
     }
 
@@ -168,9 +154,7 @@ impl StateError {
             StateError::TooOpen { path, wanted, .. } => {
                 format!("chmod {wanted:o} '{}'", path.display())
             }
-            StateError::NotOurs { .. } => {
-                "run as that user, or name another folder with --state-dir".into()
-            }
+            StateError::NotOurs { .. } => "run as that user, or name another folder with --state-dir".into(),
             StateError::NetworkFileSystem { .. } => {
                 "put it on a local disk: set state.dir or --state-dir (in a container, mount a \
                  local volume); the CSV folder may stay where it is"
@@ -184,9 +168,7 @@ impl StateError {
             StateError::Newer { .. } => "install the newer version again".into(),
             StateError::Busy { .. } => "look for another cratedigger that hangs".into(),
             StateError::Full { .. } => "free some space; what was committed is intact".into(),
-            StateError::UnfitKey { .. } => {
-                "make one: openssl rand -hex 32 > FILE && chmod 600 FILE".into()
-            }
+            StateError::UnfitKey { .. } => "make one: openssl rand -hex 32 > FILE && chmod 600 FILE".into(),
             StateError::NoFolder => "name one with --state-dir or state.dir".into(),
             _ => return None,
         })

@@ -43,12 +43,8 @@ const NETWORK_FUSE: [&str; 9] = [
 /// Errs if the folder lies on a network file system.
 #[cfg(target_os = "linux")]
 pub(super) fn refuse_network(folder: &Path) -> Result<(), StateError> {
-    let refused = |kind: &str| StateError::NetworkFileSystem {
-        path: folder.to_owned(),
-        kind: kind.to_owned(),
-    };
-    let found = rustix::fs::statfs(folder)
-        .map_err(|errno| StateError::io("look at", folder)(errno.into()))?;
+    let refused = |kind: &str| StateError::NetworkFileSystem { path: folder.to_owned(), kind: kind.to_owned() };
+    let found = rustix::fs::statfs(folder).map_err(|errno| StateError::io("look at", folder)(errno.into()))?;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -78,9 +74,7 @@ fn mount_kind(folder: &Path) -> Option<String> {
             let mut fields = line.split(' ');
             let (_, point, kind) = (fields.next()?, fields.next()?, fields.next()?);
             let point = point.replace("\\040", " ");
-            folder
-                .starts_with(&point)
-                .then_some((point.len(), kind.to_owned()))
+            folder.starts_with(&point).then_some((point.len(), kind.to_owned()))
         })
         .max_by_key(|(length, _)| *length)
         .map(|(_, kind)| kind)

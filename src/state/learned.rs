@@ -17,7 +17,8 @@ use super::turn::Identity;
 const CLASS: &str = "app_class";
 
 /// The two classes of apps, whose surfaces differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum AppClass {
     /// Development Mode: the reduced surface since February 2026.
     Development,
@@ -37,7 +38,10 @@ impl AppClass {
 
 impl fmt::Display for AppClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.write_str(match self {
+            AppClass::Development => "Development Mode",
+            AppClass::Extended => "Extended Quota",
+        })
     }
 }
 
@@ -56,12 +60,7 @@ pub struct Fact {
 
 impl Fact {
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Fact> {
-        Ok(Fact {
-            key: row.get(0)?,
-            value: row.get(1)?,
-            evidence: row.get(2)?,
-            learned_at: from_ms(row.get(3)?),
-        })
+        Ok(Fact { key: row.get(0)?, value: row.get(1)?, evidence: row.get(2)?, learned_at: from_ms(row.get(3)?) })
     }
 }
 
@@ -75,10 +74,7 @@ pub struct Learned {
 impl Learned {
     /// Opens the notes on one client id.
     pub fn of(state: &Arc<State>, who: &Identity) -> Learned {
-        Learned {
-            state: Arc::clone(state),
-            client: who.client.clone(),
-        }
+        Learned { state: Arc::clone(state), client: who.client.clone() }
     }
 
     /// The class of the app, if an answer has settled it.
@@ -99,12 +95,7 @@ impl Learned {
     /// # Errors
     ///
     /// If the notes cannot be written.
-    pub fn learn_class(
-        &self,
-        class: AppClass,
-        evidence: &str,
-        now: Moment,
-    ) -> Result<(), StateError> {
+    pub fn learn_class(&self, class: AppClass, evidence: &str, now: Moment) -> Result<(), StateError> {
         self.set(CLASS, class.as_str(), evidence, now)
     }
 
@@ -154,13 +145,7 @@ impl Learned {
     /// # Errors
     ///
     /// If the notes cannot be written.
-    pub fn set(
-        &self,
-        key: &str,
-        value: &str,
-        evidence: &str,
-        now: Moment,
-    ) -> Result<(), StateError> {
+    pub fn set(&self, key: &str, value: &str, evidence: &str, now: Moment) -> Result<(), StateError> {
         self.state.books().db.write("note what was learned", |tx| {
             tx.execute(
                 "INSERT INTO learned VALUES (?1, ?2, ?3, ?4, ?5)
@@ -178,14 +163,11 @@ impl Learned {
     ///
     /// If the notes cannot be written.
     pub fn forget(&self, beginning: &str) -> Result<usize, StateError> {
-        self.state
-            .books()
-            .db
-            .write("forget what was learned", |tx| {
-                tx.execute(
-                    "DELETE FROM learned WHERE client = ?1 AND substr(key, 1, length(?2)) = ?2",
-                    (&self.client, beginning),
-                )
-            })
+        self.state.books().db.write("forget what was learned", |tx| {
+            tx.execute(
+                "DELETE FROM learned WHERE client = ?1 AND substr(key, 1, length(?2)) = ?2",
+                (&self.client, beginning),
+            )
+        })
     }
 }

@@ -82,10 +82,7 @@ impl Windows {
     ) -> rusqlite::Result<&mut Window> {
         let window = self.0.entry(account.to_owned()).or_default();
         if window.generation != generation {
-            *window = Window {
-                generation,
-                ..Window::default()
-            };
+            *window = Window { generation, ..Window::default() };
         }
         let since = now.ms() - DAY_MS;
         let mut rows = tx.prepare_cached(
@@ -143,18 +140,11 @@ impl Window {
         }
         // With nothing usable at all there is nothing to wait for: look again in a day.
         let free = times.and_then(|times| times.get((used - usable) as usize));
-        Some(Spent {
-            reach,
-            used,
-            usable,
-            free_at: from_ms(free.map_or(i64::MAX, |at| at + DAY_MS)),
-        })
+        Some(Spent { reach, used, usable, free_at: from_ms(free.map_or(i64::MAX, |at| at + DAY_MS)) })
     }
 
     pub(super) fn families(&self) -> impl Iterator<Item = (&str, &VecDeque<i64>)> {
-        self.families
-            .iter()
-            .map(|(name, times)| (name.as_str(), times))
+        self.families.iter().map(|(name, times)| (name.as_str(), times))
     }
 
     pub(super) fn times(&self) -> &VecDeque<i64> {
@@ -168,10 +158,7 @@ fn count(times: Option<&VecDeque<i64>>) -> u32 {
 
 /// Slots of several clients may interleave, so a time is put where it belongs, near the end.
 fn insert(times: &mut VecDeque<i64>, at_ms: i64) {
-    let place = times
-        .iter()
-        .rposition(|at| *at <= at_ms)
-        .map_or(0, |it| it + 1);
+    let place = times.iter().rposition(|at| *at <= at_ms).map_or(0, |it| it + 1);
     times.insert(place, at_ms);
 }
 
@@ -193,18 +180,10 @@ pub(super) fn spent(
     let over = account
         .and_then(|usable| window.spent(Reach::Account, "", usable))
         .or_else(|| family.and_then(|usable| window.spent(Reach::Family, ask.family, usable)));
-    Ok(over.map(|spent| Spent {
-        free_at: spent.free_at.min(from_ms(day)),
-        ..spent
-    }))
+    Ok(over.map(|spent| Spent { free_at: spent.free_at.min(from_ms(day)), ..spent }))
 }
 
-fn usable(
-    tx: &Connection,
-    ask: &Ask<'_>,
-    reach: Reach,
-    now: Moment,
-) -> rusqlite::Result<Option<u32>> {
+fn usable(tx: &Connection, ask: &Ask<'_>, reach: Reach, now: Moment) -> rusqlite::Result<Option<u32>> {
     let (set, family) = match reach {
         Reach::Family => (ask.ceilings.per_family, ask.family),
         _ => (ask.ceilings.per_day, ""),
@@ -213,11 +192,7 @@ fn usable(
     Ok(ceiling.map(|calls| without_reserve(calls, ask.ceilings.reserve)))
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a share of a u32 is one"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a u32 is one")]
 pub(super) fn without_reserve(calls: u32, reserve: f64) -> u32 {
     (f64::from(calls) * (1.0 - reserve.clamp(0.0, 1.0)) + 1e-6).floor() as u32
 }
@@ -274,9 +249,7 @@ pub(super) fn lower(
 /// The number of a scope, given on first use.
 pub(super) fn scope(tx: &Connection, who: &Identity, family: &str) -> rusqlite::Result<i64> {
     let known = tx
-        .prepare_cached(
-            "SELECT scope_id FROM scopes WHERE client = ?1 AND account = ?2 AND family = ?3",
-        )?
+        .prepare_cached("SELECT scope_id FROM scopes WHERE client = ?1 AND account = ?2 AND family = ?3")?
         .query_row((&who.client, &who.account, family), |row| row.get(0))
         .optional()?;
     if let Some(scope) = known {
@@ -292,8 +265,7 @@ pub(super) fn scope(tx: &Connection, who: &Identity, family: &str) -> rusqlite::
 /// Books a call that will go out at `at_ms`.
 pub(super) fn book(tx: &Connection, ask: &Ask<'_>, at_ms: i64) -> rusqlite::Result<CallId> {
     let scope = scope(tx, ask.who, ask.family)?;
-    tx.prepare_cached("INSERT INTO calls (scope_id, at_ms) VALUES (?1, ?2)")?
-        .execute((scope, at_ms))?;
+    tx.prepare_cached("INSERT INTO calls (scope_id, at_ms) VALUES (?1, ?2)")?.execute((scope, at_ms))?;
     let call = CallId(tx.last_insert_rowid());
     if call.0 % PRUNE_EVERY == 0 {
         tx.execute(
@@ -308,8 +280,7 @@ pub(super) fn book(tx: &Connection, ask: &Ask<'_>, at_ms: i64) -> rusqlite::Resu
 /// Writes down how calls ended.
 pub(super) fn book_outcomes(tx: &Connection, outcomes: &[(CallId, u16)]) -> rusqlite::Result<()> {
     for (call, outcome) in outcomes {
-        tx.prepare_cached("UPDATE calls SET outcome = ?2 WHERE call_id = ?1")?
-            .execute((call.0, outcome))?;
+        tx.prepare_cached("UPDATE calls SET outcome = ?2 WHERE call_id = ?1")?.execute((call.0, outcome))?;
     }
     Ok(())
 }

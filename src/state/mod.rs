@@ -71,11 +71,7 @@ impl State {
         let _opening = private::turn_to_open(dir.path())?;
         let id = private::state_id(&dir.path().join("id"))?;
         let db = db::Db::open(&dir.path().join("state.db"), &schema::BOOKS)?;
-        let books = Mutex::new(Books {
-            db,
-            windows: ledger::Windows::default(),
-            outcomes: Vec::new(),
-        });
+        let books = Mutex::new(Books { db, windows: ledger::Windows::default(), outcomes: Vec::new() });
         Ok(State { dir, id, books })
     }
 

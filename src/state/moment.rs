@@ -27,11 +27,7 @@ impl Moment {
 
     /// A moment later by so many milliseconds of real time, on both clocks.
     pub fn plus_ms(self, ms: i64) -> Moment {
-        Moment {
-            wall: self.wall + TimeDelta::milliseconds(ms),
-            steady_ms: self.steady_ms + ms,
-            boot: self.boot,
-        }
+        Moment { wall: self.wall + TimeDelta::milliseconds(ms), steady_ms: self.steady_ms + ms, boot: self.boot }
     }
 }
 

@@ -24,12 +24,7 @@ pub struct Pace {
 }
 
 /// Reserves the next slot of a client and returns it, in microseconds since 1970.
-pub(super) fn reserve(
-    tx: &Connection,
-    client: &str,
-    pace: Pace,
-    now: Moment,
-) -> rusqlite::Result<i64> {
+pub(super) fn reserve(tx: &Connection, client: &str, pace: Pace, now: Moment) -> rusqlite::Result<i64> {
     let now_us = now.wall.timestamp_micros();
     let step_us = i64::try_from(pace.interval.as_micros()).unwrap_or(FURTHEST_US);
     if step_us == 0 {
@@ -42,9 +37,7 @@ pub(super) fn reserve(
     let furthest = now_us + FURTHEST_US.max(step_us.saturating_mul(16));
     let credit = step_us * i64::from(pace.burst.saturating_sub(1));
     let slot = next.unwrap_or(0).clamp(now_us - credit, furthest);
-    tx.prepare_cached(
-        "INSERT INTO pace VALUES (?1, ?2) ON CONFLICT DO UPDATE SET slot_us = excluded.slot_us",
-    )?
-    .execute((client, slot + step_us))?;
+    tx.prepare_cached("INSERT INTO pace VALUES (?1, ?2) ON CONFLICT DO UPDATE SET slot_us = excluded.slot_us")?
+        .execute((client, slot + step_us))?;
     Ok(slot.max(now_us))
 }

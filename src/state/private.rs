@@ -36,25 +36,18 @@ pub(super) fn folder(path: &Path) -> Result<(), StateError> {
     // The folder itself may be reached through a link (systemd makes /var/lib/NAME one).
     let found = fs::metadata(path).map_err(StateError::io("look at", path))?;
     if !found.is_dir() {
-        return Err(StateError::NotPlain {
-            path: path.to_owned(),
-            expected: "folder",
-        });
+        return Err(StateError::NotPlain { path: path.to_owned(), expected: "folder" });
     }
     closed(path, &found, 0o700)
 }
 
 /// Creates the file (0600) if it is missing; checks it if it is not.
 pub(super) fn file(path: &Path) -> Result<(), StateError> {
-    let created = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path);
+    let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     match created {
-        Ok(file) => file
-            .set_permissions(Permissions::from_mode(0o600))
-            .map_err(StateError::io("set the mode of", path)),
+        Ok(file) => {
+            file.set_permissions(Permissions::from_mode(0o600)).map_err(StateError::io("set the mode of", path))
+        }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => existing_file(path),
         Err(error) => Err(StateError::io("create", path)(error)),
     }
@@ -64,10 +57,7 @@ pub(super) fn file(path: &Path) -> Result<(), StateError> {
 pub(super) fn existing_file(path: &Path) -> Result<(), StateError> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.is_file() => closed(path, &found, 0o600),
-        Ok(_) => Err(StateError::NotPlain {
-            path: path.to_owned(),
-            expected: "file",
-        }),
+        Ok(_) => Err(StateError::NotPlain { path: path.to_owned(), expected: "file" }),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(StateError::io("look at", path)(error)),
     }
@@ -76,19 +66,11 @@ pub(super) fn existing_file(path: &Path) -> Result<(), StateError> {
 pub(super) fn closed(path: &Path, found: &fs::Metadata, wanted: u32) -> Result<(), StateError> {
     let me = rustix::process::geteuid().as_raw();
     if found.uid() != me {
-        return Err(StateError::NotOurs {
-            path: path.to_owned(),
-            owner: found.uid(),
-            me,
-        });
+        return Err(StateError::NotOurs { path: path.to_owned(), owner: found.uid(), me });
     }
     let mode = found.mode() & 0o7777;
     if mode & 0o077 != 0 {
-        return Err(StateError::TooOpen {
-            path: path.to_owned(),
-            mode,
-            wanted,
-        });
+        return Err(StateError::TooOpen { path: path.to_owned(), mode, wanted });
     }
     Ok(())
 }
@@ -104,9 +86,7 @@ pub(super) fn turn_to_open(folder: &Path) -> Result<File, StateError> {
                 std::thread::sleep(Duration::from_millis(5));
             }
             Err(fs::TryLockError::WouldBlock) => {
-                return Err(StateError::Busy {
-                    path: folder.to_owned(),
-                });
+                return Err(StateError::Busy { path: folder.to_owned() });
             }
             Err(fs::TryLockError::Error(error)) => {
                 return Err(StateError::io("lock", folder)(error));
@@ -145,15 +125,9 @@ pub(super) fn written_whole(
         .tempfile_in(folder)
         .map_err(StateError::io("create a file in", folder))?;
     write(&mut file)
-        .and_then(|()| {
-            file.as_file()
-                .set_permissions(Permissions::from_mode(0o600))
-        })
+        .and_then(|()| file.as_file().set_permissions(Permissions::from_mode(0o600)))
         .and_then(|()| file.as_file().sync_all())
         .map_err(StateError::io("write", path))?;
-    file.persist(path)
-        .map_err(|error| StateError::io("write", path)(error.error))?;
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(StateError::io("sync", folder))
+    file.persist(path).map_err(|error| StateError::io("write", path)(error.error))?;
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(StateError::io("sync", folder))
 }

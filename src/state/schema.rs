@@ -3,11 +3,8 @@
 use super::db::Layout;
 
 /// The books. `CDst` stands in the header.
-pub(super) static BOOKS: Layout = Layout {
-    application_id: 0x4344_7374,
-    migrations: &MIGRATIONS,
-    synchronous: "NORMAL",
-};
+pub(super) static BOOKS: Layout =
+    Layout { application_id: 0x4344_7374, migrations: &MIGRATIONS, synchronous: "NORMAL" };
 
 const MIGRATIONS: [&str; 1] = ["
 -- Whom a call was made for. Client and account are hashes: a copy of this file names nobody.

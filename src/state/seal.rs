@@ -135,11 +135,7 @@ impl Key {
         match origin {
             // systemd gives credentials to a service by an ACL, which shows as bits of the group.
             KeyOrigin::Credential(_) if found.mode() & 0o007 != 0 => {
-                return Err(StateError::TooOpen {
-                    path: path.to_owned(),
-                    mode: found.mode() & 0o7777,
-                    wanted: 0o400,
-                });
+                return Err(StateError::TooOpen { path: path.to_owned(), mode: found.mode() & 0o7777, wanted: 0o400 });
             }
             KeyOrigin::Credential(_) => {}
             KeyOrigin::Named(_) | KeyOrigin::Folder(_) => private::closed(path, &found, 0o600)?,

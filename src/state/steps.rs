@@ -33,12 +33,7 @@ pub(super) fn notice(tx: &Connection, now: Moment) -> rusqlite::Result<i64> {
     let last = tx
         .prepare_cached("SELECT wall_ms, steady_ms, boot, generation FROM clock WHERE one = 1")?
         .query_row((), |row| {
-            Ok(Reading {
-                wall_ms: row.get(0)?,
-                steady_ms: row.get(1)?,
-                boot: row.get(2)?,
-                generation: row.get(3)?,
-            })
+            Ok(Reading { wall_ms: row.get(0)?, steady_ms: row.get(1)?, boot: row.get(2)?, generation: row.get(3)? })
         })
         .optional()?;
     let Some(last) = last else {
@@ -56,10 +51,7 @@ pub(super) fn notice(tx: &Connection, now: Moment) -> rusqlite::Result<i64> {
             return renew(tx, now, last.generation);
         }
     } else if passed_ms < -BACK_MS {
-        tracing::warn!(
-            back_ms = -passed_ms,
-            "the clock is behind its last reading; what lies ahead counts from now"
-        );
+        tracing::warn!(back_ms = -passed_ms, "the clock is behind its last reading; what lies ahead counts from now");
         clamp(tx, now.ms())?;
         return renew(tx, now, last.generation);
     } else if restarted && passed_ms < RECENT_MS {
@@ -78,18 +70,19 @@ fn renew(tx: &Connection, now: Moment, generation: i64) -> rusqlite::Result<i64>
 }
 
 fn record(tx: &Connection, now: Moment, generation: i64) -> rusqlite::Result<()> {
-    tx.prepare_cached("INSERT OR REPLACE INTO clock VALUES (1, ?1, ?2, ?3, ?4)")?
-        .execute(params![now.ms(), now.steady_ms, now.boot, generation])?;
+    tx.prepare_cached("INSERT OR REPLACE INTO clock VALUES (1, ?1, ?2, ?3, ?4)")?.execute(params![
+        now.ms(),
+        now.steady_ms,
+        now.boot,
+        generation
+    ])?;
     Ok(())
 }
 
 /// Moves every time in the books by a step whose size is known.
 fn shift(tx: &Connection, step_ms: i64) -> rusqlite::Result<()> {
     tx.execute("UPDATE calls SET at_ms = at_ms + ?1", [step_ms])?;
-    tx.execute(
-        "UPDATE cool_downs SET set_ms = set_ms + ?1, until_ms = until_ms + ?1",
-        [step_ms],
-    )?;
+    tx.execute("UPDATE cool_downs SET set_ms = set_ms + ?1, until_ms = until_ms + ?1", [step_ms])?;
     tx.execute("UPDATE ceilings SET set_ms = set_ms + ?1", [step_ms])?;
     tx.execute("UPDATE pace SET slot_us = slot_us + ?1 * 1000", [step_ms])?;
     Ok(())
@@ -98,22 +91,13 @@ fn shift(tx: &Connection, step_ms: i64) -> rusqlite::Result<()> {
 /// Takes what lies in the future to have begun now.
 fn clamp(tx: &Connection, now_ms: i64) -> rusqlite::Result<()> {
     tx.execute("UPDATE calls SET at_ms = ?1 WHERE at_ms > ?1", [now_ms])?;
-    tx.execute(
-        "UPDATE cool_downs SET set_ms = ?1, until_ms = ?1 + (until_ms - set_ms) WHERE set_ms > ?1",
-        [now_ms],
-    )?;
-    tx.execute(
-        "UPDATE ceilings SET set_ms = ?1 WHERE set_ms > ?1",
-        [now_ms],
-    )?;
+    tx.execute("UPDATE cool_downs SET set_ms = ?1, until_ms = ?1 + (until_ms - set_ms) WHERE set_ms > ?1", [now_ms])?;
+    tx.execute("UPDATE ceilings SET set_ms = ?1 WHERE set_ms > ?1", [now_ms])?;
     tx.execute("UPDATE pace SET slot_us = 0", ())?;
     wait_a_window(tx, now_ms)
 }
 
 fn wait_a_window(tx: &Connection, now_ms: i64) -> rusqlite::Result<()> {
-    tx.execute(
-        "UPDATE pace SET slot_us = max(slot_us, ?1 * 1000)",
-        [now_ms + WINDOW_MS],
-    )?;
+    tx.execute("UPDATE pace SET slot_us = max(slot_us, ?1 * 1000)", [now_ms + WINDOW_MS])?;
     Ok(())
 }

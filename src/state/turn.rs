@@ -30,10 +30,7 @@ impl Identity {
     /// Several client ids of one developer account share its quota; where nothing is known of the
     /// account, pass the client id.
     pub fn new(client_id: &str, account: &str) -> Identity {
-        Identity {
-            client: hash(client_id),
-            account: hash(account),
-        }
+        Identity { client: hash(client_id), account: hash(account) }
     }
 
     /// The hash of the client id, as stored.
@@ -49,11 +46,7 @@ impl Identity {
 
 fn hash(name: &str) -> String {
     let digest = Sha256::digest(name.as_bytes());
-    digest
-        .iter()
-        .take(12)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A wish to send one call.
@@ -100,11 +93,7 @@ impl State {
     /// If the booking cannot be written; the call must then not be sent.
     pub fn take_turn(&self, ask: &Ask<'_>, now: Moment) -> Result<Turn, StateError> {
         let mut books = self.books();
-        let Books {
-            db,
-            windows,
-            outcomes,
-        } = &mut *books;
+        let Books { db, windows, outcomes } = &mut *books;
         let done = db.write("book a call", |tx| {
             let generation = steps::notice(tx, now)?;
             ledger::book_outcomes(tx, outcomes)?;
@@ -119,10 +108,7 @@ impl State {
             let slot_us = pace::reserve(tx, &ask.who.client, pace, now)?;
             let call = ledger::book(tx, ask, slot_us / 1_000)?;
             let wait = u64::try_from(slot_us - now.wall.timestamp_micros()).unwrap_or(0);
-            Ok(Turn::Slot {
-                call,
-                wait: Duration::from_micros(wait),
-            })
+            Ok(Turn::Slot { call, wait: Duration::from_micros(wait) })
         });
         match &done {
             Ok(_) => outcomes.clear(),

@@ -57,18 +57,9 @@ impl State {
     /// # Errors
     ///
     /// If they cannot be read.
-    pub fn usage(
-        &self,
-        who: &Identity,
-        ceilings: Ceilings,
-        now: Moment,
-    ) -> Result<Usage, StateError> {
+    pub fn usage(&self, who: &Identity, ceilings: Ceilings, now: Moment) -> Result<Usage, StateError> {
         let mut books = self.books();
-        let Books {
-            db,
-            windows,
-            outcomes,
-        } = &mut *books;
+        let Books { db, windows, outcomes } = &mut *books;
         let read = db.write("read the books", |tx| {
             let generation = steps::notice(tx, now)?;
             ledger::book_outcomes(tx, outcomes)?;
@@ -84,9 +75,7 @@ impl State {
                     family: family.to_owned(),
                     used,
                     ceiling,
-                    left: ceiling.map(|calls| {
-                        ledger::without_reserve(calls, ceilings.reserve).saturating_sub(used)
-                    }),
+                    left: ceiling.map(|calls| ledger::without_reserve(calls, ceilings.reserve).saturating_sub(used)),
                     next_free_at: times.front().map(|at| from_ms(at + DAY_MS)),
                 })
             };
@@ -135,10 +124,6 @@ impl State {
 impl Usage {
     /// How far a cool-down that holds everything back reaches, if one does.
     pub fn all_held_until(&self) -> Option<DateTime<Utc>> {
-        self.cool_downs
-            .iter()
-            .filter(|it| it.reach != Reach::Family)
-            .map(|it| it.until)
-            .max()
+        self.cool_downs.iter().filter(|it| it.reach != Reach::Family).map(|it| it.until).max()
     }
 }

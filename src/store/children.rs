@@ -17,12 +17,7 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn set_artists(
-        &mut self,
-        of: ArtistsOf,
-        id: &str,
-        artists: Texts<'_>,
-    ) -> Result<(), StoreError> {
+    pub fn set_artists(&mut self, of: ArtistsOf, id: &str, artists: Texts<'_>) -> Result<(), StoreError> {
         let (upsert, trim) = match of {
             ArtistsOf::Album => (
                 "INSERT INTO album_artists (album_id, position, artist_id) VALUES (?1, ?2, ?3) ON CONFLICT (album_id, position)
@@ -53,21 +48,14 @@ impl Session {
                 &[&artist, &position, genre],
             )?;
         }
-        self.child(
-            "DELETE FROM artist_genres WHERE artist_id = ?1 AND position >= ?2",
-            &[&artist, &len(genres.len())],
-        )
+        self.child("DELETE FROM artist_genres WHERE artist_id = ?1 AND position >= ?2", &[&artist, &len(genres.len())])
     }
 
     /// Replaces the copyright lines of an album: type and text.
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn set_copyrights(
-        &mut self,
-        album: &str,
-        lines: &[(Option<&str>, Option<&str>)],
-    ) -> Result<(), StoreError> {
+    pub fn set_copyrights(&mut self, album: &str, lines: &[(Option<&str>, Option<&str>)]) -> Result<(), StoreError> {
         for (position, (kind, text)) in (0i64..).zip(lines) {
             self.child(
                 "INSERT INTO album_copyrights (album_id, position, type, text) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (album_id, position)
@@ -75,10 +63,7 @@ impl Session {
                 &[&album, &position, kind, text],
             )?;
         }
-        self.child(
-            "DELETE FROM album_copyrights WHERE album_id = ?1 AND position >= ?2",
-            &[&album, &len(lines.len())],
-        )
+        self.child("DELETE FROM album_copyrights WHERE album_id = ?1 AND position >= ?2", &[&album, &len(lines.len())])
     }
 
     /// Replaces words of a show, episode, audiobook or chapter: `what` is language, author,
@@ -86,13 +71,7 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn set_texts(
-        &mut self,
-        kind: &str,
-        id: &str,
-        what: &str,
-        texts: Texts<'_>,
-    ) -> Result<(), StoreError> {
+    pub fn set_texts(&mut self, kind: &str, id: &str, what: &str, texts: Texts<'_>) -> Result<(), StoreError> {
         for (position, text) in (0i64..).zip(texts) {
             self.child(
                 "INSERT INTO item_texts (kind, id, what, position, text) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -110,12 +89,7 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn set_images(
-        &mut self,
-        kind: &str,
-        id: &str,
-        images: Images<'_>,
-    ) -> Result<(), StoreError> {
+    pub fn set_images(&mut self, kind: &str, id: &str, images: Images<'_>) -> Result<(), StoreError> {
         for (position, (url, width, height)) in (0i64..).zip(images) {
             self.child(
                 "INSERT INTO images (kind, id, position, url, width, height) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -142,11 +116,7 @@ impl Session {
         fact: MarketFact<'_>,
         now: &str,
     ) -> Result<(), StoreError> {
-        let MarketFact {
-            is_playable,
-            restriction,
-            linked_from,
-        } = fact;
+        let MarketFact { is_playable, restriction, linked_from } = fact;
         match table {
             MarketTable::Tracks => self.child(
                 "INSERT INTO track_markets (track_id, market, is_playable, restriction, linked_from, fetched_at)
@@ -238,10 +208,7 @@ impl Session {
     }
 
     fn child(&mut self, sql: &str, parameters: &[&dyn ToSql]) -> Result<(), StoreError> {
-        let written = self
-            .prepare(sql)?
-            .execute(parameters)
-            .map_err(|e| self.error("cannot be written", e))?;
+        let written = self.prepare(sql)?.execute(parameters).map_err(|e| self.error("cannot be written", e))?;
         self.changed |= written > 0;
         Ok(())
     }

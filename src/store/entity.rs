@@ -46,21 +46,13 @@ impl ToSql for Cell<'_> {
 }
 
 const fn table(name: &'static str, columns: &'static [&'static str]) -> Table {
-    Table {
-        name,
-        columns,
-        upsert: OnceLock::new(),
-        touch: OnceLock::new(),
-    }
+    Table { name, columns, upsert: OnceLock::new(), touch: OnceLock::new() }
 }
 
 impl Table {
     /// `artists`.
     pub fn artists() -> &'static Table {
-        static T: Table = table(
-            "artists",
-            &["name", "uri", "followers", "popularity", "spotify_url"],
-        );
+        static T: Table = table("artists", &["name", "uri", "followers", "popularity", "spotify_url"]);
         &T
     }
 
@@ -196,16 +188,7 @@ impl Table {
     pub fn users() -> &'static Table {
         static T: Table = table(
             "users",
-            &[
-                "account_id",
-                "local_name",
-                "display_name",
-                "uri",
-                "country",
-                "product",
-                "followers",
-                "spotify_url",
-            ],
+            &["account_id", "local_name", "display_name", "uri", "country", "product", "followers", "spotify_url"],
         );
         &T
     }
@@ -251,8 +234,7 @@ impl Table {
     }
 
     fn touch_sql(&self) -> &str {
-        self.touch
-            .get_or_init(|| format!("UPDATE {} SET fetched_at = ?2 WHERE id = ?1", self.name))
+        self.touch.get_or_init(|| format!("UPDATE {} SET fetched_at = ?2 WHERE id = ?1", self.name))
     }
 }
 
@@ -271,25 +253,17 @@ impl Session {
         whole: bool,
     ) -> Result<bool, StoreError> {
         debug_assert_eq!(cells.len(), table.columns.len(), "cells of {}", table.name);
-        let mask = cells
-            .iter()
-            .enumerate()
-            .filter(|(_, c)| **c != Cell::Absent)
-            .fold(0i64, |mask, (n, _)| mask | 1 << n);
+        let mask =
+            cells.iter().enumerate().filter(|(_, c)| **c != Cell::Absent).fold(0i64, |mask, (n, _)| mask | 1 << n);
         let fetched = if whole { Cell::Text(now) } else { Cell::Null };
         let head = [Cell::Text(id), Cell::Text(now), fetched, Cell::Int(mask)];
         let parameters = params_from_iter(head.iter().chain(cells));
-        let changed = self
-            .prepare(table.upsert_sql())?
-            .execute(parameters)
-            .map_err(|e| self.error("cannot be written", e))?
-            > 0;
+        let changed =
+            self.prepare(table.upsert_sql())?.execute(parameters).map_err(|e| self.error("cannot be written", e))? > 0;
         if changed {
             self.changed = true;
         } else if whole {
-            self.prepare(table.touch_sql())?
-                .execute([id, now])
-                .map_err(|e| self.error("cannot be written", e))?;
+            self.prepare(table.touch_sql())?.execute([id, now]).map_err(|e| self.error("cannot be written", e))?;
         }
         Ok(changed)
     }
@@ -302,74 +276,38 @@ mod tests {
 
     fn session() -> Session {
         let conn = Connection::open_in_memory().unwrap();
-        conn.execute_batch(include_str!("migrations/0001_start.sql"))
-            .unwrap();
+        conn.execute_batch(include_str!("migrations/0001_start.sql")).unwrap();
         Session::new(conn, "test".into())
     }
 
     fn artist(s: &Session) -> (Option<String>, Option<i64>, Option<String>) {
         s.conn
-            .query_row(
-                "SELECT name, followers, fetched_at FROM artists WHERE id = 'a'",
-                [],
-                |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)),
-            )
+            .query_row("SELECT name, followers, fetched_at FROM artists WHERE id = 'a'", [], |r| {
+                Ok((r.get(0)?, r.get(1)?, r.get(2)?))
+            })
             .unwrap()
     }
 
     #[test]
     fn an_absent_key_keeps_what_is_known_and_a_null_overwrites_it() {
         let mut s = session();
-        let full = [
-            Cell::Text("A"),
-            Cell::Text("u"),
-            Cell::Int(5),
-            Cell::Absent,
-            Cell::Absent,
-        ];
+        let full = [Cell::Text("A"), Cell::Text("u"), Cell::Int(5), Cell::Absent, Cell::Absent];
         assert!(s.upsert(Table::artists(), "a", &full, "t1", true).unwrap());
-        let stub = [
-            Cell::Text("A"),
-            Cell::Absent,
-            Cell::Absent,
-            Cell::Absent,
-            Cell::Absent,
-        ];
+        let stub = [Cell::Text("A"), Cell::Absent, Cell::Absent, Cell::Absent, Cell::Absent];
         assert!(!s.upsert(Table::artists(), "a", &stub, "t2", false).unwrap());
         assert_eq!(artist(&s), (Some("A".into()), Some(5), Some("t1".into())));
-        let nulled = [
-            Cell::Text("A"),
-            Cell::Absent,
-            Cell::Null,
-            Cell::Absent,
-            Cell::Absent,
-        ];
-        assert!(
-            s.upsert(Table::artists(), "a", &nulled, "t3", true)
-                .unwrap()
-        );
+        let nulled = [Cell::Text("A"), Cell::Absent, Cell::Null, Cell::Absent, Cell::Absent];
+        assert!(s.upsert(Table::artists(), "a", &nulled, "t3", true).unwrap());
         assert_eq!(artist(&s), (Some("A".into()), None, Some("t3".into())));
     }
 
     #[test]
     fn reading_the_same_again_moves_fetched_at_and_counts_as_no_change() {
         let mut s = session();
-        let cells = [
-            Cell::Text("A"),
-            Cell::Absent,
-            Cell::Absent,
-            Cell::Absent,
-            Cell::Absent,
-        ];
-        assert!(
-            s.upsert(Table::artists(), "a", &cells, "t1", false)
-                .unwrap()
-        );
+        let cells = [Cell::Text("A"), Cell::Absent, Cell::Absent, Cell::Absent, Cell::Absent];
+        assert!(s.upsert(Table::artists(), "a", &cells, "t1", false).unwrap());
         assert_eq!(artist(&s).2, None);
-        assert!(
-            s.upsert(Table::artists(), "a", &cells, "t2", true).unwrap(),
-            "now known whole"
-        );
+        assert!(s.upsert(Table::artists(), "a", &cells, "t2", true).unwrap(), "now known whole");
         assert!(!s.upsert(Table::artists(), "a", &cells, "t3", true).unwrap());
         assert_eq!(artist(&s).2, Some("t3".into()));
     }

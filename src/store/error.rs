@@ -71,21 +71,29 @@ impl StoreError {
     /// What to type or do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            StoreError::Newer { .. } => Some("install that version or a newer one, or name another output.database".into()),
+            StoreError::Newer { .. } => {
+                Some("install that version or a newer one, or name another output.database".into())
+            }
             StoreError::NotOurs { .. } => Some("move the file away, or name another output.database".into()),
-            StoreError::Sqlite { source, .. } | StoreError::OutcomeUnknown { source, .. } => match source.sqlite_error_code() {
-                Some(rusqlite::ErrorCode::DiskFull) => Some("free space on that disk and run again: what was committed stays".into()),
-                Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::PermissionDenied) => {
-                    Some("make the file and its folder writable for this user".into())
+            StoreError::Sqlite { source, .. } | StoreError::OutcomeUnknown { source, .. } => {
+                match source.sqlite_error_code() {
+                    Some(rusqlite::ErrorCode::DiskFull) => {
+                        Some("free space on that disk and run again: what was committed stays".into())
+                    }
+                    Some(
+                        rusqlite::ErrorCode::ReadOnly
+                        | rusqlite::ErrorCode::CannotOpen
+                        | rusqlite::ErrorCode::PermissionDenied,
+                    ) => Some("make the file and its folder writable for this user".into()),
+                    Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
+                        Some("another program holds the store; close it and run again".into())
+                    }
+                    Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
+                        Some("restore a backup, or move the file away and run again; it was left untouched".into())
+                    }
+                    _ => None,
                 }
-                Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
-                    Some("another program holds the store; close it and run again".into())
-                }
-                Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
-                    Some("restore a backup, or move the file away and run again; it was left untouched".into())
-                }
-                _ => None,
-            },
+            }
             _ => None,
         }
     }

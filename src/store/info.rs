@@ -19,15 +19,8 @@ pub struct Identity {
 
 /// Remembers the identity at first use and refuses another one later.
 pub(super) fn claim(conn: &Connection, path: &Path, identity: &Identity) -> Result<(), StoreError> {
-    let sql = |source| StoreError::Sqlite {
-        path: path.to_path_buf(),
-        what: "cannot be read",
-        source,
-    };
-    let mismatch = |why| StoreError::Mismatch {
-        path: path.to_path_buf(),
-        why,
-    };
+    let sql = |source| StoreError::Sqlite { path: path.to_path_buf(), what: "cannot be read", source };
+    let mismatch = |why| StoreError::Mismatch { path: path.to_path_buf(), why };
     if let Some(host) = get(conn, "api_host").map_err(sql)?
         && host != identity.host
     {
@@ -45,11 +38,9 @@ pub(super) fn claim(conn: &Connection, path: &Path, identity: &Identity) -> Resu
             identity.state_folder
         )));
     }
-    for (key, value) in [
-        ("api_host", &identity.host),
-        ("state_id", &identity.state_id),
-        ("state_folder", &identity.state_folder),
-    ] {
+    for (key, value) in
+        [("api_host", &identity.host), ("state_id", &identity.state_id), ("state_folder", &identity.state_folder)]
+    {
         // Writing only what differs keeps a run with nothing due from touching the file.
         if get(conn, key).map_err(sql)?.as_ref() != Some(value) {
             set(conn, key, value).map_err(sql)?;
@@ -60,12 +51,7 @@ pub(super) fn claim(conn: &Connection, path: &Path, identity: &Identity) -> Resu
 
 /// A fact of the store's.
 pub(super) fn get(conn: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
-    conn.query_row(
-        "SELECT value FROM store_info WHERE key = ?1",
-        [key],
-        |row| row.get(0),
-    )
-    .optional()
+    conn.query_row("SELECT value FROM store_info WHERE key = ?1", [key], |row| row.get(0)).optional()
 }
 
 /// Sets a fact of the store's.
@@ -82,7 +68,5 @@ pub(super) fn set(conn: &Connection, key: &str, value: &str) -> rusqlite::Result
 /// # Errors
 /// If the store cannot be read.
 pub fn data_version(conn: &Connection) -> rusqlite::Result<i64> {
-    Ok(get(conn, "data_version")?
-        .and_then(|v| v.parse().ok())
-        .unwrap_or(0))
+    Ok(get(conn, "data_version")?.and_then(|v| v.parse().ok()).unwrap_or(0))
 }

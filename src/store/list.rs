@@ -72,10 +72,7 @@ impl Session {
         self.prepare("INSERT INTO lists (kind, parent_id, audience, market, variant) VALUES (?1, ?2, ?3, ?4, ?5)")?
             .execute(params![key.kind, key.parent_id, key.audience, key.market, key.variant])
             .map_err(|e| self.error("cannot be written", e))?;
-        Ok(ListRow {
-            id: self.conn.last_insert_rowid(),
-            ..ListRow::default()
-        })
+        Ok(ListRow { id: self.conn.last_insert_rowid(), ..ListRow::default() })
     }
 
     fn find_list(&self, key: &ListKey) -> Result<Option<ListRow>, StoreError> {
@@ -95,11 +92,9 @@ impl Session {
     /// # Errors
     /// If the store cannot be written.
     pub fn confirm_list(&mut self, list: i64, now: &str) -> Result<(), StoreError> {
-        self.prepare(
-            "UPDATE lists SET checked_at = ?2, gone_at = NULL, gone_reason = NULL WHERE id = ?1",
-        )?
-        .execute(params![list, now])
-        .map_err(|e| self.error("cannot be written", e))?;
+        self.prepare("UPDATE lists SET checked_at = ?2, gone_at = NULL, gone_reason = NULL WHERE id = ?1")?
+            .execute(params![list, now])
+            .map_err(|e| self.error("cannot be written", e))?;
         Ok(())
     }
 
@@ -107,13 +102,7 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn save_checkpoint(
-        &mut self,
-        list: i64,
-        run: i64,
-        at: &Checkpoint,
-        now: &str,
-    ) -> Result<(), StoreError> {
+    pub fn save_checkpoint(&mut self, list: i64, run: i64, at: &Checkpoint, now: &str) -> Result<(), StoreError> {
         self.prepare(
             "INSERT INTO checkpoints (list_id, run_id, next_offset, cursor, announced, skipped, snapshot_id, etag, restarts,
              started_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10) ON CONFLICT (list_id) DO UPDATE SET
@@ -133,13 +122,8 @@ impl Session {
     /// # Errors
     /// If the store cannot be written.
     pub fn forget_checkpoint(&mut self, list: i64) -> Result<(), StoreError> {
-        for sql in [
-            "DELETE FROM staged_items WHERE list_id = ?1",
-            "DELETE FROM checkpoints WHERE list_id = ?1",
-        ] {
-            self.prepare(sql)?
-                .execute([list])
-                .map_err(|e| self.error("cannot be written", e))?;
+        for sql in ["DELETE FROM staged_items WHERE list_id = ?1", "DELETE FROM checkpoints WHERE list_id = ?1"] {
+            self.prepare(sql)?.execute([list]).map_err(|e| self.error("cannot be written", e))?;
         }
         Ok(())
     }

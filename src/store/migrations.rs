@@ -20,13 +20,7 @@ const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_start.sql")];
 /// Two processes may do this at once on an empty file: the second waits for the first and finds
 /// nothing to do.
 pub(super) fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let sql = |what| {
-        move |source| StoreError::Sqlite {
-            path: path.to_path_buf(),
-            what,
-            source,
-        }
-    };
+    let sql = |what| move |source| StoreError::Sqlite { path: path.to_path_buf(), what, source };
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     let version = check(conn, path)?;
     if version == known {
@@ -35,62 +29,36 @@ pub(super) fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreErr
     if version > 0 {
         keep_copy(conn, path, version)?;
     }
-    let tx = conn
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(sql("is held by another program"))?;
+    let tx =
+        conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql("is held by another program"))?;
     // Read again under the lock: another process may have been first.
     let version = user_version(&tx).map_err(sql("cannot be read"))?;
-    for (number, script) in (1..)
-        .zip(MIGRATIONS)
-        .skip_while(|(number, _)| *number <= version)
-    {
-        tx.execute_batch(script)
-            .map_err(sql("cannot be brought up to date"))?;
-        tx.pragma_update(None, "user_version", number)
-            .map_err(sql("cannot be brought up to date"))?;
+    for (number, script) in (1..).zip(MIGRATIONS).skip_while(|(number, _)| *number <= version) {
+        tx.execute_batch(script).map_err(sql("cannot be brought up to date"))?;
+        tx.pragma_update(None, "user_version", number).map_err(sql("cannot be brought up to date"))?;
     }
-    tx.pragma_update(None, "application_id", APPLICATION_ID)
-        .map_err(sql("cannot be brought up to date"))?;
-    tx.commit().map_err(|source| StoreError::OutcomeUnknown {
-        path: path.to_path_buf(),
-        source,
-    })
+    tx.pragma_update(None, "application_id", APPLICATION_ID).map_err(sql("cannot be brought up to date"))?;
+    tx.commit().map_err(|source| StoreError::OutcomeUnknown { path: path.to_path_buf(), source })
 }
 
 /// The schema version of a file that is ours, 0 if it is empty.
 pub(super) fn check(conn: &Connection, path: &Path) -> Result<i64, StoreError> {
     let read = |source: rusqlite::Error| match source.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase) => StoreError::NotOurs {
-            path: path.to_path_buf(),
-            why: "it is not a SQLite database".into(),
-        },
-        _ => StoreError::Sqlite {
-            path: path.to_path_buf(),
-            what: "cannot be read",
-            source,
-        },
+        Some(rusqlite::ErrorCode::NotADatabase) => {
+            StoreError::NotOurs { path: path.to_path_buf(), why: "it is not a SQLite database".into() }
+        }
+        _ => StoreError::Sqlite { path: path.to_path_buf(), what: "cannot be read", source },
     };
-    let application: i64 = conn
-        .pragma_query_value(None, "application_id", |row| row.get(0))
-        .map_err(read)?;
-    let tables: i64 = conn
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(read)?;
+    let application: i64 = conn.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(read)?;
+    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(read)?;
     if tables > 0 && application != APPLICATION_ID {
         let why = "it is a SQLite database of another program".to_owned();
-        return Err(StoreError::NotOurs {
-            path: path.to_path_buf(),
-            why,
-        });
+        return Err(StoreError::NotOurs { path: path.to_path_buf(), why });
     }
     let found = user_version(conn).map_err(read)?;
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     if found > known {
-        return Err(StoreError::Newer {
-            path: path.to_path_buf(),
-            found,
-            known,
-        });
+        return Err(StoreError::Newer { path: path.to_path_buf(), found, known });
     }
     Ok(found)
 }
@@ -105,10 +73,9 @@ fn keep_copy(conn: &Connection, path: &Path, version: i64) -> Result<(), StoreEr
     if copy.exists() {
         return Ok(());
     }
-    conn.backup("main", &copy, None::<fn(rusqlite::backup::Progress)>)
-        .map_err(|source| StoreError::Sqlite {
-            path: copy,
-            what: "cannot be written as a copy before the schema changes",
-            source,
-        })
+    conn.backup("main", &copy, None::<fn(rusqlite::backup::Progress)>).map_err(|source| StoreError::Sqlite {
+        path: copy,
+        what: "cannot be written as a copy before the schema changes",
+        source,
+    })
 }

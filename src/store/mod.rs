@@ -16,19 +16,21 @@ mod list;
 mod migrations;
 mod open;
 mod playlist_diff;
+pub mod query;
 mod run;
 mod session;
 mod stage;
 mod swap;
+pub mod views;
 mod worklist;
 
 pub use children::{ArtistsOf, Images, MarketFact, MarketTable, Texts};
 pub use entity::{Cell, Table};
 pub use error::StoreError;
-pub use info::Identity;
+pub use info::{Identity, data_version};
 pub use list::{Checkpoint, ListKey, ListRow};
 pub use open::{open_reader, open_writer};
-pub use run::{FetchEnd, FetchState, RunEnd, RunRow, RunState, Skip};
+pub use run::{FetchEnd, FetchState, RunEnd, RunRow, RunState, Skip, past_runs};
 pub use session::Session;
 pub use stage::Member;
 pub use swap::{Proof, Swapped};
@@ -78,16 +80,8 @@ impl Store {
                     }
                 }
             })
-            .map_err(|source| StoreError::Io {
-                path: path.to_path_buf(),
-                what: "has no thread to write it",
-                source,
-            })?;
-        Ok(Store {
-            path: path.to_path_buf(),
-            work,
-            thread: Some(thread),
-        })
+            .map_err(|source| StoreError::Io { path: path.to_path_buf(), what: "has no thread to write it", source })?;
+        Ok(Store { path: path.to_path_buf(), work, thread: Some(thread) })
     }
 
     /// Where the file is.
@@ -107,19 +101,12 @@ impl Store {
         let (reply, answer) = oneshot::channel();
         let boxed: Work = Box::new(move |session| {
             let result = session.transact(work);
-            let next = if matches!(result, Err(StoreError::OutcomeUnknown { .. })) {
-                Next::Stop
-            } else {
-                Next::GoOn
-            };
+            let next = if matches!(result, Err(StoreError::OutcomeUnknown { .. })) { Next::Stop } else { Next::GoOn };
             // The asker may be gone (a stop): the transaction stands all the same.
             let _ = reply.send(result);
             next
         });
-        self.work
-            .send(boxed)
-            .await
-            .map_err(|_| StoreError::Closed)?;
+        self.work.send(boxed).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 

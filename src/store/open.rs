@@ -24,10 +24,7 @@ const STATEMENTS: usize = 160;
 /// If it cannot be opened, is not ours, or is newer.
 pub fn open_writer(path: &Path, mode: u32) -> Result<Connection, StoreError> {
     refuse_uri(path)?;
-    assert!(
-        rusqlite::version_number() >= SAFE_WAL,
-        "the bundled SQLite has the WAL-reset bug"
-    );
+    assert!(rusqlite::version_number() >= SAFE_WAL, "the bundled SQLite has the WAL-reset bug");
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|source| StoreError::Io {
             path: folder.to_path_buf(),
@@ -37,10 +34,8 @@ pub fn open_writer(path: &Path, mode: u32) -> Result<Connection, StoreError> {
     }
     create(path, mode)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut conn =
-        Connection::open_with_flags(path, flags).map_err(sqlite(path, "cannot be opened"))?;
-    conn.busy_timeout(BUSY)
-        .map_err(sqlite(path, "cannot be opened"))?;
+    let mut conn = Connection::open_with_flags(path, flags).map_err(sqlite(path, "cannot be opened"))?;
+    conn.busy_timeout(BUSY).map_err(sqlite(path, "cannot be opened"))?;
     // Before any pragma that writes: a file of another program must stay as it is.
     migrations::check(&conn, path)?;
     conn.execute_batch(
@@ -51,7 +46,18 @@ pub fn open_writer(path: &Path, mode: u32) -> Result<Connection, StoreError> {
     .map_err(sqlite(path, "cannot be opened"))?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     migrations::migrate(&mut conn, path)?;
+    refresh_views(&mut conn).map_err(sqlite(path, "cannot be brought up to date"))?;
     Ok(conn)
+}
+
+/// Makes the views anew where they are not those of this version; one process at a time.
+fn refresh_views(conn: &mut Connection) -> rusqlite::Result<()> {
+    if super::views::are_current(conn)? {
+        return Ok(());
+    }
+    let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    super::views::create_all(&tx)?;
+    tx.commit()
 }
 
 /// Opens the store for reading only.
@@ -61,52 +67,36 @@ pub fn open_writer(path: &Path, mode: u32) -> Result<Connection, StoreError> {
 pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     refuse_uri(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn =
-        Connection::open_with_flags(path, flags).map_err(sqlite(path, "cannot be opened"))?;
-    conn.busy_timeout(BUSY)
-        .map_err(sqlite(path, "cannot be opened"))?;
+    let conn = Connection::open_with_flags(path, flags).map_err(sqlite(path, "cannot be opened"))?;
+    conn.busy_timeout(BUSY).map_err(sqlite(path, "cannot be opened"))?;
     migrations::check(&conn, path)?;
-    conn.execute_batch("PRAGMA trusted_schema=OFF; PRAGMA mmap_size=0; PRAGMA cache_size=-8192; PRAGMA temp_store=MEMORY;")
-        .map_err(sqlite(path, "cannot be opened"))?;
+    conn.execute_batch(
+        "PRAGMA trusted_schema=OFF; PRAGMA mmap_size=0; PRAGMA cache_size=-8192; PRAGMA temp_store=MEMORY;",
+    )
+    .map_err(sqlite(path, "cannot be opened"))?;
     Ok(conn)
 }
 
 /// The mode is set at creation, whatever the umask: analysts must be able to read the file, and
 /// SQLite gives its `-wal` and `-shm` the mode of the file itself.
 fn create(path: &Path, mode: u32) -> Result<(), StoreError> {
-    match OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)
-    {
+    match OpenOptions::new().write(true).create_new(true).mode(mode).open(path) {
         Ok(file) => file.set_permissions(std::fs::Permissions::from_mode(mode)),
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         Err(e) => Err(e),
     }
-    .map_err(|source| StoreError::Io {
-        path: path.to_path_buf(),
-        what: "cannot be created",
-        source,
-    })
+    .map_err(|source| StoreError::Io { path: path.to_path_buf(), what: "cannot be created", source })
 }
 
 /// SQLite would read `file:…?…` as an address with options.
 fn refuse_uri(path: &Path) -> Result<(), StoreError> {
     if path.to_string_lossy().starts_with("file:") {
         let why = "its path begins with file:, which SQLite reads as an address".to_owned();
-        return Err(StoreError::NotOurs {
-            path: path.to_path_buf(),
-            why,
-        });
+        return Err(StoreError::NotOurs { path: path.to_path_buf(), why });
     }
     Ok(())
 }
 
 fn sqlite(path: &Path, what: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
-    move |source| StoreError::Sqlite {
-        path: path.to_path_buf(),
-        what,
-        source,
-    }
+    move |source| StoreError::Sqlite { path: path.to_path_buf(), what, source }
 }

@@ -34,23 +34,14 @@ pub(super) fn diff(before: &[u64], after: &[u64]) -> Diff {
     for (place, item) in before.iter().enumerate() {
         waiting.entry(*item).or_default().push_back(place);
     }
-    let origin: Vec<Option<usize>> = after
-        .iter()
-        .map(|item| waiting.get_mut(item).and_then(VecDeque::pop_front))
-        .collect();
+    let origin: Vec<Option<usize>> =
+        after.iter().map(|item| waiting.get_mut(item).and_then(VecDeque::pop_front)).collect();
 
-    let mut changes: Vec<Change> = waiting
-        .into_values()
-        .flatten()
-        .map(|before| Change::Removed { before })
-        .collect();
+    let mut changes: Vec<Change> = waiting.into_values().flatten().map(|before| Change::Removed { before }).collect();
     changes.sort_unstable();
 
-    let kept: Vec<(usize, usize)> = origin
-        .iter()
-        .enumerate()
-        .filter_map(|(after, before)| before.map(|b| (b, after)))
-        .collect();
+    let kept: Vec<(usize, usize)> =
+        origin.iter().enumerate().filter_map(|(after, before)| before.map(|b| (b, after))).collect();
     let stays = longest_increasing(&kept.iter().map(|(b, _)| *b).collect::<Vec<_>>());
     let mut still = kept.iter().zip(&stays);
     for (place, before) in origin.iter().enumerate() {
@@ -58,10 +49,7 @@ pub(super) fn diff(before: &[u64], after: &[u64]) -> Diff {
             None => changes.push(Change::Added { after: place }),
             Some(before) => {
                 if let Some((_, false)) = still.next() {
-                    changes.push(Change::Moved {
-                        before: *before,
-                        after: place,
-                    });
+                    changes.push(Change::Moved { before: *before, after: place });
                 }
             }
         }
@@ -107,23 +95,14 @@ mod tests {
     #[test]
     fn a_drag_is_one_move_even_of_a_duplicate() {
         let d = diff(&[1, 2, 3, 4], &[2, 3, 4, 1]);
-        assert_eq!(
-            d.changes,
-            [Change::Moved {
-                before: 0,
-                after: 3
-            }]
-        );
+        assert_eq!(d.changes, [Change::Moved { before: 0, after: 3 }]);
         let d = diff(&[1, 2, 1, 3], &[1, 2, 3, 1]);
         assert_eq!(d.changes.len(), 1, "{d:?}");
     }
 
     #[test]
     fn one_of_two_equal_items_removed_is_one_removal() {
-        assert_eq!(
-            diff(&[7, 7, 8], &[7, 8]).changes,
-            [Change::Removed { before: 1 }]
-        );
+        assert_eq!(diff(&[7, 7, 8], &[7, 8]).changes, [Change::Removed { before: 1 }]);
     }
 
     proptest! {

@@ -129,8 +129,7 @@ pub struct RunRow {
 
 impl RunRow {
     /// The columns that [`RunRow::read`] expects, in its order.
-    pub const COLUMNS: &str =
-        "id, job, state, reason, fire_at, started_at, finished_at, not_before, calls, rows";
+    pub const COLUMNS: &str = "id, job, state, reason, fire_at, started_at, finished_at, not_before, calls, rows";
 
     /// Reads a row of [`RunRow::COLUMNS`].
     ///
@@ -192,12 +191,7 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn end_fetch(
-        &mut self,
-        run: i64,
-        state: FetchState,
-        f: &FetchEnd,
-    ) -> Result<(), StoreError> {
+    pub fn end_fetch(&mut self, run: i64, state: FetchState, f: &FetchEnd) -> Result<(), StoreError> {
         self.put(
             "INSERT OR REPLACE INTO run_fetches (run_id, fetch, user_id, stream, state, reason, asked, unchanged, calls, announced,
              served, stored, skipped) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
@@ -225,7 +219,10 @@ impl Session {
     /// # Errors
     /// If the store cannot be written.
     pub fn unskip(&mut self, run: i64, fetch: &str, parent: &str) -> Result<(), StoreError> {
-        self.put("DELETE FROM skipped_items WHERE run_id = ?1 AND fetch = ?2 AND parent_id IS ?3", params![run, fetch, parent])
+        self.put(
+            "DELETE FROM skipped_items WHERE run_id = ?1 AND fetch = ?2 AND parent_id IS ?3",
+            params![run, fetch, parent],
+        )
     }
 
     /// Records that Spotify refused an id; returns whether that was known before.
@@ -242,9 +239,7 @@ impl Session {
         now: &str,
     ) -> Result<bool, StoreError> {
         let known = self
-            .prepare(
-                "SELECT reason FROM known_gaps WHERE stream = ?1 AND id = ?2 AND audience = ?3",
-            )?
+            .prepare("SELECT reason FROM known_gaps WHERE stream = ?1 AND id = ?2 AND audience = ?3")?
             .query_row(params![stream, id, audience], |row| row.get::<_, String>(0))
             .optional()
             .map_err(|e| self.error("cannot be read", e))?
@@ -283,9 +278,24 @@ impl Session {
     }
 
     fn put(&self, sql: &str, parameters: &[&dyn rusqlite::ToSql]) -> Result<(), StoreError> {
-        self.prepare(sql)?
-            .execute(parameters)
-            .map_err(|e| self.error("cannot be written", e))?;
+        self.prepare(sql)?.execute(parameters).map_err(|e| self.error("cannot be written", e))?;
         Ok(())
     }
+}
+
+/// The newest runs of every job, newest first, at most so many of each.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn past_runs(database: &std::path::Path, most: u32) -> Result<Vec<RunRow>, StoreError> {
+    let conn = super::open_reader(database)?;
+    let error = |source| StoreError::Sqlite { path: database.to_path_buf(), what: "cannot be read", source };
+    let sql = format!(
+        "SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY job ORDER BY started_at DESC, id DESC) AS place FROM runs)
+         WHERE place <= ?1 ORDER BY started_at DESC, id DESC",
+        columns = RunRow::COLUMNS
+    );
+    let mut statement = conn.prepare(&sql).map_err(error)?;
+    let rows = statement.query_map([most], RunRow::read).map_err(error)?;
+    rows.collect::<Result<_, _>>().map_err(error)
 }

@@ -26,13 +26,7 @@ pub struct Session {
 
 impl Session {
     pub(super) fn new(conn: Connection, path: PathBuf) -> Session {
-        Session {
-            conn,
-            path,
-            changed: false,
-            written: FxHashMap::default(),
-            fresh: Vec::new(),
-        }
+        Session { conn, path, changed: false, written: FxHashMap::default(), fresh: Vec::new() }
     }
 
     /// The connection, for reading inside the transaction.
@@ -62,10 +56,7 @@ impl Session {
                         let _ = self.conn.execute_batch("ROLLBACK");
                     }
                     self.forget_fresh();
-                    return Err(StoreError::OutcomeUnknown {
-                        path: self.path.clone(),
-                        source,
-                    });
+                    return Err(StoreError::OutcomeUnknown { path: self.path.clone(), source });
                 }
                 Ok(value)
             }
@@ -84,23 +75,17 @@ impl Session {
         if !self.changed {
             return Ok(());
         }
-        let version =
-            info::data_version(&self.conn).map_err(|e| self.error("cannot be read", e))? + 1;
-        info::set(&self.conn, "data_version", &version.to_string())
-            .map_err(|e| self.error("cannot be written", e))
+        let version = info::data_version(&self.conn).map_err(|e| self.error("cannot be read", e))? + 1;
+        info::set(&self.conn, "data_version", &version.to_string()).map_err(|e| self.error("cannot be written", e))
     }
 
     fn run(&self, sql: &str, what: &'static str) -> Result<(), StoreError> {
-        self.conn
-            .execute_batch(sql)
-            .map_err(|e| self.error(what, e))
+        self.conn.execute_batch(sql).map_err(|e| self.error(what, e))
     }
 
     /// A prepared statement.
     pub(super) fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, StoreError> {
-        self.conn
-            .prepare_cached(sql)
-            .map_err(|e| self.error("cannot be read", e))
+        self.conn.prepare_cached(sql).map_err(|e| self.error("cannot be read", e))
     }
 
     /// Names the store in an error of SQLite's.
@@ -110,11 +95,7 @@ impl Session {
             Some(ErrorCode::DatabaseCorrupt) => "is corrupted",
             _ => what,
         };
-        StoreError::Sqlite {
-            path: self.path.clone(),
-            what,
-            source,
-        }
+        StoreError::Sqlite { path: self.path.clone(), what, source }
     }
 
     /// Whether exactly this content was already written for this key in this run.

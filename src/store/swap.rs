@@ -74,9 +74,7 @@ fn target(kind: &str) -> Option<Target> {
         "user_playlists" => of("user_playlists", "profile_id", false, "playlist_id"),
         "new_releases" => Target { parent: None, ..of("new_releases", "", false, "album_id") },
         "markets" => Target { parent: None, ..of("markets", "", false, "market") },
-        "categories" => {
-            Target { parent: None, extra: &[("name", "detail")], ..of("categories", "", false, "id") }
-        }
+        "categories" => Target { parent: None, extra: &[("name", "detail")], ..of("categories", "", false, "id") },
         "my_playlists" => Target { extra: &[], ..saved("my_playlists", "playlist_id") },
         "followed_artists" => Target { extra: &[], ..saved("followed_artists", "artist_id") },
         "saved_tracks" => saved("saved_tracks", "track_id"),
@@ -93,7 +91,14 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn swap(&mut self, list: i64, key: &ListKey, proof: &Proof, run: i64, now: &str) -> Result<Swapped, StoreError> {
+    pub fn swap(
+        &mut self,
+        list: i64,
+        key: &ListKey,
+        proof: &Proof,
+        run: i64,
+        now: &str,
+    ) -> Result<Swapped, StoreError> {
         let hash = self.staged_hash(list)?;
         let known: Option<String> = self.one("SELECT content_hash FROM lists WHERE id = ?1", params![list])?;
         let same = known.as_deref() == Some(hash.as_str());
@@ -119,7 +124,15 @@ impl Session {
         Ok(swapped)
     }
 
-    fn swap_members(&mut self, list: i64, key: &ListKey, t: &Target, proof: &Proof, same: bool, now: &str) -> Result<Swapped, StoreError> {
+    fn swap_members(
+        &mut self,
+        list: i64,
+        key: &ListKey,
+        t: &Target,
+        proof: &Proof,
+        same: bool,
+        now: &str,
+    ) -> Result<Swapped, StoreError> {
         let table = t.table;
         if same {
             let sql = format!("UPDATE {table} SET fetched_at = ?2 WHERE list_id = ?1 AND removed_at IS NULL");
@@ -185,7 +198,14 @@ impl Session {
         Ok(Swapped { stored, changed: stored > 0, changes: 0 })
     }
 
-    fn swap_playlist(&mut self, list: i64, playlist: &str, proof: &Proof, run: i64, now: &str) -> Result<Swapped, StoreError> {
+    fn swap_playlist(
+        &mut self,
+        list: i64,
+        playlist: &str,
+        proof: &Proof,
+        run: i64,
+        now: &str,
+    ) -> Result<Swapped, StoreError> {
         // A list that was never read whole has no "before": its first sight is a baseline.
         let read_before: Option<String> = self.one(
             "SELECT max(read_at) FROM lists WHERE kind = 'playlist_items' AND parent_id = ?1",
@@ -215,7 +235,10 @@ impl Session {
         for (place, entry) in after.iter().enumerate() {
             let origin = diff.origin[place].map(|p| &before[p]);
             let first_seen = origin.and_then(|e| e.first_seen_at.as_deref()).unwrap_or(now);
-            if before.get(place).is_some_and(|old| old.same_row(entry) && old.first_seen_at.as_deref() == Some(first_seen)) {
+            if before
+                .get(place)
+                .is_some_and(|old| old.same_row(entry) && old.first_seen_at.as_deref() == Some(first_seen))
+            {
                 continue;
             }
             self.exec(
@@ -227,7 +250,10 @@ impl Session {
                 ],
             )?;
         }
-        self.exec("DELETE FROM playlist_items WHERE playlist_id = ?1 AND position >= ?2", params![playlist, len(after.len())])?;
+        self.exec(
+            "DELETE FROM playlist_items WHERE playlist_id = ?1 AND position >= ?2",
+            params![playlist, len(after.len())],
+        )?;
         self.exec("UPDATE playlist_items SET fetched_at = ?2 WHERE playlist_id = ?1", params![playlist, now])?;
         let snapshot_before: Option<String> = self.one(
             "SELECT snapshot_id FROM lists WHERE kind = 'playlist_items' AND parent_id = ?1 ORDER BY read_at DESC LIMIT 1",
@@ -260,7 +286,10 @@ impl Session {
         let mut rows = statement.query([list]).map_err(|e| self.error("cannot be read", e))?;
         while let Some(row) = rows.next().map_err(|e| self.error("cannot be read", e))? {
             for column in 0..6 {
-                let text = row.get_ref(column).and_then(|v| Ok(v.as_str_or_null()?)).map_err(|e| self.error("cannot be read", e))?;
+                let text = row
+                    .get_ref(column)
+                    .and_then(|v| Ok(v.as_str_or_null()?))
+                    .map_err(|e| self.error("cannot be read", e))?;
                 hash.update(text.map_or(&[0xff][..], str::as_bytes));
                 hash.update(&[0xfe]);
             }

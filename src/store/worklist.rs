@@ -21,12 +21,7 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn set_requested(
-        &mut self,
-        job: &str,
-        fetch: &str,
-        requested: &[Requested],
-    ) -> Result<(), StoreError> {
+    pub fn set_requested(&mut self, job: &str, fetch: &str, requested: &[Requested]) -> Result<(), StoreError> {
         if self.requested(job, fetch)? == requested {
             return Ok(());
         }
@@ -39,9 +34,7 @@ impl Session {
         )?;
         for (ordinal, r) in (0i64..).zip(requested) {
             insert
-                .execute(params![
-                    job, fetch, ordinal, r.user_id, r.list_id, r.item_id
-                ])
+                .execute(params![job, fetch, ordinal, r.user_id, r.list_id, r.item_id])
                 .map_err(|e| self.error("cannot be written", e))?;
         }
         Ok(())
@@ -49,44 +42,25 @@ impl Session {
 
     fn requested(&self, job: &str, fetch: &str) -> Result<Vec<Requested>, StoreError> {
         let read = |row: &rusqlite::Row<'_>| {
-            Ok(Requested {
-                user_id: row.get(0)?,
-                list_id: row.get(1)?,
-                item_id: row.get(2)?,
-            })
+            Ok(Requested { user_id: row.get(0)?, list_id: row.get(1)?, item_id: row.get(2)? })
         };
-        let mut statement =
-            self.prepare("SELECT user_id, list_id, item_id FROM requested WHERE job = ?1 AND fetch = ?2 ORDER BY ordinal")?;
-        let rows = statement
-            .query_map(params![job, fetch], read)
-            .map_err(|e| self.error("cannot be read", e))?;
-        rows.collect::<Result<_, _>>()
-            .map_err(|e| self.error("cannot be read", e))
+        let mut statement = self.prepare(
+            "SELECT user_id, list_id, item_id FROM requested WHERE job = ?1 AND fetch = ?2 ORDER BY ordinal",
+        )?;
+        let rows = statement.query_map(params![job, fetch], read).map_err(|e| self.error("cannot be read", e))?;
+        rows.collect::<Result<_, _>>().map_err(|e| self.error("cannot be read", e))
     }
 
     /// Of these ids, the ones whose row was read whole at or after `since`.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn fresh(
-        &self,
-        table: &Table,
-        ids: &[String],
-        since: &str,
-    ) -> Result<Vec<bool>, StoreError> {
-        let mut statement = self.prepare(&format!(
-            "SELECT fetched_at >= ?2 FROM {} WHERE id = ?1",
-            table.name
-        ))?;
+    pub fn fresh(&self, table: &Table, ids: &[String], since: &str) -> Result<Vec<bool>, StoreError> {
+        let mut statement = self.prepare(&format!("SELECT fetched_at >= ?2 FROM {} WHERE id = ?1", table.name))?;
         ids.iter()
             .map(|id| {
-                let fresh = statement
-                    .query_row(params![id, since], |row| row.get::<_, Option<bool>>(0))
-                    .optional();
-                Ok(fresh
-                    .map_err(|e| self.error("cannot be read", e))?
-                    .flatten()
-                    .unwrap_or(false))
+                let fresh = statement.query_row(params![id, since], |row| row.get::<_, Option<bool>>(0)).optional();
+                Ok(fresh.map_err(|e| self.error("cannot be read", e))?.flatten().unwrap_or(false))
             })
             .collect()
     }
@@ -109,9 +83,7 @@ impl Session {
         ids.iter()
             .map(|id| {
                 let gap = statement
-                    .query_row(params![stream, id, audience, since], |row| {
-                        Ok((row.get(0)?, row.get(1)?))
-                    })
+                    .query_row(params![stream, id, audience, since], |row| Ok((row.get(0)?, row.get(1)?)))
                     .optional();
                 gap.map_err(|e| self.error("cannot be read", e))
             })
@@ -133,10 +105,7 @@ impl Session {
             "SELECT id FROM {} WHERE {column} = ?1 AND fetched_at >= ?2 ORDER BY first_seen_at, id LIMIT 1",
             table.name
         );
-        let id = self
-            .prepare(&sql)?
-            .query_row(params![code, since], |row| row.get(0))
-            .optional();
+        let id = self.prepare(&sql)?.query_row(params![code, since], |row| row.get(0)).optional();
         id.map_err(|e| self.error("cannot be read", e))
     }
 }

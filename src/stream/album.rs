@@ -18,10 +18,7 @@ pub(super) const STREAMS: &[Stream] = &[
         options: &["refresh_after"],
         keys: &["album_id"],
         columns: &[ALBUM, SEEN],
-        refs: &[
-            (Kind::Album, "album_id"),
-            (Kind::Artist, "album_artist_ids"),
-        ],
+        refs: &[(Kind::Album, "album_id"), (Kind::Artist, "album_artist_ids")],
     },
     Stream {
         name: "album_tracks",
@@ -31,10 +28,7 @@ pub(super) const STREAMS: &[Stream] = &[
         endpoint: "/albums/{id}/tracks",
         family: "album_tracks",
         scopes: &[],
-        paging: Paging::Offset {
-            development: 50,
-            extended: 50,
-        },
+        paging: Paging::Offset { development: 50, extended: 50 },
         keeps: Keeps::Now,
         options: &["full_every", "limit_per_parent"],
         keys: &["album_id", "position"],
@@ -51,18 +45,11 @@ pub(super) const STREAMS: &[Stream] = &[
                 list("artist_names", "names of its artists, in order"),
                 integer("duration_ms", "length in milliseconds"),
                 super::column::boolean("explicit", "carries Spotify's explicit label"),
-                text(
-                    "isrc",
-                    "International Standard Recording Code; known once the track itself was met whole",
-                ),
+                text("isrc", "International Standard Recording Code; known once the track itself was met whole"),
                 text("spotify_url", "link to Spotify"),
             ],
             SEEN,
         ],
-        refs: &[
-            (Kind::Track, "track_id"),
-            (Kind::Album, "album_id"),
-            (Kind::Artist, "artist_ids"),
-        ],
+        refs: &[(Kind::Track, "track_id"), (Kind::Album, "album_id"), (Kind::Artist, "artist_ids")],
     },
 ];

@@ -28,10 +28,7 @@ pub(super) const STREAMS: &[Stream] = &[
         endpoint: "/artists/{id}/albums",
         family: "artist_albums",
         scopes: &[],
-        paging: Paging::Offset {
-            development: 10,
-            extended: 50,
-        },
+        paging: Paging::Offset { development: 10, extended: 50 },
         keeps: Keeps::Now,
         options: &["include_groups", "full_every", "limit_per_parent"],
         keys: &["artist_id", "album_group", "album_id"],
@@ -39,19 +36,13 @@ pub(super) const STREAMS: &[Stream] = &[
             &[
                 text("artist_id", "id of the artist"),
                 text("artist_name", "name of the artist"),
-                text(
-                    "album_group",
-                    "album, single, appears_on or compilation: how the artist is on it",
-                ),
+                text("album_group", "album, single, appears_on or compilation: how the artist is on it"),
                 integer("position", "place in that group, from 0"),
             ],
             ALBUM,
             SEEN,
         ],
-        refs: &[
-            (Kind::Album, "album_id"),
-            (Kind::Artist, "album_artist_ids"),
-        ],
+        refs: &[(Kind::Album, "album_id"), (Kind::Artist, "album_artist_ids")],
     },
     Stream {
         name: "artist_top_tracks",
@@ -75,10 +66,6 @@ pub(super) const STREAMS: &[Stream] = &[
             TRACK,
             SEEN,
         ],
-        refs: &[
-            (Kind::Track, "track_id"),
-            (Kind::Album, "album_id"),
-            (Kind::Artist, "artist_ids"),
-        ],
+        refs: &[(Kind::Track, "track_id"), (Kind::Album, "album_id"), (Kind::Artist, "artist_ids")],
     },
 ];

@@ -29,10 +29,7 @@ pub(super) const STREAMS: &[Stream] = &[
         endpoint: "/audiobooks/{id}/chapters",
         family: "audiobook_chapters",
         scopes: &[],
-        paging: Paging::Offset {
-            development: 50,
-            extended: 50,
-        },
+        paging: Paging::Offset { development: 50, extended: 50 },
         keeps: Keeps::Now,
         options: &["full_every", "limit_per_parent"],
         keys: &["audiobook_id", "chapter_id"],
@@ -48,10 +45,7 @@ pub(super) const STREAMS: &[Stream] = &[
                 boolean("explicit", "carries Spotify's explicit label"),
                 list("languages", "languages, ISO 639"),
                 text("description", "its description"),
-                text(
-                    "release_date",
-                    "as Spotify gives it: YYYY, YYYY-MM or YYYY-MM-DD",
-                ),
+                text("release_date", "as Spotify gives it: YYYY, YYYY-MM or YYYY-MM-DD"),
                 text("release_date_precision", "year, month or day"),
                 boolean("is_playable", "playable in the market asked for"),
                 text("spotify_url", "link to Spotify"),

@@ -14,22 +14,12 @@ pub(super) const STREAMS: &[Stream] = &[
         endpoint: "/browse/new-releases",
         family: "new_releases",
         scopes: &[],
-        paging: Paging::Offset {
-            development: 50,
-            extended: 50,
-        },
+        paging: Paging::Offset { development: 50, extended: 50 },
         keeps: Keeps::Now,
         options: &[],
         keys: &["album_id"],
-        columns: &[
-            &[integer("position", "place in the list, from 0")],
-            ALBUM,
-            SEEN,
-        ],
-        refs: &[
-            (Kind::Album, "album_id"),
-            (Kind::Artist, "album_artist_ids"),
-        ],
+        columns: &[&[integer("position", "place in the list, from 0")], ALBUM, SEEN],
+        refs: &[(Kind::Album, "album_id"), (Kind::Artist, "album_artist_ids")],
     },
     Stream {
         name: "categories",
@@ -39,10 +29,7 @@ pub(super) const STREAMS: &[Stream] = &[
         endpoint: "/browse/categories",
         family: "categories",
         scopes: &[],
-        paging: Paging::Offset {
-            development: 50,
-            extended: 50,
-        },
+        paging: Paging::Offset { development: 50, extended: 50 },
         keeps: Keeps::Now,
         options: &["locale"],
         keys: &["category_id"],

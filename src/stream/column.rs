@@ -48,13 +48,7 @@ impl Column {
 }
 
 const fn column(name: &'static str, kind: Type, about: &'static str) -> Column {
-    Column {
-        name,
-        kind,
-        about,
-        extended_only: false,
-        default: true,
-    }
+    Column { name, kind, about, extended_only: false, default: true }
 }
 
 pub(super) const fn text(name: &'static str, about: &'static str) -> Column {
@@ -76,18 +70,12 @@ pub(super) const fn list(name: &'static str, about: &'static str) -> Column {
 /// When a row was met and read; in every view, in no default CSV, since they churn.
 pub(super) const SEEN: &[Column] = &[
     time("first_seen_at", "when cratedigger first saw this row").on_request(),
-    time(
-        "fetched_at",
-        "when it was last read from Spotify; null if only met in passing",
-    )
-    .on_request(),
+    time("fetched_at", "when it was last read from Spotify; null if only met in passing").on_request(),
 ];
 
 /// Who asked: first in the rows of every stream of a user.
-pub(super) const USER: &[Column] = &[
-    text("user", "local name of the signed-in user"),
-    text("user_id", "Spotify's id of the account").on_request(),
-];
+pub(super) const USER: &[Column] =
+    &[text("user", "local name of the signed-in user"), text("user_id", "Spotify's id of the account").on_request()];
 
 /// A track and the album it is on.
 pub(super) const TRACK: &[Column] = &[
@@ -98,10 +86,7 @@ pub(super) const TRACK: &[Column] = &[
     text("album_id", "id of its album"),
     text("album_name", "title of its album"),
     text("album_type", "album, single or compilation"),
-    text(
-        "release_date",
-        "as Spotify gives it: YYYY, YYYY-MM or YYYY-MM-DD",
-    ),
+    text("release_date", "as Spotify gives it: YYYY, YYYY-MM or YYYY-MM-DD"),
     text("release_date_precision", "year, month or day"),
     integer("disc_number", "disc, from 1"),
     integer("track_number", "number on its disc, from 1"),
@@ -109,10 +94,7 @@ pub(super) const TRACK: &[Column] = &[
     boolean("explicit", "carries Spotify's explicit label"),
     integer("popularity", "0 to 100").extended(),
     text("isrc", "International Standard Recording Code"),
-    boolean(
-        "is_playable",
-        "playable in the market asked for; null without a market",
-    ),
+    boolean("is_playable", "playable in the market asked for; null without a market"),
     text("spotify_url", "link to Spotify"),
 ];
 
@@ -122,27 +104,11 @@ pub(super) const TRACK_MORE: &[Column] = &[
     text("album_uri", "spotify: URI of its album").on_request(),
     list("artist_uris", "spotify: URIs of its artists, in order").on_request(),
     list("album_artist_ids", "ids of the album's artists, in order").on_request(),
-    list(
-        "album_artist_uris",
-        "spotify: URIs of the album's artists, in order",
-    )
-    .on_request(),
-    list(
-        "album_artist_names",
-        "names of the album's artists, in order",
-    )
-    .on_request(),
+    list("album_artist_uris", "spotify: URIs of the album's artists, in order").on_request(),
+    list("album_artist_names", "names of the album's artists, in order").on_request(),
     text("album_image_url", "largest cover of the album").on_request(),
-    text(
-        "preview_url",
-        "30-second preview, where Spotify still gives one",
-    )
-    .on_request(),
-    list(
-        "artist_genres",
-        "genres of its artists, where they were fetched",
-    )
-    .on_request(),
+    text("preview_url", "30-second preview, where Spotify still gives one").on_request(),
+    list("artist_genres", "genres of its artists, where they were fetched").on_request(),
 ];
 
 /// An album as a thing of its own.
@@ -152,30 +118,13 @@ pub(super) const ALBUM: &[Column] = &[
     text("album_type", "album, single or compilation"),
     list("album_artist_ids", "ids of its artists, in order"),
     list("album_artist_names", "names of its artists, in order"),
-    text(
-        "release_date",
-        "as Spotify gives it: YYYY, YYYY-MM or YYYY-MM-DD",
-    ),
+    text("release_date", "as Spotify gives it: YYYY, YYYY-MM or YYYY-MM-DD"),
     text("release_date_precision", "year, month or day"),
     integer("total_tracks", "number of tracks"),
-    text(
-        "label",
-        "record label; known once the album itself was fetched",
-    )
-    .extended(),
-    text(
-        "upc",
-        "Universal Product Code; known once the album itself was fetched",
-    ),
-    integer(
-        "popularity",
-        "0 to 100; known once the album itself was fetched",
-    )
-    .extended(),
-    list(
-        "copyrights",
-        "copyright lines; known once the album itself was fetched",
-    ),
+    text("label", "record label; known once the album itself was fetched").extended(),
+    text("upc", "Universal Product Code; known once the album itself was fetched"),
+    integer("popularity", "0 to 100; known once the album itself was fetched").extended(),
+    list("copyrights", "copyright lines; known once the album itself was fetched"),
     text("image_url", "largest cover"),
     text("spotify_url", "link to Spotify"),
     text("album_uri", "spotify: URI of the album").on_request(),
@@ -231,10 +180,7 @@ pub(super) const EPISODE: &[Column] = &[
     text("episode_name", "its title"),
     text("show_id", "id of its show"),
     text("show_name", "name of its show"),
-    text(
-        "release_date",
-        "as Spotify gives it: YYYY, YYYY-MM or YYYY-MM-DD",
-    ),
+    text("release_date", "as Spotify gives it: YYYY, YYYY-MM or YYYY-MM-DD"),
     text("release_date_precision", "year, month or day"),
     integer("duration_ms", "length in milliseconds"),
     boolean("explicit", "carries Spotify's explicit label"),

@@ -1,28 +1,19 @@
 //! What is a user's own: profile, library, followed artists, tops and plays.
 
 use super::column::{
-    ALBUM, ARTIST, AUDIOBOOK, Column, EPISODE, SEEN, SHOW, TRACK, TRACK_MORE, USER, integer, text,
-    time,
+    ALBUM, ARTIST, AUDIOBOOK, Column, EPISODE, SEEN, SHOW, TRACK, TRACK_MORE, USER, integer, text, time,
 };
 use super::{Classes, Keeps, Paging, Stream, Takes};
 use crate::spotify::Kind;
 
-const SAVED: &[Column] = &[
-    integer("position", "place in the library, newest first, from 0"),
-    time("added_at", "when the user saved it"),
-];
+const SAVED: &[Column] =
+    &[integer("position", "place in the library, newest first, from 0"), time("added_at", "when the user saved it")];
 
 /// A page of a user's library.
-const LIBRARY_PAGE: Paging = Paging::Offset {
-    development: 50,
-    extended: 50,
-};
+const LIBRARY_PAGE: Paging = Paging::Offset { development: 50, extended: 50 };
 
-const TRACK_REFS: &[(Kind, &str)] = &[
-    (Kind::Track, "track_id"),
-    (Kind::Album, "album_id"),
-    (Kind::Artist, "artist_ids"),
-];
+const TRACK_REFS: &[(Kind, &str)] =
+    &[(Kind::Track, "track_id"), (Kind::Album, "album_id"), (Kind::Artist, "artist_ids")];
 
 /// What all streams of a user have in common; each entry overrides the rest.
 const OF_A_USER: Stream = Stream {
@@ -83,10 +74,7 @@ pub(super) const STREAMS: &[Stream] = &[
         family: "saved_albums",
         keys: &["user_id", "album_id"],
         columns: &[USER, SAVED, ALBUM, SEEN],
-        refs: &[
-            (Kind::Album, "album_id"),
-            (Kind::Artist, "album_artist_ids"),
-        ],
+        refs: &[(Kind::Album, "album_id"), (Kind::Artist, "album_artist_ids")],
         ..OF_A_USER
     },
     Stream {
@@ -128,12 +116,7 @@ pub(super) const STREAMS: &[Stream] = &[
         scopes: &["user-follow-read"],
         paging: Paging::Cursor { limit: 50 },
         keys: &["user_id", "artist_id"],
-        columns: &[
-            USER,
-            &[integer("position", "place in Spotify's answer, from 0")],
-            ARTIST,
-            SEEN,
-        ],
+        columns: &[USER, &[integer("position", "place in Spotify's answer, from 0")], ARTIST, SEEN],
         refs: &[(Kind::Artist, "artist_id")],
         ..OF_A_USER
     },
@@ -177,10 +160,7 @@ pub(super) const STREAMS: &[Stream] = &[
             USER,
             &[
                 time("played_at", "when it was played"),
-                text(
-                    "context_type",
-                    "playlist, album or artist it was played from",
-                ),
+                text("context_type", "playlist, album or artist it was played from"),
                 text("context_uri", "spotify: URI of what it was played from"),
             ],
             TRACK,

@@ -133,10 +133,7 @@ impl Stream {
 
     /// The column of this stream's rows that names things of `kind`, if it has one.
     pub fn reference(&self, kind: Kind) -> Option<&'static str> {
-        self.refs
-            .iter()
-            .find(|(k, _)| *k == kind)
-            .map(|(_, column)| *column)
+        self.refs.iter().find(|(k, _)| *k == kind).map(|(_, column)| *column)
     }
 
     /// Whether it reads a signed-in user's own data.
@@ -179,11 +176,7 @@ mod tests {
                 assert!(stream.column(key).is_some(), "{}: key {key}", stream.name);
             }
             for (kind, column) in stream.refs {
-                assert!(
-                    stream.column(column).is_some(),
-                    "{}: {kind:?} {column}",
-                    stream.name
-                );
+                assert!(stream.column(column).is_some(), "{}: {kind:?} {column}", stream.name);
             }
         }
     }

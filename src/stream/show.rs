@@ -28,21 +28,11 @@ pub(super) const STREAMS: &[Stream] = &[
         endpoint: "/shows/{id}/episodes",
         family: "show_episodes",
         scopes: &[],
-        paging: Paging::Offset {
-            development: 50,
-            extended: 50,
-        },
+        paging: Paging::Offset { development: 50, extended: 50 },
         keeps: Keeps::Now,
         options: &["full_every", "limit_per_parent"],
         keys: &["show_id", "episode_id"],
-        columns: &[
-            &[integer(
-                "position",
-                "place in the show, newest first, from 0",
-            )],
-            EPISODE,
-            SEEN,
-        ],
+        columns: &[&[integer("position", "place in the show, newest first, from 0")], EPISODE, SEEN],
         refs: &[(Kind::Episode, "episode_id"), (Kind::Show, "show_id")],
     },
     Stream {

@@ -17,9 +17,5 @@ pub(super) const STREAMS: &[Stream] = &[Stream {
     options: &["refresh_after"],
     keys: &["track_id"],
     columns: &[TRACK, TRACK_MORE, SEEN],
-    refs: &[
-        (Kind::Track, "track_id"),
-        (Kind::Album, "album_id"),
-        (Kind::Artist, "artist_ids"),
-    ],
+    refs: &[(Kind::Track, "track_id"), (Kind::Album, "album_id"), (Kind::Artist, "artist_ids")],
 }];

@@ -41,10 +41,8 @@ pub enum Reply {
 pub fn reply(status: u16, headers: &str, body: impl AsRef<[u8]>) -> Reply {
     let body = body.as_ref();
     let length = body.len();
-    let mut bytes = format!(
-        "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n"
-    )
-    .into_bytes();
+    let mut bytes =
+        format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n").into_bytes();
     bytes.extend_from_slice(body);
     Reply::Bytes(bytes)
 }
@@ -67,10 +65,7 @@ impl Answering {
                 let (log, answer) = (Arc::clone(&kept), Arc::clone(&answer));
                 tokio::spawn(async move {
                     let text = read(&mut socket).await;
-                    let asked = Asked {
-                        at: Instant::now(),
-                        text,
-                    };
+                    let asked = Asked { at: Instant::now(), text };
                     log.lock().unwrap().push(asked.clone());
                     match answer(&asked) {
                         Reply::Bytes(bytes) => {
@@ -100,18 +95,12 @@ impl Answering {
     }
 
     pub fn lines(&self) -> Vec<String> {
-        self.asked()
-            .iter()
-            .map(|asked| asked.line().to_owned())
-            .collect()
+        self.asked().iter().map(|asked| asked.line().to_owned()).collect()
     }
 
     /// How many requests began like this.
     pub fn count(&self, beginning: &str) -> usize {
-        self.lines()
-            .iter()
-            .filter(|line| line.starts_with(beginning))
-            .count()
+        self.lines().iter().filter(|line| line.starts_with(beginning)).count()
     }
 }
 
@@ -130,12 +119,7 @@ async fn read(socket: &mut tokio::net::TcpStream) -> String {
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let length = head
                 .lines()
-                .find_map(|line| {
-                    line.to_ascii_lowercase()
-                        .strip_prefix("content-length: ")?
-                        .parse()
-                        .ok()
-                })
+                .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok())
                 .unwrap_or(0_usize);
             if body.len() >= length {
                 return text;

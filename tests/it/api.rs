@@ -41,15 +41,8 @@ pub fn quick() -> Scales {
             wait_jitter: Duration::from_millis(5),
             ..Rules::default()
         },
-        breaker: BreakerRules {
-            failures: 5,
-            first: Duration::from_millis(100),
-            longest: Duration::from_millis(200),
-        },
-        token: TokenRules {
-            pause: Duration::from_millis(5),
-            ..TokenRules::default()
-        },
+        breaker: BreakerRules { failures: 5, first: Duration::from_millis(100), longest: Duration::from_millis(200) },
+        token: TokenRules { pause: Duration::from_millis(5), ..TokenRules::default() },
         max_waits: Duration::from_secs(3_600),
     }
 }
@@ -89,23 +82,18 @@ impl Desk {
         answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
         change: impl FnOnce(&mut ApiConfig),
     ) -> Desk {
-        let server = Answering::with(move |asked| {
-            if asked.line().starts_with("POST /api/token") {
-                token(TOKEN)
-            } else {
-                answer(asked)
-            }
-        })
-        .await;
+        let server =
+            Answering::with(
+                move |asked| {
+                    if asked.line().starts_with("POST /api/token") { token(TOKEN) } else { answer(asked) }
+                },
+            )
+            .await;
         let folder = TempDir::new().unwrap();
         let mut config = config(server.url());
         change(&mut config);
         let api = Api::new(config, open(&folder), Arc::new(Silent)).unwrap();
-        Desk {
-            folder,
-            server,
-            api,
-        }
+        Desk { folder, server, api }
     }
 
     pub async fn get(&self, family: Family, path: &str) -> Result<String, ApiError> {
@@ -164,15 +152,9 @@ async fn query_and_etag_are_sent_and_a_304_is_an_answer() {
         }
     })
     .await;
-    let mut request = Request::new(Family::SEARCH, "/search")
-        .with("q", "a&b=ö")
-        .with("limit", "10");
+    let mut request = Request::new(Family::SEARCH, "/search").with("q", "a&b=ö").with("limit", "10");
     let first = desk.api.get(&Bearer::App, &request).await.unwrap();
-    assert_eq!(
-        desk.server
-            .count("GET /v1/search?q=a%26b%3D%C3%B6&limit=10 "),
-        1
-    );
+    assert_eq!(desk.server.count("GET /v1/search?q=a%26b%3D%C3%B6&limit=10 "), 1);
     request.etag = first.etag;
     let second = desk.api.get(&Bearer::App, &request).await.unwrap();
     assert_eq!((second.status, second.body.len()), (304, 0));
@@ -214,10 +196,7 @@ async fn a_second_401_with_a_newer_token_needs_a_person() {
     };
     assert!(variable.contains("SPOTIFY_CLIENT_ID"));
     assert!(message.contains("Invalid access token"));
-    assert_eq!(
-        (desk.server.count("POST"), desk.server.count("GET")),
-        (2, 2)
-    );
+    assert_eq!((desk.server.count("POST"), desk.server.count("GET")), (2, 2));
 }
 
 async fn token_server(status: u16, body: &'static str) -> (Answering, TempDir, Api) {
@@ -229,10 +208,9 @@ async fn token_server(status: u16, body: &'static str) -> (Answering, TempDir, A
 
 #[tokio::test]
 async fn a_refused_secret_names_the_variable_and_is_never_tried_again() {
-    for (description, expected) in [
-        ("Invalid client secret", "SPOTIFY_CLIENT_SECRET"),
-        ("Invalid client", "SPOTIFY_CLIENT_ID"),
-    ] {
+    for (description, expected) in
+        [("Invalid client secret", "SPOTIFY_CLIENT_SECRET"), ("Invalid client", "SPOTIFY_CLIENT_ID")]
+    {
         let body = format!(r#"{{"error":"invalid_client","error_description":"{description}"}}"#);
         let (server, _folder, api) = token_server(400, body.leak()).await;
         for _ in 0..3 {
@@ -251,10 +229,7 @@ async fn a_refused_secret_names_the_variable_and_is_never_tried_again() {
 async fn a_token_request_is_repeated_twice_when_the_server_fails() {
     let (server, _folder, api) = token_server(503, "down").await;
     let failed = get(&api, Family::ALBUMS, "/albums/1").await.unwrap_err();
-    assert!(
-        matches!(failed, ApiError::Unreachable { attempts: 3, .. }),
-        "{failed}"
-    );
+    assert!(matches!(failed, ApiError::Unreachable { attempts: 3, .. }), "{failed}");
     assert_eq!(server.lines().len(), 3);
 }
 
@@ -266,13 +241,7 @@ async fn without_a_secret_nothing_is_sent() {
     config.client_secret = None;
     let api = Api::new(config, open(&folder), Arc::new(Silent)).unwrap();
     let failed = get(&api, Family::ALBUMS, "/albums/1").await.unwrap_err();
-    assert!(matches!(
-        failed,
-        ApiError::Credentials {
-            variable: "SPOTIFY_CLIENT_SECRET",
-            ..
-        }
-    ));
+    assert!(matches!(failed, ApiError::Credentials { variable: "SPOTIFY_CLIENT_SECRET", .. }));
     assert_eq!(server.lines().len(), 0);
 }
 
@@ -302,10 +271,7 @@ async fn a_short_retry_after_is_sat_out_by_all_tasks() {
     let waits: Arc<Waits> = Arc::default();
     let api = Api::new(config(server.url()), open(&folder), waits.clone()).unwrap();
     get(&api, Family::ALBUMS, "/albums/1").await.unwrap();
-    let both = tokio::join!(
-        get(&api, Family::ALBUMS, "/albums/2"),
-        get(&api, Family::TRACKS, "/tracks/3")
-    );
+    let both = tokio::join!(get(&api, Family::ALBUMS, "/albums/2"), get(&api, Family::TRACKS, "/tracks/3"));
     both.0.unwrap();
     both.1.unwrap();
     let asked = server.asked();
@@ -327,12 +293,7 @@ async fn a_ban_is_kept_over_restarts_and_costs_no_network_at_all() {
     for n in 0..10 {
         let api = desk.again();
         let failed = get(&api, Family::TRACKS, "/tracks/1").await.unwrap_err();
-        let ApiError::Deferred {
-            not_before,
-            why,
-            message,
-        } = failed
-        else {
+        let ApiError::Deferred { not_before, why, message } = failed else {
             panic!("start {n}: {failed}");
         };
         assert_eq!(why, Deferral::RateLimit(Scope::Client));
@@ -349,8 +310,7 @@ async fn a_ban_is_kept_over_restarts_and_costs_no_network_at_all() {
 
 #[tokio::test]
 async fn a_ban_by_the_token_endpoint_holds_the_client_too() {
-    let server =
-        Answering::with(|_| reply(429, "retry-after: 5000\r\n", "Too many requests")).await;
+    let server = Answering::with(|_| reply(429, "retry-after: 5000\r\n", "Too many requests")).await;
     let folder = TempDir::new().unwrap();
     for _ in 0..3 {
         let api = Api::new(config(server.url()), open(&folder), Arc::new(Silent)).unwrap();
@@ -363,8 +323,7 @@ async fn a_ban_by_the_token_endpoint_holds_the_client_too() {
 #[tokio::test]
 async fn a_spent_quota_parks_its_family_then_the_account() {
     let desk = Desk::with(|asked| {
-        let quota =
-            r#"{"error":{"status":429,"message":"Too many requests","reason":"QUOTA_EXCEEDED"}}"#;
+        let quota = r#"{"error":{"status":429,"message":"Too many requests","reason":"QUOTA_EXCEEDED"}}"#;
         match asked.line().contains("/tracks/") {
             true => reply(200, "", "{}"),
             false => reply(429, "", quota),
@@ -372,9 +331,7 @@ async fn a_spent_quota_parks_its_family_then_the_account() {
     })
     .await;
     let why = |failed: ApiError| match failed {
-        ApiError::Deferred {
-            not_before, why, ..
-        } => {
+        ApiError::Deferred { not_before, why, .. } => {
             assert!((not_before - Utc::now()).num_hours() >= 23);
             why
         }
@@ -424,12 +381,7 @@ async fn the_day_stops_before_the_refusal_and_before_the_token() {
         desk.get(Family::ALBUMS, "/albums/1").await.unwrap();
     }
     let failed = desk.get(Family::ALBUMS, "/albums/1").await.unwrap_err();
-    let ApiError::Deferred {
-        not_before,
-        why,
-        message,
-    } = failed
-    else {
+    let ApiError::Deferred { not_before, why, message } = failed else {
         panic!("{failed}");
     };
     assert_eq!(why, Deferral::Budget(Scope::Account));
@@ -439,9 +391,7 @@ async fn the_day_stops_before_the_refusal_and_before_the_token() {
     config.limits.calls_per_day = Some(5);
     config.limits.reserve = 0.2;
     let restarted = Api::new(config, open(&desk.folder), Arc::new(Silent)).unwrap();
-    get(&restarted, Family::ALBUMS, "/albums/1")
-        .await
-        .unwrap_err();
+    get(&restarted, Family::ALBUMS, "/albums/1").await.unwrap_err();
     assert!(restarted.may_send(Family::ALBUMS).is_err());
     assert_eq!(desk.server.lines().len(), 5);
 }
@@ -456,9 +406,7 @@ async fn every_call_is_booked_with_its_outcome() {
     desk.get(Family::ALBUMS, "/albums/1").await.unwrap();
     desk.get(Family::TRACKS, "/tracks/gone").await.unwrap_err();
     let state: Arc<State> = open(&desk.folder);
-    let usage = state
-        .usage(desk.api.identity(), Ceilings::default(), desk.api.now())
-        .unwrap();
+    let usage = state.usage(desk.api.identity(), Ceilings::default(), desk.api.now()).unwrap();
     assert_eq!(usage.account.used, 2);
     drop(desk.api);
     let db = rusqlite::Connection::open(state.database()).unwrap();
@@ -489,27 +437,16 @@ async fn a_stop_ends_a_wait_and_sends_nothing_more() {
 #[tokio::test]
 async fn final_answers_are_told_apart_and_never_sent_twice() {
     let desk = Desk::with(|asked| {
-        let status = asked.line().split('/').nth(3).unwrap()[..3]
-            .parse()
-            .unwrap();
+        let status = asked.line().split('/').nth(3).unwrap()[..3].parse().unwrap();
         error(status, "", "Spotify's own words")
     })
     .await;
     for status in [400, 402, 403, 404, 405, 410, 422, 451] {
         let before = desk.server.count("GET");
-        let failed = desk
-            .get(Family::ALBUMS, &format!("/albums/{status}"))
-            .await
-            .unwrap_err();
+        let failed = desk.get(Family::ALBUMS, &format!("/albums/{status}")).await.unwrap_err();
         let fits = match status {
             400 | 422 => matches!(failed, ApiError::BadRequest { .. }),
-            403 => matches!(
-                failed,
-                ApiError::Refused {
-                    kind: Refusal::Unknown,
-                    ..
-                }
-            ),
+            403 => matches!(failed, ApiError::Refused { kind: Refusal::Unknown, .. }),
             404 => matches!(failed, ApiError::NotFound { .. }),
             410 => matches!(failed, ApiError::Gone { .. }),
             _ => matches!(failed, ApiError::Unexpected { .. }),
@@ -529,33 +466,16 @@ fn the_kinds_of_403_are_told_apart() {
     let markets = Request::new(Family::MARKETS, "/markets");
     let me = Request::new(Family::SAVED_TRACKS, "/me/tracks");
     for (request, words, kind) in [
-        (
-            playlist("/playlists/1/items"),
-            "Forbidden",
-            Refusal::NotYourPlaylist,
-        ),
-        (
-            playlist("/playlists/1/tracks"),
-            "Forbidden",
-            Refusal::EndpointRemoved,
-        ),
+        (playlist("/playlists/1/items"), "Forbidden", Refusal::NotYourPlaylist),
+        (playlist("/playlists/1/tracks"), "Forbidden", Refusal::EndpointRemoved),
         (markets.clone(), "Forbidden", Refusal::EndpointRemoved),
         (batch, "Forbidden", Refusal::EndpointRemoved),
         (markets, premium, Refusal::PremiumLapsed),
-        (
-            me.clone(),
-            "Insufficient client scope",
-            Refusal::ScopeMissing,
-        ),
+        (me.clone(), "Insufficient client scope", Refusal::ScopeMissing),
         (me.clone(), unregistered, Refusal::NotAllowListed),
         (me, "Forbidden", Refusal::Unknown),
     ] {
-        assert_eq!(
-            Refusal::of(&request, words),
-            kind,
-            "{} {words}",
-            request.path
-        );
+        assert_eq!(Refusal::of(&request, words), kind, "{} {words}", request.path);
     }
 }
 

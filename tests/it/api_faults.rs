@@ -26,15 +26,9 @@ async fn what_goes_wrong_twice_works_the_third_time() {
                 return reply(200, "", "{}");
             }
             match fault {
-                "cut" => {
-                    Reply::Bytes(b"HTTP/1.1 200 X\r\ncontent-length: 90\r\n\r\n{\"a\":".to_vec())
-                }
+                "cut" => Reply::Bytes(b"HTTP/1.1 200 X\r\ncontent-length: 90\r\n\r\n{\"a\":".to_vec()),
                 "hangup" => Reply::Hangup,
-                "html" => reply(
-                    200,
-                    "content-type: text/html\r\n",
-                    "<html>Sign in to the wifi</html>",
-                ),
+                "html" => reply(200, "content-type: text/html\r\n", "<html>Sign in to the wifi</html>"),
                 "empty" => reply(200, "", ""),
                 status => reply(status.parse().unwrap(), "", ""),
             }
@@ -47,20 +41,10 @@ async fn what_goes_wrong_twice_works_the_third_time() {
 
 #[tokio::test]
 async fn a_page_that_stays_unusable_is_given_up_after_five_answers() {
-    for (body, word) in [
-        ("<html>", "HTML"),
-        ("{\"items\":[", "cut short"),
-        ("", "empty"),
-    ] {
+    for (body, word) in [("<html>", "HTML"), ("{\"items\":[", "cut short"), ("", "empty")] {
         let desk = Desk::with(move |_| reply(200, "", body)).await;
-        let failed = desk
-            .get(Family::PLAYLIST_ITEMS, "/playlists/1/items")
-            .await
-            .unwrap_err();
-        let ApiError::Unusable {
-            what, attempts: 5, ..
-        } = &failed
-        else {
+        let failed = desk.get(Family::PLAYLIST_ITEMS, "/playlists/1/items").await.unwrap_err();
+        let ApiError::Unusable { what, attempts: 5, .. } = &failed else {
             panic!("{failed}");
         };
         assert!(what.contains(word), "{what}");
@@ -77,30 +61,20 @@ async fn what_the_caller_finds_unusable_is_asked_for_again() {
     })
     .await;
     let request = Request::new(Family::ALBUMS, "/albums/1");
-    let checked = desk.api.get_checked(&Bearer::App, &request, |answer| {
-        match answer.body.as_ref() {
-            b"{\"total\":3}" => Ok("three"),
-            _ => Err(Unusable::new("the total is not three")),
-        }
+    let checked = desk.api.get_checked(&Bearer::App, &request, |answer| match answer.body.as_ref() {
+        b"{\"total\":3}" => Ok("three"),
+        _ => Err(Unusable::new("the total is not three")),
     });
     assert_eq!(checked.await.unwrap(), "three");
-    let never = desk
-        .api
-        .get_checked::<()>(&Bearer::App, &request, |_| Err(Unusable::new("no")));
-    assert!(matches!(
-        never.await,
-        Err(ApiError::Unusable { attempts: 5, .. })
-    ));
+    let never = desk.api.get_checked::<()>(&Bearer::App, &request, |_| Err(Unusable::new("no")));
+    assert!(matches!(never.await, Err(ApiError::Unusable { attempts: 5, .. })));
 }
 
 #[tokio::test]
 async fn a_server_that_is_down_is_given_up_as_unreachable() {
     let desk = Desk::with(|_| reply(502, "", "bad gateway")).await;
     let failed = desk.get(Family::ALBUMS, "/albums/1").await.unwrap_err();
-    assert!(
-        matches!(failed, ApiError::Unreachable { attempts: 5, .. }),
-        "{failed}"
-    );
+    assert!(matches!(failed, ApiError::Unreachable { attempts: 5, .. }), "{failed}");
     assert_eq!(desk.server.count("GET"), 5);
 }
 
@@ -109,11 +83,7 @@ async fn a_run_retries_no_more_than_its_budget() {
     let desk = Desk::with(|_| reply(200, "", "<html>")).await;
     let mut spent = 0;
     for n in 0..12 {
-        match desk
-            .get(Family::ALBUMS, &format!("/albums/{n}"))
-            .await
-            .unwrap_err()
-        {
+        match desk.get(Family::ALBUMS, &format!("/albums/{n}")).await.unwrap_err() {
             ApiError::Unusable { .. } => {}
             ApiError::Unreachable { what, .. } => {
                 assert!(what.contains("retries of this run are spent"));
@@ -130,12 +100,7 @@ async fn a_run_retries_no_more_than_its_budget() {
 #[tokio::test]
 async fn an_endless_drip_ends_at_the_total_limit() {
     let desk = Desk::with_config(
-        |_| {
-            Reply::Drip(
-                b"HTTP/1.1 200 X\r\ncontent-length: 9999999\r\n\r\n{".to_vec(),
-                b' ',
-            )
-        },
+        |_| Reply::Drip(b"HTTP/1.1 200 X\r\ncontent-length: 9999999\r\n\r\n{".to_vec(), b' '),
         |config| config.scales.retry.attempts = 2,
     )
     .await;
@@ -158,10 +123,7 @@ async fn a_body_over_the_cap_is_not_swallowed_also_when_it_comes_packed() {
     .await;
     for path in ["/albums/packed", "/albums/plain"] {
         let failed = desk.get(Family::ALBUMS, path).await.unwrap_err();
-        assert!(
-            failed.to_string().contains("larger than 65536 bytes"),
-            "{failed}"
-        );
+        assert!(failed.to_string().contains("larger than 65536 bytes"), "{failed}");
     }
 }
 
@@ -202,10 +164,7 @@ async fn a_path_that_leads_elsewhere_is_not_sent() {
         "",
     ] {
         let failed = desk.get(Family::ALBUMS, path).await.unwrap_err();
-        assert!(
-            matches!(failed, ApiError::BadRequest { .. }),
-            "{path}: {failed}"
-        );
+        assert!(matches!(failed, ApiError::BadRequest { .. }), "{path}: {failed}");
     }
     assert_eq!(desk.server.lines().len(), 0);
 }
@@ -218,10 +177,7 @@ async fn an_unreachable_server_costs_five_attempts_and_no_more() {
     let folder = TempDir::new().unwrap();
     let api = Api::new(config(url), open(&folder), Arc::new(Silent)).unwrap();
     let failed = get(&api, Family::ALBUMS, "/albums/1").await.unwrap_err();
-    assert!(
-        matches!(failed, ApiError::Unreachable { attempts: 3, .. }),
-        "{failed}"
-    );
+    assert!(matches!(failed, ApiError::Unreachable { attempts: 3, .. }), "{failed}");
 }
 
 #[tokio::test]
@@ -230,14 +186,7 @@ async fn no_secret_stands_in_any_error_dump_or_book() {
     let desk = Desk::with(|asked| {
         let echo = asked.text.replace(['\r', '\n', '"'], " ");
         let json = format!(r#"{{"error":{{"status":1,"message":"{echo}"}}}}"#);
-        match asked
-            .line()
-            .split('/')
-            .nth(3)
-            .unwrap_or("")
-            .get(..3)
-            .unwrap_or("")
-        {
+        match asked.line().split('/').nth(3).unwrap_or("").get(..3).unwrap_or("") {
             "200" => reply(200, "", asked.text.clone()),
             "cut" => Reply::Bytes(b"HTTP/1.1 200 X\r\ncontent-length: 90\r\n\r\n{".to_vec()),
             "bad" => Reply::Bytes(asked.text.clone().into_bytes()),
@@ -248,11 +197,8 @@ async fn no_secret_stands_in_any_error_dump_or_book() {
     })
     .await;
     let mut seen = format!("{:?}", desk.api);
-    for path in [
-        "200", "cut", "bad", "hup", "raw", "400", "401", "403", "404", "500", "302", "429",
-    ] {
-        let request =
-            Request::new(Family::SEARCH, format!("/search/{path}")).with("q", "hidden-query");
+    for path in ["200", "cut", "bad", "hup", "raw", "400", "401", "403", "404", "500", "302", "429"] {
+        let request = Request::new(Family::SEARCH, format!("/search/{path}")).with("q", "hidden-query");
         let failed = desk.api.get(&Bearer::App, &request).await.unwrap_err();
         seen.push_str(&format!("{failed} {failed:?} {:?}\n", failed.hint()));
         let mut cause: &dyn std::error::Error = &failed;

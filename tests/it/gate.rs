@@ -55,12 +55,7 @@ struct House {
 impl House {
     fn new() -> House {
         let folder = TempDir::new().unwrap();
-        House {
-            state: open(&folder),
-            _folder: folder,
-            time: MadeUpTime::new(),
-            diary: Arc::default(),
-        }
+        House { state: open(&folder), _folder: folder, time: MadeUpTime::new(), diary: Arc::default() }
     }
 
     /// A gate as another process would have it: with a handle of its own on the state.
@@ -95,11 +90,7 @@ fn refused(reach: Reach, secs: u64) -> Refused<'static> {
     Refused {
         reach,
         wait: Duration::from_secs(secs),
-        reason: if reach == Reach::Family {
-            Reason::Quota
-        } else {
-            Reason::RateLimit
-        },
+        reason: if reach == Reach::Family { Reason::Quota } else { Reason::RateLimit },
         evidence: "status 429",
     }
 }
@@ -134,15 +125,8 @@ async fn one_refusal_holds_every_task_and_process_until_its_deadline() {
     let house = House::new();
     let (one, other) = (house.gate(rules()), house.gate(rules()));
     house.time.drive(house.send(&one, 1)).await;
-    one.refuse(Family::ALBUMS, refused(Reach::Client, 60), true)
-        .unwrap();
-    let all = async {
-        tokio::join!(
-            house.send(&one, 3),
-            house.send(&one, 3),
-            house.send(&other, 3)
-        )
-    };
+    one.refuse(Family::ALBUMS, refused(Reach::Client, 60), true).unwrap();
+    let all = async { tokio::join!(house.send(&one, 3), house.send(&one, 3), house.send(&other, 3)) };
     let (first, second, third) = house.time.drive(all).await;
     let earliest = first.iter().chain(&second).chain(&third).min();
     assert!(*earliest.unwrap() >= 60_000);
@@ -169,16 +153,9 @@ async fn four_processes_and_a_window_of_the_server_none_is_refused_or_starves() 
     let ends: Vec<u128> = [&a, &b, &c, &d].iter().map(|it| it[59]).collect();
     let mut sent = [a, b, c, d].concat();
     sent.sort_unstable();
-    assert_eq!(
-        sent.last(),
-        Some(&119_000),
-        "240 calls at 2 a second, none lost"
-    );
+    assert_eq!(sent.last(), Some(&119_000), "240 calls at 2 a second, none lost");
     assert!(sent.windows(62).all(|many| many[61] - many[0] >= 30_000));
-    assert!(
-        ends.iter().max().unwrap() - ends.iter().min().unwrap() <= 4_000,
-        "{ends:?}"
-    );
+    assert!(ends.iter().max().unwrap() - ends.iter().min().unwrap() <= 4_000, "{ends:?}");
 }
 
 #[tokio::test]
@@ -186,8 +163,7 @@ async fn a_deadline_never_moves_back() {
     let house = House::new();
     let gate = house.gate(rules());
     for secs in [60, 5] {
-        gate.refuse(Family::ALBUMS, refused(Reach::Client, secs), true)
-            .unwrap();
+        gate.refuse(Family::ALBUMS, refused(Reach::Client, secs), true).unwrap();
     }
     let sent = house.time.drive(house.send(&gate, 1)).await;
     assert!(sent[0] >= 60_000);
@@ -196,30 +172,18 @@ async fn a_deadline_never_moves_back() {
 #[tokio::test]
 async fn a_refusal_that_comes_while_others_wait_for_their_slot_holds_them_too() {
     let house = House::new();
-    let slow = GateRules {
-        requests_per_second: 0.1,
-        ..rules()
-    };
+    let slow = GateRules { requests_per_second: 0.1, ..rules() };
     let gate = house.gate(slow);
     let later = async {
         house.time.sleep(Duration::from_secs(5)).await;
-        gate.refuse(Family::ALBUMS, refused(Reach::Client, 100), true)
-            .unwrap();
+        gate.refuse(Family::ALBUMS, refused(Reach::Client, 100), true).unwrap();
     };
     let both = async { tokio::join!(house.send(&gate, 3), later) };
     let (sent, ()) = house.time.drive(both).await;
     assert_eq!(sent[..2], [0, 0]);
     assert!(sent[2] >= 105_000, "{sent:?}");
-    let used = house.state.usage(
-        &Identity::new("app", "account"),
-        Ceilings::default(),
-        house.time.now(),
-    );
-    assert_eq!(
-        used.unwrap().account.used,
-        3,
-        "the slot that was not used is not booked"
-    );
+    let used = house.state.usage(&Identity::new("app", "account"), Ceilings::default(), house.time.now());
+    assert_eq!(used.unwrap().account.used, 3, "the slot that was not used is not booked");
 }
 
 async fn shut(house: &House, gate: &Gate, family: Family) -> (Why, Reach, i64) {
@@ -237,17 +201,13 @@ async fn shut(house: &House, gate: &Gate, family: Family) -> (Why, Reach, i64) {
 async fn a_wait_beyond_the_limit_is_not_begun() {
     let house = House::new();
     let gate = house.gate(rules());
-    gate.refuse(Family::ALBUMS, refused(Reach::Client, 86_400), true)
-        .unwrap();
+    gate.refuse(Family::ALBUMS, refused(Reach::Client, 86_400), true).unwrap();
     let expected = (Why::RateLimit, Reach::Client, 86_400);
     assert_eq!(shut(&house, &gate, Family::TRACKS).await, expected);
     assert_eq!(house.time.passed(), Duration::ZERO);
     let restarted = house.gate(rules());
     assert_eq!(shut(&house, &restarted, Family::TRACKS).await, expected);
-    assert!(matches!(
-        restarted.may_send(Family::ME),
-        Err(Shut::Deferred(_))
-    ));
+    assert!(matches!(restarted.may_send(Family::ME), Err(Shut::Deferred(_))));
 }
 
 #[tokio::test]
@@ -255,18 +215,13 @@ async fn more_than_an_hour_of_waits_ends_the_run() {
     let house = House::new();
     let gate = house.gate(rules());
     for _ in 0..6 {
-        gate.refuse(Family::ALBUMS, refused(Reach::Client, 600), true)
-            .unwrap();
+        gate.refuse(Family::ALBUMS, refused(Reach::Client, 600), true).unwrap();
         house.time.drive(house.send(&gate, 1)).await;
     }
-    gate.refuse(Family::ALBUMS, refused(Reach::Client, 60), true)
-        .unwrap();
+    gate.refuse(Family::ALBUMS, refused(Reach::Client, 60), true).unwrap();
     let (why, _, wait) = shut(&house, &gate, Family::ALBUMS).await;
     assert_eq!((why, wait), (Why::RateLimit, 60));
-    house
-        .time
-        .drive(house.time.sleep(Duration::from_secs(120)))
-        .await;
+    house.time.drive(house.time.sleep(Duration::from_secs(120))).await;
     let (why, ..) = shut(&house, &gate, Family::TRACKS).await;
     assert_eq!(why, Why::RateLimit, "it stays over, whatever the time");
 }
@@ -275,13 +230,11 @@ async fn more_than_an_hour_of_waits_ends_the_run() {
 async fn a_spent_family_leaves_the_others_and_a_second_one_parks_the_account() {
     let house = House::new();
     let gate = house.gate(rules());
-    gate.refuse(Family::SHOW_EPISODES, refused(Reach::Family, 50_000), true)
-        .unwrap();
+    gate.refuse(Family::SHOW_EPISODES, refused(Reach::Family, 50_000), true).unwrap();
     let family = (Why::Quota, Reach::Family, 50_000);
     assert_eq!(shut(&house, &gate, Family::SHOW_EPISODES).await, family);
     house.time.drive(house.send(&gate, 1)).await;
-    gate.refuse(Family::ARTISTS, refused(Reach::Family, 60_000), true)
-        .unwrap();
+    gate.refuse(Family::ARTISTS, refused(Reach::Family, 60_000), true).unwrap();
     let account = (Why::Quota, Reach::Account, 60_000);
     assert_eq!(shut(&house, &gate, Family::TRACKS).await, account);
     let sister = house.gate_of("another app", rules());
@@ -291,13 +244,9 @@ async fn a_spent_family_leaves_the_others_and_a_second_one_parks_the_account() {
 #[tokio::test]
 async fn after_a_long_ban_the_first_minute_goes_at_a_quarter_of_the_pace() {
     let house = House::new();
-    let patient = GateRules {
-        max_wait: Duration::from_secs(3_000),
-        ..rules()
-    };
+    let patient = GateRules { max_wait: Duration::from_secs(3_000), ..rules() };
     let gate = house.gate(patient);
-    gate.refuse(Family::ALBUMS, refused(Reach::Client, 1_200), true)
-        .unwrap();
+    gate.refuse(Family::ALBUMS, refused(Reach::Client, 1_200), true).unwrap();
     let sent = house.time.drive(house.send(&gate, 4)).await;
     assert_eq!(sent, [1_200_000, 1_202_000, 1_204_000, 1_206_000]);
 }
@@ -306,8 +255,7 @@ async fn after_a_long_ban_the_first_minute_goes_at_a_quarter_of_the_pace() {
 async fn a_stop_ends_every_wait_at_once() {
     let house = House::new();
     let gate = house.gate(rules());
-    gate.refuse(Family::ALBUMS, refused(Reach::Client, 300), true)
-        .unwrap();
+    gate.refuse(Family::ALBUMS, refused(Reach::Client, 300), true).unwrap();
     let stop = async {
         house.time.sleep(Duration::from_secs(3)).await;
         gate.stop();
@@ -321,10 +269,7 @@ async fn a_stop_ends_every_wait_at_once() {
 #[tokio::test]
 async fn no_more_calls_than_a_run_may_have() {
     let house = House::new();
-    let gate = house.gate(GateRules {
-        max_calls: Some(3),
-        ..rules()
-    });
+    let gate = house.gate(GateRules { max_calls: Some(3), ..rules() });
     house.time.drive(house.send(&gate, 3)).await;
     let (why, ..) = shut(&house, &gate, Family::ALBUMS).await;
     assert_eq!((why, gate.calls()), (Why::MaxCalls, 3));
@@ -333,10 +278,7 @@ async fn no_more_calls_than_a_run_may_have() {
 #[tokio::test]
 async fn permits_bound_the_calls_in_flight() {
     let house = House::new();
-    let gate = house.gate(GateRules {
-        concurrency: 1,
-        ..rules()
-    });
+    let gate = house.gate(GateRules { concurrency: 1, ..rules() });
     let first = house.time.drive(gate.enter(Family::ALBUMS)).await.unwrap();
     let wait = house.time.sleep(Duration::from_secs(60));
     let second = async {

@@ -5,36 +5,23 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use cratedigger::state::{
-    AppClass, Ask, Ceilings, Held, Identity, Learned, Moment, Pace, Reach, Reason, Refused, Spent,
-    State, Turn,
+    AppClass, Ask, Ceilings, Held, Identity, Learned, Moment, Pace, Reach, Reason, Refused, Spent, State, Turn,
 };
 use tempfile::TempDir;
 
 use crate::gate::open;
 use crate::made_up_time::noon;
 
-const PACE: Pace = Pace {
-    interval: Duration::ZERO,
-    burst: 1,
-};
+const PACE: Pace = Pace { interval: Duration::ZERO, burst: 1 };
 const HOUR: i64 = 3_600_000;
 
 fn ceilings(per_day: u32, per_family: u32, reserve: f64) -> Ceilings {
-    Ceilings {
-        per_day: Some(per_day),
-        per_family: Some(per_family),
-        reserve,
-    }
+    Ceilings { per_day: Some(per_day), per_family: Some(per_family), reserve }
 }
 
 fn take(state: &State, family: &str, ceilings: Ceilings, now: Moment) -> Result<(), Spent> {
     let who = Identity::new("app", "account");
-    let ask = Ask {
-        who: &who,
-        family,
-        pace: PACE,
-        ceilings,
-    };
+    let ask = Ask { who: &who, family, pace: PACE, ceilings };
     match state.take_turn(&ask, now).unwrap() {
         Turn::Slot { .. } => Ok(()),
         Turn::Held(Held::Spent(spent)) => Err(spent),
@@ -79,24 +66,13 @@ fn calls_of_other_processes_and_other_apps_of_the_account_count() {
     take(&one, "albums", limit, noon()).unwrap();
     take(&other, "albums", limit, noon()).unwrap();
     let sister = Identity::new("another app", "account");
-    let ask = Ask {
-        who: &sister,
-        family: "albums",
-        pace: PACE,
-        ceilings: limit,
-    };
-    assert!(matches!(
-        one.take_turn(&ask, noon()).unwrap(),
-        Turn::Slot { .. }
-    ));
+    let ask = Ask { who: &sister, family: "albums", pace: PACE, ceilings: limit };
+    assert!(matches!(one.take_turn(&ask, noon()).unwrap(), Turn::Slot { .. }));
     take(&one, "albums", limit, noon()).unwrap();
     assert_eq!(take(&other, "albums", limit, noon()).unwrap_err().used, 4);
     drop((one, other));
     let restarted = open(&folder);
-    assert_eq!(
-        take(&restarted, "albums", limit, noon()).unwrap_err().used,
-        4
-    );
+    assert_eq!(take(&restarted, "albums", limit, noon()).unwrap_err().used, 4);
 }
 
 #[test]
@@ -105,12 +81,7 @@ fn a_cancelled_call_does_not_count() {
     let state = open(&folder);
     let who = Identity::new("app", "account");
     let limit = ceilings(1, 1, 0.0);
-    let ask = Ask {
-        who: &who,
-        family: "albums",
-        pace: PACE,
-        ceilings: limit,
-    };
+    let ask = Ask { who: &who, family: "albums", pace: PACE, ceilings: limit };
     let Turn::Slot { call, .. } = state.take_turn(&ask, noon()).unwrap() else {
         panic!("free");
     };
@@ -157,11 +128,7 @@ fn after_a_reboot_with_a_clock_that_is_behind_the_future_counts_as_now() {
     let state = open(&folder);
     let limit = ceilings(1, 1, 0.0);
     take(&state, "albums", limit, noon()).unwrap();
-    let rebooted = Moment {
-        wall: noon().wall - TimeDelta::days(365),
-        steady_ms: 5_000,
-        boot: Some(2),
-    };
+    let rebooted = Moment { wall: noon().wall - TimeDelta::days(365), steady_ms: 5_000, boot: Some(2) };
     let spent = take(&state, "albums", limit, rebooted).unwrap_err();
     assert_eq!(spent.free_at, rebooted.wall + TimeDelta::hours(24));
 }
@@ -172,10 +139,7 @@ fn a_container_that_counts_its_uptime_anew_is_no_step_of_the_clock() {
     let state = open(&folder);
     let limit = ceilings(1, 1, 0.0);
     take(&state, "albums", limit, noon()).unwrap();
-    let restarted = Moment {
-        steady_ms: 10,
-        ..noon().plus_ms(HOUR)
-    };
+    let restarted = Moment { steady_ms: 10, ..noon().plus_ms(HOUR) };
     let spent = take(&state, "albums", limit, restarted).unwrap_err();
     assert_eq!(spent.free_at, noon().wall + TimeDelta::hours(24));
 }
@@ -227,10 +191,7 @@ fn a_refusal_teaches_a_ceiling_that_rises_slowly_and_never_above_the_setting() {
         found.map(|it| (it.ceiling, it.used))
     };
     assert_eq!(ceiling(unlimited, 0), Some((Some(600), 601)));
-    assert_eq!(
-        ceiling(ceilings(1_000, 500, 0.0), 0),
-        Some((Some(500), 601))
-    );
+    assert_eq!(ceiling(ceilings(1_000, 500, 0.0), 0), Some((Some(500), 601)));
     let day_later = noon().plus_ms(24 * HOUR + 1);
     for _ in 0..630 {
         take(&state, "albums", unlimited, day_later).unwrap();
@@ -249,25 +210,12 @@ fn usage_shows_what_is_used_left_refused_and_when_calls_become_free() {
         let family = if call < 7 { "albums" } else { "tracks" };
         take(&state, family, limit, noon().plus_ms(call)).unwrap();
     }
-    refuse(
-        &state,
-        Reach::Family,
-        Reason::Quota,
-        2,
-        noon().plus_ms(HOUR),
-    );
+    refuse(&state, Reach::Family, Reason::Quota, 2, noon().plus_ms(HOUR));
     let usage = state.usage(&who, limit, noon().plus_ms(HOUR)).unwrap();
     assert_eq!((usage.account.used, usage.account.left), (10, Some(80)));
-    let families: Vec<_> = usage
-        .families
-        .iter()
-        .map(|it| (it.family.as_str(), it.used))
-        .collect();
+    let families: Vec<_> = usage.families.iter().map(|it| (it.family.as_str(), it.used)).collect();
     assert_eq!(families, [("albums", 7), ("tracks", 3)]);
-    assert_eq!(
-        usage.account.next_free_at,
-        Some(noon().wall + TimeDelta::hours(24))
-    );
+    assert_eq!(usage.account.next_free_at, Some(noon().wall + TimeDelta::hours(24)));
     assert_eq!(usage.cool_downs.len(), 1);
     assert_eq!(usage.cool_downs[0].family, "albums");
     assert!(usage.refusals[0].evidence.contains("QUOTA_EXCEEDED"));
@@ -283,9 +231,7 @@ fn old_calls_are_pruned() {
         take(&state, "albums", Ceilings::default(), now).unwrap();
     }
     let db = rusqlite::Connection::open(state.database()).unwrap();
-    let rows: i64 = db
-        .query_row("SELECT count(*) FROM calls", (), |row| row.get(0))
-        .unwrap();
+    let rows: i64 = db.query_row("SELECT count(*) FROM calls", (), |row| row.get(0)).unwrap();
     assert!(rows < 2_000, "{rows} rows for three days of 288");
 }
 
@@ -296,21 +242,14 @@ fn what_is_learned_survives_a_restart_and_belongs_to_one_client_id() {
     {
         let learned = Learned::of(&open(&folder), &who);
         assert_eq!(learned.app_class().unwrap(), None);
-        learned
-            .learn_class(AppClass::Development, "403 on /markets", noon())
-            .unwrap();
-        learned
-            .set("page_size.playlist_items", "50", "400", noon())
-            .unwrap();
+        learned.learn_class(AppClass::Development, "403 on /markets", noon()).unwrap();
+        learned.set("page_size.playlist_items", "50", "400", noon()).unwrap();
     }
     let state: Arc<State> = open(&folder);
     let learned = Learned::of(&state, &who);
     assert_eq!(learned.app_class().unwrap(), Some(AppClass::Development));
     let fact = learned.fact("app_class").unwrap().unwrap();
-    assert_eq!(
-        (fact.evidence.as_str(), fact.learned_at),
-        ("403 on /markets", noon().wall)
-    );
+    assert_eq!((fact.evidence.as_str(), fact.learned_at), ("403 on /markets", noon().wall));
     let other = Learned::of(&state, &Identity::new("another app", "account"));
     assert_eq!(other.all().unwrap(), []);
     assert_eq!(learned.forget("page_size.").unwrap(), 1);

@@ -21,19 +21,12 @@ struct Inner {
 
 pub fn noon() -> Moment {
     let wall: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().unwrap();
-    Moment {
-        wall,
-        steady_ms: 1_000_000,
-        boot: Some(1),
-    }
+    Moment { wall, steady_ms: 1_000_000, boot: Some(1) }
 }
 
 impl MadeUpTime {
     pub fn new() -> Arc<MadeUpTime> {
-        Arc::new(MadeUpTime(Mutex::new(Inner {
-            now: noon(),
-            sleepers: Vec::new(),
-        })))
+        Arc::new(MadeUpTime(Mutex::new(Inner { now: noon(), sleepers: Vec::new() })))
     }
 
     /// Real time since the test began.

@@ -8,22 +8,10 @@ use cratedigger::http::retry_after::{RetryAfter, read};
 use cratedigger::state::{Reach, Reason};
 use proptest::prelude::*;
 
-const FIRST: Tried = Tried {
-    attempt: 1,
-    renewed: false,
-    budget: true,
-    unsaid: 0,
-    refused: 0,
-    jitter: 0.5,
-};
+const FIRST: Tried = Tried { attempt: 1, renewed: false, budget: true, unsaid: 0, refused: 0, jitter: 0.5 };
 
 fn answered(status: u16, retry_after: RetryAfter) -> Outcome {
-    Outcome::Answered {
-        status,
-        retry_after,
-        quota: false,
-        conditional: false,
-    }
+    Outcome::Answered { status, retry_after, quota: false, conditional: false }
 }
 
 fn word(verdict: Verdict) -> &'static str {
@@ -40,11 +28,7 @@ fn word(verdict: Verdict) -> &'static str {
 fn every_status_has_its_verdict() {
     let mut runs: Vec<(u16, u16, &str)> = Vec::new();
     for status in 100..=599 {
-        let verdict = word(decide(
-            answered(status, RetryAfter::Nothing),
-            &FIRST,
-            &Rules::default(),
-        ));
+        let verdict = word(decide(answered(status, RetryAfter::Nothing), &FIRST, &Rules::default()));
         match runs.last_mut() {
             Some((_, last, same)) if *same == verdict => *last = status,
             _ => runs.push((status, status, verdict)),
@@ -73,73 +57,37 @@ fn every_status_has_its_verdict() {
 
 #[test]
 fn a_304_is_an_answer_only_to_a_conditional_request() {
-    let outcome = |conditional| Outcome::Answered {
-        status: 304,
-        retry_after: RetryAfter::Nothing,
-        quota: false,
-        conditional,
-    };
+    let outcome =
+        |conditional| Outcome::Answered { status: 304, retry_after: RetryAfter::Nothing, quota: false, conditional };
     let rules = Rules::default();
     assert_eq!(decide(outcome(true), &FIRST, &rules), Verdict::Done);
-    assert_eq!(
-        decide(outcome(false), &FIRST, &rules),
-        Verdict::GiveUp(GiveUp::Final)
-    );
+    assert_eq!(decide(outcome(false), &FIRST, &rules), Verdict::GiveUp(GiveUp::Final));
 }
 
 #[test]
 fn a_second_401_with_a_new_token_is_final() {
-    let tried = Tried {
-        renewed: true,
-        ..FIRST
-    };
-    let verdict = decide(
-        answered(401, RetryAfter::Nothing),
-        &tried,
-        &Rules::default(),
-    );
+    let tried = Tried { renewed: true, ..FIRST };
+    let verdict = decide(answered(401, RetryAfter::Nothing), &tried, &Rules::default());
     assert_eq!(verdict, Verdict::GiveUp(GiveUp::Unauthorized));
 }
 
 #[test]
 fn failures_are_retried_four_times_with_pauses_that_double() {
-    for outcome in [
-        Outcome::Lost,
-        Outcome::Unusable,
-        answered(502, RetryAfter::Nothing),
-    ] {
+    for outcome in [Outcome::Lost, Outcome::Unusable, answered(502, RetryAfter::Nothing)] {
         let pauses: Vec<Verdict> = (1..=5)
             .map(|attempt| {
-                let tried = Tried {
-                    attempt,
-                    jitter: 1.0,
-                    ..FIRST
-                };
+                let tried = Tried { attempt, jitter: 1.0, ..FIRST };
                 decide(outcome, &tried, &Rules::default())
             })
             .collect();
-        let again = |ms| Verdict::Again {
-            after: Duration::from_millis(ms),
-        };
-        assert_eq!(
-            pauses,
-            [
-                again(500),
-                again(1_000),
-                again(2_000),
-                again(4_000),
-                Verdict::GiveUp(GiveUp::Attempts)
-            ]
-        );
+        let again = |ms| Verdict::Again { after: Duration::from_millis(ms) };
+        assert_eq!(pauses, [again(500), again(1_000), again(2_000), again(4_000), Verdict::GiveUp(GiveUp::Attempts)]);
     }
 }
 
 #[test]
 fn without_retry_budget_nothing_is_retried() {
-    let tried = Tried {
-        budget: false,
-        ..FIRST
-    };
+    let tried = Tried { budget: false, ..FIRST };
     let verdict = decide(Outcome::Lost, &tried, &Rules::default());
     assert_eq!(verdict, Verdict::GiveUp(GiveUp::Budget));
 }
@@ -151,18 +99,9 @@ fn a_certificate_is_never_tried_twice() {
 }
 
 fn parked(outcome: Outcome, unsaid: u32, refused: u32) -> (Reach, u64, Reason) {
-    let tried = Tried {
-        unsaid,
-        refused,
-        jitter: 0.0,
-        ..FIRST
-    };
+    let tried = Tried { unsaid, refused, jitter: 0.0, ..FIRST };
     match decide(outcome, &tried, &Rules::default()) {
-        Verdict::Park {
-            reach,
-            wait,
-            reason,
-        } => (reach, wait.as_secs(), reason),
+        Verdict::Park { reach, wait, reason } => (reach, wait.as_secs(), reason),
         other => panic!("not parked but {other:?}"),
     }
 }
@@ -175,12 +114,7 @@ fn a_refusal_holds_back_what_it_is_about() {
     assert_eq!(limited(503, wait), (Reach::Client, 7, Reason::RateLimit));
     let day = (Reach::Client, 86_400, Reason::RateLimit);
     assert_eq!(limited(429, RetryAfter::Absurd), day);
-    let quota = |retry_after| Outcome::Answered {
-        status: 429,
-        retry_after,
-        quota: true,
-        conditional: false,
-    };
+    let quota = |retry_after| Outcome::Answered { status: 429, retry_after, quota: true, conditional: false };
     let family = |secs| (Reach::Family, secs, Reason::Quota);
     assert_eq!(parked(quota(wait), 0, 0), family(7));
     assert_eq!(parked(quota(RetryAfter::Nothing), 0, 0), family(86_400));

@@ -16,41 +16,21 @@ pub(crate) struct Visit {
 
 pub(crate) async fn visit(options: Options) -> Visit {
     let sandbox = sandbox::start(options).await.unwrap();
-    let client = Client::builder()
-        .no_proxy()
-        .retry(reqwest::retry::never())
-        .build()
-        .unwrap();
-    let mut visit = Visit {
-        sandbox,
-        client,
-        token: String::new(),
-    };
-    let (status, body) = visit
-        .ask_token(
-            "sandbox-client",
-            "sandbox-secret",
-            &[("grant_type", "client_credentials")],
-        )
-        .await;
+    let client = Client::builder().no_proxy().retry(reqwest::retry::never()).build().unwrap();
+    let mut visit = Visit { sandbox, client, token: String::new() };
+    let (status, body) =
+        visit.ask_token("sandbox-client", "sandbox-secret", &[("grant_type", "client_credentials")]).await;
     assert_eq!(status, 200, "{body}");
     visit.token = body["access_token"].as_str().unwrap().to_owned();
     visit
 }
 
 pub(crate) fn extended() -> Options {
-    Options {
-        mode: Mode::Extended,
-        tracks: 300,
-        ..Options::default()
-    }
+    Options { mode: Mode::Extended, tracks: 300, ..Options::default() }
 }
 
 pub(crate) fn development() -> Options {
-    Options {
-        tracks: 300,
-        ..Options::default()
-    }
+    Options { tracks: 300, ..Options::default() }
 }
 
 pub(crate) async fn json_of(response: reqwest::Response) -> Value {
@@ -58,18 +38,9 @@ pub(crate) async fn json_of(response: reqwest::Response) -> Value {
 }
 
 impl Visit {
-    pub(crate) async fn ask_token(
-        &self,
-        id: &str,
-        secret: &str,
-        form: &[(&str, &str)],
-    ) -> (u16, Value) {
+    pub(crate) async fn ask_token(&self, id: &str, secret: &str, form: &[(&str, &str)]) -> (u16, Value) {
         let url = format!("{}/api/token", self.sandbox.accounts_url());
-        let request = self
-            .client
-            .post(url)
-            .basic_auth(id, Some(secret))
-            .form(form);
+        let request = self.client.post(url).basic_auth(id, Some(secret)).form(form);
         let response = request.send().await.unwrap();
         (response.status().as_u16(), json_of(response).await)
     }
@@ -89,11 +60,7 @@ impl Visit {
     }
 
     pub(crate) async fn send(&self, path: &str) -> reqwest::Result<reqwest::Response> {
-        let url = if path.starts_with("http") {
-            path.to_owned()
-        } else {
-            format!("{}{path}", self.sandbox.api_url())
-        };
+        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.sandbox.api_url()) };
         self.client.get(url).bearer_auth(&self.token).send().await
     }
 
@@ -104,10 +71,7 @@ impl Visit {
         while let Some(path) = next {
             let page = self.ok(&path).await;
             let here = page["items"].as_array().unwrap().clone();
-            next = page["next"]
-                .as_str()
-                .map(str::to_owned)
-                .filter(|_| !here.is_empty());
+            next = page["next"].as_str().map(str::to_owned).filter(|_| !here.is_empty());
             items.extend(here);
         }
         items
@@ -118,97 +82,50 @@ impl Visit {
 async fn a_token_is_given_for_the_right_credentials_only() {
     let visit = visit(development()).await;
     let grant = [("grant_type", "client_credentials")];
-    let (status, body) = visit
-        .ask_token("sandbox-client", "sandbox-secret", &grant)
-        .await;
+    let (status, body) = visit.ask_token("sandbox-client", "sandbox-secret", &grant).await;
     assert_eq!(status, 200);
     assert_eq!(body["token_type"], "Bearer");
     assert_eq!(body["expires_in"], 3600);
     assert!(body.get("refresh_token").is_none() && body.get("scope").is_none());
     let (status, body) = visit.ask_token("sandbox-client", "wrong", &grant).await;
     assert_eq!(status, 400);
-    assert_eq!(
-        body,
-        json!({"error": "invalid_client", "error_description": "Invalid client secret"})
-    );
+    assert_eq!(body, json!({"error": "invalid_client", "error_description": "Invalid client secret"}));
     let (status, body) = visit.ask_token("nobody", "sandbox-secret", &grant).await;
     assert_eq!((status, &body["error"]), (400, &json!("invalid_client")));
-    let (status, body) = visit
-        .ask_token(
-            "sandbox-client",
-            "sandbox-secret",
-            &[("grant_type", "password")],
-        )
-        .await;
-    assert_eq!(
-        (status, &body["error"]),
-        (400, &json!("unsupported_grant_type"))
-    );
+    let (status, body) = visit.ask_token("sandbox-client", "sandbox-secret", &[("grant_type", "password")]).await;
+    assert_eq!((status, &body["error"]), (400, &json!("unsupported_grant_type")));
 }
 
 #[tokio::test]
 async fn a_token_that_is_missing_unknown_or_too_old_gets_401_in_spotifys_words() {
-    let mut visit = visit(Options {
-        token_ttl_secs: 60,
-        ..development()
-    })
-    .await;
+    let mut visit = visit(Options { token_ttl_secs: 60, ..development() }).await;
     let path = format!("/tracks/{}", known::PLAIN_TRACK);
     visit.ok(&path).await;
     visit.sandbox.advance(Duration::from_secs(61));
     let expired = json!({"error": {"status": 401, "message": "The access token expired"}});
     assert_eq!(visit.get(&path).await, (401, expired));
     visit.token = "BQmadeup".to_owned();
-    assert_eq!(
-        visit.get(&path).await.1["error"]["message"],
-        "Invalid access token"
-    );
+    assert_eq!(visit.get(&path).await.1["error"]["message"], "Invalid access token");
     let url = format!("{}{path}", visit.sandbox.api_url());
     let body = json_of(visit.client.get(url).send().await.unwrap()).await;
-    assert_eq!(
-        body,
-        json!({"error": {"status": 401, "message": "No token provided"}})
-    );
+    assert_eq!(body, json!({"error": {"status": 401, "message": "No token provided"}}));
 }
 
 #[tokio::test]
 async fn limits_answer_429_and_free_themselves_as_time_passes() {
-    let visit = visit(Options {
-        rate_limit: Some(2),
-        calls_per_family_per_day: Some(3),
-        ..development()
-    })
-    .await;
+    let visit = visit(Options { rate_limit: Some(2), calls_per_family_per_day: Some(3), ..development() }).await;
     let path = format!("/tracks/{}", known::PLAIN_TRACK);
     visit.ok(&path).await;
     visit.ok(&path).await;
     let refused = visit.send(&path).await.unwrap();
     assert_eq!(refused.status(), 429);
-    assert!(
-        (29..=30).contains(
-            &refused.headers()["retry-after"]
-                .to_str()
-                .unwrap()
-                .parse()
-                .unwrap()
-        )
-    );
+    assert!((29..=30).contains(&refused.headers()["retry-after"].to_str().unwrap().parse().unwrap()));
     let body = json_of(refused).await;
-    assert_eq!(
-        body,
-        json!({"error": {"status": 429, "message": "API rate limit exceeded"}})
-    );
+    assert_eq!(body, json!({"error": {"status": 429, "message": "API rate limit exceeded"}}));
     visit.sandbox.advance(Duration::from_secs(30));
     visit.ok(&path).await;
     let refused = visit.send(&path).await.unwrap();
-    assert!(
-        refused.headers()["retry-after"]
-            .to_str()
-            .unwrap()
-            .parse::<u64>()
-            .unwrap()
-            > 80_000
-    );
+    assert!(refused.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() > 80_000);
     let body = json_of(refused).await;
     assert_eq!(body["error"]["reason"], "QUOTA_EXCEEDED");
     visit.sandbox.allow(Allowance::default());
@@ -218,19 +135,10 @@ async fn limits_answer_429_and_free_themselves_as_time_passes() {
 #[tokio::test]
 async fn the_same_seed_gives_the_same_answers_and_another_seed_others() {
     let (one, two) = (visit(extended()).await, visit(extended()).await);
-    let other = visit(Options {
-        seed: 2,
-        ..extended()
-    })
-    .await;
+    let other = visit(Options { seed: 2, ..extended() }).await;
     let port = |visit: &Visit, text: String| text.replace(&visit.sandbox.accounts_url(), "");
     let path = format!("/playlists/{}/items?limit=50", known::HOME_PLAYLIST);
-    let text = async |visit: &Visit| {
-        port(
-            visit,
-            visit.send(&path).await.unwrap().text().await.unwrap(),
-        )
-    };
+    let text = async |visit: &Visit| port(visit, visit.send(&path).await.unwrap().text().await.unwrap());
     assert_eq!(text(&one).await, text(&two).await);
     assert_ne!(text(&one).await, text(&other).await);
 }
@@ -238,36 +146,16 @@ async fn the_same_seed_gives_the_same_answers_and_another_seed_others() {
 #[tokio::test]
 async fn the_log_holds_every_call_and_no_token() {
     let visit = visit(development()).await;
-    visit
-        .ok(&format!("/albums/{}?market=DE", known::LONG_ALBUM))
-        .await;
+    visit.ok(&format!("/albums/{}?market=DE", known::LONG_ALBUM)).await;
     let log = visit.sandbox.log();
     assert_eq!(log.len(), 2);
     assert_eq!(log[0].grant_type.as_deref(), Some("client_credentials"));
-    assert_eq!(
-        (log[1].family.as_str(), log[1].status, log[1].bearer),
-        ("/albums/{id}", 200, true)
-    );
+    assert_eq!((log[1].family.as_str(), log[1].status, log[1].bearer), ("/albums/{id}", 200, true));
     assert_eq!(log[1].on_behalf_of.as_deref(), Some("app"));
     let url = format!("{}/_sandbox/log", visit.sandbox.accounts_url());
-    let text = visit
-        .client
-        .get(url)
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
+    let text = visit.client.get(url).send().await.unwrap().text().await.unwrap();
     assert!(!text.contains(&visit.token) && !text.contains("sandbox-secret"));
-    assert_eq!(
-        serde_json::from_str::<Value>(&text)
-            .unwrap()
-            .as_array()
-            .unwrap()
-            .len(),
-        2
-    );
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap().as_array().unwrap().len(), 2);
     visit.sandbox.clear_log();
     assert!(visit.sandbox.log().is_empty());
 }
@@ -281,85 +169,37 @@ async fn the_controls_work_over_http_too() {
         request.send().await.unwrap().status().as_u16()
     };
     let list = known::HOME_PLAYLIST;
+    assert_eq!(post("/edit", json!({"do": "rename", "playlist": list, "name": "Changed"})).await, 204);
+    assert_eq!(visit.ok(&format!("/playlists/{list}")).await["name"], "Changed");
+    assert_eq!(post("/edit", json!({"do": "rename", "playlist": "x", "name": ""})).await, 404);
     assert_eq!(
-        post(
-            "/edit",
-            json!({"do": "rename", "playlist": list, "name": "Changed"})
-        )
-        .await,
-        204
-    );
-    assert_eq!(
-        visit.ok(&format!("/playlists/{list}")).await["name"],
-        "Changed"
-    );
-    assert_eq!(
-        post(
-            "/edit",
-            json!({"do": "rename", "playlist": "x", "name": ""})
-        )
-        .await,
-        404
-    );
-    assert_eq!(
-        post(
-            "/faults",
-            json!({"path": "/v1/*", "times": 1, "action": {"do": "status", "code": 502}})
-        )
-        .await,
+        post("/faults", json!({"path": "/v1/*", "times": 1, "action": {"do": "status", "code": 502}})).await,
         204
     );
     assert_eq!(visit.get("/markets").await.0, 502);
     assert_eq!(visit.get("/markets").await.0, 200);
-    assert_eq!(
-        post("/faults", json!({"action": {"do": "explode"}})).await,
-        400
-    );
+    assert_eq!(post("/faults", json!({"action": {"do": "explode"}})).await, 400);
     assert_eq!(post("/advance", json!({"seconds": 3601})).await, 204);
     assert_eq!(visit.get("/markets").await.0, 401);
-    let truth = json_of(
-        visit
-            .client
-            .get(url(&format!("/truth/playlists/{list}")))
-            .send()
-            .await
-            .unwrap(),
-    )
-    .await;
+    let truth = json_of(visit.client.get(url(&format!("/truth/playlists/{list}"))).send().await.unwrap()).await;
     assert_eq!(truth["rows"].as_array().unwrap().len(), 120);
     let ids = json_of(visit.client.get(url("/ids")).send().await.unwrap()).await;
     assert_eq!(ids["tracks"][0], known::PLAIN_TRACK);
     let overview = url("");
-    let Visit {
-        sandbox, client, ..
-    } = visit;
+    let Visit { sandbox, client, .. } = visit;
     sandbox.shutdown().await;
-    assert!(
-        client.get(overview).send().await.is_err(),
-        "nobody is there any more"
-    );
+    assert!(client.get(overview).send().await.is_err(), "nobody is there any more");
 }
 
 #[tokio::test]
 async fn answers_are_packed_for_readers_that_can_unpack_them() {
-    let visit = visit(Options {
-        gzip: true,
-        ..extended()
-    })
-    .await;
+    let visit = visit(Options { gzip: true, ..extended() }).await;
     let url = format!("{}/markets", visit.sandbox.api_url());
     let plain = Client::builder().no_proxy().no_gzip().build().unwrap();
-    let ask = |client: &Client| {
-        client
-            .get(&url)
-            .bearer_auth(&visit.token)
-            .header("accept-encoding", "gzip")
-            .send()
-    };
+    let ask = |client: &Client| client.get(&url).bearer_auth(&visit.token).header("accept-encoding", "gzip").send();
     let packed = ask(&plain).await.unwrap();
     assert_eq!(packed.headers()["content-encoding"], "gzip");
     let bytes = packed.bytes().await.unwrap();
-    let unpacked: Value =
-        serde_json::from_reader(flate2::read::GzDecoder::new(&bytes[..])).unwrap();
+    let unpacked: Value = serde_json::from_reader(flate2::read::GzDecoder::new(&bytes[..])).unwrap();
     assert_eq!(unpacked, visit.ok("/markets").await);
 }

@@ -17,10 +17,7 @@ const SCOPES: &[&str] = &[
 ];
 
 fn example(name: &str) -> Value {
-    let path = format!(
-        "{}/tests/fixtures/sandbox/{name}.json",
-        env!("CARGO_MANIFEST_DIR")
-    );
+    let path = format!("{}/tests/fixtures/sandbox/{name}.json", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
@@ -31,9 +28,7 @@ fn differences(path: &str, example: &Value, answer: &Value) -> Vec<String> {
         (Value::Object(wanted), Value::Object(got)) => {
             let missing = wanted.keys().filter(|key| !got.contains_key(*key));
             let extra = got.keys().filter(|key| !wanted.contains_key(*key));
-            let mut found: Vec<String> = missing
-                .map(|key| format!("{path}.{key} is missing"))
-                .collect();
+            let mut found: Vec<String> = missing.map(|key| format!("{path}.{key} is missing")).collect();
             found.extend(extra.map(|key| format!("{path}.{key} is not documented")));
             for (key, value) in wanted {
                 if let Some(other) = got.get(key) {
@@ -53,16 +48,8 @@ fn differences(path: &str, example: &Value, answer: &Value) -> Vec<String> {
 }
 
 async fn user(mode: Mode) -> Visit {
-    let mut visit = visit(Options {
-        mode,
-        tracks: 200,
-        ..Options::default()
-    })
-    .await;
-    visit.token = visit
-        .sandbox
-        .sign_in(known::HOME, SCOPES, true)
-        .access_token;
+    let mut visit = visit(Options { mode, tracks: 200, ..Options::default() }).await;
+    visit.token = visit.sandbox.sign_in(known::HOME, SCOPES, true).access_token;
     visit
 }
 
@@ -73,72 +60,29 @@ async fn every_answer_has_the_keys_and_types_of_its_example() {
         (
             Mode::Extended,
             vec![
-                (
-                    "track.extended",
-                    format!("/tracks/{}", known::PLAIN_TRACK),
-                    "",
-                ),
-                (
-                    "album.extended",
-                    format!("/albums/{}", known::LONG_ALBUM),
-                    "",
-                ),
-                (
-                    "artist.extended",
-                    format!("/artists/{}", known::BUSY_ARTIST),
-                    "",
-                ),
-                (
-                    "playlist.extended",
-                    format!("/playlists/{}", known::HOME_PLAYLIST),
-                    "",
-                ),
+                ("track.extended", format!("/tracks/{}", known::PLAIN_TRACK), ""),
+                ("album.extended", format!("/albums/{}", known::LONG_ALBUM), ""),
+                ("artist.extended", format!("/artists/{}", known::BUSY_ARTIST), ""),
+                ("playlist.extended", format!("/playlists/{}", known::HOME_PLAYLIST), ""),
                 ("show.extended", shows, "/shows/0"),
-                (
-                    "episode.extended",
-                    format!("/episodes/{}", known::EPISODE),
-                    "",
-                ),
+                ("episode.extended", format!("/episodes/{}", known::EPISODE), ""),
                 ("me.extended", "/me".to_owned(), ""),
             ],
         ),
         (
             Mode::Development,
             vec![
+                ("track.development", format!("/tracks/{}", known::PLAIN_TRACK), ""),
+                ("artist.development", format!("/artists/{}", known::BUSY_ARTIST), ""),
+                ("playlist.development", format!("/playlists/{}", known::HOME_PLAYLIST), ""),
                 (
                     "track.development",
-                    format!("/tracks/{}", known::PLAIN_TRACK),
-                    "",
-                ),
-                (
-                    "artist.development",
-                    format!("/artists/{}", known::BUSY_ARTIST),
-                    "",
-                ),
-                (
-                    "playlist.development",
-                    format!("/playlists/{}", known::HOME_PLAYLIST),
-                    "",
-                ),
-                (
-                    "track.development",
-                    format!(
-                        "/playlists/{}/items?fields=items(item(!episode,!track))",
-                        known::HOME_PLAYLIST
-                    ),
+                    format!("/playlists/{}/items?fields=items(item(!episode,!track))", known::HOME_PLAYLIST),
                     "/items/0/item",
                 ),
-                (
-                    "chapter.development",
-                    format!("/chapters/{}", known::CHAPTER),
-                    "",
-                ),
+                ("chapter.development", format!("/chapters/{}", known::CHAPTER), ""),
                 ("me.development", "/me".to_owned(), ""),
-                (
-                    "recently_played",
-                    "/me/player/recently-played".to_owned(),
-                    "",
-                ),
+                ("recently_played", "/me/player/recently-played".to_owned(), ""),
                 ("following", "/me/following?type=artist".to_owned(), ""),
             ],
         ),
@@ -147,11 +91,7 @@ async fn every_answer_has_the_keys_and_types_of_its_example() {
         for (name, path, pointer) in cases {
             let answer = visit.ok(&path).await;
             let part = answer.pointer(pointer).unwrap();
-            assert_eq!(
-                differences("", &example(name), part),
-                [""; 0],
-                "{name}: {path}"
-            );
+            assert_eq!(differences("", &example(name), part), [""; 0], "{name}: {path}");
         }
         let (_, error) = visit.get("/tracks/0000000000000000000000").await;
         assert_eq!(error, example("error"));
@@ -162,29 +102,15 @@ async fn every_answer_has_the_keys_and_types_of_its_example() {
 async fn the_app_token_has_the_keys_of_its_example() {
     let visit = visit(Options::default()).await;
     let form = [("grant_type", "client_credentials")];
-    let (_, token) = visit
-        .ask_token("sandbox-client", "sandbox-secret", &form)
-        .await;
+    let (_, token) = visit.ask_token("sandbox-client", "sandbox-secret", &form).await;
     assert_eq!(differences("", &example("token"), &token), [""; 0]);
 }
 
 #[test]
 fn a_difference_in_keys_or_types_is_found() {
     let differ = |a: Value, b: Value| differences("", &a, &b).len();
-    assert_eq!(
-        differ(serde_json::json!({"a": 1}), serde_json::json!({"a": 2})),
-        0
-    );
-    assert_eq!(
-        differ(serde_json::json!({"a": 1}), serde_json::json!({"b": 2})),
-        2
-    );
-    assert_eq!(
-        differ(
-            serde_json::json!({"a": [{"b": 1}]}),
-            serde_json::json!({"a": [{"b": "1"}]})
-        ),
-        1
-    );
+    assert_eq!(differ(serde_json::json!({"a": 1}), serde_json::json!({"a": 2})), 0);
+    assert_eq!(differ(serde_json::json!({"a": 1}), serde_json::json!({"b": 2})), 2);
+    assert_eq!(differ(serde_json::json!({"a": [{"b": 1}]}), serde_json::json!({"a": [{"b": "1"}]})), 1);
     assert_eq!(differ(serde_json::json!(1), serde_json::json!(1.5)), 1);
 }

@@ -17,46 +17,22 @@ fn at(path: &Path) -> StateDir {
 fn the_first_that_is_set_names_the_folder_and_says_so() {
     let env = |pairs: &'static [(&'static str, &'static str)]| {
         move |name: &str| -> Option<OsString> {
-            pairs
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| value.into())
+            pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into())
         }
     };
-    let all: &[_] = &[
-        ("STATE_DIRECTORY", "/var/lib/a:/var/lib/b"),
-        ("XDG_STATE_HOME", "/x"),
-        ("HOME", "/h"),
-    ];
+    let all: &[_] = &[("STATE_DIRECTORY", "/var/lib/a:/var/lib/b"), ("XDG_STATE_HOME", "/x"), ("HOME", "/h")];
     let resolve = |flag: Option<&str>, setting: Option<&str>, pairs| {
-        let dir =
-            StateDir::resolve(flag.map(Path::new), setting.map(Path::new), env(pairs)).unwrap();
+        let dir = StateDir::resolve(flag.map(Path::new), setting.map(Path::new), env(pairs)).unwrap();
         (dir.path().to_owned(), dir.chosen())
     };
     let expect = |path: &str, chosen| (PathBuf::from(path), chosen);
-    assert_eq!(
-        resolve(Some("/f"), Some("/s"), all),
-        expect("/f", Chosen::Flag)
-    );
-    assert_eq!(
-        resolve(None, Some("/s"), all),
-        expect("/s", Chosen::Setting)
-    );
-    assert_eq!(
-        resolve(None, None, all),
-        expect("/var/lib/a", Chosen::StateDirectory)
-    );
-    assert_eq!(
-        resolve(None, None, &all[1..]),
-        expect("/x/cratedigger", Chosen::XdgStateHome)
-    );
+    assert_eq!(resolve(Some("/f"), Some("/s"), all), expect("/f", Chosen::Flag));
+    assert_eq!(resolve(None, Some("/s"), all), expect("/s", Chosen::Setting));
+    assert_eq!(resolve(None, None, all), expect("/var/lib/a", Chosen::StateDirectory));
+    assert_eq!(resolve(None, None, &all[1..]), expect("/x/cratedigger", Chosen::XdgStateHome));
     let home = expect("/h/.local/state/cratedigger", Chosen::Home);
     assert_eq!(resolve(None, None, &all[2..]), home);
-    let odd: &[_] = &[
-        ("STATE_DIRECTORY", ""),
-        ("XDG_STATE_HOME", "relative"),
-        ("HOME", "/h"),
-    ];
+    let odd: &[_] = &[("STATE_DIRECTORY", ""), ("XDG_STATE_HOME", "relative"), ("HOME", "/h")];
     assert_eq!(resolve(None, None, odd), home);
     let nothing = StateDir::resolve(None, None, |_| None);
     assert!(matches!(nothing, Err(StateError::NoFolder)));
@@ -108,11 +84,7 @@ fn files_are_private_under_any_umask() {
         let modes = path.with_extension("modes");
         fs::set_permissions(&modes, Permissions::from_mode(0o600)).unwrap();
         let expected = "id 0600\nstate.db 0600\nstate.db-shm 0600\nstate.db-wal 0600";
-        assert_eq!(
-            fs::read_to_string(&modes).unwrap(),
-            expected,
-            "umask {umask}"
-        );
+        assert_eq!(fs::read_to_string(&modes).unwrap(), expected, "umask {umask}");
     }
 }
 
@@ -126,10 +98,7 @@ fn a_folder_or_file_that_others_may_read_is_refused() {
         let before = fs::metadata(&whole).unwrap().permissions();
         fs::set_permissions(&whole, Permissions::from_mode(mode)).unwrap();
         let error = State::open(at(&path)).unwrap_err();
-        assert!(
-            matches!(error, StateError::TooOpen { .. }),
-            "{name}: {error}"
-        );
+        assert!(matches!(error, StateError::TooOpen { .. }), "{name}: {error}");
         assert!(error.hint().unwrap().starts_with("chmod "));
         fs::set_permissions(&whole, before).unwrap();
     }
@@ -187,17 +156,10 @@ fn a_damaged_foreign_or_newer_database_is_refused_and_left_as_it_was() {
     bytes[4_096..8_192].fill(0x5a);
     fs::write(damaged.join("state.db"), &bytes).unwrap();
     let garbage = make("garbage");
-    fs::write(
-        garbage.join("state.db"),
-        "this is not a database, however you look at it",
-    )
-    .unwrap();
-    for (path, word) in [
-        (newer, "newer"),
-        (foreign, "not a state database"),
-        (damaged, "damaged"),
-        (garbage, "damaged"),
-    ] {
+    fs::write(garbage.join("state.db"), "this is not a database, however you look at it").unwrap();
+    for (path, word) in
+        [(newer, "newer"), (foreign, "not a state database"), (damaged, "damaged"), (garbage, "damaged")]
+    {
         let before = fs::read(path.join("state.db")).unwrap();
         let error = State::open(at(&path)).unwrap_err();
         assert!(error.to_string().contains(word), "{error}");
@@ -212,13 +174,9 @@ fn many_starts_on_an_empty_folder_all_succeed() {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("deep/state");
         let ids: Vec<String> = std::thread::scope(|scope| {
-            let starts: Vec<_> = (0..8)
-                .map(|_| scope.spawn(|| State::open(at(&path)).unwrap().id().to_owned()))
-                .collect();
-            starts
-                .into_iter()
-                .map(|start| start.join().unwrap())
-                .collect()
+            let starts: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| State::open(at(&path)).unwrap().id().to_owned())).collect();
+            starts.into_iter().map(|start| start.join().unwrap()).collect()
         });
         assert!(ids.iter().all(|id| *id == ids[0]));
     }

@@ -18,7 +18,7 @@ use run::Run;
 pub use shut::{Deferred, GateRules, Shut, Why};
 
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -31,7 +31,7 @@ use crate::http::clock::Clock;
 use crate::http::family::Family;
 use crate::http::halt::Halt;
 use crate::http::observer::Observer;
-use crate::state::{Ask, Held, Identity, Pace, Reach, Reason, State, Turn};
+use crate::state::{Ask, Ceilings, Held, Identity, Pace, Reach, Reason, State, Turn};
 
 /// Calls back to back after a pause. 1 to 3: worst case in a window is rate × window + burst.
 const BURST: u32 = 2;
@@ -51,11 +51,35 @@ pub struct Gate {
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
     rules: GateRules,
-    pace: Pace,
-    pacer: Option<Pacer>,
+    rates: RwLock<Arc<Rates>>,
     permits: Semaphore,
     halt: Halt,
     run: Mutex<Run>,
+}
+
+/// How fast and how much: what changes once the class of the app is found out.
+struct Rates {
+    pace: Pace,
+    pacer: Option<Pacer>,
+    ceilings: Ceilings,
+}
+
+impl Rates {
+    fn new(requests_per_second: f64, ceilings: Ceilings, clock: &Arc<dyn Clock>) -> Rates {
+        let interval = if requests_per_second > 0.0 {
+            Duration::try_from_secs_f64(1.0 / requests_per_second).unwrap_or(Duration::ZERO)
+        } else {
+            Duration::ZERO
+        };
+        let quota = Quota::with_period(interval).filter(|_| interval >= FINEST);
+        let burst = NonZeroU32::MIN.saturating_add(BURST - 1);
+        Rates {
+            pacer: quota
+                .map(|quota| RateLimiter::direct_with_clock(quota.allow_burst(burst), Ticks(Arc::clone(clock)))),
+            pace: Pace { interval, burst: BURST },
+            ceilings,
+        }
+    }
 }
 
 type Pacer = RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duration>>;
@@ -81,21 +105,8 @@ impl Gate {
         clock: Arc<dyn Clock>,
         observer: Arc<dyn Observer>,
     ) -> Gate {
-        let interval = if rules.requests_per_second > 0.0 {
-            Duration::try_from_secs_f64(1.0 / rules.requests_per_second).unwrap_or(Duration::ZERO)
-        } else {
-            Duration::ZERO
-        };
-        let quota = Quota::with_period(interval).filter(|_| interval >= FINEST);
-        let burst = NonZeroU32::MIN.saturating_add(BURST - 1);
         Gate {
-            pacer: quota.map(|quota| {
-                RateLimiter::direct_with_clock(quota.allow_burst(burst), Ticks(Arc::clone(&clock)))
-            }),
-            pace: Pace {
-                interval,
-                burst: BURST,
-            },
+            rates: RwLock::new(Arc::new(Rates::new(rules.requests_per_second, rules.ceilings, &clock))),
             permits: Semaphore::new(rules.concurrency.clamp(1, 1_000)),
             halt: Halt::default(),
             run: Mutex::default(),
@@ -105,6 +116,17 @@ impl Gate {
             observer,
             rules,
         }
+    }
+
+    /// Goes on by other rates: the class of the app was found out, and it may do more.
+    pub fn go_by(&self, requests_per_second: f64, concurrency: usize, ceilings: Ceilings) {
+        let rates = Arc::new(Rates::new(requests_per_second, ceilings, &self.clock));
+        *self.rates.write().unwrap_or_else(PoisonError::into_inner) = rates;
+        self.permits.add_permits(concurrency.saturating_sub(self.rules.concurrency.max(1)));
+    }
+
+    fn rates(&self) -> Arc<Rates> {
+        Arc::clone(&self.rates.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits until a call of this family may go, and books it.
@@ -141,13 +163,7 @@ impl Gate {
                     return Err(error.into());
                 }
             };
-            let pass = Pass {
-                gate: self,
-                call,
-                family,
-                probe,
-                _permit: permit,
-            };
+            let pass = Pass { gate: self, call, family, probe, _permit: permit };
             if !wait.is_zero() && !self.still_free_after(wait, &pass).await? {
                 continue;
             }
@@ -229,10 +245,7 @@ impl Gate {
                 not_before: spent.free_at,
                 reach: spent.reach,
                 why: Why::Budget,
-                words: format!(
-                    "{} calls in the last 24 hours, {} may be used",
-                    spent.used, spent.usable
-                ),
+                words: format!("{} calls in the last 24 hours, {} may be used", spent.used, spent.usable),
             })),
             Some(Held::CoolDown(cool_down)) => Ok(Some(Deferred {
                 not_before: cool_down.until,
@@ -294,7 +307,8 @@ impl Gate {
     /// Waits for this process's pace. Whoever has to wait looks at the deadline first: a call
     /// that will be deferred need not queue for it.
     async fn paced(&self, family: Family) -> Result<(), Shut> {
-        while let Some(Err(busy)) = self.pacer.as_ref().map(RateLimiter::check) {
+        let rates = self.rates();
+        while let Some(Err(busy)) = rates.pacer.as_ref().map(RateLimiter::check) {
             if let Some(deferred) = self.held(family)?
                 && self.too_far(&deferred)
             {
@@ -357,12 +371,8 @@ impl Gate {
     }
 
     fn ask(&self, family: Family) -> Ask<'_> {
-        Ask {
-            who: &self.who,
-            family: family.as_str(),
-            pace: self.pace,
-            ceilings: self.rules.ceilings,
-        }
+        let rates = self.rates();
+        Ask { who: &self.who, family: family.as_str(), pace: rates.pace, ceilings: rates.ceilings }
     }
 
     fn run(&self) -> MutexGuard<'_, Run> {

@@ -28,8 +28,7 @@ impl Pass<'_> {
         {
             let mut run = gate.run();
             if status >= 500 && !refused {
-                run.breaker
-                    .failed(gate.clock.now().steady_ms, &gate.rules.breaker);
+                run.breaker.failed(gate.clock.now().steady_ms, &gate.rules.breaker);
             } else {
                 run.breaker.worked();
             }

@@ -67,12 +67,7 @@ impl Gate {
     /// # Errors
     ///
     /// If it cannot be written down; then nothing more is sent.
-    pub fn refuse(
-        &self,
-        family: Family,
-        refused: Refused<'_>,
-        said: bool,
-    ) -> Result<(), StateError> {
+    pub fn refuse(&self, family: Family, refused: Refused<'_>, said: bool) -> Result<(), StateError> {
         {
             let mut run = self.run();
             *run.refused.entry(family).or_default() += 1;
@@ -81,8 +76,7 @@ impl Gate {
             }
         }
         let now = self.clock.now();
-        self.state
-            .refuse(&self.who, family.as_str(), refused, now)?;
+        self.state.refuse(&self.who, family.as_str(), refused, now)?;
         Ok(())
     }
 }

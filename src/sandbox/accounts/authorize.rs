@@ -58,10 +58,7 @@ pub(super) fn authorize(world: &World, call: &Call) -> Answer {
     let asked = call.get("scope").unwrap_or_default();
     let decision = match (call.get("sandbox_user").as_deref(), &accounts.consent) {
         (Some("nobody"), _) => Consent::Deny,
-        (Some(user), _) => Consent::Grant {
-            user: user.to_owned(),
-            scopes: None,
-        },
+        (Some(user), _) => Consent::Grant { user: user.to_owned(), scopes: None },
         (None, set) => set.clone(),
     };
     match decision {
@@ -70,10 +67,7 @@ pub(super) fn authorize(world: &World, call: &Call) -> Answer {
         Consent::Grant { user, scopes } => {
             let asked = asked.split_whitespace().map(str::to_owned);
             let granted = asked.filter(|s| scopes.as_ref().is_none_or(|only| only.contains(s)));
-            let caller = Caller {
-                user: Some(user),
-                scopes: granted.collect(),
-            };
+            let caller = Caller { user: Some(user), scopes: granted.collect() };
             let code = accounts.code(caller, uri, challenge, world.clock.now_ms());
             back(&[("code", &code)])
         }
@@ -108,11 +102,7 @@ fn page(call: &Call, scopes: &str) -> Answer {
         format!("<p><a href=\"/authorize?{query}&amp;sandbox_user={user}\">{words}</a></p>\n")
     };
     let escaped = scopes.replace('&', "&amp;").replace('<', "&lt;");
-    let scopes = if escaped.is_empty() {
-        "nothing private".to_owned()
-    } else {
-        escaped
-    };
+    let scopes = if escaped.is_empty() { "nothing private".to_owned() } else { escaped };
     let body = [
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <title>Sandbox sign-in</title></head><body>\n\
@@ -121,10 +111,7 @@ fn page(call: &Call, scopes: &str) -> Answer {
         "</p>\n",
         &choice(known::HOME, "Continue as Home Listening"),
         &choice(known::STUDIO, "Continue as Studio"),
-        &choice(
-            known::CURATOR,
-            "Continue as The Curator, who is not on the app's allow-list",
-        ),
+        &choice(known::CURATOR, "Continue as The Curator, who is not on the app's allow-list"),
         &choice("nobody", "Cancel"),
         "</body></html>\n",
     ];

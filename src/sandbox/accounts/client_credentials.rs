@@ -6,20 +6,9 @@ use crate::sandbox::json;
 use crate::sandbox::routes::Call;
 
 impl Accounts {
-    pub(super) fn client_credentials(
-        &mut self,
-        call: &Call,
-        form: &Form,
-        now_ms: i64,
-    ) -> Result<Answer, Answer> {
+    pub(super) fn client_credentials(&mut self, call: &Call, form: &Form, now_ms: i64) -> Result<Answer, Answer> {
         self.check_client(call, form)?;
-        let token = self.access_token(
-            Caller {
-                user: None,
-                scopes: Vec::new(),
-            },
-            now_ms,
-        );
+        let token = self.access_token(Caller { user: None, scopes: Vec::new() }, now_ms);
         let mut body = String::new();
         json::object(&mut body, |o| {
             o.text("access_token", &token);

@@ -49,9 +49,7 @@ pub struct SignedIn {
 
 impl fmt::Debug for SignedIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignedIn")
-            .field("scope", &self.scope)
-            .finish_non_exhaustive()
+        f.debug_struct("SignedIn").field("scope", &self.scope).finish_non_exhaustive()
     }
 }
 
@@ -90,12 +88,7 @@ pub(super) struct Grants {
 
 impl Grants {
     pub(super) fn new(rotation: Rotation) -> Self {
-        Self {
-            rotation,
-            codes: FxHashMap::default(),
-            families: Vec::new(),
-            refresh: FxHashMap::default(),
-        }
+        Self { rotation, codes: FxHashMap::default(), families: Vec::new(), refresh: FxHashMap::default() }
     }
 }
 
@@ -109,28 +102,13 @@ impl Accounts {
         now_ms: i64,
     ) -> String {
         let code = self.fresh("AQ", 200, now_ms);
-        let kept = Code {
-            caller,
-            redirect_uri,
-            challenge,
-            issued_at_ms: now_ms,
-            family: None,
-        };
+        let kept = Code { caller, redirect_uri, challenge, issued_at_ms: now_ms, family: None };
         self.grants.codes.insert(code.clone(), kept);
         code
     }
 
-    pub(crate) fn sign_in(
-        &mut self,
-        user: &str,
-        scopes: Vec<String>,
-        pkce: bool,
-        now_ms: i64,
-    ) -> SignedIn {
-        let caller = Caller {
-            user: Some(user.to_owned()),
-            scopes,
-        };
+    pub(crate) fn sign_in(&mut self, user: &str, scopes: Vec<String>, pkce: bool, now_ms: i64) -> SignedIn {
+        let caller = Caller { user: Some(user.to_owned()), scopes };
         let scope = caller.scopes.join(" ");
         let family = self.family(caller.clone(), pkce, now_ms);
         SignedIn {
@@ -143,45 +121,25 @@ impl Accounts {
 
     pub(crate) fn revoke_grants_of(&mut self, user: &str) {
         let of_user = |family: &&mut Family| family.caller.user.as_deref() == Some(user);
-        self.grants
-            .families
-            .iter_mut()
-            .filter(of_user)
-            .for_each(|family| family.revoked = true);
+        self.grants.families.iter_mut().filter(of_user).for_each(|family| family.revoked = true);
         let of_user = |caller: &Caller| caller.user.as_deref() == Some(user);
         self.access.retain(|_, token| !of_user(&token.caller));
     }
 
     fn family(&mut self, caller: Caller, pkce: bool, now_ms: i64) -> usize {
-        let family = Family {
-            caller,
-            pkce,
-            consent_at_ms: now_ms,
-            revoked: false,
-        };
+        let family = Family { caller, pkce, consent_at_ms: now_ms, revoked: false };
         self.grants.families.push(family);
         self.grants.families.len() - 1
     }
 
     fn refresh_token_of(&mut self, family: usize, now_ms: i64) -> String {
         let token = self.fresh("AQ", 130, now_ms);
-        self.grants.refresh.insert(
-            token.clone(),
-            RefreshToken {
-                family,
-                replaced: false,
-            },
-        );
+        self.grants.refresh.insert(token.clone(), RefreshToken { family, replaced: false });
         token
     }
 
     /// `grant_type=authorization_code`, with a secret or with a verifier.
-    pub(super) fn authorization_code(
-        &mut self,
-        call: &Call,
-        form: &Form,
-        now_ms: i64,
-    ) -> Result<Answer, Answer> {
+    pub(super) fn authorization_code(&mut self, call: &Call, form: &Form, now_ms: i64) -> Result<Answer, Answer> {
         let code = form.get("code").unwrap_or_default();
         let Some(known) = self.grants.codes.get(code) else {
             return Err(invalid_grant("Invalid authorization code"));
@@ -192,11 +150,7 @@ impl Accounts {
                 self.check_public_client(call, form)?;
                 let verifier = form.get("code_verifier").unwrap_or_default();
                 if !(43..=128).contains(&verifier.len()) {
-                    return Err(refuse_token(
-                        400,
-                        "invalid_request",
-                        "code_verifier must be 43 to 128 characters",
-                    ));
+                    return Err(refuse_token(400, "invalid_request", "code_verifier must be 43 to 128 characters"));
                 }
                 if URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)) != *challenge {
                     return Err(invalid_grant("code_verifier was incorrect"));
@@ -223,19 +177,10 @@ impl Accounts {
     }
 
     /// `grant_type=refresh_token`, with a secret or with a client id.
-    pub(super) fn refresh_token(
-        &mut self,
-        call: &Call,
-        form: &Form,
-        now_ms: i64,
-    ) -> Result<Answer, Answer> {
+    pub(super) fn refresh_token(&mut self, call: &Call, form: &Form, now_ms: i64) -> Result<Answer, Answer> {
         let token = form.get("refresh_token").unwrap_or_default();
         if token.is_empty() {
-            return Err(refuse_token(
-                400,
-                "invalid_request",
-                "refresh_token must be supplied",
-            ));
+            return Err(refuse_token(400, "invalid_request", "refresh_token must be supplied"));
         }
         let Some(RefreshToken { family, replaced }) = self.grants.refresh.get(token) else {
             return Err(invalid_grant("Invalid refresh token"));
@@ -294,11 +239,7 @@ impl Accounts {
         match form.get("client_id") {
             Some(id) if id == self.client_id => Ok(()),
             Some(_) => Err(refuse_token(400, "invalid_client", "Invalid client")),
-            None => Err(refuse_token(
-                400,
-                "invalid_request",
-                "client_id must be supplied",
-            )),
+            None => Err(refuse_token(400, "invalid_request", "client_id must be supplied")),
         }
     }
 }

@@ -75,27 +75,21 @@ impl Accounts {
         let token = bearer.ok_or_else(|| unauthorized("No token provided"))?;
         match self.access.get(token) {
             None => Err(unauthorized("Invalid access token")),
-            Some(known) if known.expires_at_ms <= now_ms => {
-                Err(unauthorized("The access token expired"))
-            }
+            Some(known) if known.expires_at_ms <= now_ms => Err(unauthorized("The access token expired")),
             Some(known) => Ok(known.caller.clone()),
         }
     }
 
     /// Makes every access token expire.
     pub(crate) fn revoke_access_tokens(&mut self) {
-        self.access
-            .values_mut()
-            .for_each(|token| token.expires_at_ms = 0);
+        self.access.values_mut().for_each(|token| token.expires_at_ms = 0);
     }
 
     /// A token nobody has seen before.
     fn fresh(&mut self, prefix: &str, length: usize, now_ms: i64) -> String {
         self.issued += 1;
         let mut dice = dice::Dice::new(dice::mix(now_ms.unsigned_abs(), self.issued));
-        let bytes: Vec<u8> = (0..length)
-            .flat_map(|_| dice.roll().to_le_bytes())
-            .collect();
+        let bytes: Vec<u8> = (0..length).flat_map(|_| dice.roll().to_le_bytes()).collect();
         let mut token = format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes));
         token.truncate(length);
         token
@@ -106,13 +100,7 @@ impl Accounts {
         let token = self.fresh("BQ", 150, now_ms);
         let ttl_ms = i64::try_from(self.ttl_secs).unwrap_or(i64::MAX / 2000) * 1000;
         let expires_at_ms = now_ms + ttl_ms;
-        self.access.insert(
-            token.clone(),
-            AccessToken {
-                caller,
-                expires_at_ms,
-            },
-        );
+        self.access.insert(token.clone(), AccessToken { caller, expires_at_ms });
         token
     }
 
@@ -147,11 +135,7 @@ struct Form(Vec<(String, String)>);
 
 impl Form {
     fn read(call: &Call) -> Self {
-        Self(
-            url::form_urlencoded::parse(&call.body)
-                .into_owned()
-                .collect(),
-        )
+        Self(url::form_urlencoded::parse(&call.body).into_owned().collect())
     }
 
     fn get(&self, key: &str) -> Option<&str> {
@@ -178,11 +162,7 @@ fn token(world: &World, call: &Call) -> Served {
         Some("client_credentials") => accounts.client_credentials(call, &form, now_ms),
         Some("authorization_code") => accounts.authorization_code(call, &form, now_ms),
         Some("refresh_token") => accounts.refresh_token(call, &form, now_ms),
-        None | Some("") => Err(refuse_token(
-            400,
-            "unsupported_grant_type",
-            "grant_type parameter is missing",
-        )),
+        None | Some("") => Err(refuse_token(400, "unsupported_grant_type", "grant_type parameter is missing")),
         Some(_) => Err(refuse_token(
             400,
             "unsupported_grant_type",
@@ -191,10 +171,7 @@ fn token(world: &World, call: &Call) -> Served {
     };
     let answer = answer.unwrap_or_else(|refusal| refusal);
     let answer = answer.header("cache-control", "no-store");
-    Served {
-        grant_type,
-        ..answer.into()
-    }
+    Served { grant_type, ..answer.into() }
 }
 
 fn unauthorized(message: &str) -> Answer {

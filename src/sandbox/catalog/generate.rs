@@ -8,10 +8,7 @@ use crate::sandbox::dice::{self, Dice};
 impl Music {
     /// A catalog with that many plain tracks.
     pub(crate) fn rolled(seed: u64, tracks: usize) -> Self {
-        let mut music = Self {
-            seed,
-            ..Self::default()
-        };
+        let mut music = Self { seed, ..Self::default() };
         let mut dice = Dice::new(seed);
         let various = music.add_artist(None, "Various Artists".to_owned(), &mut dice);
         while music.tracks.len() < tracks {
@@ -76,13 +73,7 @@ impl Music {
         place
     }
 
-    pub(super) fn add_track(
-        &mut self,
-        id: Option<&str>,
-        album: Place,
-        artists: Vec<Place>,
-        dice: &mut Dice,
-    ) -> Place {
+    pub(super) fn add_track(&mut self, id: Option<&str>, album: Place, artists: Vec<Place>, dice: &mut Dice) -> Place {
         let place = self.tracks.len();
         for artist in &artists {
             let own = self.albums[album].artists.contains(artist);
@@ -120,11 +111,7 @@ impl Music {
             1..=4 => ("single", 3),
             _ => ("album", 14),
         };
-        let by = if kind == "compilation" {
-            various
-        } else {
-            artist
-        };
+        let by = if kind == "compilation" { various } else { artist };
         let album = self.add_album(None, kind, vec![by], dice);
         let count = (dice.between(most / 3, most) as usize).clamp(1, room);
         for _ in 0..count {
@@ -167,28 +154,17 @@ impl Music {
         self.categories = names::CATEGORIES
             .iter()
             .enumerate()
-            .map(|(n, name)| Category {
-                id: format!("0JQ5{}", &dice::id(self.seed, "category", n as u64)[..18]),
-                name,
-            })
+            .map(|(n, name)| Category { id: format!("0JQ5{}", &dice::id(self.seed, "category", n as u64)[..18]), name })
             .collect();
     }
 
     fn add_spoken_word(&mut self, dice: &mut Dice) {
         for n in 0..12 {
-            let episodes = if n == 0 {
-                64
-            } else {
-                dice.between(3, 60) as usize
-            };
+            let episodes = if n == 0 { 64 } else { dice.between(3, 60) as usize };
             self.add_show((n == 0).then_some(known::SHOW), episodes, dice);
         }
         for n in 0..8 {
-            let chapters = if n == 0 {
-                55
-            } else {
-                dice.between(2, 40) as usize
-            };
+            let chapters = if n == 0 { 55 } else { dice.between(2, 40) as usize };
             self.add_audiobook((n == 0).then_some(known::AUDIOBOOK), chapters, dice);
         }
     }

@@ -59,49 +59,26 @@ impl Library {
         if user == known::HOME {
             // The last tracks of the catalog are the odd ones.
             let odd = music.tracks.len() - 8..music.tracks.len();
-            lists[0].extend(odd.map(|place| Saved {
-                place,
-                added_at_ms: 0,
-            }));
+            lists[0].extend(odd.map(|place| Saved { place, added_at_ms: 0 }));
         }
         let [tracks, albums, shows, episodes, audiobooks, artists] = lists;
-        Self {
-            tracks,
-            albums,
-            shows,
-            episodes,
-            audiobooks,
-            artists,
-        }
+        Self { tracks, albums, shows, episodes, audiobooks, artists }
     }
 
     /// The order in which a user likes things best, over a time range.
     pub(crate) fn top(music: &Music, user: &str, range: &str, of: usize) -> Vec<Place> {
         let salt = [user, range].concat();
         let salt = salt.bytes().fold(music.seed, |h, b| mix(h, u64::from(b)));
-        stride(salt, 130, of)
-            .into_iter()
-            .map(|saved| saved.place)
-            .collect()
+        stride(salt, 130, of).into_iter().map(|saved| saved.place).collect()
     }
 }
 
 fn stride(salt: u64, count: usize, of: usize) -> Vec<Saved> {
     let steps = [7_919, 104_729, 13, 1];
-    let step = steps
-        .into_iter()
-        .find(|step| !of.is_multiple_of(*step) || *step == 1)
-        .unwrap_or(1);
-    let start = if of == 0 {
-        0
-    } else {
-        mix(salt, 0) as usize % of
-    };
+    let step = steps.into_iter().find(|step| !of.is_multiple_of(*step) || *step == 1).unwrap_or(1);
+    let start = if of == 0 { 0 } else { mix(salt, 0) as usize % of };
     (0..count.min(of))
-        .map(|n| Saved {
-            place: (start + n * step) % of,
-            added_at_ms: NEWEST_AT_MS - n as i64 * 3 * 3_600_000,
-        })
+        .map(|n| Saved { place: (start + n * step) % of, added_at_ms: NEWEST_AT_MS - n as i64 * 3 * 3_600_000 })
         .collect()
 }
 
@@ -112,10 +89,7 @@ pub(crate) fn plays_before(music: &Music, user: &str, now_ms: i64) -> Vec<Play> 
     let of = music.plain_tracks.max(1) as u64;
     (newest - PLAYS_KEPT + 1..=newest)
         .rev()
-        .map(|n| Play {
-            track: (mix(salt, n.unsigned_abs()) % of) as usize,
-            played_at_ms: n * PLAY_EVERY_MS + 123,
-        })
+        .map(|n| Play { track: (mix(salt, n.unsigned_abs()) % of) as usize, played_at_ms: n * PLAY_EVERY_MS + 123 })
         .filter(|play| play.played_at_ms <= now_ms)
         .collect()
 }
@@ -130,13 +104,7 @@ mod tests {
         for tracks in [40, 300, 7_919] {
             let music = Music::rolled(1, tracks);
             let library = Library::of(&music, known::HOME);
-            for list in [
-                library.tracks,
-                library.albums,
-                library.shows,
-                library.episodes,
-                library.artists,
-            ] {
+            for list in [library.tracks, library.albums, library.shows, library.episodes, library.artists] {
                 let distinct: HashSet<Place> = list.iter().map(|saved| saved.place).collect();
                 assert_eq!(distinct.len(), list.len());
             }

@@ -10,11 +10,7 @@ pub(crate) fn truth_of(music: &Music, kind: &str, id: &str) -> Option<Value> {
     let value = match kind {
         "albums" => {
             let album = &music.albums[music.find(Kind::Album, id)?];
-            let tracks: Vec<&str> = album
-                .tracks
-                .iter()
-                .map(|n| music.tracks[*n].id.as_str())
-                .collect();
+            let tracks: Vec<&str> = album.tracks.iter().map(|n| music.tracks[*n].id.as_str()).collect();
             json!({"id": id, "name": album.name, "upc": album.upc, "tracks": tracks})
         }
         "artists" => {
@@ -40,11 +36,7 @@ pub(crate) fn truth_of(music: &Music, kind: &str, id: &str) -> Option<Value> {
         }
         "audiobooks" => {
             let book = &music.audiobooks[music.find(Kind::Audiobook, id)?];
-            let chapters: Vec<&str> = book
-                .chapters
-                .iter()
-                .map(|n| music.chapters[*n].id.as_str())
-                .collect();
+            let chapters: Vec<&str> = book.chapters.iter().map(|n| music.chapters[*n].id.as_str()).collect();
             json!({"id": id, "name": book.name, "chapters": chapters})
         }
         "users" => library(music, id),
@@ -56,8 +48,7 @@ pub(crate) fn truth_of(music: &Music, kind: &str, id: &str) -> Option<Value> {
 fn library(music: &Music, user: &str) -> Value {
     let library = Library::of(music, user);
     let list = |saved: &[Saved], id: &dyn Fn(Place) -> String| -> Vec<Value> {
-        let row =
-            |one: &Saved| json!({"id": id(one.place), "added_at": timestamp(one.added_at_ms)});
+        let row = |one: &Saved| json!({"id": id(one.place), "added_at": timestamp(one.added_at_ms)});
         saved.iter().map(row).collect()
     };
     json!({

@@ -5,35 +5,24 @@ use std::sync::OnceLock;
 use crate::sandbox::dice::Dice;
 
 pub(crate) const MARKETS: [&str; 184] = [
-    "AD", "AE", "AG", "AL", "AM", "AO", "AR", "AT", "AU", "AZ", "BA", "BB", "BD", "BE", "BF", "BG",
-    "BH", "BI", "BJ", "BN", "BO", "BR", "BS", "BT", "BW", "BY", "BZ", "CA", "CD", "CG", "CH", "CI",
-    "CL", "CM", "CO", "CR", "CV", "CW", "CY", "CZ", "DE", "DJ", "DK", "DM", "DO", "DZ", "EC", "EE",
-    "EG", "ES", "ET", "FI", "FJ", "FM", "FR", "GA", "GB", "GD", "GE", "GH", "GM", "GN", "GQ", "GR",
-    "GT", "GW", "GY", "HK", "HN", "HR", "HT", "HU", "ID", "IE", "IL", "IN", "IQ", "IS", "IT", "JM",
-    "JO", "JP", "KE", "KG", "KH", "KI", "KM", "KN", "KR", "KW", "KZ", "LA", "LB", "LC", "LI", "LK",
-    "LR", "LS", "LT", "LU", "LV", "LY", "MA", "MC", "MD", "ME", "MG", "MH", "MK", "ML", "MN", "MO",
-    "MR", "MT", "MU", "MV", "MW", "MX", "MY", "MZ", "NA", "NE", "NG", "NI", "NL", "NO", "NP", "NR",
-    "NZ", "OM", "PA", "PE", "PG", "PH", "PK", "PL", "PR", "PS", "PT", "PW", "PY", "QA", "RO", "RS",
-    "RW", "SA", "SB", "SC", "SE", "SG", "SI", "SK", "SL", "SM", "SN", "SR", "ST", "SV", "SZ", "TD",
-    "TG", "TH", "TJ", "TL", "TN", "TO", "TR", "TT", "TV", "TW", "TZ", "UA", "UG", "US", "UY", "UZ",
-    "VC", "VE", "VN", "VU", "WS", "XK", "ZA", "ZM",
+    "AD", "AE", "AG", "AL", "AM", "AO", "AR", "AT", "AU", "AZ", "BA", "BB", "BD", "BE", "BF", "BG", "BH", "BI", "BJ",
+    "BN", "BO", "BR", "BS", "BT", "BW", "BY", "BZ", "CA", "CD", "CG", "CH", "CI", "CL", "CM", "CO", "CR", "CV", "CW",
+    "CY", "CZ", "DE", "DJ", "DK", "DM", "DO", "DZ", "EC", "EE", "EG", "ES", "ET", "FI", "FJ", "FM", "FR", "GA", "GB",
+    "GD", "GE", "GH", "GM", "GN", "GQ", "GR", "GT", "GW", "GY", "HK", "HN", "HR", "HT", "HU", "ID", "IE", "IL", "IN",
+    "IQ", "IS", "IT", "JM", "JO", "JP", "KE", "KG", "KH", "KI", "KM", "KN", "KR", "KW", "KZ", "LA", "LB", "LC", "LI",
+    "LK", "LR", "LS", "LT", "LU", "LV", "LY", "MA", "MC", "MD", "ME", "MG", "MH", "MK", "ML", "MN", "MO", "MR", "MT",
+    "MU", "MV", "MW", "MX", "MY", "MZ", "NA", "NE", "NG", "NI", "NL", "NO", "NP", "NR", "NZ", "OM", "PA", "PE", "PG",
+    "PH", "PK", "PL", "PR", "PS", "PT", "PW", "PY", "QA", "RO", "RS", "RW", "SA", "SB", "SC", "SE", "SG", "SI", "SK",
+    "SL", "SM", "SN", "SR", "ST", "SV", "SZ", "TD", "TG", "TH", "TJ", "TL", "TN", "TO", "TR", "TT", "TV", "TW", "TZ",
+    "UA", "UG", "US", "UY", "UZ", "VC", "VE", "VN", "VU", "WS", "XK", "ZA", "ZM",
 ];
 
 /// The lists that things are for sale in: everywhere, nearly everywhere, North America, nowhere.
 pub(crate) fn market_lists() -> &'static [(Vec<&'static str>, String); 4] {
     static LISTS: OnceLock<[(Vec<&'static str>, String); 4]> = OnceLock::new();
     LISTS.get_or_init(|| {
-        let most = MARKETS
-            .iter()
-            .copied()
-            .filter(|m| !["AU", "JP", "KR"].contains(m));
-        [
-            MARKETS.to_vec(),
-            most.collect(),
-            vec!["CA", "MX", "US"],
-            Vec::new(),
-        ]
-        .map(|list| {
+        let most = MARKETS.iter().copied().filter(|m| !["AU", "JP", "KR"].contains(m));
+        [MARKETS.to_vec(), most.collect(), vec!["CA", "MX", "US"], Vec::new()].map(|list| {
             let quoted: Vec<String> = list.iter().map(|m| format!("\"{m}\"")).collect();
             (list, format!("[{}]", quoted.join(",")))
         })
@@ -219,11 +208,7 @@ pub(super) fn label(dice: &mut Dice) -> String {
 
 /// A date and its precision: a day mostly, now and then a month or a year.
 pub(super) fn date(dice: &mut Dice) -> (String, &'static str) {
-    let (year, month, day) = (
-        dice.between(1964, 2025),
-        dice.between(1, 12),
-        dice.between(1, 28),
-    );
+    let (year, month, day) = (dice.between(1964, 2025), dice.between(1, 12), dice.between(1, 28));
     match dice.between(0, 19) {
         0 => (format!("{year}"), "year"),
         1 => (format!("{year}-{month:02}"), "month"),

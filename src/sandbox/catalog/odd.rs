@@ -57,28 +57,14 @@ struct Odd {
 /// Adds the odd artists, albums and tracks to a catalog.
 pub(super) fn add(music: &mut Music) {
     let dice = &mut Dice::new(0x0dd);
-    let semicolon = music.add_artist(
-        Some(known::SEMICOLON_ARTIST),
-        "Salt; Pepper, and \"Sons\"".to_owned(),
-        dice,
-    );
+    let semicolon = music.add_artist(Some(known::SEMICOLON_ARTIST), "Salt; Pepper, and \"Sons\"".to_owned(), dice);
     let plain = music.add_artist(Some("0SandboxOddArtist00001"), "Øddvar".to_owned(), dice);
     music.artists[plain].genres.clear();
-    let album = music.add_album(
-        Some(known::ODD_ALBUM),
-        "album",
-        vec![plain, semicolon],
-        dice,
-    );
+    let album = music.add_album(Some(known::ODD_ALBUM), "album", vec![plain, semicolon], dice);
     set_album(music, album, "Øddities, Vol. \"1\"", "1981", "year");
     let track = |music: &mut Music, n: usize, album, artists| {
         let dice = &mut Dice::new(n as u64);
-        music.add_track(
-            Some(&format!("0SandboxOddTrack{n:06}")),
-            album,
-            artists,
-            dice,
-        )
+        music.add_track(Some(&format!("0SandboxOddTrack{n:06}")), album, artists, dice)
     };
     let unavailable = track(music, 1, album, vec![plain]);
     odd(music, unavailable, "Nowhere to be heard").restriction = Some("market");
@@ -91,11 +77,8 @@ pub(super) fn add(music: &mut Music) {
     odd(music, floats, "Float of 200040").duration_as = Some("200040.0");
     music.tracks[floats].duration_ms = 200_040;
     let exponent = track(music, 5, album, vec![semicolon, plain]);
-    *odd(music, exponent, "Float with an exponent") = Oddity {
-        duration_as: Some("4.9022656E7"),
-        floats: true,
-        ..Oddity::default()
-    };
+    *odd(music, exponent, "Float with an exponent") =
+        Oddity { duration_as: Some("4.9022656E7"), floats: true, ..Oddity::default() };
     music.tracks[exponent].duration_ms = 49_022_656;
     let nobody = track(music, 6, album, Vec::new());
     odd(music, nobody, "By nobody").extra_keys = true;
@@ -149,9 +132,7 @@ pub(super) fn rows(music: &Music) -> Vec<Row> {
     let mut add = |content: Content| {
         let n = rows.len() as i64;
         rows.push(Row {
-            added_at: Some(crate::sandbox::clock::timestamp(
-                1_577_836_800_000 + n * 5_400_000,
-            )),
+            added_at: Some(crate::sandbox::clock::timestamp(1_577_836_800_000 + n * 5_400_000)),
             added_by: AddedBy::User(known::HOME.to_owned()),
             content,
             both_keys: false,
@@ -222,11 +203,7 @@ impl Odd {
     fn found_in(music: &Music) -> Self {
         let by_number = |n: usize| {
             let id = format!("0SandboxOddTrack{n:06}");
-            music
-                .tracks
-                .iter()
-                .rposition(|track| track.id == id)
-                .unwrap_or_default()
+            music.tracks.iter().rposition(|track| track.id == id).unwrap_or_default()
         };
         Self {
             named: (0..NAMES.len()).map(|n| by_number(100 + n)).collect(),
@@ -245,12 +222,7 @@ fn locals() -> [Local; 5] {
         secs,
     };
     [
-        local(
-            "Salt & Pepper",
-            Some("Home tapes"),
-            "Rain: take 1+2",
-            Some(187),
-        ),
+        local("Salt & Pepper", Some("Home tapes"), "Rain: take 1+2", Some(187)),
         local("", Some(""), "no tags at all", Some(61)),
         local("Björk/Gulli", Some("100%"), "日本語 \"quoted\"", Some(240)),
         local("", None, "", None),

@@ -94,24 +94,12 @@ pub enum Action {
 impl Action {
     /// A status with Spotify's usual JSON.
     pub fn status(code: u16) -> Self {
-        Self::Status {
-            code,
-            body: Body::Json,
-            retry_after: RetryAfter::None,
-            message: None,
-            reason: None,
-        }
+        Self::Status { code, body: Body::Json, retry_after: RetryAfter::None, message: None, reason: None }
     }
 
     /// 429 as the rate limit sends it.
     pub fn rate_limited(retry_after: RetryAfter) -> Self {
-        Self::Status {
-            code: 429,
-            body: Body::Json,
-            retry_after,
-            message: None,
-            reason: None,
-        }
+        Self::Status { code: 429, body: Body::Json, retry_after, message: None, reason: None }
     }
 
     /// 429 as a spent quota sends it.

@@ -57,49 +57,31 @@ impl Default for Fault {
 impl Fault {
     /// A fault of every request to a path.
     pub fn on(path: &str, action: Action) -> Self {
-        Self {
-            path: path.to_owned(),
-            action,
-            ..Self::default()
-        }
+        Self { path: path.to_owned(), action, ..Self::default() }
     }
 
     /// Only of the nth matching request, counted from 1.
     #[must_use]
     pub fn nth(self, n: u32) -> Self {
-        Self {
-            skip: n.saturating_sub(1),
-            times: Some(1),
-            ..self
-        }
+        Self { skip: n.saturating_sub(1), times: Some(1), ..self }
     }
 
     /// Only of the first so many matching requests (after those skipped).
     #[must_use]
     pub fn times(self, times: u32) -> Self {
-        Self {
-            times: Some(times),
-            ..self
-        }
+        Self { times: Some(times), ..self }
     }
 
     /// Only if the query holds a text.
     #[must_use]
     pub fn with_query(self, text: &str) -> Self {
-        Self {
-            query: Some(text.to_owned()),
-            ..self
-        }
+        Self { query: Some(text.to_owned()), ..self }
     }
 
     /// Only now and then.
     #[must_use]
     pub fn with_probability(self, probability: f64, seed: u64) -> Self {
-        Self {
-            probability: Some(probability),
-            seed,
-            ..self
-        }
+        Self { probability: Some(probability), seed, ..self }
     }
 }
 
@@ -116,11 +98,7 @@ pub(crate) struct Faults(Mutex<Vec<Armed>>);
 
 impl Faults {
     pub(crate) fn add(&self, fault: Fault) {
-        hold(&self.0).push(Armed {
-            fault,
-            matched: 0,
-            played: 0,
-        });
+        hold(&self.0).push(Armed { fault, matched: 0, played: 0 });
     }
 
     pub(crate) fn clear(&self) {
@@ -129,9 +107,7 @@ impl Faults {
 
     /// What goes wrong with this request, if anything.
     pub(crate) fn strike(&self, method: &str, path: &str, query: &str) -> Option<Action> {
-        hold(&self.0)
-            .iter_mut()
-            .find_map(|armed| armed.strike(method, path, query))
+        hold(&self.0).iter_mut().find_map(|armed| armed.strike(method, path, query))
     }
 }
 
@@ -139,14 +115,8 @@ impl Armed {
     fn strike(&mut self, method: &str, path: &str, query: &str) -> Option<Action> {
         let fault = &self.fault;
         let matches = glob(&fault.path, path)
-            && fault
-                .method
-                .as_ref()
-                .is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
-            && fault
-                .query
-                .as_ref()
-                .is_none_or(|wanted| query.contains(wanted.as_str()));
+            && fault.method.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
+            && fault.query.as_ref().is_none_or(|wanted| query.contains(wanted.as_str()));
         if !matches || fault.times.is_some_and(|times| self.played >= times) {
             return None;
         }
@@ -169,9 +139,9 @@ impl Armed {
 fn glob(pattern: &str, path: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == path,
-        Some((head, rest)) => path.strip_prefix(head).is_some_and(|tail| {
-            (0..=tail.len()).any(|n| tail.is_char_boundary(n) && glob(rest, &tail[n..]))
-        }),
+        Some((head, rest)) => path
+            .strip_prefix(head)
+            .is_some_and(|tail| (0..=tail.len()).any(|n| tail.is_char_boundary(n) && glob(rest, &tail[n..]))),
     }
 }
 
@@ -182,11 +152,7 @@ mod tests {
     fn struck(fault: Fault, requests: usize) -> Vec<bool> {
         let faults = Faults::default();
         faults.add(fault);
-        let strike = |_| {
-            faults
-                .strike("GET", "/v1/albums/x", "limit=50&offset=50")
-                .is_some()
-        };
+        let strike = |_| faults.strike("GET", "/v1/albums/x", "limit=50&offset=50").is_some();
         (0..requests).map(strike).collect()
     }
 
@@ -208,10 +174,7 @@ mod tests {
     #[test]
     fn a_fault_strikes_the_requests_it_names_and_no_other() {
         let fault = |path| Fault::on(path, Action::Reset);
-        assert_eq!(
-            struck(fault("/v1/albums/*").nth(2), 3),
-            [false, true, false]
-        );
+        assert_eq!(struck(fault("/v1/albums/*").nth(2), 3), [false, true, false]);
         assert_eq!(struck(fault("*").times(2), 3), [true, true, false]);
         assert_eq!(struck(fault("*").with_query("offset=50"), 1), [true]);
         assert_eq!(struck(fault("*").with_query("offset=0"), 1), [false]);

@@ -20,19 +20,12 @@ pub(crate) fn album(view: &View<'_>, out: &mut String, place: Place) {
     let album = &view.music.albums[place];
     json::object(out, |o| {
         shared(view, o, album);
-        o.array(
-            "copyrights",
-            [("C", '©'), ("P", '℗')],
-            |out, (kind, sign)| {
-                json::object(out, |o| {
-                    o.text(
-                        "text",
-                        &format!("{sign} {} {}", &album.release_date[..4], album.label),
-                    );
-                    o.text("type", kind);
-                });
-            },
-        );
+        o.array("copyrights", [("C", '©'), ("P", '℗')], |out, (kind, sign)| {
+            json::object(out, |o| {
+                o.text("text", &format!("{sign} {} {}", &album.release_date[..4], album.label));
+                o.text("type", kind);
+            });
+        });
         o.object("external_ids", |o| o.text("upc", &album.upc));
         o.array("genres", [(); 0], |_, ()| {});
         if view.extended {
@@ -51,9 +44,7 @@ pub(crate) fn album(view: &View<'_>, out: &mut String, place: Place) {
 
 fn shared(view: &View<'_>, o: &mut Object<'_>, album: &Album) {
     o.text_or_null("album_type", album.kind);
-    o.array("artists", &album.artists, |out, artist| {
-        artist_brief(view, out, *artist)
-    });
+    o.array("artists", &album.artists, |out, artist| artist_brief(view, out, *artist));
     view.markets(o, album.markets);
     view.identity(o, "album", &album.id);
     if album.no_images {

@@ -25,9 +25,7 @@ pub(crate) fn artist(view: &View<'_>, out: &mut String, place: Place) {
             });
             o.plain("popularity", artist.popularity);
         }
-        o.array("genres", &artist.genres, |out, genre| {
-            json::text(out, genre)
-        });
+        o.array("genres", &artist.genres, |out, genre| json::text(out, genre));
         images(o, &artist.id);
         o.text("name", &artist.name);
     });

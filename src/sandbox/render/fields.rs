@@ -52,22 +52,14 @@ impl Fields {
         if let Some(after) = rest.strip_prefix('.') {
             *rest = after;
             let (inner_name, inner) = Self::term(rest)?;
-            return Ok((
-                name,
-                Self {
-                    keep: vec![(inner_name, inner)],
-                    drop: Vec::new(),
-                },
-            ));
+            return Ok((name, Self { keep: vec![(inner_name, inner)], drop: Vec::new() }));
         }
         let Some(after) = rest.strip_prefix('(') else {
             return Ok((name, Self::default()));
         };
         *rest = after;
         let inner = Self::list(rest)?;
-        *rest = rest
-            .strip_prefix(')')
-            .ok_or_else(|| "Invalid fields parameter: a parenthesis is open".to_owned())?;
+        *rest = rest.strip_prefix(')').ok_or_else(|| "Invalid fields parameter: a parenthesis is open".to_owned())?;
         Ok((name, inner))
     }
 
@@ -85,9 +77,8 @@ impl Fields {
                 if self.keep.is_empty() {
                     return Value::Object(object);
                 }
-                let kept = self.keep.iter().filter_map(|(key, inner)| {
-                    Some((key.clone(), inner.apply(object.remove(key)?)))
-                });
+                let kept =
+                    self.keep.iter().filter_map(|(key, inner)| Some((key.clone(), inner.apply(object.remove(key)?))));
                 Value::Object(kept.collect::<Map<_, _>>())
             }
             plain => plain,
@@ -128,10 +119,7 @@ mod tests {
             filtered("items(added_by.id,item(name))"),
             json!({"items": [{"added_by": {"id": "u"}, "item": {"name": "n"}}, {"added_by": null, "item": null}]})
         );
-        assert_eq!(
-            filtered("items.added_at"),
-            json!({"items": [{"added_at": "a"}, {"added_at": "b"}]})
-        );
+        assert_eq!(filtered("items.added_at"), json!({"items": [{"added_at": "a"}, {"added_at": "b"}]}));
         assert_eq!(filtered("nothing"), json!({}));
     }
 

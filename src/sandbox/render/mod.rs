@@ -17,9 +17,7 @@ pub(crate) use albums::{album, album_brief};
 pub(crate) use artists::{artist, artist_brief};
 pub(crate) use page::{Page, Slice, page};
 pub(crate) use playlists::{ListPart, playlist, playlist_brief, playlist_images, rows_page};
-pub(crate) use spoken::{
-    BOOK_MARKETS, audiobook, audiobook_brief, chapter, episode, show, show_brief,
-};
+pub(crate) use spoken::{BOOK_MARKETS, audiobook, audiobook_brief, chapter, episode, show, show_brief};
 pub(crate) use tracks::{track, track_brief};
 pub(crate) use users::{private_user, public_user, user_brief};
 
@@ -44,20 +42,13 @@ impl View<'_> {
     fn identity(&self, o: &mut Object<'_>, kind: &str, id: &str) {
         o.object("external_urls", |o| {
             o.with("spotify", |out| {
-                json::put(
-                    out,
-                    format_args!("\"https://open.spotify.com/{kind}/{id}\""),
-                );
+                json::put(out, format_args!("\"https://open.spotify.com/{kind}/{id}\""));
             });
         });
-        o.with("href", |out| {
-            json::put(out, format_args!("\"{}/{kind}s/{id}\"", self.api_url))
-        });
+        o.with("href", |out| json::put(out, format_args!("\"{}/{kind}s/{id}\"", self.api_url)));
         o.text("id", id);
         o.text("type", kind);
-        o.with("uri", |out| {
-            json::put(out, format_args!("\"spotify:{kind}:{id}\""))
-        });
+        o.with("uri", |out| json::put(out, format_args!("\"spotify:{kind}:{id}\"")));
     }
 
     /// `available_markets`, where the class has it; naming a market takes its place.
@@ -69,8 +60,7 @@ impl View<'_> {
 
     /// Whether a thing on that list may be played in the market asked for; none if none was.
     fn playable(&self, list: usize) -> Option<bool> {
-        self.market
-            .map(|market| market_lists()[list].0.contains(&market))
+        self.market.map(|market| market_lists()[list].0.contains(&market))
     }
 }
 
@@ -79,19 +69,12 @@ fn images(o: &mut Object<'_>, id: &str) {
     let hex: String = id.bytes().map(|b| format!("{b:02x}")).collect();
     o.array(
         "images",
-        [
-            (640, "ab67616d0000b273"),
-            (300, "ab67616d00001e02"),
-            (64, "ab67616d00004851"),
-        ],
+        [(640, "ab67616d0000b273"), (300, "ab67616d00001e02"), (64, "ab67616d00004851")],
         |out, (size, prefix)| {
             json::object(out, |o| {
                 o.plain("height", size);
                 o.with("url", |out| {
-                    json::put(
-                        out,
-                        format_args!("\"https://i.scdn.co/image/{prefix}{}\"", &hex[..24]),
-                    );
+                    json::put(out, format_args!("\"https://i.scdn.co/image/{prefix}{}\"", &hex[..24]));
                 });
                 o.plain("width", size);
             });

@@ -42,32 +42,17 @@ pub(crate) fn page(
     len: usize,
     each: impl FnMut(&mut String, usize),
 ) {
-    let page = Page {
-        path,
-        query,
-        slice,
-        len,
-        total: len,
-        endless_next: false,
-    };
+    let page = Page { path, query, slice, len, total: len, endless_next: false };
     page.write(view, out, each);
 }
 
 impl Page<'_> {
     /// Writes the page; `each` writes the item at a position.
-    pub(crate) fn write(
-        &self,
-        view: &View<'_>,
-        out: &mut String,
-        each: impl FnMut(&mut String, usize),
-    ) {
+    pub(crate) fn write(&self, view: &View<'_>, out: &mut String, each: impl FnMut(&mut String, usize)) {
         let Slice { limit, offset } = self.slice;
         let end = offset.saturating_add(limit);
         let link = |offset: usize| {
-            let mut link = format!(
-                "{}{}?offset={offset}&limit={limit}",
-                view.api_url, self.path
-            );
+            let mut link = format!("{}{}?offset={offset}&limit={limit}", view.api_url, self.path);
             if !self.query.is_empty() {
                 link.push('&');
                 link.push_str(self.query);

@@ -71,23 +71,13 @@ fn shared(view: &View<'_>, o: &mut Object<'_>, list: &Playlist, part: &ListPart<
         None => o.raw("public", "null"),
     }
     o.text("snapshot_id", &list.snapshot_id());
-    let (name, other) = if view.extended {
-        ("tracks", "items")
-    } else {
-        ("items", "tracks")
-    };
-    for key in [Some(name), list.both_keys.then_some(other)]
-        .into_iter()
-        .flatten()
-    {
+    let (name, other) = if view.extended { ("tracks", "items") } else { ("items", "tracks") };
+    for key in [Some(name), list.both_keys.then_some(other)].into_iter().flatten() {
         match part {
             ListPart::Absent => {}
             ListPart::FirstPage(page) => o.raw(key, page),
             ListPart::Reference => o.object(key, |o| {
-                o.text(
-                    "href",
-                    &format!("{}/playlists/{}/{name}", view.api_url, list.id),
-                );
+                o.text("href", &format!("{}/playlists/{}/{name}", view.api_url, list.id));
                 match list.null_total_in_lists {
                     true => o.raw("total", "null"),
                     false => o.plain("total", list.len() + list.total_too_large_by),
@@ -107,15 +97,8 @@ fn row(view: &View<'_>, out: &mut String, row: &Row, episodes: bool) {
         }
         o.plain("is_local", matches!(row.content, Content::Local(_)));
         o.raw("primary_color", "null");
-        let (name, other) = if view.extended {
-            ("track", "item")
-        } else {
-            ("item", "track")
-        };
-        for key in [Some(name), row.both_keys.then_some(other)]
-            .into_iter()
-            .flatten()
-        {
+        let (name, other) = if view.extended { ("track", "item") } else { ("item", "track") };
+        for key in [Some(name), row.both_keys.then_some(other)].into_iter().flatten() {
             o.with(key, |out| content(view, out, &row.content, episodes));
         }
         if row.extra_keys {
@@ -226,15 +209,8 @@ fn local(view: &View<'_>, out: &mut String, tags: &Local) {
 }
 
 /// The page of rows of a playlist.
-pub(crate) fn rows_page(
-    view: &View<'_>,
-    list: &Playlist,
-    page: &Page<'_>,
-    episodes: bool,
-) -> String {
+pub(crate) fn rows_page(view: &View<'_>, list: &Playlist, page: &Page<'_>, episodes: bool) -> String {
     let mut out = String::with_capacity(page.slice.limit * 3_600);
-    page.write(view, &mut out, |out, n| {
-        row(view, out, &list.row(n), episodes)
-    });
+    page.write(view, &mut out, |out, n| row(view, out, &list.row(n), episodes));
     out
 }

@@ -20,17 +20,9 @@ pub(crate) fn show(view: &View<'_>, out: &mut String, place: Place) {
         show_shared(view, o, show);
         let path = format!("/shows/{}/episodes", show.id);
         o.with("episodes", |out| {
-            page(
-                view,
-                out,
-                &path,
-                "",
-                Slice::first(50),
-                show.episodes.len(),
-                |out, n| {
-                    episode_or_null(view, out, show.episodes[n]);
-                },
-            );
+            page(view, out, &path, "", Slice::first(50), show.episodes.len(), |out, n| {
+                episode_or_null(view, out, show.episodes[n]);
+            });
         });
     });
 }
@@ -113,17 +105,9 @@ pub(crate) fn audiobook(view: &View<'_>, out: &mut String, place: Place) {
         book_shared(view, o, book);
         let path = format!("/audiobooks/{}/chapters", book.id);
         o.with("chapters", |out| {
-            page(
-                view,
-                out,
-                &path,
-                "",
-                Slice::first(50),
-                book.chapters.len(),
-                |out, n| {
-                    chapter(view, out, book.chapters[n], false);
-                },
-            );
+            page(view, out, &path, "", Slice::first(50), book.chapters.len(), |out, n| {
+                chapter(view, out, book.chapters[n], false);
+            });
         });
     });
 }
@@ -141,10 +125,7 @@ fn book_shared(view: &View<'_>, o: &mut Object<'_>, book: &Audiobook) {
     o.plain("explicit", false);
     // A book's page and URI are those of a show.
     o.object("external_urls", |o| {
-        o.text(
-            "spotify",
-            &format!("https://open.spotify.com/show/{}", book.id),
-        );
+        o.text("spotify", &format!("https://open.spotify.com/show/{}", book.id));
     });
     o.text("href", &format!("{}/audiobooks/{}", view.api_url, book.id));
     o.text("id", &book.id);
@@ -179,10 +160,7 @@ pub(crate) fn chapter(view: &View<'_>, out: &mut String, place: Place, with_book
         o.plain("duration_ms", chapter.duration_ms);
         o.plain("explicit", false);
         o.object("external_urls", |o| {
-            o.text(
-                "spotify",
-                &format!("https://open.spotify.com/episode/{}", chapter.id),
-            );
+            o.text("spotify", &format!("https://open.spotify.com/episode/{}", chapter.id));
         });
         o.text("href", &format!("{}/chapters/{}", view.api_url, chapter.id));
         o.text("id", &chapter.id);

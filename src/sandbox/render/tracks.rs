@@ -33,18 +33,13 @@ pub(super) fn whole(view: &View<'_>, o: &mut Object<'_>, place: Place) {
     });
     if view.extended {
         let float = served.oddity.as_ref().is_some_and(|oddity| oddity.floats);
-        o.plain(
-            "popularity",
-            format_args!("{}{}", served.popularity, if float { ".0" } else { "" }),
-        );
+        o.plain("popularity", format_args!("{}{}", served.popularity, if float { ".0" } else { "" }));
     }
 }
 
 fn shared(view: &View<'_>, o: &mut Object<'_>, track: &Track, asked: &Track) {
     let oddity = track.oddity.as_deref();
-    o.array("artists", &track.artists, |out, artist| {
-        artist_brief(view, out, *artist)
-    });
+    o.array("artists", &track.artists, |out, artist| artist_brief(view, out, *artist));
     view.markets(o, track.markets);
     o.plain("disc_number", track.disc_number);
     match oddity.and_then(|oddity| oddity.duration_as) {
@@ -59,9 +54,7 @@ fn shared(view: &View<'_>, o: &mut Object<'_>, track: &Track, asked: &Track) {
     if let Some(playable) = in_market.or(restriction.map(|_| false)) {
         o.plain("is_playable", playable && restriction.is_none());
         if !playable || restriction.is_some() {
-            o.object("restrictions", |o| {
-                o.text("reason", restriction.unwrap_or("market"))
-            });
+            o.object("restrictions", |o| o.text("reason", restriction.unwrap_or("market")));
         }
     }
     if view.extended && track.id != asked.id {
@@ -70,10 +63,7 @@ fn shared(view: &View<'_>, o: &mut Object<'_>, track: &Track, asked: &Track) {
     o.text("name", &track.name);
     o.raw("preview_url", "null");
     let float = oddity.is_some_and(|oddity| oddity.floats);
-    o.plain(
-        "track_number",
-        format_args!("{}{}", track.track_number, if float { ".0" } else { "" }),
-    );
+    o.plain("track_number", format_args!("{}{}", track.track_number, if float { ".0" } else { "" }));
     if oddity.is_some_and(|oddity| oddity.extra_keys) {
         o.raw("mood", r#"{"valence":0.5,"tags":["new",null]}"#);
         o.raw("is_ai_generated", "null");

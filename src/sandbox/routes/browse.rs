@@ -13,17 +13,9 @@ pub(super) fn new_releases(ask: &Ask<'_>) -> Result<Answer, Answer> {
     json::object(&mut out, |o| {
         o.with("albums", |out| {
             let path = "/browse/new-releases";
-            render::page(
-                &ask.view,
-                out,
-                path,
-                &ask.kept,
-                slice,
-                albums.len(),
-                |out, n| {
-                    render::album_brief(&ask.view, out, albums[n], None);
-                },
-            );
+            render::page(&ask.view, out, path, &ask.kept, slice, albums.len(), |out, n| {
+                render::album_brief(&ask.view, out, albums[n], None);
+            });
         });
     });
     Ok(Answer::json(out))
@@ -36,29 +28,16 @@ pub(super) fn categories(ask: &Ask<'_>) -> Result<Answer, Answer> {
     json::object(&mut out, |o| {
         o.with("categories", |out| {
             let path = "/browse/categories";
-            render::page(
-                &ask.view,
-                out,
-                path,
-                &ask.kept,
-                slice,
-                all.len(),
-                |out, n| {
-                    write(&ask.view, out, &all[n]);
-                },
-            );
+            render::page(&ask.view, out, path, &ask.kept, slice, all.len(), |out, n| {
+                write(&ask.view, out, &all[n]);
+            });
         });
     });
     Ok(Answer::json(out))
 }
 
 pub(super) fn category(ask: &Ask<'_>, id: &str) -> Result<Answer, Answer> {
-    let found = ask
-        .view
-        .music
-        .categories
-        .iter()
-        .find(|category| category.id == id);
+    let found = ask.view.music.categories.iter().find(|category| category.id == id);
     let mut out = String::new();
     write(&ask.view, &mut out, found.ok_or_else(not_found)?);
     Ok(Answer::json(out))
@@ -66,10 +45,7 @@ pub(super) fn category(ask: &Ask<'_>, id: &str) -> Result<Answer, Answer> {
 
 fn write(view: &View<'_>, out: &mut String, category: &Category) {
     json::object(out, |o| {
-        o.text(
-            "href",
-            &format!("{}/browse/categories/{}", view.api_url, category.id),
-        );
+        o.text("href", &format!("{}/browse/categories/{}", view.api_url, category.id));
         o.array("icons", [()], |out, ()| {
             json::object(out, |o| {
                 o.raw("height", "274");

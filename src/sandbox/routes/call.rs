@@ -46,33 +46,22 @@ impl Call {
     /// A parameter of the query, decoded.
     pub(crate) fn get(&self, key: &str) -> Option<String> {
         let mut pairs = url::form_urlencoded::parse(self.query.as_bytes());
-        pairs
-            .find(|(known, _)| known == key)
-            .map(|(_, value)| value.into_owned())
+        pairs.find(|(known, _)| known == key).map(|(_, value)| value.into_owned())
     }
 
     /// The same call with another value for a parameter.
     pub(crate) fn with(&self, key: &str, value: &str) -> Self {
         let rest = self.query_without(&[key]);
         let pair = format!("{key}={value}");
-        let query = if rest.is_empty() {
-            pair
-        } else {
-            format!("{rest}&{pair}")
-        };
-        Self {
-            query,
-            ..self.clone()
-        }
+        let query = if rest.is_empty() { pair } else { format!("{rest}&{pair}") };
+        Self { query, ..self.clone() }
     }
 
     /// The query without some parameters, written again.
     pub(crate) fn query_without(&self, keys: &[&str]) -> String {
         let pairs = url::form_urlencoded::parse(self.query.as_bytes());
         let kept = pairs.filter(|(key, _)| !keys.contains(&key.as_ref()));
-        url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(kept)
-            .finish()
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish()
     }
 }
 
@@ -92,11 +81,7 @@ pub(crate) const COUNTRY: &str = "DE";
 impl<'a> Ask<'a> {
     /// # Errors
     /// 400 if the market named isn't one.
-    pub(crate) fn new(
-        world: &'a World,
-        call: &'a Call,
-        caller: &'a Caller,
-    ) -> Result<Self, Answer> {
+    pub(crate) fn new(world: &'a World, call: &'a Call, caller: &'a Caller) -> Result<Self, Answer> {
         // A user's country wins over the market named.
         let market = match call.get("market") {
             None => None,
@@ -165,10 +150,7 @@ impl<'a> Ask<'a> {
         if !ids.iter().all(|id| dice::is_id(id)) {
             return Err(refuse(400, "Invalid base62 id"));
         }
-        Ok(ids
-            .iter()
-            .map(|id| self.world.music.find(kind, id))
-            .collect())
+        Ok(ids.iter().map(|id| self.world.music.find(kind, id)).collect())
     }
 
     /// Whether the token has a scope.
@@ -176,10 +158,6 @@ impl<'a> Ask<'a> {
     /// # Errors
     /// 403 if not.
     pub(crate) fn needs(&self, scope: &str) -> Result<(), Answer> {
-        if self.caller.may(scope) {
-            Ok(())
-        } else {
-            Err(refuse(403, "Insufficient client scope"))
-        }
+        if self.caller.may(scope) { Ok(()) } else { Err(refuse(403, "Insufficient client scope")) }
     }
 }

@@ -77,16 +77,12 @@ fn act(world: &World, call: &Call, segments: &[&str]) -> Result<Answer, Answer> 
         ("POST", ["advance"]) => {
             let seconds = read::<Advance>(call)?.seconds;
             let by = Duration::try_from_secs_f64(seconds);
-            world
-                .clock
-                .advance(by.map_err(|err| refuse(400, &err.to_string()))?);
+            world.clock.advance(by.map_err(|err| refuse(400, &err.to_string()))?);
         }
         ("POST", ["limits"]) => hold(&world.limits).allow(read(call)?),
         ("POST", ["edit"]) => {
             let edit = read::<Edit>(call)?;
-            world
-                .edit(edit)
-                .map_err(|refused| refuse(404, &refused.to_string()))?;
+            world.edit(edit).map_err(|refused| refuse(404, &refused.to_string()))?;
         }
         ("POST", ["consent"]) => hold(&world.accounts).set_consent(read(call)?),
         ("POST", ["grants"]) => {

@@ -15,11 +15,7 @@ pub(super) fn me(ask: &Ask<'_>, rest: &[&str]) -> Result<Answer, Answer> {
     };
     let library = || Library::of(ask.view.music, user);
     match rest {
-        [] => Ok(Answer::json(render::private_user(
-            &ask.view,
-            user,
-            |scope| ask.caller.may(scope),
-        ))),
+        [] => Ok(Answer::json(render::private_user(&ask.view, user, |scope| ask.caller.may(scope)))),
         ["playlists"] => playlists(ask, user),
         ["tracks"] => saved(ask, "track", &library().tracks, render::track),
         ["albums"] => saved(ask, "album", &library().albums, render::album),
@@ -49,20 +45,12 @@ fn saved(
     let slice = ask.slice(20, 50)?;
     let path = format!("/me/{key}s");
     let mut out = String::new();
-    render::page(
-        &ask.view,
-        &mut out,
-        &path,
-        &ask.kept,
-        slice,
-        list.len(),
-        |out, n| {
-            json::object(out, |o| {
-                o.text("added_at", &timestamp(list[n].added_at_ms));
-                o.with(key, |out| write(&ask.view, out, list[n].place));
-            });
-        },
-    );
+    render::page(&ask.view, &mut out, &path, &ask.kept, slice, list.len(), |out, n| {
+        json::object(out, |o| {
+            o.text("added_at", &timestamp(list[n].added_at_ms));
+            o.with(key, |out| write(&ask.view, out, list[n].place));
+        });
+    });
     Ok(Answer::json(out))
 }
 
@@ -85,18 +73,10 @@ fn playlists(ask: &Ask<'_>, user: &str) -> Result<Answer, Answer> {
     }
     let mut out = String::new();
     let path = "/me/playlists";
-    render::page(
-        &ask.view,
-        &mut out,
-        path,
-        &ask.kept,
-        slice,
-        lists.len(),
-        |out, n| match lists[n] {
-            Some(list) => render::playlist_brief(&ask.view, out, list),
-            None => out.push_str("null"),
-        },
-    );
+    render::page(&ask.view, &mut out, path, &ask.kept, slice, lists.len(), |out, n| match lists[n] {
+        Some(list) => render::playlist_brief(&ask.view, out, list),
+        None => out.push_str("null"),
+    });
     Ok(Answer::json(out))
 }
 
@@ -110,10 +90,7 @@ pub(super) fn follows_playlist(ask: &Ask<'_>, id: &str) -> Result<Answer, Answer
     let user = ask.caller.user.as_deref().unwrap_or_default();
     let playlists = hold(&ask.world.playlists);
     let list = playlists.get(id).ok_or_else(not_found)?;
-    Ok(Answer::json(format!(
-        "[{}]",
-        list.owner == user || follows(list, user)
-    )))
+    Ok(Answer::json(format!("[{}]", list.owner == user || follows(list, user))))
 }
 
 /// Followed artists, by the id of the last one seen.
@@ -127,22 +104,15 @@ fn following(ask: &Ask<'_>, artists: &[Saved]) -> Result<Answer, Answer> {
     let start = match ask.call.get("after").filter(|after| !after.is_empty()) {
         None => 0,
         Some(after) if !dice::is_id(&after) => return Err(refuse(400, "Invalid base62 id")),
-        Some(after) => (0..artists.len())
-            .find(|n| id(*n) == after)
-            .map_or(artists.len(), |n| n + 1),
+        Some(after) => (0..artists.len()).find(|n| id(*n) == after).map_or(artists.len(), |n| n + 1),
     };
     let end = (start + limit).min(artists.len());
     let last = (end < artists.len()).then(|| id(end - 1));
-    let link = format!(
-        "{}/me/following?type=artist&limit={limit}",
-        ask.view.api_url
-    );
+    let link = format!("{}/me/following?type=artist&limit={limit}", ask.view.api_url);
     let mut out = String::new();
     json::object(&mut out, |o| {
         o.object("artists", |o| {
-            o.array("items", start..end, |out, n| {
-                render::artist(&ask.view, out, artists[n].place)
-            });
+            o.array("items", start..end, |out, n| render::artist(&ask.view, out, artists[n].place));
             let next = last.map(|last| format!("{link}&after={last}"));
             o.text_or_null("next", next.as_deref());
             o.plain("total", artists.len());
@@ -157,44 +127,25 @@ fn following(ask: &Ask<'_>, artists: &[Saved]) -> Result<Answer, Answer> {
 fn top(ask: &Ask<'_>, user: &str, kind: &str) -> Result<Answer, Answer> {
     ask.needs("user-top-read")?;
     let slice = ask.slice(20, 50)?;
-    let range = ask
-        .call
-        .get("time_range")
-        .unwrap_or_else(|| "medium_term".to_owned());
+    let range = ask.call.get("time_range").unwrap_or_else(|| "medium_term".to_owned());
     if !["short_term", "medium_term", "long_term"].contains(&range.as_str()) {
         return Err(refuse(400, "Invalid time range"));
     }
     let music = ask.view.music;
-    let of = if kind == "artists" {
-        music.artists.len()
-    } else {
-        music.plain_tracks
-    };
+    let of = if kind == "artists" { music.artists.len() } else { music.plain_tracks };
     let best = Library::top(music, user, &range, of);
     let path = format!("/me/top/{kind}");
     let mut out = String::new();
-    render::page(
-        &ask.view,
-        &mut out,
-        &path,
-        &ask.kept,
-        slice,
-        best.len(),
-        |out, n| match kind {
-            "artists" => render::artist(&ask.view, out, best[n]),
-            _ => render::track(&ask.view, out, best[n]),
-        },
-    );
+    render::page(&ask.view, &mut out, &path, &ask.kept, slice, best.len(), |out, n| match kind {
+        "artists" => render::artist(&ask.view, out, best[n]),
+        _ => render::track(&ask.view, out, best[n]),
+    });
     Ok(Answer::json(out))
 }
 
 /// `GET /me/library/contains?uris=…`, up to forty.
 fn library_contains(ask: &Ask<'_>, library: &Library) -> Result<Answer, Answer> {
-    for scope in [
-        "user-library-read",
-        "user-follow-read",
-        "playlist-read-private",
-    ] {
+    for scope in ["user-library-read", "user-follow-read", "playlist-read-private"] {
         ask.needs(scope)?;
     }
     let uris = ask.call.get("uris").unwrap_or_default();
@@ -210,16 +161,8 @@ fn library_contains(ask: &Ask<'_>, library: &Library) -> Result<Answer, Answer> 
             _ => return Err(refuse(400, "Invalid uri")),
         };
         let playlists = hold(&ask.world.playlists);
-        let listed = || {
-            playlists
-                .get(id)
-                .is_some_and(|it| it.owner == user || follows(it, user))
-        };
-        held.push(if kind == "playlist" {
-            listed()
-        } else {
-            holds(ask, library, kind, id)
-        });
+        let listed = || playlists.get(id).is_some_and(|it| it.owner == user || follows(it, user));
+        held.push(if kind == "playlist" { listed() } else { holds(ask, library, kind, id) });
     }
     Ok(Answer::value(&held))
 }
@@ -230,16 +173,9 @@ fn contains(ask: &Ask<'_>, library: &Library, kind: &str) -> Result<Answer, Answ
         "following" => "artist",
         kind => kind.trim_end_matches('s'),
     };
-    ask.needs(if kind == "following" {
-        "user-follow-read"
-    } else {
-        "user-library-read"
-    })?;
+    ask.needs(if kind == "following" { "user-follow-read" } else { "user-library-read" })?;
     let ids = ask.call.get("ids").unwrap_or_default();
-    let held: Vec<bool> = ids
-        .split(',')
-        .map(|id| holds(ask, library, singular, id))
-        .collect();
+    let held: Vec<bool> = ids.split(',').map(|id| holds(ask, library, singular, id)).collect();
     if held.len() > 50 {
         return Err(refuse(400, "Too many ids requested"));
     }

@@ -63,14 +63,9 @@ pub(crate) fn api(world: &World, call: &Call) -> Served {
         Ok(()) if !world.extended() && caller.user.as_deref() == Some(known::CURATOR) => {
             refuse(403, "User not registered in the Developer Dashboard")
         }
-        Ok(()) => Ask::new(world, call, &caller)
-            .and_then(|ask| endpoint(&ask))
-            .unwrap_or_else(|it| it),
+        Ok(()) => Ask::new(world, call, &caller).and_then(|ask| endpoint(&ask)).unwrap_or_else(|it| it),
     };
-    Served {
-        on_behalf_of,
-        ..answer.into()
-    }
+    Served { on_behalf_of, ..answer.into() }
 }
 
 fn too_many(refusal: Refusal) -> Answer {
@@ -140,24 +135,13 @@ fn endpoint(ask: &Ask<'_>) -> Result<Answer, Answer> {
 fn removed(segments: &[&str]) -> bool {
     matches!(
         segments,
-        ["albums"
-            | "artists"
-            | "tracks"
-            | "shows"
-            | "episodes"
-            | "audiobooks"
-            | "chapters"
-            | "markets"]
+        ["albums" | "artists" | "tracks" | "shows" | "episodes" | "audiobooks" | "chapters" | "markets"]
             | ["playlists", _, "tracks"]
             | ["playlists", _, "followers", "contains"]
             | ["users", ..]
             | ["artists", _, "top-tracks"]
             | ["browse", ..]
-            | [
-                "me",
-                "tracks" | "albums" | "shows" | "episodes" | "audiobooks" | "following",
-                "contains"
-            ]
+            | ["me", "tracks" | "albums" | "shows" | "episodes" | "audiobooks" | "following", "contains"]
     )
 }
 

@@ -47,27 +47,14 @@ pub(super) fn album_tracks(ask: &Ask<'_>, id: &str) -> Result<Answer, Answer> {
     let slice = ask.slice(20, 50)?;
     let path = format!("/albums/{id}/tracks");
     let mut out = String::new();
-    render::page(
-        &ask.view,
-        &mut out,
-        &path,
-        &ask.kept,
-        slice,
-        tracks.len(),
-        |out, n| {
-            render::track_brief(&ask.view, out, tracks[n]);
-        },
-    );
+    render::page(&ask.view, &mut out, &path, &ask.kept, slice, tracks.len(), |out, n| {
+        render::track_brief(&ask.view, out, tracks[n]);
+    });
     Ok(Answer::json(out))
 }
 
 pub(super) fn artists(ask: &Ask<'_>) -> Result<Answer, Answer> {
-    batch(
-        ask,
-        "artists",
-        ask.find_all(Kind::Artist, 50)?,
-        render::artist,
-    )
+    batch(ask, "artists", ask.find_all(Kind::Artist, 50)?, render::artist)
 }
 
 pub(super) fn artist(ask: &Ask<'_>, id: &str) -> Result<Answer, Answer> {
@@ -77,27 +64,15 @@ pub(super) fn artist(ask: &Ask<'_>, id: &str) -> Result<Answer, Answer> {
 /// The discography, group after group, in the order in which the groups are asked for.
 pub(super) fn artist_albums(ask: &Ask<'_>, id: &str) -> Result<Answer, Answer> {
     let artist = &ask.view.music.artists[ask.find(Kind::Artist, id)?];
-    let slice = if ask.view.extended {
-        ask.slice(20, 50)?
-    } else {
-        ask.slice(5, 10)?
-    };
+    let slice = if ask.view.extended { ask.slice(20, 50)? } else { ask.slice(5, 10)? };
     let groups = ask.call.get("include_groups");
-    let groups = groups
-        .as_deref()
-        .unwrap_or("album,single,compilation,appears_on");
+    let groups = groups.as_deref().unwrap_or("album,single,compilation,appears_on");
     let mut listed: Vec<(Place, &str)> = Vec::new();
     for group in groups.split(',') {
         let of_kind = |place: &&Place| ask.view.music.albums[**place].kind == Some(group);
         match group {
             "album" | "single" | "compilation" => {
-                listed.extend(
-                    artist
-                        .albums
-                        .iter()
-                        .filter(of_kind)
-                        .map(|place| (*place, group)),
-                );
+                listed.extend(artist.albums.iter().filter(of_kind).map(|place| (*place, group)));
             }
             "appears_on" => listed.extend(artist.appears_on.iter().map(|place| (*place, group))),
             _ => return Err(refuse(400, "Invalid value for parameter include_groups")),
@@ -105,18 +80,10 @@ pub(super) fn artist_albums(ask: &Ask<'_>, id: &str) -> Result<Answer, Answer> {
     }
     let path = format!("/artists/{id}/albums");
     let mut out = String::new();
-    render::page(
-        &ask.view,
-        &mut out,
-        &path,
-        &ask.kept,
-        slice,
-        listed.len(),
-        |out, n| {
-            let (place, group) = listed[n];
-            render::album_brief(&ask.view, out, place, Some(group));
-        },
-    );
+    render::page(&ask.view, &mut out, &path, &ask.kept, slice, listed.len(), |out, n| {
+        let (place, group) = listed[n];
+        render::album_brief(&ask.view, out, place, Some(group));
+    });
     Ok(Answer::json(out))
 }
 
@@ -126,12 +93,7 @@ pub(super) fn top_tracks(ask: &Ask<'_>, id: &str) -> Result<Answer, Answer> {
     let mut tracks = artist.tracks.clone();
     tracks.sort_by_key(|place| std::cmp::Reverse(ask.view.music.tracks[*place].popularity));
     tracks.truncate(10);
-    batch(
-        ask,
-        "tracks",
-        tracks.into_iter().map(Some).collect(),
-        render::track,
-    )
+    batch(ask, "tracks", tracks.into_iter().map(Some).collect(), render::track)
 }
 
 pub(super) fn tracks(ask: &Ask<'_>) -> Result<Answer, Answer> {

@@ -14,12 +14,8 @@ pub(super) fn playlist(ask: &Ask<'_>, id: &str) -> Result<Answer, Answer> {
     let playlists = hold(&ask.world.playlists);
     let list = visible(ask, playlists.get(id), id)?;
     let first = may_read(ask, list).then(|| items_page(ask, list, Slice::first(FIRST_PAGE), ""));
-    let part = first
-        .as_deref()
-        .map_or(ListPart::Absent, ListPart::FirstPage);
-    conditional(ask, list, || {
-        filtered(ask, render::playlist(&ask.view, list, &part))
-    })
+    let part = first.as_deref().map_or(ListPart::Absent, ListPart::FirstPage);
+    conditional(ask, list, || filtered(ask, render::playlist(&ask.view, list, &part)))
 }
 
 /// A page of items; a change that waits for it is made right after.
@@ -30,9 +26,7 @@ pub(super) fn items(ask: &Ask<'_>, id: &str, usual: usize, most: usize) -> Resul
         return Err(forbidden());
     }
     let slice = ask.slice(usual, most)?;
-    let answer = conditional(ask, list, || {
-        filtered(ask, items_page(ask, list, slice, &ask.kept))
-    })?;
+    let answer = conditional(ask, list, || filtered(ask, items_page(ask, list, slice, &ask.kept)))?;
     let now_ms = ask.world.clock.now_ms();
     playlists.served(id, slice.offset / slice.limit, ask.view.music, now_ms);
     Ok(answer)
@@ -40,11 +34,7 @@ pub(super) fn items(ask: &Ask<'_>, id: &str, usual: usize, most: usize) -> Resul
 
 pub(super) fn images(ask: &Ask<'_>, id: &str) -> Result<Answer, Answer> {
     let playlists = hold(&ask.world.playlists);
-    Ok(Answer::json(render::playlist_images(visible(
-        ask,
-        playlists.get(id),
-        id,
-    )?)))
+    Ok(Answer::json(render::playlist_images(visible(ask, playlists.get(id), id)?)))
 }
 
 pub(super) fn user(ask: &Ask<'_>, id: &str) -> Result<Answer, Answer> {
@@ -63,26 +53,14 @@ pub(super) fn user_playlists(ask: &Ask<'_>, id: &str) -> Result<Answer, Answer> 
     let lists: Vec<&Playlist> = playlists.iter().filter(public).collect();
     let path = format!("/users/{id}/playlists");
     let mut out = String::new();
-    render::page(
-        &ask.view,
-        &mut out,
-        &path,
-        &ask.kept,
-        slice,
-        lists.len(),
-        |out, n| {
-            render::playlist_brief(&ask.view, out, lists[n]);
-        },
-    );
+    render::page(&ask.view, &mut out, &path, &ask.kept, slice, lists.len(), |out, n| {
+        render::playlist_brief(&ask.view, out, lists[n]);
+    });
     Ok(Answer::json(out))
 }
 
 /// The list, if the caller may know of it.
-fn visible<'a>(
-    ask: &Ask<'_>,
-    list: Option<&'a Playlist>,
-    id: &str,
-) -> Result<&'a Playlist, Answer> {
+fn visible<'a>(ask: &Ask<'_>, list: Option<&'a Playlist>, id: &str) -> Result<&'a Playlist, Answer> {
     if !dice::is_id(id) {
         return Err(refuse(400, "Invalid base62 id"));
     }
@@ -116,12 +94,7 @@ fn items_page(ask: &Ask<'_>, list: &Playlist, slice: Slice, kept: &str) -> Strin
         total: list.len() + list.total_too_large_by,
         endless_next: list.endless_next,
     };
-    render::rows_page(
-        &ask.view,
-        list,
-        &page,
-        types.split(',').any(|kind| kind == "episode"),
-    )
+    render::rows_page(&ask.view, list, &page, types.split(',').any(|kind| kind == "episode"))
 }
 
 fn filtered(ask: &Ask<'_>, json: String) -> Result<Answer, Answer> {
@@ -140,20 +113,13 @@ fn conditional(
     write: impl FnOnce() -> Result<Answer, Answer>,
 ) -> Result<Answer, Answer> {
     let what = [list.snapshot_id().as_str(), &ask.call.path, &ask.call.query].concat();
-    let hash = what
-        .bytes()
-        .fold(0, |hash, byte| dice::mix(hash, u64::from(byte)));
+    let hash = what.bytes().fold(0, |hash, byte| dice::mix(hash, u64::from(byte)));
     let etag = format!("\"{hash:016x}\"");
     let known = ask.call.if_none_match.as_deref().unwrap_or_default();
-    let answer = if known
-        .split(',')
-        .any(|tag| tag.trim().trim_start_matches("W/") == etag)
-    {
+    let answer = if known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag) {
         Answer::empty(304)
     } else {
         write()?
     };
-    Ok(answer
-        .header("etag", etag)
-        .header("cache-control", "public, max-age=0"))
+    Ok(answer.header("etag", etag).header("cache-control", "public, max-age=0"))
 }

@@ -13,10 +13,7 @@ pub(super) fn recently_played(ask: &Ask<'_>, user: &str) -> Result<Answer, Answe
     let limit = ask.slice(20, 50)?.limit;
     let instant = |key: &str| match ask.call.get(key) {
         None => Ok(None),
-        Some(text) => text
-            .parse::<i64>()
-            .map(Some)
-            .map_err(|_| refuse(400, "Invalid cursor")),
+        Some(text) => text.parse::<i64>().map(Some).map_err(|_| refuse(400, "Invalid cursor")),
     };
     let (after, before) = (instant("after")?, instant("before")?);
     if after.is_some() && before.is_some() {
@@ -24,15 +21,11 @@ pub(super) fn recently_played(ask: &Ask<'_>, user: &str) -> Result<Answer, Answe
     }
     let mut plays = plays_before(ask.view.music, user, ask.world.clock.now_ms());
     plays.retain(|play| {
-        before.is_none_or(|before| play.played_at_ms < before)
-            && after.is_none_or(|after| play.played_at_ms > after)
+        before.is_none_or(|before| play.played_at_ms < before) && after.is_none_or(|after| play.played_at_ms > after)
     });
     let more = plays.len() > limit;
     plays.truncate(limit);
-    let link = format!(
-        "{}/me/player/recently-played?limit={limit}",
-        ask.view.api_url
-    );
+    let link = format!("{}/me/player/recently-played?limit={limit}", ask.view.api_url);
     let oldest = plays.last().map(|play| play.played_at_ms);
     let mut out = String::new();
     json::object(&mut out, |o| {
@@ -46,10 +39,7 @@ pub(super) fn recently_played(ask: &Ask<'_>, user: &str) -> Result<Answer, Answe
                     o.object("context", |o| {
                         let id = known::HOME_PLAYLIST;
                         o.object("external_urls", |o| {
-                            o.text(
-                                "spotify",
-                                &format!("https://open.spotify.com/playlist/{id}"),
-                            );
+                            o.text("spotify", &format!("https://open.spotify.com/playlist/{id}"));
                         });
                         o.text("href", &format!("{}/playlists/{id}", ask.view.api_url));
                         o.text("type", "playlist");
@@ -58,9 +48,7 @@ pub(super) fn recently_played(ask: &Ask<'_>, user: &str) -> Result<Answer, Answe
                 }
             });
         });
-        let next = oldest
-            .filter(|_| more)
-            .map(|oldest| format!("{link}&before={oldest}"));
+        let next = oldest.filter(|_| more).map(|oldest| format!("{link}&before={oldest}"));
         o.text_or_null("next", next.as_deref());
         match (plays.first(), oldest) {
             (Some(newest), Some(oldest)) => o.object("cursors", |o| {

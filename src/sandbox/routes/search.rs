@@ -11,26 +11,14 @@ use crate::sandbox::json;
 use crate::sandbox::render::{self, Slice};
 
 const DEEPEST: usize = 1_000;
-const TYPES: [&str; 7] = [
-    "album",
-    "artist",
-    "playlist",
-    "track",
-    "show",
-    "episode",
-    "audiobook",
-];
+const TYPES: [&str; 7] = ["album", "artist", "playlist", "track", "show", "episode", "audiobook"];
 
 pub(super) fn search(ask: &Ask<'_>) -> Result<Answer, Answer> {
     let text = ask.call.get("q").filter(|q| !q.trim().is_empty());
     let query = Query::parse(&text.ok_or_else(|| refuse(400, "No search query"))?);
     let types = ask.call.get("type").filter(|types| !types.is_empty());
     let types = types.ok_or_else(|| refuse(400, "Missing parameter type"))?;
-    let slice = if ask.view.extended {
-        ask.slice(20, 50)?
-    } else {
-        ask.slice(5, 10)?
-    };
+    let slice = if ask.view.extended { ask.slice(20, 50)? } else { ask.slice(5, 10)? };
     if slice.offset > DEEPEST {
         return Err(refuse(400, "Invalid offset"));
     }
@@ -39,13 +27,8 @@ pub(super) fn search(ask: &Ask<'_>) -> Result<Answer, Answer> {
     }
     let mut out = String::new();
     json::object(&mut out, |o| {
-        for kind in TYPES
-            .iter()
-            .filter(|kind| types.split(',').any(|asked| asked == **kind))
-        {
-            o.with(&format!("{kind}s"), |out| {
-                hits(ask, out, kind, &query, slice)
-            });
+        for kind in TYPES.iter().filter(|kind| types.split(',').any(|asked| asked == **kind)) {
+            o.with(&format!("{kind}s"), |out| hits(ask, out, kind, &query, slice));
         }
     });
     Ok(Answer::json(out))
@@ -58,41 +41,21 @@ fn hits(ask: &Ask<'_>, out: &mut String, kind: &str, query: &Query, slice: Slice
         return playlists(ask, out, query, slice);
     }
     let found: Vec<Place> = match kind {
-        "track" => (0..music.tracks.len())
-            .filter(|n| query.track(music, *n))
-            .collect(),
-        "album" => (0..music.albums.len())
-            .filter(|n| query.album(music, *n))
-            .collect(),
-        "artist" => (0..music.artists.len())
-            .filter(|n| query.artist(music, *n))
-            .collect(),
-        "show" => (0..music.shows.len())
-            .filter(|n| query.name(&music.shows[*n].name))
-            .collect(),
-        "episode" => (0..music.episodes.len())
-            .filter(|n| query.name(&music.episodes[*n].name))
-            .collect(),
-        _ => (0..music.audiobooks.len())
-            .filter(|n| query.name(&music.audiobooks[*n].name))
-            .collect(),
+        "track" => (0..music.tracks.len()).filter(|n| query.track(music, *n)).collect(),
+        "album" => (0..music.albums.len()).filter(|n| query.album(music, *n)).collect(),
+        "artist" => (0..music.artists.len()).filter(|n| query.artist(music, *n)).collect(),
+        "show" => (0..music.shows.len()).filter(|n| query.name(&music.shows[*n].name)).collect(),
+        "episode" => (0..music.episodes.len()).filter(|n| query.name(&music.episodes[*n].name)).collect(),
+        _ => (0..music.audiobooks.len()).filter(|n| query.name(&music.audiobooks[*n].name)).collect(),
     };
-    render::page(
-        view,
-        out,
-        "/search",
-        &ask.kept,
-        slice,
-        found.len(),
-        |out, n| match kind {
-            "track" => render::track(view, out, found[n]),
-            "album" => render::album_brief(view, out, found[n], None),
-            "artist" => render::artist(view, out, found[n]),
-            "show" => render::show_brief(view, out, found[n]),
-            "episode" => render::episode(view, out, found[n], false),
-            _ => render::audiobook_brief(view, out, found[n]),
-        },
-    );
+    render::page(view, out, "/search", &ask.kept, slice, found.len(), |out, n| match kind {
+        "track" => render::track(view, out, found[n]),
+        "album" => render::album_brief(view, out, found[n], None),
+        "artist" => render::artist(view, out, found[n]),
+        "show" => render::show_brief(view, out, found[n]),
+        "episode" => render::episode(view, out, found[n], false),
+        _ => render::audiobook_brief(view, out, found[n]),
+    });
 }
 
 /// Public playlists; where one of Spotify's own would stand, second, there is null.
@@ -103,18 +66,10 @@ fn playlists(ask: &Ask<'_>, out: &mut String, query: &Query, slice: Slice) {
     if !found.is_empty() {
         found.insert(1, None);
     }
-    render::page(
-        &ask.view,
-        out,
-        "/search",
-        &ask.kept,
-        slice,
-        found.len(),
-        |out, n| match found[n] {
-            Some(list) => render::playlist_brief(&ask.view, out, list),
-            None => out.push_str("null"),
-        },
-    );
+    render::page(&ask.view, out, "/search", &ask.kept, slice, found.len(), |out, n| match found[n] {
+        Some(list) => render::playlist_brief(&ask.view, out, list),
+        None => out.push_str("null"),
+    });
 }
 
 /// A search, taken apart.
@@ -129,10 +84,9 @@ impl Query {
         let mut query = Self::default();
         for term in terms(&text.to_lowercase()) {
             match term.split_once(':') {
-                Some((
-                    key @ ("isrc" | "upc" | "artist" | "album" | "track" | "year" | "genre"),
-                    value,
-                )) if !value.is_empty() => {
+                Some((key @ ("isrc" | "upc" | "artist" | "album" | "track" | "year" | "genre"), value))
+                    if !value.is_empty() =>
+                {
                     query.filters.push((key.to_owned(), value.replace('"', "")));
                 }
                 _ => query.words.push(term.replace('"', "")),
@@ -143,9 +97,7 @@ impl Query {
     }
 
     fn words_in(&self, names: &[&str]) -> bool {
-        self.words
-            .iter()
-            .all(|word| names.iter().any(|name| holds(name, word)))
+        self.words.iter().all(|word| names.iter().any(|name| holds(name, word)))
     }
 
     /// Whether the filters hold; those that don't concern the thing fail it.
@@ -160,40 +112,24 @@ impl Query {
     fn track(&self, music: &Music, place: Place) -> bool {
         let track = &music.tracks[place];
         let album = &music.albums[track.album];
-        let artists = || {
-            track
-                .artists
-                .iter()
-                .map(|artist| music.artists[*artist].name.as_str())
-        };
+        let artists = || track.artists.iter().map(|artist| music.artists[*artist].name.as_str());
         let mut names: Vec<&str> = artists().collect();
         names.extend([track.name.as_str(), album.name.as_str()]);
         self.words_in(&names)
             && self.filters_hold(|key, value| match key {
-                "isrc" => track
-                    .isrc
-                    .as_ref()
-                    .is_some_and(|isrc| isrc.eq_ignore_ascii_case(value)),
+                "isrc" => track.isrc.as_ref().is_some_and(|isrc| isrc.eq_ignore_ascii_case(value)),
                 "upc" => album.upc == value,
                 "artist" => artists().any(|name| holds(name, value)),
                 "album" => holds(&album.name, value),
                 "track" => holds(&track.name, value),
                 "year" => in_years(&album.release_date, value),
-                _ => track
-                    .artists
-                    .iter()
-                    .any(|a| music.artists[*a].genres.contains(&value)),
+                _ => track.artists.iter().any(|a| music.artists[*a].genres.contains(&value)),
             })
     }
 
     fn album(&self, music: &Music, place: Place) -> bool {
         let album = &music.albums[place];
-        let artists = || {
-            album
-                .artists
-                .iter()
-                .map(|artist| music.artists[*artist].name.as_str())
-        };
+        let artists = || album.artists.iter().map(|artist| music.artists[*artist].name.as_str());
         let mut names: Vec<&str> = artists().collect();
         names.push(&album.name);
         self.words_in(&names)
@@ -237,10 +173,7 @@ fn terms(text: &str) -> Vec<String> {
         quoted ^= c == '"';
         c.is_whitespace() && !quoted
     });
-    split
-        .filter(|term| !term.is_empty())
-        .map(str::to_owned)
-        .collect()
+    split.filter(|term| !term.is_empty()).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -253,10 +186,7 @@ mod tests {
         let query = Query::parse(r#"Blue artist:"Miles Davis" year:1955-1960 sun:moon "kind of""#);
         assert_eq!(query.words, ["blue", "sun:moon", "kind of"]);
         let filter = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-        assert_eq!(
-            query.filters,
-            [filter("artist", "miles davis"), filter("year", "1955-1960")]
-        );
+        assert_eq!(query.filters, [filter("artist", "miles davis"), filter("year", "1955-1960")]);
     }
 
     #[test]
@@ -270,9 +200,7 @@ mod tests {
         let music = Music::rolled(1, 50);
         let found = |text: &str| {
             let query = Query::parse(text);
-            (0..music.tracks.len())
-                .filter(|n| query.track(&music, *n))
-                .collect::<Vec<_>>()
+            (0..music.tracks.len()).filter(|n| query.track(&music, *n)).collect::<Vec<_>>()
         };
         let hits = found("isrc:qzsbx2600001");
         assert_eq!(hits.len(), 1);

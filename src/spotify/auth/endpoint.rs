@@ -121,8 +121,8 @@ impl Endpoint {
         rules: TokenRules,
     ) -> Result<Endpoint, ApiError> {
         let url = format!("{}/api/token", accounts_url.as_str().trim_end_matches('/'));
-        let url = Url::parse(&url)
-            .map_err(|error| ApiError::Config { message: format!("spotify.accounts_url: {error}") })?;
+        let url =
+            Url::parse(&url).map_err(|error| ApiError::Config { message: format!("spotify.accounts_url: {error}") })?;
         let basic = client_secret.map(|secret| {
             let pair = format!("{client_id}:{}", secret.expose_secret());
             SecretString::from(format!("Basic {}", STANDARD.encode(pair)))
@@ -144,11 +144,8 @@ impl Endpoint {
         redirect_uri: &str,
         verifier: Option<&SecretString>,
     ) -> Result<Reply, NoToken> {
-        let mut form = vec![
-            ("grant_type", "authorization_code"),
-            ("code", code.expose_secret()),
-            ("redirect_uri", redirect_uri),
-        ];
+        let mut form =
+            vec![("grant_type", "authorization_code"), ("code", code.expose_secret()), ("redirect_uri", redirect_uri)];
         let mut secrets = vec![code];
         if let Some(verifier) = verifier {
             form.push(("code_verifier", verifier.expose_secret()));

@@ -21,8 +21,8 @@ use crate::http::jitter;
 use crate::http::retry_after::RetryAfter;
 
 pub(super) use app::AppToken;
-pub(super) use endpoint::{Endpoint, Reply};
 pub use endpoint::Granted;
+pub(super) use endpoint::{Endpoint, Reply};
 pub use environment::token_hash;
 pub(super) use user::UserTokens;
 
@@ -131,7 +131,6 @@ pub(super) fn certificate(clock: &dyn Clock, message: &str) -> ApiError {
 
 /// A server's words, fit for a terminal: one line, no control characters, not endless.
 pub(super) fn printable(words: &str) -> String {
-    let clean: String =
-        words.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(300).collect();
+    let clean: String = words.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(300).collect();
     clean.trim().to_owned()
 }

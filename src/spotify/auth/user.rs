@@ -198,7 +198,8 @@ impl UserTokens {
         let user = held.grant.user.clone();
         tracing::debug!(user, step = "locked", "refresh");
         if self.grants.recover(lock, &held.grant, self.now())? {
-            self.observer.warned(&format!("a renewed token of user `{user}` that could not be saved earlier was recovered"));
+            self.observer
+                .warned(&format!("a renewed token of user `{user}` that could not be saved earlier was recovered"));
             held = self.again(&user)?;
         }
         let mut moved = false;
@@ -296,7 +297,9 @@ fn after_a_loss(held: &Held, words: String, after_loss: bool) -> String {
 fn sign_in(held: &Held, words: &str, now: DateTime<Utc>) -> ApiError {
     let ended = end(&held.grant).filter(|end| end.is_over(now) && !end.at_most);
     let why = match ended {
-        Some(end) => format!("the consent ended on {}, six months after it was given ({words})", end.at.format("%Y-%m-%d")),
+        Some(end) => {
+            format!("the consent ended on {}, six months after it was given ({words})", end.at.format("%Y-%m-%d"))
+        }
         None => format!("Spotify says {words}"),
     };
     ApiError::SignIn { user: held.grant.user.clone(), why }

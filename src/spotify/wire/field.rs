@@ -98,19 +98,14 @@ impl<'de> Deserialize<'de> for Int {
             }
 
             fn visit_u64<E: de::Error>(self, v: u64) -> Result<Int, E> {
-                i64::try_from(v)
-                    .map(Int)
-                    .map_err(|_| E::custom("number beyond 64 bits"))
+                i64::try_from(v).map(Int).map_err(|_| E::custom("number beyond 64 bits"))
             }
 
             fn visit_f64<E: de::Error>(self, v: f64) -> Result<Int, E> {
                 // 2^53: beyond it a float no longer tells whole numbers apart.
                 const EXACT: f64 = 9_007_199_254_740_992.0;
                 if v.fract() == 0.0 && v.abs() <= EXACT {
-                    #[expect(
-                        clippy::cast_possible_truncation,
-                        reason = "checked: whole and below 2^53"
-                    )]
+                    #[expect(clippy::cast_possible_truncation, reason = "checked: whole and below 2^53")]
                     Ok(Int(v as i64))
                 } else {
                     Err(E::custom(format!("{v} is not a whole number")))
@@ -152,12 +147,7 @@ mod tests {
 
     #[test]
     fn whole_floats_are_numbers_and_broken_ones_are_refused() {
-        for (json, want) in [
-            ("806.0", Some(806)),
-            ("4.9022656E7", Some(49_022_656)),
-            ("1e999", None),
-            ("0.5", None),
-        ] {
+        for (json, want) in [("806.0", Some(806)), ("4.9022656E7", Some(49_022_656)), ("1e999", None), ("0.5", None)] {
             let got: Result<Int, _> = serde_json::from_str(json);
             assert_eq!(got.ok().map(|i| i.0), want, "{json}");
         }

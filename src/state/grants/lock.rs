@@ -46,13 +46,10 @@ impl GrantLock {
         if length >= SIZE as u64 {
             return Ok(());
         }
-        self.file
-            .write_all_at(&[0; SIZE], 0)
-            .and_then(|()| self.file.sync_all())
-            .map_err(|error| match error.kind() {
-                std::io::ErrorKind::StorageFull => StateError::Full { path: self.path.clone() },
-                _ => StateError::io("write", &self.path)(error),
-            })
+        self.file.write_all_at(&[0; SIZE], 0).and_then(|()| self.file.sync_all()).map_err(|error| match error.kind() {
+            std::io::ErrorKind::StorageFull => StateError::Full { path: self.path.clone() },
+            _ => StateError::io("write", &self.path)(error),
+        })
     }
 
     /// Keeps a sealed token for the next process that takes the lock. Returns where.

@@ -59,20 +59,15 @@ impl Grants {
     ///
     /// As [`super::State::open`]; and for a key that is missing though grants are sealed, another
     /// key than theirs, a key file that is too short or open to others. Nothing is changed then.
-    pub fn open(
-        dir: StateDir,
-        client_id: &str,
-        env: impl Fn(&str) -> Option<OsString>,
-    ) -> Result<Grants, GrantError> {
+    pub fn open(dir: StateDir, client_id: &str, env: impl Fn(&str) -> Option<OsString>) -> Result<Grants, GrantError> {
         let folder = dir.path();
         private::folder(folder)?;
         filesystem::refuse_network(folder)?;
         let _opening = private::turn_to_open(folder)?;
         let mut db = Db::open(&folder.join("grants.db"), &schema::GRANTS)?;
         db.read("set up", |conn| conn.pragma_update(None, "secure_delete", true))?;
-        let proof: Option<Vec<u8>> = db.read("read the seal", |conn| {
-            conn.query_row("SELECT proof FROM seal", (), |row| row.get(0)).optional()
-        })?;
+        let proof: Option<Vec<u8>> =
+            db.read("read the seal", |conn| conn.query_row("SELECT proof FROM seal", (), |row| row.get(0)).optional())?;
         let place = Place { client_id: "", user: "", column: "seal.proof" };
         let key = match (Key::find(folder, env)?, &proof) {
             (Some(key), Some(proof)) => match key.open(place, proof) {
@@ -212,11 +207,7 @@ impl Grants {
         }
     }
 
-    fn row<T>(
-        &self,
-        user: &str,
-        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Option<T>, StateError> {
+    fn row<T>(&self, user: &str, read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>) -> Result<Option<T>, StateError> {
         let sql = format!("SELECT {} FROM grants WHERE client_id = ?1 AND user = ?2", grant::COLUMNS);
         self.db().read("read a grant", |conn| {
             conn.prepare_cached(&sql)?.query_row([&*self.client_id, user], read).optional()

@@ -3,11 +3,7 @@
 use crate::state::db::Layout;
 
 /// `CDgr` stands in the header. A token must be on disk before it is used, hence `FULL`.
-pub(super) static GRANTS: Layout = Layout {
-    application_id: 0x4344_6772,
-    migrations: &MIGRATIONS,
-    synchronous: "FULL",
-};
+pub(super) static GRANTS: Layout = Layout { application_id: 0x4344_6772, migrations: &MIGRATIONS, synchronous: "FULL" };
 
 const MIGRATIONS: [&str; 1] = ["
 -- A known text under the key, by which another key is noticed. One row.

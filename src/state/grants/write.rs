@@ -164,7 +164,9 @@ impl Grants {
             sealed.push((grant, refresh, access));
         }
         self.db().write("save a grant", |tx| {
-            sealed.iter().try_for_each(|(grant, refresh, access)| insert(tx, &self.client_id, grant, (refresh, access), now))
+            sealed
+                .iter()
+                .try_for_each(|(grant, refresh, access)| insert(tx, &self.client_id, grant, (refresh, access), now))
         })?;
         Ok(())
     }

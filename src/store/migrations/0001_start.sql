@@ -479,6 +479,7 @@ CREATE TABLE top_items (
   fetched_at    TEXT, -- when it was last read
   PRIMARY KEY (user_id, kind, time_range, day, rank)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX top_items_by_list ON top_items (list_id, day);
 
 -- one row per play of a user
 CREATE TABLE plays (
@@ -492,6 +493,7 @@ CREATE TABLE plays (
   fetched_at    TEXT, -- when it was last read
   PRIMARY KEY (user_id, played_at, track_id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX plays_by_list ON plays (list_id, played_at);
 
 -- how far a user listened to an episode
 CREATE TABLE resume_points (
@@ -679,6 +681,7 @@ CREATE TABLE known_gaps (
 ) STRICT, WITHOUT ROWID;
 
 -- what each fetch of each job asked for when it last finished, in the job's order
+-- (with a rowid: SQLite then knows that ordinals are distinct, and joins by them without sorting)
 CREATE TABLE requested (
   job      TEXT NOT NULL, -- name of the job
   fetch    TEXT NOT NULL, -- name of the fetch
@@ -687,7 +690,7 @@ CREATE TABLE requested (
   list_id  INTEGER REFERENCES lists(id), -- the list, for streams that read lists
   item_id  TEXT, -- the id, for streams that read things by id
   PRIMARY KEY (job, fetch, ordinal)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- every file that was written, so that an unchanged one is not even rendered
 CREATE TABLE published_files (

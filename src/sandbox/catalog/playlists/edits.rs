@@ -83,26 +83,11 @@ impl Playlists {
     ///
     /// # Errors
     /// If it names a playlist, track or episode that doesn't exist; nothing has changed then.
-    pub(crate) fn edit(
-        &mut self,
-        edit: Edit,
-        music: &Music,
-        now_ms: i64,
-    ) -> Result<(), EditRefused> {
+    pub(crate) fn edit(&mut self, edit: Edit, music: &Music, now_ms: i64) -> Result<(), EditRefused> {
         let id = match edit {
-            Edit::WhenServed {
-                playlist,
-                page,
-                times,
-                edit,
-            } => {
+            Edit::WhenServed { playlist, page, times, edit } => {
                 self.get_mut(&playlist)?;
-                let ambush = Ambush {
-                    playlist,
-                    page,
-                    left: times,
-                    edit: *edit,
-                };
+                let ambush = Ambush { playlist, page, left: times, edit: *edit };
                 self.ambushes.push(ambush);
                 return Ok(());
             }
@@ -115,11 +100,7 @@ impl Playlists {
                 self.get_mut(&playlist)?.name = name;
                 playlist
             }
-            Edit::Insert {
-                playlist,
-                position,
-                items,
-            } => {
+            Edit::Insert { playlist, position, items } => {
                 let list = self.get_mut(&playlist)?;
                 let added_by = AddedBy::User(list.owner.clone());
                 let mut rows = Vec::new();
@@ -137,22 +118,13 @@ impl Playlists {
                 into.splice(position..position, rows);
                 playlist
             }
-            Edit::Remove {
-                playlist,
-                position,
-                count,
-            } => {
+            Edit::Remove { playlist, position, count } => {
                 let from = self.get_mut(&playlist)?.listed();
                 let start = position.min(from.len());
                 from.drain(start..start.saturating_add(count).min(from.len()));
                 playlist
             }
-            Edit::Move {
-                playlist,
-                from,
-                count,
-                to,
-            } => {
+            Edit::Move { playlist, from, count, to } => {
                 let rows = self.get_mut(&playlist)?.listed();
                 let start = from.min(rows.len());
                 let end = start.saturating_add(count).min(rows.len());

@@ -80,11 +80,7 @@ impl Playlist {
 
     pub(crate) fn snapshot_id(&self) -> String {
         let digest = Sha256::digest(format!("{} {}", self.id, self.revision));
-        let hex: String = digest
-            .iter()
-            .take(20)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hex: String = digest.iter().take(20).map(|byte| format!("{byte:02x}")).collect();
         STANDARD.encode(format!("{},{hex}", self.revision))
     }
 
@@ -122,9 +118,7 @@ impl Playlists {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Playlist> {
-        self.all
-            .iter()
-            .filter(|list| self.places.contains_key(&list.id))
+        self.all.iter().filter(|list| self.places.contains_key(&list.id))
     }
 
     fn get_mut(&mut self, id: &str) -> Result<&mut Playlist, EditRefused> {

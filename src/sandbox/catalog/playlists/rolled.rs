@@ -13,11 +13,7 @@ impl Playlists {
             seed: dice::mix(music.seed, 0x11575 + n as u64),
             of: music.plain_tracks.max(1),
         };
-        let mut odd = playlist(
-            known::ODD_PLAYLIST,
-            "Odd \"things\"; sorted, badly 🙃",
-            known::HOME,
-        );
+        let mut odd = playlist(known::ODD_PLAYLIST, "Odd \"things\"; sorted, badly 🙃", known::HOME);
         odd.listed = odd::rows(music);
         odd.description = Some(odd::long_description());
         odd.images = Images::Null;
@@ -47,11 +43,7 @@ impl Playlists {
         studio.rolled = plain(3, 210);
         studio.public = Some(false);
         lists.add(studio);
-        let mut foreign = playlist(
-            known::FOREIGN_PLAYLIST,
-            "Somebody else's hits",
-            known::CURATOR,
-        );
+        let mut foreign = playlist(known::FOREIGN_PLAYLIST, "Somebody else's hits", known::CURATOR);
         foreign.rolled = plain(4, 100);
         foreign.followers = 1_234_567;
         lists.add(foreign);

@@ -23,9 +23,7 @@ pub(crate) struct Local {
 impl Local {
     /// `spotify:local:ARTIST:ALBUM:TITLE:SECONDS`, encoded as a form is.
     pub(crate) fn uri(&self) -> String {
-        let part = |text: &str| -> String {
-            url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
-        };
+        let part = |text: &str| -> String { url::form_urlencoded::byte_serialize(text.as_bytes()).collect() };
         format!(
             "spotify:local:{}:{}:{}:{}",
             part(&self.artist),

@@ -1,0 +1,356 @@
+//! The command line.
+//!
+//! Every flag and command of the contract is declared here; which of them stand in [`Command`] is
+//! which of them are built.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Exports Spotify data on a schedule: job files in, one SQLite store and CSV files out.
+#[derive(Debug, Parser)]
+#[command(name = "cratedigger", version, max_term_width = 100, after_help = super::help::exit_codes())]
+pub struct Cli {
+    /// Flags of all commands.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags that may stand before or after any command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// The project folder: config/, jobs/ and output/ lie in it
+    #[arg(long, global = true, value_name = "DIR", default_value = ".")]
+    pub project: PathBuf,
+    /// The state folder, with grants, the call ledger and cool-downs
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Answer in JSON, on stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// How progress and messages are written to stderr
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+    /// Say more (-vv: all that may be said)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say only warnings and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// A line an event, for people.
+    Text,
+    /// A JSON object an event, for machines.
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a project folder: settings, example jobs, and what editors need
+    Init(Init),
+    /// Check settings and job files, offline, and show when each job is due next
+    Check(Check),
+    /// List what can be fetched, or all about one stream
+    Streams(Streams),
+    /// Run jobs: those named, all, or those that are due
+    Run(Run),
+    /// Write the CSVs again from the store, offline
+    Export(Export),
+    /// Show each job: next and last run, age of its data
+    Jobs(Jobs),
+    /// Show past runs with their calls and rows
+    History(History),
+    /// Serve a made-up Spotify on this machine, to try jobs on
+    Sandbox(Sandbox),
+    /// Run the example jobs against a sandbox: no credentials, no network
+    Demo(Demo),
+    /// Print the JSON Schema of job files or of the settings file
+    Schema(Schema),
+    /// Print a completion script for a shell
+    Completions(Completions),
+    /// Print the manual page
+    Man,
+}
+
+/// `init`
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The folder; made if it doesn't exist [default: the project folder]
+    pub dir: Option<PathBuf>,
+    /// The class of the app: example jobs that it cannot run are left out
+    #[arg(long, value_name = "CLASS")]
+    pub app_mode: Option<AppMode>,
+}
+
+/// A class of apps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AppMode {
+    /// Development Mode.
+    Development,
+    /// Extended Quota.
+    Extended,
+}
+
+/// `check`
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Jobs to check, by name [default: all]
+    #[arg(value_name = "JOB")]
+    pub jobs: Vec<String>,
+}
+
+/// `streams`
+#[derive(Debug, Args)]
+pub struct Streams {
+    /// The stream to tell all about
+    #[arg(value_name = "STREAM")]
+    pub stream: Option<String>,
+}
+
+/// `schema`
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// Of which file
+    #[arg(value_name = "FILE")]
+    pub of: SchemaOf,
+}
+
+/// Which JSON Schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// Of jobs/*.toml
+    Job,
+    /// Of config/cratedigger.toml
+    Config,
+}
+
+/// `completions`
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// `run`
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Jobs to run, by name [default: all]
+    #[arg(value_name = "JOB")]
+    pub jobs: Vec<String>,
+    /// Run those that have a fire nobody served; silent if there is none
+    #[arg(long)]
+    pub due: bool,
+    /// Read everything anew: no checkpoints, no change detection
+    #[arg(long)]
+    pub full: bool,
+    /// Spend at most so many calls
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_calls: Option<u64>,
+    /// End with 0 instead of 75 when the run is deferred
+    #[arg(long)]
+    pub ok_if_deferred: bool,
+    /// Do not ask before an expensive run
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+impl Run {
+    /// All jobs, with nothing special.
+    pub fn all() -> Run {
+        Run { jobs: Vec::new(), due: false, full: false, max_calls: None, ok_if_deferred: false, yes: true }
+    }
+}
+
+/// `export`
+#[derive(Debug, Args)]
+pub struct Export {
+    /// Jobs whose CSVs are written again [default: all]
+    #[arg(value_name = "JOB")]
+    pub jobs: Vec<String>,
+}
+
+/// `jobs`
+#[derive(Debug, Args)]
+pub struct Jobs {
+    /// Jobs to show [default: all]
+    #[arg(value_name = "JOB")]
+    pub jobs: Vec<String>,
+}
+
+/// `history`
+#[derive(Debug, Args)]
+pub struct History {
+    /// The job whose runs are shown [default: all]
+    #[arg(value_name = "JOB")]
+    pub job: Option<String>,
+    /// How many runs, newest first
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
+    pub limit: u32,
+}
+
+/// `sandbox`
+#[derive(Debug, Args)]
+pub struct Sandbox {
+    /// The class of app that it answers
+    #[arg(long, value_name = "CLASS", default_value = "development")]
+    pub mode: AppMode,
+    /// Port on 127.0.0.1 where it listens; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub port: u16,
+    /// What its catalog grows from: the same seed, the same catalog
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Distinct tracks of its catalog
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    pub tracks: u32,
+    /// Calls that it answers in any 30 seconds; more are refused with 429
+    #[arg(long, value_name = "N")]
+    pub rate_limit: Option<u32>,
+    /// Calls that it answers in any 24 hours; more are refused with QUOTA_EXCEEDED
+    #[arg(long, value_name = "N")]
+    pub calls_per_day: Option<u32>,
+    /// A fault as JSON, such as {"path": "/v1/playlists/*", "action": {"do": "status", "code": 503}}; may be given several times
+    #[arg(long, value_name = "JSON")]
+    pub fault: Vec<String>,
+}
+
+/// `demo`
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// The class of app that is played
+    #[arg(long, value_name = "CLASS", default_value = "extended")]
+    pub mode: AppMode,
+    /// The folder of its project
+    #[arg(long, value_name = "DIR", default_value = "output/demo")]
+    pub dir: PathBuf,
+}
+
+/// `plan`
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// Jobs to price [default: all]
+    #[arg(value_name = "JOB")]
+    pub jobs: Vec<String>,
+    /// Ask Spotify as often as exact prices need
+    #[arg(long, conflicts_with = "offline")]
+    pub probe: bool,
+    /// Ask Spotify nothing
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// `quota`
+#[derive(Debug, Args)]
+pub struct Quota {
+    /// Forget what the app may call, and learn it anew
+    #[arg(long)]
+    pub relearn: bool,
+}
+
+/// `diff`
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The job
+    #[arg(value_name = "JOB")]
+    pub job: String,
+}
+
+/// `show`
+#[derive(Debug, Args)]
+pub struct Show {
+    /// The playlist: id, URI, link or name
+    #[arg(value_name = "PLAYLIST")]
+    pub playlist: String,
+    /// As it was then (a date, or a time in ISO 8601)
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+}
+
+/// `verify`
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// Write CSVs that differ again
+    #[arg(long)]
+    pub rewrite_csv: bool,
+}
+
+/// `backup`
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// The copy; must not exist
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+/// `reset`
+#[derive(Debug, Args)]
+pub struct Reset {
+    /// The job
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// One fetch of it [default: all]
+    #[arg(value_name = "FETCH")]
+    pub fetch: Option<String>,
+}
+
+/// `doctor`
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Ask nobody on the network
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// `auth`
+#[derive(Debug, Args)]
+pub struct Auth {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: AuthCommand,
+}
+
+/// What `auth` does.
+#[derive(Debug, Subcommand)]
+pub enum AuthCommand {
+    /// Sign a user in
+    Login {
+        /// The local name of the user
+        #[arg(value_name = "USER")]
+        user: String,
+        /// Print the address instead of opening a browser
+        #[arg(long)]
+        no_browser: bool,
+        /// The address that the browser was sent back to
+        #[arg(long, value_name = "URL")]
+        paste: Option<String>,
+        /// Take another account for this name
+        #[arg(long)]
+        replace: bool,
+    },
+    /// List grants, with the days left
+    List,
+    /// Forget a user's grant
+    Logout {
+        /// The local name of the user
+        #[arg(value_name = "USER")]
+        user: String,
+        /// Delete that person's rows too
+        #[arg(long)]
+        purge: bool,
+    },
+    /// Take over grants from a file, or `-`
+    Import {
+        /// A spotipy cache, or JSON lines
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}

@@ -1,0 +1,156 @@
+//! `check [JOB…]`: settings and jobs, offline. Every problem goes to stderr with its place; what is
+//! right is told on stdout, with the next three times of each job: a schedule that nobody saw fire
+//! is a guess.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Value, json};
+
+use super::args::Check;
+use super::failure::summary;
+use super::{Context, Exit, Failure, OrExit, print};
+use crate::document::{Frames, Problem};
+use crate::job::{Job, Users};
+use crate::settings::Settings;
+use crate::spotify::AppClass;
+use crate::stream::Classes;
+
+/// Checks, with what class the settings say the app is of.
+///
+/// # Errors
+///
+/// If stdout cannot be written. Problems of the files are told, and end with exit 2.
+pub fn run(args: &Check, context: &Context) -> Result<Exit, Failure> {
+    run_as(args, context, None, Utc::now())
+}
+
+/// The same with the class that was learned from Spotify, for settings that leave it open.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn run_as(args: &Check, context: &Context, learned: Option<AppClass>, now: DateTime<Utc>) -> Result<Exit, Failure> {
+    let mut problems = Vec::new();
+    let settings = Settings::load(&context.project, &context.flags).unwrap_or_else(|found| {
+        problems = found;
+        Settings::built_in()
+    });
+    let class = settings.spotify.app_mode.class().or(learned);
+    let loaded = context.jobs(&settings, &args.jobs);
+    problems.extend(loaded.problems);
+    let exit = if problems.iter().any(Problem::is_error) { Exit::Usage } else { Exit::Complete };
+    if context.json {
+        let jobs: Vec<Value> = loaded.jobs.iter().map(|j| as_json(j, class, now)).collect();
+        let class = class.map(|c| c.to_string());
+        print::json(&json!({
+            "ok": exit == Exit::Complete, "app_class": class, "jobs": jobs, "broken": loaded.broken,
+            "problems": problems,
+        }))
+        .or_exit(Exit::Storage)?;
+        return Ok(exit);
+    }
+    if !problems.is_empty() {
+        print::stderr(&Frames::new(context.colour).draw(&problems));
+        print::stderr(&format!("{}\n", summary(&problems)));
+    }
+    let mut out = String::new();
+    for job in &loaded.jobs {
+        out.push_str(&as_text(job, context, class, now));
+    }
+    if loaded.jobs.is_empty() && loaded.broken.is_empty() && problems.is_empty() {
+        out.push_str("no job files; `cratedigger init` writes some to start from\n");
+    }
+    print::stdout(&out).or_exit(Exit::Storage)?;
+    Ok(exit)
+}
+
+fn as_text(job: &Job, context: &Context, class: Option<AppClass>, now: DateTime<Utc>) -> String {
+    let count = |n: usize, one: &str, more: &str| format!("{n} {}", if n == 1 { one } else { more });
+    let mut out = format!(
+        "{}: ok, {}, {}\n",
+        context.project.shown(&job.path),
+        count(job.fetches.len(), "fetch", "fetches"),
+        count(job.queries.len(), "query", "queries"),
+    );
+    match &job.schedule {
+        None => out.push_str("  no schedule: it is run by name\n"),
+        Some(schedule) => {
+            let fires = fires(job, now);
+            if fires.is_empty() {
+                out.push_str(&format!("  {schedule}: never again\n"));
+            }
+            for (n, fire) in fires.iter().enumerate() {
+                let label = if n == 0 { "next" } else { "    " };
+                let local = fire.with_timezone(&job.timezone).format("%a %Y-%m-%d %H:%M %Z");
+                out.push_str(&format!("  {label}  {local}  {}\n", instant(*fire)));
+            }
+        }
+    }
+    for gap in gaps(job, class) {
+        out.push_str(&format!("  note: {gap}\n"));
+    }
+    out
+}
+
+fn as_json(job: &Job, class: Option<AppClass>, now: DateTime<Utc>) -> Value {
+    let next: Vec<Value> = fires(job, now)
+        .into_iter()
+        .map(|fire| {
+            let local = fire.with_timezone(&job.timezone).to_rfc3339_opts(SecondsFormat::Secs, false);
+            json!({ "utc": instant(fire), "local": local })
+        })
+        .collect();
+    let fetches: Vec<Value> = job
+        .fetches
+        .iter()
+        .map(|f| json!({ "name": f.name, "stream": f.stream.name, "csv": f.csv.as_ref().map(ToString::to_string) }))
+        .collect();
+    json!({
+        "name": job.name, "path": job.path, "hash": job.hash, "description": job.description,
+        "schedule": job.schedule.as_ref().map(ToString::to_string), "timezone": job.timezone.name(),
+        "next": next, "fetches": fetches, "queries": job.queries.len(), "notes": gaps(job, class),
+    })
+}
+
+fn instant(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// The next three times of a job.
+fn fires(job: &Job, now: DateTime<Utc>) -> Vec<DateTime<Utc>> {
+    let Some(schedule) = &job.schedule else { return Vec::new() };
+    std::iter::successors(schedule.next_after(now), |fire| schedule.next_after(*fire)).take(3).collect()
+}
+
+/// What an app of this class never gets; while the class is not known, what one of the two doesn't.
+fn gaps(job: &Job, class: Option<AppClass>) -> Vec<String> {
+    if class == Some(AppClass::Extended) {
+        return Vec::new();
+    }
+    let who = match class {
+        Some(_) => "this app (Development Mode)",
+        None => "an app in Development Mode",
+    };
+    let mut gaps = Vec::new();
+    for fetch in &job.fetches {
+        let name = &fetch.name;
+        match fetch.stream.classes {
+            Classes::ExtendedOnly => {
+                gaps.push(format!("fetch `{name}`: {who} may not read `{}`", fetch.stream.name));
+                continue;
+            }
+            Classes::OwnerInDevelopment if job.users == Users::None => gaps.push(format!(
+                "fetch `{name}`: {who} may read `{}` of its signed-in users' own playlists only, and the job names no user",
+                fetch.stream.name
+            )),
+            Classes::OwnerInDevelopment | Classes::Both => {}
+        }
+        let columns: Vec<&str> = match &fetch.columns {
+            Some(columns) => columns.iter().filter(|c| c.extended_only).map(|c| c.name).collect(),
+            None => fetch.stream.default_columns().filter(|c| c.extended_only).map(|c| c.name).collect(),
+        };
+        if fetch.csv.is_some() && !columns.is_empty() {
+            gaps.push(format!("fetch `{name}`: {who} gets nothing in {}", columns.join(", ")));
+        }
+    }
+    gaps
+}

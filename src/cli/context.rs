@@ -1,0 +1,90 @@
+//! What every command is given: the project, the flags that stand before or after any command, and
+//! how to talk to the terminal.
+
+use std::io::IsTerminal;
+
+use super::args::{Global, LogFormat};
+use super::exit::Exit;
+use super::failure::Failure;
+use crate::job;
+use crate::settings::credentials::{self, Credentials};
+use crate::settings::{Flags, Project, Settings};
+
+/// What every command is given.
+#[derive(Debug)]
+pub struct Context {
+    /// The project folder.
+    pub project: Project,
+    /// Flags that go over settings.
+    pub flags: Flags,
+    /// Answer in JSON.
+    pub json: bool,
+    /// Say only what needs attention.
+    pub quiet: bool,
+    /// How logs are written.
+    pub log_format: LogFormat,
+    /// Whether stderr may be coloured.
+    pub colour: bool,
+    /// Where variables come from.
+    pub environment: Environment,
+}
+
+/// Where variables come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environment {
+    /// The process.
+    Process,
+    /// Nowhere: a demo must not be bent by what is set for the real thing.
+    Empty,
+}
+
+impl Context {
+    /// The context of a command line.
+    pub fn new(global: &Global) -> Context {
+        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        Context {
+            project: Project::at(&global.project),
+            flags: Flags { state_dir: global.state_dir.clone() },
+            json: global.json,
+            quiet: global.quiet,
+            log_format: global.log_format,
+            colour: !no_colour && std::io::stderr().is_terminal(),
+            environment: Environment::Process,
+        }
+    }
+
+    /// The settings of the project.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the settings file and the environment (exit 2).
+    pub fn settings(&self) -> Result<Settings, Failure> {
+        let settings = match self.environment {
+            Environment::Process => Settings::load(&self.project, &self.flags),
+            Environment::Empty => Settings::load_with(&self.project, &self.flags, std::iter::empty()),
+        };
+        settings.map_err(Failure::Problems)
+    }
+
+    /// The app's credentials.
+    ///
+    /// # Errors
+    ///
+    /// Which variable is missing or unfit, and what to do (exit 77).
+    pub fn credentials(&self) -> Result<Credentials, Failure> {
+        let found = match self.environment {
+            Environment::Process => credentials::find(&self.project),
+            Environment::Empty => credentials::find_with(&self.project, |_| None),
+        };
+        found.map_err(|e| {
+            let hint = e.hint();
+            Failure::new(Exit::Person, e).with_hint(hint)
+        })
+    }
+
+    /// The jobs of the project: those named, or all. What is wrong with some is in it, since the
+    /// others may still run.
+    pub fn jobs(&self, settings: &Settings, names: &[String]) -> job::Loaded {
+        job::load(&self.project, settings, names)
+    }
+}

@@ -1,0 +1,167 @@
+//! `demo`: the sandbox in this process and the example jobs against it, in a folder of its own.
+//!
+//! It needs no credentials and no network, and nothing that is set for the real thing bends it. Each
+//! demo starts afresh; a folder that is not a demo's is never touched.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+
+use super::args::{Demo, Run};
+use super::context::Environment;
+use super::init::EXAMPLES;
+use super::workshop::runtime;
+use super::{Context, Exit, Failure, OrExit, print, run, sandbox};
+use crate::sandbox::{self as spotify, Options, known};
+use crate::settings::{Flags, Project};
+
+/// Says that a folder is a demo's, and may be made anew.
+const MARK: &str = ".cratedigger-demo";
+
+/// Rows shown of a CSV.
+const SHOWN: usize = 4;
+
+/// What a running sandbox tells the demo.
+struct Playing {
+    api_url: String,
+    accounts_url: String,
+    artists: Vec<String>,
+    isrcs: Vec<String>,
+    playlists: Vec<String>,
+    client_id: String,
+    client_secret: String,
+}
+
+/// Plays the demo and shows what came of it.
+pub fn run(args: &Demo, context: &Context) -> Result<Exit, Failure> {
+    let folder = context.project.root.join(&args.dir);
+    make_anew(&folder)?;
+    let (tell, hear) = mpsc::channel();
+    let mode = sandbox::mode(args.mode);
+    // A thread of its own, so that the run below is the very one that a person starts.
+    std::thread::Builder::new()
+        .name("sandbox".into())
+        .spawn(move || {
+            let served = runtime().and_then(|runtime| {
+                runtime.block_on(async {
+                    let options = Options { mode, ..Options::default() };
+                    let (client_id, client_secret) = (options.client_id.clone(), options.client_secret.clone());
+                    let sandbox = spotify::start(options).await.or_exit(Exit::Failed)?;
+                    let playing = playing(&sandbox, client_id, client_secret);
+                    drop(tell.send(Ok(playing)));
+                    std::future::pending::<Result<(), Failure>>().await
+                })
+            });
+            drop(served);
+        })
+        .or_exit(Exit::Failed)?;
+    let heard: Result<Playing, Failure> =
+        hear.recv().map_err(|_| Failure::new(Exit::Failed, anyhow::anyhow!("the sandbox did not start")))?;
+    write_project(&folder, &heard?)?;
+
+    let demo = Context {
+        project: Project::at(&folder),
+        flags: Flags { state_dir: Some(folder.join("state")) },
+        json: context.json,
+        quiet: context.quiet,
+        log_format: context.log_format,
+        colour: context.colour,
+        environment: Environment::Empty,
+    };
+    print::stderr(&format!("the example jobs against a sandbox on this machine, in {}\n", folder.display()));
+    let exit = run::run(&Run::all(), &demo)?;
+    if !context.json {
+        print::stdout(&shown(&folder)?).or_exit(Exit::Storage)?;
+    }
+    Ok(exit)
+}
+
+fn playing(sandbox: &spotify::Sandbox, client_id: String, client_secret: String) -> Playing {
+    let ids = sandbox.catalog().ids();
+    let some = |kind: &str, most: usize| -> Vec<String> {
+        let ids = ids[kind].as_array().map(Vec::as_slice).unwrap_or_default();
+        ids.iter().filter_map(|id| id.as_str()).take(most).map(str::to_owned).collect()
+    };
+    Playing {
+        api_url: sandbox.api_url(),
+        accounts_url: sandbox.accounts_url(),
+        artists: some("artists", 4),
+        isrcs: sandbox
+            .catalog()
+            .playlist_rows(known::HOME_PLAYLIST)
+            .iter()
+            .flatten()
+            .filter_map(|r| r.isrc.clone())
+            .take(5)
+            .collect(),
+        playlists: [known::ODD_PLAYLIST, known::HOME_PLAYLIST, known::FOREIGN_PLAYLIST].map(str::to_owned).to_vec(),
+        client_id,
+        client_secret,
+    }
+}
+
+/// Empties the folder of an earlier demo; refuses one that is not.
+fn make_anew(folder: &Path) -> Result<(), Failure> {
+    let empty = fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
+    if !empty && !folder.join(MARK).exists() {
+        let error = anyhow::anyhow!("{} is not the folder of a demo", folder.display());
+        return Err(Failure::new(Exit::Usage, error).with_hint("name another one with --dir, or move it away"));
+    }
+    if !empty {
+        fs::remove_dir_all(folder).or_exit(Exit::Storage)?;
+    }
+    fs::create_dir_all(folder).or_exit(Exit::Storage)?;
+    fs::write(folder.join(MARK), "made by `cratedigger demo`, and made anew by the next one\n").or_exit(Exit::Storage)
+}
+
+fn write_project(folder: &Path, playing: &Playing) -> Result<(), Failure> {
+    let Playing { api_url, accounts_url, client_id, client_secret, .. } = playing;
+    let settings = format!(
+        "[spotify]\napi_url = \"{api_url}\"\naccounts_url = \"{accounts_url}\"\n\n\
+         # The sandbox has no limit of its own here; with Spotify itself, leave the pace as it is.\n\
+         [limits]\nrequests_per_second = 100.0\ncalls_per_day = \"unlimited\"\ncalls_per_family = \"unlimited\"\n"
+    );
+    let list = |head: &str, ids: &[String]| format!("{head}\n{}\n", ids.join("\n"));
+    let mut files: Vec<(PathBuf, String)> = vec![
+        ("config/cratedigger.toml".into(), settings),
+        (".env".into(), format!("SPOTIFY_CLIENT_ID={client_id}\nSPOTIFY_CLIENT_SECRET={client_secret}\n")),
+    ];
+    for (name, text, _) in EXAMPLES {
+        // The jobs as they are; only the lists of ids are of things that the sandbox has.
+        let text = match *name {
+            "artists.csv" => list("id", &playing.artists),
+            "isrcs.csv" => list("isrc", &playing.isrcs),
+            "playlists.csv" => list("id", &playing.playlists),
+            _ => (*text).to_owned(),
+        };
+        files.push((Path::new("jobs").join(name), text));
+    }
+    for (path, text) in files {
+        let path = folder.join(path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).or_exit(Exit::Storage)?;
+        }
+        fs::write(&path, text).or_exit(Exit::Storage)?;
+    }
+    Ok(())
+}
+
+/// Where everything is, and the head of each CSV.
+fn shown(folder: &Path) -> Result<String, Failure> {
+    let csvs = folder.join("output/csv");
+    let mut out =
+        format!("\nstore  {}\ncsv    {}/JOB/*.csv\n", folder.join("output/cratedigger.db").display(), csvs.display());
+    for path in
+        ["watched-playlists/playlist_items.csv", "discography/discography.csv", "tracks-by-isrc/tracks-by-isrc.csv"]
+    {
+        let path = csvs.join(path);
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        out.push_str(&format!("\n{}\n", path.display()));
+        for line in text.lines().take(SHOWN) {
+            let line = crate::document::printable(line);
+            let cut: String = line.chars().take(140).collect();
+            out.push_str(&format!("  {cut}{}\n", if cut.len() < line.len() { "…" } else { "" }));
+        }
+    }
+    Ok(out)
+}

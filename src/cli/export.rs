@@ -1,0 +1,81 @@
+//! `export`: the CSVs again, from the store, without one call.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::args::Export;
+use super::workshop::Workshop;
+use super::{Context, Exit, Failure, print};
+use crate::document::printable;
+use crate::run::{FileReport, Shown, bound};
+use crate::scheduler::Past;
+use crate::store::RunState;
+
+/// Writes the CSVs of jobs again, as their newest run left the store.
+pub fn run(args: &Export, context: &Context) -> Result<Exit, Failure> {
+    let workshop = Workshop::open(context)?;
+    let loaded = context.jobs(&workshop.settings, &args.jobs);
+    let mut exit = Exit::Complete;
+    if loaded.has_errors() {
+        let broken = Failure::Problems(loaded.problems);
+        if !args.jobs.is_empty() {
+            return Err(broken);
+        }
+        print::stderr(&broken.report(context.colour));
+        exit = Exit::Usage;
+    }
+    if !workshop.database().exists() {
+        let error = anyhow::anyhow!("there is no store at {}", workshop.database().display());
+        return Err(Failure::new(Exit::Storage, error).with_hint("`cratedigger run` fills one"));
+    }
+    let files = workshop.files()?;
+    let past = Past::read(&workshop.database()).map_err(|e| Failure::new(Exit::Storage, e))?;
+    let mut written: Vec<FileReport> = Vec::new();
+    for job in &loaded.jobs {
+        let runs = past.of(&job.name).runs;
+        // Shown is what the newest run that ended left; one that never ran has nothing to show.
+        let Some(newest) = runs.iter().find(|r| r.state != "running") else {
+            if !args.jobs.is_empty() {
+                print::stderr(&format!("{}: never run, so there is nothing to write\n", job.name));
+            }
+            continue;
+        };
+        let parse = |text: &str| text.parse::<DateTime<Utc>>().ok();
+        let fire_at =
+            newest.fire_at.as_deref().and_then(parse).or_else(|| parse(&newest.started_at)).unwrap_or_else(Utc::now);
+        let last_run_at = runs
+            .iter()
+            .filter(|r| r.id < newest.id && matches!(r.state.as_str(), "complete" | "partial"))
+            .find_map(|r| parse(&r.started_at));
+        let reasons: Vec<String> = newest.reason.iter().cloned().collect();
+        let bound = bound(job, fire_at, last_run_at);
+        let state = match newest.state.as_str() {
+            "complete" => RunState::Complete,
+            "partial" => RunState::Partial,
+            "deferred" => RunState::Deferred,
+            _ => RunState::Failed,
+        };
+        let unfinished = BTreeSet::new();
+        let shown =
+            Shown { job, run: newest.id, state, reasons: &reasons, unfinished: &unfinished, bound: &bound, fire_at };
+        let done = files.write(&shown).map_err(|e| {
+            let exit = if e.is_storage() { Exit::Storage } else { Exit::Usage };
+            Failure::new(exit, e)
+        })?;
+        for failed in done.failed {
+            exit = exit.and(if failed.is_storage() { Exit::Storage } else { Exit::Usage });
+            print::stderr(&Failure::new(Exit::Usage, failed).report(context.colour));
+        }
+        written.extend(done.files);
+    }
+    if context.json {
+        print::json(&json!({ "files": written })).map_err(|e| Failure::new(Exit::Storage, e))?;
+    } else if !context.quiet {
+        for file in &written {
+            print::stderr(&format!("{:<9} {} ({} rows)\n", file.outcome, printable(&file.path), file.rows));
+        }
+    }
+    Ok(exit)
+}

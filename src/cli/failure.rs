@@ -1,0 +1,108 @@
+//! A command that could not do its work: what is said, and the exit code.
+
+use std::fmt;
+
+use super::exit::Exit;
+use crate::document::{Frames, Problem, printable};
+
+/// Why a command ended before its work was done.
+#[derive(Debug)]
+pub enum Failure {
+    /// Settings or job files are wrong; everything about them is known.
+    Problems(Vec<Problem>),
+    /// Something else.
+    Other {
+        /// The exit code.
+        exit: Exit,
+        /// What failed, and what caused it.
+        error: anyhow::Error,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+}
+
+impl Failure {
+    /// A failure with its code.
+    pub fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Failure {
+        Failure::Other { exit, error: error.into(), hint: None }
+    }
+
+    /// The same with what to do about it.
+    #[must_use]
+    pub fn with_hint(self, text: impl Into<String>) -> Failure {
+        match self {
+            Failure::Other { exit, error, .. } => Failure::Other { exit, error, hint: Some(text.into()) },
+            problems @ Failure::Problems(_) => problems,
+        }
+    }
+
+    /// The exit code.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Failure::Problems(_) => Exit::Usage,
+            Failure::Other { exit, .. } => *exit,
+        }
+    }
+
+    /// What is written to stderr.
+    pub fn report(&self, colour: bool) -> String {
+        match self {
+            Failure::Problems(problems) => {
+                let drawn = Frames::new(colour).draw(problems);
+                format!("{drawn}{}\n", summary(problems))
+            }
+            Failure::Other { error, hint, .. } => {
+                let mut out = format!("error: {}\n", printable(&error.to_string()));
+                let mut said = error.to_string();
+                for cause in error.chain().skip(1).map(ToString::to_string) {
+                    // Some errors print their cause themselves.
+                    if !said.contains(&cause) {
+                        out.push_str(&format!("caused by: {}\n", printable(&cause)));
+                        said = cause;
+                    }
+                }
+                if let Some(hint) = hint {
+                    out.push_str(&format!("hint: {}\n", printable(hint)));
+                }
+                out
+            }
+        }
+    }
+}
+
+/// `3 errors, 1 warning`.
+pub(super) fn summary(problems: &[Problem]) -> String {
+    let errors = problems.iter().filter(|p| p.is_error()).count();
+    let warnings = problems.len() - errors;
+    let count = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+    match (errors, warnings) {
+        (e, 0) => count(e, "error"),
+        (0, w) => count(w, "warning"),
+        (e, w) => format!("{}, {}", count(e, "error"), count(w, "warning")),
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Problems(problems) => f.write_str(&summary(problems)),
+            Failure::Other { error, .. } => error.fmt(f),
+        }
+    }
+}
+
+/// Gives an error its exit code.
+pub trait OrExit<T> {
+    /// The value, or a failure with this code.
+    ///
+    /// # Errors
+    ///
+    /// The error at hand, with the code.
+    fn or_exit(self, exit: Exit) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<anyhow::Error>> OrExit<T> for Result<T, E> {
+    fn or_exit(self, exit: Exit) -> Result<T, Failure> {
+        self.map_err(|error| Failure::new(exit, error))
+    }
+}

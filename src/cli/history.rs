@@ -1,0 +1,55 @@
+//! `history`: past runs, newest first.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::args::History;
+use super::workshop::local;
+use super::{Context, Exit, Failure, OrExit, print};
+use crate::document::printable;
+use crate::store::past_runs;
+
+/// Lists past runs.
+pub fn run(args: &History, context: &Context) -> Result<Exit, Failure> {
+    let settings = context.settings()?;
+    let database = context.project.database(&settings);
+    let mut runs =
+        if database.exists() { past_runs(&database, args.limit).or_exit(Exit::Storage)? } else { Vec::new() };
+    if let Some(job) = &args.job {
+        runs.retain(|r| r.job == *job);
+        if runs.is_empty() {
+            print::stderr(&format!("{}: no run is recorded\n", printable(job)));
+        }
+    }
+    runs.truncate(usize::try_from(args.limit).unwrap_or(usize::MAX));
+    if context.json {
+        let values: Vec<_> = runs
+            .iter()
+            .map(|r| {
+                json!({
+                    "run": r.id, "job": r.job, "state": r.state, "reason": r.reason, "fire_at": r.fire_at,
+                    "started_at": r.started_at, "finished_at": r.finished_at, "not_before": r.not_before,
+                    "calls": r.calls, "rows": r.rows,
+                })
+            })
+            .collect();
+        print::json(&json!({ "runs": values })).or_exit(Exit::Storage)?;
+        return Ok(Exit::Complete);
+    }
+    let mut rows = vec![["RUN", "JOB", "STARTED", "STATE", "CALLS", "ITEMS", "WHY"].map(str::to_owned).to_vec()];
+    for r in &runs {
+        let started = r.started_at.parse::<DateTime<Utc>>().map_or_else(|_| r.started_at.clone(), local);
+        let why = printable(r.reason.as_deref().unwrap_or(""));
+        rows.push(vec![
+            r.id.to_string(),
+            printable(&r.job),
+            started,
+            r.state.clone(),
+            r.calls.to_string(),
+            r.rows.to_string(),
+            why,
+        ]);
+    }
+    print::stdout(&print::table(&rows)).or_exit(Exit::Storage)?;
+    Ok(Exit::Complete)
+}

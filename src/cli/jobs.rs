@@ -1,0 +1,68 @@
+//! `jobs`: each job with its next and last run, and the age of its data.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::args::Jobs;
+use super::workshop::local;
+use super::{Context, Exit, Failure, OrExit, print};
+use crate::document::printable;
+use crate::scheduler::Past;
+
+/// Lists jobs.
+pub fn run(args: &Jobs, context: &Context) -> Result<Exit, Failure> {
+    let settings = context.settings()?;
+    let loaded = context.jobs(&settings, &args.jobs);
+    let past = Past::read(&context.project.database(&settings)).or_exit(Exit::Storage)?;
+    let now = Utc::now();
+    let mut rows = vec![["JOB", "LAST RUN", "STATE", "NEXT", "DATA FROM"].map(str::to_owned).to_vec()];
+    let mut values = Vec::new();
+    for job in &loaded.jobs {
+        let past = past.of(&job.name);
+        let last = past.runs.first();
+        let next = job.schedule.as_ref().and_then(|s| s.next_after(now));
+        let not_before = last.and_then(|r| r.not_before.as_deref()).and_then(parse).filter(|at| *at > now);
+        values.push(json!({
+            "job": job.name,
+            "description": job.description,
+            "last_run_at": last.map(|r| &r.started_at),
+            "last_state": last.map(|r| &r.state),
+            "last_reason": last.and_then(|r| r.reason.as_ref()),
+            "last_good_at": past.last_good.map(crate::run::stamp),
+            "not_before": not_before.map(crate::run::stamp),
+            "next_at": next.map(crate::run::stamp),
+        }));
+        let when = |at: Option<DateTime<Utc>>| at.map_or_else(|| "-".to_owned(), local);
+        rows.push(vec![
+            printable(&job.name),
+            when(last.and_then(|r| parse(&r.started_at))),
+            last.map_or_else(|| "never run".to_owned(), |r| r.state.clone()),
+            not_before.or(next).map_or_else(|| "by hand".to_owned(), local),
+            past.last_good.map_or_else(|| "-".to_owned(), |at| age(now, at)),
+        ]);
+    }
+    for name in &loaded.broken {
+        values.push(json!({ "job": name, "last_state": "broken file" }));
+        rows.push(vec![printable(name), "-".into(), "broken file".into(), "see `check`".into(), "-".into()]);
+    }
+    if context.json {
+        print::json(&json!({ "jobs": values })).or_exit(Exit::Storage)?;
+    } else {
+        print::stdout(&print::table(&rows)).or_exit(Exit::Storage)?;
+    }
+    Ok(if loaded.has_errors() { Exit::Usage } else { Exit::Complete })
+}
+
+fn parse(text: &str) -> Option<DateTime<Utc>> {
+    text.parse().ok()
+}
+
+/// `3 h ago`.
+fn age(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
+    match (now - at).num_seconds() {
+        s @ ..120 => format!("{} s ago", s.max(0)),
+        s @ 120..7_200 => format!("{} min ago", s / 60),
+        s @ 7_200..172_800 => format!("{} h ago", s / 3_600),
+        s => format!("{} days ago", s / 86_400),
+    }
+}

@@ -1,0 +1,76 @@
+//! Logs, on stderr: a line an event, as text or JSON.
+//!
+//! Names of playlists come from strangers, so control characters never reach the terminal as such.
+//! There are no colours in logs for the same reason: whatever looks like an escape sequence is one
+//! that somebody else wrote.
+
+use std::io::{self, IsTerminal, Write};
+
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::args::{Global, LogFormat};
+
+/// Starts logging for the rest of the process. A second start does nothing.
+pub fn start(global: &Global) {
+    let level = match (global.quiet, global.verbose) {
+        (true, _) => LevelFilter::WARN,
+        (false, 0) => LevelFilter::INFO,
+        (false, 1) => LevelFilter::DEBUG,
+        (false, _) => LevelFilter::TRACE,
+    };
+    // Other crates print URLs and headers at their own discretion: only their warnings are let in.
+    let filter = EnvFilter::new(format!("warn,cratedigger={level}"));
+    let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Escaping).with_ansi(false);
+    let started = match global.log_format {
+        LogFormat::Json => base.json().flatten_event(true).with_current_span(false).try_init(),
+        // A person sees when it happens; a file must say.
+        LogFormat::Text if io::stderr().is_terminal() => base.with_target(false).without_time().try_init(),
+        LogFormat::Text => base.with_target(false).try_init(),
+    };
+    drop(started);
+}
+
+/// Makes writers to stderr that escape control characters.
+struct Escaping;
+
+impl<'a> MakeWriter<'a> for Escaping {
+    type Writer = Escaped;
+
+    fn make_writer(&'a self) -> Escaped {
+        Escaped
+    }
+}
+
+/// A writer to stderr; each write is one event.
+struct Escaped;
+
+impl Write for Escaped {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        io::stderr().lock().write_all(&escaped(event)).map(|()| event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// One event as one line.
+fn escaped(event: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(event);
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let mut out = crate::document::printable(line).into_bytes();
+    out.push(b'\n');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_name_stays_on_its_line_and_does_nothing() {
+        let line = escaped("name=\u{1b}[2J\nERROR forged \u{202e}x\n".as_bytes());
+        assert_eq!(line, b"name=\\u{1b}[2J\\nERROR forged \\u{202e}x\n");
+    }
+}

@@ -1,0 +1,47 @@
+//! stdout, which is for what was asked for and nothing else.
+
+use std::io::{self, Write};
+
+/// Writes to stdout. A reader that went away (`| head`) is no error.
+///
+/// # Errors
+///
+/// If stdout cannot be written for another reason, such as a full disk.
+pub fn stdout(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// Writes a JSON value to stdout, on one line.
+///
+/// # Errors
+///
+/// As [`stdout`].
+pub fn json(value: &serde_json::Value) -> io::Result<()> {
+    stdout(&format!("{value}\n"))
+}
+
+/// Writes to stderr; what cannot be written there is lost.
+pub fn stderr(text: &str) {
+    let mut out = io::stderr().lock();
+    drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+}
+
+/// Rows in columns that line up, two blanks apart.
+pub fn table(rows: &[Vec<String>]) -> String {
+    let width = |column: usize| rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..rows.iter().map(Vec::len).max().unwrap_or(0)).map(width).collect();
+    let mut out = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(&format!("{cell:width$}  "));
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}

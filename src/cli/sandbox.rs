@@ -1,0 +1,67 @@
+//! `sandbox`: a made-up Spotify in the foreground, with how to point a project at it.
+
+use super::args::{AppMode, Sandbox};
+use super::workshop::runtime;
+use super::{Context, Exit, Failure, OrExit, print};
+use crate::sandbox::{self, Fault, Mode, Options};
+
+/// Serves until it is stopped.
+pub fn run(args: &Sandbox, context: &Context) -> Result<Exit, Failure> {
+    let faults = args.fault.iter().map(|text| fault(text)).collect::<Result<Vec<_>, _>>()?;
+    let options = Options {
+        mode: mode(args.mode),
+        seed: args.seed,
+        port: args.port,
+        tracks: usize::try_from(args.tracks).unwrap_or(usize::MAX),
+        rate_limit: args.rate_limit,
+        calls_per_day: args.calls_per_day,
+        ..Options::default()
+    };
+    let (id, secret) = (options.client_id.clone(), options.client_secret.clone());
+    runtime()?.block_on(async {
+        let sandbox = sandbox::start(options).await.or_exit(Exit::Failed)?;
+        for fault in faults {
+            sandbox.inject(fault);
+        }
+        let (api, accounts) = (sandbox.api_url(), sandbox.accounts_url());
+        if context.json {
+            let value = serde_json::json!({
+                "api_url": api, "accounts_url": accounts, "client_id": id, "client_secret": secret,
+            });
+            print::json(&value).or_exit(Exit::Storage)?;
+        } else {
+            let text = format!(
+                "export CRATEDIGGER__SPOTIFY__API_URL={api}\nexport CRATEDIGGER__SPOTIFY__ACCOUNTS_URL={accounts}\n\
+                 export SPOTIFY_CLIENT_ID={id}\nexport SPOTIFY_CLIENT_SECRET={secret}\n"
+            );
+            print::stdout(&text).or_exit(Exit::Storage)?;
+            print::stderr(&format!(
+                "what it can do: {accounts}/_sandbox, ids to try: {accounts}/_sandbox/ids; Ctrl-C ends it\n"
+            ));
+        }
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate()).or_exit(Exit::Failed)?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        sandbox.shutdown().await;
+        Ok(Exit::Complete)
+    })
+}
+
+/// The sandbox's word for a class of apps.
+pub(super) fn mode(mode: AppMode) -> Mode {
+    match mode {
+        AppMode::Development => Mode::Development,
+        AppMode::Extended => Mode::Extended,
+    }
+}
+
+fn fault(text: &str) -> Result<Fault, Failure> {
+    serde_json::from_str(text).map_err(|e| {
+        let example = r#"--fault '{"path": "/v1/playlists/*", "times": 1, "action": {"do": "status", "code": 503}}'"#;
+        Failure::new(Exit::Usage, anyhow::anyhow!("--fault is not a fault: {e}"))
+            .with_hint(format!("such as {example}"))
+    })
+}

@@ -1,0 +1,161 @@
+//! What commands that fetch or show need opened: state folder, store, and the API with its limits.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use url::Url;
+
+use super::{Context, Exit, Failure, OrExit};
+use crate::export::Target;
+use crate::http::observer::Observer;
+use crate::run::{AppFacts, Files};
+use crate::settings::credentials::Credentials;
+use crate::settings::{Limits as SettingsLimits, Settings};
+use crate::spotify::AppClass;
+use crate::spotify::client::{Api, ApiConfig, Limits, Scales};
+use crate::state::{Learned, State, StateDir};
+use crate::store::{Identity, Store};
+
+/// Settings, and the state folder that goes with them.
+pub(super) struct Workshop<'a> {
+    context: &'a Context,
+    pub settings: Settings,
+    pub state: Arc<State>,
+}
+
+impl<'a> Workshop<'a> {
+    /// Reads the settings and opens the state folder.
+    pub(super) fn open(context: &'a Context) -> Result<Workshop<'a>, Failure> {
+        let settings = context.settings()?;
+        let state = open_state(context, &settings)?;
+        Ok(Workshop { context, settings, state })
+    }
+
+    /// The store's file.
+    pub(super) fn database(&self) -> PathBuf {
+        self.context.project.database(&self.settings)
+    }
+
+    /// Who the store must belong to.
+    pub(super) fn identity(&self) -> Identity {
+        Identity {
+            host: host(&self.settings.spotify.api_url),
+            state_id: self.state.id().to_owned(),
+            state_folder: self.state.dir().to_string(),
+        }
+    }
+
+    /// Opens the store for writing.
+    pub(super) fn store(&self) -> Result<Arc<Store>, Failure> {
+        let opened = Store::open(&self.database(), self.settings.output.mode, &self.identity());
+        opened.map(Arc::new).map_err(|e| {
+            let hint = e.hint();
+            let failure = Failure::new(Exit::Storage, e);
+            match hint {
+                Some(hint) => failure.with_hint(hint),
+                None => failure,
+            }
+        })
+    }
+
+    /// Where the files of jobs go.
+    pub(super) fn files(&self) -> Result<Files, Failure> {
+        let output = &self.settings.output;
+        let group = output.group.as_deref().map(group_id).transpose()?;
+        Ok(Files {
+            database: self.database(),
+            target: Target { csv_dir: self.context.project.csv_dir(&self.settings), mode: output.mode, group },
+            csv: self.settings.csv.clone(),
+            publish_partial: output.publish_partial,
+        })
+    }
+
+    /// An API for one run, and what is known about the app behind it.
+    pub(super) fn api(
+        &self,
+        who: &Credentials,
+        max_calls: Option<u64>,
+        observer: Arc<dyn Observer>,
+    ) -> Result<(Api, AppFacts), Failure> {
+        let configured = self.settings.spotify.app_mode.class();
+        let account = self.settings.spotify.account.clone().unwrap_or_else(|| who.client_id.clone());
+        let known = Learned::of(&self.state, &crate::state::Identity::new(&who.client_id, &account));
+        let class = match configured {
+            Some(class) => Some(class),
+            None => known.app_class().or_exit(Exit::Storage)?,
+        };
+        let config = ApiConfig {
+            api_url: self.settings.spotify.api_url.clone(),
+            accounts_url: self.settings.spotify.accounts_url.clone(),
+            client_id: who.client_id.clone(),
+            client_secret: Some(who.client_secret.clone()),
+            account,
+            limits: limits(&self.settings.limits_for(class), max_calls),
+            scales: Scales::default(),
+        };
+        let api = Api::new(config, Arc::clone(&self.state), observer).or_exit(Exit::Usage)?;
+        let extended = limits(&self.settings.limits_for(Some(AppClass::Extended)), max_calls);
+        let facts = AppFacts::new(configured, api.clone(), extended);
+        Ok((api, facts))
+    }
+}
+
+/// Opens the state folder that the settings name.
+pub(super) fn open_state(context: &Context, settings: &Settings) -> Result<Arc<State>, Failure> {
+    let flag = context.flags.state_dir.as_deref();
+    let setting = settings.state.dir.as_ref().map(|dir| context.project.root.join(dir));
+    let dir = StateDir::resolve(flag, setting.as_deref(), |name| std::env::var_os(name)).or_exit(Exit::Storage)?;
+    State::open(dir).map(Arc::new).map_err(|e| {
+        let hint = e.hint();
+        let failure = Failure::new(Exit::Storage, e);
+        match hint {
+            Some(hint) => failure.with_hint(hint),
+            None => failure,
+        }
+    })
+}
+
+/// `host:port` of an address.
+fn host(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+fn limits(said: &SettingsLimits, max_calls: Option<u64>) -> Limits {
+    let ceiling = |calls: Option<u64>| calls.map(|calls| u32::try_from(calls).unwrap_or(u32::MAX));
+    Limits {
+        requests_per_second: said.requests_per_second,
+        concurrency: usize::try_from(said.concurrency).unwrap_or(1),
+        calls_per_day: ceiling(said.calls_per_day),
+        calls_per_family: ceiling(said.calls_per_family),
+        reserve: said.reserve,
+        max_wait: said.max_wait,
+        max_calls,
+    }
+}
+
+/// The number of a group, from `/etc/group`.
+fn group_id(name: &str) -> Result<u32, Failure> {
+    if let Ok(id) = name.parse() {
+        return Ok(id);
+    }
+    let groups = std::fs::read_to_string("/etc/group").or_exit(Exit::Usage)?;
+    let of = |line: &str| {
+        let mut parts = line.split(':');
+        (parts.next() == Some(name)).then(|| parts.nth(1).and_then(|id| id.parse().ok())).flatten()
+    };
+    groups.lines().find_map(of).ok_or_else(|| {
+        Failure::new(Exit::Usage, anyhow::anyhow!("the setting output.group names {name:?}, which is no group here"))
+    })
+}
+
+/// A time for people: local date and time, and the zone's offset.
+pub(super) fn local(at: DateTime<Utc>) -> String {
+    at.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M:%S %:z").to_string()
+}
+
+/// A runtime on this thread; the store has its own.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().or_exit(Exit::Failed)
+}

@@ -1,0 +1,31 @@
+//! A TOML file that people write, and everything that is wrong with it.
+//!
+//! Job files and the settings file are read into trees that know where each key and value stands,
+//! and are checked by hand, so that *every* problem of a file is reported at once with line, column,
+//! a caret and the nearest valid name. (`serde` stops at the first error, and the `config` crate
+//! knows no positions.)
+//!
+//! The pieces: [`Document`] holds the text, [`Shape`] says what a value may look like, [`Key`] is
+//! one row of a table of keys, [`Checker`] walks a table of the file against such rows, and
+//! [`Problem`] is what comes out. The JSON Schemas and the tables of keys in the docs are written
+//! from the same rows.
+
+mod checker;
+mod frame;
+mod key;
+mod nearest;
+mod problem;
+mod quote;
+mod shape;
+mod text;
+mod value;
+
+pub use checker::{Checker, Entry, Values};
+pub use frame::Frames;
+pub use key::Key;
+pub use nearest::{nearest, or_list};
+pub use problem::{Problem, Severity};
+pub use quote::{printable, quote};
+pub use shape::{Finding, Refusal, Shape, TextRule, texts};
+pub use text::Document;
+pub use value::{Table, Value, as_text, duration};

@@ -1,0 +1,54 @@
+//! The nearest valid names.
+
+/// At most this many edits away; further is guessing.
+const FARTHEST: usize = 2;
+/// At most this many suggestions.
+const MOST: usize = 3;
+
+/// The names within two edits of what was written, nearest first, at most three. A name that only
+/// differs in case, dashes or a plural comes first.
+pub fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let written = written.to_ascii_lowercase().replace(['-', ' '], "_");
+    let mut found: Vec<(usize, &str)> = names
+        .into_iter()
+        .map(|name| (distance(&written, name), name))
+        // A name of three letters is two edits away from everything.
+        .filter(|(distance, name)| *distance <= FARTHEST && *distance < name.chars().count().max(2))
+        .collect();
+    found.sort_by_key(|(distance, _)| *distance);
+    found.into_iter().map(|(_, name)| name).take(MOST).collect()
+}
+
+/// Edits between two names; none for what stands behind the last slash, since people write `Berlin`
+/// for `Europe/Berlin`.
+fn distance(written: &str, name: &str) -> usize {
+    let name = name.to_ascii_lowercase();
+    match name.rsplit_once('/') {
+        Some((_, city)) if city == written => 0,
+        _ => strsim::osa_distance(written, &name),
+    }
+}
+
+/// `` `a`, `b` or `c` ``.
+pub fn or_list<S: AsRef<str>>(names: &[S]) -> String {
+    let quoted: Vec<String> = names.iter().map(|n| format!("`{}`", n.as_ref())).collect();
+    match quoted.split_last() {
+        None => String::new(),
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_comes_first_and_strangers_do_not_come() {
+        let names = ["albums", "album_tracks", "artists", "tracks"];
+        assert_eq!(nearest("album", names), ["albums"]);
+        assert_eq!(nearest("trakcs", names), ["tracks"]);
+        assert!(nearest("podcast", names).is_empty());
+        assert_eq!(nearest("berlin", ["Europe/Berlin", "UTC"]), ["Europe/Berlin"]);
+    }
+}

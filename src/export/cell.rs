@@ -1,0 +1,156 @@
+//! One cell: how a value of SQLite's becomes bytes of a CSV.
+//!
+//! Text is always quoted, numbers and booleans never, so that a reader that looks at the first rows
+//! only still learns how text is quoted, and null (nothing) differs from the empty string (`""`).
+//! No quoting style of the `csv` crate keeps the two apart, so cells are quoted here and the crate
+//! is told not to; a property test reads them back through its reader.
+
+use std::io::Write;
+
+use rusqlite::types::ValueRef;
+
+use super::style::{Style, TimeFormat};
+use crate::stream::Type;
+
+/// The longest text that Excel shows in one cell.
+const EXCEL_CELL: usize = 32_767;
+
+/// What had to be done to a cell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// The formula guard put a `'` in front.
+    pub guarded: bool,
+    /// NUL characters became U+FFFD.
+    pub nul: bool,
+    /// It is longer than a cell of Excel's.
+    pub long: bool,
+}
+
+/// Appends a value as a cell; `kind` is none for the columns of a query, whose values say what they are.
+pub(super) fn write(style: &Style, kind: Option<Type>, value: ValueRef<'_>, out: &mut Vec<u8>) -> Mark {
+    match value {
+        ValueRef::Null => {
+            out.extend_from_slice(style.null.as_bytes());
+            Mark::default()
+        }
+        ValueRef::Integer(n) => {
+            match kind {
+                Some(Type::Boolean) => out.extend_from_slice(if n == 0 { b"false" } else { b"true" }),
+                None | Some(Type::Integer) => number(n, out),
+                Some(Type::Text | Type::Time | Type::List) => return text(style, n.to_string().as_bytes(), out),
+            }
+            Mark::default()
+        }
+        ValueRef::Real(n) => {
+            number(n, out);
+            Mark::default()
+        }
+        ValueRef::Text(bytes) => match (kind, style.time_format) {
+            (Some(Type::Time), TimeFormat::Spreadsheet) => {
+                text(style, spreadsheet_time(bytes).as_deref().unwrap_or(bytes), out)
+            }
+            _ => text(style, bytes, out),
+        },
+        ValueRef::Blob(bytes) => {
+            let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+            text(style, hex.as_bytes(), out)
+        }
+    }
+}
+
+fn number(n: impl std::fmt::Display, out: &mut Vec<u8>) {
+    write!(out, "{n}").expect("writing to a Vec cannot fail");
+}
+
+/// Appends text as a quoted cell.
+pub(super) fn text(style: &Style, bytes: &[u8], out: &mut Vec<u8>) -> Mark {
+    let lossy;
+    let bytes = match std::str::from_utf8(bytes) {
+        Ok(_) => bytes,
+        Err(_) => {
+            // Only a query can make such text, with a cast; a CSV is UTF-8 all the same.
+            lossy = String::from_utf8_lossy(bytes).into_owned();
+            lossy.as_bytes()
+        }
+    };
+    let mut mark = Mark { guarded: style.formula_guard.applies(bytes), nul: false, long: bytes.len() > EXCEL_CELL };
+    out.push(b'"');
+    if mark.guarded {
+        out.push(b'\'');
+    }
+    if bytes.iter().any(|b| *b == b'"' || *b == 0) {
+        for b in bytes {
+            match b {
+                b'"' => out.extend_from_slice(b"\"\""),
+                0 => {
+                    mark.nul = true;
+                    out.extend_from_slice("\u{fffd}".as_bytes());
+                }
+                _ => out.push(*b),
+            }
+        }
+    } else {
+        out.extend_from_slice(bytes);
+    }
+    out.push(b'"');
+    mark
+}
+
+/// `2026-01-02T03:04:05Z`, with or without a fraction, as `2026-01-02 03:04:05`.
+fn spreadsheet_time(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (head, tail) = bytes.split_at_checked(19)?;
+    let digits = |range: std::ops::Range<usize>| head[range].iter().all(u8::is_ascii_digit);
+    let shape = head[4] == b'-' && head[7] == b'-' && head[10] == b'T' && head[13] == b':' && head[16] == b':';
+    let numbers = digits(0..4) && digits(5..7) && digits(8..10) && digits(11..13) && digits(14..16) && digits(17..19);
+    if !(shape && numbers && tail.last() == Some(&b'Z')) {
+        return None;
+    }
+    let mut time = head.to_vec();
+    time[10] = b' ';
+    Some(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::style::Profile;
+
+    fn cell(style: &Style, kind: Option<Type>, value: ValueRef<'_>) -> String {
+        let mut out = Vec::new();
+        write(style, kind, value, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn null_the_empty_string_numbers_booleans_and_text_are_told_apart() {
+        let plain = Style::default();
+        let written = [
+            (Some(Type::Text), ValueRef::Null, ""),
+            (Some(Type::Text), ValueRef::Text(b""), "\"\""),
+            (Some(Type::Text), ValueRef::Text(b"12"), "\"12\""),
+            (Some(Type::Text), ValueRef::Text(b"a \"b\"\n"), "\"a \"\"b\"\"\n\""),
+            (Some(Type::Text), ValueRef::Text(b"a\0"), "\"a\u{fffd}\""),
+            (Some(Type::Text), ValueRef::Text(b"=1"), "\"'=1\""),
+            (Some(Type::Integer), ValueRef::Integer(-7), "-7"),
+            (Some(Type::Boolean), ValueRef::Integer(1), "true"),
+            (Some(Type::Boolean), ValueRef::Integer(0), "false"),
+            (None, ValueRef::Integer(1), "1"),
+            (None, ValueRef::Real(0.1), "0.1"),
+            (None, ValueRef::Blob(&[0xff, 0]), "\"ff00\""),
+            (None, ValueRef::Text(&[b'a', 0xff]), "\"a\u{fffd}\""),
+        ];
+        for (kind, value, expected) in written {
+            assert_eq!(cell(&plain, kind, value), expected);
+        }
+    }
+
+    #[test]
+    fn a_spreadsheet_gets_times_that_it_recognises_and_other_texts_unchanged() {
+        let excel = Style::of(Profile::Excel);
+        let time = |text: &'static str| cell(&excel, Some(Type::Time), ValueRef::Text(text.as_bytes()));
+        assert_eq!(time("2026-01-02T03:04:05Z"), "\"2026-01-02 03:04:05\"");
+        assert_eq!(time("2026-01-02T03:04:05.678Z"), "\"2026-01-02 03:04:05\"");
+        assert_eq!(time("0000"), "\"0000\"");
+        assert_eq!(cell(&excel, Some(Type::Text), ValueRef::Text(b"2026-01-02T03:04:05Z")), "\"2026-01-02T03:04:05Z\"");
+    }
+}

@@ -1,0 +1,83 @@
+//! What can go wrong with an export.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::name::NameError;
+use super::style::StyleError;
+use crate::store::query::QueryError;
+
+/// Why nothing, or not everything, could be exported.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The store cannot be read or written.
+    #[error("cannot read the store for {path}")]
+    Store {
+        /// The file that was being written.
+        path: PathBuf,
+        /// SQLite's error.
+        source: rusqlite::Error,
+    },
+    /// A file or folder cannot be written; the old file, if any, is as it was.
+    #[error("cannot write {path} ({written} bytes were written)", path = path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// Bytes that had been written when it failed.
+        written: u64,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// The path leads through a symbolic link, which could lead out of the output folder.
+    #[error("refused to write through the symbolic link {path}", path = path.display())]
+    Link {
+        /// The link.
+        path: PathBuf,
+    },
+    /// The name of a file breaks the rules.
+    #[error("bad file name {path:?}")]
+    Name {
+        /// As it was given.
+        path: String,
+        /// Which rule.
+        source: NameError,
+    },
+    /// The style could not be read back.
+    #[error("bad csv option")]
+    Style(#[from] StyleError),
+    /// The profile has no columns for the stream.
+    #[error(
+        "the exportify profile has columns for playlist_items, my_playlist_items and saved_tracks, not for {stream}"
+    )]
+    NoExportify {
+        /// Name of the stream.
+        stream: String,
+    },
+    /// The stream has no such column.
+    #[error("{stream} has no column {column}")]
+    NoColumn {
+        /// Name of the stream.
+        stream: String,
+        /// Name of the column.
+        column: String,
+    },
+    /// A query is wrong, or took too long.
+    #[error("query of {path} failed")]
+    Query {
+        /// The file that it would fill.
+        path: String,
+        /// What is wrong with it.
+        source: QueryError,
+    },
+}
+
+impl ExportError {
+    /// Whether storage is to blame (exit code 74) and not what was asked for (exit code 2).
+    pub fn is_storage(&self) -> bool {
+        match self {
+            ExportError::Store { .. } | ExportError::Write { .. } | ExportError::Link { .. } => true,
+            ExportError::Query { source, .. } => source.is_storage(),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! The folder that files are published in: no step through a link, whole files only, known modes.
+//!
+//! Everything below the CSV folder is opened part by part relative to its parent, never following a
+//! symbolic link, so a link that someone puts there between two steps leads nowhere either. (openat2
+//! would do it in one call, on newer Linux only.) The CSV folder itself may be a link: it is the
+//! operator's choice.
+
+use std::fs::{DirBuilder, File};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Gid, Mode, OFlags};
+use rustix::io::Errno;
+use sha2::{Digest, Sha256};
+
+use super::error::ExportError;
+
+const TEMPORARY: (&str, &str) = (".cratedigger-", ".tmp");
+
+/// Who may read what is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Access {
+    /// Mode of files; folders get `x` where files get `r`.
+    pub mode: u32,
+    /// Group of files and folders, if not the process's own.
+    pub group: Option<u32>,
+}
+
+impl Access {
+    fn folder_mode(self) -> u32 {
+        0o700 | self.mode & 0o066 | (self.mode & 0o044) >> 2
+    }
+}
+
+/// An open folder.
+pub(super) struct Folder {
+    fd: OwnedFd,
+    path: PathBuf,
+    access: Access,
+}
+
+/// A file as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    pub bytes: u64,
+}
+
+impl Folder {
+    /// Opens the CSV folder, made if it is missing.
+    pub(super) fn root(path: &Path, access: Access) -> Result<Folder, ExportError> {
+        let at = |source| ExportError::Write { path: path.to_owned(), written: 0, source };
+        if !path.is_dir() {
+            DirBuilder::new().recursive(true).mode(access.folder_mode()).create(path).map_err(at)?;
+            let folder = File::open(path).map_err(at)?;
+            give(&folder, access.folder_mode(), access.group).map_err(at)?;
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| at(e.into()))?;
+        Ok(Folder { fd, path: path.to_owned(), access })
+    }
+
+    /// Opens a folder in this one, made if it is missing.
+    pub(super) fn enter(&self, name: &str) -> Result<Folder, ExportError> {
+        let path = self.path.join(name);
+        let open = || {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            rustix::fs::openat(&self.fd, name, flags, Mode::empty())
+        };
+        let fd = match open() {
+            Err(Errno::NOENT) => {
+                let mode = Mode::from_raw_mode(self.access.folder_mode());
+                match rustix::fs::mkdirat(&self.fd, name, mode) {
+                    Ok(()) | Err(Errno::EXIST) => {}
+                    Err(error) => return Err(self.failed(name, 0, error.into())),
+                }
+                let fd = open().map_err(|e| self.failed(name, 0, e.into()))?;
+                let folder = File::from(fd);
+                give(&folder, self.access.folder_mode(), self.access.group).map_err(|e| self.failed(name, 0, e))?;
+                self.sync()?;
+                folder.into()
+            }
+            Err(Errno::LOOP | Errno::NOTDIR) if self.kind(name) == Some(FileType::Symlink) => {
+                return Err(ExportError::Link { path });
+            }
+            other => other.map_err(|e| self.failed(name, 0, e.into()))?,
+        };
+        Ok(Folder { fd, path, access: self.access })
+    }
+
+    /// Removes what killed processes left: temporary files that nobody holds a lock on.
+    pub(super) fn sweep(&self) -> Result<(), ExportError> {
+        let here = |e: Errno| ExportError::Write { path: self.path.clone(), written: 0, source: e.into() };
+        for entry in Dir::read_from(&self.fd).map_err(here)? {
+            let entry = entry.map_err(here)?;
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            if !(name.starts_with(TEMPORARY.0) && name.ends_with(TEMPORARY.1)) {
+                continue;
+            }
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+            let Ok(file) = rustix::fs::openat(&self.fd, name, flags, Mode::empty()) else { continue };
+            if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+                tracing::info!(path = %self.path.join(name).display(), "removed a temporary file of an interrupted export");
+                rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()).map_err(here)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The file of this name; an error if it is something else.
+    pub(super) fn find(&self, name: &str) -> Result<Option<Found>, ExportError> {
+        match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(self.failed(name, 0, error.into())),
+            Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
+                FileType::RegularFile => Ok(Some(Found { bytes: u64::try_from(stat.st_size).unwrap_or(0) })),
+                FileType::Symlink => Err(ExportError::Link { path: self.path.join(name) }),
+                _ => Err(self.failed(name, 0, io::Error::other("it is not a file"))),
+            },
+        }
+    }
+
+    /// Whether there is a file of this size below, and no link on the way.
+    pub(super) fn has(&self, path: &str, bytes: Option<u64>) -> bool {
+        let Some((first, rest)) = path.split_once('/') else {
+            return matches!(self.find(path), Ok(Some(found)) if Some(found.bytes) == bytes);
+        };
+        let is_folder = self.kind(first) == Some(FileType::Directory);
+        is_folder && self.enter(first).is_ok_and(|folder| folder.has(rest, bytes))
+    }
+
+    /// The whole of a small file, if it is there.
+    pub(super) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, ExportError> {
+        let Some(mut file) = self.open(name)? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(|e| self.failed(name, 0, e))?;
+        Ok(Some(bytes))
+    }
+
+    /// SHA-256 of a file, in hex, if it is there.
+    pub(super) fn sha256(&self, name: &str) -> Result<Option<String>, ExportError> {
+        let Some(mut file) = self.open(name)? else { return Ok(None) };
+        let mut hash = Sha256::new();
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match file.read(&mut buffer).map_err(|e| self.failed(name, 0, e))? {
+                0 => return Ok(Some(hex(&hash.finalize()))),
+                n => hash.update(&buffer[..n]),
+            }
+        }
+    }
+
+    /// A new file without a place yet.
+    pub(super) fn draft(&self, name: &str) -> Result<Draft<'_>, ExportError> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let failed = |e: io::Error| self.failed(name, 0, e);
+        loop {
+            let count = COUNT.fetch_add(1, Ordering::Relaxed);
+            let temporary = format!("{}{}-{count}{}", TEMPORARY.0, std::process::id(), TEMPORARY.1);
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let file = match rustix::fs::openat(&self.fd, &temporary, flags, Mode::RUSR | Mode::WUSR) {
+                Err(Errno::EXIST) => continue,
+                other => File::from(other.map_err(|e| failed(e.into()))?),
+            };
+            rustix::fs::flock(&file, FlockOperation::LockExclusive).map_err(|e| failed(e.into()))?;
+            // Another process may have swept it before it was locked.
+            if file.metadata().map_err(failed)?.nlink() > 0 {
+                let draft =
+                    Draft { folder: self, name: name.to_owned(), temporary, file, hash: Sha256::new(), bytes: 0 };
+                give(&draft.file, self.access.mode, self.access.group).map_err(failed)?;
+                return Ok(draft);
+            }
+        }
+    }
+
+    fn open(&self, name: &str) -> Result<Option<File>, ExportError> {
+        if self.find(name)?.is_none() {
+            return Ok(None);
+        }
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&self.fd, name, flags, Mode::empty());
+        Ok(Some(File::from(fd.map_err(|e| self.failed(name, 0, e.into()))?)))
+    }
+
+    fn kind(&self, name: &str) -> Option<FileType> {
+        let stat = rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        Some(FileType::from_raw_mode(stat.st_mode))
+    }
+
+    fn sync(&self) -> Result<(), ExportError> {
+        let here = |e: Errno| ExportError::Write { path: self.path.clone(), written: 0, source: e.into() };
+        rustix::fs::fsync(&self.fd).map_err(here)
+    }
+
+    fn failed(&self, name: &str, written: u64, source: io::Error) -> ExportError {
+        ExportError::Write { path: self.path.join(name), written, source }
+    }
+}
+
+/// A file that is being written; dropped, it leaves nothing.
+pub(super) struct Draft<'a> {
+    folder: &'a Folder,
+    name: String,
+    temporary: String,
+    file: File,
+    hash: Sha256,
+    bytes: u64,
+}
+
+/// What a draft holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Written {
+    pub bytes: u64,
+    pub sha256: String,
+}
+
+impl Draft<'_> {
+    /// The error for a failure while it was written.
+    pub(super) fn failed(&self, source: io::Error) -> ExportError {
+        self.folder.failed(&self.name, self.bytes, source)
+    }
+
+    /// What it holds so far.
+    pub(super) fn written(&self) -> Written {
+        Written { bytes: self.bytes, sha256: hex(&self.hash.clone().finalize()) }
+    }
+
+    /// Takes the place of the file, unless that holds the same bytes; tells whether it did.
+    pub(super) fn publish(mut self) -> Result<bool, ExportError> {
+        let written = self.written();
+        let old = self.folder.find(&self.name)?;
+        if old.is_some_and(|old| old.bytes == written.bytes)
+            && self.folder.sha256(&self.name)?.as_deref() == Some(written.sha256.as_str())
+        {
+            return Ok(false);
+        }
+        // A failed fsync is never tried again: the page cache may claim success for lost data.
+        self.file.sync_all().map_err(|e| self.failed(e))?;
+        let fd = &self.folder.fd;
+        rustix::fs::renameat(fd, &self.temporary, fd, &self.name).map_err(|e| self.failed(e.into()))?;
+        self.temporary.clear();
+        self.folder.sync()?;
+        Ok(true)
+    }
+}
+
+impl Write for Draft<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.file.write(bytes)?;
+        self.hash.update(&bytes[..n]);
+        self.bytes += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        if !self.temporary.is_empty() {
+            // The next export sweeps what cannot be removed now.
+            let _ = rustix::fs::unlinkat(&self.folder.fd, &self.temporary, AtFlags::empty());
+        }
+    }
+}
+
+fn give(file: &File, mode: u32, group: Option<u32>) -> io::Result<()> {
+    if let Some(group) = group {
+        rustix::fs::fchown(file.as_fd(), None, Some(Gid::from_raw(group)))?;
+    }
+    file.set_permissions(std::fs::Permissions::from_mode(mode))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests;

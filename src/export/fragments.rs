@@ -1,0 +1,152 @@
+//! The cells of a thing that many rows show, rendered once.
+//!
+//! A million playlist items name some ten thousand tracks, and a track's cells cost six look-ups and
+//! two sorted lists. They are kept as bytes of the CSV, in one arena of bounded size. A full arena
+//! stays as it is until it has missed as often as it has entries: a working set that is slightly too
+//! large then loses little, and one that has moved on is replaced.
+
+use rustc_hash::FxHashMap;
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::cell::Mark;
+
+/// Bytes of the arena. 50,000 tracks with all default columns take some 16 MiB.
+const ARENA: usize = 20 << 20;
+
+/// Rendered cells of one thing.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Fragment {
+    /// The cells, run after run; within a run with delimiters between them.
+    pub bytes: Vec<u8>,
+    /// Where each run ends.
+    pub ends: Vec<u32>,
+    /// Columns of the thing that the formula guard changed, one bit each.
+    pub guarded: u64,
+    /// Columns with a NUL in them.
+    pub nul: u64,
+    /// Cells that are too long for Excel.
+    pub long: u64,
+}
+
+impl Fragment {
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+        (self.guarded, self.nul, self.long) = (0, 0, 0);
+    }
+
+    /// Notes what had to be done to the cell in a column of the thing, below 64.
+    pub(super) fn mark(&mut self, column: usize, mark: Mark) {
+        self.guarded |= u64::from(mark.guarded) << column;
+        self.nul |= u64::from(mark.nul) << column;
+        self.long |= u64::from(mark.long) << column;
+    }
+}
+
+/// Where a fragment is in the arena: the ends of its runs, then its bytes.
+struct Entry {
+    at: u32,
+    len: u32,
+}
+
+/// A bounded store of fragments by key. The key itself is not kept but its 128-bit hash, which is
+/// a third of its size; that two of a billion things share one is less likely than a broken disk.
+pub(super) struct Fragments {
+    runs: usize,
+    index: FxHashMap<u128, Entry>,
+    arena: Vec<u8>,
+    marks: FxHashMap<u32, (u64, u64, u64)>,
+    missed: usize,
+}
+
+impl Fragments {
+    /// For fragments of this many runs.
+    pub(super) fn new(runs: usize) -> Self {
+        Fragments { runs, index: FxHashMap::default(), arena: Vec::new(), marks: FxHashMap::default(), missed: 0 }
+    }
+
+    /// Fills `into` with the fragment of this key, if it is here.
+    pub(super) fn find(&mut self, key: &[u8], into: &mut Fragment) -> bool {
+        let Some(entry) = self.index.get(&xxh3_128(key)) else {
+            self.missed += 1;
+            return false;
+        };
+        let ends = entry.at as usize;
+        let bytes = ends + 4 * self.runs;
+        into.clear();
+        into.ends.extend(self.arena[ends..bytes].chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])));
+        into.bytes.extend_from_slice(&self.arena[bytes..bytes + entry.len as usize]);
+        if !self.marks.is_empty()
+            && let Some(marks) = self.marks.get(&entry.at)
+        {
+            (into.guarded, into.nul, into.long) = *marks;
+        }
+        true
+    }
+
+    /// Keeps a fragment, unless there is no room for it now.
+    pub(super) fn keep(&mut self, key: &[u8], fragment: &Fragment) {
+        let size = 4 * self.runs + fragment.bytes.len();
+        if self.arena.len() + size > ARENA {
+            if size > ARENA || self.missed <= self.index.len() {
+                return;
+            }
+            self.index.clear();
+            self.marks.clear();
+            self.arena.clear();
+        }
+        let small = "the arena is smaller than 4 GiB";
+        let at = u32::try_from(self.arena.len()).expect(small);
+        let len = u32::try_from(fragment.bytes.len()).expect(small);
+        self.arena.extend(fragment.ends.iter().flat_map(|end| end.to_le_bytes()));
+        self.arena.extend_from_slice(&fragment.bytes);
+        if (fragment.guarded, fragment.nul, fragment.long) != (0, 0, 0) {
+            self.marks.insert(at, (fragment.guarded, fragment.nul, fragment.long));
+        }
+        self.index.insert(xxh3_128(key), Entry { at, len });
+        self.missed = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fragment(n: usize, size: usize) -> Fragment {
+        Fragment {
+            bytes: vec![b'x'; size],
+            ends: vec![1, u32::try_from(size).unwrap()],
+            guarded: n as u64 % 3,
+            nul: 0,
+            long: 0,
+        }
+    }
+
+    #[test]
+    fn what_was_kept_is_found_as_it_was() {
+        let mut kept = Fragments::new(2);
+        for n in 0..1000 {
+            kept.keep(n.to_string().as_bytes(), &fragment(n, 1 + n));
+        }
+        let mut found = Fragment::default();
+        for n in 0..1000 {
+            assert!(kept.find(n.to_string().as_bytes(), &mut found));
+            assert_eq!(found, fragment(n, 1 + n));
+        }
+        assert!(!kept.find(b"none", &mut found));
+    }
+
+    #[test]
+    fn memory_stays_bounded_and_a_new_working_set_replaces_the_old() {
+        let mut kept = Fragments::new(2);
+        let mut found = Fragment::default();
+        for n in 0..200_000_usize {
+            let key = n.to_string();
+            if !kept.find(key.as_bytes(), &mut found) {
+                kept.keep(key.as_bytes(), &fragment(n, 500));
+            }
+            assert!(kept.arena.len() <= ARENA);
+        }
+        assert!((150_000..200_000_usize).any(|n| kept.find(n.to_string().as_bytes(), &mut found)));
+    }
+}

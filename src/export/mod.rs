@@ -1,0 +1,27 @@
+//! CSV files and the data package beside them, from the store and nothing else.
+//!
+//! A job's sheets are rendered in one read transaction, so its files agree with each other. Each goes
+//! to a temporary file beside its target, is synced, and takes the target's place in one step if it
+//! differs by a byte; what was made from the same inputs is not even rendered. `datapackage.json` is
+//! written last: whoever waits for it sees whole files only.
+
+mod cell;
+mod error;
+mod exportify;
+mod folder;
+mod fragments;
+mod guard;
+mod name;
+mod package;
+mod publish;
+mod record;
+mod render;
+mod sheet;
+mod style;
+
+pub use error::ExportError;
+pub use guard::Guard;
+pub use name::{NameError, check_name};
+pub use publish::{Change, Outcome, Published, RunInfo, State, Target, publish};
+pub use sheet::{Sheet, SheetColumn, Source};
+pub use style::{LineEnding, Profile, Style, StyleError, TimeFormat};

@@ -1,0 +1,287 @@
+//! From sheets to files, in the order that keeps readers safe: CSVs, the record, the data package.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::error::ExportError;
+use super::folder::{Access, Folder};
+use super::name::check_name;
+use super::package::{self, Package};
+use super::record::{self, Known, Record};
+use super::render::{Page, RenderError, Tally};
+use super::sheet::{Sheet, Source};
+use super::style::Style;
+use crate::store::query::is_volatile;
+
+/// Where a job's files go.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Folder of all jobs' folders.
+    pub csv_dir: PathBuf,
+    /// Mode of files; folders get `x` where files get `r`.
+    pub mode: u32,
+    /// Group of files and folders, if not the process's own.
+    pub group: Option<u32>,
+}
+
+/// How a run ended, as the data package says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// All that was asked for is there.
+    Complete,
+    /// Something is missing; the reasons say what.
+    Partial,
+    /// It will go on later; files of unfinished fetches are older.
+    Deferred,
+    /// It failed; files of unfinished fetches are older.
+    Failed,
+}
+
+impl State {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            State::Complete => "complete",
+            State::Partial => "partial",
+            State::Deferred => "deferred",
+            State::Failed => "failed",
+        }
+    }
+}
+
+/// The run whose results are published.
+#[derive(Debug, Clone)]
+pub struct RunInfo {
+    /// Name of the job; also of its folder.
+    pub job: String,
+    /// The job's description, if it has one.
+    pub description: Option<String>,
+    /// Number of the run.
+    pub id: i64,
+    /// How it ended.
+    pub state: State,
+    /// Why it is not complete.
+    pub reasons: Vec<String>,
+    /// Now, ISO 8601 in UTC.
+    pub created_at: String,
+}
+
+/// What became of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It is new or differs from before.
+    Written,
+    /// It was rendered, and every byte was as before.
+    Same,
+    /// It was made from the same inputs, so it was not even rendered.
+    Unchanged,
+    /// Its fetch is not finished, so it is as it was.
+    Kept,
+    /// Its fetch is not finished, and there was no file before.
+    Missing,
+}
+
+/// One file of the job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What became of it.
+    pub change: Change,
+    /// Data rows.
+    pub rows: u64,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Cells that the formula guard changed.
+    pub guarded: u64,
+    /// Cells that are too long for Excel, if it was rendered.
+    pub too_long_for_excel: u64,
+}
+
+/// What an export did. Queries fail one by one: the other files are written all the same.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Files, in the order of the sheets.
+    pub files: Vec<Published>,
+    /// Queries that are wrong or took too long; their files are as they were.
+    pub failed: Vec<ExportError>,
+}
+
+/// Rows beyond which Excel shows nothing, the header included.
+const EXCEL_ROWS: u64 = 1_048_576;
+
+/// Writes what has changed of a job's files, then its data package.
+///
+/// # Errors
+/// The first that is not a query's: later files and the data package are as they were.
+pub fn publish(
+    store: &Connection,
+    target: &Target,
+    style: &Style,
+    sheets: &[Sheet<'_>],
+    run: &RunInfo,
+) -> Result<Outcome, ExportError> {
+    style.check()?;
+    for name in sheets.iter().map(|sheet| &sheet.path).chain([&run.job]) {
+        check_name(name).map_err(|source| ExportError::Name { path: name.clone(), source })?;
+    }
+    let access = Access { mode: target.mode, group: target.group };
+    let folder = Folder::root(&target.csv_dir, access)?.enter(&run.job)?;
+    folder.sweep()?;
+    let job = Job { store, root: &target.csv_dir, folder: &folder, style, run };
+    let mut package = Package::read(&folder)?;
+    let (mut outcome, mut records) = (Outcome::default(), Vec::new());
+    {
+        // One snapshot for all fetches. Nothing is written in it, so nothing is lost by its end.
+        let _snapshot = match store.is_autocommit() {
+            true => Some(store.unchecked_transaction().map_err(|e| job.unreadable(package::FILE, e))?),
+            false => None,
+        };
+        for sheet in sheets {
+            match job.publish(sheet, &mut package) {
+                Ok((file, record)) => {
+                    outcome.files.push(file);
+                    records.extend(record);
+                }
+                Err(error @ ExportError::Query { .. }) if !error.is_storage() => {
+                    package.keep(&sheet.path);
+                    outcome.failed.push(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    record::write(store, run, &records).map_err(|e| job.unreadable(package::FILE, e))?;
+    package.write(&folder, run)?;
+    Ok(outcome)
+}
+
+struct Job<'a> {
+    store: &'a Connection,
+    root: &'a Path,
+    folder: &'a Folder,
+    style: &'a Style,
+    run: &'a RunInfo,
+}
+
+impl Job<'_> {
+    fn publish(&self, sheet: &Sheet<'_>, package: &mut Package) -> Result<(Published, Option<Record>), ExportError> {
+        let parts: Vec<&str> = sheet.path.split('/').collect();
+        let (name, above) = parts.split_last().expect("a split has at least one part");
+        let mut inner: Option<Folder> = None;
+        for part in above {
+            let next = inner.as_ref().unwrap_or(self.folder).enter(part)?;
+            next.sweep()?;
+            inner = Some(next);
+        }
+        let folder = inner.as_ref().unwrap_or(self.folder);
+        let found = folder.find(name)?;
+        if let Source::Kept = sheet.source {
+            package.keep(&sheet.path);
+            let change = if found.is_some() { Change::Kept } else { Change::Missing };
+            let (rows, guarded) = package.counts(&sheet.path);
+            let bytes = found.map_or(0, |f| f.bytes);
+            return Ok((self.file(sheet, change, rows, bytes, guarded), None));
+        }
+        let inputs = self.inputs(sheet);
+        let volatile = matches!(&sheet.source, Source::Query { sql, .. } if is_volatile(sql));
+        if let (Some(found), false) = (found, volatile) {
+            let known = self.known(sheet)?.filter(|known| known.inputs == inputs && known.bytes == found.bytes);
+            if known.is_some_and(|known| package.describes(&sheet.path, &known.sha256)) {
+                package.keep(&sheet.path);
+                let (rows, guarded) = package.counts(&sheet.path);
+                return Ok((self.file(sheet, Change::Unchanged, rows, found.bytes, guarded), None));
+            }
+        }
+        let mut draft = folder.draft(name)?;
+        let rendered = self.render(sheet, &mut draft);
+        let tally = rendered.map_err(|error| match error {
+            RenderError::Io(source) => draft.failed(source),
+            RenderError::Csv(error) => draft.failed(error.into()),
+            RenderError::Store(error) => self.unreadable(&sheet.path, error),
+            RenderError::Query(source) => ExportError::Query { path: sheet.path.clone(), source },
+        })?;
+        let written = draft.written();
+        let change = if draft.publish()? { Change::Written } else { Change::Same };
+        self.warn(sheet, &tally);
+        let guarded = tally.columns.iter().map(|c| c.guarded).sum();
+        let mut file = self.file(sheet, change, tally.rows, written.bytes, guarded);
+        file.too_long_for_excel = tally.columns.iter().map(|c| c.long).sum();
+        package.put(sheet, self.style, &tally, &written, self.keys(sheet)?);
+        let record = Record {
+            path: self.below_root(sheet),
+            source: sheet.name.clone(),
+            inputs,
+            sha256: written.sha256,
+            file: file.clone(),
+        };
+        Ok((file, Some(record)))
+    }
+
+    fn render(&self, sheet: &Sheet<'_>, draft: &mut super::folder::Draft<'_>) -> Result<Tally, RenderError> {
+        let mut page = Page::new(draft, self.style)?;
+        match &sheet.source {
+            Source::Fetch(rows) => page.fetch(self.store, rows)?,
+            Source::Query { reader, sql, bound } => page.query(reader, sql, bound)?,
+            Source::Kept => {}
+        }
+        Ok(page.finish()?.1)
+    }
+
+    /// Columns that name one row, unless the job asked for the same thing twice.
+    fn keys(&self, sheet: &Sheet<'_>) -> Result<Vec<&'static str>, ExportError> {
+        let Source::Fetch(rows) = &sheet.source else { return Ok(Vec::new()) };
+        let twice = "SELECT EXISTS (SELECT 1 FROM requested WHERE job = ?1 AND fetch = ?2 \
+                     GROUP BY user_id, list_id, item_id HAVING count(*) > 1)";
+        let twice: bool = self
+            .store
+            .query_row(twice, [rows.job, rows.fetch], |row| row.get(0))
+            .map_err(|e| self.unreadable(&sheet.path, e))?;
+        Ok(if twice { Vec::new() } else { rows.keys.clone() })
+    }
+
+    /// Fingerprint of everything the file is made from.
+    fn inputs(&self, sheet: &Sheet<'_>) -> String {
+        let (sql, columns) = match &sheet.source {
+            Source::Fetch(rows) => (rows.select.sql(), format!("{:?}", rows.columns)),
+            Source::Query { sql, bound, .. } => ((*sql).to_owned(), format!("{:?}", bound.used_in(sql))),
+            Source::Kept => Default::default(),
+        };
+        let all = format!("{}\0{:?}\0{sql}\0{columns}\0{}", sheet.inputs, self.style, env!("CARGO_PKG_VERSION"));
+        format!("{:032x}", xxhash_rust::xxh3::xxh3_128(all.as_bytes()))
+    }
+
+    fn known(&self, sheet: &Sheet<'_>) -> Result<Option<Known>, ExportError> {
+        record::read(self.store, &self.below_root(sheet)).map_err(|e| self.unreadable(&sheet.path, e))
+    }
+
+    fn warn(&self, sheet: &Sheet<'_>, tally: &Tally) {
+        let excel = self.style.bom;
+        if excel && tally.rows + 1 > EXCEL_ROWS {
+            tracing::warn!(
+                path = sheet.path,
+                rows = tally.rows,
+                "Excel shows the first 1,048,575 rows of this file only"
+            );
+        }
+        for column in tally.columns.iter().filter(|column| excel && column.long > 0) {
+            tracing::warn!(path = sheet.path, column = %column.column.header, cells = column.long, "Excel cuts cells of over 32,767 characters");
+        }
+    }
+
+    fn file(&self, sheet: &Sheet<'_>, change: Change, rows: u64, bytes: u64, guarded: u64) -> Published {
+        let path = self.root.join(&self.run.job).join(&sheet.path);
+        Published { path, change, rows, bytes, guarded, too_long_for_excel: 0 }
+    }
+
+    fn below_root(&self, sheet: &Sheet<'_>) -> String {
+        format!("{}/{}", self.run.job, sheet.path)
+    }
+
+    fn unreadable(&self, path: &str, source: rusqlite::Error) -> ExportError {
+        ExportError::Store { path: self.root.join(&self.run.job).join(path), source }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,290 @@
+use super::*;
+use crate::export::{Guard, Profile};
+use crate::store::query::{Bound, Fetched, Reader};
+use crate::store::views::tests::{fill, fill_schema};
+use crate::stream;
+use std::time::Duration;
+
+/// A store on disk with odd rows, and a folder for CSVs.
+struct Place {
+    top: tempfile::TempDir,
+    store: Connection,
+}
+
+impl Place {
+    fn new() -> Place {
+        let top = tempfile::tempdir().unwrap();
+        let store = Connection::open(top.path().join("store.db")).unwrap();
+        fill_schema(&store);
+        fill(&store);
+        Place { top, store }
+    }
+
+    fn target(&self) -> Target {
+        Target { csv_dir: self.top.path().join("csv"), mode: 0o644, group: None }
+    }
+
+    fn file(&self, path: &str) -> String {
+        std::fs::read_to_string(self.target().csv_dir.join("j").join(path)).unwrap()
+    }
+
+    fn package(&self) -> serde_json::Value {
+        serde_json::from_str(&self.file("datapackage.json")).unwrap()
+    }
+
+    fn export(&self, style: &Style, sheets: &[Sheet<'_>], run: i64) -> Result<Outcome, ExportError> {
+        let info = RunInfo {
+            job: "j".into(),
+            description: None,
+            id: run,
+            state: State::Complete,
+            reasons: Vec::new(),
+            created_at: format!("2026-01-0{run}T00:00:00Z"),
+        };
+        publish(&self.store, &self.target(), style, sheets, &info)
+    }
+}
+
+fn fetched(name: &str, stream: &str) -> Fetched {
+    Fetched { name: name.into(), stream: stream::find(stream).unwrap(), market: String::new(), since: None }
+}
+
+fn sheet<'a>(path: &str, source: Source<'a>, inputs: &str) -> Sheet<'a> {
+    Sheet { path: path.into(), name: path.into(), title: "rows".into(), source, inputs: inputs.into() }
+}
+
+fn names(columns: &[&str]) -> Vec<String> {
+    columns.iter().map(ToString::to_string).collect()
+}
+
+fn changes(outcome: &Outcome) -> Vec<Change> {
+    outcome.files.iter().map(|file| file.change).collect()
+}
+
+#[test]
+fn every_kind_of_item_and_value_stands_in_the_file_as_promised() {
+    let place = Place::new();
+    let items = fetched("items", "playlist_items");
+    let columns = names(&["playlist_name", "position", "kind", "added_at", "track_name", "artist_names", "explicit"]);
+    let style = Style::default();
+    let source = Source::of_fetch("j", &items, Some(&columns), &style).unwrap();
+    let outcome = place.export(&style, &[sheet("items.csv", source, "1")], 1).unwrap();
+    let expected = concat!(
+        "\"playlist_name\",\"position\",\"kind\",\"added_at\",\"track_name\",\"artist_names\",\"explicit\"\n",
+        "\"\u{fffd}NUL \"\"quoted\"\"\",0,\"track\",\"2024-05-01T12:00:00Z\",\"'=cmd|'/c calc'!A1\",\"+44\",true\n",
+        "\"Mix\ntape\",0,\"track\",\"2024-05-01T12:00:00Z\",\"One\",\"A, B; C\",false\n",
+        "\"Mix\ntape\",1,\"episode\",\"2024-05-02T12:00:00Z\",,,true\n",
+        "\"Mix\ntape\",2,\"local\",,\"Tape\",\"Me; You\",\n",
+        "\"Mix\ntape\",3,\"unavailable\",,,,\n",
+        "\"Mix\ntape\",4,\"track\",\"2024-05-01T12:00:00Z\",\"One\",\"A, B; C\",false\n",
+    );
+    assert_eq!(place.file("items.csv"), expected);
+    assert_eq!((outcome.files[0].rows, outcome.files[0].guarded), (6, 1));
+    let resource = &place.package()["resources"][0];
+    assert_eq!(resource["formulaGuard"]["cells"]["track_name"], 1);
+    assert_eq!(resource["nulReplaced"]["cells"]["playlist_name"], 1);
+}
+
+#[test]
+fn a_file_from_the_same_inputs_is_not_rendered_and_one_with_the_same_bytes_not_replaced() {
+    let place = Place::new();
+    let items = fetched("items", "playlist_items");
+    let style = Style::default();
+    let export = |inputs: &str, run| {
+        let source = Source::of_fetch("j", &items, None, &style).unwrap();
+        changes(&place.export(&style, &[sheet("items.csv", source, inputs)], run).unwrap())
+    };
+    assert_eq!(export("1", 1), [Change::Written]);
+    let (file, package) = (place.file("items.csv"), place.file("datapackage.json"));
+    assert_eq!(export("1", 2), [Change::Unchanged]);
+    assert_eq!(export("2", 3), [Change::Same]);
+    assert_eq!(export("2", 4), [Change::Unchanged]);
+    assert_eq!((place.file("items.csv"), place.file("datapackage.json")), (file, package));
+    std::fs::write(place.target().csv_dir.join("j/items.csv"), "spoilt").unwrap();
+    assert_eq!(export("2", 5), [Change::Written]);
+    std::fs::remove_file(place.target().csv_dir.join("j/datapackage.json")).unwrap();
+    assert_eq!(export("2", 6), [Change::Same]);
+}
+
+#[test]
+fn an_unfinished_fetch_keeps_its_file_and_its_description() {
+    let place = Place::new();
+    let items = fetched("items", "playlist_items");
+    let style = Style::default();
+    let source = Source::of_fetch("j", &items, None, &style).unwrap();
+    place.export(&style, &[sheet("items.csv", source, "1")], 1).unwrap();
+    let before = place.package();
+    let kept = [sheet("items.csv", Source::Kept, ""), sheet("new.csv", Source::Kept, "")];
+    let outcome = place.export(&style, &kept, 2).unwrap();
+    assert_eq!(changes(&outcome), [Change::Kept, Change::Missing]);
+    assert_eq!(outcome.files[0].rows, 6);
+    assert_eq!(place.package(), before);
+}
+
+#[test]
+fn files_of_earlier_days_stay_described_while_they_are_there() {
+    let place = Place::new();
+    let items = fetched("items", "playlist_items");
+    let style = Style::default();
+    for (run, path) in ["a/1.csv", "a/2.csv"].into_iter().enumerate() {
+        let source = Source::of_fetch("j", &items, None, &style).unwrap();
+        place.export(&style, &[sheet(path, source, "1")], 1 + i64::try_from(run).unwrap()).unwrap();
+    }
+    let described = || {
+        let package = place.package();
+        let resources = package["resources"].as_array().unwrap();
+        resources.iter().map(|r| r["path"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(described(), ["a/2.csv", "a/1.csv"]);
+    std::fs::remove_file(place.target().csv_dir.join("j/a/1.csv")).unwrap();
+    let source = Source::of_fetch("j", &items, None, &style).unwrap();
+    place.export(&style, &[sheet("a/3.csv", source, "1")], 3).unwrap();
+    assert_eq!(described(), ["a/3.csv", "a/2.csv"]);
+}
+
+#[test]
+fn a_query_is_typed_by_its_values_and_a_bad_one_spoils_only_its_own_file() {
+    let place = Place::new();
+    let reader = Reader::open(
+        &place.top.path().join("store.db"),
+        "j",
+        vec![fetched("items", "playlist_items")],
+        Duration::from_secs(5),
+    )
+    .unwrap();
+    let bound = Bound::default();
+    let query = |path, sql| sheet(path, Source::Query { reader: &reader, sql, bound: &bound }, "1");
+    let good = "SELECT kind, count(*) AS n, avg(position) AS mean, NULL AS none FROM items GROUP BY kind ORDER BY kind";
+    let outcome = place
+        .export(&Style::default(), &[query("bad.csv", "SELECT nope FROM items"), query("good.csv", good)], 1)
+        .unwrap();
+    assert_eq!(outcome.failed.len(), 1, "{:?}", outcome.failed);
+    assert_eq!(
+        place.file("good.csv"),
+        "\"kind\",\"n\",\"mean\",\"none\"\n\"episode\",1,1,\n\"local\",1,2,\n\"track\",3,1.3333333333333333,\n\"unavailable\",1,3,\n"
+    );
+    let package = place.package();
+    let types: Vec<_> =
+        package["resources"][0]["schema"]["fields"].as_array().unwrap().iter().map(|f| f["type"].clone()).collect();
+    assert_eq!(types, ["string", "integer", "number", "string"]);
+    assert!(matches!(&outcome.failed[..], [error @ ExportError::Query { .. }] if !error.is_storage()));
+    assert!(!place.target().csv_dir.join("j/bad.csv").exists());
+}
+
+#[test]
+fn a_query_is_rendered_again_if_a_name_that_it_uses_or_the_clock_may_have_moved() {
+    let place = Place::new();
+    let reader = Reader::open(&place.top.path().join("store.db"), "j", Vec::new(), Duration::from_secs(5)).unwrap();
+    let export = |sql, since: &str| {
+        let bound = Bound { since: Some(since.into()), ..Bound::default() };
+        let source = Source::Query { reader: &reader, sql, bound: &bound };
+        changes(&place.export(&Style::default(), &[sheet("q.csv", source, "1")], 1).unwrap())
+    };
+    assert_eq!(export("SELECT 1 AS a", "2025"), [Change::Written]);
+    assert_eq!(export("SELECT 1 AS a", "2026"), [Change::Unchanged]);
+    assert_eq!(export("SELECT :since AS a", "2025"), [Change::Written]);
+    assert_eq!(export("SELECT :since AS a", "2026"), [Change::Written]);
+    assert_eq!(export("SELECT date('now') > 'x' AS a", "2026"), [Change::Written]);
+    assert_eq!(export("SELECT date('now') > 'x' AS a", "2026"), [Change::Same]);
+}
+
+#[test]
+fn a_column_of_nulls_alone_still_has_its_rows() {
+    let place = Place::new();
+    let items = fetched("items", "playlist_items");
+    let style = Style::default();
+    let columns = names(&["episode_name"]);
+    let source = Source::of_fetch("j", &items, Some(&columns), &style).unwrap();
+    place.export(&style, &[sheet("one.csv", source, "1")], 1).unwrap();
+    assert_eq!(place.file("one.csv"), "\"episode_name\"\n\"\"\n\"\"\n\"Talk\"\n\"\"\n\"\"\n\"\"\n");
+}
+
+#[test]
+fn excel_gets_a_mark_its_line_endings_its_times_and_no_formulas() {
+    let place = Place::new();
+    let items = fetched("items", "playlist_items");
+    let style = Style::of(Profile::ExcelSemicolon);
+    let columns = names(&["position", "added_at", "artist_names"]);
+    let source = Source::of_fetch("j", &items, Some(&columns), &style).unwrap();
+    place.export(&style, &[sheet("x.csv", source, "1")], 1).unwrap();
+    let text = place.file("x.csv");
+    assert!(
+        text.starts_with(
+            "\u{feff}\"position\";\"added_at\";\"artist_names\"\r\n0;\"2024-05-01 12:00:00\";\"'+44\"\r\n"
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn exportify_has_its_own_columns_for_playlists_and_saved_tracks_only() {
+    let place = Place::new();
+    let style = Style::of(Profile::Exportify);
+    let (items, saved, artists) =
+        (fetched("items", "playlist_items"), fetched("saved_tracks", "saved_tracks"), fetched("a", "artists"));
+    let source = Source::of_fetch("j", &items, None, &style).unwrap();
+    let library = Source::of_fetch("j", &saved, None, &style).unwrap();
+    place.export(&style, &[sheet("x.csv", source, "1"), sheet("saved.csv", library, "1")], 1).unwrap();
+    let text = place.file("x.csv");
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(
+        lines[0].starts_with("\"Track URI\",\"Track Name\",\"Artist URI(s)\",\"Artist Name(s)\",\"Album URI\""),
+        "{text}"
+    );
+    assert!(lines[0].ends_with("\"Explicit\",\"Popularity\",\"ISRC\",\"Added By\",\"Added At\""), "{text}");
+    assert_eq!(
+        lines[2],
+        "\"spotify:track:T1\",\"One\",\"spotify:artist:A1, spotify:artist:A2\",\"A\\, B, C\",\"spotify:album:L1\",\"First\",\
+         \"spotify:artist:A1\",\"A\\, B\",\"1999\",\"https://i.example/l1\",1,1,1000,,false,,\"DEA000000001\",\
+         \"spotify:user:U1\",\"2024-05-01T12:00:00Z\""
+    );
+    assert_eq!(lines.len(), 1 + 5, "{text}");
+    assert_eq!(place.file("saved.csv").lines().count(), 2);
+    assert!(matches!(Source::of_fetch("j", &artists, None, &style), Err(ExportError::NoExportify { .. })));
+}
+
+#[test]
+fn cached_cells_are_those_of_the_view_for_every_stream_style_and_column_order() {
+    let place = Place::new();
+    let mut random = 7_usize;
+    for stream in stream::all() {
+        let fetch = Fetched {
+            name: stream.name.replace("playlist_items", "items").replace("my_items", "my_playlist_items"),
+            stream,
+            market: String::new(),
+            since: None,
+        };
+        for profile in [Profile::Plain, Profile::ExcelSemicolon] {
+            let mut columns: Vec<String> = stream.columns().map(|c| c.name.to_owned()).collect();
+            for n in (1..columns.len()).rev() {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                columns.swap(n, (random >> 33) % (n + 1));
+            }
+            let style = Style::of(profile);
+            let Source::Fetch(rows) = Source::of_fetch("j", &fetch, Some(&columns), &style).unwrap() else { panic!() };
+            let mut page = Page::new(Vec::new(), &style).unwrap();
+            page.fetch(&place.store, &rows).unwrap();
+            let (fast, tally) = page.finish().unwrap();
+            let mut page = Page::new(Vec::new(), &style).unwrap();
+            page.whole(&place.store, &rows).unwrap();
+            let (slow, expected) = page.finish().unwrap();
+            assert_eq!(String::from_utf8(fast).unwrap(), String::from_utf8(slow).unwrap());
+            let counts = |t: &Tally| t.columns.iter().map(|c| (c.guarded, c.nul, c.long)).collect::<Vec<_>>();
+            assert_eq!(counts(&tally), counts(&expected));
+        }
+    }
+}
+
+#[test]
+fn what_is_asked_for_wrongly_is_not_storage_trouble() {
+    let place = Place::new();
+    let items = fetched("items", "playlist_items");
+    let style = Style { formula_guard: Guard::Off, ..Style::default() };
+    for path in ["../x.csv", "/x.csv", "datapackage.json"] {
+        let source = Source::of_fetch("j", &items, None, &style).unwrap();
+        let error = place.export(&style, &[sheet(path, source, "1")], 1).unwrap_err();
+        assert!(matches!(error, ExportError::Name { .. }) && !error.is_storage(), "{path}");
+    }
+    let columns = names(&["nope"]);
+    assert!(matches!(Source::of_fetch("j", &items, Some(&columns), &style), Err(ExportError::NoColumn { .. })));
+}

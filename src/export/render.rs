@@ -1,0 +1,295 @@
+//! Rows to bytes.
+//!
+//! The `csv` crate puts cells and rows together; the cells come quoted from [`super::cell`]. What it
+//! is handed as one field may be several cells with delimiters between them: those of a thing that
+//! many rows show come from [`super::fragments`] as one piece.
+
+use std::io::{self, Write};
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row, Rows, Statement};
+
+use super::cell;
+use super::fragments::{Fragment, Fragments};
+use super::sheet::{FetchRows, SheetColumn};
+use super::style::{LineEnding, Style};
+use crate::store::query::{Bound, QueryError, Reader};
+use crate::store::views::Halves;
+use crate::stream::Type;
+
+/// What was written.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub rows: u64,
+    pub columns: Vec<ColumnTally>,
+}
+
+/// What was written in one column.
+#[derive(Debug, Clone)]
+pub(super) struct ColumnTally {
+    pub column: SheetColumn,
+    /// Cells with a `'` in front.
+    pub guarded: u64,
+    /// Cells in which NUL became U+FFFD.
+    pub nul: u64,
+    /// Cells that Excel would cut.
+    pub long: u64,
+    /// For queries: what its values are.
+    pub shape: Shape,
+}
+
+/// The narrowest type of all values in a column; null fits any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Shape {
+    Empty,
+    Integer,
+    Number,
+    Text,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RenderError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Csv(#[from] csv::Error),
+    #[error(transparent)]
+    Store(#[from] rusqlite::Error),
+    #[error(transparent)]
+    Query(#[from] QueryError),
+}
+
+/// A CSV in the making.
+pub(super) struct Page<'a, W: Write> {
+    csv: csv::Writer<W>,
+    style: &'a Style,
+    tally: Tally,
+    line: Vec<u8>,
+}
+
+impl<'a, W: Write> Page<'a, W> {
+    pub(super) fn new(mut out: W, style: &'a Style) -> io::Result<Self> {
+        if style.bom {
+            out.write_all("\u{feff}".as_bytes())?;
+        }
+        let terminator = match style.line_ending {
+            LineEnding::Lf => csv::Terminator::Any(b'\n'),
+            LineEnding::CrLf => csv::Terminator::CRLF,
+        };
+        let csv = csv::WriterBuilder::new()
+            .delimiter(style.delimiter)
+            .terminator(terminator)
+            .quote_style(csv::QuoteStyle::Never)
+            .flexible(true)
+            .buffer_capacity(1 << 16)
+            .from_writer(out);
+        Ok(Page { csv, style, tally: Tally::default(), line: Vec::new() })
+    }
+
+    /// Writes the rows of a fetch.
+    pub(super) fn fetch(&mut self, store: &Connection, sheet: &FetchRows<'_>) -> Result<(), RenderError> {
+        let Some(halves) = sheet.select.halves() else { return self.whole(store, sheet) };
+        self.header(sheet.columns.clone())?;
+        let mut thing = store.prepare(&halves.thing)?;
+        let mut statement = store.prepare(&halves.rows)?;
+        Joined::new(&halves).write(self, &mut statement.query([])?, &mut thing)
+    }
+
+    /// Writes the rows of a fetch, each read whole.
+    pub(super) fn whole(&mut self, store: &Connection, sheet: &FetchRows<'_>) -> Result<(), RenderError> {
+        self.header(sheet.columns.clone())?;
+        let mut statement = store.prepare(&sheet.select.sql())?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            self.row(row)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what a query gives.
+    pub(super) fn query(&mut self, reader: &Reader, sql: &str, bound: &Bound) -> Result<(), RenderError> {
+        let page = std::cell::RefCell::new(self);
+        let named = |header: String| SheetColumn { header: header.into(), kind: None, about: "" };
+        reader.run(
+            sql,
+            bound,
+            |names| page.borrow_mut().header(names.into_iter().map(named).collect()),
+            |row| page.borrow_mut().row(row),
+        )
+    }
+
+    /// Flushes, and tells what was written.
+    pub(super) fn finish(mut self) -> io::Result<(W, Tally)> {
+        self.csv.flush()?;
+        let out = self.csv.into_inner().map_err(|e| io::Error::new(e.error().kind(), e.error().to_string()))?;
+        Ok((out, self.tally))
+    }
+
+    fn header(&mut self, columns: Vec<SheetColumn>) -> Result<(), RenderError> {
+        for column in &columns {
+            self.line.clear();
+            cell::text(self.style, column.header.as_bytes(), &mut self.line);
+            self.csv.write_field(&self.line)?;
+        }
+        let counted = |column| ColumnTally { column, guarded: 0, nul: 0, long: 0, shape: Shape::Empty };
+        self.tally.columns = columns.into_iter().map(counted).collect();
+        self.end_row()
+    }
+
+    fn row(&mut self, row: &Row<'_>) -> Result<(), RenderError> {
+        for n in 0..self.tally.columns.len() {
+            self.line.clear();
+            self.cell(n, row.get_ref(n)?);
+            self.csv.write_field(&self.line)?;
+        }
+        self.tally.rows += 1;
+        self.end_row()
+    }
+
+    /// Appends a cell to the line and counts what had to be done to it.
+    fn cell(&mut self, n: usize, value: ValueRef<'_>) {
+        let column = &mut self.tally.columns[n];
+        let mark = cell::write(self.style, column.column.kind, value, &mut self.line);
+        column.guarded += u64::from(mark.guarded);
+        column.nul += u64::from(mark.nul);
+        column.long += u64::from(mark.long);
+        column.shape = column.shape.max(match value {
+            ValueRef::Null => Shape::Empty,
+            ValueRef::Integer(_) => Shape::Integer,
+            ValueRef::Real(_) => Shape::Number,
+            ValueRef::Text(_) | ValueRef::Blob(_) => Shape::Text,
+        });
+    }
+
+    fn end_row(&mut self) -> Result<(), RenderError> {
+        Ok(self.csv.write_record(None::<&[u8]>)?)
+    }
+}
+
+/// Neighbouring columns that all come from the row, or all from its thing.
+struct Run {
+    of_thing: bool,
+    columns: std::ops::Range<usize>,
+}
+
+/// Rows whose other half comes from their thing.
+struct Joined {
+    runs: Vec<Run>,
+    /// Numbers of the thing's columns in the sheet.
+    theirs: Vec<usize>,
+    own: usize,
+    keys: usize,
+    kept: Fragments,
+    key: Vec<u8>,
+    fragment: Fragment,
+}
+
+impl Joined {
+    fn new(halves: &Halves) -> Self {
+        let mut runs: Vec<Run> = Vec::new();
+        for (n, of_thing) in halves.of_thing.iter().enumerate() {
+            match runs.last_mut() {
+                Some(run) if run.of_thing == *of_thing => run.columns.end = n + 1,
+                _ => runs.push(Run { of_thing: *of_thing, columns: n..n + 1 }),
+            }
+        }
+        let theirs: Vec<usize> = (0..halves.of_thing.len()).filter(|n| halves.of_thing[*n]).collect();
+        assert!(theirs.len() <= 64, "marks of a fragment are 64 bits");
+        let own = halves.of_thing.len() - theirs.len();
+        let kept = Fragments::new(runs.iter().filter(|run| run.of_thing).count());
+        Joined { runs, theirs, own, keys: halves.keys, kept, key: Vec::new(), fragment: Fragment::default() }
+    }
+
+    fn write<W: Write>(
+        &mut self,
+        page: &mut Page<'_, W>,
+        rows: &mut Rows<'_>,
+        thing: &mut Statement<'_>,
+    ) -> Result<(), RenderError> {
+        while let Some(row) = rows.next()? {
+            self.look_up(page, row, thing)?;
+            let (mut own, mut piece, mut from) = (0, 0, 0);
+            for run in &self.runs {
+                if run.of_thing {
+                    let to = self.fragment.ends[piece] as usize;
+                    page.csv.write_field(&self.fragment.bytes[from..to])?;
+                    (piece, from) = (piece + 1, to);
+                    continue;
+                }
+                page.line.clear();
+                for n in run.columns.clone() {
+                    if n > run.columns.start {
+                        page.line.push(page.style.delimiter);
+                    }
+                    page.cell(n, row.get_ref(own)?);
+                    own += 1;
+                }
+                page.csv.write_field(&page.line)?;
+            }
+            self.count(&mut page.tally);
+            page.tally.rows += 1;
+            page.end_row()?;
+        }
+        Ok(())
+    }
+
+    /// Makes the cells of the row's thing the current fragment.
+    fn look_up<W: Write>(
+        &mut self,
+        page: &Page<'_, W>,
+        row: &Row<'_>,
+        thing: &mut Statement<'_>,
+    ) -> Result<(), RenderError> {
+        self.key.clear();
+        for n in 0..self.keys {
+            match row.get_ref(self.own + n)? {
+                ValueRef::Text(text) => self.key.extend_from_slice(text),
+                // Keys are text or null; no id has a control character.
+                _ => self.key.push(1),
+            }
+            self.key.push(0);
+        }
+        if self.kept.find(&self.key, &mut self.fragment) {
+            return Ok(());
+        }
+        for n in 0..self.keys {
+            let key = rusqlite::types::ToSqlOutput::Borrowed(row.get_ref(self.own + n)?);
+            thing.raw_bind_parameter(n + 1, key)?;
+        }
+        let mut found = thing.raw_query();
+        let shown = found.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+        self.fragment.clear();
+        let mut theirs = 0;
+        for run in self.runs.iter().filter(|run| run.of_thing) {
+            for n in run.columns.clone() {
+                if n > run.columns.start {
+                    self.fragment.bytes.push(page.style.delimiter);
+                }
+                let kind: Option<Type> = page.tally.columns[n].column.kind;
+                let mark = cell::write(page.style, kind, shown.get_ref(theirs)?, &mut self.fragment.bytes);
+                self.fragment.mark(theirs, mark);
+                theirs += 1;
+            }
+            let end = u32::try_from(self.fragment.bytes.len()).map_err(|_| io::Error::other("a row of over 4 GiB"))?;
+            self.fragment.ends.push(end);
+        }
+        self.kept.keep(&self.key, &self.fragment);
+        Ok(())
+    }
+
+    fn count(&self, tally: &mut Tally) {
+        let Fragment { guarded, nul, long, .. } = self.fragment;
+        if guarded | nul | long == 0 {
+            return;
+        }
+        for (bit, n) in self.theirs.iter().enumerate() {
+            let column = &mut tally.columns[*n];
+            column.guarded += guarded >> bit & 1;
+            column.nul += nul >> bit & 1;
+            column.long += long >> bit & 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! What one CSV file holds.
+
+use std::borrow::Cow;
+
+use super::error::ExportError;
+use super::exportify;
+use super::style::{Profile, Style, TimeFormat};
+use crate::store::query::{Bound, Fetched, Reader};
+use crate::store::views::{Scope, Select};
+use crate::stream::{Column, Type};
+
+/// One CSV file.
+pub struct Sheet<'a> {
+    /// Its path below the job's folder.
+    pub path: String,
+    /// Name of the fetch, or the number of the query: for the record.
+    pub name: String,
+    /// What one row is, in a sentence.
+    pub title: String,
+    /// Where its rows come from.
+    pub source: Source<'a>,
+    /// Fingerprint of everything the rows depend on: a file that was made from the same is not even
+    /// rendered. The style and the columns need not be part of it.
+    pub inputs: String,
+}
+
+/// Where the rows of a sheet come from.
+pub enum Source<'a> {
+    /// A fetch.
+    Fetch(FetchRows<'a>),
+    /// A query; its columns are named and typed by what it gives.
+    Query {
+        /// Opened on the store for this job.
+        reader: &'a Reader,
+        /// The SQL.
+        sql: &'a str,
+        /// Values of the names in it.
+        bound: &'a Bound,
+    },
+    /// Nowhere: the run has not finished the fetch, so the file stays as it is.
+    Kept,
+}
+
+/// The rows of a fetch.
+pub struct FetchRows<'a> {
+    pub(super) job: &'a str,
+    pub(super) fetch: &'a str,
+    pub(super) columns: Vec<SheetColumn>,
+    /// Columns that name one row, if all of them are in the file.
+    pub(super) keys: Vec<&'static str>,
+    pub(super) select: Select<'a>,
+}
+
+/// A column of a sheet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SheetColumn {
+    /// In the file's first row.
+    pub header: Cow<'static, str>,
+    /// None for columns of a query.
+    pub kind: Option<Type>,
+    /// What it holds.
+    pub about: &'static str,
+}
+
+impl<'a> Source<'a> {
+    /// The rows of a fetch in these columns of its stream, or in the default ones. The profile
+    /// `exportify` has columns of its own.
+    ///
+    /// # Errors
+    /// [`ExportError::NoColumn`], [`ExportError::NoExportify`].
+    pub fn of_fetch(
+        job: &'a str,
+        fetch: &'a Fetched,
+        columns: Option<&'a [String]>,
+        style: &Style,
+    ) -> Result<Source<'a>, ExportError> {
+        let stream = fetch.stream;
+        let (names, columns): (Vec<&'a str>, Vec<SheetColumn>) = if style.profile == Profile::Exportify {
+            exportify::columns(stream)?
+        } else {
+            chosen(stream, columns)?.into_iter().map(|c| (c.name, SheetColumn::from(c))).unzip()
+        };
+        // A key without its fraction of a second need not be one.
+        let whole = |key: &str| {
+            let is_time = stream.column(key).is_some_and(|c| c.kind == Type::Time);
+            names.contains(&key) && !(is_time && style.time_format == TimeFormat::Spreadsheet)
+        };
+        let has_keys = style.profile != Profile::Exportify && stream.keys.iter().all(|key| whole(key));
+        let select = Select::new(stream, names)
+            .lists(&style.lists())
+            .scope(Scope::Fetch { job, fetch: &fetch.name })
+            .since(fetch.since.as_deref())
+            .market(Some(&fetch.market))
+            .only(exportify::leaves_out(stream).filter(|_| style.profile == Profile::Exportify));
+        Ok(Source::Fetch(FetchRows {
+            job,
+            fetch: &fetch.name,
+            columns,
+            keys: if has_keys { stream.keys.to_vec() } else { Vec::new() },
+            select,
+        }))
+    }
+}
+
+fn chosen(
+    stream: &'static crate::stream::Stream,
+    names: Option<&[String]>,
+) -> Result<Vec<&'static Column>, ExportError> {
+    let Some(names) = names else { return Ok(stream.default_columns().collect()) };
+    let find = |name: &String| {
+        stream.column(name).ok_or_else(|| ExportError::NoColumn { stream: stream.name.into(), column: name.clone() })
+    };
+    names.iter().map(find).collect()
+}
+
+impl From<&'static Column> for SheetColumn {
+    fn from(column: &'static Column) -> Self {
+        SheetColumn { header: Cow::Borrowed(column.name), kind: Some(column.kind), about: column.about }
+    }
+}

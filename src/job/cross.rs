@@ -1,0 +1,102 @@
+//! What is wrong between things that are right by themselves: two of them writing one file.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::model::{Job, Users};
+use super::output::{Expansion, OutputName};
+use crate::document::{Checker, Problem, Values};
+use crate::settings::Project;
+
+/// Two outputs of one job that are the same file, on some file system at least.
+pub(super) fn files(job: &Job, values: &Values<'_, '_>, checker: &mut Checker<'_>) {
+    let mut outputs: Vec<(String, &OutputName, Range<usize>)> = Vec::new();
+    let spans = Spans::of(values);
+    for fetch in &job.fetches {
+        if let Some(csv) = &fetch.csv {
+            outputs.push((format!("fetch `{}`", fetch.name), csv, spans.find("fetch", csv)));
+        }
+    }
+    for query in &job.queries {
+        outputs.push(("another [[query]]".to_owned(), &query.csv, spans.find("query", &query.csv)));
+    }
+    let mut taken: BTreeMap<String, String> = BTreeMap::new();
+    for (who, csv, span) in outputs {
+        for path in paths(job, csv) {
+            let clash = taken.iter().find(|(other, _)| {
+                **other == path || other.starts_with(&format!("{path}/")) || path.starts_with(&format!("{other}/"))
+            });
+            if let Some((_, other)) = clash {
+                // Two fetches of one name were reported as that.
+                if *other != who || who.starts_with("another") {
+                    checker.report(span.clone(), "csv", format!("`{csv}` is also written by {other}")).hint =
+                        Some("give one of them another `csv`".to_owned());
+                }
+                break;
+            }
+            taken.insert(path, who.clone());
+        }
+    }
+}
+
+/// The paths that a name stands for, with case folded: some file systems do.
+fn paths(job: &Job, csv: &OutputName) -> Vec<String> {
+    let users: Vec<&str> = match &job.users {
+        Users::Named(users) if csv.per_user() => users.iter().map(String::as_str).collect(),
+        _ => vec!["{user}"],
+    };
+    users
+        .into_iter()
+        .map(|user| {
+            let with = Expansion { job: &job.name, date: "{date}", datetime: "{datetime}", user };
+            csv.expand(&with).to_lowercase()
+        })
+        .collect()
+}
+
+/// Where the `csv` keys of a file stand.
+struct Spans {
+    at: Vec<(String, String, Range<usize>)>,
+}
+
+impl Spans {
+    fn of(values: &Values<'_, '_>) -> Spans {
+        let mut at = Vec::new();
+        for table in ["fetch", "query"] {
+            let items = values.get(table).and_then(|v| v.get_ref().as_array());
+            for item in items.into_iter().flat_map(|items| items.iter()) {
+                let Some(inner) = item.get_ref().as_table() else { continue };
+                let csv = inner.iter().find(|(key, _)| key.get_ref() == "csv");
+                let (name, span) = match csv.and_then(|(_, v)| Some((v.get_ref().as_str()?, v.span()))) {
+                    Some((name, span)) => (name.to_owned(), span),
+                    None => (String::new(), item.span()),
+                };
+                at.push((table.to_owned(), name, span));
+            }
+        }
+        // The last of two that write one file is the one to point at.
+        at.reverse();
+        Spans { at }
+    }
+
+    fn find(&self, table: &str, csv: &OutputName) -> Range<usize> {
+        let written = self.at.iter().find(|(t, name, _)| t == table && name == csv.template());
+        written.or_else(|| self.at.iter().find(|(t, ..)| t == table)).map_or(0..0, |(_, _, span)| span.clone())
+    }
+}
+
+/// Two jobs whose folders are one where case doesn't count.
+pub(super) fn jobs(jobs: &[Job], project: &Project) -> Vec<Problem> {
+    let mut taken: BTreeMap<String, &Job> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for job in jobs {
+        if let Some(other) = taken.insert(job.name.to_lowercase(), job) {
+            let message = format!("would write into the folder of {}", project.shown(&other.path));
+            problems.push(
+                Problem::of_file(&project.shown(&job.path), message)
+                    .with_hint("rename one of the two files: their names differ in case only"),
+            );
+        }
+    }
+    problems
+}

@@ -1,0 +1,84 @@
+//! CSV files that people made, in spreadsheets mostly: a byte order mark, semicolons or tabs,
+//! quoted cells, empty lines.
+
+use std::path::Path;
+
+/// Larger files are no lists of ids.
+const MOST_BYTES: u64 = 64 * 1024 * 1024;
+
+/// One row, and the line it stands in.
+pub(super) struct Row {
+    /// Line, from 1.
+    pub line: usize,
+    /// Its cells, trimmed.
+    pub cells: Vec<String>,
+}
+
+/// Reads all rows that aren't empty. The separator is whichever of `;`, tab and `,` the first line
+/// has most of.
+///
+/// # Errors
+///
+/// Line (0: the file) and reason.
+pub(super) fn rows(path: &Path) -> Result<Vec<Row>, (usize, String)> {
+    let fails = |e: std::io::Error| (0, format!("cannot be read: {e}"));
+    let length = std::fs::metadata(path).map_err(fails)?.len();
+    if length > MOST_BYTES {
+        return Err((0, format!("is {length} bytes long; at most {MOST_BYTES} are read")));
+    }
+    let bytes = std::fs::read(path).map_err(fails)?;
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err((0, "is UTF-16; save it as CSV UTF-8".to_owned()));
+    }
+    let mut text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let mut skipped = 0;
+    let mut separator = None;
+    // Excel's own line for itself.
+    if let Some(rest) = text.strip_prefix(b"sep=")
+        && let Some(end) = rest.iter().position(|b| *b == b'\n')
+    {
+        separator = rest.first().copied();
+        text = &rest[end + 1..];
+        skipped = 1;
+    }
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(separator.unwrap_or_else(|| sniff(text)))
+        .from_reader(text);
+    let mut rows = Vec::new();
+    for record in reader.byte_records() {
+        let record = record.map_err(|e| {
+            let line = e.position().map_or(0, csv::Position::line);
+            (usize::try_from(line).unwrap_or(0) + skipped, "is no row of a CSV".to_owned())
+        })?;
+        let line = record.position().map_or(0, |at| line_of(at, text)) + skipped;
+        let cells: Vec<String> = record.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect();
+        if cells.iter().any(|cell| !cell.is_empty()) {
+            rows.push(Row { line, cells });
+        }
+    }
+    Ok(rows)
+}
+
+/// The line of a record. The reader counts the empty lines in front of it to the record.
+fn line_of(at: &csv::Position, text: &[u8]) -> usize {
+    let from = usize::try_from(at.byte()).unwrap_or(0);
+    let empty = text.iter().skip(from).take_while(|b| matches!(b, b'\n' | b'\r')).filter(|b| **b == b'\n').count();
+    usize::try_from(at.line()).unwrap_or(0) + empty
+}
+
+fn sniff(text: &[u8]) -> u8 {
+    let line = text.split(|b| *b == b'\n').find(|l| !l.trim_ascii().is_empty()).unwrap_or(&[]);
+    let count = |separator: u8| {
+        let mut quoted = false;
+        line.iter()
+            .filter(|b| {
+                quoted ^= **b == b'"';
+                !quoted && **b == separator
+            })
+            .count()
+    };
+    // Rows of one cell have none of them; the comma is then as good as any.
+    [b';', b'\t'].into_iter().filter(|s| count(*s) > count(b',')).max_by_key(|s| count(*s)).unwrap_or(b',')
+}

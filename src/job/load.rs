@@ -1,0 +1,132 @@
+//! The job files of a project.
+
+use std::path::{Path, PathBuf};
+
+use super::cross;
+use super::model::Job;
+use super::output::check_component;
+use super::read;
+use crate::document::{Document, Problem, nearest, or_list, quote};
+use crate::settings::{Project, Settings};
+
+/// More job files than this are a mistake, such as a folder of something else.
+const MOST_JOBS: usize = 1_000;
+
+/// What the files came to.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The jobs with nothing wrong, by name.
+    pub jobs: Vec<Job>,
+    /// Names of the jobs that cannot run.
+    pub broken: Vec<String>,
+    /// Everything that is wrong, errors and warnings, of all files.
+    pub problems: Vec<Problem>,
+}
+
+impl Loaded {
+    /// Whether any job cannot run or was not found.
+    pub fn has_errors(&self) -> bool {
+        self.problems.iter().any(Problem::is_error)
+    }
+}
+
+/// Reads the jobs of a project: those named (by name or by path of the file), or all of them. Only
+/// the files of named jobs are read.
+pub fn load(project: &Project, settings: &Settings, names: &[String]) -> Loaded {
+    let mut loaded = Loaded::default();
+    let files = match files(&project.jobs_dir) {
+        Ok(files) => files,
+        Err(e) => {
+            let shown = project.shown(&project.jobs_dir);
+            let problem = Problem::of_file(&shown, format!("cannot be read: {e}"));
+            loaded.problems.push(problem.with_hint("`cratedigger init` makes a project folder with example jobs"));
+            return loaded;
+        }
+    };
+    if files.len() > MOST_JOBS {
+        let shown = project.shown(&project.jobs_dir);
+        loaded
+            .problems
+            .push(Problem::of_file(&shown, format!("holds {} job files; at most {MOST_JOBS} are read", files.len())));
+        return loaded;
+    }
+    let chosen = choose(files, names, &mut loaded.problems);
+    for path in chosen {
+        one(project, settings, &path, &mut loaded);
+    }
+    loaded.problems.extend(cross::jobs(&loaded.jobs, project));
+    loaded
+}
+
+fn one(project: &Project, settings: &Settings, path: &Path, loaded: &mut Loaded) {
+    let name = name_of(path);
+    let shown = project.shown(path);
+    let mut problems = Vec::new();
+    if let Err(why) = check_component(&name) {
+        problems.push(
+            Problem::of_file(&shown, format!("a job is named after its file, and {} {why}", quote(&name)))
+                .with_hint("rename the file"),
+        );
+    }
+    let job = match Document::read(path, &shown) {
+        Ok(document) => {
+            let (job, found) = read::job(&document, path, &name, settings);
+            problems.extend(found);
+            job
+        }
+        Err(problem) => {
+            problems.push(*problem);
+            None
+        }
+    };
+    match job {
+        Some(job) if !problems.iter().any(Problem::is_error) => loaded.jobs.push(job),
+        _ => loaded.broken.push(name),
+    }
+    loaded.problems.extend(problems);
+}
+
+/// Every `*.toml` of the folder, by name; hidden files and editors' leftovers are passed over.
+fn files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(['.', '#']));
+        if path.extension().is_some_and(|e| e == "toml") && !hidden {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn choose(files: Vec<PathBuf>, names: &[String], problems: &mut Vec<Problem>) -> Vec<PathBuf> {
+    if names.is_empty() {
+        return files;
+    }
+    let mut chosen: Vec<PathBuf> = Vec::new();
+    for name in names {
+        // `jobs/x.toml`, as a shell completes it, means job x.
+        let wanted = Path::new(name).file_name().map_or(name.clone(), |n| n.to_string_lossy().into_owned());
+        let wanted = wanted.strip_suffix(".toml").unwrap_or(&wanted);
+        match files.iter().find(|path| name_of(path) == wanted) {
+            Some(path) if chosen.contains(path) => {}
+            Some(path) => chosen.push(path.clone()),
+            None => {
+                let known: Vec<String> = files.iter().map(|p| name_of(p)).collect();
+                let near = nearest(wanted, known.iter().map(String::as_str));
+                let problem = Problem::of_file("jobs", format!("no job is named {}", quote(wanted)));
+                problems.push(problem.with_hint(match near.as_slice() {
+                    [] if known.is_empty() => "the folder holds no job files".to_owned(),
+                    [] => format!("there are {}", known.join(", ")),
+                    near => format!("did you mean {}?", or_list(near)),
+                }));
+            }
+        }
+    }
+    chosen
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_stem().map_or(String::new(), |s| s.to_string_lossy().into_owned())
+}

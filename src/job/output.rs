@@ -1,0 +1,245 @@
+//! Names of files that a job writes.
+//!
+//! A job file may come from somebody else, so a name can never lead out of the job's folder: it is
+//! relative, its parts are plain names, and none is one that Windows reserves or that hides.
+
+use std::collections::BTreeSet;
+
+use crate::document::{Refusal, nearest, or_list, quote};
+
+/// As much of the rule as a regular expression says.
+pub(super) const PATTERN: &str = "^(?=.)(?!/)(?!.*//)(?!.*/$)(?!.*(^|/)[. -])(?!.*[. ](/|$))[A-Za-z0-9._ -]*(\\{(job|date|datetime|user)\\}[A-Za-z0-9._ -]*)*(/[A-Za-z0-9._ -]*(\\{(job|date|datetime|user)\\}[A-Za-z0-9._ -]*)*)*$";
+
+/// The longest path after templates are filled in, in bytes.
+const LONGEST: usize = 200;
+
+const PLACEHOLDERS: [&str; 4] = ["job", "date", "datetime", "user"];
+
+/// A file name, relative to the folder of the job's CSVs, with templates in it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct OutputName {
+    template: String,
+}
+
+/// What stands for the templates of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expansion<'a> {
+    /// `{job}`
+    pub job: &'a str,
+    /// `{date}`: the nominal fire's day in the job's zone, `2026-11-23`.
+    pub date: &'a str,
+    /// `{datetime}`: the nominal fire in the job's zone, `2026-11-23T0615`: a colon is no character
+    /// of a file name.
+    pub datetime: &'a str,
+    /// `{user}`: the local name of the user, where the file is one user's.
+    pub user: &'a str,
+}
+
+impl OutputName {
+    /// Reads a name.
+    ///
+    /// # Errors
+    ///
+    /// If it would lie outside the job's folder, or be no portable name.
+    pub fn parse(template: &str) -> Result<OutputName, Refusal> {
+        for name in placeholders(template)? {
+            if !PLACEHOLDERS.contains(&name.as_str()) {
+                let near = nearest(&name, PLACEHOLDERS);
+                let refusal = Refusal::new(format!("{} stands for nothing", quote(&format!("{{{name}}}"))));
+                let hint = if near.is_empty() {
+                    "known are {job}, {date}, {datetime} and {user}".to_owned()
+                } else {
+                    format!("did you mean {}?", or_list(&near))
+                };
+                return Err(refusal.hint(hint));
+            }
+        }
+        let name = OutputName { template: template.to_owned() };
+        // The longest that each can be filled with, so that no run finds out later.
+        let user = "u".repeat(64);
+        let longest = Expansion { job: "", date: "2026-11-23", datetime: "2026-11-23T0615", user: &user };
+        check_path(&name.expand(&Expansion { job: "j", ..longest }))?;
+        Ok(name)
+    }
+
+    /// The name as written.
+    pub fn template(&self) -> &str {
+        &self.template
+    }
+
+    /// The path below the job's folder.
+    pub fn expand(&self, with: &Expansion<'_>) -> String {
+        // Filled in from left to right, so that a job named `{user}` is not filled in again.
+        let mut out = String::new();
+        let mut rest = self.template.as_str();
+        while let Some((before, after)) = rest.split_once('{') {
+            out.push_str(before);
+            let Some((name, behind)) = after.split_once('}') else {
+                out.push('{');
+                rest = after;
+                continue;
+            };
+            out.push_str(match name {
+                "job" => with.job,
+                "date" => with.date,
+                "datetime" => with.datetime,
+                _ => with.user,
+            });
+            rest = behind;
+        }
+        out.push_str(rest);
+        out
+    }
+
+    /// Whether `{user}` is in it: one file per user.
+    pub fn per_user(&self) -> bool {
+        self.template.contains("{user}")
+    }
+
+    /// Whether `{date}` or `{datetime}` is in it: a file per fire.
+    pub fn dated(&self) -> bool {
+        self.template.contains("{date}") || self.template.contains("{datetime}")
+    }
+}
+
+impl std::fmt::Display for OutputName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.template)
+    }
+}
+
+fn placeholders(template: &str) -> Result<BTreeSet<String>, Refusal> {
+    let mut found = BTreeSet::new();
+    let mut rest = template;
+    while let Some(at) = rest.find(['{', '}']) {
+        let after = &rest[at..];
+        let end = after.find('}');
+        match end {
+            Some(end) if after.starts_with('{') && !after[1..end].contains('{') => {
+                found.insert(after[1..end].to_owned());
+                rest = &after[end + 1..];
+            }
+            _ => return Err(Refusal::new(format!("a brace without its partner in {}", quote(template)))),
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a path is relative, beneath its folder, and portable.
+pub(super) fn check_path(path: &str) -> Result<(), Refusal> {
+    let shown = quote(path);
+    if path.to_ascii_lowercase().starts_with("file:") {
+        return Err(Refusal::new(format!("{shown} is a URI, not a file name")));
+    }
+    if path.contains('\\') {
+        return Err(Refusal::new(format!("{shown} holds a backslash")).hint("folders are separated by `/`"));
+    }
+    if path.starts_with('/') || path.starts_with('~') || path.as_bytes().get(1) == Some(&b':') {
+        return Err(Refusal::new(format!("{shown} leads out of the job's folder"))
+            .hint("write a name relative to output/csv/JOB/; the folder itself is the setting output.csv_dir"));
+    }
+    if path.len() > LONGEST {
+        return Err(Refusal::new(format!("{shown} is longer than {LONGEST} bytes")));
+    }
+    for part in path.split('/') {
+        if part == ".." || part == "." {
+            return Err(Refusal::new(format!("{shown} leads out of the job's folder"))
+                .hint("write a name relative to output/csv/JOB/, without `..`"));
+        }
+        check_component(part).map_err(|why| Refusal::new(format!("{} {why}", quote(part))))?;
+    }
+    let name = path.rsplit('/').next().unwrap_or(path);
+    if name.eq_ignore_ascii_case("datapackage.json") {
+        return Err(Refusal::new("`datapackage.json` is written beside the CSVs by cratedigger itself"));
+    }
+    Ok(())
+}
+
+/// Whether one part of a path is a portable name.
+pub(super) fn check_component(part: &str) -> Result<(), &'static str> {
+    const RESERVED: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
+    if part.is_empty() {
+        return Err("is an empty name");
+    }
+    if !part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b' ' | b'-')) {
+        return Err("holds a character that is not one of A-Z a-z 0-9 . _ - and the blank");
+    }
+    if part.starts_with(['.', '-', ' ']) {
+        return Err("begins with a dot, a dash or a blank");
+    }
+    if part.ends_with(['.', ' ']) {
+        return Err("ends with a dot or a blank, which Windows drops");
+    }
+    let stem = part.split('.').next().unwrap_or(part).trim_end().to_ascii_lowercase();
+    let numbered =
+        |word: &str| stem.strip_prefix(word).is_some_and(|n| n.len() == 1 && n.bytes().all(|b| b.is_ascii_digit()));
+    if RESERVED.contains(&stem.as_str()) || numbered("com") || numbered("lpt") {
+        return Err("is a name that Windows reserves");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_beneath_the_folder_are_right() {
+        for good in ["a.csv", "a b.csv", "daily/{date}.csv", "{job}-{user}.csv", "x/y/z.tsv", "a..b.csv", "console.csv"]
+        {
+            assert!(OutputName::parse(good).is_ok(), "{good}: {:?}", OutputName::parse(good));
+        }
+    }
+
+    #[test]
+    fn names_that_leave_the_folder_or_are_odd_are_refused() {
+        let long = "x".repeat(201);
+        for bad in [
+            "../x.csv",
+            "a/../../x.csv",
+            "/etc/passwd",
+            "~/x.csv",
+            "C:x.csv",
+            "C:\\x.csv",
+            "a\\b.csv",
+            "file:x.csv",
+            "FILE:/x",
+            ".hidden.csv",
+            "-rf.csv",
+            "a/.b/c.csv",
+            "a//b.csv",
+            "a/",
+            "./a.csv",
+            "con",
+            "CON.csv",
+            "aux.tar.csv",
+            "com1.csv",
+            "LPT9",
+            "x.csv.",
+            "x ",
+            " x.csv",
+            "a\0b.csv",
+            "a\nb.csv",
+            "é.csv",
+            "a*b.csv",
+            "a?b",
+            "a:b.csv",
+            "datapackage.json",
+            "sub/DataPackage.json",
+            "{dates}.csv",
+            "{date.csv",
+            "date}.csv",
+            "{{date}}.csv",
+            &long,
+        ] {
+            assert!(OutputName::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn templates_are_filled_in_once() {
+        let name = OutputName::parse("{job}/{date}-{user}.csv").expect("a name");
+        let with = Expansion { job: "{user}", date: "2026-11-23", datetime: "", user: "home" };
+        assert_eq!(name.expand(&with), "{user}/2026-11-23-home.csv");
+    }
+}

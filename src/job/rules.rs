@@ -1,0 +1,136 @@
+//! What the texts of a job file may be.
+
+use chrono::NaiveDate;
+
+use super::output::OutputName;
+use super::schedule::Schedule;
+use crate::document::{Refusal, TextRule, duration, quote};
+
+/// A crontab line.
+pub(super) static CRON: TextRule = TextRule {
+    what: "five cron fields (minute, hour, day of month, month, day of week) or @daily and its kin",
+    pattern: Some("^\\s*(@[A-Za-z]+|\\S+\\s+\\S+\\s+\\S+\\s+\\S+\\s+\\S+)\\s*$"),
+    blank: false,
+    check: |text| match Schedule::parse(text) {
+        Ok(_) => Ok(()),
+        Err(e) => Err(Refusal { message: e.message, hint: e.hint }),
+    },
+};
+
+/// `"last_run"`, a length of time, or a date.
+pub(super) static SINCE: TextRule = TextRule {
+    what: "\"last_run\", a length of time such as \"7d\", or a date such as \"2026-01-31\"",
+    pattern: Some("^(last_run|[0-9]{1,5}[smhdw]|[0-9]{4}-[0-9]{2}-[0-9]{2})$"),
+    blank: false,
+    check: |text| {
+        if text == "last_run" || duration(text).is_some() || date(text).is_some() {
+            Ok(())
+        } else {
+            Err(Refusal::new(format!("{} is neither a length of time nor a date", quote(text))))
+        }
+    },
+};
+
+/// A day as ISO 8601 writes it, with all its zeros.
+pub(super) fn date(text: &str) -> Option<NaiveDate> {
+    (text.len() == 10).then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()).flatten()
+}
+
+/// A signed-in user's local name.
+pub(super) static USER: TextRule = TextRule {
+    what: "the local name of a signed-in user: letters, digits, `.`, `_` and `-`",
+    pattern: Some("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"),
+    blank: false,
+    check: |text| {
+        let first = text.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
+        let rest = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
+        if first && rest && text.len() <= 64 {
+            Ok(())
+        } else if text == "*" {
+            Err(Refusal::new("`*` is all users").hint("write users = \"*\""))
+        } else {
+            Err(Refusal::new(format!("{} is no local name of a user", quote(text)))
+                .hint("this is the USER of `cratedigger auth login USER`, not an id of Spotify's"))
+        }
+    },
+};
+
+/// `"*"`
+pub(super) static EVERYONE: TextRule = TextRule {
+    what: "\"*\" (all signed-in users)",
+    pattern: Some("^\\*$"),
+    blank: false,
+    check: |text| match text {
+        "*" => Ok(()),
+        _ => Err(Refusal::new(format!("{} is neither a list nor \"*\"", quote(text)))
+            .hint(format!("write users = [\"{}\"], or user = …", text.escape_debug()))),
+    },
+};
+
+/// A name of a fetch, which is the name of a view.
+pub(super) static FETCH_NAME: TextRule = TextRule {
+    what: "a name of lower-case letters, digits and `_` that begins with a letter",
+    pattern: Some("^(?!csv_|sqlite_)[a-z][a-z0-9_]{0,62}$"),
+    blank: false,
+    check: |text| {
+        let first = text.chars().next().is_some_and(|c| c.is_ascii_lowercase());
+        let rest = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        if !first || !rest || text.len() > 63 {
+            Err(Refusal::new(format!("{} cannot name a fetch", quote(text)))
+                .hint("the name is also that of its view in queries"))
+        } else if text.starts_with("csv_") || text.starts_with("sqlite_") {
+            Err(Refusal::new(format!("{} begins like a view of the store's own", quote(text))))
+        } else {
+            Ok(())
+        }
+    },
+};
+
+/// A file to write.
+pub(super) static OUTPUT: TextRule = TextRule {
+    what: "a file name such as \"playlists.csv\" or \"daily/{date}.csv\"",
+    pattern: Some(super::output::PATTERN),
+    blank: false,
+    check: |text| OutputName::parse(text).map(|_| ()),
+};
+
+/// A file to read, relative to the job file.
+pub(super) static INPUT: TextRule = TextRule {
+    what: "a file, relative to the job file",
+    pattern: Some("\\S"),
+    blank: false,
+    check: |text| {
+        if text.contains('\0') { Err(Refusal::new("a path holds no NUL")) } else { Ok(()) }
+    },
+};
+
+/// A locale of category names.
+pub(super) static LOCALE: TextRule = TextRule {
+    what: "a locale such as \"de_DE\"",
+    pattern: Some("^[a-z]{2}_[A-Z]{2}$"),
+    blank: false,
+    check: |text| {
+        let bytes = text.as_bytes();
+        let fits = bytes.len() == 5
+            && bytes[..2].iter().all(u8::is_ascii_lowercase)
+            && bytes[2] == b'_'
+            && bytes[3..].iter().all(u8::is_ascii_uppercase);
+        if fits { Ok(()) } else { Err(Refusal::new(format!("{} is no locale", quote(text)))) }
+    },
+};
+
+/// One SELECT.
+pub(super) static SELECT: TextRule = TextRule {
+    what: "one SELECT",
+    pattern: Some("[Ss][Ee][Ll][Ee][Cc][Tt]"),
+    blank: false,
+    check: super::sql::check_select,
+};
+
+/// A condition over the rows of another fetch.
+pub(super) static CONDITION: TextRule = TextRule {
+    what: "an SQL condition over the rows of the fetch it takes from",
+    pattern: Some("\\S"),
+    blank: false,
+    check: super::sql::check_condition,
+};

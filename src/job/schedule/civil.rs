@@ -1,0 +1,101 @@
+//! From the clock on the wall to instants.
+
+use chrono::{DateTime, MappedLocalTime, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
+
+use super::Schedule;
+
+/// Longer than any change of a zone's offset (Samoa left out a whole day in 2011).
+const MARGIN: TimeDelta = TimeDelta::hours(26);
+
+/// Between two looks for a change of offset. No zone changes twice within so short a time.
+const LOOK: TimeDelta = TimeDelta::hours(12);
+
+impl Schedule {
+    /// Fixed hours: each civil time fires once.
+    pub(super) fn next_fixed(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        // What lies in a gap or was repeated fires off its own civil time, so begin before.
+        let calm = self.offset(after - MARGIN) == self.offset(after + MARGIN);
+        let start = self.wall(after) - if calm { TimeDelta::zero() } else { MARGIN };
+        self.civil_after(start).map(|civil| self.instant(civil)).find(|instant| *instant > after)
+    }
+
+    /// Hours `*` and `*/n`: whenever the wall shows a time of the line.
+    pub(super) fn next_on_the_wall(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let mut from = after;
+        let mut start = self.wall(after);
+        loop {
+            let offset = self.offset(from);
+            let civil = self.civil_after(start).next()?;
+            let fire = (civil - offset).and_utc();
+            let Some(change) = self.change_within(from, fire) else {
+                return Some(fire);
+            };
+            // The clock jumps before that: go on from what it shows then, that moment included.
+            from = change;
+            start = self.wall(change) - TimeDelta::seconds(1);
+        }
+    }
+
+    /// The first instant of a new offset in (from, to].
+    fn change_within(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let mut low = from;
+        while low < to {
+            let high = (low + LOOK).min(to);
+            if self.offset(low) != self.offset(high) {
+                return Some(first(low, high, |at| self.offset(at) != self.offset(low)));
+            }
+            low = high;
+        }
+        None
+    }
+
+    /// Civil times after one, from the engine, in order.
+    fn civil_after(&self, start: NaiveDateTime) -> impl Iterator<Item = NaiveDateTime> {
+        let mut queues: Vec<_> = self
+            .engines
+            .iter()
+            .map(|engine| engine.after_owned(start.and_utc()).map(|at| at.naive_utc()).peekable())
+            .collect();
+        std::iter::from_fn(move || {
+            let next = queues.iter_mut().filter_map(|q| q.peek().copied()).min()?;
+            for queue in &mut queues {
+                queue.next_if_eq(&next);
+            }
+            Some(next)
+        })
+    }
+
+    /// The instant of a civil time: the first of two; the end of the gap where there is none.
+    fn instant(&self, civil: NaiveDateTime) -> DateTime<Utc> {
+        match self.zone.from_local_datetime(&civil) {
+            MappedLocalTime::Single(at) | MappedLocalTime::Ambiguous(at, _) => at.to_utc(),
+            MappedLocalTime::None => {
+                let near = civil.and_utc();
+                first(near - MARGIN, near + MARGIN, |at| self.wall(at) >= civil)
+            }
+        }
+    }
+
+    fn wall(&self, at: DateTime<Utc>) -> NaiveDateTime {
+        at.with_timezone(&self.zone).naive_local()
+    }
+
+    fn offset(&self, at: DateTime<Utc>) -> TimeDelta {
+        let offset = self.zone.offset_from_utc_datetime(&at.naive_utc());
+        TimeDelta::seconds(i64::from(offset.fix().local_minus_utc()))
+    }
+}
+
+/// The first second in (low, high] from which on `holds`.
+fn first(low: DateTime<Utc>, high: DateTime<Utc>, holds: impl Fn(DateTime<Utc>) -> bool) -> DateTime<Utc> {
+    let (mut low, mut high) = (low.timestamp(), high.timestamp());
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if DateTime::from_timestamp(middle, 0).is_some_and(&holds) {
+            high = middle;
+        } else {
+            low = middle;
+        }
+    }
+    DateTime::from_timestamp(high, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}

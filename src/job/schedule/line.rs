@@ -1,0 +1,142 @@
+//! A crontab(5) line, and what it is in the engine's dialect.
+
+use super::NotASchedule;
+use super::field::{DAY, HOUR, MINUTE, MONTH, Set, WEEKDAY};
+use crate::document::{nearest, or_list, quote};
+
+/// A line that was read.
+pub(super) struct Line {
+    minute: Set,
+    hour: Set,
+    day: Set,
+    month: Set,
+    weekday: Set,
+}
+
+const NAMED: [(&str, &str); 7] = [
+    ("@yearly", "0 0 1 1 *"),
+    ("@annually", "0 0 1 1 *"),
+    ("@monthly", "0 0 1 * *"),
+    ("@weekly", "0 0 * * 0"),
+    ("@daily", "0 0 * * *"),
+    ("@midnight", "0 0 * * *"),
+    ("@hourly", "0 * * * *"),
+];
+
+/// Reads a line.
+pub(super) fn read(text: &str) -> Result<Line, NotASchedule> {
+    let text = text.trim();
+    if text.starts_with('@') {
+        return named(text);
+    }
+    let fields: Vec<&str> = text.split_whitespace().collect();
+    let [minute, hour, day, month, weekday] = fields.as_slice() else {
+        return Err(wrong_count(&fields));
+    };
+    let line = Line {
+        minute: MINUTE.read(minute)?,
+        hour: HOUR.read(hour)?,
+        day: DAY.read(day)?,
+        month: MONTH.read(month)?,
+        weekday: WEEKDAY.read(weekday)?,
+    };
+    line.refuse_ambiguous_days(day, weekday)?;
+    line.refuse_impossible_dates(day, month)?;
+    Ok(line)
+}
+
+fn named(text: &str) -> Result<Line, NotASchedule> {
+    let lower = text.to_ascii_lowercase();
+    if let Some((_, line)) = NAMED.iter().find(|(name, _)| *name == lower) {
+        return read(line);
+    }
+    let error = NotASchedule::new(format!("{} is no schedule", quote(text)));
+    if lower == "@reboot" {
+        return Err(error.hint("a job never run is due at once: no schedule is needed for that"));
+    }
+    let near = nearest(&lower, NAMED.iter().map(|(name, _)| *name));
+    Err(match near.as_slice() {
+        [] => error.hint("known are @hourly, @daily, @weekly, @monthly and @yearly"),
+        near => error.hint(format!("did you mean {}?", or_list(near))),
+    })
+}
+
+fn wrong_count(fields: &[&str]) -> NotASchedule {
+    let n = fields.len();
+    let error = NotASchedule::new(format!("{n} fields, where a schedule has five"));
+    match n {
+        6 => error.hint(format!("seconds are not part of crontab(5): did you mean \"{}\"?", fields[1..].join(" "))),
+        _ => error.hint("minute, hour, day of month, month, day of week: \"15 6 * * *\" is 06:15 every day"),
+    }
+}
+
+impl Line {
+    /// Whether the hour is `*` or `*/n`.
+    pub fn follows_the_wall(&self) -> bool {
+        self.hour.star
+    }
+
+    /// With both day fields restricted, crontab(5) fires on either. Whether `*/2` restricts is what
+    /// cron programs disagree about, so nobody is left to guess.
+    fn refuse_ambiguous_days(&self, day: &str, weekday: &str) -> Result<(), NotASchedule> {
+        let unclear = |a: Set, b: Set| a.star && !a.every && !b.every;
+        if !unclear(self.day, self.weekday) && !unclear(self.weekday, self.day) {
+            return Ok(());
+        }
+        let stepped = if unclear(self.day, self.weekday) { day } else { weekday };
+        Err(NotASchedule::new(format!(
+            "{} in one day field together with the other: cron programs differ on what that means",
+            quote(stepped)
+        ))
+        .hint("write the days as a range with a step (`1-31/2`: on these days, or on those of the other field), or put `*` in one of the two"))
+    }
+
+    fn refuse_impossible_dates(&self, day: &str, month: &str) -> Result<(), NotASchedule> {
+        if self.day.every {
+            return Ok(());
+        }
+        let longest = |month| match month {
+            2 => 29,
+            4 | 6 | 9 | 11 => 30,
+            _ => 31,
+        };
+        let possible =
+            self.month.numbers().any(|month| self.day.numbers().next().is_some_and(|first| first <= longest(month)));
+        if possible {
+            return Ok(());
+        }
+        Err(NotASchedule::new(format!(
+            "day {} of month {} is in no calendar: the schedule would never fire",
+            quote(day),
+            quote(month)
+        ))
+        .hint("the last days of a month are 28 to 31; `28` is in all of them"))
+    }
+
+    /// The same in the engine's dialect: seconds in front, weekdays by name, numbers one by one.
+    pub fn engine_lines(&self) -> Vec<String> {
+        let days = list(self.day, 31);
+        let weekdays = if self.weekday.bits.count_ones() == 7 {
+            "*".to_owned()
+        } else {
+            let name = |n: u32| WEEKDAY.names.get(usize::try_from(n).unwrap_or(0)).copied().unwrap_or("sun");
+            self.weekday.numbers().map(name).collect::<Vec<_>>().join(",")
+        };
+        let line = |days: &str, weekdays: &str| {
+            format!("0 {} {} {days} {} {weekdays}", list(self.minute, 60), list(self.hour, 24), list(self.month, 12))
+        };
+        // Neither begins with a star here: ambiguous lines were refused.
+        if self.day.star || self.weekday.star {
+            vec![line(&days, &weekdays)]
+        } else {
+            vec![line(&days, "*"), line("*", &weekdays)]
+        }
+    }
+}
+
+fn list(set: Set, all: u32) -> String {
+    if set.bits.count_ones() == all {
+        return "*".to_owned();
+    }
+    set.numbers().map(|n| n.to_string()).collect::<Vec<_>>().join(",")
+}

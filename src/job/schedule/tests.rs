@@ -1,0 +1,258 @@
+use std::str::FromStr;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+use super::*;
+
+fn utc(text: &str) -> DateTime<Utc> {
+    text.parse().expect("an instant")
+}
+
+fn schedule(line: &str, zone: &str) -> Schedule {
+    Schedule::parse(line).expect(line).in_zone(zone.parse().expect("a zone"))
+}
+
+fn fires(schedule: &Schedule, from: &str, until: &str) -> Vec<String> {
+    let until = utc(until);
+    std::iter::successors(schedule.next_after(utc(from)), |fire| schedule.next_after(*fire))
+        .take_while(|fire| *fire < until)
+        .map(|fire| fire.with_timezone(&schedule.zone()).format("%d %H:%M %z").to_string())
+        .collect()
+}
+
+#[test]
+fn a_plain_line_fires_when_it_says() {
+    let schedule = Schedule::parse("15 6 * * 1-5").expect("a line");
+    assert_eq!(schedule.next_after(utc("2026-11-20T06:15:00Z")), Some(utc("2026-11-23T06:15:00Z")));
+    assert_eq!(schedule.next_after(utc("2026-11-20T06:14:59.5Z")), Some(utc("2026-11-20T06:15:00Z")));
+}
+
+#[test]
+fn zero_and_seven_and_sun_are_sunday_and_names_are_read() {
+    for line in ["0 9 * * 0", "0 9 * * 7", "0 9 * * sun", "0 9 * * SUN"] {
+        assert_eq!(
+            schedule(line, "UTC").next_after(utc("2026-11-23T00:00:00Z")),
+            Some(utc("2026-11-29T09:00:00Z")),
+            "{line}"
+        );
+    }
+    for line in ["0 9 * * 6-7", "0 9 * * sat-sun", "0 9 * * 0,6"] {
+        let schedule = schedule(line, "UTC");
+        assert_eq!(
+            fires(&schedule, "2026-11-23T00:00:00Z", "2026-12-05T00:00:00Z"),
+            ["28 09:00 +0000", "29 09:00 +0000"],
+            "{line}"
+        );
+    }
+    assert_eq!(
+        schedule("0 0 1 FEB *", "UTC").next_after(utc("2026-11-23T00:00:00Z")),
+        Some(utc("2027-02-01T00:00:00Z"))
+    );
+}
+
+#[test]
+fn both_day_fields_mean_either() {
+    let schedule = schedule("0 0 13 * 5", "UTC");
+    assert_eq!(
+        fires(&schedule, "2026-11-01T00:00:00Z", "2026-11-21T00:00:00Z"),
+        ["06 00:00 +0000", "13 00:00 +0000", "20 00:00 +0000"]
+    );
+}
+
+#[test]
+fn named_lines_are_lines() {
+    for (name, line) in [
+        ("@daily", "0 0 * * *"),
+        ("@Hourly", "0 * * * *"),
+        ("@weekly", "0 0 * * 0"),
+        ("@monthly", "0 0 1 * *"),
+        ("@yearly", "0 0 1 1 *"),
+    ] {
+        let (named, plain) = (schedule(name, "UTC"), schedule(line, "UTC"));
+        let at = utc("2026-11-23T12:34:56Z");
+        assert_eq!(named.next_after(at), plain.next_after(at), "{name}");
+    }
+}
+
+#[test]
+fn what_means_nothing_certain_is_refused_with_a_hint() {
+    for (line, message, hint) in [
+        ("0 15 6 * * *", "6 fields", "did you mean \"15 6 * * *\"?"),
+        ("15 6 * *", "4 fields", "minute, hour"),
+        ("", "0 fields", "minute, hour"),
+        ("0 0 30 2 *", "is in no calendar", "28"),
+        ("0 0 31 4,6,9,11 *", "is in no calendar", "28"),
+        ("0 0 30 2 1", "is in no calendar", "28"),
+        ("0 0 */2 * 1", "cron programs differ", "1-31/2"),
+        ("0 0 13 * */2", "cron programs differ", "1-31/2"),
+        ("0 0 */2 * */2", "cron programs differ", "1-31/2"),
+        ("60 0 * * *", "60 is not from 0 to 59", ""),
+        ("0 24 * * *", "24 is not from 0 to 23", ""),
+        ("0 0 0 * *", "0 is not from 1 to 31", ""),
+        ("0 0 * 13 *", "13 is not from 1 to 12", ""),
+        ("0 0 * * 8", "8 is not from 0 to 7", ""),
+        ("0 22-4 * * *", "runs backwards", "22-23,0-4"),
+        ("0 0 * * fri-mon", "runs backwards", "5-6,0-1"),
+        ("5/10 * * * *", "a step needs", "5-59/10"),
+        ("*/0 * * * *", "a whole number from 1", ""),
+        ("*/99 * * * *", "wider than the field", ""),
+        ("0 0 L * *", "not of crontab(5)", ""),
+        ("0 0 ? * 1", "not of crontab(5)", ""),
+        ("0 0 * * 1#2", "not of crontab(5)", ""),
+        ("0 0 * * monday", "three letters", "write mon"),
+        ("0 0 * * mo", "not a number", ""),
+        ("0, 0 * * *", "not a number", ""),
+        ("+5 0 * * *", "not a number", ""),
+        ("@dayly", "is no schedule", "`@daily`"),
+        ("@reboot", "is no schedule", "due at once"),
+    ] {
+        let error = Schedule::parse(line).expect_err(line);
+        assert!(error.message.contains(message), "{line}: {}", error.message);
+        assert!(error.hint.unwrap_or_default().contains(hint), "{line}: no hint {hint}");
+    }
+}
+
+/// Zone; spring night with the last offset before it and the first after; autumn night likewise.
+/// Lines: `30 H` in the middle of what is skipped and repeated.
+#[test]
+fn fixed_hours_fire_once_on_dst_nights_in_six_zones() {
+    for (zone, line, day, expected) in [
+        ("Europe/Berlin", "30 2 * * *", "2026-03-29", "29 03:00 +0200"),
+        ("Europe/Berlin", "30 2 * * *", "2026-10-25", "25 02:30 +0200"),
+        ("America/New_York", "30 2 * * *", "2026-03-08", "08 03:00 -0400"),
+        ("America/New_York", "30 1 * * *", "2026-11-01", "01 01:30 -0400"),
+        // Midnight itself is skipped.
+        ("America/Santiago", "30 0 * * *", "2026-09-06", "06 01:00 -0300"),
+        ("America/Santiago", "30 23 * * *", "2026-04-04", "04 23:30 -0300"),
+        // Half an hour only.
+        ("Australia/Lord_Howe", "15 2 * * *", "2026-10-04", "04 02:30 +1100"),
+        ("Australia/Lord_Howe", "45 1 * * *", "2026-04-05", "05 01:45 +1100"),
+        // Summer time of negative length, in Dublin's law; on the wall it's like elsewhere.
+        ("Europe/Dublin", "30 1 * * *", "2026-03-29", "29 02:00 +0100"),
+        ("Europe/Dublin", "30 1 * * *", "2026-10-25", "25 01:30 +0100"),
+        ("Africa/Cairo", "30 0 * * *", "2026-04-24", "24 01:00 +0300"),
+        ("Africa/Cairo", "30 23 * * *", "2026-10-29", "29 23:30 +0300"),
+    ] {
+        let schedule = schedule(line, zone);
+        let day: chrono::NaiveDate = day.parse().expect("a day");
+        let noon = day.and_hms_opt(12, 0, 0).expect("noon");
+        let (from, until) = (noon - TimeDelta::hours(36), noon + TimeDelta::hours(36));
+        let all = fires(&schedule, &format!("{}Z", from.format("%FT%T")), &format!("{}Z", until.format("%FT%T")));
+        let that_day: Vec<_> = all.iter().filter(|f| f.starts_with(&expected[..2])).collect();
+        assert_eq!(that_day, [expected], "{zone} {line}: {all:?}");
+        assert!((2..=4).contains(&all.len()), "{zone} {line}: {all:?}");
+    }
+}
+
+#[test]
+fn star_hours_keep_their_interval_on_dst_nights() {
+    for (zone, from) in [
+        ("Europe/Berlin", "2026-03-28T20:00:00Z"),
+        ("Europe/Berlin", "2026-10-24T20:00:00Z"),
+        ("America/New_York", "2026-03-08T00:00:00Z"),
+        ("America/New_York", "2026-11-01T00:00:00Z"),
+        ("America/Santiago", "2026-09-05T20:00:00Z"),
+        ("America/Santiago", "2026-04-04T20:00:00Z"),
+        ("Europe/Dublin", "2026-10-24T20:00:00Z"),
+        ("Africa/Cairo", "2026-10-29T14:00:00Z"),
+    ] {
+        let schedule = schedule("*/30 * * * *", zone);
+        let mut at = utc(from);
+        for _ in 0..40 {
+            let next = schedule.next_after(at).expect("a fire");
+            assert_eq!(next - at, TimeDelta::minutes(30), "{zone} {at}");
+            at = next;
+        }
+    }
+}
+
+#[test]
+fn every_second_hour_shows_on_the_wall_as_written() {
+    let schedule = schedule("0 */2 * * *", "Europe/Berlin");
+    assert_eq!(
+        fires(&schedule, "2026-10-24T21:59:00Z", "2026-10-25T04:00:00Z"),
+        ["25 00:00 +0200", "25 02:00 +0200", "25 02:00 +0100", "25 04:00 +0100"]
+    );
+    assert_eq!(
+        fires(&schedule, "2026-03-28T22:59:00Z", "2026-03-29T05:00:00Z"),
+        ["29 00:00 +0100", "29 04:00 +0200", "29 06:00 +0200"]
+    );
+}
+
+#[test]
+fn a_day_that_a_zone_left_out_fires_at_its_end() {
+    // Samoa went from 29 to 31 December 2011.
+    let schedule = schedule("0 6 30 12 *", "Pacific/Apia");
+    assert_eq!(schedule.next_after(utc("2011-12-01T00:00:00Z")), Some(utc("2011-12-30T10:00:00Z")));
+}
+
+#[test]
+fn a_leap_day_is_found_eight_years_off_and_back() {
+    let schedule = schedule("0 0 29 2 *", "UTC");
+    assert_eq!(schedule.next_after(utc("2026-11-23T00:00:00Z")), Some(utc("2028-02-29T00:00:00Z")));
+    assert_eq!(schedule.newest_at_or_before(utc("2026-11-23T00:00:00Z")), Some(utc("2024-02-29T00:00:00Z")));
+}
+
+/// Lines of crontab(5) that mean the same to everyone: no star with a step beside another day field.
+fn lines() -> impl Strategy<Value = String> {
+    fn field(min: u32, max: u32, steps: bool) -> BoxedStrategy<String> {
+        let number = min..=max;
+        let range = (min..=max, min..=max).prop_map(|(a, b)| format!("{}-{}", a.min(b), a.max(b)));
+        let stepped = (range.clone(), 1..=max / 2).prop_map(|(r, n)| format!("{r}/{n}"));
+        let list = prop::collection::vec(min..=max, 2..5)
+            .prop_map(|ns| ns.iter().map(u32::to_string).collect::<Vec<_>>().join(","));
+        let star =
+            if steps { (1..=max / 2).prop_map(|n| format!("*/{n}")).boxed() } else { Just("*".to_owned()).boxed() };
+        prop_oneof![2 => Just("*".to_owned()), 3 => number.prop_map(|n| n.to_string()), 1 => range, 1 => stepped, 1 => list, 1 => star].boxed()
+    }
+    (field(0, 59, true), field(0, 23, true), field(1, 28, false), field(1, 12, true), field(0, 6, false))
+        .prop_map(|(m, h, d, mo, w)| format!("{m} {h} {d} {mo} {w}"))
+}
+
+#[test]
+fn three_thousand_random_lines_agree_with_another_cron_outside_dst_nights() {
+    let config = Config { cases: 3_000, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let zones = [Tz::UTC, Tz::Europe__Berlin, Tz::America__New_York, Tz::Asia__Kolkata];
+    let start = utc("2026-01-01T00:00:00Z").timestamp();
+    runner
+        .run(&(lines(), 0usize..4, 0i64..31_000_000), |(line, zone, offset)| {
+            let zone = zones[zone];
+            let ours = Schedule::parse(&line).map_err(|e| TestCaseError::fail(format!("{line}: {e}")))?.in_zone(zone);
+            let oracle = croner::Cron::from_str(&line).map_err(|e| TestCaseError::fail(format!("{line}: {e}")))?;
+            let mut at = DateTime::from_timestamp(start + offset, 0).expect("an instant");
+            for _ in 0..4 {
+                let next = ours.next_after(at);
+                let theirs = oracle.find_next_occurrence(&at.with_timezone(&zone), false).ok().map(|t| t.to_utc());
+                if let (Some(a), Some(b)) = (next, theirs)
+                    && (near_a_change(zone, a) || near_a_change(zone, b))
+                {
+                    return Ok(());
+                }
+                prop_assert_eq!(next, theirs, "{} in {} after {}", line, zone, at);
+                let Some(next) = next else { break };
+                prop_assert_eq!(ours.newest_at_or_before(next), Some(next));
+                let before = ours.newest_at_or_before(next - TimeDelta::seconds(1));
+                prop_assert!(
+                    before.is_none_or(|b| b <= at || near_a_change(zone, b)),
+                    "{} in {} before {}: {:?}",
+                    line,
+                    zone,
+                    next,
+                    before
+                );
+                at = next;
+            }
+            Ok(())
+        })
+        .expect("our schedules and croner's are the same");
+}
+
+fn near_a_change(zone: Tz, at: DateTime<Utc>) -> bool {
+    let offset = |hours| {
+        use chrono::{Offset, TimeZone};
+        zone.offset_from_utc_datetime(&(at + TimeDelta::hours(hours)).naive_utc()).fix()
+    };
+    offset(-26) != offset(26)
+}

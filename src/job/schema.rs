@@ -1,0 +1,168 @@
+//! What else comes from the table of keys: the JSON Schema and the tables of `docs/jobs.md`.
+//!
+//! The schema says all that JSON Schema can say of what `check` accepts: keys and types, what each
+//! stream takes and understands, its columns, the patterns of ids and names. What it cannot say is
+//! left to `check`: whether a name stands above, whether a file is there, whether two names clash,
+//! whether a schedule fires and whether SQL is right.
+
+use serde_json::{Map, Value, json};
+
+use super::keys::{FETCH, JOB, OPTIONS, QUERY, SOURCES};
+use crate::document::Key;
+use crate::settings::keys::CSV;
+use crate::settings::{described, row};
+use crate::spotify::Kind;
+use crate::stream::{self, Stream, Takes};
+
+/// The JSON Schema of a job file.
+pub fn json_schema() -> Value {
+    let mut top = properties(JOB);
+    top.insert("fetch".to_owned(), json!({ "type": "array", "minItems": 1, "maxItems": 200, "items": fetch() }));
+    top.insert("query".to_owned(), json!({ "type": "array", "minItems": 1, "maxItems": 200, "items": query() }));
+    top.insert("csv_options".to_owned(), table(properties(CSV)));
+    let of_users: Vec<&str> = stream::all().filter(|s| s.needs_user()).map(|s| s.name).collect();
+    let mut schema = table(top);
+    let more = json!({
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "cratedigger job",
+        "anyOf": [{ "required": ["fetch"] }, { "required": ["query"] }],
+        "not": { "required": ["user", "users"] },
+        // A stream of a user needs one.
+        "if": {
+            "required": ["fetch"],
+            "properties": { "fetch": { "contains": {
+                "required": ["stream"],
+                "properties": { "stream": { "enum": of_users } }
+            } } }
+        },
+        "then": { "anyOf": [{ "required": ["user"] }, { "required": ["users"] }] },
+    });
+    merge(&mut schema, more);
+    schema
+}
+
+/// A `[[fetch]]`: all keys with their types, and per stream what it takes, understands and has.
+fn fetch() -> Value {
+    let mut schema = table(properties(FETCH));
+    let streams: Vec<Value> = stream::all()
+        .map(|stream| {
+            json!({
+                "if": { "required": ["stream"], "properties": { "stream": { "const": stream.name } } },
+                "then": of_stream(stream),
+            })
+        })
+        .collect();
+    merge(&mut schema, json!({ "required": ["stream"], "dependencies": { "where": ["from"] }, "allOf": streams }));
+    schema
+}
+
+fn of_stream(stream: &'static Stream) -> Value {
+    let mut properties = Map::new();
+    let columns: Vec<&str> = stream.columns().map(|c| c.name).collect();
+    properties.insert("columns".to_owned(), json!({ "uniqueItems": true, "items": { "enum": columns } }));
+    for option in OPTIONS.iter().filter(|o| !stream.options.contains(o)) {
+        properties.insert((*option).to_owned(), Value::Bool(false));
+    }
+    let takes: &[&str] = match stream.takes {
+        Takes::Ids(_) => &["ids", "ids_file", "from"],
+        Takes::Queries => &["query", "queries", "queries_file"],
+        Takes::Nothing | Takes::User => &[],
+    };
+    for source in SOURCES.iter().filter(|s| !takes.contains(s)) {
+        properties.insert((*source).to_owned(), Value::Bool(false));
+    }
+    if let Takes::Ids(kind) = stream.takes {
+        properties.insert("ids".to_owned(), json!({ "items": { "pattern": id_pattern(kind) } }));
+    }
+    if !stream.needs_user() {
+        properties.insert("csv".to_owned(), json!({ "not": { "type": "string", "pattern": "\\{user\\}" } }));
+    }
+    let mut schema = json!({ "description": stream.about, "properties": properties });
+    if !takes.is_empty() {
+        let any: Vec<Value> = takes.iter().map(|t| json!({ "required": [t] })).collect();
+        merge(&mut schema, json!({ "anyOf": any }));
+    }
+    if takes.contains(&"from") {
+        let not = json!({ "anyOf": [{ "required": ["from", "ids"] }, { "required": ["from", "ids_file"] }] });
+        merge(&mut schema, json!({ "not": not }));
+    }
+    schema
+}
+
+/// Ids in their forms, as [`crate::spotify::Id`] reads them.
+fn id_pattern(kind: Kind) -> String {
+    let word = kind.word();
+    let id = "[0-9A-Za-z]{22}";
+    let link = |path: &str| {
+        format!("([Hh][Tt][Tt][Pp][Ss]?://)?open\\.spotify\\.com/(intl-[^/]+/)?(embed/)?{path}/?([?#].*)?")
+    };
+    let forms = match kind {
+        // Free text, but neither another kind's URI nor a link elsewhere.
+        Kind::User => return "\\S".to_owned(),
+        Kind::Playlist => vec![
+            id.to_owned(),
+            format!("[Ss]potify:(user:[^:]*:)?playlist:{id}"),
+            link(&format!("(user/[^/]+/)?playlist/{id}")),
+        ],
+        Kind::Track => vec![
+            id.to_owned(),
+            format!("[Ss]potify:{word}:{id}"),
+            link(&format!("{word}/{id}")),
+            "[Ii][Ss][Rr][Cc]:\\s*[A-Za-z]{2}-?[A-Za-z0-9]{3}-?[0-9]{2}-?[0-9]{5}".to_owned(),
+        ],
+        Kind::Album => vec![
+            id.to_owned(),
+            format!("[Ss]potify:{word}:{id}"),
+            link(&format!("{word}/{id}")),
+            "[Uu][Pp][Cc]:\\s*[0-9]{8,14}".to_owned(),
+        ],
+        _ => vec![id.to_owned(), format!("[Ss]potify:{word}:{id}"), link(&format!("{word}/{id}"))],
+    };
+    format!("^\\s*({})\\s*$", forms.join("|"))
+}
+
+fn query() -> Value {
+    let mut schema = table(properties(QUERY));
+    merge(&mut schema, json!({ "required": ["csv", "sql"] }));
+    schema
+}
+
+fn properties(keys: &[Key]) -> Map<String, Value> {
+    keys.iter().map(|key| (key.name.to_owned(), described(key))).collect()
+}
+
+fn table(properties: Map<String, Value>) -> Value {
+    json!({ "type": "object", "properties": properties, "additionalProperties": false })
+}
+
+fn merge(schema: &mut Value, more: Value) {
+    if let (Value::Object(schema), Value::Object(more)) = (schema, more) {
+        schema.extend(more);
+    }
+}
+
+/// The tables of `docs/jobs.md`: every key, and where it may stand.
+pub fn markdown() -> String {
+    let mut out = String::new();
+    for (title, keys) in [
+        ("At the top of the file", JOB),
+        ("In a `[[fetch]]`", FETCH),
+        ("In a `[[query]]`", QUERY),
+        ("In `[csv_options]`", CSV),
+    ] {
+        out.push_str(&format!("\n## {title}\n\n| key | what it may be | default | |\n| --- | --- | --- | --- |\n"));
+        for key in keys {
+            out.push_str(&row(key));
+        }
+    }
+    out.push_str("\n## Which streams understand which keys\n\n| key | streams |\n| --- | --- |\n");
+    for option in OPTIONS {
+        let streams: Vec<String> =
+            stream::all().filter(|s| s.options.contains(option)).map(|s| format!("`{}`", s.name)).collect();
+        out.push_str(&format!("| `{option}` | {} |\n", streams.join(", ")));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,225 @@
+//! The app's credentials: from the environment, a git-ignored `.env`, or systemd's credentials
+//! folder; never from a job or the settings file, never from a flag.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+use super::project::Project;
+
+/// What identifies the app to Spotify.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// The client id; no secret, but nothing to show around.
+    pub client_id: String,
+    /// The client secret.
+    pub client_secret: SecretString,
+    /// Where the two came from, for messages: `$SPOTIFY_CLIENT_ID`, `.env`, a file.
+    pub client_id_from: String,
+    /// Where the secret came from.
+    pub client_secret_from: String,
+    /// `SPOTIPY_REDIRECT_URI`, where it is set: used unless the settings say otherwise.
+    pub redirect_uri: Option<String>,
+}
+
+/// Why there are none.
+#[derive(Debug, thiserror::Error)]
+pub enum NoCredentials {
+    /// Nobody set them.
+    #[error("no {what}: {variable} is not set, neither in the environment nor in .env")]
+    Missing {
+        /// `client id` or `client secret`.
+        what: &'static str,
+        /// The variable to set.
+        variable: &'static str,
+    },
+    /// They are set to nothing, or to what cannot be one.
+    #[error("the {what} from {from} {why}")]
+    Unfit {
+        /// `client id` or `client secret`.
+        what: &'static str,
+        /// Where it came from.
+        from: String,
+        /// What is wrong with it; never the value.
+        why: &'static str,
+    },
+    /// A file that should hold one cannot be read.
+    #[error("the {what} from {from} cannot be read")]
+    Unreadable {
+        /// `client id` or `client secret`.
+        what: &'static str,
+        /// Variable and file.
+        from: String,
+        /// Why.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// `.env` cannot be read.
+    #[error("{}:{line}: {why}", file.display())]
+    EnvFile {
+        /// The file.
+        file: PathBuf,
+        /// Line, from 1; 0 if it's the whole file.
+        line: usize,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+impl NoCredentials {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            NoCredentials::Missing { .. } => {
+                "copy .env.example to .env and fill in both lines from https://developer.spotify.com/dashboard"
+            }
+            NoCredentials::Unfit { .. } => {
+                "copy it again from the app's settings at https://developer.spotify.com/dashboard"
+            }
+            NoCredentials::Unreadable { .. } => "check that the file exists and that this user may read it",
+            NoCredentials::EnvFile { .. } => "each line of .env is NAME=VALUE, or a comment that begins with #",
+        }
+    }
+}
+
+/// Finds the credentials of a project.
+///
+/// # Errors
+///
+/// If one is missing, unfit or unreadable; the error names the variable and exits with 77.
+pub fn find(project: &Project) -> Result<Credentials, NoCredentials> {
+    find_with(project, |name| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned()))
+}
+
+/// The same with an environment of the caller's.
+///
+/// # Errors
+///
+/// As [`find`].
+pub fn find_with(project: &Project, env: impl Fn(&str) -> Option<String>) -> Result<Credentials, NoCredentials> {
+    let file = read_env_file(&project.env_file)?;
+    let look = Lookup { env: &env, file: &file, root: &project.root };
+    let (client_id, client_id_from) =
+        look.one("client id", "SPOTIFY_CLIENT_ID", "SPOTIPY_CLIENT_ID", "spotify_client_id")?;
+    let (secret, client_secret_from) =
+        look.one("client secret", "SPOTIFY_CLIENT_SECRET", "SPOTIPY_CLIENT_SECRET", "spotify_client_secret")?;
+    let redirect_uri = look.value("SPOTIPY_REDIRECT_URI").map(|(value, _)| value);
+    Ok(Credentials {
+        client_id,
+        client_secret: SecretString::from(secret),
+        client_id_from,
+        client_secret_from,
+        redirect_uri,
+    })
+}
+
+struct Lookup<'a, E> {
+    env: &'a E,
+    file: &'a BTreeMap<String, String>,
+    root: &'a Path,
+}
+
+impl<E: Fn(&str) -> Option<String>> Lookup<'_, E> {
+    /// A variable from the environment, else from `.env`.
+    fn value(&self, name: &str) -> Option<(String, String)> {
+        (self.env)(name)
+            .map(|value| (value, format!("${name}")))
+            .or_else(|| self.file.get(name).map(|value| (value.clone(), format!("{name} in .env"))))
+    }
+
+    fn one(
+        &self,
+        what: &'static str,
+        variable: &'static str,
+        spotipy: &str,
+        credential: &str,
+    ) -> Result<(String, String), NoCredentials> {
+        for name in [variable, spotipy] {
+            if let Some((value, from)) = self.value(name) {
+                return fit(what, &value, from);
+            }
+            if let Some((path, from)) = self.value(&format!("{name}_FILE")) {
+                let from = format!("{from} ({path})");
+                return self.read(what, &self.root.join(path), from);
+            }
+        }
+        if let Some(dir) = (self.env)("CREDENTIALS_DIRECTORY") {
+            let path = Path::new(&dir).join(credential);
+            if path.exists() {
+                return self.read(what, &path, path.display().to_string());
+            }
+        }
+        Err(NoCredentials::Missing { what, variable })
+    }
+
+    fn read(&self, what: &'static str, path: &Path, from: String) -> Result<(String, String), NoCredentials> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => fit(what, &text, from),
+            Err(cause) => Err(NoCredentials::Unreadable { what, from, cause }),
+        }
+    }
+}
+
+/// Spotify's are 32 hex digits, but nobody promised that they stay so: only what can be no
+/// credential at all is refused here.
+fn fit(what: &'static str, value: &str, from: String) -> Result<(String, String), NoCredentials> {
+    let value = value.trim();
+    let why = if value.is_empty() {
+        "is empty"
+    } else if value.len() > 256 {
+        "is too long"
+    } else if !value.bytes().all(|b| b.is_ascii_graphic()) {
+        "holds blanks or other characters that none has"
+    } else {
+        return Ok((value.to_owned(), from));
+    };
+    Err(NoCredentials::Unfit { what, from, why })
+}
+
+/// A small reader of `.env`: `NAME=VALUE` lines, `export ` in front, quotes around, `#` comments.
+/// Only the names we know are kept. A missing file is an empty one.
+fn read_env_file(path: &Path) -> Result<BTreeMap<String, String>, NoCredentials> {
+    let fails = |line: usize, why: String| NoCredentials::EnvFile { file: path.to_owned(), line, why };
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(e) => return Err(fails(0, format!("cannot be read: {e}"))),
+    };
+    let mut found = BTreeMap::new();
+    for (at, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let line = line.strip_prefix("export ").unwrap_or(line);
+        let Some((name, value)) = line.split_once('=') else {
+            return Err(fails(at + 1, "no `=` in this line".to_owned()));
+        };
+        let name = name.trim();
+        if !name.starts_with("SPOTIFY_") && !name.starts_with("SPOTIPY_") {
+            continue;
+        }
+        let value =
+            unquoted(value.trim()).ok_or_else(|| fails(at + 1, format!("the quotes of {name} are not closed")))?;
+        // A line of the example that nobody filled in says nothing.
+        if !value.is_empty() {
+            found.insert(name.to_owned(), value);
+        }
+    }
+    Ok(found)
+}
+
+fn unquoted(value: &str) -> Option<String> {
+    for quote in ['"', '\''] {
+        if let Some(rest) = value.strip_prefix(quote) {
+            return rest.split_once(quote).map(|(inner, _)| inner.to_owned());
+        }
+    }
+    // A comment behind a bare value stands after a blank.
+    let end = value.find(" #").unwrap_or(value.len());
+    Some(value[..end].trim_end().to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+//! The settings file, read alone so that an error names file, line, column and key.
+
+use super::keys::SECTIONS;
+use super::layers::Origins;
+use super::origin::Origin;
+use super::project::Project;
+use crate::document::{Checker, Document, Problem, nearest, or_list, printable};
+
+/// What the file says.
+pub(super) struct FileLayer {
+    /// Its text, fit for the next layer if there are no problems.
+    pub text: String,
+    /// The settings it has, and their lines.
+    pub origins: Origins,
+    /// All that is wrong with it.
+    pub problems: Vec<Problem>,
+}
+
+/// Reads `config/cratedigger.toml`; a missing one is an empty one.
+pub(super) fn read(project: &Project) -> FileLayer {
+    let mut layer = FileLayer { text: String::new(), origins: Origins::new(), problems: Vec::new() };
+    match std::fs::symlink_metadata(&project.config_file) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return layer,
+        _ => {}
+    }
+    let shown = project.shown(&project.config_file);
+    let document = match Document::read(&project.config_file, &shown) {
+        Ok(document) => document,
+        Err(problem) => {
+            layer.problems.push(*problem);
+            return layer;
+        }
+    };
+    let (table, broken) = document.parse();
+    let mut checker = Checker::new(&document);
+    checker.problems = broken;
+    for (name, value) in &table {
+        let written = name.get_ref().as_ref();
+        let Some(section) = SECTIONS.iter().find(|s| s.name == written) else {
+            let names: Vec<&str> = SECTIONS.iter().map(|s| s.name).collect();
+            let near = nearest(written, names.iter().copied());
+            let hint = match near.as_slice() {
+                [] => section_of(written).unwrap_or_else(|| format!("sections: {}", names.join(", "))),
+                near => format!("did you mean {}?", or_list(near)),
+            };
+            let shown = printable(written);
+            checker.report(name.span(), &shown, format!("unknown section `{shown}`")).hint = Some(hint);
+            continue;
+        };
+        let Some(inner) = value.get_ref().as_table() else {
+            checker.report(value.span(), section.name, format!("`{}` is a section", section.name)).hint =
+                Some(format!("write [{}] on a line of its own", section.name));
+            continue;
+        };
+        let values = checker.table(inner, section.name, section.keys);
+        for entry in values.iter() {
+            let (line, _) = document.place(entry.at.start);
+            let origin = Origin::File { file: shown.clone(), line };
+            layer.origins.insert(format!("{}.{}", section.name, entry.key.name), origin);
+        }
+    }
+    layer.problems = checker.problems;
+    layer.text.clone_from(&document.text);
+    layer
+}
+
+/// A setting written outside its section.
+fn section_of(written: &str) -> Option<String> {
+    let section = SECTIONS.iter().find(|s| s.keys.iter().any(|k| k.name == written))?;
+    Some(format!("`{written}` belongs under [{}]", section.name))
+}

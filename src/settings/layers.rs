@@ -1,0 +1,106 @@
+//! The layers over each other.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use config::{Config, File, FileFormat};
+
+use super::keys::{SECTIONS, dotted};
+use super::origin::Origin;
+use super::project::Project;
+use super::sections::Settings;
+use super::{env, file};
+use crate::document::Problem;
+
+/// Flags that go over settings.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--state-dir`
+    pub state_dir: Option<PathBuf>,
+}
+
+impl Settings {
+    /// The settings of a project, from all four layers.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the file and of the environment.
+    pub fn load(project: &Project, flags: &Flags) -> Result<Settings, Vec<Problem>> {
+        let vars = std::env::vars_os()
+            .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_str().map(str::to_owned)));
+        Settings::load_with(project, flags, vars)
+    }
+
+    /// The same with an environment of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Settings::load`].
+    pub fn load_with(
+        project: &Project,
+        flags: &Flags,
+        vars: impl Iterator<Item = (String, Option<String>)>,
+    ) -> Result<Settings, Vec<Problem>> {
+        let file = file::read(project);
+        let env = env::read(vars);
+        let mut problems = file.problems;
+        problems.extend(env.problems);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let mut layers = Config::builder()
+            .add_source(File::from_str(&defaults(), FileFormat::Toml))
+            .add_source(File::from_str(&file.text, FileFormat::Toml));
+        let mut origins = file.origins;
+        for variable in env.variables {
+            origins.insert(variable.setting.clone(), Origin::Env(variable.name.clone()));
+            layers = set(layers, &variable.setting, variable.value)
+                .map_err(|e| vec![Problem::of_file(&variable.name, e.to_string())])?;
+        }
+        if let Some(dir) = &flags.state_dir {
+            origins.insert("state.dir".to_owned(), Origin::Flag("--state-dir"));
+            let shown = dir.display().to_string();
+            layers = set(layers, "state.dir", config::Value::from(shown))
+                .map_err(|e| vec![Problem::of_file("--state-dir", e.to_string())])?;
+        }
+        // Every layer was checked, so what is left to go wrong has no better place than the file.
+        let fails =
+            |e: config::ConfigError| vec![Problem::of_file(&project.shown(&project.config_file), e.to_string())];
+        let mut settings: Settings = layers.build().and_then(Config::try_deserialize).map_err(fails)?;
+        settings.origins = origins;
+        Ok(settings)
+    }
+
+    /// The settings of a project that sets nothing.
+    pub fn built_in() -> Settings {
+        Config::builder()
+            .add_source(File::from_str(&defaults(), FileFormat::Toml))
+            .build()
+            .and_then(Config::try_deserialize)
+            .expect("the defaults of the table of settings are settings")
+    }
+}
+
+type Layers = config::ConfigBuilder<config::builder::DefaultState>;
+
+fn set(layers: Layers, setting: &str, value: config::Value) -> Result<Layers, config::ConfigError> {
+    layers.set_override(setting, value)
+}
+
+/// The built-in defaults as TOML, from the table of settings.
+fn defaults() -> String {
+    let mut out = String::new();
+    for section in SECTIONS {
+        out.push_str(&format!("[{}]\n", section.name));
+        for key in section.keys.iter().filter(|k| !k.default.is_empty()) {
+            // A default profile would count as one that was chosen.
+            if dotted(section, key) != "csv.profile" {
+                out.push_str(&format!("{} = {}\n", key.name, key.default));
+            }
+        }
+    }
+    out
+}
+
+/// Where settings came from, by their dotted names.
+pub(super) type Origins = BTreeMap<String, Origin>;

@@ -1,0 +1,56 @@
+//! The limits in force, which depend on what class of app this is.
+
+use std::time::Duration;
+
+use super::sections::{Calls, Settings};
+use crate::spotify::AppClass;
+
+/// How fast and how much may be asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Calls a second.
+    pub requests_per_second: f64,
+    /// Calls in flight.
+    pub concurrency: u32,
+    /// Calls in a rolling 24 hours; none: no ceiling of ours.
+    pub calls_per_day: Option<u64>,
+    /// Calls to one endpoint family in a rolling 24 hours.
+    pub calls_per_family: Option<u64>,
+    /// Share of the day that is left alone, 0 to 1.
+    pub reserve: f64,
+    /// A longer wait defers the run.
+    pub max_wait: Duration,
+    /// Whether the pace adapts.
+    pub adaptive: bool,
+}
+
+impl Settings {
+    /// The limits of an app of this class. While the class is not known, Development Mode holds:
+    /// too slow is a nuisance, too fast is a ban of a day.
+    pub fn limits_for(&self, class: Option<AppClass>) -> Limits {
+        let class = class.or(self.spotify.app_mode.class()).unwrap_or(AppClass::Development);
+        let (per_second, concurrency, day, family) = match class {
+            AppClass::Development => (2.0, 1, Calls::AtMost(1_000), Calls::AtMost(500)),
+            AppClass::Extended => (5.0, 4, Calls::Unlimited, Calls::Unlimited),
+        };
+        let said = &self.limits;
+        Limits {
+            requests_per_second: said.requests_per_second.unwrap_or(per_second),
+            concurrency: said.concurrency.unwrap_or(concurrency),
+            calls_per_day: said.calls_per_day.unwrap_or(day).ceiling(),
+            calls_per_family: said.calls_per_family.unwrap_or(family).ceiling(),
+            reserve: said.reserve,
+            max_wait: said.max_wait,
+            adaptive: said.adaptive,
+        }
+    }
+}
+
+impl Calls {
+    fn ceiling(self) -> Option<u64> {
+        match self {
+            Calls::AtMost(calls) => Some(calls),
+            Calls::Unlimited => None,
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What the texts among the settings may be; several rules are the job files' too.
+
+use url::Url;
+
+use crate::document::{Refusal, TextRule, duration, quote};
+
+/// A length of time.
+pub static DURATION: TextRule = TextRule {
+    what: "a length of time such as \"30d\" (s, m, h, d or w)",
+    pattern: Some("^[0-9]{1,5}[smhdw]$"),
+    blank: false,
+    check: |text| match duration(text) {
+        Some(_) => Ok(()),
+        None => Err(Refusal::new(format!("{} is no length of time", quote(text)))
+            .hint("write a number and one unit: \"90s\", \"10m\", \"6h\", \"30d\", \"4w\"")),
+    },
+};
+
+/// A country code.
+pub static MARKET: TextRule = TextRule {
+    what: "a market such as \"DE\": two capital letters (ISO 3166-1)",
+    pattern: Some("^[A-Z]{2}$"),
+    blank: false,
+    check: |text| {
+        if text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase()) {
+            return Ok(());
+        }
+        let refusal = Refusal::new(format!("{} is no market", quote(text)));
+        let upper = text.to_ascii_uppercase();
+        Err(if upper.len() == 2 && upper.bytes().all(|b| b.is_ascii_uppercase()) {
+            refusal.hint(format!("write it in capitals: \"{upper}\""))
+        } else {
+            refusal
+        })
+    },
+};
+
+/// A share of a hundred.
+pub(super) static SHARE: TextRule = TextRule {
+    what: "a share such as \"5%\"",
+    pattern: Some("^[0-9]{1,2}(\\.[0-9]+)?%$"),
+    blank: false,
+    check: |text| {
+        let share = text.strip_suffix('%').filter(|d| d.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
+        match share.and_then(|d| d.parse::<f64>().ok()) {
+            Some(n) if n < 100.0 && !text.starts_with('.') && !text.ends_with(".%") => Ok(()),
+            _ => Err(Refusal::new(format!("{} is no share from 0% to 99%", quote(text)))),
+        }
+    },
+};
+
+/// The mode of a file.
+pub(super) static MODE: TextRule = TextRule {
+    what: "a file mode such as \"0640\"",
+    pattern: Some("^0?[67][0-7][0-7]$"),
+    blank: false,
+    check: |text| {
+        let digits = text.strip_prefix('0').filter(|d| d.len() == 3).unwrap_or(text);
+        let octal = digits.len() == 3 && digits.bytes().all(|b| (b'0'..=b'7').contains(&b));
+        if octal && digits.starts_with(['6', '7']) {
+            Ok(())
+        } else {
+            Err(Refusal::new(format!("{} is no file mode", quote(text)))
+                .hint("three octal digits, readable and writable for the owner: \"0644\", \"0640\", \"0600\""))
+        }
+    },
+};
+
+/// The base of a server.
+pub(super) static BASE_URL: TextRule = TextRule {
+    what: "an https address, or http on a loopback host",
+    pattern: Some("^https?://[^?#]+$"),
+    blank: false,
+    check: |text| {
+        let url = Url::parse(text).map_err(|e| Refusal::new(format!("{} is no address: {e}", quote(text))))?;
+        let loopback = match url.host() {
+            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+            Some(url::Host::Domain(name)) => name == "localhost",
+            None => false,
+        };
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Refusal::new("an address with a name or password in it"));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(Refusal::new("an address with a query or fragment"));
+        }
+        match url.scheme() {
+            "https" => Ok(()),
+            "http" if loopback => Ok(()),
+            "http" => Err(Refusal::new("plain http would send tokens in the clear").hint("use https")),
+            other => Err(Refusal::new(format!("{} is no web address", quote(other)))),
+        }
+    },
+};
+
+/// Where Spotify sends users back to.
+pub(super) static REDIRECT_URI: TextRule = TextRule {
+    what: "an https address, or http://127.0.0.1/callback",
+    pattern: Some("^(https://|http://(127\\.0\\.0\\.1|\\[::1\\]))[^#]*$"),
+    blank: false,
+    check: |text| {
+        let url = Url::parse(text).map_err(|e| Refusal::new(format!("{} is no address: {e}", quote(text))))?;
+        let loopback = match url.host() {
+            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+            _ => false,
+        };
+        match url.scheme() {
+            "https" => Ok(()),
+            "http" if loopback => Ok(()),
+            "http" if url.host_str() == Some("localhost") => {
+                Err(Refusal::new("Spotify refuses `localhost` as a redirect URI")
+                    .hint("register and write http://127.0.0.1/callback (any port)"))
+            }
+            _ => Err(Refusal::new("Spotify refuses plain http, but for 127.0.0.1 and [::1]")
+                .hint("register and write http://127.0.0.1/callback, or an https address")),
+        }
+    },
+};
+
+/// A web address that gets messages.
+pub(super) static HOOK_URL: TextRule = TextRule {
+    what: "an http or https address",
+    pattern: Some("^https?://"),
+    blank: false,
+    check: |text| match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(()),
+        // The address of a hook is a secret by itself: never echoed.
+        _ => Err(Refusal::new("not a web address")),
+    },
+};
+
+/// A path of a file or folder.
+pub(super) static PATH: TextRule = TextRule {
+    what: "a path",
+    pattern: Some("\\S"),
+    blank: false,
+    check: |text| {
+        if text.contains('\0') {
+            Err(Refusal::new("a path holds no NUL"))
+        } else if text.to_ascii_lowercase().starts_with("file:") {
+            // SQLite would take it for a URI, with options behind a question mark.
+            Err(Refusal::new("a path, not a `file:` URI").hint("leave out `file:`"))
+        } else {
+            Ok(())
+        }
+    },
+};
+
+/// Any text.
+pub static ANY: TextRule = TextRule { what: "text", pattern: Some("\\S"), blank: false, check: |_| Ok(()) };
+
+/// One character between the cells of a CSV.
+pub static DELIMITER: TextRule = TextRule {
+    what: "one of \",\" \";\" \"|\" or \"\\t\"",
+    pattern: Some("^[,;|\\t]$"),
+    blank: true,
+    check: |text| match text {
+        "," | ";" | "|" | "\t" => Ok(()),
+        _ => Err(Refusal::new(format!("{} cannot separate cells", quote(text)))),
+    },
+};
+
+/// What stands between the parts of a list, or for null.
+pub static SHORT: TextRule = TextRule {
+    what: "a short text without quotes or line breaks",
+    pattern: Some("^[^\"\\r\\n]{0,16}$"),
+    blank: true,
+    check: |text| {
+        if text.chars().count() > 16 || text.contains(['"', '\n', '\r', '\0']) {
+            Err(Refusal::new(format!("{} is too long, or holds a quote or line break", quote(text))))
+        } else {
+            Ok(())
+        }
+    },
+};
+
+/// No limit.
+pub(super) static UNLIMITED: TextRule = TextRule {
+    what: "\"unlimited\"",
+    pattern: Some("^unlimited$"),
+    blank: false,
+    check: |text| match text {
+        "unlimited" => Ok(()),
+        _ => Err(Refusal::new(format!("{} is neither a number nor `unlimited`", quote(text)))),
+    },
+};

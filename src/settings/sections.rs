@@ -1,0 +1,396 @@
+//! The settings, section by section, as the rest of the program reads them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use serde::{Deserialize, Deserializer};
+use url::Url;
+
+use super::origin::Origin;
+use super::policy::{FirstRun, Missed, Overlap};
+use crate::document;
+use crate::spotify::AppClass;
+
+/// All settings.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Settings {
+    /// `[spotify]`
+    pub spotify: Spotify,
+    /// `[limits]`; see [`Settings::limits_for`].
+    pub limits: LimitSettings,
+    /// `[output]`
+    pub output: Output,
+    /// `[state]`
+    pub state: State,
+    /// `[defaults]`
+    pub defaults: Defaults,
+    /// `[csv]`
+    pub csv: Csv,
+    /// `[refresh_after]`
+    pub refresh_after: RefreshAfter,
+    /// `[retention]`
+    pub retention: Retention,
+    /// `[notify]`
+    pub notify: Notify,
+    /// `[schedule]`
+    pub schedule: Schedule,
+    /// Where each setting that isn't a default came from, by its dotted name.
+    #[serde(skip)]
+    pub origins: BTreeMap<String, Origin>,
+}
+
+/// Which class of app the operator says this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AppMode {
+    /// Found out by trying.
+    Auto,
+    /// Development Mode.
+    Development,
+    /// Extended Quota.
+    Extended,
+}
+
+impl AppMode {
+    /// The class, if it was said.
+    pub fn class(self) -> Option<AppClass> {
+        match self {
+            AppMode::Auto => None,
+            AppMode::Development => Some(AppClass::Development),
+            AppMode::Extended => Some(AppClass::Extended),
+        }
+    }
+}
+
+/// Which Spotify, and what it takes us for.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Spotify {
+    /// Base of the Web API, without a slash at the end.
+    #[serde(deserialize_with = "url")]
+    pub api_url: Url,
+    /// Base of the accounts service.
+    #[serde(deserialize_with = "url")]
+    pub accounts_url: Url,
+    /// Class of the app.
+    pub app_mode: AppMode,
+    /// Name of the developer account whose budget the client id draws on; default: the client id.
+    #[serde(default)]
+    pub account: Option<String>,
+    /// Where Spotify sends a user back to.
+    #[serde(deserialize_with = "url")]
+    pub redirect_uri: Url,
+}
+
+/// `[limits]` as written: what isn't depends on the app class.
+#[derive(Debug, Clone, Deserialize)]
+pub struct LimitSettings {
+    /// Calls a second.
+    #[serde(default)]
+    pub requests_per_second: Option<f64>,
+    /// Calls in flight.
+    #[serde(default)]
+    pub concurrency: Option<u32>,
+    /// Calls in 24 hours.
+    #[serde(default, deserialize_with = "optional_calls")]
+    pub calls_per_day: Option<Calls>,
+    /// Calls in 24 hours to one endpoint family.
+    #[serde(default, deserialize_with = "optional_calls")]
+    pub calls_per_family: Option<Calls>,
+    /// Share of the day's calls that is left alone, 0 to 1.
+    #[serde(deserialize_with = "share")]
+    pub reserve: f64,
+    /// A longer wait defers the run.
+    #[serde(deserialize_with = "duration")]
+    pub max_wait: Duration,
+    /// Whether the pace adapts to refusals.
+    pub adaptive: bool,
+}
+
+/// A number of calls, or no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Calls {
+    /// At most so many.
+    AtMost(u64),
+    /// `"unlimited"`.
+    Unlimited,
+}
+
+/// Where results go.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Output {
+    /// The store, relative to the project folder.
+    pub database: PathBuf,
+    /// Folder of the CSVs, relative to the project folder.
+    pub csv_dir: PathBuf,
+    /// Mode of the files; folders get `x` where this has `r`.
+    #[serde(deserialize_with = "mode")]
+    pub mode: u32,
+    /// Group of the files.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// Whether a partial run writes CSVs.
+    pub publish_partial: bool,
+    /// Whether objects are kept as Spotify sent them.
+    pub keep_raw: bool,
+}
+
+impl Output {
+    /// Mode of folders: the files' mode with `x` wherever it has `r`.
+    pub fn dir_mode(&self) -> u32 {
+        // The owner must be able to make files in it.
+        self.mode | ((self.mode & 0o444) >> 2) | 0o700
+    }
+}
+
+/// `[state]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct State {
+    /// The state folder as written; see [`Settings::state_dir`].
+    #[serde(default)]
+    pub dir: Option<PathBuf>,
+}
+
+/// What a job that doesn't say gets.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Defaults {
+    /// Zone of schedules and dates.
+    #[serde(deserialize_with = "zone")]
+    pub timezone: Tz,
+    /// Market of fetches.
+    #[serde(default)]
+    pub market: Option<String>,
+}
+
+/// A set of choices about CSVs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profile {
+    /// No BOM, comma, `\n`.
+    Plain,
+    /// BOM, comma, `\r\n`.
+    Excel,
+    /// BOM, semicolon, `\r\n`.
+    ExcelSemicolon,
+    /// The columns of watsonbox/exportify.
+    Exportify,
+}
+
+/// How lines end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LineEnding {
+    /// `\n`
+    Lf,
+    /// `\r\n`
+    Crlf,
+}
+
+/// How times are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TimeFormat {
+    /// `2026-11-23T06:15:00Z`
+    Iso,
+    /// `2026-11-23 06:15:00`, which spreadsheets recognise.
+    Spreadsheet,
+}
+
+/// Which cells get a leading apostrophe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FormulaGuard {
+    /// Those that a spreadsheet would run.
+    Auto,
+    /// All that begin like a formula.
+    All,
+    /// None.
+    Off,
+}
+
+/// `[csv]`, and the `[csv_options]` of a job: what isn't said follows the profile.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Csv {
+    /// A set of choices.
+    pub profile: Option<Profile>,
+    /// Byte order mark.
+    pub bom: Option<bool>,
+    /// One character between cells.
+    pub delimiter: Option<char>,
+    /// End of a line.
+    pub line_ending: Option<LineEnding>,
+    /// Between the parts of a list.
+    pub list_separator: Option<String>,
+    /// What stands for null.
+    pub null: Option<String>,
+    /// How times are written.
+    pub time_format: Option<TimeFormat>,
+    /// Guard against formulas.
+    pub formula_guard: Option<FormulaGuard>,
+}
+
+impl Csv {
+    /// These choices, and `below`'s where these say nothing. A profile said here leaves the single
+    /// choices of `below` aside: they were made for another profile.
+    #[must_use]
+    pub fn over(&self, below: &Csv) -> Csv {
+        let other = Csv::default();
+        let below = if self.profile.is_some() { &other } else { below };
+        Csv {
+            profile: self.profile.or(below.profile),
+            bom: self.bom.or(below.bom),
+            delimiter: self.delimiter.or(below.delimiter),
+            line_ending: self.line_ending.or(below.line_ending),
+            list_separator: self.list_separator.clone().or_else(|| below.list_separator.clone()),
+            null: self.null.clone().or_else(|| below.null.clone()),
+            time_format: self.time_format.or(below.time_format),
+            formula_guard: self.formula_guard.or(below.formula_guard),
+        }
+    }
+}
+
+/// After how long a thing is read again, per stream.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub struct RefreshAfter {
+    by_stream: BTreeMap<String, Span>,
+}
+
+impl RefreshAfter {
+    /// The age at which a row of this stream is read again; none for streams that are read at
+    /// every fire.
+    pub fn of(&self, stream: &str) -> Option<Duration> {
+        self.by_stream.get(stream).map(|span| span.0)
+    }
+}
+
+/// How long things are kept; none: for ever.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Retention {
+    /// Rows nobody has asked for since, personal and catalog.
+    #[serde(default, deserialize_with = "optional_duration")]
+    pub rows: Option<Duration>,
+    /// Records of past runs.
+    #[serde(default, deserialize_with = "optional_duration")]
+    pub history: Option<Duration>,
+    /// CSVs with a date in their name.
+    #[serde(default, deserialize_with = "optional_duration")]
+    pub dated_csv: Option<Duration>,
+    /// Copies of the store made before a migration.
+    #[serde(default, deserialize_with = "optional_duration")]
+    pub backups: Option<Duration>,
+}
+
+/// Telling people.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Notify {
+    /// Base of a healthchecks.io-style ping.
+    #[serde(deserialize_with = "optional_url")]
+    pub ping_url: Option<Url>,
+    /// Gets a JSON message per event.
+    #[serde(deserialize_with = "optional_url")]
+    pub webhook_url: Option<Url>,
+    /// Is run per event, with the message on its stdin.
+    pub command: Option<Vec<String>>,
+    /// Which events are told of.
+    pub on: Vec<String>,
+    /// A ping, webhook or command may take so long.
+    #[serde(deserialize_with = "duration")]
+    pub timeout: Duration,
+    /// A Prometheus text file, written after each run.
+    pub prometheus_file: Option<PathBuf>,
+}
+
+/// What schedules do where a job doesn't say, and how `schedule` behaves.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Schedule {
+    /// After downtime.
+    pub missed: Missed,
+    /// Of a job never run.
+    pub first_run: FirstRun,
+    /// A fire older than this is missed for good.
+    #[serde(default, deserialize_with = "optional_duration")]
+    pub grace: Option<Duration>,
+    /// While the job is running already.
+    pub overlap: Overlap,
+    /// Spread of the starts.
+    #[serde(deserialize_with = "duration")]
+    pub jitter: Duration,
+    /// Lists are read whole at least so often.
+    #[serde(deserialize_with = "duration")]
+    pub full_every: Duration,
+    /// How often a failed run is tried again.
+    pub retries: u32,
+    /// Wait before the first retry; it doubles.
+    #[serde(deserialize_with = "duration")]
+    pub retry_after: Duration,
+    /// A run that takes longer is reported.
+    #[serde(deserialize_with = "duration")]
+    pub max_runtime: Duration,
+    /// How many jobs `schedule` runs side by side.
+    pub parallel_jobs: u32,
+}
+
+/// A length of time as settings write it.
+#[derive(Debug, Clone, Copy)]
+struct Span(Duration);
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        document::duration(&text)
+            .map(Span)
+            .ok_or_else(|| serde::de::Error::custom(format!("{text} is no length of time")))
+    }
+}
+
+fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    Span::deserialize(from).map(|span| span.0)
+}
+
+fn optional_duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    Ok(Option::<Span>::deserialize(from)?.map(|span| span.0))
+}
+
+fn url<'de, D: Deserializer<'de>>(from: D) -> Result<Url, D::Error> {
+    let text = String::deserialize(from)?;
+    Url::parse(text.trim_end_matches('/')).map_err(serde::de::Error::custom)
+}
+
+fn optional_url<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Url>, D::Error> {
+    match Option::<String>::deserialize(from)? {
+        Some(text) => Url::parse(&text).map(Some).map_err(serde::de::Error::custom),
+        None => Ok(None),
+    }
+}
+
+fn share<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    let text = String::deserialize(from)?;
+    let digits = text.strip_suffix('%').unwrap_or(&text);
+    digits.parse::<f64>().map(|n| n / 100.0).map_err(serde::de::Error::custom)
+}
+
+fn mode<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let text = String::deserialize(from)?;
+    u32::from_str_radix(&text, 8).map_err(serde::de::Error::custom)
+}
+
+fn zone<'de, D: Deserializer<'de>>(from: D) -> Result<Tz, D::Error> {
+    let text = String::deserialize(from)?;
+    text.parse().map_err(|_| serde::de::Error::custom(format!("{text} is no time zone")))
+}
+
+fn optional_calls<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Calls>, D::Error> {
+    let value = Option::<config::Value>::deserialize(from)?;
+    let Some(value) = value else { return Ok(None) };
+    match value.kind {
+        config::ValueKind::String(text) if text == "unlimited" => Ok(Some(Calls::Unlimited)),
+        _ => {
+            let number = value.into_uint().map_err(serde::de::Error::custom)?;
+            Ok(Some(Calls::AtMost(number)))
+        }
+    }
+}

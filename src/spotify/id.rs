@@ -1,0 +1,284 @@
+//! Ids in every form in which people paste them: bare, as `spotify:` URI, as link; and the two
+//! codes that stand for an id, ISRC and UPC.
+//!
+//! An id goes into the path of a request, so nothing but 22 base-62 characters is ever let through
+//! (an id with `../` in it once reached another endpoint: CVE-2023-23608). User ids are free text
+//! and are percent-encoded; `.` and `..` are refused, since URL parsers resolve them even encoded.
+
+use std::fmt;
+
+use url::Url;
+
+use super::Kind;
+
+/// Characters of an id: 128 bits in base 62.
+const LENGTH: usize = 22;
+/// User ids are free text, but not endless.
+const LONGEST_USER: usize = 128;
+
+/// An id that is fit to stand in the path of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Id {
+    kind: Kind,
+    text: String,
+}
+
+/// What a fetch of ids may be given: an id, or a code that a search turns into one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reference {
+    /// An id.
+    Id(Id),
+    /// A recording's code: 12 characters, upper case, no dashes.
+    Isrc(String),
+    /// A release's code: 8 to 14 digits.
+    Upc(String),
+}
+
+/// Why a text is no id of the kind wanted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct NotAnId {
+    /// What is wrong.
+    pub why: String,
+    /// What would have been right.
+    pub expected: String,
+}
+
+impl Id {
+    /// Reads an id of `kind` in any of its forms.
+    ///
+    /// # Errors
+    ///
+    /// If it is none, or one of another kind; the error says what was expected.
+    pub fn parse(text: &str, kind: Kind) -> Result<Id, NotAnId> {
+        let written = text.trim();
+        let refused = |why: String| NotAnId { why, expected: expected(kind) };
+        let id = if let Some(rest) = strip_prefix_ignoring_case(written, "spotify:") {
+            of_uri(rest, kind).map_err(refused)?
+        } else if looks_like_a_link(written) {
+            of_link(written, kind).map_err(refused)?
+        } else {
+            written.to_owned()
+        };
+        check(&id, kind).map_err(refused)?;
+        Ok(Id { kind, text: id })
+    }
+
+    /// The kind of thing it names.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The id itself.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The id as one segment of a path.
+    pub fn path_segment(&self) -> String {
+        super::path_segment(&self.text)
+    }
+
+    /// Its `spotify:` URI.
+    pub fn uri(&self) -> String {
+        format!("spotify:{}:{}", self.kind.word(), self.path_segment())
+    }
+
+    /// The link to it.
+    pub fn link(&self) -> String {
+        format!("https://open.spotify.com/{}/{}", self.kind.word(), self.path_segment())
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Reference {
+    /// Reads an id, or where the kind has one, a code: `isrc:` for tracks, `upc:` for albums.
+    ///
+    /// # Errors
+    ///
+    /// As [`Id::parse`], and for a code that cannot be one.
+    pub fn parse(text: &str, kind: Kind) -> Result<Reference, NotAnId> {
+        let refused = |why: String| NotAnId { why, expected: expected(kind) };
+        let written = text.trim();
+        if let Some(code) = strip_prefix_ignoring_case(written, "isrc:") {
+            if kind != Kind::Track {
+                return Err(refused(format!("an ISRC names a track, not {}", article(kind))));
+            }
+            return isrc(code).map(Reference::Isrc).map_err(refused);
+        }
+        if let Some(code) = strip_prefix_ignoring_case(written, "upc:") {
+            if kind != Kind::Album {
+                return Err(refused(format!("a UPC names an album, not {}", article(kind))));
+            }
+            return upc(code).map(Reference::Upc).map_err(refused);
+        }
+        Id::parse(written, kind).map(Reference::Id)
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reference::Id(id) => id.fmt(f),
+            Reference::Isrc(code) => write!(f, "isrc:{code}"),
+            Reference::Upc(code) => write!(f, "upc:{code}"),
+        }
+    }
+}
+
+fn isrc(code: &str) -> Result<String, String> {
+    let code: String = code.trim().chars().filter(|c| *c != '-').map(|c| c.to_ascii_uppercase()).collect();
+    let bytes = code.as_bytes();
+    let fits = bytes.len() == 12
+        && bytes[..2].iter().all(u8::is_ascii_uppercase)
+        && bytes[2..5].iter().all(u8::is_ascii_alphanumeric)
+        && bytes[5..].iter().all(u8::is_ascii_digit);
+    if fits { Ok(code) } else { Err("not an ISRC: two letters, three letters or digits, seven digits".to_owned()) }
+}
+
+fn upc(code: &str) -> Result<String, String> {
+    let code = code.trim();
+    if (8..=14).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_digit()) {
+        Ok(code.to_owned())
+    } else {
+        Err("not a UPC: 8 to 14 digits".to_owned())
+    }
+}
+
+fn check(id: &str, kind: Kind) -> Result<(), String> {
+    if kind == Kind::User {
+        return match id {
+            "" => Err("the user id is empty".to_owned()),
+            "." | ".." => Err(format!("`{id}` cannot be a user id")),
+            _ if id.len() > LONGEST_USER => Err(format!("a user id has at most {LONGEST_USER} bytes")),
+            _ if id.chars().any(char::is_control) => Err("a user id holds no control characters".to_owned()),
+            _ => Ok(()),
+        };
+    }
+    if let Some(odd) = id.chars().find(|c| !c.is_ascii_alphanumeric()) {
+        let odd = odd.escape_debug();
+        return Err(format!("not an id: `{odd}` is neither a letter from a to z nor a digit"));
+    }
+    match id.len() {
+        LENGTH => Ok(()),
+        0 => Err("the id is empty".to_owned()),
+        n => Err(format!("not an id: {n} characters, where an id has {LENGTH}")),
+    }
+}
+
+/// The id in what follows `spotify:`.
+fn of_uri(rest: &str, kind: Kind) -> Result<String, String> {
+    let parts: Vec<&str> = rest.split(':').collect();
+    match parts.as_slice() {
+        ["user", _, "playlist", id] => named("playlist", id, kind),
+        ["user", name] => named("user", &decoded(name)?, kind),
+        ["local", ..] => Err("a local file is known to its owner's computer only".to_owned()),
+        [word, id] => named(word, id, kind),
+        _ => Err("not a spotify: URI of the form spotify:KIND:ID".to_owned()),
+    }
+}
+
+fn looks_like_a_link(text: &str) -> bool {
+    text.contains("://")
+        || ["open.spotify.com/", "play.spotify.com/", "spotify.link/", "spoti.fi/", "www."]
+            .iter()
+            .any(|host| strip_prefix_ignoring_case(text, host).is_some())
+}
+
+fn of_link(text: &str, kind: Kind) -> Result<String, String> {
+    let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+    let url = Url::parse(&whole).map_err(|e| format!("not a link: {e}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("a link begins with https, not {}", url.scheme()));
+    }
+    match url.host_str() {
+        Some("open.spotify.com") => {}
+        Some("spotify.link" | "spoti.fi" | "link.tospotify.com") => {
+            return Err("a short link: open it in a browser and copy the address it leads to".to_owned());
+        }
+        host => {
+            let host = host.unwrap_or("no host");
+            return Err(format!("a link to {host}, not to open.spotify.com"));
+        }
+    }
+    let mut parts: Vec<&str> = url.path_segments().map(|s| s.filter(|p| !p.is_empty()).collect()).unwrap_or_default();
+    if parts.first().is_some_and(|p| p.starts_with("intl-")) {
+        parts.remove(0);
+    }
+    if parts.first().is_some_and(|p| *p == "embed") {
+        parts.remove(0);
+    }
+    match parts.as_slice() {
+        ["user", _, "playlist", id] => named("playlist", id, kind),
+        ["user", name] => named("user", &decoded(name)?, kind),
+        [word, id] => named(word, id, kind),
+        _ => Err("a link without a kind and an id".to_owned()),
+    }
+}
+
+/// The id, if the word before it says the kind that is wanted.
+fn named(word: &str, id: &str, kind: Kind) -> Result<String, String> {
+    if word == kind.word() {
+        return Ok(id.to_owned());
+    }
+    match Kind::ALL.into_iter().find(|k| k.word() == word) {
+        Some(other) => Err(format!("this is {}, not {}", article(other), article(kind))),
+        None => {
+            let word: String = word.chars().take(20).flat_map(char::escape_debug).collect();
+            Err(format!("`{word}` is no kind of thing that has an id here"))
+        }
+    }
+}
+
+/// A user's name in a URI or link is percent-encoded.
+fn decoded(name: &str) -> Result<String, String> {
+    let mut bytes = Vec::with_capacity(name.len());
+    let mut rest = name.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let digits = [rest.next(), rest.next()].map(|d| d.and_then(|d| char::from(d).to_digit(16)));
+        let [Some(high), Some(low)] = digits else {
+            return Err("a broken percent-encoding".to_owned());
+        };
+        bytes.push(u8::try_from(high * 16 + low).map_err(|e| e.to_string())?);
+    }
+    String::from_utf8(bytes).map_err(|_| "a percent-encoding that is not UTF-8".to_owned())
+}
+
+fn article(kind: Kind) -> String {
+    let an = matches!(kind, Kind::Album | Kind::Artist | Kind::Episode | Kind::Audiobook);
+    format!("{} {kind}", if an { "an" } else { "a" })
+}
+
+/// What would have been right for this kind.
+fn expected(kind: Kind) -> String {
+    let word = kind.word();
+    let code = match kind {
+        Kind::Track => ", or isrc:CODE",
+        Kind::Album => ", or upc:CODE",
+        _ => "",
+    };
+    match kind {
+        Kind::User => "a user's id, spotify:user:ID, or a link https://open.spotify.com/user/ID".to_owned(),
+        _ => format!(
+            "the 22 characters of {}'s id, spotify:{word}:ID, a link https://open.spotify.com/{word}/ID{code}",
+            article(kind)
+        ),
+    }
+}
+
+fn strip_prefix_ignoring_case<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
+    let head = text.get(..prefix.len())?;
+    head.eq_ignore_ascii_case(prefix).then(|| &text[prefix.len()..])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+use super::*;
+use proptest::prelude::*;
+
+const ID: &str = "4aawyAB9vmqN3uQ7FjRGTy";
+
+#[test]
+fn every_form_that_people_paste_is_the_same_id() {
+    for form in [
+        "4aawyAB9vmqN3uQ7FjRGTy",
+        "  4aawyAB9vmqN3uQ7FjRGTy\t",
+        "spotify:album:4aawyAB9vmqN3uQ7FjRGTy",
+        "Spotify:album:4aawyAB9vmqN3uQ7FjRGTy",
+        "https://open.spotify.com/album/4aawyAB9vmqN3uQ7FjRGTy",
+        "http://open.spotify.com/album/4aawyAB9vmqN3uQ7FjRGTy",
+        "open.spotify.com/album/4aawyAB9vmqN3uQ7FjRGTy",
+        "https://open.spotify.com/album/4aawyAB9vmqN3uQ7FjRGTy?si=abc&utm=1",
+        "https://open.spotify.com/album/4aawyAB9vmqN3uQ7FjRGTy#login",
+        "https://open.spotify.com/album/4aawyAB9vmqN3uQ7FjRGTy/",
+        "https://open.spotify.com/intl-de/album/4aawyAB9vmqN3uQ7FjRGTy?si=abc",
+        "https://open.spotify.com/intl-pt-BR/album/4aawyAB9vmqN3uQ7FjRGTy",
+        "https://open.spotify.com/embed/album/4aawyAB9vmqN3uQ7FjRGTy",
+        "https://open.spotify.com/intl-de/embed/album/4aawyAB9vmqN3uQ7FjRGTy",
+    ] {
+        assert_eq!(Id::parse(form, Kind::Album).map(|i| i.text), Ok(ID.to_owned()), "{form}");
+    }
+}
+
+#[test]
+fn legacy_playlist_forms_name_the_playlist() {
+    for form in [
+        "spotify:user:some.one:playlist:4aawyAB9vmqN3uQ7FjRGTy",
+        "https://open.spotify.com/user/some.one/playlist/4aawyAB9vmqN3uQ7FjRGTy?si=1",
+    ] {
+        assert_eq!(Id::parse(form, Kind::Playlist).map(|i| i.text), Ok(ID.to_owned()), "{form}");
+    }
+}
+
+#[test]
+fn what_is_no_id_is_refused_and_told_what_was_expected() {
+    for (form, why) in [
+        ("", "the id is empty"),
+        ("4aawyAB9vmqN3uQ7FjRGT", "21 characters"),
+        ("4aawyAB9vmqN3uQ7FjRGTyy", "23 characters"),
+        ("4aawyAB9vmqN3uQ7FjRG/y", "`/` is neither"),
+        ("../../me/playlists/aaa", "`.` is neither"),
+        ("4aawyAB9vmqN3uQ7FjRGTé", "`é` is neither"),
+        ("spotify:track:4aawyAB9vmqN3uQ7FjRGTy", "this is a track, not an album"),
+        ("spotify:user:x:playlist:4aawyAB9vmqN3uQ7FjRGTy", "this is a playlist, not an album"),
+        ("spotify:station:4aawyAB9vmqN3uQ7FjRGTy", "`station` is no kind"),
+        ("spotify:album", "of the form spotify:KIND:ID"),
+        ("spotify:local:a:b:c:3", "a local file"),
+        ("https://open.spotify.com/artist/4aawyAB9vmqN3uQ7FjRGTy", "this is an artist, not an album"),
+        ("https://open.spotify.com/", "without a kind and an id"),
+        ("https://open.spotify.com/album/4aawyAB9vmqN3uQ7FjRGTy/extra", "without a kind and an id"),
+        (
+            "https://open.spotify.com.evil.example/album/4aawyAB9vmqN3uQ7FjRGTy",
+            "a link to open.spotify.com.evil.example",
+        ),
+        ("https://evil.example/album/4aawyAB9vmqN3uQ7FjRGTy", "a link to evil.example"),
+        ("https://spotify.link/AbCdEf", "a short link"),
+        ("ftp://open.spotify.com/album/4aawyAB9vmqN3uQ7FjRGTy", "begins with https, not ftp"),
+        ("isrc:USRC17607839", "an ISRC names a track, not an album"),
+    ] {
+        let error = Reference::parse(form, Kind::Album).expect_err(form);
+        assert!(error.why.contains(why), "{form}: {error}");
+        assert!(error.expected.contains("spotify:album:ID"), "{form}: {}", error.expected);
+    }
+}
+
+#[test]
+fn codes_stand_for_tracks_and_albums() {
+    let isrc = |t| Reference::parse(t, Kind::Track).map(|r| r.to_string()).ok();
+    assert_eq!(isrc("isrc:us-rc1-76-07839").as_deref(), Some("isrc:USRC17607839"));
+    assert_eq!(isrc("isrc:USRC1760783"), None);
+    assert_eq!(isrc("upc:00602517737280"), None);
+    let upc = |t| Reference::parse(t, Kind::Album).map(|r| r.to_string()).ok();
+    assert_eq!(upc("upc:00602517737280").as_deref(), Some("upc:00602517737280"));
+    assert_eq!(upc("UPC:12"), None);
+}
+
+#[test]
+fn user_ids_are_free_text_and_leave_as_one_path_segment() {
+    let segment = |t| Id::parse(t, Kind::User).map(|i| i.path_segment()).ok();
+    assert_eq!(segment("wizzler").as_deref(), Some("wizzler"));
+    assert_eq!(segment("a/../b c").as_deref(), Some("a%2F..%2Fb%20c"));
+    assert_eq!(segment("spotify:user:caf%C3%A9").as_deref(), Some("caf%C3%A9"));
+    assert_eq!(segment("https://open.spotify.com/user/1%2B1?si=3").as_deref(), Some("1%2B1"));
+    for bad in ["", " ", ".", "..", "a\u{7}b", "spotify:user:%zz", "spotify:user:%2E%2E"] {
+        assert_eq!(segment(bad), None, "{bad}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_let_through_cannot_leave_its_place_in_a_path(text in "\\PC{0,40}") {
+        for kind in Kind::ALL {
+            if let Ok(id) = Id::parse(&text, kind) {
+                let url = url::Url::parse("https://api.example/v1/").expect("a base");
+                let joined = url.join(&format!("x/{}/items", id.path_segment())).expect("a path");
+                prop_assert_eq!(joined.path_segments().map(Iterator::count), Some(4));
+                prop_assert!(joined.query().is_none() && joined.fragment().is_none());
+            }
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Analysts' own SQL: `[[query]]` and `where`, read-only and within bounds.
+//!
+//! A query sees the store and, as a view of its name, each fetch of its job. It runs on a connection
+//! of its own that cannot write (opened read-only, and an authorizer refuses all but reading), cannot
+//! reach another file, and is interrupted when its time is over. `check` prepares the same SQL against
+//! an empty store of the same schema, so what it accepts runs.
+
+mod error;
+mod text;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::limits::Limit;
+use rusqlite::{Batch, Connection, OpenFlags, Row, Statement};
+use rustc_hash::FxHashSet;
+
+pub use error::{Position, QueryError};
+pub use text::{is_ordered, is_volatile};
+
+use super::views::{Scope, Select, identifier};
+use crate::stream::Stream;
+
+/// No value of a query may be longer: `printf('%.1000000000c')` is one call away.
+const LONGEST_VALUE: i32 = 64 << 20;
+/// Instructions of SQLite's between two looks at the clock: a fraction of a millisecond.
+const TICK: i32 = 10_000;
+
+/// A fetch of the job whose queries are run; it becomes a view of its name.
+#[derive(Debug, Clone)]
+pub struct Fetched {
+    /// Its name.
+    pub name: String,
+    /// Its stream.
+    pub stream: &'static Stream,
+    /// The market it asks for; empty: none.
+    pub market: String,
+    /// For logs: where its window begins, ISO 8601 in UTC.
+    pub since: Option<String>,
+}
+
+/// The values of the names that a query may use; a name that has none is bound to null.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bound {
+    /// `:since`
+    pub since: Option<String>,
+    /// `:last_run_at`
+    pub last_run_at: Option<String>,
+    /// `:fire_at`
+    pub fire_at: Option<String>,
+    /// `:job`
+    pub job: Option<String>,
+    /// `:user_id`
+    pub user_id: Option<String>,
+}
+
+impl Bound {
+    /// Every name, as one writes it.
+    pub const NAMES: [&'static str; 5] = [":since", ":last_run_at", ":fire_at", ":job", ":user_id"];
+
+    /// The names that stand in a query, and their values: what its rows depend on besides the store.
+    pub fn used_in(&self, sql: &str) -> Vec<(&'static str, Option<&str>)> {
+        let names = Self::NAMES.into_iter().filter(|name| sql.contains(name));
+        names.map(|name| (name, self.value(name).and_then(Option::as_deref))).collect()
+    }
+
+    fn value(&self, name: &str) -> Option<&Option<String>> {
+        match name {
+            ":since" => Some(&self.since),
+            ":last_run_at" => Some(&self.last_run_at),
+            ":fire_at" => Some(&self.fire_at),
+            ":job" => Some(&self.job),
+            ":user_id" => Some(&self.user_id),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Watch {
+    deadline: Option<Instant>,
+    /// What the authorizer refused last.
+    denied: Option<String>,
+}
+
+/// A connection that can only read.
+pub struct Reader {
+    store: Connection,
+    job: String,
+    fetches: Vec<Fetched>,
+    limit: Duration,
+    watch: Arc<Mutex<Watch>>,
+}
+
+impl Reader {
+    /// Opens the store for the queries of a job; each may take as long as `limit`.
+    ///
+    /// # Errors
+    /// [`QueryError::Store`] if the store cannot be read.
+    pub fn open(path: &Path, job: &str, fetches: Vec<Fetched>, limit: Duration) -> Result<Self, QueryError> {
+        // The bundled SQLite takes a path that begins with `file:` for a URI, whatever the flags.
+        let path = Path::new(".").join(path);
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let store = Connection::open_with_flags(path, flags)?;
+        store.busy_timeout(Duration::from_secs(10))?;
+        Self::over(store, job, fetches, limit)
+    }
+
+    /// An empty store in memory, for checking SQL; `create` makes its tables and views.
+    ///
+    /// # Errors
+    /// Whatever `create` reports.
+    pub fn for_checking(
+        job: &str,
+        fetches: Vec<Fetched>,
+        create: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+    ) -> Result<Self, QueryError> {
+        let store = Connection::open_in_memory()?;
+        create(&store)?;
+        Self::over(store, job, fetches, Duration::from_secs(10))
+    }
+
+    fn over(mut store: Connection, job: &str, fetches: Vec<Fetched>, limit: Duration) -> Result<Self, QueryError> {
+        for fetch in &fetches {
+            let scope = Scope::Fetched { job, fetch: &fetch.name };
+            let select = Select::new(fetch.stream, fetch.stream.columns().map(|c| c.name))
+                .scope(scope)
+                .since(fetch.since.as_deref())
+                .market(Some(&fetch.market));
+            store.execute_batch(&format!("CREATE TEMP VIEW {} AS {}", identifier(&fetch.name), select.sql()))?;
+        }
+        store.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")?;
+        store.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE)?;
+        store.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+        let watch = Arc::new(Mutex::new(Watch::default()));
+        let seen = Arc::clone(&watch);
+        store.authorizer(Some(move |context: AuthContext<'_>| {
+            let refused = refusal(context.action);
+            let verdict = if refused.is_some() { Authorization::Deny } else { Authorization::Allow };
+            if refused.is_some() {
+                lock(&seen).denied = refused;
+            }
+            verdict
+        }))?;
+        let clock = Arc::clone(&watch);
+        let late = move || lock(&clock).deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        store.progress_handler(TICK, Some(late))?;
+        Ok(Reader { store, job: job.to_owned(), fetches, limit, watch })
+    }
+
+    /// Runs a query: `begin` gets the names of its columns, then `each` gets every row.
+    ///
+    /// # Errors
+    /// What is wrong with the SQL, and where; or what `begin` or `each` report.
+    pub fn run<E: From<QueryError>>(
+        &self,
+        sql: &str,
+        bound: &Bound,
+        begin: impl FnOnce(Vec<String>) -> Result<(), E>,
+        mut each: impl FnMut(&Row<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let _running = self.start();
+        let mut statement = self.prepare(sql)?;
+        begin(columns(&statement)?)?;
+        self.bind(&mut statement, bound)?;
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().map_err(|e| self.explain(e))? {
+            each(row)?;
+        }
+        Ok(())
+    }
+
+    /// Whether this SQL would run, without running it; gives the names of its columns.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn check(&self, sql: &str) -> Result<Vec<String>, QueryError> {
+        let _running = self.start();
+        let mut statement = self.prepare(sql)?;
+        self.bind(&mut statement, &Bound::default())?;
+        columns(&statement)
+    }
+
+    /// Whether this `where` would run over the rows of a fetch.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn check_filter(&self, fetch: &str, column: &str, filter: &str) -> Result<(), QueryError> {
+        let _running = self.start();
+        self.prepare_ids(fetch, column, Some(filter), &Bound::default()).map(drop)
+    }
+
+    /// The ids in `column` of a fetch's rows that `filter` holds for: each once, in the order of the
+    /// rows. A list column gives all ids of its lists.
+    ///
+    /// # Errors
+    /// What is wrong with the filter, and where.
+    pub fn ids(
+        &self,
+        fetch: &str,
+        column: &str,
+        filter: Option<&str>,
+        bound: &Bound,
+    ) -> Result<Vec<String>, QueryError> {
+        let _running = self.start();
+        let (mut statement, ahead) = self.prepare_ids(fetch, column, filter, bound)?;
+        let explain = |error| self.explain(error).minus(ahead);
+        let mut rows = statement.raw_query();
+        let mut seen = FxHashSet::default();
+        let mut ids = Vec::new();
+        while let Some(row) = rows.next().map_err(explain)? {
+            let values: Option<String> = row.get(0).map_err(explain)?;
+            for id in values.iter().flat_map(|v| v.split('\u{1f}')).filter(|id| !id.is_empty()) {
+                if seen.insert(id.to_owned()) {
+                    ids.push(id.to_owned());
+                }
+            }
+        }
+        Ok(ids)
+    }
+
+    /// The bound statement, and how many bytes stand ahead of the filter in it.
+    fn prepare_ids(
+        &self,
+        fetch: &str,
+        column: &str,
+        filter: Option<&str>,
+        bound: &Bound,
+    ) -> Result<(Statement<'_>, usize), QueryError> {
+        let known = self.fetches.iter().find(|f| f.name == fetch);
+        let fetch = known.ok_or_else(|| QueryError::NoFetch(fetch.to_owned()))?;
+        let select = Select::new(fetch.stream, fetch.stream.columns().map(|c| c.name))
+            .scope(Scope::Fetch { job: &self.job, fetch: &fetch.name })
+            .since(fetch.since.as_deref())
+            .market(Some(&fetch.market));
+        let (sql, ahead) = select.ids_where(column, filter);
+        let mut statement = self.prepare(&sql).map_err(|e| e.minus(ahead))?;
+        self.bind(&mut statement, bound)?;
+        Ok((statement, ahead))
+    }
+
+    fn prepare(&self, sql: &str) -> Result<Statement<'_>, QueryError> {
+        let mut batch = Batch::new(&self.store, sql);
+        let statement = batch.next().map_err(|e| self.explain(e))?.ok_or(QueryError::Empty)?;
+        match batch.next() {
+            Ok(None) => {}
+            _ => return Err(QueryError::SeveralStatements),
+        }
+        if !statement.readonly() || statement.column_count() == 0 {
+            return Err(QueryError::NotASelect);
+        }
+        Ok(statement)
+    }
+
+    fn bind(&self, statement: &mut Statement<'_>, bound: &Bound) -> Result<(), QueryError> {
+        for n in 1..=statement.parameter_count() {
+            let name = statement.parameter_name(n).unwrap_or("?").to_owned();
+            let value = bound.value(&name).ok_or(QueryError::UnknownName(name))?;
+            statement.raw_bind_parameter(n, value).map_err(|e| self.explain(e))?;
+        }
+        Ok(())
+    }
+
+    fn start(&self) -> Running<'_> {
+        *lock(&self.watch) = Watch { deadline: Instant::now().checked_add(self.limit), denied: None };
+        Running(&self.watch)
+    }
+
+    fn explain(&self, error: rusqlite::Error) -> QueryError {
+        QueryError::of(error, self.limit, lock(&self.watch).denied.take())
+    }
+}
+
+/// Stops the clock when a query is over, so that what follows is not interrupted.
+struct Running<'a>(&'a Mutex<Watch>);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        lock(self.0).deadline = None;
+    }
+}
+
+fn lock(watch: &Mutex<Watch>) -> std::sync::MutexGuard<'_, Watch> {
+    watch.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn columns(statement: &Statement<'_>) -> Result<Vec<String>, QueryError> {
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
+    let mut seen = FxHashSet::default();
+    match names.iter().find(|name| !seen.insert(name.as_str())) {
+        Some(twice) => Err(QueryError::SameName(twice.clone())),
+        None => Ok(names),
+    }
+}
+
+/// Why an action is refused; none if it only reads.
+fn refusal(action: AuthAction<'_>) -> Option<String> {
+    match action {
+        AuthAction::Select | AuthAction::Read { .. } | AuthAction::Recursive => None,
+        AuthAction::Function { function_name } if !function_name.eq_ignore_ascii_case("load_extension") => None,
+        AuthAction::Function { function_name } => Some(format!("{function_name}()")),
+        AuthAction::Attach { .. } | AuthAction::Detach { .. } => Some("ATTACH".into()),
+        AuthAction::Pragma { pragma_name, .. } => Some(format!("PRAGMA {pragma_name}")),
+        AuthAction::Insert { table_name } | AuthAction::Delete { table_name } => Some(format!("changing {table_name}")),
+        AuthAction::Update { table_name, .. } => Some(format!("changing {table_name}")),
+        _ => Some("anything but a SELECT".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! What can be wrong with an analyst's SQL, with the place where.
+
+use std::fmt;
+use std::time::Duration;
+
+use rusqlite::ErrorCode;
+
+/// A place in SQL, both from 1; columns count characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// Line.
+    pub line: usize,
+    /// Column.
+    pub column: usize,
+    /// The same place in bytes, from 0.
+    pub offset: usize,
+}
+
+impl Position {
+    fn at(sql: &str, offset: usize) -> Position {
+        let before = sql.get(..offset).unwrap_or(sql);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+        Position { line, column, offset }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}", self.line, self.column)
+    }
+}
+
+/// Why a query or a `where` does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The store cannot be read: not the query's fault.
+    #[error("cannot read the store")]
+    Store(#[from] rusqlite::Error),
+    /// SQLite refuses it, in its words.
+    #[error("{message}{}", at.map(|at| format!(" (at {at})")).unwrap_or_default())]
+    Sql {
+        /// SQLite's message.
+        message: String,
+        /// Where, if SQLite says.
+        at: Option<Position>,
+        /// The SQL that `at` counts in.
+        sql: String,
+    },
+    /// It would do more than read.
+    #[error("a query may only read: {0} is not allowed")]
+    Denied(String),
+    /// It is no statement that gives rows.
+    #[error("a query must be a SELECT")]
+    NotASelect,
+    /// There is nothing in it.
+    #[error("there is no SQL in it")]
+    Empty,
+    /// There is more than one statement in it.
+    #[error("a query is one statement; there is another after the first ;")]
+    SeveralStatements,
+    /// It uses a name that has no value.
+    #[error("{0} is not bound; a query may use {names}", names = super::Bound::NAMES.join(", "))]
+    UnknownName(String),
+    /// Two result columns have one name.
+    #[error("two columns are named {0}; name one of them with AS")]
+    SameName(String),
+    /// A `from` of a fetch that this job does not have.
+    #[error("there is no fetch named {0}")]
+    NoFetch(String),
+    /// It took too long.
+    #[error("it was stopped after {} s", .0.as_secs_f32())]
+    TooSlow(Duration),
+}
+
+impl QueryError {
+    /// Whether the store is to blame, and not the SQL.
+    pub fn is_storage(&self) -> bool {
+        matches!(self, QueryError::Store(_))
+    }
+
+    pub(super) fn of(error: rusqlite::Error, limit: Duration, denied: Option<String>) -> QueryError {
+        let code = match &error {
+            rusqlite::Error::SqlInputError { error, .. } => Some(error.code),
+            other => other.sqlite_error_code(),
+        };
+        match (code, denied) {
+            (_, Some(what)) => QueryError::Denied(what),
+            (Some(ErrorCode::OperationInterrupted), _) => QueryError::TooSlow(limit),
+            (Some(ErrorCode::ReadOnly), _) => QueryError::Denied("writing".into()),
+            (Some(ErrorCode::Unknown | ErrorCode::TooBig | ErrorCode::TypeMismatch), _) => Self::of_sql(error),
+            (Some(ErrorCode::AuthorizationForStatementDenied), _) => Self::of_sql(error),
+            _ => QueryError::Store(error),
+        }
+    }
+
+    fn of_sql(error: rusqlite::Error) -> QueryError {
+        match error {
+            rusqlite::Error::SqlInputError { msg, sql, offset, .. } => {
+                let at = usize::try_from(offset).ok().map(|offset| Position::at(&sql, offset));
+                QueryError::Sql { message: msg, at, sql }
+            }
+            rusqlite::Error::SqliteFailure(_, Some(message)) => {
+                QueryError::Sql { message, at: None, sql: String::new() }
+            }
+            other => QueryError::Sql { message: other.to_string(), at: None, sql: String::new() },
+        }
+    }
+
+    /// The same error, its place counted from `ahead` bytes later: the analyst wrote only what follows.
+    pub(super) fn minus(self, ahead: usize) -> QueryError {
+        match self {
+            QueryError::Sql { message, at: Some(at), sql } if at.offset >= ahead && sql.is_char_boundary(ahead) => {
+                let own = sql[ahead..].to_owned();
+                QueryError::Sql { message, at: Some(Position::at(&own, at.offset - ahead)), sql: own }
+            }
+            QueryError::Sql { message, sql, .. } => QueryError::Sql { message, at: None, sql },
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,138 @@
+use super::*;
+use crate::store::views::tests::{fill, fill_schema};
+use crate::stream;
+
+fn reader() -> Reader {
+    let fetch = |name: &str, stream| Fetched {
+        name: name.into(),
+        stream: stream::find(stream).unwrap(),
+        market: String::new(),
+        since: None,
+    };
+    let mut fetches: Vec<_> = stream::all().map(|s| fetch(s.name, s.name)).collect();
+    fetches.push(fetch("items", "playlist_items"));
+    Reader::for_checking("j", fetches, |store| {
+        fill_schema(store);
+        fill(store);
+        Ok(())
+    })
+    .unwrap()
+}
+
+fn first_column(reader: &Reader, sql: &str) -> Result<Vec<String>, QueryError> {
+    let mut found = Vec::new();
+    let bound = Bound { since: Some("2026-01-01T00:00:00Z".into()), ..Bound::default() };
+    reader.run(
+        sql,
+        &bound,
+        |_| Ok(()),
+        |row| {
+            found.push(format!("{:?}", row.get::<_, rusqlite::types::Value>(0)?));
+            Ok::<_, QueryError>(())
+        },
+    )?;
+    Ok(found)
+}
+
+#[test]
+fn a_query_sees_the_fetches_of_its_job_and_the_store() {
+    let reader = reader();
+    assert_eq!(first_column(&reader, "SELECT count(*) FROM items;").unwrap(), ["Integer(6)"]);
+    assert_eq!(first_column(&reader, "SELECT count(*) FROM main.playlist_items -- all").unwrap(), ["Integer(6)"]);
+    assert_eq!(first_column(&reader, "SELECT date(:since)").unwrap().len(), 1);
+    assert_eq!(first_column(&reader, "SELECT :fire_at").unwrap(), ["Null"]);
+    assert_eq!(reader.check("SELECT 1 AS a, 2 AS b").unwrap(), ["a", "b"]);
+}
+
+#[test]
+fn a_fetch_may_be_named_as_a_table_is_and_hides_it() {
+    let reader = reader();
+    for stream in stream::all() {
+        first_column(&reader, &format!("SELECT count(*) FROM {}", stream.name)).unwrap();
+    }
+    assert_eq!(first_column(&reader, "SELECT track_name FROM saved_tracks").unwrap(), [r#"Text("One")"#]);
+    assert_eq!(first_column(&reader, "SELECT count(*) FROM csv_saved_tracks").unwrap(), ["Integer(1)"]);
+    assert_eq!(reader.ids("saved_tracks", "artist_ids", None, &Bound::default()).unwrap(), ["A1", "A2"]);
+}
+
+#[test]
+fn a_query_can_only_read() {
+    let reader = reader();
+    for sql in [
+        "DELETE FROM main.tracks",
+        "DELETE FROM tracks",
+        "INSERT INTO main.tracks (id) VALUES (1)",
+        "UPDATE main.tracks SET name = 1",
+        "DROP TABLE main.tracks",
+        "DROP VIEW items",
+        "CREATE TABLE x (y)",
+        "CREATE TEMP TABLE x (y)",
+        "ATTACH '/tmp/x' AS x",
+        "PRAGMA query_only = OFF",
+        "PRAGMA user_version",
+        "SELECT * FROM pragma_table_info('tracks')",
+        "SELECT load_extension('x')",
+        "VACUUM INTO '/tmp/x'",
+        "BEGIN",
+        "WITH x AS (SELECT 1) DELETE FROM tracks",
+        "SELECT 1; SELECT 2",
+        "SELECT 1; DROP TABLE tracks",
+        "",
+        "-- nothing",
+    ] {
+        let error = first_column(&reader, sql).expect_err(sql);
+        assert!(!error.is_storage(), "{sql}: {error:?}");
+    }
+    assert!(first_column(&reader, "DELETE FROM main.tracks").unwrap_err().to_string().contains("may only read"));
+    assert_eq!(first_column(&reader, "SELECT count(*) FROM main.tracks").unwrap(), ["Integer(3)"]);
+}
+
+#[test]
+fn an_error_says_where_in_the_sql_it_is() {
+    let reader = reader();
+    let error = reader.check("SELECT track_name\nFROM tracks WHERE é = 1").unwrap_err();
+    assert_eq!(error.to_string(), "no such column: é (at line 2, column 19)");
+    let error = reader.check_filter("items", "track_id", "position > 1 AND\n wrong = 2").unwrap_err();
+    assert_eq!(error.to_string(), "no such column: wrong (at line 2, column 2)");
+    let error = reader.check("SELECT :nope").unwrap_err();
+    assert!(error.to_string().starts_with(":nope is not bound; a query may use :since,"), "{error}");
+    assert!(matches!(reader.check("SELECT ?"), Err(QueryError::UnknownName(_))));
+    assert!(matches!(reader.check("SELECT 1 AS a, 2 AS a"), Err(QueryError::SameName(_))));
+}
+
+#[test]
+fn a_query_that_takes_too_long_is_stopped() {
+    let mut reader = reader();
+    reader.limit = Duration::from_millis(20);
+    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+    assert!(matches!(first_column(&reader, endless), Err(QueryError::TooSlow(_))));
+    assert_eq!(first_column(&reader, "SELECT 1").unwrap(), ["Integer(1)"]);
+    let huge = first_column(&reader, "SELECT length(printf('%.200000000c', 'x'))");
+    assert!(huge.is_err_and(|e| !e.is_storage()));
+}
+
+#[test]
+fn ids_come_once_each_in_the_order_of_the_rows() {
+    let reader = reader();
+    let ids = |column, filter| reader.ids("items", column, filter, &Bound::default()).unwrap();
+    assert_eq!(ids("track_id", None), ["T2", "T1"]);
+    assert_eq!(ids("artist_ids", None), ["A3", "A1", "A2"]);
+    assert_eq!(ids("artist_ids", Some("artist_names LIKE '%; C' -- lists as the view has them")), ["A1", "A2"]);
+    assert_eq!(ids("track_id", Some("position = 4")), ["T1"]);
+    assert_eq!(ids("episode_id", Some("release_date >= date(:since)")), Vec::<String>::new());
+    assert_eq!(ids("playlist_id", None), ["P2", "P1"]);
+    assert!(matches!(reader.ids("other", "track_id", None, &Bound::default()), Err(QueryError::NoFetch(_))));
+}
+
+#[test]
+fn a_store_on_disk_is_opened_so_that_it_cannot_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let store = Connection::open(&path).unwrap();
+    store.pragma_update(None, "journal_mode", "wal").unwrap();
+    fill_schema(&store);
+    let reader = Reader::open(&path, "j", Vec::new(), Duration::from_secs(1)).unwrap();
+    assert_eq!(first_column(&reader, "SELECT count(*) FROM tracks").unwrap(), ["Integer(0)"]);
+    assert!(reader.store.is_readonly("main").unwrap());
+    assert!(Reader::open(&folder.path().join("none.db"), "j", Vec::new(), Duration::from_secs(1)).is_err());
+}

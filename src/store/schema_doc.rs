@@ -1,0 +1,172 @@
+//! `docs/schema.md`: every table, view and column of the store, from the database itself.
+//!
+//! Columns, types and keys come from SQLite's own tables, and what they mean from the `--` comments
+//! that SQLite keeps in the text of a table; the comment above a table, which it does not keep, from
+//! the migrations. Views are described by the table of streams. A test holds the committed file to it.
+
+use std::fmt::Write;
+
+use rusqlite::Connection;
+
+use crate::stream::{self, Column, Keeps, Type};
+
+/// The migrations, for the comments above their tables.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_start.sql")];
+
+const INTRODUCTION: &str = "\
+<!-- Generated from the database. To write it anew: CRATEDIGGER_WRITE_DOCS=1 cargo test docs_schema -->
+
+# The store
+
+One SQLite file, `output/cratedigger.db`. Times are ISO 8601 text in UTC, booleans 0 or 1. Every row says
+when it was first seen and last fetched. The views `csv_NAME` hold what the CSV of stream NAME holds,
+everything that stands in the store: start there. The tables below them hold one row for one thing.
+";
+
+/// The whole document.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub fn markdown(store: &Connection) -> rusqlite::Result<String> {
+    let mut out = String::from(INTRODUCTION);
+    out.push_str("\n## Views\n");
+    for stream in stream::all() {
+        let log = if stream.keeps == Keeps::Log { "; every row ever kept" } else { "" };
+        let keys = code(stream.keys.iter().copied());
+        put(&mut out, format_args!("\n### {}\n\nOne row: {}{log}. Key: {keys}.\n\n", stream.view(), stream.about));
+        out.push_str("| column | type | meaning |\n| --- | --- | --- |\n");
+        for column in stream.columns() {
+            let about = cell(column.about);
+            put(&mut out, format_args!("| `{}` | {} | {about}{} |\n", column.name, word(column.kind), notes(column)));
+        }
+    }
+    out.push_str("\n## Tables\n");
+    let mut tables = store.prepare(
+        "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY rowid",
+    )?;
+    let mut rows = tables.query([])?;
+    while let Some(row) = rows.next()? {
+        table(store, &row.get::<_, String>(0)?, &row.get::<_, String>(1)?, &mut out)?;
+    }
+    Ok(out)
+}
+
+fn table(store: &Connection, name: &str, sql: &str, out: &mut String) -> rusqlite::Result<()> {
+    put(out, format_args!("\n### {name}\n\n{}\n\n", sentence(&comment_above(name))));
+    out.push_str("| column | type | meaning |\n| --- | --- | --- |\n");
+    let mut references = store.prepare("SELECT \"from\", \"table\", \"to\" FROM pragma_foreign_key_list(?1)")?;
+    let references: Vec<(String, String, Option<String>)> =
+        references.query_map([name], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?.collect::<Result<_, _>>()?;
+    let mut columns = store.prepare("SELECT name, type, \"notnull\", pk FROM pragma_table_info(?1) ORDER BY cid")?;
+    let mut rows = columns.query([name])?;
+    let mut keys: Vec<(i64, String)> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (column, kind): (String, String) = (row.get(0)?, row.get(1)?);
+        let (required, key): (bool, i64) = (row.get(2)?, row.get(3)?);
+        let reference = references.iter().find(|(from, ..)| *from == column);
+        let reference = reference.map(|(_, table, to)| format!(" → `{table}.{}`", to.as_deref().unwrap_or("id")));
+        let null = if required || key > 0 { "" } else { ", null" };
+        let meaning = cell(comment_of(sql, &column).unwrap_or_default());
+        let kind = kind.to_lowercase();
+        put(out, format_args!("| `{column}` | {kind}{null} | {meaning}{} |\n", reference.unwrap_or_default()));
+        if key > 0 {
+            keys.push((key, column));
+        }
+    }
+    keys.sort();
+    if !keys.is_empty() {
+        put(out, format_args!("\nKey: {}.\n", code(keys.iter().map(|(_, name)| name.as_str()))));
+    }
+    Ok(())
+}
+
+/// The comment behind a column in the text of its table.
+fn comment_of<'a>(sql: &'a str, column: &str) -> Option<&'a str> {
+    let line = sql.lines().find(|line| line.split_whitespace().next() == Some(column))?;
+    line.split_once("--").map(|(_, comment)| comment.trim())
+}
+
+/// The comment lines above a table in the migrations.
+fn comment_above(table: &str) -> String {
+    let head = format!("CREATE TABLE {table} (");
+    let Some(before) = MIGRATIONS.iter().find_map(|sql| sql.split_once(head.as_str())).map(|(before, _)| before) else {
+        return String::new();
+    };
+    let mut lines: Vec<&str> = before.lines().rev().map_while(|line| line.strip_prefix("-- ")).collect();
+    lines.reverse();
+    lines.join(" ")
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    let end = if text.ends_with([')', '.']) || text.is_empty() { "" } else { "." };
+    format!("{first}{}{end}", letters.as_str())
+}
+
+fn notes(column: &Column) -> &'static str {
+    match (column.extended_only, column.default) {
+        (true, _) => "; Extended Quota apps only",
+        (false, false) => "; in a CSV on request",
+        (false, true) => "",
+    }
+}
+
+fn word(kind: Type) -> &'static str {
+    match kind {
+        Type::Text => "text",
+        Type::Integer => "integer",
+        Type::Boolean => "boolean",
+        Type::Time => "time",
+        Type::List => "list",
+    }
+}
+
+fn code<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("writing to a String cannot fail");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::views::tests::empty_store;
+
+    #[test]
+    fn docs_schema_is_what_the_database_says() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schema.md");
+        let now = markdown(&empty_store()).unwrap();
+        if std::env::var_os("CRATEDIGGER_WRITE_DOCS").is_some() {
+            std::fs::write(path, &now).unwrap();
+        }
+        let kept = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(kept == now, "docs/schema.md differs; CRATEDIGGER_WRITE_DOCS=1 cargo test docs_schema writes it");
+    }
+
+    #[test]
+    fn every_table_and_column_is_described() {
+        let store = empty_store();
+        let undescribed: Vec<String> = markdown(&store)
+            .unwrap()
+            .lines()
+            .filter(|line| line.starts_with("| `") && (line.ends_with("|  |") || line.contains("|  →")))
+            .map(str::to_owned)
+            .collect();
+        assert!(undescribed.is_empty(), "{undescribed:#?}");
+        let tables = store
+            .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
+            .unwrap()
+            .query_map([], |row| row.get::<_, String>(0))
+            .unwrap()
+            .filter(|name| comment_above(name.as_ref().unwrap()).is_empty())
+            .count();
+        assert_eq!(tables, 0, "a table without a comment above it");
+    }
+}

@@ -1,0 +1,326 @@
+//! SELECT statements over a [`View`]: chosen columns, a list separator, and whose rows.
+
+use super::{Asked, Field, List, Sql, Thing, View};
+use crate::stream::Stream;
+
+/// What every expression over a `*_markets` table `m` contains.
+const OF_ANY_MARKET: &str = "m.is_playable IS NOT NULL";
+
+/// How the values of a list are joined into one cell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListStyle {
+    /// What stands between two values.
+    pub separator: String,
+    /// Commas inside a value become `\,`, as Exportify writes them.
+    pub escape_commas: bool,
+}
+
+impl Default for ListStyle {
+    fn default() -> Self {
+        ListStyle { separator: "; ".into(), escape_commas: false }
+    }
+}
+
+/// Whose rows a SELECT shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope<'a> {
+    /// All that stands in the store; in no order.
+    All,
+    /// What a fetch asked for, in the order in which its job names it.
+    Fetch {
+        /// Name of the job.
+        job: &'a str,
+        /// Name of the fetch.
+        fetch: &'a str,
+    },
+    /// The same rows, each once and in no order: a temporary view that queries join and filter.
+    Fetched {
+        /// Name of the job.
+        job: &'a str,
+        /// Name of the fetch.
+        fetch: &'a str,
+    },
+}
+
+/// A SELECT over a stream's view in the making.
+#[derive(Debug, Clone)]
+pub struct Select<'a> {
+    view: &'static View,
+    columns: Vec<&'a str>,
+    lists: ListStyle,
+    scope: Scope<'a>,
+    since: Option<&'a str>,
+    only: Option<&'static str>,
+    market: Option<&'a str>,
+}
+
+/// A SELECT in two halves: the rows, and what each row's thing adds to it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Halves {
+    /// One row per row: the row's own columns, then the keys of its thing.
+    pub rows: String,
+    /// How many keys there are, at the end of each row and as `?1`, `?2`, … of `thing`.
+    pub keys: usize,
+    /// The thing's columns, given its keys; always one row.
+    pub thing: String,
+    /// For each chosen column, in order: whether `thing` has it. Both halves keep that order.
+    pub of_thing: Vec<bool>,
+}
+
+impl<'a> Select<'a> {
+    /// These columns of a stream's view, everything in the store, lists joined with `"; "`.
+    pub fn new(stream: &Stream, columns: impl IntoIterator<Item = &'a str>) -> Self {
+        Select {
+            view: View::of(stream),
+            columns: columns.into_iter().collect(),
+            lists: ListStyle::default(),
+            scope: Scope::All,
+            since: None,
+            only: None,
+            market: None,
+        }
+    }
+
+    /// Joins lists in another way.
+    pub fn lists(mut self, lists: &ListStyle) -> Self {
+        self.lists = lists.clone();
+        self
+    }
+
+    /// Shows only these rows.
+    pub fn scope(mut self, scope: Scope<'a>) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// What depends on the market is shown for this one (empty: none was asked for); else the
+    /// newest that is known of any.
+    pub fn market(mut self, market: Option<&'a str>) -> Self {
+        self.market = market;
+        self
+    }
+
+    /// Of a log, shows only rows of this instant (ISO 8601, UTC) and later. Lists ignore it.
+    pub fn since(mut self, since: Option<&'a str>) -> Self {
+        self.since = since;
+        self
+    }
+
+    /// Shows only rows for which this holds, in terms of the view's own tables.
+    pub(crate) fn only(mut self, condition: Option<&'static str>) -> Self {
+        self.only = condition;
+        self
+    }
+
+    /// The statement; its columns carry their names.
+    ///
+    /// Tables are named with their schema for [`Scope::Fetched`], whose statement becomes a temporary
+    /// view: a fetch may be named as a table is, and would show itself.
+    pub fn sql(&self) -> String {
+        let columns = self.columns.iter().map(|name| {
+            let (sql, _) = self.field(name);
+            format!("{} AS {}", self.expression(sql), identifier(name))
+        });
+        let joins = self.view.thing.map_or("", |thing| thing.joins);
+        let sql = format!("SELECT\n  {}\n{}", commas(columns, ",\n  "), self.tail(joins));
+        match self.scope {
+            Scope::Fetched { .. } => in_main(&sql),
+            Scope::All | Scope::Fetch { .. } => sql,
+        }
+    }
+
+    /// A statement that gives the values of `column`, those of a list joined with the unit separator
+    /// that no id contains, in the rows that `filter` holds for; and where in it the filter begins.
+    ///
+    /// The filter sees the columns as the view has them. It is wrapped in a SELECT of its own, so that
+    /// its names are the view's and not those of the tables behind.
+    pub fn ids_where(&self, column: &str, filter: Option<&str>) -> (String, usize) {
+        let mut raw = self.clone();
+        raw.lists.separator = "\u{1f}".into();
+        let ids = raw.expression(self.field(column).0);
+        let mut columns: Vec<String> = self
+            .columns
+            .iter()
+            .map(|name| format!("{} AS {}", self.expression(self.field(name).0), identifier(name)))
+            .collect();
+        columns.push(format!("{ids} AS \"\u{1f}ids\""));
+        let terms: Vec<&str> = std::iter::once("q.ordinal").chain(self.view.order.split(", ")).collect();
+        columns.extend(terms.iter().enumerate().map(|(n, term)| format!("{term} AS \"\u{1f}{n}\"")));
+        let order: Vec<String> = (0..terms.len()).map(|n| format!("\"\u{1f}{n}\"")).collect();
+        let joins = self.view.thing.map_or("", |thing| thing.joins);
+        let from = self.conditions(joins);
+        let rows = in_main(&format!("SELECT {}\n{from}", columns.join(", ")));
+        let mut sql = format!("SELECT \"\u{1f}ids\" FROM ({rows}) WHERE (");
+        let ahead = sql.len();
+        // A line of its own: the filter may end in a comment.
+        sql.push_str(filter.unwrap_or("1"));
+        sql.push_str("\n) ORDER BY ");
+        sql.push_str(&order.join(", "));
+        (sql, ahead)
+    }
+
+    /// The same rows in two halves, if the view knows a thing and a chosen column shows it.
+    pub fn halves(&self) -> Option<Halves> {
+        let thing: Thing = self.view.thing?;
+        let of_thing: Vec<bool> = self.columns.iter().map(|name| self.field(name).1).collect();
+        let side = |wanted: bool| {
+            self.columns
+                .iter()
+                .map(|name| self.field(name))
+                .filter(move |(_, of_thing)| *of_thing == wanted)
+                .map(|(sql, _)| self.expression(sql))
+        };
+        if !of_thing.contains(&true) {
+            return None;
+        }
+        let rows = side(false).chain(thing.keys.iter().map(|key| format!("i.{key}")));
+        let keys = thing.keys.iter().enumerate().map(|(n, key)| format!("?{} AS {key}", n + 1));
+        Some(Halves {
+            rows: format!("SELECT {}\n{}", commas(rows, ", "), self.tail("")),
+            keys: thing.keys.len(),
+            thing: format!(
+                "SELECT {}\nFROM (SELECT {}) i\n{}",
+                commas(side(true), ", "),
+                commas(keys, ", "),
+                thing.joins
+            ),
+            of_thing,
+        })
+    }
+
+    fn field(&self, name: &str) -> (Sql, bool) {
+        self.view.field(name).unwrap_or_else(|| panic!("{} has no column {name}", self.view.name))
+    }
+
+    fn tail(&self, joins: &str) -> String {
+        let mut sql = self.conditions(joins);
+        if let Scope::Fetch { .. } = self.scope {
+            sql.push_str("\nORDER BY q.ordinal, ");
+            sql.push_str(self.view.order);
+        }
+        sql
+    }
+
+    /// FROM and WHERE.
+    fn conditions(&self, joins: &str) -> String {
+        let view = self.view;
+        let mut conditions: Vec<String> = view.shown.iter().chain(&self.only).map(ToString::to_string).collect();
+        let from = match self.scope {
+            Scope::Fetch { .. } => format!("requested q CROSS JOIN {}", view.rows),
+            Scope::All | Scope::Fetched { .. } => view.rows.to_owned(),
+        };
+        if let Scope::Fetch { job, fetch } | Scope::Fetched { job, fetch } = self.scope {
+            let asked = format!("q.job = {} AND q.fetch = {}", literal(job), literal(fetch));
+            let (mine, theirs) = view.asked.sides();
+            conditions.push(match self.scope {
+                Scope::Fetch { .. } => format!("{asked} AND {mine} = {theirs}"),
+                _ => format!("{mine} IN (SELECT {theirs} FROM requested q WHERE {asked})"),
+            });
+        }
+        if let (Some((clock, is_day)), Some(since)) = (view.clock, self.since) {
+            let since = if is_day { since.get(..10).unwrap_or(since) } else { since };
+            conditions.push(format!("{clock} >= {}", literal(since)));
+        }
+        let mut sql = format!("FROM {from}");
+        if !joins.is_empty() {
+            sql.push('\n');
+            sql.push_str(joins);
+        }
+        if !conditions.is_empty() {
+            sql.push_str("\nWHERE ");
+            sql.push_str(&conditions.join("\n  AND "));
+        }
+        sql
+    }
+
+    fn expression(&self, sql: Sql) -> String {
+        match sql {
+            Sql::One(sql) => match self.market {
+                Some(market) => {
+                    sql.replace(OF_ANY_MARKET, &format!("{OF_ANY_MARKET} AND m.market = {}", literal(market)))
+                }
+                None => sql.to_owned(),
+            },
+            Sql::List(list) => self.joined(list),
+        }
+    }
+
+    fn joined(&self, list: List) -> String {
+        let separator = literal(&self.lists.separator);
+        let escaped = |value: &str| match self.lists.escape_commas {
+            true => format!(r"replace({value}, ',', '\,')"),
+            false => value.to_owned(),
+        };
+        let joined = format!(
+            "(SELECT group_concat(x, {separator}) FROM (SELECT {} AS x FROM {} ORDER BY {}))",
+            escaped(list.value),
+            list.from,
+            list.order
+        );
+        match list.or {
+            None => joined,
+            Some(or) if self.lists == ListStyle::default() => format!("coalesce({joined}, {or})"),
+            Some(or) => format!("coalesce({joined}, replace({}, '; ', {separator}))", escaped(or)),
+        }
+    }
+}
+
+impl Asked {
+    /// What a row must equal, and what it must equal of `q`.
+    fn sides(self) -> (&'static str, &'static str) {
+        match self {
+            Asked::List(mine) => (mine, "q.list_id"),
+            Asked::Item(mine) => (mine, "coalesce(q.item_id, (SELECT parent_id FROM lists WHERE id = q.list_id))"),
+            Asked::User(mine) => (mine, "q.user_id"),
+        }
+    }
+}
+
+impl Field {
+    /// The same field, showing `or` (joined with "; ") where its list is empty.
+    pub(super) const fn or(mut self, or: &'static str) -> Field {
+        if let Sql::List(list) = &mut self.sql {
+            list.or = Some(or);
+        }
+        self
+    }
+}
+
+/// The same SQL with `main.` in front of each table that follows FROM or JOIN.
+fn in_main(sql: &str) -> String {
+    let mut out = String::with_capacity(sql.len() + sql.len() / 8);
+    let (mut rest, mut table_next) = (sql, false);
+    while let Some(first) = rest.chars().next() {
+        let len = match first {
+            '\'' | '"' => rest[1..].find(first).map_or(rest.len(), |end| end + 2),
+            c if c.is_ascii_alphanumeric() || c == '_' => {
+                rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len())
+            }
+            other => other.len_utf8(),
+        };
+        let (token, after) = rest.split_at(len);
+        if !token.trim().is_empty() {
+            if table_next && first.is_ascii_alphabetic() {
+                out.push_str("main.");
+            }
+            table_next = matches!(token, "FROM" | "JOIN");
+        }
+        out.push_str(token);
+        rest = after;
+    }
+    out
+}
+
+fn commas(parts: impl Iterator<Item = String>, between: &str) -> String {
+    parts.collect::<Vec<_>>().join(between)
+}
+
+/// A name as an SQL identifier.
+pub fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Text as an SQL literal.
+pub fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
