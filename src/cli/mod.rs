@@ -4,6 +4,7 @@
 //! [`args::Command`] and to the `match` below.
 
 pub mod args;
+pub mod auth;
 mod check;
 mod completions;
 mod context;

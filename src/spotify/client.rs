@@ -32,6 +32,8 @@ pub struct Api(Arc<Inner>);
 
 pub(super) struct Inner {
     base: Url,
+    accounts: Url,
+    client_id: String,
     pub(super) transport: Arc<Transport>,
     pub(super) gate: Gate,
     clock: Arc<dyn Clock>,
@@ -100,6 +102,8 @@ impl Api {
         let gate = Gate::new(state, who.clone(), rules, Arc::clone(&clock), Arc::clone(&observer));
         Ok(Api(Arc::new(Inner {
             base: config.api_url.clone(),
+            accounts: config.accounts_url.clone(),
+            client_id: config.client_id.clone(),
             transport,
             gate,
             clock,
@@ -184,6 +188,19 @@ impl Api {
         self.0.users.get().ok_or_else(|| ApiError::Config {
             message: "a call for a user needs the grants, and they were not opened".to_owned(),
         })
+    }
+
+    /// The client id of the app.
+    pub fn client_id(&self) -> &str {
+        &self.0.client_id
+    }
+
+    /// A page of the accounts service.
+    pub(crate) fn accounts_url(&self, page: &str) -> Url {
+        let mut url = self.0.accounts.clone();
+        let path = format!("{}/{page}", url.path().trim_end_matches('/'));
+        url.set_path(&path);
+        url
     }
 
     /// How users sign in to this app: with its secret where there is one.
