@@ -152,6 +152,7 @@ impl One<'_> {
             api,
             store: Arc::clone(self.store),
             app,
+            locks: self.workshop.state.path().to_path_buf(),
             progress: Arc::clone(&watcher) as _,
             run,
             started_at,
@@ -190,9 +191,10 @@ fn exit_of(code: u8) -> Exit {
 fn summary(report: &RunReport) -> String {
     let mut out = format!("{}: {}, {} calls, {} items\n", report.job, report.state, report.calls, report.rows);
     for fetch in &report.fetches {
+        let name = fetch.user.as_ref().map_or_else(|| fetch.fetch.clone(), |user| format!("{} of {user}", fetch.fetch));
         out.push_str(&format!(
-            "  {:<24} {:<9} {} of {} read, {} rows",
-            fetch.fetch,
+            "  {:<28} {:<9} {} of {} read, {} rows",
+            printable(&name),
             fetch.state,
             fetch.asked - fetch.unchanged,
             fetch.asked,

@@ -36,7 +36,7 @@ pub use run::{FetchEnd, FetchState, RunEnd, RunRow, RunState, Skip, past_runs};
 pub use session::Session;
 pub use stage::Member;
 pub use swap::{Proof, Swapped};
-pub use worklist::{ListedPlaylist, Requested};
+pub use worklist::{ListedPlaylist, Requested, users_of_job};
 
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;

@@ -1,7 +1,7 @@
 //! Forgetting a person: every row that is theirs and nobody else's.
 //!
 //! Entities of the catalog stay; so does what another user of the store shares. Pages that held the
-//! rows are overwritten (`secure_delete`), and the WAL is emptied.
+//! rows are overwritten (`secure_delete`); the WAL is emptied when the store is closed.
 
 use rusqlite::params;
 
@@ -68,17 +68,8 @@ impl Session {
         run("DELETE FROM users WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM playlists WHERE owner_id = ?1)
              AND NOT EXISTS (SELECT 1 FROM playlist_items WHERE added_by = ?1)
              AND NOT EXISTS (SELECT 1 FROM user_playlists WHERE profile_id = ?1)")?;
-        run("DROP TABLE IF EXISTS purged_playlists")?;
+        self.conn.execute_batch("DROP TABLE temp.purged_playlists").map_err(|e| self.error("cannot be written", e))?;
         self.note_change();
         Ok(purged)
-    }
-
-    /// Empties the WAL, which may hold what was deleted.
-    ///
-    /// # Errors
-    /// If a reader holds it.
-    pub fn empty_wal(&self) -> Result<(), StoreError> {
-        let done = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
-        done.map(|_| ()).map_err(|e| self.error("cannot be written", e))
     }
 }
