@@ -192,7 +192,11 @@ fn plans<'a>(job: &'a Job, bound: &Bound, fire_at: DateTime<Utc>, users: &'a [(S
             let mut bound = bound.clone();
             // Without `{user}` the name stands for the job's only user, if it has one.
             bound.user_id = user.or(users.first().filter(|_| users.len() == 1)).map(|(id, _)| id.clone());
-            plans.push(Plan { name: &query.csv, user: user.map_or("", |(_, local)| local), what: What::Query { number, query, bound } });
+            plans.push(Plan {
+                name: &query.csv,
+                user: user.map_or("", |(_, local)| local),
+                what: What::Query { number, query, bound },
+            });
         }
     }
     plans
@@ -212,7 +216,11 @@ impl Plan<'_> {
                     name: format!("{}{of_user}", fetch.name),
                     title: format!("{}, one row each: {}", fetch.stream.name, fetch.stream.about),
                     source,
-                    inputs: format!("{inputs} {} {}", if churns { run } else { 0 }, rows.since.as_deref().unwrap_or("")),
+                    inputs: format!(
+                        "{inputs} {} {}",
+                        if churns { run } else { 0 },
+                        rows.since.as_deref().unwrap_or("")
+                    ),
                 }
             }
             What::Query { number, .. } => Sheet {

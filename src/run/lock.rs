@@ -99,7 +99,15 @@ impl ListLock {
     /// # Errors
     /// If the lock file cannot be had.
     pub(super) async fn take(state_folder: &Path, store: &Path, key: &ListKey) -> Result<ListLock, LockTrouble> {
-        let name = format!("{}\n{}\n{}\n{}\n{}\n{}", store.display(), key.kind, key.parent_id, key.audience, key.market, key.variant);
+        let name = format!(
+            "{}\n{}\n{}\n{}\n{}\n{}",
+            store.display(),
+            key.kind,
+            key.parent_id,
+            key.audience,
+            key.market,
+            key.variant
+        );
         let number = xxhash_rust::xxh3::xxh3_64(name.as_bytes()) % LIST_LOCKS;
         let path = state_folder.join(format!("list-{number:02x}.lock"));
         let io = |source| LockTrouble::Io { path: path.clone(), source };

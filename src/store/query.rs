@@ -239,7 +239,7 @@ impl Reader {
             .scope(Scope::Fetch { job: &self.job, fetch: &fetch.name })
             .since(fetch.since.as_deref())
             .market(Some(&fetch.market))
-                .of_user(fetch.user_id.as_deref());
+            .of_user(fetch.user_id.as_deref());
         let (sql, ahead) = select.ids_where(column, filter);
         let mut statement = self.prepare(&sql).map_err(|e| e.minus(ahead))?;
         self.bind(&mut statement, bound)?;

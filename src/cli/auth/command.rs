@@ -9,8 +9,8 @@ use crate::cli::workshop::{Workshop, runtime};
 use crate::cli::{Context, Exit, Failure, OrExit, export, print};
 use crate::http::observer::Silent;
 use crate::job::{Job, Users};
-use crate::settings::credentials::Credentials;
 use crate::settings::Origin;
+use crate::settings::credentials::Credentials;
 use crate::signin::listener::LISTENS;
 use crate::state::grants::{Flow, Grants};
 
@@ -39,7 +39,10 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &Context) -> Result<Exit, Fa
             if logout.purge && forgotten.account.is_none() {
                 print::stderr("the store holds nothing of this user: no run ever asked whose account it is\n");
             }
-            print::stderr(&format!("{}: the grant is forgotten here; Spotify keeps the consent until it is taken back at https://www.spotify.com/account/apps\n", forgotten.user));
+            print::stderr(&format!(
+                "{}: the grant is forgotten here; Spotify keeps the consent until it is taken back at https://www.spotify.com/account/apps\n",
+                forgotten.user
+            ));
             Ok(exit)
         }
         AuthCommand::Import(import) => {
@@ -57,12 +60,22 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &Context) -> Result<Exit, Fa
     }
 }
 
-fn sign_in(args: &LoginArgs, context: &Context, workshop: &Workshop<'_>, credentials: &Credentials, grants: &Arc<Grants>, jobs: &[Job]) -> Result<Exit, Failure> {
+fn sign_in(
+    args: &LoginArgs,
+    context: &Context,
+    workshop: &Workshop<'_>,
+    credentials: &Credentials,
+    grants: &Arc<Grants>,
+    jobs: &[Job],
+) -> Result<Exit, Failure> {
     let (api, _) = workshop.api(credentials, None, Arc::new(Silent))?;
     let api = api.with_grants(Arc::clone(grants), context.refresh_token());
     let scopes = scopes_of(&args.user, jobs);
     if scopes.is_empty() {
-        print::stderr(&format!("no job names {} yet, so no scope is asked for; sign in again once one does\n", args.user));
+        print::stderr(&format!(
+            "no job names {} yet, so no scope is asked for; sign in again once one does\n",
+            args.user
+        ));
     }
     let configured = workshop.settings.spotify.redirect_uri.to_string();
     let is_default = workshop.settings.origin("spotify.redirect_uri") == Origin::Default;
@@ -112,12 +125,20 @@ fn purge(name: &str, user_id: &str, context: &Context, workshop: &Workshop<'_>) 
         return Ok(Exit::Complete);
     }
     let store = workshop.store()?;
-    let user = user_id.to_owned();
+    let (user, local) = (user_id.to_owned(), name.to_owned());
     let purged = runtime()?.block_on(async {
         store.write(|s| s.delete_securely()).await?;
-        store.write(move |s| s.purge_user(&user)).await
+        store.write(move |s| Ok((s.purge_user(&user)?, s.files_of_user(&local)?))).await
     });
-    let purged = purged.or_exit(Exit::Storage)?;
+    let (purged, files) = purged.or_exit(Exit::Storage)?;
+    let folder = workshop.files()?.target.csv_dir;
+    for file in files {
+        let path = folder.join(file);
+        if path.exists() {
+            std::fs::remove_file(&path).or_exit(Exit::Storage)?;
+            print::stderr(&format!("deleted   {}\n", path.display()));
+        }
+    }
     if let Ok(store) = Arc::try_unwrap(store) {
         store.close();
     }

@@ -6,7 +6,8 @@ fn reader() -> Reader {
     let fetch = |name: &str, stream| Fetched {
         name: name.into(),
         stream: stream::find(stream).unwrap(),
-        market: String::new(), user_id: None,
+        market: String::new(),
+        user_id: None,
         since: None,
     };
     let mut fetches: Vec<_> = stream::all().map(|s| fetch(s.name, s.name)).collect();
