@@ -10,7 +10,7 @@ use super::progress::Watcher;
 use super::workshop::{Workshop, local, runtime};
 use super::{Context, Exit, Failure, print};
 use crate::document::printable;
-use crate::job::Job;
+use crate::job::{Job, Users};
 use crate::run::{Engine, Files, Halt, JobLock, LockTrouble, RunReport, Start, run_job, stamp};
 use crate::scheduler::{self, Past};
 use crate::settings::credentials::Credentials;
@@ -133,6 +133,14 @@ impl One<'_> {
         let max_calls = self.args.max_calls.or(job.max_calls);
         let (api, app) = self.workshop.api(self.credentials, max_calls, Arc::clone(&watcher) as _)?;
         stopper.stops(&api);
+        let grants = match job.users {
+            Users::None => None,
+            Users::Named(_) | Users::All => Some(self.workshop.grants(self.credentials)?),
+        };
+        if let Some(grants) = &grants {
+            // Clones share what is set here.
+            drop(api.clone().with_grants(Arc::clone(grants), self.context.refresh_token()));
+        }
         let started_at = api.now().wall;
         let last_run_at =
             Past::read(self.store.path()).map_err(|e| Failure::new(Exit::Storage, e))?.of(&job.name).last_good;
@@ -154,6 +162,7 @@ impl One<'_> {
             last_run_at,
             default_market: self.workshop.settings.defaults.market.clone(),
             refresh_after: self.workshop.settings.refresh_after.clone(),
+            grants,
         };
         let report = run_job(&engine, job, &start, self.files).await;
         watcher.finish();

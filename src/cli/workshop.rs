@@ -14,6 +14,7 @@ use crate::settings::credentials::Credentials;
 use crate::settings::{Limits as SettingsLimits, Settings};
 use crate::spotify::AppClass;
 use crate::spotify::client::{Api, ApiConfig, Limits, Scales};
+use crate::state::grants::Grants;
 use crate::state::{Learned, State, StateDir};
 use crate::store::{Identity, Store};
 
@@ -68,6 +69,19 @@ impl<'a> Workshop<'a> {
             target: Target { csv_dir: self.context.project.csv_dir(&self.settings), mode: output.mode, group },
             csv: self.settings.csv.clone(),
             publish_partial: output.publish_partial,
+        })
+    }
+
+    /// The grants of the app's users.
+    pub(super) fn grants(&self, who: &Credentials) -> Result<Arc<Grants>, Failure> {
+        let opened = Grants::open(self.state.dir().clone(), &who.client_id, |name| std::env::var_os(name));
+        opened.map(Arc::new).map_err(|e| {
+            let hint = e.hint();
+            let failure = Failure::new(if e.needs_a_person() { Exit::Person } else { Exit::Storage }, e);
+            match hint {
+                Some(hint) => failure.with_hint(hint),
+                None => failure,
+            }
         })
     }
 

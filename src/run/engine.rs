@@ -43,6 +43,10 @@ pub struct FetchFrame {
     pub bearer: Bearer,
     /// `app`, or the id of the user.
     pub audience: String,
+    /// The ids come from the user's own library: what is gone there is noted, and no gap.
+    pub own: bool,
+    /// The user's place among those of the job, where the stream is read once for each.
+    pub part: Option<i64>,
 }
 
 impl FetchFrame {

@@ -50,6 +50,8 @@ enum Unit {
     AlbumTracks(Vec<String>),
     List(Box<List>),
     Search(Search),
+    /// Everything that the stream has of one user.
+    Own(Box<Fetch>),
 }
 
 impl Engine {
@@ -85,12 +87,13 @@ impl Engine {
         let (state, reason, halt) = self.judge(&frame, sum.trouble, halt).await?;
         end.reason = reason;
         let (run, name, job, record) = (self.run, frame.fetch.clone(), job.to_owned(), end.clone());
+        let (user, place) = (frame.part.map(|_| frame.audience.clone()), frame.part.unwrap_or(0));
         // A fetch that has not finished keeps what it asked for before, and with it its last CSV.
         let requested = matches!(state, FetchState::Complete | FetchState::Partial).then_some(sum.requested);
         self.store
             .write(move |s| {
                 if let Some(requested) = &requested {
-                    s.set_requested(&job, &name, requested)?;
+                    s.set_requested(&job, &name, user.as_deref(), place, requested)?;
                 }
                 s.end_fetch(run, state, &record)
             })
@@ -113,6 +116,7 @@ impl Engine {
         let mut families = vec![family];
         match stream.name {
             "playlist_items" => families.push(Family::PLAYLISTS),
+            "my_playlist_items" => families.extend([Family::PLAYLISTS, Family::MY_PLAYLISTS]),
             "album_tracks" => families.push(Family::ALBUMS),
             _ if asks.references.iter().any(|r| !matches!(r, Reference::Id(_))) => families.push(Family::SEARCH),
             _ => {}
@@ -161,6 +165,7 @@ impl Engine {
             Family::named(stream.family).ok_or_else(|| Halt::Job(format!("{} has no endpoint family", stream.name)))?;
         let ids = |references: Vec<Reference>| references.into_iter().filter_map(id_of);
         Ok(match (stream.name, stream.takes, stream.paging) {
+            (_, Takes::User, _) => vec![Unit::Own(Box::new(fetch.clone()))],
             ("playlist_items", ..) => ids(asks.references).map(Unit::Playlist).collect(),
             ("album_tracks", ..) => {
                 let all: Vec<String> = ids(asks.references).collect();
@@ -249,6 +254,7 @@ impl Engine {
             },
             Unit::List(list) => self.list_unit(frame, list).await,
             Unit::Search(search) => self.search(frame, search).await,
+            Unit::Own(fetch) => self.of_a_user(fetch, frame).await,
         };
         self.progress.unit_done(&frame.fetch);
         end
@@ -370,7 +376,7 @@ impl Unit {
         let n = match self {
             Unit::Things(_, references) => references.len(),
             Unit::AlbumTracks(albums) => albums.len(),
-            Unit::Playlist(_) | Unit::List(_) | Unit::Search(_) => 1,
+            Unit::Playlist(_) | Unit::List(_) | Unit::Search(_) | Unit::Own(_) => 1,
         };
         i64::try_from(n).unwrap_or(i64::MAX)
     }

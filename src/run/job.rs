@@ -1,20 +1,22 @@
 //! One run of a job, from its start to its record.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 
-use super::engine::{Engine, FetchFrame, stamp};
-use super::fetch::Asks;
+use super::engine::{Engine, stamp};
+use super::fetch::{Asks, FetchResult};
 use super::files::{Files, Shown};
 use super::halt::{Halt, Weight};
 use super::report::{FetchReport, FileReport, RunReport};
-use crate::job::{Fetch, Job, Since, Source};
+use super::users::{Asker, Part};
+use crate::job::{Fetch, Job, Since, Source, Users};
 use crate::settings::RefreshAfter;
-use crate::spotify::client::Bearer;
 use crate::spotify::error::ApiError;
 use crate::spotify::{Id, Kind, Reference};
+use crate::state::grants::Grants;
 use crate::store::query::{Bound, Fetched, Reader};
 use crate::store::{FetchState, RunEnd, RunState};
 use crate::stream::Takes;
@@ -30,6 +32,8 @@ pub struct Start {
     pub default_market: Option<String>,
     /// Age at which things are read again, by stream, as the settings have it.
     pub refresh_after: RefreshAfter,
+    /// The grants of the app's users, if a job needs any.
+    pub grants: Option<Arc<Grants>>,
 }
 
 /// What the queries and `where` conditions of a run may name.
@@ -60,7 +64,15 @@ pub fn bound(job: &Job, fire_at: DateTime<Utc>, last_run_at: Option<DateTime<Utc
 pub async fn run_job(engine: &Engine, job: &Job, start: &Start, files: &Files) -> Result<RunReport, Halt> {
     let fire_at = start.fire_at.unwrap_or(engine.started_at);
     let bound = bound(job, fire_at, start.last_run_at);
-    let mut sum = Sum::default();
+    let names = match (&job.users, start.grants.as_deref()) {
+        (Users::None, _) => Vec::new(),
+        (Users::Named(names), _) => names.clone(),
+        (Users::All, Some(grants)) => {
+            grants.list().map_err(ApiError::from)?.into_iter().map(|grant| grant.user).collect()
+        }
+        (Users::All, None) => Vec::new(),
+    };
+    let mut sum = Sum { askers: engine.users(start.grants.as_ref(), &names).await?, ..Sum::default() };
     for fetch in &job.fetches {
         sum.fetch(engine, job, start, fetch, &bound).await?;
     }
@@ -134,6 +146,10 @@ struct Sum {
     hints: Vec<String>,
     exits: Vec<u8>,
     unfinished: BTreeSet<String>,
+    /// Of these, the ones that go on later.
+    deferred: BTreeSet<String>,
+    /// The users of the job.
+    askers: Vec<Asker>,
     not_before: Option<DateTime<Utc>>,
     /// Why nothing more is asked, once that is so.
     over: Option<String>,
@@ -148,21 +164,49 @@ impl Sum {
         fetch: &Fetch,
         bound: &Bound,
     ) -> Result<(), Halt> {
-        let frame = FetchFrame {
-            fetch: fetch.name.clone(),
-            stream: fetch.stream,
-            market: fetch.market.clone().or_else(|| start.default_market.clone()).unwrap_or_default(),
-            bearer: Bearer::App,
-            audience: "app".into(),
-        };
-        let asks = match &self.over {
-            Some(why) => Err(Halt::Waits(why.clone())),
-            None => self.asks(engine, job, fetch, bound).await,
-        };
         // Streams that no setting gives an age are read at every fire.
         let age = fetch.refresh_after.or_else(|| start.refresh_after.of(fetch.stream.name)).unwrap_or_default();
         let age = TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX);
-        let result = engine.fetch(&job.name, fetch, frame, asks, age).await?;
+        let parts = self.parts(start, fetch);
+        let users: Vec<Option<String>> = parts.iter().map(|part| part.user_id(fetch.stream)).collect();
+        let mut served_some = false;
+        for (place, part) in (0i64..).zip(&parts) {
+            let frame = part.frame(start, fetch, place);
+            let asks = match (&self.over, &part.trouble) {
+                (Some(why), _) => Err(Halt::Waits(why.clone())),
+                (None, Some(trouble)) => Err(trouble.again()),
+                (None, None) => self.asks(engine, job, fetch, bound).await,
+            };
+            let result = engine.fetch(&job.name, fetch, frame, asks, age).await?;
+            served_some |= matches!(result.state, FetchState::Complete | FetchState::Partial);
+            self.ended(fetch, part, result);
+        }
+        // One lost grant costs that user's part; what the others brought is shown with what the
+        // lost one had before.
+        if served_some && !self.deferred.contains(&fetch.name) {
+            self.unfinished.remove(&fetch.name);
+        }
+        if fetch.stream.needs_user() {
+            let (job, name) = (job.name.clone(), fetch.name.clone());
+            engine.store.write(move |s| s.keep_requested_of(&job, &name, &users)).await?;
+        }
+        Ok(())
+    }
+
+    /// Who asks in a fetch: each user of the job for streams of a user, else the first that can be
+    /// asked for, else the app.
+    fn parts(&self, start: &Start, fetch: &Fetch) -> Vec<Part> {
+        let each: Vec<Part> =
+            self.askers.iter().map(|asker| Part::of(asker, fetch.stream, start.grants.as_deref())).collect();
+        if fetch.stream.needs_user() {
+            if each.is_empty() { vec![Part::nobody()] } else { each }
+        } else {
+            let first = each.into_iter().find(|part| part.trouble.is_none());
+            vec![first.unwrap_or_else(Part::app)]
+        }
+    }
+
+    fn ended(&mut self, fetch: &Fetch, part: &Part, result: FetchResult) {
         match result.state {
             FetchState::Partial => self.exits.push(exit::PARTIAL),
             FetchState::Deferred | FetchState::Failed => {
@@ -170,17 +214,25 @@ impl Sum {
             }
             _ => {}
         }
+        let name = match &part.user {
+            Some(user) if fetch.stream.needs_user() => format!("{} of {}", fetch.name, user.name),
+            _ => fetch.name.clone(),
+        };
         if let Some(reason) = &result.end.reason
             && self.over.as_ref() != Some(reason)
         {
-            self.reasons.push(format!("{}: {reason}", fetch.name));
+            self.reasons.push(format!("{name}: {reason}"));
         }
         if let Some(halt) = result.halt {
+            if matches!(halt.weight(), Weight::Deferred(_)) {
+                self.deferred.insert(fetch.name.clone());
+            }
             self.halted(&halt);
         }
         let end = result.end;
         self.fetches.push(FetchReport {
             fetch: end.fetch,
+            user: part.user.as_ref().map(|user| user.name.clone()),
             stream: end.stream,
             state: result.state.word(),
             reason: end.reason,
@@ -191,7 +243,6 @@ impl Sum {
             stored: end.stored,
             skipped: end.skipped,
         });
-        Ok(())
     }
 
     fn halted(&mut self, halt: &Halt) {
@@ -217,12 +268,7 @@ impl Sum {
         match &fetch.source {
             Source::Ids(references) => Ok(Asks { references: references.clone(), ..Asks::default() }),
             Source::Searches(searches) => Ok(Asks { searches: searches.clone(), ..Asks::default() }),
-            Source::Nothing => Ok(Asks::default()),
-            Source::User => Err(ApiError::Credentials {
-                variable: "the job's user",
-                message: format!("{} reads a signed-in user's own data, and nobody is signed in", fetch.stream.name),
-            }
-            .into()),
+            Source::Nothing | Source::User => Ok(Asks::default()),
             Source::From { fetch: parent, filter } => {
                 let parent = &job.fetches[*parent];
                 if self.unfinished.contains(&parent.name) {

@@ -134,7 +134,8 @@ impl Engine {
     ) -> Result<Option<ListEnd>, Halt> {
         let resumed_at = at.next_offset;
         // Where there is no version, one item is read twice: it tells whether this is still the list.
-        let mut overlap = at.next_offset > 0 && at.snapshot_id.is_none();
+        let by_cursor = matches!(list.paging, Paging::Cursor { .. });
+        let mut overlap = at.next_offset > 0 && at.snapshot_id.is_none() && !by_cursor;
         let mut answers = i64::from(opening.page.is_some()) + i64::from(resumed_at > 0);
         let mut previous: Option<Vec<u8>> = None;
         loop {
@@ -159,7 +160,9 @@ impl Engine {
                 }));
             }
             previous = Some(content);
-            if at.announced.is_some() && page.total.is_some() && page.total != at.announced {
+            // The tops end in an empty page that announces 0.
+            let is_end = page.served() == 0 && page.total == Some(0);
+            if at.announced.is_some() && page.total.is_some() && page.total != at.announced && !is_end {
                 return Ok(None);
             }
             let reached = offset + page.served();

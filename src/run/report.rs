@@ -38,6 +38,8 @@ pub struct RunReport {
 pub struct FetchReport {
     /// Its name.
     pub fetch: String,
+    /// The user it was for, by the local name.
+    pub user: Option<String>,
     /// Its stream.
     pub stream: &'static str,
     /// complete, partial, deferred or failed.

@@ -16,23 +16,50 @@ pub struct Requested {
     pub item_id: Option<String>,
 }
 
+/// A playlist in a user's library.
+#[derive(Debug, Clone)]
+pub struct ListedPlaylist {
+    /// Its id.
+    pub id: String,
+    /// Spotify's version of it now.
+    pub snapshot_id: Option<String>,
+    /// Owned by the user, or open to be edited.
+    pub own: bool,
+    /// The version that its items were last read whole in.
+    pub read_snapshot_id: Option<String>,
+    /// Items that stand.
+    pub stored: i64,
+}
+
+/// Places set apart for each user of a fetch.
+const PLACES: i64 = 1 << 32;
+
 impl Session {
-    /// Replaces what a fetch asked for.
+    /// Replaces what a fetch asked for, for one user or for nobody; the rows of its other users stay.
+    /// `place` is the user's among the job's.
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn set_requested(&mut self, job: &str, fetch: &str, requested: &[Requested]) -> Result<(), StoreError> {
-        if self.requested(job, fetch)? == requested {
+    pub fn set_requested(
+        &mut self,
+        job: &str,
+        fetch: &str,
+        user: Option<&str>,
+        place: i64,
+        requested: &[Requested],
+    ) -> Result<(), StoreError> {
+        let first = place * PLACES;
+        if self.requested(job, fetch, user)? == (first, requested.to_vec()) {
             return Ok(());
         }
         self.changed = true;
-        self.prepare("DELETE FROM requested WHERE job = ?1 AND fetch = ?2")?
-            .execute(params![job, fetch])
+        self.prepare("DELETE FROM requested WHERE job = ?1 AND fetch = ?2 AND user_id IS ?3")?
+            .execute(params![job, fetch, user])
             .map_err(|e| self.error("cannot be written", e))?;
         let mut insert = self.prepare(
-            "INSERT INTO requested (job, fetch, ordinal, user_id, list_id, item_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT OR REPLACE INTO requested (job, fetch, ordinal, user_id, list_id, item_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
-        for (ordinal, r) in (0i64..).zip(requested) {
+        for (ordinal, r) in (first..).zip(requested) {
             insert
                 .execute(params![job, fetch, ordinal, r.user_id, r.list_id, r.item_id])
                 .map_err(|e| self.error("cannot be written", e))?;
@@ -40,14 +67,67 @@ impl Session {
         Ok(())
     }
 
-    fn requested(&self, job: &str, fetch: &str) -> Result<Vec<Requested>, StoreError> {
-        let read = |row: &rusqlite::Row<'_>| {
+    /// Forgets what a fetch asked for on behalf of users whom its job no longer names.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn keep_requested_of(&mut self, job: &str, fetch: &str, users: &[Option<String>]) -> Result<(), StoreError> {
+        let known: Vec<Option<String>> = {
+            let mut statement = self.prepare("SELECT DISTINCT user_id FROM requested WHERE job = ?1 AND fetch = ?2")?;
+            let rows = statement
+                .query_map(params![job, fetch], |row| row.get(0))
+                .map_err(|e| self.error("cannot be read", e))?;
+            rows.collect::<Result<_, _>>().map_err(|e| self.error("cannot be read", e))?
+        };
+        for user in known.into_iter().filter(|user| !users.contains(user)) {
+            self.changed = true;
+            self.prepare("DELETE FROM requested WHERE job = ?1 AND fetch = ?2 AND user_id IS ?3")?
+                .execute(params![job, fetch, user])
+                .map_err(|e| self.error("cannot be written", e))?;
+        }
+        Ok(())
+    }
+
+    fn requested(&self, job: &str, fetch: &str, user: Option<&str>) -> Result<(i64, Vec<Requested>), StoreError> {
+        let mut first = None;
+        let mut read = |row: &rusqlite::Row<'_>| {
+            let ordinal: i64 = row.get(3)?;
+            first.get_or_insert(ordinal);
             Ok(Requested { user_id: row.get(0)?, list_id: row.get(1)?, item_id: row.get(2)? })
         };
         let mut statement = self.prepare(
-            "SELECT user_id, list_id, item_id FROM requested WHERE job = ?1 AND fetch = ?2 ORDER BY ordinal",
+            "SELECT user_id, list_id, item_id, ordinal FROM requested WHERE job = ?1 AND fetch = ?2 AND user_id IS ?3 ORDER BY ordinal",
         )?;
-        let rows = statement.query_map(params![job, fetch], read).map_err(|e| self.error("cannot be read", e))?;
+        let rows =
+            statement.query_map(params![job, fetch, user], &mut read).map_err(|e| self.error("cannot be read", e))?;
+        let rows = rows.collect::<Result<_, _>>().map_err(|e| self.error("cannot be read", e))?;
+        Ok((first.unwrap_or(-1), rows))
+    }
+
+    /// The playlists in a user's library, as the newest read of it has them, with what is known of
+    /// each one's items in a market.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn playlists_of(&self, user: &str, market: &str) -> Result<Vec<ListedPlaylist>, StoreError> {
+        let mut statement = self.prepare(
+            "SELECT p.id, p.snapshot_id, coalesce(p.owner_id = ?1, 0) OR coalesce(p.collaborative, 0),
+                    iif(l.read_at IS NULL OR c.list_id IS NOT NULL, NULL, l.snapshot_id), coalesce(l.stored, 0)
+             FROM my_playlists m JOIN playlists p ON p.id = m.playlist_id
+             LEFT JOIN lists l ON l.kind = 'playlist_items' AND l.parent_id = p.id AND l.audience = ?1 AND l.market = ?2
+             LEFT JOIN checkpoints c ON c.list_id = l.id
+             WHERE m.user_id = ?1 AND m.removed_at IS NULL ORDER BY m.position",
+        )?;
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok(ListedPlaylist {
+                id: row.get(0)?,
+                snapshot_id: row.get(1)?,
+                own: row.get(2)?,
+                read_snapshot_id: row.get(3)?,
+                stored: row.get(4)?,
+            })
+        };
+        let rows = statement.query_map(params![user, market], read).map_err(|e| self.error("cannot be read", e))?;
         rows.collect::<Result<_, _>>().map_err(|e| self.error("cannot be read", e))
     }
 
