@@ -81,7 +81,10 @@ pub fn run(args: &Run, context: &Context) -> Result<Exit, Failure> {
     Ok(if exit == Exit::Deferred && args.ok_if_deferred { Exit::Complete } else { exit })
 }
 
-fn with_no_fire(jobs: Vec<Job>) -> Vec<(Job, Option<DateTime<Utc>>)> {
+/// A job to run, and the fire that the run serves, if it serves one.
+type ToRun = (Job, Option<DateTime<Utc>>);
+
+fn with_no_fire(jobs: Vec<Job>) -> Vec<ToRun> {
     jobs.into_iter().map(|job| (job, None)).collect()
 }
 
@@ -91,7 +94,7 @@ fn due_jobs(
     settings: &crate::settings::Settings,
     jobs: Vec<Job>,
     now: DateTime<Utc>,
-) -> Result<Vec<(Job, Option<DateTime<Utc>>)>, Failure> {
+) -> Result<Vec<ToRun>, Failure> {
     let past = Past::read(&context.project.database(settings)).map_err(|e| Failure::new(Exit::Storage, e))?;
     let fire =
         |job: Job| scheduler::due(&job, &past.of(&job.name), &settings.schedule, now).map(|fire| (job, Some(fire)));

@@ -72,9 +72,9 @@ pub enum SignInError {
         /// The local name.
         user: String,
         /// Whose it is.
-        before: Account,
+        before: Box<Account>,
         /// Who came back.
-        now: Account,
+        now: Box<Account>,
     },
     /// There is an access token and nothing to renew it with.
     #[error("Spotify sent no refresh token")]
