@@ -171,7 +171,7 @@ impl One<'_> {
         let report = run_job(&engine, job, &start, self.files).await;
         watcher.finish();
         let report = report.map_err(|halt| halted(&halt))?;
-        if !self.context.quiet || report.exit_code != 0 {
+        if !self.context.quiet || report.exit_code != 0 || !report.warnings.is_empty() {
             print::stderr(&summary(&report));
         }
         Ok(Some(report))
@@ -207,6 +207,9 @@ fn summary(report: &RunReport) -> String {
             out.push_str(&format!(", {} noted in skipped_items", fetch.skipped));
         }
         out.push('\n');
+    }
+    for warning in &report.warnings {
+        out.push_str(&format!("  warning: {}\n", printable(warning)));
     }
     for reason in &report.reasons {
         out.push_str(&format!("  why: {}\n", printable(reason)));

@@ -72,7 +72,16 @@ pub async fn run_job(engine: &Engine, job: &Job, start: &Start, files: &Files) -
         }
         (Users::All, None) => Vec::new(),
     };
-    let mut sum = Sum { askers: engine.users(start.grants.as_ref(), &names).await?, ..Sum::default() };
+    let mut warnings = Vec::new();
+    for name in &names {
+        let due = start.grants.as_deref().map(|grants| grants.warn_once(name, engine.now())).transpose();
+        if let Some(days) = due.map_err(ApiError::from)?.flatten() {
+            let text = format!("{name} must sign in again within {days} days: cratedigger auth login {name}");
+            engine.progress.note(&text);
+            warnings.push(text);
+        }
+    }
+    let mut sum = Sum { warnings, askers: engine.users(start.grants.as_ref(), &names).await?, ..Sum::default() };
     for fetch in &job.fetches {
         sum.fetch(engine, job, start, fetch, &bound).await?;
     }
@@ -150,6 +159,8 @@ struct Sum {
     deferred: BTreeSet<String>,
     /// The users of the job.
     askers: Vec<Asker>,
+    /// What a person should see to before long.
+    warnings: Vec<String>,
     not_before: Option<DateTime<Utc>>,
     /// Why nothing more is asked, once that is so.
     over: Option<String>,
@@ -325,6 +336,7 @@ impl Sum {
             run: engine.run,
             state: state.word(),
             reasons: self.reasons,
+            warnings: self.warnings,
             hints,
             not_before,
             exit_code,

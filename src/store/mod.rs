@@ -45,6 +45,15 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot};
 
+/// Makes the tables and views of a store in an empty database, for checking SQL against.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub fn create_schema(conn: &rusqlite::Connection) -> rusqlite::Result<()> {
+    migrations::create(conn)?;
+    views::create_all(conn)
+}
+
 type Work = Box<dyn FnOnce(&mut Session) -> Next + Send>;
 
 /// Whether the writing thread goes on after a piece of work.
