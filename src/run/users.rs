@@ -153,6 +153,7 @@ impl Part {
             audience: user.map_or_else(|| "app".to_owned(), |user| user.user_id.clone()),
             own: false,
             part: fetch.stream.needs_user().then_some(place),
+            full_every: chrono::TimeDelta::from_std(fetch.full_every).unwrap_or(chrono::TimeDelta::MAX),
         }
     }
 }

@@ -46,8 +46,9 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &Context) -> Result<Exit, Fa
             Ok(exit)
         }
         AuthCommand::Import(import) => {
+            let flow = if credentials.client_secret.is_some() { Flow::Code } else { Flow::Pkce };
             let (mut person, now) = (Terminal, chrono::Utc::now());
-            let import = super::import(import, &grants, Flow::Code, &mut person, now);
+            let import = super::import(import, &grants, flow, &mut person, now);
             let imported = runtime()?.block_on(import).map_err(failed)?;
             for user in &imported.stored {
                 print::stderr(&format!("{user}: taken over\n"));
