@@ -29,7 +29,7 @@ fn the_environment_goes_over_the_env_file_and_our_names_over_spotipys() {
 #[test]
 fn a_missing_one_names_its_variable() {
     let (_dir, project) = project("SPOTIFY_CLIENT_ID=x\nSPOTIFY_CLIENT_SECRET=\n");
-    let error = find_with(&project, env(&[])).expect_err("no secret");
+    let error = find_with(&project, env(&[])).unwrap().secret().map(|_| ()).expect_err("no secret");
     assert_eq!(
         error.to_string(),
         "no client secret: SPOTIFY_CLIENT_SECRET is not set, neither in the environment nor in .env"
