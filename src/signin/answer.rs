@@ -69,7 +69,8 @@ pub(super) fn from_query(query: &str, state: &SecretString) -> Result<Answer, No
 /// [`SignInError::Pasted`] for anything else, and for the answer to another sign-in.
 pub fn pasted(text: &str, pending: &Pending) -> Result<Answer, SignInError> {
     let refuse = |why| {
-        let expected = format!("paste the whole address where the browser ended up; it begins with {}?", pending.redirect_uri);
+        let expected =
+            format!("paste the whole address where the browser ended up; it begins with {}?", pending.redirect_uri);
         Err(SignInError::Pasted { why, expected })
     };
     let text = text.trim().trim_matches(['"', '\'', '<', '>', '`']).trim();
@@ -89,9 +90,9 @@ pub fn pasted(text: &str, pending: &Pending) -> Result<Answer, SignInError> {
         }
         return match from_query(query, &pending.state) {
             Ok(answer) => Ok(answer),
-            Err(NotThis::OtherState) => {
-                refuse("this is the answer to another sign-in (its state differs): open the newest link, and paste what it leads to")
-            }
+            Err(NotThis::OtherState) => refuse(
+                "this is the answer to another sign-in (its state differs): open the newest link, and paste what it leads to",
+            ),
             Err(NotThis::Unreadable) => refuse("this address holds no code"),
         };
     }
@@ -111,7 +112,9 @@ fn is_redirect(address: &str, redirect_uri: &str) -> bool {
     };
     match (parse(address), parse(redirect_uri)) {
         (Some(one), Some(other)) => {
-            one.host() == other.host() && one.port_or_known_default() == other.port_or_known_default() && one.path() == other.path()
+            one.host() == other.host()
+                && one.port_or_known_default() == other.port_or_known_default()
+                && one.path() == other.path()
         }
         _ => false,
     }

@@ -72,9 +72,9 @@ pub enum SignInError {
         /// The local name.
         user: String,
         /// Whose it is.
-        before: Account,
+        before: Box<Account>,
         /// Who came back.
-        now: Account,
+        now: Box<Account>,
     },
     /// There is an access token and nothing to renew it with.
     #[error("Spotify sent no refresh token")]
@@ -101,7 +101,8 @@ impl SignInError {
                 format!("register {instead} at {DASHBOARD} and set spotify.redirect_uri to it")
             }
             SignInError::Port { .. } => {
-                "end the program that listens there, or use a redirect URI without a port: a free one is taken then".to_owned()
+                "end the program that listens there, or use a redirect URI without a port: a free one is taken then"
+                    .to_owned()
             }
             SignInError::TimedOut { register, .. } => invalid_redirect(register),
             SignInError::Denied { .. } => "start again, and agree in the browser".to_owned(),
@@ -113,7 +114,9 @@ impl SignInError {
             ),
             SignInError::Api(error) => return error.hint(),
             SignInError::Grants(error) => return error.hint(),
-            SignInError::Worthless { .. } | SignInError::NoRefreshToken | SignInError::NoRandomness { .. } => return None,
+            SignInError::Worthless { .. } | SignInError::NoRefreshToken | SignInError::NoRandomness { .. } => {
+                return None;
+            }
         })
     }
 }

@@ -163,7 +163,10 @@ async fn connection(stream: TcpStream, desk: Arc<Desk>) {
     });
     let io = TokioIo::new(stream);
     let mut served = std::pin::pin!(
-        hyper::server::conn::http1::Builder::new().keep_alive(false).max_buf_size(64 * 1024).serve_connection(io, service)
+        hyper::server::conn::http1::Builder::new()
+            .keep_alive(false)
+            .max_buf_size(64 * 1024)
+            .serve_connection(io, service)
     );
     let answered = || ended.lock().unwrap_or_else(PoisonError::into_inner).is_some();
     let outcome = loop {
@@ -193,11 +196,17 @@ impl Desk {
         }
         // A page elsewhere whose name was pointed at this machine names itself.
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-        if host != Some(&*self.address.to_string()) && !(self.address.port() == 80 && host == Some(&*self.address.ip().to_string())) {
+        if host != Some(&*self.address.to_string())
+            && !(self.address.port() == 80 && host == Some(&*self.address.ip().to_string()))
+        {
             return Err(Page::new(400, "Not here", "This is not the address that Spotify sends the browser to."));
         }
         let answer = from_query(uri.query().unwrap_or(""), &self.state).map_err(|why| match why {
-            NotThis::OtherState => Page::new(400, "Another sign-in", "This answer does not belong to the sign-in that is waiting. Open the newest link."),
+            NotThis::OtherState => Page::new(
+                400,
+                "Another sign-in",
+                "This answer does not belong to the sign-in that is waiting. Open the newest link.",
+            ),
             NotThis::Unreadable => Page::new(400, "No answer", "This address holds no answer of Spotify's."),
         })?;
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -39,7 +39,10 @@ impl Page {
         let response = Response::builder()
             .status(self.status)
             .header("content-type", "text/html; charset=utf-8")
-            .header("content-security-policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+            .header(
+                "content-security-policy",
+                "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+            )
             .header("x-content-type-options", "nosniff")
             .header("referrer-policy", "no-referrer")
             .header("cache-control", "no-store")

@@ -59,10 +59,14 @@ impl Redirect {
             }
             ("http", Some(ip)) if ip.is_loopback() => {}
             ("http", None) if url.host_str() == Some("localhost") => {
-                return refuse("names localhost, which Spotify has refused since November 2025: an address is needed, 127.0.0.1 or [::1]");
+                return refuse(
+                    "names localhost, which Spotify has refused since November 2025: an address is needed, 127.0.0.1 or [::1]",
+                );
             }
             ("http", _) => {
-                return refuse("is plain http to another host, which Spotify has refused since November 2025: https, or http://127.0.0.1");
+                return refuse(
+                    "is plain http to another host, which Spotify has refused since November 2025: https, or http://127.0.0.1",
+                );
             }
             _ => return refuse("is neither https nor http://127.0.0.1"),
         }

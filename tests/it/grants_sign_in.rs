@@ -124,10 +124,8 @@ impl Start {
     }
 
     async fn run(&self, args: &LoginArgs, person: &mut MadeUp) -> Result<Outcome, auth::AuthError> {
-        let login = Login {
-            patience: self.patience,
-            ..Login::new(&self.api, &self.grants, &self.scopes, &self.redirect_uri)
-        };
+        let login =
+            Login { patience: self.patience, ..Login::new(&self.api, &self.grants, &self.scopes, &self.redirect_uri) };
         auth::login(args, &login, person).await
     }
 }
@@ -166,7 +164,11 @@ async fn a_browser_signs_a_user_in_with_a_secret_and_without() {
         assert!(grant.account.as_ref().unwrap().account_id.is_some());
         assert_eq!(grant.scopes.as_ref().unwrap(), &scopes());
         assert!(signed_in.lacking.is_empty());
-        assert!(person.told[0].starts_with("redirect URI: http://127.0.0.1/callback (without a port"), "{:?}", person.told);
+        assert!(
+            person.told[0].starts_with("redirect URI: http://127.0.0.1/callback (without a port"),
+            "{:?}",
+            person.told
+        );
         let (status, page) = person.saw.remove(0).await.unwrap();
         assert_eq!(status, 200);
         assert!(page.contains("Signed in") && page.contains("Home Listening"), "{page}");
@@ -265,7 +267,8 @@ async fn nobody_coming_back_is_explained_with_what_the_browser_shows() {
     let table = table(known::HOME).await;
     let mut start = Start::of(&table, true);
     start.patience = Duration::from_millis(100);
-    let mut person = MadeUp { browser: Some(Box::new(|_| tokio::spawn(async { (0, String::new()) }))), ..MadeUp::default() };
+    let mut person =
+        MadeUp { browser: Some(Box::new(|_| tokio::spawn(async { (0, String::new()) }))), ..MadeUp::default() };
     let error = start.run(&login("home"), &mut person).await.unwrap_err();
     let hint = error.hint().unwrap();
     assert!(hint.contains("\"INVALID_CLIENT: Invalid redirect URI\""), "{hint}");
@@ -296,7 +299,8 @@ async fn a_pasted_address_signs_in_and_the_address_to_open_stands_alone() {
     assert_eq!(person.shown.len(), 1);
     let address = Url::parse(&person.shown[0]).unwrap();
     let query: Vec<String> = address.query_pairs().map(|(key, _)| key.into_owned()).collect();
-    let keys = ["client_id", "response_type", "redirect_uri", "state", "scope", "code_challenge_method", "code_challenge"];
+    let keys =
+        ["client_id", "response_type", "redirect_uri", "state", "scope", "code_challenge_method", "code_challenge"];
     assert_eq!(query, keys);
     assert!(!person.shown[0].contains(['+', ' ', '\n']));
     let grant = table.grants().get("home").unwrap().unwrap();
@@ -314,9 +318,12 @@ async fn two_commands_do_what_one_does_and_an_answer_counts_once() {
         assert!(matches!(outcome, Outcome::Waits));
         assert!(person.said().contains("cratedigger auth login home --paste 'ADDRESS'"), "{}", person.said());
         let back = consent(Url::parse(&person.shown[0]).unwrap()).await.to_string();
+        // Once on stdin, where no list of processes shows it.
+        let typed = LoginArgs { paste: Some("-".to_owned()), ..login("home") };
+        let mut typist = MadeUp { types: [back.clone()].into(), ..MadeUp::default() };
         let args = LoginArgs { paste: Some(back), ..login("home") };
         let start = Start::of(&table, secret);
-        let outcome = start.run(&args, &mut MadeUp::default()).await.unwrap();
+        let outcome = start.run(&typed, &mut typist).await.unwrap();
         assert!(matches!(outcome, Outcome::SignedIn(_)));
         let error = start.run(&args, &mut MadeUp::default()).await.unwrap_err();
         assert!(error.to_string().starts_with("no sign-in of user `home` is waiting"), "{error}");
@@ -514,7 +521,8 @@ async fn while_a_paste_is_awaited_a_browser_on_this_machine_may_answer() {
     let start = Start::of(&table, true);
     let args = LoginArgs { no_browser: true, ..login("home") };
     let mut person = Onlooker { browser: browser(|_| async {}), page: None };
-    let login = Login { patience: start.patience, ..Login::new(&start.api, &start.grants, &start.scopes, &start.redirect_uri) };
+    let login =
+        Login { patience: start.patience, ..Login::new(&start.api, &start.grants, &start.scopes, &start.redirect_uri) };
     let outcome = auth::login(&args, &login, &mut person).await.unwrap();
     assert!(matches!(outcome, Outcome::SignedIn(_)));
     assert_eq!(person.page.unwrap().await.unwrap().0, 200);

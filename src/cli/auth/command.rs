@@ -7,12 +7,21 @@ use super::{AuthArgs, AuthCommand, AuthError, Forgotten, Login, LoginArgs, Termi
 use crate::cli::args::Export;
 use crate::cli::workshop::{Workshop, runtime};
 use crate::cli::{Context, Exit, Failure, OrExit, export, print};
-use crate::http::observer::Silent;
+use crate::http::observer::Observer;
 use crate::job::{Job, Users};
-use crate::settings::credentials::Credentials;
 use crate::settings::Origin;
+use crate::settings::credentials::Credentials;
 use crate::signin::listener::LISTENS;
 use crate::state::grants::{Flow, Grants};
+
+/// Says what a person should know, such as that the clock is wrong.
+struct Spoken;
+
+impl Observer for Spoken {
+    fn warned(&self, what: &str) {
+        print::stderr(&format!("warning: {what}\n"));
+    }
+}
 
 /// Runs a command of `auth`.
 pub(in crate::cli) fn run(args: &AuthArgs, context: &Context) -> Result<Exit, Failure> {
@@ -30,7 +39,10 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &Context) -> Result<Exit, Fa
         }
         AuthCommand::Logout(logout) => {
             let forgotten = super::logout(logout, &grants).map_err(failed)?;
-            print::stderr(&format!("{}: the grant is forgotten; at Spotify it is taken back at https://www.spotify.com/account/apps\n", forgotten.user));
+            print::stderr(&format!(
+                "{}: the grant is forgotten; at Spotify it is taken back at https://www.spotify.com/account/apps\n",
+                forgotten.user
+            ));
             if logout.purge { purge(&forgotten, context, &workshop) } else { Ok(Exit::Complete) }
         }
         AuthCommand::Import(import) => {
@@ -48,12 +60,22 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &Context) -> Result<Exit, Fa
     }
 }
 
-fn sign_in(args: &LoginArgs, context: &Context, workshop: &Workshop<'_>, credentials: &Credentials, grants: &Arc<Grants>, jobs: &[Job]) -> Result<Exit, Failure> {
-    let (api, _) = workshop.api(credentials, None, Arc::new(Silent))?;
+fn sign_in(
+    args: &LoginArgs,
+    context: &Context,
+    workshop: &Workshop<'_>,
+    credentials: &Credentials,
+    grants: &Arc<Grants>,
+    jobs: &[Job],
+) -> Result<Exit, Failure> {
+    let (api, _) = workshop.api(credentials, None, Arc::new(Spoken))?;
     let api = api.with_grants(Arc::clone(grants), context.refresh_token());
     let scopes = scopes_of(&args.user, jobs);
     if scopes.is_empty() {
-        print::stderr(&format!("no job names {} yet, so no scope is asked for; sign in again once one does\n", args.user));
+        print::stderr(&format!(
+            "no job names {} yet, so no scope is asked for; sign in again once one does\n",
+            args.user
+        ));
     }
     let configured = workshop.settings.spotify.redirect_uri.to_string();
     let is_default = workshop.settings.origin("spotify.redirect_uri") == Origin::Default;

@@ -81,7 +81,8 @@ fn read(file: &Path, name: &str, person: &mut dyn Person) -> Result<String, Auth
     let opened = fs::File::open(file).map_err(trouble)?;
     let mode = opened.metadata().map_err(trouble)?.permissions().mode();
     if mode & 0o077 != 0 {
-        person.tell(&format!("warning: {name} is open to other users (mode {:04o}), and it holds tokens", mode & 0o7777));
+        person
+            .tell(&format!("warning: {name} is open to other users (mode {:04o}), and it holds tokens", mode & 0o7777));
     }
     opened.take(LARGEST).read_to_string(&mut text).map_err(trouble)?;
     Ok(text)
@@ -120,7 +121,9 @@ async fn of_spotipy(
     }
     Ok(NewGrant {
         user,
-        refresh: text(record, "refresh_token", place)?.map(SecretString::from).ok_or_else(|| place.refuse("holds no refresh token"))?,
+        refresh: text(record, "refresh_token", place)?
+            .map(SecretString::from)
+            .ok_or_else(|| place.refuse("holds no refresh token"))?,
         access: None,
         scopes: scopes(record, &["scope"], place)?,
         flow,
@@ -145,12 +148,19 @@ const KEYS: [&str; 10] = [
 ];
 
 /// One JSON object a line.
-fn of_lines(text: &str, file: &str, (client_id, flow): (&str, Flow), now: DateTime<Utc>) -> Result<Vec<NewGrant>, AuthError> {
+fn of_lines(
+    text: &str,
+    file: &str,
+    (client_id, flow): (&str, Flow),
+    now: DateTime<Utc>,
+) -> Result<Vec<NewGrant>, AuthError> {
     let mut new = Vec::new();
     let mut users = BTreeSet::new();
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let place = Place { file, line: Some(at + 1) };
-        let hint = || Some(r#"a line looks like {"user":"home","refresh_token":"…","scopes":["user-library-read"],"client_id":"…","flow":"pkce","authorized_at":"2026-05-31T12:00:00Z"}"#.to_owned());
+        let hint = || {
+            Some(r#"a line looks like {"user":"home","refresh_token":"…","scopes":["user-library-read"],"client_id":"…","flow":"pkce","authorized_at":"2026-05-31T12:00:00Z"}"#.to_owned())
+        };
         let Ok(Value::Object(record)) = serde_json::from_str(line) else {
             return Err(place.refuse_with("is neither a cache of spotipy nor a line of JSON with a grant", hint()));
         };
@@ -189,7 +199,9 @@ fn of_line(
     };
     let authorized_at = match text(record, "authorized_at", place)? {
         None => None,
-        Some(time) => Some(time_of(&time).ok_or_else(|| place.refuse("`authorized_at` is no time such as 2026-05-31T12:00:00Z"))?),
+        Some(time) => Some(
+            time_of(&time).ok_or_else(|| place.refuse("`authorized_at` is no time such as 2026-05-31T12:00:00Z"))?,
+        ),
     };
     let (account_id, display_name) = (text(record, "account_id", place)?, text(record, "display_name", place)?);
     Ok(NewGrant {
@@ -229,7 +241,10 @@ fn store(
     if let Some(first) = others.first() {
         let more = if others.len() > 1 { format!(" and {} more", others.len() - 1) } else { String::new() };
         let hint = Some("--replace puts the imported grants in place of those".to_owned());
-        return Err(place.refuse_with(format!("user `{first}`{more} is signed in already with another grant; nothing was imported"), hint));
+        return Err(place.refuse_with(
+            format!("user `{first}`{more} is signed in already with another grant; nothing was imported"),
+            hint,
+        ));
     }
     grants.put(&fresh, now)?;
     imported.stored = fresh.into_iter().map(|grant| grant.user).collect();
@@ -275,9 +290,15 @@ fn start_of_day(day: NaiveDate) -> DateTime<Utc> {
     day.and_time(NaiveTime::MIN).and_utc()
 }
 
-fn checked(time: Option<DateTime<Utc>>, place: &Place<'_>, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, AuthError> {
+fn checked(
+    time: Option<DateTime<Utc>>,
+    place: &Place<'_>,
+    now: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, AuthError> {
     match time {
-        Some(time) if time > now + chrono::TimeDelta::days(1) => Err(place.refuse("the day of consent lies in the future")),
+        Some(time) if time > now + chrono::TimeDelta::days(1) => {
+            Err(place.refuse("the day of consent lies in the future"))
+        }
         time => Ok(time),
     }
 }

@@ -30,10 +30,13 @@ pub fn run(
     }
     let mut rows = vec![["USER", "ACCOUNT", "STATE", "DAYS LEFT", "JOBS", "SCOPES"].map(str::to_owned)];
     rows.extend(all.iter().map(|grant| row(grant, &jobs_of(&grant.user), now)));
-    rows.extend(missing.iter().map(|user| {
-        [user.as_str(), "-", "not signed in", "-", &jobs_of(user).join(", "), ""].map(str::to_owned)
-    }));
-    let mut out = if rows.len() > 1 { table(&rows) } else { format!("nobody is signed in (state folder: {})\n", grants.dir()) };
+    rows.extend(
+        missing
+            .iter()
+            .map(|user| [user.as_str(), "-", "not signed in", "-", &jobs_of(user).join(", "), ""].map(str::to_owned)),
+    );
+    let mut out =
+        if rows.len() > 1 { table(&rows) } else { format!("nobody is signed in (state folder: {})\n", grants.dir()) };
     let others = grants.of_other_apps()?;
     if others > 0 {
         out.push_str(&format!("and {others} of other client ids\n"));

@@ -53,7 +53,7 @@ pub enum GrantError {
         /// The file that holds it until the next start, if one could be written.
         kept: Option<PathBuf>,
         /// What was in the way.
-        source: StateError,
+        source: Box<StateError>,
     },
     /// A name that no user can have.
     #[error("`{name}` cannot be the name of a user")]

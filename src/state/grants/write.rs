@@ -52,7 +52,7 @@ impl Grants {
             };
             let kept = self.seal(&read.user, KEPT, &with_generation(read.generation, token)).ok();
             let kept = kept.and_then(|sealed| lock.keep(&sealed).map(ToOwned::to_owned));
-            GrantError::NotSaved { user: read.user.clone(), kept, source }
+            GrantError::NotSaved { user: read.user.clone(), kept, source: Box::new(source) }
         })
     }
 
