@@ -139,11 +139,8 @@ pub async fn finish(api: &Api, grants: &Grants, pending: &Pending, answer: Answe
     if let (Some(before), Some(account), false) = (before, &account, pending.replace)
         && !before.is(account)
     {
-        return Err(SignInError::OtherAccount {
-            user: user.clone(),
-            before: Box::new(before),
-            now: Box::new(account.clone()),
-        });
+        let (before, now) = (Box::new(before), Box::new(account.clone()));
+        return Err(SignInError::OtherAccount { user: user.clone(), before, now });
     }
     grants.put(&[new], now)?;
     let lacking = pending.scopes.iter().filter(|scope| !scopes.contains(scope)).cloned().collect();

@@ -1,7 +1,7 @@
 //! Forgetting a person: every row that is theirs and nobody else's.
 //!
 //! Entities of the catalog stay; so does what another user of the store shares. Pages that held the
-//! rows are overwritten (`secure_delete`), and the WAL is emptied.
+//! rows are overwritten (`secure_delete`); the WAL is emptied when the store is closed.
 
 use rusqlite::params;
 
@@ -9,8 +9,16 @@ use super::{Session, StoreError};
 
 /// Tables of rows that belong to one user, by the column that says whose they are.
 const PERSONAL: &[&str] = &[
-    "saved_tracks", "saved_albums", "saved_shows", "saved_episodes", "saved_audiobooks", "followed_artists", "top_items",
-    "plays", "resume_points", "my_playlists",
+    "saved_tracks",
+    "saved_albums",
+    "saved_shows",
+    "saved_episodes",
+    "saved_audiobooks",
+    "followed_artists",
+    "top_items",
+    "plays",
+    "resume_points",
+    "my_playlists",
 ];
 
 /// What was deleted.
@@ -29,6 +37,19 @@ impl Session {
     /// If SQLite refuses.
     pub fn delete_securely(&self) -> Result<(), StoreError> {
         self.conn.pragma_update(None, "secure_delete", true).map_err(|e| self.error("cannot be written", e))
+    }
+
+    /// The files, below the CSV folder, that hold this user's rows alone; forgotten here, so that the
+    /// caller can delete them.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn files_of_user(&mut self, local_name: &str) -> Result<Vec<String>, StoreError> {
+        let mut statement =
+            self.prepare("DELETE FROM published_files WHERE substr(source, -length(?1)) = ?1 RETURNING path")?;
+        let source = format!(" of {local_name}");
+        let rows = statement.query_map([source], |row| row.get(0)).map_err(|e| self.error("cannot be written", e))?;
+        rows.collect::<Result<_, _>>().map_err(|e| self.error("cannot be written", e))
     }
 
     /// Deletes the rows of a user.
@@ -52,10 +73,18 @@ impl Session {
         for table in PERSONAL {
             purged.rows += run(&format!("DELETE FROM {table} WHERE user_id = ?1"))?;
         }
-        for (table, column) in [("playlist_items", "playlist_id"), ("playlist_changes", "playlist_id"), ("metrics", "id"), ("images", "id")] {
-            run(&format!("DELETE FROM {table} WHERE {column} IN (SELECT id FROM purged_playlists) AND ?1 IS NOT NULL"))?;
+        for (table, column) in [
+            ("playlist_items", "playlist_id"),
+            ("playlist_changes", "playlist_id"),
+            ("metrics", "id"),
+            ("images", "id"),
+        ] {
+            run(&format!(
+                "DELETE FROM {table} WHERE {column} IN (SELECT id FROM purged_playlists) AND ?1 IS NOT NULL"
+            ))?;
         }
-        purged.playlists = run("DELETE FROM playlists WHERE id IN (SELECT id FROM purged_playlists) AND ?1 IS NOT NULL")?;
+        purged.playlists =
+            run("DELETE FROM playlists WHERE id IN (SELECT id FROM purged_playlists) AND ?1 IS NOT NULL")?;
         run("DELETE FROM requested WHERE user_id = ?1 OR list_id IN (SELECT id FROM lists WHERE audience = ?1)")?;
         run("DELETE FROM staged_items WHERE list_id IN (SELECT id FROM lists WHERE audience = ?1)")?;
         run("DELETE FROM checkpoints WHERE list_id IN (SELECT id FROM lists WHERE audience = ?1)")?;
@@ -68,17 +97,8 @@ impl Session {
         run("DELETE FROM users WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM playlists WHERE owner_id = ?1)
              AND NOT EXISTS (SELECT 1 FROM playlist_items WHERE added_by = ?1)
              AND NOT EXISTS (SELECT 1 FROM user_playlists WHERE profile_id = ?1)")?;
-        run("DROP TABLE IF EXISTS purged_playlists")?;
+        self.conn.execute_batch("DROP TABLE temp.purged_playlists").map_err(|e| self.error("cannot be written", e))?;
         self.note_change();
         Ok(purged)
-    }
-
-    /// Empties the WAL, which may hold what was deleted.
-    ///
-    /// # Errors
-    /// If a reader holds it.
-    pub fn empty_wal(&self) -> Result<(), StoreError> {
-        let done = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
-        done.map(|_| ()).map_err(|e| self.error("cannot be written", e))
     }
 }

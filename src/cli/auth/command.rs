@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{AuthArgs, AuthCommand, AuthError, Forgotten, Login, LoginArgs, Terminal};
+use super::{AuthArgs, AuthCommand, AuthError, Login, LoginArgs, Terminal};
 use crate::cli::args::Export;
 use crate::cli::workshop::{Workshop, runtime};
 use crate::cli::{Context, Exit, Failure, OrExit, export, print};
@@ -38,12 +38,21 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &Context) -> Result<Exit, Fa
             Ok(Exit::Complete)
         }
         AuthCommand::Logout(logout) => {
+            // The rows first: without the grant nobody knows any more whose they are.
+            let known = grants.get(&logout.user).map_err(|e| failed(AuthError::Grants(e)))?;
+            let exit = match known.and_then(|grant| grant.account) {
+                Some(account) if logout.purge => purge(&logout.user, &account.user_id, context, &workshop)?,
+                _ => Exit::Complete,
+            };
             let forgotten = super::logout(logout, &grants).map_err(failed)?;
+            if logout.purge && forgotten.account.is_none() {
+                print::stderr("the store holds nothing of this user: no run ever asked whose account it is\n");
+            }
             print::stderr(&format!(
-                "{}: the grant is forgotten; at Spotify it is taken back at https://www.spotify.com/account/apps\n",
+                "{}: the grant is forgotten here; Spotify keeps the consent until it is taken back at https://www.spotify.com/account/apps\n",
                 forgotten.user
             ));
-            if logout.purge { purge(&forgotten, context, &workshop) } else { Ok(Exit::Complete) }
+            Ok(exit)
         }
         AuthCommand::Import(import) => {
             let (mut person, now) = (Terminal, chrono::Utc::now());
@@ -119,29 +128,33 @@ fn dependent_jobs(jobs: &[Job], grants: &Grants) -> Result<BTreeMap<String, Vec<
 }
 
 /// Deletes a person's rows and writes the CSVs again.
-fn purge(forgotten: &Forgotten, context: &Context, workshop: &Workshop<'_>) -> Result<Exit, Failure> {
-    let Some(account) = &forgotten.account else {
-        print::stderr("the store holds nothing of this user: no run ever asked whose account it is\n");
-        return Ok(Exit::Complete);
-    };
+fn purge(name: &str, user_id: &str, context: &Context, workshop: &Workshop<'_>) -> Result<Exit, Failure> {
     if !workshop.database().exists() {
         print::stderr("there is no store, so nothing to delete\n");
         return Ok(Exit::Complete);
     }
     let store = workshop.store()?;
-    let user = account.user_id.clone();
+    let (user, local) = (user_id.to_owned(), name.to_owned());
     let purged = runtime()?.block_on(async {
         store.write(|s| s.delete_securely()).await?;
-        store.write(move |s| s.purge_user(&user)).await
+        store.write(move |s| Ok((s.purge_user(&user)?, s.files_of_user(&local)?))).await
     });
-    let purged = purged.or_exit(Exit::Storage)?;
+    let (purged, files) = purged.or_exit(Exit::Storage)?;
+    let folder = workshop.files()?.target.csv_dir;
+    for file in files {
+        let path = folder.join(file);
+        if path.exists() {
+            std::fs::remove_file(&path).or_exit(Exit::Storage)?;
+            print::stderr(&format!("deleted   {}\n", path.display()));
+        }
+    }
     if let Ok(store) = Arc::try_unwrap(store) {
         store.close();
     }
     print::stderr(&format!(
         "{}: {} rows of the library, tops and plays and {} playlists are deleted; what others share stays\n\
          out of reach: backups, copies of the store, files of queries that no job writes any more\n",
-        forgotten.user, purged.rows, purged.playlists
+        name, purged.rows, purged.playlists
     ));
     export::run(&Export { jobs: Vec::new() }, context)
 }
