@@ -126,6 +126,20 @@ impl Store {
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// Writes the file anew, without what was deleted; nobody may be reading it.
+    ///
+    /// # Errors
+    /// If it cannot be written or a reader holds it.
+    pub async fn compact(&self) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let boxed: Work = Box::new(move |session| {
+            let _ = reply.send(session.compact());
+            Next::GoOn
+        });
+        self.work.send(boxed).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
     /// Lets the writing thread finish what it has and closes the file.
     pub fn close(mut self) {
         let (work, _) = mpsc::channel(1);
