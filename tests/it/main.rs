@@ -16,6 +16,7 @@ mod made_up_time;
 mod project;
 mod retry;
 mod run_playlists;
+mod run_streams;
 mod sandbox;
 mod sandbox_catalog;
 mod sandbox_faults;
