@@ -18,6 +18,8 @@ mod ledger;
 mod made_up_time;
 mod project;
 mod retry;
+mod run_playlists;
+mod run_streams;
 mod run_users;
 mod sandbox;
 mod sandbox_catalog;
