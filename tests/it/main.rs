@@ -9,6 +9,7 @@ mod commands;
 mod docs;
 mod gate;
 mod grants;
+mod house;
 mod init;
 mod ledger;
 mod made_up_time;
