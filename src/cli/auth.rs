@@ -3,6 +3,7 @@
 //! What a command needs is handed to it: the API with its grants, scopes and jobs of the users. It
 //! talks through a [`Person`], so that tests can be one.
 
+mod command;
 mod import;
 mod list;
 mod login;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use thiserror::Error;
 
+pub(in crate::cli) use command::run;
 pub use import::{Imported, run as import};
 pub use list::run as list;
 pub use login::{Login, Outcome, run as login};

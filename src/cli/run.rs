@@ -155,6 +155,7 @@ impl One<'_> {
             api,
             store: Arc::clone(self.store),
             app,
+            locks: self.workshop.state.path().to_path_buf(),
             progress: Arc::clone(&watcher) as _,
             run,
             started_at,
@@ -170,7 +171,7 @@ impl One<'_> {
         let report = run_job(&engine, job, &start, self.files).await;
         watcher.finish();
         let report = report.map_err(|halt| halted(&halt))?;
-        if !self.context.quiet || report.exit_code != 0 {
+        if !self.context.quiet || report.exit_code != 0 || !report.warnings.is_empty() {
             print::stderr(&summary(&report));
         }
         Ok(Some(report))
@@ -193,9 +194,10 @@ fn exit_of(code: u8) -> Exit {
 fn summary(report: &RunReport) -> String {
     let mut out = format!("{}: {}, {} calls, {} items\n", report.job, report.state, report.calls, report.rows);
     for fetch in &report.fetches {
+        let name = fetch.user.as_ref().map_or_else(|| fetch.fetch.clone(), |user| format!("{} of {user}", fetch.fetch));
         out.push_str(&format!(
-            "  {:<24} {:<9} {} of {} read, {} rows",
-            fetch.fetch,
+            "  {:<28} {:<9} {} of {} read, {} rows",
+            printable(&name),
             fetch.state,
             fetch.asked - fetch.unchanged,
             fetch.asked,
@@ -205,6 +207,9 @@ fn summary(report: &RunReport) -> String {
             out.push_str(&format!(", {} noted in skipped_items", fetch.skipped));
         }
         out.push('\n');
+    }
+    for warning in &report.warnings {
+        out.push_str(&format!("  warning: {}\n", printable(warning)));
     }
     for reason in &report.reasons {
         out.push_str(&format!("  why: {}\n", printable(reason)));

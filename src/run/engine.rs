@@ -20,6 +20,8 @@ pub struct Engine {
     pub store: Arc<Store>,
     /// What is known about the app.
     pub app: AppFacts,
+    /// Where locks lie: the state folder.
+    pub locks: std::path::PathBuf,
     /// Whoever watches.
     pub progress: Arc<dyn Progress>,
     /// Number of the run.

@@ -83,6 +83,7 @@ impl Engine {
             Err(halt) => (UnitEnd::default(), Some(halt)),
         };
         sum.tally.write_to(&mut end);
+        end.asked = end.asked.max(end.unchanged);
         end.calls = i64::try_from(self.api.calls() - calls_before).unwrap_or(i64::MAX);
         let (state, reason, halt) = self.judge(&frame, sum.trouble, halt).await?;
         end.reason = reason;
@@ -282,6 +283,9 @@ impl Engine {
     async fn album_tracks(&self, frame: &FetchFrame, albums: &[String]) -> Result<UnitEnd, Halt> {
         let began = stamp(self.started_at);
         let asked = frame.asked(self.now());
+        // One lock for all albums: a batch begins twenty lists, and locks taken one by one could
+        // wait for each other.
+        let _reading = self.lock_list(&album_tracks_key("", &asked)).await?;
         let mut wanted = Vec::new();
         for album in albums {
             let list = self.open_list(&album_tracks_key(album, &asked), Some(Kind::Album)).await?;
@@ -348,6 +352,7 @@ impl Engine {
             Takes::Ids(kind) => Some(kind),
             _ => None,
         };
+        let _reading = self.lock_list(&list.key).await?;
         let known = self.open_list(&list.key, parent_kind).await?;
         let requested = vec![Requested { user_id: None, list_id: Some(known.id), item_id: None }];
         if known.read_at.as_ref().is_some_and(|at| *at >= stamp(self.started_at)) {

@@ -14,6 +14,9 @@ pub enum Halt {
     /// The store cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A lock cannot be had.
+    #[error(transparent)]
+    Lock(#[from] super::lock::LockTrouble),
     /// A job asks for something that cannot be worked out, such as a `where` that SQLite refuses.
     #[error("{0}")]
     Job(String),
@@ -49,7 +52,7 @@ impl Halt {
             Halt::Api(ApiError::Grants(e)) if e.needs_a_person() => Weight::Person,
             Halt::Api(ApiError::Grants(_)) => Weight::Storage,
             Halt::Api(ApiError::Config { .. }) | Halt::Job(_) => Weight::Usage,
-            Halt::Api(ApiError::State(_)) | Halt::Store(_) => Weight::Storage,
+            Halt::Api(ApiError::State(_)) | Halt::Store(_) | Halt::Lock(_) => Weight::Storage,
             Halt::Api(_) => Weight::Unreachable,
         }
     }

@@ -72,7 +72,16 @@ pub async fn run_job(engine: &Engine, job: &Job, start: &Start, files: &Files) -
         }
         (Users::All, None) => Vec::new(),
     };
-    let mut sum = Sum { askers: engine.users(start.grants.as_ref(), &names).await?, ..Sum::default() };
+    let mut warnings = Vec::new();
+    for name in &names {
+        let due = start.grants.as_deref().map(|grants| grants.warn_once(name, engine.now())).transpose();
+        if let Some(days) = due.map_err(ApiError::from)?.flatten() {
+            let text = format!("{name} must sign in again within {days} days: cratedigger auth login {name}");
+            engine.progress.note(&text);
+            warnings.push(text);
+        }
+    }
+    let mut sum = Sum { warnings, askers: engine.users(start.grants.as_ref(), &names).await?, ..Sum::default() };
     for fetch in &job.fetches {
         sum.fetch(engine, job, start, fetch, &bound).await?;
     }
@@ -150,6 +159,8 @@ struct Sum {
     deferred: BTreeSet<String>,
     /// The users of the job.
     askers: Vec<Asker>,
+    /// What a person should see to before long.
+    warnings: Vec<String>,
     not_before: Option<DateTime<Utc>>,
     /// Why nothing more is asked, once that is so.
     over: Option<String>,
@@ -168,7 +179,6 @@ impl Sum {
         let age = fetch.refresh_after.or_else(|| start.refresh_after.of(fetch.stream.name)).unwrap_or_default();
         let age = TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX);
         let parts = self.parts(start, fetch);
-        let users: Vec<Option<String>> = parts.iter().map(|part| part.user_id(fetch.stream)).collect();
         let mut served_some = false;
         for (place, part) in (0i64..).zip(&parts) {
             let frame = part.frame(start, fetch, place);
@@ -188,6 +198,7 @@ impl Sum {
         }
         if fetch.stream.needs_user() {
             let (job, name) = (job.name.clone(), fetch.name.clone());
+            let users: Vec<String> = self.askers.iter().map(|asker| asker.name.clone()).collect();
             engine.store.write(move |s| s.keep_requested_of(&job, &name, &users)).await?;
         }
         Ok(())
@@ -221,7 +232,11 @@ impl Sum {
         if let Some(reason) = &result.end.reason
             && self.over.as_ref() != Some(reason)
         {
-            self.reasons.push(format!("{name}: {reason}"));
+            // What is wrong with a user concerns all fetches alike, and is said once.
+            let line = if part.trouble.is_some() { reason.clone() } else { format!("{name}: {reason}") };
+            if !self.reasons.contains(&line) {
+                self.reasons.push(line);
+            }
         }
         if let Some(halt) = result.halt {
             if matches!(halt.weight(), Weight::Deferred(_)) {
@@ -310,13 +325,18 @@ impl Sum {
         };
         let (run, now) = (engine.run, finished.clone());
         engine.store.write(move |s| s.end_run(run, &end, &now)).await?;
-        let mut hints = self.hints;
-        hints.dedup();
+        let mut hints: Vec<String> = Vec::new();
+        for hint in self.hints {
+            if !hints.contains(&hint) {
+                hints.push(hint);
+            }
+        }
         Ok(RunReport {
             job: job.name.clone(),
             run: engine.run,
             state: state.word(),
             reasons: self.reasons,
+            warnings: self.warnings,
             hints,
             not_before,
             exit_code,
@@ -347,7 +367,7 @@ fn ids_from(
     };
     let wrong = |e: crate::store::query::QueryError| Halt::Job(format!("{} from {}: {e}", kind, parent.name));
     let market = parent.market.clone().unwrap_or_default();
-    let fetched = Fetched { name: parent.name.clone(), stream: parent.stream, market, since: None };
+    let fetched = Fetched { name: parent.name.clone(), stream: parent.stream, market, user_id: None, since: None };
     let reader = Reader::open(engine.store.path(), &job.name, vec![fetched], QUERY_TIME).map_err(wrong)?;
     reader.ids(&parent.name, column, filter, bound).map_err(wrong)
 }

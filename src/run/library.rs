@@ -44,6 +44,7 @@ impl Engine {
 
     /// Reads a list of the user's whole and puts it in place.
     async fn whole_list(&self, frame: &FetchFrame, list: &List) -> Result<UnitEnd, Halt> {
+        let _reading = self.lock_list(&list.key).await?;
         let known = self.open_list(&list.key, None).await?;
         let requested = vec![row(frame, known.id)];
         if known.read_at.as_ref().is_some_and(|at| *at >= stamp(self.started_at)) {
@@ -112,6 +113,7 @@ impl Engine {
     /// some in between may be lost.
     async fn plays(&self, frame: &FetchFrame) -> Result<UnitEnd, Halt> {
         let list = list_of(frame.stream, frame, Shape::Saved(Kind::Track), Wrapping::Bare);
+        let _reading = self.lock_list(&list.key).await?;
         let known = self.open_list(&list.key, None).await?;
         let requested = vec![row(frame, known.id)];
         let request = Request::new(list.family, list.path.clone()).with("limit", "50");

@@ -7,6 +7,7 @@
 
 use super::engine::{Engine, FetchFrame, Tally, stamp};
 use super::halt::Halt;
+use super::lock::ListLock;
 use crate::ingest::{Shape, ensure_row, stage_entries};
 use crate::spotify::Kind;
 use crate::spotify::client::{Answer, Request, Unusable};
@@ -74,6 +75,11 @@ enum Landed {
 }
 
 impl Engine {
+    /// Waits until no other run reads the list; it is this one's until the lock is dropped.
+    pub(super) async fn lock_list(&self, key: &ListKey) -> Result<ListLock, Halt> {
+        Ok(ListLock::take(&self.locks, self.store.path(), key).await?)
+    }
+
     /// The number of a list and, unless everything is to be read anew, its interrupted read.
     pub(super) async fn open_list(&self, key: &ListKey, parent: Option<Kind>) -> Result<crate::store::ListRow, Halt> {
         let (key, full) = (key.clone(), self.full);

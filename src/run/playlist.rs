@@ -39,6 +39,7 @@ impl Engine {
             market: frame.market.clone(),
             variant: String::new(),
         };
+        let _reading = self.lock_list(&key).await?;
         let known = self.open_list(&key, Some(Kind::Playlist)).await?;
         let requested = vec![Requested { user_id: None, list_id: Some(known.id), item_id: Some(playlist.to_owned()) }];
         if known.read_at.as_ref().is_some_and(|at| *at >= stamp(self.started_at)) {

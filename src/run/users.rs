@@ -142,14 +142,6 @@ impl Part {
         }
     }
 
-    /// Whose rows they are, for streams of a user.
-    pub(super) fn user_id(&self, stream: &Stream) -> Option<String> {
-        self.user
-            .as_ref()
-            .filter(|user| stream.needs_user() && !user.user_id.is_empty())
-            .map(|user| user.user_id.clone())
-    }
-
     /// What all calls of the part have in common.
     pub(super) fn frame(&self, start: &super::Start, fetch: &Fetch, place: i64) -> FetchFrame {
         let user = self.user.as_ref().filter(|user| !user.user_id.is_empty());

@@ -5,6 +5,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{StoreError, migrations};
@@ -44,10 +45,21 @@ pub fn open_writer(path: &Path, mode: u32) -> Result<Connection, StoreError> {
          PRAGMA temp_store=MEMORY;",
     )
     .map_err(sqlite(path, "cannot be opened"))?;
+    // The last one to close a database takes its `-wal` and `-shm` away. Who may read the file but not
+    // write in its folder could then not open it (SQLite would have to make them), so they stay.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(sqlite(path, "cannot be opened"))?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     migrations::migrate(&mut conn, path)?;
     refresh_views(&mut conn).map_err(sqlite(path, "cannot be brought up to date"))?;
     Ok(conn)
+}
+
+/// Writes what the WAL holds into the database and empties the WAL, as far as no reader is in the way:
+/// closing does not do it, since the files stay.
+pub(super) fn settle(conn: &Connection) {
+    // Whatever cannot be moved now is as safe in the WAL, and is moved by a later run.
+    drop(conn.busy_timeout(Duration::ZERO));
+    drop(conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
 }
 
 /// Makes the views anew where they are not those of this version; one process at a time.

@@ -31,6 +31,19 @@ pub struct ListedPlaylist {
     pub stored: i64,
 }
 
+/// The users whose data the fetches of a job hold, in the job's order: id and local name.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn users_of_job(store: &rusqlite::Connection, job: &str) -> rusqlite::Result<Vec<(String, String)>> {
+    let mut statement = store.prepare(
+        "SELECT r.user_id, coalesce(u.local_name, r.user_id) FROM requested r JOIN users u ON u.id = r.user_id
+         WHERE r.job = ?1 GROUP BY r.user_id ORDER BY min(r.ordinal)",
+    )?;
+    let rows = statement.query_map([job], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
 /// Places set apart for each user of a fetch.
 const PLACES: i64 = 1 << 32;
 
@@ -67,19 +80,26 @@ impl Session {
         Ok(())
     }
 
-    /// Forgets what a fetch asked for on behalf of users whom its job no longer names.
+    /// Forgets what a fetch asked for on behalf of users whom its job no longer names. One whose
+    /// grant is lost is still named: those rows stay.
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn keep_requested_of(&mut self, job: &str, fetch: &str, users: &[Option<String>]) -> Result<(), StoreError> {
-        let known: Vec<Option<String>> = {
-            let mut statement = self.prepare("SELECT DISTINCT user_id FROM requested WHERE job = ?1 AND fetch = ?2")?;
+    pub fn keep_requested_of(&mut self, job: &str, fetch: &str, names: &[String]) -> Result<(), StoreError> {
+        let known: Vec<(Option<String>, Option<String>)> = {
+            let mut statement = self.prepare(
+                "SELECT DISTINCT r.user_id, u.local_name FROM requested r LEFT JOIN users u ON u.id = r.user_id
+                 WHERE r.job = ?1 AND r.fetch = ?2",
+            )?;
             let rows = statement
-                .query_map(params![job, fetch], |row| row.get(0))
+                .query_map(params![job, fetch], |row| Ok((row.get(0)?, row.get(1)?)))
                 .map_err(|e| self.error("cannot be read", e))?;
             rows.collect::<Result<_, _>>().map_err(|e| self.error("cannot be read", e))?
         };
-        for user in known.into_iter().filter(|user| !users.contains(user)) {
+        for (user, name) in known {
+            if name.is_some_and(|name| names.contains(&name)) {
+                continue;
+            }
             self.changed = true;
             self.prepare("DELETE FROM requested WHERE job = ?1 AND fetch = ?2 AND user_id IS ?3")?
                 .execute(params![job, fetch, user])

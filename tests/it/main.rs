@@ -9,6 +9,7 @@ mod commands;
 mod docs;
 mod gate;
 mod grants;
+mod grants_sign_in;
 mod house;
 mod init;
 mod ledger;

@@ -7,6 +7,7 @@ fn reader() -> Reader {
         name: name.into(),
         stream: stream::find(stream).unwrap(),
         market: String::new(),
+        user_id: None,
         since: None,
     };
     let mut fetches: Vec<_> = stream::all().map(|s| fetch(s.name, s.name)).collect();
