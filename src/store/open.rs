@@ -27,7 +27,7 @@ pub fn open_writer(path: &Path, mode: u32) -> Result<Connection, StoreError> {
     refuse_uri(path)?;
     assert!(rusqlite::version_number() >= SAFE_WAL, "the bundled SQLite has the WAL-reset bug");
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|source| StoreError::Io {
+        create_folder(folder, mode).map_err(|source| StoreError::Io {
             path: folder.to_path_buf(),
             what: "has no folder to lie in",
             source,
@@ -87,6 +87,16 @@ pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     )
     .map_err(sqlite(path, "cannot be opened"))?;
     Ok(conn)
+}
+
+/// Who may read the file may enter its folder, whatever the umask; a folder that is there is left alone.
+fn create_folder(folder: &Path, mode: u32) -> std::io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(folder)?;
+    let enter = (mode & 0o444) >> 2;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700 | (mode & 0o777) | enter))
 }
 
 /// The mode is set at creation, whatever the umask: analysts must be able to read the file, and

@@ -14,6 +14,7 @@ mod house;
 mod init;
 mod ledger;
 mod made_up_time;
+mod other_users;
 mod project;
 mod retry;
 mod sandbox;
