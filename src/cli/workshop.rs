@@ -103,7 +103,7 @@ impl<'a> Workshop<'a> {
             api_url: self.settings.spotify.api_url.clone(),
             accounts_url: self.settings.spotify.accounts_url.clone(),
             client_id: who.client_id.clone(),
-            client_secret: Some(who.client_secret.clone()),
+            client_secret: who.client_secret.clone(),
             account,
             limits: limits(&self.settings.limits_for(class), max_calls),
             scales: Scales::default(),

@@ -13,7 +13,7 @@ use super::halt::{Halt, Weight};
 use super::report::{FetchReport, FileReport, RunReport};
 use super::users::{Asker, Part};
 use crate::job::{Fetch, Job, Since, Source, Users};
-use crate::settings::RefreshAfter;
+use crate::settings::{RefreshAfter, Retention};
 use crate::spotify::error::ApiError;
 use crate::spotify::{Id, Kind, Reference};
 use crate::state::grants::Grants;
@@ -32,6 +32,8 @@ pub struct Start {
     pub default_market: Option<String>,
     /// Age at which things are read again, by stream, as the settings have it.
     pub refresh_after: RefreshAfter,
+    /// How long things are kept.
+    pub retention: Retention,
     /// The grants of the app's users, if a job needs any.
     pub grants: Option<Arc<Grants>>,
 }
@@ -85,6 +87,7 @@ pub async fn run_job(engine: &Engine, job: &Job, start: &Start, files: &Files) -
     for fetch in &job.fetches {
         sum.fetch(engine, job, start, fetch, &bound).await?;
     }
+    forget(engine, job, &start.retention).await?;
     let (state, _) = sum.verdict();
     let shown = Shown {
         job,
@@ -104,6 +107,38 @@ pub async fn run_job(engine: &Engine, job: &Job, start: &Start, files: &Files) -
         sum.reasons.push(message);
     }
     sum.close(engine, job, written.0).await
+}
+
+/// Deletes what is older than the job or the settings want to keep.
+async fn forget(engine: &Engine, job: &Job, retention: &Retention) -> Result<(), Halt> {
+    let before = |age: Option<Duration>| {
+        age.and_then(|age| TimeDelta::from_std(age).ok())
+            .and_then(|age| engine.started_at.checked_sub_signed(age))
+            .map(stamp)
+    };
+    let (rows, own, runs) = (before(retention.rows), before(job.retention), before(retention.history));
+    if rows.is_none() && own.is_none() && runs.is_none() {
+        return Ok(());
+    }
+    let name = job.name.clone();
+    let deleted = engine.store.write(move |s| {
+        let mut deleted = 0;
+        if let Some(before) = &rows {
+            deleted += s.forget_rows(before)?;
+        }
+        if let Some(before) = &own {
+            deleted += s.forget_rows_of(&name, before)?;
+        }
+        if let Some(before) = &runs {
+            s.forget_runs(before)?;
+        }
+        Ok(deleted)
+    });
+    let deleted = deleted.await?;
+    if deleted > 0 {
+        tracing::info!(job = job.name, deleted, "rows older than the retention are deleted");
+    }
+    Ok(())
 }
 
 /// An error with its causes, in one line.

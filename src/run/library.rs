@@ -85,7 +85,8 @@ impl Engine {
         let mut end = self.whole_list(frame, &lists).await?;
         let mut class = self.app.class().map_err(ApiError::from)?;
         let (user, market) = (frame.audience.clone(), frame.market.clone());
-        let mine = self.store.write(move |s| s.playlists_of(&user, &market)).await?;
+        let since = self.started_at.checked_sub_signed(frame.full_every).map(stamp).unwrap_or_default();
+        let mine = self.store.write(move |s| s.playlists_of(&user, &market, &since)).await?;
         self.progress.fetch_began(&frame.fetch, mine.len());
         if class.is_none() && mine.iter().any(|list| !list.own) {
             class = self.app.probe(&frame.bearer).await?;

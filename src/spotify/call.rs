@@ -209,6 +209,9 @@ impl Call<'_> {
             if let Err(unusable) = checked {
                 return Ended { outcome: Outcome::Unusable, done: None, words: unusable.what };
             }
+            if status == 200 {
+                self.api.observer.came(&self.request.path, &incoming.body);
+            }
             return Ended {
                 outcome: answered(incoming, false, conditional, self.api),
                 done: checked.ok(),
