@@ -95,6 +95,7 @@ impl Store {
                         break;
                     }
                 }
+                open::settle(session.conn());
             })
             .map_err(|source| StoreError::Io { path: path.to_path_buf(), what: "has no thread to write it", source })?;
         Ok(Store { path: path.to_path_buf(), work, thread: Some(thread) })
