@@ -10,6 +10,7 @@ mod docs;
 mod gate;
 mod grants;
 mod grants_import;
+mod grants_paste;
 mod grants_processes;
 mod grants_sign_in;
 mod grants_store;
