@@ -277,7 +277,7 @@ impl Engine {
         let asked = frame.asked(self.now());
         let (key, shape, most, run) = (list.key.clone(), list.shape, list.most, self.run);
         let (fetch, stream) = (frame.fetch.clone(), frame.stream.name);
-        let landed = self.store.write(move |s| {
+        let land = move |s: &mut Session| {
             let mut entries = page.entries();
             if let Some(most) = most {
                 entries.truncate(usize::try_from(most - offset).unwrap_or(0));
@@ -308,8 +308,8 @@ impl Engine {
             at.skipped += skipped;
             s.save_checkpoint(id, run, &at, &asked.now)?;
             Ok(Landed::Staged { skipped })
-        });
-        Ok(landed.await?)
+        };
+        Ok(if finish.is_some() { self.store.write(land).await? } else { self.store.write_page(land).await? })
     }
 
     async fn swap(&self, list: &List, id: i64, at: &Checkpoint) -> Result<i64, Halt> {
