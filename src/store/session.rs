@@ -135,6 +135,13 @@ impl Session {
         self.fresh.push(key);
     }
 
+    /// Gives back the memory that only a run's fetches need.
+    pub fn rest(&mut self) {
+        self.written = FxHashMap::default();
+        // Best effort: what SQLite keeps is a cache.
+        let _ = self.conn.release_memory();
+    }
+
     fn forget_fresh(&mut self) {
         for key in self.fresh.drain(..) {
             self.written.remove(&key);
