@@ -11,6 +11,7 @@ pub mod run;
 pub mod sandbox;
 pub mod scheduler;
 pub mod settings;
+pub mod signin;
 pub mod spotify;
 pub mod state;
 pub mod store;

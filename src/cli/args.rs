@@ -69,6 +69,8 @@ pub enum Command {
     Jobs(Jobs),
     /// Show past runs with their calls and rows
     History(History),
+    /// Sign users in and out, and see for how long they are signed in
+    Auth(super::auth::AuthArgs),
     /// Serve a made-up Spotify on this machine, to try jobs on
     Sandbox(Sandbox),
     /// Run the example jobs against a sandbox: no credentials, no network

@@ -3,6 +3,8 @@
 
 use std::io::IsTerminal;
 
+use secrecy::SecretString;
+
 use super::args::{Global, LogFormat};
 use super::exit::Exit;
 use super::failure::Failure;
@@ -80,6 +82,27 @@ impl Context {
             let hint = e.hint();
             Failure::new(Exit::Person, e).with_hint(hint)
         })
+    }
+
+    /// The client secret, where the app itself asks.
+    ///
+    /// # Errors
+    ///
+    /// That there is none, and where it may stand (exit 77).
+    pub fn secret<'a>(&self, credentials: &'a Credentials) -> Result<&'a SecretString, Failure> {
+        credentials.secret().map_err(|e| {
+            let hint = e.hint();
+            Failure::new(Exit::Person, e).with_hint(hint)
+        })
+    }
+
+    /// `SPOTIFY_REFRESH_TOKEN`, for set-ups with one user.
+    pub fn refresh_token(&self) -> Option<SecretString> {
+        let value = match self.environment {
+            Environment::Process => std::env::var("SPOTIFY_REFRESH_TOKEN").ok(),
+            Environment::Empty => None,
+        };
+        value.filter(|token| !token.trim().is_empty()).map(SecretString::from)
     }
 
     /// The jobs of the project: those named, or all. What is wrong with some is in it, since the

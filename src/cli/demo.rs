@@ -86,7 +86,14 @@ fn playing(sandbox: &spotify::Sandbox, client_id: String, client_secret: String)
         api_url: sandbox.api_url(),
         accounts_url: sandbox.accounts_url(),
         artists: some("artists", 4),
-        isrcs: sandbox.catalog().playlist_rows(known::HOME_PLAYLIST).iter().flatten().filter_map(|r| r.isrc.clone()).take(5).collect(),
+        isrcs: sandbox
+            .catalog()
+            .playlist_rows(known::HOME_PLAYLIST)
+            .iter()
+            .flatten()
+            .filter_map(|r| r.isrc.clone())
+            .take(5)
+            .collect(),
         playlists: [known::ODD_PLAYLIST, known::HOME_PLAYLIST, known::FOREIGN_PLAYLIST].map(str::to_owned).to_vec(),
         client_id,
         client_secret,
@@ -142,8 +149,11 @@ fn write_project(folder: &Path, playing: &Playing) -> Result<(), Failure> {
 /// Where everything is, and the head of each CSV.
 fn shown(folder: &Path) -> Result<String, Failure> {
     let csvs = folder.join("output/csv");
-    let mut out = format!("\nstore  {}\ncsv    {}/JOB/*.csv\n", folder.join("output/cratedigger.db").display(), csvs.display());
-    for path in ["watched-playlists/playlist_items.csv", "discography/discography.csv", "tracks-by-isrc/tracks-by-isrc.csv"] {
+    let mut out =
+        format!("\nstore  {}\ncsv    {}/JOB/*.csv\n", folder.join("output/cratedigger.db").display(), csvs.display());
+    for path in
+        ["watched-playlists/playlist_items.csv", "discography/discography.csv", "tracks-by-isrc/tracks-by-isrc.csv"]
+    {
         let path = csvs.join(path);
         let Ok(text) = fs::read_to_string(&path) else { continue };
         out.push_str(&format!("\n{}\n", path.display()));

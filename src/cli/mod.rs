@@ -4,6 +4,7 @@
 //! [`args::Command`] and to the `match` below.
 
 pub mod args;
+pub mod auth;
 mod check;
 mod completions;
 mod context;
@@ -66,6 +67,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Export(args) => export::run(&args, context),
         Command::Jobs(args) => jobs::run(&args, context),
         Command::History(args) => history::run(&args, context),
+        Command::Auth(args) => auth::run(&args, context),
         Command::Demo(args) => demo::run(&args, context),
         Command::Sandbox(args) => sandbox::run(&args, context),
         Command::Completions(args) => completions::run(&args, context),

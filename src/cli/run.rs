@@ -10,12 +10,12 @@ use super::progress::Watcher;
 use super::workshop::{Workshop, local, runtime};
 use super::{Context, Exit, Failure, print};
 use crate::document::printable;
-use crate::job::Job;
+use crate::job::{Job, Users};
 use crate::run::{Engine, Files, Halt, JobLock, LockTrouble, RunReport, Start, run_job, stamp};
 use crate::scheduler::{self, Past};
 use crate::settings::credentials::Credentials;
 use crate::spotify::client::Api;
-use crate::store::Store;
+use crate::store::{RawKeeper, Store};
 
 /// Runs jobs and says how it ended.
 pub fn run(args: &Run, context: &Context) -> Result<Exit, Failure> {
@@ -43,6 +43,10 @@ pub fn run(args: &Run, context: &Context) -> Result<Exit, Failure> {
     }
     let workshop = Workshop::open(context)?;
     let credentials = context.credentials()?;
+    if due.iter().any(|(job, _)| job.users == Users::None) {
+        // The app's own token needs it; users may have signed in without.
+        context.secret(&credentials)?;
+    }
     let files = workshop.files()?;
     let store = workshop.store()?;
     let mut reports = Vec::new();
@@ -81,7 +85,10 @@ pub fn run(args: &Run, context: &Context) -> Result<Exit, Failure> {
     Ok(if exit == Exit::Deferred && args.ok_if_deferred { Exit::Complete } else { exit })
 }
 
-fn with_no_fire(jobs: Vec<Job>) -> Vec<(Job, Option<DateTime<Utc>>)> {
+/// A job to run, and the fire that the run serves, if it serves one.
+type ToRun = (Job, Option<DateTime<Utc>>);
+
+fn with_no_fire(jobs: Vec<Job>) -> Vec<ToRun> {
     jobs.into_iter().map(|job| (job, None)).collect()
 }
 
@@ -91,7 +98,7 @@ fn due_jobs(
     settings: &crate::settings::Settings,
     jobs: Vec<Job>,
     now: DateTime<Utc>,
-) -> Result<Vec<(Job, Option<DateTime<Utc>>)>, Failure> {
+) -> Result<Vec<ToRun>, Failure> {
     let past = Past::read(&context.project.database(settings)).map_err(|e| Failure::new(Exit::Storage, e))?;
     let fire =
         |job: Job| scheduler::due(&job, &past.of(&job.name), &settings.schedule, now).map(|fire| (job, Some(fire)));
@@ -129,10 +136,21 @@ impl One<'_> {
             }
             Err(e @ LockTrouble::Io { .. }) => return Err(Failure::new(Exit::Storage, e)),
         };
-        let watcher = Arc::new(Watcher::new(self.context, &job.name));
+        let settings = &self.workshop.settings;
+        let keep = settings.output.keep_raw.then(|| RawKeeper::beside(self.store.path(), settings.output.mode));
+        let raw = keep.transpose().map_err(|e| halted(&Halt::Store(e)))?;
+        let watcher = Arc::new(Watcher::new(self.context, &job.name, raw));
         let max_calls = self.args.max_calls.or(job.max_calls);
         let (api, app) = self.workshop.api(self.credentials, max_calls, Arc::clone(&watcher) as _)?;
         stopper.stops(&api);
+        let grants = match job.users {
+            Users::None => None,
+            Users::Named(_) | Users::All => Some(self.workshop.grants(self.credentials)?),
+        };
+        if let Some(grants) = &grants {
+            // Clones share what is set here.
+            drop(api.clone().with_grants(Arc::clone(grants), self.context.refresh_token()));
+        }
         let started_at = api.now().wall;
         let last_run_at =
             Past::read(self.store.path()).map_err(|e| Failure::new(Exit::Storage, e))?.of(&job.name).last_good;
@@ -144,6 +162,7 @@ impl One<'_> {
             api,
             store: Arc::clone(self.store),
             app,
+            locks: self.workshop.state.path().to_path_buf(),
             progress: Arc::clone(&watcher) as _,
             run,
             started_at,
@@ -154,11 +173,13 @@ impl One<'_> {
             last_run_at,
             default_market: self.workshop.settings.defaults.market.clone(),
             refresh_after: self.workshop.settings.refresh_after.clone(),
+            grants,
+            retention: settings.retention.clone(),
         };
         let report = run_job(&engine, job, &start, self.files).await;
         watcher.finish();
         let report = report.map_err(|halt| halted(&halt))?;
-        if !self.context.quiet || report.exit_code != 0 {
+        if !self.context.quiet || report.exit_code != 0 || !report.warnings.is_empty() {
             print::stderr(&summary(&report));
         }
         Ok(Some(report))
@@ -181,9 +202,10 @@ fn exit_of(code: u8) -> Exit {
 fn summary(report: &RunReport) -> String {
     let mut out = format!("{}: {}, {} calls, {} items\n", report.job, report.state, report.calls, report.rows);
     for fetch in &report.fetches {
+        let name = fetch.user.as_ref().map_or_else(|| fetch.fetch.clone(), |user| format!("{} of {user}", fetch.fetch));
         out.push_str(&format!(
-            "  {:<24} {:<9} {} of {} read, {} rows",
-            fetch.fetch,
+            "  {:<28} {:<9} {} of {} read, {} rows",
+            printable(&name),
             fetch.state,
             fetch.asked - fetch.unchanged,
             fetch.asked,
@@ -193,6 +215,9 @@ fn summary(report: &RunReport) -> String {
             out.push_str(&format!(", {} noted in skipped_items", fetch.skipped));
         }
         out.push('\n');
+    }
+    for warning in &report.warnings {
+        out.push_str(&format!("  warning: {}\n", printable(warning)));
     }
     for reason in &report.reasons {
         out.push_str(&format!("  why: {}\n", printable(reason)));

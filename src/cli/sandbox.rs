@@ -37,7 +37,9 @@ pub fn run(args: &Sandbox, context: &Context) -> Result<Exit, Failure> {
                  export SPOTIFY_CLIENT_ID={id}\nexport SPOTIFY_CLIENT_SECRET={secret}\n"
             );
             print::stdout(&text).or_exit(Exit::Storage)?;
-            print::stderr(&format!("what it can do: {accounts}/_sandbox, ids to try: {accounts}/_sandbox/ids; Ctrl-C ends it\n"));
+            print::stderr(&format!(
+                "what it can do: {accounts}/_sandbox, ids to try: {accounts}/_sandbox/ids; Ctrl-C ends it\n"
+            ));
         }
         use tokio::signal::unix::{SignalKind, signal};
         let mut terminate = signal(SignalKind::terminate()).or_exit(Exit::Failed)?;
@@ -61,6 +63,7 @@ pub(super) fn mode(mode: AppMode) -> Mode {
 fn fault(text: &str) -> Result<Fault, Failure> {
     serde_json::from_str(text).map_err(|e| {
         let example = r#"--fault '{"path": "/v1/playlists/*", "times": 1, "action": {"do": "status", "code": 503}}'"#;
-        Failure::new(Exit::Usage, anyhow::anyhow!("--fault is not a fault: {e}")).with_hint(format!("such as {example}"))
+        Failure::new(Exit::Usage, anyhow::anyhow!("--fault is not a fault: {e}"))
+            .with_hint(format!("such as {example}"))
     })
 }

@@ -14,6 +14,7 @@ use crate::settings::credentials::Credentials;
 use crate::settings::{Limits as SettingsLimits, Settings};
 use crate::spotify::AppClass;
 use crate::spotify::client::{Api, ApiConfig, Limits, Scales};
+use crate::state::grants::Grants;
 use crate::state::{Learned, State, StateDir};
 use crate::store::{Identity, Store};
 
@@ -71,6 +72,19 @@ impl<'a> Workshop<'a> {
         })
     }
 
+    /// The grants of the app's users.
+    pub(super) fn grants(&self, who: &Credentials) -> Result<Arc<Grants>, Failure> {
+        let opened = Grants::open(self.state.dir().clone(), &who.client_id, |name| std::env::var_os(name));
+        opened.map(Arc::new).map_err(|e| {
+            let hint = e.hint();
+            let failure = Failure::new(if e.needs_a_person() { Exit::Person } else { Exit::Storage }, e);
+            match hint {
+                Some(hint) => failure.with_hint(hint),
+                None => failure,
+            }
+        })
+    }
+
     /// An API for one run, and what is known about the app behind it.
     pub(super) fn api(
         &self,
@@ -89,7 +103,7 @@ impl<'a> Workshop<'a> {
             api_url: self.settings.spotify.api_url.clone(),
             accounts_url: self.settings.spotify.accounts_url.clone(),
             client_id: who.client_id.clone(),
-            client_secret: Some(who.client_secret.clone()),
+            client_secret: who.client_secret.clone(),
             account,
             limits: limits(&self.settings.limits_for(class), max_calls),
             scales: Scales::default(),

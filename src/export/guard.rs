@@ -2,7 +2,7 @@
 //! anyone can name a playlist `=HYPERLINK(…)`.
 //!
 //! A guarded cell gets a leading `'`. So that undoing is exact, a text that would look like a guarded
-//! cell is guarded as well: [`undo`] of a guarded cell, and of any other, is the text itself.
+//! cell is guarded as well: [`Guard::undo`] of a guarded cell, and of any other, is the text itself.
 
 /// Which texts are guarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

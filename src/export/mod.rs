@@ -14,7 +14,6 @@ mod guard;
 mod name;
 mod package;
 mod publish;
-mod record;
 mod render;
 mod sheet;
 mod style;

@@ -8,11 +8,11 @@ use super::error::ExportError;
 use super::folder::{Access, Folder};
 use super::name::check_name;
 use super::package::{self, Package};
-use super::record::{self, Known, Record};
 use super::render::{Page, RenderError, Tally};
 use super::sheet::{Sheet, Source};
 use super::style::Style;
 use crate::store::query::is_volatile;
+use crate::store::{self, KnownFile, PublishedFile};
 
 /// Where a job's files go.
 #[derive(Debug, Clone)]
@@ -151,7 +151,8 @@ pub fn publish(
             }
         }
     }
-    record::write(store, run, &records).map_err(|e| job.unreadable(package::FILE, e))?;
+    store::record_files(store, &run.job, run.id, &run.created_at, &records)
+        .map_err(|e| job.unreadable(package::FILE, e))?;
     package.write(&folder, run)?;
     Ok(outcome)
 }
@@ -165,7 +166,11 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn publish(&self, sheet: &Sheet<'_>, package: &mut Package) -> Result<(Published, Option<Record>), ExportError> {
+    fn publish(
+        &self,
+        sheet: &Sheet<'_>,
+        package: &mut Package,
+    ) -> Result<(Published, Option<PublishedFile>), ExportError> {
         let parts: Vec<&str> = sheet.path.split('/').collect();
         let (name, above) = parts.split_last().expect("a split has at least one part");
         let mut inner: Option<Folder> = None;
@@ -208,12 +213,14 @@ impl Job<'_> {
         let mut file = self.file(sheet, change, tally.rows, written.bytes, guarded);
         file.too_long_for_excel = tally.columns.iter().map(|c| c.long).sum();
         package.put(sheet, self.style, &tally, &written, self.keys(sheet)?);
-        let record = Record {
+        let record = PublishedFile {
             path: self.below_root(sheet),
             source: sheet.name.clone(),
             inputs,
             sha256: written.sha256,
-            file: file.clone(),
+            bytes: written.bytes,
+            rows: tally.rows,
+            guarded,
         };
         Ok((file, Some(record)))
     }
@@ -231,12 +238,8 @@ impl Job<'_> {
     /// Columns that name one row, unless the job asked for the same thing twice.
     fn keys(&self, sheet: &Sheet<'_>) -> Result<Vec<&'static str>, ExportError> {
         let Source::Fetch(rows) = &sheet.source else { return Ok(Vec::new()) };
-        let twice = "SELECT EXISTS (SELECT 1 FROM requested WHERE job = ?1 AND fetch = ?2 \
-                     GROUP BY user_id, list_id, item_id HAVING count(*) > 1)";
-        let twice: bool = self
-            .store
-            .query_row(twice, [rows.job, rows.fetch], |row| row.get(0))
-            .map_err(|e| self.unreadable(&sheet.path, e))?;
+        let twice =
+            store::asked_twice(self.store, rows.job, rows.fetch).map_err(|e| self.unreadable(&sheet.path, e))?;
         Ok(if twice { Vec::new() } else { rows.keys.clone() })
     }
 
@@ -251,8 +254,8 @@ impl Job<'_> {
         format!("{:032x}", xxhash_rust::xxh3::xxh3_128(all.as_bytes()))
     }
 
-    fn known(&self, sheet: &Sheet<'_>) -> Result<Option<Known>, ExportError> {
-        record::read(self.store, &self.below_root(sheet)).map_err(|e| self.unreadable(&sheet.path, e))
+    fn known(&self, sheet: &Sheet<'_>) -> Result<Option<KnownFile>, ExportError> {
+        store::known_file(self.store, &self.below_root(sheet)).map_err(|e| self.unreadable(&sheet.path, e))
     }
 
     fn warn(&self, sheet: &Sheet<'_>, tally: &Tally) {

@@ -91,6 +91,7 @@ impl<'a> Source<'a> {
             .scope(Scope::Fetch { job, fetch: &fetch.name })
             .since(fetch.since.as_deref())
             .market(Some(&fetch.market))
+            .of_user(fetch.user_id.as_deref())
             .only(exportify::leaves_out(stream).filter(|_| style.profile == Profile::Exportify));
         Ok(Source::Fetch(FetchRows {
             job,

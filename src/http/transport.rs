@@ -40,15 +40,14 @@ impl Default for TransportRules {
     }
 }
 
-/// What is sent.
-#[derive(Debug)]
+/// What is sent. It has no `Debug`: the URL and the form may hold secrets.
 pub struct Outgoing<'a> {
     /// Where to. Never printed.
     pub url: Url,
     /// What stands for it in errors and logs.
     pub route: &'a str,
-    /// The whole `Authorization` header.
-    pub authorization: &'a SecretString,
+    /// The whole `Authorization` header; a public client has none.
+    pub authorization: Option<&'a SecretString>,
     /// For `If-None-Match`.
     pub etag: Option<&'a str>,
     /// A form makes it a POST.
@@ -173,11 +172,14 @@ impl Transport {
             Some(form) => client.post(outgoing.url).form(form),
             None => client.get(outgoing.url),
         };
-        let mut bearer = HeaderValue::from_str(outgoing.authorization.expose_secret()).map_err(|_| {
-            TransportError::Setup { detail: "the credentials hold characters that no header may".to_owned() }
-        })?;
-        bearer.set_sensitive(true);
-        request = request.header(AUTHORIZATION, bearer);
+        if let Some(authorization) = outgoing.authorization {
+            let header = HeaderValue::from_str(authorization.expose_secret());
+            let mut header = header.map_err(|_| TransportError::Setup {
+                detail: "the credentials hold characters that no header may".to_owned(),
+            })?;
+            header.set_sensitive(true);
+            request = request.header(AUTHORIZATION, header);
+        }
         if let Some(etag) = outgoing.etag {
             request = request.header("if-none-match", etag);
         }

@@ -85,7 +85,7 @@ fn member(
     asked: &Asked,
 ) -> Result<(), Trouble> {
     let mut place = Member { position, ..Member::default() };
-    let (saved, category): (Saved<'_>, Category<'_>);
+    let (saved, category, played_from): (Saved<'_>, Category<'_>, String);
     let (kind, id) = match shape {
         Shape::PlaylistItems => return Err(Trouble::Malformed("not a list of things".into())),
         Shape::Albums => ("album", album::album(s, &parse::<Album<'_>>(raw)?, asked, false)?),
@@ -110,7 +110,11 @@ fn member(
         }
         Shape::Saved(kind) => {
             saved = parse(raw)?;
-            place.added_at = plain(&saved.added_at);
+            place.added_at = plain(&saved.added_at).or(plain(&saved.played_at));
+            if let Some(context) = saved.context.value() {
+                played_from = serde_json::json!([plain(&context.kind), plain(&context.uri)]).to_string();
+                place.detail = Some(&played_from);
+            }
             let inside = match kind {
                 Kind::Track => saved.track,
                 Kind::Album => saved.album,

@@ -2,8 +2,8 @@
 //!
 //! The `cron` crate is the engine, but not the dialect: it wants seconds, numbers weekdays from
 //! Sunday = 1, and takes two day fields as AND where crontab(5) says OR. So a line is read by
-//! [`line`](self::line) first, which hands the engine one or two lines of its own dialect. The
-//! engine counts in civil time; [`civil`](self::civil) turns that into instants, since what a
+//! [`mod@line`] first, which hands the engine one or two lines of its own dialect. The
+//! engine counts in civil time; [`civil`] turns that into instants, since what a
 //! schedule means on a DST night is ours to say:
 //!
 //! - fixed hours fire once: what falls into the gap of spring at the first instant after it, what

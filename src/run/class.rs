@@ -34,11 +34,11 @@ impl AppFacts {
     ///
     /// # Errors
     /// Whatever that call brings but an answer or a refusal.
-    pub async fn probe(&self) -> Result<Option<AppClass>, ApiError> {
+    pub async fn probe(&self, who: &Bearer) -> Result<Option<AppClass>, ApiError> {
         if let Some(known) = self.class()? {
             return Ok(Some(known));
         }
-        match self.api.get(&Bearer::App, &Request::new(Family::MARKETS, "/markets")).await {
+        match self.api.get(who, &Request::new(Family::MARKETS, "/markets")).await {
             Ok(_) => self.learn(AppClass::Extended, "/markets was answered")?,
             Err(ApiError::Refused { kind: Refusal::EndpointRemoved | Refusal::Unknown, message, .. }) => {
                 self.learn(AppClass::Development, &format!("/markets was refused: {message}"))?;

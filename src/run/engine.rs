@@ -20,6 +20,8 @@ pub struct Engine {
     pub store: Arc<Store>,
     /// What is known about the app.
     pub app: AppFacts,
+    /// Where locks lie: the state folder.
+    pub locks: std::path::PathBuf,
     /// Whoever watches.
     pub progress: Arc<dyn Progress>,
     /// Number of the run.
@@ -43,6 +45,12 @@ pub struct FetchFrame {
     pub bearer: Bearer,
     /// `app`, or the id of the user.
     pub audience: String,
+    /// The ids come from the user's own library: what is gone there is noted, and no gap.
+    pub own: bool,
+    /// The user's place among those of the job, where the stream is read once for each.
+    pub part: Option<i64>,
+    /// A list is read whole at least this often, whatever its version says.
+    pub full_every: TimeDelta,
 }
 
 impl FetchFrame {

@@ -50,6 +50,8 @@ enum Unit {
     AlbumTracks(Vec<String>),
     List(Box<List>),
     Search(Search),
+    /// Everything that the stream has of one user.
+    Own(Box<Fetch>),
 }
 
 impl Engine {
@@ -81,16 +83,18 @@ impl Engine {
             Err(halt) => (UnitEnd::default(), Some(halt)),
         };
         sum.tally.write_to(&mut end);
+        end.asked = end.asked.max(end.unchanged);
         end.calls = i64::try_from(self.api.calls() - calls_before).unwrap_or(i64::MAX);
         let (state, reason, halt) = self.judge(&frame, sum.trouble, halt).await?;
         end.reason = reason;
         let (run, name, job, record) = (self.run, frame.fetch.clone(), job.to_owned(), end.clone());
+        let (user, place) = (frame.part.map(|_| frame.audience.clone()), frame.part.unwrap_or(0));
         // A fetch that has not finished keeps what it asked for before, and with it its last CSV.
         let requested = matches!(state, FetchState::Complete | FetchState::Partial).then_some(sum.requested);
         self.store
             .write(move |s| {
                 if let Some(requested) = &requested {
-                    s.set_requested(&job, &name, requested)?;
+                    s.set_requested(&job, &name, user.as_deref(), place, requested)?;
                 }
                 s.end_fetch(run, state, &record)
             })
@@ -113,6 +117,7 @@ impl Engine {
         let mut families = vec![family];
         match stream.name {
             "playlist_items" => families.push(Family::PLAYLISTS),
+            "my_playlist_items" => families.extend([Family::PLAYLISTS, Family::MY_PLAYLISTS]),
             "album_tracks" => families.push(Family::ALBUMS),
             _ if asks.references.iter().any(|r| !matches!(r, Reference::Id(_))) => families.push(Family::SEARCH),
             _ => {}
@@ -161,6 +166,7 @@ impl Engine {
             Family::named(stream.family).ok_or_else(|| Halt::Job(format!("{} has no endpoint family", stream.name)))?;
         let ids = |references: Vec<Reference>| references.into_iter().filter_map(id_of);
         Ok(match (stream.name, stream.takes, stream.paging) {
+            (_, Takes::User, _) => vec![Unit::Own(Box::new(fetch.clone()))],
             ("playlist_items", ..) => ids(asks.references).map(Unit::Playlist).collect(),
             ("album_tracks", ..) => {
                 let all: Vec<String> = ids(asks.references).collect();
@@ -249,6 +255,7 @@ impl Engine {
             },
             Unit::List(list) => self.list_unit(frame, list).await,
             Unit::Search(search) => self.search(frame, search).await,
+            Unit::Own(fetch) => self.of_a_user(fetch, frame).await,
         };
         self.progress.unit_done(&frame.fetch);
         end
@@ -276,6 +283,9 @@ impl Engine {
     async fn album_tracks(&self, frame: &FetchFrame, albums: &[String]) -> Result<UnitEnd, Halt> {
         let began = stamp(self.started_at);
         let asked = frame.asked(self.now());
+        // One lock for all albums: a batch begins twenty lists, and locks taken one by one could
+        // wait for each other.
+        let _reading = self.lock_list(&album_tracks_key("", &asked)).await?;
         let mut wanted = Vec::new();
         for album in albums {
             let list = self.open_list(&album_tracks_key(album, &asked), Some(Kind::Album)).await?;
@@ -342,6 +352,7 @@ impl Engine {
             Takes::Ids(kind) => Some(kind),
             _ => None,
         };
+        let _reading = self.lock_list(&list.key).await?;
         let known = self.open_list(&list.key, parent_kind).await?;
         let requested = vec![Requested { user_id: None, list_id: Some(known.id), item_id: None }];
         if known.read_at.as_ref().is_some_and(|at| *at >= stamp(self.started_at)) {
@@ -370,7 +381,7 @@ impl Unit {
         let n = match self {
             Unit::Things(_, references) => references.len(),
             Unit::AlbumTracks(albums) => albums.len(),
-            Unit::Playlist(_) | Unit::List(_) | Unit::Search(_) => 1,
+            Unit::Playlist(_) | Unit::List(_) | Unit::Search(_) | Unit::Own(_) => 1,
         };
         i64::try_from(n).unwrap_or(i64::MAX)
     }

@@ -13,10 +13,10 @@ use super::report::FileReport;
 use crate::export::{
     self, Change, ExportError, Guard, LineEnding, Profile, RunInfo, Sheet, Source, State, Style, Target, TimeFormat,
 };
-use crate::job::{CsvOptions, Expansion, Fetch, Job};
+use crate::job::{CsvOptions, Expansion, Fetch, Job, OutputName, Query};
 use crate::settings;
 use crate::store::query::{Bound, Fetched, Reader};
-use crate::store::{RunState, StoreError, data_version, open_writer};
+use crate::store::{RunState, StoreError, data_version, open_writer, users_of_job};
 use crate::stream::Column;
 
 /// A query of a job may take so long.
@@ -114,45 +114,26 @@ impl Files {
             source,
         })?;
         let held_back = shown.state == RunState::Partial && !self.publish_partial;
-        let fetched: Vec<Fetched> = job.fetches.iter().map(|f| fetched(f, shown.fire_at)).collect();
-        let columns: Vec<Option<Vec<String>>> = job.fetches.iter().map(column_names).collect();
-        let reader = Reader::open(&self.database, &job.name, fetched.clone(), QUERY_TIME)?;
+        let users = users_of_job(&store, &job.name).map_err(|source| StoreError::Sqlite {
+            path: self.database.clone(),
+            what: "cannot be read",
+            source,
+        })?;
+        let plans: Vec<Plan<'_>> = plans(job, shown.bound, shown.fire_at, &users);
+        let all: Vec<Fetched> = job.fetches.iter().map(|f| fetched(f, shown.fire_at, None)).collect();
+        let reader = Reader::open(&self.database, &job.name, all, QUERY_TIME)?;
         let local = shown.fire_at.with_timezone(&job.timezone);
         let (date, datetime) = (local.format("%Y-%m-%d").to_string(), local.format("%Y-%m-%dT%H%M").to_string());
-        let expansion = Expansion { job: &job.name, date: &date, datetime: &datetime, user: "" };
         let mut sheets = Vec::new();
-        for ((fetch, rows), columns) in job.fetches.iter().zip(&fetched).zip(&columns) {
-            let Some(name) = &fetch.csv else { continue };
-            let source = if held_back || shown.unfinished.contains(&fetch.name) {
-                Source::Kept
-            } else {
-                Source::of_fetch(&job.name, rows, columns.as_deref(), &style)?
+        for plan in &plans {
+            let source = match &plan.what {
+                What::Fetch { fetch, .. } if held_back || shown.unfinished.contains(&fetch.name) => Source::Kept,
+                What::Fetch { rows, columns, .. } => Source::of_fetch(&job.name, rows, columns.as_deref(), &style)?,
+                What::Query { .. } if held_back || !shown.unfinished.is_empty() => Source::Kept,
+                What::Query { query, bound, .. } => Source::Query { reader: &reader, sql: &query.sql, bound },
             };
-            // Columns that move with every read make the file new with every run.
-            let churns = columns.iter().flatten().any(|c| c == "fetched_at" || c == "first_seen_at");
-            let run = if churns { shown.run } else { 0 };
-            sheets.push(Sheet {
-                path: name.expand(&expansion),
-                name: fetch.name.clone(),
-                title: format!("{}, one row each: {}", fetch.stream.name, fetch.stream.about),
-                source,
-                inputs: format!("{version} {} {run} {}", job.hash, rows.since.as_deref().unwrap_or("")),
-            });
-        }
-        for (number, query) in job.queries.iter().enumerate() {
-            let source = if held_back || !shown.unfinished.is_empty() {
-                Source::Kept
-            } else {
-                Source::Query { reader: &reader, sql: &query.sql, bound: shown.bound }
-            };
-            sheets.push(Sheet {
-                path: query.csv.expand(&expansion),
-                name: format!("query {}", number + 1),
-                title: "what a query of the job gives".into(),
-                source,
-                // The names that it uses are part of what the export itself looks at.
-                inputs: format!("{version} {}", job.hash),
-            });
+            let expansion = Expansion { job: &job.name, date: &date, datetime: &datetime, user: plan.user };
+            sheets.push(plan.sheet(source, &expansion, &format!("{version} {}", job.hash), shown.run));
         }
         let run = RunInfo {
             job: job.name.clone(),
@@ -179,10 +160,85 @@ impl Files {
     }
 }
 
-fn fetched(fetch: &Fetch, fire_at: DateTime<Utc>) -> Fetched {
+/// One file to be written: of a fetch or a query, of all users or of one.
+struct Plan<'a> {
+    name: &'a OutputName,
+    /// Local name of the one user whose file it is; empty if it is all users'.
+    user: &'a str,
+    what: What<'a>,
+}
+
+enum What<'a> {
+    Fetch { fetch: &'a Fetch, rows: Fetched, columns: Option<Vec<String>> },
+    Query { number: usize, query: &'a Query, bound: Bound },
+}
+
+/// The files of a job; a name with `{user}` in it makes one for each user.
+fn plans<'a>(job: &'a Job, bound: &Bound, fire_at: DateTime<Utc>, users: &'a [(String, String)]) -> Vec<Plan<'a>> {
+    let each = |name: &OutputName| -> Vec<Option<&'a (String, String)>> {
+        if name.per_user() { users.iter().map(Some).collect() } else { vec![None] }
+    };
+    let mut plans = Vec::new();
+    for fetch in &job.fetches {
+        let Some(name) = &fetch.csv else { continue };
+        for user in each(name) {
+            let rows = fetched(fetch, fire_at, user.map(|(id, _)| id.clone()));
+            let what = What::Fetch { fetch, rows, columns: column_names(fetch) };
+            plans.push(Plan { name, user: user.map_or("", |(_, local)| local), what });
+        }
+    }
+    for (number, query) in (1..).zip(&job.queries) {
+        for user in each(&query.csv) {
+            let mut bound = bound.clone();
+            // Without `{user}` the name stands for the job's only user, if it has one.
+            bound.user_id = user.or(users.first().filter(|_| users.len() == 1)).map(|(id, _)| id.clone());
+            plans.push(Plan {
+                name: &query.csv,
+                user: user.map_or("", |(_, local)| local),
+                what: What::Query { number, query, bound },
+            });
+        }
+    }
+    plans
+}
+
+impl Plan<'_> {
+    /// The sheet; `inputs` is what all rows of the job depend on.
+    fn sheet<'s>(&self, source: Source<'s>, expansion: &Expansion<'_>, inputs: &str, run: i64) -> Sheet<'s> {
+        let path = self.name.expand(expansion);
+        let of_user = if self.user.is_empty() { String::new() } else { format!(" of {}", self.user) };
+        match &self.what {
+            What::Fetch { fetch, rows, columns } => {
+                // Columns that move with every read make the file new with every run.
+                let churns = columns.iter().flatten().any(|c| c == "fetched_at" || c == "first_seen_at");
+                Sheet {
+                    path,
+                    name: format!("{}{of_user}", fetch.name),
+                    title: format!("{}, one row each: {}", fetch.stream.name, fetch.stream.about),
+                    source,
+                    inputs: format!(
+                        "{inputs} {} {}",
+                        if churns { run } else { 0 },
+                        rows.since.as_deref().unwrap_or("")
+                    ),
+                }
+            }
+            What::Query { number, .. } => Sheet {
+                path,
+                name: format!("query {number}{of_user}"),
+                title: "what a query of the job gives".into(),
+                source,
+                // The names that it uses are part of what the export itself looks at.
+                inputs: inputs.to_owned(),
+            },
+        }
+    }
+}
+
+fn fetched(fetch: &Fetch, fire_at: DateTime<Utc>, user_id: Option<String>) -> Fetched {
     let since = fetch.window.map(|window| stamp(fire_at - TimeDelta::from_std(window).unwrap_or(TimeDelta::MAX)));
     let market = fetch.market.clone().unwrap_or_default();
-    Fetched { name: fetch.name.clone(), stream: fetch.stream, market, since }
+    Fetched { name: fetch.name.clone(), stream: fetch.stream, market, user_id, since }
 }
 
 fn column_names(fetch: &Fetch) -> Option<Vec<String>> {

@@ -14,6 +14,9 @@ pub enum Halt {
     /// The store cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A lock cannot be had.
+    #[error(transparent)]
+    Lock(#[from] super::lock::LockTrouble),
     /// A job asks for something that cannot be worked out, such as a `where` that SQLite refuses.
     #[error("{0}")]
     Job(String),
@@ -43,9 +46,13 @@ impl Halt {
         match self {
             Halt::Api(ApiError::Deferred { not_before, .. }) => Weight::Deferred(Some(*not_before)),
             Halt::Api(ApiError::Stopped) | Halt::Waits(_) => Weight::Deferred(None),
-            Halt::Api(ApiError::Credentials { .. } | ApiError::Refused { .. }) => Weight::Person,
+            Halt::Api(ApiError::Credentials { .. } | ApiError::Refused { .. } | ApiError::SignIn { .. }) => {
+                Weight::Person
+            }
+            Halt::Api(ApiError::Grants(e)) if e.needs_a_person() => Weight::Person,
+            Halt::Api(ApiError::Grants(_)) => Weight::Storage,
             Halt::Api(ApiError::Config { .. }) | Halt::Job(_) => Weight::Usage,
-            Halt::Api(ApiError::State(_)) | Halt::Store(_) => Weight::Storage,
+            Halt::Api(ApiError::State(_)) | Halt::Store(_) | Halt::Lock(_) => Weight::Storage,
             Halt::Api(_) => Weight::Unreachable,
         }
     }
@@ -54,7 +61,7 @@ impl Halt {
     pub fn ends_the_run(&self) -> bool {
         match self {
             Halt::Api(ApiError::Deferred { why, .. }) => why.family().is_none(),
-            Halt::Waits(_) | Halt::Job(_) => false,
+            Halt::Waits(_) | Halt::Job(_) | Halt::Api(ApiError::SignIn { .. }) => false,
             _ => true,
         }
     }

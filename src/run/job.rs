@@ -1,20 +1,22 @@
 //! One run of a job, from its start to its record.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 
-use super::engine::{Engine, FetchFrame, stamp};
-use super::fetch::Asks;
+use super::engine::{Engine, stamp};
+use super::fetch::{Asks, FetchResult};
 use super::files::{Files, Shown};
 use super::halt::{Halt, Weight};
 use super::report::{FetchReport, FileReport, RunReport};
-use crate::job::{Fetch, Job, Since, Source};
-use crate::settings::RefreshAfter;
-use crate::spotify::client::Bearer;
+use super::users::{Asker, Part};
+use crate::job::{Fetch, Job, Since, Source, Users};
+use crate::settings::{RefreshAfter, Retention};
 use crate::spotify::error::ApiError;
 use crate::spotify::{Id, Kind, Reference};
+use crate::state::grants::Grants;
 use crate::store::query::{Bound, Fetched, Reader};
 use crate::store::{FetchState, RunEnd, RunState};
 use crate::stream::Takes;
@@ -30,6 +32,10 @@ pub struct Start {
     pub default_market: Option<String>,
     /// Age at which things are read again, by stream, as the settings have it.
     pub refresh_after: RefreshAfter,
+    /// How long things are kept.
+    pub retention: Retention,
+    /// The grants of the app's users, if a job needs any.
+    pub grants: Option<Arc<Grants>>,
 }
 
 /// What the queries and `where` conditions of a run may name.
@@ -60,10 +66,28 @@ pub fn bound(job: &Job, fire_at: DateTime<Utc>, last_run_at: Option<DateTime<Utc
 pub async fn run_job(engine: &Engine, job: &Job, start: &Start, files: &Files) -> Result<RunReport, Halt> {
     let fire_at = start.fire_at.unwrap_or(engine.started_at);
     let bound = bound(job, fire_at, start.last_run_at);
-    let mut sum = Sum::default();
+    let names = match (&job.users, start.grants.as_deref()) {
+        (Users::None, _) => Vec::new(),
+        (Users::Named(names), _) => names.clone(),
+        (Users::All, Some(grants)) => {
+            grants.list().map_err(ApiError::from)?.into_iter().map(|grant| grant.user).collect()
+        }
+        (Users::All, None) => Vec::new(),
+    };
+    let mut warnings = Vec::new();
+    for name in &names {
+        let due = start.grants.as_deref().map(|grants| grants.warn_once(name, engine.now())).transpose();
+        if let Some(days) = due.map_err(ApiError::from)?.flatten() {
+            let text = format!("{name} must sign in again within {days} days: cratedigger auth login {name}");
+            engine.progress.note(&text);
+            warnings.push(text);
+        }
+    }
+    let mut sum = Sum { warnings, askers: engine.users(start.grants.as_ref(), &names).await?, ..Sum::default() };
     for fetch in &job.fetches {
         sum.fetch(engine, job, start, fetch, &bound).await?;
     }
+    forget(engine, job, &start.retention).await?;
     let (state, _) = sum.verdict();
     let shown = Shown {
         job,
@@ -90,6 +114,38 @@ pub async fn run_job(engine: &Engine, job: &Job, start: &Start, files: &Files) -
         sum.reasons.push(message);
     }
     sum.close(engine, job, written.0).await
+}
+
+/// Deletes what is older than the job or the settings want to keep.
+async fn forget(engine: &Engine, job: &Job, retention: &Retention) -> Result<(), Halt> {
+    let before = |age: Option<Duration>| {
+        age.and_then(|age| TimeDelta::from_std(age).ok())
+            .and_then(|age| engine.started_at.checked_sub_signed(age))
+            .map(stamp)
+    };
+    let (rows, own, runs) = (before(retention.rows), before(job.retention), before(retention.history));
+    if rows.is_none() && own.is_none() && runs.is_none() {
+        return Ok(());
+    }
+    let name = job.name.clone();
+    let deleted = engine.store.write(move |s| {
+        let mut deleted = 0;
+        if let Some(before) = &rows {
+            deleted += s.forget_rows(before)?;
+        }
+        if let Some(before) = &own {
+            deleted += s.forget_rows_of(&name, before)?;
+        }
+        if let Some(before) = &runs {
+            s.forget_runs(before)?;
+        }
+        Ok(deleted)
+    });
+    let deleted = deleted.await?;
+    if deleted > 0 {
+        tracing::info!(job = job.name, deleted, "rows older than the retention are deleted");
+    }
+    Ok(())
 }
 
 /// An error with its causes, in one line.
@@ -141,6 +197,12 @@ struct Sum {
     hints: Vec<String>,
     exits: Vec<u8>,
     unfinished: BTreeSet<String>,
+    /// Of these, the ones that go on later.
+    deferred: BTreeSet<String>,
+    /// The users of the job.
+    askers: Vec<Asker>,
+    /// What a person should see to before long.
+    warnings: Vec<String>,
     not_before: Option<DateTime<Utc>>,
     /// Why nothing more is asked, once that is so.
     over: Option<String>,
@@ -155,21 +217,49 @@ impl Sum {
         fetch: &Fetch,
         bound: &Bound,
     ) -> Result<(), Halt> {
-        let frame = FetchFrame {
-            fetch: fetch.name.clone(),
-            stream: fetch.stream,
-            market: fetch.market.clone().or_else(|| start.default_market.clone()).unwrap_or_default(),
-            bearer: Bearer::App,
-            audience: "app".into(),
-        };
-        let asks = match &self.over {
-            Some(why) => Err(Halt::Waits(why.clone())),
-            None => self.asks(engine, job, fetch, bound).await,
-        };
         // Streams that no setting gives an age are read at every fire.
         let age = fetch.refresh_after.or_else(|| start.refresh_after.of(fetch.stream.name)).unwrap_or_default();
         let age = TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX);
-        let result = engine.fetch(&job.name, fetch, frame, asks, age).await?;
+        let parts = self.parts(start, fetch);
+        let mut served_some = false;
+        for (place, part) in (0i64..).zip(&parts) {
+            let frame = part.frame(start, fetch, place);
+            let asks = match (&self.over, &part.trouble) {
+                (Some(why), _) => Err(Halt::Waits(why.clone())),
+                (None, Some(trouble)) => Err(trouble.again()),
+                (None, None) => self.asks(engine, job, fetch, bound).await,
+            };
+            let result = engine.fetch(&job.name, fetch, frame, asks, age).await?;
+            served_some |= matches!(result.state, FetchState::Complete | FetchState::Partial);
+            self.ended(fetch, part, result);
+        }
+        // One lost grant costs that user's part; what the others brought is shown with what the
+        // lost one had before.
+        if served_some && !self.deferred.contains(&fetch.name) {
+            self.unfinished.remove(&fetch.name);
+        }
+        if fetch.stream.needs_user() {
+            let (job, name) = (job.name.clone(), fetch.name.clone());
+            let users: Vec<String> = self.askers.iter().map(|asker| asker.name.clone()).collect();
+            engine.store.write(move |s| s.keep_requested_of(&job, &name, &users)).await?;
+        }
+        Ok(())
+    }
+
+    /// Who asks in a fetch: each user of the job for streams of a user, else the first that can be
+    /// asked for, else the app.
+    fn parts(&self, start: &Start, fetch: &Fetch) -> Vec<Part> {
+        let each: Vec<Part> =
+            self.askers.iter().map(|asker| Part::of(asker, fetch.stream, start.grants.as_deref())).collect();
+        if fetch.stream.needs_user() {
+            if each.is_empty() { vec![Part::nobody()] } else { each }
+        } else {
+            let first = each.into_iter().find(|part| part.trouble.is_none());
+            vec![first.unwrap_or_else(Part::app)]
+        }
+    }
+
+    fn ended(&mut self, fetch: &Fetch, part: &Part, result: FetchResult) {
         match result.state {
             FetchState::Partial => self.exits.push(exit::PARTIAL),
             FetchState::Deferred | FetchState::Failed => {
@@ -177,17 +267,29 @@ impl Sum {
             }
             _ => {}
         }
+        let name = match &part.user {
+            Some(user) if fetch.stream.needs_user() => format!("{} of {}", fetch.name, user.name),
+            _ => fetch.name.clone(),
+        };
         if let Some(reason) = &result.end.reason
             && self.over.as_ref() != Some(reason)
         {
-            self.reasons.push(format!("{}: {reason}", fetch.name));
+            // What is wrong with a user concerns all fetches alike, and is said once.
+            let line = if part.trouble.is_some() { reason.clone() } else { format!("{name}: {reason}") };
+            if !self.reasons.contains(&line) {
+                self.reasons.push(line);
+            }
         }
         if let Some(halt) = result.halt {
+            if matches!(halt.weight(), Weight::Deferred(_)) {
+                self.deferred.insert(fetch.name.clone());
+            }
             self.halted(&halt);
         }
         let end = result.end;
         self.fetches.push(FetchReport {
             fetch: end.fetch,
+            user: part.user.as_ref().map(|user| user.name.clone()),
             stream: end.stream,
             state: result.state.word(),
             reason: end.reason,
@@ -198,7 +300,6 @@ impl Sum {
             stored: end.stored,
             skipped: end.skipped,
         });
-        Ok(())
     }
 
     fn halted(&mut self, halt: &Halt) {
@@ -224,12 +325,7 @@ impl Sum {
         match &fetch.source {
             Source::Ids(references) => Ok(Asks { references: references.clone(), ..Asks::default() }),
             Source::Searches(searches) => Ok(Asks { searches: searches.clone(), ..Asks::default() }),
-            Source::Nothing => Ok(Asks::default()),
-            Source::User => Err(ApiError::Credentials {
-                variable: "the job's user",
-                message: format!("{} reads a signed-in user's own data, and nobody is signed in", fetch.stream.name),
-            }
-            .into()),
+            Source::Nothing | Source::User => Ok(Asks::default()),
             Source::From { fetch: parent, filter } => {
                 let parent = &job.fetches[*parent];
                 if self.unfinished.contains(&parent.name) {
@@ -271,13 +367,18 @@ impl Sum {
         };
         let (run, now) = (engine.run, finished.clone());
         engine.store.write(move |s| s.end_run(run, &end, &now)).await?;
-        let mut hints = self.hints;
-        hints.dedup();
+        let mut hints: Vec<String> = Vec::new();
+        for hint in self.hints {
+            if !hints.contains(&hint) {
+                hints.push(hint);
+            }
+        }
         Ok(RunReport {
             job: job.name.clone(),
             run: engine.run,
             state: state.word(),
             reasons: self.reasons,
+            warnings: self.warnings,
             hints,
             not_before,
             exit_code,
@@ -308,7 +409,7 @@ fn ids_from(
     };
     let wrong = |e: crate::store::query::QueryError| Halt::Job(format!("{} from {}: {e}", kind, parent.name));
     let market = parent.market.clone().unwrap_or_default();
-    let fetched = Fetched { name: parent.name.clone(), stream: parent.stream, market, since: None };
+    let fetched = Fetched { name: parent.name.clone(), stream: parent.stream, market, user_id: None, since: None };
     let reader = Reader::open(engine.store.path(), &job.name, vec![fetched], QUERY_TIME).map_err(wrong)?;
     reader.ids(&parent.name, column, filter, bound).map_err(wrong)
 }

@@ -7,6 +7,7 @@
 
 use super::engine::{Engine, FetchFrame, Tally, stamp};
 use super::halt::Halt;
+use super::lock::ListLock;
 use crate::ingest::{Shape, ensure_row, stage_entries};
 use crate::spotify::Kind;
 use crate::spotify::client::{Answer, Request, Unusable};
@@ -74,6 +75,11 @@ enum Landed {
 }
 
 impl Engine {
+    /// Waits until no other run reads the list; it is this one's until the lock is dropped.
+    pub(super) async fn lock_list(&self, key: &ListKey) -> Result<ListLock, Halt> {
+        Ok(ListLock::take(&self.locks, self.store.path(), key).await?)
+    }
+
     /// The number of a list and, unless everything is to be read anew, its interrupted read.
     pub(super) async fn open_list(&self, key: &ListKey, parent: Option<Kind>) -> Result<crate::store::ListRow, Halt> {
         let (key, full) = (key.clone(), self.full);
@@ -134,7 +140,8 @@ impl Engine {
     ) -> Result<Option<ListEnd>, Halt> {
         let resumed_at = at.next_offset;
         // Where there is no version, one item is read twice: it tells whether this is still the list.
-        let mut overlap = at.next_offset > 0 && at.snapshot_id.is_none();
+        let by_cursor = matches!(list.paging, Paging::Cursor { .. });
+        let mut overlap = at.next_offset > 0 && at.snapshot_id.is_none() && !by_cursor;
         let mut answers = i64::from(opening.page.is_some()) + i64::from(resumed_at > 0);
         let mut previous: Option<Vec<u8>> = None;
         loop {
@@ -160,7 +167,9 @@ impl Engine {
                 }));
             }
             previous = content;
-            if at.announced.is_some() && page.total.is_some() && page.total != at.announced {
+            // The tops end in an empty page that announces 0.
+            let is_end = page.served() == 0 && page.total == Some(0);
+            if at.announced.is_some() && page.total.is_some() && page.total != at.announced && !is_end {
                 return Ok(None);
             }
             let reached = offset + page.served();

@@ -10,6 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 
+use crate::store::ListKey;
+
 /// A lock that is held longer belongs to a run that hangs.
 const HANGS: Duration = Duration::from_secs(24 * 3600);
 
@@ -73,6 +75,49 @@ impl JobLock {
                 Err(if since > HANGS { LockTrouble::Hangs { job, since } } else { LockTrouble::Running { job, since } })
             }
             Err(TryLockError::Error(source)) => Err(io(source)),
+        }
+    }
+}
+
+/// Locks that the lists of a store share: two lists that meet in one wait for each other, which
+/// costs a moment; a file for each list would never go away.
+const LIST_LOCKS: u64 = 256;
+
+/// How often a list that another run reads is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// The right to read a list, held until it is dropped: what two runs staged of one list at once
+/// would be of neither.
+#[derive(Debug)]
+pub(super) struct ListLock {
+    _file: File,
+}
+
+impl ListLock {
+    /// Waits until nobody else reads the list.
+    ///
+    /// # Errors
+    /// If the lock file cannot be had.
+    pub(super) async fn take(state_folder: &Path, store: &Path, key: &ListKey) -> Result<ListLock, LockTrouble> {
+        let name = format!(
+            "{}\n{}\n{}\n{}\n{}\n{}",
+            store.display(),
+            key.kind,
+            key.parent_id,
+            key.audience,
+            key.market,
+            key.variant
+        );
+        let number = xxhash_rust::xxh3::xxh3_64(name.as_bytes()) % LIST_LOCKS;
+        let path = state_folder.join(format!("list-{number:02x}.lock"));
+        let io = |source| LockTrouble::Io { path: path.clone(), source };
+        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(io)?;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(ListLock { _file: file }),
+                Err(TryLockError::WouldBlock) => tokio::time::sleep(LOOK_AGAIN).await,
+                Err(TryLockError::Error(source)) => return Err(io(source)),
+            }
         }
     }
 }

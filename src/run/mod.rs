@@ -10,6 +10,7 @@ mod fetch;
 mod files;
 mod halt;
 mod job;
+mod library;
 mod list;
 mod lock;
 mod playlist;
@@ -18,6 +19,7 @@ mod report;
 mod search;
 mod things;
 mod unit;
+mod users;
 
 pub use class::AppFacts;
 pub use engine::{Engine, stamp};

@@ -39,6 +39,7 @@ impl Engine {
             market: frame.market.clone(),
             variant: String::new(),
         };
+        let _reading = self.lock_list(&key).await?;
         let known = self.open_list(&key, Some(Kind::Playlist)).await?;
         let requested = vec![Requested { user_id: None, list_id: Some(known.id), item_id: Some(playlist.to_owned()) }];
         if known.read_at.as_ref().is_some_and(|at| *at >= stamp(self.started_at)) {
@@ -48,7 +49,9 @@ impl Engine {
             ));
         }
         let unchanged = Tally { unchanged: 1, stored: known.stored.unwrap_or(0), ..Tally::default() };
-        let readable = known.read_at.is_some() && !self.full;
+        let whole_since = self.started_at.checked_sub_signed(frame.full_every).map(stamp);
+        let readable =
+            !self.full && known.read_at.as_ref().is_some_and(|at| whole_since.as_ref().is_none_or(|since| at >= since));
         let etag = known.etag.clone().filter(|_| readable && known.checkpoint.is_none());
         let head = match self.playlist_head(frame, playlist, etag).await {
             Ok(Some(head)) => head,

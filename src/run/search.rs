@@ -38,6 +38,7 @@ impl Engine {
             market: frame.market.clone(),
             variant: format!("{types} {}", search.most),
         };
+        let _reading = self.lock_list(&key).await?;
         let known = self.open_list(&key, None).await?;
         let requested = vec![Requested { user_id: None, list_id: Some(known.id), item_id: None }];
         let list = known.id;

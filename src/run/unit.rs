@@ -56,11 +56,11 @@ impl Engine {
         // What may be different at the next try is no gap that one could know.
         let lasting = matches!(word, "forbidden" | "not_found");
         let (stream, audience, now, run) = (frame.stream.name, frame.audience.clone(), stamp(self.now()), self.run);
-        let (fetch, id, text) = (frame.fetch.clone(), id.to_owned(), detail.clone());
+        let (fetch, id, text, own) = (frame.fetch.clone(), id.to_owned(), detail.clone(), frame.own);
         let known = self
             .store
             .write(move |s| {
-                let known = lasting && s.note_gap(stream, &id, &audience, word, &text, &now)?;
+                let known = lasting && (s.note_gap(stream, &id, &audience, word, &text, &now)? || own);
                 if word == "not_found" && stream.ends_with("playlist_items") {
                     s.mark_gone(&id, &now)?;
                 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::auth::{self, NoToken, Token};
+use super::auth::{self, NoToken, Token, UserTokens};
 use super::client::Inner;
 use super::error::{ApiError, Deferral, Scope};
 use super::family::Family;
@@ -24,9 +24,21 @@ pub(super) struct Call<'a> {
     api: &'a Inner,
     request: &'a Request,
     url: Url,
+    who: Who<'a>,
     attempt: u32,
     renewed: bool,
-    refused_token: Option<u64>,
+    refused_token: Option<i64>,
+}
+
+/// Whose token goes along.
+#[derive(Clone)]
+pub(super) enum Who<'a> {
+    /// The app's.
+    App,
+    /// That of a user with a grant.
+    User(&'a str, &'a Arc<UserTokens>),
+    /// One that just came and is not stored yet; there is no other if it is refused.
+    New(Arc<Token>),
 }
 
 /// How an attempt ended, with the words for a person.
@@ -37,8 +49,8 @@ struct Ended<T> {
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn new(api: &'a Inner, request: &'a Request, url: Url) -> Call<'a> {
-        Call { api, request, url, attempt: 1, renewed: false, refused_token: None }
+    pub(super) fn new(api: &'a Inner, who: Who<'a>, request: &'a Request, url: Url) -> Call<'a> {
+        Call { who, api, request, url, attempt: 1, renewed: false, refused_token: None }
     }
 }
 
@@ -57,7 +69,7 @@ impl Call<'_> {
         let sent = self.api.transport.send(Outgoing {
             url: self.url.clone(),
             route: family.as_str(),
-            authorization: &token.header,
+            authorization: Some(&token.header),
             etag: self.request.etag.as_deref(),
             form: None,
         });
@@ -136,13 +148,23 @@ impl Call<'_> {
     /// A token: in hand, or fetched once nothing forbids to send something.
     async fn token(&mut self) -> Result<Option<Arc<Token>>, ApiError> {
         let Inner { token, gate, .. } = self.api;
-        if let Some(token) = token.in_hand(self.refused_token) {
+        let refused = self.refused_token;
+        let in_hand = match &self.who {
+            Who::App => token.in_hand(refused),
+            Who::User(user, tokens) => tokens.in_hand(user, refused),
+            Who::New(token) => Some(Arc::clone(token)),
+        };
+        if let Some(token) = in_hand {
             return Ok(Some(token));
         }
         let family = self.request.family;
         gate.clear(family).await.map_err(|shut| shut_error(shut, family))?;
-        let fetched = gate.halt().or(token.get(self.refused_token)).await;
-        match fetched.map_err(|_| ApiError::Stopped)? {
+        let fetched = match &self.who {
+            // A refresh that has begun may rotate the grant, so it is not dropped by a stop.
+            Who::User(user, tokens) => tokens.get(user, refused, gate.halt()).await,
+            _ => gate.halt().or(token.get(refused)).await.map_err(|_| ApiError::Stopped)?,
+        };
+        match fetched {
             Ok(token) => Ok(Some(token)),
             Err(NoToken::Error(error)) => Err(error),
             Err(NoToken::Refused { retry_after, words }) => {
@@ -187,6 +209,9 @@ impl Call<'_> {
             if let Err(unusable) = checked {
                 return Ended { outcome: Outcome::Unusable, done: None, words: unusable.what };
             }
+            if status == 200 {
+                self.api.observer.came(&self.request.path, &incoming.body);
+            }
             return Ended {
                 outcome: answered(incoming, false, conditional, self.api),
                 done: checked.ok(),
@@ -203,6 +228,10 @@ impl Call<'_> {
         let attempts = self.attempt;
         match (why, ended.outcome) {
             (GiveUp::Certificate, _) => auth::certificate(self.api.gate.clock(), &message),
+            (GiveUp::Unauthorized, _) if let Who::User(user, _) = &self.who => ApiError::SignIn {
+                user: (*user).to_owned(),
+                why: format!("Spotify refuses a token that it has just renewed: {message}"),
+            },
             (GiveUp::Unauthorized, _) => {
                 ApiError::Credentials { variable: "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET", message }
             }

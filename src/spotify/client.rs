@@ -5,12 +5,13 @@
 //! checked; a bearer token has no other way out.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use secrecy::SecretString;
 use url::Url;
 
-use super::auth::AppToken;
-use super::call::{Call, shut_error};
+use super::auth::{AppToken, Endpoint, Granted, NoToken, Reply, Token, TokenRules, UserTokens};
+use super::call::{Call, Who, shut_error};
 use super::error::ApiError;
 use super::family::Family;
 use super::limits::check_base;
@@ -20,8 +21,10 @@ use crate::http::clock::{Clock, SystemClock};
 use crate::http::gate::{Gate, GateRules};
 use crate::http::observer::Observer;
 use crate::http::retry::Rules;
+use crate::http::retry_after::RetryAfter;
 use crate::http::transport::Transport;
-use crate::state::{Identity, Learned, State};
+use crate::state::grants::{Flow, Grants};
+use crate::state::{Identity, Learned, Reach, Reason, Refused, State};
 
 /// The API, for one run: clones share the gate, the token and the counts.
 #[derive(Clone)]
@@ -29,9 +32,15 @@ pub struct Api(Arc<Inner>);
 
 pub(super) struct Inner {
     base: Url,
+    accounts: Url,
+    client_id: String,
     pub(super) transport: Arc<Transport>,
     pub(super) gate: Gate,
+    clock: Arc<dyn Clock>,
+    endpoint: Arc<Endpoint>,
     pub(super) token: AppToken,
+    token_rules: TokenRules,
+    users: OnceLock<Arc<UserTokens>>,
     pub(super) rules: Rules,
     pub(super) observer: Arc<dyn Observer>,
     learned: Learned,
@@ -70,13 +79,15 @@ impl Api {
         let ApiConfig { limits, scales, .. } = &config;
         let hosts = [&config.api_url, &config.accounts_url];
         let transport = Arc::new(Transport::new(scales.transport, &hosts));
-        let token = AppToken::new(
+        let endpoint = Arc::new(Endpoint::new(
             Arc::clone(&transport),
             Arc::clone(&clock),
+            Arc::clone(&observer),
             &config.accounts_url,
             (&config.client_id, config.client_secret.as_ref()),
             scales.token,
-        )?;
+        )?);
+        let token = AppToken::new(Arc::clone(&endpoint), Arc::clone(&clock), scales.token);
         let who = Identity::new(&config.client_id, &config.account);
         let rules = GateRules {
             requests_per_second: limits.requests_per_second,
@@ -88,12 +99,18 @@ impl Api {
             breaker: scales.breaker,
         };
         let learned = Learned::of(&state, &who);
-        let gate = Gate::new(state, who.clone(), rules, clock, Arc::clone(&observer));
+        let gate = Gate::new(state, who.clone(), rules, Arc::clone(&clock), Arc::clone(&observer));
         Ok(Api(Arc::new(Inner {
             base: config.api_url.clone(),
+            accounts: config.accounts_url.clone(),
+            client_id: config.client_id.clone(),
             transport,
             gate,
+            clock,
+            endpoint,
             token,
+            token_rules: scales.token,
+            users: OnceLock::new(),
             rules: scales.retry,
             observer,
             learned,
@@ -122,14 +139,108 @@ impl Api {
         request: &Request,
         check: impl Fn(&Answer) -> Result<T, Unusable>,
     ) -> Result<T, ApiError> {
-        let Bearer::App = who;
+        let who = match who {
+            Bearer::App => Who::App,
+            Bearer::User(user) => Who::User(user, self.users()?),
+        };
+        self.call(who, request, check).await
+    }
+
+    async fn call<T>(
+        &self,
+        who: Who<'_>,
+        request: &Request,
+        check: impl Fn(&Answer) -> Result<T, Unusable>,
+    ) -> Result<T, ApiError> {
         let url = self.0.url(request)?;
-        let mut call = Call::new(&self.0, request, url);
+        let mut call = Call::new(&self.0, who, request, url);
         loop {
             if let Some(done) = call.once(&check).await? {
                 return Ok(done);
             }
         }
+    }
+
+    /// Lets [`Bearer::User`] be used: with the stored grants, and the token that
+    /// `SPOTIFY_REFRESH_TOKEN` holds, if any. To be called once; a second call changes nothing.
+    #[must_use]
+    pub fn with_grants(self, grants: Arc<Grants>, environment: Option<SecretString>) -> Api {
+        let inner = &self.0;
+        inner.users.get_or_init(|| {
+            Arc::new(UserTokens::new(
+                Arc::clone(&inner.endpoint),
+                grants,
+                environment,
+                Arc::clone(&inner.clock),
+                Arc::clone(&inner.observer),
+                inner.token_rules,
+            ))
+        });
+        self
+    }
+
+    /// The grants that it was given.
+    pub fn grants(&self) -> Option<&Arc<Grants>> {
+        self.0.users.get().map(|users| users.grants())
+    }
+
+    fn users(&self) -> Result<&Arc<UserTokens>, ApiError> {
+        self.0.users.get().ok_or_else(|| ApiError::Config {
+            message: "a call for a user needs the grants, and they were not opened".to_owned(),
+        })
+    }
+
+    /// The client id of the app.
+    pub fn client_id(&self) -> &str {
+        &self.0.client_id
+    }
+
+    /// A page of the accounts service.
+    pub(crate) fn accounts_url(&self, page: &str) -> Url {
+        let mut url = self.0.accounts.clone();
+        let path = format!("{}/{page}", url.path().trim_end_matches('/'));
+        url.set_path(&path);
+        url
+    }
+
+    /// How users sign in to this app: with its secret where there is one.
+    pub fn flow(&self) -> Flow {
+        self.0.endpoint.flow()
+    }
+
+    /// Fetches the tokens for a code from the browser, unless nothing may be sent now. `Err` of the
+    /// inner kind: Spotify's words for a code that is worth nothing (any more).
+    pub(crate) async fn redeem(
+        &self,
+        flow: Flow,
+        code: &SecretString,
+        redirect_uri: &str,
+        verifier: Option<&SecretString>,
+    ) -> Result<Result<Granted, String>, ApiError> {
+        self.may_send(Family::ME)?;
+        match self.0.endpoint.code(flow, code, redirect_uri, verifier).await {
+            Ok(Reply::Granted(granted)) => Ok(Ok(granted)),
+            Ok(Reply::InvalidGrant { words, .. }) => Ok(Err(words)),
+            Err(NoToken::Error(error)) => Err(error),
+            Err(NoToken::Refused { retry_after, words }) => {
+                let wait = match retry_after {
+                    RetryAfter::Wait(wait) => wait,
+                    RetryAfter::Absurd => self.0.rules.park,
+                    RetryAfter::Nothing => self.0.rules.refused_first,
+                };
+                let evidence = &format!("POST token: {words}");
+                let refused = Refused { reach: Reach::Client, wait, reason: Reason::RateLimit, evidence };
+                self.0.gate.refuse(Family::ME, refused, retry_after != RetryAfter::Nothing)?;
+                self.may_send(Family::ME)?;
+                Err(ApiError::Unreachable { what: evidence.clone(), attempts: 1 })
+            }
+        }
+    }
+
+    /// Asks with a token that is not stored yet.
+    pub(crate) async fn get_with(&self, token: &SecretString, request: &Request) -> Result<Answer, ApiError> {
+        let token = Arc::new(Token::new(token, 0, i64::MAX));
+        self.call(Who::New(token), request, |answer| Ok(answer.clone())).await
     }
 
     /// Whether something of this family may be sent now, without sending or waiting for it.

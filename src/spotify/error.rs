@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::family::Family;
 use super::refusal::Refusal;
 use crate::state::StateError;
+use crate::state::grants::GrantError;
 
 /// What came of a call instead of an answer.
 #[derive(Debug, Clone, Error)]
@@ -75,6 +76,14 @@ pub enum ApiError {
         /// Spotify's words.
         message: String,
     },
+    /// A user must sign in again, or for the first time (exit 77).
+    #[error("user `{user}` has to sign in: {why}")]
+    SignIn {
+        /// The local name of the user.
+        user: String,
+        /// Spotify's words, or that there is no grant.
+        why: String,
+    },
     /// The page stayed unusable: that list is partial (exit 3), the rest goes on.
     #[error("{family}: {attempts} answers in a row were unusable: {what}")]
     Unusable {
@@ -119,6 +128,15 @@ pub enum ApiError {
     /// The call cannot be booked, so it was not sent (exit 74).
     #[error("the call cannot be booked")]
     State(#[source] Arc<StateError>),
+    /// The grants cannot be read or written (exit 77 if [`GrantError::needs_a_person`], else 74).
+    #[error("{0}")]
+    Grants(#[source] Arc<GrantError>),
+}
+
+impl From<GrantError> for ApiError {
+    fn from(error: GrantError) -> Self {
+        ApiError::Grants(Arc::new(error))
+    }
 }
 
 impl From<StateError> for ApiError {
@@ -199,7 +217,9 @@ impl ApiError {
                     "Development Mode apps lost it in February 2026; `streams` shows what is left"
                 }
                 Refusal::NotYourPlaylist => "sign its owner or a collaborator in: `auth login USER`",
-                Refusal::ScopeMissing => "sign in again: `auth login USER --replace`",
+                Refusal::ScopeMissing => {
+                    "sign in again, the new consent has all scopes that jobs need: `auth login USER`"
+                }
                 Refusal::NotAllowListed => "add the user under User Management in Spotify's developer dashboard",
                 Refusal::PremiumLapsed => "the owner of the app must renew Premium",
                 Refusal::Unknown => return None,
@@ -209,7 +229,9 @@ impl ApiError {
             ApiError::Certificate { .. } => {
                 "a proxy that opens TLS needs its certificate in the system's store".to_owned()
             }
+            ApiError::SignIn { user, .. } => format!("cratedigger auth login {user}"),
             ApiError::State(error) => return error.hint(),
+            ApiError::Grants(error) => return error.hint(),
             _ => return None,
         })
     }

@@ -10,6 +10,8 @@ use super::family::Family;
 pub enum Bearer {
     /// The app itself.
     App,
+    /// A user who has signed in, by local name.
+    User(String),
 }
 
 /// What is wanted.

@@ -1,7 +1,7 @@
-//! Opens the state database and runs transactions in it.
+//! Opens a database of the state folder and runs transactions in it.
 //!
-//! WAL with `synchronous = NORMAL`: a power cut may lose the last bookings, never the file; a
-//! killed process loses nothing. Below SQLite 3.51.3 WAL can lose commits of two processes, so an
+//! WAL, so a killed process loses nothing. How much a power cut may lose is each database's choice:
+//! the books take `synchronous = NORMAL` (the last bookings, never the file), the grants `FULL`. Below SQLite 3.51.3 WAL can lose commits of two processes, so an
 //! older library is refused (ours is bundled; a distribution's patch could change that).
 
 use std::path::{Path, PathBuf};
@@ -12,20 +12,31 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::error::StateError;
 use super::private;
-use super::schema::{APPLICATION_ID, MIGRATIONS};
 
 /// Longest wait for another process's transaction; theirs take microseconds, so this is a hang.
 const BUSY: Duration = Duration::from_secs(5);
+
+/// What is in a database, and how safely it is written.
+#[derive(Debug)]
+pub(super) struct Layout {
+    /// In the header, so that no other program's file is taken for ours.
+    pub(super) application_id: i64,
+    /// One script a version; `user_version` counts how many have run.
+    pub(super) migrations: &'static [&'static str],
+    /// The pragma's value.
+    pub(super) synchronous: &'static str,
+}
 
 #[derive(Debug)]
 pub(super) struct Db {
     conn: Connection,
     path: PathBuf,
+    layout: &'static Layout,
 }
 
 impl Db {
     /// Opens or creates the database. The caller holds the folder's lock.
-    pub(super) fn open(path: &Path) -> Result<Db, StateError> {
+    pub(super) fn open(path: &Path, layout: &'static Layout) -> Result<Db, StateError> {
         if rusqlite::version_number() < 3_051_003 {
             return Err(StateError::OldSqlite { version: rusqlite::version() });
         }
@@ -42,20 +53,21 @@ impl Db {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn = Connection::open_with_flags(path, flags).map_err(StateError::sqlite("open the database", path))?;
         conn.set_prepared_statement_cache_capacity(64);
-        let mut db = Db { conn, path: path.to_owned() };
+        let mut db = Db { conn, path: path.to_owned(), layout };
         db.prepare()?;
         Ok(db)
     }
 
     fn prepare(&mut self) -> Result<(), StateError> {
-        let known = MIGRATIONS.len() as i64;
+        let Layout { application_id, migrations, .. } = *self.layout;
+        let known = migrations.len() as i64;
         let (application, version, tables, damage) =
             self.look().map_err(StateError::sqlite("read the header", &self.path))?;
         let path = || self.path.clone();
         if let Some(detail) = damage {
             return Err(StateError::Damaged { path: path(), detail });
         }
-        if application != APPLICATION_ID && (application != 0 || tables != 0) {
+        if application != application_id && (application != 0 || tables != 0) {
             return Err(StateError::Foreign { path: path() });
         }
         if version > known {
@@ -64,10 +76,10 @@ impl Db {
         if version < known {
             self.write("create the tables", |tx| {
                 let done: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
-                for script in MIGRATIONS.iter().skip(usize::try_from(done).unwrap_or(0)) {
+                for script in migrations.iter().skip(usize::try_from(done).unwrap_or(0)) {
                     tx.execute_batch(script)?;
                 }
-                tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+                tx.pragma_update(None, "application_id", application_id)?;
                 tx.pragma_update(None, "user_version", known)
             })?;
         }
@@ -86,8 +98,10 @@ impl Db {
         let version = number("user_version")?;
         let tables = conn.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
         let check: String = conn.query_row("PRAGMA quick_check(1)", (), |row| row.get(0))?;
-        if application == APPLICATION_ID || tables == 0 {
-            conn.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")?;
+        let layout = self.layout;
+        if application == layout.application_id || tables == 0 {
+            conn.execute_batch("PRAGMA journal_mode = WAL;")?;
+            conn.pragma_update(None, "synchronous", layout.synchronous)?;
         }
         Ok((application, version, tables, (check != "ok").then_some(check)))
     }

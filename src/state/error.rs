@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::seal::KeyOrigin;
+
 /// Why the state cannot be used.
 #[derive(Debug, Error)]
 pub enum StateError {
@@ -106,6 +108,14 @@ pub enum StateError {
         /// What is linked.
         version: &'static str,
     },
+    /// What is named as the key cannot be one (exit 77).
+    #[error("the key {origin} {why}")]
+    UnfitKey {
+        /// Where it came from.
+        origin: KeyOrigin,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// Anything else that SQLite says.
     #[error("cannot {action} in {path}")]
     Sqlite {
@@ -131,6 +141,10 @@ impl StateError {
         move |source| match source.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StateError::Busy { path },
             Some(ErrorCode::DiskFull) => StateError::Full { path },
+            // A full disk has no room for the memory that processes share, which SQLite calls I/O.
+            _ if source.sqlite_error().is_some_and(|it| it.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE) => {
+                StateError::Full { path }
+            }
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 StateError::Damaged { path, detail: source.to_string() }
             }
@@ -158,6 +172,7 @@ impl StateError {
             StateError::Newer { .. } => "install the newer version again".into(),
             StateError::Busy { .. } => "look for another cratedigger that hangs".into(),
             StateError::Full { .. } => "free some space; what was committed is intact".into(),
+            StateError::UnfitKey { .. } => "make one: openssl rand -hex 32 > FILE && chmod 600 FILE".into(),
             StateError::NoFolder => "name one with --state-dir or state.dir".into(),
             _ => return None,
         })

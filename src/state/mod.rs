@@ -15,12 +15,14 @@ mod db;
 mod dir;
 mod error;
 mod filesystem;
+pub mod grants;
 mod learned;
 mod ledger;
 mod moment;
 mod pace;
 mod private;
 mod schema;
+mod seal;
 mod steps;
 mod turn;
 mod usage;
@@ -32,6 +34,7 @@ pub use learned::{AppClass, Fact, Learned};
 pub use ledger::{CallId, Ceilings, Spent};
 pub use moment::Moment;
 pub use pace::Pace;
+pub use seal::KeyOrigin;
 pub use turn::{Ask, Held, Identity, Turn};
 pub use usage::{FamilyUse, Refusals, Usage};
 
@@ -67,7 +70,7 @@ impl State {
         filesystem::refuse_network(dir.path())?;
         let _opening = private::turn_to_open(dir.path())?;
         let id = private::state_id(&dir.path().join("id"))?;
-        let db = db::Db::open(&dir.path().join("state.db"))?;
+        let db = db::Db::open(&dir.path().join("state.db"), &schema::BOOKS)?;
         let books = Mutex::new(Books { db, windows: ledger::Windows::default(), outcomes: Vec::new() });
         Ok(State { dir, id, books })
     }

@@ -63,7 +63,7 @@ pub(super) fn existing_file(path: &Path) -> Result<(), StateError> {
     }
 }
 
-fn closed(path: &Path, found: &fs::Metadata, wanted: u32) -> Result<(), StateError> {
+pub(super) fn closed(path: &Path, found: &fs::Metadata, wanted: u32) -> Result<(), StateError> {
     let me = rustix::process::geteuid().as_raw();
     if found.uid() != me {
         return Err(StateError::NotOurs { path: path.to_owned(), owner: found.uid(), me });
@@ -109,16 +109,25 @@ pub(super) fn state_id(path: &Path) -> Result<String, StateError> {
         .and_then(|mut source| source.read_exact(&mut bytes))
         .map_err(StateError::io("read", Path::new("/dev/urandom")))?;
     let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    written_whole(path, |file| writeln!(file, "{id}"))?;
+    Ok(id)
+}
+
+/// Writes a file (0600) that is there with all of its bytes, on disk, or not at all.
+pub(super) fn written_whole(
+    path: &Path,
+    write: impl FnOnce(&mut tempfile::NamedTempFile) -> std::io::Result<()>,
+) -> Result<(), StateError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new()
-        .prefix(".id-")
+        .prefix(".new-")
         .permissions(Permissions::from_mode(0o600))
         .tempfile_in(folder)
         .map_err(StateError::io("create a file in", folder))?;
-    writeln!(file, "{id}")
+    write(&mut file)
         .and_then(|()| file.as_file().set_permissions(Permissions::from_mode(0o600)))
         .and_then(|()| file.as_file().sync_all())
         .map_err(StateError::io("write", path))?;
     file.persist(path).map_err(|error| StateError::io("write", path)(error.error))?;
-    Ok(id)
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(StateError::io("sync", folder))
 }

@@ -1,10 +1,12 @@
 //! The tables of the state database. Append-only: a migration that was released never changes.
 
-/// `CDst`, in the header of every state database.
-pub(super) const APPLICATION_ID: i64 = 0x4344_7374;
+use super::db::Layout;
 
-/// One script a version; `user_version` counts how many have run.
-pub(super) const MIGRATIONS: [&str; 1] = ["
+/// The books. `CDst` stands in the header.
+pub(super) static BOOKS: Layout =
+    Layout { application_id: 0x4344_7374, migrations: &MIGRATIONS, synchronous: "NORMAL" };
+
+const MIGRATIONS: [&str; 1] = ["
 -- Whom a call was made for. Client and account are hashes: a copy of this file names nobody.
 CREATE TABLE scopes (
     scope_id INTEGER PRIMARY KEY,

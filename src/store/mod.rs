@@ -17,7 +17,11 @@ mod migrations;
 mod open;
 mod pending;
 mod playlist_diff;
+mod published;
+mod purge;
 pub mod query;
+mod raw;
+mod retention;
 mod run;
 mod session;
 mod stage;
@@ -32,17 +36,29 @@ pub use error::StoreError;
 pub use info::{Identity, data_version};
 pub use list::{Checkpoint, ListKey, ListRow};
 pub use open::{open_reader, open_writer};
+pub use published::{KnownFile, PublishedFile, asked_twice, known_file, record_files};
+pub use purge::Purged;
+pub use raw::RawKeeper;
 pub use run::{FetchEnd, FetchState, RunEnd, RunRow, RunState, Skip, past_runs};
 pub use session::Session;
 pub use stage::Member;
 pub use swap::{Proof, Swapped};
-pub use worklist::Requested;
+pub use worklist::{ListedPlaylist, Requested, users_of_job};
 
 use session::When;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot};
+
+/// Makes the tables and views of a store in an empty database, for checking SQL against.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub fn create_schema(conn: &rusqlite::Connection) -> rusqlite::Result<()> {
+    migrations::create(conn)?;
+    views::create_all(conn)
+}
 
 type Work = Box<dyn FnOnce(&mut Session) -> Next + Send>;
 

@@ -38,6 +38,8 @@ pub struct Fetched {
     pub stream: &'static Stream,
     /// The market it asks for; empty: none.
     pub market: String,
+    /// The one user whose rows are shown; none: all of them.
+    pub user_id: Option<String>,
     /// For logs: where its window begins, ISO 8601 in UTC.
     pub since: Option<String>,
 }
@@ -129,7 +131,8 @@ impl Reader {
             let select = Select::new(fetch.stream, fetch.stream.columns().map(|c| c.name))
                 .scope(scope)
                 .since(fetch.since.as_deref())
-                .market(Some(&fetch.market));
+                .market(Some(&fetch.market))
+                .of_user(fetch.user_id.as_deref());
             store.execute_batch(&format!("CREATE TEMP VIEW {} AS {}", identifier(&fetch.name), select.sql()))?;
         }
         store.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")?;
@@ -235,7 +238,8 @@ impl Reader {
         let select = Select::new(fetch.stream, fetch.stream.columns().map(|c| c.name))
             .scope(Scope::Fetch { job: &self.job, fetch: &fetch.name })
             .since(fetch.since.as_deref())
-            .market(Some(&fetch.market));
+            .market(Some(&fetch.market))
+            .of_user(fetch.user_id.as_deref());
         let (sql, ahead) = select.ids_where(column, filter);
         let mut statement = self.prepare(&sql).map_err(|e| e.minus(ahead))?;
         self.bind(&mut statement, bound)?;

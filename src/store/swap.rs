@@ -105,6 +105,8 @@ impl Session {
         let mut swapped = match key.kind {
             "playlist_items" => self.swap_playlist(list, &key.parent_id, proof, run, now)?,
             "search" => self.append_search(list, key, now)?,
+            "top_artists" | "top_tracks" => self.set_tops(list, key, now)?,
+            "recently_played" => self.append_plays(list, key, now)?,
             _ => match target(key.kind) {
                 Some(target) => self.swap_members(list, key, &target, proof, same, now)?,
                 None => Swapped::default(),
@@ -194,6 +196,32 @@ impl Session {
              SELECT ?1, ?2, ?3, ?4, kind, row_number() OVER (PARTITION BY kind ORDER BY position), item_id, uri, ?2, ?2
              FROM staged_items WHERE list_id = ?1 AND item_id IS NOT NULL",
             params![list, now, key.parent_id, key.market],
+        )?;
+        Ok(Swapped { stored, changed: stored > 0, changes: 0 })
+    }
+
+    /// The ranks of a day: a later reading of the same day stands in place of the earlier one.
+    fn set_tops(&mut self, list: i64, key: &ListKey, now: &str) -> Result<Swapped, StoreError> {
+        let kind = if key.kind == "top_artists" { "artist" } else { "track" };
+        let day = now.get(..10).unwrap_or(now);
+        let gone = "DELETE FROM top_items WHERE user_id = ?1 AND kind = ?2 AND time_range = ?3 AND day = ?4";
+        self.exec(gone, params![key.audience, kind, key.variant, day])?;
+        let stored = self.exec(
+            "INSERT INTO top_items (user_id, kind, time_range, day, rank, item_id, list_id, first_seen_at, fetched_at)
+             SELECT ?1, ?2, ?3, ?4, row_number() OVER (ORDER BY position), item_id, list_id, ?5, ?5
+             FROM staged_items WHERE list_id = ?6 AND item_id IS NOT NULL",
+            params![key.audience, kind, key.variant, day, now, list],
+        )?;
+        Ok(Swapped { stored, changed: stored > 0, changes: 0 })
+    }
+
+    /// Plays that were not known yet; `stored` counts these.
+    fn append_plays(&mut self, list: i64, key: &ListKey, now: &str) -> Result<Swapped, StoreError> {
+        let stored = self.exec(
+            "INSERT OR IGNORE INTO plays (user_id, played_at, track_id, context_type, context_uri, list_id, first_seen_at, fetched_at)
+             SELECT ?1, added_at, item_id, detail ->> 0, detail ->> 1, list_id, ?2, ?2
+             FROM staged_items WHERE list_id = ?3 AND item_id IS NOT NULL AND added_at IS NOT NULL",
+            params![key.audience, now, list],
         )?;
         Ok(Swapped { stored, changed: stored > 0, changes: 0 })
     }

@@ -16,23 +16,63 @@ pub struct Requested {
     pub item_id: Option<String>,
 }
 
+/// A playlist in a user's library.
+#[derive(Debug, Clone)]
+pub struct ListedPlaylist {
+    /// Its id.
+    pub id: String,
+    /// Spotify's version of it now.
+    pub snapshot_id: Option<String>,
+    /// Owned by the user, or open to be edited.
+    pub own: bool,
+    /// The version that its items were last read whole in.
+    pub read_snapshot_id: Option<String>,
+    /// Items that stand.
+    pub stored: i64,
+}
+
+/// The users whose data the fetches of a job hold, in the job's order: id and local name.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn users_of_job(store: &rusqlite::Connection, job: &str) -> rusqlite::Result<Vec<(String, String)>> {
+    let mut statement = store.prepare(
+        "SELECT r.user_id, coalesce(u.local_name, r.user_id) FROM requested r JOIN users u ON u.id = r.user_id
+         WHERE r.job = ?1 GROUP BY r.user_id ORDER BY min(r.ordinal)",
+    )?;
+    let rows = statement.query_map([job], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+/// Places set apart for each user of a fetch.
+const PLACES: i64 = 1 << 32;
+
 impl Session {
-    /// Replaces what a fetch asked for.
+    /// Replaces what a fetch asked for, for one user or for nobody; the rows of its other users stay.
+    /// `place` is the user's among the job's.
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn set_requested(&mut self, job: &str, fetch: &str, requested: &[Requested]) -> Result<(), StoreError> {
-        if self.requested(job, fetch)? == requested {
+    pub fn set_requested(
+        &mut self,
+        job: &str,
+        fetch: &str,
+        user: Option<&str>,
+        place: i64,
+        requested: &[Requested],
+    ) -> Result<(), StoreError> {
+        let first = place * PLACES;
+        if self.requested(job, fetch, user)? == (first, requested.to_vec()) {
             return Ok(());
         }
         self.changed = true;
-        self.prepare("DELETE FROM requested WHERE job = ?1 AND fetch = ?2")?
-            .execute(params![job, fetch])
+        self.prepare("DELETE FROM requested WHERE job = ?1 AND fetch = ?2 AND user_id IS ?3")?
+            .execute(params![job, fetch, user])
             .map_err(|e| self.error("cannot be written", e))?;
         let mut insert = self.prepare(
-            "INSERT INTO requested (job, fetch, ordinal, user_id, list_id, item_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT OR REPLACE INTO requested (job, fetch, ordinal, user_id, list_id, item_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
-        for (ordinal, r) in (0i64..).zip(requested) {
+        for (ordinal, r) in (first..).zip(requested) {
             insert
                 .execute(params![job, fetch, ordinal, r.user_id, r.list_id, r.item_id])
                 .map_err(|e| self.error("cannot be written", e))?;
@@ -40,14 +80,76 @@ impl Session {
         Ok(())
     }
 
-    fn requested(&self, job: &str, fetch: &str) -> Result<Vec<Requested>, StoreError> {
-        let read = |row: &rusqlite::Row<'_>| {
+    /// Forgets what a fetch asked for on behalf of users whom its job no longer names. One whose
+    /// grant is lost is still named: those rows stay.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn keep_requested_of(&mut self, job: &str, fetch: &str, names: &[String]) -> Result<(), StoreError> {
+        let known: Vec<(Option<String>, Option<String>)> = {
+            let mut statement = self.prepare(
+                "SELECT DISTINCT r.user_id, u.local_name FROM requested r LEFT JOIN users u ON u.id = r.user_id
+                 WHERE r.job = ?1 AND r.fetch = ?2",
+            )?;
+            let rows = statement
+                .query_map(params![job, fetch], |row| Ok((row.get(0)?, row.get(1)?)))
+                .map_err(|e| self.error("cannot be read", e))?;
+            rows.collect::<Result<_, _>>().map_err(|e| self.error("cannot be read", e))?
+        };
+        for (user, name) in known {
+            if name.is_some_and(|name| names.contains(&name)) {
+                continue;
+            }
+            self.changed = true;
+            self.prepare("DELETE FROM requested WHERE job = ?1 AND fetch = ?2 AND user_id IS ?3")?
+                .execute(params![job, fetch, user])
+                .map_err(|e| self.error("cannot be written", e))?;
+        }
+        Ok(())
+    }
+
+    fn requested(&self, job: &str, fetch: &str, user: Option<&str>) -> Result<(i64, Vec<Requested>), StoreError> {
+        let mut first = None;
+        let mut read = |row: &rusqlite::Row<'_>| {
+            let ordinal: i64 = row.get(3)?;
+            first.get_or_insert(ordinal);
             Ok(Requested { user_id: row.get(0)?, list_id: row.get(1)?, item_id: row.get(2)? })
         };
         let mut statement = self.prepare(
-            "SELECT user_id, list_id, item_id FROM requested WHERE job = ?1 AND fetch = ?2 ORDER BY ordinal",
+            "SELECT user_id, list_id, item_id, ordinal FROM requested WHERE job = ?1 AND fetch = ?2 AND user_id IS ?3 ORDER BY ordinal",
         )?;
-        let rows = statement.query_map(params![job, fetch], read).map_err(|e| self.error("cannot be read", e))?;
+        let rows =
+            statement.query_map(params![job, fetch, user], &mut read).map_err(|e| self.error("cannot be read", e))?;
+        let rows = rows.collect::<Result<_, _>>().map_err(|e| self.error("cannot be read", e))?;
+        Ok((first.unwrap_or(-1), rows))
+    }
+
+    /// The playlists in a user's library, as the newest read of it has them, with what is known of
+    /// each one's items in a market. A read before `whole_since` counts as none.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn playlists_of(&self, user: &str, market: &str, whole_since: &str) -> Result<Vec<ListedPlaylist>, StoreError> {
+        let mut statement = self.prepare(
+            "SELECT p.id, p.snapshot_id, coalesce(p.owner_id = ?1, 0) OR coalesce(p.collaborative, 0),
+                    iif(l.read_at >= ?3 AND c.list_id IS NULL, l.snapshot_id, NULL), coalesce(l.stored, 0)
+             FROM my_playlists m JOIN playlists p ON p.id = m.playlist_id
+             LEFT JOIN lists l ON l.kind = 'playlist_items' AND l.parent_id = p.id AND l.audience = ?1 AND l.market = ?2
+             LEFT JOIN checkpoints c ON c.list_id = l.id
+             WHERE m.user_id = ?1 AND m.removed_at IS NULL ORDER BY m.position",
+        )?;
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok(ListedPlaylist {
+                id: row.get(0)?,
+                snapshot_id: row.get(1)?,
+                own: row.get(2)?,
+                read_snapshot_id: row.get(3)?,
+                stored: row.get(4)?,
+            })
+        };
+        let rows = statement
+            .query_map(params![user, market, whole_since], read)
+            .map_err(|e| self.error("cannot be read", e))?;
         rows.collect::<Result<_, _>>().map_err(|e| self.error("cannot be read", e))
     }
 

@@ -46,7 +46,13 @@ impl Place {
 }
 
 fn fetched(name: &str, stream: &str) -> Fetched {
-    Fetched { name: name.into(), stream: stream::find(stream).unwrap(), market: String::new(), since: None }
+    Fetched {
+        name: name.into(),
+        stream: stream::find(stream).unwrap(),
+        market: String::new(),
+        user_id: None,
+        since: None,
+    }
 }
 
 fn sheet<'a>(path: &str, source: Source<'a>, inputs: &str) -> Sheet<'a> {
@@ -252,6 +258,7 @@ fn cached_cells_are_those_of_the_view_for_every_stream_style_and_column_order() 
             name: stream.name.replace("playlist_items", "items").replace("my_items", "my_playlist_items"),
             stream,
             market: String::new(),
+            user_id: None,
             since: None,
         };
         for profile in [Profile::Plain, Profile::ExcelSemicolon] {

@@ -3,7 +3,13 @@ use crate::store::views::tests::{fill, fill_schema};
 use crate::stream;
 
 fn reader() -> Reader {
-    let fetch = |name: &str, stream| Fetched { name: name.into(), stream: stream::find(stream).unwrap(), market: String::new(), since: None };
+    let fetch = |name: &str, stream| Fetched {
+        name: name.into(),
+        stream: stream::find(stream).unwrap(),
+        market: String::new(),
+        user_id: None,
+        since: None,
+    };
     let mut fetches: Vec<_> = stream::all().map(|s| fetch(s.name, s.name)).collect();
     fetches.push(fetch("items", "playlist_items"));
     Reader::for_checking("j", fetches, |store| {

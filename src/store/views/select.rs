@@ -52,6 +52,7 @@ pub struct Select<'a> {
     since: Option<&'a str>,
     only: Option<&'static str>,
     market: Option<&'a str>,
+    user: Option<&'a str>,
 }
 
 /// A SELECT in two halves: the rows, and what each row's thing adds to it.
@@ -78,6 +79,7 @@ impl<'a> Select<'a> {
             since: None,
             only: None,
             market: None,
+            user: None,
         }
     }
 
@@ -97,6 +99,12 @@ impl<'a> Select<'a> {
     /// newest that is known of any.
     pub fn market(mut self, market: Option<&'a str>) -> Self {
         self.market = market;
+        self
+    }
+
+    /// Of a fetch that several users ask in, shows only what was asked for this one.
+    pub fn of_user(mut self, user_id: Option<&'a str>) -> Self {
+        self.user = user_id;
         self
     }
 
@@ -210,7 +218,10 @@ impl<'a> Select<'a> {
             Scope::All | Scope::Fetched { .. } => view.rows.to_owned(),
         };
         if let Scope::Fetch { job, fetch } | Scope::Fetched { job, fetch } = self.scope {
-            let asked = format!("q.job = {} AND q.fetch = {}", literal(job), literal(fetch));
+            let mut asked = format!("q.job = {} AND q.fetch = {}", literal(job), literal(fetch));
+            if let Some(user) = self.user {
+                asked.push_str(&format!(" AND q.user_id = {}", literal(user)));
+            }
             let (mine, theirs) = view.asked.sides();
             conditions.push(match self.scope {
                 Scope::Fetch { .. } => format!("{asked} AND {mine} = {theirs}"),
@@ -324,4 +335,3 @@ pub fn identifier(name: &str) -> String {
 pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
-

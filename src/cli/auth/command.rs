@@ -1,0 +1,171 @@
+//! `auth`: what each command needs is opened here and handed to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::{AuthArgs, AuthCommand, AuthError, Login, LoginArgs, Terminal};
+use crate::cli::args::Export;
+use crate::cli::workshop::{Workshop, runtime};
+use crate::cli::{Context, Exit, Failure, OrExit, export, print};
+use crate::http::observer::Observer;
+use crate::job::{Job, Users};
+use crate::settings::Origin;
+use crate::settings::credentials::Credentials;
+use crate::signin::listener::LISTENS;
+use crate::state::grants::{Flow, Grants};
+
+/// Says what a person should know, such as that the clock is wrong.
+struct Spoken;
+
+impl Observer for Spoken {
+    fn warned(&self, what: &str) {
+        print::stderr(&format!("warning: {what}\n"));
+    }
+}
+
+/// Runs a command of `auth`.
+pub(in crate::cli) fn run(args: &AuthArgs, context: &Context) -> Result<Exit, Failure> {
+    let workshop = Workshop::open(context)?;
+    let credentials = context.credentials()?;
+    let grants = workshop.grants(&credentials)?;
+    let jobs = context.jobs(&workshop.settings, &[]).jobs;
+    match &args.command {
+        AuthCommand::Login(login) => sign_in(login, context, &workshop, &credentials, &grants, &jobs),
+        AuthCommand::List => {
+            let dependent = dependent_jobs(&jobs, &grants)?;
+            let text = super::list(&grants, &dependent, context.json, chrono::Utc::now()).map_err(failed)?;
+            print::stdout(&text).or_exit(Exit::Storage)?;
+            Ok(Exit::Complete)
+        }
+        AuthCommand::Logout(logout) => {
+            // The rows first: without the grant nobody knows any more whose they are.
+            let known = grants.get(&logout.user).map_err(|e| failed(AuthError::Grants(e)))?;
+            let exit = match known.and_then(|grant| grant.account) {
+                Some(account) if logout.purge => purge(&logout.user, &account.user_id, context, &workshop)?,
+                _ => Exit::Complete,
+            };
+            let forgotten = super::logout(logout, &grants).map_err(failed)?;
+            if logout.purge && forgotten.account.is_none() {
+                print::stderr("the store holds nothing of this user: no run ever asked whose account it is\n");
+            }
+            print::stderr(&format!(
+                "{}: the grant is forgotten here; Spotify keeps the consent until it is taken back at https://www.spotify.com/account/apps\n",
+                forgotten.user
+            ));
+            Ok(exit)
+        }
+        AuthCommand::Import(import) => {
+            let flow = if credentials.client_secret.is_some() { Flow::Code } else { Flow::Pkce };
+            let (mut person, now) = (Terminal, chrono::Utc::now());
+            let import = super::import(import, &grants, flow, &mut person, now);
+            let imported = runtime()?.block_on(import).map_err(failed)?;
+            for user in &imported.stored {
+                print::stderr(&format!("{user}: taken over\n"));
+            }
+            for user in &imported.known {
+                print::stderr(&format!("{user}: was there already\n"));
+            }
+            Ok(Exit::Complete)
+        }
+    }
+}
+
+fn sign_in(
+    args: &LoginArgs,
+    context: &Context,
+    workshop: &Workshop<'_>,
+    credentials: &Credentials,
+    grants: &Arc<Grants>,
+    jobs: &[Job],
+) -> Result<Exit, Failure> {
+    let (api, _) = workshop.api(credentials, None, Arc::new(Spoken))?;
+    let api = api.with_grants(Arc::clone(grants), context.refresh_token());
+    let scopes = scopes_of(&args.user, jobs);
+    if scopes.is_empty() {
+        print::stderr(&format!(
+            "no job names {} yet, so no scope is asked for; sign in again once one does\n",
+            args.user
+        ));
+    }
+    let configured = workshop.settings.spotify.redirect_uri.to_string();
+    let is_default = workshop.settings.origin("spotify.redirect_uri") == Origin::Default;
+    let redirect_uri = match &credentials.redirect_uri {
+        Some(uri) if is_default => uri.clone(),
+        _ => configured,
+    };
+    let login = Login { api: &api, grants, scopes: &scopes, redirect_uri: &redirect_uri, patience: LISTENS };
+    runtime()?.block_on(super::login(args, &login, &mut Terminal)).map_err(failed)?;
+    Ok(Exit::Complete)
+}
+
+/// The scopes that the jobs of a user need, and no more.
+fn scopes_of(user: &str, jobs: &[Job]) -> Vec<String> {
+    let scopes: BTreeSet<&str> = jobs
+        .iter()
+        .filter(|job| names(job, user))
+        .flat_map(|job| &job.fetches)
+        .flat_map(|fetch| match fetch.stream.name {
+            // With ids, too, a private list needs what a list of the user's own needs.
+            "playlist_items" | "playlists" => &["playlist-read-private", "playlist-read-collaborative"][..],
+            _ => fetch.stream.scopes,
+        })
+        .copied()
+        .collect();
+    scopes.into_iter().map(str::to_owned).collect()
+}
+
+fn names(job: &Job, user: &str) -> bool {
+    match &job.users {
+        Users::None => false,
+        Users::Named(names) => names.iter().any(|name| name == user),
+        Users::All => true,
+    }
+}
+
+fn dependent_jobs(jobs: &[Job], grants: &Grants) -> Result<BTreeMap<String, Vec<String>>, Failure> {
+    let known = grants.list().map_err(|e| failed(AuthError::Grants(e)))?;
+    let of = |user: &str| jobs.iter().filter(|job| names(job, user)).map(|job| job.name.clone()).collect();
+    Ok(known.into_iter().map(|grant| (grant.user.clone(), of(&grant.user))).collect())
+}
+
+/// Deletes a person's rows and writes the CSVs again.
+fn purge(name: &str, user_id: &str, context: &Context, workshop: &Workshop<'_>) -> Result<Exit, Failure> {
+    if !workshop.database().exists() {
+        print::stderr("there is no store, so nothing to delete\n");
+        return Ok(Exit::Complete);
+    }
+    let store = workshop.store()?;
+    let (user, local) = (user_id.to_owned(), name.to_owned());
+    let purged = runtime()?.block_on(async {
+        store.write(|s| s.delete_securely()).await?;
+        store.write(move |s| Ok((s.purge_user(&user)?, s.files_of_user(&local)?))).await
+    });
+    let (purged, files) = purged.or_exit(Exit::Storage)?;
+    let folder = workshop.files()?.target.csv_dir;
+    for file in files {
+        let path = folder.join(file);
+        if path.exists() {
+            std::fs::remove_file(&path).or_exit(Exit::Storage)?;
+            print::stderr(&format!("deleted   {}\n", path.display()));
+        }
+    }
+    if let Ok(store) = Arc::try_unwrap(store) {
+        store.close();
+    }
+    print::stderr(&format!(
+        "{}: {} rows of the library, tops and plays and {} playlists are deleted; what others share stays\n\
+         out of reach: backups, copies of the store, files of queries that no job writes any more\n",
+        name, purged.rows, purged.playlists
+    ));
+    export::run(&Export { jobs: Vec::new() }, context)
+}
+
+fn failed(e: AuthError) -> Failure {
+    let exit = Exit::BY_PRECEDENCE.into_iter().find(|exit| exit.code() == e.exit()).unwrap_or(Exit::Failed);
+    let hint = e.hint();
+    let failure = Failure::new(exit, e);
+    match hint {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
+}

@@ -1,0 +1,304 @@
+//! `auth import`: takes over what spotipy or an organisation's own consent service holds.
+//!
+//! All or nothing: the whole file is read and checked before the first grant is stored. No message
+//! repeats a value, since any of them may be a token in the wrong place.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+
+use super::{AuthError, ImportArgs, Person};
+use crate::state::grants::{Account, Flow, Grants, NewGrant, check_name};
+
+/// Thousands of grants take a few megabytes.
+const LARGEST: u64 = 64 * 1024 * 1024;
+
+/// What came of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// Grants that were stored.
+    pub stored: Vec<String>,
+    /// Grants that were there already, with the same token.
+    pub known: Vec<String>,
+}
+
+/// Where a record stands, for messages.
+struct Place<'a> {
+    file: &'a str,
+    line: Option<usize>,
+}
+
+impl Place<'_> {
+    fn refuse(&self, why: impl Into<String>) -> AuthError {
+        self.refuse_with(why, None)
+    }
+
+    fn refuse_with(&self, why: impl Into<String>, hint: Option<String>) -> AuthError {
+        let from = self.line.map_or_else(|| self.file.to_owned(), |line| format!("{}:{line}", self.file));
+        AuthError::Import { from, why: why.into(), hint }
+    }
+}
+
+/// Reads a file of grants and stores them. `flow`: how users sign in to this app, where a file does
+/// not say.
+///
+/// # Errors
+///
+/// For a file of another shape, a client id that is not ours, a user who has another grant; nothing
+/// is stored then.
+pub async fn run(
+    args: &ImportArgs,
+    grants: &Grants,
+    flow: Flow,
+    person: &mut dyn Person,
+    now: DateTime<Utc>,
+) -> Result<Imported, AuthError> {
+    let name = args.file.display().to_string();
+    let text = read(&args.file, &name, person)?;
+    let whole = Place { file: &name, line: None };
+    let new = match serde_json::from_str::<Value>(&text) {
+        Ok(Value::Object(record)) if record.contains_key("access_token") && !record.contains_key("user") => {
+            vec![of_spotipy(args, &whole, &record, flow, person, now).await?]
+        }
+        _ => of_lines(&text, &name, (grants.client_id(), flow), now)?,
+    };
+    store(&new, grants, args.replace, &whole, now)
+}
+
+fn read(file: &Path, name: &str, person: &mut dyn Person) -> Result<String, AuthError> {
+    let trouble = |source| AuthError::Io { action: format!("read {name}"), source };
+    let mut text = String::new();
+    if file == Path::new("-") {
+        std::io::stdin().lock().take(LARGEST).read_to_string(&mut text).map_err(trouble)?;
+        return Ok(text);
+    }
+    let opened = fs::File::open(file).map_err(trouble)?;
+    let mode = opened.metadata().map_err(trouble)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        person
+            .tell(&format!("warning: {name} is open to other users (mode {:04o}), and it holds tokens", mode & 0o7777));
+    }
+    opened.take(LARGEST).read_to_string(&mut text).map_err(trouble)?;
+    Ok(text)
+}
+
+/// One file of spotipy's: no client id, no day of consent, and the user in the file's name at best.
+async fn of_spotipy(
+    args: &ImportArgs,
+    place: &Place<'_>,
+    record: &Map<String, Value>,
+    flow: Flow,
+    person: &mut dyn Person,
+    now: DateTime<Utc>,
+) -> Result<NewGrant, AuthError> {
+    let file_name = args.file.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
+    let user = args.user.clone().or_else(|| file_name.strip_prefix(".cache-").map(str::to_owned));
+    let user = user.ok_or_else(|| {
+        let hint = Some("name the user: cratedigger auth import FILE --user NAME".to_owned());
+        place.refuse_with("this cache of spotipy does not say whose it is", hint)
+    })?;
+    check_name(&user)?;
+    let flow = args.flow.as_deref().and_then(Flow::named).unwrap_or(flow);
+    let mut authorized_at = args.authorized_on.map(start_of_day);
+    while authorized_at.is_none() && person.is_there() {
+        person.tell("on which day did the user agree at Spotify (2026-05-31)? leave it empty if nobody knows:");
+        let line = person.line().await.map_err(|source| AuthError::Io { action: "read the day".to_owned(), source })?;
+        let line = line.unwrap_or_default();
+        match (line.trim(), line.trim().parse::<NaiveDate>()) {
+            ("", _) => break,
+            (_, Ok(day)) if start_of_day(day) <= now => authorized_at = Some(start_of_day(day)),
+            _ => person.tell("that is no day of the past; an example: 2026-05-31"),
+        }
+    }
+    if authorized_at.is_none() {
+        person.tell("the day of consent is not known: the grant holds at most six months from today");
+    }
+    Ok(NewGrant {
+        user,
+        refresh: text(record, "refresh_token", place)?
+            .map(SecretString::from)
+            .ok_or_else(|| place.refuse("holds no refresh token"))?,
+        access: None,
+        scopes: scopes(record, &["scope"], place)?,
+        flow,
+        account: None,
+        authorized_at: checked(authorized_at, place, now)?,
+        imported_at: Some(now),
+        environment: None,
+    })
+}
+
+const KEYS: [&str; 10] = [
+    "user",
+    "refresh_token",
+    "scopes",
+    "scope",
+    "client_id",
+    "flow",
+    "authorized_at",
+    "account_id",
+    "user_id",
+    "display_name",
+];
+
+/// One JSON object a line.
+fn of_lines(
+    text: &str,
+    file: &str,
+    (client_id, flow): (&str, Flow),
+    now: DateTime<Utc>,
+) -> Result<Vec<NewGrant>, AuthError> {
+    let mut new = Vec::new();
+    let mut users = BTreeSet::new();
+    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let place = Place { file, line: Some(at + 1) };
+        let hint = || {
+            Some(r#"a line looks like {"user":"home","refresh_token":"…","scopes":["user-library-read"],"client_id":"…","flow":"pkce","authorized_at":"2026-05-31T12:00:00Z"}"#.to_owned())
+        };
+        let Ok(Value::Object(record)) = serde_json::from_str(line) else {
+            return Err(place.refuse_with("is neither a cache of spotipy nor a line of JSON with a grant", hint()));
+        };
+        if let Some(odd) = record.keys().find(|key| !KEYS.contains(&key.as_str())) {
+            let odd: String = odd.escape_debug().take(40).collect();
+            return Err(place.refuse_with(format!("has an unknown key `{odd}`"), hint()));
+        }
+        let grant = of_line(&record, &place, (client_id, flow), now)?;
+        if !users.insert(grant.user.clone()) {
+            return Err(place.refuse(format!("user `{}` stands there twice", grant.user)));
+        }
+        new.push(grant);
+    }
+    if new.is_empty() {
+        return Err(Place { file, line: None }.refuse("holds no grant"));
+    }
+    Ok(new)
+}
+
+fn of_line(
+    record: &Map<String, Value>,
+    place: &Place<'_>,
+    (client_id, flow): (&str, Flow),
+    now: DateTime<Utc>,
+) -> Result<NewGrant, AuthError> {
+    let needed = |key: &str| text(record, key, place)?.ok_or_else(|| place.refuse(format!("`{key}` is missing")));
+    let user = needed("user")?;
+    check_name(&user).map_err(|error| place.refuse_with(error.to_string(), error.hint()))?;
+    if needed("client_id")? != client_id {
+        let hint = Some("a refresh token works with the client id that it was made for, and with no other".to_owned());
+        return Err(place.refuse_with("the client id is not that of this app", hint));
+    }
+    let flow = match text(record, "flow", place)? {
+        None => flow,
+        Some(name) => Flow::named(&name).ok_or_else(|| place.refuse("`flow` is neither code nor pkce"))?,
+    };
+    let authorized_at = match text(record, "authorized_at", place)? {
+        None => None,
+        Some(time) => Some(
+            time_of(&time).ok_or_else(|| place.refuse("`authorized_at` is no time such as 2026-05-31T12:00:00Z"))?,
+        ),
+    };
+    let (account_id, display_name) = (text(record, "account_id", place)?, text(record, "display_name", place)?);
+    Ok(NewGrant {
+        user,
+        refresh: SecretString::from(needed("refresh_token")?),
+        access: None,
+        scopes: scopes(record, &["scopes", "scope"], place)?,
+        flow,
+        account: text(record, "user_id", place)?.map(|user_id| Account { account_id, user_id, display_name }),
+        authorized_at: checked(authorized_at, place, now)?,
+        imported_at: Some(now),
+        environment: None,
+    })
+}
+
+fn store(
+    new: &[NewGrant],
+    grants: &Grants,
+    replace: bool,
+    place: &Place<'_>,
+    now: DateTime<Utc>,
+) -> Result<Imported, AuthError> {
+    let mut imported = Imported::default();
+    let (mut others, mut locks, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
+    for grant in new {
+        match grants.held(&grant.user)? {
+            Some(held) if Grants::holds(&held, &grant.refresh) => {
+                imported.known.push(grant.user.clone());
+                continue;
+            }
+            Some(_) if !replace => others.push(grant.user.clone()),
+            Some(_) => locks.push(grants.lock(&grant.user)?),
+            None => {}
+        }
+        fresh.push(grant.clone());
+    }
+    if let Some(first) = others.first() {
+        let more = if others.len() > 1 { format!(" and {} more", others.len() - 1) } else { String::new() };
+        let hint = Some("--replace puts the imported grants in place of those".to_owned());
+        return Err(place.refuse_with(
+            format!("user `{first}`{more} is signed in already with another grant; nothing was imported"),
+            hint,
+        ));
+    }
+    grants.put(&fresh, now)?;
+    imported.stored = fresh.into_iter().map(|grant| grant.user).collect();
+    Ok(imported)
+}
+
+/// A text that is there and not empty.
+fn text(record: &Map<String, Value>, key: &str, place: &Place<'_>) -> Result<Option<String>, AuthError> {
+    match record.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if text.is_empty() => Ok(None),
+        Some(Value::String(text)) if text.chars().any(char::is_control) => {
+            Err(place.refuse(format!("`{key}` holds control characters")))
+        }
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(place.refuse(format!("`{key}` is not a text"))),
+    }
+}
+
+/// Scopes as a list or with blanks between them.
+fn scopes(record: &Map<String, Value>, keys: &[&str], place: &Place<'_>) -> Result<Option<Vec<String>>, AuthError> {
+    let Some((key, value)) = keys.iter().find_map(|key| Some((key, record.get(*key)?))) else {
+        return Ok(None);
+    };
+    let words: Option<Vec<&str>> = match value {
+        Value::Null => return Ok(None),
+        Value::String(text) => Some(text.split([' ', ',']).filter(|it| !it.is_empty()).collect()),
+        Value::Array(list) => list.iter().map(Value::as_str).collect(),
+        _ => None,
+    };
+    let named = |word: &&str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') && word.len() < 64;
+    let words = words.filter(|words| words.iter().all(named));
+    let words = words.ok_or_else(|| place.refuse(format!("`{key}` is not a list of scopes")))?;
+    Ok(Some(words.into_iter().map(str::to_owned).collect()))
+}
+
+fn time_of(text: &str) -> Option<DateTime<Utc>> {
+    let time = DateTime::parse_from_rfc3339(text).map(|time| time.with_timezone(&Utc));
+    time.ok().or_else(|| text.parse::<NaiveDate>().ok().map(start_of_day))
+}
+
+fn start_of_day(day: NaiveDate) -> DateTime<Utc> {
+    day.and_time(NaiveTime::MIN).and_utc()
+}
+
+fn checked(
+    time: Option<DateTime<Utc>>,
+    place: &Place<'_>,
+    now: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, AuthError> {
+    match time {
+        Some(time) if time > now + chrono::TimeDelta::days(1) => {
+            Err(place.refuse("the day of consent lies in the future"))
+        }
+        time => Ok(time),
+    }
+}

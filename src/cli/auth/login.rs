@@ -1,0 +1,247 @@
+//! `auth login`: on a desktop, over ssh, in two commands.
+
+use std::time::Duration;
+
+use super::{AuthError, LoginArgs, Person};
+use crate::signin::listener::{Answered, LISTENS, Listener, Page};
+use crate::signin::{self, Begun, Redirect, SignInError, SignedIn, Wanted, answer};
+use crate::spotify::client::Api;
+use crate::state::grants::{Grants, end};
+
+/// What a sign-in needs to know beside its arguments.
+#[derive(Debug)]
+pub struct Login<'a> {
+    /// The API, with its grants.
+    pub api: &'a Api,
+    /// Its grants.
+    pub grants: &'a Grants,
+    /// What the user's jobs need.
+    pub scopes: &'a [String],
+    /// `spotify.redirect_uri`, else `SPOTIPY_REDIRECT_URI`, else [`signin::redirect::DEFAULT`].
+    pub redirect_uri: &'a str,
+    /// How long the browser is waited for; [`LISTENS`] but in tests.
+    pub patience: Duration,
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// The user is signed in.
+    SignedIn(Box<SignedIn>),
+    /// The address was given; `--paste` finishes within a day.
+    Waits,
+}
+
+/// How an answer arrived.
+enum Came {
+    Browser(Answered),
+    Typed(Option<String>),
+}
+
+/// Signs a user in.
+///
+/// # Errors
+///
+/// See [`SignInError`]; grants that are there stay as they were.
+pub async fn run(args: &LoginArgs, login: &Login<'_>, person: &mut dyn Person) -> Result<Outcome, AuthError> {
+    let Login { api, grants, .. } = login;
+    let redirect = Redirect::parse(login.redirect_uri)?;
+    if let Some(pasted) = &args.paste {
+        let typed = match pasted.as_str() {
+            "-" => typed(person.line().await)?.unwrap_or_default(),
+            text => text.to_owned(),
+        };
+        let pasted = &typed;
+        let signed_in = match signin::finish_pasted(api, grants, &args.user, pasted).await {
+            Err(error @ SignInError::Worthless { .. }) => {
+                let uri = redirect.with_port(login_port(&redirect).await);
+                let begun = begin(args, login, &uri)?;
+                grants.keep_pending(&begun.pending)?;
+                person.tell("the code from the browser has run out; open the link again:");
+                person.show(begun.address.as_str());
+                return Err(error.into());
+            }
+            other => other?,
+        };
+        return Ok(told(signed_in, login, person));
+    }
+    let listener = match Listener::bind(&redirect).await {
+        Err(SignInError::Port { address, source }) if args.no_browser => {
+            person.tell(&format!("cannot listen on {address} ({source}); the answer has to be pasted"));
+            None
+        }
+        other => other?,
+    };
+    let uri = match &listener {
+        Some(listener) => listener.redirect_uri(),
+        None => redirect.with_port(login_port(&redirect).await),
+    };
+    let begun = begin(args, login, &uri)?;
+    before(&redirect, login, person);
+    let opened = !args.no_browser && person.open(&begun.address);
+    if opened {
+        person.tell("the browser has been asked to open this address; if it does not, open it yourself:");
+        person.show(begun.address.as_str());
+    } else {
+        if !args.no_browser {
+            person.tell("there is no browser here; open this address in one, wherever it is:");
+        } else {
+            person.tell("open this address in a browser, on any machine:");
+        }
+        person.show(begun.address.as_str());
+    }
+    if opened && listener.is_some() {
+        return by_browser(&begun, listener, login, person).await;
+    }
+    grants.keep_pending(&begun.pending)?;
+    let begins = format!(
+        "the browser ends up at an address that begins with {uri}? (the page may fail to load, which does no harm); \
+         copy that whole address and paste it here:"
+    );
+    person.tell(&begins);
+    by_paste(&begun, listener, login, person).await
+}
+
+fn typed(line: std::io::Result<Option<String>>) -> Result<Option<String>, AuthError> {
+    line.map_err(|source| AuthError::Io { action: "read the answer".to_owned(), source })
+}
+
+fn begin(args: &LoginArgs, login: &Login<'_>, redirect_uri: &str) -> Result<Begun, SignInError> {
+    let Login { api, scopes, .. } = *login;
+    let wanted = Wanted { user: &args.user, scopes, redirect_uri, replace: args.replace };
+    signin::begin(api, &wanted, api.now().wall)
+}
+
+/// Any port will do where nobody listens, as long as nobody else does either.
+async fn login_port(redirect: &Redirect) -> u16 {
+    let Some(mut address) = redirect.listen_on() else { return 0 };
+    address.set_port(0);
+    let socket = tokio::net::TcpListener::bind(address).await;
+    socket.and_then(|it| it.local_addr()).map_or(49_152, |it| it.port())
+}
+
+/// What has to be right before the browser opens: Spotify never calls back if it is not.
+fn before(redirect: &Redirect, login: &Login<'_>, person: &mut dyn Person) {
+    let register = redirect.register();
+    let any = match redirect.listen_on() {
+        Some(address) if address.port() == 0 => " (without a port; any port then works)",
+        _ => "",
+    };
+    person.tell(&format!(
+        "redirect URI: {register}{any}; it has to be registered so, letter by letter, for the app at {}",
+        signin::DASHBOARD
+    ));
+    let scopes = if login.scopes.is_empty() { "none: no job needs any".to_owned() } else { login.scopes.join(" ") };
+    person.tell(&format!("scopes: {scopes}"));
+}
+
+async fn by_browser(
+    begun: &Begun,
+    listener: Option<Listener>,
+    login: &Login<'_>,
+    person: &mut dyn Person,
+) -> Result<Outcome, AuthError> {
+    let Some(listener) = listener else { return Ok(Outcome::Waits) };
+    let answered = listener.answer(&begun.pending.state, login.patience).await?;
+    finish_in_browser(begun, answered, login, person).await
+}
+
+async fn finish_in_browser(
+    begun: &Begun,
+    answered: Answered,
+    login: &Login<'_>,
+    person: &mut dyn Person,
+) -> Result<Outcome, AuthError> {
+    let finished = signin::finish(login.api, login.grants, &begun.pending, answered.answer.clone()).await;
+    let page = match &finished {
+        Ok(signed_in) => {
+            let account = signed_in.grant.account.as_ref().map(ToString::to_string);
+            Page::signed_in(&begun.pending.user, &account.unwrap_or_else(|| "that you chose".to_owned()))
+        }
+        Err(error) => Page::failed(&error.to_string()),
+    };
+    answered.show(page).await;
+    Ok(told(finished?, login, person))
+}
+
+/// Takes the answer from whoever is first: the person, or a browser on this machine.
+async fn by_paste(
+    begun: &Begun,
+    listener: Option<Listener>,
+    login: &Login<'_>,
+    person: &mut dyn Person,
+) -> Result<Outcome, AuthError> {
+    let Login { api, grants, .. } = login;
+    let user = &begun.pending.user;
+    let mut browser = Box::pin(async {
+        let answered = match listener {
+            Some(listener) => listener.answer(&begun.pending.state, login.patience).await,
+            None => std::future::pending().await,
+        };
+        match answered {
+            Ok(answered) => answered,
+            // The port is closed by then; a paste is still welcome.
+            Err(_) => std::future::pending().await,
+        }
+    });
+    loop {
+        let line = person.line();
+        let came = tokio::select! {
+            answered = &mut browser => Came::Browser(answered),
+            line = line => Came::Typed(typed(line)?),
+        };
+        let text = match came {
+            Came::Browser(answered) => {
+                grants.forget_pending(user)?;
+                return finish_in_browser(begun, answered, login, person).await;
+            }
+            Came::Typed(Some(text)) if !text.trim().is_empty() => text,
+            Came::Typed(_) => {
+                person.tell(&format!(
+                    "the sign-in waits for a day; finish it with: cratedigger auth login {user} --paste 'ADDRESS'"
+                ));
+                person.tell(&signin::invalid_redirect(Redirect::parse(login.redirect_uri)?.register()));
+                return Ok(Outcome::Waits);
+            }
+        };
+        // Typing again is for persons; a pipe says what it says.
+        if let (Err(error), true) = (answer::pasted(&text, &begun.pending), person.is_there()) {
+            person.tell(&format!("{error}; {}", error.hint().unwrap_or_default()));
+            continue;
+        }
+        let signed_in = signin::finish_pasted(api, grants, user, &text).await?;
+        return Ok(told(signed_in, login, person));
+    }
+}
+
+/// Says what came of it, and until when.
+fn told(signed_in: SignedIn, login: &Login<'_>, person: &mut dyn Person) -> Outcome {
+    let SignedIn { grant, lacking, also } = &signed_in;
+    let whose = match &grant.account {
+        Some(account) => format!("the account {account}"),
+        None => "an account that its scopes do not name".to_owned(),
+    };
+    let now = login.api.now().wall;
+    let until = end(grant)
+        .map(|end| format!(", until {} ({} days)", end.at.format("%Y-%m-%d"), end.days_left(now)))
+        .unwrap_or_default();
+    person.tell(&format!("user `{}` is signed in: {whose}{until}", grant.user));
+    if !lacking.is_empty() {
+        person.tell(&format!(
+            "warning: not granted, and some job needs it: {}; to be asked again: cratedigger auth login {}",
+            lacking.join(" "),
+            grant.user
+        ));
+    }
+    if let Some(also) = also {
+        person.tell(&format!("note: user `{also}` is the same account"));
+    }
+    Outcome::SignedIn(Box::new(signed_in))
+}
+
+impl<'a> Login<'a> {
+    /// A sign-in as in earnest.
+    pub fn new(api: &'a Api, grants: &'a Grants, scopes: &'a [String], redirect_uri: &'a str) -> Login<'a> {
+        Login { api, grants, scopes, redirect_uri, patience: LISTENS }
+    }
+}

@@ -1,0 +1,32 @@
+//! `auth logout`: forgets a grant. What it fetched is forgotten elsewhere, by the account's id.
+
+use super::{AuthError, LogoutArgs};
+use crate::state::grants::{Account, Grants};
+
+/// Who was forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forgotten {
+    /// The local name.
+    pub user: String,
+    /// Whose rows `--purge` deletes; `None` if no run ever asked whose account it is, and then the
+    /// store has none of it.
+    pub account: Option<Account>,
+}
+
+/// Forgets a user's grant; the tokens are overwritten.
+///
+/// # Errors
+///
+/// For a user who has no grant, and if it cannot be deleted.
+pub fn run(args: &LogoutArgs, grants: &Grants) -> Result<Forgotten, AuthError> {
+    let user = &args.user;
+    if let Some(grant) = grants.forget(user)? {
+        return Ok(Forgotten { user: user.clone(), account: grant.account });
+    }
+    let known: Vec<String> = grants.list()?.into_iter().map(|grant| grant.user).collect();
+    Err(AuthError::Unknown {
+        user: user.escape_debug().take(80).collect(),
+        folder: grants.dir().to_string(),
+        known: if known.is_empty() { "nobody".to_owned() } else { known.join(", ") },
+    })
+}

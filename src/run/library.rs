@@ -1,0 +1,198 @@
+//! What is a user's own: profile, playlists, library, followed artists, tops and plays.
+
+use super::engine::{Engine, FetchFrame, Tally, stamp};
+use super::halt::Halt;
+use super::list::{List, ListEnd, Opening, is_about_the_list};
+use super::unit::UnitEnd;
+use crate::ingest::{self, Shape, Trouble};
+use crate::job::{Fetch, TimeRange};
+use crate::spotify::Kind;
+use crate::spotify::client::{Answer, Request, Unusable};
+use crate::spotify::error::ApiError;
+use crate::spotify::family::Family;
+use crate::spotify::page::{RawPage, Wrapping, utf8};
+use crate::state::AppClass;
+use crate::store::{ListKey, Proof, Requested};
+use crate::stream::{Paging, Stream};
+
+impl Engine {
+    /// One fetch of a stream of a user's.
+    pub(super) async fn of_a_user(&self, fetch: &Fetch, frame: &FetchFrame) -> Result<UnitEnd, Halt> {
+        let stream = frame.stream;
+        match stream.name {
+            "me" => self.profile(frame).await,
+            "my_playlist_items" => self.my_playlist_items(frame).await,
+            "recently_played" => self.plays(frame).await,
+            "top_artists" | "top_tracks" => {
+                let shape = if stream.name == "top_artists" { Shape::Artists } else { Shape::Tracks };
+                let ranges = if fetch.time_range.is_empty() { &[TimeRange::MediumTerm][..] } else { &fetch.time_range };
+                let mut end = UnitEnd::default();
+                for range in ranges {
+                    let mut list = list_of(stream, frame, shape, Wrapping::Bare);
+                    range.word().clone_into(&mut list.key.variant);
+                    list.query.push(("time_range", range.word().to_owned()));
+                    end.add(self.whole_list(frame, &list).await?);
+                }
+                Ok(end)
+            }
+            _ => {
+                let list = library(stream, frame);
+                self.whole_list(frame, &list).await
+            }
+        }
+    }
+
+    /// Reads a list of the user's whole and puts it in place.
+    async fn whole_list(&self, frame: &FetchFrame, list: &List) -> Result<UnitEnd, Halt> {
+        let _reading = self.lock_list(&list.key).await?;
+        let known = self.open_list(&list.key, None).await?;
+        let requested = vec![row(frame, known.id)];
+        if known.read_at.as_ref().is_some_and(|at| *at >= stamp(self.started_at)) {
+            let tally = Tally { unchanged: 1, stored: known.stored.unwrap_or(0), ..Tally::default() };
+            return Ok(UnitEnd::whole(requested, tally));
+        }
+        match self.read_list(frame, list, known.id, known.checkpoint, Opening::default()).await? {
+            ListEnd::Whole(tally) => Ok(UnitEnd::whole(requested, tally)),
+            ListEnd::Refused(e) => self.gap(frame, frame.stream.name, requested, &e).await,
+            ListEnd::Unproved { reason, detail } => self.unproved(frame, "", requested, reason, detail).await,
+        }
+    }
+
+    async fn profile(&self, frame: &FetchFrame) -> Result<UnitEnd, Halt> {
+        let check = |answer: &Answer| utf8(&answer.body).map(|_| answer.body.clone());
+        let body = self.api.get_checked(&frame.bearer, &Request::new(Family::ME, "/me"), check).await?;
+        let asked = frame.asked(self.now());
+        let written = self.store.write(move |s| {
+            match ingest::entity(s, Kind::User, std::str::from_utf8(&body).unwrap_or_default(), &asked) {
+                Ok(_) => Ok(None),
+                Err(Trouble::Malformed(detail)) => Ok(Some(detail)),
+                Err(Trouble::Store(e)) => Err(e),
+            }
+        });
+        let requested = vec![Requested { user_id: Some(frame.audience.clone()), list_id: None, item_id: None }];
+        match written.await? {
+            None => Ok(UnitEnd::whole(requested, Tally { served: 1, stored: 1, ..Tally::default() })),
+            Some(what) => {
+                let e = ApiError::Unusable { family: Family::ME, what, attempts: 1 };
+                self.gap(frame, &frame.audience, requested, &e).await
+            }
+        }
+    }
+
+    /// The items of all lists that may be read: the list of lists says which of them changed.
+    async fn my_playlist_items(&self, frame: &FetchFrame) -> Result<UnitEnd, Halt> {
+        let lists = list_of(my_playlists(), frame, Shape::Playlists, Wrapping::Bare);
+        let mut end = self.whole_list(frame, &lists).await?;
+        let mut class = self.app.class().map_err(ApiError::from)?;
+        let (user, market) = (frame.audience.clone(), frame.market.clone());
+        let since = self.started_at.checked_sub_signed(frame.full_every).map(stamp).unwrap_or_default();
+        let mine = self.store.write(move |s| s.playlists_of(&user, &market, &since)).await?;
+        self.progress.fetch_began(&frame.fetch, mine.len());
+        if class.is_none() && mine.iter().any(|list| !list.own) {
+            class = self.app.probe(&frame.bearer).await?;
+        }
+        let parts = FetchFrame { own: true, ..frame.clone() };
+        for list in mine {
+            // Development Mode gives lists of others without their items: they are listed, and that
+            // is all there is to have.
+            if list.own || class == Some(AppClass::Extended) {
+                let changed = self.full || list.snapshot_id.is_none() || list.snapshot_id != list.read_snapshot_id;
+                if changed {
+                    let mut part = self.playlist_items(&parts, &list.id).await?;
+                    part.requested.clear();
+                    end.add(part);
+                } else {
+                    end.tally.add(Tally { unchanged: 1, stored: list.stored, ..Tally::default() });
+                }
+            }
+            self.progress.unit_done(&frame.fetch);
+        }
+        Ok(end)
+    }
+
+    /// The latest plays. Spotify has about 50 and no more, so where none of them was known before,
+    /// some in between may be lost.
+    async fn plays(&self, frame: &FetchFrame) -> Result<UnitEnd, Halt> {
+        let list = list_of(frame.stream, frame, Shape::Saved(Kind::Track), Wrapping::Bare);
+        let _reading = self.lock_list(&list.key).await?;
+        let known = self.open_list(&list.key, None).await?;
+        let requested = vec![row(frame, known.id)];
+        let request = Request::new(list.family, list.path.clone()).with("limit", "50");
+        let check = |answer: &Answer| {
+            RawPage::read(answer, Wrapping::Bare)?.ok_or_else(|| Unusable::new("the answer holds no page"))
+        };
+        let page = match self.api.get_checked(&frame.bearer, &request, check).await {
+            Ok(page) => page,
+            Err(e) if is_about_the_list(&e) => return self.gap(frame, frame.stream.name, requested, &e).await,
+            Err(e) => return Err(e.into()),
+        };
+        let (asked, key, run, id) = (frame.asked(self.now()), list.key.clone(), self.run, known.id);
+        let served = page.served();
+        let (stored, skipped) = self
+            .store
+            .write(move |s| {
+                s.forget_checkpoint(id)?;
+                let staged = ingest::stage_entries(s, id, Shape::Saved(Kind::Track), "", 0, &page.entries(), &asked)?;
+                let skipped = i64::try_from(staged.gaps.len()).unwrap_or(i64::MAX);
+                let proof = Proof { served, skipped, ..Proof::default() };
+                Ok((s.swap(id, &key, &proof, run, &asked.now)?.stored, skipped))
+            })
+            .await?;
+        // `stored` counts plays that are new: as many as were served means that none was known.
+        if known.read_at.is_some() && served > 1 && stored >= served - skipped {
+            self.progress.note(&format!(
+                "{}: all {served} plays are new, so plays before them may be missing; run at least every 25 minutes",
+                frame.fetch
+            ));
+        }
+        Ok(UnitEnd::whole(requested, Tally { served, stored, skipped, ..Tally::default() }))
+    }
+}
+
+/// What `my_playlist_items` needs of its other half.
+fn my_playlists() -> &'static Stream {
+    crate::stream::find("my_playlists").expect("my_playlists is in the table of streams")
+}
+
+fn row(frame: &FetchFrame, list: i64) -> Requested {
+    Requested { user_id: Some(frame.audience.clone()), list_id: Some(list), item_id: None }
+}
+
+fn library(stream: &'static Stream, frame: &FetchFrame) -> List {
+    let (shape, wrapping) = match stream.name {
+        "my_playlists" => (Shape::Playlists, Wrapping::Bare),
+        "followed_artists" => (Shape::Artists, Wrapping::Key("artists")),
+        "saved_albums" => (Shape::Saved(Kind::Album), Wrapping::Bare),
+        "saved_shows" => (Shape::Saved(Kind::Show), Wrapping::Bare),
+        "saved_episodes" => (Shape::Saved(Kind::Episode), Wrapping::Bare),
+        "saved_audiobooks" => (Shape::Saved(Kind::Audiobook), Wrapping::Bare),
+        _ => (Shape::Saved(Kind::Track), Wrapping::Bare),
+    };
+    let mut list = list_of(stream, frame, shape, wrapping);
+    if stream.name == "followed_artists" {
+        list.query.push(("type", "artist".into()));
+    }
+    list
+}
+
+fn list_of(stream: &Stream, frame: &FetchFrame, shape: Shape, wrapping: Wrapping) -> List {
+    // With a user's token the account's country decides; lists of playlists take no market at all.
+    let takes_market = matches!(stream.name, "saved_tracks" | "saved_albums" | "saved_episodes");
+    List {
+        key: ListKey {
+            kind: stream.name,
+            parent_id: String::new(),
+            audience: frame.audience.clone(),
+            market: if takes_market { frame.market.clone() } else { String::new() },
+            variant: String::new(),
+        },
+        family: Family::named(stream.family).unwrap_or(Family::ME),
+        path: stream.endpoint.to_owned(),
+        query: if takes_market { frame.query() } else { Vec::new() },
+        shape,
+        wrapping,
+        paging: if stream.name == "recently_played" { Paging::Cursor { limit: 50 } } else { stream.paging },
+        most: None,
+        version: None,
+    }
+}

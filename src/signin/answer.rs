@@ -1,0 +1,199 @@
+//! What the browser brings back, from the listener or from a person's clipboard.
+//!
+//! An answer has to bring the `state` that was sent, or anybody could make this program take over a
+//! code of theirs. Only who copies the bare code out of the address by hand vouches for it himself.
+//! No error repeats what was pasted.
+
+use secrecy::{ExposeSecret, SecretString};
+use url::{Url, form_urlencoded};
+
+use super::SignInError;
+use super::secret::same;
+use crate::state::grants::Pending;
+
+/// No answer of Spotify's is longer; codes have a few hundred characters.
+const LONGEST: usize = 8_192;
+
+/// What Spotify answered.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// Consent, and a code that is good for some minutes.
+    Code(SecretString),
+    /// `access_denied`, or another refusal, fit for a terminal.
+    Denied(String),
+}
+
+/// Why a query is not the answer to a sign-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NotThis {
+    /// No `code` and no `error`, or one of them twice.
+    Unreadable,
+    /// No `state`, or another one.
+    OtherState,
+}
+
+/// Reads the query of the redirect.
+pub(super) fn from_query(query: &str, state: &SecretString) -> Result<Answer, NotThis> {
+    if query.len() > LONGEST {
+        return Err(NotThis::Unreadable);
+    }
+    let (mut code, mut error, mut came) = (None, None, None);
+    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+        let slot = match &*key {
+            "code" => &mut code,
+            "error" => &mut error,
+            "state" => &mut came,
+            _ => continue,
+        };
+        if slot.replace(value.into_owned()).is_some() {
+            return Err(NotThis::Unreadable);
+        }
+    }
+    if !came.is_some_and(|came| same(&came, state)) {
+        return Err(NotThis::OtherState);
+    }
+    match (code, error) {
+        (Some(code), None) if !code.is_empty() => Ok(Answer::Code(SecretString::from(code))),
+        (None, Some(error)) => {
+            let known = error.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(&byte));
+            Ok(Answer::Denied(if known && error.len() <= 64 { error } else { "an unknown error".to_owned() }))
+        }
+        _ => Err(NotThis::Unreadable),
+    }
+}
+
+/// Reads what a person pasted: the whole address where the browser ended up, or only the code.
+///
+/// # Errors
+///
+/// [`SignInError::Pasted`] for anything else, and for the answer to another sign-in.
+pub fn pasted(text: &str, pending: &Pending) -> Result<Answer, SignInError> {
+    let refuse = |why| {
+        let expected =
+            format!("paste the whole address where the browser ended up; it begins with {}?", pending.redirect_uri);
+        Err(SignInError::Pasted { why, expected })
+    };
+    let text = text.trim().trim_matches(['"', '\'', '<', '>', '`']).trim();
+    if text.is_empty() {
+        return refuse("nothing was pasted");
+    }
+    if text.len() > LONGEST {
+        return refuse("what was pasted is too long for an address or a code");
+    }
+    if let Some((address, rest)) = text.split_once('?') {
+        let query = rest.split('#').next().unwrap_or(rest);
+        if query.contains("redirect_uri=") {
+            return refuse("this is the address that was to be opened, not the one where the browser ended up");
+        }
+        if !is_redirect(address, &pending.redirect_uri) {
+            return refuse("this address is not the redirect URI of the sign-in");
+        }
+        return match from_query(query, &pending.state) {
+            Ok(answer) => Ok(answer),
+            Err(NotThis::OtherState) => refuse(
+                "this is the answer to another sign-in (its state differs): open the newest link, and paste what it leads to",
+            ),
+            Err(NotThis::Unreadable) => refuse("this address holds no code"),
+        };
+    }
+    let code = text.strip_prefix("code=").unwrap_or(text);
+    if code.len() >= 16 && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte)) {
+        return Ok(Answer::Code(SecretString::from(code)));
+    }
+    refuse("this is neither an address with a code nor a code")
+}
+
+/// Whether an address without its query is the redirect URI; browsers hide `http://` and an empty
+/// path gets its slash.
+fn is_redirect(address: &str, redirect_uri: &str) -> bool {
+    let parse = |text: &str| {
+        let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        Url::parse(&text).ok()
+    };
+    match (parse(address), parse(redirect_uri)) {
+        (Some(one), Some(other)) => {
+            one.host() == other.host()
+                && one.port_or_known_default() == other.port_or_known_default()
+                && one.path() == other.path()
+        }
+        _ => false,
+    }
+}
+
+impl Answer {
+    /// The code, in tests and where it is sent.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Answer::Code(code) => Some(code.expose_secret()),
+            Answer::Denied(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Utc;
+
+    use super::*;
+    use crate::state::grants::Flow;
+
+    fn pending() -> Pending {
+        Pending {
+            user: "home".to_owned(),
+            redirect_uri: "http://127.0.0.1:43210/callback".to_owned(),
+            flow: Flow::Code,
+            scopes: Vec::new(),
+            replace: false,
+            state: SecretString::from("the-state"),
+            verifier: None,
+            created_at: Utc::now(),
+        }
+    }
+
+    const CODE: &str = "AQDsecretsecretsecret";
+
+    #[test]
+    fn the_address_is_read_however_it_was_copied() {
+        for text in [
+            "http://127.0.0.1:43210/callback?code=AQDsecretsecretsecret&state=the-state",
+            "  \"http://127.0.0.1:43210/callback?state=the-state&code=AQDsecretsecretsecret\"\n",
+            "127.0.0.1:43210/callback?code=AQDsecretsecretsecret&state=the-state#_=_",
+            "<http://127.0.0.1:43210/callback?code=AQDsecretsecretsecret&state=the%2Dstate&x=y>",
+            CODE,
+            "code=AQDsecretsecretsecret",
+        ] {
+            assert_eq!(pasted(text, &pending()).unwrap().code(), Some(CODE), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_denial_is_an_answer_too() {
+        let text = "http://127.0.0.1:43210/callback?error=access_denied&state=the-state";
+        assert!(matches!(pasted(text, &pending()).unwrap(), Answer::Denied(words) if words == "access_denied"));
+        let text = "http://127.0.0.1:43210/callback?error=%1b[31m<b>&state=the-state";
+        assert!(matches!(pasted(text, &pending()).unwrap(), Answer::Denied(words) if words == "an unknown error"));
+    }
+
+    #[test]
+    fn anything_else_is_refused_and_never_repeated() {
+        for (text, says) in [
+            ("", "nothing was pasted"),
+            ("http://127.0.0.1:43210/callback?code=AQDsecretsecretsecret", "another sign-in"),
+            ("http://127.0.0.1:43210/callback?code=AQDsecretsecretsecret&state=the-stat", "another sign-in"),
+            ("http://127.0.0.1:43210/callback?code=AQDsecretsecretsecret&code=x&state=the-state", "holds no code"),
+            ("http://127.0.0.1:43210/callback?state=the-state", "holds no code"),
+            ("http://127.0.0.1:43210/callback?code=&state=the-state", "holds no code"),
+            ("http://127.0.0.1:43211/callback?code=AQDsecretsecretsecret&state=the-state", "not the redirect URI"),
+            ("http://evil.example/callback?code=AQDsecretsecretsecret&state=the-state", "not the redirect URI"),
+            ("https://accounts.spotify.com/authorize?redirect_uri=x&state=the-state", "that was to be opened"),
+            ("AQDsecret secretsecret", "neither an address"),
+            ("<script>AQDsecretsecretsecret</script>", "neither an address"),
+            ("short", "neither an address"),
+        ] {
+            let error = pasted(text, &pending()).unwrap_err();
+            assert!(error.to_string().contains(says), "{text}: {error}");
+            let all = format!("{error} {error:?} {:?}", error.hint());
+            assert!(!all.contains("secretsecret") && !all.contains("the-stat"), "{all}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Opens an address in a browser, where there is one.
+//!
+//! `BROWSER` goes first, as `xdg-open` and Python have it: commands with colons between them, `%s`
+//! for the address. Without it a desktop is needed; over ssh and under cron there is none, and a text
+//! browser on the terminal would be worse than none.
+
+use std::ffi::OsString;
+use std::process::{Command, Stdio};
+
+use url::Url;
+
+/// A command that opens an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Browser {
+    words: Vec<String>,
+}
+
+impl Browser {
+    /// The browsers to try, the best first; none on a machine without a desktop.
+    pub fn all(env: impl Fn(&str) -> Option<OsString>) -> Vec<Browser> {
+        let set = |name: &str| env(name).filter(|value| !value.is_empty());
+        let named = set("BROWSER").and_then(|value| value.into_string().ok()).unwrap_or_default();
+        let mut all: Vec<Browser> = named.split(':').filter_map(Browser::parse).collect();
+        if cfg!(target_os = "macos") {
+            all.extend(Browser::parse("open"));
+        } else if set("DISPLAY").is_some() || set("WAYLAND_DISPLAY").is_some() {
+            all.extend(["xdg-open", "gio open", "sensible-browser"].into_iter().filter_map(Browser::parse));
+        }
+        all
+    }
+
+    fn parse(command: &str) -> Option<Browser> {
+        let words: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
+        (!words.is_empty()).then_some(Browser { words })
+    }
+
+    /// The command for an address; no shell sees it.
+    fn command(&self, url: &Url) -> Command {
+        let mut words: Vec<String> = self.words.iter().map(|word| word.replace("%s", url.as_str())).collect();
+        if words == self.words {
+            words.push(url.to_string());
+        }
+        let mut words = words.into_iter();
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+
+    /// Starts it and does not wait for it.
+    pub fn open(&self, url: &Url) -> bool {
+        match self.command(url).spawn() {
+            Ok(mut child) => {
+                // Somebody has to hear of its end, or it stays a zombie.
+                std::thread::spawn(move || child.wait());
+                true
+            }
+            Err(error) => {
+                tracing::debug!(%error, program = self.words.first(), "no browser");
+                false
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(pairs: &[(&str, &str)]) -> Vec<Browser> {
+        Browser::all(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into()))
+    }
+
+    #[test]
+    fn without_a_desktop_there_is_no_browser_unless_one_is_named() {
+        if cfg!(not(target_os = "macos")) {
+            assert_eq!(all(&[]), []);
+            assert_eq!(all(&[("DISPLAY", "")]), []);
+            assert_eq!(all(&[("WAYLAND_DISPLAY", "wayland-0")])[0].words, ["xdg-open"]);
+        }
+        assert_eq!(all(&[("BROWSER", "firefox -P x:w3m")])[1].words, ["w3m"]);
+    }
+
+    #[test]
+    fn the_address_is_one_argument_whatever_it_holds() {
+        let url = Url::parse("https://accounts.spotify.com/authorize?a=1&b=$(x)").unwrap();
+        let arguments = |browser: &str| -> Vec<String> {
+            let command = Browser::parse(browser).unwrap().command(&url);
+            command.get_args().map(|it| it.to_string_lossy().into_owned()).collect()
+        };
+        assert_eq!(arguments("firefox --new-window"), ["--new-window", url.as_str()]);
+        assert_eq!(arguments("sh -c %s x"), ["-c", url.as_str(), "x"]);
+    }
+}

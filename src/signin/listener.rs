@@ -1,0 +1,218 @@
+//! Listens for the browser's answer: on the loopback address only, on one path, for one answer.
+//!
+//! Other programs on this machine can reach the port, so whatever does not bring the right `state`
+//! gets a page and changes nothing; the first that does is the answer, and the browser waits for the
+//! page that tells what came of it. Later ones are told that they are late. When the listener is
+//! dropped, so is the port.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::header::HOST;
+use hyper::service::service_fn;
+use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
+use secrecy::SecretString;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::answer::{Answer, NotThis, from_query};
+pub use super::page::Page;
+use super::{Redirect, SignInError};
+
+/// How long a person may take in the browser.
+pub const LISTENS: Duration = Duration::from_secs(600);
+/// How long the browser may take to fetch the last page.
+const LAST_PAGE: Duration = Duration::from_secs(2);
+/// A connection that says nothing for so long is closed.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// A port that is taken, before anybody is told of it.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+    redirect: Redirect,
+}
+
+/// The answer, and the browser that waits for a page.
+#[derive(Debug)]
+pub struct Answered {
+    /// What came back.
+    pub answer: Answer,
+    page: oneshot::Sender<Page>,
+    served: oneshot::Receiver<()>,
+    // Dropped last: the port is open until the page has gone out.
+    _server: Server,
+}
+
+#[derive(Debug)]
+struct Server(JoinHandle<()>);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// What a request is held against.
+struct Desk {
+    address: SocketAddr,
+    path: String,
+    state: SecretString,
+    first: Mutex<Option<oneshot::Sender<Waiting>>>,
+}
+
+/// The first good answer on its way to whoever waits for it.
+struct Waiting {
+    answer: Answer,
+    page: oneshot::Sender<Page>,
+    served: oneshot::Receiver<()>,
+}
+
+impl Listener {
+    /// Takes the port of a loopback redirect URI, or a free one. `None`: the URI leads elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`SignInError::Port`], as a rule because somebody else has it.
+    pub async fn bind(redirect: &Redirect) -> Result<Option<Listener>, SignInError> {
+        let Some(wanted) = redirect.listen_on() else {
+            return Ok(None);
+        };
+        let port = |source| SignInError::Port { address: wanted.to_string(), source };
+        let socket = TcpListener::bind(wanted).await.map_err(port)?;
+        let address = socket.local_addr().map_err(port)?;
+        Ok(Some(Listener { socket, address, redirect: redirect.clone() }))
+    }
+
+    /// The redirect URI with the port that is listened on.
+    pub fn redirect_uri(&self) -> String {
+        self.redirect.with_port(self.address.port())
+    }
+
+    /// Waits for the answer that brings this `state`, but not for longer than that.
+    ///
+    /// # Errors
+    ///
+    /// [`SignInError::TimedOut`].
+    pub async fn answer(self, state: &SecretString, patience: Duration) -> Result<Answered, SignInError> {
+        let register = self.redirect.register().to_owned();
+        let (first, came) = oneshot::channel();
+        let desk = Arc::new(Desk {
+            address: self.address,
+            path: self.redirect.path().to_owned(),
+            state: state.clone(),
+            first: Mutex::new(Some(first)),
+        });
+        let server = Server(tokio::spawn(serve(self.socket, desk)));
+        match tokio::time::timeout(patience, came).await {
+            Ok(Ok(Waiting { answer, page, served })) => Ok(Answered { answer, page, served, _server: server }),
+            _ => Err(SignInError::TimedOut { waited: patience, register }),
+        }
+    }
+}
+
+impl Answered {
+    /// Shows the browser what came of it, and closes the port.
+    pub async fn show(self, page: Page) {
+        if self.page.send(page).is_ok() {
+            drop(tokio::time::timeout(LAST_PAGE, self.served).await);
+        }
+    }
+}
+
+async fn serve(socket: TcpListener, desk: Arc<Desk>) {
+    let mut connections = JoinSet::new();
+    loop {
+        match socket.accept().await {
+            Ok((stream, peer)) if peer.ip().is_loopback() => {
+                connections.spawn(connection(stream, Arc::clone(&desk)));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::debug!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn connection(stream: TcpStream, desk: Arc<Desk>) {
+    let ended: Mutex<Option<oneshot::Sender<()>>> = Mutex::default();
+    let service = service_fn(|request| {
+        let (desk, ended) = (&desk, &ended);
+        async move {
+            let page = match desk.read(&request) {
+                Err(page) => page,
+                Ok((answer, first)) => {
+                    let (page, shown) = oneshot::channel();
+                    let (end, served) = oneshot::channel();
+                    *ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+                    drop(first.send(Waiting { answer, page, served }));
+                    shown.await.unwrap_or_else(|_| Page::failed("the sign-in was given up"))
+                }
+            };
+            Ok::<_, Infallible>(page.response())
+        }
+    });
+    let io = TokioIo::new(stream);
+    let mut served = std::pin::pin!(
+        hyper::server::conn::http1::Builder::new()
+            .keep_alive(false)
+            .max_buf_size(64 * 1024)
+            .serve_connection(io, service)
+    );
+    let answered = || ended.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+    let outcome = loop {
+        tokio::select! {
+            outcome = &mut served => break outcome,
+            // Whoever brought the answer waits for its page; nobody else may hold a connection.
+            () = tokio::time::sleep(SILENCE), if !answered() => if !answered() { return },
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "the browser went away");
+    }
+    if let Some(end) = ended.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        let _ = end.send(());
+    }
+}
+
+impl Desk {
+    /// The answer that a request brings and whom to tell, or the page for any other request.
+    fn read(&self, request: &Request<Incoming>) -> Result<(Answer, oneshot::Sender<Waiting>), Page> {
+        let uri = request.uri();
+        if uri.path() != self.path {
+            return Err(Page::new(404, "Not found", "There is nothing here."));
+        }
+        if request.method() != Method::GET {
+            return Err(Page::new(405, "Not allowed", "Only a browser that comes back from Spotify is expected here."));
+        }
+        // A page elsewhere whose name was pointed at this machine names itself.
+        let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+        if host != Some(&*self.address.to_string())
+            && !(self.address.port() == 80 && host == Some(&*self.address.ip().to_string()))
+        {
+            return Err(Page::new(400, "Not here", "This is not the address that Spotify sends the browser to."));
+        }
+        let answer = from_query(uri.query().unwrap_or(""), &self.state).map_err(|why| match why {
+            NotThis::OtherState => Page::new(
+                400,
+                "Another sign-in",
+                "This answer does not belong to the sign-in that is waiting. Open the newest link.",
+            ),
+            NotThis::Unreadable => Page::new(400, "No answer", "This address holds no answer of Spotify's."),
+        })?;
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match first {
+            Some(first) => Ok((answer, first)),
+            None => Err(Page::new(409, "Too late", "This sign-in was answered already.")),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Signing a user in: the address for the browser, the answer that comes back, the grant.
+//!
+//! [`begin`] makes an address with a fresh `state` (and verifier, without a client secret). The
+//! answer comes to a [`listener`] on this machine, or is pasted by a person ([`answer`]). [`finish`]
+//! turns it into a stored grant: it redeems the code, asks `/me` whose account it is, and refuses
+//! another account than before. A `state` is good for one answer; until that answer, everything that
+//! exists stays as it is.
+
+pub mod answer;
+pub mod browser;
+mod error;
+pub mod listener;
+mod page;
+pub mod redirect;
+mod secret;
+mod whose;
+
+use chrono::{DateTime, Utc};
+use secrecy::ExposeSecret;
+use url::Url;
+
+pub use error::{DASHBOARD, SignInError, invalid_redirect};
+pub use redirect::Redirect;
+pub use whose::identify;
+
+use crate::spotify::client::Api;
+use crate::spotify::error::ApiError;
+use crate::state::grants::{Access, Account, Flow, Grant, GrantError, Grants, NewGrant, Pending, check_name};
+use answer::Answer;
+
+/// What is wanted of a user.
+#[derive(Debug, Clone)]
+pub struct Wanted<'a> {
+    /// The local name.
+    pub user: &'a str,
+    /// What the user's jobs need, no more.
+    pub scopes: &'a [String],
+    /// Where the browser is sent, with the port that is listened on.
+    pub redirect_uri: &'a str,
+    /// Whether another account than before may come back.
+    pub replace: bool,
+}
+
+/// A sign-in that has begun.
+#[derive(Debug, Clone)]
+pub struct Begun {
+    /// The address to open in a browser.
+    pub address: Url,
+    /// What the answer is compared with.
+    pub pending: Pending,
+}
+
+/// A user who is signed in.
+#[derive(Debug, Clone)]
+pub struct SignedIn {
+    /// The grant as it is stored.
+    pub grant: Grant,
+    /// What was asked for and not granted.
+    pub lacking: Vec<String>,
+    /// Another local name of the same account, if it has one.
+    pub also: Option<String>,
+}
+
+/// Makes the address for the browser. Nothing is stored or sent; a sign-in that is to be finished
+/// by another process goes into [`Grants::keep_pending`].
+///
+/// # Errors
+///
+/// For a name that no user can have, or if there is no randomness.
+pub fn begin(api: &Api, wanted: &Wanted<'_>, now: DateTime<Utc>) -> Result<Begun, SignInError> {
+    check_name(wanted.user)?;
+    let pending = Pending {
+        user: wanted.user.to_owned(),
+        redirect_uri: wanted.redirect_uri.to_owned(),
+        flow: api.flow(),
+        scopes: wanted.scopes.to_vec(),
+        replace: wanted.replace,
+        state: secret::random()?,
+        verifier: (api.flow() == Flow::Pkce).then(secret::random).transpose()?,
+        created_at: now,
+    };
+    Ok(Begun { address: address(api, &pending), pending })
+}
+
+fn address(api: &Api, pending: &Pending) -> Url {
+    let mut url = api.accounts_url("authorize");
+    let scope = pending.scopes.join(" ");
+    url.query_pairs_mut()
+        .append_pair("client_id", api.client_id())
+        .append_pair("response_type", "code")
+        .append_pair("redirect_uri", &pending.redirect_uri)
+        .append_pair("state", pending.state.expose_secret());
+    if !scope.is_empty() {
+        url.query_pairs_mut().append_pair("scope", &scope);
+    }
+    if let Some(verifier) = &pending.verifier {
+        url.query_pairs_mut()
+            .append_pair("code_challenge_method", "S256")
+            .append_pair("code_challenge", &secret::challenge(verifier));
+    }
+    // A plus for a space is right in a query, but not every terminal and chat leaves it alone.
+    let query = url.query().map(|query| query.replace('+', "%20"));
+    url.set_query(query.as_deref());
+    url
+}
+
+/// Turns an answer whose `state` was compared into a stored grant.
+///
+/// # Errors
+///
+/// If the user said no, the code is worth nothing (any more), another account came back, or Spotify
+/// or the disk is in the way. What was stored before stays as it was.
+pub async fn finish(api: &Api, grants: &Grants, pending: &Pending, answer: Answer) -> Result<SignedIn, SignInError> {
+    let code = match answer {
+        Answer::Denied(words) => return Err(SignInError::Denied { words }),
+        Answer::Code(code) => code,
+    };
+    let redeemed = api.redeem(pending.flow, &code, &pending.redirect_uri, pending.verifier.as_ref()).await?;
+    let granted = redeemed.map_err(|words| SignInError::Worthless { words })?;
+    let refresh = granted.refresh_token.ok_or(SignInError::NoRefreshToken)?;
+    let account = whose::of_token(api, &granted.access_token).await?;
+    let lasts = chrono::TimeDelta::from_std(granted.lasts).unwrap_or(chrono::TimeDelta::hours(1));
+    let now = api.now().wall;
+    let scopes = granted.scopes.unwrap_or_else(|| pending.scopes.clone());
+    let new = NewGrant {
+        user: pending.user.clone(),
+        refresh,
+        access: Some(Access { token: granted.access_token, issued_at: now, expires_at: now + lasts }),
+        scopes: Some(scopes.clone()),
+        flow: pending.flow,
+        account: account.clone(),
+        authorized_at: Some(granted.at),
+        imported_at: None,
+        environment: None,
+    };
+    let user = &pending.user;
+    let _lock = grants.lock(user)?;
+    let before = grants.get(user)?.and_then(|grant| grant.account);
+    if let (Some(before), Some(account), false) = (before, &account, pending.replace)
+        && !before.is(account)
+    {
+        let (before, now) = (Box::new(before), Box::new(account.clone()));
+        return Err(SignInError::OtherAccount { user: user.clone(), before, now });
+    }
+    grants.put(&[new], now)?;
+    let lacking = pending.scopes.iter().filter(|scope| !scopes.contains(scope)).cloned().collect();
+    let also = account.as_ref().and_then(|account| also(grants, user, account).transpose()).transpose()?;
+    let grant = grants.get(user)?.ok_or_else(|| ApiError::SignIn {
+        user: user.clone(),
+        why: "somebody has just signed the user out".to_owned(),
+    })?;
+    Ok(SignedIn { grant, lacking, also })
+}
+
+/// Another local name of an account.
+fn also(grants: &Grants, user: &str, account: &Account) -> Result<Option<String>, GrantError> {
+    let same = |grant: &Grant| grant.user != user && grant.account.as_ref().is_some_and(|it| it.is(account));
+    Ok(grants.list()?.into_iter().find(same).map(|grant| grant.user))
+}
+
+/// Finishes a sign-in of another process with what a person pasted. Its `state` is used up by any
+/// answer of Spotify's; after network trouble the same text may be pasted again.
+///
+/// # Errors
+///
+/// As [`finish`]; if no sign-in waits for this user; and for a text that is not its answer.
+pub async fn finish_pasted(api: &Api, grants: &Grants, user: &str, text: &str) -> Result<SignedIn, SignInError> {
+    check_name(user)?;
+    let nothing = || SignInError::NothingWaits { user: user.to_owned() };
+    let pending = grants.pending(user, api.now().wall)?.ok_or_else(nothing)?;
+    let answer = answer::pasted(text, &pending)?;
+    if !grants.forget_pending(user)? {
+        return Err(nothing());
+    }
+    let finished = finish(api, grants, &pending, answer).await;
+    if let Err(SignInError::Api(ApiError::Unreachable { .. } | ApiError::Deferred { .. })) = &finished {
+        grants.keep_pending(&pending)?;
+    }
+    finished
+}

@@ -1,0 +1,69 @@
+//! Notices that this machine's clock is wrong, by the `Date` of the accounts service.
+//!
+//! Days left of a consent, schedules and the rolling day of the books all go by the local clock, so
+//! a clock that is wrong is said, once, by name and amount.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// A smaller difference is a slow network and a second hand.
+const TOLERATED: TimeDelta = TimeDelta::minutes(5);
+
+/// Whether it was said.
+#[derive(Debug, Default)]
+pub(super) struct Skew(AtomicBool);
+
+impl Skew {
+    /// What to say about the clock, the first time that it is wrong.
+    pub(super) fn notice(&self, server: DateTime<Utc>, now: DateTime<Utc>) -> Option<String> {
+        let ahead = now - server;
+        if ahead.abs() <= TOLERATED || self.0.swap(true, Ordering::Relaxed) {
+            return None;
+        }
+        let direction = if ahead > TimeDelta::zero() { "ahead of" } else { "behind" };
+        Some(format!(
+            "this machine's clock is {} {direction} Spotify's: set it, since schedules and the days left of a sign-in go by it",
+            in_words(ahead.abs())
+        ))
+    }
+}
+
+/// The server's time if the local clock is wrong, else the local one.
+pub(super) fn believed(server: Option<DateTime<Utc>>, now: DateTime<Utc>) -> DateTime<Utc> {
+    server.filter(|server| (now - *server).abs() > TOLERATED).unwrap_or(now)
+}
+
+fn in_words(time: TimeDelta) -> String {
+    match (time.num_days(), time.num_hours(), time.num_minutes()) {
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, minutes) => format!("{hours} h {} min", minutes % 60),
+        (days, hours, _) => format!("{days} days {} h", hours % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_clock_is_said_once_and_with_its_direction() {
+        let server: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().unwrap();
+        let skew = Skew::default();
+        assert_eq!(skew.notice(server, server + TimeDelta::minutes(5)), None);
+        let words = skew.notice(server, server - TimeDelta::minutes(125)).unwrap();
+        assert!(words.contains("is 2 h 5 min behind Spotify's"), "{words}");
+        assert_eq!(skew.notice(server, server - TimeDelta::minutes(125)), None);
+        let words = Skew::default().notice(server, server + TimeDelta::hours(50)).unwrap();
+        assert!(words.contains("is 2 days 2 h ahead of Spotify's"), "{words}");
+    }
+
+    #[test]
+    fn of_two_clocks_that_disagree_the_servers_is_believed() {
+        let server: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().unwrap();
+        let near = server + TimeDelta::seconds(3);
+        assert_eq!(believed(Some(server), near), near);
+        assert_eq!(believed(Some(server), server + TimeDelta::days(9)), server);
+        assert_eq!(believed(None, near), near);
+    }
+}

@@ -1,0 +1,108 @@
+//! What can be wrong with the grants. No text holds a token.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::state::{KeyOrigin, StateError};
+
+/// Why the grants cannot be used.
+#[derive(Debug, Error)]
+pub enum GrantError {
+    /// The folder, the database or the key file.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The grants are sealed, and the key that they were sealed with is nowhere.
+    #[error("the key of the grants in {folder} is missing")]
+    KeyMissing {
+        /// The state folder.
+        folder: PathBuf,
+    },
+    /// The key at hand is another one.
+    #[error("the grants in {folder} were sealed with another key than {origin}")]
+    WrongKey {
+        /// The state folder.
+        folder: PathBuf,
+        /// Where the key at hand came from.
+        origin: KeyOrigin,
+    },
+    /// A token does not open though the key is right.
+    #[error("the {column} of user `{user}` in {database} is damaged or was copied from another row")]
+    Unreadable {
+        /// Whose.
+        user: String,
+        /// Which token.
+        column: &'static str,
+        /// Where.
+        database: PathBuf,
+    },
+    /// Another process holds the grant for too long.
+    #[error("another process has held the grant of user `{user}` for {} s", waited.as_secs())]
+    Held {
+        /// Whose.
+        user: String,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// Spotify gave a new token, and it could not be written where it belongs.
+    #[error("the renewed grant of user `{user}` could not be saved{}", kept_where(kept.as_ref()))]
+    NotSaved {
+        /// Whose.
+        user: String,
+        /// The file that holds it until the next start, if one could be written.
+        kept: Option<PathBuf>,
+        /// What was in the way.
+        source: Box<StateError>,
+    },
+    /// A name that no user can have.
+    #[error("`{name}` cannot be the name of a user")]
+    Name {
+        /// The name, fit for a terminal.
+        name: String,
+    },
+}
+
+fn kept_where(kept: Option<&PathBuf>) -> String {
+    match kept {
+        Some(path) => format!("; it is kept in {} and taken over at the next start", path.display()),
+        None => ", and a new refresh token that came with it is lost".to_owned(),
+    }
+}
+
+impl GrantError {
+    /// Whether a person has to see to keys or names (exit 77 or 2), rather than to the disk (74).
+    pub fn needs_a_person(&self) -> bool {
+        match self {
+            GrantError::State(error) => matches!(error, StateError::UnfitKey { .. }),
+            GrantError::KeyMissing { .. } | GrantError::WrongKey { .. } | GrantError::Unreadable { .. } => true,
+            GrantError::Held { .. } | GrantError::NotSaved { .. } | GrantError::Name { .. } => false,
+        }
+    }
+
+    /// What a person can do about it, if there is something to say.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            GrantError::State(StateError::Damaged { path, .. } | StateError::Foreign { path }) => format!(
+                "it holds the grants: put a backup of the state folder back, or move '{}' away and sign every user in again",
+                path.display()
+            ),
+            GrantError::State(error) => return error.hint(),
+            GrantError::KeyMissing { folder } | GrantError::WrongKey { folder, .. } => format!(
+                "bring the key back ($CREDENTIALS_DIRECTORY/cratedigger_key, CRATEDIGGER_KEY_FILE or '{}'); without it, \
+                 move '{}' away and sign every user in again",
+                folder.join("key").display(),
+                folder.join("grants.db").display()
+            ),
+            GrantError::Unreadable { user, .. } => format!("cratedigger auth login {user}"),
+            GrantError::Held { .. } => "look for another cratedigger that hangs".to_owned(),
+            GrantError::NotSaved { user, kept: None, .. } => {
+                format!("free some space; if the next run is refused: cratedigger auth login {user}")
+            }
+            GrantError::NotSaved { source, .. } => return source.hint(),
+            GrantError::Name { .. } => {
+                "1 to 64 letters, digits, dots, hyphens and underscores, and a letter or digit first".to_owned()
+            }
+        })
+    }
+}

@@ -1,0 +1,210 @@
+//! A grant as it is told to people, and the tokens that belong to it, which are told to nobody.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use rusqlite::Row;
+use secrecy::SecretString;
+
+use crate::state::moment::from_ms;
+
+/// How a user signed in; refreshing differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Flow {
+    /// Authorization code, with the client secret.
+    Code,
+    /// Authorization code with PKCE, without a secret.
+    Pkce,
+}
+
+impl Flow {
+    /// `code` or `pkce`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Flow::Code => "code",
+            Flow::Pkce => "pkce",
+        }
+    }
+
+    /// The flow of this name.
+    pub fn named(name: &str) -> Option<Flow> {
+        [Flow::Code, Flow::Pkce].into_iter().find(|flow| flow.as_str() == name)
+    }
+}
+
+/// What can be done with a grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GrantState {
+    /// It works, as far as we know.
+    Ok,
+    /// A refresh was begun and its end was not written down: one is running now, or was cut off.
+    Refreshing,
+    /// Spotify refuses it. Nothing is sent with it until its user has signed in again.
+    NeedsSignIn,
+}
+
+impl GrantState {
+    /// Its name in the database and in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            GrantState::Ok => "ok",
+            GrantState::Refreshing => "refreshing",
+            GrantState::NeedsSignIn => "needs_sign_in",
+        }
+    }
+}
+
+/// Whose account it is, from `/me`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Account {
+    /// The stable id, where Spotify sends one.
+    pub account_id: Option<String>,
+    /// Spotify's id of the user.
+    pub user_id: String,
+    /// The name that the user goes by.
+    pub display_name: Option<String>,
+}
+
+impl Account {
+    /// Whether both are the same account: by the stable id where both have one.
+    pub fn is(&self, other: &Account) -> bool {
+        match (&self.account_id, &other.account_id) {
+            (Some(one), Some(another)) => one == another,
+            _ => self.user_id == other.user_id,
+        }
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.display_name {
+            Some(name) => write!(f, "{} ({})", name.escape_debug(), self.user_id.escape_debug()),
+            None => write!(f, "{}", self.user_id.escape_debug()),
+        }
+    }
+}
+
+/// A grant without its tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The local name of the user.
+    pub user: String,
+    /// The app that was consented to.
+    pub client_id: String,
+    /// Whose account; `None` until it was asked for.
+    pub account: Option<Account>,
+    /// What was granted; `None` until the first refresh of an imported token.
+    pub scopes: Option<Vec<String>>,
+    /// How the user signed in.
+    pub flow: Flow,
+    /// When the user consented, if that is known.
+    pub authorized_at: Option<DateTime<Utc>>,
+    /// When it was taken over from elsewhere.
+    pub imported_at: Option<DateTime<Utc>>,
+    /// The hash of the environment's token that it came from.
+    pub environment: Option<String>,
+    /// When the access token at hand expires.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Grows with every change of a token.
+    pub generation: i64,
+    /// What can be done with it.
+    pub state: GrantState,
+    /// Since when.
+    pub state_at: DateTime<Utc>,
+    /// Why, in Spotify's words.
+    pub state_words: String,
+    /// The last warning of its end that was given, in days before it.
+    pub warned_days: Option<u32>,
+}
+
+/// An access token.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// The token.
+    pub token: SecretString,
+    /// When it came.
+    pub issued_at: DateTime<Utc>,
+    /// When it ends.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A grant with its tokens.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// What may be told.
+    pub grant: Grant,
+    /// The refresh token.
+    pub refresh: SecretString,
+    /// The access token, if one came yet.
+    pub access: Option<Access>,
+}
+
+/// A grant that comes to be: signed in, imported, or from the environment.
+#[derive(Debug, Clone)]
+pub struct NewGrant {
+    /// The local name of the user.
+    pub user: String,
+    /// The refresh token.
+    pub refresh: SecretString,
+    /// The access token, if there is one.
+    pub access: Option<Access>,
+    /// What was granted, if that is known.
+    pub scopes: Option<Vec<String>>,
+    /// How the user signed in.
+    pub flow: Flow,
+    /// Whose account, if that is known.
+    pub account: Option<Account>,
+    /// When the user consented, if that is known.
+    pub authorized_at: Option<DateTime<Utc>>,
+    /// When it was taken over; `None` for a sign-in.
+    pub imported_at: Option<DateTime<Utc>>,
+    /// The hash of the environment's token, if it came from there.
+    pub environment: Option<String>,
+}
+
+/// What a refresh brought.
+#[derive(Debug, Clone)]
+pub struct Renewed {
+    /// The access token.
+    pub access: Access,
+    /// A new refresh token; `None` keeps the old one.
+    pub refresh: Option<SecretString>,
+    /// What is granted, if the answer says.
+    pub scopes: Option<Vec<String>>,
+}
+
+/// The columns of [`read`], in its order; then the sealed ones.
+pub(super) const COLUMNS: &str = "user, client_id, account_id, user_id, display_name, scopes, flow, authorized_ms, \
+     imported_ms, environment, expires_ms, generation, state, state_ms, state_words, warned_days, \
+     issued_ms, refresh_token_enc, access_token_enc";
+
+pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Grant> {
+    let time = |at| row.get::<_, Option<i64>>(at).map(|ms| ms.map(from_ms));
+    let user_id: Option<String> = row.get(3)?;
+    let account = match user_id {
+        Some(user_id) => Some(Account { account_id: row.get(2)?, user_id, display_name: row.get(4)? }),
+        None => None,
+    };
+    let scopes: Option<String> = row.get(5)?;
+    let state: String = row.get(12)?;
+    Ok(Grant {
+        user: row.get(0)?,
+        client_id: row.get(1)?,
+        account,
+        scopes: scopes.map(|text| text.split_whitespace().map(str::to_owned).collect()),
+        flow: Flow::named(&row.get::<_, String>(6)?).unwrap_or(Flow::Code),
+        authorized_at: time(7)?,
+        imported_at: time(8)?,
+        environment: row.get(9)?,
+        expires_at: time(10)?,
+        generation: row.get(11)?,
+        state: match state.as_str() {
+            "ok" => GrantState::Ok,
+            "refreshing" => GrantState::Refreshing,
+            _ => GrantState::NeedsSignIn,
+        },
+        state_at: from_ms(row.get(13)?),
+        state_words: row.get(14)?,
+        warned_days: row.get(15)?,
+    })
+}

@@ -1,0 +1,124 @@
+//! Sign-ins that were begun and not finished: a person may carry the address to another machine
+//! and bring the answer a few hours later, to another process.
+//!
+//! `state` and verifier are kept sealed for a day. One sign-in can wait for each user; beginning
+//! another one ends it. What was answered for good is forgotten, so that no answer counts twice.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rusqlite::{OptionalExtension, params};
+use secrecy::SecretString;
+
+use super::grant::Flow;
+use super::{GrantError, Grants};
+use crate::state::moment::from_ms;
+
+/// How long an answer is waited for.
+pub const WAITS: TimeDelta = TimeDelta::days(1);
+
+const STATE: &str = "state of a sign-in";
+const VERIFIER: &str = "verifier of a sign-in";
+
+/// A sign-in that waits for its answer.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    /// The local name of the user.
+    pub user: String,
+    /// Where the browser is sent, byte by byte as Spotify was told.
+    pub redirect_uri: String,
+    /// How the user signs in.
+    pub flow: Flow,
+    /// What was asked for.
+    pub scopes: Vec<String>,
+    /// Whether another account than before may come back.
+    pub replace: bool,
+    /// What the answer has to bring back.
+    pub state: SecretString,
+    /// Of PKCE.
+    pub verifier: Option<SecretString>,
+    /// When it was begun.
+    pub created_at: DateTime<Utc>,
+}
+
+impl Grants {
+    /// Keeps a sign-in for a day, in place of one that this user had.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn keep_pending(&self, pending: &Pending) -> Result<(), GrantError> {
+        let state = self.seal(&pending.user, STATE, &pending.state)?;
+        let verifier = pending.verifier.as_ref().map(|it| self.seal(&pending.user, VERIFIER, it)).transpose()?;
+        let stale = (pending.created_at - WAITS).timestamp_millis();
+        self.db().write("keep a sign-in", |tx| {
+            tx.execute("DELETE FROM pending WHERE created_ms < ?1", [stale])?;
+            tx.execute(
+                "INSERT OR REPLACE INTO pending VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                params![
+                    self.client_id,
+                    pending.user,
+                    pending.redirect_uri,
+                    pending.flow.as_str(),
+                    pending.scopes.join(" "),
+                    pending.replace,
+                    state,
+                    verifier,
+                    pending.created_at.timestamp_millis()
+                ],
+            )
+        })?;
+        Ok(())
+    }
+
+    /// The sign-in that waits for this user, unless it has waited for more than a day.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or does not open.
+    pub fn pending(&self, user: &str, now: DateTime<Utc>) -> Result<Option<Pending>, GrantError> {
+        let found = self.db().read("read a sign-in", |conn| {
+            conn.query_row(
+                "SELECT redirect_uri, flow, scopes, replacing, state_enc, verifier_enc, created_ms FROM pending
+                 WHERE client_id = ?1 AND user = ?2",
+                [&*self.client_id, user],
+                |row| {
+                    let sealed: (Vec<u8>, Option<Vec<u8>>) = (row.get(4)?, row.get(5)?);
+                    let pending = Pending {
+                        user: user.to_owned(),
+                        redirect_uri: row.get(0)?,
+                        flow: Flow::named(&row.get::<_, String>(1)?).unwrap_or(Flow::Code),
+                        scopes: row.get::<_, String>(2)?.split_whitespace().map(str::to_owned).collect(),
+                        replace: row.get(3)?,
+                        state: SecretString::default(),
+                        verifier: None,
+                        created_at: from_ms(row.get(6)?),
+                    };
+                    Ok((pending, sealed))
+                },
+            )
+            .optional()
+        })?;
+        let Some((mut pending, (state, verifier))) = found else {
+            return Ok(None);
+        };
+        if now - pending.created_at > WAITS {
+            self.forget_pending(user)?;
+            return Ok(None);
+        }
+        pending.state = self.unseal(user, STATE, &state)?;
+        pending.verifier = verifier.map(|sealed| self.unseal(user, VERIFIER, &sealed)).transpose()?;
+        Ok(Some(pending))
+    }
+
+    /// Forgets the sign-in that waits for this user. `false`: there was none, or another process
+    /// was quicker.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be deleted.
+    pub fn forget_pending(&self, user: &str) -> Result<bool, GrantError> {
+        let gone = self.db().write("forget a sign-in", |tx| {
+            tx.execute("DELETE FROM pending WHERE client_id = ?1 AND user = ?2", [&*self.client_id, user])
+        })?;
+        Ok(gone > 0)
+    }
+}

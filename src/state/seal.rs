@@ -1,0 +1,253 @@
+//! Seals secrets, so that a copy of the state database alone is worth nothing.
+//!
+//! XChaCha20-Poly1305 with a random nonce of 24 bytes for each seal. Client id, user and column are
+//! sealed in as additional data: what was copied from another row does not open. The key comes from
+//! systemd's credentials, else the file that `CRATEDIGGER_KEY_FILE` names, else a file in the state
+//! folder. That last one protects backups and copies of the database, not against somebody who can
+//! read the whole folder.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{Key as Bytes, XChaCha20Poly1305, XNonce};
+use secrecy::SecretString;
+use sha2::{Digest, Sha256};
+
+use super::error::StateError;
+use super::private;
+
+/// In front of every seal, so that another way of sealing can be told apart one day.
+const VERSION: u8 = 1;
+const NONCE: usize = 24;
+/// A key of fewer bytes is a password, and could be guessed.
+const SHORTEST: usize = 32;
+/// No key is longer; a larger file was named by mistake.
+const LONGEST: u64 = 4_096;
+
+/// Where a key came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyOrigin {
+    /// `cratedigger_key` in `$CREDENTIALS_DIRECTORY`.
+    Credential(PathBuf),
+    /// `CRATEDIGGER_KEY_FILE`.
+    Named(PathBuf),
+    /// `key` in the state folder.
+    Folder(PathBuf),
+}
+
+impl KeyOrigin {
+    /// The file.
+    pub fn path(&self) -> &Path {
+        let (KeyOrigin::Credential(path) | KeyOrigin::Named(path) | KeyOrigin::Folder(path)) = self;
+        path
+    }
+}
+
+impl fmt::Display for KeyOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path().display();
+        match self {
+            KeyOrigin::Credential(_) => write!(f, "{path} (from $CREDENTIALS_DIRECTORY)"),
+            KeyOrigin::Named(_) => write!(f, "{path} (from CRATEDIGGER_KEY_FILE)"),
+            KeyOrigin::Folder(_) => write!(f, "{path}"),
+        }
+    }
+}
+
+/// The key of a state folder.
+pub(super) struct Key {
+    cipher: XChaCha20Poly1305,
+    origin: KeyOrigin,
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key(from {})", self.origin)
+    }
+}
+
+/// What a seal belongs to; it opens nowhere else.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) client_id: &'a str,
+    pub(super) user: &'a str,
+    pub(super) column: &'a str,
+}
+
+impl Place<'_> {
+    /// Each part with its length in front, so that no two places give the same bytes.
+    fn bytes(&self) -> Vec<u8> {
+        let mut out = b"cratedigger grant".to_vec();
+        for part in [self.client_id, self.user, self.column] {
+            out.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            out.extend_from_slice(part.as_bytes());
+        }
+        out
+    }
+}
+
+/// It does not open: another key, another place, or damage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DoesNotOpen;
+
+impl Key {
+    /// Reads the key that the environment or the folder names. `None`: there is none yet, and it
+    /// would lie in the folder.
+    pub(super) fn find(folder: &Path, env: impl Fn(&str) -> Option<OsString>) -> Result<Option<Key>, StateError> {
+        let set = |name: &str| env(name).filter(|value| !value.is_empty());
+        if let Some(credentials) = set("CREDENTIALS_DIRECTORY") {
+            let path = Path::new(&credentials).join("cratedigger_key");
+            if path.exists() {
+                return Key::read(KeyOrigin::Credential(path)).map(Some);
+            }
+        }
+        if let Some(path) = set("CRATEDIGGER_KEY_FILE") {
+            return Key::read(KeyOrigin::Named(PathBuf::from(path))).map(Some);
+        }
+        let path = folder.join("key");
+        match fs::symlink_metadata(&path) {
+            Ok(_) => Key::read(KeyOrigin::Folder(path)).map(Some),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StateError::io("look at", &path)(error)),
+        }
+    }
+
+    /// Makes a key file in the folder. The caller holds the folder's lock.
+    pub(super) fn create(folder: &Path) -> Result<Key, StateError> {
+        let path = folder.join("key");
+        let hex: String = random::<32>(&path)?.iter().map(|byte| format!("{byte:02x}")).collect();
+        private::written_whole(&path, |file| writeln!(file, "{hex}"))?;
+        Key::read(KeyOrigin::Folder(path))
+    }
+
+    fn read(origin: KeyOrigin) -> Result<Key, StateError> {
+        let path = origin.path();
+        let mut file = fs::File::open(path).map_err(StateError::io("read the key", path))?;
+        let found = file.metadata().map_err(StateError::io("look at", path))?;
+        if !found.is_file() {
+            return Err(StateError::NotPlain { path: path.to_owned(), expected: "file" });
+        }
+        match origin {
+            // systemd gives credentials to a service by an ACL, which shows as bits of the group.
+            KeyOrigin::Credential(_) if found.mode() & 0o007 != 0 => {
+                return Err(StateError::TooOpen { path: path.to_owned(), mode: found.mode() & 0o7777, wanted: 0o400 });
+            }
+            KeyOrigin::Credential(_) => {}
+            KeyOrigin::Named(_) | KeyOrigin::Folder(_) => private::closed(path, &found, 0o600)?,
+        }
+        let unfit = |why| Err(StateError::UnfitKey { origin: origin.clone(), why });
+        if found.len() > LONGEST {
+            return unfit("is larger than 4,096 bytes, which no key is");
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(StateError::io("read the key", path))?;
+        if bytes.len() < SHORTEST {
+            return unfit("is shorter than 32 bytes");
+        }
+        // An editor's last newline is no part of the key.
+        let key = Sha256::new().chain_update(b"cratedigger key 1").chain_update(bytes.trim_ascii_end()).finalize();
+        let key: [u8; 32] = key.into();
+        Ok(Key { cipher: XChaCha20Poly1305::new(&Bytes::from(key)), origin })
+    }
+
+    /// Where it came from.
+    pub(super) fn origin(&self) -> &KeyOrigin {
+        &self.origin
+    }
+
+    /// Seals a secret for one place.
+    pub(super) fn seal(&self, place: Place<'_>, secret: &str) -> Result<Vec<u8>, StateError> {
+        let nonce = random::<NONCE>(self.origin.path())?;
+        let (msg, aad) = (secret.as_bytes(), &*place.bytes());
+        let sealed = self.cipher.encrypt(&XNonce::from(nonce), Payload { msg, aad });
+        let sealed =
+            sealed.map_err(|_| StateError::UnfitKey { origin: self.origin.clone(), why: "cannot seal so much" })?;
+        let mut out = Vec::with_capacity(1 + NONCE + sealed.len());
+        out.push(VERSION);
+        out.extend_from_slice(&nonce);
+        out.extend_from_slice(&sealed);
+        Ok(out)
+    }
+
+    /// Opens what was sealed for this place.
+    pub(super) fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<SecretString, DoesNotOpen> {
+        let (version, rest) = sealed.split_first().ok_or(DoesNotOpen)?;
+        let (nonce, msg) = rest.split_first_chunk::<NONCE>().ok_or(DoesNotOpen)?;
+        if *version != VERSION {
+            return Err(DoesNotOpen);
+        }
+        let aad = &*place.bytes();
+        let plain = self.cipher.decrypt(&XNonce::from(*nonce), Payload { msg, aad }).map_err(|_| DoesNotOpen)?;
+        String::from_utf8(plain).map(SecretString::from).map_err(|_| DoesNotOpen)
+    }
+}
+
+/// Random bytes from the system; `path` is what they are for.
+fn random<const N: usize>(path: &Path) -> Result<[u8; N], StateError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| StateError::io("draw random bytes for", path)(std::io::Error::other(error.to_string())))?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    fn key() -> Key {
+        let folder = tempfile::TempDir::new().unwrap();
+        Key::create(folder.path()).unwrap()
+    }
+
+    #[test]
+    fn a_seal_opens_in_its_own_place_only() {
+        let key = key();
+        let place = Place { client_id: "app", user: "home", column: "refresh_token" };
+        let sealed = key.seal(place, "secret").unwrap();
+        assert_eq!(key.open(place, &sealed).unwrap().expose_secret(), "secret");
+        for other in [
+            Place { user: "studio", ..place },
+            Place { client_id: "other", ..place },
+            Place { column: "access_token", ..place },
+            Place { client_id: "apph", user: "ome", ..place },
+        ] {
+            assert_eq!(key.open(other, &sealed).unwrap_err(), DoesNotOpen);
+        }
+    }
+
+    #[test]
+    fn every_changed_byte_and_every_cut_is_noticed() {
+        let key = key();
+        let place = Place { client_id: "app", user: "home", column: "refresh_token" };
+        let sealed = key.seal(place, "secret").unwrap();
+        for at in 0..sealed.len() {
+            let mut other = sealed.clone();
+            other[at] ^= 1;
+            assert!(key.open(place, &other).is_err(), "byte {at}");
+            assert!(key.open(place, &sealed[..at]).is_err(), "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn two_seals_of_one_secret_differ() {
+        let key = key();
+        let place = Place { client_id: "app", user: "home", column: "refresh_token" };
+        assert_ne!(key.seal(place, "secret").unwrap(), key.seal(place, "secret").unwrap());
+    }
+
+    #[test]
+    fn a_key_does_not_show_itself() {
+        let key = key();
+        let text = format!("{key:?}");
+        let file = fs::read_to_string(key.origin().path());
+        assert!(text.starts_with("Key(from "), "{text}");
+        assert!(file.is_err_and(|it| it.kind() == ErrorKind::NotFound));
+    }
+}

@@ -1,0 +1,90 @@
+//! `published_files`: what was written of CSVs, so that an unchanged file is not even rendered.
+//!
+//! A record is written after the files. Killed in between, the next export renders once more, finds
+//! the same bytes, and records them.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+
+/// A file that was written.
+#[derive(Debug)]
+pub struct PublishedFile {
+    /// Below the CSV folder.
+    pub path: String,
+    /// Name of the fetch, or the number of the query.
+    pub source: String,
+    /// Fingerprint of everything it was made from.
+    pub inputs: String,
+    /// Hash of its bytes.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Rows below the header.
+    pub rows: u64,
+    /// Cells that the formula guard changed.
+    pub guarded: u64,
+}
+
+/// What is known of a file that was written before.
+#[derive(Debug)]
+pub struct KnownFile {
+    /// Fingerprint of everything it was made from.
+    pub inputs: String,
+    /// Hash of its bytes.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// What the store knows of a file.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn known_file(store: &Connection, path: &str) -> rusqlite::Result<Option<KnownFile>> {
+    let sql = "SELECT inputs, sha256, bytes FROM published_files WHERE path = ?1";
+    let known = |row: &Row<'_>| {
+        let bytes: i64 = row.get(2)?;
+        Ok(KnownFile { inputs: row.get(0)?, sha256: row.get(1)?, bytes: u64::try_from(bytes).unwrap_or(0) })
+    };
+    store.query_row(sql, [path], known).optional()
+}
+
+/// Records the files that a run of a job wrote, all or none.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn record_files(
+    store: &Connection,
+    job: &str,
+    run: i64,
+    written_at: &str,
+    files: &[PublishedFile],
+) -> rusqlite::Result<()> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let own = match store.is_autocommit() {
+        true => Some(Transaction::new_unchecked(store, TransactionBehavior::Immediate)?),
+        false => None,
+    };
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    for file in files {
+        let (bytes, rows, guarded) = (number(file.bytes), number(file.rows), number(file.guarded));
+        store.execute(
+            "INSERT OR REPLACE INTO published_files \
+             (path, job, source, run_id, inputs, sha256, bytes, rows, guarded, published_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            params![file.path, job, file.source, run, file.inputs, file.sha256, bytes, rows, guarded, written_at],
+        )?;
+    }
+    own.map_or(Ok(()), Transaction::commit)
+}
+
+/// Whether a fetch asked for the same thing twice: then no column names one row of it.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn asked_twice(store: &Connection, job: &str, fetch: &str) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM requested WHERE job = ?1 AND fetch = ?2 \
+               GROUP BY user_id, list_id, item_id HAVING count(*) > 1)";
+    store.query_row(sql, [job, fetch], |row| row.get(0))
+}

@@ -1,0 +1,104 @@
+//! Forgetting a person: every row that is theirs and nobody else's.
+//!
+//! Entities of the catalog stay; so does what another user of the store shares. Pages that held the
+//! rows are overwritten (`secure_delete`); the WAL is emptied when the store is closed.
+
+use rusqlite::params;
+
+use super::{Session, StoreError};
+
+/// Tables of rows that belong to one user, by the column that says whose they are.
+const PERSONAL: &[&str] = &[
+    "saved_tracks",
+    "saved_albums",
+    "saved_shows",
+    "saved_episodes",
+    "saved_audiobooks",
+    "followed_artists",
+    "top_items",
+    "plays",
+    "resume_points",
+    "my_playlists",
+];
+
+/// What was deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Purged {
+    /// Rows of the library, tops and plays.
+    pub rows: usize,
+    /// Playlists that nobody else had, with their items and history.
+    pub playlists: usize,
+}
+
+impl Session {
+    /// Has deleted content overwritten from now on.
+    ///
+    /// # Errors
+    /// If SQLite refuses.
+    pub fn delete_securely(&self) -> Result<(), StoreError> {
+        self.conn.pragma_update(None, "secure_delete", true).map_err(|e| self.error("cannot be written", e))
+    }
+
+    /// The files, below the CSV folder, that hold this user's rows alone; forgotten here, so that the
+    /// caller can delete them.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn files_of_user(&mut self, local_name: &str) -> Result<Vec<String>, StoreError> {
+        let mut statement =
+            self.prepare("DELETE FROM published_files WHERE substr(source, -length(?1)) = ?1 RETURNING path")?;
+        let source = format!(" of {local_name}");
+        let rows = statement.query_map([source], |row| row.get(0)).map_err(|e| self.error("cannot be written", e))?;
+        rows.collect::<Result<_, _>>().map_err(|e| self.error("cannot be written", e))
+    }
+
+    /// Deletes the rows of a user.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn purge_user(&mut self, user: &str) -> Result<Purged, StoreError> {
+        let run = |sql: &str| -> Result<usize, StoreError> {
+            self.conn.execute(sql, params![user]).map_err(|e| self.error("cannot be written", e))
+        };
+        // Lists of the user's that stand in no other user's library and that no other token reads.
+        run("CREATE TEMP TABLE IF NOT EXISTS purged_playlists AS SELECT DISTINCT p.id FROM playlists p
+             LEFT JOIN my_playlists m ON m.playlist_id = p.id AND m.user_id = ?1
+             LEFT JOIN lists l ON l.kind = 'playlist_items' AND l.parent_id = p.id AND l.audience = ?1
+             WHERE (m.playlist_id IS NOT NULL OR l.id IS NOT NULL OR p.owner_id = ?1)
+             AND NOT EXISTS (SELECT 1 FROM my_playlists o WHERE o.playlist_id = p.id AND o.user_id <> ?1)
+             AND NOT EXISTS (SELECT 1 FROM user_playlists o WHERE o.playlist_id = p.id)
+             AND NOT EXISTS (SELECT 1 FROM search_results s WHERE s.kind = 'playlist' AND s.item_id = p.id)
+             AND NOT EXISTS (SELECT 1 FROM lists o WHERE o.kind = 'playlist_items' AND o.parent_id = p.id AND o.audience <> ?1)")?;
+        let mut purged = Purged::default();
+        for table in PERSONAL {
+            purged.rows += run(&format!("DELETE FROM {table} WHERE user_id = ?1"))?;
+        }
+        for (table, column) in [
+            ("playlist_items", "playlist_id"),
+            ("playlist_changes", "playlist_id"),
+            ("metrics", "id"),
+            ("images", "id"),
+        ] {
+            run(&format!(
+                "DELETE FROM {table} WHERE {column} IN (SELECT id FROM purged_playlists) AND ?1 IS NOT NULL"
+            ))?;
+        }
+        purged.playlists =
+            run("DELETE FROM playlists WHERE id IN (SELECT id FROM purged_playlists) AND ?1 IS NOT NULL")?;
+        run("DELETE FROM requested WHERE user_id = ?1 OR list_id IN (SELECT id FROM lists WHERE audience = ?1)")?;
+        run("DELETE FROM staged_items WHERE list_id IN (SELECT id FROM lists WHERE audience = ?1)")?;
+        run("DELETE FROM checkpoints WHERE list_id IN (SELECT id FROM lists WHERE audience = ?1)")?;
+        // Lists of the catalog that were read with the user's token stay as what they are.
+        run("DELETE FROM lists WHERE audience = ?1 AND kind IN ('my_playlists', 'playlist_items', 'saved_tracks', 'saved_albums',
+             'saved_shows', 'saved_episodes', 'saved_audiobooks', 'followed_artists', 'top_artists', 'top_tracks', 'recently_played')")?;
+        run("DELETE FROM known_gaps WHERE audience = ?1")?;
+        run("DELETE FROM skipped_items WHERE item_id = ?1")?;
+        run("UPDATE users SET account_id = NULL, local_name = NULL, country = NULL, product = NULL WHERE id = ?1")?;
+        run("DELETE FROM users WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM playlists WHERE owner_id = ?1)
+             AND NOT EXISTS (SELECT 1 FROM playlist_items WHERE added_by = ?1)
+             AND NOT EXISTS (SELECT 1 FROM user_playlists WHERE profile_id = ?1)")?;
+        self.conn.execute_batch("DROP TABLE temp.purged_playlists").map_err(|e| self.error("cannot be written", e))?;
+        self.note_change();
+        Ok(purged)
+    }
+}
