@@ -100,6 +100,13 @@ pub async fn run_job(engine: &Engine, job: &Job, start: &Start, files: &Files) -
         bound: &bound,
         fire_at,
     };
+    engine
+        .store
+        .write(|s| {
+            s.rest();
+            Ok(())
+        })
+        .await?;
     let written = match files.write(&shown) {
         Ok(written) => written.files_and_failures(),
         Err(e) => (Vec::new(), vec![(e.is_storage(), chain(&e))]),
