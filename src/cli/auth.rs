@@ -55,7 +55,8 @@ pub struct LoginArgs {
     /// Print the address instead of opening a browser, and wait for the address that it leads to
     #[arg(long)]
     pub no_browser: bool,
-    /// Finish a sign-in that was begun with --no-browser: the address where the browser ended up
+    /// Finish a sign-in that was begun with --no-browser: the address where the browser ended up,
+    /// or `-` to type it in
     #[arg(long, value_name = "URL", conflicts_with = "no_browser")]
     pub paste: Option<String>,
     /// Accept another account than the one that the user had

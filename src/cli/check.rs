@@ -2,6 +2,11 @@
 //! right is told on stdout, with the next three times of each job: a schedule that nobody saw fire
 //! is a guess.
 
+mod sql;
+mod users;
+
+use std::sync::Arc;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
@@ -12,6 +17,7 @@ use crate::document::{Frames, Problem};
 use crate::job::{Job, Users};
 use crate::settings::Settings;
 use crate::spotify::AppClass;
+use crate::state::{Identity, Learned, State, StateDir};
 use crate::stream::Classes;
 
 /// Checks, with what class the settings say the app is of.
@@ -20,7 +26,22 @@ use crate::stream::Classes;
 ///
 /// If stdout cannot be written. Problems of the files are told, and end with exit 2.
 pub fn run(args: &Check, context: &Context) -> Result<Exit, Failure> {
-    run_as(args, context, None, Utc::now())
+    run_as(args, context, learned_class(context), Utc::now())
+}
+
+/// The class that was learned from Spotify, where the state folder knows it; `check` makes none.
+fn learned_class(context: &Context) -> Option<AppClass> {
+    let settings = Settings::load(&context.project, &context.flags).ok()?;
+    let setting = settings.state.dir.as_ref().map(|dir| context.project.root.join(dir));
+    let dir = StateDir::resolve(context.flags.state_dir.as_deref(), setting.as_deref(), |name| std::env::var_os(name))
+        .ok()?;
+    if !dir.path().join("state.db").exists() {
+        return None;
+    }
+    let client_id = context.credentials().ok()?.client_id;
+    let account = settings.spotify.account.clone().unwrap_or_else(|| client_id.clone());
+    let state = State::open(dir).ok()?;
+    Learned::of(&Arc::new(state), &Identity::new(&client_id, &account)).app_class().ok()?
 }
 
 /// The same with the class that was learned from Spotify, for settings that leave it open.
@@ -37,9 +58,14 @@ pub fn run_as(args: &Check, context: &Context, learned: Option<AppClass>, now: D
     let class = settings.spotify.app_mode.class().or(learned);
     let loaded = context.jobs(&settings, &args.jobs);
     problems.extend(loaded.problems);
+    for job in &loaded.jobs {
+        problems.extend(sql::problems(job, &context.project.shown(&job.path)));
+    }
+    let grants = users::grants(context, &settings);
     let exit = if problems.iter().any(Problem::is_error) { Exit::Usage } else { Exit::Complete };
     if context.json {
-        let jobs: Vec<Value> = loaded.jobs.iter().map(|j| as_json(j, class, now)).collect();
+        let jobs: Vec<Value> =
+            loaded.jobs.iter().map(|j| as_json(j, class, &users::notes(j, grants.as_ref()), now)).collect();
         let class = class.map(|c| c.to_string());
         print::json(&json!({
             "ok": exit == Exit::Complete, "app_class": class, "jobs": jobs, "broken": loaded.broken,
@@ -54,7 +80,7 @@ pub fn run_as(args: &Check, context: &Context, learned: Option<AppClass>, now: D
     }
     let mut out = String::new();
     for job in &loaded.jobs {
-        out.push_str(&as_text(job, context, class, now));
+        out.push_str(&as_text(job, context, class, &users::notes(job, grants.as_ref()), now));
     }
     if loaded.jobs.is_empty() && loaded.broken.is_empty() && problems.is_empty() {
         out.push_str("no job files; `cratedigger init` writes some to start from\n");
@@ -63,7 +89,7 @@ pub fn run_as(args: &Check, context: &Context, learned: Option<AppClass>, now: D
     Ok(exit)
 }
 
-fn as_text(job: &Job, context: &Context, class: Option<AppClass>, now: DateTime<Utc>) -> String {
+fn as_text(job: &Job, context: &Context, class: Option<AppClass>, users: &[String], now: DateTime<Utc>) -> String {
     let count = |n: usize, one: &str, more: &str| format!("{n} {}", if n == 1 { one } else { more });
     let mut out = format!(
         "{}: ok, {}, {}\n",
@@ -85,13 +111,13 @@ fn as_text(job: &Job, context: &Context, class: Option<AppClass>, now: DateTime<
             }
         }
     }
-    for gap in gaps(job, class) {
+    for gap in gaps(job, class).iter().chain(users) {
         out.push_str(&format!("  note: {gap}\n"));
     }
     out
 }
 
-fn as_json(job: &Job, class: Option<AppClass>, now: DateTime<Utc>) -> Value {
+fn as_json(job: &Job, class: Option<AppClass>, users: &[String], now: DateTime<Utc>) -> Value {
     let next: Vec<Value> = fires(job, now)
         .into_iter()
         .map(|fire| {
@@ -107,7 +133,7 @@ fn as_json(job: &Job, class: Option<AppClass>, now: DateTime<Utc>) -> Value {
     json!({
         "name": job.name, "path": job.path, "hash": job.hash, "description": job.description,
         "schedule": job.schedule.as_ref().map(ToString::to_string), "timezone": job.timezone.name(),
-        "next": next, "fetches": fetches, "queries": job.queries.len(), "notes": gaps(job, class),
+        "next": next, "fetches": fetches, "queries": job.queries.len(), "notes": gaps(job, class).iter().chain(users).collect::<Vec<_>>(),
     })
 }
 

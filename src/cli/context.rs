@@ -84,6 +84,18 @@ impl Context {
         })
     }
 
+    /// The client secret, where the app itself asks.
+    ///
+    /// # Errors
+    ///
+    /// That there is none, and where it may stand (exit 77).
+    pub fn secret<'a>(&self, credentials: &'a Credentials) -> Result<&'a SecretString, Failure> {
+        credentials.secret().map_err(|e| {
+            let hint = e.hint();
+            Failure::new(Exit::Person, e).with_hint(hint)
+        })
+    }
+
     /// `SPOTIFY_REFRESH_TOKEN`, for set-ups with one user.
     pub fn refresh_token(&self) -> Option<SecretString> {
         let value = match self.environment {

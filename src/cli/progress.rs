@@ -13,12 +13,14 @@ use super::workshop::local;
 use crate::document::printable;
 use crate::http::family::Family;
 use crate::http::observer::Observer;
-use crate::run::Progress;
+use crate::run::{Progress, stamp};
+use crate::store::RawKeeper;
 
 /// Shows a run as it goes.
 pub(super) struct Watcher {
     job: String,
     bar: Option<ProgressBar>,
+    raw: Option<RawKeeper>,
     counts: Mutex<Counts>,
 }
 
@@ -31,8 +33,9 @@ struct Counts {
 }
 
 impl Watcher {
-    /// A watcher of a run: with a bar if stderr is a terminal and logs are for people.
-    pub(super) fn new(context: &Context, job: &str) -> Watcher {
+    /// A watcher of a run: with a bar if stderr is a terminal and logs are for people. `raw` gets
+    /// every answer as it came.
+    pub(super) fn new(context: &Context, job: &str, raw: Option<RawKeeper>) -> Watcher {
         let shown = std::io::stderr().is_terminal() && !context.quiet && context.log_format == LogFormat::Text;
         let bar = shown.then(|| {
             let bar = ProgressBar::new(0);
@@ -41,7 +44,7 @@ impl Watcher {
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
-        Watcher { job: job.to_owned(), bar, counts: Mutex::default() }
+        Watcher { job: job.to_owned(), bar, raw, counts: Mutex::default() }
     }
 
     /// Takes the bar away.
@@ -108,6 +111,14 @@ impl Progress for Watcher {
 impl Observer for Watcher {
     fn sent(&self, _: Family) {
         self.counts(|c| c.calls += 1);
+    }
+
+    fn came(&self, path: &str, body: &[u8]) {
+        let Some(raw) = &self.raw else { return };
+        // What is kept raw is no part of the record, so trouble with it does not end the run.
+        if let Err(e) = raw.keep(path, &stamp(Utc::now()), body) {
+            self.warned(&format!("{e}; the run goes on without it"));
+        }
     }
 
     fn waiting(&self, why: &str, until: DateTime<Utc>) {

@@ -15,7 +15,7 @@ use crate::run::{Engine, Files, Halt, JobLock, LockTrouble, RunReport, Start, ru
 use crate::scheduler::{self, Past};
 use crate::settings::credentials::Credentials;
 use crate::spotify::client::Api;
-use crate::store::Store;
+use crate::store::{RawKeeper, Store};
 
 /// Runs jobs and says how it ended.
 pub fn run(args: &Run, context: &Context) -> Result<Exit, Failure> {
@@ -43,6 +43,10 @@ pub fn run(args: &Run, context: &Context) -> Result<Exit, Failure> {
     }
     let workshop = Workshop::open(context)?;
     let credentials = context.credentials()?;
+    if due.iter().any(|(job, _)| job.users == Users::None) {
+        // The app's own token needs it; users may have signed in without.
+        context.secret(&credentials)?;
+    }
     let files = workshop.files()?;
     let store = workshop.store()?;
     let mut reports = Vec::new();
@@ -132,7 +136,10 @@ impl One<'_> {
             }
             Err(e @ LockTrouble::Io { .. }) => return Err(Failure::new(Exit::Storage, e)),
         };
-        let watcher = Arc::new(Watcher::new(self.context, &job.name));
+        let settings = &self.workshop.settings;
+        let keep = settings.output.keep_raw.then(|| RawKeeper::beside(self.store.path(), settings.output.mode));
+        let raw = keep.transpose().map_err(|e| halted(Halt::Store(e)))?;
+        let watcher = Arc::new(Watcher::new(self.context, &job.name, raw));
         let max_calls = self.args.max_calls.or(job.max_calls);
         let (api, app) = self.workshop.api(self.credentials, max_calls, Arc::clone(&watcher) as _)?;
         stopper.stops(&api);
@@ -171,11 +178,12 @@ impl One<'_> {
             default_market: self.workshop.settings.defaults.market.clone(),
             refresh_after: self.workshop.settings.refresh_after.clone(),
             grants,
+            retention: settings.retention.clone(),
         };
         let report = run_job(&engine, job, &start, self.files).await;
         watcher.finish();
         let report = report.map_err(halted)?;
-        if !self.context.quiet || report.exit_code != 0 {
+        if !self.context.quiet || report.exit_code != 0 || !report.warnings.is_empty() {
             print::stderr(&summary(&report));
         }
         Ok(Some(report))
@@ -212,6 +220,9 @@ fn summary(report: &RunReport) -> String {
             out.push_str(&format!(", {} noted in skipped_items", fetch.skipped));
         }
         out.push('\n');
+    }
+    for warning in &report.warnings {
+        out.push_str(&format!("  warning: {}\n", printable(warning)));
     }
     for reason in &report.reasons {
         out.push_str(&format!("  why: {}\n", printable(reason)));

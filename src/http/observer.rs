@@ -17,6 +17,10 @@ pub trait Observer: Send + Sync {
     fn answered(&self, family: Family, status: u16) {
         let _ = (family, status);
     }
+    /// An answer that can be used came, with this body.
+    fn came(&self, path: &str, body: &[u8]) {
+        let _ = (path, body);
+    }
     /// Nothing is sent until then, and why. Once for each deadline, however many tasks wait.
     fn waiting(&self, why: &str, until: DateTime<Utc>) {
         let _ = (why, until);

@@ -52,6 +52,8 @@ pub struct FetchFrame {
     pub own: bool,
     /// The user's place among those of the job, where the stream is read once for each.
     pub part: Option<i64>,
+    /// A list is read whole at least this often, whatever its version says.
+    pub full_every: TimeDelta,
 }
 
 impl FetchFrame {

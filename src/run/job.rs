@@ -13,7 +13,7 @@ use super::halt::{Halt, Weight};
 use super::report::{FetchReport, FileReport, RunReport};
 use super::users::{Asker, Part};
 use crate::job::{Fetch, Job, Since, Source, Users};
-use crate::settings::RefreshAfter;
+use crate::settings::{RefreshAfter, Retention};
 use crate::spotify::error::ApiError;
 use crate::spotify::{Id, Kind, Reference};
 use crate::state::grants::Grants;
@@ -32,6 +32,8 @@ pub struct Start {
     pub default_market: Option<String>,
     /// Age at which things are read again, by stream, as the settings have it.
     pub refresh_after: RefreshAfter,
+    /// How long things are kept.
+    pub retention: Retention,
     /// The grants of the app's users, if a job needs any.
     pub grants: Option<Arc<Grants>>,
 }
@@ -72,10 +74,20 @@ pub async fn run_job(engine: &Engine, job: &Job, start: &Start, files: &Files) -
         }
         (Users::All, None) => Vec::new(),
     };
-    let mut sum = Sum { askers: engine.users(start.grants.as_ref(), &names).await?, ..Sum::default() };
+    let mut warnings = Vec::new();
+    for name in &names {
+        let due = start.grants.as_deref().map(|grants| grants.warn_once(name, engine.now())).transpose();
+        if let Some(days) = due.map_err(ApiError::from)?.flatten() {
+            let text = format!("{name} must sign in again within {days} days: cratedigger auth login {name}");
+            engine.progress.note(&text);
+            warnings.push(text);
+        }
+    }
+    let mut sum = Sum { warnings, askers: engine.users(start.grants.as_ref(), &names).await?, ..Sum::default() };
     for fetch in &job.fetches {
         sum.fetch(engine, job, start, fetch, &bound).await?;
     }
+    forget(engine, job, &start.retention).await?;
     let (state, _) = sum.verdict();
     let shown = Shown {
         job,
@@ -95,6 +107,38 @@ pub async fn run_job(engine: &Engine, job: &Job, start: &Start, files: &Files) -
         sum.reasons.push(message);
     }
     sum.close(engine, job, written.0).await
+}
+
+/// Deletes what is older than the job or the settings want to keep.
+async fn forget(engine: &Engine, job: &Job, retention: &Retention) -> Result<(), Halt> {
+    let before = |age: Option<Duration>| {
+        age.and_then(|age| TimeDelta::from_std(age).ok())
+            .and_then(|age| engine.started_at.checked_sub_signed(age))
+            .map(stamp)
+    };
+    let (rows, own, runs) = (before(retention.rows), before(job.retention), before(retention.history));
+    if rows.is_none() && own.is_none() && runs.is_none() {
+        return Ok(());
+    }
+    let name = job.name.clone();
+    let deleted = engine.store.write(move |s| {
+        let mut deleted = 0;
+        if let Some(before) = &rows {
+            deleted += s.forget_rows(before)?;
+        }
+        if let Some(before) = &own {
+            deleted += s.forget_rows_of(&name, before)?;
+        }
+        if let Some(before) = &runs {
+            s.forget_runs(before)?;
+        }
+        Ok(deleted)
+    });
+    let deleted = deleted.await?;
+    if deleted > 0 {
+        tracing::info!(job = job.name, deleted, "rows older than the retention are deleted");
+    }
+    Ok(())
 }
 
 /// An error with its causes, in one line.
@@ -150,6 +194,8 @@ struct Sum {
     deferred: BTreeSet<String>,
     /// The users of the job.
     askers: Vec<Asker>,
+    /// What a person should see to before long.
+    warnings: Vec<String>,
     not_before: Option<DateTime<Utc>>,
     /// Why nothing more is asked, once that is so.
     over: Option<String>,
@@ -325,6 +371,7 @@ impl Sum {
             run: engine.run,
             state: state.word(),
             reasons: self.reasons,
+            warnings: self.warnings,
             hints,
             not_before,
             exit_code,

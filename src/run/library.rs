@@ -1,6 +1,6 @@
 //! What is a user's own: profile, playlists, library, followed artists, tops and plays.
 
-use super::engine::{Engine, FetchFrame, Tally};
+use super::engine::{Engine, FetchFrame, Tally, stamp};
 use super::halt::Halt;
 use super::list::{List, ListEnd, Opening, is_about_the_list};
 use super::unit::UnitEnd;
@@ -85,7 +85,8 @@ impl Engine {
         let mut end = self.whole_list(frame, &lists).await?;
         let mut class = self.app.class().map_err(ApiError::from)?;
         let (user, market) = (frame.audience.clone(), frame.market.clone());
-        let mine = self.store.write(move |s| s.playlists_of(&user, &market)).await?;
+        let since = self.started_at.checked_sub_signed(frame.full_every).map(stamp).unwrap_or_default();
+        let mine = self.store.write(move |s| s.playlists_of(&user, &market, &since)).await?;
         self.progress.fetch_began(&frame.fetch, mine.len());
         if class.is_none() && mine.iter().any(|list| !list.own) {
             class = self.app.probe(&frame.bearer).await?;

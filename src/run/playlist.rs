@@ -49,7 +49,9 @@ impl Engine {
             ));
         }
         let unchanged = Tally { unchanged: 1, stored: known.stored.unwrap_or(0), ..Tally::default() };
-        let readable = known.read_at.is_some() && !self.full;
+        let whole_since = self.started_at.checked_sub_signed(frame.full_every).map(stamp);
+        let readable =
+            !self.full && known.read_at.as_ref().is_some_and(|at| whole_since.as_ref().is_none_or(|since| at >= since));
         let etag = known.etag.clone().filter(|_| readable && known.checkpoint.is_none());
         let head = match self.playlist_head(frame, playlist, etag).await {
             Ok(Some(head)) => head,

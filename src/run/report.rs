@@ -13,6 +13,8 @@ pub struct RunReport {
     pub state: &'static str,
     /// Why it is not complete; one line each.
     pub reasons: Vec<String>,
+    /// What a person should see to before long, such as a sign-in that runs out.
+    pub warnings: Vec<String>,
     /// What to do about it.
     pub hints: Vec<String>,
     /// When to come back, if deferred.

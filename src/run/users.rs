@@ -6,12 +6,11 @@ use super::engine::{Engine, FetchFrame, stamp};
 use super::halt::Halt;
 use crate::ingest::{Asked, ensure_row};
 use crate::job::Fetch;
+use crate::signin::identify;
 use crate::spotify::Kind;
-use crate::spotify::client::{Answer, Bearer, Request, Unusable};
+use crate::spotify::client::Bearer;
 use crate::spotify::error::ApiError;
-use crate::spotify::family::Family;
-use crate::spotify::wire::User as WireUser;
-use crate::state::grants::{Account, Grants};
+use crate::state::grants::Grants;
 use crate::store::{Cell, Table};
 use crate::stream::Stream;
 
@@ -42,7 +41,7 @@ impl Engine {
         let mut askers = Vec::with_capacity(names.len());
         for name in names {
             let user = match grants {
-                Some(grants) => match self.user(grants, name).await {
+                Some(_) => match self.user(name).await {
                     Ok(user) => Ok(user),
                     Err(Halt::Api(e)) => Err(Trouble(e)),
                     Err(e) => return Err(e),
@@ -54,17 +53,8 @@ impl Engine {
         Ok(askers)
     }
 
-    async fn user(&self, grants: &Arc<Grants>, name: &str) -> Result<User, Halt> {
-        let grant = grants.get(name).map_err(ApiError::from)?.ok_or_else(|| not_signed_in(name))?;
-        let account = match grant.account {
-            Some(account) => account,
-            // Taken over from elsewhere: whose it is has never been asked.
-            None => {
-                let account = self.whose(name).await?;
-                grants.name_account(name, &account).map_err(ApiError::from)?;
-                account
-            }
-        };
+    async fn user(&self, name: &str) -> Result<User, Halt> {
+        let account = identify(&self.api, name).await?;
         let user_id = account.user_id.clone();
         let asked = Asked { now: stamp(self.now()), market: String::new(), user_id: Some(user_id.clone()) };
         let local = name.to_owned();
@@ -80,21 +70,6 @@ impl Engine {
             })
             .await?;
         Ok(User { name: name.to_owned(), user_id: account.user_id })
-    }
-
-    async fn whose(&self, name: &str) -> Result<Account, Halt> {
-        let check = |answer: &Answer| {
-            let me: WireUser<'_> = serde_json::from_slice(&answer.body)
-                .map_err(|e| Unusable::new(format!("the answer is not what Spotify documents: {e}")))?;
-            let id = me.id.value().ok_or_else(|| Unusable::new("the profile has no id"))?;
-            Ok(Account {
-                user_id: id.to_string(),
-                account_id: me.account_id.value().map(|id| id.to_string()),
-                display_name: me.display_name.value().map(|name| name.to_string()),
-            })
-        };
-        let request = Request::new(Family::ME, "/me");
-        Ok(self.api.get_checked(&Bearer::User(name.to_owned()), &request, check).await?)
     }
 }
 
@@ -153,6 +128,7 @@ impl Part {
             audience: user.map_or_else(|| "app".to_owned(), |user| user.user_id.clone()),
             own: false,
             part: fetch.stream.needs_user().then_some(place),
+            full_every: chrono::TimeDelta::from_std(fetch.full_every).unwrap_or(chrono::TimeDelta::MAX),
         }
     }
 }

@@ -13,8 +13,8 @@ use super::project::Project;
 pub struct Credentials {
     /// The client id; no secret, but nothing to show around.
     pub client_id: String,
-    /// The client secret.
-    pub client_secret: SecretString,
+    /// The client secret; an app whose users sign in with PKCE may have none.
+    pub client_secret: Option<SecretString>,
     /// Where the two came from, for messages: `$SPOTIFY_CLIENT_ID`, `.env`, a file.
     pub client_id_from: String,
     /// Where the secret came from.
@@ -67,6 +67,19 @@ pub enum NoCredentials {
     },
 }
 
+const SECRET: &str = "SPOTIFY_CLIENT_SECRET";
+
+impl Credentials {
+    /// The client secret.
+    ///
+    /// # Errors
+    ///
+    /// That there is none.
+    pub fn secret(&self) -> Result<&SecretString, NoCredentials> {
+        self.client_secret.as_ref().ok_or(NoCredentials::Missing { what: "client secret", variable: SECRET })
+    }
+}
+
 impl NoCredentials {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
@@ -102,16 +115,14 @@ pub fn find_with(project: &Project, env: impl Fn(&str) -> Option<String>) -> Res
     let look = Lookup { env: &env, file: &file, root: &project.root };
     let (client_id, client_id_from) =
         look.one("client id", "SPOTIFY_CLIENT_ID", "SPOTIPY_CLIENT_ID", "spotify_client_id")?;
-    let (secret, client_secret_from) =
-        look.one("client secret", "SPOTIFY_CLIENT_SECRET", "SPOTIPY_CLIENT_SECRET", "spotify_client_secret")?;
+    let secret = look.one("client secret", SECRET, "SPOTIPY_CLIENT_SECRET", "spotify_client_secret");
+    let (client_secret, client_secret_from) = match secret {
+        Ok((secret, from)) => (Some(SecretString::from(secret)), from),
+        Err(NoCredentials::Missing { .. }) => (None, String::new()),
+        Err(e) => return Err(e),
+    };
     let redirect_uri = look.value("SPOTIPY_REDIRECT_URI").map(|(value, _)| value);
-    Ok(Credentials {
-        client_id,
-        client_secret: SecretString::from(secret),
-        client_id_from,
-        client_secret_from,
-        redirect_uri,
-    })
+    Ok(Credentials { client_id, client_secret, client_id_from, client_secret_from, redirect_uri })
 }
 
 struct Lookup<'a, E> {

@@ -267,7 +267,7 @@ impl RefreshAfter {
 }
 
 /// How long things are kept; none: for ever.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 pub struct Retention {
     /// Rows nobody has asked for since, personal and catalog.
     #[serde(default, deserialize_with = "optional_duration")]

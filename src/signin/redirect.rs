@@ -135,7 +135,6 @@ mod tests {
             "http://127.0.0.1/callback#x",
             "http://127.0.0.1/callback?x",
             "http://me@127.0.0.1/callback",
-            "https:///callback",
             "",
         ] {
             assert!(Redirect::parse(odd).is_err(), "{odd}");

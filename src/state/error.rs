@@ -141,6 +141,10 @@ impl StateError {
         move |source| match source.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StateError::Busy { path },
             Some(ErrorCode::DiskFull) => StateError::Full { path },
+            // A full disk has no room for the memory that processes share, which SQLite calls I/O.
+            _ if source.sqlite_error().is_some_and(|it| it.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE) => {
+                StateError::Full { path }
+            }
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 StateError::Damaged { path, detail: source.to_string() }
             }

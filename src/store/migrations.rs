@@ -41,6 +41,11 @@ pub(super) fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreErr
     tx.commit().map_err(|source| StoreError::OutcomeUnknown { path: path.to_path_buf(), source })
 }
 
+/// Makes the tables of this version in an empty database, for checking SQL against.
+pub(super) fn create(conn: &Connection) -> rusqlite::Result<()> {
+    MIGRATIONS.iter().try_for_each(|script| conn.execute_batch(script))
+}
+
 /// The schema version of a file that is ours, 0 if it is empty.
 pub(super) fn check(conn: &Connection, path: &Path) -> Result<i64, StoreError> {
     let read = |source: rusqlite::Error| match source.sqlite_error_code() {

@@ -19,6 +19,8 @@ mod playlist_diff;
 mod published;
 mod purge;
 pub mod query;
+mod raw;
+mod retention;
 mod run;
 mod session;
 mod stage;
@@ -34,6 +36,7 @@ pub use list::{Checkpoint, ListKey, ListRow};
 pub use open::{open_reader, open_writer};
 pub use published::{KnownFile, PublishedFile, asked_twice, known_file, record_files};
 pub use purge::Purged;
+pub use raw::RawKeeper;
 pub use run::{FetchEnd, FetchState, GapKey, RunEnd, RunRow, RunState, Skip, past_runs};
 pub use session::Session;
 pub use stage::Member;
@@ -44,6 +47,15 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot};
+
+/// Makes the tables and views of a store in an empty database, for checking SQL against.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub fn create_schema(conn: &rusqlite::Connection) -> rusqlite::Result<()> {
+    migrations::create(conn)?;
+    views::create_all(conn)
+}
 
 type Work = Box<dyn FnOnce(&mut Session) -> Next + Send>;
 
@@ -109,6 +121,20 @@ impl Store {
             // The asker may be gone (a stop): the transaction stands all the same.
             let _ = reply.send(result);
             next
+        });
+        self.work.send(boxed).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Writes the file anew, without what was deleted; nobody may be reading it.
+    ///
+    /// # Errors
+    /// If it cannot be written or a reader holds it.
+    pub async fn compact(&self) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let boxed: Work = Box::new(move |session| {
+            let _ = reply.send(session.compact());
+            Next::GoOn
         });
         self.work.send(boxed).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?

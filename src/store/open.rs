@@ -79,7 +79,7 @@ pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
 
 /// The mode is set at creation, whatever the umask: analysts must be able to read the file, and
 /// SQLite gives its `-wal` and `-shm` the mode of the file itself.
-fn create(path: &Path, mode: u32) -> Result<(), StoreError> {
+pub(super) fn create(path: &Path, mode: u32) -> Result<(), StoreError> {
     match OpenOptions::new().write(true).create_new(true).mode(mode).open(path) {
         Ok(file) => file.set_permissions(std::fs::Permissions::from_mode(mode)),
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),

@@ -125,14 +125,14 @@ impl Session {
     }
 
     /// The playlists in a user's library, as the newest read of it has them, with what is known of
-    /// each one's items in a market.
+    /// each one's items in a market. A read before `whole_since` counts as none.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn playlists_of(&self, user: &str, market: &str) -> Result<Vec<ListedPlaylist>, StoreError> {
+    pub fn playlists_of(&self, user: &str, market: &str, whole_since: &str) -> Result<Vec<ListedPlaylist>, StoreError> {
         let mut statement = self.prepare(
             "SELECT p.id, p.snapshot_id, coalesce(p.owner_id = ?1, 0) OR coalesce(p.collaborative, 0),
-                    iif(l.read_at IS NULL OR c.list_id IS NOT NULL, NULL, l.snapshot_id), coalesce(l.stored, 0)
+                    iif(l.read_at >= ?3 AND c.list_id IS NULL, l.snapshot_id, NULL), coalesce(l.stored, 0)
              FROM my_playlists m JOIN playlists p ON p.id = m.playlist_id
              LEFT JOIN lists l ON l.kind = 'playlist_items' AND l.parent_id = p.id AND l.audience = ?1 AND l.market = ?2
              LEFT JOIN checkpoints c ON c.list_id = l.id
@@ -147,7 +147,9 @@ impl Session {
                 stored: row.get(4)?,
             })
         };
-        let rows = statement.query_map(params![user, market], read).map_err(|e| self.error("cannot be read", e))?;
+        let rows = statement
+            .query_map(params![user, market, whole_since], read)
+            .map_err(|e| self.error("cannot be read", e))?;
         rows.collect::<Result<_, _>>().map_err(|e| self.error("cannot be read", e))
     }
 

@@ -389,3 +389,15 @@ async fn a_stop_while_a_refresh_is_under_way_lets_it_be_saved() {
     table.api().get(&home, &me).await.unwrap();
     assert_eq!(table.refreshes(), 1);
 }
+
+#[tokio::test]
+async fn a_token_that_stays_refused_is_renewed_once_and_then_a_person_is_asked_for() {
+    let table = Table::rotating().await;
+    table.sign_in(false);
+    let api = table.api();
+    api.get(&home(), &me()).await.unwrap();
+    table.sandbox.inject(Fault::on("/v1/me", Action::status(401)));
+    let said = sign_in_needed(&api.get(&home(), &me()).await.unwrap_err());
+    assert!(said.contains("refuses a token that it has just renewed"), "{said}");
+    assert_eq!(table.refreshes(), 2);
+}

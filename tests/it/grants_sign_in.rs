@@ -17,7 +17,9 @@ use url::Url;
 
 use crate::grants::{Table, granted, me, small};
 
-type BrowserOf = Box<dyn FnMut(Url) -> JoinHandle<(u16, String)> + Send>;
+/// A browser on its way: the status and the page that it ends up with.
+type Visit = JoinHandle<(u16, String)>;
+type BrowserOf = Box<dyn FnMut(Url) -> Visit + Send>;
 
 /// Somebody who types what was laid out, and whose browser is a function.
 #[derive(Default)]
@@ -28,7 +30,7 @@ struct MadeUp {
     /// Opens what is shown, and types this of where it leads.
     copies: Option<fn(&Url) -> String>,
     browser: Option<BrowserOf>,
-    saw: Vec<JoinHandle<(u16, String)>>,
+    saw: Vec<Visit>,
     there: bool,
 }
 
@@ -225,7 +227,7 @@ async fn a_second_answer_is_late_and_afterwards_nobody_listens() {
     // The exchange takes a while, so that the second answer comes before the first is settled.
     table.sandbox.inject(Fault::on("/api/token", Action::Latency { ms: 150 }).times(1));
     let start = Start::of(&table, true);
-    let second: Arc<Mutex<Option<JoinHandle<(u16, String)>>>> = Arc::default();
+    let second: Arc<Mutex<Option<Visit>>> = Arc::default();
     let (kept, address) = (Arc::clone(&second), Arc::new(Mutex::new(None)));
     let noted = Arc::clone(&address);
     let browser = browser(move |back: Url| {
@@ -318,9 +320,12 @@ async fn two_commands_do_what_one_does_and_an_answer_counts_once() {
         assert!(matches!(outcome, Outcome::Waits));
         assert!(person.said().contains("cratedigger auth login home --paste 'ADDRESS'"), "{}", person.said());
         let back = consent(Url::parse(&person.shown[0]).unwrap()).await.to_string();
+        // Once on stdin, where no list of processes shows it.
+        let typed = LoginArgs { paste: Some("-".to_owned()), ..login("home") };
+        let mut typist = MadeUp { types: [back.clone()].into(), ..MadeUp::default() };
         let args = LoginArgs { paste: Some(back), ..login("home") };
         let start = Start::of(&table, secret);
-        let outcome = start.run(&args, &mut MadeUp::default()).await.unwrap();
+        let outcome = start.run(&typed, &mut typist).await.unwrap();
         assert!(matches!(outcome, Outcome::SignedIn(_)));
         let error = start.run(&args, &mut MadeUp::default()).await.unwrap_err();
         assert!(error.to_string().starts_with("no sign-in of user `home` is waiting"), "{error}");
@@ -529,7 +534,7 @@ async fn while_a_paste_is_awaited_a_browser_on_this_machine_may_answer() {
 /// Somebody who opens the address by hand and types nothing.
 struct Onlooker {
     browser: BrowserOf,
-    page: Option<JoinHandle<(u16, String)>>,
+    page: Option<Visit>,
 }
 
 impl Person for Onlooker {

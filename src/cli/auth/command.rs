@@ -7,12 +7,21 @@ use super::{AuthArgs, AuthCommand, AuthError, Login, LoginArgs, Terminal};
 use crate::cli::args::Export;
 use crate::cli::workshop::{Workshop, runtime};
 use crate::cli::{Context, Exit, Failure, OrExit, export, print};
-use crate::http::observer::Silent;
+use crate::http::observer::Observer;
 use crate::job::{Job, Users};
 use crate::settings::Origin;
 use crate::settings::credentials::Credentials;
 use crate::signin::listener::LISTENS;
 use crate::state::grants::{Flow, Grants};
+
+/// Says what a person should know, such as that the clock is wrong.
+struct Spoken;
+
+impl Observer for Spoken {
+    fn warned(&self, what: &str) {
+        print::stderr(&format!("warning: {what}\n"));
+    }
+}
 
 /// Runs a command of `auth`.
 pub(in crate::cli) fn run(args: &AuthArgs, context: &Context) -> Result<Exit, Failure> {
@@ -46,8 +55,9 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &Context) -> Result<Exit, Fa
             Ok(exit)
         }
         AuthCommand::Import(import) => {
+            let flow = if credentials.client_secret.is_some() { Flow::Code } else { Flow::Pkce };
             let (mut person, now) = (Terminal, chrono::Utc::now());
-            let import = super::import(import, &grants, Flow::Code, &mut person, now);
+            let import = super::import(import, &grants, flow, &mut person, now);
             let imported = runtime()?.block_on(import).map_err(failed)?;
             for user in &imported.stored {
                 print::stderr(&format!("{user}: taken over\n"));
@@ -68,7 +78,7 @@ fn sign_in(
     grants: &Arc<Grants>,
     jobs: &[Job],
 ) -> Result<Exit, Failure> {
-    let (api, _) = workshop.api(credentials, None, Arc::new(Silent))?;
+    let (api, _) = workshop.api(credentials, None, Arc::new(Spoken))?;
     let api = api.with_grants(Arc::clone(grants), context.refresh_token());
     let scopes = scopes_of(&args.user, jobs);
     if scopes.is_empty() {
@@ -127,8 +137,9 @@ fn purge(name: &str, user_id: &str, context: &Context, workshop: &Workshop<'_>) 
     let store = workshop.store()?;
     let (user, local) = (user_id.to_owned(), name.to_owned());
     let purged = runtime()?.block_on(async {
-        store.write(|s| s.delete_securely()).await?;
-        store.write(move |s| Ok((s.purge_user(&user)?, s.files_of_user(&local)?))).await
+        let purged = store.write(move |s| Ok((s.purge_user(&user)?, s.files_of_user(&local)?))).await?;
+        store.compact().await?;
+        Ok::<_, crate::store::StoreError>(purged)
     });
     let (purged, files) = purged.or_exit(Exit::Storage)?;
     let folder = workshop.files()?.target.csv_dir;

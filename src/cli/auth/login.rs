@@ -47,6 +47,11 @@ pub async fn run(args: &LoginArgs, login: &Login<'_>, person: &mut dyn Person) -
     let Login { api, grants, .. } = login;
     let redirect = Redirect::parse(login.redirect_uri)?;
     if let Some(pasted) = &args.paste {
+        let typed = match pasted.as_str() {
+            "-" => typed(person.line().await)?.unwrap_or_default(),
+            text => text.to_owned(),
+        };
+        let pasted = &typed;
         let signed_in = match signin::finish_pasted(api, grants, &args.user, pasted).await {
             Err(error @ SignInError::Worthless { .. }) => {
                 let uri = redirect.with_port(login_port(&redirect).await);
@@ -95,6 +100,10 @@ pub async fn run(args: &LoginArgs, login: &Login<'_>, person: &mut dyn Person) -
     );
     person.tell(&begins);
     by_paste(&begun, listener, login, person).await
+}
+
+fn typed(line: std::io::Result<Option<String>>) -> Result<Option<String>, AuthError> {
+    line.map_err(|source| AuthError::Io { action: "read the answer".to_owned(), source })
 }
 
 fn begin(args: &LoginArgs, login: &Login<'_>, redirect_uri: &str) -> Result<Begun, SignInError> {
@@ -179,7 +188,7 @@ async fn by_paste(
         let line = person.line();
         let came = tokio::select! {
             answered = &mut browser => Came::Browser(answered),
-            line = line => Came::Typed(line.map_err(|source| AuthError::Io { action: "read the answer".to_owned(), source })?),
+            line = line => Came::Typed(typed(line)?),
         };
         let text = match came {
             Came::Browser(answered) => {

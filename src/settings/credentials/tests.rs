@@ -20,7 +20,7 @@ fn the_environment_goes_over_the_env_file_and_our_names_over_spotipys() {
         project("# mine\nexport SPOTIFY_CLIENT_ID=\"from-file\"\nSPOTIFY_CLIENT_SECRET='s3cret' # x\nOTHER\\=1=\n");
     let found = find_with(&project, env(&[("SPOTIPY_CLIENT_ID", "py")])).expect("credentials");
     assert_eq!(found.client_id, "from-file");
-    assert_eq!(found.client_secret.expose_secret(), "s3cret");
+    assert_eq!(found.secret().unwrap().expose_secret(), "s3cret");
     let found = find_with(&project, env(&[("SPOTIFY_CLIENT_ID", "shell")])).expect("credentials");
     assert_eq!((found.client_id.as_str(), found.client_id_from.as_str()), ("shell", "$SPOTIFY_CLIENT_ID"));
     assert!(!format!("{found:?}").contains("s3cret"));
@@ -29,7 +29,7 @@ fn the_environment_goes_over_the_env_file_and_our_names_over_spotipys() {
 #[test]
 fn a_missing_one_names_its_variable() {
     let (_dir, project) = project("SPOTIFY_CLIENT_ID=x\nSPOTIFY_CLIENT_SECRET=\n");
-    let error = find_with(&project, env(&[])).expect_err("no secret");
+    let error = find_with(&project, env(&[])).unwrap().secret().map(|_| ()).expect_err("no secret");
     assert_eq!(
         error.to_string(),
         "no client secret: SPOTIFY_CLIENT_SECRET is not set, neither in the environment nor in .env"
@@ -44,7 +44,7 @@ fn files_and_systemds_folder_are_read() {
     let folder = dir.path().display().to_string();
     let vars = [("CREDENTIALS_DIRECTORY", folder.as_str()), ("SPOTIFY_CLIENT_ID_FILE", "id.txt")];
     let found = find_with(&project, env(&vars)).expect("credentials");
-    assert_eq!((found.client_id.as_str(), found.client_secret.expose_secret()), ("iii", "sss"));
+    assert_eq!((found.client_id.as_str(), found.secret().unwrap().expose_secret()), ("iii", "sss"));
     let error = find_with(&project, env(&[("SPOTIFY_CLIENT_ID_FILE", "gone.txt")])).expect_err("no file");
     assert!(error.to_string().contains("$SPOTIFY_CLIENT_ID_FILE (gone.txt)"), "{error}");
 }

@@ -221,7 +221,6 @@ impl Endpoint {
         let date = date.map(DateTime::<Utc>::from);
         if let Some(words) = date.and_then(|date| self.skew.notice(date, now)) {
             self.observer.warned(&words);
-            tracing::warn!("{words}");
         }
         if answer.status == 200 {
             let body: Body = serde_json::from_slice(&answer.body).map_err(|_| None)?;

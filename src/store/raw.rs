@@ -1,0 +1,82 @@
+//! `output.keep_raw`: every answer as Spotify sent it, compressed, in a file of its own.
+//!
+//! It is no part of the record: nothing reads it, and losing it loses nothing that a CSV shows. So
+//! it is written without waiting for the disk.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use rusqlite::{Connection, params};
+
+use super::StoreError;
+
+/// The file beside the store.
+#[derive(Debug)]
+pub struct RawKeeper {
+    path: PathBuf,
+    conn: Mutex<Connection>,
+}
+
+impl RawKeeper {
+    /// Opens the file that goes with a store, creating it if it is not there.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn beside(store: &Path, mode: u32) -> Result<RawKeeper, StoreError> {
+        let path = store.with_extension("raw.db");
+        super::open::create(&path, mode)?;
+        let sql = |source| StoreError::Sqlite { path: path.clone(), what: "cannot be opened", source };
+        let conn = Connection::open(&path).map_err(sql)?;
+        conn.busy_timeout(std::time::Duration::from_secs(10)).map_err(sql)?;
+        conn.execute_batch(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;
+             CREATE TABLE IF NOT EXISTS answers (
+               id     INTEGER PRIMARY KEY,
+               path   TEXT NOT NULL, -- what was asked for, below the API's base
+               came_at TEXT NOT NULL, -- when, UTC
+               body   BLOB NOT NULL  -- the answer, gzip
+             ) STRICT;",
+        )
+        .map_err(sql)?;
+        Ok(RawKeeper { path: path.clone(), conn: Mutex::new(conn) })
+    }
+
+    /// Keeps an answer.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn keep(&self, asked: &str, came_at: &str, body: &[u8]) -> Result<(), StoreError> {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        let packed = gzip.write_all(body).and_then(|()| gzip.finish()).map_err(|source| StoreError::Io {
+            path: self.path.clone(),
+            what: "cannot take an answer",
+            source,
+        })?;
+        let conn = self.conn.lock().unwrap_or_else(PoisonError::into_inner);
+        conn.prepare_cached("INSERT INTO answers (path, came_at, body) VALUES (?1, ?2, ?3)")
+            .and_then(|mut insert| insert.execute(params![asked, came_at, packed]))
+            .map(|_| ())
+            .map_err(|source| StoreError::Sqlite { path: self.path.clone(), what: "cannot be written", source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read as _;
+
+    #[test]
+    fn an_answer_comes_out_as_it_went_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let keeper = RawKeeper::beside(&folder.path().join("cratedigger.db"), 0o644).unwrap();
+        keeper.keep("/artists/x", "2026-01-01T00:00:00.000Z", b"{\"id\":\"x\"}").unwrap();
+        let conn = Connection::open(folder.path().join("cratedigger.raw.db")).unwrap();
+        let body: Vec<u8> = conn.query_row("SELECT body FROM answers", [], |row| row.get(0)).unwrap();
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(&body[..]).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "{\"id\":\"x\"}");
+    }
+}
