@@ -19,6 +19,7 @@ mod made_up_time;
 mod project;
 mod retry;
 mod run_playlists;
+mod run_resume;
 mod run_streams;
 mod run_users;
 mod sandbox;

@@ -15,7 +15,12 @@ fn runs(world: World, job: &str) -> (World, Ran) {
 
 fn ids_of(world: &World, kind: &str) -> Vec<String> {
     let ids = world.sandbox.catalog().ids();
-    ids[kind].as_array().unwrap_or_else(|| panic!("{kind} in {ids}")).iter().map(|v| v.as_str().unwrap().to_owned()).collect()
+    ids[kind]
+        .as_array()
+        .unwrap_or_else(|| panic!("{kind} in {ids}"))
+        .iter()
+        .map(|v| v.as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[test]
@@ -69,7 +74,10 @@ fn artists_are_read_and_fresh_ones_are_not_read_again() {
         let job = fetch("artists", &format!("ids = {ids:?}\nrefresh_after = \"7d\""));
         let (world, _) = runs(class(), &job);
         for (row, id) in world.csv("artists.csv").iter().zip(ids) {
-            assert_eq!((&row["artist_id"], &row["artist_name"]), (&id.to_owned(), &text(&world.truth("artists", id)["name"])));
+            assert_eq!(
+                (&row["artist_id"], &row["artist_name"]),
+                (&id.to_owned(), &text(&world.truth("artists", id)["name"]))
+            );
         }
         world.new_calls();
         world.run(&[]).exits(0).says("0 of 2 read");
@@ -98,7 +106,8 @@ fn a_discography_is_whole_in_each_group_and_knows_the_group_in_either_class() {
         let (world, _) = runs(class(), &job);
         let rows = world.csv("artist_albums.csv");
         for group in groups {
-            let got: Vec<String> = rows.iter().filter(|r| r["album_group"] == group).map(|r| r["album_id"].clone()).collect();
+            let got: Vec<String> =
+                rows.iter().filter(|r| r["album_group"] == group).map(|r| r["album_id"].clone()).collect();
             assert_eq!(got, world.true_ids("artists", known::BUSY_ARTIST, group), "{group}");
         }
         let page = [50, 10][n];
@@ -147,10 +156,7 @@ fn tracks_by_id_have_their_isrc_in_either_class() {
 fn a_track_that_answers_under_another_id_is_in_the_csv_and_is_not_asked_for_again() {
     for class in CLASSES {
         let ids = [known::RELINKED_TRACK, known::PLAIN_TRACK];
-        let job = format!(
-            "market = \"DE\"\n{}",
-            fetch("tracks", &format!("ids = {ids:?}\nrefresh_after = \"7d\""))
-        );
+        let job = format!("market = \"DE\"\n{}", fetch("tracks", &format!("ids = {ids:?}\nrefresh_after = \"7d\"")));
         let (world, _) = runs(class(), &job);
         let shown = world.column("tracks.csv", "track_id");
         assert_eq!(shown.len(), 2, "{shown:?}");
@@ -179,7 +185,10 @@ fn playlists_shows_episodes_audiobooks_come_by_id() {
         assert_eq!(world.column("playlists.csv", "playlist_id"), [known::ODD_PLAYLIST, known::HOME_PLAYLIST]);
         assert_eq!(world.csv("shows.csv")[0]["show_name"], text(&world.truth("shows", known::SHOW)["name"]));
         assert_eq!(world.csv("episodes.csv")[0]["show_id"], known::SHOW);
-        assert_eq!(world.csv("audiobooks.csv")[0]["audiobook_name"], text(&world.truth("audiobooks", known::AUDIOBOOK)["name"]));
+        assert_eq!(
+            world.csv("audiobooks.csv")[0]["audiobook_name"],
+            text(&world.truth("audiobooks", known::AUDIOBOOK)["name"])
+        );
         assert_eq!(world.new_calls().len(), 5);
     }
 }
@@ -195,13 +204,11 @@ fn episodes_of_a_show_and_chapters_of_a_book_are_whole_and_a_null_one_is_noted()
         let (world, _) = runs(class(), &job.concat());
         let truth = world.truth("shows", known::SHOW);
         let truth = truth["episodes"].as_array().unwrap();
-        let there: Vec<(String, String)> = truth
-            .iter()
-            .enumerate()
-            .filter_map(|(n, id)| Some((n.to_string(), id.as_str()?.to_owned())))
-            .collect();
+        let there: Vec<(String, String)> =
+            truth.iter().enumerate().filter_map(|(n, id)| Some((n.to_string(), id.as_str()?.to_owned()))).collect();
         let rows = world.csv("show_episodes.csv");
-        let got: Vec<(String, String)> = rows.iter().map(|r| (r["position"].clone(), r["episode_id"].clone())).collect();
+        let got: Vec<(String, String)> =
+            rows.iter().map(|r| (r["position"].clone(), r["episode_id"].clone())).collect();
         assert_eq!(got, there);
         let null = truth.iter().position(|id| id.is_null()).unwrap();
         assert_eq!(
@@ -253,11 +260,15 @@ fn the_playlists_of_a_user_are_listed_and_an_unknown_user_is_a_gap() {
 #[test]
 fn a_search_is_a_log_and_finds_what_the_catalog_holds() {
     for (n, class) in CLASSES.iter().enumerate() {
-        let job = fetch("search", "queries = [\"isrc:QZSBX2600001\", \"year:1990-1999\"]\ntypes = [\"track\"]\nmax_results = 30");
+        let job = fetch(
+            "search",
+            "queries = [\"isrc:QZSBX2600001\", \"year:1990-1999\"]\ntypes = [\"track\"]\nmax_results = 30",
+        );
         let (world, _) = runs(class(), &job);
         let rows = world.csv("search.csv");
         assert_eq!(rows[0]["id"], known::PLAIN_TRACK);
-        let nineties: Vec<String> = rows.iter().filter(|r| r["query"].starts_with("year")).map(|r| r["rank"].clone()).collect();
+        let nineties: Vec<String> =
+            rows.iter().filter(|r| r["query"].starts_with("year")).map(|r| r["rank"].clone()).collect();
         assert_eq!(nineties, (1..=30).map(|n| n.to_string()).collect::<Vec<_>>());
         let calls = world.new_calls();
         let refused = calls.iter().filter(|c| n == 1 && !c.contains("limit=10")).count();
@@ -302,7 +313,10 @@ fn codes_mean_tracks_and_albums_and_an_unknown_code_is_a_gap_with_its_name() {
 fn a_fetch_goes_by_the_rows_of_another_and_asks_for_what_it_does_not_know() {
     for class in CLASSES {
         let job = [
-            fetch("artist_albums", &format!("name = \"releases\"\nids = [\"{}\"]\ninclude_groups = [\"single\"]", known::BUSY_ARTIST)),
+            fetch(
+                "artist_albums",
+                &format!("name = \"releases\"\nids = [\"{}\"]\ninclude_groups = [\"single\"]", known::BUSY_ARTIST),
+            ),
             fetch("albums", "from = \"releases\"\nwhere = \"release_date >= '2010'\""),
             fetch("album_tracks", "from = \"albums\""),
         ];
@@ -327,7 +341,8 @@ fn since_is_the_start_of_the_last_good_run() {
     let job = [
         fetch("artist_albums", &format!("name = \"releases\"\nids = [\"{}\"]", known::BUSY_ARTIST)),
         fetch("albums", "from = \"releases\"\nwhere = \"first_seen_at >= :since\""),
-        "[[query]]\ncsv = \"when.csv\"\nsql = \"SELECT :since AS since, :last_run_at AS last, :job AS job\"\n".to_owned(),
+        "[[query]]\ncsv = \"when.csv\"\nsql = \"SELECT :since AS since, :last_run_at AS last, :job AS job\"\n"
+            .to_owned(),
     ];
     let (world, _) = runs(World::extended(), &job.concat());
     assert_eq!(world.csv("when.csv")[0]["since"], "1970-01-01T00:00:00.000Z");
@@ -342,7 +357,8 @@ fn since_is_the_start_of_the_last_good_run() {
 fn a_query_sees_the_fetches_of_its_job_as_tables() {
     let job = [
         fetch("playlist_items", &format!("name = \"items\"\nids = [\"{}\"]", known::ODD_PLAYLIST)),
-        "[[query]]\ncsv = \"kinds.csv\"\nsql = \"SELECT kind, count(*) AS n FROM items GROUP BY kind ORDER BY kind\"\n".to_owned(),
+        "[[query]]\ncsv = \"kinds.csv\"\nsql = \"SELECT kind, count(*) AS n FROM items GROUP BY kind ORDER BY kind\"\n"
+            .to_owned(),
     ];
     let (world, _) = runs(World::extended(), &job.concat());
     let rows = world.sandbox.catalog().playlist_rows(known::ODD_PLAYLIST).unwrap();
