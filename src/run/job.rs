@@ -95,6 +95,7 @@ pub async fn run_job(engine: &Engine, job: &Job, start: &Start, files: &Files) -
         job,
         run: engine.run,
         state,
+        lacks: sum.exits.contains(&exit::PARTIAL),
         reasons: &sum.reasons,
         unfinished: &sum.unfinished,
         bound: &bound,
@@ -288,8 +289,10 @@ impl Sum {
         let code = exit::winner(&self.exits);
         let state = match code {
             exit::COMPLETE => RunState::Complete,
+            // What is deferred goes on later, also where something else can't be had: a partial run
+            // would have served its fire.
+            exit::PARTIAL | exit::DEFERRED if self.exits.contains(&exit::DEFERRED) => RunState::Deferred,
             exit::PARTIAL => RunState::Partial,
-            exit::DEFERRED => RunState::Deferred,
             _ => RunState::Failed,
         };
         (state, code)

@@ -85,7 +85,12 @@ enum Landed {
 impl Engine {
     /// Waits until no other run reads the list; it is this one's until the lock is dropped.
     pub(super) async fn lock_list(&self, key: &ListKey) -> Result<ListLock, Halt> {
-        Ok(ListLock::take(&self.locks, self.store.path(), key).await?)
+        // A stop is heard here too. What is deferred is so for those who read as well.
+        let goes_on = || match self.api.may_send(Family::ME) {
+            Err(e @ ApiError::Stopped) => Err(Halt::Api(e)),
+            _ => Ok(()),
+        };
+        ListLock::take(&self.locks, self.store.path(), key, goes_on).await
     }
 
     /// The number of a list and, unless everything is to be read anew, its interrupted read.

@@ -22,6 +22,7 @@ mod other_users;
 mod project;
 mod retry;
 mod run_playlists;
+mod run_resume;
 mod run_streams;
 mod run_users;
 mod sandbox;
