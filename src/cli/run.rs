@@ -138,7 +138,7 @@ impl One<'_> {
         };
         let settings = &self.workshop.settings;
         let keep = settings.output.keep_raw.then(|| RawKeeper::beside(self.store.path(), settings.output.mode));
-        let raw = keep.transpose().map_err(|e| halted(&Halt::Store(e)))?;
+        let raw = keep.transpose().map_err(|e| halted(Halt::Store(e)))?;
         let watcher = Arc::new(Watcher::new(self.context, &job.name, raw));
         let max_calls = self.args.max_calls.or(job.max_calls);
         let (api, app) = self.workshop.api(self.credentials, max_calls, Arc::clone(&watcher) as _)?;
@@ -156,8 +156,11 @@ impl One<'_> {
             Past::read(self.store.path()).map_err(|e| Failure::new(Exit::Storage, e))?.of(&job.name).last_good;
         let (name, hash, now) = (job.name.clone(), job.hash.clone(), stamp(started_at));
         let fire = fire_at.map(stamp);
-        let begun = self.store.write(move |s| s.begin_run(&name, fire.as_deref(), &hash, &now)).await;
-        let run = begun.map_err(|e| halted(&Halt::Store(e)))?;
+        let begun = self.store.write(move |s| {
+            let run = s.begin_run(&name, fire.as_deref(), &hash, &now)?;
+            Ok((run, s.goes_on_from(run, &name)?))
+        });
+        let (run, goes_on_from) = begun.await.map_err(|e| halted(Halt::Store(e)))?;
         let engine = Engine {
             api,
             store: Arc::clone(self.store),
@@ -166,6 +169,7 @@ impl One<'_> {
             progress: Arc::clone(&watcher) as _,
             run,
             started_at,
+            goes_on_from: goes_on_from.and_then(|at| at.parse().ok()).unwrap_or(started_at),
             full: self.args.full,
         };
         let start = Start {
@@ -178,7 +182,7 @@ impl One<'_> {
         };
         let report = run_job(&engine, job, &start, self.files).await;
         watcher.finish();
-        let report = report.map_err(|halt| halted(&halt))?;
+        let report = report.map_err(halted)?;
         if !self.context.quiet || report.exit_code != 0 || !report.warnings.is_empty() {
             print::stderr(&summary(&report));
         }
@@ -186,9 +190,10 @@ impl One<'_> {
     }
 }
 
-fn halted(halt: &Halt) -> Failure {
-    let failure = Failure::new(Exit::Storage, anyhow::anyhow!("{halt}"));
-    match halt.hint() {
+fn halted(halt: Halt) -> Failure {
+    let hint = halt.hint();
+    let failure = Failure::new(Exit::Storage, halt);
+    match hint {
         Some(hint) => failure.with_hint(hint),
         None => failure,
     }

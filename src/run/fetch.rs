@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use chrono::TimeDelta;
 use tokio::task::JoinSet;
 
-use super::engine::{Engine, FetchFrame, Tally, stamp};
+use super::engine::{Engine, FetchFrame, Tally};
 use super::halt::{Halt, Weight};
 use super::list::{List, ListEnd, Opening};
 use super::search::Search;
@@ -85,7 +85,7 @@ impl Engine {
         sum.tally.write_to(&mut end);
         end.asked = end.asked.max(end.unchanged);
         end.calls = i64::try_from(self.api.calls() - calls_before).unwrap_or(i64::MAX);
-        let (state, reason, halt) = self.judge(&frame, sum.trouble, halt).await?;
+        let (state, reason, halt) = self.judge(&frame, sum.why(), halt).await?;
         end.reason = reason;
         let (run, name, job, record) = (self.run, frame.fetch.clone(), job.to_owned(), end.clone());
         let (user, place) = (frame.part.map(|_| frame.audience.clone()), frame.part.unwrap_or(0));
@@ -136,7 +136,7 @@ impl Engine {
             let state = if trouble.is_some() { FetchState::Partial } else { FetchState::Complete };
             return Ok((state, trouble, None));
         };
-        let words = halt.to_string();
+        let words = halt.words();
         if let Halt::Api(ApiError::Refused { kind: Refusal::EndpointRemoved, message, .. }) = &halt {
             if frame.stream.classes == Classes::ExtendedOnly {
                 let evidence = format!("{} was refused: {message}", frame.stream.endpoint);
@@ -248,9 +248,7 @@ impl Engine {
             Unit::Things(things, references) => return self.referenced(frame, *things, references).await,
             Unit::AlbumTracks(albums) => return self.album_tracks(frame, albums).await,
             Unit::Playlist(id) => match self.known_gaps(frame, std::slice::from_ref(id)).await?.first() {
-                Some(true) => {
-                    Ok(UnitEnd { tally: Tally { unchanged: 1, skipped: 1, ..Tally::default() }, ..UnitEnd::default() })
-                }
+                Some(true) => Ok(UnitEnd::known_gap(Vec::new())),
                 _ => self.playlist_items(frame, id).await,
             },
             Unit::List(list) => self.list_unit(frame, list).await,
@@ -281,15 +279,14 @@ impl Engine {
 
     /// The tracks of albums: an album's own answer holds the first of them, or all.
     async fn album_tracks(&self, frame: &FetchFrame, albums: &[String]) -> Result<UnitEnd, Halt> {
-        let began = stamp(self.started_at);
         let asked = frame.asked(self.now());
         // One lock for all albums: a batch begins twenty lists, and locks taken one by one could
         // wait for each other.
         let _reading = self.lock_list(&album_tracks_key("", &asked)).await?;
         let mut wanted = Vec::new();
         for album in albums {
-            let list = self.open_list(&album_tracks_key(album, &asked), Some(Kind::Album)).await?;
-            if list.read_at.is_none_or(|at| at < began) && list.checkpoint.is_none() {
+            let list = self.open_list(&album_tracks_key(album, &asked)).await?;
+            if !self.is_of_this_run(list.read_at.as_ref()) && list.checkpoint.is_none() {
                 wanted.push(album.clone());
             }
         }
@@ -303,13 +300,13 @@ impl Engine {
             begin_tracks: true,
         };
         let heads = self.things(frame, things, &wanted).await?;
-        let mut end = UnitEnd { trouble: heads.trouble, ..UnitEnd::default() };
+        let mut end = UnitEnd { trouble: heads.trouble, troubles: heads.troubles, ..UnitEnd::default() };
         end.tally.skipped = heads.tally.skipped;
         for album in albums {
             let key = album_tracks_key(album, &asked);
-            let known = self.open_list(&key, Some(Kind::Album)).await?;
+            let known = self.open_list(&key).await?;
             let requested = vec![Requested { user_id: None, list_id: Some(known.id), item_id: None }];
-            let done = match (&known.checkpoint, known.read_at.as_ref().is_some_and(|at| *at >= began)) {
+            let done = match (&known.checkpoint, self.is_of_this_run(known.read_at.as_ref())) {
                 (Some(at), _) => {
                     let list = List {
                         key,
@@ -321,8 +318,10 @@ impl Engine {
                         paging: Paging::Offset { development: 50, extended: 50 },
                         most: None,
                         version: None,
+                        parent: Some(Kind::Album),
                     };
-                    match self.read_list(frame, &list, known.id, Some(at.clone()), Opening::default()).await? {
+                    let opening = Opening { just_begun: wanted.contains(album), ..Opening::default() };
+                    match self.read_list(frame, &list, known.id, Some(at.clone()), opening).await? {
                         ListEnd::Whole(tally) => UnitEnd::whole(requested, tally),
                         ListEnd::Refused(e) => self.gap(frame, album, requested, &e).await?,
                         ListEnd::Unproved { reason, detail } => {
@@ -346,16 +345,12 @@ impl Engine {
     async fn list_unit(&self, frame: &FetchFrame, list: &List) -> Result<UnitEnd, Halt> {
         let parent = &list.key.parent_id;
         if !parent.is_empty() && self.known_gaps(frame, std::slice::from_ref(parent)).await? == [true] {
-            return Ok(UnitEnd { tally: Tally { unchanged: 1, skipped: 1, ..Tally::default() }, ..UnitEnd::default() });
+            return Ok(UnitEnd::known_gap(Vec::new()));
         }
-        let parent_kind = match frame.stream.takes {
-            Takes::Ids(kind) => Some(kind),
-            _ => None,
-        };
         let _reading = self.lock_list(&list.key).await?;
-        let known = self.open_list(&list.key, parent_kind).await?;
+        let known = self.open_list(&list.key).await?;
         let requested = vec![Requested { user_id: None, list_id: Some(known.id), item_id: None }];
-        if known.read_at.as_ref().is_some_and(|at| *at >= stamp(self.started_at)) {
+        if self.is_of_this_run(known.read_at.as_ref()) {
             let tally = Tally { unchanged: 1, stored: known.stored.unwrap_or(0), ..Tally::default() };
             return Ok(UnitEnd::whole(requested, tally));
         }
@@ -406,7 +401,7 @@ fn discography(fetch: &Fetch, frame: &FetchFrame, family: Family, artist: &str, 
 
 fn list_of(fetch: &Fetch, frame: &FetchFrame, family: Family, parent: Option<(Kind, String)>) -> List {
     let stream = fetch.stream;
-    let parent_id = parent.map(|(_, id)| id).unwrap_or_default();
+    let (kind, parent_id) = parent.map_or((None, String::new()), |(kind, id)| (Some(kind), id));
     let mut query = frame.query();
     let mut variant = String::new();
     if let Some(locale) = &fetch.locale {
@@ -439,5 +434,6 @@ fn list_of(fetch: &Fetch, frame: &FetchFrame, family: Family, parent: Option<(Ki
         paging: stream.paging,
         most: fetch.limit_per_parent.and_then(|n| i64::try_from(n).ok()),
         version: None,
+        parent: kind,
     }
 }

@@ -309,7 +309,7 @@ impl Sum {
         }
         self.hints.extend(halt.hint());
         if halt.ends_the_run() && self.over.is_none() {
-            self.over = Some(halt.to_string());
+            self.over = Some(halt.words());
         }
     }
 

@@ -40,9 +40,9 @@ impl Engine {
             variant: String::new(),
         };
         let _reading = self.lock_list(&key).await?;
-        let known = self.open_list(&key, Some(Kind::Playlist)).await?;
+        let known = self.open_list(&key).await?;
         let requested = vec![Requested { user_id: None, list_id: Some(known.id), item_id: Some(playlist.to_owned()) }];
-        if known.read_at.as_ref().is_some_and(|at| *at >= stamp(self.started_at)) {
+        if self.is_of_this_run(known.checked_at.as_ref()) {
             return Ok(UnitEnd::whole(
                 requested,
                 Tally { unchanged: 1, stored: known.stored.unwrap_or(0), ..Tally::default() },
@@ -63,9 +63,9 @@ impl Engine {
             Err(e) => return Err(e),
         };
         self.write_head(frame, &head).await?;
-        self.answers_again(frame, playlist).await?;
         if readable && head.snapshot_id.is_some() && head.snapshot_id == known.snapshot_id {
             self.confirm(known.id).await?;
+            self.answers_again(frame, playlist).await?;
             return Ok(UnitEnd::whole(requested, unchanged));
         }
         if head.page.is_none()
@@ -98,10 +98,14 @@ impl Engine {
             paging: Paging::Offset { development: 50, extended: 100 },
             most: None,
             version: Some(version),
+            parent: Some(Kind::Playlist),
         };
-        let opening = Opening { page: head.page, snapshot_id: head.snapshot_id, etag: head.etag };
+        let opening = Opening { page: head.page, snapshot_id: head.snapshot_id, etag: head.etag, ..Opening::default() };
         match self.read_list(frame, &list, known.id, known.checkpoint, opening).await? {
-            ListEnd::Whole(tally) => Ok(UnitEnd::whole(requested, tally)),
+            ListEnd::Whole(tally) => {
+                self.answers_again(frame, playlist).await?;
+                Ok(UnitEnd::whole(requested, tally))
+            }
             ListEnd::Refused(e) => self.gap(frame, playlist, requested, &e).await,
             ListEnd::Unproved { reason, detail } => self.unproved(frame, playlist, requested, reason, detail).await,
         }
@@ -153,7 +157,13 @@ impl Engine {
 
     pub(super) async fn confirm(&self, list: i64) -> Result<(), Halt> {
         let now = stamp(self.now());
-        Ok(self.store.write(move |s| s.confirm_list(list, &now)).await?)
+        Ok(self
+            .store
+            .write(move |s| {
+                s.forget_checkpoint(list)?;
+                s.confirm_list(list, &now)
+            })
+            .await?)
     }
 
     /// Records that a list could not be proved whole; the old one stays.
@@ -170,6 +180,7 @@ impl Engine {
         let (fetch, stream) = (frame.fetch.clone(), frame.stream.name);
         self.skip(crate::store::Skip { fetch, stream, parent_id, reason, detail: text, ..Default::default() }).await?;
         let tally = Tally { skipped: 1, ..Tally::default() };
-        Ok(UnitEnd { requested, tally, trouble: Some(format!("{parent}: {reason}: {detail}")) })
+        let what = if parent.is_empty() { reason.to_owned() } else { format!("{parent}: {reason}") };
+        Ok(UnitEnd::lacking(requested, tally, format!("{what}: {detail}; the last whole list stays")))
     }
 }

@@ -37,7 +37,7 @@ pub use open::{open_reader, open_writer};
 pub use published::{KnownFile, PublishedFile, asked_twice, known_file, record_files};
 pub use purge::Purged;
 pub use raw::RawKeeper;
-pub use run::{FetchEnd, FetchState, RunEnd, RunRow, RunState, Skip, past_runs};
+pub use run::{FetchEnd, FetchState, GapKey, RunEnd, RunRow, RunState, Skip, past_runs};
 pub use session::Session;
 pub use stage::Member;
 pub use swap::{Proof, Swapped};
@@ -122,6 +122,20 @@ impl Store {
             // The asker may be gone (a stop): the transaction stands all the same.
             let _ = reply.send(result);
             next
+        });
+        self.work.send(boxed).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Writes the file anew, without what was deleted; nobody may be reading it.
+    ///
+    /// # Errors
+    /// If it cannot be written or a reader holds it.
+    pub async fn compact(&self) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let boxed: Work = Box::new(move |session| {
+            let _ = reply.send(session.compact());
+            Next::GoOn
         });
         self.work.send(boxed).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
