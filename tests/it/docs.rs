@@ -46,7 +46,11 @@ fn the_tables_of_streams_are_those_of_the_program() {
         out.push_str(&format!("| [`{name}`](#{name}) | {row} |\n"));
     }
     for s in &streams {
-        out.push_str(&format!("\n## {}\n\nOne row is {}.\n\n| | |\n| --- | --- |\n", text(&s["name"]), text(&s["about"])));
+        out.push_str(&format!(
+            "\n## {}\n\nOne row is {}.\n\n| | |\n| --- | --- |\n",
+            text(&s["name"]),
+            text(&s["about"])
+        ));
         let rows = [
             ("takes", text(&s["takes"])),
             ("apps", text(&s["apps"])),
