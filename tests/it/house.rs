@@ -26,7 +26,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("scheduler", &["job", "settings", "store"]),
-    ("run", &["export", "ingest", "job", "settings", "store", "stream", "spotify", "state"]),
+    ("run", &["export", "ingest", "signin", "job", "settings", "store", "stream", "spotify", "state"]),
     ("export", &["store", "stream"]),
     ("ingest", &["store", "spotify"]),
     ("signin", &["spotify", "state"]),
