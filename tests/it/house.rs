@@ -47,6 +47,8 @@ const LONG: &[(&str, &str)] = &[
     ("src/run/fetch.rs", "how each stream is cut into units; the units themselves are in files of their own"),
     ("src/run/list.rs", "one pass over a list, which is one thought"),
     ("tests/it/api.rs", "tests stand beside each other and are read one at a time"),
+    ("tests/it/grants.rs", "the same"),
+    ("tests/it/grants_sign_in.rs", "the same"),
 ];
 
 /// What opens a statement of SQL in a string.

@@ -20,6 +20,7 @@ mod ledger;
 mod made_up_time;
 mod other_users;
 mod project;
+mod readme;
 mod retry;
 mod run_playlists;
 mod run_resume;
