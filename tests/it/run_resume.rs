@@ -203,6 +203,7 @@ fn things_and_lists_that_a_deferred_run_has_read_are_not_read_again() {
 #[test]
 fn an_interrupted_list_that_changed_meanwhile_is_read_from_the_start() {
     let world = with_long_playlist();
+    let id = long_playlist(&world);
     world.run(&["--max-calls", "5"]).exits(75);
     let edit = serde_json::json!({"do": "remove", "playlist": id, "position": 0, "count": 5});
     world.sandbox.catalog().edit(serde_json::from_value(edit).unwrap()).unwrap();
