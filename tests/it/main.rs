@@ -18,6 +18,8 @@ mod ledger;
 mod made_up_time;
 mod project;
 mod retry;
+mod run_exits;
+mod run_faults;
 mod run_playlists;
 mod run_resume;
 mod run_streams;
