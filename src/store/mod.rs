@@ -87,6 +87,7 @@ impl Store {
     /// folder.
     pub fn open(path: &Path, mode: u32, identity: &Identity) -> Result<Store, StoreError> {
         let conn = open_writer(path, mode)?;
+        open::look_over(&conn, path)?;
         info::claim(&conn, path, identity)?;
         let mut session = Session::new(conn, path.to_path_buf());
         session.settle_interrupted()?;

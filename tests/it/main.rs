@@ -22,6 +22,8 @@ mod other_users;
 mod project;
 mod readme;
 mod retry;
+mod run_exits;
+mod run_faults;
 mod run_playlists;
 mod run_resume;
 mod run_streams;
