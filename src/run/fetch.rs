@@ -73,7 +73,11 @@ impl Engine {
             end.user_id.clone_from(&frame.audience);
         }
         let frame = Arc::new(frame);
-        let (sum, halt) = match asks.and_then(|asks| self.may_begin(fetch, &asks).map(|()| asks)) {
+        let asks = match asks {
+            Ok(asks) => self.may_begin(fetch, &frame, &asks).await.map(|()| asks),
+            Err(halt) => Err(halt),
+        };
+        let (sum, halt) = match asks {
             Ok(asks) => {
                 let units = self.units(fetch, &frame, asks, refresh_after)?;
                 end.asked = units.iter().map(Unit::asked).sum();
@@ -104,7 +108,7 @@ impl Engine {
     }
 
     /// Whether the app has the stream and none of its families is parked.
-    fn may_begin(&self, fetch: &Fetch, asks: &Asks) -> Result<(), Halt> {
+    async fn may_begin(&self, fetch: &Fetch, frame: &FetchFrame, asks: &Asks) -> Result<(), Halt> {
         let stream = fetch.stream;
         let family = Family::named(stream.family).unwrap_or(Family::SEARCH);
         if stream.classes == Classes::ExtendedOnly
@@ -122,7 +126,11 @@ impl Engine {
             _ if asks.references.iter().any(|r| !matches!(r, Reference::Id(_))) => families.push(Family::SEARCH),
             _ => {}
         }
-        Ok(families.into_iter().try_for_each(|family| self.api.may_send(family))?)
+        let may = || families.iter().try_for_each(|family| self.api.may_send(*family));
+        match may() {
+            Err(e) if self.app.may_go_on(&frame.bearer, &e).await? => Ok(may()?),
+            other => Ok(other?),
+        }
     }
 
     /// Turns a halt that only concerns this fetch into its reason.
@@ -212,7 +220,7 @@ impl Engine {
                 while !stop.load(Ordering::Relaxed) {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(unit) = units.get(index) else { break };
-                    match engine.unit(&frame, unit).await {
+                    match engine.unit_if_it_may(&frame, unit).await {
                         Ok(end) => ends.push((index, end)),
                         Err(halt) => {
                             stop.store(true, Ordering::Relaxed);
@@ -240,6 +248,14 @@ impl Engine {
             sum.add(end);
         }
         (sum, halt)
+    }
+
+    /// Does a unit; where a limit stops it that may not be the app's, that is found out first.
+    async fn unit_if_it_may(&self, frame: &FetchFrame, unit: &Unit) -> Result<UnitEnd, Halt> {
+        match self.unit(frame, unit).await {
+            Err(Halt::Api(e)) if self.app.may_go_on(&frame.bearer, &e).await? => self.unit(frame, unit).await,
+            other => other,
+        }
     }
 
     async fn unit(&self, frame: &FetchFrame, unit: &Unit) -> Result<UnitEnd, Halt> {

@@ -95,11 +95,19 @@ pub async fn run_job(engine: &Engine, job: &Job, start: &Start, files: &Files) -
         job,
         run: engine.run,
         state,
+        lacks: sum.exits.contains(&exit::PARTIAL),
         reasons: &sum.reasons,
         unfinished: &sum.unfinished,
         bound: &bound,
         fire_at,
     };
+    engine
+        .store
+        .write(|s| {
+            s.rest();
+            Ok(())
+        })
+        .await?;
     let written = match files.write(&shown) {
         Ok(written) => written.files_and_failures(),
         Err(e) => (Vec::new(), vec![(e.is_storage(), chain(&e))]),
@@ -281,8 +289,10 @@ impl Sum {
         let code = exit::winner(&self.exits);
         let state = match code {
             exit::COMPLETE => RunState::Complete,
+            // What is deferred goes on later, also where something else can't be had: a partial run
+            // would have served its fire.
+            exit::PARTIAL | exit::DEFERRED if self.exits.contains(&exit::DEFERRED) => RunState::Deferred,
             exit::PARTIAL => RunState::Partial,
-            exit::DEFERRED => RunState::Deferred,
             _ => RunState::Failed,
         };
         (state, code)

@@ -85,7 +85,12 @@ enum Landed {
 impl Engine {
     /// Waits until no other run reads the list; it is this one's until the lock is dropped.
     pub(super) async fn lock_list(&self, key: &ListKey) -> Result<ListLock, Halt> {
-        Ok(ListLock::take(&self.locks, self.store.path(), key).await?)
+        // A stop is heard here too. What is deferred is so for those who read as well.
+        let goes_on = || match self.api.may_send(Family::ME) {
+            Err(e @ ApiError::Stopped) => Err(Halt::Api(e)),
+            _ => Ok(()),
+        };
+        ListLock::take(&self.locks, self.store.path(), key, goes_on).await
     }
 
     /// The number of a list and, unless everything is to be read anew, its interrupted read.
@@ -330,7 +335,7 @@ impl Engine {
         let asked = frame.asked(self.now());
         let (key, shape, most, run) = (list.key.clone(), list.shape, list.most, self.run);
         let (fetch, stream, parent) = (frame.fetch.clone(), frame.stream.name, list.parent);
-        let landed = self.store.write(move |s| {
+        let land = move |s: &mut Session| {
             if let Some(kind) = parent {
                 // What is refused gets no row; what answers has one that its list can point at.
                 ensure_row(s, kind, &key.parent_id, &asked)?;
@@ -365,8 +370,8 @@ impl Engine {
             at.skipped += skipped;
             s.save_checkpoint(id, run, &at, &asked.now)?;
             Ok(Landed::Staged { skipped })
-        });
-        Ok(landed.await?)
+        };
+        Ok(if finish.is_some() { self.store.write(land).await? } else { self.store.write_page(land).await? })
     }
 
     async fn swap(&self, list: &List, id: i64, at: &Checkpoint) -> Result<i64, Halt> {

@@ -25,8 +25,10 @@ struct Head {
     snapshot_id: Option<String>,
     etag: Option<String>,
     page: Option<RawPage>,
-    /// The key under which its contents came.
+    /// Its contents came under the old name alone.
     old_name: bool,
+    /// They came under both.
+    both: bool,
 }
 
 impl Engine {
@@ -80,6 +82,9 @@ impl Engine {
                 ApiError::Refused { family: Family::PLAYLIST_ITEMS, kind: Refusal::NotYourPlaylist, message: words };
             return self.gap(frame, playlist, requested, &e).await;
         }
+        // Where both names hold entries, the route is that of the class.
+        let old_name =
+            head.old_name || (head.both && self.app.class().map_err(ApiError::from)? == Some(AppClass::Extended));
         if head.old_name {
             self.app
                 .learn(AppClass::Extended, "a playlist came with its contents under the old name")
@@ -91,7 +96,7 @@ impl Engine {
         let list = List {
             key,
             family: Family::PLAYLIST_ITEMS,
-            path: format!("/playlists/{playlist}/{}", if head.old_name { "tracks" } else { "items" }),
+            path: format!("/playlists/{playlist}/{}", if old_name { "tracks" } else { "items" }),
             query,
             shape: Shape::PlaylistItems,
             wrapping: Wrapping::Bare,
@@ -136,6 +141,9 @@ impl Engine {
                 snapshot_id: object.snapshot_id.value().map(|s| s.to_string()),
                 etag: answer.etag.clone(),
                 page: RawPage::read(answer, Wrapping::InPlaylist)?.filter(|page| page.offset.unwrap_or(0) == 0),
+                both: [&object.tracks, &object.items]
+                    .into_iter()
+                    .all(|page| page.as_ref().is_some_and(|page| page.items.is_some())),
                 old_name: object.tracks.is_some() && object.items.as_ref().is_none_or(|page| page.items.is_none()),
             }))
         };
