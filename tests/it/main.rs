@@ -14,6 +14,7 @@ mod grants_processes;
 mod grants_sign_in;
 mod grants_store;
 mod init;
+mod lean;
 mod ledger;
 mod made_up_time;
 mod project;
