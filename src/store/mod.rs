@@ -167,6 +167,26 @@ impl Store {
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// Lends the writing thread's connection for something that a run does when it has fetched all:
+    /// two connections would be two caches. Until `work` is done nothing is written.
+    ///
+    /// # Errors
+    /// If the writing thread has ended.
+    pub async fn lend<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&rusqlite::Connection) -> T + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let boxed: Work = Box::new(move |session| {
+            session.forget_written();
+            let _ = reply.send(work(session.conn()));
+            Next::GoOn
+        });
+        self.work.send(boxed).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)
+    }
+
     /// Lets the writing thread finish what it has and closes the file.
     pub fn close(mut self) {
         let (work, _) = mpsc::channel(1);

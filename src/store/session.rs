@@ -137,11 +137,9 @@ impl Session {
         self.fresh.push(key);
     }
 
-    /// Gives back the memory that only a run's fetches need.
-    pub fn rest(&mut self) {
+    /// Forgets what was written; done where a run has fetched all.
+    pub(super) fn forget_written(&mut self) {
         self.written = FxHashMap::default();
-        // Best effort: what SQLite keeps is a cache.
-        let _ = self.conn.release_memory();
     }
 
     fn forget_fresh(&mut self) {
