@@ -33,4 +33,5 @@ mod sandbox_users;
 mod schema;
 mod settings;
 mod state_folder;
+mod troubleshooting;
 mod world;
