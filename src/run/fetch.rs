@@ -33,6 +33,8 @@ pub struct FetchResult {
     pub end: FetchEnd,
     /// What stopped it, if something did.
     pub halt: Option<Halt>,
+    /// What a person can do about what it lacks.
+    pub hints: Vec<String>,
 }
 
 /// What a fetch asks for, resolved: ids, codes, searches, or nothing.
@@ -89,6 +91,8 @@ impl Engine {
         sum.tally.write_to(&mut end);
         end.asked = end.asked.max(end.unchanged);
         end.calls = i64::try_from(self.api.calls() - calls_before).unwrap_or(i64::MAX);
+        let mut hints = sum.hints.clone();
+        hints.extend(halt.as_ref().and_then(Halt::hint));
         let (state, reason, halt) = self.judge(&frame, sum.why(), halt).await?;
         end.reason = reason;
         let (run, name, job, record) = (self.run, frame.fetch.clone(), job.to_owned(), end.clone());
@@ -109,7 +113,7 @@ impl Engine {
             return Err(halt.unwrap_or(e.into()));
         }
         self.progress.fetch_ended(&frame.fetch, state.word());
-        Ok(FetchResult { state, end, halt })
+        Ok(FetchResult { state, end, halt, hints })
     }
 
     /// Whether the app has the stream and none of its families is parked.
@@ -321,7 +325,8 @@ impl Engine {
             begin_tracks: true,
         };
         let heads = self.things(frame, things, &wanted).await?;
-        let mut end = UnitEnd { trouble: heads.trouble, troubles: heads.troubles, ..UnitEnd::default() };
+        let mut end =
+            UnitEnd { trouble: heads.trouble, troubles: heads.troubles, hints: heads.hints, ..UnitEnd::default() };
         end.tally.skipped = heads.tally.skipped;
         for album in albums {
             let key = album_tracks_key(album, &asked);

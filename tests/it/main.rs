@@ -38,4 +38,5 @@ mod sandbox_users;
 mod schema;
 mod settings;
 mod state_folder;
+mod troubleshooting;
 mod world;
