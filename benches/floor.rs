@@ -176,7 +176,7 @@ impl Known<'_> {
             return Ok(());
         }
         let track = rows(self.from, "tracks", "id = ?1", id)?;
-        if let Some(Value::Text(album)) = track.first().and_then(|row| row.get(4))
+        if let Some(Value::Text(album)) = track.first().and_then(|row| row.get(3))
             && self.seen.insert(album.clone())
         {
             let artists = self.artists("album_artists", "album_id = ?1", album, page)?;

@@ -95,14 +95,19 @@ impl Engine {
         let (user, place) = (frame.part.map(|_| frame.audience.clone()), frame.part.unwrap_or(0));
         // A fetch that has not finished keeps what it asked for before, and with it its last CSV.
         let requested = matches!(state, FetchState::Complete | FetchState::Partial).then_some(sum.requested);
-        self.store
+        let recorded = self
+            .store
             .write(move |s| {
                 if let Some(requested) = &requested {
                     s.set_requested(&job, &name, user.as_deref(), place, requested)?;
                 }
                 s.end_fetch(run, state, &record)
             })
-            .await?;
+            .await;
+        if let Err(e) = recorded {
+            // A store that fails twice is told of by what failed first.
+            return Err(halt.unwrap_or(e.into()));
+        }
         self.progress.fetch_ended(&frame.fetch, state.word());
         Ok(FetchResult { state, end, halt })
     }

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use super::engine::{Engine, stamp};
 use super::exit;
 use super::fetch::{Asks, FetchResult};
-use super::files::{Files, Shown};
+use super::files::{Files, FilesError, Shown, Written};
 use super::halt::{Halt, Weight};
 use super::report::{FetchReport, FileReport, RunReport};
 use super::retention::forget;
@@ -91,24 +91,7 @@ pub async fn run_job(engine: &Engine, job: &Job, start: &Start, files: &Files) -
     }
     forget(engine, job, &start.retention).await?;
     let (state, _) = sum.verdict();
-    let shown = Shown {
-        job,
-        run: engine.run,
-        state,
-        lacks: sum.exits.contains(&exit::PARTIAL),
-        reasons: &sum.reasons,
-        unfinished: &sum.unfinished,
-        bound: &bound,
-        fire_at,
-    };
-    engine
-        .store
-        .write(|s| {
-            s.rest();
-            Ok(())
-        })
-        .await?;
-    let written = match files.write(&shown) {
+    let written = match write_files(engine, job, files, &sum, state, &bound, fire_at).await? {
         Ok(written) => written.files_and_failures(),
         Err(e) => (Vec::new(), vec![(e.is_storage(), chain(&e))]),
     };
@@ -117,6 +100,26 @@ pub async fn run_job(engine: &Engine, job: &Job, start: &Start, files: &Files) -
         sum.reasons.push(message);
     }
     sum.close(engine, job, written.0).await
+}
+
+/// Writes the files by the store's own connection, whose cache has what was just written.
+async fn write_files(
+    engine: &Engine,
+    job: &Job,
+    files: &Files,
+    sum: &Sum,
+    state: RunState,
+    bound: &Bound,
+    fire_at: DateTime<Utc>,
+) -> Result<Result<Written, FilesError>, Halt> {
+    let (job, files, bound, run) = (job.clone(), files.clone(), bound.clone(), engine.run);
+    let (reasons, unfinished, lacks) =
+        (sum.reasons.clone(), sum.unfinished.clone(), sum.exits.contains(&exit::PARTIAL));
+    let written = engine.store.lend(move |store| {
+        let (reasons, unfinished) = (&reasons, &unfinished);
+        files.write_by(store, &Shown { job: &job, run, state, lacks, reasons, unfinished, bound: &bound, fire_at })
+    });
+    Ok(written.await?)
 }
 
 /// An error with its causes, in one line.

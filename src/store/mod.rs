@@ -87,6 +87,7 @@ impl Store {
     /// folder.
     pub fn open(path: &Path, mode: u32, identity: &Identity) -> Result<Store, StoreError> {
         let conn = open_writer(path, mode)?;
+        open::look_over(&conn, path)?;
         info::claim(&conn, path, identity)?;
         let mut session = Session::new(conn, path.to_path_buf());
         session.settle_interrupted()?;
@@ -164,6 +165,26 @@ impl Store {
         });
         self.work.send(boxed).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Lends the writing thread's connection for something that a run does when it has fetched all:
+    /// two connections would be two caches. Until `work` is done nothing is written.
+    ///
+    /// # Errors
+    /// If the writing thread has ended.
+    pub async fn lend<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&rusqlite::Connection) -> T + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let boxed: Work = Box::new(move |session| {
+            session.forget_written();
+            let _ = reply.send(work(session.conn()));
+            Next::GoOn
+        });
+        self.work.send(boxed).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)
     }
 
     /// Lets the writing thread finish what it has and closes the file.

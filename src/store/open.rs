@@ -74,6 +74,29 @@ fn refresh_views(conn: &mut Connection) -> rusqlite::Result<()> {
     tx.commit()
 }
 
+/// A store up to this size is looked over at each start, which takes a tenth of a second; a larger
+/// one after a run that did not end.
+const LOOKED_OVER: u64 = 64 << 20;
+
+/// Refuses a store whose pages do not fit together, before anything is added to it.
+///
+/// # Errors
+/// If it is corrupted.
+pub(super) fn look_over(conn: &Connection, path: &Path) -> Result<(), StoreError> {
+    let read = sqlite(path, "cannot be read");
+    let size = std::fs::metadata(path).map_or(0, |file| file.len());
+    let unended = "SELECT EXISTS (SELECT 1 FROM runs WHERE state = 'running')";
+    if size > LOOKED_OVER && !conn.query_row(unended, [], |row| row.get::<_, bool>(0)).map_err(&read)? {
+        return Ok(());
+    }
+    let found: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(&read)?;
+    if found == "ok" {
+        return Ok(());
+    }
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    Err(read(rusqlite::Error::SqliteFailure(code, Some(found))))
+}
+
 /// Opens the store for reading only.
 ///
 /// # Errors

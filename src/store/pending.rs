@@ -211,3 +211,116 @@ impl<'a> Iterator for Cells<'a> {
         Some(cell)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rusqlite::Connection;
+
+    use super::super::{ArtistsOf, Table};
+    use super::*;
+
+    fn session() -> Session {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch("PRAGMA foreign_keys = ON").unwrap();
+        conn.execute_batch(include_str!("migrations/0001_start.sql")).unwrap();
+        Session::new(conn, "test".into())
+    }
+
+    fn thing(s: &mut Session, table: &'static Table, id: &str, name: &str, whole: bool) -> Result<(), StoreError> {
+        let mut cells = vec![Cell::Absent; table.columns.len()];
+        cells[0] = Cell::Text(name);
+        s.upsert(table, id, &cells, name, whole)
+    }
+
+    /// What the tables hold, as text.
+    fn dump(s: &Session) -> Vec<String> {
+        let mut all = Vec::new();
+        for table in ["artists", "tracks", "track_artists", "images", "metrics"] {
+            let mut statement = s.conn.prepare(&format!("SELECT * FROM {table}")).unwrap();
+            let columns = statement.column_count();
+            let mut rows = statement.query([]).unwrap();
+            while let Some(row) = rows.next().unwrap() {
+                let values: Vec<_> = (0..columns).map(|n| row.get::<_, rusqlite::types::Value>(n).unwrap()).collect();
+                all.push(format!("{table} {values:?}"));
+            }
+        }
+        all
+    }
+
+    /// What one page may do, small enough that the same things are met again and again.
+    fn page(s: &mut Session, seed: u8) -> Result<(), StoreError> {
+        let (track, name) = (format!("t{}", seed % 5), format!("n{}", seed % 3));
+        let artists = ["a1", "a2", "a3"].split_at(usize::from(seed % 4).min(3)).0;
+        for artist in artists {
+            thing(s, Table::artists(), artist, &name, seed % 7 == 0)?;
+        }
+        thing(s, Table::tracks(), &track, &name, seed % 2 == 0)?;
+        s.set_artists(ArtistsOf::Track, &track, artists)?;
+        let images = [("u1", Some(1), None), ("u2", None, Some(i64::from(seed)))];
+        s.set_images("album", "b", images.split_at(usize::from(seed % 3)).0)?;
+        s.set_metrics("track", &track, "2026-11-23", None, Some(i64::from(seed)))
+    }
+
+    proptest! {
+        #[test]
+        fn writes_that_waited_leave_what_writes_at_once_leave(seeds in prop::collection::vec(any::<u8>(), 0..40)) {
+            let (mut at_once, mut later) = (session(), session());
+            for seed in seeds {
+                at_once.transact(When::Now, |s| page(s, seed)).unwrap();
+                later.transact(When::Later, |s| page(s, seed)).unwrap();
+            }
+            later.transact(When::Now, |_| Ok(())).unwrap();
+            prop_assert_eq!(dump(&at_once), dump(&later));
+        }
+    }
+
+    #[test]
+    fn what_waits_reaches_its_tables_with_the_next_transaction_that_may_need_it() {
+        let mut s = session();
+        s.transact(When::Later, |s| thing(s, Table::artists(), "a", "A", true)).unwrap();
+        assert_eq!(dump(&s).len(), 0);
+        assert!(!s.changed, "no CSV shows it yet");
+        s.transact(When::Now, |s| {
+            assert_eq!(dump(s).len(), 1);
+            Ok(())
+        })
+        .unwrap();
+        assert!(s.changed);
+    }
+
+    #[test]
+    fn a_transaction_that_fails_leaves_what_waited_waiting() {
+        let mut s = session();
+        s.transact(When::Later, |s| thing(s, Table::artists(), "a", "A", true)).unwrap();
+        let failed: Result<(), _> = s.transact(When::Now, |_| Err(StoreError::Closed));
+        assert!(failed.is_err());
+        let failed: Result<(), _> = s.transact(When::Later, |s| {
+            thing(s, Table::artists(), "b", "B", true)?;
+            Err(StoreError::Closed)
+        });
+        assert!(failed.is_err());
+        s.transact(When::Now, |_| Ok(())).unwrap();
+        assert_eq!(dump(&s).len(), 1);
+    }
+
+    #[test]
+    fn writes_of_another_layout_are_refused_and_stay() {
+        let mut s = session();
+        s.conn.execute("INSERT INTO pending_writes (writes) VALUES (x'ff00')", []).unwrap();
+        let refused = s.settle_interrupted().unwrap_err().to_string();
+        assert!(refused.contains("run that version once more"), "{refused}");
+        assert_eq!(s.conn.query_row("SELECT count(*) FROM pending_writes", [], |r| r.get(0)), Ok(1));
+    }
+
+    #[test]
+    fn each_number_stands_for_one_write() {
+        for number in 0..=u8::MAX {
+            assert!(Write::numbered(number).is_none_or(|write| write as u8 == number));
+        }
+        let conn = session().conn;
+        for write in (0..=u8::MAX).filter_map(Write::numbered) {
+            conn.prepare(write.sql()).unwrap();
+        }
+    }
+}

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use rusqlite::{CachedStatement, Connection, ErrorCode};
+use rusqlite::{CachedStatement, Connection};
 use rustc_hash::FxHashMap;
 
 use super::pending::Pending;
@@ -120,11 +120,6 @@ impl Session {
 
     /// Names the store in an error of SQLite's.
     pub fn error(&self, what: &'static str, source: rusqlite::Error) -> StoreError {
-        let what = match source.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => "cannot be written: the disk is full",
-            Some(ErrorCode::DatabaseCorrupt) => "is corrupted",
-            _ => what,
-        };
         StoreError::Sqlite { path: self.path.clone(), what, source }
     }
 
@@ -142,11 +137,9 @@ impl Session {
         self.fresh.push(key);
     }
 
-    /// Gives back the memory that only a run's fetches need.
-    pub fn rest(&mut self) {
+    /// Forgets what was written; done where a run has fetched all.
+    pub(super) fn forget_written(&mut self) {
         self.written = FxHashMap::default();
-        // Best effort: what SQLite keeps is a cache.
-        let _ = self.conn.release_memory();
     }
 
     fn forget_fresh(&mut self) {
