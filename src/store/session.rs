@@ -38,7 +38,14 @@ pub(super) enum When {
 
 impl Session {
     pub(super) fn new(conn: Connection, path: PathBuf) -> Session {
-        Session { conn, path, changed: false, written: FxHashMap::default(), fresh: Vec::new(), pending: Pending::default() }
+        Session {
+            conn,
+            path,
+            changed: false,
+            written: FxHashMap::default(),
+            fresh: Vec::new(),
+            pending: Pending::default(),
+        }
     }
 
     /// Where the file is.
