@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use super::args::{Global, LogFormat};
 use super::exit::Exit;
 use super::failure::Failure;
+use super::print;
 use crate::job;
 use crate::settings::credentials::{self, Credentials};
 use crate::settings::{Flags, Project, Settings};
@@ -52,6 +53,25 @@ impl Context {
             log_format: global.log_format,
             colour: !no_colour && std::io::stderr().is_terminal(),
             environment: Environment::Process,
+        }
+    }
+
+    /// Tells why something could not be done, in the form that logs have.
+    pub fn tell(&self, failure: &Failure) {
+        match self.log_format {
+            LogFormat::Text => print::stderr(&failure.report(self.colour)),
+            LogFormat::Json => {
+                let report = failure.report(false);
+                tracing::error!(exit_code = failure.exit().code(), "{}", report.trim_end());
+            }
+        }
+    }
+
+    /// Says one thing.
+    pub fn say(&self, text: &str) {
+        match self.log_format {
+            LogFormat::Text => print::stderr(&format!("{text}\n")),
+            LogFormat::Json => tracing::warn!("{text}"),
         }
     }
 

@@ -58,8 +58,16 @@ pub fn run(args: &Export, context: &Context) -> Result<Exit, Failure> {
             _ => RunState::Failed,
         };
         let unfinished = BTreeSet::new();
-        let shown =
-            Shown { job, run: newest.id, state, reasons: &reasons, unfinished: &unfinished, bound: &bound, fire_at };
+        let shown = Shown {
+            job,
+            run: newest.id,
+            state,
+            lacks: state == crate::store::RunState::Partial,
+            reasons: &reasons,
+            unfinished: &unfinished,
+            bound: &bound,
+            fire_at,
+        };
         let done = files.write(&shown).map_err(|e| {
             let exit = if e.is_storage() { Exit::Storage } else { Exit::Usage };
             Failure::new(exit, e)

@@ -56,7 +56,7 @@ impl Failure {
                 let mut said = error.to_string();
                 for cause in error.chain().skip(1).map(ToString::to_string) {
                     // Some errors print their cause themselves.
-                    if !said.contains(&cause) {
+                    if !said.contains(&cause) && !cause.contains(&said) {
                         out.push_str(&format!("caused by: {}\n", printable(&cause)));
                         said = cause;
                     }

@@ -23,7 +23,9 @@ mod progress;
 mod run;
 mod sandbox;
 mod schema;
+mod stopper;
 mod streams;
+mod summary;
 mod workshop;
 
 use std::ffi::OsString;
@@ -51,7 +53,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
     match dispatch(cli.command, &context) {
         Ok(exit) => exit,
         Err(failure) => {
-            print::stderr(&failure.report(context.colour));
+            context.tell(&failure);
             failure.exit()
         }
     }

@@ -99,18 +99,19 @@ impl<'a> Workshop<'a> {
             Some(class) => Some(class),
             None => known.app_class().or_exit(Exit::Storage)?,
         };
+        let present = limits(&self.settings.limits_for(class), max_calls);
         let config = ApiConfig {
             api_url: self.settings.spotify.api_url.clone(),
             accounts_url: self.settings.spotify.accounts_url.clone(),
             client_id: who.client_id.clone(),
             client_secret: who.client_secret.clone(),
             account,
-            limits: limits(&self.settings.limits_for(class), max_calls),
+            limits: present.clone(),
             scales: Scales::default(),
         };
         let api = Api::new(config, Arc::clone(&self.state), observer).or_exit(Exit::Usage)?;
         let extended = limits(&self.settings.limits_for(Some(AppClass::Extended)), max_calls);
-        let facts = AppFacts::new(configured, api.clone(), extended);
+        let facts = AppFacts::new(configured, api.clone(), present, extended);
         Ok((api, facts))
     }
 }

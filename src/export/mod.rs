@@ -21,6 +21,6 @@ mod style;
 pub use error::ExportError;
 pub use guard::Guard;
 pub use name::{NameError, check_name};
-pub use publish::{Change, Outcome, Published, RunInfo, State, Target, publish};
+pub use publish::{Change, Outcome, Published, RunInfo, State, Target, check_target, publish};
 pub use sheet::{Sheet, SheetColumn, Source};
 pub use style::{LineEnding, Profile, Style, StyleError, TimeFormat};

@@ -157,6 +157,17 @@ pub fn publish(
     Ok(outcome)
 }
 
+/// Whether files can be written into a job's folder. Nothing is left there.
+///
+/// # Errors
+/// What stands in the way.
+pub fn check_target(target: &Target, job: &str) -> Result<(), ExportError> {
+    let access = Access { mode: target.mode, group: target.group };
+    let folder = Folder::root(&target.csv_dir, access)?.enter(job)?;
+    folder.sweep()?;
+    folder.draft(package::FILE).map(drop)
+}
+
 struct Job<'a> {
     store: &'a Connection,
     root: &'a Path,

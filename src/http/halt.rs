@@ -54,6 +54,28 @@ impl Halt {
         }
     }
 
+    /// Awaits something that is under way, and past the stop for no longer than `grace`.
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`]; what was awaited is dropped.
+    pub async fn or_soon<T>(
+        &self,
+        clock: &dyn Clock,
+        grace: Duration,
+        wait: impl Future<Output = T>,
+    ) -> Result<T, Stopped> {
+        let mut wait = pin!(wait);
+        if let Ok(done) = self.or(wait.as_mut()).await {
+            return Ok(done);
+        }
+        tokio::select! {
+            biased;
+            done = wait => Ok(done),
+            () = clock.sleep(grace) => Err(Stopped),
+        }
+    }
+
     /// Sleeps, but not past the stop.
     ///
     /// # Errors

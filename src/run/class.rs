@@ -1,7 +1,7 @@
 //! Which class of app this is, and the largest pages that work for it: found out by trying, once.
 
-use crate::spotify::client::{Api, Bearer, Limits, Request};
-use crate::spotify::error::ApiError;
+use crate::spotify::client::{Api, Bearer, Limits, Request, ceilings};
+use crate::spotify::error::{ApiError, Deferral};
 use crate::spotify::family::Family;
 use crate::spotify::refusal::Refusal;
 use crate::state::{AppClass, StateError};
@@ -12,14 +12,43 @@ use crate::stream::Paging;
 pub struct AppFacts {
     configured: Option<AppClass>,
     api: Api,
+    /// The limits that hold until the class is found out.
+    present: Limits,
     /// The limits to go by once the app is found to have Extended Quota.
     extended: Limits,
 }
 
 impl AppFacts {
     /// `configured` is the setting `spotify.app_mode`, unless it is `auto`.
-    pub fn new(configured: Option<AppClass>, api: Api, extended: Limits) -> AppFacts {
-        AppFacts { configured, api, extended }
+    pub fn new(configured: Option<AppClass>, api: Api, present: Limits, extended: Limits) -> AppFacts {
+        AppFacts { configured, api, present, extended }
+    }
+
+    /// Whether what stopped a fetch was a limit of a class that the app may not be of, and one call,
+    /// taken from the reserve, has shown that it is not.
+    ///
+    /// # Errors
+    /// If the state folder cannot be read or written.
+    pub async fn may_go_on(&self, who: &Bearer, stopped: &ApiError) -> Result<bool, ApiError> {
+        let by_budget = matches!(stopped, ApiError::Deferred { why: Deferral::Budget(_), .. });
+        if !by_budget || self.class()?.is_some() || ceilings(&self.present) == ceilings(&self.extended) {
+            return Ok(false);
+        }
+        let open = Limits { calls_per_day: None, calls_per_family: None, ..self.present.clone() };
+        self.api.go_by(&open);
+        let class = match self.probe(who).await {
+            Ok(class) => class,
+            Err(e @ ApiError::State(_)) => return Err(e),
+            // Whatever it is: it is no sign of Extended Quota.
+            Err(e) => {
+                tracing::debug!(error = %e, "the class of the app could not be found out");
+                None
+            }
+        };
+        if class != Some(AppClass::Extended) {
+            self.api.go_by(&self.present);
+        }
+        Ok(class == Some(AppClass::Extended))
     }
 
     /// Calls that may be in flight.
@@ -40,7 +69,7 @@ impl AppFacts {
         }
         match self.api.get(who, &Request::new(Family::MARKETS, "/markets")).await {
             Ok(_) => self.learn(AppClass::Extended, "/markets was answered")?,
-            Err(ApiError::Refused { kind: Refusal::EndpointRemoved | Refusal::Unknown, message, .. }) => {
+            Err(ApiError::Refused { kind: Refusal::EndpointRemoved, message, .. }) => {
                 self.learn(AppClass::Development, &format!("/markets was refused: {message}"))?;
             }
             Err(e) => return Err(e),

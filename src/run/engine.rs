@@ -9,7 +9,7 @@ use super::halt::Halt;
 use super::progress::Progress;
 use crate::ingest::Asked;
 use crate::spotify::client::{Api, Bearer};
-use crate::store::{FetchEnd, Skip, Store};
+use crate::store::{FetchEnd, GapKey, Skip, Store};
 
 /// What a run works with; clones share everything.
 #[derive(Clone)]
@@ -28,6 +28,9 @@ pub struct Engine {
     pub run: i64,
     /// When it began.
     pub started_at: DateTime<Utc>,
+    /// When the unfinished run began that this one goes on from; else when this one began. What was
+    /// read since then is not read again.
+    pub goes_on_from: DateTime<Utc>,
     /// Ignore checkpoints and change detection.
     pub full: bool,
 }
@@ -54,6 +57,16 @@ pub struct FetchFrame {
 }
 
 impl FetchFrame {
+    /// What names an id of this fetch, should Spotify refuse it.
+    pub fn gap(&self, id: &str) -> GapKey {
+        GapKey {
+            stream: self.stream.name,
+            id: id.to_owned(),
+            audience: self.audience.clone(),
+            market: self.market.clone(),
+        }
+    }
+
     /// The query that every call of the fetch carries.
     pub fn query(&self) -> Vec<(&'static str, String)> {
         if self.market.is_empty() { Vec::new() } else { vec![("market", self.market.clone())] }
@@ -117,7 +130,12 @@ impl Engine {
 
     /// Rows read at or after this are fresh for something that may be `age` old.
     pub fn fresh_since(&self, age: TimeDelta) -> DateTime<Utc> {
-        if self.full { self.started_at } else { self.started_at - age }
+        if self.full { self.started_at } else { self.goes_on_from - age }
+    }
+
+    /// Whether something that was read or found unchanged then need not be asked for again by this run.
+    pub fn is_of_this_run(&self, at: Option<&String>) -> bool {
+        at.is_some_and(|at| *at >= stamp(self.fresh_since(TimeDelta::zero())))
     }
 
     /// Records something that could not be had.

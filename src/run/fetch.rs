@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use chrono::TimeDelta;
 use tokio::task::JoinSet;
 
-use super::engine::{Engine, FetchFrame, Tally, stamp};
+use super::engine::{Engine, FetchFrame, Tally};
 use super::halt::{Halt, Weight};
 use super::list::{List, ListEnd, Opening};
 use super::search::Search;
@@ -73,7 +73,11 @@ impl Engine {
             end.user_id.clone_from(&frame.audience);
         }
         let frame = Arc::new(frame);
-        let (sum, halt) = match asks.and_then(|asks| self.may_begin(fetch, &asks).map(|()| asks)) {
+        let asks = match asks {
+            Ok(asks) => self.may_begin(fetch, &frame, &asks).await.map(|()| asks),
+            Err(halt) => Err(halt),
+        };
+        let (sum, halt) = match asks {
             Ok(asks) => {
                 let units = self.units(fetch, &frame, asks, refresh_after)?;
                 end.asked = units.iter().map(Unit::asked).sum();
@@ -85,26 +89,31 @@ impl Engine {
         sum.tally.write_to(&mut end);
         end.asked = end.asked.max(end.unchanged);
         end.calls = i64::try_from(self.api.calls() - calls_before).unwrap_or(i64::MAX);
-        let (state, reason, halt) = self.judge(&frame, sum.trouble, halt).await?;
+        let (state, reason, halt) = self.judge(&frame, sum.why(), halt).await?;
         end.reason = reason;
         let (run, name, job, record) = (self.run, frame.fetch.clone(), job.to_owned(), end.clone());
         let (user, place) = (frame.part.map(|_| frame.audience.clone()), frame.part.unwrap_or(0));
         // A fetch that has not finished keeps what it asked for before, and with it its last CSV.
         let requested = matches!(state, FetchState::Complete | FetchState::Partial).then_some(sum.requested);
-        self.store
+        let recorded = self
+            .store
             .write(move |s| {
                 if let Some(requested) = &requested {
                     s.set_requested(&job, &name, user.as_deref(), place, requested)?;
                 }
                 s.end_fetch(run, state, &record)
             })
-            .await?;
+            .await;
+        if let Err(e) = recorded {
+            // A store that fails twice is told of by what failed first.
+            return Err(halt.unwrap_or(e.into()));
+        }
         self.progress.fetch_ended(&frame.fetch, state.word());
         Ok(FetchResult { state, end, halt })
     }
 
     /// Whether the app has the stream and none of its families is parked.
-    fn may_begin(&self, fetch: &Fetch, asks: &Asks) -> Result<(), Halt> {
+    async fn may_begin(&self, fetch: &Fetch, frame: &FetchFrame, asks: &Asks) -> Result<(), Halt> {
         let stream = fetch.stream;
         let family = Family::named(stream.family).unwrap_or(Family::SEARCH);
         if stream.classes == Classes::ExtendedOnly
@@ -122,7 +131,11 @@ impl Engine {
             _ if asks.references.iter().any(|r| !matches!(r, Reference::Id(_))) => families.push(Family::SEARCH),
             _ => {}
         }
-        Ok(families.into_iter().try_for_each(|family| self.api.may_send(family))?)
+        let may = || families.iter().try_for_each(|family| self.api.may_send(*family));
+        match may() {
+            Err(e) if self.app.may_go_on(&frame.bearer, &e).await? => Ok(may()?),
+            other => Ok(other?),
+        }
     }
 
     /// Turns a halt that only concerns this fetch into its reason.
@@ -136,7 +149,7 @@ impl Engine {
             let state = if trouble.is_some() { FetchState::Partial } else { FetchState::Complete };
             return Ok((state, trouble, None));
         };
-        let words = halt.to_string();
+        let words = halt.words();
         if let Halt::Api(ApiError::Refused { kind: Refusal::EndpointRemoved, message, .. }) = &halt {
             if frame.stream.classes == Classes::ExtendedOnly {
                 let evidence = format!("{} was refused: {message}", frame.stream.endpoint);
@@ -212,7 +225,7 @@ impl Engine {
                 while !stop.load(Ordering::Relaxed) {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(unit) = units.get(index) else { break };
-                    match engine.unit(&frame, unit).await {
+                    match engine.unit_if_it_may(&frame, unit).await {
                         Ok(end) => ends.push((index, end)),
                         Err(halt) => {
                             stop.store(true, Ordering::Relaxed);
@@ -242,15 +255,21 @@ impl Engine {
         (sum, halt)
     }
 
+    /// Does a unit; where a limit stops it that may not be the app's, that is found out first.
+    async fn unit_if_it_may(&self, frame: &FetchFrame, unit: &Unit) -> Result<UnitEnd, Halt> {
+        match self.unit(frame, unit).await {
+            Err(Halt::Api(e)) if self.app.may_go_on(&frame.bearer, &e).await? => self.unit(frame, unit).await,
+            other => other,
+        }
+    }
+
     async fn unit(&self, frame: &FetchFrame, unit: &Unit) -> Result<UnitEnd, Halt> {
         let end = match unit {
             // Its parts are counted as they come.
             Unit::Things(things, references) => return self.referenced(frame, *things, references).await,
             Unit::AlbumTracks(albums) => return self.album_tracks(frame, albums).await,
             Unit::Playlist(id) => match self.known_gaps(frame, std::slice::from_ref(id)).await?.first() {
-                Some(true) => {
-                    Ok(UnitEnd { tally: Tally { unchanged: 1, skipped: 1, ..Tally::default() }, ..UnitEnd::default() })
-                }
+                Some(true) => Ok(UnitEnd::known_gap(Vec::new())),
                 _ => self.playlist_items(frame, id).await,
             },
             Unit::List(list) => self.list_unit(frame, list).await,
@@ -281,15 +300,14 @@ impl Engine {
 
     /// The tracks of albums: an album's own answer holds the first of them, or all.
     async fn album_tracks(&self, frame: &FetchFrame, albums: &[String]) -> Result<UnitEnd, Halt> {
-        let began = stamp(self.started_at);
         let asked = frame.asked(self.now());
         // One lock for all albums: a batch begins twenty lists, and locks taken one by one could
         // wait for each other.
         let _reading = self.lock_list(&album_tracks_key("", &asked)).await?;
         let mut wanted = Vec::new();
         for album in albums {
-            let list = self.open_list(&album_tracks_key(album, &asked), Some(Kind::Album)).await?;
-            if list.read_at.is_none_or(|at| at < began) && list.checkpoint.is_none() {
+            let list = self.open_list(&album_tracks_key(album, &asked)).await?;
+            if !self.is_of_this_run(list.read_at.as_ref()) && list.checkpoint.is_none() {
                 wanted.push(album.clone());
             }
         }
@@ -303,13 +321,13 @@ impl Engine {
             begin_tracks: true,
         };
         let heads = self.things(frame, things, &wanted).await?;
-        let mut end = UnitEnd { trouble: heads.trouble, ..UnitEnd::default() };
+        let mut end = UnitEnd { trouble: heads.trouble, troubles: heads.troubles, ..UnitEnd::default() };
         end.tally.skipped = heads.tally.skipped;
         for album in albums {
             let key = album_tracks_key(album, &asked);
-            let known = self.open_list(&key, Some(Kind::Album)).await?;
+            let known = self.open_list(&key).await?;
             let requested = vec![Requested { user_id: None, list_id: Some(known.id), item_id: None }];
-            let done = match (&known.checkpoint, known.read_at.as_ref().is_some_and(|at| *at >= began)) {
+            let done = match (&known.checkpoint, self.is_of_this_run(known.read_at.as_ref())) {
                 (Some(at), _) => {
                     let list = List {
                         key,
@@ -321,8 +339,10 @@ impl Engine {
                         paging: Paging::Offset { development: 50, extended: 50 },
                         most: None,
                         version: None,
+                        parent: Some(Kind::Album),
                     };
-                    match self.read_list(frame, &list, known.id, Some(at.clone()), Opening::default()).await? {
+                    let opening = Opening { just_begun: wanted.contains(album), ..Opening::default() };
+                    match self.read_list(frame, &list, known.id, Some(at.clone()), opening).await? {
                         ListEnd::Whole(tally) => UnitEnd::whole(requested, tally),
                         ListEnd::Refused(e) => self.gap(frame, album, requested, &e).await?,
                         ListEnd::Unproved { reason, detail } => {
@@ -346,16 +366,12 @@ impl Engine {
     async fn list_unit(&self, frame: &FetchFrame, list: &List) -> Result<UnitEnd, Halt> {
         let parent = &list.key.parent_id;
         if !parent.is_empty() && self.known_gaps(frame, std::slice::from_ref(parent)).await? == [true] {
-            return Ok(UnitEnd { tally: Tally { unchanged: 1, skipped: 1, ..Tally::default() }, ..UnitEnd::default() });
+            return Ok(UnitEnd::known_gap(Vec::new()));
         }
-        let parent_kind = match frame.stream.takes {
-            Takes::Ids(kind) => Some(kind),
-            _ => None,
-        };
         let _reading = self.lock_list(&list.key).await?;
-        let known = self.open_list(&list.key, parent_kind).await?;
+        let known = self.open_list(&list.key).await?;
         let requested = vec![Requested { user_id: None, list_id: Some(known.id), item_id: None }];
-        if known.read_at.as_ref().is_some_and(|at| *at >= stamp(self.started_at)) {
+        if self.is_of_this_run(known.read_at.as_ref()) {
             let tally = Tally { unchanged: 1, stored: known.stored.unwrap_or(0), ..Tally::default() };
             return Ok(UnitEnd::whole(requested, tally));
         }
@@ -406,7 +422,7 @@ fn discography(fetch: &Fetch, frame: &FetchFrame, family: Family, artist: &str, 
 
 fn list_of(fetch: &Fetch, frame: &FetchFrame, family: Family, parent: Option<(Kind, String)>) -> List {
     let stream = fetch.stream;
-    let parent_id = parent.map(|(_, id)| id).unwrap_or_default();
+    let (kind, parent_id) = parent.map_or((None, String::new()), |(kind, id)| (Some(kind), id));
     let mut query = frame.query();
     let mut variant = String::new();
     if let Some(locale) = &fetch.locale {
@@ -439,5 +455,6 @@ fn list_of(fetch: &Fetch, frame: &FetchFrame, family: Family, parent: Option<(Ki
         paging: stream.paging,
         most: fetch.limit_per_parent.and_then(|n| i64::try_from(n).ok()),
         version: None,
+        parent: kind,
     }
 }

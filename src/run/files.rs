@@ -45,6 +45,8 @@ pub struct Shown<'a> {
     pub run: i64,
     /// Its state so far.
     pub state: RunState,
+    /// Something that it asked for could not be had.
+    pub lacks: bool,
     /// Why it is not complete.
     pub reasons: &'a [String],
     /// Fetches that did not finish: their files stay as they are.
@@ -98,6 +100,17 @@ impl Written {
 }
 
 impl Files {
+    /// Whether the job's folder can be written.
+    ///
+    /// # Errors
+    /// If not; nothing is left there either way.
+    pub fn check(&self, job: &Job) -> Result<(), FilesError> {
+        if job.fetches.iter().all(|f| f.csv.is_none()) && job.queries.is_empty() {
+            return Ok(());
+        }
+        Ok(export::check_target(&self.target, &job.name)?)
+    }
+
     /// Writes what has changed of a job's files, with a connection of its own.
     ///
     /// # Errors
@@ -121,7 +134,7 @@ impl Files {
             what: "cannot be read",
             source,
         })?;
-        let held_back = shown.state == RunState::Partial && !self.publish_partial;
+        let held_back = shown.lacks && !self.publish_partial;
         let users = users_of_job(store, &job.name).map_err(|source| StoreError::Sqlite {
             path: self.database.clone(),
             what: "cannot be read",

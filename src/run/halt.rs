@@ -66,6 +66,11 @@ impl Halt {
         }
     }
 
+    /// What happened, with its causes, in a line.
+    pub fn words(&self) -> String {
+        super::job::chain(self)
+    }
+
     /// What to type or do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -7,10 +7,12 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 
 use super::engine::{Engine, stamp};
+use super::exit;
 use super::fetch::{Asks, FetchResult};
 use super::files::{Files, FilesError, Shown, Written};
 use super::halt::{Halt, Weight};
 use super::report::{FetchReport, FileReport, RunReport};
+use super::retention::forget;
 use super::users::{Asker, Part};
 use crate::job::{Fetch, Job, Since, Source, Users};
 use crate::settings::{RefreshAfter, Retention};
@@ -111,44 +113,13 @@ async fn write_files(
     fire_at: DateTime<Utc>,
 ) -> Result<Result<Written, FilesError>, Halt> {
     let (job, files, bound, run) = (job.clone(), files.clone(), bound.clone(), engine.run);
-    let (reasons, unfinished) = (sum.reasons.clone(), sum.unfinished.clone());
+    let (reasons, unfinished, lacks) =
+        (sum.reasons.clone(), sum.unfinished.clone(), sum.exits.contains(&exit::PARTIAL));
     let written = engine.store.lend(move |store| {
         let (reasons, unfinished) = (&reasons, &unfinished);
-        files.write_by(store, &Shown { job: &job, run, state, reasons, unfinished, bound: &bound, fire_at })
+        files.write_by(store, &Shown { job: &job, run, state, lacks, reasons, unfinished, bound: &bound, fire_at })
     });
     Ok(written.await?)
-}
-
-/// Deletes what is older than the job or the settings want to keep.
-async fn forget(engine: &Engine, job: &Job, retention: &Retention) -> Result<(), Halt> {
-    let before = |age: Option<Duration>| {
-        age.and_then(|age| TimeDelta::from_std(age).ok())
-            .and_then(|age| engine.started_at.checked_sub_signed(age))
-            .map(stamp)
-    };
-    let (rows, own, runs) = (before(retention.rows), before(job.retention), before(retention.history));
-    if rows.is_none() && own.is_none() && runs.is_none() {
-        return Ok(());
-    }
-    let name = job.name.clone();
-    let deleted = engine.store.write(move |s| {
-        let mut deleted = 0;
-        if let Some(before) = &rows {
-            deleted += s.forget_rows(before)?;
-        }
-        if let Some(before) = &own {
-            deleted += s.forget_rows_of(&name, before)?;
-        }
-        if let Some(before) = &runs {
-            s.forget_runs(before)?;
-        }
-        Ok(deleted)
-    });
-    let deleted = deleted.await?;
-    if deleted > 0 {
-        tracing::info!(job = job.name, deleted, "rows older than the retention are deleted");
-    }
-    Ok(())
 }
 
 /// An error with its causes, in one line.
@@ -164,32 +135,6 @@ pub(super) fn chain(e: &dyn std::error::Error) -> String {
         cause = inner.source();
     }
     out
-}
-
-/// Exit codes by what a run met; `cli::exit` documents the same numbers for all commands.
-pub mod exit {
-    /// All complete.
-    pub const COMPLETE: u8 = 0;
-    /// Spotify out of reach, or a defect.
-    pub const FAILED: u8 = 1;
-    /// The job or a setting is wrong.
-    pub const USAGE: u8 = 2;
-    /// Something asked for could not be had.
-    pub const PARTIAL: u8 = 3;
-    /// The store or a file.
-    pub const STORAGE: u8 = 74;
-    /// Come back later.
-    pub const DEFERRED: u8 = 75;
-    /// A person must act.
-    pub const PERSON: u8 = 77;
-
-    /// If several hold, the first of these wins.
-    pub const PRECEDENCE: [u8; 7] = [STORAGE, PERSON, FAILED, USAGE, PARTIAL, DEFERRED, COMPLETE];
-
-    /// The one that wins.
-    pub fn winner(codes: &[u8]) -> u8 {
-        PRECEDENCE.into_iter().find(|code| codes.contains(code)).unwrap_or(COMPLETE)
-    }
 }
 
 /// What the fetches of a run came to so far.
@@ -319,7 +264,7 @@ impl Sum {
         }
         self.hints.extend(halt.hint());
         if halt.ends_the_run() && self.over.is_none() {
-            self.over = Some(halt.to_string());
+            self.over = Some(halt.words());
         }
     }
 
@@ -347,8 +292,10 @@ impl Sum {
         let code = exit::winner(&self.exits);
         let state = match code {
             exit::COMPLETE => RunState::Complete,
+            // What is deferred goes on later, also where something else can't be had: a partial run
+            // would have served its fire.
+            exit::PARTIAL | exit::DEFERRED if self.exits.contains(&exit::DEFERRED) => RunState::Deferred,
             exit::PARTIAL => RunState::Partial,
-            exit::DEFERRED => RunState::Deferred,
             _ => RunState::Failed,
         };
         (state, code)

@@ -45,9 +45,9 @@ impl Engine {
     /// Reads a list of the user's whole and puts it in place.
     async fn whole_list(&self, frame: &FetchFrame, list: &List) -> Result<UnitEnd, Halt> {
         let _reading = self.lock_list(&list.key).await?;
-        let known = self.open_list(&list.key, None).await?;
+        let known = self.open_list(&list.key).await?;
         let requested = vec![row(frame, known.id)];
-        if known.read_at.as_ref().is_some_and(|at| *at >= stamp(self.started_at)) {
+        if self.is_of_this_run(known.read_at.as_ref()) {
             let tally = Tally { unchanged: 1, stored: known.stored.unwrap_or(0), ..Tally::default() };
             return Ok(UnitEnd::whole(requested, tally));
         }
@@ -115,7 +115,7 @@ impl Engine {
     async fn plays(&self, frame: &FetchFrame) -> Result<UnitEnd, Halt> {
         let list = list_of(frame.stream, frame, Shape::Saved(Kind::Track), Wrapping::Bare);
         let _reading = self.lock_list(&list.key).await?;
-        let known = self.open_list(&list.key, None).await?;
+        let known = self.open_list(&list.key).await?;
         let requested = vec![row(frame, known.id)];
         let request = Request::new(list.family, list.path.clone()).with("limit", "50");
         let check = |answer: &Answer| {
@@ -194,5 +194,6 @@ fn list_of(stream: &Stream, frame: &FetchFrame, shape: Shape, wrapping: Wrapping
         paging: if stream.name == "recently_played" { Paging::Cursor { limit: 50 } } else { stream.paging },
         most: None,
         version: None,
+        parent: None,
     }
 }

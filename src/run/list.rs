@@ -23,6 +23,10 @@ const RESTARTS: i64 = 2;
 /// A list that serves this many items more than it announced does not end.
 const BEYOND_TOTAL: i64 = 1_000;
 
+/// A list that does not say how long it is has no more items than this: Spotify's longest, a
+/// library, is far shorter.
+const LONGEST: i64 = 1_000_000;
+
 /// A list, and how to ask for it.
 #[derive(Debug, Clone)]
 pub(super) struct List {
@@ -37,6 +41,8 @@ pub(super) struct List {
     pub most: Option<i64>,
     /// Where its version can be asked for, if it has one.
     pub version: Option<Request>,
+    /// What it belongs to, if that has a row of its own.
+    pub parent: Option<Kind>,
 }
 
 /// What is in hand when the read begins.
@@ -48,6 +54,8 @@ pub(super) struct Opening {
     pub snapshot_id: Option<String>,
     /// Entity tag of the answer.
     pub etag: Option<String>,
+    /// The checkpoint at hand is of this moment: what it staged need not be proved again.
+    pub just_begun: bool,
 }
 
 /// How a read ended.
@@ -77,17 +85,18 @@ enum Landed {
 impl Engine {
     /// Waits until no other run reads the list; it is this one's until the lock is dropped.
     pub(super) async fn lock_list(&self, key: &ListKey) -> Result<ListLock, Halt> {
-        Ok(ListLock::take(&self.locks, self.store.path(), key).await?)
+        // A stop is heard here too. What is deferred is so for those who read as well.
+        let goes_on = || match self.api.may_send(Family::ME) {
+            Err(e @ ApiError::Stopped) => Err(Halt::Api(e)),
+            _ => Ok(()),
+        };
+        ListLock::take(&self.locks, self.store.path(), key, goes_on).await
     }
 
     /// The number of a list and, unless everything is to be read anew, its interrupted read.
-    pub(super) async fn open_list(&self, key: &ListKey, parent: Option<Kind>) -> Result<crate::store::ListRow, Halt> {
+    pub(super) async fn open_list(&self, key: &ListKey) -> Result<crate::store::ListRow, Halt> {
         let (key, full) = (key.clone(), self.full);
-        let asked = crate::ingest::Asked { now: stamp(self.now()), market: String::new(), user_id: None };
         let row = self.store.write(move |s| {
-            if let Some(kind) = parent {
-                ensure_row(s, kind, &key.parent_id, &asked)?;
-            }
             let mut row = s.list(&key)?;
             if full && row.checkpoint.is_some() {
                 s.forget_checkpoint(row.id)?;
@@ -113,6 +122,7 @@ impl Engine {
         };
         loop {
             match self.read_once(frame, list, id, &mut at, &mut opening).await? {
+                Some(ListEnd::Whole(tally)) => return Ok(ListEnd::Whole(self.count(frame, list, &at, tally).await?)),
                 Some(end) => return Ok(end),
                 None if at.restarts >= RESTARTS => {
                     self.forget(id).await?;
@@ -123,10 +133,25 @@ impl Engine {
                     let restarts = at.restarts + 1;
                     self.unskip(frame, list).await?;
                     opening.page = None;
+                    opening.etag = None;
                     at = self.begin(id, &opening, restarts).await?;
                 }
             }
         }
+    }
+
+    /// Notes a total that does not fit a list that was proved whole.
+    async fn count(&self, frame: &FetchFrame, list: &List, at: &Checkpoint, mut tally: Tally) -> Result<Tally, Halt> {
+        let Some(announced) = at.announced.filter(|n| *n != at.next_offset) else { return Ok(tally) };
+        if list.most.is_some() || !matches!(list.paging, Paging::Offset { .. }) {
+            return Ok(tally);
+        }
+        let parent_id = Some(list.key.parent_id.clone()).filter(|p| !p.is_empty());
+        let detail = Some(format!("Spotify announced {announced} items, and the list ended after {}", at.next_offset));
+        let (fetch, stream) = (frame.fetch.clone(), frame.stream.name);
+        self.skip(Skip { fetch, stream, parent_id, reason: "wrong_total", detail, ..Skip::default() }).await?;
+        tally.skipped += 1;
+        Ok(tally)
     }
 
     /// One pass over the list; `None` if it moved.
@@ -141,9 +166,12 @@ impl Engine {
         let resumed_at = at.next_offset;
         // Where there is no version, one item is read twice: it tells whether this is still the list.
         let by_cursor = matches!(list.paging, Paging::Cursor { .. });
-        let mut overlap = at.next_offset > 0 && at.snapshot_id.is_none() && !by_cursor;
+        let just_begun = std::mem::take(&mut opening.just_begun);
+        let mut overlap = at.next_offset > 0 && at.snapshot_id.is_none() && !by_cursor && !just_begun;
         let mut answers = i64::from(opening.page.is_some()) + i64::from(resumed_at > 0);
         let mut previous: Option<Vec<u8>> = None;
+        let mut doubted: Option<i64> = None;
+        let mut total_moved = false;
         loop {
             let offset = at.next_offset - i64::from(overlap);
             let page = match opening.page.take().filter(|_| offset == 0) {
@@ -157,20 +185,37 @@ impl Engine {
                     }
                 }
             };
-            // In a playlist the same items may well stand twice.
-            let content = (list.shape != Shape::PlaylistItems).then(|| digest(&page));
-            if page.served() > 1 && content.is_some() && previous == content {
+            let content = digest(&page);
+            let repeats = page.served() > 1 && previous.as_ref() == Some(&content);
+            let ends_early = page.served() == 0 && at.announced.is_some_and(|total| offset < total);
+            // The tops end in an empty page that announces 0.
+            let is_end = page.served() == 0 && page.total == Some(0);
+            if (repeats || (ends_early && !is_end && !by_cursor)) && doubted != Some(offset) {
+                // It can be so; it can also be a server's slip, which a second look tells.
+                doubted = Some(offset);
+                continue;
+            }
+            if repeats && list.shape != Shape::PlaylistItems {
                 self.forget(id).await?;
                 return Ok(Some(ListEnd::Unproved {
                     reason: "repeated_page",
                     detail: format!("the page at {offset} repeats the one before"),
                 }));
             }
-            previous = content;
-            // The tops end in an empty page that announces 0.
-            let is_end = page.served() == 0 && page.total == Some(0);
+            previous = Some(content);
             if at.announced.is_some() && page.total.is_some() && page.total != at.announced && !is_end {
-                return Ok(None);
+                // A list with a version is asked for that: Spotify's totals are wrong now and then.
+                let Some(version) = list.version.as_ref().filter(|_| !total_moved) else { return Ok(None) };
+                total_moved = true;
+                match self.version(frame, version).await {
+                    Ok(snapshot) if snapshot == at.snapshot_id => at.announced = page.total,
+                    Ok(snapshot) => {
+                        opening.snapshot_id = snapshot;
+                        return Ok(None);
+                    }
+                    Err(Halt::Api(e)) if is_about_the_list(&e) => return Ok(Some(ListEnd::Refused(e))),
+                    Err(e) => return Err(e),
+                }
             }
             let reached = offset + page.served();
             let enough = list.most.is_some_and(|most| reached >= most);
@@ -184,14 +229,12 @@ impl Engine {
                 }
             };
             let last = whole || enough;
-            if let Some(total) = page.total
-                && !last
-                && reached > total + BEYOND_TOTAL
-            {
+            let bound = at.announced.or(page.total).unwrap_or(LONGEST);
+            if !last && reached > bound + BEYOND_TOTAL {
                 self.forget(id).await?;
                 return Ok(Some(ListEnd::Unproved {
                     reason: "endless",
-                    detail: format!("{reached} items served of {total} announced"),
+                    detail: format!("{reached} items served of {bound} announced"),
                 }));
             }
             let needs_proof = last && list.version.is_some() && answers > 1;
@@ -211,7 +254,8 @@ impl Engine {
                 Landed::Staged { skipped } => landing.skipped += skipped,
                 Landed::Swapped { stored, skipped } => {
                     landing.skipped += skipped;
-                    return Ok(Some(ListEnd::Whole(tally(&landing, resumed_at, stored))));
+                    *at = landing;
+                    return Ok(Some(ListEnd::Whole(tally(at, resumed_at, stored))));
                 }
             }
             self.progress.items(&frame.fetch, reached - offset);
@@ -221,7 +265,11 @@ impl Engine {
             }
         }
         let Some(version) = &list.version else { return Ok(None) };
-        let snapshot = self.version(frame, version).await?;
+        let snapshot = match self.version(frame, version).await {
+            Ok(snapshot) => snapshot,
+            Err(Halt::Api(e)) if is_about_the_list(&e) => return Ok(Some(ListEnd::Refused(e))),
+            Err(e) => return Err(e),
+        };
         if snapshot != at.snapshot_id {
             opening.snapshot_id = snapshot;
             return Ok(None);
@@ -286,8 +334,12 @@ impl Engine {
     ) -> Result<Landed, Halt> {
         let asked = frame.asked(self.now());
         let (key, shape, most, run) = (list.key.clone(), list.shape, list.most, self.run);
-        let (fetch, stream) = (frame.fetch.clone(), frame.stream.name);
+        let (fetch, stream, parent) = (frame.fetch.clone(), frame.stream.name, list.parent);
         let land = move |s: &mut Session| {
+            if let Some(kind) = parent {
+                // What is refused gets no row; what answers has one that its list can point at.
+                ensure_row(s, kind, &key.parent_id, &asked)?;
+            }
             let mut entries = page.entries();
             if let Some(most) = most {
                 entries.truncate(usize::try_from(most - offset).unwrap_or(0));

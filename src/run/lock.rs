@@ -8,6 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::halt::Halt;
 use sha2::{Digest, Sha256};
 
 use crate::store::ListKey;
@@ -98,7 +99,12 @@ impl ListLock {
     ///
     /// # Errors
     /// If the lock file cannot be had.
-    pub(super) async fn take(state_folder: &Path, store: &Path, key: &ListKey) -> Result<ListLock, LockTrouble> {
+    pub(super) async fn take(
+        state_folder: &Path,
+        store: &Path,
+        key: &ListKey,
+        goes_on: impl Fn() -> Result<(), Halt>,
+    ) -> Result<ListLock, Halt> {
         let name = format!(
             "{}\n{}\n{}\n{}\n{}\n{}",
             store.display(),
@@ -115,8 +121,11 @@ impl ListLock {
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(ListLock { _file: file }),
-                Err(TryLockError::WouldBlock) => tokio::time::sleep(LOOK_AGAIN).await,
-                Err(TryLockError::Error(source)) => return Err(io(source)),
+                Err(TryLockError::WouldBlock) => {
+                    goes_on()?;
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+                Err(TryLockError::Error(source)) => return Err(io(source).into()),
             }
         }
     }

@@ -25,8 +25,10 @@ struct Head {
     snapshot_id: Option<String>,
     etag: Option<String>,
     page: Option<RawPage>,
-    /// The key under which its contents came.
+    /// Its contents came under the old name alone.
     old_name: bool,
+    /// They came under both.
+    both: bool,
 }
 
 impl Engine {
@@ -40,9 +42,9 @@ impl Engine {
             variant: String::new(),
         };
         let _reading = self.lock_list(&key).await?;
-        let known = self.open_list(&key, Some(Kind::Playlist)).await?;
+        let known = self.open_list(&key).await?;
         let requested = vec![Requested { user_id: None, list_id: Some(known.id), item_id: Some(playlist.to_owned()) }];
-        if known.read_at.as_ref().is_some_and(|at| *at >= stamp(self.started_at)) {
+        if self.is_of_this_run(known.checked_at.as_ref()) {
             return Ok(UnitEnd::whole(
                 requested,
                 Tally { unchanged: 1, stored: known.stored.unwrap_or(0), ..Tally::default() },
@@ -63,9 +65,9 @@ impl Engine {
             Err(e) => return Err(e),
         };
         self.write_head(frame, &head).await?;
-        self.answers_again(frame, playlist).await?;
         if readable && head.snapshot_id.is_some() && head.snapshot_id == known.snapshot_id {
             self.confirm(known.id).await?;
+            self.answers_again(frame, playlist).await?;
             return Ok(UnitEnd::whole(requested, unchanged));
         }
         if head.page.is_none()
@@ -80,6 +82,9 @@ impl Engine {
                 ApiError::Refused { family: Family::PLAYLIST_ITEMS, kind: Refusal::NotYourPlaylist, message: words };
             return self.gap(frame, playlist, requested, &e).await;
         }
+        // Where both names hold entries, the route is that of the class.
+        let old_name =
+            head.old_name || (head.both && self.app.class().map_err(ApiError::from)? == Some(AppClass::Extended));
         if head.old_name {
             self.app
                 .learn(AppClass::Extended, "a playlist came with its contents under the old name")
@@ -91,17 +96,21 @@ impl Engine {
         let list = List {
             key,
             family: Family::PLAYLIST_ITEMS,
-            path: format!("/playlists/{playlist}/{}", if head.old_name { "tracks" } else { "items" }),
+            path: format!("/playlists/{playlist}/{}", if old_name { "tracks" } else { "items" }),
             query,
             shape: Shape::PlaylistItems,
             wrapping: Wrapping::Bare,
             paging: Paging::Offset { development: 50, extended: 100 },
             most: None,
             version: Some(version),
+            parent: Some(Kind::Playlist),
         };
-        let opening = Opening { page: head.page, snapshot_id: head.snapshot_id, etag: head.etag };
+        let opening = Opening { page: head.page, snapshot_id: head.snapshot_id, etag: head.etag, ..Opening::default() };
         match self.read_list(frame, &list, known.id, known.checkpoint, opening).await? {
-            ListEnd::Whole(tally) => Ok(UnitEnd::whole(requested, tally)),
+            ListEnd::Whole(tally) => {
+                self.answers_again(frame, playlist).await?;
+                Ok(UnitEnd::whole(requested, tally))
+            }
             ListEnd::Refused(e) => self.gap(frame, playlist, requested, &e).await,
             ListEnd::Unproved { reason, detail } => self.unproved(frame, playlist, requested, reason, detail).await,
         }
@@ -132,6 +141,9 @@ impl Engine {
                 snapshot_id: object.snapshot_id.value().map(|s| s.to_string()),
                 etag: answer.etag.clone(),
                 page: RawPage::read(answer, Wrapping::InPlaylist)?.filter(|page| page.offset.unwrap_or(0) == 0),
+                both: [&object.tracks, &object.items]
+                    .into_iter()
+                    .all(|page| page.as_ref().is_some_and(|page| page.items.is_some())),
                 old_name: object.tracks.is_some() && object.items.as_ref().is_none_or(|page| page.items.is_none()),
             }))
         };
@@ -153,7 +165,13 @@ impl Engine {
 
     pub(super) async fn confirm(&self, list: i64) -> Result<(), Halt> {
         let now = stamp(self.now());
-        Ok(self.store.write(move |s| s.confirm_list(list, &now)).await?)
+        Ok(self
+            .store
+            .write(move |s| {
+                s.forget_checkpoint(list)?;
+                s.confirm_list(list, &now)
+            })
+            .await?)
     }
 
     /// Records that a list could not be proved whole; the old one stays.
@@ -170,6 +188,7 @@ impl Engine {
         let (fetch, stream) = (frame.fetch.clone(), frame.stream.name);
         self.skip(crate::store::Skip { fetch, stream, parent_id, reason, detail: text, ..Default::default() }).await?;
         let tally = Tally { skipped: 1, ..Tally::default() };
-        Ok(UnitEnd { requested, tally, trouble: Some(format!("{parent}: {reason}: {detail}")) })
+        let what = if parent.is_empty() { reason.to_owned() } else { format!("{parent}: {reason}") };
+        Ok(UnitEnd::lacking(requested, tally, format!("{what}: {detail}; the last whole list stays")))
     }
 }

@@ -39,15 +39,24 @@ impl Engine {
             variant: format!("{types} {}", search.most),
         };
         let _reading = self.lock_list(&key).await?;
-        let known = self.open_list(&key, None).await?;
+        let known = self.open_list(&key).await?;
         let requested = vec![Requested { user_id: None, list_id: Some(known.id), item_id: None }];
+        if self.is_of_this_run(known.read_at.as_ref()) {
+            let tally = Tally { unchanged: 1, stored: known.stored.unwrap_or(0), ..Tally::default() };
+            return Ok(UnitEnd::whole(requested, tally));
+        }
         let list = known.id;
-        self.store.write(move |s| s.forget_checkpoint(list)).await?;
-        let mut tally = Tally::default();
-        let mut offset = 0;
+        let mut at = match known.checkpoint {
+            Some(at) if self.is_of_this_run(known.begun_at.as_ref()) => at,
+            _ => {
+                self.store.write(move |s| s.forget_checkpoint(list)).await?;
+                Checkpoint::default()
+            }
+        };
+        let (mut tally, began_with) = (Tally::default(), at.skipped);
         loop {
-            let room = search.most.min(DEEPEST) - offset;
-            let (body, limit) = match self.search_page(frame, &search.query, &types, offset, room).await {
+            let room = search.most.min(DEEPEST) - at.next_offset;
+            let (body, limit) = match self.search_page(frame, &search.query, &types, at.next_offset, room).await {
                 Ok(page) => page,
                 Err(Halt::Api(e)) if is_about_the_list(&e) => {
                     return self.gap(frame, &search.query, requested, &e).await;
@@ -56,8 +65,10 @@ impl Engine {
             };
             let (asked, kinds, most, run) = (frame.asked(self.now()), search.kinds.clone(), search.most, self.run);
             let (fetch, stream, parent) = (frame.fetch.clone(), frame.stream.name, search.query.clone());
+            let (place, last_key) = (at.clone(), key.clone());
             let found = self.store.write(move |s| {
                 let text = std::str::from_utf8(&body).unwrap_or_default();
+                let offset = place.next_offset;
                 let found = match stage_search(s, list, text, &kinds, offset, most, &asked) {
                     Ok(found) => found,
                     Err(Trouble::Store(e)) => return Err(e),
@@ -76,25 +87,35 @@ impl Engine {
                         &asked.now,
                     )?;
                 }
-                let at = Checkpoint { next_offset: offset, ..Checkpoint::default() };
-                s.save_checkpoint(list, run, &at, &asked.now)?;
-                Ok(found)
+                let next = Checkpoint {
+                    next_offset: offset + i64::from(limit),
+                    announced: place.announced.or(Some(found.announced)),
+                    skipped: place.skipped + i64::try_from(found.staged.gaps.len()).unwrap_or(0),
+                    ..place
+                };
+                // Hits come in pages, and the last of them comes with the whole.
+                let stored = if !found.more || next.next_offset >= most.min(DEEPEST) {
+                    let served = s.staged_count(list)? + next.skipped;
+                    let (announced, skipped) = (next.announced, next.skipped);
+                    let proof = Proof { announced, served, skipped, ..Proof::default() };
+                    Some(s.swap(list, &last_key, &proof, run, &asked.now)?.stored)
+                } else {
+                    s.save_checkpoint(list, run, &next, &asked.now)?;
+                    None
+                };
+                Ok((found.served, next, stored))
             });
-            let found = found.await?;
-            offset += i64::from(limit);
-            tally.served += found.served;
-            tally.skipped += i64::try_from(found.staged.gaps.len()).unwrap_or(0);
-            tally.announced = tally.announced.or(Some(found.announced));
-            self.progress.items(&frame.fetch, found.served);
-            if !found.more || offset >= search.most.min(DEEPEST) {
-                break;
+            let (served, next, stored) = found.await?;
+            at = next;
+            tally.served += served;
+            tally.announced = at.announced;
+            self.progress.items(&frame.fetch, served);
+            if let Some(stored) = stored {
+                tally.stored = stored;
+                tally.skipped = at.skipped - began_with;
+                return Ok(UnitEnd::whole(requested, tally));
             }
         }
-        let proof =
-            Proof { announced: tally.announced, served: tally.served, skipped: tally.skipped, ..Proof::default() };
-        let (run, now) = (self.run, stamp(self.now()));
-        tally.stored = self.store.write(move |s| s.swap(list, &key, &proof, run, &now).map(|x| x.stored)).await?;
-        Ok(UnitEnd::whole(requested, tally))
     }
 
     async fn search_page(
@@ -145,12 +166,15 @@ impl Engine {
         }
         let written = format!("{field}:{code}");
         if self.known_gaps(frame, std::slice::from_ref(&written)).await? == [true] {
-            return Ok(Err(UnitEnd {
-                tally: Tally { unchanged: 1, skipped: 1, ..Tally::default() },
-                ..UnitEnd::default()
-            }));
+            return Ok(Err(UnitEnd::known_gap(Vec::new())));
         }
-        let (body, _) = self.search_page(frame, &written, kind.word(), 0, 1).await?;
+        let body = match self.search_page(frame, &written, kind.word(), 0, 1).await {
+            Ok((body, _)) => body,
+            Err(Halt::Api(e)) if is_about_the_list(&e) => {
+                return Ok(Err(self.gap(frame, &written, Vec::new(), &e).await?));
+            }
+            Err(e) => return Err(e),
+        };
         let asked = frame.asked(self.now());
         let id = self.store.write(move |s| {
             let text = std::str::from_utf8(&body).unwrap_or_default();

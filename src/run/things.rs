@@ -1,6 +1,6 @@
 //! Things by id: only those that are not fresh, many in one call where the app has batch reads.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use chrono::TimeDelta;
@@ -18,7 +18,7 @@ use crate::spotify::family::Family;
 use crate::spotify::page::{RawPage, Wrapping, utf8};
 use crate::spotify::refusal::Refusal;
 use crate::state::AppClass;
-use crate::store::{Checkpoint, ListKey, Proof, Requested, Session};
+use crate::store::{Checkpoint, ListKey, MarketFact, MarketTable, Proof, Requested, Session};
 
 /// A kind of thing that is read by id, and where.
 #[derive(Debug, Clone, Copy)]
@@ -46,53 +46,91 @@ impl Engine {
     /// Reads the things of these ids that are not fresh.
     pub(super) async fn things(&self, frame: &FetchFrame, things: Things, ids: &[String]) -> Result<UnitEnd, Halt> {
         let mut end = UnitEnd::default();
-        let asked_for = |id: &String| Requested { user_id: None, list_id: None, item_id: Some(id.clone()) };
-        end.requested = ids.iter().map(asked_for).collect();
-        let since = stamp(self.fresh_since(things.refresh_after));
-        let (all, table) = (ids.to_vec(), ingest::table_of(things.kind));
-        let fresh = match things.anew {
-            true => vec![false; ids.len()],
-            false => self.store.write(move |s| s.fresh(table, &all, &since)).await?,
-        };
-        let known_gaps = self.known_gaps(frame, ids).await?;
-        let mut wanted = Vec::new();
-        for ((id, fresh), gap) in ids.iter().zip(fresh).zip(known_gaps) {
-            match (fresh, gap) {
-                (true, _) => end.tally.add(Tally { unchanged: 1, stored: 1, ..Tally::default() }),
-                (false, true) => end.tally.add(Tally { unchanged: 1, skipped: 1, ..Tally::default() }),
-                (false, false) => wanted.push(id.clone()),
-            }
-            if fresh || gap {
-                self.progress.unit_done(&frame.fetch);
-            }
+        let (fresh, mut answered) = self.fresh(frame, things, ids).await?;
+        let stale: Vec<String> =
+            ids.iter().zip(&fresh).filter(|(_, fresh)| !**fresh).map(|(id, _)| id.clone()).collect();
+        let known_gaps = self.known_gaps(frame, &stale).await?;
+        let gaps: HashSet<&String> = stale.iter().zip(known_gaps).filter(|(_, gap)| *gap).map(|(id, _)| id).collect();
+        let mut wanted: Vec<String> = Vec::new();
+        let mut seen = HashSet::new();
+        for (id, fresh) in ids.iter().zip(fresh) {
+            let again = !seen.insert(id);
+            let tally = match (fresh || again, gaps.contains(id)) {
+                (_, true) => Tally { unchanged: 1, skipped: 1, ..Tally::default() },
+                (true, false) => Tally { unchanged: 1, stored: i64::from(fresh), ..Tally::default() },
+                (false, false) => {
+                    wanted.push(id.clone());
+                    continue;
+                }
+            };
+            end.tally.add(tally);
+            self.progress.unit_done(&frame.fetch);
         }
         let mut rest = wanted.as_slice();
         while !rest.is_empty() {
             let many = self.batch_size(things, rest.len())?;
             let (now, later) = rest.split_at(many.min(rest.len()));
             if many > 1 {
-                match self.batch(frame, things, now).await {
+                match self.batch(frame, things, now, &mut answered).await {
                     Ok(batch) => end.add(batch),
-                    Err(Halt::Api(ApiError::Refused {
-                        kind: Refusal::EndpointRemoved | Refusal::Unknown,
-                        message,
-                        ..
-                    })) => {
+                    Err(Halt::Api(ApiError::Refused { kind: Refusal::EndpointRemoved, message, .. })) => {
                         let evidence = format!("a batch read of {} was refused: {message}", things.plural());
                         self.app.learn(AppClass::Development, &evidence).map_err(ApiError::from)?;
                         self.app.no_batch(things.family, &evidence).map_err(ApiError::from)?;
                         continue;
                     }
+                    Err(Halt::Api(e)) if is_about_the_list(&e) => {
+                        // One id can spoil a batch for all; alone, each is judged by itself.
+                        tracing::debug!(error = %e, ids = now.len(), "a batch read failed; its ids are read one by one");
+                        for id in now {
+                            end.add(self.thing(frame, things, id, &mut answered).await?);
+                        }
+                    }
                     Err(e) => return Err(e),
                 }
             } else {
                 for id in now {
-                    end.add(self.thing(frame, things, id).await?);
+                    end.add(self.thing(frame, things, id, &mut answered).await?);
                 }
             }
             rest = later;
         }
+        // What stands in the store is what Spotify answered with, which may bear another id.
+        let asked_for = |id: &String| Requested {
+            user_id: None,
+            list_id: None,
+            item_id: Some(answered.get(id).unwrap_or(id).clone()),
+        };
+        end.requested = ids.iter().map(asked_for).collect();
         Ok(end)
+    }
+
+    /// Which of these ids need not be asked for, and, where Spotify answered with another id, which.
+    async fn fresh(
+        &self,
+        frame: &FetchFrame,
+        things: Things,
+        ids: &[String],
+    ) -> Result<(Vec<bool>, HashMap<String, String>), Halt> {
+        if things.anew {
+            return Ok((vec![false; ids.len()], HashMap::new()));
+        }
+        let since = stamp(self.fresh_since(things.refresh_after));
+        let (all, table, market) = (ids.to_vec(), ingest::table_of(things.kind), frame.market.clone());
+        let found = self.store.write(move |s| {
+            let mut fresh = s.fresh(table, &all, &since)?;
+            let mut answered = HashMap::new();
+            if things.kind == Kind::Track {
+                for (id, fresh) in all.iter().zip(&mut fresh).filter(|(_, fresh)| !**fresh) {
+                    if let Some(other) = s.relinked(id, &market, &since)? {
+                        *fresh = true;
+                        answered.insert(id.clone(), other);
+                    }
+                }
+            }
+            Ok((fresh, answered))
+        });
+        Ok(found.await?)
     }
 
     /// How many ids the next call may carry. A first batch in an app of unknown class finds out.
@@ -107,7 +145,13 @@ impl Engine {
         Ok(usize::from(things.batch))
     }
 
-    async fn batch(&self, frame: &FetchFrame, things: Things, ids: &[String]) -> Result<UnitEnd, Halt> {
+    async fn batch(
+        &self,
+        frame: &FetchFrame,
+        things: Things,
+        ids: &[String],
+        answered: &mut HashMap<String, String>,
+    ) -> Result<UnitEnd, Halt> {
         let plural = things.plural();
         let mut request = Request::new(things.family, format!("/{plural}"));
         request.query = frame.query();
@@ -127,18 +171,19 @@ impl Engine {
             .learn(AppClass::Extended, &format!("a batch read of {plural} was answered"))
             .map_err(ApiError::from)?;
         let (asked, run, key) = (frame.asked(self.now()), self.run, plural.clone());
-        let came: Vec<Option<String>> = self
+        let wanted = ids.to_vec();
+        let came: Vec<Result<String, String>> = self
             .store
             .write(move |s| {
                 // Both were checked when the answer came.
                 let Ok(text) = std::str::from_utf8(&body) else { return Ok(Vec::new()) };
                 let Ok(entries) = batch_entries(text, &key) else { return Ok(Vec::new()) };
                 let mut came = Vec::with_capacity(entries.len());
-                for entry in entries {
-                    came.push(match entry.map(|raw| write_thing(s, things, raw.get(), &asked, run)) {
-                        None => Some("Spotify answers null for it".to_owned()),
-                        Some(Ok(_)) => None,
-                        Some(Err(Trouble::Malformed(detail))) => Some(detail),
+                for (id, entry) in wanted.iter().zip(entries) {
+                    came.push(match entry.map(|raw| write_thing(s, things, id, raw.get(), &asked, run)) {
+                        None => Err("Spotify answers null for it".to_owned()),
+                        Some(Ok(id)) => Ok(id),
+                        Some(Err(Trouble::Malformed(detail))) => Err(detail),
                         Some(Err(Trouble::Store(e))) => return Err(e),
                     });
                 }
@@ -146,13 +191,14 @@ impl Engine {
             })
             .await?;
         let mut end = UnitEnd::default();
-        for (id, trouble) in ids.iter().zip(came) {
-            end.add(match trouble {
-                None => {
+        for (id, came) in ids.iter().zip(came) {
+            end.add(match came {
+                Ok(other) => {
                     self.answers_again(frame, id).await?;
+                    answered.insert(id.clone(), other);
                     UnitEnd::whole(Vec::new(), one())
                 }
-                Some(message) => {
+                Err(message) => {
                     let e = ApiError::NotFound { family: things.family, message };
                     self.gap(frame, id, Vec::new(), &e).await?
                 }
@@ -162,7 +208,13 @@ impl Engine {
         Ok(end)
     }
 
-    async fn thing(&self, frame: &FetchFrame, things: Things, id: &str) -> Result<UnitEnd, Halt> {
+    async fn thing(
+        &self,
+        frame: &FetchFrame,
+        things: Things,
+        id: &str,
+        answered: &mut HashMap<String, String>,
+    ) -> Result<UnitEnd, Halt> {
         let mut request =
             Request::new(things.family, format!("/{}/{}", things.plural(), crate::spotify::path_segment(id)));
         request.query = frame.query();
@@ -184,21 +236,24 @@ impl Engine {
             Err(e) => return Err(e.into()),
         };
         let (asked, run) = (frame.asked(self.now()), self.run);
-        let (stream, audience, gap) = (frame.stream.name, frame.audience.clone(), id.to_owned());
-        let trouble = self
+        let (gap, wanted) = (frame.gap(id), id.to_owned());
+        let came = self
             .store
             .write(move |s| {
                 let text = std::str::from_utf8(&body).unwrap_or_default();
-                match write_thing(s, things, text, &asked, run) {
-                    Ok(()) => s.close_gap(stream, &gap, &audience).map(|()| None),
-                    Err(Trouble::Malformed(detail)) => Ok(Some(detail)),
+                match write_thing(s, things, &wanted, text, &asked, run) {
+                    Ok(id) => s.close_gap(&gap).map(|()| Ok(id)),
+                    Err(Trouble::Malformed(detail)) => Ok(Err(detail)),
                     Err(Trouble::Store(e)) => Err(e),
                 }
             })
             .await?;
-        match trouble {
-            None => Ok(UnitEnd::whole(Vec::new(), one())),
-            Some(what) => {
+        match came {
+            Ok(other) => {
+                answered.insert(id.to_owned(), other);
+                Ok(UnitEnd::whole(Vec::new(), one()))
+            }
+            Err(what) => {
                 let e = ApiError::Unusable { family: things.family, what, attempts: 1 };
                 self.gap(frame, id, Vec::new(), &e).await
             }
@@ -206,18 +261,30 @@ impl Engine {
     }
 }
 
-/// Writes a thing; of an album also the tracks that the answer holds, as the list they are: whole
+/// Writes a thing and returns the id that it bears; of an album also the tracks that the answer holds, as the list they are: whole
 /// where they are all there, else as the beginning of a read if `begin` asks for one.
-fn write_thing(s: &mut Session, things: Things, raw: &str, asked: &Asked, run: i64) -> Result<(), Trouble> {
+fn write_thing(
+    s: &mut Session,
+    things: Things,
+    wanted: &str,
+    raw: &str,
+    asked: &Asked,
+    run: i64,
+) -> Result<String, Trouble> {
     let id = ingest::entity(s, things.kind, raw, asked)?;
+    if things.kind == Kind::Track && id != wanted {
+        // Apps in Development Mode are not told where a track comes from.
+        let fact = MarketFact { linked_from: Some(wanted), ..MarketFact::default() };
+        s.set_market(MarketTable::Tracks, &id, &asked.market, fact, &asked.now)?;
+    }
     if things.kind != Kind::Album {
-        return Ok(());
+        return Ok(id);
     }
     let answer = Answer { status: 200, body: Bytes::copy_from_slice(raw.as_bytes()), etag: None };
-    let Ok(Some(page)) = RawPage::read(&answer, Wrapping::Key("tracks")) else { return Ok(()) };
+    let Ok(Some(page)) = RawPage::read(&answer, Wrapping::Key("tracks")) else { return Ok(id) };
     let whole = page.total.is_none_or(|total| page.served() >= total);
     if !whole && !things.begin_tracks {
-        return Ok(());
+        return Ok(id);
     }
     let key = album_tracks_key(&id, asked);
     let list = s.list(&key)?.id;
@@ -231,7 +298,7 @@ fn write_thing(s: &mut Session, things: Things, raw: &str, asked: &Asked, run: i
         let at = Checkpoint { next_offset: page.served(), announced: page.total, skipped, ..Checkpoint::default() };
         s.save_checkpoint(list, run, &at, &asked.now)?;
     }
-    Ok(())
+    Ok(id)
 }
 
 /// The list of an album's tracks.

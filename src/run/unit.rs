@@ -3,7 +3,7 @@
 use super::engine::{Engine, FetchFrame, Tally, stamp};
 use super::halt::Halt;
 use crate::spotify::error::ApiError;
-use crate::store::{Requested, Skip};
+use crate::store::{GapKey, Requested, Skip};
 
 /// What came of one id, list or search.
 #[derive(Debug, Default)]
@@ -14,18 +14,40 @@ pub(super) struct UnitEnd {
     pub tally: Tally,
     /// Why it is not whole: reason and detail, unless that was known before.
     pub trouble: Option<String>,
+    /// How many parts of it are not whole.
+    pub troubles: usize,
 }
 
 impl UnitEnd {
     /// A unit that found or read everything.
     pub(super) fn whole(requested: Vec<Requested>, tally: Tally) -> UnitEnd {
-        UnitEnd { requested, tally, trouble: None }
+        UnitEnd { requested, tally, ..UnitEnd::default() }
+    }
+
+    /// A unit that is not whole.
+    pub(super) fn lacking(requested: Vec<Requested>, tally: Tally, trouble: String) -> UnitEnd {
+        UnitEnd { requested, tally, trouble: Some(trouble), troubles: 1 }
+    }
+
+    /// A unit that was refused before, so that nothing was asked.
+    pub(super) fn known_gap(requested: Vec<Requested>) -> UnitEnd {
+        UnitEnd::whole(requested, Tally { unchanged: 1, skipped: 1, ..Tally::default() })
+    }
+
+    /// Why it is not whole, in a line.
+    pub(super) fn why(&self) -> Option<String> {
+        let first = self.trouble.as_ref()?;
+        Some(match self.troubles {
+            0 | 1 => first.clone(),
+            n => format!("{first} (and {} more, see skipped_items)", n - 1),
+        })
     }
 
     /// Adds another unit's end.
     pub(super) fn add(&mut self, other: UnitEnd) {
         self.requested.extend(other.requested);
         self.tally.add(other.tally);
+        self.troubles += other.troubles;
         if self.trouble.is_none() {
             self.trouble = other.trouble;
         }
@@ -55,12 +77,13 @@ impl Engine {
         let (word, detail) = (reason(e), e.to_string());
         // What may be different at the next try is no gap that one could know.
         let lasting = matches!(word, "forbidden" | "not_found");
-        let (stream, audience, now, run) = (frame.stream.name, frame.audience.clone(), stamp(self.now()), self.run);
+        let (stream, key, now, run) = (frame.stream.name, frame.gap(id), stamp(self.now()), self.run);
         let (fetch, id, text, own) = (frame.fetch.clone(), id.to_owned(), detail.clone(), frame.own);
+        let trouble = format!("{id}: {detail}");
         let known = self
             .store
             .write(move |s| {
-                let known = lasting && (s.note_gap(stream, &id, &audience, word, &text, &now)? || own);
+                let known = lasting && (s.note_gap(&key, word, &text, &now)? || own);
                 if word == "not_found" && stream.ends_with("playlist_items") {
                     s.mark_gone(&id, &now)?;
                 }
@@ -78,18 +101,18 @@ impl Engine {
             })
             .await?;
         let tally = Tally { skipped: 1, ..Tally::default() };
-        Ok(UnitEnd { requested, tally, trouble: (!known).then_some(detail) })
+        Ok(if known { UnitEnd::whole(requested, tally) } else { UnitEnd::lacking(requested, tally, trouble) })
     }
 
     /// Of these ids, those that were refused within a week: noted, and not asked for again.
     pub(super) async fn known_gaps(&self, frame: &FetchFrame, ids: &[String]) -> Result<Vec<bool>, Halt> {
         const LOOKED_AT_AGAIN: chrono::TimeDelta = chrono::TimeDelta::days(7);
         let since = stamp(self.fresh_since(LOOKED_AT_AGAIN));
-        let (stream, audience, run, now) = (frame.stream.name, frame.audience.clone(), self.run, stamp(self.now()));
-        let (fetch, ids) = (frame.fetch.clone(), ids.to_vec());
+        let (stream, run, now) = (frame.stream.name, self.run, stamp(self.now()));
+        let (fetch, keys) = (frame.fetch.clone(), ids.iter().map(|id| frame.gap(id)).collect::<Vec<_>>());
         let known = self.store.write(move |s| {
-            let gaps = s.gaps(stream, &ids, &audience, &since)?;
-            for (id, gap) in ids.iter().zip(&gaps) {
+            let gaps = s.gaps(&keys, &since)?;
+            for (GapKey { id, .. }, gap) in keys.iter().zip(&gaps) {
                 let Some((reason, detail)) = gap else { continue };
                 let reason = if reason == "forbidden" { "forbidden" } else { "not_found" };
                 let (fetch, item_id, detail) = (fetch.clone(), Some(id.clone()), Some(detail.clone()));
@@ -106,7 +129,7 @@ impl Engine {
 
     /// Notes that an id answers (again).
     pub(super) async fn answers_again(&self, frame: &FetchFrame, id: &str) -> Result<(), Halt> {
-        let (stream, audience, id) = (frame.stream.name, frame.audience.clone(), id.to_owned());
-        Ok(self.store.write(move |s| s.close_gap(stream, &id, &audience)).await?)
+        let key = frame.gap(id);
+        Ok(self.store.write(move |s| s.close_gap(&key)).await?)
     }
 }

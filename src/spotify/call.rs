@@ -19,6 +19,9 @@ use crate::http::retry_after::{self, RetryAfter};
 use crate::http::transport::{Incoming, Outgoing, TransportError};
 use crate::state::{Reach, Reason, Refused};
 
+/// How long an answer may still take once the run is stopped: a stop is over within ten seconds.
+const IN_FLIGHT: Duration = Duration::from_secs(5);
+
 /// One call, over all its attempts.
 pub(super) struct Call<'a> {
     api: &'a Inner,
@@ -73,7 +76,11 @@ impl Call<'_> {
             etag: self.request.etag.as_deref(),
             form: None,
         });
-        let sent = sent.await;
+        // An answer that is on its way is worth a moment; a server that drips is not.
+        let Ok(sent) = gate.halt().or_soon(gate.clock(), IN_FLIGHT, sent).await else {
+            pass.lost()?;
+            return Err(ApiError::Stopped);
+        };
         let ended = match &sent {
             Ok(incoming) => self.read(incoming, &token, check),
             Err(error) => Ended {

@@ -59,7 +59,7 @@ pub enum ApiError {
         message: String,
     },
     /// Nothing more of this scope until then (exit 75).
-    #[error("{why} until {}: {message}", not_before.to_rfc3339_opts(SecondsFormat::Secs, true))]
+    #[error("{}: {message}", why.until(*not_before))]
     Deferred {
         /// The next call may go then.
         not_before: DateTime<Utc>,
@@ -179,6 +179,17 @@ impl Deferral {
             | Deferral::Quota(Scope::Family(family))
             | Deferral::Budget(Scope::Family(family)) => Some(family),
             _ => None,
+        }
+    }
+}
+
+impl Deferral {
+    /// What is held back, and until when, where that is known.
+    fn until(self, not_before: DateTime<Utc>) -> String {
+        match self {
+            // Whoever starts the next run says how many calls it has.
+            Deferral::MaxCalls => self.to_string(),
+            _ => format!("{self} until {}", not_before.to_rfc3339_opts(SecondsFormat::Secs, true)),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// SQLite refused; what was committed stays.
-    #[error("the store {} {what}", path.display())]
+    #[error("the store {} {}", path.display(), told(what, source))]
     Sqlite {
         /// The database file.
         path: PathBuf,
@@ -67,6 +67,15 @@ pub enum StoreError {
     Closed,
 }
 
+/// What SQLite's code says more plainly than the place where it came up.
+fn told(what: &'static str, source: &rusqlite::Error) -> &'static str {
+    match source.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull) => "cannot be written: the disk is full",
+        Some(rusqlite::ErrorCode::DatabaseCorrupt) => "is corrupted",
+        _ => what,
+    }
+}
+
 impl StoreError {
     /// What to type or do about it.
     pub fn hint(&self) -> Option<String> {
@@ -85,6 +94,10 @@ impl StoreError {
                         | rusqlite::ErrorCode::CannotOpen
                         | rusqlite::ErrorCode::PermissionDenied,
                     ) => Some("make the file and its folder writable for this user".into()),
+                    Some(rusqlite::ErrorCode::SystemIoFailure) => Some(
+                        "look at the disk, its free space and its limits, then run again: what was committed stays"
+                            .into(),
+                    ),
                     Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
                         Some("another program holds the store; close it and run again".into())
                     }
@@ -94,7 +107,11 @@ impl StoreError {
                     _ => None,
                 }
             }
-            _ => None,
+            StoreError::Mismatch { .. } => {
+                Some("put back what was changed, or name another output.database for what comes from elsewhere".into())
+            }
+            StoreError::Io { .. } => Some("make the file and its folder writable for this user".into()),
+            StoreError::Closed => None,
         }
     }
 }

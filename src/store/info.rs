@@ -20,6 +20,10 @@ pub struct Identity {
 /// Remembers the identity at first use and refuses another one later.
 pub(super) fn claim(conn: &Connection, path: &Path, identity: &Identity) -> Result<(), StoreError> {
     let sql = |source| StoreError::Sqlite { path: path.to_path_buf(), what: "cannot be read", source };
+    if is_empty(conn).map_err(sql)? {
+        // An address that was mistyped at the first try is no reason to begin with another file.
+        return write(conn, identity).map_err(sql);
+    }
     let mismatch = |why| StoreError::Mismatch { path: path.to_path_buf(), why };
     if let Some(host) = get(conn, "api_host").map_err(sql)?
         && host != identity.host
@@ -38,15 +42,37 @@ pub(super) fn claim(conn: &Connection, path: &Path, identity: &Identity) -> Resu
             identity.state_folder
         )));
     }
+    write(conn, identity).map_err(sql)
+}
+
+fn write(conn: &Connection, identity: &Identity) -> rusqlite::Result<()> {
     for (key, value) in
         [("api_host", &identity.host), ("state_id", &identity.state_id), ("state_folder", &identity.state_folder)]
     {
         // Writing only what differs keeps a run with nothing due from touching the file.
-        if get(conn, key).map_err(sql)?.as_ref() != Some(value) {
-            set(conn, key, value).map_err(sql)?;
+        if get(conn, key)?.as_ref() != Some(value) {
+            set(conn, key, value)?;
         }
     }
     Ok(())
+}
+
+/// Whether nothing that Spotify sent stands in the store.
+fn is_empty(conn: &Connection) -> rusqlite::Result<bool> {
+    let tables = [
+        "artists",
+        "albums",
+        "tracks",
+        "shows",
+        "episodes",
+        "audiobooks",
+        "chapters",
+        "playlists",
+        "users",
+        "lists WHERE read_at IS NOT NULL",
+    ];
+    let some = tables.map(|table| format!("EXISTS (SELECT 1 FROM {table})")).join(" OR ");
+    conn.query_row(&format!("SELECT NOT ({some})"), [], |row| row.get(0))
 }
 
 /// A fact of the store's.

@@ -37,6 +37,10 @@ pub struct ListRow {
     pub content_hash: Option<String>,
     /// When it was last read whole.
     pub read_at: Option<String>,
+    /// When it was last read whole or found unchanged.
+    pub checked_at: Option<String>,
+    /// When the read that is under way began.
+    pub begun_at: Option<String>,
     /// The read that is under way, if one is.
     pub checkpoint: Option<Checkpoint>,
 }
@@ -78,7 +82,7 @@ impl Session {
     fn find_list(&self, key: &ListKey) -> Result<Option<ListRow>, StoreError> {
         self.prepare(
             "SELECT l.id, l.snapshot_id, l.etag, l.stored, l.content_hash, l.read_at,
-                    c.next_offset, c.cursor, c.announced, c.skipped, c.snapshot_id, c.etag, c.restarts
+                    c.next_offset, c.cursor, c.announced, c.skipped, c.snapshot_id, c.etag, c.restarts, l.checked_at, c.started_at
              FROM lists l LEFT JOIN checkpoints c ON c.list_id = l.id
              WHERE l.kind = ?1 AND l.parent_id = ?2 AND l.audience = ?3 AND l.market = ?4 AND l.variant = ?5",
         )?
@@ -106,7 +110,7 @@ impl Session {
         self.prepare(
             "INSERT INTO checkpoints (list_id, run_id, next_offset, cursor, announced, skipped, snapshot_id, etag, restarts,
              started_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10) ON CONFLICT (list_id) DO UPDATE SET
-             next_offset = excluded.next_offset, cursor = excluded.cursor, announced = excluded.announced,
+             run_id = excluded.run_id, next_offset = excluded.next_offset, cursor = excluded.cursor, announced = excluded.announced,
              skipped = excluded.skipped, snapshot_id = excluded.snapshot_id, etag = excluded.etag,
              restarts = excluded.restarts, updated_at = excluded.updated_at",
         )?
@@ -149,6 +153,8 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<ListRow> {
         stored: row.get(3)?,
         content_hash: row.get(4)?,
         read_at: row.get(5)?,
+        checked_at: row.get(13)?,
+        begun_at: row.get(14)?,
         checkpoint,
     })
 }

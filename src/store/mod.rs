@@ -39,7 +39,7 @@ pub use open::{open_reader, open_writer};
 pub use published::{KnownFile, PublishedFile, asked_twice, known_file, record_files};
 pub use purge::Purged;
 pub use raw::RawKeeper;
-pub use run::{FetchEnd, FetchState, RunEnd, RunRow, RunState, Skip, past_runs};
+pub use run::{FetchEnd, FetchState, GapKey, RunEnd, RunRow, RunState, Skip, past_runs};
 pub use session::Session;
 pub use stage::Member;
 pub use swap::{Proof, Swapped};
@@ -87,6 +87,7 @@ impl Store {
     /// folder.
     pub fn open(path: &Path, mode: u32, identity: &Identity) -> Result<Store, StoreError> {
         let conn = open_writer(path, mode)?;
+        open::look_over(&conn, path)?;
         info::claim(&conn, path, identity)?;
         let mut session = Session::new(conn, path.to_path_buf());
         session.settle_interrupted()?;
@@ -99,6 +100,7 @@ impl Store {
                         break;
                     }
                 }
+                open::settle(session.conn());
             })
             .map_err(|source| StoreError::Io { path: path.to_path_buf(), what: "has no thread to write it", source })?;
         Ok(Store { path: path.to_path_buf(), work, thread: Some(thread) })
@@ -146,6 +148,20 @@ impl Store {
             // The asker may be gone (a stop): the transaction stands all the same.
             let _ = reply.send(result);
             next
+        });
+        self.work.send(boxed).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Writes the file anew, without what was deleted; nobody may be reading it.
+    ///
+    /// # Errors
+    /// If it cannot be written or a reader holds it.
+    pub async fn compact(&self) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let boxed: Work = Box::new(move |session| {
+            let _ = reply.send(session.compact());
+            Next::GoOn
         });
         self.work.send(boxed).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?

@@ -27,7 +27,7 @@ pub fn open_writer(path: &Path, mode: u32) -> Result<Connection, StoreError> {
     refuse_uri(path)?;
     assert!(rusqlite::version_number() >= SAFE_WAL, "the bundled SQLite has the WAL-reset bug");
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|source| StoreError::Io {
+        create_folder(folder, mode).map_err(|source| StoreError::Io {
             path: folder.to_path_buf(),
             what: "has no folder to lie in",
             source,
@@ -45,12 +45,23 @@ pub fn open_writer(path: &Path, mode: u32) -> Result<Connection, StoreError> {
          PRAGMA temp_store=MEMORY;",
     )
     .map_err(sqlite(path, "cannot be opened"))?;
+    // The last one to close a database takes its `-wal` and `-shm` away. Who may read the file but not
+    // write in its folder could then not open it (SQLite would have to make them), so they stay.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(sqlite(path, "cannot be opened"))?;
     // Without it each binding of a range plans the statement anew, which costs more than it does.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(sqlite(path, "cannot be opened"))?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     migrations::migrate(&mut conn, path)?;
     refresh_views(&mut conn).map_err(sqlite(path, "cannot be brought up to date"))?;
     Ok(conn)
+}
+
+/// Writes what the WAL holds into the database and empties the WAL, as far as no reader is in the way:
+/// closing does not do it, since the files stay.
+pub(super) fn settle(conn: &Connection) {
+    // Whatever cannot be moved now is as safe in the WAL, and is moved by a later run.
+    drop(conn.busy_timeout(Duration::ZERO));
+    drop(conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
 }
 
 /// Makes the views anew where they are not those of this version; one process at a time.
@@ -61,6 +72,29 @@ fn refresh_views(conn: &mut Connection) -> rusqlite::Result<()> {
     let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     super::views::create_all(&tx)?;
     tx.commit()
+}
+
+/// A store up to this size is looked over at each start, which takes a tenth of a second; a larger
+/// one after a run that did not end.
+const LOOKED_OVER: u64 = 64 << 20;
+
+/// Refuses a store whose pages do not fit together, before anything is added to it.
+///
+/// # Errors
+/// If it is corrupted.
+pub(super) fn look_over(conn: &Connection, path: &Path) -> Result<(), StoreError> {
+    let read = sqlite(path, "cannot be read");
+    let size = std::fs::metadata(path).map_or(0, |file| file.len());
+    let unended = "SELECT EXISTS (SELECT 1 FROM runs WHERE state = 'running')";
+    if size > LOOKED_OVER && !conn.query_row(unended, [], |row| row.get::<_, bool>(0)).map_err(&read)? {
+        return Ok(());
+    }
+    let found: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(&read)?;
+    if found == "ok" {
+        return Ok(());
+    }
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    Err(read(rusqlite::Error::SqliteFailure(code, Some(found))))
 }
 
 /// Opens the store for reading only.
@@ -78,6 +112,16 @@ pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     )
     .map_err(sqlite(path, "cannot be opened"))?;
     Ok(conn)
+}
+
+/// Who may read the file may enter its folder, whatever the umask; a folder that is there is left alone.
+fn create_folder(folder: &Path, mode: u32) -> std::io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(folder)?;
+    let enter = (mode & 0o444) >> 2;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700 | (mode & 0o777) | enter))
 }
 
 /// The mode is set at creation, whatever the umask: analysts must be able to read the file, and

@@ -1,7 +1,7 @@
 //! Forgetting a person: every row that is theirs and nobody else's.
 //!
-//! Entities of the catalog stay; so does what another user of the store shares. Pages that held the
-//! rows are overwritten (`secure_delete`); the WAL is emptied when the store is closed.
+//! Entities of the catalog stay; so does what another user of the store shares. Then the file is
+//! written anew, so that the bytes are gone and not only their place in a table.
 
 use rusqlite::params;
 
@@ -31,12 +31,10 @@ pub struct Purged {
 }
 
 impl Session {
-    /// Has deleted content overwritten from now on.
-    ///
-    /// # Errors
-    /// If SQLite refuses.
-    pub fn delete_securely(&self) -> Result<(), StoreError> {
-        self.conn.pragma_update(None, "secure_delete", true).map_err(|e| self.error("cannot be written", e))
+    /// Writes the file anew. `secure_delete` alone would leave what earlier writes freed.
+    pub(super) fn compact(&self) -> Result<(), StoreError> {
+        let all = "PRAGMA secure_delete = ON; VACUUM; PRAGMA wal_checkpoint(TRUNCATE);";
+        self.conn.execute_batch(all).map_err(|e| self.error("cannot be written anew", e))
     }
 
     /// The files, below the CSV folder, that hold this user's rows alone; forgotten here, so that the
@@ -91,6 +89,11 @@ impl Session {
         // Lists of the catalog that were read with the user's token stay as what they are.
         run("DELETE FROM lists WHERE audience = ?1 AND kind IN ('my_playlists', 'playlist_items', 'saved_tracks', 'saved_albums',
              'saved_shows', 'saved_episodes', 'saved_audiobooks', 'followed_artists', 'top_artists', 'top_tracks', 'recently_played')")?;
+        run("UPDATE OR IGNORE lists SET audience = 'forgotten user' WHERE audience = ?1")?;
+        run("DELETE FROM run_fetches WHERE user_id = ?1")?;
+        for table in ["images", "metrics"] {
+            run(&format!("DELETE FROM {table} WHERE kind = 'user' AND id = ?1"))?;
+        }
         run("DELETE FROM known_gaps WHERE audience = ?1")?;
         run("DELETE FROM skipped_items WHERE item_id = ?1")?;
         run("UPDATE users SET account_id = NULL, local_name = NULL, country = NULL, product = NULL WHERE id = ?1")?;

@@ -102,6 +102,19 @@ pub struct Skip {
     pub known_gap: bool,
 }
 
+/// What names an id that Spotify refused: another market or another user may well get it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GapKey {
+    /// The stream.
+    pub stream: &'static str,
+    /// The id asked for.
+    pub id: String,
+    /// `app`, or the id of the user whose token asked.
+    pub audience: String,
+    /// Market asked for; empty if none was.
+    pub market: String,
+}
+
 /// A past run.
 #[derive(Debug, Clone)]
 pub struct RunRow {
@@ -175,6 +188,32 @@ impl Session {
         Ok(self.conn.last_insert_rowid())
     }
 
+    /// Since when a new run need not read again what is there: the start of the unfinished run that
+    /// it goes on from, or of the one before that. None if there is nothing to go on from.
+    ///
+    /// A deferred run is taken up within two days of its time; what failed or was killed within
+    /// twelve hours of its start, so that a job which fails at every fire still reads what it can.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn goes_on_from(&self, run: i64, job: &str) -> Result<Option<String>, StoreError> {
+        let sql = "
+            WITH RECURSIVE line AS (
+              SELECT id, started_at, state, exit_code, coalesce(max(coalesce(finished_at, started_at), coalesce(not_before, '')), '') AS until,
+                     row_number() OVER (ORDER BY id DESC) AS place FROM runs WHERE job = ?2 AND id <= ?1 GROUP BY id
+            ), chain AS (
+              SELECT place, started_at FROM line WHERE id = ?1
+              UNION ALL
+              SELECT l.place, l.started_at FROM chain c JOIN line l ON l.place = c.place + 1
+              WHERE (l.state = 'deferred' AND julianday(c.started_at) - julianday(l.until) <= 2.0)
+                 OR (l.state = 'failed' AND coalesce(l.exit_code, 1) IN (1, 74)
+                     AND julianday((SELECT started_at FROM runs WHERE id = ?1)) - julianday(l.started_at) <= 0.5)
+            )
+            SELECT started_at FROM chain WHERE place > 1 ORDER BY place DESC LIMIT 1";
+        let from = self.prepare(sql)?.query_row(params![run, job], |row| row.get(0)).optional();
+        from.map_err(|e| self.error("cannot be read", e))
+    }
+
     /// Ends a run.
     ///
     /// # Errors
@@ -220,7 +259,8 @@ impl Session {
     /// If the store cannot be written.
     pub fn unskip(&mut self, run: i64, fetch: &str, parent: &str) -> Result<(), StoreError> {
         self.put(
-            "DELETE FROM skipped_items WHERE run_id = ?1 AND fetch = ?2 AND parent_id IS ?3",
+            "DELETE FROM skipped_items WHERE run_id = ?1 AND fetch = ?2 AND parent_id IS nullif(?3, '')
+             AND position IS NOT NULL",
             params![run, fetch, parent],
         )
     }
@@ -229,26 +269,20 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn note_gap(
-        &mut self,
-        stream: &str,
-        id: &str,
-        audience: &str,
-        reason: &str,
-        detail: &str,
-        now: &str,
-    ) -> Result<bool, StoreError> {
+    pub fn note_gap(&mut self, gap: &GapKey, reason: &str, detail: &str, now: &str) -> Result<bool, StoreError> {
+        let GapKey { stream, id, audience, market } = gap;
         let known = self
-            .prepare("SELECT reason FROM known_gaps WHERE stream = ?1 AND id = ?2 AND audience = ?3")?
-            .query_row(params![stream, id, audience], |row| row.get::<_, String>(0))
+            .prepare("SELECT reason FROM known_gaps WHERE stream = ?1 AND id = ?2 AND audience = ?3 AND market = ?4")?
+            .query_row(params![stream, id, audience, market], |row| row.get::<_, String>(0))
             .optional()
             .map_err(|e| self.error("cannot be read", e))?
             .is_some_and(|before| before == reason);
         self.put(
-            "INSERT INTO known_gaps (stream, id, audience, reason, detail, since_at, checked_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)
-             ON CONFLICT (stream, id, audience) DO UPDATE SET reason = excluded.reason, detail = excluded.detail,
+            "INSERT INTO known_gaps (stream, id, audience, market, reason, detail, since_at, checked_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7) ON CONFLICT (stream, id, audience, market) DO UPDATE SET
+             reason = excluded.reason, detail = excluded.detail,
              since_at = iif(reason = excluded.reason, since_at, excluded.since_at), checked_at = excluded.checked_at",
-            params![stream, id, audience, reason, detail, now],
+            params![stream, id, audience, market, reason, detail, now],
         )?;
         Ok(known)
     }
@@ -257,10 +291,11 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn close_gap(&mut self, stream: &str, id: &str, audience: &str) -> Result<(), StoreError> {
+    pub fn close_gap(&mut self, gap: &GapKey) -> Result<(), StoreError> {
+        let GapKey { stream, id, audience, market } = gap;
         self.put(
-            "DELETE FROM known_gaps WHERE stream = ?1 AND id = ?2 AND audience = ?3",
-            params![stream, id, audience],
+            "DELETE FROM known_gaps WHERE stream = ?1 AND id = ?2 AND audience = ?3 AND market = ?4",
+            params![stream, id, audience, market],
         )
     }
 

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use rusqlite::{CachedStatement, Connection, ErrorCode};
+use rusqlite::{CachedStatement, Connection};
 use rustc_hash::FxHashMap;
 
 use super::pending::Pending;
@@ -120,11 +120,6 @@ impl Session {
 
     /// Names the store in an error of SQLite's.
     pub fn error(&self, what: &'static str, source: rusqlite::Error) -> StoreError {
-        let what = match source.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => "cannot be written: the disk is full",
-            Some(ErrorCode::DatabaseCorrupt) => "is corrupted",
-            _ => what,
-        };
         StoreError::Sqlite { path: self.path.clone(), what, source }
     }
 

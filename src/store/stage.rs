@@ -38,6 +38,16 @@ impl Session {
         Ok(())
     }
 
+    /// How many rows are staged.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn staged_count(&self, list: i64) -> Result<i64, StoreError> {
+        self.prepare("SELECT count(*) FROM staged_items WHERE list_id = ?1")?
+            .query_row([list], |row| row.get(0))
+            .map_err(|e| self.error("cannot be read", e))
+    }
+
     /// What is staged at a place, as one text to compare.
     ///
     /// # Errors

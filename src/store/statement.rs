@@ -160,9 +160,12 @@ impl Write {
             Write::TrackMarket => {
                 "INSERT INTO track_markets (track_id, market, is_playable, restriction, linked_from, fetched_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (track_id, market) DO UPDATE SET
-                 is_playable = excluded.is_playable, restriction = excluded.restriction, linked_from = excluded.linked_from,
-                 fetched_at = excluded.fetched_at WHERE is_playable IS NOT excluded.is_playable
-                 OR restriction IS NOT excluded.restriction OR linked_from IS NOT excluded.linked_from"
+                 is_playable = coalesce(excluded.is_playable, is_playable),
+                 restriction = coalesce(excluded.restriction, iif(excluded.is_playable IS NULL, restriction, NULL)),
+                 linked_from = coalesce(excluded.linked_from, linked_from), fetched_at = excluded.fetched_at
+                 WHERE is_playable IS NOT coalesce(excluded.is_playable, is_playable)
+                 OR restriction IS NOT coalesce(excluded.restriction, iif(excluded.is_playable IS NULL, restriction, NULL))
+                 OR linked_from IS NOT coalesce(excluded.linked_from, linked_from)"
             }
             Write::EpisodeMarket => {
                 "INSERT INTO episode_markets (episode_id, market, is_playable, restriction, fetched_at) VALUES (?1, ?2, ?3, ?4, ?5)

@@ -3,7 +3,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Session, StoreError, Table};
+use super::{GapKey, Session, StoreError, Table};
 
 /// One thing that a fetch asked for, in the job's order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,25 +167,32 @@ impl Session {
             .collect()
     }
 
+    /// The track that Spotify answered with, at or after `since`, where this one was asked for in a
+    /// market; none if it answered with the very one.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn relinked(&self, track: &str, market: &str, since: &str) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT t.id FROM track_markets m JOIN tracks t ON t.id = m.track_id
+                   WHERE m.linked_from = ?1 AND m.market = ?2 AND t.fetched_at >= ?3 ORDER BY t.fetched_at DESC LIMIT 1";
+        let id = self.prepare(sql)?.query_row(params![track, market, since], |row| row.get(0)).optional();
+        id.map_err(|e| self.error("cannot be read", e))
+    }
+
     /// Of these ids, the ones that Spotify refused and that were asked for at or after `since`:
     /// reason and Spotify's words.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn gaps(
-        &self,
-        stream: &str,
-        ids: &[String],
-        audience: &str,
-        since: &str,
-    ) -> Result<Vec<Option<(String, String)>>, StoreError> {
+    pub fn gaps(&self, gaps: &[GapKey], since: &str) -> Result<Vec<Option<(String, String)>>, StoreError> {
         let mut statement = self.prepare(
-            "SELECT reason, coalesce(detail, '') FROM known_gaps WHERE stream = ?1 AND id = ?2 AND audience = ?3 AND checked_at >= ?4",
+            "SELECT reason, coalesce(detail, '') FROM known_gaps
+             WHERE stream = ?1 AND id = ?2 AND audience = ?3 AND market = ?4 AND checked_at >= ?5",
         )?;
-        ids.iter()
-            .map(|id| {
+        gaps.iter()
+            .map(|GapKey { stream, id, audience, market }| {
                 let gap = statement
-                    .query_row(params![stream, id, audience, since], |row| Ok((row.get(0)?, row.get(1)?)))
+                    .query_row(params![stream, id, audience, market, since], |row| Ok((row.get(0)?, row.get(1)?)))
                     .optional();
                 gap.map_err(|e| self.error("cannot be read", e))
             })

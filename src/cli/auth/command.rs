@@ -137,8 +137,9 @@ fn purge(name: &str, user_id: &str, context: &Context, workshop: &Workshop<'_>) 
     let store = workshop.store()?;
     let (user, local) = (user_id.to_owned(), name.to_owned());
     let purged = runtime()?.block_on(async {
-        store.write(|s| s.delete_securely()).await?;
-        store.write(move |s| Ok((s.purge_user(&user)?, s.files_of_user(&local)?))).await
+        let purged = store.write(move |s| Ok((s.purge_user(&user)?, s.files_of_user(&local)?))).await?;
+        store.compact().await?;
+        Ok::<_, crate::store::StoreError>(purged)
     });
     let (purged, files) = purged.or_exit(Exit::Storage)?;
     let folder = workshop.files()?.target.csv_dir;

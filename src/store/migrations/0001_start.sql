@@ -104,6 +104,7 @@ CREATE TABLE track_markets (
   fetched_at  TEXT NOT NULL, -- when this was read
   PRIMARY KEY (track_id, market)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX track_markets_by_origin ON track_markets (linked_from) WHERE linked_from IS NOT NULL;
 
 -- files of a user's own machine that stand in playlists; Spotify knows only these texts
 CREATE TABLE local_files (
@@ -590,7 +591,7 @@ CREATE TABLE lists (
 -- how far a list that is being read has been committed
 CREATE TABLE checkpoints (
   list_id     INTEGER NOT NULL PRIMARY KEY REFERENCES lists(id), -- the list
-  run_id      INTEGER NOT NULL, -- the run that began it
+  run_id      INTEGER NOT NULL, -- the run that came so far
   next_offset INTEGER NOT NULL, -- how many items the server has served so far
   cursor      TEXT,    -- where the next page starts, for cursor lists
   announced   INTEGER, -- total that Spotify announced
@@ -680,11 +681,12 @@ CREATE TABLE known_gaps (
   stream     TEXT NOT NULL, -- the stream
   id         TEXT NOT NULL, -- the id asked for
   audience   TEXT NOT NULL, -- 'app', or the id of the user whose token asked
+  market     TEXT NOT NULL, -- market asked for; empty if none was
   reason     TEXT NOT NULL, -- not_found or forbidden
   detail     TEXT, -- Spotify's words
   since_at   TEXT NOT NULL, -- when it was first refused
   checked_at TEXT NOT NULL, -- when it was last asked for
-  PRIMARY KEY (stream, id, audience)
+  PRIMARY KEY (stream, id, audience, market)
 ) STRICT, WITHOUT ROWID;
 
 -- what each fetch of each job asked for when it last finished, in the job's order

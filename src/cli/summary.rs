@@ -1,0 +1,116 @@
+//! What is said of runs that have ended: a few lines for a person, events for a log, one line of
+//! JSON for a program.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::json;
+
+use super::args::LogFormat;
+use super::workshop::local;
+use super::{Context, Exit, Failure, print};
+use crate::document::printable;
+use crate::run::RunReport;
+
+/// What came of jobs that did not get to run.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// Jobs whose earlier run is still going.
+    pub running: Vec<String>,
+    /// Why jobs could not be run.
+    pub errors: Vec<String>,
+}
+
+/// Tells a person, or the log, how a run ended. `-q` leaves what needs attention.
+pub(super) fn tell(context: &Context, report: &RunReport) {
+    if context.quiet && report.exit_code == 0 && report.warnings.is_empty() {
+        return;
+    }
+    match context.log_format {
+        LogFormat::Json => events(report),
+        LogFormat::Text => print::stderr(&summary(report)),
+    }
+}
+
+fn summary(report: &RunReport) -> String {
+    let (calls, items) = (count(report.calls, "call"), count(u64::try_from(report.rows).unwrap_or(0), "item"));
+    let mut out = format!("{}: {}, {calls}, {items}\n", printable(&report.job), report.state);
+    for fetch in &report.fetches {
+        let name = fetch.user.as_ref().map_or_else(|| fetch.fetch.clone(), |user| format!("{} of {user}", fetch.fetch));
+        out.push_str(&format!(
+            "  {:<28} {:<9} {} of {} read, {} rows",
+            printable(&name),
+            fetch.state,
+            fetch.asked - fetch.unchanged,
+            fetch.asked,
+            fetch.stored
+        ));
+        if fetch.skipped > 0 {
+            out.push_str(&format!(", {} noted in skipped_items", fetch.skipped));
+        }
+        out.push('\n');
+    }
+    let mut line = |what: &str, text: &str| out.push_str(&format!("  {what}: {}\n", printable(text)));
+    report.warnings.iter().for_each(|text| line("warning", text));
+    report.reasons.iter().for_each(|text| line("why", text));
+    report.hints.iter().for_each(|text| line("hint", text));
+    if let Some(at) = report.not_before.as_ref().and_then(|at| at.parse::<DateTime<Utc>>().ok()) {
+        let utc = at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        out.push_str(&format!("  come back at {} ({utc})\n", local(at)));
+    }
+    for file in &report.files {
+        out.push_str(&format!("  {:<9} {} ({} rows)\n", file.outcome, printable(&file.path), file.rows));
+    }
+    out
+}
+
+/// The same as events.
+fn events(report: &RunReport) {
+    let job = report.job.as_str();
+    for text in &report.warnings {
+        tracing::warn!(job, "{text}");
+    }
+    for reason in &report.reasons {
+        tracing::warn!(job, state = report.state, reason, "not complete");
+    }
+    for hint in &report.hints {
+        tracing::warn!(job, "{hint}");
+    }
+    for file in &report.files {
+        tracing::info!(job, path = file.path, rows = file.rows, outcome = file.outcome, "file");
+    }
+    let (run, state, exit_code, calls, items) = (report.run, report.state, report.exit_code, report.calls, report.rows);
+    let not_before = report.not_before.as_deref();
+    tracing::info!(job, run, state, exit_code, calls, items, not_before, "run ends");
+}
+
+/// `1 call`, `2 calls`.
+fn count(n: u64, word: &str) -> String {
+    format!("{n} {word}{}", if n == 1 { "" } else { "s" })
+}
+
+/// The one line of `run --json`.
+pub(super) fn report_json(reports: &[RunReport], told: &Told, exit: Exit) -> Result<(), Failure> {
+    let not_before = reports.iter().filter_map(|r| r.not_before.clone()).max();
+    let is = |state: &str| reports.iter().any(|report| report.state == state);
+    // The gravest state of them all; a run that is deferred goes on later, whatever else it lacks.
+    let state = if is("failed") || matches!(exit, Exit::Storage | Exit::Person | Exit::Failed | Exit::Usage) {
+        "failed"
+    } else if is("deferred") || exit == Exit::Deferred {
+        "deferred"
+    } else if is("partial") {
+        "partial"
+    } else {
+        "complete"
+    };
+    let value = json!({
+        "state": state,
+        "exit_code": exit.code(),
+        "not_before": not_before,
+        "calls": reports.iter().map(|r| r.calls).sum::<u64>(),
+        "rows": reports.iter().map(|r| r.rows).sum::<i64>(),
+        "files": reports.iter().flat_map(|r| &r.files).collect::<Vec<_>>(),
+        "runs": reports,
+        "running": told.running,
+        "errors": told.errors,
+    });
+    print::json(&value).map_err(|e| Failure::new(Exit::Storage, e))
+}

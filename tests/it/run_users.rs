@@ -1,0 +1,194 @@
+//! Jobs of users: every stream, two users in one store, a lost grant, a person forgotten.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use cratedigger::sandbox::known;
+use serde_json::json;
+
+use crate::world::World;
+
+const SCOPES: &[&str] = &[
+    "playlist-read-collaborative",
+    "playlist-read-private",
+    "user-follow-read",
+    "user-library-read",
+    "user-read-email",
+    "user-read-playback-position",
+    "user-read-private",
+    "user-read-recently-played",
+    "user-top-read",
+];
+
+const LIBRARY: &str = r#"
+users = ["home", "studio"]
+[[fetch]]
+stream = "me"
+[[fetch]]
+stream = "my_playlists"
+[[fetch]]
+stream = "saved_tracks"
+[[fetch]]
+stream = "saved_albums"
+[[fetch]]
+stream = "saved_shows"
+[[fetch]]
+stream = "saved_episodes"
+[[fetch]]
+stream = "saved_audiobooks"
+[[fetch]]
+stream = "followed_artists"
+[[fetch]]
+stream = "top_artists"
+time_range = ["short_term", "long_term"]
+[[fetch]]
+stream = "top_tracks"
+[[fetch]]
+stream = "recently_played"
+"#;
+
+/// A world in which these users are signed in, taken over as an organisation would.
+fn signed_in(world: World, users: &[(&str, &str)]) -> World {
+    let lines: String = users
+        .iter()
+        .map(|(name, id)| {
+            let token = world.sandbox.sign_in(id, SCOPES, false).refresh_token;
+            let line = json!({
+                "user": name, "refresh_token": token, "scopes": SCOPES, "client_id": "sandbox-client", "flow": "code",
+                "authorized_at": chrono::Utc::now().to_rfc3339(),
+            });
+            format!("{line}\n")
+        })
+        .collect();
+    let mut command = world.command(&["auth", "import", "-"]);
+    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    world
+}
+
+fn both(world: World) -> World {
+    signed_in(world, &[("home", known::HOME), ("studio", known::STUDIO)])
+}
+
+/// The ids that a user's list truly holds, in order.
+fn truth(world: &World, user: &str, list: &str) -> Vec<String> {
+    let truth = world.sandbox.catalog().truth_of("users", user).unwrap();
+    let ids = truth[list].as_array().unwrap_or_else(|| panic!("{list} of {truth}"));
+    // Saved things come with the time at which they were saved.
+    ids.iter().map(|one| one["id"].as_str().or(one.as_str()).unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_list_of_two_users_stands_in_one_file_for_each_as_spotify_has_it() {
+    let world = both(World::development().job(LIBRARY));
+    world.run(&["x"]).exits(0);
+    for (list, file, column) in [
+        ("saved_tracks", "saved_tracks.csv", "track_id"),
+        ("saved_albums", "saved_albums.csv", "album_id"),
+        ("saved_shows", "saved_shows.csv", "show_id"),
+        ("followed_artists", "followed_artists.csv", "artist_id"),
+    ] {
+        let rows = world.csv(file);
+        for (name, id) in [("home", known::HOME), ("studio", known::STUDIO)] {
+            let got: Vec<&str> = rows.iter().filter(|r| r["user"] == name).map(|r| r[column].as_str()).collect();
+            assert!(got == truth(&world, id, list), "{list} of {name}: {} rows", got.len());
+        }
+    }
+    assert_eq!(world.column("me.csv", "user"), ["home", "studio"]);
+    assert!(!world.csv("top_artists.csv").is_empty() && !world.csv("recently_played.csv").is_empty());
+}
+
+#[test]
+fn a_second_run_keeps_each_play_once_and_reads_unchanged_lists_to_the_same_file() {
+    let world = both(World::development().job(LIBRARY));
+    world.run(&["x"]).exits(0);
+    let before = (world.csv_bytes("recently_played.csv"), world.csv_bytes("saved_tracks.csv"));
+    world.run(&["x"]).exits(0);
+    assert_eq!(before, (world.csv_bytes("recently_played.csv"), world.csv_bytes("saved_tracks.csv")));
+    assert_eq!(
+        world.one("SELECT count(*) FROM plays"),
+        world.one("SELECT count(DISTINCT user_id || played_at) FROM plays")
+    );
+}
+
+#[test]
+fn in_development_mode_the_owner_reads_an_odd_playlist_whole() {
+    let job = format!("user = \"home\"\n[[fetch]]\nstream = \"playlist_items\"\nids = [\"{}\"]\n", known::ODD_PLAYLIST);
+    let world = signed_in(World::development().job(&job), &[("home", known::HOME)]);
+    world.run(&["x"]).exits(0);
+    let rows = world.csv("playlist_items.csv");
+    let truth = world.sandbox.catalog().playlist_rows(known::ODD_PLAYLIST).unwrap();
+    assert_eq!(rows.len(), truth.len());
+    for (row, true_row) in rows.iter().zip(truth) {
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        assert_eq!(row["kind"], true_row.kind, "{}", row["position"]);
+        assert_eq!(row["uri"], text(&true_row.uri), "{}", row["position"]);
+        assert_eq!(row["added_at"], text(&true_row.added_at), "{}", row["position"]);
+        assert_eq!(row["isrc"], text(&true_row.isrc), "{}", row["position"]);
+    }
+}
+
+#[test]
+fn unchanged_playlists_of_a_user_cost_the_list_of_lists_and_nothing_more() {
+    let job = "user = \"studio\"\n[[fetch]]\nstream = \"my_playlist_items\"\n";
+    let world = signed_in(World::development().job(job), &[("studio", known::STUDIO)]);
+    world.run(&["x"]).exits(0);
+    assert!(!world.csv("my_playlist_items.csv").is_empty());
+    world.sandbox.clear_log();
+    world.run(&["x"]).exits(0);
+    let calls = world.new_calls();
+    assert!(calls.iter().all(|call| call.starts_with("/me/playlists")), "{calls:?}");
+}
+
+#[test]
+fn one_lost_grant_costs_that_user_and_ends_with_77_and_what_to_type() {
+    let world =
+        both(World::development().job("users = [\"home\", \"studio\"]\n[[fetch]]\nstream = \"saved_tracks\"\n"));
+    world.run(&["x"]).exits(0);
+    let before = world.csv("saved_tracks.csv").len();
+    world.sandbox.revoke_grants_of(known::STUDIO);
+    world.sandbox.revoke_access_tokens();
+    let ran = world.run(&["x"]).exits(77).says("cratedigger auth login studio");
+    assert_eq!(ran.stderr.matches("cratedigger auth login studio").count(), 1, "{}", ran.stderr);
+    assert_eq!(world.csv("saved_tracks.csv").len(), before, "the lost one's rows stay");
+    // Known to be lost: Spotify is not asked again.
+    world.sandbox.clear_log();
+    world.run(&["x"]).exits(77);
+    let refreshes = world.sandbox.log().into_iter().filter(|seen| seen.grant_type.as_deref() == Some("refresh_token"));
+    assert_eq!(refreshes.count(), 0);
+}
+
+#[test]
+fn a_missing_scope_is_named_with_the_command_that_adds_it() {
+    let world = World::development()
+        .job("user = \"home\"\n[[fetch]]\nstream = \"top_tracks\"\n[[fetch]]\nstream = \"saved_tracks\"\n");
+    let token = world.sandbox.sign_in(known::HOME, &["user-library-read"], false).refresh_token;
+    let line = json!({ "user": "home", "refresh_token": token, "scopes": ["user-library-read"], "client_id": "sandbox-client", "flow": "code" });
+    world.project.write("grant.json", format!("{line}\n"));
+    world.cli(&["auth", "import", "grant.json"]).exits(0);
+    let ran = world.run(&["x"]).exits(77).says("user-top-read").says("cratedigger auth login home");
+    assert!(!world.csv("saved_tracks.csv").is_empty(), "{}", ran.stderr);
+    let checked = world.cli(&["check"]);
+    assert!(checked.stdout.contains("user-top-read"), "{}", checked.stdout);
+}
+
+#[test]
+fn a_file_for_each_user_and_a_purge_that_leaves_the_other_alone() {
+    let job = "users = [\"home\", \"studio\"]\n[[fetch]]\nstream = \"saved_tracks\"\ncsv = \"{user}.csv\"\n[[fetch]]\nstream = \"me\"\n";
+    let world = both(World::development().job(job));
+    world.run(&["x"]).exits(0);
+    let home = world.csv_bytes("home.csv");
+    assert!(world.csv("studio.csv").iter().all(|row| row["user"] == "studio"));
+    world.cli(&["auth", "logout", "studio", "--purge"]).exits(0);
+    assert!(!world.csv_path("studio.csv").exists());
+    assert_eq!(world.csv_bytes("home.csv"), home);
+    assert_eq!(world.column("me.csv", "user"), ["home"]);
+    assert_eq!(world.one(&format!("SELECT count(*) FROM saved_tracks WHERE user_id = '{}'", known::STUDIO)), "0");
+    let store = std::fs::read(world.database()).unwrap();
+    assert!(
+        !store.windows(known::STUDIO.len()).any(|w| w == known::STUDIO.as_bytes()),
+        "overwritten, not only unlinked"
+    );
+}
