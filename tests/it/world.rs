@@ -43,13 +43,6 @@ impl Ran {
         self
     }
 
-    /// The same, if stderr does not hold this.
-    #[track_caller]
-    pub fn is_silent_about(self, text: &str) -> Ran {
-        assert!(!self.stderr.contains(text), "{text:?} is in:\n{}", self.stderr);
-        self
-    }
-
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).expect("one line of JSON")
     }
@@ -91,14 +84,6 @@ impl World {
     /// With the job `x`.
     pub fn job(self, text: &str) -> World {
         self.project.write("jobs/x.toml", text);
-        self
-    }
-
-    /// With more lines in the settings file.
-    pub fn settings(self, more: &str) -> World {
-        let path = self.project.root().join("config/cratedigger.toml");
-        let known = std::fs::read_to_string(&path).unwrap();
-        std::fs::write(path, format!("{known}{more}\n")).unwrap();
         self
     }
 
