@@ -214,6 +214,12 @@ pub struct Sandbox {
     /// Distinct tracks of its catalog
     #[arg(long, value_name = "N", default_value_t = 2_000)]
     pub tracks: u32,
+    /// Plain playlists, beside those with known ids
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    pub playlists: u32,
+    /// Items in each plain playlist
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    pub playlist_items: u32,
     /// Calls that it answers in any 30 seconds; more are refused with 429
     #[arg(long, value_name = "N")]
     pub rate_limit: Option<u32>,

@@ -18,8 +18,8 @@ use crate::settings::{Flags, Project};
 /// Says that a folder is a demo's, and may be made anew.
 const MARK: &str = ".cratedigger-demo";
 
-/// Rows shown of a CSV.
-const SHOWN: usize = 4;
+/// Lines shown of a CSV, and characters of each.
+const SHOWN: (usize, usize) = (4, 96);
 
 /// What a running sandbox tells the demo.
 struct Playing {
@@ -34,7 +34,9 @@ struct Playing {
 
 /// Plays the demo and shows what came of it.
 pub fn run(args: &Demo, context: &Context) -> Result<Exit, Failure> {
-    let folder = context.project.root.join(&args.dir);
+    // Without the `./` of the usual project folder, which only makes what is printed longer.
+    let root = &context.project.root;
+    let folder = if root == Path::new(".") { args.dir.clone() } else { root.join(&args.dir) };
     make_anew(&folder)?;
     let (tell, hear) = mpsc::channel();
     let mode = sandbox::mode(args.mode);
@@ -157,9 +159,9 @@ fn shown(folder: &Path) -> Result<String, Failure> {
         let path = csvs.join(path);
         let Ok(text) = fs::read_to_string(&path) else { continue };
         out.push_str(&format!("\n{}\n", path.display()));
-        for line in text.lines().take(SHOWN) {
+        for line in text.lines().take(SHOWN.0) {
             let line = crate::document::printable(line);
-            let cut: String = line.chars().take(140).collect();
+            let cut: String = line.chars().take(SHOWN.1).collect();
             out.push_str(&format!("  {cut}{}\n", if cut.len() < line.len() { "…" } else { "" }));
         }
     }

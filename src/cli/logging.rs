@@ -10,6 +10,7 @@ use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::args::{Global, LogFormat};
+use super::progress;
 
 /// Starts logging for the rest of the process. A second start does nothing.
 pub fn start(global: &Global) {
@@ -47,7 +48,9 @@ struct Escaped;
 
 impl Write for Escaped {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        io::stderr().lock().write_all(&escaped(event)).map(|()| event.len())
+        // A line that lands on a bar would leave half of it standing.
+        let line = escaped(event);
+        progress::bars().suspend(|| io::stderr().lock().write_all(&line)).map(|()| event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

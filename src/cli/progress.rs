@@ -1,11 +1,11 @@
 //! What a person sees of a run: a bar on a terminal, one line an event otherwise.
 
 use std::io::IsTerminal;
-use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::{LazyLock, Mutex};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::Context;
 use super::args::LogFormat;
@@ -16,6 +16,15 @@ use crate::http::observer::Observer;
 use crate::run::{Progress, stamp};
 use crate::store::RawKeeper;
 
+/// Short, so that a narrow terminal shows it on one line; the message is cut where the line ends.
+const TEMPLATE: &str = "{bar:12} {elapsed_precise} {wide_msg}";
+
+/// The bars that are on the terminal; whoever else writes there has to take them away meanwhile.
+pub(super) fn bars() -> &'static MultiProgress {
+    static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+    &BARS
+}
+
 /// Shows a run as it goes.
 pub(super) struct Watcher {
     job: String,
@@ -24,12 +33,35 @@ pub(super) struct Watcher {
     counts: Mutex<Counts>,
 }
 
-#[derive(Default)]
 struct Counts {
     fetch: String,
+    /// When the fetch began, and the items that had come before.
+    began: (Instant, i64),
     calls: u64,
     items: i64,
     waiting: Option<String>,
+}
+
+impl Counts {
+    /// `playlist_items, 3 of 9, 1200 items (40/s), 31 calls, 2m left`
+    fn line(&self, done: u64, asked: u64) -> String {
+        let secs = self.began.0.elapsed().as_secs_f64();
+        let rate = (self.items - self.began.1) as f64 / secs.max(0.1);
+        let mut line = format!(
+            "{}, {done} of {asked}, {} items ({rate:.0}/s), {} calls",
+            printable(&self.fetch),
+            self.items,
+            self.calls
+        );
+        if done > 0 && done < asked {
+            let left = Duration::from_secs_f64(secs / done as f64 * (asked - done) as f64);
+            line.push_str(&format!(", {:#} left", indicatif::HumanDuration(left)));
+        }
+        match &self.waiting {
+            Some(why) => format!("waiting: {why}; {line}"),
+            None => line,
+        }
+    }
 }
 
 impl Watcher {
@@ -38,13 +70,13 @@ impl Watcher {
     pub(super) fn new(context: &Context, job: &str, raw: Option<RawKeeper>) -> Watcher {
         let shown = std::io::stderr().is_terminal() && !context.quiet && context.log_format == LogFormat::Text;
         let bar = shown.then(|| {
-            let bar = ProgressBar::new(0);
-            let template = "{prefix:.bold} {bar:24} {pos}/{len} {elapsed_precise} eta {eta} {wide_msg}";
-            bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+            let bar = bars().add(ProgressBar::new(0));
+            bar.set_style(ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
-        Watcher { job: job.to_owned(), bar, raw, counts: Mutex::default() }
+        let counts = Counts { fetch: job.to_owned(), began: (Instant::now(), 0), calls: 0, items: 0, waiting: None };
+        Watcher { job: job.to_owned(), bar, raw, counts: Mutex::new(counts) }
     }
 
     /// Takes the bar away.
@@ -58,11 +90,7 @@ impl Watcher {
         let mut counts = self.counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         change(&mut counts);
         let Some(bar) = &self.bar else { return };
-        let mut message = format!("{} calls, {} items", counts.calls, counts.items);
-        if let Some(why) = &counts.waiting {
-            message.push_str(&format!(", waiting: {why}"));
-        }
-        bar.set_message(message);
+        bar.set_message(counts.line(bar.position(), bar.length().unwrap_or(0)));
     }
 
     /// A line above the bar, or in the log.
@@ -76,10 +104,12 @@ impl Watcher {
 
 impl Progress for Watcher {
     fn fetch_began(&self, fetch: &str, asked: usize) {
-        self.counts(|c| c.fetch = fetch.to_owned());
+        self.counts(|c| {
+            c.fetch = format!("{} {fetch}", self.job);
+            c.began = (Instant::now(), c.items);
+        });
         match &self.bar {
             Some(bar) => {
-                bar.set_prefix(format!("{} {fetch}", self.job));
                 bar.set_length(asked as u64);
                 bar.set_position(0);
             }

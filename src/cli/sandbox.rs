@@ -13,6 +13,8 @@ pub fn run(args: &Sandbox, context: &Context) -> Result<Exit, Failure> {
         seed: args.seed,
         port: args.port,
         tracks: usize::try_from(args.tracks).unwrap_or(usize::MAX),
+        playlists: usize::try_from(args.playlists).unwrap_or(usize::MAX),
+        playlist_items: usize::try_from(args.playlist_items).unwrap_or(usize::MAX),
         rate_limit: args.rate_limit,
         calls_per_day: args.calls_per_day,
         ..Options::default()

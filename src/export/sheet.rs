@@ -25,6 +25,7 @@ pub struct Sheet<'a> {
 }
 
 /// Where the rows of a sheet come from.
+#[expect(clippy::large_enum_variant, reason = "a job has a handful of sheets, each made once a run")]
 pub enum Source<'a> {
     /// A fetch.
     Fetch(FetchRows<'a>),

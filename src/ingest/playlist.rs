@@ -3,7 +3,7 @@
 use super::artist::{images, metrics};
 use super::cell::{boolean, id, inner, int, link, number, plain, text};
 use super::{Asked, Fingerprint, Trouble, parse, show, track, user};
-use crate::spotify::wire::{Discriminator, Playlist, PlaylistItem};
+use crate::spotify::wire::{Discriminator, Playlist, PlaylistItem, scan};
 use crate::store::{Cell, Member, Session, Table};
 
 /// Writes a playlist without its items and returns its id.
@@ -54,7 +54,7 @@ pub(super) fn item(
         s.stage(list, &nothing)?;
         return Ok(Some(Gap { reason: "null_item", detail: None }));
     };
-    let entry: PlaylistItem<'_> = match serde_json::from_str(raw) {
+    let entry = match PlaylistItem::read(raw) {
         Ok(entry) => entry,
         Err(e) => {
             s.stage(list, &nothing)?;
@@ -68,7 +68,7 @@ pub(super) fn item(
         s.stage(list, &place)?;
         return Ok(Some(Gap { reason: "null_item", detail: None }));
     };
-    match held(s, raw.get(), entry.is_local.value() == Some(&true), asked) {
+    match held(s, raw, entry.is_local.value() == Some(&true), asked) {
         Ok(Held { kind, id, uri }) => {
             s.stage(list, &Member { kind, item_id: id.as_deref(), uri: uri.as_deref(), ..place })?;
             Ok(None)
@@ -89,8 +89,11 @@ struct Held {
 }
 
 fn held(s: &mut Session, raw: &str, marked_local: bool, asked: &Asked) -> Result<Held, Trouble> {
-    let what: Discriminator<'_> = parse(raw)?;
     let fingerprint = Fingerprint::of(raw, true, asked);
+    if !marked_local && let Some(held) = met_before(s, raw, &fingerprint) {
+        return Ok(held);
+    }
+    let what: Discriminator<'_> = parse(raw)?;
     let uri = plain(&what.uri).map(str::to_owned);
     let local = marked_local
         || what.is_local.value() == Some(&true)
@@ -120,4 +123,21 @@ fn held(s: &mut Session, raw: &str, marked_local: bool, asked: &Asked) -> Result
     let id = id.ok_or_else(|| Trouble::Malformed(format!("a {kind} without an id")))?;
     fingerprint.remember(s);
     Ok(Held { kind, id: Some(id), uri })
+}
+
+/// A track or episode that was written before in this run: which one it is, without reading it.
+/// Local files and whatever is not plain are read like the rest.
+fn met_before(s: &Session, raw: &str, fingerprint: &Fingerprint) -> Option<Held> {
+    if !fingerprint.is_known(s) {
+        return None;
+    }
+    let [id, uri, kind, is_local] = scan::values(raw, ["id", "uri", "type", "is_local"]);
+    let (id, uri) = (scan::plain_text(id?)?, scan::plain_text(uri?)?);
+    let kind = match kind? {
+        "\"track\"" => "track",
+        "\"episode\"" => "episode",
+        _ => return None,
+    };
+    let plain = !id.is_empty() && is_local != Some("true") && !uri.starts_with("spotify:local:");
+    plain.then(|| Held { kind, id: Some(id.to_owned()), uri: Some(uri.to_owned()) })
 }

@@ -3,7 +3,7 @@
 use super::artist::{mentioned, metrics};
 use super::cell::{boolean, id, inner, int, link, number, plain, text};
 use super::{Asked, Fingerprint, Trouble, album, parse};
-use crate::spotify::wire::{Album, Field, LocalAlbum, Track};
+use crate::spotify::wire::{Album, Field, LocalAlbum, Track, scan};
 use crate::store::{ArtistsOf, Cell, MarketFact, MarketTable, Session, Table};
 
 /// Writes a track and what it mentions, and returns its id.
@@ -60,12 +60,14 @@ pub(super) fn track_on(
 
 /// An album is mentioned by each of its tracks; the same mention is read and written once a run.
 fn mentioned_album(s: &mut Session, raw: &str, asked: &Asked) -> Result<Option<String>, Trouble> {
-    let parsed: Album<'_> = parse(raw)?;
     let fingerprint = Fingerprint::of(raw, false, asked);
     if fingerprint.is_known(s) {
-        return Ok(id(&parsed.id).map(str::to_owned));
+        let [known] = scan::values(raw, ["id"]);
+        if let Some(known) = known.and_then(scan::plain_text).filter(|id| !id.is_empty()) {
+            return Ok(Some(known.to_owned()));
+        }
     }
-    let id = album::album(s, &parsed, asked, false)?;
+    let id = album::album(s, &parse::<Album<'_>>(raw)?, asked, false)?;
     fingerprint.remember(s);
     Ok(id)
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use rusqlite::Connection;
 
 use super::engine::stamp;
 use super::report::FileReport;
@@ -110,24 +111,31 @@ impl Files {
         Ok(export::check_target(&self.target, &job.name)?)
     }
 
-    /// Writes what has changed of a job's files.
+    /// Writes what has changed of a job's files, with a connection of its own.
     ///
     /// # Errors
     /// If the store cannot be read or a file not be written.
     pub fn write(&self, shown: &Shown<'_>) -> Result<Written, FilesError> {
+        self.write_by(&open_writer(&self.database, 0o644)?, shown)
+    }
+
+    /// Writes what has changed of a job's files, by a connection that can write.
+    ///
+    /// # Errors
+    /// If the store cannot be read or a file not be written.
+    pub fn write_by(&self, store: &Connection, shown: &Shown<'_>) -> Result<Written, FilesError> {
         let job = shown.job;
         if job.fetches.iter().all(|f| f.csv.is_none()) && job.queries.is_empty() {
             return Ok(Written::default());
         }
-        let store = open_writer(&self.database, 0o644)?;
         let style = style(&job.csv_options.over(&self.csv));
-        let version = data_version(&store).map_err(|source| StoreError::Sqlite {
+        let version = data_version(store).map_err(|source| StoreError::Sqlite {
             path: self.database.clone(),
             what: "cannot be read",
             source,
         })?;
         let held_back = shown.lacks && !self.publish_partial;
-        let users = users_of_job(&store, &job.name).map_err(|source| StoreError::Sqlite {
+        let users = users_of_job(store, &job.name).map_err(|source| StoreError::Sqlite {
             path: self.database.clone(),
             what: "cannot be read",
             source,
@@ -156,7 +164,7 @@ impl Files {
             reasons: shown.reasons.to_vec(),
             created_at: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
         };
-        let outcome = export::publish(&store, &self.target, &style, &sheets, &run)?;
+        let outcome = export::publish(store, &self.target, &style, &sheets, &run)?;
         let files = outcome.files.into_iter().map(|file| FileReport {
             path: file.path.display().to_string(),
             rows: file.rows,

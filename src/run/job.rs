@@ -7,10 +7,12 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 
 use super::engine::{Engine, stamp};
+use super::exit;
 use super::fetch::{Asks, FetchResult};
-use super::files::{Files, Shown};
+use super::files::{Files, FilesError, Shown, Written};
 use super::halt::{Halt, Weight};
 use super::report::{FetchReport, FileReport, RunReport};
+use super::retention::forget;
 use super::users::{Asker, Part};
 use crate::job::{Fetch, Job, Since, Source, Users};
 use crate::settings::{RefreshAfter, Retention};
@@ -89,17 +91,7 @@ pub async fn run_job(engine: &Engine, job: &Job, start: &Start, files: &Files) -
     }
     forget(engine, job, &start.retention).await?;
     let (state, _) = sum.verdict();
-    let shown = Shown {
-        job,
-        run: engine.run,
-        state,
-        lacks: sum.exits.contains(&exit::PARTIAL),
-        reasons: &sum.reasons,
-        unfinished: &sum.unfinished,
-        bound: &bound,
-        fire_at,
-    };
-    let written = match files.write(&shown) {
+    let written = match write_files(engine, job, files, &sum, state, &bound, fire_at).await? {
         Ok(written) => written.files_and_failures(),
         Err(e) => (Vec::new(), vec![(e.is_storage(), chain(&e))]),
     };
@@ -110,36 +102,24 @@ pub async fn run_job(engine: &Engine, job: &Job, start: &Start, files: &Files) -
     sum.close(engine, job, written.0).await
 }
 
-/// Deletes what is older than the job or the settings want to keep.
-async fn forget(engine: &Engine, job: &Job, retention: &Retention) -> Result<(), Halt> {
-    let before = |age: Option<Duration>| {
-        age.and_then(|age| TimeDelta::from_std(age).ok())
-            .and_then(|age| engine.started_at.checked_sub_signed(age))
-            .map(stamp)
-    };
-    let (rows, own, runs) = (before(retention.rows), before(job.retention), before(retention.history));
-    if rows.is_none() && own.is_none() && runs.is_none() {
-        return Ok(());
-    }
-    let name = job.name.clone();
-    let deleted = engine.store.write(move |s| {
-        let mut deleted = 0;
-        if let Some(before) = &rows {
-            deleted += s.forget_rows(before)?;
-        }
-        if let Some(before) = &own {
-            deleted += s.forget_rows_of(&name, before)?;
-        }
-        if let Some(before) = &runs {
-            s.forget_runs(before)?;
-        }
-        Ok(deleted)
+/// Writes the files by the store's own connection, whose cache has what was just written.
+async fn write_files(
+    engine: &Engine,
+    job: &Job,
+    files: &Files,
+    sum: &Sum,
+    state: RunState,
+    bound: &Bound,
+    fire_at: DateTime<Utc>,
+) -> Result<Result<Written, FilesError>, Halt> {
+    let (job, files, bound, run) = (job.clone(), files.clone(), bound.clone(), engine.run);
+    let (reasons, unfinished, lacks) =
+        (sum.reasons.clone(), sum.unfinished.clone(), sum.exits.contains(&exit::PARTIAL));
+    let written = engine.store.lend(move |store| {
+        let (reasons, unfinished) = (&reasons, &unfinished);
+        files.write_by(store, &Shown { job: &job, run, state, lacks, reasons, unfinished, bound: &bound, fire_at })
     });
-    let deleted = deleted.await?;
-    if deleted > 0 {
-        tracing::info!(job = job.name, deleted, "rows older than the retention are deleted");
-    }
-    Ok(())
+    Ok(written.await?)
 }
 
 /// An error with its causes, in one line.
@@ -155,32 +135,6 @@ pub(super) fn chain(e: &dyn std::error::Error) -> String {
         cause = inner.source();
     }
     out
-}
-
-/// Exit codes by what a run met; `cli::exit` documents the same numbers for all commands.
-pub mod exit {
-    /// All complete.
-    pub const COMPLETE: u8 = 0;
-    /// Spotify out of reach, or a defect.
-    pub const FAILED: u8 = 1;
-    /// The job or a setting is wrong.
-    pub const USAGE: u8 = 2;
-    /// Something asked for could not be had.
-    pub const PARTIAL: u8 = 3;
-    /// The store or a file.
-    pub const STORAGE: u8 = 74;
-    /// Come back later.
-    pub const DEFERRED: u8 = 75;
-    /// A person must act.
-    pub const PERSON: u8 = 77;
-
-    /// If several hold, the first of these wins.
-    pub const PRECEDENCE: [u8; 7] = [STORAGE, PERSON, FAILED, USAGE, PARTIAL, DEFERRED, COMPLETE];
-
-    /// The one that wins.
-    pub fn winner(codes: &[u8]) -> u8 {
-        PRECEDENCE.into_iter().find(|code| codes.contains(code)).unwrap_or(COMPLETE)
-    }
 }
 
 /// What the fetches of a run came to so far.

@@ -335,7 +335,7 @@ impl Engine {
         let asked = frame.asked(self.now());
         let (key, shape, most, run) = (list.key.clone(), list.shape, list.most, self.run);
         let (fetch, stream, parent) = (frame.fetch.clone(), frame.stream.name, list.parent);
-        let landed = self.store.write(move |s| {
+        let land = move |s: &mut Session| {
             if let Some(kind) = parent {
                 // What is refused gets no row; what answers has one that its list can point at.
                 ensure_row(s, kind, &key.parent_id, &asked)?;
@@ -370,8 +370,8 @@ impl Engine {
             at.skipped += skipped;
             s.save_checkpoint(id, run, &at, &asked.now)?;
             Ok(Landed::Staged { skipped })
-        });
-        Ok(landed.await?)
+        };
+        Ok(if finish.is_some() { self.store.write(land).await? } else { self.store.write_page(land).await? })
     }
 
     async fn swap(&self, list: &List, id: i64, at: &Checkpoint) -> Result<i64, Halt> {

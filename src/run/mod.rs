@@ -6,6 +6,7 @@
 
 mod class;
 mod engine;
+pub mod exit;
 mod fetch;
 mod files;
 mod halt;
@@ -16,6 +17,7 @@ mod lock;
 mod playlist;
 mod progress;
 mod report;
+mod retention;
 mod search;
 mod things;
 mod unit;
@@ -25,7 +27,7 @@ pub use class::AppFacts;
 pub use engine::{Engine, stamp};
 pub use files::{Files, FilesError, Shown, Written, style};
 pub use halt::{Halt, Weight};
-pub use job::{Start, bound, exit, run_job};
+pub use job::{Start, bound, run_job};
 pub use lock::{JobLock, LockTrouble};
 pub use progress::{Progress, Unwatched};
 pub use report::{FetchReport, FileReport, RunReport};

@@ -65,7 +65,7 @@ pub static SECTIONS: &[Section] = &[
         keys: &[
             Key::new(
                 "requests_per_second",
-                Shape::Decimal { above: 0.0, max: 100.0 },
+                Shape::Decimal { above: 0.0, max: 1_000.0 },
                 "",
                 "Calls a second. Default: 2 in Development Mode, 5 with Extended Quota.",
             ),

@@ -48,9 +48,9 @@ impl RawPage {
 
     /// The entries as JSON, nulls as `None`.
     pub fn entries(&self) -> Vec<Option<&str>> {
-        // The whole body was found to be UTF-8, and each range is that of a JSON value in it.
-        let text = |range: &Range<usize>| std::str::from_utf8(&self.body[range.clone()]).ok();
-        self.entries.iter().map(|entry| entry.as_ref().and_then(text)).collect()
+        // The body was found to be UTF-8, and each range is that of a JSON value in it.
+        let body = std::str::from_utf8(&self.body).unwrap_or_default();
+        self.entries.iter().map(|entry| entry.as_ref().and_then(|range| body.get(range.clone()))).collect()
     }
 
     /// Reads the page out of an answer; `None` where a playlist came without its contents.

@@ -2,9 +2,8 @@
 //!
 //! A list that came with an answer replaces the one that was known; rows that stay are not touched.
 
-use rusqlite::{ToSql, params};
-
-use super::{Session, StoreError};
+use super::statement::Write;
+use super::{Cell, Session, StoreError};
 
 /// Pictures: address, width, height.
 pub type Images<'a> = &'a [(&'a str, Option<i64>, Option<i64>)];
@@ -18,22 +17,14 @@ impl Session {
     /// # Errors
     /// If the store cannot be written.
     pub fn set_artists(&mut self, of: ArtistsOf, id: &str, artists: Texts<'_>) -> Result<(), StoreError> {
-        let (upsert, trim) = match of {
-            ArtistsOf::Album => (
-                "INSERT INTO album_artists (album_id, position, artist_id) VALUES (?1, ?2, ?3) ON CONFLICT (album_id, position)
-                 DO UPDATE SET artist_id = excluded.artist_id WHERE artist_id <> excluded.artist_id",
-                "DELETE FROM album_artists WHERE album_id = ?1 AND position >= ?2",
-            ),
-            ArtistsOf::Track => (
-                "INSERT INTO track_artists (track_id, position, artist_id) VALUES (?1, ?2, ?3) ON CONFLICT (track_id, position)
-                 DO UPDATE SET artist_id = excluded.artist_id WHERE artist_id <> excluded.artist_id",
-                "DELETE FROM track_artists WHERE track_id = ?1 AND position >= ?2",
-            ),
+        let (put, trim) = match of {
+            ArtistsOf::Album => (Write::AlbumArtist, Write::AlbumArtistsFrom),
+            ArtistsOf::Track => (Write::TrackArtist, Write::TrackArtistsFrom),
         };
         for (position, artist) in (0i64..).zip(artists) {
-            self.child(upsert, &[&id, &position, artist])?;
+            self.make(put, &[id.into(), position.into(), (*artist).into()])?;
         }
-        self.child(trim, &[&id, &len(artists.len())])
+        self.make(trim, &[id.into(), len(artists.len())])
     }
 
     /// Replaces the genres of an artist.
@@ -42,13 +33,9 @@ impl Session {
     /// If the store cannot be written.
     pub fn set_genres(&mut self, artist: &str, genres: Texts<'_>) -> Result<(), StoreError> {
         for (position, genre) in (0i64..).zip(genres) {
-            self.child(
-                "INSERT INTO artist_genres (artist_id, position, genre) VALUES (?1, ?2, ?3) ON CONFLICT (artist_id, position)
-                 DO UPDATE SET genre = excluded.genre WHERE genre <> excluded.genre",
-                &[&artist, &position, genre],
-            )?;
+            self.make(Write::Genre, &[artist.into(), position.into(), (*genre).into()])?;
         }
-        self.child("DELETE FROM artist_genres WHERE artist_id = ?1 AND position >= ?2", &[&artist, &len(genres.len())])
+        self.make(Write::GenresFrom, &[artist.into(), len(genres.len())])
     }
 
     /// Replaces the copyright lines of an album: type and text.
@@ -57,13 +44,9 @@ impl Session {
     /// If the store cannot be written.
     pub fn set_copyrights(&mut self, album: &str, lines: &[(Option<&str>, Option<&str>)]) -> Result<(), StoreError> {
         for (position, (kind, text)) in (0i64..).zip(lines) {
-            self.child(
-                "INSERT INTO album_copyrights (album_id, position, type, text) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (album_id, position)
-                 DO UPDATE SET type = excluded.type, text = excluded.text WHERE type IS NOT excluded.type OR text IS NOT excluded.text",
-                &[&album, &position, kind, text],
-            )?;
+            self.make(Write::Copyright, &[album.into(), position.into(), (*kind).into(), (*text).into()])?;
         }
-        self.child("DELETE FROM album_copyrights WHERE album_id = ?1 AND position >= ?2", &[&album, &len(lines.len())])
+        self.make(Write::CopyrightsFrom, &[album.into(), len(lines.len())])
     }
 
     /// Replaces words of a show, episode, audiobook or chapter: `what` is language, author,
@@ -73,16 +56,9 @@ impl Session {
     /// If the store cannot be written.
     pub fn set_texts(&mut self, kind: &str, id: &str, what: &str, texts: Texts<'_>) -> Result<(), StoreError> {
         for (position, text) in (0i64..).zip(texts) {
-            self.child(
-                "INSERT INTO item_texts (kind, id, what, position, text) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (kind, id, what, position) DO UPDATE SET text = excluded.text WHERE text <> excluded.text",
-                &[&kind, &id, &what, &position, text],
-            )?;
+            self.make(Write::Text, &[kind.into(), id.into(), what.into(), position.into(), (*text).into()])?;
         }
-        self.child(
-            "DELETE FROM item_texts WHERE kind = ?1 AND id = ?2 AND what = ?3 AND position >= ?4",
-            &[&kind, &id, &what, &len(texts.len())],
-        )
+        self.make(Write::TextsFrom, &[kind.into(), id.into(), what.into(), len(texts.len())])
     }
 
     /// Replaces the pictures of a thing.
@@ -91,17 +67,10 @@ impl Session {
     /// If the store cannot be written.
     pub fn set_images(&mut self, kind: &str, id: &str, images: Images<'_>) -> Result<(), StoreError> {
         for (position, (url, width, height)) in (0i64..).zip(images) {
-            self.child(
-                "INSERT INTO images (kind, id, position, url, width, height) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                 ON CONFLICT (kind, id, position) DO UPDATE SET url = excluded.url, width = excluded.width, height = excluded.height
-                 WHERE url <> excluded.url OR width IS NOT excluded.width OR height IS NOT excluded.height",
-                &[&kind, &id, &position, url, width, height],
-            )?;
+            let row = [kind.into(), id.into(), position.into(), (*url).into(), (*width).into(), (*height).into()];
+            self.make(Write::Image, &row)?;
         }
-        self.child(
-            "DELETE FROM images WHERE kind = ?1 AND id = ?2 AND position >= ?3",
-            &[&kind, &id, &len(images.len())],
-        )
+        self.make(Write::ImagesFrom, &[kind.into(), id.into(), len(images.len())])
     }
 
     /// What depends on the market: `table` is one of the `*_markets` tables.
@@ -117,31 +86,14 @@ impl Session {
         now: &str,
     ) -> Result<(), StoreError> {
         let MarketFact { is_playable, restriction, linked_from } = fact;
+        let (id, market, now) = (id.into(), market.into(), now.into());
+        let (playable, restriction) = (is_playable.into(), restriction.into());
         match table {
-            MarketTable::Tracks => self.child(
-                "INSERT INTO track_markets (track_id, market, is_playable, restriction, linked_from, fetched_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (track_id, market) DO UPDATE SET
-                 is_playable = coalesce(excluded.is_playable, is_playable), restriction = coalesce(excluded.restriction, iif(excluded.is_playable IS NULL, restriction, NULL)),
-                 linked_from = coalesce(excluded.linked_from, linked_from),
-                 fetched_at = excluded.fetched_at WHERE is_playable IS NOT coalesce(excluded.is_playable, is_playable)
-                 OR restriction IS NOT coalesce(excluded.restriction, iif(excluded.is_playable IS NULL, restriction, NULL))
-                 OR linked_from IS NOT coalesce(excluded.linked_from, linked_from)",
-                params![id, market, is_playable, restriction, linked_from, now],
-            ),
-            MarketTable::Episodes => self.child(
-                "INSERT INTO episode_markets (episode_id, market, is_playable, restriction, fetched_at) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (episode_id, market) DO UPDATE SET is_playable = excluded.is_playable,
-                 restriction = excluded.restriction, fetched_at = excluded.fetched_at
-                 WHERE is_playable IS NOT excluded.is_playable OR restriction IS NOT excluded.restriction",
-                params![id, market, is_playable, restriction, now],
-            ),
-            MarketTable::Chapters => self.child(
-                "INSERT INTO chapter_markets (chapter_id, market, is_playable, restriction, fetched_at) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (chapter_id, market) DO UPDATE SET is_playable = excluded.is_playable,
-                 restriction = excluded.restriction, fetched_at = excluded.fetched_at
-                 WHERE is_playable IS NOT excluded.is_playable OR restriction IS NOT excluded.restriction",
-                params![id, market, is_playable, restriction, now],
-            ),
+            MarketTable::Tracks => {
+                self.make(Write::TrackMarket, &[id, market, playable, restriction, linked_from.into(), now])
+            }
+            MarketTable::Episodes => self.make(Write::EpisodeMarket, &[id, market, playable, restriction, now]),
+            MarketTable::Chapters => self.make(Write::ChapterMarket, &[id, market, playable, restriction, now]),
         }
     }
 
@@ -157,12 +109,8 @@ impl Session {
         position_ms: Option<i64>,
         now: &str,
     ) -> Result<(), StoreError> {
-        self.child(
-            "INSERT INTO resume_points (user_id, episode_id, fully_played, resume_position_ms, fetched_at) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (user_id, episode_id) DO UPDATE SET fully_played = excluded.fully_played,
-             resume_position_ms = excluded.resume_position_ms, fetched_at = excluded.fetched_at",
-            params![user, episode, fully_played, position_ms, now],
-        )
+        let row = [user.into(), episode.into(), fully_played.into(), position_ms.into(), now.into()];
+        self.make(Write::ResumePoint, &row)
     }
 
     /// The day's followers and popularity of a thing; the last reading of a day stands.
@@ -177,13 +125,7 @@ impl Session {
         followers: Option<i64>,
         popularity: Option<i64>,
     ) -> Result<(), StoreError> {
-        self.child(
-            "INSERT INTO metrics (kind, id, day, followers, popularity) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (kind, id, day) DO UPDATE SET followers = coalesce(excluded.followers, followers),
-             popularity = coalesce(excluded.popularity, popularity)
-             WHERE excluded.followers IS NOT followers OR excluded.popularity IS NOT popularity",
-            params![kind, id, day, followers, popularity],
-        )
+        self.make(Write::Metrics, &[kind.into(), id.into(), day.into(), followers.into(), popularity.into()])
     }
 
     /// A file of a user's own that stands in a playlist.
@@ -199,20 +141,8 @@ impl Session {
         duration_ms: Option<i64>,
         now: &str,
     ) -> Result<(), StoreError> {
-        self.child(
-            "INSERT INTO local_files (uri, name, artist_names, album_name, duration_ms, first_seen_at, fetched_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) ON CONFLICT (uri) DO UPDATE SET name = excluded.name,
-             artist_names = excluded.artist_names, album_name = excluded.album_name, duration_ms = excluded.duration_ms,
-             fetched_at = excluded.fetched_at WHERE name IS NOT excluded.name OR artist_names IS NOT excluded.artist_names
-             OR album_name IS NOT excluded.album_name OR duration_ms IS NOT excluded.duration_ms",
-            params![uri, name, artists, album, duration_ms, now],
-        )
-    }
-
-    fn child(&mut self, sql: &str, parameters: &[&dyn ToSql]) -> Result<(), StoreError> {
-        let written = self.prepare(sql)?.execute(parameters).map_err(|e| self.error("cannot be written", e))?;
-        self.changed |= written > 0;
-        Ok(())
+        let row = [uri.into(), name.into(), artists.into(), album.into(), duration_ms.into(), now.into()];
+        self.make(Write::LocalFile, &row)
     }
 }
 
@@ -247,6 +177,6 @@ pub struct MarketFact<'a> {
     pub linked_from: Option<&'a str>,
 }
 
-fn len(n: usize) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
+fn len(n: usize) -> Cell<'static> {
+    Cell::Int(i64::try_from(n).unwrap_or(i64::MAX))
 }

@@ -6,9 +6,10 @@
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 
+use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
-use rusqlite::{ToSql, params_from_iter};
 
+use super::statement::Write;
 use super::{Session, StoreError};
 
 /// A table of things that have an id.
@@ -18,6 +19,8 @@ pub struct Table {
     pub name: &'static str,
     /// Its columns but `id`, `first_seen_at` and `fetched_at`, in the order in which cells are given.
     pub columns: &'static [&'static str],
+    /// The write that puts a row into it.
+    pub(super) write: Write,
     upsert: OnceLock<String>,
     touch: OnceLock<String>,
 }
@@ -45,20 +48,45 @@ impl ToSql for Cell<'_> {
     }
 }
 
-const fn table(name: &'static str, columns: &'static [&'static str]) -> Table {
-    Table { name, columns, upsert: OnceLock::new(), touch: OnceLock::new() }
+impl<'a> From<&'a str> for Cell<'a> {
+    fn from(text: &'a str) -> Self {
+        Cell::Text(text)
+    }
+}
+
+impl From<i64> for Cell<'_> {
+    fn from(number: i64) -> Self {
+        Cell::Int(number)
+    }
+}
+
+impl From<bool> for Cell<'_> {
+    fn from(flag: bool) -> Self {
+        Cell::Int(i64::from(flag))
+    }
+}
+
+impl<'a, T: Into<Cell<'a>>> From<Option<T>> for Cell<'a> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Cell::Null, Into::into)
+    }
+}
+
+const fn table(write: Write, name: &'static str, columns: &'static [&'static str]) -> Table {
+    Table { name, columns, write, upsert: OnceLock::new(), touch: OnceLock::new() }
 }
 
 impl Table {
     /// `artists`.
     pub fn artists() -> &'static Table {
-        static T: Table = table("artists", &["name", "uri", "followers", "popularity", "spotify_url"]);
+        static T: Table = table(Write::Artist, "artists", &["name", "uri", "followers", "popularity", "spotify_url"]);
         &T
     }
 
     /// `albums`.
     pub fn albums() -> &'static Table {
         static T: Table = table(
+            Write::Album,
             "albums",
             &[
                 "name",
@@ -80,6 +108,7 @@ impl Table {
     /// `tracks`.
     pub fn tracks() -> &'static Table {
         static T: Table = table(
+            Write::Track,
             "tracks",
             &[
                 "name",
@@ -103,6 +132,7 @@ impl Table {
     /// `shows`.
     pub fn shows() -> &'static Table {
         static T: Table = table(
+            Write::Show,
             "shows",
             &[
                 "name",
@@ -123,6 +153,7 @@ impl Table {
     /// `episodes`.
     pub fn episodes() -> &'static Table {
         static T: Table = table(
+            Write::Episode,
             "episodes",
             &[
                 "name",
@@ -145,6 +176,7 @@ impl Table {
     /// `audiobooks`.
     pub fn audiobooks() -> &'static Table {
         static T: Table = table(
+            Write::Audiobook,
             "audiobooks",
             &[
                 "name",
@@ -165,6 +197,7 @@ impl Table {
     /// `chapters`.
     pub fn chapters() -> &'static Table {
         static T: Table = table(
+            Write::Chapter,
             "chapters",
             &[
                 "name",
@@ -187,6 +220,7 @@ impl Table {
     /// `users`.
     pub fn users() -> &'static Table {
         static T: Table = table(
+            Write::User,
             "users",
             &["account_id", "local_name", "display_name", "uri", "country", "product", "followers", "spotify_url"],
         );
@@ -196,6 +230,7 @@ impl Table {
     /// `playlists`.
     pub fn playlists() -> &'static Table {
         static T: Table = table(
+            Write::Playlist,
             "playlists",
             &[
                 "name",
@@ -214,7 +249,7 @@ impl Table {
         &T
     }
 
-    fn upsert_sql(&self) -> &str {
+    pub(super) fn upsert_sql(&self) -> &str {
         self.upsert.get_or_init(|| {
             let (mut names, mut values, mut sets, mut differs) = Default::default();
             for (n, column) in self.columns.iter().enumerate() {
@@ -233,14 +268,15 @@ impl Table {
         })
     }
 
-    fn touch_sql(&self) -> &str {
+    /// Where nothing differs, reading it whole again moves `fetched_at` only.
+    pub(super) fn touch_sql(&self) -> &str {
         self.touch.get_or_init(|| format!("UPDATE {} SET fetched_at = ?2 WHERE id = ?1", self.name))
     }
 }
 
 impl Session {
     /// Writes one thing. `whole` says that the answer was about the thing itself, not a mention of
-    /// it. Returns whether its row is new or differs from what was known.
+    /// it.
     ///
     /// # Errors
     /// If the store cannot be written.
@@ -251,21 +287,15 @@ impl Session {
         cells: &[Cell<'_>],
         now: &str,
         whole: bool,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<(), StoreError> {
         debug_assert_eq!(cells.len(), table.columns.len(), "cells of {}", table.name);
         let mask =
             cells.iter().enumerate().filter(|(_, c)| **c != Cell::Absent).fold(0i64, |mask, (n, _)| mask | 1 << n);
         let fetched = if whole { Cell::Text(now) } else { Cell::Null };
-        let head = [Cell::Text(id), Cell::Text(now), fetched, Cell::Int(mask)];
-        let parameters = params_from_iter(head.iter().chain(cells));
-        let changed =
-            self.prepare(table.upsert_sql())?.execute(parameters).map_err(|e| self.error("cannot be written", e))? > 0;
-        if changed {
-            self.changed = true;
-        } else if whole {
-            self.prepare(table.touch_sql())?.execute([id, now]).map_err(|e| self.error("cannot be written", e))?;
-        }
-        Ok(changed)
+        let mut row = Vec::with_capacity(4 + cells.len());
+        row.extend([Cell::Text(id), Cell::Text(now), fetched, Cell::Int(mask)]);
+        row.extend_from_slice(cells);
+        self.make(table.write, &row)
     }
 }
 
@@ -280,6 +310,13 @@ mod tests {
         Session::new(conn, "test".into())
     }
 
+    /// Writes the artist "a"; whether that changed anything that a CSV may show.
+    fn upsert(s: &mut Session, cells: &[Cell<'_>], now: &str, whole: bool) -> bool {
+        s.changed = false;
+        s.upsert(Table::artists(), "a", cells, now, whole).unwrap();
+        s.changed
+    }
+
     fn artist(s: &Session) -> (Option<String>, Option<i64>, Option<String>) {
         s.conn
             .query_row("SELECT name, followers, fetched_at FROM artists WHERE id = 'a'", [], |r| {
@@ -292,12 +329,12 @@ mod tests {
     fn an_absent_key_keeps_what_is_known_and_a_null_overwrites_it() {
         let mut s = session();
         let full = [Cell::Text("A"), Cell::Text("u"), Cell::Int(5), Cell::Absent, Cell::Absent];
-        assert!(s.upsert(Table::artists(), "a", &full, "t1", true).unwrap());
+        assert!(upsert(&mut s, &full, "t1", true));
         let stub = [Cell::Text("A"), Cell::Absent, Cell::Absent, Cell::Absent, Cell::Absent];
-        assert!(!s.upsert(Table::artists(), "a", &stub, "t2", false).unwrap());
+        assert!(!upsert(&mut s, &stub, "t2", false));
         assert_eq!(artist(&s), (Some("A".into()), Some(5), Some("t1".into())));
         let nulled = [Cell::Text("A"), Cell::Absent, Cell::Null, Cell::Absent, Cell::Absent];
-        assert!(s.upsert(Table::artists(), "a", &nulled, "t3", true).unwrap());
+        assert!(upsert(&mut s, &nulled, "t3", true));
         assert_eq!(artist(&s), (Some("A".into()), None, Some("t3".into())));
     }
 
@@ -305,10 +342,10 @@ mod tests {
     fn reading_the_same_again_moves_fetched_at_and_counts_as_no_change() {
         let mut s = session();
         let cells = [Cell::Text("A"), Cell::Absent, Cell::Absent, Cell::Absent, Cell::Absent];
-        assert!(s.upsert(Table::artists(), "a", &cells, "t1", false).unwrap());
+        assert!(upsert(&mut s, &cells, "t1", false));
         assert_eq!(artist(&s).2, None);
-        assert!(s.upsert(Table::artists(), "a", &cells, "t2", true).unwrap(), "now known whole");
-        assert!(!s.upsert(Table::artists(), "a", &cells, "t3", true).unwrap());
+        assert!(upsert(&mut s, &cells, "t2", true), "now known whole");
+        assert!(!upsert(&mut s, &cells, "t3", true));
         assert_eq!(artist(&s).2, Some("t3".into()));
     }
 }

@@ -15,6 +15,7 @@ mod info;
 mod list;
 mod migrations;
 mod open;
+mod pending;
 mod playlist_diff;
 mod published;
 mod purge;
@@ -24,6 +25,7 @@ mod retention;
 mod run;
 mod session;
 mod stage;
+mod statement;
 mod swap;
 pub mod views;
 mod worklist;
@@ -43,6 +45,7 @@ pub use stage::Member;
 pub use swap::{Proof, Swapped};
 pub use worklist::{ListedPlaylist, Requested, users_of_job};
 
+use session::When;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
@@ -87,6 +90,7 @@ impl Store {
         open::look_over(&conn, path)?;
         info::claim(&conn, path, identity)?;
         let mut session = Session::new(conn, path.to_path_buf());
+        session.settle_interrupted()?;
         let (work, mut inbox) = mpsc::channel::<Work>(QUEUE);
         let thread = std::thread::Builder::new()
             .name("store".into())
@@ -96,6 +100,7 @@ impl Store {
                         break;
                     }
                 }
+                open::settle(session.conn());
             })
             .map_err(|source| StoreError::Io { path: path.to_path_buf(), what: "has no thread to write it", source })?;
         Ok(Store { path: path.to_path_buf(), work, thread: Some(thread) })
@@ -115,9 +120,30 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Session) -> Result<T, StoreError> + Send + 'static,
     {
+        self.transact(When::Now, work).await
+    }
+
+    /// Like [`Store::write`], for a page with more to come: the things met on it may reach their
+    /// tables later, at the latest before the next [`Store::write`].
+    ///
+    /// # Errors
+    /// What `work` returned (then nothing was written), or that the commit failed.
+    pub async fn write_page<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Session) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.transact(When::Later, work).await
+    }
+
+    async fn transact<T, F>(&self, when: When, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Session) -> Result<T, StoreError> + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
         let boxed: Work = Box::new(move |session| {
-            let result = session.transact(work);
+            let result = session.transact(when, work);
             let next = if matches!(result, Err(StoreError::OutcomeUnknown { .. })) { Next::Stop } else { Next::GoOn };
             // The asker may be gone (a stop): the transaction stands all the same.
             let _ = reply.send(result);
@@ -139,6 +165,26 @@ impl Store {
         });
         self.work.send(boxed).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Lends the writing thread's connection for something that a run does when it has fetched all:
+    /// two connections would be two caches. Until `work` is done nothing is written.
+    ///
+    /// # Errors
+    /// If the writing thread has ended.
+    pub async fn lend<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&rusqlite::Connection) -> T + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let boxed: Work = Box::new(move |session| {
+            session.forget_written();
+            let _ = reply.send(work(session.conn()));
+            Next::GoOn
+        });
+        self.work.send(boxed).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)
     }
 
     /// Lets the writing thread finish what it has and closes the file.

@@ -5,6 +5,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{StoreError, migrations};
@@ -26,7 +27,7 @@ pub fn open_writer(path: &Path, mode: u32) -> Result<Connection, StoreError> {
     refuse_uri(path)?;
     assert!(rusqlite::version_number() >= SAFE_WAL, "the bundled SQLite has the WAL-reset bug");
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|source| StoreError::Io {
+        create_folder(folder, mode).map_err(|source| StoreError::Io {
             path: folder.to_path_buf(),
             what: "has no folder to lie in",
             source,
@@ -44,10 +45,23 @@ pub fn open_writer(path: &Path, mode: u32) -> Result<Connection, StoreError> {
          PRAGMA temp_store=MEMORY;",
     )
     .map_err(sqlite(path, "cannot be opened"))?;
+    // The last one to close a database takes its `-wal` and `-shm` away. Who may read the file but not
+    // write in its folder could then not open it (SQLite would have to make them), so they stay.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(sqlite(path, "cannot be opened"))?;
+    // Without it each binding of a range plans the statement anew, which costs more than it does.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(sqlite(path, "cannot be opened"))?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     migrations::migrate(&mut conn, path)?;
     refresh_views(&mut conn).map_err(sqlite(path, "cannot be brought up to date"))?;
     Ok(conn)
+}
+
+/// Writes what the WAL holds into the database and empties the WAL, as far as no reader is in the way:
+/// closing does not do it, since the files stay.
+pub(super) fn settle(conn: &Connection) {
+    // Whatever cannot be moved now is as safe in the WAL, and is moved by a later run.
+    drop(conn.busy_timeout(Duration::ZERO));
+    drop(conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
 }
 
 /// Makes the views anew where they are not those of this version; one process at a time.
@@ -98,6 +112,16 @@ pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     )
     .map_err(sqlite(path, "cannot be opened"))?;
     Ok(conn)
+}
+
+/// Who may read the file may enter its folder, whatever the umask; a folder that is there is left alone.
+fn create_folder(folder: &Path, mode: u32) -> std::io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(folder)?;
+    let enter = (mode & 0o444) >> 2;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700 | (mode & 0o777) | enter))
 }
 
 /// The mode is set at creation, whatever the umask: analysts must be able to read the file, and

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use rusqlite::{CachedStatement, Connection};
 use rustc_hash::FxHashMap;
 
+use super::pending::Pending;
 use super::{StoreError, info};
 
 /// Rows remembered at most; beyond it the memory starts afresh, which costs time and nothing else.
@@ -22,11 +23,34 @@ pub struct Session {
     written: FxHashMap<u128, u64>,
     /// Keys remembered by the transaction at hand, to be forgotten if it fails.
     fresh: Vec<u128>,
+    /// Writes that wait.
+    pub(super) pending: Pending,
+}
+
+/// When the writes of a transaction reach their tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    /// With its commit, and those that wait before them.
+    Now,
+    /// Later: they are committed in a form that costs less; see [`super::pending`].
+    Later,
 }
 
 impl Session {
     pub(super) fn new(conn: Connection, path: PathBuf) -> Session {
-        Session { conn, path, changed: false, written: FxHashMap::default(), fresh: Vec::new() }
+        Session {
+            conn,
+            path,
+            changed: false,
+            written: FxHashMap::default(),
+            fresh: Vec::new(),
+            pending: Pending::default(),
+        }
+    }
+
+    /// Where the file is.
+    pub(super) fn path(&self) -> &std::path::Path {
+        &self.path
     }
 
     /// The connection, for reading inside the transaction.
@@ -42,12 +66,18 @@ impl Session {
     /// Runs `work` in one `BEGIN IMMEDIATE … COMMIT`.
     pub(super) fn transact<T>(
         &mut self,
+        when: When,
         work: impl FnOnce(&mut Session) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.changed = false;
         self.fresh.clear();
         self.run("BEGIN IMMEDIATE", "is held by another program")?;
-        let result = work(self).and_then(|value| self.count_change().map(|()| value));
+        let result = self.begin_writes(when).and_then(|()| work(self)).and_then(|value| {
+            self.end_writes()?;
+            self.count_change()?;
+            Ok(value)
+        });
+        self.pending.committed(result.is_ok());
         match result {
             Ok(value) => {
                 if let Err(source) = self.conn.execute_batch("COMMIT") {
@@ -105,6 +135,11 @@ impl Session {
         }
         self.written.insert(key, content);
         self.fresh.push(key);
+    }
+
+    /// Forgets what was written; done where a run has fetched all.
+    pub(super) fn forget_written(&mut self) {
+        self.written = FxHashMap::default();
     }
 
     fn forget_fresh(&mut self) {

@@ -289,17 +289,6 @@ async fn a_ban_at_the_token_endpoint_parks_and_leaves_the_grant_as_it_was() {
 }
 
 #[tokio::test]
-async fn an_unknown_user_is_told_which_folder_was_looked_in_and_who_is_there() {
-    let table = Table::with(small()).await;
-    table.sign_in(false);
-    let error = table.api().get(&Bearer::User("stduio".to_owned()), &me()).await.unwrap_err();
-    let said = error.to_string();
-    assert!(said.contains("(from --state-dir); signed in there: `home`"), "{said}");
-    assert_eq!(error.hint().unwrap(), "cratedigger auth login stduio");
-    assert!(table.sandbox.log().is_empty());
-}
-
-#[tokio::test]
 async fn one_lost_grant_costs_that_user_only() {
     let table = Table::with(small()).await;
     table.sign_in(false);

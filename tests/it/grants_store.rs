@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use chrono::{Months, TimeDelta, Utc};
 use cratedigger::cli::auth::{self, LogoutArgs};
 use cratedigger::http::observer::Silent;
-use cratedigger::spotify::client::Api;
+use cratedigger::spotify::client::{Api, Bearer};
 use cratedigger::spotify::error::ApiError;
 use cratedigger::state::grants::{Access, Account, Flow, GrantError, Grants, NewGrant, end};
 use cratedigger::state::{KeyOrigin, State, StateError};
@@ -18,7 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
 
 use crate::answering::{Answering, reply};
-use crate::grants::{Table, config_for, home, me, open_grants, state_dir};
+use crate::grants::{Table, config_for, home, me, open_grants, small, state_dir};
 use crate::grants_processes::Helper;
 
 const CANARY: &str = "AQDcanarycanary0123456789refresh";
@@ -361,4 +361,15 @@ async fn no_log_at_any_level_and_no_error_holds_a_token_that_the_server_echoes()
     let log = String::from_utf8_lossy(&kept.0.lock().unwrap()).into_owned();
     assert!(log.contains("refresh"), "nothing was logged");
     assert!(!log.contains(CANARY), "{log}");
+}
+
+#[tokio::test]
+async fn an_unknown_user_is_told_which_folder_was_looked_in_and_who_is_there() {
+    let table = Table::with(small()).await;
+    table.sign_in(false);
+    let error = table.api().get(&Bearer::User("stduio".to_owned()), &me()).await.unwrap_err();
+    let said = error.to_string();
+    assert!(said.contains("(from --state-dir); signed in there: `home`"), "{said}");
+    assert_eq!(error.hint().unwrap(), "cratedigger auth login stduio");
+    assert!(table.sandbox.log().is_empty());
 }

@@ -4,6 +4,7 @@ mod field;
 #[expect(missing_docs, reason = "the fields are Spotify's own, under Spotify's own names")]
 mod objects;
 mod page;
+pub mod scan;
 
 pub use field::{Field, Int, Text};
 pub use objects::{

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::field::{Field, Int, Text};
 use super::page::{Entry, Page};
+use super::scan;
 
 type Str<'a> = Field<Text<'a>>;
 
@@ -206,19 +207,40 @@ pub struct Discriminator<'a> {
     pub is_local: Field<bool>,
 }
 
-/// An entry of a playlist. `item` is today's name, `track` that of Extended Quota.
-#[derive(Debug, Deserialize)]
+/// An entry of a playlist, with what stands there unread. `item` is today's name, `track` that of
+/// Extended Quota.
+#[derive(Debug)]
 pub struct PlaylistItem<'a> {
-    #[serde(borrow, default)]
     pub added_at: Str<'a>,
-    #[serde(borrow, default)]
     pub added_by: Field<User<'a>>,
-    #[serde(default)]
     pub is_local: Field<bool>,
-    #[serde(borrow, default)]
-    pub item: Entry<'a>,
-    #[serde(borrow, default)]
-    pub track: Entry<'a>,
+    pub item: Option<&'a str>,
+    pub track: Option<&'a str>,
+}
+
+impl<'a> PlaylistItem<'a> {
+    /// Reads an entry of a page, which is JSON, without going through the item in it once more.
+    ///
+    /// # Errors
+    /// If it is no object, or one of its values is of another kind.
+    pub fn read(raw: &'a str) -> serde_json::Result<Self> {
+        if !raw.starts_with('{') {
+            return Err(serde::de::Error::custom("an entry that is no object"));
+        }
+        fn field<'a, T: Deserialize<'a>>(raw: Option<&'a str>) -> serde_json::Result<Field<T>> {
+            raw.map_or(Ok(Field::Absent), serde_json::from_str)
+        }
+        let keys = ["added_at", "added_by", "is_local", "item", "track"];
+        let [added_at, added_by, is_local, item, track] = scan::values(raw, keys);
+        let something = |raw: Option<&'a str>| raw.filter(|raw| *raw != "null");
+        Ok(PlaylistItem {
+            added_at: field(added_at)?,
+            added_by: field(added_by)?,
+            is_local: field(is_local)?,
+            item: something(item),
+            track: something(track),
+        })
+    }
 }
 
 /// A playlist, whole or simplified. `items` is today's name, `tracks` that of Extended Quota.

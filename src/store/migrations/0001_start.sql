@@ -616,6 +616,13 @@ CREATE TABLE staged_items (
   PRIMARY KEY (list_id, position)
 ) STRICT, WITHOUT ROWID;
 
+-- writes of pages that are committed and not yet in their tables; empty unless a run is under way
+-- or was killed
+CREATE TABLE pending_writes (
+  id     INTEGER PRIMARY KEY, -- in the order in which they were made
+  writes BLOB NOT NULL        -- the writes of one page
+) STRICT;
+
 -- one row per execution of a job
 CREATE TABLE runs (
   id          INTEGER PRIMARY KEY, -- number of the run in this store

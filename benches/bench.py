@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+"""Measures exports of playlists against a sandbox, in one run, and prints one table.
+
+CPU seconds are user + system of the whole process, by the operating system's account of the child;
+the sandbox is another process and not in them. Wall times depend on the machine and on who else uses
+it, CPU times on the machine: quote the ratios.
+
+    bench.py [--peers] [--playlists 10,100] [--items 10000] [--tracks 50000]
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from base64 import b64encode
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+PROGRAM = TARGET / "release" / "cratedigger"
+RSPOTIFY = TARGET / "peers" / "release" / "rspotify-peer"
+SPOTIPY = [TARGET / "peers" / "venv" / "bin" / "python", ROOT / "benches" / "peers" / "spotipy" / "export.py"]
+
+# Linux counts a child's peak memory from the fork on, so nothing below this program's own shows.
+PAGE = 100
+
+
+class Measured:
+    """What one process took."""
+
+    def __init__(self, usage, seconds):
+        self.cpu = usage.ru_utime + usage.ru_stime
+        self.mib = usage.ru_maxrss / 1024
+        self.seconds = seconds
+
+
+def measure(command, env, log=subprocess.DEVNULL):
+    """Runs a command to its end; ends the benchmark if it fails."""
+    began = time.monotonic()
+    child = subprocess.Popen([str(word) for word in command], env={**os.environ, **env}, stdout=log)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode != 0:
+        sys.exit(f"{' '.join(child.args)} ended with {child.returncode}")
+    return Measured(usage, time.monotonic() - began)
+
+
+class Sandbox:
+    """The sandbox as a process of its own, with as many playlists as the largest run needs."""
+
+    def __init__(self, options):
+        command = [PROGRAM, "sandbox", "--json", "--mode", "extended", "--tracks", options.tracks]
+        command += ["--playlists", max(options.playlists), "--playlist-items", options.items]
+        self.child = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        said = json.loads(self.child.stdout.readline())
+        self.api, self.accounts = said["api_url"], said["accounts_url"]
+        self.credentials = {"SPOTIFY_CLIENT_ID": said["client_id"], "SPOTIFY_CLIENT_SECRET": said["client_secret"]}
+        known = json.loads(self.get(f"{self.accounts}/_sandbox/ids"))["playlists"]
+        # Those with known ids come first.
+        self.playlists = known[-max(options.playlists):]
+
+    def get(self, url, **headers):
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:
+            return answer.read()
+
+    def record(self, count, items, folder):
+        """Writes the pages of some playlists into a folder."""
+        folder.mkdir()
+        pair = ":".join(self.credentials.values()).encode()
+        form = urllib.request.Request(
+            f"{self.accounts}/api/token",
+            data=b"grant_type=client_credentials",
+            headers={"Authorization": f"Basic {b64encode(pair).decode()}"},
+        )
+        with urllib.request.urlopen(form) as answer:
+            token = json.load(answer)["access_token"]
+        for number, playlist in enumerate(self.playlists[:count]):
+            for offset in range(0, items, PAGE):
+                url = f"{self.api}/playlists/{playlist}/tracks?limit={PAGE}&offset={offset}"
+                page = self.get(url, Authorization=f"Bearer {token}")
+                (folder / f"{number:03}-{offset:06}.json").write_bytes(page)
+
+    def calls(self):
+        return len(json.loads(self.get(f"{self.accounts}/_sandbox/log")))
+
+    def stop(self):
+        self.child.terminate()
+        self.child.wait()
+
+
+class Project:
+    """A project folder with one job."""
+
+    def __init__(self, folder, sandbox, count):
+        self.folder, self.env = folder, sandbox.credentials
+        (folder / "jobs").mkdir(parents=True)
+        (folder / "config").mkdir()
+        (folder / "config" / "cratedigger.toml").write_text(
+            f'[spotify]\napi_url = "{sandbox.api}"\naccounts_url = "{sandbox.accounts}"\napp_mode = "extended"\n'
+            f'[state]\ndir = "{folder}/state"\n'
+            '[limits]\nrequests_per_second = 1000.0\ncalls_per_day = "unlimited"\ncalls_per_family = "unlimited"\n'
+        )
+        ids = json.dumps(sandbox.playlists[:count])
+        (folder / "jobs" / "crates.toml").write_text(
+            f'schedule = "15 6 1 1 *"\n[[fetch]]\nstream = "playlist_items"\nids = {ids}\n'
+        )
+        self.store = folder / "output" / "cratedigger.db"
+
+    def run(self, *more):
+        return measure([PROGRAM, "--project", self.folder, "--quiet", "run", *more], self.env)
+
+
+def floor(*arguments):
+    """CPU seconds of a floor: see benches/floor.rs."""
+    command = ["cargo", "bench", "--quiet", "--bench", "floor", "--", *arguments]
+    done = subprocess.run([str(word) for word in command], cwd=ROOT, check=True, stdout=subprocess.PIPE)
+    return json.loads(done.stdout)
+
+
+def line(name, rows, cpu, mib=None, seconds=None, ratio=None):
+    cells = [f"{name:<44}", f"{rows:>9,}", f"{cpu:>8.2f}", f"{rows / cpu:>9,.0f}" if cpu else " " * 9]
+    cells.append(f"{mib:>7.1f}" if mib else " " * 7)
+    cells.append(f"{seconds:>7.1f}" if seconds else " " * 7)
+    cells.append(f"{ratio:>7.2f}" if ratio else "")
+    print("  ".join(cells).rstrip(), flush=True)
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--peers", action="store_true", help="measure rspotify and spotipy too")
+    arguments.add_argument("--playlists", default="10,100", help="how many, per run")
+    arguments.add_argument("--items", type=int, default=10_000, help="in each playlist")
+    arguments.add_argument("--tracks", type=int, default=50_000, help="distinct ones in the catalog")
+    options = arguments.parse_args()
+    options.playlists = sorted(int(n) for n in options.playlists.split(","))
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=TARGET) as folder:
+        sandbox = Sandbox(options)
+        try:
+            bench(options, sandbox, Path(folder))
+        finally:
+            sandbox.stop()
+
+
+def bench(options, sandbox, folder):
+    few = options.playlists[0]
+    rows = few * options.items
+    print(f"{options.tracks:,} tracks in the catalog, playlists of {options.items:,} items\n")
+    print(f"{'':<44}  {'rows':>9}  {'CPU s':>8}  {'rows/CPU':>9}  {'MiB':>7}  {'wall s':>7}  {'ratio':>7}")
+
+    ours = {}
+    for count in options.playlists:
+        project = Project(folder / f"ours-{count}", sandbox, count)
+        before = sandbox.calls()
+        ours[count] = project.run()
+        calls = sandbox.calls() - before
+        took = ours[count]
+        line(f"export, {count} playlists, {calls:,} calls", count * options.items, took.cpu, took.mib, took.seconds)
+    many = options.playlists[-1]
+    again = project.run()
+    line(f"again, unchanged, {many} playlists", many * options.items, again.cpu, again.mib, again.seconds)
+
+    finished = folder / f"ours-{few}"
+    idle = [Project.run(Idle(finished, sandbox), "--due") for _ in range(10)]
+    idle_ms = 1000 * sum(one.cpu for one in idle) / len(idle)
+
+    sandbox.record(few, options.items, folder / "pages")
+    parsed = floor("parse", folder / "pages")
+    shutil.rmtree(folder / "pages")
+    line(f"P: reading the pages of {few} from memory", parsed["rows"], parsed["cpu"])
+    stored = floor("store", finished / "output" / "cratedigger.db", folder / "floor.db")
+    line(f"Q: SQLite taking the rows of {few}", stored["rows"], stored["cpu"])
+
+    one = ours[few].cpu
+    peers = {}
+    if options.peers:
+        for name, command in (("rspotify", [RSPOTIFY]), ("spotipy", SPOTIPY)):
+            words = [*command, sandbox.accounts, folder / name, *sandbox.playlists[:few]]
+            peers[name] = measure(words, sandbox.credentials)
+            took = peers[name]
+            line(f"{name}, {few} playlists", rows, took.cpu, took.mib, took.seconds)
+
+    print()
+    floors = parsed["cpu"] + stored["cpu"]
+    print(f"ours / (P + Q)                 {one / floors:.2f}   (at most 2)")
+    if many > few:
+        print(f"CPU per row, {many} to {few} playlists {ours[many].cpu * few / many / one:.2f}   (linear: 1 or less)")
+        print(f"peak memory, {many} to {few}         {ours[many].mib / ours[few].mib:.2f}   (at most 1.10)")
+    print(f"peak memory, largest           {max(m.mib for m in ours.values()):.1f} MiB   (under 64)")
+    print(f"run --due with nothing due     {idle_ms:.1f} ms of CPU   (under 50)")
+    for name, share in (("rspotify", 3), ("spotipy", 7)):
+        if name in peers:
+            print(f"ours / {name:<23} {one / peers[name].cpu:.3f}   (at most 1/{share} = {1 / share:.3f})")
+
+
+class Idle(Project):
+    """A finished project, as it stands."""
+
+    def __init__(self, folder, sandbox):
+        self.folder, self.env = folder, sandbox.credentials
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+//! What one would write with rspotify: playlists into five tables of SQLite and a CSV.
+//!
+//! `rspotify-peer SERVER FOLDER PLAYLIST...`, with SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET.
+
+use std::path::Path;
+use std::pin::pin;
+
+use anyhow::Context as _;
+use futures_util::StreamExt as _;
+use rspotify::model::{FullTrack, PlayableItem, PlaylistId, PlaylistItem};
+use rspotify::prelude::*;
+use rspotify::{ClientCredsSpotify, Config, Credentials};
+use rusqlite::Connection;
+
+/// Rows between two commits: a page.
+const PAGE: i64 = 50;
+
+const TABLES: &str = "
+    PRAGMA journal_mode = WAL;
+    CREATE TABLE artists (id TEXT PRIMARY KEY, name TEXT);
+    CREATE TABLE albums (id TEXT PRIMARY KEY, name TEXT, release_date TEXT);
+    CREATE TABLE tracks (id TEXT PRIMARY KEY, name TEXT, album_id TEXT, duration_ms INTEGER, isrc TEXT);
+    CREATE TABLE track_artists (track_id TEXT, position INTEGER, artist_id TEXT, PRIMARY KEY (track_id, position));
+    CREATE TABLE playlist_items (playlist_id TEXT, position INTEGER, track_id TEXT, added_at TEXT,
+                                 PRIMARY KEY (playlist_id, position));
+";
+
+const HEADER: [&str; 7] =
+    ["playlist_id", "position", "added_at", "track_name", "artist_names", "album_name", "isrc"];
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let server = arguments.next().context("which server?")?;
+    let folder = arguments.next().context("which folder?")?;
+    let folder = Path::new(&folder);
+    std::fs::create_dir_all(folder)?;
+
+    let credentials = Credentials::new(&std::env::var("SPOTIFY_CLIENT_ID")?, &std::env::var("SPOTIFY_CLIENT_SECRET")?);
+    let config =
+        Config { api_base_url: format!("{server}/v1/"), auth_base_url: format!("{server}/"), ..Config::default() };
+    let spotify = ClientCredsSpotify::with_config(credentials, config);
+    spotify.request_token().await?;
+
+    let db = Connection::open(folder.join("peer.db"))?;
+    db.execute_batch(TABLES)?;
+    let mut csv = csv::Writer::from_path(folder.join("peer.csv"))?;
+    csv.write_record(HEADER)?;
+    let mut rows = 0;
+    for playlist in arguments {
+        let mut items = pin!(spotify.playlist_items(PlaylistId::from_id(playlist.as_str())?, None, None));
+        let mut position = 0;
+        db.execute_batch("BEGIN")?;
+        while let Some(item) = items.next().await {
+            write(&db, &mut csv, &playlist, position, item?)?;
+            position += 1;
+            if position % PAGE == 0 {
+                db.execute_batch("COMMIT; BEGIN")?;
+            }
+        }
+        db.execute_batch("COMMIT")?;
+        rows += position;
+    }
+    csv.flush()?;
+    println!("{rows} rows");
+    Ok(())
+}
+
+fn write(
+    db: &Connection,
+    csv: &mut csv::Writer<std::fs::File>,
+    playlist: &str,
+    position: i64,
+    item: PlaylistItem,
+) -> anyhow::Result<()> {
+    let added_at = item.added_at.map(|at| at.to_rfc3339());
+    let mut id = None;
+    if let Some(PlayableItem::Track(track)) = &item.item {
+        id = track.id.as_ref().map(|id| id.id());
+        if let Some(id) = id {
+            let artists = write_track(db, id, track)?;
+            csv.write_record([
+                playlist,
+                &position.to_string(),
+                added_at.as_deref().unwrap_or_default(),
+                &track.name,
+                &artists,
+                &track.album.name,
+                track.external_ids.get("isrc").map_or("", String::as_str),
+            ])?;
+        }
+    }
+    db.prepare_cached("INSERT OR REPLACE INTO playlist_items VALUES (?, ?, ?, ?)")?
+        .execute((playlist, position, id, &added_at))?;
+    Ok(())
+}
+
+/// Writes a track with its album and artists, and returns the artists' names.
+fn write_track(db: &Connection, id: &str, track: &FullTrack) -> anyhow::Result<String> {
+    let album = track.album.id.as_ref().map(|id| id.id());
+    db.prepare_cached("INSERT OR REPLACE INTO albums VALUES (?, ?, ?)")?
+        .execute((album, &track.album.name, &track.album.release_date))?;
+    db.prepare_cached("INSERT OR REPLACE INTO tracks VALUES (?, ?, ?, ?, ?)")?.execute((
+        id,
+        &track.name,
+        album,
+        track.duration.num_milliseconds(),
+        track.external_ids.get("isrc"),
+    ))?;
+    for (position, artist) in (0i64..).zip(&track.artists) {
+        let artist_id = artist.id.as_ref().map(|id| id.id());
+        db.prepare_cached("INSERT OR REPLACE INTO artists VALUES (?, ?)")?.execute((artist_id, &artist.name))?;
+        db.prepare_cached("INSERT OR REPLACE INTO track_artists VALUES (?, ?, ?)")?
+            .execute((id, position, artist_id))?;
+    }
+    Ok(track.artists.iter().map(|artist| artist.name.as_str()).collect::<Vec<_>>().join("; "))
+}

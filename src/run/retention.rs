@@ -1,0 +1,42 @@
+//! Forgetting what is older than the job or the settings want to keep.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use super::engine::{Engine, stamp};
+use super::halt::Halt;
+use crate::job::Job;
+use crate::settings::Retention;
+
+/// Deletes what is older than the job or the settings want to keep.
+pub(super) async fn forget(engine: &Engine, job: &Job, retention: &Retention) -> Result<(), Halt> {
+    let before = |age: Option<Duration>| {
+        age.and_then(|age| TimeDelta::from_std(age).ok())
+            .and_then(|age| engine.started_at.checked_sub_signed(age))
+            .map(stamp)
+    };
+    let (rows, own, runs) = (before(retention.rows), before(job.retention), before(retention.history));
+    if rows.is_none() && own.is_none() && runs.is_none() {
+        return Ok(());
+    }
+    let name = job.name.clone();
+    let deleted = engine.store.write(move |s| {
+        let mut deleted = 0;
+        if let Some(before) = &rows {
+            deleted += s.forget_rows(before)?;
+        }
+        if let Some(before) = &own {
+            deleted += s.forget_rows_of(&name, before)?;
+        }
+        if let Some(before) = &runs {
+            s.forget_runs(before)?;
+        }
+        Ok(deleted)
+    });
+    let deleted = deleted.await?;
+    if deleted > 0 {
+        tracing::info!(job = job.name, deleted, "rows older than the retention are deleted");
+    }
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! Values inside an object that was read once already, found without reading it again.
+//!
+//! Half of a track's bytes are the two lists of its markets, and half of the tracks of a run were
+//! met before: to know which one it is takes its id, type and bytes. This looks for keys of one
+//! object and steps over everything else. The text must be JSON, as the entries of a page are found
+//! to be when it arrives; of other text it makes no sense, but does no harm.
+
+use memchr::memchr;
+
+/// The values of these keys of an object, as they stand there; `None` for a key that is not there,
+/// and for all if the text is no object. A key with escapes in it is not found.
+pub fn values<'a, const N: usize>(object: &'a str, keys: [&str; N]) -> [Option<&'a str>; N] {
+    let mut found = [None; N];
+    let text = object.as_bytes();
+    let mut at = space(text, 0);
+    if text.get(at) != Some(&b'{') {
+        return found;
+    }
+    at = space(text, at + 1);
+    while text.get(at) == Some(&b'"') {
+        let key_end = string(text, at);
+        let key = object.get(at + 1..key_end.saturating_sub(1));
+        let value = space(text, space(text, key_end) + 1);
+        let end = skip(text, value);
+        if let Some(n) = keys.iter().position(|wanted| Some(*wanted) == key) {
+            found[n] = object.get(value..end);
+            if found.iter().all(Option::is_some) {
+                break;
+            }
+        }
+        at = space(text, space(text, end) + 1);
+    }
+    found
+}
+
+/// The text of a value without escapes; `None` if it has some, or is no text.
+pub fn plain_text(value: &str) -> Option<&str> {
+    let text = value.strip_prefix('"')?.strip_suffix('"')?;
+    (!text.contains('\\')).then_some(text)
+}
+
+fn space(text: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\n' | b'\t' | b'\r') = text.get(at) {
+        at += 1;
+    }
+    at
+}
+
+/// The end of the value that begins here.
+fn skip(text: &[u8], at: usize) -> usize {
+    match text.get(at) {
+        Some(b'"') => string(text, at),
+        Some(b'{' | b'[') => nested(text, at),
+        _ => {
+            let rest = text.get(at..).unwrap_or_default();
+            let end = rest.iter().position(|b| matches!(b, b',' | b'}' | b']' | b' ' | b'\n' | b'\t' | b'\r'));
+            at + end.unwrap_or(rest.len())
+        }
+    }
+}
+
+fn string(text: &[u8], at: usize) -> usize {
+    let mut at = at + 1;
+    loop {
+        match text.get(at) {
+            Some(b'"') => return at + 1,
+            Some(b'\\') => at += 2,
+            Some(_) => at += 1,
+            None => return text.len(),
+        }
+    }
+}
+
+fn nested(text: &[u8], mut at: usize) -> usize {
+    let mut depth = 0;
+    loop {
+        match text.get(at) {
+            Some(b'"') => at = string(text, at),
+            Some(b'[') => {
+                if let Some(end) = words(text, at) {
+                    at = end;
+                } else {
+                    depth += 1;
+                    at += 1;
+                }
+            }
+            Some(b'{') => {
+                depth += 1;
+                at += 1;
+            }
+            Some(b'}' | b']') => {
+                depth -= 1;
+                at += 1;
+            }
+            Some(_) => at += 1,
+            None => return text.len(),
+        }
+        if depth == 0 {
+            return at;
+        }
+    }
+}
+
+/// The end of a list of plain words, such as one of markets, found without looking at each.
+///
+/// The first `]` ends it if no list begins before and the `]` stands in no string. It does not if it
+/// follows a closing quote; and what follows a letter or digit is one, since no string begins there.
+fn words(text: &[u8], at: usize) -> Option<usize> {
+    let rest = text.get(at + 1..)?;
+    let len = memchr(b']', rest)?;
+    let list = &rest[..len];
+    let outside = matches!(list, [.., last, b'"'] if last.is_ascii_alphanumeric());
+    (outside && memchr(b'[', list).is_none()).then_some(at + 1 + len + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn values_are_found_whatever_stands_before_them() {
+        let text = r#" { "a" : ["]", "x\"]", []], "b":{"id":"inner","l":["DE","FR"]} , "markets":["AD","AE"],
+            "n":-1.5e3,"id":"outer", "t":true , "e":"\"}" } "#;
+        let found = values(text, ["id", "n", "t", "markets", "b", "missing", "e"]);
+        let b = r#"{"id":"inner","l":["DE","FR"]}"#;
+        assert_eq!(
+            found,
+            [Some("\"outer\""), Some("-1.5e3"), Some("true"), Some(r#"["AD","AE"]"#), Some(b), None, Some(r#""\"}""#)]
+        );
+        assert_eq!(plain_text("\"outer\""), Some("outer"));
+        assert_eq!(plain_text(r#""\"}""#), None);
+    }
+
+    #[test]
+    fn what_is_no_object_has_no_values_and_broken_text_does_no_harm() {
+        for text in ["", "5", "[1]", "null", "{", "{\"id", "{\"id\"", "{\"id\":", "{\"id\":[\"", "{\"id\":{\"a\":\"\\"]
+        {
+            let _ = values(text, ["id"]);
+        }
+        assert_eq!(values("[{\"id\":1}]", ["id"]), [None]);
+    }
+
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "[a-z\\[\\]{}\",\\\\é ]{0,4}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 48, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::hash_map("[a-d]{1,2}", inner, 0..6)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_found_is_what_a_parser_finds(value in json(), pretty: bool) {
+            let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
+            for key in ["a", "b", "aa", "c"] {
+                let [found] = values(&text, [key]);
+                let found: Option<Value> = found.map(|raw| serde_json::from_str(raw).unwrap());
+                prop_assert_eq!(found.as_ref(), value.as_object().and_then(|o| o.get(key)));
+            }
+        }
+    }
+}
