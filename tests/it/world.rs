@@ -87,6 +87,14 @@ impl World {
         self
     }
 
+    /// With more lines in the settings file.
+    pub fn settings(self, more: &str) -> World {
+        let path = self.project.root().join("config/cratedigger.toml");
+        let known = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, format!("{known}{more}\n")).unwrap();
+        self
+    }
+
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = self.project.command(args);
         command.env("SPOTIFY_CLIENT_ID", "sandbox-client").env("SPOTIFY_CLIENT_SECRET", "sandbox-secret");
