@@ -15,7 +15,7 @@ use crate::settings::{Limits as SettingsLimits, Settings};
 use crate::spotify::AppClass;
 use crate::spotify::client::{Api, ApiConfig, Limits, Scales};
 use crate::state::grants::Grants;
-use crate::state::{Learned, State, StateDir};
+use crate::state::{Learned, State};
 use crate::store::{Identity, Store};
 
 /// Settings, and the state folder that goes with them.
@@ -122,9 +122,7 @@ impl<'a> Workshop<'a> {
 
 /// Opens the state folder that the settings name.
 pub(super) fn open_state(context: &Context, settings: &Settings) -> Result<Arc<State>, Failure> {
-    let flag = context.flags.state_dir.as_deref();
-    let setting = settings.state.dir.as_ref().map(|dir| context.project.root.join(dir));
-    let dir = StateDir::resolve(flag, setting.as_deref(), |name| std::env::var_os(name)).or_exit(Exit::Storage)?;
+    let dir = context.state_dir(settings).or_exit(Exit::Storage)?;
     State::open(dir).map(Arc::new).map_err(|e| {
         let hint = e.hint();
         let failure = Failure::new(Exit::Storage, e);
