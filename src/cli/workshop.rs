@@ -49,15 +49,19 @@ impl<'a> Workshop<'a> {
 
     /// Opens the store for writing.
     pub(super) fn store(&self) -> Result<Arc<Store>, Failure> {
-        let opened = Store::open(&self.database(), self.settings.output.mode, &self.identity());
-        opened.map(Arc::new).map_err(|e| {
+        let (path, output) = (self.database(), &self.settings.output);
+        let store = Store::open(&path, output.mode, &self.identity()).map_err(|e| {
             let hint = e.hint();
             let failure = Failure::new(Exit::Storage, e);
             match hint {
                 Some(hint) => failure.with_hint(hint),
                 None => failure,
             }
-        })
+        })?;
+        if let Some(group) = output.group.as_deref().map(group_id).transpose()? {
+            std::os::unix::fs::chown(&path, None, Some(group)).or_exit(Exit::Storage)?;
+        }
+        Ok(Arc::new(store))
     }
 
     /// Where the files of jobs go.

@@ -23,6 +23,7 @@ mod other_users;
 mod project;
 mod readme;
 mod retry;
+mod run_codes;
 mod run_exits;
 mod run_faults;
 mod run_playlists;
