@@ -436,6 +436,10 @@ fn list_of(fetch: &Fetch, frame: &FetchFrame, family: Family, parent: Option<(Ki
     let (kind, parent_id) = parent.map_or((None, String::new()), |(kind, id)| (Some(kind), id));
     let mut query = frame.query();
     let mut variant = String::new();
+    if let Some(most) = fetch.limit_per_parent {
+        // The beginning of a list is another list than the whole of it.
+        variant = format!("first {most}");
+    }
     if let Some(locale) = &fetch.locale {
         query.push(("locale", locale.clone()));
         variant.clone_from(locale);

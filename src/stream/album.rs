@@ -30,7 +30,7 @@ pub(super) const STREAMS: &[Stream] = &[
         scopes: &[],
         paging: Paging::Offset { development: 50, extended: 50 },
         keeps: Keeps::Now,
-        options: &["full_every", "limit_per_parent"],
+        options: &["full_every"],
         keys: &["album_id", "position"],
         columns: &[
             &[
