@@ -17,7 +17,7 @@ use crate::document::{Frames, Problem};
 use crate::job::{Job, Users};
 use crate::settings::Settings;
 use crate::spotify::AppClass;
-use crate::state::{Identity, Learned, State, StateDir};
+use crate::state::{Identity, Learned, State};
 use crate::stream::Classes;
 
 /// Checks, with what class the settings say the app is of.
@@ -32,9 +32,7 @@ pub fn run(args: &Check, context: &Context) -> Result<Exit, Failure> {
 /// The class that was learned from Spotify, where the state folder knows it; `check` makes none.
 fn learned_class(context: &Context) -> Option<AppClass> {
     let settings = Settings::load(&context.project, &context.flags).ok()?;
-    let setting = settings.state.dir.as_ref().map(|dir| context.project.root.join(dir));
-    let dir = StateDir::resolve(context.flags.state_dir.as_deref(), setting.as_deref(), |name| std::env::var_os(name))
-        .ok()?;
+    let dir = context.state_dir(&settings).ok()?;
     if !dir.path().join("state.db").exists() {
         return None;
     }
@@ -58,6 +56,11 @@ pub fn run_as(args: &Check, context: &Context, learned: Option<AppClass>, now: D
     let class = settings.spotify.app_mode.class().or(learned);
     let loaded = context.jobs(&settings, &args.jobs);
     problems.extend(loaded.problems);
+    for name in settings.without_effect() {
+        let shown = context.project.shown(&context.project.config_file);
+        let what = format!("the setting `{name}` has no effect: what it is for is not built in this version");
+        problems.push(Problem::of_file(&shown, what).as_warning());
+    }
     for job in &loaded.jobs {
         problems.extend(sql::problems(job, &context.project.shown(&job.path)));
     }

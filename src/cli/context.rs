@@ -2,6 +2,7 @@
 //! how to talk to the terminal.
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 
 use secrecy::SecretString;
 
@@ -12,6 +13,7 @@ use super::print;
 use crate::job;
 use crate::settings::credentials::{self, Credentials};
 use crate::settings::{Flags, Project, Settings};
+use crate::state::{StateDir, StateError};
 
 /// What every command is given.
 #[derive(Debug)]
@@ -86,6 +88,21 @@ impl Context {
             Environment::Empty => Settings::load_with(&self.project, &self.flags, std::iter::empty()),
         };
         settings.map_err(Failure::Problems)
+    }
+
+    /// The state folder: by flag, setting or environment.
+    ///
+    /// # Errors
+    ///
+    /// If none of them names one.
+    pub fn state_dir(&self, settings: &Settings) -> Result<StateDir, StateError> {
+        let home = std::env::var_os("HOME").map(PathBuf::from);
+        let setting = settings.state.dir.as_ref().map(|dir| match (dir.strip_prefix("~"), home) {
+            // As in a shell.
+            (Ok(rest), Some(home)) => home.join(rest),
+            _ => self.project.root.join(dir),
+        });
+        StateDir::resolve(self.flags.state_dir.as_deref(), setting.as_deref(), |name| std::env::var_os(name))
     }
 
     /// The app's credentials.

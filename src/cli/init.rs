@@ -61,7 +61,7 @@ pub fn run(args: &Init, context: &Context) -> Result<Exit, Failure> {
         }
     };
     let (mut written, mut kept) = (Vec::new(), Vec::new());
-    for (name, text) in files(args, context, &project, extended) {
+    for (name, text) in files(args, context, extended) {
         let done = write_new(&project.root.join(&name), &text)
             .map_err(|e| anyhow::Error::new(e).context(format!("cannot write {name}")))
             .or_exit(Exit::Storage)?;
@@ -87,15 +87,11 @@ pub fn run(args: &Init, context: &Context) -> Result<Exit, Failure> {
 }
 
 /// What a project is made of, by paths below its folder.
-fn files(args: &Init, context: &Context, project: &Project, extended: bool) -> Vec<(String, String)> {
+fn files(args: &Init, context: &Context, extended: bool) -> Vec<(String, String)> {
     let mut set = Vec::new();
     // Written out in full, so that cron, a shell and systemd mean the same folder by it.
-    let dir = match &context.flags.state_dir {
-        Some(dir) => Some(dir.clone()),
-        None => Settings::built_in().state_dir(project).ok().map(|dir| dir.path),
-    };
-    if let Some(dir) = dir.and_then(|dir| std::path::absolute(dir).ok()) {
-        set.push(("state.dir", json!(dir.to_string_lossy()).to_string()));
+    if let Ok(dir) = context.state_dir(&Settings::built_in()) {
+        set.push(("state.dir", json!(dir.path().to_string_lossy()).to_string()));
     }
     if let Some(mode) = args.app_mode {
         let word = if mode == AppMode::Extended { "\"extended\"" } else { "\"development\"" };

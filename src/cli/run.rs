@@ -19,6 +19,9 @@ use crate::store::{RawKeeper, Store};
 /// Runs jobs and says how it ended.
 pub fn run(args: &Run, context: &Context) -> Result<Exit, Failure> {
     let settings = context.settings()?;
+    for name in settings.without_effect() {
+        tracing::warn!(setting = name, "this setting has no effect: what it is for is not built in this version");
+    }
     let loaded = context.jobs(&settings, &args.jobs);
     let mut exits = Vec::new();
     if loaded.has_errors() {

@@ -50,7 +50,11 @@ fn summary(report: &RunReport) -> String {
     }
     let mut line = |what: &str, text: &str| out.push_str(&format!("  {what}: {}\n", printable(text)));
     report.warnings.iter().for_each(|text| line("warning", text));
-    report.reasons.iter().for_each(|text| line("why", text));
+    for reason in &report.reasons {
+        let (ours, theirs) = parted(reason);
+        line("why", ours);
+        theirs.into_iter().for_each(|words| line("caused by", words));
+    }
     report.hints.iter().for_each(|text| line("hint", text));
     if let Some(at) = report.not_before.as_ref().and_then(|at| at.parse::<DateTime<Utc>>().ok()) {
         let utc = at.to_rfc3339_opts(SecondsFormat::Secs, true);
@@ -60,6 +64,15 @@ fn summary(report: &RunReport) -> String {
         out.push_str(&format!("  {:<9} {} ({} rows)\n", file.outcome, printable(&file.path), file.rows));
     }
     out
+}
+
+/// Our own words and Spotify's, which begin with a status or with OAuth's name of the error.
+fn parted(reason: &str) -> (&str, Option<&str>) {
+    let at = [": status ", ": invalid_"].iter().filter_map(|mark| reason.find(mark)).min();
+    match at {
+        Some(at) => (&reason[..at], Some(&reason[at + 2..])),
+        None => (reason, None),
+    }
 }
 
 /// The same as events.

@@ -15,7 +15,7 @@ use crate::settings::{Limits as SettingsLimits, Settings};
 use crate::spotify::AppClass;
 use crate::spotify::client::{Api, ApiConfig, Limits, Scales};
 use crate::state::grants::Grants;
-use crate::state::{Learned, State, StateDir};
+use crate::state::{Learned, State};
 use crate::store::{Identity, Store};
 
 /// Settings, and the state folder that goes with them.
@@ -49,15 +49,19 @@ impl<'a> Workshop<'a> {
 
     /// Opens the store for writing.
     pub(super) fn store(&self) -> Result<Arc<Store>, Failure> {
-        let opened = Store::open(&self.database(), self.settings.output.mode, &self.identity());
-        opened.map(Arc::new).map_err(|e| {
+        let (path, output) = (self.database(), &self.settings.output);
+        let store = Store::open(&path, output.mode, &self.identity()).map_err(|e| {
             let hint = e.hint();
             let failure = Failure::new(Exit::Storage, e);
             match hint {
                 Some(hint) => failure.with_hint(hint),
                 None => failure,
             }
-        })
+        })?;
+        if let Some(group) = output.group.as_deref().map(group_id).transpose()? {
+            std::os::unix::fs::chown(&path, None, Some(group)).or_exit(Exit::Storage)?;
+        }
+        Ok(Arc::new(store))
     }
 
     /// Where the files of jobs go.
@@ -118,9 +122,7 @@ impl<'a> Workshop<'a> {
 
 /// Opens the state folder that the settings name.
 pub(super) fn open_state(context: &Context, settings: &Settings) -> Result<Arc<State>, Failure> {
-    let flag = context.flags.state_dir.as_deref();
-    let setting = settings.state.dir.as_ref().map(|dir| context.project.root.join(dir));
-    let dir = StateDir::resolve(flag, setting.as_deref(), |name| std::env::var_os(name)).or_exit(Exit::Storage)?;
+    let dir = context.state_dir(settings).or_exit(Exit::Storage)?;
     State::open(dir).map(Arc::new).map_err(|e| {
         let hint = e.hint();
         let failure = Failure::new(Exit::Storage, e);

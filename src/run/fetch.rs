@@ -33,6 +33,8 @@ pub struct FetchResult {
     pub end: FetchEnd,
     /// What stopped it, if something did.
     pub halt: Option<Halt>,
+    /// What a person can do about what it lacks.
+    pub hints: Vec<String>,
 }
 
 /// What a fetch asks for, resolved: ids, codes, searches, or nothing.
@@ -47,7 +49,7 @@ pub(super) struct Asks {
 enum Unit {
     Things(Things, Vec<Reference>),
     Playlist(String),
-    AlbumTracks(Vec<String>),
+    AlbumTracks(Vec<Reference>),
     List(Box<List>),
     Search(Search),
     /// Everything that the stream has of one user.
@@ -89,6 +91,8 @@ impl Engine {
         sum.tally.write_to(&mut end);
         end.asked = end.asked.max(end.unchanged);
         end.calls = i64::try_from(self.api.calls() - calls_before).unwrap_or(i64::MAX);
+        let mut hints = sum.hints.clone();
+        hints.extend(halt.as_ref().and_then(Halt::hint));
         let (state, reason, halt) = self.judge(&frame, sum.why(), halt).await?;
         end.reason = reason;
         let (run, name, job, record) = (self.run, frame.fetch.clone(), job.to_owned(), end.clone());
@@ -109,7 +113,7 @@ impl Engine {
             return Err(halt.unwrap_or(e.into()));
         }
         self.progress.fetch_ended(&frame.fetch, state.word());
-        Ok(FetchResult { state, end, halt })
+        Ok(FetchResult { state, end, halt, hints })
     }
 
     /// Whether the app has the stream and none of its families is parked.
@@ -181,10 +185,7 @@ impl Engine {
         Ok(match (stream.name, stream.takes, stream.paging) {
             (_, Takes::User, _) => vec![Unit::Own(Box::new(fetch.clone()))],
             ("playlist_items", ..) => ids(asks.references).map(Unit::Playlist).collect(),
-            ("album_tracks", ..) => {
-                let all: Vec<String> = ids(asks.references).collect();
-                all.chunks(20).map(|chunk| Unit::AlbumTracks(chunk.to_vec())).collect()
-            }
+            ("album_tracks", ..) => asks.references.chunks(20).map(|chunk| Unit::AlbumTracks(chunk.to_vec())).collect(),
             ("search", ..) => {
                 let kinds = if fetch.types.is_empty() { vec![Kind::Track] } else { fetch.types.clone() };
                 let most = fetch.max_results.map_or(10, |n| i64::try_from(n).unwrap_or(i64::MAX));
@@ -282,7 +283,14 @@ impl Engine {
 
     /// Things by id or code.
     async fn referenced(&self, frame: &FetchFrame, things: Things, references: &[Reference]) -> Result<UnitEnd, Halt> {
-        let (mut end, mut ids) = (UnitEnd::default(), Vec::with_capacity(references.len()));
+        let (ids, mut end) = self.ids_of(frame, references).await?;
+        end.add(self.things(frame, things, &ids).await?);
+        Ok(end)
+    }
+
+    /// The ids that references mean, and what came of the codes that mean none.
+    async fn ids_of(&self, frame: &FetchFrame, references: &[Reference]) -> Result<(Vec<String>, UnitEnd), Halt> {
+        let (mut ids, mut end) = (Vec::with_capacity(references.len()), UnitEnd::default());
         for reference in references {
             let meaning = match reference {
                 Reference::Id(id) => Ok(id.as_str().to_owned()),
@@ -294,12 +302,13 @@ impl Engine {
                 Err(nothing) => end.add(nothing),
             }
         }
-        end.add(self.things(frame, things, &ids).await?);
-        Ok(end)
+        Ok((ids, end))
     }
 
     /// The tracks of albums: an album's own answer holds the first of them, or all.
-    async fn album_tracks(&self, frame: &FetchFrame, albums: &[String]) -> Result<UnitEnd, Halt> {
+    async fn album_tracks(&self, frame: &FetchFrame, references: &[Reference]) -> Result<UnitEnd, Halt> {
+        let (albums, without) = self.ids_of(frame, references).await?;
+        let albums = &albums;
         let asked = frame.asked(self.now());
         // One lock for all albums: a batch begins twenty lists, and locks taken one by one could
         // wait for each other.
@@ -321,8 +330,10 @@ impl Engine {
             begin_tracks: true,
         };
         let heads = self.things(frame, things, &wanted).await?;
-        let mut end = UnitEnd { trouble: heads.trouble, troubles: heads.troubles, ..UnitEnd::default() };
+        let mut end =
+            UnitEnd { trouble: heads.trouble, troubles: heads.troubles, hints: heads.hints, ..UnitEnd::default() };
         end.tally.skipped = heads.tally.skipped;
+        end.add(without);
         for album in albums {
             let key = album_tracks_key(album, &asked);
             let known = self.open_list(&key).await?;

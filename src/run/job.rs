@@ -228,6 +228,7 @@ impl Sum {
                 self.reasons.push(line);
             }
         }
+        self.hints.extend(result.hints);
         if let Some(halt) = result.halt {
             if matches!(halt.weight(), Weight::Deferred(_)) {
                 self.deferred.insert(fetch.name.clone());
@@ -262,7 +263,6 @@ impl Sum {
             Weight::Storage => self.exits.push(exit::STORAGE),
             Weight::Usage => self.exits.push(exit::USAGE),
         }
-        self.hints.extend(halt.hint());
         if halt.ends_the_run() && self.over.is_none() {
             self.over = Some(halt.words());
         }

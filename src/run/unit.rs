@@ -16,6 +16,8 @@ pub(super) struct UnitEnd {
     pub trouble: Option<String>,
     /// How many parts of it are not whole.
     pub troubles: usize,
+    /// What a person can do about that.
+    pub hints: Vec<String>,
 }
 
 impl UnitEnd {
@@ -26,7 +28,7 @@ impl UnitEnd {
 
     /// A unit that is not whole.
     pub(super) fn lacking(requested: Vec<Requested>, tally: Tally, trouble: String) -> UnitEnd {
-        UnitEnd { requested, tally, trouble: Some(trouble), troubles: 1 }
+        UnitEnd { requested, tally, trouble: Some(trouble), troubles: 1, hints: Vec::new() }
     }
 
     /// A unit that was refused before, so that nothing was asked.
@@ -48,6 +50,11 @@ impl UnitEnd {
         self.requested.extend(other.requested);
         self.tally.add(other.tally);
         self.troubles += other.troubles;
+        for hint in other.hints {
+            if !self.hints.contains(&hint) {
+                self.hints.push(hint);
+            }
+        }
         if self.trouble.is_none() {
             self.trouble = other.trouble;
         }
@@ -101,7 +108,14 @@ impl Engine {
             })
             .await?;
         let tally = Tally { skipped: 1, ..Tally::default() };
-        Ok(if known { UnitEnd::whole(requested, tally) } else { UnitEnd::lacking(requested, tally, trouble) })
+        if known {
+            return Ok(UnitEnd::whole(requested, tally));
+        }
+        let heard = ["shows", "show_episodes", "episodes"].contains(&stream);
+        let no_market = (heard && word == "not_found" && frame.market.is_empty())
+            .then(|| "name a market: without one an app is shown no podcasts".to_owned());
+        let hints = e.hint().or(no_market).into_iter().collect();
+        Ok(UnitEnd { hints, ..UnitEnd::lacking(requested, tally, trouble) })
     }
 
     /// Of these ids, those that were refused within a week: noted, and not asked for again.

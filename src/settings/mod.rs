@@ -20,7 +20,6 @@ mod project;
 pub(crate) mod rules;
 mod schema;
 mod sections;
-mod state_dir;
 
 pub use layers::Flags;
 pub use limits::Limits;
@@ -33,4 +32,3 @@ pub use sections::{
     AppMode, Calls, Csv, Defaults, FormulaGuard, LimitSettings, LineEnding, Notify, Output, Profile, RefreshAfter,
     Retention, Schedule, Settings, Spotify, State, TimeFormat,
 };
-pub use state_dir::{NoStateDir, StateDir};

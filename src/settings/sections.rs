@@ -147,7 +147,7 @@ impl Output {
 /// `[state]`
 #[derive(Debug, Clone, Deserialize)]
 pub struct State {
-    /// The state folder as written; see [`Settings::state_dir`].
+    /// The state folder as written; the command line says which folder that is.
     #[serde(default)]
     pub dir: Option<PathBuf>,
 }

@@ -233,10 +233,24 @@ impl ApiError {
                 }
                 Refusal::NotAllowListed => "add the user under User Management in Spotify's developer dashboard",
                 Refusal::PremiumLapsed => "the owner of the app must renew Premium",
-                Refusal::Unknown => return None,
+                Refusal::Unknown => "Spotify says no more than that; it is asked again in a week, or with `run --full`",
             }
             .to_owned(),
-            ApiError::ClockWrong { .. } => "set the clock".to_owned(),
+            ApiError::Deferred { why: Deferral::RateLimit(Scope::Family(_)), .. } => {
+                "Spotify refuses this endpoint whenever it is asked; if it still does after that time, take the fetch out"
+                    .to_owned()
+            }
+            ApiError::Deferred { why: Deferral::RateLimit(_) | Deferral::Quota(_), .. } => {
+                "wait: asking earlier, or with another client id of the same account, makes it longer".to_owned()
+            }
+            ApiError::Unusable { .. } => {
+                "a proxy or a network's sign-in page may answer in Spotify's place: open https://api.spotify.com in a browser, look at HTTPS_PROXY"
+                    .to_owned()
+            }
+            ApiError::Unreachable { .. } => {
+                "look at the network and at HTTPS_PROXY; the next run goes on from what was committed".to_owned()
+            }
+            ApiError::ClockWrong { .. } => "set the clock: `timedatectl set-ntp true`".to_owned(),
             ApiError::Certificate { .. } => {
                 "a proxy that opens TLS needs its certificate in the system's store".to_owned()
             }

@@ -54,6 +54,8 @@ pub(super) fn check(conn: &Connection, path: &Path) -> Result<i64, StoreError> {
         }
         _ => StoreError::Sqlite { path: path.to_path_buf(), what: "cannot be read", source },
     };
+    // One look at all of it: between two, another process may make the schema of an empty file.
+    let _snapshot = conn.unchecked_transaction().map_err(read)?;
     let application: i64 = conn.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(read)?;
     let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(read)?;
     if tables > 0 && application != APPLICATION_ID {

@@ -253,9 +253,9 @@ mod tests {
         let (track, name) = (format!("t{}", seed % 5), format!("n{}", seed % 3));
         let artists = ["a1", "a2", "a3"].split_at(usize::from(seed % 4).min(3)).0;
         for artist in artists {
-            thing(s, Table::artists(), artist, &name, seed % 7 == 0)?;
+            thing(s, Table::artists(), artist, &name, seed.is_multiple_of(7))?;
         }
-        thing(s, Table::tracks(), &track, &name, seed % 2 == 0)?;
+        thing(s, Table::tracks(), &track, &name, seed.is_multiple_of(2))?;
         s.set_artists(ArtistsOf::Track, &track, artists)?;
         let images = [("u1", Some(1), None), ("u2", None, Some(i64::from(seed)))];
         s.set_images("album", "b", images.split_at(usize::from(seed % 3)).0)?;

@@ -61,11 +61,21 @@ fn the_sessions_of_the_readme_show_what_the_program_says() {
     for session in sessions {
         let project = Project::new();
         assert!(shell(&project, "cratedigger -q init").status.success());
+        let mut real = String::new();
         for part in session.split("$ ").skip(1) {
             let (command, shown) = part.split_once('\n').unwrap();
             let output = shell(&project, &format!("{{ {command}; }} 2>&1"));
             assert!(output.status.success(), "{command}");
-            assert_eq!(lasting(&stdout(&output)), lasting(shown), "{command}");
+            let said: String = stdout(&output).split_inclusive('\n').filter(|l| !l.contains(" INFO ")).collect();
+            real.push_str(&format!("$ {command}\n{said}"));
+            let differs = lasting(&said).into_iter().zip(lasting(shown)).find(|(said, shown)| said != shown);
+            if std::env::var_os("UPDATE_DOCS").is_none() {
+                assert_eq!(differs, None, "`{command}` says / README.md shows; UPDATE_DOCS=1 writes it anew");
+                assert_eq!(lasting(&said).len(), lasting(shown).len(), "lines of `{command}`, and in README.md");
+            }
+        }
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(root().join("README.md"), readme().replace(&session, &real)).unwrap();
         }
     }
 }

@@ -107,11 +107,13 @@ fn later_layers_go_over_earlier_ones_and_each_setting_knows_its_own() {
     assert_eq!(settings.notify.on, ["failure", "recovery"]);
     let limits = settings.limits_for(None);
     assert_eq!((limits.concurrency, limits.calls_per_day, limits.calls_per_family), (2, None, Some(500)));
-    let dir = settings.state_dir(&folder).expect("a folder");
-    assert_eq!((dir.path, dir.chosen_by.as_str()), (project.root().join("st"), "config/cratedigger.toml:5"));
+    assert_eq!(settings.state.dir.as_deref(), Some(std::path::Path::new("st")));
+    assert_eq!(settings.origin("state.dir").to_string(), "config/cratedigger.toml:5");
+    assert_eq!(settings.without_effect(), ["notify.on"]);
     let flags = Flags { state_dir: Some("elsewhere".into()) };
     let settings = Settings::load_with(&folder, &flags, vars()).expect("settings");
-    assert_eq!(settings.state_dir(&folder).expect("a folder").to_string(), "elsewhere (from --state-dir)");
+    assert_eq!(settings.state.dir.as_deref(), Some(std::path::Path::new("elsewhere")));
+    assert_eq!(settings.origin("state.dir").to_string(), "--state-dir");
 }
 
 #[test]

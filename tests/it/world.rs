@@ -43,13 +43,6 @@ impl Ran {
         self
     }
 
-    /// The same, if stderr does not hold this.
-    #[track_caller]
-    pub fn is_silent_about(self, text: &str) -> Ran {
-        assert!(!self.stderr.contains(text), "{text:?} is in:\n{}", self.stderr);
-        self
-    }
-
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).expect("one line of JSON")
     }

@@ -3,14 +3,11 @@
 use crate::cli::Context;
 use crate::job::{Job, Users};
 use crate::settings::Settings;
-use crate::state::StateDir;
 use crate::state::grants::Grants;
 
 /// The grants of the app, where the state folder has any; `check` makes no folder and no file.
 pub(super) fn grants(context: &Context, settings: &Settings) -> Option<Grants> {
-    let setting = settings.state.dir.as_ref().map(|dir| context.project.root.join(dir));
-    let dir = StateDir::resolve(context.flags.state_dir.as_deref(), setting.as_deref(), |name| std::env::var_os(name))
-        .ok()?;
+    let dir = context.state_dir(settings).ok()?;
     if !dir.path().join("grants.db").exists() {
         return None;
     }
