@@ -1,17 +1,18 @@
-# Figures: how fast, how lean. See docs/benchmarks.md.
-
+# How fast, how lean: see docs/benchmarks.md.
 .PHONY: bench bench-peers
 
-bench: ## Measure exports against a sandbox (about 3 minutes)
-	cargo build --release --quiet --bin cratedigger
+PEERS := target/peers
+
+bench: ## measure exports against a sandbox (minutes; figures in docs/benchmarks.md)
+	$(CARGO) build --release --locked --quiet --bin cratedigger
 	python3 benches/bench.py
 
-bench-peers: target/peers/venv/.ready ## The same, beside rspotify and spotipy (about 6 minutes)
-	cargo build --release --quiet --bin cratedigger
-	CARGO_TARGET_DIR=$(CURDIR)/target/peers cargo build --release --quiet --locked --manifest-path benches/peers/rspotify/Cargo.toml
+bench-peers: $(PEERS)/venv/.ready ## the same beside programs written with rspotify and spotipy
+	$(CARGO) build --release --locked --quiet --bin cratedigger
+	CARGO_TARGET_DIR=$(CURDIR)/$(PEERS) $(CARGO) build --release --locked --quiet --manifest-path benches/peers/rspotify/Cargo.toml
 	python3 benches/bench.py --peers
 
-target/peers/venv/.ready: benches/peers/spotipy/requirements.txt
-	python3 -m venv target/peers/venv
-	target/peers/venv/bin/pip install --quiet --requirement $<
+$(PEERS)/venv/.ready: benches/peers/spotipy/requirements.txt
+	test -x $(PEERS)/venv/bin/python || python3 -m venv $(PEERS)/venv
+	$(PEERS)/venv/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
