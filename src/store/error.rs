@@ -62,6 +62,18 @@ pub enum StoreError {
         #[source]
         source: std::io::Error,
     },
+    /// Served items are missing among the rows of a list: a defect of ours, and nothing is claimed.
+    #[error("the list {name} was not put in place: {served} items were served, and {staged} have a row")]
+    Gap {
+        /// The database file.
+        path: PathBuf,
+        /// Which list.
+        name: String,
+        /// Items served.
+        served: i64,
+        /// Rows staged.
+        staged: i64,
+    },
     /// The writing thread is gone, after an error that was reported by itself.
     #[error("the store was closed after an earlier error")]
     Closed,
@@ -111,6 +123,9 @@ impl StoreError {
                 Some("put back what was changed, or name another output.database for what comes from elsewhere".into())
             }
             StoreError::Io { .. } => Some("make the file and its folder writable for this user".into()),
+            StoreError::Gap { path, .. } => {
+                Some(format!("a defect of cratedigger: please report it; {} is as it was", path.display()))
+            }
             StoreError::Closed => None,
         }
     }
