@@ -43,6 +43,16 @@ pub enum StoreError {
         /// Ours.
         known: i64,
     },
+    /// Written by an older version, and only read now.
+    #[error("the store {} was written by an older version (schema {found}, this one reads {known})", path.display())]
+    Older {
+        /// The database file.
+        path: PathBuf,
+        /// Its schema version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
     /// Filled from another host or with another state folder.
     #[error("the store {} {why}", path.display())]
     Mismatch {
@@ -95,6 +105,7 @@ impl StoreError {
             StoreError::Newer { .. } => {
                 Some("install that version or a newer one, or name another output.database".into())
             }
+            StoreError::Older { .. } => Some("`cratedigger export` brings it up to date, without a call".into()),
             StoreError::NotOurs { .. } => Some("move the file away, or name another output.database".into()),
             StoreError::Sqlite { source, .. } | StoreError::OutcomeUnknown { source, .. } => {
                 match source.sqlite_error_code() {

@@ -8,6 +8,7 @@
 //! A failed COMMIT means that the outcome is unknown (measured: the row can be there after
 //! reopening), so the thread stops at one; the next start reads the checkpoint.
 
+mod backup;
 mod children;
 mod entity;
 mod error;
@@ -19,38 +20,41 @@ mod pending;
 mod playlist_diff;
 mod proof;
 mod published;
-mod backup;
-mod replay;
-mod verify;
 mod purge;
 pub mod query;
 mod raw;
+mod replay;
+mod reset;
 mod retention;
 mod run;
+#[cfg(test)]
+mod schema_doc;
 mod session;
 mod stage;
 mod statement;
 mod swap;
 mod swap_playlist;
+mod verify;
 pub mod views;
 mod worklist;
 
+pub use backup::backup;
 pub use children::{ArtistsOf, Images, MarketFact, MarketTable, Texts};
 pub use entity::{Cell, Table};
 pub use error::StoreError;
 pub use info::{Identity, data_version};
 pub use list::{Checkpoint, ListKey, ListRow};
 pub use open::{open_reader, open_writer};
-pub use backup::backup;
 pub use published::{KnownFile, PublishedFile, asked_twice, forget_files, known_file, record_files, recorded_jobs};
-pub use replay::{AsOf, Place, ReplayError, playlist_at};
-pub use verify::{Finding, StoreReport, verify_store};
 pub use purge::Purged;
 pub use raw::RawKeeper;
+pub use replay::{AsOf, Place, ReplayError, playlist_at};
+pub use reset::UnderWay;
 pub use run::{FetchEnd, FetchState, GapKey, RunEnd, RunRow, RunState, Skip, past_runs};
 pub use session::Session;
 pub use stage::Member;
 pub use swap::{Proof, Swapped};
+pub use verify::{Finding, StoreReport, verify_store};
 pub use worklist::{ListedPlaylist, Requested, users_of_job};
 
 use session::When;

@@ -47,7 +47,10 @@ impl Session {
             ],
         )?;
         let stands = rows_hash(&self.conn, list).map_err(|e| self.error("cannot be read", e))?;
-        self.exec("UPDATE lists SET rows_hash = ?2 WHERE id = ?1", params![list, stands.unwrap_or_else(|| hash.into())])?;
+        self.exec(
+            "UPDATE lists SET rows_hash = ?2 WHERE id = ?1",
+            params![list, stands.unwrap_or_else(|| hash.into())],
+        )?;
         Ok(())
     }
 
@@ -86,14 +89,18 @@ fn rows_hash(conn: &Connection, list: i64) -> rusqlite::Result<Option<String>> {
 pub(super) fn standing(kind: &str) -> Option<String> {
     let last_read = "(SELECT read_at FROM lists WHERE id = ?1)";
     Some(match kind {
-        "playlist_items" => "SELECT kind, coalesce(track_id, episode_id), uri, added_at, added_by, NULL FROM playlist_items
+        "playlist_items" => {
+            "SELECT kind, coalesce(track_id, episode_id), uri, added_at, added_by, NULL FROM playlist_items
                              WHERE playlist_id = (SELECT parent_id FROM lists WHERE id = ?1) ORDER BY position"
-            .to_owned(),
+                .to_owned()
+        }
         "search" => format!(
             "SELECT kind, rank, item_id, uri FROM search_results WHERE list_id = ?1 AND searched_at = {last_read} ORDER BY kind, rank"
         ),
         "top_artists" | "top_tracks" => {
-            format!("SELECT rank, item_id FROM top_items WHERE list_id = ?1 AND day = substr({last_read}, 1, 10) ORDER BY rank")
+            format!(
+                "SELECT rank, item_id FROM top_items WHERE list_id = ?1 AND day = substr({last_read}, 1, 10) ORDER BY rank"
+            )
         }
         "recently_played" => format!(
             "SELECT played_at, track_id FROM plays WHERE list_id = ?1 AND first_seen_at = {last_read} ORDER BY played_at, track_id"

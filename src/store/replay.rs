@@ -80,7 +80,8 @@ pub fn playlist_at(store: &Connection, playlist: &str, at: Option<&str>) -> Resu
         store.query_row(sql, [playlist, bound], version).optional()
     };
     let first: Option<String> =
-        store.query_row("SELECT min(seen_at) FROM playlist_versions WHERE playlist_id = ?1", [playlist], |r| r.get(0))?;
+        store
+            .query_row("SELECT min(seen_at) FROM playlist_versions WHERE playlist_id = ?1", [playlist], |r| r.get(0))?;
     let Some(first) = first else { return Err(ReplayError::NeverRead) };
     let Some((seen_at, snapshot_id)) = newest(store, at.unwrap_or("9"))? else {
         return Err(ReplayError::Before { first });

@@ -229,7 +229,11 @@ impl Session {
         Ok(Swapped { stored, changed: stored > 0, changes: 0 })
     }
 
-    pub(super) fn one<T: rusqlite::types::FromSql>(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<Option<T>, StoreError> {
+    pub(super) fn one<T: rusqlite::types::FromSql>(
+        &self,
+        sql: &str,
+        parameters: &[&dyn ToSql],
+    ) -> Result<Option<T>, StoreError> {
         use rusqlite::OptionalExtension as _;
         let value = self.prepare(sql)?.query_row(parameters, |row| row.get::<_, Option<T>>(0)).optional();
         Ok(value.map_err(|e| self.error("cannot be read", e))?.flatten())

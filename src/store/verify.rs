@@ -7,9 +7,10 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::StoreError;
+use super::open::open_current;
 use super::proof::{hash_of, standing};
 use super::replay::{self, ReplayError};
-use super::{StoreError, open_reader};
 
 /// Findings of one kind beyond which only the number is told.
 const SHOWN: usize = 20;
@@ -43,7 +44,7 @@ pub struct StoreReport {
 /// # Errors
 /// If it is not there, is not ours, or cannot be read at all; what can be read is reported.
 pub fn verify_store(path: &Path) -> Result<StoreReport, StoreError> {
-    let conn = open_reader(path)?;
+    let conn = open_current(path)?;
     let error = |source| StoreError::Sqlite { path: path.to_path_buf(), what: "cannot be read", source };
     let _one_state = conn.unchecked_transaction().map_err(error)?;
     let mut report = StoreReport::default();
@@ -111,10 +112,14 @@ fn lists(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
             let count: i64 = conn.query_row(&format!("SELECT count(*) FROM ({sql})"), [id], |row| row.get(0))?;
             let recorded = row.get::<_, Option<i64>>(4)?.unwrap_or(0);
             let name = named(&kind, &parent, id);
-            report.add("list", format!("{name}: its rows are not those that were read; {count} stand, {recorded} were put there"));
+            report.add(
+                "list",
+                format!("{name}: its rows are not those that were read; {count} stand, {recorded} were put there"),
+            );
         }
     }
-    let sql = "SELECT l.kind, l.parent_id, l.id FROM lists l JOIN run_lists r ON r.list_id = l.id AND r.read_at = l.read_at
+    let sql =
+        "SELECT l.kind, l.parent_id, l.id FROM lists l JOIN run_lists r ON r.list_id = l.id AND r.read_at = l.read_at
                WHERE (r.content_hash, r.stored, r.served) IS NOT (l.content_hash, l.stored, l.served)";
     let mut statement = conn.prepare(sql)?;
     let mut rows = statement.query([])?;
@@ -127,7 +132,8 @@ fn lists(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
 
 /// The rows that an interrupted read has staged against its checkpoint.
 fn checkpoints(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
-    let sql = "SELECT l.kind, l.parent_id, l.id, c.next_offset, c.skipped, count(s.position), coalesce(max(s.position), -1)
+    let sql =
+        "SELECT l.kind, l.parent_id, l.id, c.next_offset, c.skipped, count(s.position), coalesce(max(s.position), -1)
                FROM checkpoints c JOIN lists l ON l.id = c.list_id LEFT JOIN staged_items s ON s.list_id = c.list_id
                WHERE l.kind <> 'search' GROUP BY c.list_id";
     let mut statement = conn.prepare(sql)?;
