@@ -31,6 +31,7 @@ mod stopper;
 mod streams;
 mod summary;
 mod verify;
+mod when;
 mod workshop;
 
 use std::ffi::OsString;

@@ -8,7 +8,7 @@ use super::workshop::{Workshop, must_exist, runtime, storage};
 use super::{Context, Exit, Failure, OrExit, print};
 use crate::document::printable;
 use crate::run::{JobLock, ListLock, LockTrouble, stamp};
-use crate::store::{Store, StoreError, UnderWay};
+use crate::store::{Store, UnderWay};
 
 /// Forgets checkpoints and says which.
 pub fn run(args: &Reset, context: &Context) -> Result<Exit, Failure> {
@@ -92,7 +92,7 @@ async fn forget(
     }
     if args.fetch.is_none() {
         let (job, now) = (args.job.clone(), stamp(Utc::now()));
-        store.write(move |s| Ok::<(), StoreError>(s.end_chain(&job, &now)?)).await.map_err(storage)?;
+        store.write(move |s| s.end_chain(&job, &now)).await.map_err(storage)?;
     }
     Ok((forgotten, busy))
 }

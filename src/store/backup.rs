@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
 
-use super::{StoreError, open_reader};
+use super::{StoreError, migrations, open_reader};
 
 /// Copies the store into a new file, which appears under its name when it is whole and on disk.
 /// Returns its size.
@@ -25,6 +25,10 @@ pub fn backup(store: &Path, copy: &Path, mode: u32) -> Result<u64, StoreError> {
         return Err(io("was not copied there")(taken()));
     }
     let conn = open_reader(store)?;
+    if migrations::check(&conn, store)? == 0 {
+        let why = "nothing has been written to it yet".to_owned();
+        return Err(StoreError::NotOurs { path: store.to_path_buf(), why });
+    }
     let folder = copy.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Beside the copy, so that it gets its name by a link within one file system.
     let draft = tempfile::Builder::new().prefix(".cratedigger-").suffix(".tmp").tempdir_in(folder);

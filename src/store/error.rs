@@ -133,6 +133,9 @@ impl StoreError {
             StoreError::Mismatch { .. } => {
                 Some("put back what was changed, or name another output.database for what comes from elsewhere".into())
             }
+            StoreError::Io { source, .. } if source.kind() == std::io::ErrorKind::AlreadyExists => {
+                Some("name another file, or move that one away".into())
+            }
             StoreError::Io { .. } => Some("make the file and its folder writable for this user".into()),
             StoreError::Gap { path, .. } => {
                 Some(format!("a defect of cratedigger: please report it; {} is as it was", path.display()))

@@ -9,6 +9,7 @@
 //! reopening), so the thread stops at one; the next start reads the checkpoint.
 
 mod backup;
+mod changes;
 mod children;
 mod entity;
 mod error;
@@ -18,6 +19,7 @@ mod migrations;
 mod open;
 mod pending;
 mod playlist_diff;
+mod playlist_names;
 mod proof;
 mod published;
 mod purge;
@@ -39,12 +41,14 @@ pub mod views;
 mod worklist;
 
 pub use backup::backup;
+pub use changes::{ListChange, ListName, changes_of_job, title};
 pub use children::{ArtistsOf, Images, MarketFact, MarketTable, Texts};
 pub use entity::{Cell, Table};
 pub use error::StoreError;
 pub use info::{Identity, data_version};
 pub use list::{Checkpoint, ListKey, ListRow};
-pub use open::{open_reader, open_writer};
+pub use open::{open_current, open_reader, open_writer};
+pub use playlist_names::{NamedPlaylist, details_at, playlists_called};
 pub use published::{KnownFile, PublishedFile, asked_twice, forget_files, known_file, record_files, recorded_jobs};
 pub use purge::Purged;
 pub use raw::RawKeeper;

@@ -118,7 +118,7 @@ pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
 ///
 /// # Errors
 /// As [`open_reader`], and if an older version wrote it.
-pub(super) fn open_current(path: &Path) -> Result<Connection, StoreError> {
+pub fn open_current(path: &Path) -> Result<Connection, StoreError> {
     let conn = open_reader(path)?;
     match (migrations::check(&conn, path)?, migrations::KNOWN) {
         (found, known) if found < known => Err(StoreError::Older { path: path.to_path_buf(), found, known }),
