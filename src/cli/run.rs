@@ -195,6 +195,7 @@ impl One<'_> {
         };
         let report = run_job(&engine, job, &start, self.files).await;
         watcher.finish();
+        stopper.release();
         let report = report.map_err(halted)?;
         if !self.is_a_known_ban(&report, stopper) {
             tell(self.context, &report);
