@@ -79,6 +79,8 @@ pub enum Command {
     Backup(Backup),
     /// Forget how far a job's interrupted reads have come
     Reset(Reset),
+    /// Show the calls used and left, cool-downs, and what the app may call
+    Quota(Quota),
     /// Sign users in and out, and see for how long they are signed in
     Auth(super::auth::AuthArgs),
     /// Serve a made-up Spotify on this machine, to try jobs on

@@ -22,6 +22,7 @@ mod logging;
 mod man;
 pub mod print;
 mod progress;
+mod quota;
 mod reset;
 mod run;
 mod sandbox;
@@ -80,6 +81,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Verify(args) => verify::run(&args, context),
         Command::Backup(args) => backup::run(&args, context),
         Command::Reset(args) => reset::run(&args, context),
+        Command::Quota(args) => quota::run(&args, context),
         Command::Auth(args) => auth::run(&args, context),
         Command::Demo(args) => demo::run(&args, context),
         Command::Sandbox(args) => sandbox::run(&args, context),
