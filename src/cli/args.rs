@@ -102,6 +102,17 @@ pub enum AppMode {
     Extended,
 }
 
+/// Whose refreshes bring a new refresh token and end the old one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TokenRotation {
+    /// Nobody's, as since the middle of 2026.
+    Never,
+    /// Those of apps without a client secret (PKCE).
+    Pkce,
+    /// Everybody's.
+    Always,
+}
+
 /// `check`
 #[derive(Debug, Args)]
 pub struct Check {
@@ -226,6 +237,12 @@ pub struct Sandbox {
     /// Calls that it answers in any 24 hours; more are refused with QUOTA_EXCEEDED
     #[arg(long, value_name = "N")]
     pub calls_per_day: Option<u32>,
+    /// Whose refreshes bring a new refresh token; the use of an old one then ends them all
+    #[arg(long, value_name = "WHOSE", default_value = "never")]
+    pub rotation: TokenRotation,
+    /// Seconds for which an access token is good
+    #[arg(long, value_name = "N", default_value_t = 3_600)]
+    pub token_ttl: u64,
     /// A fault as JSON, such as {"path": "/v1/playlists/*", "action": {"do": "status", "code": 503}}; may be given several times
     #[arg(long, value_name = "JSON")]
     pub fault: Vec<String>,

@@ -68,7 +68,7 @@ pub fn run_as(args: &Check, context: &Context, learned: Option<AppClass>, now: D
     let exit = if problems.iter().any(Problem::is_error) { Exit::Usage } else { Exit::Complete };
     if context.json {
         let jobs: Vec<Value> =
-            loaded.jobs.iter().map(|j| as_json(j, class, &users::notes(j, grants.as_ref()), now)).collect();
+            loaded.jobs.iter().map(|j| as_json(j, class, &users::notes(j, &grants), now)).collect();
         let class = class.map(|c| c.to_string());
         print::json(&json!({
             "ok": exit == Exit::Complete, "app_class": class, "jobs": jobs, "broken": loaded.broken,
@@ -83,7 +83,7 @@ pub fn run_as(args: &Check, context: &Context, learned: Option<AppClass>, now: D
     }
     let mut out = String::new();
     for job in &loaded.jobs {
-        out.push_str(&as_text(job, context, class, &users::notes(job, grants.as_ref()), now));
+        out.push_str(&as_text(job, context, class, &users::notes(job, &grants), now));
     }
     if loaded.jobs.is_empty() && loaded.broken.is_empty() && problems.is_empty() {
         out.push_str("no job files; `cratedigger init` writes some to start from\n");

@@ -23,6 +23,7 @@ mod progress;
 mod run;
 mod sandbox;
 mod schema;
+mod standing;
 mod stopper;
 mod streams;
 mod summary;
