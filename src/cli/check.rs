@@ -67,8 +67,7 @@ pub fn run_as(args: &Check, context: &Context, learned: Option<AppClass>, now: D
     let grants = users::grants(context, &settings);
     let exit = if problems.iter().any(Problem::is_error) { Exit::Usage } else { Exit::Complete };
     if context.json {
-        let jobs: Vec<Value> =
-            loaded.jobs.iter().map(|j| as_json(j, class, &users::notes(j, &grants), now)).collect();
+        let jobs: Vec<Value> = loaded.jobs.iter().map(|j| as_json(j, class, &users::notes(j, &grants), now)).collect();
         let class = class.map(|c| c.to_string());
         print::json(&json!({
             "ok": exit == Exit::Complete, "app_class": class, "jobs": jobs, "broken": loaded.broken,

@@ -20,7 +20,8 @@ pub fn run(args: &Jobs, context: &Context) -> Result<Exit, Failure> {
     let mut values = Vec::new();
     let grants = standing::open(context, &settings);
     for job in &loaded.jobs {
-        let users = grants.as_ref().ok().map(|grants| standing::of(job, grants.as_ref())).transpose()?.unwrap_or_default();
+        let users =
+            grants.as_ref().ok().map(|grants| standing::of(job, grants.as_ref())).transpose()?.unwrap_or_default();
         let past = past.of(&job.name);
         let last = past.runs.first();
         let next = job.schedule.as_ref().and_then(|s| s.next_after(now));
@@ -48,7 +49,14 @@ pub fn run(args: &Jobs, context: &Context) -> Result<Exit, Failure> {
     }
     for name in &loaded.broken {
         values.push(json!({ "job": name, "last_state": "broken file" }));
-        rows.push(vec![printable(name), "-".into(), "broken file".into(), "see `check`".into(), "-".into(), "-".into()]);
+        rows.push(vec![
+            printable(name),
+            "-".into(),
+            "broken file".into(),
+            "see `check`".into(),
+            "-".into(),
+            "-".into(),
+        ]);
     }
     if let Err(e) = &grants {
         context.tell(e);

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 
 use super::args::Run;
 use super::progress::Watcher;
-use super::stopper::Stopper;
 use super::standing;
+use super::stopper::Stopper;
 use super::summary::{Told, report_json, tell};
 use super::workshop::{Workshop, runtime};
 use super::{Context, Exit, Failure};
@@ -226,7 +226,9 @@ impl One<'_> {
     fn is_a_known_sign_in(&self, report: &RunReport, before: Option<&RunRow>) -> bool {
         let quiet = self.context.quiet && self.args.due && report.warnings.is_empty() && report.reasons.len() == 1;
         let person = report.exit_code == Exit::Person.code();
-        let same = |run: &RunRow| run.exit_code == Some(report.exit_code.into()) && run.reason == report.reasons.first().cloned();
+        let same = |run: &RunRow| {
+            run.exit_code == Some(report.exit_code.into()) && run.reason == report.reasons.first().cloned()
+        };
         quiet && person && before.is_some_and(same)
     }
 

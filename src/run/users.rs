@@ -87,6 +87,14 @@ pub(super) struct Part {
 pub(super) struct Trouble(ApiError);
 
 impl Trouble {
+    /// What a halt says about the user who was asked for, rather than about what was asked.
+    pub(super) fn of(halt: &Halt) -> Option<Trouble> {
+        match halt {
+            Halt::Api(e @ ApiError::SignIn { .. }) => Some(Trouble(e.clone())),
+            _ => None,
+        }
+    }
+
     /// The reason as one that stops a fetch.
     pub(super) fn again(&self) -> Halt {
         self.0.clone().into()

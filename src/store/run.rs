@@ -144,7 +144,8 @@ pub struct RunRow {
 
 impl RunRow {
     /// The columns that [`RunRow::read`] expects, in its order.
-    pub const COLUMNS: &str = "id, job, state, reason, fire_at, started_at, finished_at, not_before, calls, rows, exit_code";
+    pub const COLUMNS: &str =
+        "id, job, state, reason, fire_at, started_at, finished_at, not_before, calls, rows, exit_code";
 
     /// Reads a row of [`RunRow::COLUMNS`].
     ///

@@ -73,7 +73,7 @@ fn both(world: World) -> World {
 }
 
 /// The ids that a user's list truly holds, in order.
-fn truth(world: &World, user: &str, list: &str) -> Vec<String> {
+pub fn truth(world: &World, user: &str, list: &str) -> Vec<String> {
     let truth = world.sandbox.catalog().truth_of("users", user).unwrap();
     let ids = truth[list].as_array().unwrap_or_else(|| panic!("{list} of {truth}"));
     // Saved things come with the time at which they were saved.

@@ -39,5 +39,6 @@ fn note(standing: &Standing) -> Option<String> {
         return Some(format!("user `{user}` has to sign in again: cratedigger auth login {user}"));
     }
     let lacking = standing.lacking.join(" and ");
-    (!lacking.is_empty()).then(|| format!("the grant of `{user}` lacks {lacking}: cratedigger auth login {user} asks for it"))
+    (!lacking.is_empty())
+        .then(|| format!("the grant of `{user}` lacks {lacking}: cratedigger auth login {user} asks for it"))
 }
