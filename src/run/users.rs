@@ -147,7 +147,11 @@ fn check_scopes(grants: &Grants, user: &User, stream: &Stream) -> Result<(), Api
     if lacking.is_empty() {
         return Ok(());
     }
-    let why = format!("{} needs the scope {}, which was not granted", stream.name, lacking.join(" and "));
+    let (name, all) = (stream.name, lacking.join(" and "));
+    let why = match lacking.len() {
+        1 => format!("{name} needs the scope {all}, which was not granted"),
+        _ => format!("{name} needs the scopes {all}, which were not granted"),
+    };
     Err(ApiError::SignIn { user: user.name.clone(), why })
 }
 
