@@ -23,6 +23,7 @@ mod made_up_time;
 mod other_users;
 mod project;
 mod readme;
+mod retention;
 mod retry;
 mod run_codes;
 mod run_exits;

@@ -20,7 +20,7 @@ const SCOPES: &[&str] = &[
     "user-top-read",
 ];
 
-const LIBRARY: &str = r#"
+pub const LIBRARY: &str = r#"
 users = ["home", "studio"]
 [[fetch]]
 stream = "me"
@@ -48,7 +48,7 @@ stream = "recently_played"
 "#;
 
 /// A world in which these users are signed in, taken over as an organisation would.
-fn signed_in(world: World, users: &[(&str, &str)]) -> World {
+pub fn signed_in(world: World, users: &[(&str, &str)]) -> World {
     let lines: String = users
         .iter()
         .map(|(name, id)| {
@@ -68,7 +68,7 @@ fn signed_in(world: World, users: &[(&str, &str)]) -> World {
     world
 }
 
-fn both(world: World) -> World {
+pub fn both(world: World) -> World {
     signed_in(world, &[("home", known::HOME), ("studio", known::STUDIO)])
 }
 
