@@ -69,6 +69,8 @@ pub enum Command {
     Jobs(Jobs),
     /// Show past runs with their calls and rows
     History(History),
+    /// Show the calls used and left, cool-downs, and what the app may call
+    Quota(Quota),
     /// Sign users in and out, and see for how long they are signed in
     Auth(super::auth::AuthArgs),
     /// Serve a made-up Spotify on this machine, to try jobs on
@@ -102,12 +104,12 @@ pub enum AppMode {
     Extended,
 }
 
-/// Whose refreshes bring a new refresh token and end the old one.
+/// Whose refreshes rotate the grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum TokenRotation {
+pub enum GrantRotation {
     /// Nobody's, as since the middle of 2026.
     Never,
-    /// Those of apps without a client secret (PKCE).
+    /// Those of users who signed in with PKCE.
     Pkce,
     /// Everybody's.
     Always,
@@ -237,12 +239,12 @@ pub struct Sandbox {
     /// Calls that it answers in any 24 hours; more are refused with QUOTA_EXCEEDED
     #[arg(long, value_name = "N")]
     pub calls_per_day: Option<u32>,
-    /// Whose refreshes bring a new refresh token; the use of an old one then ends them all
+    /// Whose refreshes rotate: they bring a new key to the grant, and the use of an old one ends the grant
     #[arg(long, value_name = "WHOSE", default_value = "never")]
-    pub rotation: TokenRotation,
-    /// Seconds for which an access token is good
+    pub rotation: GrantRotation,
+    /// Seconds for which access lasts before it has to be refreshed
     #[arg(long, value_name = "N", default_value_t = 3_600)]
-    pub token_ttl: u64,
+    pub access_ttl: u64,
     /// A fault as JSON, such as {"path": "/v1/playlists/*", "action": {"do": "status", "code": 503}}; may be given several times
     #[arg(long, value_name = "JSON")]
     pub fault: Vec<String>,

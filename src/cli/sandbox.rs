@@ -1,6 +1,6 @@
 //! `sandbox`: a made-up Spotify in the foreground, with how to point a project at it.
 
-use super::args::{AppMode, Sandbox, TokenRotation};
+use super::args::{AppMode, Sandbox, GrantRotation};
 use super::workshop::runtime;
 use super::{Context, Exit, Failure, OrExit, print};
 use crate::sandbox::{self, Fault, Mode, Options, Rotation};
@@ -17,7 +17,7 @@ pub fn run(args: &Sandbox, context: &Context) -> Result<Exit, Failure> {
         playlist_items: usize::try_from(args.playlist_items).unwrap_or(usize::MAX),
         rate_limit: args.rate_limit,
         calls_per_day: args.calls_per_day,
-        token_ttl_secs: args.token_ttl,
+        token_ttl_secs: args.access_ttl,
         rotation: rotation(args.rotation),
         ..Options::default()
     };
@@ -62,11 +62,11 @@ pub(super) fn mode(mode: AppMode) -> Mode {
     }
 }
 
-fn rotation(whose: TokenRotation) -> Rotation {
+fn rotation(whose: GrantRotation) -> Rotation {
     match whose {
-        TokenRotation::Never => Rotation::Never,
-        TokenRotation::Pkce => Rotation::Pkce,
-        TokenRotation::Always => Rotation::Always,
+        GrantRotation::Never => Rotation::Never,
+        GrantRotation::Pkce => Rotation::Pkce,
+        GrantRotation::Always => Rotation::Always,
     }
 }
 
