@@ -1,6 +1,6 @@
 //! `sandbox`: a made-up Spotify in the foreground, with how to point a project at it.
 
-use super::args::{AppMode, Sandbox, GrantRotation};
+use super::args::{AppMode, GrantRotation, Sandbox};
 use super::workshop::runtime;
 use super::{Context, Exit, Failure, OrExit, print};
 use crate::sandbox::{self, Fault, Mode, Options, Rotation};

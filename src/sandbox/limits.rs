@@ -247,8 +247,8 @@ mod tests {
         assert!(limits.admit("a", 10_000).is_ok());
         assert!(limits.admit("a", 10_000).is_err());
         assert!(limits.admit("a", 39_999).is_err());
-        assert!(limits.admit("a", 40_000).is_ok());
-        assert_eq!(limits.counted(40_000).early, 2);
+        assert!(limits.admit("a", 41_000).is_ok());
+        assert_eq!(limits.counted(41_000).early, 2);
     }
 
     #[test]

@@ -53,12 +53,23 @@ const MEMBERSHIPS: &[(&str, &str, &str)] = &[
     ("markets", "market", "market"),
 ];
 
-/// Lists that nobody has found as they are for so long. A user's playlists are confirmed by the list of
-/// them, which tells the version of each.
+/// What was once so, and since when: the newest of what is too old still says how things were at the
+/// limit, so it stays.
+const SPANS: &[&str] = &["playlist_versions", "playlist_details"];
+
+/// Lists whose rows may have been deleted: what was recorded of them no longer stands.
+const NO_LONGER_AS_READ: &[&str] = &[
+    "UPDATE lists SET rows_hash = NULL WHERE kind IN ('search', 'top_artists', 'top_tracks', 'recently_played') AND read_at < ?1",
+    "UPDATE lists SET rows_hash = NULL WHERE kind = 'recently_played' AND ?1 IS NOT NULL",
+];
+
+/// Lists that nobody has found as they are for so long, and those of playlists that are gone for so long. A
+/// user's playlists are confirmed by the list of them, which tells the version of each.
 const OLD_LISTS: &str = "INSERT INTO old_lists SELECT l.id, l.kind, l.parent_id FROM lists l
-     WHERE l.checked_at < ?1 AND NOT (l.kind = 'playlist_items' AND EXISTS (
+     WHERE (l.checked_at < ?1 AND NOT (l.kind = 'playlist_items' AND EXISTS (
        SELECT 1 FROM my_playlists m JOIN lists of ON of.id = m.list_id WHERE m.playlist_id = l.parent_id
-       AND m.removed_at IS NULL AND of.audience = l.audience AND of.checked_at >= ?1))";
+       AND m.removed_at IS NULL AND of.audience = l.audience AND of.checked_at >= ?1))
+     OR l.kind = 'playlist_items' AND l.read_at IS NOT NULL AND l.parent_id IN (SELECT id FROM playlists WHERE gone_at < ?1))";
 
 /// Of these, the ones that a job alone asked for, or that stand in its users' libraries.
 const OF_THE_JOB: &str = "(l.id IN (SELECT list_id FROM requested WHERE job = ?2 AND list_id IS NOT NULL)
@@ -85,6 +96,16 @@ impl Session {
         self.delete(OLD_LISTS, before)?;
         for (table, _, _) in MEMBERSHIPS {
             deleted += self.delete(&format!("DELETE FROM {table} WHERE removed_at < ?1"), before)?;
+        }
+        for table in SPANS {
+            let sql = format!(
+                "DELETE FROM {table} AS old WHERE seen_at < (SELECT max(seen_at) FROM {table} AS last
+                 WHERE last.playlist_id = old.playlist_id AND last.seen_at < ?1)"
+            );
+            deleted += self.delete(&sql, before)?;
+        }
+        for sql in NO_LONGER_AS_READ {
+            self.delete(sql, before)?;
         }
         deleted += self.empty_old_lists(before)?;
         deleted += delete_things(self, before, None)?;
@@ -133,6 +154,11 @@ impl Session {
             job,
         )?;
         deleted += delete_things(self, before, Some(job))?;
+        self.delete(
+            "UPDATE lists SET rows_hash = NULL WHERE kind IN ('search', 'top_artists', 'top_tracks', 'recently_played')
+             AND (read_at < ?1 OR kind = 'recently_played')",
+            before,
+        )?;
         self.changed |= deleted > 0;
         Ok(deleted)
     }
@@ -153,9 +179,14 @@ impl Session {
             self.sql(&format!("INSERT OR IGNORE INTO let_go SELECT '{kind}', {item} {unread} AND {item} IS NOT NULL"))?;
         }
         deleted += self.sql(&format!("DELETE {unread}"))?;
+        // Who meets it again sees it for the first time.
+        self.sql(
+            "DELETE FROM playlist_versions WHERE playlist_id IN (SELECT parent_id FROM old_lists WHERE kind = 'playlist_items')
+             AND NOT EXISTS (SELECT 1 FROM playlist_items i WHERE i.playlist_id = playlist_versions.playlist_id)",
+        )?;
         self.sql(
             "UPDATE lists SET snapshot_id = NULL, etag = NULL, announced = NULL, served = NULL, stored = NULL, skipped = NULL,
-             content_hash = NULL, read_at = NULL, checked_at = NULL WHERE id IN (SELECT id FROM old_lists)",
+             content_hash = NULL, rows_hash = NULL, proof = NULL, first_read_at = NULL, read_at = NULL, checked_at = NULL WHERE id IN (SELECT id FROM old_lists)",
         )?;
         // A read that nobody went on with.
         let left = "list_id IN (SELECT list_id FROM checkpoints WHERE updated_at < ?1)";

@@ -164,5 +164,9 @@ pub(super) fn delete_things(s: &Session, before: &str, job: Option<&str>) -> Res
         }
         deleted += s.sql(&format!("DELETE FROM {table} WHERE id IN (SELECT id FROM doomed)"))?;
     }
+    if deleted > 0 {
+        // What is not there any more must be answered whole when it is asked for again.
+        s.sql("DELETE FROM etags")?;
+    }
     Ok(deleted)
 }
