@@ -6,6 +6,7 @@ mod api;
 mod api_faults;
 mod check;
 mod commands;
+mod container;
 mod cron;
 mod desk;
 mod docs;
