@@ -32,6 +32,7 @@ mod run;
 #[cfg(test)]
 mod schema_doc;
 mod session;
+mod space;
 mod stage;
 mod statement;
 mod swap;
@@ -49,13 +50,16 @@ pub use info::{Identity, data_version};
 pub use list::{Checkpoint, ListKey, ListRow};
 pub use open::{open_current, open_reader, open_writer};
 pub use playlist_names::{NamedPlaylist, details_at, playlists_called};
-pub use published::{KnownFile, PublishedFile, asked_twice, forget_files, known_file, record_files, recorded_jobs};
+pub use published::{
+    KnownFile, PublishedFile, asked_twice, forget_files, known_file, largest_file, record_files, recorded_jobs,
+};
 pub use purge::Purged;
 pub use raw::RawKeeper;
 pub use replay::{AsOf, Place, ReplayError, playlist_at};
 pub use reset::UnderWay;
 pub use run::{FetchEnd, FetchState, GapKey, RunEnd, RunRow, RunState, Skip, past_runs};
 pub use session::Session;
+pub use space::{NEEDED, free_bytes};
 pub use stage::Member;
 pub use swap::{Proof, Swapped};
 pub use verify::{Finding, StoreReport, verify_store};
@@ -113,7 +117,8 @@ impl Store {
             .spawn(move || {
                 while let Some(work) = inbox.blocking_recv() {
                     if let Next::Stop = work(&mut session) {
-                        break;
+                        // Settling would sync again what could not be synced.
+                        return;
                     }
                 }
                 open::settle(session.conn());
