@@ -26,9 +26,11 @@ mod run;
 #[cfg(test)]
 mod schema_doc;
 mod session;
+mod shown;
 mod stage;
 mod statement;
 mod swap;
+mod touched;
 pub mod views;
 mod worklist;
 
@@ -43,6 +45,7 @@ pub use purge::Purged;
 pub use raw::RawKeeper;
 pub use run::{FetchEnd, FetchState, GapKey, RunEnd, RunRow, RunState, Skip, past_runs};
 pub use session::Session;
+pub use shown::{ChangedThings, Shows, lists_shown, still_shown};
 pub use stage::Member;
 pub use swap::{Proof, Swapped};
 pub use worklist::{ListedPlaylist, Requested, users_of_job};
