@@ -129,8 +129,7 @@ impl Files {
             return Ok(Written::default());
         }
         let style = style(&job.csv_options.over(&self.csv));
-        let unreadable =
-            |source| StoreError::Sqlite { path: self.database.clone(), what: "cannot be read", source };
+        let unreadable = |source| StoreError::Sqlite { path: self.database.clone(), what: "cannot be read", source };
         let version = data_version(store).map_err(unreadable)?;
         let held_back = shown.lacks && !self.publish_partial;
         let users = users_of_job(store, &job.name).map_err(unreadable)?;

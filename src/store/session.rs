@@ -113,8 +113,7 @@ impl Session {
             return Ok(());
         }
         let version = info::data_version(&self.conn).map_err(|e| self.error("cannot be read", e))? + 1;
-        info::set(&self.conn, "data_version", &version.to_string())
-            .map_err(|e| self.error("cannot be written", e))?;
+        info::set(&self.conn, "data_version", &version.to_string()).map_err(|e| self.error("cannot be written", e))?;
         self.write_touched(version)
     }
 

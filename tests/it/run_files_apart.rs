@@ -13,7 +13,8 @@ const ITEMS: usize = 40;
 
 /// A file for each of some playlists, which share their tracks; and their ids.
 fn apart(tracks: usize) -> (World, Vec<String>) {
-    let options = Options { mode: Mode::Extended, tracks, playlists: LISTS, playlist_items: ITEMS, ..Options::default() };
+    let options =
+        Options { mode: Mode::Extended, tracks, playlists: LISTS, playlist_items: ITEMS, ..Options::default() };
     let world = World::with(options);
     let ids = world.sandbox.catalog().playlist_ids();
     let ids = ids[ids.len() - LISTS..].to_vec();
