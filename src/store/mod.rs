@@ -15,6 +15,7 @@ mod entity;
 mod error;
 mod info;
 mod list;
+mod members;
 mod migrations;
 mod open;
 mod pending;
@@ -49,6 +50,7 @@ pub use entity::{Cell, Table};
 pub use error::StoreError;
 pub use info::{Identity, data_version};
 pub use list::{Checkpoint, ListKey, ListRow};
+pub use members::Standing;
 pub use open::{open_current, open_reader, open_writer};
 pub use playlist_names::{NamedPlaylist, details_at, playlists_called};
 pub use published::{KnownFile, PublishedFile, asked_twice, forget_files, known_file, record_files, recorded_jobs};
@@ -60,7 +62,7 @@ pub use run::{FetchEnd, FetchState, GapKey, RunEnd, RunRow, RunState, Skip, past
 pub use session::Session;
 pub use shown::{ChangedThings, Shows, lists_shown, still_shown};
 pub use stage::Member;
-pub use swap::{Proof, Swapped};
+pub use swap::{Proof, ProvedBy, Swapped};
 pub use verify::{Finding, StoreReport, verify_store};
 pub use worklist::{ListedPlaylist, Requested, users_of_job};
 
