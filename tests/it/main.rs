@@ -35,6 +35,7 @@ mod retry;
 mod run_codes;
 mod run_exits;
 mod run_faults;
+mod run_files_apart;
 mod run_playlists;
 mod run_resume;
 mod run_streams;
