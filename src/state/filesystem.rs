@@ -44,13 +44,7 @@ const NETWORK_FUSE: [&str; 9] = [
 #[cfg(target_os = "linux")]
 pub(super) fn refuse_network(folder: &Path) -> Result<(), StateError> {
     let refused = |kind: &str| StateError::NetworkFileSystem { path: folder.to_owned(), kind: kind.to_owned() };
-    let found = rustix::fs::statfs(folder).map_err(|errno| StateError::io("look at", folder)(errno.into()))?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the kernel's magic numbers have 32 bits"
-    )]
-    let magic = found.f_type as u32;
+    let magic = magic(folder)?;
     if let Some((_, kind)) = NETWORK.iter().find(|(number, _)| *number == magic) {
         return Err(refused(kind));
     }
@@ -61,6 +55,28 @@ pub(super) fn refuse_network(folder: &Path) -> Result<(), StateError> {
         return Err(refused(&kind));
     }
     Ok(())
+}
+
+/// Whether a file keeps its number for as long as it exists. FUSE (and with it virtiofs) and layered file
+/// systems may number anew at each mount.
+#[cfg(target_os = "linux")]
+pub(super) fn numbers_last(folder: &Path) -> Result<bool, StateError> {
+    const OVERLAY: u32 = 0x794C_7630;
+    let magic = magic(folder)?;
+    Ok(magic != FUSE && magic != OVERLAY)
+}
+
+/// What the kernel calls the file system.
+#[cfg(target_os = "linux")]
+fn magic(folder: &Path) -> Result<u32, StateError> {
+    let found = rustix::fs::statfs(folder).map_err(|errno| StateError::io("look at", folder)(errno.into()))?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the kernel's magic numbers have 32 bits"
+    )]
+    let magic = found.f_type as u32;
+    Ok(magic)
 }
 
 /// What the mount table calls the file system below a path.
@@ -78,6 +94,12 @@ fn mount_kind(folder: &Path) -> Option<String> {
         })
         .max_by_key(|(length, _)| *length)
         .map(|(_, kind)| kind)
+}
+
+/// Elsewhere they do.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn numbers_last(_folder: &Path) -> Result<bool, StateError> {
+    Ok(true)
 }
 
 /// Elsewhere we cannot tell.
