@@ -18,6 +18,8 @@ pub(super) struct UnitEnd {
     pub troubles: usize,
     /// What a person can do about that.
     pub hints: Vec<String>,
+    /// What a person should know although it is whole.
+    pub warnings: Vec<String>,
 }
 
 impl UnitEnd {
@@ -28,7 +30,7 @@ impl UnitEnd {
 
     /// A unit that is not whole.
     pub(super) fn lacking(requested: Vec<Requested>, tally: Tally, trouble: String) -> UnitEnd {
-        UnitEnd { requested, tally, trouble: Some(trouble), troubles: 1, hints: Vec::new() }
+        UnitEnd { requested, tally, trouble: Some(trouble), troubles: 1, ..UnitEnd::default() }
     }
 
     /// A unit that was refused before, so that nothing was asked.
@@ -50,6 +52,7 @@ impl UnitEnd {
         self.requested.extend(other.requested);
         self.tally.add(other.tally);
         self.troubles += other.troubles;
+        self.warnings.extend(other.warnings);
         for hint in other.hints {
             if !self.hints.contains(&hint) {
                 self.hints.push(hint);
