@@ -4,6 +4,8 @@
 mod answering;
 mod api;
 mod api_faults;
+mod calls;
+mod calls_table;
 mod check;
 mod commands;
 mod docs;
