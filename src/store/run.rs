@@ -140,11 +140,14 @@ pub struct RunRow {
     pub calls: i64,
     /// Rows read.
     pub rows: i64,
+    /// The exit code it asked for.
+    pub exit_code: Option<i64>,
 }
 
 impl RunRow {
     /// The columns that [`RunRow::read`] expects, in its order.
-    pub const COLUMNS: &str = "id, job, state, reason, fire_at, started_at, finished_at, not_before, calls, rows";
+    pub const COLUMNS: &str =
+        "id, job, state, reason, fire_at, started_at, finished_at, not_before, calls, rows, exit_code";
 
     /// Reads a row of [`RunRow::COLUMNS`].
     ///
@@ -162,6 +165,7 @@ impl RunRow {
             not_before: row.get(7)?,
             calls: row.get(8)?,
             rows: row.get(9)?,
+            exit_code: row.get(10)?,
         })
     }
 }
