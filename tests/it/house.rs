@@ -45,7 +45,8 @@ const ROOMS: &[(&str, &[&str])] = &[
 const LONG: &[(&str, &str)] = &[
     ("src/spotify/wire/objects.rs", "one list of shapes, each a few lines; to be read beside Spotify's own reference"),
     ("tests/it/api.rs", "tests stand beside each other and are read one at a time"),
-    ("tests/it/grants.rs", "the same"),
+    ("tests/it/faults_table.rs", "one test for each row of one table, in its order"),
+    ("tests/it/grants.rs", "tests stand beside each other and are read one at a time"),
 ];
 
 /// What opens a statement of SQL in a string.
