@@ -10,6 +10,8 @@ use crate::store::{GapKey, Requested, Skip};
 pub(super) struct UnitEnd {
     /// What it asked for, for the record of the fetch.
     pub requested: Vec<Requested>,
+    /// Their places in the job, where they were not asked for in its order.
+    pub places: Vec<usize>,
     /// What it came to.
     pub tally: Tally,
     /// Why it is not whole: reason and detail, unless that was known before.
@@ -50,6 +52,7 @@ impl UnitEnd {
     /// Adds another unit's end.
     pub(super) fn add(&mut self, other: UnitEnd) {
         self.requested.extend(other.requested);
+        self.places.extend(other.places);
         self.tally.add(other.tally);
         self.troubles += other.troubles;
         self.warnings.extend(other.warnings);

@@ -41,20 +41,30 @@ const NETWORK_FUSE: [&str; 9] = [
 ];
 
 /// Errs if the folder lies on a network file system.
-#[cfg(target_os = "linux")]
 pub(super) fn refuse_network(folder: &Path) -> Result<(), StateError> {
-    let refused = |kind: &str| StateError::NetworkFileSystem { path: folder.to_owned(), kind: kind.to_owned() };
+    match network_kind(folder).map_err(StateError::io("look at", folder))? {
+        Some(kind) => Err(StateError::NetworkFileSystem { path: folder.to_owned(), kind }),
+        None => Ok(()),
+    }
+}
+
+/// What kind of network file system a folder lies on, if it does.
+///
+/// # Errors
+/// If it cannot be looked at.
+#[cfg(target_os = "linux")]
+pub fn network_kind(folder: &Path) -> std::io::Result<Option<String>> {
     let magic = magic(folder)?;
     if let Some((_, kind)) = NETWORK.iter().find(|(number, _)| *number == magic) {
-        return Err(refused(kind));
+        return Ok(Some((*kind).to_owned()));
     }
     if magic == FUSE
         && let Some(kind) = mount_kind(folder)
         && NETWORK_FUSE.contains(&kind.as_str())
     {
-        return Err(refused(&kind));
+        return Ok(Some(kind));
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Whether a file keeps its number for as long as it exists. FUSE (and with it virtiofs) and layered file
@@ -62,14 +72,14 @@ pub(super) fn refuse_network(folder: &Path) -> Result<(), StateError> {
 #[cfg(target_os = "linux")]
 pub(super) fn numbers_last(folder: &Path) -> Result<bool, StateError> {
     const OVERLAY: u32 = 0x794C_7630;
-    let magic = magic(folder)?;
+    let magic = magic(folder).map_err(StateError::io("look at", folder))?;
     Ok(magic != FUSE && magic != OVERLAY)
 }
 
 /// What the kernel calls the file system.
 #[cfg(target_os = "linux")]
-fn magic(folder: &Path) -> Result<u32, StateError> {
-    let found = rustix::fs::statfs(folder).map_err(|errno| StateError::io("look at", folder)(errno.into()))?;
+fn magic(folder: &Path) -> std::io::Result<u32> {
+    let found = rustix::fs::statfs(folder)?;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -104,6 +114,6 @@ pub(super) fn numbers_last(_folder: &Path) -> Result<bool, StateError> {
 
 /// Elsewhere we cannot tell.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn refuse_network(_folder: &Path) -> Result<(), StateError> {
-    Ok(())
+pub fn network_kind(_folder: &Path) -> std::io::Result<Option<String>> {
+    Ok(None)
 }
