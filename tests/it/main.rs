@@ -10,6 +10,7 @@ mod commands;
 mod cron;
 mod desk;
 mod docs;
+mod ends;
 mod faults_table;
 mod gate;
 mod grants;
