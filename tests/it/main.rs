@@ -4,9 +4,12 @@
 mod answering;
 mod api;
 mod api_faults;
+mod calls;
+mod calls_table;
 mod changing;
 mod check;
 mod commands;
+mod container;
 mod cron;
 mod desk;
 mod docs;
