@@ -23,6 +23,7 @@ mod grants_paste;
 mod grants_processes;
 mod grants_sign_in;
 mod grants_store;
+mod history;
 mod house;
 mod init;
 mod injected;
