@@ -52,6 +52,7 @@ mod sandbox_users;
 mod schema;
 mod settings;
 mod state_folder;
+mod sweep;
 mod troubleshooting;
 mod unattended;
 mod units;
