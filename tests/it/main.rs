@@ -2,16 +2,19 @@
 #![expect(clippy::unwrap_used, reason = "in a test, to panic is to fail")]
 
 mod answering;
+mod anything;
 mod api;
 mod api_faults;
 mod calls;
 mod calls_table;
+mod changing;
 mod check;
 mod commands;
 mod container;
 mod cron;
 mod desk;
 mod docs;
+mod ends;
 mod faults_table;
 mod gate;
 mod grants;
