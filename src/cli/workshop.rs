@@ -8,14 +8,15 @@ use url::Url;
 
 use super::{Context, Exit, Failure, OrExit};
 use crate::export::Target;
+use crate::http::clock::{Clock, SystemClock};
 use crate::http::observer::Observer;
 use crate::run::{AppFacts, Files};
 use crate::settings::credentials::Credentials;
 use crate::settings::{Limits as SettingsLimits, Settings};
 use crate::spotify::AppClass;
-use crate::spotify::client::{Api, ApiConfig, Limits, Scales};
+use crate::spotify::client::{Api, ApiConfig, Limits, Scales, ceilings};
 use crate::state::grants::Grants;
-use crate::state::{Learned, State};
+use crate::state::{Learned, State, Usage};
 use crate::store::{Identity, Store};
 
 /// Settings, and the state folder that goes with them.
@@ -87,6 +88,18 @@ impl<'a> Workshop<'a> {
                 None => failure,
             }
         })
+    }
+
+    /// What the app has used of its day, and what holds it back.
+    pub(super) fn usage(&self, who: &Credentials) -> Result<Usage, Failure> {
+        let account = self.settings.spotify.account.clone().unwrap_or_else(|| who.client_id.clone());
+        let who = crate::state::Identity::new(&who.client_id, &account);
+        let class = match self.settings.spotify.app_mode.class() {
+            Some(class) => Some(class),
+            None => Learned::of(&self.state, &who).app_class().or_exit(Exit::Storage)?,
+        };
+        let ceilings = ceilings(&limits(&self.settings.limits_for(class), None));
+        self.state.usage(&who, ceilings, SystemClock::new().now()).or_exit(Exit::Storage)
     }
 
     /// An API for one run, and what is known about the app behind it.

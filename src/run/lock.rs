@@ -13,9 +13,6 @@ use sha2::{Digest, Sha256};
 
 use crate::store::ListKey;
 
-/// A lock that is held longer belongs to a run that hangs.
-const HANGS: Duration = Duration::from_secs(24 * 3600);
-
 /// A job's lock, held until it is dropped.
 #[derive(Debug)]
 pub struct JobLock {
@@ -33,7 +30,7 @@ pub enum LockTrouble {
         /// For how long.
         since: Duration,
     },
-    /// The job has been running for longer than a day.
+    /// The job has been running for longer than `schedule.max_runtime`, a day unless set.
     #[error("job {job} has been running for {}: it hangs", ago(*since))]
     Hangs {
         /// The job.
@@ -53,11 +50,12 @@ pub enum LockTrouble {
 }
 
 impl JobLock {
-    /// Takes the lock of a job on a store.
+    /// Takes the lock of a job on a store. One that is held for longer than `hangs` belongs to a run
+    /// that hangs.
     ///
     /// # Errors
     /// If another run holds it, or the file cannot be had.
-    pub fn take(state_folder: &Path, store: &Path, job: &str) -> Result<JobLock, LockTrouble> {
+    pub fn take(state_folder: &Path, store: &Path, job: &str, hangs: Duration) -> Result<JobLock, LockTrouble> {
         let name = Sha256::digest(format!("{}\n{job}", store.display()).as_bytes());
         let short: String = name.iter().take(8).map(|b| format!("{b:02x}")).collect();
         let path = state_folder.join(format!("job-{short}.lock"));
@@ -73,7 +71,7 @@ impl JobLock {
                 let began = file.metadata().and_then(|m| m.modified()).map_err(io)?;
                 let since = began.elapsed().unwrap_or_default();
                 let job = job.to_owned();
-                Err(if since > HANGS { LockTrouble::Hangs { job, since } } else { LockTrouble::Running { job, since } })
+                Err(if since > hangs { LockTrouble::Hangs { job, since } } else { LockTrouble::Running { job, since } })
             }
             Err(TryLockError::Error(source)) => Err(io(source)),
         }
@@ -147,10 +145,15 @@ mod tests {
     fn the_same_job_runs_once_and_another_runs_beside_it() {
         let folder = tempfile::tempdir().unwrap();
         let store = Path::new("/p/output/cratedigger.db");
-        let first = JobLock::take(folder.path(), store, "a").unwrap();
-        assert!(matches!(JobLock::take(folder.path(), store, "a"), Err(LockTrouble::Running { .. })));
-        JobLock::take(folder.path(), store, "b").unwrap();
+        let take = |job, hangs| JobLock::take(folder.path(), store, job, hangs);
+        let day = Duration::from_secs(86_400);
+        let first = take("a", day).unwrap();
+        assert!(matches!(take("a", day), Err(LockTrouble::Running { .. })));
+        take("b", day).unwrap();
+        first._file.set_modified(SystemTime::now() - Duration::from_secs(90_000)).unwrap();
+        let hangs = take("a", day).unwrap_err().to_string();
+        assert_eq!(hangs, "job a has been running for 25 h: it hangs");
         drop(first);
-        JobLock::take(folder.path(), store, "a").unwrap();
+        take("a", day).unwrap();
     }
 }

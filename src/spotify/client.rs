@@ -38,7 +38,7 @@ pub(super) struct Inner {
     pub(super) gate: Gate,
     clock: Arc<dyn Clock>,
     endpoint: Arc<Endpoint>,
-    pub(super) token: AppToken,
+    pub(super) token: Arc<AppToken>,
     token_rules: TokenRules,
     users: OnceLock<Arc<UserTokens>>,
     pub(super) rules: Rules,
@@ -108,7 +108,7 @@ impl Api {
             gate,
             clock,
             endpoint,
-            token,
+            token: Arc::new(token),
             token_rules: scales.token,
             users: OnceLock::new(),
             rules: scales.retry,
@@ -116,6 +116,29 @@ impl Api {
             learned,
             who,
         })))
+    }
+
+    /// An API for another run beside this one: they share the pace, the calls in flight, the books
+    /// and the app's token. `reserve` is the share of the day's calls that this run leaves alone.
+    #[must_use]
+    pub fn beside(&self, max_calls: Option<u64>, reserve: f64, observer: Arc<dyn Observer>) -> Api {
+        let inner = &*self.0;
+        Api(Arc::new(Inner {
+            base: inner.base.clone(),
+            accounts: inner.accounts.clone(),
+            client_id: inner.client_id.clone(),
+            transport: Arc::clone(&inner.transport),
+            gate: inner.gate.beside(max_calls, reserve, Arc::clone(&observer)),
+            clock: Arc::clone(&inner.clock),
+            endpoint: Arc::clone(&inner.endpoint),
+            token: Arc::clone(&inner.token),
+            token_rules: inner.token_rules,
+            users: OnceLock::new(),
+            rules: inner.rules,
+            observer,
+            learned: inner.learned.clone(),
+            who: inner.who.clone(),
+        }))
     }
 
     /// Asks, and brings a body that at least looks like JSON.

@@ -13,7 +13,7 @@ use super::StoreError;
 const APPLICATION_ID: i64 = 0x4372_4467;
 
 /// Every schema there ever was; never edit one that was released.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_start.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_start.sql"), include_str!("migrations/0002_fires.sql")];
 
 /// Brings the schema up to date, or says why that cannot be.
 ///

@@ -44,6 +44,14 @@ const GRACE: TimeDelta = TimeDelta::seconds(1);
 /// Below this no limiter of milliseconds can pace; the shared slot does, in microseconds.
 const FINEST: Duration = Duration::from_millis(2);
 
+/// What all runs of a process share: the pace, and the calls in flight.
+struct Lane {
+    rates: RwLock<Arc<Rates>>,
+    permits: Semaphore,
+    /// Calls that may be in flight.
+    width: Mutex<usize>,
+}
+
 /// The way in to one client id's calls.
 pub struct Gate {
     state: Arc<State>,
@@ -51,8 +59,7 @@ pub struct Gate {
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
     rules: GateRules,
-    rates: RwLock<Arc<Rates>>,
-    permits: Semaphore,
+    lane: Arc<Lane>,
     halt: Halt,
     run: Mutex<Run>,
 }
@@ -105,28 +112,44 @@ impl Gate {
         clock: Arc<dyn Clock>,
         observer: Arc<dyn Observer>,
     ) -> Gate {
-        Gate {
+        let width = rules.concurrency.clamp(1, 1_000);
+        let lane = Lane {
             rates: RwLock::new(Arc::new(Rates::new(rules.requests_per_second, rules.ceilings, &clock))),
-            permits: Semaphore::new(rules.concurrency.clamp(1, 1_000)),
+            permits: Semaphore::new(width),
+            width: Mutex::new(width),
+        };
+        let lane = Arc::new(lane);
+        Gate { lane, halt: Halt::default(), run: Mutex::default(), state, who, clock, observer, rules }
+    }
+
+    /// A gate for another run beside this one: the same pace, the same calls in flight, the same
+    /// books; what it waits, counts and may spend is its own.
+    pub fn beside(&self, max_calls: Option<u64>, reserve: f64, observer: Arc<dyn Observer>) -> Gate {
+        let ceilings = Ceilings { reserve, ..self.rules.ceilings };
+        Gate {
+            lane: Arc::clone(&self.lane),
             halt: Halt::default(),
             run: Mutex::default(),
-            state,
-            who,
-            clock,
+            state: Arc::clone(&self.state),
+            who: self.who.clone(),
+            clock: Arc::clone(&self.clock),
             observer,
-            rules,
+            rules: GateRules { max_calls, ceilings, ..self.rules.clone() },
         }
     }
 
     /// Goes on by other rates: the class of the app was found out, and it may do more.
     pub fn go_by(&self, requests_per_second: f64, concurrency: usize, ceilings: Ceilings) {
         let rates = Arc::new(Rates::new(requests_per_second, ceilings, &self.clock));
-        *self.rates.write().unwrap_or_else(PoisonError::into_inner) = rates;
-        self.permits.add_permits(concurrency.saturating_sub(self.rules.concurrency.max(1)));
+        *self.lane.rates.write().unwrap_or_else(PoisonError::into_inner) = rates;
+        // Several runs may find it out; the lane is widened once.
+        let mut width = self.lane.width.lock().unwrap_or_else(PoisonError::into_inner);
+        self.lane.permits.add_permits(concurrency.saturating_sub(*width));
+        *width = concurrency.max(*width);
     }
 
     fn rates(&self) -> Arc<Rates> {
-        Arc::clone(&self.rates.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.lane.rates.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits until a call of this family may go, and books it.
@@ -140,7 +163,7 @@ impl Gate {
             if let Some(closed) = self.closed() {
                 return Err(Shut::Deferred(closed));
             }
-            let permit = self.halt.or(self.permits.acquire()).await?;
+            let permit = self.halt.or(self.lane.permits.acquire()).await?;
             let Ok(permit) = permit else {
                 return Err(Shut::Stopped);
             };
@@ -372,7 +395,10 @@ impl Gate {
 
     fn ask(&self, family: Family) -> Ask<'_> {
         let rates = self.rates();
-        Ask { who: &self.who, family: family.as_str(), pace: rates.pace, ceilings: rates.ceilings }
+        // A run may have to leave more alone than the rest does.
+        let reserve = rates.ceilings.reserve.max(self.rules.ceilings.reserve);
+        let ceilings = Ceilings { reserve, ..rates.ceilings };
+        Ask { who: &self.who, family: family.as_str(), pace: rates.pace, ceilings }
     }
 
     fn run(&self) -> MutexGuard<'_, Run> {

@@ -1,0 +1,228 @@
+//! Runs jobs, for `run` and `schedule` alike: what all runs of a process share, and one run of one
+//! job from its lock to its report.
+//!
+//! The runs of a process share one gate (pace, calls in flight, the day's budget), one token of the
+//! app and one writing thread of the store, so that jobs may go side by side.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::progress::{Spoken, Watcher};
+use super::stopper::Stopper;
+use super::workshop::Workshop;
+use super::{Context, Exit, Failure};
+use crate::job::{Job, Users};
+use crate::run::{AppFacts, Engine, Files, Halt, JobLock, LockTrouble, RunReport, Start, run_job, stamp};
+use crate::scheduler::{self, Due, Past, SignIns};
+use crate::settings::credentials::Credentials;
+use crate::spotify::client::Api;
+use crate::state::Usage;
+use crate::state::grants::{GrantState, Grants};
+use crate::store::{RawKeeper, Store};
+
+/// What all runs of a process share.
+pub(super) struct Runner<'a> {
+    pub context: &'a Context,
+    pub workshop: Workshop<'a>,
+    credentials: Credentials,
+    files: Files,
+    store: Arc<Store>,
+    api: Api,
+    facts: AppFacts,
+    grants: OnceCell<Arc<Grants>>,
+}
+
+/// How a job is run.
+#[derive(Debug, Clone, Default)]
+pub(super) struct How {
+    /// The fire that it serves; none if started by hand.
+    pub due: Option<Due>,
+    /// No checkpoints, no change detection.
+    pub full: bool,
+    /// Calls that it may spend.
+    pub max_calls: Option<u64>,
+}
+
+/// What came of it.
+pub(super) enum Outcome {
+    /// It ran.
+    Ended(Box<RunReport>),
+    /// An earlier run of the job is under way.
+    Running(String),
+    /// Somebody else served the fire meanwhile.
+    Served,
+}
+
+impl<'a> Runner<'a> {
+    /// Opens state folder and store, and finds the credentials that these jobs need. Sends nothing.
+    pub(super) fn open<'j>(
+        context: &'a Context,
+        jobs: impl IntoIterator<Item = &'j Job>,
+    ) -> Result<Runner<'a>, Failure> {
+        let workshop = Workshop::open(context)?;
+        let credentials = context.credentials()?;
+        if jobs.into_iter().any(|job| job.users == Users::None) {
+            // The app's own token needs it; users may have signed in without.
+            context.secret(&credentials)?;
+        }
+        let files = workshop.files()?;
+        let store = workshop.store()?;
+        let (api, facts) = workshop.api(&credentials, None, Arc::new(Spoken))?;
+        Ok(Runner { context, workshop, credentials, files, store, api, facts, grants: OnceCell::new() })
+    }
+
+    /// Runs one job.
+    pub(super) async fn run(&self, job: &Job, how: &How, stopper: &Stopper) -> Result<Outcome, Failure> {
+        let settings = &self.workshop.settings;
+        let _lock = match self.lock(job) {
+            Ok(lock) => lock,
+            Err(e @ LockTrouble::Running { .. }) => return Ok(Outcome::Running(e.to_string())),
+            Err(e @ LockTrouble::Hangs { .. }) => {
+                return Err(Failure::new(Exit::Failed, e).with_hint("look at that process, and end it if it hangs"));
+            }
+            Err(e @ LockTrouble::Io { .. }) => return Err(Failure::new(Exit::Storage, e)),
+        };
+        let past = Past::read(self.store.path()).map_err(|e| Failure::new(Exit::Storage, e))?.of(&job.name);
+        // Between the look and the lock somebody else may have served the fire.
+        let ran_meanwhile = |due: Due| past.runs.first().map(|run| run.id) != due.after;
+        if how.due.is_some_and(ran_meanwhile)
+            && scheduler::due(job, &past, &settings.schedule, Utc::now(), || self.signed_in()).is_none()
+        {
+            return Ok(Outcome::Served);
+        }
+        let grants = match job.users {
+            Users::None => None,
+            Users::Named(_) | Users::All => Some(Arc::clone(self.grants()?)),
+        };
+        let keep = settings.output.keep_raw.then(|| RawKeeper::beside(self.store.path(), settings.output.mode));
+        let raw = keep.transpose().map_err(|e| halted(Halt::Store(e)))?;
+        let watcher = Arc::new(Watcher::new(self.context, &job.name, raw));
+        let api = self.api.beside(how.max_calls.or(job.max_calls), self.reserve(how), Arc::clone(&watcher) as _);
+        let _stops = stopper.stops(&api);
+        if let Some(grants) = &grants {
+            // Clones share what is set here.
+            drop(api.clone().with_grants(Arc::clone(grants), self.context.refresh_token()));
+        }
+        // Before the first call: what cannot be written anyway need not be asked for.
+        self.files.check(job).map_err(|e| {
+            Failure::new(Exit::Storage, e)
+                .with_hint("make the folder writable for this user, or name another output.csv_dir")
+        })?;
+        let started_at = api.now().wall;
+        let fire_at = how.due.map(|due| due.fire);
+        let (name, hash, now) = (job.name.clone(), job.hash.clone(), stamp(started_at));
+        let fire = fire_at.map(stamp);
+        let begun = self.store.write(move |s| {
+            if let Some(fire) = &fire
+                && !s.take_fire(&name, fire)?
+            {
+                return Ok(None);
+            }
+            let run = s.begin_run(&name, fire.as_deref(), &hash, &now)?;
+            Ok(Some((run, s.goes_on_from(run, &name)?)))
+        });
+        let Some((run, goes_on_from)) = begun.await.map_err(|e| halted(Halt::Store(e)))? else {
+            return Ok(Outcome::Served);
+        };
+        let engine = Engine {
+            app: self.facts.beside(api.clone()),
+            api,
+            store: Arc::clone(&self.store),
+            locks: self.workshop.state.path().to_path_buf(),
+            progress: Arc::clone(&watcher) as _,
+            run,
+            started_at,
+            goes_on_from: goes_on_from.and_then(|at| at.parse().ok()).unwrap_or(started_at),
+            full: how.full,
+        };
+        let start = Start {
+            fire_at,
+            last_run_at: past.last_good,
+            default_market: settings.defaults.market.clone(),
+            refresh_after: settings.refresh_after.clone(),
+            grants,
+            retention: settings.retention.clone(),
+        };
+        let report = run_job(&engine, job, &start, &self.files).await;
+        watcher.finish();
+        Ok(Outcome::Ended(Box::new(report.map_err(halted)?)))
+    }
+
+    /// The lock of a job, which a run that hangs holds for too long.
+    fn lock(&self, job: &Job) -> Result<JobLock, LockTrouble> {
+        let hangs = self.workshop.settings.schedule.max_runtime;
+        JobLock::take(self.workshop.state.path(), self.store.path(), &job.name, hangs)
+    }
+
+    /// The share of the day's calls that a run leaves alone: fifty new jobs must not spend the day of
+    /// those that have been there for long.
+    fn reserve(&self, how: &How) -> f64 {
+        let settings = &self.workshop.settings;
+        if how.due.is_some_and(|due| due.first) {
+            settings.limits.reserve.max(1.0 - settings.schedule.first_run_share)
+        } else {
+            settings.limits.reserve
+        }
+    }
+
+    /// The grants of the app's users.
+    pub(super) fn grants(&self) -> Result<&Arc<Grants>, Failure> {
+        if let Some(grants) = self.grants.get() {
+            return Ok(grants);
+        }
+        let opened = self.workshop.grants(&self.credentials)?;
+        Ok(self.grants.get_or_init(|| opened))
+    }
+
+    /// What the app has used of its day.
+    pub(super) fn usage(&self) -> Result<Usage, Failure> {
+        self.workshop.usage(&self.credentials)
+    }
+
+    fn signed_in(&self) -> Option<SignIns> {
+        Some(signed_in(self.grants().ok()?))
+    }
+
+    /// Closes the store, once all runs have ended.
+    pub(super) fn close(self) {
+        let Runner { store, facts, api, .. } = self;
+        drop((facts, api));
+        if let Ok(store) = Arc::try_unwrap(store) {
+            store.close();
+        }
+    }
+}
+
+/// Who is signed in, and since when.
+pub(super) fn signed_in(grants: &Grants) -> SignIns {
+    let usable = grants.list().unwrap_or_default().into_iter().filter(|g| g.state != GrantState::NeedsSignIn);
+    usable.map(|g| (g.user, g.authorized_at.max(g.imported_at).unwrap_or(DateTime::UNIX_EPOCH))).collect()
+}
+
+/// The same, for whoever has nothing opened yet; none if it cannot be told.
+pub(super) fn look_who_is_signed_in(context: &Context) -> Option<SignIns> {
+    let workshop = Workshop::open(context).ok()?;
+    let credentials = context.credentials().ok()?;
+    workshop.grants(&credentials).ok().map(|grants| signed_in(&grants))
+}
+
+/// A run that was cut short by the store.
+fn halted(halt: Halt) -> Failure {
+    let hint = halt.hint();
+    let failure = Failure::new(Exit::Storage, halt);
+    match hint {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
+}
+
+/// Jobs in the order in which they run: by priority, those that have served before first.
+pub(super) fn in_order<T>(jobs: &mut [T], job: impl Fn(&T) -> (&Job, Option<Due>)) {
+    jobs.sort_by(|a, b| {
+        let ((a, a_due), (b, b_due)) = (job(a), job(b));
+        let first = |due: Option<Due>| due.is_some_and(|due| due.first);
+        b.priority.cmp(&a.priority).then_with(|| first(a_due).cmp(&first(b_due))).then_with(|| a.name.cmp(&b.name))
+    });
+}
