@@ -63,6 +63,8 @@ pub enum Command {
     Streams(Streams),
     /// Run jobs: those named, all, or those that are due
     Run(Run),
+    /// Stay in the foreground and run jobs when they are due
+    Schedule(Schedule),
     /// Write the CSVs again from the store, offline
     Export(Export),
     /// Show each job: next and last run, age of its data
@@ -171,6 +173,10 @@ impl Run {
         Run { jobs: Vec::new(), due: false, full: false, max_calls: None, ok_if_deferred: false, yes: true }
     }
 }
+
+/// `schedule`
+#[derive(Debug, Args)]
+pub struct Schedule {}
 
 /// `export`
 #[derive(Debug, Args)]

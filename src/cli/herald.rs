@@ -20,24 +20,35 @@ use crate::settings::Settings;
 const PUT_RIGHT: &[Trouble] =
     &[Trouble::Failed, Trouble::Person, Trouble::Deferred, Trouble::Partial, Trouble::Overdue];
 
+/// Who started what is told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// A person, who wants to hear all of it.
+    Hand,
+    /// A timer, every few minutes.
+    Timer,
+    /// `schedule`: one line an event.
+    Schedule,
+}
+
 /// Says how things go.
 pub(super) struct Herald<'a> {
     context: &'a Context,
     on: Vec<String>,
-    by_timer: bool,
+    by: By,
     notifier: Option<Notifier>,
 }
 
 impl<'a> Herald<'a> {
     /// One for a command that a timer starts, or a person.
-    pub(super) fn new(context: &'a Context, settings: &Settings, by_timer: bool) -> Herald<'a> {
+    pub(super) fn new(context: &'a Context, settings: &Settings, by: By) -> Herald<'a> {
         let project = &context.project;
         // Without a state folder nothing runs either, which is said elsewhere.
         let notifier = context
             .state_dir(settings)
             .ok()
             .map(|dir| Notifier::new(&settings.notify, dir.path(), &project.database(settings), &project.root));
-        Herald { context, on: settings.notify.on.clone(), by_timer, notifier }
+        Herald { context, on: settings.notify.on.clone(), by, notifier }
     }
 
     /// The ping of a run that begins.
@@ -62,10 +73,14 @@ impl<'a> Herald<'a> {
         };
         let why = report.reasons.join("; ");
         let news = trouble.is_none_or(|trouble| self.begins(&report.job, trouble, &why, now));
-        if news || !self.by_timer || !report.warnings.is_empty() {
-            tell(self.context, report);
-        } else if !self.context.quiet {
-            self.context.say(&format!("{}: {}, as before", printable(&report.job), report.state));
+        match self.by {
+            By::Schedule => log_line(report, trouble.is_some() && news),
+            By::Timer if !news && report.warnings.is_empty() => {
+                if !self.context.quiet {
+                    self.context.say(&format!("{}: {}, as before", printable(&report.job), report.state));
+                }
+            }
+            By::Hand | By::Timer => tell(self.context, report),
         }
         let over = match trouble {
             None => PUT_RIGHT,
@@ -98,8 +113,15 @@ impl<'a> Herald<'a> {
             _ => (Trouble::Failed, Event::Failure),
         };
         let news = self.begins(job, trouble, &failure.to_string(), Utc::now());
-        if news || !self.by_timer {
-            self.context.tell(failure);
+        match self.by {
+            By::Schedule if news => {
+                let lines: Vec<String> = failure.report(false).lines().map(str::to_owned).collect();
+                let job = Some(job).filter(|job| !job.is_empty());
+                tracing::error!(job, exit_code = failure.exit().code(), "{}", lines.join("; "));
+            }
+            By::Hand => self.context.tell(failure),
+            By::Timer if news => self.context.tell(failure),
+            By::Timer | By::Schedule => {}
         }
         if news {
             let report = failure.report(false);
@@ -146,8 +168,14 @@ impl<'a> Herald<'a> {
                 news.push((job, told));
             }
         }
-        if !news.is_empty() || !self.by_timer {
-            self.context.tell(&Failure::Problems(loaded.problems.clone()));
+        match self.by {
+            By::Schedule if !news.is_empty() => loaded.problems.iter().for_each(|problem| {
+                let (file, line, column) = (problem.file.as_str(), problem.line, problem.column);
+                tracing::warn!(file, line, column, hint = problem.hint.as_deref(), "{}", problem.message);
+            }),
+            By::Timer if news.is_empty() => {}
+            By::Schedule => {}
+            By::Hand | By::Timer => self.context.tell(&Failure::Problems(loaded.problems.clone())),
         }
         for (job, told) in news {
             let text = format!("the file of job {job} is wrong: it does not run as written");
@@ -235,6 +263,22 @@ fn event_of(trouble: Trouble) -> Option<Event> {
         Trouble::Partial => Some(Event::Partial),
         Trouble::Overdue => Some(Event::Overdue),
         Trouble::Deferred => None,
+    }
+}
+
+/// A run's end in one line: a warning where it is news that a person may have to see to.
+fn log_line(report: &RunReport, warns: bool) {
+    let (job, run, state, exit_code) = (report.job.as_str(), report.run, report.state, report.exit_code);
+    let (calls, items, not_before) = (report.calls, report.rows, report.not_before.as_deref());
+    let why = Some(report.reasons.join("; ")).filter(|why| !why.is_empty());
+    let why = why.as_deref();
+    for text in &report.warnings {
+        tracing::warn!(job, "{text}");
+    }
+    if warns {
+        tracing::warn!(job, run, state, exit_code, calls, items, not_before, why, "run ends");
+    } else {
+        tracing::info!(job, run, state, exit_code, calls, items, not_before, why, "run ends");
     }
 }
 

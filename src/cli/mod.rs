@@ -25,6 +25,7 @@ mod progress;
 mod run;
 mod runner;
 mod sandbox;
+mod schedule;
 mod schema;
 mod stopper;
 mod streams;
@@ -69,6 +70,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Streams(args) => streams::run(&args, context),
         Command::Schema(args) => schema::run(&args, context),
         Command::Run(args) => run::run(&args, context),
+        Command::Schedule(args) => schedule::run(&args, context),
         Command::Export(args) => export::run(&args, context),
         Command::Jobs(args) => jobs::run(&args, context),
         Command::History(args) => history::run(&args, context),

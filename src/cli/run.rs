@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::args::Run;
-use super::herald::{Herald, last_lines};
+use super::herald::{By, Herald, last_lines};
 use super::runner::{How, Outcome, Runner, in_order, look_who_is_signed_in};
 use super::stopper::Stopper;
 use super::summary::{Told, report_json};
@@ -28,7 +28,7 @@ pub fn run(args: &Run, context: &Context) -> Result<Exit, Failure> {
     if loaded.has_errors() && !args.jobs.is_empty() {
         return Err(Failure::Problems(loaded.problems));
     }
-    let herald = Herald::new(context, &settings, args.due);
+    let herald = Herald::new(context, &settings, if args.due { By::Timer } else { By::Hand });
     let mut all = All { args, context, settings: &settings, herald: &herald, done: Done::default() };
     if loaded.has_errors() {
         // The other jobs have done nothing wrong.

@@ -82,7 +82,7 @@ impl<'a> Runner<'a> {
             Err(e @ LockTrouble::Hangs { .. }) => {
                 return Err(Failure::new(Exit::Failed, e).with_hint("look at that process, and end it if it hangs"));
             }
-            Err(e @ LockTrouble::Io { .. }) => return Err(Failure::new(Exit::Storage, e)),
+            Err(e) => return Err(Failure::new(Exit::Storage, e)),
         };
         let past = Past::read(self.store.path()).map_err(|e| Failure::new(Exit::Storage, e))?.of(&job.name);
         // Between the look and the lock somebody else may have served the fire.

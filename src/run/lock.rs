@@ -38,6 +38,14 @@ pub enum LockTrouble {
         /// For how long.
         since: Duration,
     },
+    /// Another scheduler runs the jobs of this store.
+    #[error("another `schedule` runs the jobs of {}, since {}", store.display(), ago(*since))]
+    Scheduled {
+        /// The store.
+        store: PathBuf,
+        /// For how long.
+        since: Duration,
+    },
     /// The lock file cannot be had.
     #[error("the lock {} cannot be taken", path.display())]
     Io {
@@ -56,25 +64,53 @@ impl JobLock {
     /// # Errors
     /// If another run holds it, or the file cannot be had.
     pub fn take(state_folder: &Path, store: &Path, job: &str, hangs: Duration) -> Result<JobLock, LockTrouble> {
-        let name = Sha256::digest(format!("{}\n{job}", store.display()).as_bytes());
-        let short: String = name.iter().take(8).map(|b| format!("{b:02x}")).collect();
-        let path = state_folder.join(format!("job-{short}.lock"));
-        let io = |source| LockTrouble::Io { path: path.clone(), source };
-        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(io)?;
-        match file.try_lock() {
-            Ok(()) => {
-                // The time tells the next one for how long this run has been going.
-                file.set_modified(SystemTime::now()).map_err(io)?;
-                Ok(JobLock { _file: file })
-            }
-            Err(TryLockError::WouldBlock) => {
-                let began = file.metadata().and_then(|m| m.modified()).map_err(io)?;
-                let since = began.elapsed().unwrap_or_default();
+        match take(state_folder, "job", &format!("{}\n{job}", store.display()))? {
+            Ok(file) => Ok(JobLock { _file: file }),
+            Err(since) => {
                 let job = job.to_owned();
                 Err(if since > hangs { LockTrouble::Hangs { job, since } } else { LockTrouble::Running { job, since } })
             }
-            Err(TryLockError::Error(source)) => Err(io(source)),
         }
+    }
+}
+
+/// The right to be the scheduler of a store, held until it is dropped.
+#[derive(Debug)]
+pub struct SchedulerLock {
+    _file: File,
+}
+
+impl SchedulerLock {
+    /// Takes it.
+    ///
+    /// # Errors
+    /// If another scheduler holds it, or the file cannot be had.
+    pub fn take(state_folder: &Path, store: &Path) -> Result<SchedulerLock, LockTrouble> {
+        match take(state_folder, "schedule", &store.display().to_string())? {
+            Ok(file) => Ok(SchedulerLock { _file: file }),
+            Err(since) => Err(LockTrouble::Scheduled { store: store.to_path_buf(), since }),
+        }
+    }
+}
+
+/// Takes the lock of this name, or tells for how long somebody has held it.
+fn take(state_folder: &Path, kind: &str, name: &str) -> Result<Result<File, Duration>, LockTrouble> {
+    let hash = Sha256::digest(name.as_bytes());
+    let short: String = hash.iter().take(8).map(|b| format!("{b:02x}")).collect();
+    let path = state_folder.join(format!("{kind}-{short}.lock"));
+    let io = |source| LockTrouble::Io { path: path.clone(), source };
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => {
+            // The time tells the next one for how long this has been going.
+            file.set_modified(SystemTime::now()).map_err(io)?;
+            Ok(Ok(file))
+        }
+        Err(TryLockError::WouldBlock) => {
+            let began = file.metadata().and_then(|m| m.modified()).map_err(io)?;
+            Ok(Err(began.elapsed().unwrap_or_default()))
+        }
+        Err(TryLockError::Error(source)) => Err(io(source)),
     }
 }
 

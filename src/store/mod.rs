@@ -24,6 +24,8 @@ pub mod query;
 mod raw;
 mod retention;
 mod run;
+#[cfg(test)]
+mod schema_doc;
 mod session;
 mod stage;
 mod statement;

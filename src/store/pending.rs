@@ -223,7 +223,7 @@ mod tests {
     fn session() -> Session {
         let conn = Connection::open_in_memory().unwrap();
         conn.execute_batch("PRAGMA foreign_keys = ON").unwrap();
-        conn.execute_batch(include_str!("migrations/0001_start.sql")).unwrap();
+        crate::store::migrations::create(&conn).unwrap();
         Session::new(conn, "test".into())
     }
 

@@ -95,6 +95,7 @@ impl Session {
             run(&format!("DELETE FROM {table} WHERE kind = 'user' AND id = ?1"))?;
         }
         run("DELETE FROM known_gaps WHERE audience = ?1")?;
+        run("DELETE FROM etags WHERE audience = ?1")?;
         run("DELETE FROM skipped_items WHERE item_id = ?1")?;
         run("UPDATE users SET account_id = NULL, local_name = NULL, country = NULL, product = NULL WHERE id = ?1")?;
         run("DELETE FROM users WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM playlists WHERE owner_id = ?1)

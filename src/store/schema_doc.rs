@@ -8,10 +8,8 @@ use std::fmt::Write;
 
 use rusqlite::Connection;
 
+use super::migrations::MIGRATIONS;
 use crate::stream::{self, Column, Keeps, Type};
-
-/// The migrations, for the comments above their tables.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_start.sql")];
 
 const INTRODUCTION: &str = "\
 <!-- Generated from the database. To write it anew: CRATEDIGGER_WRITE_DOCS=1 cargo test docs_schema -->
@@ -66,7 +64,7 @@ fn table(store: &Connection, name: &str, sql: &str, out: &mut String) -> rusqlit
         let reference = references.iter().find(|(from, ..)| *from == column);
         let reference = reference.map(|(_, table, to)| format!(" → `{table}.{}`", to.as_deref().unwrap_or("id")));
         let null = if required || key > 0 { "" } else { ", null" };
-        let meaning = cell(comment_of(sql, &column).unwrap_or_default());
+        let meaning = cell(comment_of(sql, name, &column).unwrap_or_default());
         let kind = kind.to_lowercase();
         put(out, format_args!("| `{column}` | {kind}{null} | {meaning}{} |\n", reference.unwrap_or_default()));
         if key > 0 {
@@ -80,10 +78,13 @@ fn table(store: &Connection, name: &str, sql: &str, out: &mut String) -> rusqlit
     Ok(())
 }
 
-/// The comment behind a column in the text of its table.
-fn comment_of<'a>(sql: &'a str, column: &str) -> Option<&'a str> {
-    let line = sql.lines().find(|line| line.split_whitespace().next() == Some(column))?;
-    line.split_once("--").map(|(_, comment)| comment.trim())
+/// The comment behind a column: in the text of its table, or, where it came later, in the migration
+/// that added it.
+fn comment_of<'a>(sql: &'a str, table: &str, column: &str) -> Option<&'a str> {
+    let added = format!("ALTER TABLE {table} ADD COLUMN {column} ");
+    let later = || MIGRATIONS.iter().flat_map(|sql| sql.lines()).find(|line| line.starts_with(&added));
+    let first = sql.lines().find(|line| line.split_whitespace().next() == Some(column));
+    first.or_else(later)?.split_once("--").map(|(_, comment)| comment.trim())
 }
 
 /// The comment lines above a table in the migrations.

@@ -12,7 +12,7 @@ pub(crate) fn empty_store() -> Connection {
 }
 
 pub(crate) fn fill_schema(store: &Connection) {
-    store.execute_batch(include_str!("../migrations/0001_start.sql")).unwrap();
+    crate::store::migrations::create(store).unwrap();
     create_all(store).unwrap();
 }
 
