@@ -71,6 +71,8 @@ pub enum Command {
     Jobs(Jobs),
     /// Show past runs with their calls and rows
     History(History),
+    /// Show the calls used and left, cool-downs, and what the app may call
+    Quota(Quota),
     /// Sign users in and out, and see for how long they are signed in
     Auth(super::auth::AuthArgs),
     /// Serve a made-up Spotify on this machine, to try jobs on

@@ -22,6 +22,7 @@ mod logging;
 mod man;
 pub mod print;
 mod progress;
+mod quota;
 mod run;
 mod runner;
 mod sandbox;
@@ -74,6 +75,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Export(args) => export::run(&args, context),
         Command::Jobs(args) => jobs::run(&args, context),
         Command::History(args) => history::run(&args, context),
+        Command::Quota(args) => quota::run(&args, context),
         Command::Auth(args) => auth::run(&args, context),
         Command::Demo(args) => demo::run(&args, context),
         Command::Sandbox(args) => sandbox::run(&args, context),

@@ -11,15 +11,15 @@ use chrono::{DateTime, Utc};
 
 use super::progress::{Spoken, Watcher};
 use super::stopper::Stopper;
-use super::workshop::Workshop;
+use super::workshop::{Most, Workshop};
 use super::{Context, Exit, Failure};
 use crate::job::{Job, Users};
 use crate::run::{AppFacts, Engine, Files, Halt, JobLock, LockTrouble, RunReport, Start, run_job, stamp};
 use crate::scheduler::{self, Due, Past, SignIns};
 use crate::settings::credentials::Credentials;
-use crate::spotify::client::Api;
-use crate::state::Usage;
+use crate::spotify::client::{Allowance, Api};
 use crate::state::grants::{GrantState, Grants};
+use crate::state::{Job as Spends, Share, Spender, Usage};
 use crate::store::{RawKeeper, Store};
 
 /// What all runs of a process share.
@@ -69,7 +69,7 @@ impl<'a> Runner<'a> {
         }
         let files = workshop.files()?;
         let store = workshop.store()?;
-        let (api, facts) = workshop.api(&credentials, None, Arc::new(Spoken))?;
+        let (api, facts) = workshop.api(&credentials, Most::default(), Arc::new(Spoken))?;
         Ok(Runner { context, workshop, credentials, files, store, api, facts, grants: OnceCell::new() })
     }
 
@@ -99,7 +99,7 @@ impl<'a> Runner<'a> {
         let keep = settings.output.keep_raw.then(|| RawKeeper::beside(self.store.path(), settings.output.mode));
         let raw = keep.transpose().map_err(|e| halted(Halt::Store(e)))?;
         let watcher = Arc::new(Watcher::new(self.context, &job.name, raw));
-        let api = self.api.beside(how.max_calls.or(job.max_calls), self.reserve(how), Arc::clone(&watcher) as _);
+        let api = self.api.beside(self.allowance(job, how), Arc::clone(&watcher) as _);
         let _stops = stopper.stops(&api);
         if let Some(grants) = &grants {
             // Clones share what is set here.
@@ -156,15 +156,20 @@ impl<'a> Runner<'a> {
         JobLock::take(self.workshop.state.path(), self.store.path(), &job.name, hangs)
     }
 
-    /// The share of the day's calls that a run leaves alone: fifty new jobs must not spend the day of
-    /// those that have been there for long.
-    fn reserve(&self, how: &How) -> f64 {
+    /// What a run of the job may spend: what was said, else half of a day. First runs leave half of
+    /// the day alone: fifty new jobs must not spend that of those that have been there for long.
+    fn allowance(&self, job: &Job, how: &How) -> Allowance {
         let settings = &self.workshop.settings;
-        if how.due.is_some_and(|due| due.first) {
-            settings.limits.reserve.max(1.0 - settings.schedule.first_run_share)
-        } else {
-            settings.limits.reserve
-        }
+        let max_calls = how.max_calls.or(job.max_calls);
+        let path = self.store.path();
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        let share = max_calls.is_none().then_some(Share::HALF);
+        let spender = Some(Spender { job: Spends::of(&path, &job.name), share });
+        let reserve = match how.due {
+            Some(due) if due.first => settings.limits.reserve.max(1.0 - settings.schedule.first_run_share),
+            _ => settings.limits.reserve,
+        };
+        Allowance { max_calls, reserve, spender }
     }
 
     /// The grants of the app's users.

@@ -16,7 +16,7 @@ use crate::settings::{Limits as SettingsLimits, Settings};
 use crate::spotify::AppClass;
 use crate::spotify::client::{Api, ApiConfig, Limits, Scales, ceilings};
 use crate::state::grants::Grants;
-use crate::state::{Learned, State, Usage};
+use crate::state::{Ceilings, Learned, Spender, State, Usage};
 use crate::store::{Identity, Store};
 
 /// Settings, and the state folder that goes with them.
@@ -90,33 +90,39 @@ impl<'a> Workshop<'a> {
         })
     }
 
+    /// Whose books the app's calls are in.
+    pub(super) fn books_of(&self, who: &Credentials) -> crate::state::Identity {
+        crate::state::Identity::new(&who.client_id, &self.settings.account(&who.client_id))
+    }
+
+    /// The class of the app, as far as it is configured or was learned.
+    pub(super) fn class(&self, who: &Credentials) -> Result<Option<AppClass>, Failure> {
+        match self.settings.spotify.app_mode.class() {
+            Some(class) => Ok(Some(class)),
+            None => Learned::of(&self.state, &self.books_of(who)).app_class().or_exit(Exit::Storage),
+        }
+    }
+
+    /// How many calls a day holds, as the settings have it for the class of the app.
+    pub(super) fn ceilings(&self, who: &Credentials) -> Result<Ceilings, Failure> {
+        Ok(ceilings(&limits(&self.settings.limits_for(self.class(who)?), Most::default())))
+    }
+
     /// What the app has used of its day, and what holds it back.
     pub(super) fn usage(&self, who: &Credentials) -> Result<Usage, Failure> {
-        let account = self.settings.spotify.account.clone().unwrap_or_else(|| who.client_id.clone());
-        let who = crate::state::Identity::new(&who.client_id, &account);
-        let class = match self.settings.spotify.app_mode.class() {
-            Some(class) => Some(class),
-            None => Learned::of(&self.state, &who).app_class().or_exit(Exit::Storage)?,
-        };
-        let ceilings = ceilings(&limits(&self.settings.limits_for(class), None));
-        self.state.usage(&who, ceilings, SystemClock::new().now()).or_exit(Exit::Storage)
+        self.state.usage(&self.books_of(who), self.ceilings(who)?, SystemClock::new().now()).or_exit(Exit::Storage)
     }
 
     /// An API for one run, and what is known about the app behind it.
     pub(super) fn api(
         &self,
         who: &Credentials,
-        max_calls: Option<u64>,
+        most: Most,
         observer: Arc<dyn Observer>,
     ) -> Result<(Api, AppFacts), Failure> {
         let configured = self.settings.spotify.app_mode.class();
-        let account = self.settings.spotify.account.clone().unwrap_or_else(|| who.client_id.clone());
-        let known = Learned::of(&self.state, &crate::state::Identity::new(&who.client_id, &account));
-        let class = match configured {
-            Some(class) => Some(class),
-            None => known.app_class().or_exit(Exit::Storage)?,
-        };
-        let present = limits(&self.settings.limits_for(class), max_calls);
+        let account = self.settings.account(&who.client_id);
+        let present = limits(&self.settings.limits_for(self.class(who)?), most);
         let config = ApiConfig {
             api_url: self.settings.spotify.api_url.clone(),
             accounts_url: self.settings.spotify.accounts_url.clone(),
@@ -127,7 +133,7 @@ impl<'a> Workshop<'a> {
             scales: Scales::default(),
         };
         let api = Api::new(config, Arc::clone(&self.state), observer).or_exit(Exit::Usage)?;
-        let extended = limits(&self.settings.limits_for(Some(AppClass::Extended)), max_calls);
+        let extended = limits(&self.settings.limits_for(Some(AppClass::Extended)), most);
         let facts = AppFacts::new(configured, api.clone(), present, extended);
         Ok((api, facts))
     }
@@ -152,7 +158,16 @@ fn host(url: &Url) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-fn limits(said: &SettingsLimits, max_calls: Option<u64>) -> Limits {
+/// What one run may spend.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Most {
+    /// Calls of the run.
+    pub calls: Option<u64>,
+    /// The job, and its share of the day.
+    pub spender: Option<Spender>,
+}
+
+fn limits(said: &SettingsLimits, most: Most) -> Limits {
     let ceiling = |calls: Option<u64>| calls.map(|calls| u32::try_from(calls).unwrap_or(u32::MAX));
     Limits {
         requests_per_second: said.requests_per_second,
@@ -161,7 +176,9 @@ fn limits(said: &SettingsLimits, max_calls: Option<u64>) -> Limits {
         calls_per_family: ceiling(said.calls_per_family),
         reserve: said.reserve,
         max_wait: said.max_wait,
-        max_calls,
+        max_calls: most.calls,
+        adaptive: said.adaptive,
+        spender: most.spender,
     }
 }
 

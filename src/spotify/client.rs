@@ -5,8 +5,9 @@
 //! checked; a bearer token has no other way out.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
+use rustc_hash::FxHashSet;
 use secrecy::SecretString;
 use url::Url;
 
@@ -14,17 +15,18 @@ use super::auth::{AppToken, Endpoint, Granted, NoToken, Reply, Token, TokenRules
 use super::call::{Call, Who, shut_error};
 use super::error::ApiError;
 use super::family::Family;
-use super::limits::check_base;
 pub use super::limits::{ApiConfig, Limits, Scales, ceilings};
+use super::limits::{adapts, check_base};
 pub use super::request::{Answer, Bearer, Request, Unusable};
 use crate::http::clock::{Clock, SystemClock};
+pub use crate::http::gate::Allowance;
 use crate::http::gate::{Gate, GateRules};
 use crate::http::observer::Observer;
 use crate::http::retry::Rules;
 use crate::http::retry_after::RetryAfter;
 use crate::http::transport::Transport;
 use crate::state::grants::{Flow, Grants};
-use crate::state::{Identity, Learned, Reach, Reason, Refused, State};
+use crate::state::{Identity, Learned, Reach, Reason, Refused, State, TokenKind};
 
 /// The API, for one run: clones share the gate, the token and the counts.
 #[derive(Clone)]
@@ -43,7 +45,8 @@ pub(super) struct Inner {
     users: OnceLock<Arc<UserTokens>>,
     pub(super) rules: Rules,
     pub(super) observer: Arc<dyn Observer>,
-    learned: Learned,
+    pub(super) learned: Learned,
+    pub(super) noted: Mutex<FxHashSet<(Family, TokenKind)>>,
     who: Identity,
 }
 
@@ -97,6 +100,8 @@ impl Api {
             max_waits: scales.max_waits,
             max_calls: limits.max_calls,
             breaker: scales.breaker,
+            adapts: adapts(limits, scales),
+            spender: limits.spender,
         };
         let learned = Learned::of(&state, &who);
         let gate = Gate::new(state, who.clone(), rules, Arc::clone(&clock), Arc::clone(&observer));
@@ -114,21 +119,22 @@ impl Api {
             rules: scales.retry,
             observer,
             learned,
+            noted: Mutex::default(),
             who,
         })))
     }
 
     /// An API for another run beside this one: they share the pace, the calls in flight, the books
-    /// and the app's token. `reserve` is the share of the day's calls that this run leaves alone.
+    /// and the app's token, but not what they may spend.
     #[must_use]
-    pub fn beside(&self, max_calls: Option<u64>, reserve: f64, observer: Arc<dyn Observer>) -> Api {
+    pub fn beside(&self, allowed: Allowance, observer: Arc<dyn Observer>) -> Api {
         let inner = &*self.0;
         Api(Arc::new(Inner {
             base: inner.base.clone(),
             accounts: inner.accounts.clone(),
             client_id: inner.client_id.clone(),
             transport: Arc::clone(&inner.transport),
-            gate: inner.gate.beside(max_calls, reserve, Arc::clone(&observer)),
+            gate: inner.gate.beside(allowed, Arc::clone(&observer)),
             clock: Arc::clone(&inner.clock),
             endpoint: Arc::clone(&inner.endpoint),
             token: Arc::clone(&inner.token),
@@ -137,6 +143,7 @@ impl Api {
             rules: inner.rules,
             observer,
             learned: inner.learned.clone(),
+            noted: Mutex::default(),
             who: inner.who.clone(),
         }))
     }
