@@ -17,7 +17,7 @@ use crate::spotify::AppClass;
 use crate::spotify::client::{Api, ApiConfig, Limits, Scales, ceilings};
 use crate::state::grants::Grants;
 use crate::state::{Ceilings, Learned, Spender, State, Usage};
-use crate::store::{Identity, Store};
+use crate::store::{Identity, Store, StoreError};
 
 /// Settings, and the state folder that goes with them.
 pub(super) struct Workshop<'a> {
@@ -51,14 +51,7 @@ impl<'a> Workshop<'a> {
     /// Opens the store for writing.
     pub(super) fn store(&self) -> Result<Arc<Store>, Failure> {
         let (path, output) = (self.database(), &self.settings.output);
-        let store = Store::open(&path, output.mode, &self.identity()).map_err(|e| {
-            let hint = e.hint();
-            let failure = Failure::new(Exit::Storage, e);
-            match hint {
-                Some(hint) => failure.with_hint(hint),
-                None => failure,
-            }
-        })?;
+        let store = Store::open(&path, output.mode, &self.identity()).map_err(storage)?;
         if let Some(group) = output.group.as_deref().map(group_id).transpose()? {
             std::os::unix::fs::chown(&path, None, Some(group)).or_exit(Exit::Storage)?;
         }
@@ -137,6 +130,25 @@ impl<'a> Workshop<'a> {
         let facts = AppFacts::new(configured, api.clone(), present, extended);
         Ok((api, facts))
     }
+}
+
+/// Trouble with the store, with what to do about it (exit 74).
+pub(super) fn storage(e: StoreError) -> Failure {
+    let hint = e.hint();
+    let failure = Failure::new(Exit::Storage, e);
+    match hint {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
+}
+
+/// Refuses to go on where there is no store yet (exit 74).
+pub(super) fn must_exist(database: &std::path::Path) -> Result<(), Failure> {
+    if database.exists() {
+        return Ok(());
+    }
+    let error = anyhow::anyhow!("there is no store at {}", database.display());
+    Err(Failure::new(Exit::Storage, error).with_hint("`cratedigger run` fills one"))
 }
 
 /// Opens the state folder that the settings name.

@@ -211,7 +211,7 @@ pub static SECTIONS: &[Section] = &[
             ),
             Key::new(
                 "first_run_share",
-                Shape::Text(&rules::SHARE),
+                Shape::Text(&rules::PART),
                 "\"50%\"",
                 "Share of the day's calls that timers give to jobs that never ended a run yet; the rest is kept for the others.",
             ),

@@ -16,6 +16,7 @@ mod grants_sign_in;
 mod grants_store;
 mod house;
 mod init;
+mod keeping;
 mod lean;
 mod ledger;
 mod made_up_time;
