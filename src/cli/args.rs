@@ -85,6 +85,8 @@ pub enum Command {
     Quota(Quota),
     /// Sign users in and out, and see for how long they are signed in
     Auth(super::auth::AuthArgs),
+    /// One page of green and red: is everything in place?
+    Doctor(Doctor),
     /// Serve a made-up Spotify on this machine, to try jobs on
     Sandbox(Sandbox),
     /// Run the example jobs against a sandbox: no credentials, no network
@@ -105,6 +107,9 @@ pub struct Init {
     /// The class of the app: example jobs that it cannot run are left out
     #[arg(long, value_name = "CLASS")]
     pub app_mode: Option<AppMode>,
+    /// Add systemd units with their installer, in systemd/, and keep the state in /var/lib/cratedigger
+    #[arg(long)]
+    pub systemd: bool,
 }
 
 /// A class of apps.
@@ -114,6 +119,17 @@ pub enum AppMode {
     Development,
     /// Extended Quota.
     Extended,
+}
+
+/// Whose refreshes rotate the grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GrantRotation {
+    /// Nobody's, as since the middle of 2026.
+    Never,
+    /// Those of users who signed in with PKCE.
+    Pkce,
+    /// Everybody's.
+    Always,
 }
 
 /// `check`
@@ -244,6 +260,12 @@ pub struct Sandbox {
     /// Calls that it answers in any 24 hours; more are refused with QUOTA_EXCEEDED
     #[arg(long, value_name = "N")]
     pub calls_per_day: Option<u32>,
+    /// Whose refreshes rotate: they bring a new key to the grant, and the use of an old one ends the grant
+    #[arg(long, value_name = "WHOSE", default_value = "never")]
+    pub rotation: GrantRotation,
+    /// Seconds for which access lasts before it has to be refreshed
+    #[arg(long, value_name = "N", default_value_t = 3_600)]
+    pub access_ttl: u64,
     /// A fault as JSON, such as {"path": "/v1/playlists/*", "action": {"do": "status", "code": 503}}; may be given several times
     #[arg(long, value_name = "JSON")]
     pub fault: Vec<String>,
@@ -337,49 +359,4 @@ pub struct Doctor {
     /// Ask nobody on the network
     #[arg(long)]
     pub offline: bool,
-}
-
-/// `auth`
-#[derive(Debug, Args)]
-pub struct Auth {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: AuthCommand,
-}
-
-/// What `auth` does.
-#[derive(Debug, Subcommand)]
-pub enum AuthCommand {
-    /// Sign a user in
-    Login {
-        /// The local name of the user
-        #[arg(value_name = "USER")]
-        user: String,
-        /// Print the address instead of opening a browser
-        #[arg(long)]
-        no_browser: bool,
-        /// The address that the browser was sent back to
-        #[arg(long, value_name = "URL")]
-        paste: Option<String>,
-        /// Take another account for this name
-        #[arg(long)]
-        replace: bool,
-    },
-    /// List grants, with the days left
-    List,
-    /// Forget a user's grant
-    Logout {
-        /// The local name of the user
-        #[arg(value_name = "USER")]
-        user: String,
-        /// Delete that person's rows too
-        #[arg(long)]
-        purge: bool,
-    },
-    /// Take over grants from a file, or `-`
-    Import {
-        /// A spotipy cache, or JSON lines
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-    },
 }

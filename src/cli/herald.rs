@@ -137,6 +137,14 @@ impl<'a> Herald<'a> {
         self.recovered("", &[Trouble::Failed, Trouble::Person], "running", None).await;
     }
 
+    /// Jobs whose files were broken when it was told last, and are not.
+    fn mended(&self, loaded: &Loaded) -> Vec<String> {
+        let open = self.notifier.as_ref().map(|notifier| notifier.memory().open()).unwrap_or_default();
+        let good = |job: &String| !loaded.broken.contains(job) && (!job.is_empty() || !loaded.has_errors());
+        let broken = open.into_iter().filter(|(_, trouble, _)| *trouble == Trouble::BrokenFile);
+        broken.map(|(job, ..)| job).filter(good).collect()
+    }
+
     /// Job files were read: tells of those that are broken now, and of those that were.
     pub(super) async fn loaded(&self, loaded: &Loaded) {
         let Some(notifier) = &self.notifier else {
@@ -145,10 +153,7 @@ impl<'a> Herald<'a> {
             }
             return;
         };
-        let mended = notifier.memory().open().into_iter().filter(|(job, trouble, _)| {
-            *trouble == Trouble::BrokenFile && !loaded.broken.contains(job) && (!job.is_empty() || !loaded.has_errors())
-        });
-        for (job, ..) in mended {
+        for job in self.mended(loaded) {
             let state = if loaded.jobs.iter().any(|it| it.name == job) { "good" } else { "gone" };
             self.recovered(&job, &[Trouble::BrokenFile], state, None).await;
         }
@@ -204,9 +209,15 @@ impl<'a> Herald<'a> {
     }
 
     /// Whether there is anything to tell of now, without any run.
-    pub(super) fn has_something(&self, jobs: &[Job], past: &Past, now: DateTime<Utc>) -> bool {
+    pub(super) fn has_something(&self, loaded: &Loaded, past: &Past, now: DateTime<Utc>) -> bool {
         let left_over = self.notifier.as_ref().is_some_and(|notifier| notifier.has_left_over(now));
-        left_over || overdue_jobs(jobs, past, now).next().is_some()
+        left_over || overdue_jobs(&loaded.jobs, past, now).next().is_some() || !self.mended(loaded).is_empty()
+    }
+
+    /// The project folder, as somebody elsewhere can name it.
+    fn project(&self) -> String {
+        let root = &self.context.project.root;
+        root.canonicalize().unwrap_or_else(|_| root.clone()).display().to_string()
     }
 
     fn begins(&self, job: &str, trouble: Trouble, text: &str, now: DateTime<Utc>) -> bool {
@@ -241,7 +252,7 @@ impl<'a> Herald<'a> {
             run: report.map(|r| r.run),
             state: report.map(|r| r.state.to_owned()),
             exit_code: report.map(|r| r.exit_code),
-            project: self.context.project.root.display().to_string(),
+            project: self.project(),
             at: Utc::now(),
         };
         notifier.tell(message, Utc::now()).await;

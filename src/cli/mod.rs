@@ -11,6 +11,7 @@ mod completions;
 mod context;
 mod demo;
 mod diff;
+mod doctor;
 mod exit;
 mod export;
 mod failure;
@@ -32,6 +33,7 @@ mod sandbox;
 mod schedule;
 mod schema;
 mod show;
+mod standing;
 mod stopper;
 mod streams;
 mod summary;
@@ -88,6 +90,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Reset(args) => reset::run(&args, context),
         Command::Quota(args) => quota::run(&args, context),
         Command::Auth(args) => auth::run(&args, context),
+        Command::Doctor(args) => doctor::run(&args, context),
         Command::Demo(args) => demo::run(&args, context),
         Command::Sandbox(args) => sandbox::run(&args, context),
         Command::Completions(args) => completions::run(&args, context),

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 
 use super::args::Run;
 use super::herald::{By, Herald, last_lines};
-use super::runner::{How, Outcome, Runner, in_order, look_who_is_signed_in};
+use super::runner::{How, Outcome, Runner, due_now, in_order, sign_ins};
+use super::standing;
 use super::stopper::Stopper;
 use super::summary::{Told, report_json};
 use super::workshop::runtime;
 use super::{Context, Exit, Failure};
-use crate::job::Job;
+use crate::job::{Job, Loaded};
 use crate::run::RunReport;
-use crate::scheduler::{self, Due, Past};
+use crate::scheduler::{Due, Past};
 use crate::settings::Settings;
 
 /// Runs jobs and says how it ended.
@@ -45,15 +46,18 @@ pub fn run(args: &Run, context: &Context) -> Result<Exit, Failure> {
     } else {
         loaded.jobs.iter().map(|job| (job, None)).collect()
     };
-    if !first.is_empty() || loaded.has_errors() || args.due && all.has_something_to_tell(&loaded.jobs) {
+    if !first.is_empty() || loaded.has_errors() || args.due && all.has_something_to_tell(&loaded) {
         runtime()?.block_on(async {
             herald.loaded(&loaded).await;
             all.rounds(&loaded.jobs, first).await
         })?;
     }
-    let Done { reports, told, exits, .. } = all.done;
+    let Done { reports, mut told, exits, .. } = all.done;
     let exit = Exit::of_all(exits);
     if context.json {
+        // Whoever needs the grants says what is wrong with them; a line for programs is printed all the same.
+        let grants = standing::open(context, &settings).ok().flatten();
+        told.grants = standing::of_all(&loaded.jobs, grants.as_ref(), Utc::now()).unwrap_or_default();
         report_json(&reports, &told, exit)?;
     }
     Ok(if exit == Exit::Deferred && args.ok_if_deferred { Exit::Complete } else { exit })
@@ -157,31 +161,21 @@ impl All<'_> {
     /// The jobs with a fire that nobody served and that had no turn yet, read from the store without
     /// opening anything else.
     fn due<'j>(&self, jobs: &'j [Job]) -> Result<Vec<ToRun<'j>>, Failure> {
-        let (past, now) = (self.past()?, Utc::now());
+        let past = self.past()?;
         let left = jobs.iter().filter(|job| !self.done.jobs.contains(&job.name));
-        Ok(left.filter_map(|job| due_now(job, &past, self.settings, now, self.context)).collect())
+        let (now, rules) = (Utc::now(), &self.settings.schedule);
+        let sign_ins = |job: &Job| sign_ins(job, self.context, self.settings);
+        let due = |job: &'j Job| Some((job, Some(due_now(job, past.of(&job.name), rules, now, sign_ins)?)));
+        Ok(left.filter_map(due).collect())
     }
 
     fn past(&self) -> Result<Past, Failure> {
         Past::read(&self.context.project.database(self.settings)).map_err(|e| Failure::new(Exit::Storage, e))
     }
 
-    fn has_something_to_tell(&self, jobs: &[Job]) -> bool {
-        self.past().is_ok_and(|past| self.herald.has_something(jobs, &past, Utc::now()))
+    fn has_something_to_tell(&self, loaded: &Loaded) -> bool {
+        self.past().is_ok_and(|past| self.herald.has_something(loaded, &past, Utc::now()))
     }
-}
-
-/// A job and the fire that it has to serve now, if there is one.
-pub(super) fn due_now<'j>(
-    job: &'j Job,
-    past: &Past,
-    settings: &Settings,
-    now: DateTime<Utc>,
-    context: &Context,
-) -> Option<ToRun<'j>> {
-    let of_job = past.of(&job.name);
-    let due = scheduler::due(job, &of_job, &settings.schedule, now, || look_who_is_signed_in(context))?;
-    Some((job, Some(due)))
 }
 
 /// Whether a timer's start only met what was known before: nothing was sent, and it is no news.

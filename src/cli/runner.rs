@@ -10,15 +10,17 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::progress::{Spoken, Watcher};
+use super::standing;
 use super::stopper::Stopper;
 use super::workshop::{Most, Workshop};
 use super::{Context, Exit, Failure};
 use crate::job::{Job, Users};
 use crate::run::{AppFacts, Engine, Files, Halt, JobLock, LockTrouble, RunReport, Start, run_job, stamp};
-use crate::scheduler::{self, Due, Past, SignIns};
+use crate::scheduler::{self, Due, JobPast, Past, SignIns};
 use crate::settings::credentials::Credentials;
+use crate::settings::{Schedule as Rules, Settings};
 use crate::spotify::client::{Allowance, Api};
-use crate::state::grants::{GrantState, Grants};
+use crate::state::grants::Grants;
 use crate::state::{Job as Spends, Share, Spender, Usage};
 use crate::store::{RawKeeper, Store};
 
@@ -87,9 +89,11 @@ impl<'a> Runner<'a> {
         let past = Past::read(self.store.path()).map_err(|e| Failure::new(Exit::Storage, e))?.of(&job.name);
         // Between the look and the lock somebody else may have served the fire.
         let ran_meanwhile = |due: Due| past.runs.first().map(|run| run.id) != due.after;
-        if how.due.is_some_and(ran_meanwhile)
-            && scheduler::due(job, &past, &settings.schedule, Utc::now(), || self.signed_in()).is_none()
-        {
+        let still_due = || {
+            let sign_ins = |job: &Job| sign_ins(job, self.context, settings);
+            due_now(job, past.clone(), &settings.schedule, Utc::now(), sign_ins).is_some()
+        };
+        if how.due.is_some_and(ran_meanwhile) && !still_due() {
             return Ok(Outcome::Served);
         }
         let grants = match job.users {
@@ -186,10 +190,6 @@ impl<'a> Runner<'a> {
         self.workshop.usage(&self.credentials)
     }
 
-    fn signed_in(&self) -> Option<SignIns> {
-        Some(signed_in(self.grants().ok()?))
-    }
-
     /// Closes the store, once all runs have ended.
     pub(super) fn close(self) {
         let Runner { store, facts, api, .. } = self;
@@ -200,17 +200,25 @@ impl<'a> Runner<'a> {
     }
 }
 
-/// Who is signed in, and since when.
-pub(super) fn signed_in(grants: &Grants) -> SignIns {
-    let usable = grants.list().unwrap_or_default().into_iter().filter(|g| g.state != GrantState::NeedsSignIn);
-    usable.map(|g| (g.user, g.authorized_at.max(g.imported_at).unwrap_or(DateTime::UNIX_EPOCH))).collect()
+/// The fire that a job has to serve now, if there is one.
+pub(super) fn due_now(
+    job: &Job,
+    mut past: JobPast,
+    rules: &Rules,
+    now: DateTime<Utc>,
+    sign_ins: impl Fn(&Job) -> SignIns,
+) -> Option<Due> {
+    if past.needed_a_person() {
+        past.sign_ins = sign_ins(job);
+    }
+    scheduler::due(job, &past, rules, now)
 }
 
-/// The same, for whoever has nothing opened yet; none if it cannot be told.
-pub(super) fn look_who_is_signed_in(context: &Context) -> Option<SignIns> {
-    let workshop = Workshop::open(context).ok()?;
-    let credentials = context.credentials().ok()?;
-    workshop.grants(&credentials).ok().map(|grants| signed_in(&grants))
+/// How the sign-ins of a job's users stand. What is wrong with the grants is said by the jobs that
+/// need them.
+pub(super) fn sign_ins(job: &Job, context: &Context, settings: &Settings) -> SignIns {
+    let grants = standing::open(context, settings).ok().flatten();
+    standing::sign_ins(job, grants.as_ref()).unwrap_or_default()
 }
 
 /// A run that was cut short by the store.

@@ -7,6 +7,8 @@
 mod board;
 mod systemd;
 mod watch;
+#[cfg(test)]
+mod year;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,7 +20,7 @@ use futures_util::stream::FuturesUnordered;
 use super::args::Schedule;
 use super::herald::{By, Herald};
 use super::run::{exit_of, is_a_known_ban};
-use super::runner::{How, Outcome, Runner};
+use super::runner::{How, Outcome, Runner, sign_ins};
 use super::stopper::Stopper;
 use super::workshop::{open_state, runtime};
 use super::{Context, Exit, Failure};
@@ -151,7 +153,7 @@ impl Scheduler<'_> {
                 return Vec::new();
             }
         };
-        let looked_at = board.look(&past, now, self.context);
+        let looked_at = board.look(&past, now, &|job| sign_ins(job, self.context, self.settings));
         // What is due gets its chance first.
         self.herald.look_for_overdue(&looked_at.resting, &past, now).await;
         let mut due = looked_at.due;

@@ -93,11 +93,33 @@ impl SchedulerLock {
     }
 }
 
-/// Takes the lock of this name, or tells for how long somebody has held it.
-fn take(state_folder: &Path, kind: &str, name: &str) -> Result<Result<File, Duration>, LockTrouble> {
+impl SchedulerLock {
+    /// Whether one is held, without making or touching anything.
+    ///
+    /// # Errors
+    /// That another scheduler holds it.
+    pub fn look(state_folder: &Path, store: &Path) -> Result<(), LockTrouble> {
+        let path = path_of(state_folder, "schedule", &store.display().to_string());
+        let Ok(file) = File::open(&path) else { return Ok(()) };
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => {
+                let since = file.metadata().and_then(|m| m.modified()).ok().and_then(|at| at.elapsed().ok());
+                Err(LockTrouble::Scheduled { store: store.to_path_buf(), since: since.unwrap_or_default() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn path_of(state_folder: &Path, kind: &str, name: &str) -> PathBuf {
     let hash = Sha256::digest(name.as_bytes());
     let short: String = hash.iter().take(8).map(|b| format!("{b:02x}")).collect();
-    let path = state_folder.join(format!("{kind}-{short}.lock"));
+    state_folder.join(format!("{kind}-{short}.lock"))
+}
+
+/// Takes the lock of this name, or tells for how long somebody has held it.
+fn take(state_folder: &Path, kind: &str, name: &str) -> Result<Result<File, Duration>, LockTrouble> {
+    let path = path_of(state_folder, kind, name);
     let io = |source| LockTrouble::Io { path: path.clone(), source };
     let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(io)?;
     match file.try_lock() {

@@ -1,12 +1,11 @@
 //! Which fire a job has to serve now.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::past::{JobPast, is_good, parse};
-use crate::job::{FirstRun, Job, Missed, Users};
+use super::past::{JobPast, PERSON, SignIns, is_good, parse};
+use crate::job::{FirstRun, Job, Missed};
 use crate::settings::Schedule as Rules;
 use crate::store::RunRow;
 
@@ -21,9 +20,6 @@ const ON_TIME: TimeDelta = TimeDelta::minutes(30);
 /// about fires but its own.
 const WRONG_CLOCK: TimeDelta = TimeDelta::minutes(5);
 
-/// The exit code of a run that needs a person (`77`).
-const PERSON: i64 = 77;
-
 /// A fire that nobody served yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {
@@ -35,18 +31,8 @@ pub struct Due {
     pub first: bool,
 }
 
-/// Since when users are signed in, by their local names; those who are not, are not in it.
-pub type SignIns = BTreeMap<String, DateTime<Utc>>;
-
-/// The fire that `job` has to serve now, if there is one. `signed_in` is asked for only where the
-/// newest run needed a sign-in; none: it is not known.
-pub fn due(
-    job: &Job,
-    past: &JobPast,
-    rules: &Rules,
-    now: DateTime<Utc>,
-    signed_in: impl Fn() -> Option<SignIns>,
-) -> Option<Due> {
+/// The fire that `job` has to serve now, if there is one.
+pub fn due(job: &Job, past: &JobPast, rules: &Rules, now: DateTime<Utc>) -> Option<Due> {
     let schedule = job.schedule.as_ref()?;
     let (first, after) = (past.last_good.is_none(), past.runs.first().map(|run| run.id));
     let jitter = jitter(&job.name, job.jitter);
@@ -68,7 +54,7 @@ pub fn due(
     if past.served(fire) || covered(&runs, fire) {
         return None;
     }
-    if waits_for_a_person(job, newest, (fire, now), &signed_in) {
+    if waits_for_a_person(newest, &past.sign_ins, fire, now) {
         return None;
     }
     let found = Due { fire, after, first };
@@ -132,36 +118,22 @@ fn is_missed(job: &Job, late: TimeDelta) -> bool {
 /// Whether the newest run needed a person who has not come yet.
 ///
 /// A lost sign-in is waited for: the fire is due again when somebody has signed in, and the next
-/// fire only if there is anybody left to ask for. What cannot be seen from here (the app's secret,
-/// Premium, the allow-list) is tried again a few times a day.
-fn waits_for_a_person(
-    job: &Job,
-    newest: &RunRow,
-    (fire, now): (DateTime<Utc>, DateTime<Utc>),
-    signed_in: &impl Fn() -> Option<SignIns>,
-) -> bool {
+/// fire only if there is anything left to read; a new fire is no reason to say the same once more.
+/// With all grants in order it was the app's credentials, Premium or the allow-list, which cannot be
+/// seen from here: it is tried again a few times a day.
+fn waits_for_a_person(newest: &RunRow, sign_ins: &SignIns, fire: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     if newest.state != "failed" || newest.exit_code != Some(PERSON) {
         return false;
     }
-    let pause = TimeDelta::from_std(LONGEST_PAUSE).unwrap_or(TimeDelta::MAX);
-    let early = ended(newest).is_some_and(|ended| ended + pause > now);
-    if job.users == Users::None {
-        return tried(newest, fire) && early;
+    let began = parse(&newest.started_at);
+    if sign_ins.newest.zip(began).is_some_and(|(given, began)| given > began) {
+        return false;
     }
-    let Some(signed_in) = signed_in() else { return tried(newest, fire) };
-    let (lost, left, changed) = match &job.users {
-        Users::Named(names) => (
-            names.iter().any(|user| !signed_in.contains_key(user)),
-            names.iter().any(|user| signed_in.contains_key(user)),
-            names.iter().filter_map(|user| signed_in.get(user)).any(|since| ended(newest).is_some_and(|e| *since > e)),
-        ),
-        _ => (
-            true,
-            !signed_in.is_empty(),
-            signed_in.values().any(|since| ended(newest).is_some_and(|ended| *since > ended)),
-        ),
-    };
-    !changed && (!left || (tried(newest, fire) && (lost || early)))
+    if sign_ins.missing {
+        return sign_ins.nobody || tried(newest, fire);
+    }
+    let pause = TimeDelta::from_std(LONGEST_PAUSE).unwrap_or(TimeDelta::MAX);
+    tried(newest, fire) && ended(newest).is_some_and(|ended| ended + pause > now)
 }
 
 /// When a fire that failed so often may be tried again; none: never.

@@ -14,9 +14,7 @@ mod overdue;
 mod past;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod year;
 
-pub use due::{Due, SignIns, due, look_again};
+pub use due::{Due, due, look_again};
 pub use overdue::overdue;
-pub use past::{JobPast, Past};
+pub use past::{JobPast, Past, SignIns};

@@ -273,6 +273,22 @@ impl Api {
         self.call(Who::New(token), request, |answer| Ok(answer.clone())).await
     }
 
+    /// Asks for the app's token and nothing else: whether the credentials are accepted. Returns what
+    /// the server's clock shows, if that is not about what ours does.
+    ///
+    /// # Errors
+    ///
+    /// See [`ApiError`].
+    pub async fn greet(&self) -> Result<Option<chrono::DateTime<chrono::Utc>>, ApiError> {
+        self.may_send(Family::ME)?;
+        let granted = self.0.token.fetch().await.map_err(|refused| match refused {
+            NoToken::Error(error) => error,
+            NoToken::Refused { words, .. } => ApiError::Unreachable { what: words, attempts: 1 },
+        })?;
+        let ours = self.now().wall;
+        Ok((granted.at != ours && (granted.at - ours).abs() > chrono::TimeDelta::minutes(5)).then_some(granted.at))
+    }
+
     /// Whether something of this family may be sent now, without sending or waiting for it.
     ///
     /// # Errors

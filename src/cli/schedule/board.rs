@@ -5,11 +5,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::cli::Context;
-use crate::cli::run::due_now;
-use crate::cli::runner::in_order;
+use crate::cli::runner::{due_now, in_order};
 use crate::job::{Job, Loaded};
-use crate::scheduler::{Due, Past, look_again};
+use crate::scheduler::{Due, Past, SignIns, look_again};
 use crate::settings::Settings;
 
 /// The jobs of the project.
@@ -131,14 +129,15 @@ impl Board {
     }
 
     /// Looks at the jobs whose time it is.
-    pub(super) fn look(&mut self, past: &Past, now: DateTime<Utc>, context: &Context) -> LookedAt {
+    pub(super) fn look(&mut self, past: &Past, now: DateTime<Utc>, sign_ins: &dyn Fn(&Job) -> SignIns) -> LookedAt {
         let (mut due, mut resting) = (Vec::new(), Vec::new());
         for place in self.places.values_mut().filter(|place| place.wants_a_look(now)) {
-            match due_now(&place.job, past, &self.settings, now, context) {
+            let of_job = past.of(&place.job.name);
+            match due_now(&place.job, of_job.clone(), &self.settings.schedule, now, sign_ins) {
                 // It stays to be looked at until it has begun.
-                Some((job, Some(fire))) => due.push((job.clone(), fire)),
-                _ => {
-                    place.look_at = look_again(&place.job, &past.of(&place.job.name), &self.settings.schedule, now);
+                Some(fire) => due.push((place.job.clone(), fire)),
+                None => {
+                    place.look_at = look_again(&place.job, &of_job, &self.settings.schedule, now);
                     resting.push(place.job.clone());
                 }
             }
