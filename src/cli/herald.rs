@@ -147,12 +147,12 @@ impl<'a> Herald<'a> {
 
     /// Job files were read: tells of those that are broken now, and of those that were.
     pub(super) async fn loaded(&self, loaded: &Loaded) {
-        let Some(notifier) = &self.notifier else {
+        if self.notifier.is_none() {
             if loaded.has_errors() {
                 self.context.tell(&Failure::Problems(loaded.problems.clone()));
             }
             return;
-        };
+        }
         for job in self.mended(loaded) {
             let state = if loaded.jobs.iter().any(|it| it.name == job) { "good" } else { "gone" };
             self.recovered(&job, &[Trouble::BrokenFile], state, None).await;
