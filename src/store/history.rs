@@ -74,6 +74,10 @@ impl RunRow {
 /// If the store cannot be read.
 pub fn past_runs(database: &std::path::Path, most: u32) -> Result<Vec<RunRow>, StoreError> {
     let conn = super::open_reader(database)?;
+    if super::migrations::check(&conn, database)? == 0 {
+        // The first run was killed before it had written anything.
+        return Ok(Vec::new());
+    }
     let error = |source| StoreError::Sqlite { path: database.to_path_buf(), what: "cannot be read", source };
     let sql = format!(
         "SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY job ORDER BY started_at DESC, id DESC) AS place FROM runs)
@@ -92,6 +96,10 @@ pub fn past_runs(database: &std::path::Path, most: u32) -> Result<Vec<RunRow>, S
 /// If the store cannot be read.
 pub fn newest_runs(database: &std::path::Path, most: u32) -> Result<Vec<(String, Newest)>, StoreError> {
     let conn = super::open_reader(database)?;
+    if super::migrations::check(&conn, database)? == 0 {
+        // The first run was killed before it had written anything.
+        return Ok(Vec::new());
+    }
     let error = |source| StoreError::Sqlite { path: database.to_path_buf(), what: "cannot be read", source };
     let read = || {
         let mut jobs = conn.prepare(
@@ -141,6 +149,10 @@ pub struct RunTotal {
 /// If the store cannot be read.
 pub fn run_totals(database: &std::path::Path) -> Result<Vec<RunTotal>, StoreError> {
     let conn = super::open_reader(database)?;
+    if super::migrations::check(&conn, database)? == 0 {
+        // The first run was killed before it had written anything.
+        return Ok(Vec::new());
+    }
     let error = |source| StoreError::Sqlite { path: database.to_path_buf(), what: "cannot be read", source };
     let sql = "SELECT job, state, count(*), sum(calls), sum(rows) FROM runs GROUP BY job, state ORDER BY job, state";
     let mut statement = conn.prepare(sql).map_err(error)?;

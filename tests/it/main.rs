@@ -2,10 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "in a test, to panic is to fail")]
 
 mod answering;
+mod anything;
 mod api;
 mod api_faults;
 mod calls;
 mod calls_table;
+mod canary;
+mod changing;
 mod check;
 mod commands;
 mod container;
@@ -13,6 +16,7 @@ mod cron;
 mod desk;
 mod docs;
 mod doctor;
+mod ends;
 mod faults_table;
 mod foreground;
 mod gate;
@@ -22,6 +26,8 @@ mod grants_paste;
 mod grants_processes;
 mod grants_sign_in;
 mod grants_store;
+mod grants_unfit;
+mod history;
 mod hooks;
 mod house;
 mod init;
@@ -54,6 +60,7 @@ mod sandbox_shapes;
 mod sandbox_users;
 mod schema;
 mod settings;
+mod sign_in_refusals;
 mod state_folder;
 mod telling;
 mod troubleshooting;
