@@ -7,6 +7,7 @@ pub mod export;
 pub mod http;
 pub mod ingest;
 pub mod job;
+pub mod notify;
 pub mod run;
 pub mod sandbox;
 pub mod scheduler;

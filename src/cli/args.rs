@@ -63,6 +63,8 @@ pub enum Command {
     Streams(Streams),
     /// Run jobs: those named, all, or those that are due
     Run(Run),
+    /// Stay in the foreground and run jobs when they are due
+    Schedule(Schedule),
     /// Write the CSVs again from the store, offline
     Export(Export),
     /// Show each job: next and last run, age of its data
@@ -83,6 +85,8 @@ pub enum Command {
     Quota(Quota),
     /// Sign users in and out, and see for how long they are signed in
     Auth(super::auth::AuthArgs),
+    /// One page of green and red: is everything in place?
+    Doctor(Doctor),
     /// Serve a made-up Spotify on this machine, to try jobs on
     Sandbox(Sandbox),
     /// Run the example jobs against a sandbox: no credentials, no network
@@ -197,6 +201,10 @@ impl Run {
         Run { jobs: Vec::new(), due: false, full: false, max_calls: None, ok_if_deferred: false, yes: true }
     }
 }
+
+/// `schedule`
+#[derive(Debug, Args)]
+pub struct Schedule {}
 
 /// `export`
 #[derive(Debug, Args)]
@@ -351,49 +359,4 @@ pub struct Doctor {
     /// Ask nobody on the network
     #[arg(long)]
     pub offline: bool,
-}
-
-/// `auth`
-#[derive(Debug, Args)]
-pub struct Auth {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: AuthCommand,
-}
-
-/// What `auth` does.
-#[derive(Debug, Subcommand)]
-pub enum AuthCommand {
-    /// Sign a user in
-    Login {
-        /// The local name of the user
-        #[arg(value_name = "USER")]
-        user: String,
-        /// Print the address instead of opening a browser
-        #[arg(long)]
-        no_browser: bool,
-        /// The address that the browser was sent back to
-        #[arg(long, value_name = "URL")]
-        paste: Option<String>,
-        /// Take another account for this name
-        #[arg(long)]
-        replace: bool,
-    },
-    /// List grants, with the days left
-    List,
-    /// Forget a user's grant
-    Logout {
-        /// The local name of the user
-        #[arg(value_name = "USER")]
-        user: String,
-        /// Delete that person's rows too
-        #[arg(long)]
-        purge: bool,
-    },
-    /// Take over grants from a file, or `-`
-    Import {
-        /// A spotipy cache, or JSON lines
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-    },
 }

@@ -11,10 +11,13 @@ mod completions;
 mod context;
 mod demo;
 mod diff;
+mod doctor;
 mod exit;
 mod export;
 mod failure;
+mod figures;
 mod help;
+mod herald;
 mod history;
 mod init;
 mod jobs;
@@ -26,7 +29,9 @@ mod progress;
 mod quota;
 mod reset;
 mod run;
+mod runner;
 mod sandbox;
+mod schedule;
 mod schema;
 mod show;
 mod standing;
@@ -94,6 +99,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Streams(args) => streams::run(&args, context),
         Command::Schema(args) => schema::run(&args, context),
         Command::Run(args) => run::run(&args, context),
+        Command::Schedule(args) => schedule::run(&args, context),
         Command::Export(args) => export::run(&args, context),
         Command::Jobs(args) => jobs::run(&args, context),
         Command::History(args) => history::run(&args, context),
@@ -104,6 +110,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Reset(args) => reset::run(&args, context),
         Command::Quota(args) => quota::run(&args, context),
         Command::Auth(args) => auth::run(&args, context),
+        Command::Doctor(args) => doctor::run(&args, context),
         Command::Demo(args) => demo::run(&args, context),
         Command::Sandbox(args) => sandbox::run(&args, context),
         Command::Completions(args) => completions::run(&args, context),

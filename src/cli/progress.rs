@@ -172,3 +172,13 @@ impl Observer for Watcher {
         }
     }
 }
+
+/// Hears of what concerns no run alone.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spoken;
+
+impl Observer for Spoken {
+    fn warned(&self, what: &str) {
+        tracing::warn!("{what}");
+    }
+}

@@ -29,11 +29,16 @@ pub fn run(args: &Reset, context: &Context) -> Result<Exit, Failure> {
         _ => Vec::new(),
     };
     must_exist(&workshop.database())?;
-    let _lock = match JobLock::take(workshop.state.path(), &workshop.database(), &args.job) {
+    let _lock = match JobLock::take(
+        workshop.state.path(),
+        &workshop.database(),
+        &args.job,
+        workshop.settings.schedule.max_runtime,
+    ) {
         Ok(lock) => lock,
         Err(e @ LockTrouble::Running { .. }) => return Err(Failure::new(Exit::Deferred, e)),
         Err(e @ LockTrouble::Hangs { .. }) => return Err(Failure::new(Exit::Failed, e)),
-        Err(e @ LockTrouble::Io { .. }) => return Err(Failure::new(Exit::Storage, e)),
+        Err(e) => return Err(Failure::new(Exit::Storage, e)),
     };
     let store = workshop.store()?;
     let (forgotten, busy) = runtime()?.block_on(forget(&store, &workshop, args, kinds))?;

@@ -3,10 +3,12 @@
 //! They are heard on a thread of their own, so that a large CSV in the making does not deafen the
 //! program. Nothing depends on a clean end, so a stop that takes too long is one all the same.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 
 use super::{Exit, print};
 use crate::spotify::client::Api;
@@ -17,7 +19,29 @@ const PATIENCE: Duration = Duration::from_secs(9);
 /// Who is to be stopped, and whether that was asked for.
 #[derive(Clone, Default)]
 pub(super) struct Stopper {
-    inner: Arc<Mutex<(bool, Option<Api>)>>,
+    inner: Arc<Mutex<Inner>>,
+    bell: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct Inner {
+    stopped: bool,
+    /// The runs under way.
+    runs: BTreeMap<u64, Api>,
+    next: u64,
+}
+
+/// A run that a stop reaches, until it is dropped.
+#[must_use]
+pub(super) struct Stops {
+    inner: Arc<Mutex<Inner>>,
+    number: u64,
+}
+
+impl Drop for Stops {
+    fn drop(&mut self) {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).runs.remove(&self.number);
+    }
 }
 
 impl Stopper {
@@ -55,11 +79,10 @@ impl Stopper {
         print::stderr("stopping: the page in hand is committed, then the run ends; once more to stop at once\n");
         {
             let mut inner = self.lock();
-            inner.0 = true;
-            if let Some(api) = &inner.1 {
-                api.stop();
-            }
+            inner.stopped = true;
+            inner.runs.values().for_each(Api::stop);
         }
+        self.bell.notify_waiters();
         let again = tokio::time::timeout(PATIENCE, once(&mut terminate, &mut interrupt)).await;
         let why = if again.is_ok() { "stopped at once" } else { "stopped: the page in hand took too long" };
         print::stderr(&format!("{why}; what was committed stays\n"));
@@ -67,25 +90,32 @@ impl Stopper {
     }
 
     /// Stops this one too, now or when the signal comes.
-    pub(super) fn stops(&self, api: &Api) {
+    pub(super) fn stops(&self, api: &Api) -> Stops {
         let mut inner = self.lock();
-        if inner.0 {
+        if inner.stopped {
             api.stop();
         }
-        inner.1 = Some(api.clone());
-    }
-
-    /// Lets go of what has ended, so that its books are closed.
-    pub(super) fn release(&self) {
-        self.lock().1 = None;
+        let number = inner.next;
+        inner.next += 1;
+        inner.runs.insert(number, api.clone());
+        Stops { inner: Arc::clone(&self.inner), number }
     }
 
     /// Whether a stop was asked for.
     pub(super) fn stopped(&self) -> bool {
-        self.lock().0
+        self.lock().stopped
     }
 
-    fn lock(&self) -> MutexGuard<'_, (bool, Option<Api>)> {
+    /// Sleeps, but not past a stop.
+    pub(super) async fn sleep(&self, how_long: Duration) {
+        let mut bell = std::pin::pin!(self.bell.notified());
+        bell.as_mut().enable();
+        if !self.stopped() {
+            let _ = tokio::time::timeout(how_long, bell).await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,6 +9,7 @@ use url::Url;
 use super::preflight::local_disk;
 use super::{Context, Exit, Failure, OrExit};
 use crate::export::Target;
+use crate::http::clock::{Clock, SystemClock};
 use crate::http::observer::Observer;
 use crate::run::{AppFacts, Files};
 use crate::settings::credentials::Credentials;
@@ -16,7 +17,7 @@ use crate::settings::{Limits as SettingsLimits, Settings};
 use crate::spotify::AppClass;
 use crate::spotify::client::{Api, ApiConfig, Limits, Scales, ceilings};
 use crate::state::grants::{GrantError, Grants};
-use crate::state::{Ceilings, Learned, Spender, State, StateDir};
+use crate::state::{Ceilings, Learned, Spender, State, StateDir, Usage};
 use crate::store::{Identity, Store, StoreError};
 
 /// Settings, and the state folder that goes with them.
@@ -92,6 +93,11 @@ impl<'a> Workshop<'a> {
     /// How many calls a day holds, as the settings have it for the class of the app.
     pub(super) fn ceilings(&self, who: &Credentials) -> Result<Ceilings, Failure> {
         Ok(ceilings(&limits(&self.settings.limits_for(self.class(who)?), Most::default())))
+    }
+
+    /// What the app has used of its day, and what holds it back.
+    pub(super) fn usage(&self, who: &Credentials) -> Result<Usage, Failure> {
+        self.state.usage(&self.books_of(who), self.ceilings(who)?, SystemClock::new().now()).or_exit(Exit::Storage)
     }
 
     /// An API for one run, and what is known about the app behind it.

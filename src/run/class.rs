@@ -27,6 +27,12 @@ impl AppFacts {
         AppFacts { configured, api, present, extended }
     }
 
+    /// The same facts for another run, which asks by an API of its own.
+    #[must_use]
+    pub fn beside(&self, api: Api) -> AppFacts {
+        AppFacts { api, ..self.clone() }
+    }
+
     /// Whether what stopped a fetch was a limit of a class that the app may not be of, and one call,
     /// taken from the reserve, has shown that it is not.
     ///

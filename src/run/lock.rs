@@ -13,9 +13,6 @@ use sha2::{Digest, Sha256};
 
 use crate::store::ListKey;
 
-/// A lock that is held longer belongs to a run that hangs.
-const HANGS: Duration = Duration::from_secs(24 * 3600);
-
 /// A job's lock, held until it is dropped.
 #[derive(Debug)]
 pub struct JobLock {
@@ -33,11 +30,19 @@ pub enum LockTrouble {
         /// For how long.
         since: Duration,
     },
-    /// The job has been running for longer than a day.
+    /// The job has been running for longer than `schedule.max_runtime`, a day unless set.
     #[error("job {job} has been running for {}: it hangs", ago(*since))]
     Hangs {
         /// The job.
         job: String,
+        /// For how long.
+        since: Duration,
+    },
+    /// Another scheduler runs the jobs of this store.
+    #[error("another `schedule` runs the jobs of {}, since {}", store.display(), ago(*since))]
+    Scheduled {
+        /// The store.
+        store: PathBuf,
         /// For how long.
         since: Duration,
     },
@@ -53,30 +58,81 @@ pub enum LockTrouble {
 }
 
 impl JobLock {
-    /// Takes the lock of a job on a store.
+    /// Takes the lock of a job on a store. One that is held for longer than `hangs` belongs to a run
+    /// that hangs.
     ///
     /// # Errors
     /// If another run holds it, or the file cannot be had.
-    pub fn take(state_folder: &Path, store: &Path, job: &str) -> Result<JobLock, LockTrouble> {
-        let name = Sha256::digest(format!("{}\n{job}", store.display()).as_bytes());
-        let short: String = name.iter().take(8).map(|b| format!("{b:02x}")).collect();
-        let path = state_folder.join(format!("job-{short}.lock"));
-        let io = |source| LockTrouble::Io { path: path.clone(), source };
-        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(io)?;
-        match file.try_lock() {
-            Ok(()) => {
-                // The time tells the next one for how long this run has been going.
-                file.set_modified(SystemTime::now()).map_err(io)?;
-                Ok(JobLock { _file: file })
-            }
-            Err(TryLockError::WouldBlock) => {
-                let began = file.metadata().and_then(|m| m.modified()).map_err(io)?;
-                let since = began.elapsed().unwrap_or_default();
+    pub fn take(state_folder: &Path, store: &Path, job: &str, hangs: Duration) -> Result<JobLock, LockTrouble> {
+        match take(state_folder, "job", &format!("{}\n{job}", store.display()))? {
+            Ok(file) => Ok(JobLock { _file: file }),
+            Err(since) => {
                 let job = job.to_owned();
-                Err(if since > HANGS { LockTrouble::Hangs { job, since } } else { LockTrouble::Running { job, since } })
+                Err(if since > hangs { LockTrouble::Hangs { job, since } } else { LockTrouble::Running { job, since } })
             }
-            Err(TryLockError::Error(source)) => Err(io(source)),
         }
+    }
+}
+
+/// The right to be the scheduler of a store, held until it is dropped.
+#[derive(Debug)]
+pub struct SchedulerLock {
+    _file: File,
+}
+
+impl SchedulerLock {
+    /// Takes it.
+    ///
+    /// # Errors
+    /// If another scheduler holds it, or the file cannot be had.
+    pub fn take(state_folder: &Path, store: &Path) -> Result<SchedulerLock, LockTrouble> {
+        match take(state_folder, "schedule", &store.display().to_string())? {
+            Ok(file) => Ok(SchedulerLock { _file: file }),
+            Err(since) => Err(LockTrouble::Scheduled { store: store.to_path_buf(), since }),
+        }
+    }
+}
+
+impl SchedulerLock {
+    /// Whether one is held, without making or touching anything.
+    ///
+    /// # Errors
+    /// That another scheduler holds it.
+    pub fn look(state_folder: &Path, store: &Path) -> Result<(), LockTrouble> {
+        let path = path_of(state_folder, "schedule", &store.display().to_string());
+        let Ok(file) = File::open(&path) else { return Ok(()) };
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => {
+                let since = file.metadata().and_then(|m| m.modified()).ok().and_then(|at| at.elapsed().ok());
+                Err(LockTrouble::Scheduled { store: store.to_path_buf(), since: since.unwrap_or_default() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn path_of(state_folder: &Path, kind: &str, name: &str) -> PathBuf {
+    let hash = Sha256::digest(name.as_bytes());
+    let short: String = hash.iter().take(8).map(|b| format!("{b:02x}")).collect();
+    state_folder.join(format!("{kind}-{short}.lock"))
+}
+
+/// Takes the lock of this name, or tells for how long somebody has held it.
+fn take(state_folder: &Path, kind: &str, name: &str) -> Result<Result<File, Duration>, LockTrouble> {
+    let path = path_of(state_folder, kind, name);
+    let io = |source| LockTrouble::Io { path: path.clone(), source };
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => {
+            // The time tells the next one for how long this has been going.
+            file.set_modified(SystemTime::now()).map_err(io)?;
+            Ok(Ok(file))
+        }
+        Err(TryLockError::WouldBlock) => {
+            let began = file.metadata().and_then(|m| m.modified()).map_err(io)?;
+            Ok(Err(began.elapsed().unwrap_or_default()))
+        }
+        Err(TryLockError::Error(source)) => Err(io(source)),
     }
 }
 
@@ -159,10 +215,15 @@ mod tests {
     fn the_same_job_runs_once_and_another_runs_beside_it() {
         let folder = tempfile::tempdir().unwrap();
         let store = Path::new("/p/output/cratedigger.db");
-        let first = JobLock::take(folder.path(), store, "a").unwrap();
-        assert!(matches!(JobLock::take(folder.path(), store, "a"), Err(LockTrouble::Running { .. })));
-        JobLock::take(folder.path(), store, "b").unwrap();
+        let take = |job, hangs| JobLock::take(folder.path(), store, job, hangs);
+        let day = Duration::from_secs(86_400);
+        let first = take("a", day).unwrap();
+        assert!(matches!(take("a", day), Err(LockTrouble::Running { .. })));
+        take("b", day).unwrap();
+        first._file.set_modified(SystemTime::now() - Duration::from_secs(90_000)).unwrap();
+        let hangs = take("a", day).unwrap_err().to_string();
+        assert_eq!(hangs, "job a has been running for 25 h: it hangs");
         drop(first);
-        JobLock::take(folder.path(), store, "a").unwrap();
+        take("a", day).unwrap();
     }
 }

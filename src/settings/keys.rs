@@ -214,6 +214,12 @@ pub static SECTIONS: &[Section] = &[
                 "\"now\"",
                 "A job never run is due now, or at its next fire.",
             ),
+            Key::new(
+                "first_run_share",
+                Shape::Text(&rules::PART),
+                "\"50%\"",
+                "Share of the day's calls that timers give to jobs that never ended a run yet; the rest is kept for the others.",
+            ),
             Key::new("grace", DURATION, "", "A fire older than this is missed for good. Default: none is."),
             Key::new(
                 "overlap",

@@ -49,6 +49,20 @@ pub(super) static SHARE: TextRule = TextRule {
     },
 };
 
+/// A part of a hundred, up to all of it.
+pub(super) static PART: TextRule = TextRule {
+    what: "a share such as \"50%\"",
+    pattern: Some("^([1-9][0-9]?|100)%$"),
+    blank: false,
+    check: |text| {
+        let part = text.strip_suffix('%').filter(|d| !d.starts_with('0') && d.bytes().all(|b| b.is_ascii_digit()));
+        match part.and_then(|d| d.parse::<u8>().ok()) {
+            Some(1..=100) => Ok(()),
+            _ => Err(Refusal::new(format!("{} is no share from 1% to 100%", quote(text)))),
+        }
+    },
+};
+
 /// The mode of a file.
 pub(super) static MODE: TextRule = TextRule {
     what: "a file mode such as \"0640\"",

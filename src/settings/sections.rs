@@ -311,6 +311,9 @@ pub struct Schedule {
     pub missed: Missed,
     /// Of a job never run.
     pub first_run: FirstRun,
+    /// Share of the day's calls for jobs that never ended a run, 0 to 1.
+    #[serde(deserialize_with = "share")]
+    pub first_run_share: f64,
     /// A fire older than this is missed for good.
     #[serde(default, deserialize_with = "optional_duration")]
     pub grace: Option<Duration>,

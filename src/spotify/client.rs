@@ -19,6 +19,7 @@ pub use super::limits::{ApiConfig, Limits, Scales, ceilings};
 use super::limits::{adapts, check_base};
 pub use super::request::{Answer, Bearer, Request, Unusable};
 use crate::http::clock::{Clock, SystemClock};
+pub use crate::http::gate::Allowance;
 use crate::http::gate::{Gate, GateRules};
 use crate::http::observer::Observer;
 use crate::http::retry::Rules;
@@ -39,7 +40,7 @@ pub(super) struct Inner {
     pub(super) gate: Gate,
     clock: Arc<dyn Clock>,
     endpoint: Arc<Endpoint>,
-    pub(super) token: AppToken,
+    pub(super) token: Arc<AppToken>,
     token_rules: TokenRules,
     users: OnceLock<Arc<UserTokens>>,
     pub(super) rules: Rules,
@@ -112,7 +113,7 @@ impl Api {
             gate,
             clock,
             endpoint,
-            token,
+            token: Arc::new(token),
             token_rules: scales.token,
             users: OnceLock::new(),
             rules: scales.retry,
@@ -121,6 +122,30 @@ impl Api {
             noted: Mutex::default(),
             who,
         })))
+    }
+
+    /// An API for another run beside this one: they share the pace, the calls in flight, the books
+    /// and the app's token, but not what they may spend.
+    #[must_use]
+    pub fn beside(&self, allowed: Allowance, observer: Arc<dyn Observer>) -> Api {
+        let inner = &*self.0;
+        Api(Arc::new(Inner {
+            base: inner.base.clone(),
+            accounts: inner.accounts.clone(),
+            client_id: inner.client_id.clone(),
+            transport: Arc::clone(&inner.transport),
+            gate: inner.gate.beside(allowed, Arc::clone(&observer)),
+            clock: Arc::clone(&inner.clock),
+            endpoint: Arc::clone(&inner.endpoint),
+            token: Arc::clone(&inner.token),
+            token_rules: inner.token_rules,
+            users: OnceLock::new(),
+            rules: inner.rules,
+            observer,
+            learned: inner.learned.clone(),
+            noted: Mutex::default(),
+            who: inner.who.clone(),
+        }))
     }
 
     /// Asks, and brings a body that at least looks like JSON.
@@ -246,6 +271,22 @@ impl Api {
     pub(crate) async fn get_with(&self, token: &SecretString, request: &Request) -> Result<Answer, ApiError> {
         let token = Arc::new(Token::new(token, 0, i64::MAX));
         self.call(Who::New(token), request, |answer| Ok(answer.clone())).await
+    }
+
+    /// Asks for the app's token and nothing else: whether the credentials are accepted. Returns what
+    /// the server's clock shows, if that is not about what ours does.
+    ///
+    /// # Errors
+    ///
+    /// See [`ApiError`].
+    pub async fn greet(&self) -> Result<Option<chrono::DateTime<chrono::Utc>>, ApiError> {
+        self.may_send(Family::ME)?;
+        let granted = self.0.token.fetch().await.map_err(|refused| match refused {
+            NoToken::Error(error) => error,
+            NoToken::Refused { words, .. } => ApiError::Unreachable { what: words, attempts: 1 },
+        })?;
+        let ours = self.now().wall;
+        Ok((granted.at != ours && (granted.at - ours).abs() > chrono::TimeDelta::minutes(5)).then_some(granted.at))
     }
 
     /// Whether something of this family may be sent now, without sending or waiting for it.

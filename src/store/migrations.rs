@@ -18,6 +18,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_fewest_calls.sql"),
     include_str!("migrations/0003_history.sql"),
     include_str!("migrations/0004_shown.sql"),
+    include_str!("migrations/0005_fires.sql"),
 ];
 
 /// The schema of this version.

@@ -89,6 +89,15 @@ pub(super) fn look_over(conn: &Connection, path: &Path) -> Result<(), StoreError
     if size > LOOKED_OVER && !conn.query_row(unended, [], |row| row.get::<_, bool>(0)).map_err(&read)? {
         return Ok(());
     }
+    check_quickly(conn, path)
+}
+
+/// Looks whether the pages of a store fit together.
+///
+/// # Errors
+/// If they do not.
+pub fn check_quickly(conn: &Connection, path: &Path) -> Result<(), StoreError> {
+    let read = sqlite(path, "cannot be read");
     let found: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(&read)?;
     if found == "ok" {
         return Ok(());

@@ -200,6 +200,7 @@ impl Session {
     /// # Errors
     /// If the store cannot be written.
     pub fn forget_runs(&mut self, before: &str) -> Result<usize, StoreError> {
+        self.delete("DELETE FROM fires WHERE fire_at < ?1 AND coalesce(served_at, fire_at) < ?1", before)?;
         self.delete(
             "DELETE FROM runs WHERE finished_at < ?1 AND id NOT IN (SELECT max(id) FROM runs GROUP BY job)",
             before,

@@ -1,6 +1,6 @@
 //! What every run did: its state, its fetches, and everything that it could not have.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, params};
 
 use super::{Session, StoreError};
 
@@ -117,59 +117,6 @@ pub struct GapKey {
     pub market: String,
 }
 
-/// A past run.
-#[derive(Debug, Clone)]
-pub struct RunRow {
-    /// Its number.
-    pub id: i64,
-    /// Name of the job.
-    pub job: String,
-    /// The word of its state.
-    pub state: String,
-    /// Why it is not complete.
-    pub reason: Option<String>,
-    /// The fire it serves.
-    pub fire_at: Option<String>,
-    /// When it began.
-    pub started_at: String,
-    /// When it ended.
-    pub finished_at: Option<String>,
-    /// When to come back.
-    pub not_before: Option<String>,
-    /// Calls sent.
-    pub calls: i64,
-    /// Rows read.
-    pub rows: i64,
-    /// The exit code it asked for.
-    pub exit_code: Option<i64>,
-}
-
-impl RunRow {
-    /// The columns that [`RunRow::read`] expects, in its order.
-    pub const COLUMNS: &str =
-        "id, job, state, reason, fire_at, started_at, finished_at, not_before, calls, rows, exit_code";
-
-    /// Reads a row of [`RunRow::COLUMNS`].
-    ///
-    /// # Errors
-    /// If a column has another type.
-    pub fn read(row: &Row<'_>) -> rusqlite::Result<RunRow> {
-        Ok(RunRow {
-            id: row.get(0)?,
-            job: row.get(1)?,
-            state: row.get(2)?,
-            reason: row.get(3)?,
-            fire_at: row.get(4)?,
-            started_at: row.get(5)?,
-            finished_at: row.get(6)?,
-            not_before: row.get(7)?,
-            calls: row.get(8)?,
-            rows: row.get(9)?,
-            exit_code: row.get(10)?,
-        })
-    }
-}
-
 impl Session {
     /// Begins a run and returns its number. Runs of the job that were killed are marked failed: the
     /// caller holds the job's lock, so none of them can be alive.
@@ -223,11 +170,31 @@ impl Session {
         from.map_err(|e| self.error("cannot be read", e))
     }
 
-    /// Ends a run.
+    /// Takes a fire for a run that is about to begin; false if it was served already.
+    ///
+    /// The row of a fire is there once, whatever starts a run for it: cron, systemd, `schedule`.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn take_fire(&mut self, job: &str, fire_at: &str) -> Result<bool, StoreError> {
+        self.put("INSERT INTO fires (job, fire_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING", params![job, fire_at])?;
+        let open = self
+            .prepare("SELECT served_at IS NULL FROM fires WHERE job = ?1 AND fire_at = ?2")?
+            .query_row(params![job, fire_at], |row| row.get(0));
+        open.map_err(|e| self.error("cannot be read", e))
+    }
+
+    /// Ends a run. A complete or partial one serves its fire.
     ///
     /// # Errors
     /// If the store cannot be written.
     pub fn end_run(&mut self, run: i64, end: &RunEnd, now: &str) -> Result<(), StoreError> {
+        if matches!(end.state, RunState::Complete | RunState::Partial) {
+            self.put(
+                "UPDATE fires SET run_id = ?1, served_at = ?2 WHERE (job, fire_at) IN (SELECT job, fire_at FROM runs WHERE id = ?1)",
+                params![run, now],
+            )?;
+        }
         self.put(
             "UPDATE runs SET state = ?2, reason = ?3, not_before = ?4, exit_code = ?5, calls = ?6, rows = ?7, app_class = ?8,
              finished_at = ?9 WHERE id = ?1",
@@ -325,25 +292,4 @@ impl Session {
         self.prepare(sql)?.execute(parameters).map_err(|e| self.error("cannot be written", e))?;
         Ok(())
     }
-}
-
-/// The newest runs of every job, newest first, at most so many of each.
-///
-/// # Errors
-/// If the store cannot be read.
-pub fn past_runs(database: &std::path::Path, most: u32) -> Result<Vec<RunRow>, StoreError> {
-    let conn = super::open_reader(database)?;
-    if super::migrations::check(&conn, database)? == 0 {
-        // The first run was killed before it had written anything.
-        return Ok(Vec::new());
-    }
-    let error = |source| StoreError::Sqlite { path: database.to_path_buf(), what: "cannot be read", source };
-    let sql = format!(
-        "SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY job ORDER BY started_at DESC, id DESC) AS place FROM runs)
-         WHERE place <= ?1 ORDER BY started_at DESC, id DESC",
-        columns = RunRow::COLUMNS
-    );
-    let mut statement = conn.prepare(&sql).map_err(error)?;
-    let rows = statement.query_map([most], RunRow::read).map_err(error)?;
-    rows.collect::<Result<_, _>>().map_err(error)
 }

@@ -11,6 +11,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "scheduler",
+            "notify",
             "run",
             "export",
             "signin",
@@ -26,6 +27,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("scheduler", &["job", "settings", "store"]),
+    ("notify", &["settings"]),
     ("run", &["export", "ingest", "signin", "job", "settings", "store", "stream", "spotify", "state"]),
     ("export", &["store", "stream"]),
     ("ingest", &["store", "spotify"]),

@@ -259,7 +259,7 @@ fn two_simultaneous_cron_lines_on_one_state_folder_share_pace_and_budget() {
             ..Options::default()
         }),
     );
-    let world = world.settings("calls_per_day = 40\nreserve = \"0%\"");
+    let world = world.settings("calls_per_day = 40\nreserve = \"0%\"\n[schedule]\nfirst_run_share = \"100%\"");
     let path = world.project.root().join("config/cratedigger.toml");
     let settings =
         std::fs::read_to_string(&path).unwrap().replace("requests_per_second = 100", "requests_per_second = 15");

@@ -95,7 +95,9 @@ fn age(world: &World, days: i64) {
     store
         .execute_batch(&format!(
             "UPDATE runs SET started_at = strftime('%Y-%m-%dT%H:%M:%fZ', started_at, '-{days} days'),
-             finished_at = strftime('%Y-%m-%dT%H:%M:%fZ', finished_at, '-{days} days')"
+             finished_at = strftime('%Y-%m-%dT%H:%M:%fZ', finished_at, '-{days} days'),
+             fire_at = strftime('%Y-%m-%dT%H:%M:%fZ', fire_at, '-{days} days');
+             DELETE FROM fires"
         ))
         .unwrap();
     let grants = Connection::open(world.project.root().join(".local/state/cratedigger/grants.db")).unwrap();

@@ -9,41 +9,35 @@
 //! Short waits are sat out, long ones end the run: a process that sleeps for hours is killed, and
 //! its successor asks too early. What is deferred stays deferred here until its time has come.
 
+mod lane;
 mod pass;
 mod run;
 mod shut;
 
+use lane::{Lane, Rates, Ticks};
 pub use pass::Pass;
 use run::Run;
-pub use shut::{Deferred, GateRules, Shut, Why};
+pub use shut::{Allowance, Deferred, GateRules, Shut, Why};
 
-use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter, middleware::NoOpMiddleware};
-use tokio::sync::Semaphore;
+use governor::RateLimiter;
 
 use crate::http::breaker::Way;
 use crate::http::clock::Clock;
 use crate::http::family::Family;
 use crate::http::halt::Halt;
 use crate::http::observer::Observer;
-use crate::state::{Adapts, Ask, Ceilings, Held, Identity, Pace, Reach, Reason, State, Turn};
+use crate::state::{Ask, Ceilings, Held, Identity, Reach, Reason, State, Turn};
 
-/// Calls back to back after a pause. 1 to 3: worst case in a window is rate × window + burst.
-const BURST: u32 = 2;
 /// Nobody sleeps longer without looking at the clock: timers stop while a machine is suspended.
 const SLICE: Duration = Duration::from_secs(30);
 /// While another task probes, look again so often.
 const PROBING: Duration = Duration::from_millis(100);
 /// What a wait may exceed `max_wait` by and still be sat out: the jitter added to it.
 const GRACE: TimeDelta = TimeDelta::seconds(1);
-/// Below this no limiter of milliseconds can pace; the shared slot does, in microseconds.
-const FINEST: Duration = Duration::from_millis(2);
-
 /// The way in to one client id's calls.
 pub struct Gate {
     state: Arc<State>,
@@ -51,51 +45,9 @@ pub struct Gate {
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
     rules: GateRules,
-    rates: RwLock<Arc<Rates>>,
-    permits: Semaphore,
+    lane: Arc<Lane>,
     halt: Halt,
     run: Mutex<Run>,
-}
-
-/// How fast and how much: what changes once the class of the app is found out.
-struct Rates {
-    pace: Pace,
-    pacer: Option<Pacer>,
-    ceilings: Ceilings,
-}
-
-impl Rates {
-    fn new(requests_per_second: f64, ceilings: Ceilings, adapts: Option<Adapts>, clock: &Arc<dyn Clock>) -> Rates {
-        let interval = if requests_per_second > 0.0 {
-            Duration::try_from_secs_f64(1.0 / requests_per_second).unwrap_or(Duration::ZERO)
-        } else {
-            Duration::ZERO
-        };
-        // A pace that adapts is known to the books alone.
-        let adapts = adapts.filter(|_| !interval.is_zero());
-        let quota = Quota::with_period(interval).filter(|_| interval >= FINEST && adapts.is_none());
-        let burst = NonZeroU32::MIN.saturating_add(BURST - 1);
-        Rates {
-            pacer: quota
-                .map(|quota| RateLimiter::direct_with_clock(quota.allow_burst(burst), Ticks(Arc::clone(clock)))),
-            pace: Pace { interval, burst: BURST, adapts },
-            ceilings,
-        }
-    }
-}
-
-type Pacer = RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duration>>;
-
-/// Our clock, as governor wants it.
-#[derive(Debug, Clone)]
-struct Ticks(Arc<dyn Clock>);
-
-impl governor::clock::Clock for Ticks {
-    type Instant = Duration;
-
-    fn now(&self) -> Duration {
-        Duration::from_millis(u64::try_from(self.0.now().steady_ms).unwrap_or(0))
-    }
 }
 
 impl Gate {
@@ -107,28 +59,35 @@ impl Gate {
         clock: Arc<dyn Clock>,
         observer: Arc<dyn Observer>,
     ) -> Gate {
+        let lane = Arc::new(Lane::new(&rules, &clock));
+        Gate { lane, halt: Halt::default(), run: Mutex::default(), state, who, clock, observer, rules }
+    }
+
+    /// A gate for another run beside this one: the same pace, the same calls in flight, the same
+    /// books; what it waits, counts and may spend is its own.
+    pub fn beside(&self, allowed: Allowance, observer: Arc<dyn Observer>) -> Gate {
+        let Allowance { max_calls, reserve, spender } = allowed;
+        let ceilings = Ceilings { reserve, ..self.rules.ceilings };
         Gate {
-            rates: RwLock::new(Arc::new(Rates::new(rules.requests_per_second, rules.ceilings, rules.adapts, &clock))),
-            permits: Semaphore::new(rules.concurrency.clamp(1, 1_000)),
+            lane: Arc::clone(&self.lane),
             halt: Halt::default(),
             run: Mutex::default(),
-            state,
-            who,
-            clock,
+            state: Arc::clone(&self.state),
+            who: self.who.clone(),
+            clock: Arc::clone(&self.clock),
             observer,
-            rules,
+            rules: GateRules { max_calls, ceilings, spender, ..self.rules.clone() },
         }
     }
 
     /// Goes on by other rates: the class of the app was found out, and it may do more.
     pub fn go_by(&self, requests_per_second: f64, concurrency: usize, ceilings: Ceilings) {
-        let rates = Arc::new(Rates::new(requests_per_second, ceilings, self.rules.adapts, &self.clock));
-        *self.rates.write().unwrap_or_else(PoisonError::into_inner) = rates;
-        self.permits.add_permits(concurrency.saturating_sub(self.rules.concurrency.max(1)));
+        let rates = Rates::new(requests_per_second, ceilings, self.rules.adapts, &self.clock);
+        self.lane.go_by(rates, concurrency);
     }
 
     fn rates(&self) -> Arc<Rates> {
-        Arc::clone(&self.rates.read().unwrap_or_else(PoisonError::into_inner))
+        self.lane.rates()
     }
 
     /// Waits until a call of this family may go, and books it.
@@ -142,7 +101,7 @@ impl Gate {
             if let Some(closed) = self.closed() {
                 return Err(Shut::Deferred(closed));
             }
-            let permit = self.halt.or(self.permits.acquire()).await?;
+            let permit = self.halt.or(self.lane.permits.acquire()).await?;
             let Ok(permit) = permit else {
                 return Err(Shut::Stopped);
             };
@@ -374,11 +333,13 @@ impl Gate {
 
     fn ask(&self, family: Family) -> Ask<'_> {
         let rates = self.rates();
+        // A run may have to leave more alone than the rest does.
+        let reserve = rates.ceilings.reserve.max(self.rules.ceilings.reserve);
         Ask {
             who: &self.who,
             family: family.as_str(),
             pace: rates.pace,
-            ceilings: rates.ceilings,
+            ceilings: Ceilings { reserve, ..rates.ceilings },
             spender: self.rules.spender,
         }
     }

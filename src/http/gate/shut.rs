@@ -31,6 +31,17 @@ pub struct GateRules {
     pub spender: Option<Spender>,
 }
 
+/// What one run may spend.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Allowance {
+    /// Calls of the run.
+    pub max_calls: Option<u64>,
+    /// The share of the day's calls that it leaves alone.
+    pub reserve: f64,
+    /// The job that asks, and its share of the day.
+    pub spender: Option<Spender>,
+}
+
 /// Why a scope is closed, and until when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deferred {

@@ -80,7 +80,8 @@ impl AppToken {
         }
     }
 
-    async fn fetch(&self) -> Result<Granted, NoToken> {
+    /// Asks for a token, whatever is in hand.
+    pub(in crate::spotify) async fn fetch(&self) -> Result<Granted, NoToken> {
         let form = [("grant_type", "client_credentials")];
         match self.endpoint.ask(Ask { flow: Flow::Code, form: &form, secrets: &[] }).await? {
             Reply::Granted(granted) => Ok(granted),

@@ -1,0 +1,243 @@
+//! Runs jobs, for `run` and `schedule` alike: what all runs of a process share, and one run of one
+//! job from its lock to its report.
+//!
+//! The runs of a process share one gate (pace, calls in flight, the day's budget), one token of the
+//! app and one writing thread of the store, so that jobs may go side by side.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::preflight::room;
+use super::progress::{Spoken, Watcher};
+use super::standing;
+use super::stopper::Stopper;
+use super::workshop::{Most, Workshop};
+use super::{Context, Exit, Failure};
+use crate::job::{Job, Users};
+use crate::run::{AppFacts, Engine, Files, Halt, JobLock, LockTrouble, RunReport, Start, run_job, stamp};
+use crate::scheduler::{self, Due, JobPast, Past, SignIns};
+use crate::settings::credentials::Credentials;
+use crate::settings::{Schedule as Rules, Settings};
+use crate::spotify::client::{Allowance, Api};
+use crate::state::grants::Grants;
+use crate::state::{Job as Spends, Share, Spender, Usage};
+use crate::store::{RawKeeper, Store};
+
+/// What all runs of a process share.
+pub(super) struct Runner<'a> {
+    pub context: &'a Context,
+    pub workshop: Workshop<'a>,
+    credentials: Credentials,
+    files: Files,
+    store: Arc<Store>,
+    api: Api,
+    facts: AppFacts,
+    grants: OnceCell<Arc<Grants>>,
+}
+
+/// How a job is run.
+#[derive(Debug, Clone, Default)]
+pub(super) struct How {
+    /// The fire that it serves; none if started by hand.
+    pub due: Option<Due>,
+    /// No checkpoints, no change detection.
+    pub full: bool,
+    /// Calls that it may spend.
+    pub max_calls: Option<u64>,
+}
+
+/// What came of it.
+pub(super) enum Outcome {
+    /// It ran.
+    Ended(Box<RunReport>),
+    /// An earlier run of the job is under way.
+    Running(String),
+    /// Somebody else served the fire meanwhile.
+    Served,
+}
+
+impl<'a> Runner<'a> {
+    /// Opens state folder and store, and finds the credentials that these jobs need. Sends nothing.
+    pub(super) fn open<'j>(
+        context: &'a Context,
+        jobs: impl IntoIterator<Item = &'j Job>,
+    ) -> Result<Runner<'a>, Failure> {
+        let workshop = Workshop::open(context)?;
+        let credentials = context.credentials()?;
+        if jobs.into_iter().any(|job| job.users == Users::None) {
+            // The app's own token needs it; users may have signed in without.
+            context.secret(&credentials)?;
+        }
+        let files = workshop.files()?;
+        let store = workshop.store()?;
+        let (api, facts) = workshop.api(&credentials, Most::default(), Arc::new(Spoken))?;
+        Ok(Runner { context, workshop, credentials, files, store, api, facts, grants: OnceCell::new() })
+    }
+
+    /// Runs one job.
+    pub(super) async fn run(&self, job: &Job, how: &How, stopper: &Stopper) -> Result<Outcome, Failure> {
+        let settings = &self.workshop.settings;
+        let _lock = match self.lock(job) {
+            Ok(lock) => lock,
+            Err(e @ LockTrouble::Running { .. }) => return Ok(Outcome::Running(e.to_string())),
+            Err(e @ LockTrouble::Hangs { .. }) => {
+                return Err(Failure::new(Exit::Failed, e).with_hint("look at that process, and end it if it hangs"));
+            }
+            Err(e) => return Err(Failure::new(Exit::Storage, e)),
+        };
+        let past = Past::read(self.store.path()).map_err(|e| Failure::new(Exit::Storage, e))?.of(&job.name);
+        // Between the look and the lock somebody else may have served the fire.
+        let ran_meanwhile = |due: Due| past.runs.first().map(|run| run.id) != due.after;
+        let still_due = || {
+            let sign_ins = |job: &Job| sign_ins(job, self.context, settings);
+            due_now(job, past.clone(), &settings.schedule, Utc::now(), sign_ins).is_some()
+        };
+        if how.due.is_some_and(ran_meanwhile) && !still_due() {
+            return Ok(Outcome::Served);
+        }
+        let grants = match job.users {
+            Users::None => None,
+            Users::Named(_) | Users::All => Some(Arc::clone(self.grants()?)),
+        };
+        let keep = settings.output.keep_raw.then(|| RawKeeper::beside(self.store.path(), settings.output.mode));
+        let raw = keep.transpose().map_err(|e| halted(Halt::Store(e)))?;
+        let watcher = Arc::new(Watcher::new(self.context, &job.name, raw));
+        let api = self.api.beside(self.allowance(job, how), Arc::clone(&watcher) as _);
+        let _stops = stopper.stops(&api);
+        if let Some(grants) = &grants {
+            // Clones share what is set here.
+            drop(api.clone().with_grants(Arc::clone(grants), self.context.refresh_token()));
+        }
+        room(self.store.path(), &self.files.target.csv_dir, &job.name)?;
+        // Before the first call: what cannot be written anyway need not be asked for.
+        self.files.check(job).map_err(|e| {
+            Failure::new(Exit::Storage, e)
+                .with_hint("make the folder writable for this user, or name another output.csv_dir")
+        })?;
+        let started_at = api.now().wall;
+        let fire_at = how.due.map(|due| due.fire);
+        let (name, hash, now) = (job.name.clone(), job.hash.clone(), stamp(started_at));
+        let fire = fire_at.map(stamp);
+        let begun = self.store.write(move |s| {
+            if let Some(fire) = &fire
+                && !s.take_fire(&name, fire)?
+            {
+                return Ok(None);
+            }
+            let run = s.begin_run(&name, fire.as_deref(), &hash, &now)?;
+            Ok(Some((run, s.goes_on_from(run, &name)?)))
+        });
+        let Some((run, goes_on_from)) = begun.await.map_err(|e| halted(Halt::Store(e)))? else {
+            return Ok(Outcome::Served);
+        };
+        let engine = Engine {
+            app: self.facts.beside(api.clone()),
+            api,
+            store: Arc::clone(&self.store),
+            locks: self.workshop.state.path().to_path_buf(),
+            progress: Arc::clone(&watcher) as _,
+            run,
+            started_at,
+            goes_on_from: goes_on_from.and_then(|at| at.parse().ok()).unwrap_or(started_at),
+            full: how.full,
+        };
+        let start = Start {
+            fire_at,
+            last_run_at: past.last_good,
+            default_market: settings.defaults.market.clone(),
+            refresh_after: settings.refresh_after.clone(),
+            grants,
+            retention: settings.retention.clone(),
+        };
+        let report = run_job(&engine, job, &start, &self.files).await;
+        watcher.finish();
+        Ok(Outcome::Ended(Box::new(report.map_err(halted)?)))
+    }
+
+    /// The lock of a job, which a run that hangs holds for too long.
+    fn lock(&self, job: &Job) -> Result<JobLock, LockTrouble> {
+        let hangs = self.workshop.settings.schedule.max_runtime;
+        JobLock::take(self.workshop.state.path(), self.store.path(), &job.name, hangs)
+    }
+
+    /// What a run of the job may spend: what was said, else half of a day. First runs leave half of
+    /// the day alone: fifty new jobs must not spend that of those that have been there for long.
+    fn allowance(&self, job: &Job, how: &How) -> Allowance {
+        let settings = &self.workshop.settings;
+        let max_calls = how.max_calls.or(job.max_calls);
+        let path = self.store.path();
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        let share = max_calls.is_none().then_some(Share::HALF);
+        let spender = Some(Spender { job: Spends::of(&path, &job.name), share });
+        let reserve = match how.due {
+            Some(due) if due.first => settings.limits.reserve.max(1.0 - settings.schedule.first_run_share),
+            _ => settings.limits.reserve,
+        };
+        Allowance { max_calls, reserve, spender }
+    }
+
+    /// The grants of the app's users.
+    pub(super) fn grants(&self) -> Result<&Arc<Grants>, Failure> {
+        if let Some(grants) = self.grants.get() {
+            return Ok(grants);
+        }
+        let opened = self.workshop.grants(&self.credentials)?;
+        Ok(self.grants.get_or_init(|| opened))
+    }
+
+    /// What the app has used of its day.
+    pub(super) fn usage(&self) -> Result<Usage, Failure> {
+        self.workshop.usage(&self.credentials)
+    }
+
+    /// Closes the store, once all runs have ended.
+    pub(super) fn close(self) {
+        let Runner { store, facts, api, .. } = self;
+        drop((facts, api));
+        if let Ok(store) = Arc::try_unwrap(store) {
+            store.close();
+        }
+    }
+}
+
+/// The fire that a job has to serve now, if there is one.
+pub(super) fn due_now(
+    job: &Job,
+    mut past: JobPast,
+    rules: &Rules,
+    now: DateTime<Utc>,
+    sign_ins: impl Fn(&Job) -> SignIns,
+) -> Option<Due> {
+    if past.needed_a_person() {
+        past.sign_ins = sign_ins(job);
+    }
+    scheduler::due(job, &past, rules, now)
+}
+
+/// How the sign-ins of a job's users stand. What is wrong with the grants is said by the jobs that
+/// need them.
+pub(super) fn sign_ins(job: &Job, context: &Context, settings: &Settings) -> SignIns {
+    let grants = standing::open(context, settings).ok().flatten();
+    standing::sign_ins(job, grants.as_ref()).unwrap_or_default()
+}
+
+/// A run that was cut short by the store.
+fn halted(halt: Halt) -> Failure {
+    let hint = halt.hint();
+    let failure = Failure::new(Exit::Storage, halt);
+    match hint {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
+}
+
+/// Jobs in the order in which they run: by priority, those that have served before first.
+pub(super) fn in_order<T>(jobs: &mut [T], job: impl Fn(&T) -> (&Job, Option<Due>)) {
+    jobs.sort_by(|a, b| {
+        let ((a, a_due), (b, b_due)) = (job(a), job(b));
+        let first = |due: Option<Due>| due.is_some_and(|due| due.first);
+        b.priority.cmp(&a.priority).then_with(|| first(a_due).cmp(&first(b_due))).then_with(|| a.name.cmp(&b.name))
+    });
+}

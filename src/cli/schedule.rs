@@ -1,0 +1,252 @@
+//! `schedule`: stays in the foreground and runs jobs when they are due, by the rules of `run --due`.
+//!
+//! Jobs go side by side, under one gate and one budget. While nothing runs, neither the store nor
+//! credentials are open: it sleeps, never longer than [`LOOK`] at a time, and goes by what the wall
+//! clock shows when it wakes, since timers stop while a machine is suspended.
+
+mod board;
+mod systemd;
+mod watch;
+#[cfg(test)]
+mod year;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
+use super::args::Schedule;
+use super::herald::{By, Herald};
+use super::run::{exit_of, is_a_known_ban};
+use super::runner::{How, Outcome, Runner, sign_ins};
+use super::stopper::Stopper;
+use super::workshop::{open_state, runtime};
+use super::{Context, Exit, Failure};
+use crate::job::Job;
+use crate::run::{LockTrouble, SchedulerLock};
+use crate::settings::Settings;
+use board::Board;
+use systemd::Systemd;
+use watch::{Clocks, Files};
+
+/// No sleep is longer: what the wall clock shows is looked at this often, and so are the job files.
+const LOOK: Duration = Duration::from_secs(15);
+
+/// A job that could not even begin, or whose lock somebody else holds, is looked at again after this.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// Runs until it is stopped.
+pub fn run(_: &Schedule, context: &Context) -> Result<Exit, Failure> {
+    let settings = context.settings()?;
+    for name in settings.without_effect() {
+        tracing::warn!(setting = name, "this setting has no effect: what it is for is not built in this version");
+    }
+    let state = open_state(context, &settings)?;
+    let _lock = SchedulerLock::take(state.path(), &context.project.database(&settings)).map_err(|e| match e {
+        LockTrouble::Io { .. } => Failure::new(Exit::Storage, e),
+        _ => Failure::new(Exit::Deferred, e).with_hint("one is enough: it runs all jobs of the project"),
+    })?;
+    drop(state);
+    let scheduler = Scheduler {
+        context,
+        settings: &settings,
+        herald: Herald::new(context, &settings, By::Schedule),
+        stopper: Stopper::listening(),
+        systemd: Systemd::from_environment(),
+    };
+    runtime()?.block_on(scheduler.live())
+}
+
+/// What one look needs.
+struct Scheduler<'a> {
+    context: &'a Context,
+    settings: &'a Settings,
+    herald: Herald<'a>,
+    stopper: Stopper,
+    systemd: Systemd,
+}
+
+/// How a run ended, and of which job.
+struct Ended {
+    job: String,
+    outcome: Result<Outcome, Failure>,
+}
+
+impl Scheduler<'_> {
+    async fn live(&self) -> Result<Exit, Failure> {
+        let mut files = Files::new(self.context, self.settings);
+        let mut board = Board::new(self.settings);
+        let mut clocks = Clocks::new();
+        let mut runs = FuturesUnordered::new();
+        let mut runner: Option<Rc<Runner<'_>>> = None;
+        let mut exits = Vec::new();
+        self.load(&mut board).await;
+        tracing::info!(jobs = board.scheduled(), "the scheduler begins");
+        self.systemd.ready();
+        while !self.stopper.stopped() {
+            let now = Utc::now();
+            if let Some(moved) = clocks.moved() {
+                tracing::info!(seconds = moved, "the clock moved on without us: all jobs are looked at again");
+                board.look_at_all();
+            }
+            if files.jobs_changed() {
+                self.load(&mut board).await;
+            }
+            if runs.is_empty() && files.others_wrote() {
+                board.look_at_all();
+            }
+            let free = usize::try_from(self.settings.schedule.parallel_jobs).unwrap_or(1).saturating_sub(runs.len());
+            for (job, due) in self.due(&mut board, now, free).await {
+                let Some(runner) = self.runner(&mut runner, &job, &mut board, now).await else { continue };
+                board.begins(&job.name, now);
+                tracing::info!(job = job.name, fire_at = %due.fire, late_s = (now - due.fire).num_seconds(), "run begins");
+                runs.push(self.one(runner, job, How { due: Some(due), ..How::default() }));
+            }
+            self.report(&board, runs.len());
+            self.report_hanging(&mut board, now).await;
+            // With all hands full nothing can begin before a run ends.
+            let idle = runs.len() < usize::try_from(self.settings.schedule.parallel_jobs).unwrap_or(1);
+            let next = if idle { board.rest(now) } else { LOOK };
+            let rest = next.min(LOOK).min(files.rest()).min(self.systemd.interval());
+            tokio::select! {
+                Some(ended) = runs.next(), if !runs.is_empty() => {
+                    exits.extend(self.ended(ended, &mut board, runner.as_deref()).await);
+                }
+                () = self.stopper.sleep(rest) => {}
+            }
+            if runs.is_empty()
+                && let Some(Ok(runner)) = runner.take().map(Rc::try_unwrap)
+            {
+                runner.close();
+                files.note_others();
+            }
+        }
+        self.systemd.stopping();
+        exits.clear();
+        while let Some(ended) = runs.next().await {
+            exits.extend(self.ended(ended, &mut board, runner.as_deref()).await);
+        }
+        tracing::info!("the scheduler ends");
+        // What was cut short is deferred; a scheduler that was at rest has ended as it was asked to.
+        Ok(if exits.contains(&Exit::Deferred) { Exit::Deferred } else { Exit::Complete })
+    }
+
+    /// Reads the job files; a broken one leaves its job as it was.
+    async fn load(&self, board: &mut Board) {
+        let loaded = self.context.jobs(self.settings, &[]);
+        self.herald.loaded(&loaded).await;
+        board.replace(loaded);
+    }
+
+    /// The jobs to start now, at most `free`.
+    async fn due(&self, board: &mut Board, now: DateTime<Utc>, free: usize) -> Vec<(Job, crate::scheduler::Due)> {
+        if free == 0 || !board.wants_a_look(now) {
+            return Vec::new();
+        }
+        let past = match crate::scheduler::Past::read(&self.context.project.database(self.settings)) {
+            Ok(past) => past,
+            Err(e) => {
+                self.herald.failed("", &Failure::new(Exit::Storage, e)).await;
+                board.all_later(now, PAUSE);
+                return Vec::new();
+            }
+        };
+        let looked_at = board.look(&past, now, &|job| sign_ins(job, self.context, self.settings));
+        // What is due gets its chance first.
+        self.herald.look_for_overdue(&looked_at.resting, &past, now).await;
+        let mut due = looked_at.due;
+        due.truncate(free);
+        // What the job file and its lists of ids say now, if they can be read.
+        due.into_iter().map(|(job, due)| (self.fresh(job), due)).collect()
+    }
+
+    fn fresh(&self, job: Job) -> Job {
+        let mut loaded = self.context.jobs(self.settings, std::slice::from_ref(&job.name));
+        loaded.jobs.pop().unwrap_or(job)
+    }
+
+    /// What runs share, opened for the first of them.
+    async fn runner<'r>(
+        &'r self,
+        open: &mut Option<Rc<Runner<'r>>>,
+        job: &Job,
+        board: &mut Board,
+        now: DateTime<Utc>,
+    ) -> Option<Rc<Runner<'r>>> {
+        if let Some(runner) = open {
+            return Some(Rc::clone(runner));
+        }
+        match Runner::open(self.context, std::iter::once(job)) {
+            Ok(runner) => {
+                self.herald.opened().await;
+                Some(Rc::clone(open.insert(Rc::new(runner))))
+            }
+            Err(failure) => {
+                self.herald.failed("", &failure).await;
+                board.later(&job.name, now, PAUSE);
+                None
+            }
+        }
+    }
+
+    async fn one(&self, runner: Rc<Runner<'_>>, job: Job, how: How) -> Ended {
+        let outcome = runner.run_and_ping(&job, &how, &self.stopper, &self.herald).await;
+        Ended { job: job.name, outcome }
+    }
+
+    async fn ended(&self, ended: Ended, board: &mut Board, runner: Option<&Runner<'_>>) -> Option<Exit> {
+        let (job, now) = (ended.job, Utc::now());
+        board.ends(&job);
+        let exit = match ended.outcome {
+            Ok(Outcome::Ended(report)) => {
+                if is_a_known_ban(&report, &self.stopper) {
+                    tracing::info!(job, run = report.run, not_before = report.not_before.as_deref(), "still deferred");
+                } else {
+                    self.herald.ended(&report).await;
+                }
+                let again = report.not_before.is_some() || report.state == "deferred";
+                board.later(&job, now, if again { PAUSE } else { Duration::ZERO });
+                Some(exit_of(&report))
+            }
+            Ok(Outcome::Running(words)) => {
+                tracing::debug!(job, "{words}");
+                board.later(&job, now, PAUSE);
+                None
+            }
+            Ok(Outcome::Served) => {
+                tracing::info!(job, "somebody else served the fire");
+                board.later(&job, now, Duration::ZERO);
+                None
+            }
+            Err(failure) => {
+                self.herald.failed(&job, &failure).await;
+                board.later(&job, now, PAUSE);
+                Some(failure.exit())
+            }
+        };
+        if let Some(runner) = runner {
+            runner.write_metrics(&self.herald, &board.jobs());
+        }
+        exit
+    }
+
+    /// A run of ours that takes longer than `schedule.max_runtime`.
+    async fn report_hanging(&self, board: &mut Board, now: DateTime<Utc>) {
+        for (job, since) in board.hanging(now, self.settings.schedule.max_runtime) {
+            let why = anyhow::anyhow!("job {job} has been running for {} h: it hangs", (now - since).num_hours());
+            let failure =
+                Failure::new(Exit::Failed, why).with_hint("restart the scheduler: the run goes on where it is");
+            self.herald.failed(&job, &failure).await;
+        }
+    }
+
+    /// Tells systemd that we are alive, and what we do.
+    fn report(&self, board: &Board, running: usize) {
+        let next = board
+            .next()
+            .map_or_else(String::new, |(at, job)| format!("; next {job} at {}", at.format("%Y-%m-%d %H:%M:%SZ")));
+        self.systemd.alive(&format!("{} jobs, {running} running{next}", board.scheduled()));
+    }
+}

@@ -1,0 +1,146 @@
+//! What is watched between two looks: the job files, what others wrote, and the clocks.
+//!
+//! By looking, not by inotify: two hundred files take a millisecond, and it works on every file
+//! system and through every mount.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::cli::Context;
+use crate::settings::Settings;
+
+/// A folder that has just changed is looked at again after this: an editor may still be writing.
+const SETTLES: Duration = Duration::from_secs(1);
+
+/// A difference between the clocks that is a slow look and nothing more, in seconds.
+const SLOW: i64 = 5;
+
+/// What a file looked like: enough to notice every change of it.
+type Print = Vec<(PathBuf, u64, i64, i64, u64)>;
+
+/// The files of the project.
+pub(super) struct Files {
+    jobs: PathBuf,
+    settings: PathBuf,
+    others: Vec<PathBuf>,
+    seen: Print,
+    settling: Option<Print>,
+    settings_seen: Print,
+    others_seen: Print,
+}
+
+impl Files {
+    /// As they are now.
+    pub(super) fn new(context: &Context, settings: &Settings) -> Files {
+        let store = context.project.database(settings);
+        let mut others = vec![with(&store, "-wal"), store];
+        if let Ok(state) = context.state_dir(settings) {
+            others.extend(["grants.db", "grants.db-wal"].map(|name| state.path().join(name)));
+        }
+        let mut files = Files {
+            jobs: context.project.jobs_dir.clone(),
+            settings: context.project.config_file.clone(),
+            others,
+            seen: Print::new(),
+            settling: None,
+            settings_seen: Print::new(),
+            others_seen: Print::new(),
+        };
+        files.seen = folder(&files.jobs);
+        files.settings_seen = print(std::slice::from_ref(&files.settings));
+        files.note_others();
+        files
+    }
+
+    /// Whether the folder of the jobs has changed, and come to rest.
+    pub(super) fn jobs_changed(&mut self) -> bool {
+        let settings = print(std::slice::from_ref(&self.settings));
+        if settings != self.settings_seen {
+            self.settings_seen = settings;
+            tracing::warn!(
+                path = %self.settings.display(),
+                "the settings have changed: they hold from the next start of `schedule`"
+            );
+        }
+        let now = folder(&self.jobs);
+        if now == self.seen {
+            self.settling = None;
+            return false;
+        }
+        if self.settling.as_ref() == Some(&now) {
+            self.seen = now;
+            self.settling = None;
+            return true;
+        }
+        self.settling = Some(now);
+        false
+    }
+
+    /// For how long nothing need be looked at.
+    pub(super) fn rest(&self) -> Duration {
+        if self.settling.is_some() { SETTLES } else { Duration::MAX }
+    }
+
+    /// Whether somebody else wrote to the store or signed in since the last look.
+    pub(super) fn others_wrote(&mut self) -> bool {
+        let now = print(&self.others);
+        let wrote = now != self.others_seen;
+        self.others_seen = now;
+        wrote
+    }
+
+    /// What we wrote ourselves is no news.
+    pub(super) fn note_others(&mut self) {
+        self.others_seen = print(&self.others);
+    }
+}
+
+fn with(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Everything that lies in a folder, but no hidden files: editors keep their own there.
+fn folder(path: &Path) -> Print {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let shown = entries.filter(|entry| !entry.file_name().to_string_lossy().starts_with(['.', '#']));
+    let mut paths: Vec<PathBuf> = shown.map(|entry| entry.path()).collect();
+    paths.sort();
+    print(&paths)
+}
+
+fn print(paths: &[PathBuf]) -> Print {
+    let of = |path: &PathBuf| {
+        let found = std::fs::metadata(path).ok()?;
+        Some((path.clone(), found.ino(), found.mtime(), found.mtime_nsec(), found.len()))
+    };
+    paths.iter().filter_map(of).collect()
+}
+
+/// The clock on the wall and the one that only counts.
+pub(super) struct Clocks {
+    wall: SystemTime,
+    steady: Instant,
+}
+
+impl Clocks {
+    pub(super) fn new() -> Clocks {
+        Clocks { wall: SystemTime::now(), steady: Instant::now() }
+    }
+
+    /// By how many seconds the wall clock moved otherwise than time has passed for us: the machine was
+    /// suspended, or somebody set the clock.
+    pub(super) fn moved(&mut self) -> Option<i64> {
+        let now = Clocks::new();
+        let signed = |d: Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
+        let wall = match now.wall.duration_since(self.wall) {
+            Ok(ahead) => signed(ahead),
+            Err(back) => -signed(back.duration()),
+        };
+        let moved = (wall - signed(now.steady - self.steady)) / 1000;
+        *self = now;
+        (moved.abs() > SLOW).then_some(moved)
+    }
+}

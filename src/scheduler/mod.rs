@@ -1,0 +1,20 @@
+//! When a job is due: pure functions of its schedule, its past runs and the time.
+//!
+//! A fire (a job's nominal time) is served by a complete or partial run that began at or after it,
+//! whoever started that run: cron, systemd, a person. So the same line may be started as often as
+//! one likes, and `schedule` asks the same functions as `run --due`.
+//!
+//! - [`due`]: which fire a job has to serve now, if any;
+//! - [`look_again`]: when that can change by itself;
+//! - [`overdue`]: whether a job's data are older than its schedule promises;
+//! - [`Past`]: the past runs, read from the store.
+
+mod due;
+mod overdue;
+mod past;
+#[cfg(test)]
+mod tests;
+
+pub use due::{Due, due, look_again};
+pub use overdue::overdue;
+pub use past::{JobPast, Past, SignIns};

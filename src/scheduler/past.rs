@@ -1,0 +1,100 @@
+//! The past runs of jobs, as far as the rules look back.
+
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use rustc_hash::FxHashMap;
+
+use crate::store::{self, RunRow, StoreError};
+
+/// The exit code of a run that a person has to help.
+pub(super) const PERSON: i64 = 77;
+
+/// Runs looked at for each job; beyond it nothing can matter.
+const RUNS: u32 = 50;
+
+/// The past runs of one job.
+#[derive(Debug, Clone, Default)]
+pub struct JobPast {
+    /// Its runs, newest first.
+    pub runs: Vec<RunRow>,
+    /// When its newest complete or partial run began.
+    pub last_good: Option<DateTime<Utc>>,
+    /// When its newest complete run began.
+    pub last_complete: Option<DateTime<Utc>>,
+    /// How the sign-ins of its users stand.
+    pub sign_ins: SignIns,
+}
+
+/// How the sign-ins of a job's users stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SignIns {
+    /// Somebody has to sign in, or to grant more, before the job can be whole.
+    pub missing: bool,
+    /// Until somebody has signed in, there is nothing at all that it could read.
+    pub nobody: bool,
+    /// When the newest of the grants was given.
+    pub newest: Option<DateTime<Utc>>,
+}
+
+/// The past runs of all jobs.
+#[derive(Debug, Default)]
+pub struct Past {
+    by_job: FxHashMap<String, JobPast>,
+}
+
+impl Past {
+    /// Reads the past from a store; there is none where there is no store.
+    ///
+    /// # Errors
+    /// If the store is there but cannot be read.
+    pub fn read(database: &Path) -> Result<Past, StoreError> {
+        if !database.exists() {
+            return Ok(Past::default());
+        }
+        let mut past = Past::default();
+        for (job, newest) in store::newest_runs(database, RUNS)? {
+            let good = |at: Option<String>| at.as_deref().and_then(parse);
+            let (last_good, last_complete) = (good(newest.good), good(newest.complete));
+            let of_job = JobPast { runs: newest.runs, last_good, last_complete, sign_ins: SignIns::default() };
+            past.by_job.insert(job, of_job);
+        }
+        Ok(past)
+    }
+
+    /// A past that is made up.
+    pub fn of_jobs(jobs: impl IntoIterator<Item = (String, JobPast)>) -> Past {
+        Past { by_job: jobs.into_iter().collect() }
+    }
+
+    /// The past of one job.
+    pub fn of(&self, job: &str) -> JobPast {
+        self.by_job.get(job).cloned().unwrap_or_default()
+    }
+
+    /// The same, looked at in place.
+    pub fn get(&self, job: &str) -> Option<&JobPast> {
+        self.by_job.get(job)
+    }
+}
+
+impl JobPast {
+    /// Whether the newest run needed a person: then it matters who is signed in.
+    pub fn needed_a_person(&self) -> bool {
+        self.runs.first().is_some_and(|run| run.exit_code == Some(PERSON))
+    }
+
+    /// Whether a run of this fire ended complete or partial.
+    pub(super) fn served(&self, fire: DateTime<Utc>) -> bool {
+        self.runs.iter().any(|run| is_good(run) && run.fire_at.as_deref().and_then(parse) == Some(fire))
+    }
+}
+
+/// Whether a run serves its fire.
+pub(super) fn is_good(run: &RunRow) -> bool {
+    matches!(run.state.as_str(), "complete" | "partial")
+}
+
+pub(super) fn parse(text: &str) -> Option<DateTime<Utc>> {
+    text.parse().ok()
+}

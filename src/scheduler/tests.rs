@@ -1,0 +1,192 @@
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::*;
+use crate::job::Job;
+use crate::settings::{Project, Settings};
+use crate::store::RunRow;
+
+fn utc(text: &str) -> DateTime<Utc> {
+    text.parse().expect("an instant")
+}
+
+/// A job that fires at 06:15 UTC, with more lines.
+fn job(more: &str) -> Job {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("jobs")).expect("a folder");
+    let text = format!("schedule = \"15 6 * * *\"\n{more}\n[[fetch]]\nstream = \"markets\"\n");
+    std::fs::write(folder.path().join("jobs/x.toml"), text).expect("a file");
+    let mut loaded = crate::job::load(&Project::at(folder.path()), &Settings::built_in(), &[]);
+    assert!(!loaded.has_errors(), "{:?}", loaded.problems);
+    loaded.jobs.pop().expect("a job")
+}
+
+fn run(state: &str, exit_code: i64, fire: &str, began: &str, ended: &str) -> RunRow {
+    RunRow {
+        id: 1,
+        job: "x".into(),
+        state: state.into(),
+        reason: None,
+        fire_at: (!fire.is_empty()).then(|| fire.into()),
+        started_at: began.into(),
+        finished_at: (!ended.is_empty()).then(|| ended.into()),
+        not_before: None,
+        calls: 1,
+        rows: 1,
+        exit_code: Some(exit_code),
+    }
+}
+
+fn past(runs: Vec<RunRow>) -> JobPast {
+    let good = runs.iter().any(|r| r.state == "complete").then(|| utc("2026-11-01T00:00:00Z"));
+    JobPast { runs, last_good: good, last_complete: good, sign_ins: SignIns::default() }
+}
+
+fn fire(job: &Job, past: &JobPast, now: &str) -> Option<DateTime<Utc>> {
+    due(job, past, &Settings::built_in().schedule, utc(now)).map(|due| due.fire)
+}
+
+const FIRE: &str = "2026-11-23T06:15:00.000Z";
+
+#[test]
+fn a_fire_is_served_once_whoever_served_it() {
+    let x = job("");
+    let yesterday =
+        run("complete", 0, "2026-11-22T06:15:00.000Z", "2026-11-22T06:15:03.000Z", "2026-11-22T06:16:00.000Z");
+    let before = past(vec![yesterday.clone()]);
+    assert_eq!(fire(&x, &before, "2026-11-23T06:14:59Z"), None);
+    assert_eq!(fire(&x, &before, "2026-11-23T06:20:00Z"), Some(utc(FIRE)));
+    let by_hand = past(vec![run("complete", 0, "", "2026-11-23T06:17:00.000Z", "2026-11-23T06:18:00.000Z"), yesterday]);
+    assert_eq!(fire(&x, &by_hand, "2026-11-23T06:20:00Z"), None);
+}
+
+#[test]
+fn a_fire_that_comes_while_the_job_runs_is_left_out() {
+    let x = job("");
+    let long = past(vec![run(
+        "complete",
+        0,
+        "2026-11-22T06:15:00.000Z",
+        "2026-11-22T06:15:03.000Z",
+        "2026-11-23T07:00:00.000Z",
+    )]);
+    assert_eq!(fire(&x, &long, "2026-11-23T08:00:00Z"), None);
+    assert_eq!(fire(&x, &long, "2026-11-24T06:15:00Z"), Some(utc("2026-11-24T06:15:00Z")));
+}
+
+#[test]
+fn grace_and_missed_say_what_comes_of_a_late_fire() {
+    let before = past(vec![run("complete", 0, "", "2026-11-20T06:15:03.000Z", "2026-11-20T06:16:00.000Z")]);
+    for (more, in_time, late) in [
+        ("", "2026-11-23T06:30:00Z", None),
+        ("grace = \"3h\"", "2026-11-23T09:15:00Z", Some("2026-11-23T09:15:01Z")),
+        ("missed = \"skip\"", "2026-11-23T06:45:00Z", Some("2026-11-23T06:45:01Z")),
+    ] {
+        assert_eq!(fire(&job(more), &before, in_time), Some(utc(FIRE)), "{more}");
+        if let Some(late) = late {
+            assert_eq!(fire(&job(more), &before, late), None, "{more}");
+        }
+    }
+    assert_eq!(fire(&job(""), &before, "2026-11-24T06:14:00Z"), Some(utc(FIRE)), "the newest missed one, once");
+}
+
+#[test]
+fn jitter_moves_a_job_by_the_same_amount_every_day() {
+    let x = job("jitter = \"1h\"");
+    let start = |day: &str| {
+        let before = past(vec![run("complete", 0, "", "2026-11-01T06:15:03.000Z", "2026-11-01T06:16:00.000Z")]);
+        let rules = Settings::built_in().schedule;
+        let from = utc(&format!("{day}T06:00:00Z"));
+        let fire = utc(&format!("{day}T06:15:00Z"));
+        let second =
+            |n: &i64| due(&x, &before, &rules, from + TimeDelta::seconds(*n)).is_some_and(|due| due.fire == fire);
+        (0..7200).find(second).expect("it starts")
+    };
+    let first = start("2026-11-23");
+    assert!((900..4500).contains(&first), "{first}");
+    assert_eq!(first, start("2026-12-24"));
+}
+
+#[test]
+fn a_failed_fire_is_tried_again_with_longer_and_longer_pauses_and_not_for_ever() {
+    let x = job("");
+    let failed = |began: &str| run("failed", 1, FIRE, began, began);
+    let mut runs = vec![run("complete", 0, "", "2026-11-22T06:15:03.000Z", "2026-11-22T06:16:00.000Z")];
+    for (began, too_early, again) in [
+        ("2026-11-23T06:15:00.000Z", "2026-11-23T06:19:59Z", Some("2026-11-23T06:20:00Z")),
+        ("2026-11-23T06:20:00.000Z", "2026-11-23T06:29:59Z", Some("2026-11-23T06:30:00Z")),
+        ("2026-11-23T06:30:00.000Z", "2026-11-23T06:49:59Z", Some("2026-11-23T06:50:00Z")),
+        ("2026-11-23T06:50:00.000Z", "2026-11-24T06:14:59Z", None),
+    ] {
+        runs.insert(0, failed(began));
+        assert_eq!(fire(&x, &past(runs.clone()), too_early), None, "{began}");
+        if let Some(again) = again {
+            assert_eq!(fire(&x, &past(runs.clone()), again), Some(utc(FIRE)), "{began}");
+        }
+    }
+    assert_eq!(fire(&x, &past(runs), "2026-11-24T06:15:00Z"), Some(utc("2026-11-24T06:15:00Z")));
+}
+
+#[test]
+fn a_lost_sign_in_is_waited_for_and_wrong_credentials_are_tried_a_few_times_a_day() {
+    let x = job("");
+    let mut lost = past(vec![run("failed", 77, FIRE, FIRE, FIRE)]);
+    lost.sign_ins = SignIns { missing: true, nobody: true, newest: None };
+    assert_eq!(fire(&x, &lost, "2026-11-23T20:00:00Z"), None);
+    assert_eq!(fire(&x, &lost, "2026-11-30T06:20:00Z"), None, "the next fires would only say the same");
+    lost.sign_ins.nobody = false;
+    assert_eq!(fire(&x, &lost, "2026-11-23T20:00:00Z"), None);
+    assert_eq!(fire(&x, &lost, "2026-11-24T06:15:00Z"), Some(utc("2026-11-24T06:15:00Z")), "somebody else is left");
+    lost.sign_ins = SignIns { missing: false, nobody: false, newest: Some(utc("2026-11-23T20:00:00Z")) };
+    assert_eq!(fire(&x, &lost, "2026-11-23T20:00:01Z"), Some(utc(FIRE)));
+    lost.sign_ins = SignIns::default();
+    assert_eq!(fire(&x, &lost, "2026-11-23T12:14:59Z"), None);
+    assert_eq!(fire(&x, &lost, "2026-11-23T12:15:01Z"), Some(utc(FIRE)));
+}
+
+#[test]
+fn a_clock_that_was_a_year_ahead_holds_nothing_up_and_an_hour_ahead_runs_nothing_twice() {
+    let x = job("");
+    let ahead = run("complete", 0, "2027-11-23T06:15:00.000Z", "2027-11-23T07:00:00.000Z", "2027-11-23T07:01:00.000Z");
+    assert_eq!(fire(&x, &past(vec![ahead]), "2026-11-23T06:20:00Z"), Some(utc(FIRE)));
+    let an_hour = run("complete", 0, FIRE, "2026-11-23T06:20:00.000Z", "2026-11-23T06:21:00.000Z");
+    assert_eq!(fire(&x, &past(vec![an_hour]), "2026-11-23T06:15:30Z"), None);
+}
+
+#[test]
+fn a_first_run_goes_on_as_the_fire_it_began_as_until_the_schedule_asks_again() {
+    let x = job("");
+    let none = JobPast::default();
+    let found = due(&x, &none, &Settings::built_in().schedule, utc("2026-11-23T15:00:00Z")).expect("due");
+    assert!(found.first && found.fire == utc("2026-11-23T15:00:00Z"), "{found:?}");
+    let mut begun =
+        run("deferred", 75, "2026-11-23T15:00:00.000Z", "2026-11-23T15:00:00.000Z", "2026-11-23T15:09:00.000Z");
+    begun.not_before = Some("2026-11-23T18:00:00.000Z".into());
+    let begun = past(vec![begun]);
+    assert_eq!(fire(&x, &begun, "2026-11-23T17:00:00Z"), None);
+    assert_eq!(fire(&x, &begun, "2026-11-23T18:00:00Z"), Some(utc("2026-11-23T15:00:00Z")));
+    assert_eq!(fire(&x, &begun, "2026-11-24T06:15:00Z"), Some(utc("2026-11-24T06:15:00Z")));
+}
+
+#[test]
+fn data_are_overdue_when_two_fires_have_come_without_a_complete_run() {
+    let x = job("");
+    let mut past = past(vec![run("complete", 0, "", "2026-11-22T06:15:03.000Z", "2026-11-22T06:16:00.000Z")]);
+    past.last_complete = Some(utc("2026-11-22T06:15:03Z"));
+    assert_eq!(overdue(&x, &past, utc("2026-11-24T06:14:00Z")), None);
+    assert_eq!(overdue(&x, &past, utc("2026-11-24T06:16:00Z")), Some(utc(FIRE)));
+    assert_eq!(overdue(&x, &JobPast::default(), utc("2026-11-24T06:16:00Z")), None, "nobody has started it yet");
+}
+
+#[test]
+fn look_again_names_the_next_moment_at_which_anything_changes() {
+    let x = job("");
+    let rules = Settings::built_in().schedule;
+    let now = utc("2026-11-23T06:16:00Z");
+    let next = |past: &JobPast| look_again(&x, past, &rules, now);
+    let done = past(vec![run("complete", 0, FIRE, FIRE, FIRE)]);
+    assert_eq!(next(&done), Some(utc("2026-11-24T06:15:00Z")));
+    let failed = past(vec![run("failed", 1, FIRE, FIRE, FIRE)]);
+    assert_eq!(next(&failed), Some(utc(FIRE) + TimeDelta::from_std(Duration::from_secs(300)).unwrap()));
+}

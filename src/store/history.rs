@@ -1,0 +1,163 @@
+//! Past runs, as `history`, `jobs` and the scheduler read them.
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::StoreError;
+
+/// A past run.
+#[derive(Debug, Clone)]
+pub struct RunRow {
+    /// Its number.
+    pub id: i64,
+    /// Name of the job.
+    pub job: String,
+    /// The word of its state.
+    pub state: String,
+    /// Why it is not complete.
+    pub reason: Option<String>,
+    /// The fire it serves.
+    pub fire_at: Option<String>,
+    /// When it began.
+    pub started_at: String,
+    /// When it ended.
+    pub finished_at: Option<String>,
+    /// When to come back.
+    pub not_before: Option<String>,
+    /// Calls sent.
+    pub calls: i64,
+    /// Rows read.
+    pub rows: i64,
+    /// The exit code it asked for; none while it runs, and if it was killed.
+    pub exit_code: Option<i64>,
+}
+
+/// The newest runs of a job.
+#[derive(Debug, Default)]
+pub struct Newest {
+    /// Newest first.
+    pub runs: Vec<RunRow>,
+    /// Start of the newest that ended complete or partial.
+    pub good: Option<String>,
+    /// Start of the newest that ended complete.
+    pub complete: Option<String>,
+}
+
+impl RunRow {
+    /// The columns that [`RunRow::read`] expects, in its order.
+    pub const COLUMNS: &str =
+        "id, job, state, reason, fire_at, started_at, finished_at, not_before, calls, rows, exit_code";
+
+    /// Reads a row of [`RunRow::COLUMNS`].
+    ///
+    /// # Errors
+    /// If a column has another type.
+    pub fn read(row: &Row<'_>) -> rusqlite::Result<RunRow> {
+        Ok(RunRow {
+            id: row.get(0)?,
+            job: row.get(1)?,
+            state: row.get(2)?,
+            reason: row.get(3)?,
+            fire_at: row.get(4)?,
+            started_at: row.get(5)?,
+            finished_at: row.get(6)?,
+            not_before: row.get(7)?,
+            calls: row.get(8)?,
+            rows: row.get(9)?,
+            exit_code: row.get(10)?,
+        })
+    }
+}
+
+/// The newest runs of every job, newest first, at most so many of each.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn past_runs(database: &std::path::Path, most: u32) -> Result<Vec<RunRow>, StoreError> {
+    let conn = super::open_reader(database)?;
+    if super::migrations::check(&conn, database)? == 0 {
+        // The first run was killed before it had written anything.
+        return Ok(Vec::new());
+    }
+    let error = |source| StoreError::Sqlite { path: database.to_path_buf(), what: "cannot be read", source };
+    let sql = format!(
+        "SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY job ORDER BY started_at DESC, id DESC) AS place FROM runs)
+         WHERE place <= ?1 ORDER BY started_at DESC, id DESC",
+        columns = RunRow::COLUMNS
+    );
+    let mut statement = conn.prepare(&sql).map_err(error)?;
+    let rows = statement.query_map([most], RunRow::read).map_err(error)?;
+    rows.collect::<Result<_, _>>().map_err(error)
+}
+
+/// The newest runs of every job, by its name, at most so many of each. Goes by the index from job to
+/// job, so that a long history costs nothing.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn newest_runs(database: &std::path::Path, most: u32) -> Result<Vec<(String, Newest)>, StoreError> {
+    let conn = super::open_reader(database)?;
+    if super::migrations::check(&conn, database)? == 0 {
+        // The first run was killed before it had written anything.
+        return Ok(Vec::new());
+    }
+    let error = |source| StoreError::Sqlite { path: database.to_path_buf(), what: "cannot be read", source };
+    let read = || {
+        let mut jobs = conn.prepare(
+            "WITH RECURSIVE names(job) AS (
+               SELECT min(job) FROM runs
+               UNION ALL SELECT (SELECT min(job) FROM runs WHERE job > names.job) FROM names WHERE names.job IS NOT NULL)
+             SELECT job FROM names WHERE job IS NOT NULL",
+        )?;
+        let jobs = jobs.query_map((), |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+        let mut newest = conn.prepare(&format!(
+            "SELECT {} FROM runs WHERE job = ?1 ORDER BY started_at DESC, id DESC LIMIT ?2",
+            RunRow::COLUMNS
+        ))?;
+        let mut good = conn.prepare(
+            "SELECT started_at FROM runs WHERE job = ?1 AND (state = 'complete' OR state = ?2) ORDER BY started_at DESC LIMIT 1",
+        )?;
+        let mut all = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let runs = newest.query_map(params![job, most], RunRow::read)?.collect::<rusqlite::Result<_>>()?;
+            let mut last = |or: &str| good.query_row([&*job, or], |row| row.get(0)).optional();
+            let (good, complete) = (last("partial")?, last("complete")?);
+            all.push((job, Newest { runs, good, complete }));
+        }
+        Ok(all)
+    };
+    read().map_err(error)
+}
+
+/// The recorded runs of a job that ended one way.
+#[derive(Debug, Clone)]
+pub struct RunTotal {
+    /// The job.
+    pub job: String,
+    /// How they ended.
+    pub state: String,
+    /// How many they are.
+    pub runs: i64,
+    /// Calls of them all.
+    pub calls: i64,
+    /// Items of them all.
+    pub rows: i64,
+}
+
+/// What all recorded runs come to, by job and state.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn run_totals(database: &std::path::Path) -> Result<Vec<RunTotal>, StoreError> {
+    let conn = super::open_reader(database)?;
+    if super::migrations::check(&conn, database)? == 0 {
+        // The first run was killed before it had written anything.
+        return Ok(Vec::new());
+    }
+    let error = |source| StoreError::Sqlite { path: database.to_path_buf(), what: "cannot be read", source };
+    let sql = "SELECT job, state, count(*), sum(calls), sum(rows) FROM runs GROUP BY job, state ORDER BY job, state";
+    let mut statement = conn.prepare(sql).map_err(error)?;
+    let rows = statement.query_map((), |row| {
+        Ok(RunTotal { job: row.get(0)?, state: row.get(1)?, runs: row.get(2)?, calls: row.get(3)?, rows: row.get(4)? })
+    });
+    rows.map_err(error)?.collect::<Result<_, _>>().map_err(error)
+}

@@ -1,0 +1,59 @@
+//! `doctor`: green where all is well; each red line says what to type.
+
+use cratedigger::sandbox::known;
+
+use crate::world::{World, by_ids};
+
+fn light(world: &World, args: &[&str], what: &str) -> (String, String) {
+    let page = world.cli(&[&["doctor", "--json"], args].concat()).json();
+    let line = page["lines"].as_array().unwrap().iter().find(|line| line["what"] == what).cloned();
+    let line = line.unwrap_or_else(|| panic!("no line about {what}: {page}"));
+    (line["state"].as_str().unwrap().to_owned(), format!("{} {}", line["text"], line["do"]))
+}
+
+#[test]
+fn a_healthy_project_is_green_and_one_token_is_all_that_is_asked_for() {
+    let world = World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+    world.run(&[]).exits(0);
+    world.sandbox.clear_log();
+    let page = world.cli(&["doctor"]).exits(0);
+    for words in ["ok    settings", "ok    Spotify", "ok    store", "ok    disk", "ok    budget", "all is well"] {
+        assert!(page.stdout.contains(words), "{words}:\n{}", page.stdout);
+    }
+    assert!(page.stdout.contains("(config/cratedigger.toml:2)"), "where a setting came from: {}", page.stdout);
+    assert_eq!((world.sandbox.log().len(), world.calls().len()), (1, 0), "a token and no call");
+    world.sandbox.clear_log();
+    world.cli(&["doctor", "--offline"]).exits(0);
+    assert_eq!(world.sandbox.log().len(), 0);
+}
+
+#[test]
+fn each_red_line_says_what_to_type() {
+    let user = "schedule = \"15 6 * * *\"\nuser = \"home\"\n[[fetch]]\nstream = \"saved_tracks\"\n";
+    let world = World::extended().job(user);
+    world.project.write("jobs/broken.toml", "colour = 1\n");
+    // There is no state folder before something was run.
+    world.run(&[]);
+    let (state, text) = light(&world, &["--offline"], "grants");
+    assert!(state == "bad" && text.contains("cratedigger auth login home"), "{state} {text}");
+    let (state, text) = light(&world, &[], "jobs");
+    assert!(state == "bad" && text.contains("broken: broken") && text.contains("cratedigger check"), "{state} {text}");
+    let folder = world.project.root().join(".local/state/cratedigger");
+    std::process::Command::new("chmod").arg("755").arg(&folder).status().unwrap();
+    let (state, text) = light(&world, &["--offline"], "state folder");
+    assert!(state == "bad" && text.contains("chmod"), "{state} {text}");
+    let shown = world.cli(&["doctor", "--offline"]);
+    assert!(shown.stdout.contains("things to see to"), "{}", shown.stdout);
+    assert_eq!(shown.code, 74, "the gravest: {}", shown.stdout);
+}
+
+#[test]
+fn wrong_credentials_are_red_and_name_where_to_look() {
+    let world = World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+    world.run(&[]).exits(0);
+    let mut command = world.command(&["doctor", "--json"]);
+    let ran = crate::world::ran(command.env("SPOTIFY_CLIENT_SECRET", "00000000000000000000000000000000")).exits(77);
+    let line = ran.json()["lines"].as_array().unwrap().iter().find(|line| line["what"] == "Spotify").cloned().unwrap();
+    assert_eq!(line["state"], "bad");
+    assert!(line["do"].as_str().is_some_and(|text| !text.is_empty()), "{line}");
+}

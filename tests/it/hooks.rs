@@ -1,0 +1,65 @@
+//! A web server that only listens, for pings and webhooks.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+/// A request that came.
+#[derive(Debug, Clone)]
+pub struct Came {
+    /// Path and query.
+    pub target: String,
+    pub body: String,
+}
+
+/// What listens on this machine, for as long as the test runs.
+pub struct Hooks {
+    address: String,
+    came: Arc<Mutex<Vec<Came>>>,
+}
+
+impl Hooks {
+    pub fn listening() -> Hooks {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let came: Arc<Mutex<Vec<Came>>> = Arc::default();
+        let seen = Arc::clone(&came);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                answer(stream, &seen);
+            }
+        });
+        Hooks { address, came }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.address)
+    }
+
+    pub fn came(&self) -> Vec<Came> {
+        self.came.lock().unwrap().clone()
+    }
+}
+
+fn answer(stream: TcpStream, seen: &Mutex<Vec<Came>>) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut line = String::new();
+    reader.read_line(&mut line).unwrap();
+    let target = line.split(' ').nth(1).unwrap_or_default().to_owned();
+    let mut length = 0;
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header).unwrap();
+        if let Some(n) = header.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = n.trim().parse().unwrap();
+        }
+        if header.trim().is_empty() {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    seen.lock().unwrap().push(Came { target, body: String::from_utf8(body).unwrap() });
+    let mut stream = stream;
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+}

@@ -1,0 +1,128 @@
+//! `[notify]`: pings, webhook, command, the file for Prometheus; once per change of state.
+
+use cratedigger::sandbox::known;
+
+use crate::hooks::Hooks;
+use crate::world::{Ran, World, by_ids, ran};
+
+const FIRE: &str = "schedule = \"15 6 * * *\"\n";
+
+fn plain(notify: &str) -> World {
+    let job = format!("{FIRE}{}", by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+    World::extended().job(&job).settings(&format!("[notify]\n{notify}"))
+}
+
+fn without_credentials(world: &World, args: &[&str]) -> Ran {
+    ran(&mut world.project.command(args))
+}
+
+#[test]
+fn pings_tell_start_and_exit_code_and_last_lines_of_the_same_run() {
+    let hooks = Hooks::listening();
+    let world = plain(&format!("ping_url = \"{}\"", hooks.url("/secret-key/{job}")));
+    world.run(&["x"]).exits(0);
+    let came = hooks.came();
+    let [start, end] = came.as_slice() else { panic!("{came:?}") };
+    let (path, rid) = start.target.split_once("?rid=").unwrap();
+    assert_eq!(path, "/secret-key/x/start");
+    assert_eq!((rid.len(), rid.split('-').count()), (36, 5), "a UUID");
+    assert_eq!(end.target, format!("/secret-key/x/0?rid={rid}"));
+    assert!(end.body.starts_with("x: complete, run 1, exit 0, "), "{}", end.body);
+
+    world.project.write("jobs/x.toml", format!("{FIRE}{}", by_ids("playlist_items", &["0000000000000000000000"])));
+    world.run(&["x"]).exits(3);
+    let end = hooks.came().pop().unwrap();
+    assert!(end.target.starts_with("/secret-key/x/3?rid="), "{}", end.target);
+    assert!(end.body.contains("0000000000000000000000"), "{}", end.body);
+}
+
+#[test]
+fn a_ping_host_that_is_down_fails_no_job_and_its_address_stays_secret() {
+    let world = plain(
+        "ping_url = \"http://127.0.0.1:1/secret-key\"\nwebhook_url = \"http://127.0.0.1:1/other-key\"\non = [\"failure\"]",
+    );
+    let ran = world.run(&["x"]).exits(0).says("notify.ping_url: 127.0.0.1 cannot be reached").says("the job goes on");
+    assert!(!ran.stderr.contains("secret-key") && !ran.stderr.contains("other-key"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_lasts_is_told_once_however_often_a_timer_looks_and_its_end_is_told_once() {
+    let hooks = Hooks::listening();
+    let world = plain(&format!("webhook_url = \"{}\"", hooks.url("/hook")));
+    let first = without_credentials(&world, &["-q", "run", "--due"]).exits(77).says("SPOTIFY_CLIENT_ID");
+    assert!(first.stderr.contains("hint:"), "{}", first.stderr);
+    for _ in 0..3 {
+        let again = without_credentials(&world, &["-q", "run", "--due"]).exits(77);
+        assert_eq!(again.stderr, "", "it is no news");
+    }
+    assert_eq!(hooks.came().len(), 1);
+    let message: serde_json::Value = serde_json::from_str(&hooks.came()[0].body).unwrap();
+    assert_eq!(message["event"], "sign_in");
+    assert!(message["text"].as_str().unwrap().starts_with("no job runs: no client id"), "{message}");
+
+    world.cli(&["-q", "run", "--due"]).exits(0);
+    world.cli(&["-q", "run", "--due"]).exits(0);
+    let events: Vec<String> = hooks
+        .came()
+        .iter()
+        .map(|came| serde_json::from_str::<serde_json::Value>(&came.body).unwrap()["event"].to_string())
+        .collect();
+    assert_eq!(events, ["\"sign_in\"", "\"recovery\""]);
+}
+
+#[test]
+fn a_broken_job_file_is_told_once_and_so_is_its_mending() {
+    let hooks = Hooks::listening();
+    let world = plain(&format!("webhook_url = \"{}\"", hooks.url("/hook")));
+    world.run(&["--due"]).exits(0);
+    world.project.write("jobs/y.toml", "[[fetch]]\nstream = \"artist\"\n");
+    world.cli(&["-q", "run", "--due"]).exits(2).says("jobs/y.toml:2");
+    assert_eq!(world.cli(&["-q", "run", "--due"]).exits(2).stderr, "");
+    world.project.write("jobs/y.toml", "[[fetch]]\nstream = \"markets\"\n");
+    world.cli(&["-q", "run", "--due"]).exits(0);
+    let came = hooks.came();
+    assert_eq!(came.len(), 2, "{came:?}");
+    assert!(came[0].body.contains("the file of job y is wrong"), "{}", came[0].body);
+    assert!(came[1].body.contains("job y is good again"), "{}", came[1].body);
+}
+
+#[test]
+fn a_command_gets_the_message_and_one_that_hangs_is_killed_with_what_it_started() {
+    let partial = format!("{FIRE}{}", by_ids("playlist_items", &["0000000000000000000000"]));
+    let world = plain(
+        "on = [\"partial\"]\ncommand = [\"sh\", \"-c\", \"cat > told.txt; echo $CRATEDIGGER_EVENT $CRATEDIGGER_JOB >> told.txt\"]",
+    );
+    world.project.write("jobs/x.toml", &partial);
+    world.run(&["x"]).exits(3);
+    let told = std::fs::read_to_string(world.project.root().join("told.txt")).unwrap();
+    assert!(told.starts_with("cratedigger: job x is partial: ") && told.ends_with("partial x\n"), "{told}");
+
+    let world =
+        plain("on = [\"partial\"]\ntimeout = \"1s\"\ncommand = [\"sh\", \"-c\", \"sleep 600 & echo $! > pid; wait\"]");
+    world.project.write("jobs/x.toml", &partial);
+    world.run(&["x"]).exits(3).says("sh took longer than 1 s and was killed");
+    let pid = std::fs::read_to_string(world.project.root().join("pid")).unwrap();
+    let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    assert!(state.is_empty() || state.contains(") Z "), "it lives on: {state}");
+}
+
+#[test]
+fn the_file_for_prometheus_holds_runs_calls_budget_and_age() {
+    let world = plain("prometheus_file = \"metrics/cratedigger.prom\"");
+    world.run(&["x"]).exits(0);
+    let text = std::fs::read_to_string(world.project.root().join("metrics/cratedigger.prom")).unwrap();
+    for line in [
+        "cratedigger_runs{job=\"x\",state=\"complete\"} 1",
+        "cratedigger_last_run_exit_code{job=\"x\"} 0",
+        "cratedigger_overdue{job=\"x\"} 0",
+        "cratedigger_held_until_timestamp_seconds 0",
+        "# TYPE cratedigger_data_timestamp_seconds gauge",
+        "cratedigger_calls_used_24h{family=\"\"} ",
+        "cratedigger_data_age_seconds{job=\"x\"} ",
+    ] {
+        assert!(text.contains(line), "{line} is not in:\n{text}");
+    }
+    assert!(
+        text.lines().all(|line| line.starts_with("# ") || line.split(' ').next_back().unwrap().parse::<i64>().is_ok())
+    );
+}
