@@ -69,6 +69,18 @@ pub enum Command {
     Jobs(Jobs),
     /// Show past runs with their calls and rows
     History(History),
+    /// Show in words what changed in a job's lists
+    Diff(Diff),
+    /// Show a playlist as it stands, or as it was at any time seen
+    Show(Show),
+    /// Check the store and the CSVs against what was recorded, offline
+    Verify(Verify),
+    /// Copy the store, also while runs go on
+    Backup(Backup),
+    /// Forget how far a job's interrupted reads have come
+    Reset(Reset),
+    /// Show the calls used and left, cool-downs, and what the app may call
+    Quota(Quota),
     /// Sign users in and out, and see for how long they are signed in
     Auth(super::auth::AuthArgs),
     /// Serve a made-up Spotify on this machine, to try jobs on
@@ -267,9 +279,12 @@ pub struct Quota {
 /// `diff`
 #[derive(Debug, Args)]
 pub struct Diff {
-    /// The job
+    /// The job whose lists are told about
     #[arg(value_name = "JOB")]
     pub job: String,
+    /// Since then: a date, a time in ISO 8601 or an age such as 7d [default: what its newest run found]
+    #[arg(long, value_name = "DATE")]
+    pub since: Option<String>,
 }
 
 /// `show`
@@ -278,7 +293,7 @@ pub struct Show {
     /// The playlist: id, URI, link or name
     #[arg(value_name = "PLAYLIST")]
     pub playlist: String,
-    /// As it was then (a date, or a time in ISO 8601)
+    /// As it was then: a date, a time in ISO 8601 or an age such as 7d
     #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
 }
@@ -286,7 +301,7 @@ pub struct Show {
 /// `verify`
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// Write CSVs that differ again
+    /// Write CSVs that are missing or changed again, from the store
     #[arg(long)]
     pub rewrite_csv: bool,
 }
@@ -302,7 +317,7 @@ pub struct Backup {
 /// `reset`
 #[derive(Debug, Args)]
 pub struct Reset {
-    /// The job
+    /// The job whose reads begin anew
     #[arg(value_name = "JOB")]
     pub job: String,
     /// One fetch of it [default: all]

@@ -17,7 +17,7 @@ use crate::document::{Frames, Problem};
 use crate::job::{Job, Users};
 use crate::settings::Settings;
 use crate::spotify::AppClass;
-use crate::state::{Identity, Learned, State};
+use crate::state::{Endpoint, Identity, Learned, State, TokenKind, Word};
 use crate::stream::Classes;
 
 /// Checks, with what class the settings say the app is of.
@@ -26,34 +26,44 @@ use crate::stream::Classes;
 ///
 /// If stdout cannot be written. Problems of the files are told, and end with exit 2.
 pub fn run(args: &Check, context: &Context) -> Result<Exit, Failure> {
-    run_as(args, context, learned_class(context), Utc::now())
+    let known = learned(context);
+    run_as(args, context, &known.unwrap_or_default(), Utc::now())
 }
 
-/// The class that was learned from Spotify, where the state folder knows it; `check` makes none.
-fn learned_class(context: &Context) -> Option<AppClass> {
+/// What was learned about the app.
+#[derive(Debug, Default)]
+pub struct AppKnown {
+    /// Its class.
+    pub class: Option<AppClass>,
+    /// What it may call.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// What was learned from Spotify, where the state folder knows it; `check` makes none.
+fn learned(context: &Context) -> Option<AppKnown> {
     let settings = Settings::load(&context.project, &context.flags).ok()?;
     let dir = context.state_dir(&settings).ok()?;
     if !dir.path().join("state.db").exists() {
         return None;
     }
     let client_id = context.credentials().ok()?.client_id;
-    let account = settings.spotify.account.clone().unwrap_or_else(|| client_id.clone());
     let state = State::open(dir).ok()?;
-    Learned::of(&Arc::new(state), &Identity::new(&client_id, &account)).app_class().ok()?
+    let learned = Learned::of(&Arc::new(state), &Identity::new(&client_id, &settings.account(&client_id)));
+    Some(AppKnown { class: learned.app_class().ok()?, endpoints: learned.endpoints(Utc::now()).ok()? })
 }
 
-/// The same with the class that was learned from Spotify, for settings that leave it open.
+/// The same with what was learned from Spotify, for settings that leave the class open.
 ///
 /// # Errors
 ///
 /// As [`run`].
-pub fn run_as(args: &Check, context: &Context, learned: Option<AppClass>, now: DateTime<Utc>) -> Result<Exit, Failure> {
+pub fn run_as(args: &Check, context: &Context, known: &AppKnown, now: DateTime<Utc>) -> Result<Exit, Failure> {
     let mut problems = Vec::new();
     let settings = Settings::load(&context.project, &context.flags).unwrap_or_else(|found| {
         problems = found;
         Settings::built_in()
     });
-    let class = settings.spotify.app_mode.class().or(learned);
+    let class = settings.spotify.app_mode.class().or(known.class);
     let loaded = context.jobs(&settings, &args.jobs);
     problems.extend(loaded.problems);
     for name in settings.without_effect() {
@@ -65,10 +75,15 @@ pub fn run_as(args: &Check, context: &Context, learned: Option<AppClass>, now: D
         problems.extend(sql::problems(job, &context.project.shown(&job.path)));
     }
     let grants = users::grants(context, &settings);
+    let notes = |job: &Job| {
+        let mut notes = gaps(job, class);
+        notes.extend(refused(job, &known.endpoints));
+        notes.extend(users::notes(job, grants.as_ref()));
+        notes
+    };
     let exit = if problems.iter().any(Problem::is_error) { Exit::Usage } else { Exit::Complete };
     if context.json {
-        let jobs: Vec<Value> =
-            loaded.jobs.iter().map(|j| as_json(j, class, &users::notes(j, grants.as_ref()), now)).collect();
+        let jobs: Vec<Value> = loaded.jobs.iter().map(|j| as_json(j, &notes(j), now)).collect();
         let class = class.map(|c| c.to_string());
         print::json(&json!({
             "ok": exit == Exit::Complete, "app_class": class, "jobs": jobs, "broken": loaded.broken,
@@ -83,7 +98,7 @@ pub fn run_as(args: &Check, context: &Context, learned: Option<AppClass>, now: D
     }
     let mut out = String::new();
     for job in &loaded.jobs {
-        out.push_str(&as_text(job, context, class, &users::notes(job, grants.as_ref()), now));
+        out.push_str(&as_text(job, context, &notes(job), now));
     }
     if loaded.jobs.is_empty() && loaded.broken.is_empty() && problems.is_empty() {
         out.push_str("no job files; `cratedigger init` writes some to start from\n");
@@ -92,7 +107,7 @@ pub fn run_as(args: &Check, context: &Context, learned: Option<AppClass>, now: D
     Ok(exit)
 }
 
-fn as_text(job: &Job, context: &Context, class: Option<AppClass>, users: &[String], now: DateTime<Utc>) -> String {
+fn as_text(job: &Job, context: &Context, notes: &[String], now: DateTime<Utc>) -> String {
     let count = |n: usize, one: &str, more: &str| format!("{n} {}", if n == 1 { one } else { more });
     let mut out = format!(
         "{}: ok, {}, {}\n",
@@ -114,13 +129,13 @@ fn as_text(job: &Job, context: &Context, class: Option<AppClass>, users: &[Strin
             }
         }
     }
-    for gap in gaps(job, class).iter().chain(users) {
-        out.push_str(&format!("  note: {gap}\n"));
+    for note in notes {
+        out.push_str(&format!("  note: {note}\n"));
     }
     out
 }
 
-fn as_json(job: &Job, class: Option<AppClass>, users: &[String], now: DateTime<Utc>) -> Value {
+fn as_json(job: &Job, notes: &[String], now: DateTime<Utc>) -> Value {
     let next: Vec<Value> = fires(job, now)
         .into_iter()
         .map(|fire| {
@@ -136,7 +151,7 @@ fn as_json(job: &Job, class: Option<AppClass>, users: &[String], now: DateTime<U
     json!({
         "name": job.name, "path": job.path, "hash": job.hash, "description": job.description,
         "schedule": job.schedule.as_ref().map(ToString::to_string), "timezone": job.timezone.name(),
-        "next": next, "fetches": fetches, "queries": job.queries.len(), "notes": gaps(job, class).iter().chain(users).collect::<Vec<_>>(),
+        "next": next, "fetches": fetches, "queries": job.queries.len(), "notes": notes,
     })
 }
 
@@ -148,6 +163,27 @@ fn instant(at: DateTime<Utc>) -> String {
 fn fires(job: &Job, now: DateTime<Utc>) -> Vec<DateTime<Utc>> {
     let Some(schedule) = &job.schedule else { return Vec::new() };
     std::iter::successors(schedule.next_after(now), |fire| schedule.next_after(*fire)).take(3).collect()
+}
+
+/// What the app was refused before, of what the fetches of a job cannot do without.
+pub(super) fn refused(job: &Job, endpoints: &[Endpoint]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for fetch in &job.fetches {
+        let by_user = fetch.stream.needs_user() || job.users != Users::None;
+        let token = if by_user { TokenKind::User } else { TokenKind::App };
+        for family in fetch.stream.families() {
+            let of = |it: &&Endpoint| it.family == family.as_str() && it.token == token && it.word != Word::Allowed;
+            if let Some(it) = endpoints.iter().find(of) {
+                notes.push(format!(
+                    "fetch `{}`: this app was refused `{family}` on {}: {}",
+                    fetch.name,
+                    it.learned_at.format("%Y-%m-%d"),
+                    it.evidence
+                ));
+            }
+        }
+    }
+    notes
 }
 
 /// What an app of this class never gets; while the class is not known, what one of the two doesn't.

@@ -5,10 +5,12 @@
 
 pub mod args;
 pub mod auth;
+mod backup;
 mod check;
 mod completions;
 mod context;
 mod demo;
+mod diff;
 mod exit;
 mod export;
 mod failure;
@@ -20,12 +22,17 @@ mod logging;
 mod man;
 pub mod print;
 mod progress;
+mod quota;
+mod reset;
 mod run;
 mod sandbox;
 mod schema;
+mod show;
 mod stopper;
 mod streams;
 mod summary;
+mod verify;
+mod when;
 mod workshop;
 
 use std::ffi::OsString;
@@ -69,6 +76,12 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Export(args) => export::run(&args, context),
         Command::Jobs(args) => jobs::run(&args, context),
         Command::History(args) => history::run(&args, context),
+        Command::Diff(args) => diff::run(&args, context),
+        Command::Show(args) => show::run(&args, context),
+        Command::Verify(args) => verify::run(&args, context),
+        Command::Backup(args) => backup::run(&args, context),
+        Command::Reset(args) => reset::run(&args, context),
+        Command::Quota(args) => quota::run(&args, context),
         Command::Auth(args) => auth::run(&args, context),
         Command::Demo(args) => demo::run(&args, context),
         Command::Sandbox(args) => sandbox::run(&args, context),

@@ -8,12 +8,13 @@ use super::args::Run;
 use super::progress::Watcher;
 use super::stopper::Stopper;
 use super::summary::{Told, report_json, tell};
-use super::workshop::{Workshop, runtime};
+use super::workshop::{Most, Workshop, runtime};
 use super::{Context, Exit, Failure};
 use crate::job::{Job, Users};
 use crate::run::{Engine, Files, Halt, JobLock, LockTrouble, RunReport, Start, run_job, stamp};
 use crate::scheduler::{self, Past};
 use crate::settings::credentials::Credentials;
+use crate::state::{Job as Spends, Share, Spender};
 use crate::store::{RawKeeper, Store};
 
 /// Runs jobs and says how it ended.
@@ -147,8 +148,8 @@ impl One<'_> {
         let keep = settings.output.keep_raw.then(|| RawKeeper::beside(self.store.path(), settings.output.mode));
         let raw = keep.transpose().map_err(|e| halted(Halt::Store(e)))?;
         let watcher = Arc::new(Watcher::new(self.context, &job.name, raw));
-        let max_calls = self.args.max_calls.or(job.max_calls);
-        let (api, app) = self.workshop.api(self.credentials, max_calls, Arc::clone(&watcher) as _)?;
+        let most = self.most(job);
+        let (api, app) = self.workshop.api(self.credentials, most, Arc::clone(&watcher) as _)?;
         stopper.stops(&api);
         let grants = match job.users {
             Users::None => None,
@@ -194,11 +195,23 @@ impl One<'_> {
         };
         let report = run_job(&engine, job, &start, self.files).await;
         watcher.finish();
+        stopper.release();
         let report = report.map_err(halted)?;
         if !self.is_a_known_ban(&report, stopper) {
             tell(self.context, &report);
         }
         Ok(Some(report))
+    }
+}
+
+impl One<'_> {
+    /// What a run of the job may spend: what was said, else half of a day.
+    fn most(&self, job: &Job) -> Most {
+        let calls = self.args.max_calls.or(job.max_calls);
+        let path = self.store.path();
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        let share = calls.is_none().then_some(Share::HALF);
+        Most { calls, spender: Some(Spender { job: Spends::of(&path, &job.name), share }) }
     }
 }
 

@@ -75,6 +75,11 @@ impl Stopper {
         inner.1 = Some(api.clone());
     }
 
+    /// Lets go of what has ended, so that its books are closed.
+    pub(super) fn release(&self) {
+        self.lock().1 = None;
+    }
+
     /// Whether a stop was asked for.
     pub(super) fn stopped(&self) -> bool {
         self.lock().0

@@ -13,10 +13,10 @@ use crate::run::{AppFacts, Files};
 use crate::settings::credentials::Credentials;
 use crate::settings::{Limits as SettingsLimits, Settings};
 use crate::spotify::AppClass;
-use crate::spotify::client::{Api, ApiConfig, Limits, Scales};
+use crate::spotify::client::{Api, ApiConfig, Limits, Scales, ceilings};
 use crate::state::grants::Grants;
-use crate::state::{Learned, State};
-use crate::store::{Identity, Store};
+use crate::state::{Ceilings, Learned, Spender, State};
+use crate::store::{Identity, Store, StoreError};
 
 /// Settings, and the state folder that goes with them.
 pub(super) struct Workshop<'a> {
@@ -50,14 +50,7 @@ impl<'a> Workshop<'a> {
     /// Opens the store for writing.
     pub(super) fn store(&self) -> Result<Arc<Store>, Failure> {
         let (path, output) = (self.database(), &self.settings.output);
-        let store = Store::open(&path, output.mode, &self.identity()).map_err(|e| {
-            let hint = e.hint();
-            let failure = Failure::new(Exit::Storage, e);
-            match hint {
-                Some(hint) => failure.with_hint(hint),
-                None => failure,
-            }
-        })?;
+        let store = Store::open(&path, output.mode, &self.identity()).map_err(storage)?;
         if let Some(group) = output.group.as_deref().map(group_id).transpose()? {
             std::os::unix::fs::chown(&path, None, Some(group)).or_exit(Exit::Storage)?;
         }
@@ -89,21 +82,34 @@ impl<'a> Workshop<'a> {
         })
     }
 
+    /// Whose books the app's calls are in.
+    pub(super) fn books_of(&self, who: &Credentials) -> crate::state::Identity {
+        crate::state::Identity::new(&who.client_id, &self.settings.account(&who.client_id))
+    }
+
+    /// The class of the app, as far as it is configured or was learned.
+    pub(super) fn class(&self, who: &Credentials) -> Result<Option<AppClass>, Failure> {
+        match self.settings.spotify.app_mode.class() {
+            Some(class) => Ok(Some(class)),
+            None => Learned::of(&self.state, &self.books_of(who)).app_class().or_exit(Exit::Storage),
+        }
+    }
+
+    /// How many calls a day holds, as the settings have it for the class of the app.
+    pub(super) fn ceilings(&self, who: &Credentials) -> Result<Ceilings, Failure> {
+        Ok(ceilings(&limits(&self.settings.limits_for(self.class(who)?), Most::default())))
+    }
+
     /// An API for one run, and what is known about the app behind it.
     pub(super) fn api(
         &self,
         who: &Credentials,
-        max_calls: Option<u64>,
+        most: Most,
         observer: Arc<dyn Observer>,
     ) -> Result<(Api, AppFacts), Failure> {
         let configured = self.settings.spotify.app_mode.class();
-        let account = self.settings.spotify.account.clone().unwrap_or_else(|| who.client_id.clone());
-        let known = Learned::of(&self.state, &crate::state::Identity::new(&who.client_id, &account));
-        let class = match configured {
-            Some(class) => Some(class),
-            None => known.app_class().or_exit(Exit::Storage)?,
-        };
-        let present = limits(&self.settings.limits_for(class), max_calls);
+        let account = self.settings.account(&who.client_id);
+        let present = limits(&self.settings.limits_for(self.class(who)?), most);
         let config = ApiConfig {
             api_url: self.settings.spotify.api_url.clone(),
             accounts_url: self.settings.spotify.accounts_url.clone(),
@@ -114,10 +120,29 @@ impl<'a> Workshop<'a> {
             scales: Scales::default(),
         };
         let api = Api::new(config, Arc::clone(&self.state), observer).or_exit(Exit::Usage)?;
-        let extended = limits(&self.settings.limits_for(Some(AppClass::Extended)), max_calls);
+        let extended = limits(&self.settings.limits_for(Some(AppClass::Extended)), most);
         let facts = AppFacts::new(configured, api.clone(), present, extended);
         Ok((api, facts))
     }
+}
+
+/// Trouble with the store, with what to do about it (exit 74).
+pub(super) fn storage(e: StoreError) -> Failure {
+    let hint = e.hint();
+    let failure = Failure::new(Exit::Storage, e);
+    match hint {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
+}
+
+/// Refuses to go on where there is no store yet (exit 74).
+pub(super) fn must_exist(database: &std::path::Path) -> Result<(), Failure> {
+    if database.exists() {
+        return Ok(());
+    }
+    let error = anyhow::anyhow!("there is no store at {}", database.display());
+    Err(Failure::new(Exit::Storage, error).with_hint("`cratedigger run` fills one"))
 }
 
 /// Opens the state folder that the settings name.
@@ -139,7 +164,16 @@ fn host(url: &Url) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-fn limits(said: &SettingsLimits, max_calls: Option<u64>) -> Limits {
+/// What one run may spend.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Most {
+    /// Calls of the run.
+    pub calls: Option<u64>,
+    /// The job, and its share of the day.
+    pub spender: Option<Spender>,
+}
+
+fn limits(said: &SettingsLimits, most: Most) -> Limits {
     let ceiling = |calls: Option<u64>| calls.map(|calls| u32::try_from(calls).unwrap_or(u32::MAX));
     Limits {
         requests_per_second: said.requests_per_second,
@@ -148,7 +182,9 @@ fn limits(said: &SettingsLimits, max_calls: Option<u64>) -> Limits {
         calls_per_family: ceiling(said.calls_per_family),
         reserve: said.reserve,
         max_wait: said.max_wait,
-        max_calls,
+        max_calls: most.calls,
+        adaptive: said.adaptive,
+        spender: most.spender,
     }
 }
 

@@ -30,7 +30,7 @@ impl AppFacts {
     /// # Errors
     /// If the state folder cannot be read or written.
     pub async fn may_go_on(&self, who: &Bearer, stopped: &ApiError) -> Result<bool, ApiError> {
-        let by_budget = matches!(stopped, ApiError::Deferred { why: Deferral::Budget(_), .. });
+        let by_budget = matches!(stopped, ApiError::Deferred { why: Deferral::Budget(_) | Deferral::Share(_), .. });
         if !by_budget || self.class()?.is_some() || ceilings(&self.present) == ceilings(&self.extended) {
             return Ok(false);
         }
@@ -84,7 +84,7 @@ impl AppFacts {
     pub fn class(&self) -> Result<Option<AppClass>, StateError> {
         match self.configured {
             Some(class) => Ok(Some(class)),
-            None => self.api.learned().app_class(),
+            None => self.api.learned().believed_class(self.api.now().wall),
         }
     }
 
@@ -93,7 +93,7 @@ impl AppFacts {
     /// # Errors
     /// If the state folder cannot be written.
     pub fn learn(&self, class: AppClass, evidence: &str) -> Result<(), StateError> {
-        if self.configured.is_none() && self.api.learned().app_class()? != Some(class) {
+        if self.configured.is_none() && self.class()? != Some(class) {
             tracing::info!(class = class.as_str(), evidence, "this app's class was found out");
             self.api.learned().learn_class(class, evidence, self.api.now())?;
             if class == AppClass::Extended {
@@ -109,7 +109,7 @@ impl AppFacts {
     /// # Errors
     /// If the state folder cannot be read.
     pub fn page_size(&self, family: Family, paging: Paging) -> Result<u16, StateError> {
-        if let Some(known) = self.api.learned().get(&page_key(family))?.and_then(|n| n.parse().ok()) {
+        if let Some(known) = self.believed(&page_key(family))?.and_then(|n| n.parse().ok()) {
             return Ok(known);
         }
         Ok(match (paging, self.class()?) {
@@ -127,7 +127,11 @@ impl AppFacts {
     /// # Errors
     /// If the state folder cannot be read.
     pub fn may_batch(&self, family: Family) -> Result<bool, StateError> {
-        Ok(self.api.learned().get(&batch_key(family))?.as_deref() != Some("refused"))
+        Ok(self.believed(&batch_key(family))?.as_deref() != Some("refused"))
+    }
+
+    fn believed(&self, key: &str) -> Result<Option<String>, StateError> {
+        self.api.learned().believed(key, self.api.now().wall)
     }
 
     /// Notes that batch reads of a family are refused.

@@ -127,13 +127,9 @@ impl Engine {
                 "Spotify removed it for apps in Development Mode in February 2026; nothing was sent".to_owned();
             return Err(ApiError::Refused { family, kind: Refusal::EndpointRemoved, message }.into());
         }
-        let mut families = vec![family];
-        match stream.name {
-            "playlist_items" => families.push(Family::PLAYLISTS),
-            "my_playlist_items" => families.extend([Family::PLAYLISTS, Family::MY_PLAYLISTS]),
-            "album_tracks" => families.push(Family::ALBUMS),
-            _ if asks.references.iter().any(|r| !matches!(r, Reference::Id(_))) => families.push(Family::SEARCH),
-            _ => {}
+        let mut families = stream.families();
+        if asks.references.iter().any(|r| !matches!(r, Reference::Id(_))) {
+            families.push(Family::SEARCH);
         }
         let may = || families.iter().try_for_each(|family| self.api.may_send(*family));
         match may() {

@@ -375,7 +375,9 @@ impl Engine {
     }
 
     async fn swap(&self, list: &List, id: i64, at: &Checkpoint) -> Result<i64, Halt> {
-        let (key, proof, run, now) = (list.key.clone(), proof(at, 0), self.run, stamp(self.now()));
+        // The caller has asked for the version once more, and it is the same.
+        let proof = Proof { snapshot_after: at.snapshot_id.clone(), ..proof(at, 0) };
+        let (key, run, now) = (list.key.clone(), self.run, stamp(self.now()));
         Ok(self.store.write(move |s| s.swap(id, &key, &proof, run, &now).map(|swapped| swapped.stored)).await?)
     }
 
@@ -444,6 +446,7 @@ fn proof(at: &Checkpoint, skipped: i64) -> Proof {
         served: at.next_offset,
         skipped: at.skipped + skipped,
         snapshot_id: at.snapshot_id.clone(),
+        snapshot_after: None,
         etag: at.etag.clone(),
         truncated: false,
     }

@@ -28,6 +28,6 @@ pub use engine::{Engine, stamp};
 pub use files::{Files, FilesError, Shown, Written, style};
 pub use halt::{Halt, Weight};
 pub use job::{Start, bound, run_job};
-pub use lock::{JobLock, LockTrouble};
+pub use lock::{JobLock, ListLock, LockTrouble};
 pub use progress::{Progress, Unwatched};
 pub use report::{FetchReport, FileReport, RunReport};

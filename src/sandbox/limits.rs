@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 
 use super::Options;
 
-const WINDOW_MS: i64 = 30_000;
 const DAY_MS: i64 = 86_400_000;
 
 /// How many calls are let in; unlimited where nothing is said.
@@ -41,10 +40,44 @@ pub(crate) struct Limits {
     allowed: Allowance,
     refused_count: bool,
     punishment: Option<Duration>,
+    window_ms: i64,
+    early: u64,
+    refused: u64,
     window: VecDeque<i64>,
     day: VecDeque<i64>,
     families: FxHashMap<String, VecDeque<i64>>,
-    deadline: Option<(i64, Refusal)>,
+    deadline: Option<Deadline>,
+    /// Whether anybody was told of the deadline: nobody can keep one that he does not know.
+    told: bool,
+    banned_until: Option<i64>,
+}
+
+/// Until when calls are too early, and which: those of one family, or all.
+#[derive(Debug)]
+struct Deadline {
+    until: i64,
+    refusal: Refusal,
+    family: Option<String>,
+}
+
+impl Deadline {
+    fn concerns(&self, family: &str) -> bool {
+        self.family.as_ref().is_none_or(|it| it == family)
+    }
+}
+
+/// What the limits have counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Counted {
+    /// Calls refused with 429, by the limits or a ban.
+    pub refused: u64,
+    /// Calls that came before a deadline that had been told.
+    pub early: u64,
+    /// Calls in the rate limit's window now.
+    pub in_window: usize,
+    /// Calls in the last 24 hours.
+    pub in_day: usize,
 }
 
 impl Limits {
@@ -57,6 +90,7 @@ impl Limits {
             },
             refused_count: options.refused_calls_count,
             punishment: options.punishment,
+            window_ms: i64::try_from(options.rate_window.as_millis()).unwrap_or(30_000),
             ..Self::default()
         }
     }
@@ -66,30 +100,60 @@ impl Limits {
         self.allowed = allowed;
     }
 
+    /// Refuses everything for so long, as Spotify does for a day or half a one.
+    pub(crate) fn ban(&mut self, how_long: Duration, now_ms: i64) {
+        let refusal = Refusal { quota: false, retry_after_secs: how_long.as_secs() };
+        self.banned_until = Some(now_ms + i64::try_from(how_long.as_millis()).unwrap_or(i64::MAX / 4));
+        self.told = false;
+        self.hold_until(now_ms, refusal, None);
+    }
+
+    /// What was counted so far.
+    pub(crate) fn counted(&mut self, now_ms: i64) -> Counted {
+        let rolled = |calls: &mut VecDeque<i64>, length_ms: i64| {
+            while calls.front().is_some_and(|at| at + length_ms <= now_ms) {
+                calls.pop_front();
+            }
+            calls.len()
+        };
+        Counted {
+            refused: self.refused,
+            early: self.early,
+            in_window: rolled(&mut self.window, self.window_ms),
+            in_day: rolled(&mut self.day, DAY_MS),
+        }
+    }
+
     /// Counts a call, or refuses it.
     ///
     /// # Errors
     /// The refusal to be sent.
     pub(crate) fn admit(&mut self, family: &str, now_ms: i64) -> Result<(), Refusal> {
-        if let (Some((until, was)), Some(more)) = (self.deadline, self.punishment)
-            && now_ms < until
-        {
+        let ahead = self.deadline.as_ref().filter(|it| now_ms < it.until && it.concerns(family)).map(|it| it.refusal);
+        if ahead.is_some() && std::mem::replace(&mut self.told, true) {
+            self.early += 1;
+        }
+        if let Some(until) = self.banned_until.filter(|until| now_ms < *until) {
+            let left = u64::try_from(until - now_ms).unwrap_or(0).div_ceil(1_000);
+            return Err(self.refuse(now_ms, Refusal { quota: false, retry_after_secs: left }, None));
+        }
+        if let (Some(was), Some(more)) = (ahead, self.punishment) {
             let refusal = Refusal { retry_after_secs: more.as_secs(), ..was };
-            return Err(self.refuse(now_ms, refusal));
+            return Err(self.refuse(now_ms, refusal, None));
         }
         let of_family = self.families.entry(family.to_owned()).or_default();
         let verdict = [
-            (&mut self.window, self.allowed.rate_limit, WINDOW_MS, false),
-            (&mut self.day, self.allowed.calls_per_day, DAY_MS, true),
-            (of_family, self.allowed.calls_per_family_per_day, DAY_MS, true),
+            (&mut self.window, self.allowed.rate_limit, self.window_ms, false, false),
+            (&mut self.day, self.allowed.calls_per_day, DAY_MS, true, false),
+            (of_family, self.allowed.calls_per_family_per_day, DAY_MS, true, true),
         ]
         .into_iter()
-        .filter_map(|(calls, limit, length, quota)| {
+        .filter_map(|(calls, limit, length, quota, of_family)| {
             let wait_ms = wait(calls, limit?, length, now_ms)?;
             let retry_after_secs = u64::try_from(wait_ms).unwrap_or(0).div_ceil(1000).max(1);
-            Some(Refusal { quota, retry_after_secs })
+            Some((Refusal { quota, retry_after_secs }, of_family))
         })
-        .max_by_key(|refusal| refusal.retry_after_secs);
+        .max_by_key(|(refusal, _)| refusal.retry_after_secs);
         if verdict.is_none() || self.refused_count {
             self.window.push_back(now_ms);
             self.day.push_back(now_ms);
@@ -99,14 +163,22 @@ impl Limits {
         }
         match verdict {
             None => Ok(()),
-            Some(refusal) => Err(self.refuse(now_ms, refusal)),
+            Some((refusal, of_family)) => {
+                self.told = true;
+                Err(self.refuse(now_ms, refusal, of_family.then(|| family.to_owned())))
+            }
         }
     }
 
-    fn refuse(&mut self, now_ms: i64, refusal: Refusal) -> Refusal {
-        let ms = i64::try_from(refusal.retry_after_secs).unwrap_or(i64::MAX / 2000) * 1000;
-        self.deadline = Some((now_ms + ms, refusal));
+    fn refuse(&mut self, now_ms: i64, refusal: Refusal, family: Option<String>) -> Refusal {
+        self.refused += 1;
+        self.hold_until(now_ms, refusal, family);
         refusal
+    }
+
+    fn hold_until(&mut self, now_ms: i64, refusal: Refusal, family: Option<String>) {
+        let ms = i64::try_from(refusal.retry_after_secs).unwrap_or(i64::MAX / 2000) * 1000;
+        self.deadline = Some(Deadline { until: now_ms + ms, refusal, family });
     }
 }
 
@@ -162,6 +234,21 @@ mod tests {
         assert_eq!(limits.admit("a", 29_000).unwrap_err().retry_after_secs, 3600);
         assert_eq!(limits.admit("a", 31_000).unwrap_err().retry_after_secs, 3600);
         assert!(limits.admit("a", 31_000 + 3_600_000).is_ok());
+    }
+
+    #[test]
+    fn calls_before_a_deadline_are_counted_once_it_was_told() {
+        let mut limits = limits(Options { rate_limit: Some(1), ..Options::default() });
+        limits.ban(Duration::from_secs(10), 0);
+        assert_eq!(limits.admit("a", 1_000).unwrap_err().retry_after_secs, 9, "nobody knew");
+        assert_eq!(limits.counted(1_000).early, 0);
+        assert!(limits.admit("a", 2_000).is_err());
+        assert_eq!(limits.counted(2_000).early, 1);
+        assert!(limits.admit("a", 10_000).is_ok());
+        assert!(limits.admit("a", 10_000).is_err());
+        assert!(limits.admit("a", 39_999).is_err());
+        assert!(limits.admit("a", 41_000).is_ok());
+        assert_eq!(limits.counted(41_000).early, 2);
     }
 
     #[test]

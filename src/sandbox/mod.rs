@@ -54,7 +54,7 @@ pub use accounts::{Consent, Rotation, SignedIn};
 pub use catalog::known;
 pub use catalog::{Edit, EditRefused, TrueRow};
 pub use faults::{Action, Body, Fault, RetryAfter};
-pub use limits::Allowance;
+pub use limits::{Allowance, Counted};
 pub use seen::Seen;
 use world::World;
 
@@ -87,8 +87,10 @@ pub struct Options {
     pub client_id: String,
     /// Its secret.
     pub client_secret: String,
-    /// Calls per rolling 30 seconds; unlimited without.
+    /// Calls per rolling window; unlimited without.
     pub rate_limit: Option<u32>,
+    /// The window of the rate limit: 30 seconds, as Spotify's, or less to save a test time.
+    pub rate_window: Duration,
     /// Calls per rolling 24 hours; unlimited without.
     pub calls_per_day: Option<u32>,
     /// Calls per rolling 24 hours to one family of endpoints; unlimited without.
@@ -121,6 +123,7 @@ impl Default for Options {
             client_id: "sandbox-client".to_owned(),
             client_secret: "sandbox-secret".to_owned(),
             rate_limit: None,
+            rate_window: Duration::from_secs(30),
             calls_per_day: None,
             calls_per_family_per_day: None,
             refused_calls_count: false,
@@ -189,6 +192,16 @@ impl Sandbox {
     /// Changes the limits from now on, as Spotify may without notice.
     pub fn allow(&self, allowance: Allowance) {
         hold(&self.world.limits).allow(allowance);
+    }
+
+    /// Refuses all calls for so long, with the rest of it as `Retry-After`.
+    pub fn ban(&self, how_long: Duration) {
+        hold(&self.world.limits).ban(how_long, self.world.clock.now_ms());
+    }
+
+    /// What the limits have counted: refusals, calls that came too early, calls in the windows.
+    pub fn counted(&self) -> Counted {
+        hold(&self.world.limits).counted(self.world.clock.now_ms())
     }
 
     /// Moves the sandbox's clock forward: tokens expire, windows roll on.

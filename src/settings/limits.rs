@@ -25,6 +25,11 @@ pub struct Limits {
 }
 
 impl Settings {
+    /// The developer account whose budget a client id draws on.
+    pub fn account(&self, client_id: &str) -> String {
+        self.spotify.account.clone().unwrap_or_else(|| client_id.to_owned())
+    }
+
     /// The limits of an app of this class. While the class is not known, Development Mode holds:
     /// too slow is a nuisance, too fast is a ban of a day.
     pub fn limits_for(&self, class: Option<AppClass>) -> Limits {

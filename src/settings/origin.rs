@@ -41,7 +41,7 @@ impl Settings {
 
     /// Settings that are set but that nothing of this version acts on yet.
     pub fn without_effect(&self) -> Vec<&str> {
-        const NOT_BUILT: &[&str] = &["limits.adaptive", "notify.", "retention.dated_csv", "retention.backups"];
+        const NOT_BUILT: &[&str] = &["notify.", "retention.dated_csv", "retention.backups"];
         let is_set = |name: &&String| NOT_BUILT.iter().any(|known| name.starts_with(known));
         self.origins.keys().filter(is_set).map(String::as_str).collect()
     }

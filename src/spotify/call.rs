@@ -1,8 +1,9 @@
 //! One call over all its attempts: sends, asks [`retry::decide`], and does what it says.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use rustc_hash::FxHashSet;
 use url::Url;
 
 use super::auth::{self, NoToken, Token, UserTokens};
@@ -17,7 +18,7 @@ use crate::http::jitter;
 use crate::http::retry::{self, GiveUp, Outcome, Tried, Verdict};
 use crate::http::retry_after::{self, RetryAfter};
 use crate::http::transport::{Incoming, Outgoing, TransportError};
-use crate::state::{Reach, Reason, Refused};
+use crate::state::{Reach, Reason, Refused, TokenKind, Word};
 
 /// How long an answer may still take once the run is stopped: a stop is over within ten seconds.
 const IN_FLIGHT: Duration = Duration::from_secs(5);
@@ -120,7 +121,52 @@ impl Call<'_> {
             None if ended.outcome == Outcome::Lost => pass.lost()?,
             None => pass.spoilt()?,
         }
+        self.learn(&verdict, &ended, status)?;
         self.act(verdict, ended, status, &token).await
+    }
+
+    /// Notes what the outcome says about the app: whether it may call this family at all.
+    fn learn<T>(&self, verdict: &Verdict, ended: &Ended<T>, status: Option<u16>) -> Result<(), ApiError> {
+        let request = self.request;
+        let token = match self.who {
+            Who::App => TokenKind::App,
+            Who::User(..) | Who::New(_) => TokenKind::User,
+        };
+        let word = match (verdict, status) {
+            (Verdict::Done, _) => Word::Allowed,
+            (Verdict::Park { reach: Reach::Family, reason: Reason::RateLimit, .. }, _) => Word::Refused429,
+            // A batch read that is refused says nothing about single ones.
+            (Verdict::GiveUp(GiveUp::Final), Some(_)) if request.is_batch() => return Ok(()),
+            (Verdict::GiveUp(GiveUp::Final), Some(403))
+                if Refusal::of(request, &ended.words) == Refusal::EndpointRemoved =>
+            {
+                Word::Refused403
+            }
+            (Verdict::GiveUp(GiveUp::Final), Some(404 | 410)) if !request.names_something() => Word::Refused404,
+            _ => return Ok(()),
+        };
+        let noted_before = |noted: &FxHashSet<_>| noted.contains(&(request.family, token));
+        let noted = || self.api.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        if word == Word::Refused404 {
+            // What answered before is there: this is about what was asked for, such as a deep page.
+            let now = self.api.gate.clock().now().wall;
+            let known = self.api.learned.endpoint(request.family.as_str(), token, now)?;
+            if noted_before(&noted()) || known.is_some_and(|it| it.word == Word::Allowed) {
+                return Ok(());
+            }
+        }
+        let fresh = |noted: &mut FxHashSet<_>| match word {
+            Word::Allowed => noted.insert((request.family, token)),
+            _ => {
+                noted.remove(&(request.family, token));
+                true
+            }
+        };
+        if fresh(&mut noted()) {
+            let words = if word == Word::Allowed { "it was answered" } else { &ended.words };
+            self.api.learned.note_endpoint(request.family.as_str(), token, word, words, self.api.gate.clock().now())?;
+        }
+        Ok(())
     }
 
     async fn act<T>(
@@ -289,6 +335,7 @@ pub(super) fn shut_error(shut: Shut, family: Family) -> ApiError {
             Why::RateLimit => Deferral::RateLimit(scope),
             Why::Quota => Deferral::Quota(scope),
             Why::Budget => Deferral::Budget(scope),
+            Why::Share => Deferral::Share(scope),
             Why::MaxCalls => Deferral::MaxCalls,
             Why::Breaker => Deferral::Outage,
         },

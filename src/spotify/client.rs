@@ -5,8 +5,9 @@
 //! checked; a bearer token has no other way out.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
+use rustc_hash::FxHashSet;
 use secrecy::SecretString;
 use url::Url;
 
@@ -14,8 +15,8 @@ use super::auth::{AppToken, Endpoint, Granted, NoToken, Reply, Token, TokenRules
 use super::call::{Call, Who, shut_error};
 use super::error::ApiError;
 use super::family::Family;
-use super::limits::check_base;
 pub use super::limits::{ApiConfig, Limits, Scales, ceilings};
+use super::limits::{adapts, check_base};
 pub use super::request::{Answer, Bearer, Request, Unusable};
 use crate::http::clock::{Clock, SystemClock};
 use crate::http::gate::{Gate, GateRules};
@@ -24,7 +25,7 @@ use crate::http::retry::Rules;
 use crate::http::retry_after::RetryAfter;
 use crate::http::transport::Transport;
 use crate::state::grants::{Flow, Grants};
-use crate::state::{Identity, Learned, Reach, Reason, Refused, State};
+use crate::state::{Identity, Learned, Reach, Reason, Refused, State, TokenKind};
 
 /// The API, for one run: clones share the gate, the token and the counts.
 #[derive(Clone)]
@@ -43,7 +44,8 @@ pub(super) struct Inner {
     users: OnceLock<Arc<UserTokens>>,
     pub(super) rules: Rules,
     pub(super) observer: Arc<dyn Observer>,
-    learned: Learned,
+    pub(super) learned: Learned,
+    pub(super) noted: Mutex<FxHashSet<(Family, TokenKind)>>,
     who: Identity,
 }
 
@@ -97,6 +99,8 @@ impl Api {
             max_waits: scales.max_waits,
             max_calls: limits.max_calls,
             breaker: scales.breaker,
+            adapts: adapts(limits, scales),
+            spender: limits.spender,
         };
         let learned = Learned::of(&state, &who);
         let gate = Gate::new(state, who.clone(), rules, Arc::clone(&clock), Arc::clone(&observer));
@@ -114,6 +118,7 @@ impl Api {
             rules: scales.retry,
             observer,
             learned,
+            noted: Mutex::default(),
             who,
         })))
     }

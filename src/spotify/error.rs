@@ -165,6 +165,8 @@ pub enum Deferral {
     Quota(Scope),
     /// Our ceiling is reached; nothing was refused.
     Budget(Scope),
+    /// The job has taken its share of the day; other jobs may go on.
+    Share(Scope),
     /// The calls of this run are used.
     MaxCalls,
     /// Spotify has been down for long.
@@ -177,7 +179,8 @@ impl Deferral {
         match self {
             Deferral::RateLimit(Scope::Family(family))
             | Deferral::Quota(Scope::Family(family))
-            | Deferral::Budget(Scope::Family(family)) => Some(family),
+            | Deferral::Budget(Scope::Family(family))
+            | Deferral::Share(Scope::Family(family)) => Some(family),
             _ => None,
         }
     }
@@ -210,6 +213,9 @@ impl fmt::Display for Deferral {
             Deferral::RateLimit(scope) => write!(f, "Spotify holds {scope} back"),
             Deferral::Quota(scope) => write!(f, "Spotify's quota for {scope} is spent"),
             Deferral::Budget(scope) => write!(f, "the day's ceiling for {scope} is reached"),
+            Deferral::Share(scope) => {
+                write!(f, "this job has used its half of the day's ceiling for {scope}, and waits")
+            }
             Deferral::MaxCalls => f.write_str("the calls of this run are used"),
             Deferral::Outage => f.write_str("Spotify does not answer; waiting"),
         }
@@ -242,6 +248,9 @@ impl ApiError {
             }
             ApiError::Deferred { why: Deferral::RateLimit(_) | Deferral::Quota(_), .. } => {
                 "wait: asking earlier, or with another client id of the same account, makes it longer".to_owned()
+            }
+            ApiError::Deferred { why: Deferral::Share(_), .. } => {
+                "the other half is for other jobs; `max_calls` in the job file gives it another share".to_owned()
             }
             ApiError::Unusable { .. } => {
                 "a proxy or a network's sign-in page may answer in Spotify's place: open https://api.spotify.com in a browser, look at HTTPS_PROXY"

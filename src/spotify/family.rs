@@ -56,6 +56,14 @@ impl Family {
         Family::ALL.iter().copied().find(|it| it.as_str() == name)
     }
 
+    /// Whether only a signed-in user's token opens the family.
+    pub fn needs_a_user(self) -> bool {
+        let name = self.as_str();
+        ["me", "my_playlists", "followed_artists", "recently_played"].contains(&name)
+            || name.starts_with("saved_")
+            || name.starts_with("top_")
+    }
+
     /// Whether Development Mode apps lost all routes of the family in February 2026.
     pub fn removed_in_development(self) -> bool {
         [

@@ -10,7 +10,7 @@ use super::error::ApiError;
 use crate::http::breaker::BreakerRules;
 use crate::http::retry::Rules;
 use crate::http::transport::{TransportRules, is_loopback};
-use crate::state::Ceilings;
+use crate::state::{Adapts, Ceilings, Spender};
 
 /// How much may be asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +29,10 @@ pub struct Limits {
     pub max_wait: Duration,
     /// Calls of this run.
     pub max_calls: Option<u64>,
+    /// Whether the pace is found out by trying; then `requests_per_second` is where that begins.
+    pub adaptive: bool,
+    /// The job that asks, and its share of the day.
+    pub spender: Option<Spender>,
 }
 
 impl Limits {
@@ -42,6 +46,8 @@ impl Limits {
             reserve: 0.05,
             max_wait: Duration::from_secs(600),
             max_calls: None,
+            adaptive: false,
+            spender: None,
         }
     }
 
@@ -70,6 +76,8 @@ pub struct Scales {
     pub token: TokenRules,
     /// More waits than this in one run end it.
     pub max_waits: Duration,
+    /// The rolling window in which Spotify counts calls.
+    pub window: Duration,
 }
 
 impl Default for Scales {
@@ -80,6 +88,7 @@ impl Default for Scales {
             breaker: BreakerRules::default(),
             token: TokenRules::default(),
             max_waits: Duration::from_secs(3_600),
+            window: Duration::from_secs(30),
         }
     }
 }
@@ -101,6 +110,15 @@ pub struct ApiConfig {
     pub limits: Limits,
     /// How long things take.
     pub scales: Scales,
+}
+
+/// Calls in a window that an adaptive pace never goes beyond: about 10 a second was seen to be refused
+/// when Spotify let more through than it does now.
+const MOST_IN_A_WINDOW: u32 = 300;
+
+/// How the pace adapts, if it does.
+pub(super) fn adapts(limits: &Limits, scales: &Scales) -> Option<Adapts> {
+    limits.adaptive.then(|| Adapts { window: scales.window, least_interval: scales.window / MOST_IN_A_WINDOW })
 }
 
 /// The ceilings of the books for these limits.

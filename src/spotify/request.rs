@@ -40,6 +40,11 @@ impl Request {
         self
     }
 
+    /// Whether it asks for something by its id, which may not be there; other paths always are.
+    pub fn names_something(&self) -> bool {
+        !["/me", "/browse/", "/markets", "/search"].iter().any(|start| self.path.starts_with(start))
+    }
+
     /// Whether it reads several things by `ids`.
     pub fn is_batch(&self) -> bool {
         self.query.iter().any(|(key, _)| *key == "ids")

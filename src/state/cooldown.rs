@@ -15,7 +15,7 @@ use super::error::StateError;
 use super::ledger;
 use super::moment::{Moment, from_ms};
 use super::turn::Identity;
-use super::{State, steps};
+use super::{State, adaptive, steps};
 
 /// From here on a plain `Retry-After` says that a day's allowance is spent, too.
 const LONG: Duration = Duration::from_secs(3_600);
@@ -34,7 +34,8 @@ pub enum Reach {
 }
 
 impl Reach {
-    fn text(self) -> &'static str {
+    /// `client`, `account` or `family`.
+    pub fn text(self) -> &'static str {
         match self {
             Reach::Client => "client",
             Reach::Account => "account",
@@ -53,7 +54,12 @@ pub enum Reason {
 }
 
 impl Reason {
-    fn text(self) -> &'static str {
+    pub(super) fn read(word: &str) -> Reason {
+        if word == "quota" { Reason::Quota } else { Reason::RateLimit }
+    }
+
+    /// `rate_limit` or `quota`.
+    pub fn text(self) -> &'static str {
         match self {
             Reason::RateLimit => "rate_limit",
             Reason::Quota => "quota",
@@ -91,10 +97,7 @@ impl CoolDown {
             family: row.get(1)?,
             set_at: from_ms(row.get(2)?),
             until: from_ms(row.get(3)?),
-            reason: match reason.as_str() {
-                "quota" => Reason::Quota,
-                _ => Reason::RateLimit,
-            },
+            reason: Reason::read(&reason),
             evidence: row.get(5)?,
         })
     }
@@ -133,6 +136,9 @@ impl State {
             let generation = steps::notice(tx, now)?;
             record(tx, who, family, &refused, now)?;
             hold(tx, who, family, &refused, now)?;
+            if refused.reason == Reason::RateLimit {
+                adaptive::refused(tx, &who.client, now)?;
+            }
             let used = windows.refresh(tx, &who.account, generation, now)?;
             let spent = refused.reason == Reason::Quota;
             if spent {

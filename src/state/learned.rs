@@ -1,12 +1,13 @@
 //! What was learned about an app by asking, so that it is asked once.
 //!
 //! Kept per client id, each fact with the day and the words that taught it. Keys are the caller's:
-//! `page_size.playlist_items`, `endpoint.markets.app`, and so on.
+//! `page.playlist_items`, `batch.albums`, `endpoint.markets.app`, and so on. Spotify changes what apps
+//! may do now and then, so what is older than [`LASTS`] is not believed any more and learned anew.
 
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{OptionalExtension, Row};
 
 use super::State;
@@ -15,6 +16,80 @@ use super::moment::{Moment, from_ms};
 use super::turn::Identity;
 
 const CLASS: &str = "app_class";
+const ENDPOINT: &str = "endpoint.";
+
+/// How long something learned is believed.
+pub const LASTS: TimeDelta = TimeDelta::days(30);
+/// A fact that still holds gets a new day when the old one is older than this.
+const RENEWED: TimeDelta = TimeDelta::days(7);
+
+/// Whose token asked: endpoints may be open to the one kind and closed to the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TokenKind {
+    /// The app's own.
+    App,
+    /// A signed-in user's.
+    User,
+}
+
+impl TokenKind {
+    /// Both.
+    pub const ALL: [TokenKind; 2] = [TokenKind::App, TokenKind::User];
+
+    /// `app` or `user`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TokenKind::App => "app",
+            TokenKind::User => "user",
+        }
+    }
+}
+
+/// Whether the app may call an endpoint family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Word {
+    /// It was answered.
+    Allowed,
+    /// 403: this app does not have it.
+    Refused403,
+    /// 404, also for what every app should find.
+    Refused404,
+    /// 429 however long one waits.
+    Refused429,
+}
+
+impl Word {
+    /// As it is kept and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Word::Allowed => "allowed",
+            Word::Refused403 => "refused with 403",
+            Word::Refused404 => "refused with 404",
+            Word::Refused429 => "refused with 429 whenever it is asked",
+        }
+    }
+
+    fn read(text: &str) -> Option<Word> {
+        [Word::Allowed, Word::Refused403, Word::Refused404, Word::Refused429]
+            .into_iter()
+            .find(|word| word.as_str() == text)
+    }
+}
+
+/// What is known of one endpoint family with one kind of token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The family.
+    pub family: String,
+    /// Whose token.
+    pub token: TokenKind,
+    /// What came of asking.
+    pub word: Word,
+    /// How we know: Spotify's words.
+    pub evidence: String,
+    /// Since when.
+    pub learned_at: DateTime<Utc>,
+}
 
 /// The two classes of apps, whose surfaces differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -83,11 +158,7 @@ impl Learned {
     ///
     /// If the notes cannot be read.
     pub fn app_class(&self) -> Result<Option<AppClass>, StateError> {
-        Ok(match self.get(CLASS)?.as_deref() {
-            Some("development") => Some(AppClass::Development),
-            Some("extended") => Some(AppClass::Extended),
-            _ => None,
-        })
+        Ok(class_named(self.get(CLASS)?.as_deref()))
     }
 
     /// Notes the class of the app and the answer that settled it.
@@ -96,7 +167,81 @@ impl Learned {
     ///
     /// If the notes cannot be written.
     pub fn learn_class(&self, class: AppClass, evidence: &str, now: Moment) -> Result<(), StateError> {
-        self.set(CLASS, class.as_str(), evidence, now)
+        // What is learned anew is of today.
+        let fact = self.fact(CLASS)?;
+        if fact.is_some_and(|fact| fact.value == class.as_str() && now.wall - fact.learned_at < LASTS) {
+            return Ok(());
+        }
+        self.put(CLASS, class.as_str(), evidence, now)
+    }
+
+    /// Notes whether an endpoint family may be called. Writes only what is new or has grown old.
+    ///
+    /// # Errors
+    ///
+    /// If the notes cannot be read or written.
+    pub fn note_endpoint(
+        &self,
+        family: &str,
+        token: TokenKind,
+        word: Word,
+        evidence: &str,
+        now: Moment,
+    ) -> Result<(), StateError> {
+        let key = format!("{ENDPOINT}{family}.{}", token.as_str());
+        let fact = self.fact(&key)?;
+        if fact.is_some_and(|fact| fact.value == word.as_str() && now.wall - fact.learned_at < RENEWED) {
+            return Ok(());
+        }
+        self.put(&key, word.as_str(), evidence, now)
+    }
+
+    /// What is known of one family; nothing if it was learned too long ago.
+    ///
+    /// # Errors
+    ///
+    /// If the notes cannot be read.
+    pub fn endpoint(&self, family: &str, token: TokenKind, now: DateTime<Utc>) -> Result<Option<Endpoint>, StateError> {
+        let fact = self.fact(&format!("{ENDPOINT}{family}.{}", token.as_str()))?;
+        Ok(fact.filter(|fact| now - fact.learned_at < LASTS).as_ref().and_then(Endpoint::of))
+    }
+
+    /// All that is known of families and not too old.
+    ///
+    /// # Errors
+    ///
+    /// If the notes cannot be read.
+    pub fn endpoints(&self, now: DateTime<Utc>) -> Result<Vec<Endpoint>, StateError> {
+        let facts = self.all()?;
+        Ok(facts.iter().filter(|fact| now - fact.learned_at < LASTS).filter_map(Endpoint::of).collect())
+    }
+
+    /// The value of one fact that is not too old to be believed.
+    ///
+    /// # Errors
+    ///
+    /// If the notes cannot be read.
+    pub fn believed(&self, key: &str, now: DateTime<Utc>) -> Result<Option<String>, StateError> {
+        Ok(self.fact(key)?.filter(|fact| now - fact.learned_at < LASTS).map(|fact| fact.value))
+    }
+
+    /// The class of the app, unless that was learned too long ago.
+    ///
+    /// # Errors
+    ///
+    /// If the notes cannot be read.
+    pub fn believed_class(&self, now: DateTime<Utc>) -> Result<Option<AppClass>, StateError> {
+        Ok(class_named(self.believed(CLASS, now)?.as_deref()))
+    }
+
+    fn put(&self, key: &str, value: &str, evidence: &str, now: Moment) -> Result<(), StateError> {
+        self.state.books().db.write("note what was learned", |tx| {
+            tx.execute(
+                "INSERT OR REPLACE INTO learned VALUES (?1, ?2, ?3, ?4, ?5)",
+                (&self.client, key, value, evidence, now.ms()),
+            )?;
+            Ok(())
+        })
     }
 
     /// The value of one fact.
@@ -140,7 +285,7 @@ impl Learned {
         })
     }
 
-    /// Notes a fact. The same value again keeps its first day and evidence.
+    /// Notes a fact. The same value again keeps its first day and evidence while it is believed.
     ///
     /// # Errors
     ///
@@ -150,8 +295,8 @@ impl Learned {
             tx.execute(
                 "INSERT INTO learned VALUES (?1, ?2, ?3, ?4, ?5)
                  ON CONFLICT DO UPDATE SET value = excluded.value, evidence = excluded.evidence,
-                    learned_ms = excluded.learned_ms WHERE value <> excluded.value",
-                (&self.client, key, value, evidence, now.ms()),
+                    learned_ms = excluded.learned_ms WHERE value <> excluded.value OR learned_ms <= ?6",
+                (&self.client, key, value, evidence, now.ms(), (now.wall - LASTS).timestamp_millis()),
             )?;
             Ok(())
         })
@@ -168,6 +313,28 @@ impl Learned {
                 "DELETE FROM learned WHERE client = ?1 AND substr(key, 1, length(?2)) = ?2",
                 (&self.client, beginning),
             )
+        })
+    }
+}
+
+fn class_named(word: Option<&str>) -> Option<AppClass> {
+    match word {
+        Some("development") => Some(AppClass::Development),
+        Some("extended") => Some(AppClass::Extended),
+        _ => None,
+    }
+}
+
+impl Endpoint {
+    fn of(fact: &Fact) -> Option<Endpoint> {
+        let (family, token) = fact.key.strip_prefix(ENDPOINT)?.rsplit_once('.')?;
+        let token = TokenKind::ALL.into_iter().find(|kind| kind.as_str() == token)?;
+        Some(Endpoint {
+            family: family.to_owned(),
+            token,
+            word: Word::read(&fact.value)?,
+            evidence: fact.evidence.clone(),
+            learned_at: fact.learned_at,
         })
     }
 }

@@ -17,7 +17,9 @@ use rustc_hash::FxHashMap;
 
 use super::cooldown::{Reach, Refused};
 use super::moment::{Moment, from_ms};
+use super::share::Spender;
 use super::turn::{Ask, Identity};
+use super::usage::LearnedCeiling;
 
 pub(super) const DAY_MS: i64 = 86_400_000;
 const KEPT_MS: i64 = 3 * DAY_MS;
@@ -25,6 +27,9 @@ const PRUNE_EVERY: i64 = 1_024;
 /// The first ceiling learned where none was set: half of a Development Mode family's day.
 const FIRST_LEARNED: u32 = 250;
 const RISE_A_DAY: f64 = 1.05;
+/// A run that was stopped comes back for this part of what may be used in a day: for one call it
+/// would ask the list that it goes by again, and stop at the next.
+const WORTH_IT: u32 = 20;
 
 /// A booked call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +57,10 @@ pub struct Spent {
     pub usable: u32,
     /// When the next call becomes free.
     pub free_at: DateTime<Utc>,
+    /// When so many are free that it is worth coming back: a twentieth of what may be used.
+    pub back_at: DateTime<Utc>,
+    /// It is the share of the day that one job may take, not the whole of it.
+    pub of_job: bool,
 }
 
 /// The times of the last day's calls, by account.
@@ -62,6 +71,13 @@ pub(super) struct Windows(FxHashMap<String, Window>);
 pub(super) struct Window {
     generation: i64,
     last_id: i64,
+    calls: Times,
+    jobs: FxHashMap<i64, Times>,
+}
+
+/// Times of calls, each list in order.
+#[derive(Debug, Default)]
+struct Times {
     all: VecDeque<i64>,
     families: FxHashMap<String, VecDeque<i64>>,
 }
@@ -86,14 +102,14 @@ impl Windows {
         }
         let since = now.ms() - DAY_MS;
         let mut rows = tx.prepare_cached(
-            "SELECT call_id, at_ms, family FROM calls JOIN scopes USING (scope_id)
+            "SELECT call_id, at_ms, family, job FROM calls JOIN scopes USING (scope_id)
              WHERE call_id > ?1 AND account = ?2 AND at_ms > ?3 AND outcome >= 0
              ORDER BY call_id",
         )?;
         let mut rows = rows.query(params![window.last_id, account, since])?;
         while let Some(row) = rows.next()? {
             let family = row.get_ref(2)?.as_str()?;
-            window.add(row.get(0)?, row.get(1)?, family);
+            window.add(row.get(0)?, row.get(1)?, family, row.get(3)?);
         }
         window.drop_before(since);
         Ok(window)
@@ -101,8 +117,45 @@ impl Windows {
 }
 
 impl Window {
-    fn add(&mut self, id: i64, at_ms: i64, family: &str) {
+    fn add(&mut self, id: i64, at_ms: i64, family: &str, job: i64) {
         self.last_id = self.last_id.max(id);
+        self.calls.add(at_ms, family);
+        if job != 0 {
+            self.jobs.entry(job).or_default().add(at_ms, family);
+        }
+    }
+
+    fn drop_before(&mut self, since: i64) {
+        self.jobs.values_mut().chain([&mut self.calls]).for_each(|times| times.drop_before(since));
+        self.jobs.retain(|_, times| !times.all.is_empty());
+    }
+
+    /// Calls of the account in the last day.
+    pub(super) fn all(&self) -> u32 {
+        count(Some(&self.calls.all))
+    }
+
+    /// Calls of one family in the last day.
+    pub(super) fn family(&self, family: &str) -> u32 {
+        count(self.calls.families.get(family))
+    }
+
+    pub(super) fn families(&self) -> impl Iterator<Item = (&str, &VecDeque<i64>)> {
+        self.calls.families.iter().map(|(name, times)| (name.as_str(), times))
+    }
+
+    pub(super) fn times(&self) -> &VecDeque<i64> {
+        &self.calls.all
+    }
+
+    /// Calls of one job in the last day.
+    pub(super) fn of_job(&self, job: i64) -> u32 {
+        count(self.jobs.get(&job).map(|times| &times.all))
+    }
+}
+
+impl Times {
+    fn add(&mut self, at_ms: i64, family: &str) {
         insert(&mut self.all, at_ms);
         if let Some(times) = self.families.get_mut(family) {
             insert(times, at_ms);
@@ -119,16 +172,6 @@ impl Window {
         }
     }
 
-    /// Calls of the account in the last day.
-    pub(super) fn all(&self) -> u32 {
-        count(Some(&self.all))
-    }
-
-    /// Calls of one family in the last day.
-    pub(super) fn family(&self, family: &str) -> u32 {
-        count(self.families.get(family))
-    }
-
     fn spent(&self, reach: Reach, family: &str, usable: u32) -> Option<Spent> {
         let times = match reach {
             Reach::Family => self.families.get(family),
@@ -139,16 +182,12 @@ impl Window {
             return None;
         }
         // With nothing usable at all there is nothing to wait for: look again in a day.
-        let free = times.and_then(|times| times.get((used - usable) as usize));
-        Some(Spent { reach, used, usable, free_at: from_ms(free.map_or(i64::MAX, |at| at + DAY_MS)) })
-    }
-
-    pub(super) fn families(&self) -> impl Iterator<Item = (&str, &VecDeque<i64>)> {
-        self.families.iter().map(|(name, times)| (name.as_str(), times))
-    }
-
-    pub(super) fn times(&self) -> &VecDeque<i64> {
-        &self.all
+        let free = |more: u32| {
+            let place = (used - usable + more).min(used.saturating_sub(1)) as usize;
+            from_ms(times.and_then(|times| times.get(place)).map_or(i64::MAX, |at| at + DAY_MS))
+        };
+        let worth_it = (usable / WORTH_IT).saturating_sub(1);
+        Some(Spent { reach, used, usable, free_at: free(0), back_at: free(worth_it), of_job: false })
     }
 }
 
@@ -176,11 +215,20 @@ pub(super) fn spent(
         return Ok(None);
     }
     let window = windows.refresh(tx, &ask.who.account, generation, now)?;
-    let day = DAY_MS + now.ms();
-    let over = account
-        .and_then(|usable| window.spent(Reach::Account, "", usable))
-        .or_else(|| family.and_then(|usable| window.spent(Reach::Family, ask.family, usable)));
-    Ok(over.map(|spent| Spent { free_at: spent.free_at.min(from_ms(day)), ..spent }))
+    let day = from_ms(DAY_MS + now.ms());
+    let over = first_spent(&window.calls, ask, account, family).or_else(|| {
+        let Spender { job, share } = ask.spender?;
+        let part = |usable: Option<u32>| Some(share?.of(usable?));
+        let (none, account, family) = (Times::default(), part(account), part(family));
+        let times = window.jobs.get(&job.number()).unwrap_or(&none);
+        first_spent(times, ask, account, family).map(|spent| Spent { of_job: true, ..spent })
+    });
+    Ok(over.map(|spent| Spent { free_at: spent.free_at.min(day), back_at: spent.back_at.min(day), ..spent }))
+}
+
+fn first_spent(times: &Times, ask: &Ask<'_>, account: Option<u32>, family: Option<u32>) -> Option<Spent> {
+    let account = account.and_then(|usable| times.spent(Reach::Account, "", usable));
+    account.or_else(|| family.and_then(|usable| times.spent(Reach::Family, ask.family, usable)))
 }
 
 fn usable(tx: &Connection, ask: &Ask<'_>, reach: Reach, now: Moment) -> rusqlite::Result<Option<u32>> {
@@ -246,6 +294,22 @@ pub(super) fn lower(
     Ok(())
 }
 
+/// The ceilings that refusals taught, as they have risen since.
+pub(super) fn learned(tx: &Connection, account: &str, now: Moment) -> rusqlite::Result<Vec<LearnedCeiling>> {
+    tx.prepare_cached("SELECT family, calls, set_ms, evidence FROM ceilings WHERE account = ?1 ORDER BY family")?
+        .query_map([account], |row| {
+            let (calls, set_ms) = (row.get(1)?, row.get::<_, i64>(2)?);
+            Ok(LearnedCeiling {
+                family: row.get(0)?,
+                calls,
+                now: risen(calls, now.ms() - set_ms),
+                at: from_ms(set_ms),
+                evidence: row.get(3)?,
+            })
+        })?
+        .collect()
+}
+
 /// The number of a scope, given on first use.
 pub(super) fn scope(tx: &Connection, who: &Identity, family: &str) -> rusqlite::Result<i64> {
     let known = tx
@@ -265,7 +329,8 @@ pub(super) fn scope(tx: &Connection, who: &Identity, family: &str) -> rusqlite::
 /// Books a call that will go out at `at_ms`.
 pub(super) fn book(tx: &Connection, ask: &Ask<'_>, at_ms: i64) -> rusqlite::Result<CallId> {
     let scope = scope(tx, ask.who, ask.family)?;
-    tx.prepare_cached("INSERT INTO calls (scope_id, at_ms) VALUES (?1, ?2)")?.execute((scope, at_ms))?;
+    let job = ask.spender.map_or(0, |spender| spender.job.number());
+    tx.prepare_cached("INSERT INTO calls (scope_id, at_ms, job) VALUES (?1, ?2, ?3)")?.execute((scope, at_ms, job))?;
     let call = CallId(tx.last_insert_rowid());
     if call.0 % PRUNE_EVERY == 0 {
         tx.execute(

@@ -10,6 +10,7 @@
 //!
 //! Every function takes the present as an argument ([`Moment`]), so that time can be made up.
 
+mod adaptive;
 mod cooldown;
 mod db;
 mod dir;
@@ -23,20 +24,23 @@ mod pace;
 mod private;
 mod schema;
 mod seal;
+mod share;
 mod steps;
 mod turn;
 mod usage;
 
+pub use adaptive::Adapts;
 pub use cooldown::{CoolDown, Reach, Reason, Refused};
 pub use dir::{Chosen, StateDir};
 pub use error::StateError;
-pub use learned::{AppClass, Fact, Learned};
+pub use learned::{AppClass, Endpoint, Fact, LASTS, Learned, TokenKind, Word};
 pub use ledger::{CallId, Ceilings, Spent};
 pub use moment::Moment;
 pub use pace::Pace;
 pub use seal::KeyOrigin;
+pub use share::{Job, Share, Spender};
 pub use turn::{Ask, Held, Identity, Turn};
-pub use usage::{FamilyUse, Refusals, Usage};
+pub use usage::{FamilyUse, Freed, LearnedCeiling, Refusals, Usage};
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -69,8 +73,10 @@ impl State {
         private::folder(dir.path())?;
         filesystem::refuse_network(dir.path())?;
         let _opening = private::turn_to_open(dir.path())?;
+        let books = dir.path().join("state.db");
+        private::refuse_emptied(&books, &dir.path().join("id"))?;
         let id = private::state_id(&dir.path().join("id"))?;
-        let db = db::Db::open(&dir.path().join("state.db"), &schema::BOOKS)?;
+        let db = db::Db::open(&books, &schema::BOOKS)?;
         let books = Mutex::new(Books { db, windows: ledger::Windows::default(), outcomes: Vec::new() });
         Ok(State { dir, id, books })
     }

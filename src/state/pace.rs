@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::adaptive::Adapts;
 use super::moment::Moment;
 
 /// A slot further ahead than this is a damaged or foreign entry, not a queue.
@@ -21,6 +22,8 @@ pub struct Pace {
     /// Calls that may go back to back after a pause, 1 to 3. A rolling window of Spotify's then
     /// sees at most rate × window + burst.
     pub burst: u32,
+    /// How the pace is found out, where it is not fixed; `interval` is then where that begins.
+    pub adapts: Option<Adapts>,
 }
 
 /// Reserves the next slot of a client and returns it, in microseconds since 1970.

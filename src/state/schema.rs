@@ -6,7 +6,9 @@ use super::db::Layout;
 pub(super) static BOOKS: Layout =
     Layout { application_id: 0x4344_7374, migrations: &MIGRATIONS, synchronous: "NORMAL" };
 
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [V1, V2];
+
+const V1: &str = "
 -- Whom a call was made for. Client and account are hashes: a copy of this file names nobody.
 CREATE TABLE scopes (
     scope_id INTEGER PRIMARY KEY,
@@ -81,4 +83,19 @@ CREATE TABLE learned (
     learned_ms INTEGER NOT NULL,
     PRIMARY KEY (client, key)
 ) STRICT, WITHOUT ROWID;
-"];
+";
+
+const V2: &str = "
+-- Which job a call was made for, as a number that names nobody; 0 if no job asked.
+ALTER TABLE calls ADD COLUMN job INTEGER NOT NULL DEFAULT 0;
+
+-- The pace of clients whose pace adapts. allowed: calls in a window where the last refusal came,
+-- or where the search for one began; grown_ms: how long calls have gone out since at the full pace.
+CREATE TABLE adaptive (
+    client     TEXT PRIMARY KEY,
+    window_ms  INTEGER NOT NULL,
+    allowed    REAL NOT NULL,
+    refused_ms INTEGER,
+    grown_ms   REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+";

@@ -84,6 +84,7 @@ fn shift(tx: &Connection, step_ms: i64) -> rusqlite::Result<()> {
     tx.execute("UPDATE calls SET at_ms = at_ms + ?1", [step_ms])?;
     tx.execute("UPDATE cool_downs SET set_ms = set_ms + ?1, until_ms = until_ms + ?1", [step_ms])?;
     tx.execute("UPDATE ceilings SET set_ms = set_ms + ?1", [step_ms])?;
+    tx.execute("UPDATE adaptive SET refused_ms = refused_ms + ?1", [step_ms])?;
     tx.execute("UPDATE pace SET slot_us = slot_us + ?1 * 1000", [step_ms])?;
     Ok(())
 }
@@ -93,6 +94,7 @@ fn clamp(tx: &Connection, now_ms: i64) -> rusqlite::Result<()> {
     tx.execute("UPDATE calls SET at_ms = ?1 WHERE at_ms > ?1", [now_ms])?;
     tx.execute("UPDATE cool_downs SET set_ms = ?1, until_ms = ?1 + (until_ms - set_ms) WHERE set_ms > ?1", [now_ms])?;
     tx.execute("UPDATE ceilings SET set_ms = ?1 WHERE set_ms > ?1", [now_ms])?;
+    tx.execute("UPDATE adaptive SET refused_ms = ?1 WHERE refused_ms > ?1", [now_ms])?;
     tx.execute("UPDATE pace SET slot_us = 0", ())?;
     wait_a_window(tx, now_ms)
 }

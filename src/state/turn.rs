@@ -14,7 +14,8 @@ use super::error::StateError;
 use super::ledger::{self, CallId, Ceilings, Spent, Windows};
 use super::moment::Moment;
 use super::pace::{self, Pace};
-use super::{Books, State, steps};
+use super::share::Spender;
+use super::{Books, State, adaptive, steps};
 
 /// Outcomes are kept in memory until the next call, but not more than these.
 const OUTCOMES_HELD: usize = 64;
@@ -60,6 +61,8 @@ pub struct Ask<'a> {
     pub pace: Pace,
     /// How many a day.
     pub ceilings: Ceilings,
+    /// Which job spends it.
+    pub spender: Option<Spender>,
 }
 
 /// What came of it.
@@ -100,7 +103,10 @@ impl State {
             if let Some(held) = held(tx, windows, generation, ask, now)? {
                 return Ok(Turn::Held(held));
             }
-            let mut pace = ask.pace;
+            let mut pace = match ask.pace.adapts {
+                Some(rules) => adaptive::step(tx, &ask.who.client, ask.pace, rules, now)?,
+                None => ask.pace,
+            };
             if cooldown::ban_just_ended(tx, ask.who, now)? {
                 pace.interval *= 4;
                 pace.burst = 1;

@@ -3,12 +3,13 @@
 use chrono::{DateTime, Utc};
 use rusqlite::params;
 
-use super::cooldown::{CoolDown, Reach};
+use super::cooldown::{CoolDown, Reach, Reason};
 use super::error::StateError;
 use super::ledger::{self, Ceilings, DAY_MS};
 use super::moment::{Moment, from_ms};
+use super::share::Job;
 use super::turn::Identity;
-use super::{Books, State, steps};
+use super::{Books, State, adaptive, steps};
 
 /// The books of one account.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +22,11 @@ pub struct Usage {
     pub cool_downs: Vec<CoolDown>,
     /// Refusals, newest first.
     pub refusals: Vec<Refusals>,
+    /// Ceilings that refusals taught, by family; the account's has no family.
+    pub learned: Vec<LearnedCeiling>,
+    /// The pace that an adaptive client was found to be let: calls, in a window of so many
+    /// milliseconds, since then.
+    pub pace: Option<(f64, i64, DateTime<Utc>)>,
 }
 
 /// The last 24 hours of a family, or of the account (`family` is empty then).
@@ -36,6 +42,34 @@ pub struct FamilyUse {
     pub left: Option<u32>,
     /// When the oldest call leaves the window.
     pub next_free_at: Option<DateTime<Utc>>,
+    /// When calls become free that cannot be used now, hour by hour.
+    pub freed: Vec<Freed>,
+}
+
+/// Calls that become free again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Freed {
+    /// When the first of them does.
+    pub from: DateTime<Utc>,
+    /// When the last of them does.
+    pub until: DateTime<Utc>,
+    /// How many.
+    pub calls: u32,
+}
+
+/// A ceiling that a refusal taught.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LearnedCeiling {
+    /// The family; empty for the account.
+    pub family: String,
+    /// What it taught.
+    pub calls: u32,
+    /// What it has risen to since.
+    pub now: u32,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Status, header and words of the refusal.
+    pub evidence: String,
 }
 
 /// One refusal.
@@ -47,9 +81,14 @@ pub struct Refusals {
     pub at: DateTime<Utc>,
     /// Until when it held.
     pub until: DateTime<Utc>,
+    /// Why: a rate limit or a quota.
+    pub reason: Reason,
     /// Status, header and words.
     pub evidence: String,
 }
+
+/// Calls that become free within this time of each other are told of together.
+const TOGETHER_MS: i64 = 3_600_000;
 
 impl State {
     /// The books of an account as they stand.
@@ -71,12 +110,14 @@ impl State {
                 };
                 let ceiling = ledger::ceiling(tx, &who.account, family, set, now)?;
                 let used = u32::try_from(times.len()).unwrap_or(u32::MAX);
+                let usable = ceiling.map(|calls| ledger::without_reserve(calls, ceilings.reserve));
                 rusqlite::Result::Ok(FamilyUse {
                     family: family.to_owned(),
                     used,
                     ceiling,
-                    left: ceiling.map(|calls| ledger::without_reserve(calls, ceilings.reserve).saturating_sub(used)),
+                    left: usable.map(|calls| calls.saturating_sub(used)),
                     next_free_at: times.front().map(|at| from_ms(at + DAY_MS)),
+                    freed: usable.map_or_else(Vec::new, |usable| freed(times, used.saturating_sub(usable))),
                 })
             };
             let mut families = window
@@ -98,7 +139,7 @@ impl State {
                     .collect::<rusqlite::Result<_>>()?,
                 refusals: tx
                     .prepare_cached(
-                        "SELECT family, at_ms, until_ms, evidence FROM refusals
+                        "SELECT family, at_ms, until_ms, evidence, reason FROM refusals
                          JOIN scopes USING (scope_id) WHERE account = ?1
                          ORDER BY refusal_id DESC LIMIT 200",
                     )?
@@ -108,14 +149,53 @@ impl State {
                             at: from_ms(row.get(1)?),
                             until: from_ms(row.get(2)?),
                             evidence: row.get(3)?,
+                            reason: Reason::read(row.get_ref(4)?.as_str()?),
                         })
                     })?
                     .collect::<rusqlite::Result<_>>()?,
+                learned: ledger::learned(tx, &who.account, now)?,
+                pace: adaptive::found(tx, &who.client, now)?.map(|(calls, window, at)| (calls, window, from_ms(at))),
             })
         });
         match &read {
             Ok(_) => outcomes.clear(),
             Err(_) => windows.forget(),
+        }
+        read
+    }
+}
+
+/// When calls become free, in groups; the first `over` that leave are above what may be used.
+fn freed(times: &std::collections::VecDeque<i64>, over: u32) -> Vec<Freed> {
+    let mut groups: Vec<(i64, i64, u32)> = Vec::new();
+    for at in times.iter().skip(over as usize) {
+        match groups.last_mut() {
+            Some((first, last, calls)) if at - *first < TOGETHER_MS => {
+                *last = *at;
+                *calls += 1;
+            }
+            _ => groups.push((*at, *at, 1)),
+        }
+    }
+    let group = |(from, until, calls)| Freed { from: from_ms(from + DAY_MS), until: from_ms(until + DAY_MS), calls };
+    groups.into_iter().map(group).collect()
+}
+
+impl State {
+    /// Calls of one job in the last 24 hours, of an account.
+    ///
+    /// # Errors
+    ///
+    /// If the books cannot be read.
+    pub fn spent_by(&self, who: &Identity, job: Job, now: Moment) -> Result<u32, StateError> {
+        let mut books = self.books();
+        let Books { db, windows, .. } = &mut *books;
+        let read = db.write("read the books", |tx| {
+            let generation = steps::notice(tx, now)?;
+            Ok(windows.refresh(tx, &who.account, generation, now)?.of_job(job.number()))
+        });
+        if read.is_err() {
+            windows.forget();
         }
         read
     }

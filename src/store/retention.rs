@@ -33,6 +33,20 @@ const MEMBERSHIPS: &[&str] = &[
     "markets",
 ];
 
+/// What was once so, and since when: the newest of what is too old still says how things were at the
+/// limit, so it stays.
+const SPANS: &[&str] = &["playlist_versions", "playlist_details"];
+
+/// Lists whose rows may have been deleted: what was recorded of them no longer stands.
+const NO_LONGER_AS_READ: &[&str] = &[
+    "UPDATE lists SET rows_hash = NULL WHERE kind IN ('search', 'top_artists', 'top_tracks', 'recently_played') AND read_at < ?1",
+    "UPDATE lists SET rows_hash = NULL WHERE kind = 'recently_played' AND ?1 IS NOT NULL",
+    // A playlist that comes back is a new sight of it: what stood there before is forgotten.
+    "DELETE FROM playlist_versions WHERE playlist_id IN (SELECT id FROM playlists WHERE gone_at < ?1)",
+    "UPDATE lists SET read_at = NULL, first_read_at = NULL, snapshot_id = NULL, etag = NULL, stored = NULL, content_hash = NULL,
+     rows_hash = NULL WHERE kind = 'playlist_items' AND parent_id IN (SELECT id FROM playlists WHERE gone_at < ?1)",
+];
+
 /// Things of the catalog that nothing points at any more, dependants first.
 const ORPHANS: &[&str] = &[
     "DELETE FROM playlist_items WHERE playlist_id IN (SELECT id FROM playlists WHERE gone_at < ?1)",
@@ -66,6 +80,16 @@ impl Session {
         for table in MEMBERSHIPS {
             deleted += self.delete(&format!("DELETE FROM {table} WHERE removed_at < ?1"), before)?;
         }
+        for table in SPANS {
+            let sql = format!(
+                "DELETE FROM {table} AS old WHERE seen_at < (SELECT max(seen_at) FROM {table} AS last
+                 WHERE last.playlist_id = old.playlist_id AND last.seen_at < ?1)"
+            );
+            deleted += self.delete(&sql, before)?;
+        }
+        for sql in NO_LONGER_AS_READ {
+            self.delete(sql, before)?;
+        }
         for sql in ORPHANS {
             deleted += self.delete(sql, before)?;
         }
@@ -86,6 +110,11 @@ impl Session {
             let done = self.prepare(&sql)?.execute(params![before, job]);
             deleted += done.map_err(|e| self.error("cannot be written", e))?;
         }
+        self.delete(
+            "UPDATE lists SET rows_hash = NULL WHERE kind IN ('search', 'top_artists', 'top_tracks', 'recently_played')
+             AND (read_at < ?1 OR kind = 'recently_played')",
+            before,
+        )?;
         self.changed |= deleted > 0;
         Ok(deleted)
     }

@@ -199,15 +199,15 @@ impl Session {
     pub fn goes_on_from(&self, run: i64, job: &str) -> Result<Option<String>, StoreError> {
         let sql = "
             WITH RECURSIVE line AS (
-              SELECT id, started_at, state, exit_code, coalesce(max(coalesce(finished_at, started_at), coalesce(not_before, '')), '') AS until,
+              SELECT id, started_at, state, exit_code, reset_at, coalesce(max(coalesce(finished_at, started_at), coalesce(not_before, '')), '') AS until,
                      row_number() OVER (ORDER BY id DESC) AS place FROM runs WHERE job = ?2 AND id <= ?1 GROUP BY id
             ), chain AS (
               SELECT place, started_at FROM line WHERE id = ?1
               UNION ALL
               SELECT l.place, l.started_at FROM chain c JOIN line l ON l.place = c.place + 1
-              WHERE (l.state = 'deferred' AND julianday(c.started_at) - julianday(l.until) <= 2.0)
+              WHERE l.reset_at IS NULL AND ((l.state = 'deferred' AND julianday(c.started_at) - julianday(l.until) <= 2.0)
                  OR (l.state = 'failed' AND coalesce(l.exit_code, 1) IN (1, 74)
-                     AND julianday((SELECT started_at FROM runs WHERE id = ?1)) - julianday(l.started_at) <= 0.5)
+                     AND julianday((SELECT started_at FROM runs WHERE id = ?1)) - julianday(l.started_at) <= 0.5))
             )
             SELECT started_at FROM chain WHERE place > 1 ORDER BY place DESC LIMIT 1";
         let from = self.prepare(sql)?.query_row(params![run, job], |row| row.get(0)).optional();

@@ -21,6 +21,7 @@ mod track;
 pub use column::{Column, Type};
 
 use crate::spotify::Kind;
+use crate::spotify::family::Family;
 
 /// Which apps may read a stream, as of February 2026.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +112,18 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// The endpoint families whose calls a fetch of it cannot do without.
+    pub fn families(&self) -> Vec<Family> {
+        let mut families = vec![Family::named(self.family).unwrap_or(Family::SEARCH)];
+        match self.name {
+            "playlist_items" => families.push(Family::PLAYLISTS),
+            "my_playlist_items" => families.extend([Family::PLAYLISTS, Family::MY_PLAYLISTS]),
+            "album_tracks" => families.push(Family::ALBUMS),
+            _ => {}
+        }
+        families
+    }
+
     /// The columns of its view, in order, flattened.
     pub fn columns(&self) -> impl Iterator<Item = &'static Column> {
         self.columns.iter().flat_map(|group| group.iter())

@@ -44,6 +44,7 @@ pub fn quick() -> Scales {
         breaker: BreakerRules { failures: 5, first: Duration::from_millis(100), longest: Duration::from_millis(200) },
         token: TokenRules { pause: Duration::from_millis(5), ..TokenRules::default() },
         max_waits: Duration::from_secs(3_600),
+        window: Duration::from_secs(30),
     }
 }
 

@@ -42,6 +42,8 @@ fn rules() -> GateRules {
         max_waits: Duration::from_secs(3_600),
         max_calls: None,
         breaker: BreakerRules::default(),
+        adapts: None,
+        spender: None,
     }
 }
 

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::gate::open;
 use crate::made_up_time::noon;
 
-const PACE: Pace = Pace { interval: Duration::ZERO, burst: 1 };
+const PACE: Pace = Pace { interval: Duration::ZERO, burst: 1, adapts: None };
 const HOUR: i64 = 3_600_000;
 
 fn ceilings(per_day: u32, per_family: u32, reserve: f64) -> Ceilings {
@@ -21,7 +21,7 @@ fn ceilings(per_day: u32, per_family: u32, reserve: f64) -> Ceilings {
 
 fn take(state: &State, family: &str, ceilings: Ceilings, now: Moment) -> Result<(), Spent> {
     let who = Identity::new("app", "account");
-    let ask = Ask { who: &who, family, pace: PACE, ceilings };
+    let ask = Ask { who: &who, family, pace: PACE, ceilings, spender: None };
     match state.take_turn(&ask, now).unwrap() {
         Turn::Slot { .. } => Ok(()),
         Turn::Held(Held::Spent(spent)) => Err(spent),
@@ -66,7 +66,7 @@ fn calls_of_other_processes_and_other_apps_of_the_account_count() {
     take(&one, "albums", limit, noon()).unwrap();
     take(&other, "albums", limit, noon()).unwrap();
     let sister = Identity::new("another app", "account");
-    let ask = Ask { who: &sister, family: "albums", pace: PACE, ceilings: limit };
+    let ask = Ask { who: &sister, family: "albums", pace: PACE, ceilings: limit, spender: None };
     assert!(matches!(one.take_turn(&ask, noon()).unwrap(), Turn::Slot { .. }));
     take(&one, "albums", limit, noon()).unwrap();
     assert_eq!(take(&other, "albums", limit, noon()).unwrap_err().used, 4);
@@ -81,7 +81,7 @@ fn a_cancelled_call_does_not_count() {
     let state = open(&folder);
     let who = Identity::new("app", "account");
     let limit = ceilings(1, 1, 0.0);
-    let ask = Ask { who: &who, family: "albums", pace: PACE, ceilings: limit };
+    let ask = Ask { who: &who, family: "albums", pace: PACE, ceilings: limit, spender: None };
     let Turn::Slot { call, .. } = state.take_turn(&ask, noon()).unwrap() else {
         panic!("free");
     };

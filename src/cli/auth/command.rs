@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{AuthArgs, AuthCommand, AuthError, Login, LoginArgs, Terminal};
 use crate::cli::args::Export;
-use crate::cli::workshop::{Workshop, runtime};
+use crate::cli::workshop::{Most, Workshop, runtime};
 use crate::cli::{Context, Exit, Failure, OrExit, export, print};
 use crate::http::observer::Observer;
 use crate::job::{Job, Users};
@@ -78,7 +78,7 @@ fn sign_in(
     grants: &Arc<Grants>,
     jobs: &[Job],
 ) -> Result<Exit, Failure> {
-    let (api, _) = workshop.api(credentials, None, Arc::new(Spoken))?;
+    let (api, _) = workshop.api(credentials, Most::default(), Arc::new(Spoken))?;
     let api = api.with_grants(Arc::clone(grants), context.refresh_token());
     let scopes = scopes_of(&args.user, jobs);
     if scopes.is_empty() {

@@ -31,7 +31,7 @@ use crate::http::clock::Clock;
 use crate::http::family::Family;
 use crate::http::halt::Halt;
 use crate::http::observer::Observer;
-use crate::state::{Ask, Ceilings, Held, Identity, Pace, Reach, Reason, State, Turn};
+use crate::state::{Adapts, Ask, Ceilings, Held, Identity, Pace, Reach, Reason, State, Turn};
 
 /// Calls back to back after a pause. 1 to 3: worst case in a window is rate × window + burst.
 const BURST: u32 = 2;
@@ -65,18 +65,20 @@ struct Rates {
 }
 
 impl Rates {
-    fn new(requests_per_second: f64, ceilings: Ceilings, clock: &Arc<dyn Clock>) -> Rates {
+    fn new(requests_per_second: f64, ceilings: Ceilings, adapts: Option<Adapts>, clock: &Arc<dyn Clock>) -> Rates {
         let interval = if requests_per_second > 0.0 {
             Duration::try_from_secs_f64(1.0 / requests_per_second).unwrap_or(Duration::ZERO)
         } else {
             Duration::ZERO
         };
-        let quota = Quota::with_period(interval).filter(|_| interval >= FINEST);
+        // A pace that adapts is known to the books alone.
+        let adapts = adapts.filter(|_| !interval.is_zero());
+        let quota = Quota::with_period(interval).filter(|_| interval >= FINEST && adapts.is_none());
         let burst = NonZeroU32::MIN.saturating_add(BURST - 1);
         Rates {
             pacer: quota
                 .map(|quota| RateLimiter::direct_with_clock(quota.allow_burst(burst), Ticks(Arc::clone(clock)))),
-            pace: Pace { interval, burst: BURST },
+            pace: Pace { interval, burst: BURST, adapts },
             ceilings,
         }
     }
@@ -106,7 +108,7 @@ impl Gate {
         observer: Arc<dyn Observer>,
     ) -> Gate {
         Gate {
-            rates: RwLock::new(Arc::new(Rates::new(rules.requests_per_second, rules.ceilings, &clock))),
+            rates: RwLock::new(Arc::new(Rates::new(rules.requests_per_second, rules.ceilings, rules.adapts, &clock))),
             permits: Semaphore::new(rules.concurrency.clamp(1, 1_000)),
             halt: Halt::default(),
             run: Mutex::default(),
@@ -120,7 +122,7 @@ impl Gate {
 
     /// Goes on by other rates: the class of the app was found out, and it may do more.
     pub fn go_by(&self, requests_per_second: f64, concurrency: usize, ceilings: Ceilings) {
-        let rates = Arc::new(Rates::new(requests_per_second, ceilings, &self.clock));
+        let rates = Arc::new(Rates::new(requests_per_second, ceilings, self.rules.adapts, &self.clock));
         *self.rates.write().unwrap_or_else(PoisonError::into_inner) = rates;
         self.permits.add_permits(concurrency.saturating_sub(self.rules.concurrency.max(1)));
     }
@@ -242,9 +244,9 @@ impl Gate {
         match self.state.look(&self.ask(family), self.clock.now())? {
             None => Ok(None),
             Some(Held::Spent(spent)) => Err(Shut::Deferred(Deferred {
-                not_before: spent.free_at,
+                not_before: spent.back_at,
                 reach: spent.reach,
-                why: Why::Budget,
+                why: if spent.of_job { Why::Share } else { Why::Budget },
                 words: format!("{} calls in the last 24 hours, {} may be used", spent.used, spent.usable),
             })),
             Some(Held::CoolDown(cool_down)) => Ok(Some(Deferred {
@@ -372,7 +374,13 @@ impl Gate {
 
     fn ask(&self, family: Family) -> Ask<'_> {
         let rates = self.rates();
-        Ask { who: &self.who, family: family.as_str(), pace: rates.pace, ceilings: rates.ceilings }
+        Ask {
+            who: &self.who,
+            family: family.as_str(),
+            pace: rates.pace,
+            ceilings: rates.ceilings,
+            spender: self.rules.spender,
+        }
     }
 
     fn run(&self) -> MutexGuard<'_, Run> {

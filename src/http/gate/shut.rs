@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::http::breaker::BreakerRules;
 use crate::http::halt::Stopped;
-use crate::state::{Ceilings, Reach, StateError};
+use crate::state::{Adapts, Ceilings, Reach, Spender, StateError};
 
 /// What a gate is told.
 #[derive(Debug, Clone)]
@@ -25,6 +25,10 @@ pub struct GateRules {
     pub max_calls: Option<u64>,
     /// When to stop asking a server that is down.
     pub breaker: BreakerRules,
+    /// Whether and how the pace adapts.
+    pub adapts: Option<Adapts>,
+    /// The job that asks, and its share of the day.
+    pub spender: Option<Spender>,
 }
 
 /// Why a scope is closed, and until when.
@@ -49,6 +53,8 @@ pub enum Why {
     Quota,
     /// Our own ceiling is reached: stopped before the refusal.
     Budget,
+    /// The job has taken its share of the day; others may go on.
+    Share,
     /// The calls of this run are used.
     MaxCalls,
     /// The server has not answered for too long.

@@ -7,6 +7,8 @@
 //! | `POST /_sandbox/faults`, `DELETE /_sandbox/faults` | adds a fault or a list of them; lets all go well |
 //! | `POST /_sandbox/advance` | `{"seconds":3600}`: moves the clock |
 //! | `POST /_sandbox/limits` | `{"rate_limit":90}`: other limits from now on |
+//! | `GET /_sandbox/limits` | what they have counted: refusals, calls that came too early, calls in the windows |
+//! | `POST /_sandbox/ban` | `{"seconds":80000}`: refuses everything for so long |
 //! | `POST /_sandbox/edit` | changes a playlist, now or when a page of it is served |
 //! | `POST /_sandbox/expire` | ends all access tokens |
 //! | `POST /_sandbox/consent` | `"ask"`, `"deny"` or `{"grant":{"user":"sandbox-home","scopes":null}}` |
@@ -54,6 +56,9 @@ fn act(world: &World, call: &Call, segments: &[&str]) -> Result<Answer, Answer> 
     match (call.method.as_str(), segments) {
         ("GET", []) => return Ok(overview(world)),
         ("GET", ["log"]) => return Ok(Answer::value(&world.log.all())),
+        ("GET", ["limits"]) => {
+            return Ok(Answer::value(&hold(&world.limits).counted(world.clock.now_ms())));
+        }
         ("GET", ["ids"]) => return Ok(Answer::value(&world.ids())),
         ("GET", ["truth", "playlists", id]) => {
             let rows = world.true_rows(id).ok_or_else(not_found)?;
@@ -78,6 +83,11 @@ fn act(world: &World, call: &Call, segments: &[&str]) -> Result<Answer, Answer> 
             let seconds = read::<Advance>(call)?.seconds;
             let by = Duration::try_from_secs_f64(seconds);
             world.clock.advance(by.map_err(|err| refuse(400, &err.to_string()))?);
+        }
+        ("POST", ["ban"]) => {
+            let how_long = Duration::try_from_secs_f64(read::<Advance>(call)?.seconds);
+            let how_long = how_long.map_err(|err| refuse(400, &err.to_string()))?;
+            hold(&world.limits).ban(how_long, world.clock.now_ms());
         }
         ("POST", ["limits"]) => hold(&world.limits).allow(read(call)?),
         ("POST", ["edit"]) => {
@@ -113,7 +123,7 @@ fn overview(world: &World) -> Answer {
             "GET /_sandbox/log", "DELETE /_sandbox/log",
             "POST /_sandbox/faults", "DELETE /_sandbox/faults",
             "POST /_sandbox/advance",
-            "POST /_sandbox/limits", "POST /_sandbox/edit", "POST /_sandbox/expire",
+            "GET /_sandbox/limits", "POST /_sandbox/limits", "POST /_sandbox/ban", "POST /_sandbox/edit", "POST /_sandbox/expire",
             "POST /_sandbox/consent", "POST /_sandbox/grants", "DELETE /_sandbox/grants/{user}",
             "GET /_sandbox/truth/playlists/{id}",
             "GET /_sandbox/truth/{albums,artists,shows,audiobooks,users}/{id}", "GET /_sandbox/ids",

@@ -1,0 +1,124 @@
+//! The books for a person.
+
+use chrono::{DateTime, Utc};
+
+use super::Shown;
+use crate::cli::print;
+use crate::cli::workshop::local;
+use crate::document::printable;
+use crate::state::{FamilyUse, Freed, Reach};
+
+/// Refusals that are shown; `--json` has all.
+const REFUSALS: usize = 10;
+
+/// All of it.
+pub(super) fn of(shown: &Shown) -> String {
+    let mut out = calls(shown);
+    let usage = &shown.usage;
+    for it in &usage.cool_downs {
+        let what = match it.reach {
+            Reach::Client => "calls of this client id".to_owned(),
+            Reach::Account => "calls of this account".to_owned(),
+            Reach::Family => format!("calls to {}", it.family),
+        };
+        out.push_str(&format!("\nheld back: {what} until {}\n  {}\n", local(it.until), printable(&it.evidence)));
+    }
+    if !usage.refusals.is_empty() {
+        out.push_str("\nrefused, newest first\n");
+        let rows: Vec<Vec<String>> = usage
+            .refusals
+            .iter()
+            .take(REFUSALS)
+            .map(|it| vec![format!("  {}", local(it.at)), it.family.clone(), printable(&it.evidence)])
+            .collect();
+        out.push_str(&print::table(&rows));
+        let more = usage.refusals.len().saturating_sub(REFUSALS);
+        if more > 0 {
+            out.push_str(&format!("  and {more} more, see --json\n"));
+        }
+    }
+    if !usage.learned.is_empty() {
+        out.push_str("\nceilings that refusals taught; they rise by a twentieth a day, up to the setting\n");
+        let row = |it: &crate::state::LearnedCeiling| {
+            let of = if it.family.is_empty() { "all".to_owned() } else { it.family.clone() };
+            let now = format!("{} calls a day, now {}", it.calls, it.now);
+            vec![format!("  {of}"), now, format!("since {}", day(it.at)), printable(&it.evidence)]
+        };
+        out.push_str(&print::table(&usage.learned.iter().map(row).collect::<Vec<_>>()));
+    }
+    if let Some((calls, window_ms, at)) = usage.pace {
+        let secs = window_ms / 1_000;
+        out.push_str(&format!("\npace found: {calls:.0} calls in {secs} s, refused beyond on {}\n", day(at)));
+    }
+    out.push_str(&endpoints(shown));
+    out
+}
+
+/// Used and left.
+fn calls(shown: &Shown) -> String {
+    let usage = &shown.usage;
+    let head = ["CALLS IN 24 H", "USED", "CEILING", "LEFT", "BECOMES FREE"];
+    let mut rows = vec![head.map(str::to_owned).to_vec(), used("all", &usage.account, shown.now)];
+    rows.extend(usage.families.iter().map(|it| used(&it.family, it, shown.now)));
+    let mut out = print::table(&rows);
+    let reserve = shown.ceilings.reserve * 100.0;
+    match (usage.account.ceiling, shown.ceilings.per_family) {
+        (None, None) => out.push_str("no ceiling is set (limits.calls_per_day, limits.calls_per_family)\n"),
+        (_, family) => {
+            out.push_str(&format!("left is what may go after the reserve of {reserve}%"));
+            if let Some(family) = family {
+                out.push_str(&format!("; a family that is not listed has used none of its {family}"));
+            }
+            out.push('\n');
+        }
+    }
+    out
+}
+
+fn used(name: &str, it: &FamilyUse, now: DateTime<Utc>) -> Vec<String> {
+    let number = |n: Option<u32>| n.map_or_else(|| "unlimited".to_owned(), |n| n.to_string());
+    let freed = match (it.ceiling, it.freed.first()) {
+        (Some(_), Some(first)) => soon(first, now),
+        _ => "-".to_owned(),
+    };
+    vec![name.to_owned(), it.used.to_string(), number(it.ceiling), number(it.left), freed]
+}
+
+/// `37 from 14:05 to 14:59`.
+fn soon(freed: &Freed, now: DateTime<Utc>) -> String {
+    let clock = |at: DateTime<Utc>| {
+        let local = at.with_timezone(&chrono::Local);
+        let today = local.date_naive() == now.with_timezone(&chrono::Local).date_naive();
+        local.format(if today { "%H:%M" } else { "%a %H:%M" }).to_string()
+    };
+    let (from, until) = (clock(freed.from), clock(freed.until));
+    if from == until { format!("{} at {from}", freed.calls) } else { format!("{} from {from} to {until}", freed.calls) }
+}
+
+/// What the app may call.
+fn endpoints(shown: &Shown) -> String {
+    let class = shown.class.map_or_else(|| "of a class not yet known".to_owned(), |class| format!("{class}"));
+    let mut out = format!("\nwhat this app may call ({class})\n");
+    let mut rows = Vec::new();
+    let mut unknown = Vec::new();
+    for known in &shown.endpoints {
+        match &known.endpoint {
+            Some(it) => rows.push(vec![
+                format!("  {}", known.family),
+                format!("{} token", known.token.as_str()),
+                it.word.as_str().to_owned(),
+                format!("since {}", day(it.learned_at)),
+            ]),
+            None => unknown.push(format!("{} ({})", known.family, known.token.as_str())),
+        }
+    }
+    out.push_str(&print::table(&rows));
+    if !unknown.is_empty() {
+        out.push_str(&format!("  not yet known: {}\n", unknown.join(", ")));
+    }
+    out
+}
+
+fn day(at: DateTime<Utc>) -> String {
+    at.with_timezone(&chrono::Local).format("%Y-%m-%d").to_string()
+}
