@@ -1,6 +1,6 @@
 # cratedigger. `make` alone lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt lint doc install uninstall audit check-readers clean
+.PHONY: help demo test torture fmt lint doc install uninstall audit check-readers clean
 
 CARGO  ?= cargo
 # Where `make install` puts the binary, its manual page and the completions.
@@ -19,6 +19,10 @@ demo: ## the example jobs against a sandbox on this machine, in output/demo: no 
 test: fmt lint doc ## what CI runs: format, clippy, docs, tests, demo
 	$(CARGO) test --locked --quiet
 	$(CARGO) run --locked --quiet -- --quiet demo --dir target/demo
+
+torture: ## kill -9, failing disks and lists that move, thousands of times (needs strace; root for small disks; SEED, KILLS)
+	@command -v strace >/dev/null || { echo 'strace is missing: apt-get install strace' >&2; exit 1; }
+	$(CARGO) test --locked --quiet --test torture -- --ignored --nocapture --test-threads=1
 
 fmt: ## check the format (`cargo fmt` mends it)
 	$(CARGO) fmt --check

@@ -32,8 +32,11 @@ pub fn rows(store: &Connection) -> Vec<String> {
         let mut found = statement.query([]).unwrap();
         let from = all.len();
         while let Some(row) = found.next().unwrap() {
-            let cells: Vec<String> =
-                columns.iter().enumerate().map(|(n, name)| format!("{name}={}", text(row.get_ref(n).unwrap()))).collect();
+            let cells: Vec<String> = columns
+                .iter()
+                .enumerate()
+                .map(|(n, name)| format!("{name}={}", text(row.get_ref(n).unwrap())))
+                .collect();
             all.push(format!("{table}: {}", cells.join(" ")));
         }
         all[from..].sort();
@@ -72,9 +75,7 @@ pub fn is_sound(store: &Connection) -> Result<(), String> {
     if !dangling.is_empty() {
         return Err(format!("foreign_key_check: {dangling:?}"));
     }
-    let has = |table: &str| {
-        !texts(store, &format!("SELECT name FROM sqlite_schema WHERE name = '{table}'")).is_empty()
-    };
+    let has = |table: &str| !texts(store, &format!("SELECT name FROM sqlite_schema WHERE name = '{table}'")).is_empty();
     if !(has("checkpoints") && has("staged_items")) {
         return Ok(());
     }

@@ -88,8 +88,14 @@ fn words(text: &str) -> Vec<String> {
 
 /// A project with both jobs and a signed-in user, before the first run.
 fn project() -> World {
-    let options =
-        Options { mode: Mode::Extended, playlist_page_max: 50, playlist_items: 260, tracks: 600, playlists: 3, ..Options::default() };
+    let options = Options {
+        mode: Mode::Extended,
+        playlist_page_max: 50,
+        playlist_items: 260,
+        tracks: 600,
+        playlists: 3,
+        ..Options::default()
+    };
     let world = World::with(options);
     let long = plain_playlist(&world);
     let world = world.job(&job(&long));
@@ -110,7 +116,8 @@ fn sign_in(world: &World) {
         "user": "home", "refresh_token": token, "scopes": SCOPES, "client_id": "sandbox-client", "flow": "code",
         "authorized_at": chrono::Utc::now().to_rfc3339(),
     });
-    let mut child = world.command(&["auth", "import", "-"]).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child =
+        world.command(&["auth", "import", "-"]).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(format!("{line}\n").as_bytes()).unwrap();
     assert!(child.wait().unwrap().success());
 }
@@ -229,7 +236,8 @@ pub fn export() -> Scene {
 
 /// The store is copied. The copy is whole, or there is none.
 pub fn backup() -> Scene {
-    let mut scene = Scene::new("backup", after_a_run(), "backup copy.db", &[("backup second.db", DONE), ("run x", DONE)]);
+    let mut scene =
+        Scene::new("backup", after_a_run(), "backup copy.db", &[("backup second.db", DONE), ("run x", DONE)]);
     scene.also = |trial| {
         for copy in ["copy.db", "second.db"] {
             let path = trial.project.root().join(copy);
@@ -257,7 +265,12 @@ pub fn verify_rewrite() -> Scene {
 /// A person is forgotten, rows and all.
 pub fn purge() -> Scene {
     // Whoever was forgotten before the blow is unknown afterwards.
-    Scene::new("auth logout --purge", after_a_run(), "auth logout home --purge", &[("auth logout home --purge", &[0, 2])])
+    Scene::new(
+        "auth logout --purge",
+        after_a_run(),
+        "auth logout home --purge",
+        &[("auth logout home --purge", &[0, 2])],
+    )
 }
 
 /// Two jobs at once, both struck.

@@ -25,6 +25,8 @@ pub const SYNCS: Calls = Calls { name: "sync", names: "fsync,fdatasync" };
 pub const RENAMES: Calls = Calls { name: "rename", names: "rename,renameat,renameat2,unlink,unlinkat,link,linkat" };
 pub const OPENS: Calls = Calls { name: "open", names: "open,openat,openat2,mkdir,mkdirat" };
 
+pub const ALL: [Calls; 4] = [WRITES, SYNCS, RENAMES, OPENS];
+
 /// What happens at a call.
 #[derive(Debug, Clone, Copy)]
 pub enum Blow {
@@ -39,8 +41,8 @@ pub enum Blow {
 /// Whose calls are counted.
 #[derive(Debug, Clone, Copy)]
 pub enum Of {
-    /// All files, and what is no file.
-    All,
+    /// All files and what is no file.
+    Everything,
     /// The store with its WAL.
     Store,
     /// The ledger and the grants.
@@ -55,6 +57,16 @@ pub fn is_there() -> bool {
         println!("strace is missing, so nothing is struck at system calls: apt-get install strace");
     }
     there
+}
+
+impl Of {
+    fn name(self) -> &'static str {
+        match self {
+            Of::Everything => "all",
+            Of::Store => "store",
+            Of::State => "state",
+        }
+    }
 }
 
 impl Blow {
@@ -79,7 +91,7 @@ impl Blow {
 /// Strikes a scene at its calls, one after the other until none is left; of more than `most` so many
 /// are drawn by lot.
 pub fn sweep(scene: &Scene, calls: Calls, of: Of, blow: Blow, most: usize, dice: &mut Dice, table: &mut Table) {
-    let row = format!("{} at {} of {of:?}, {}", blow.name(), calls.name, scene.name);
+    let row = format!("{} at {} of {}, {}", blow.name(), calls.name, of.name(), scene.name);
     let last = longest(scene, calls, of);
     let mut points: Vec<usize> = (1..=last).collect();
     while points.len() > most {
@@ -91,10 +103,12 @@ pub fn sweep(scene: &Scene, calls: Calls, of: Of, blow: Blow, most: usize, dice:
         let trial = scene.trial();
         let (code, log) = strike(scene, &trial, calls, of, Some(&blow.injection(calls, n)));
         let hit = code == Code::Killed || log.contains("(INJECTED)");
-        let end = ended_well(blow, code, &log).and_then(|()| claims_only_what_is(scene, &trial, code)).and_then(|()| {
-            let struck = log.lines().rfind(|line| line.contains("INJECTED")).unwrap_or_default().to_owned();
-            scene.judge(&trial).map_err(|what| format!("{what}\n  struck: {struck}\n  ended: {code:?}"))
-        });
+        let end = ended_well(calls, of, blow, code, &log)
+            .and_then(|()| claims_only_what_is(scene, &trial, code))
+            .and_then(|()| {
+                let struck = log.lines().rfind(|line| line.contains("INJECTED")).unwrap_or_default().to_owned();
+                scene.judge(&trial).map_err(|what| format!("{what}\n  struck: {struck}\n  ended: {code:?}"))
+            });
         table.note(&row, began, hit, &format!("call {n}"), end);
     }
 }
@@ -107,11 +121,14 @@ enum Code {
 }
 
 /// A failure that the system reports has an exit code of its own; a panic is none.
-fn ended_well(blow: Blow, code: Code, log: &str) -> Result<(), String> {
+fn ended_well(calls: Calls, of: Of, blow: Blow, code: Code, log: &str) -> Result<(), String> {
     let last = || log.lines().rev().take(3).collect::<Vec<_>>().join("\n");
+    let ours = !matches!(of, Of::Everything) && calls.name != OPENS.name;
     match (blow, code) {
+        (Blow::Kill, _) | (_, Code::Exit(0 | 74)) => Ok(()),
+        (_, Code::Exit(code)) if ours => Err(format!("a disk that fails ends with {code}: {}", last())),
         (_, Code::Exit(101 | 134)) => Err(format!("it panicked: {}", last())),
-        (Blow::Kill, _) | (_, Code::Exit(_)) => Ok(()),
+        (_, Code::Exit(_)) => Ok(()),
         (_, Code::Killed) => Err(format!("it died of an error: {}", last())),
     }
 }
@@ -169,7 +186,7 @@ fn files(of: Of, trial: &Trial) -> Vec<PathBuf> {
         [path, wal]
     };
     match of {
-        Of::All => Vec::new(),
+        Of::Everything => Vec::new(),
         Of::Store => with_wal(store).into(),
         Of::State => files_below(trial.project.root())
             .into_iter()

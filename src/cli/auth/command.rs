@@ -135,13 +135,10 @@ fn purge(name: &str, user_id: &str, context: &Context, workshop: &Workshop<'_>) 
         return Ok(Exit::Complete);
     }
     let store = workshop.store()?;
-    let (user, local) = (user_id.to_owned(), name.to_owned());
-    let purged = runtime()?.block_on(async {
-        let purged = store.write(move |s| Ok((s.purge_user(&user)?, s.files_of_user(&local)?))).await?;
-        store.compact().await?;
-        Ok::<_, crate::store::StoreError>(purged)
-    });
-    let (purged, files) = purged.or_exit(Exit::Storage)?;
+    let runtime = runtime()?;
+    // The files first: whoever is killed in between finds them on record when the command is given again.
+    let local = name.to_owned();
+    let files = runtime.block_on(store.write(move |s| s.files_of_user(&local))).or_exit(Exit::Storage)?;
     let folder = workshop.files()?.target.csv_dir;
     for file in files {
         let path = folder.join(file);
@@ -150,6 +147,17 @@ fn purge(name: &str, user_id: &str, context: &Context, workshop: &Workshop<'_>) 
             print::stderr(&format!("deleted   {}\n", path.display()));
         }
     }
+    let (user, local) = (user_id.to_owned(), name.to_owned());
+    let purged = runtime.block_on(async {
+        let purged = store.write(move |s| {
+            s.forget_files_of_user(&local)?;
+            s.purge_user(&user)
+        });
+        let purged = purged.await?;
+        store.compact().await?;
+        Ok::<_, crate::store::StoreError>(purged)
+    });
+    let purged = purged.or_exit(Exit::Storage)?;
     if let Ok(store) = Arc::try_unwrap(store) {
         store.close();
     }
