@@ -263,7 +263,17 @@ impl Catalog<'_> {
     /// The ids that other lists hold, in order: `kind` is `albums`, `artists`, `shows`, `audiobooks`
     /// or `users`, as in `/_sandbox/truth/{kind}/{id}`.
     pub fn truth_of(&self, kind: &str, id: &str) -> Option<serde_json::Value> {
-        catalog::truth_of(&self.world.music, kind, id)
+        self.world.truth_of(kind, id)
+    }
+
+    /// Every row of a playlist as it was at one of its versions; nothing if it never had that.
+    pub fn playlist_rows_at(&self, id: &str, snapshot_id: &str) -> Option<Vec<TrueRow>> {
+        self.world.true_rows_at(id, snapshot_id)
+    }
+
+    /// Every state that a user's library has had, oldest first, each as `truth_of` has it.
+    pub fn truths_of_user(&self, id: &str) -> Vec<serde_json::Value> {
+        self.world.truths_of_user(id)
     }
 
     /// The playlist's snapshot id as it is now.
@@ -282,7 +292,7 @@ impl Catalog<'_> {
         self.world.ids()
     }
 
-    /// Changes a playlist, now or when a page of it has been served.
+    /// Changes a playlist or a library, now, when a page has been served or some calls later.
     ///
     /// # Errors
     /// If the edit names something that doesn't exist.

@@ -28,7 +28,7 @@ pub(crate) struct Play {
 }
 
 /// All that belongs to one user.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Library {
     pub(crate) tracks: Vec<Saved>,
     pub(crate) albums: Vec<Saved>,

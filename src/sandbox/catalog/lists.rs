@@ -39,14 +39,13 @@ pub(crate) fn truth_of(music: &Music, kind: &str, id: &str) -> Option<Value> {
             let chapters: Vec<&str> = book.chapters.iter().map(|n| music.chapters[*n].id.as_str()).collect();
             json!({"id": id, "name": book.name, "chapters": chapters})
         }
-        "users" => library(music, id),
         _ => return None,
     };
     Some(value)
 }
 
-fn library(music: &Music, user: &str) -> Value {
-    let library = Library::of(music, user);
+/// What a user's library holds.
+pub(crate) fn library_truth(music: &Music, user: &str, library: &Library) -> Value {
     let list = |saved: &[Saved], id: &dyn Fn(Place) -> String| -> Vec<Value> {
         let row = |one: &Saved| json!({"id": id(one.place), "added_at": timestamp(one.added_at_ms)});
         saved.iter().map(row).collect()

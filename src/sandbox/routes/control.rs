@@ -9,7 +9,7 @@
 //! | `POST /_sandbox/limits` | `{"rate_limit":90}`: other limits from now on |
 //! | `GET /_sandbox/limits` | what they have counted: refusals, calls that came too early, calls in the windows |
 //! | `POST /_sandbox/ban` | `{"seconds":80000}`: refuses everything for so long |
-//! | `POST /_sandbox/edit` | changes a playlist, now or when a page of it is served |
+//! | `POST /_sandbox/edit` | changes a playlist or a library, now, when a page is served or some calls later |
 //! | `POST /_sandbox/expire` | ends all access tokens |
 //! | `POST /_sandbox/consent` | `"ask"`, `"deny"` or `{"grant":{"user":"sandbox-home","scopes":null}}` |
 //! | `POST /_sandbox/grants` | `{"user":…,"scopes":[…],"pkce":false}`: signs in without a browser |
@@ -26,7 +26,7 @@ use serde_json::json;
 
 use super::Call;
 use crate::sandbox::answer::{Answer, not_found, refuse};
-use crate::sandbox::catalog::{Edit, truth_of};
+use crate::sandbox::catalog::Edit;
 use crate::sandbox::faults::Fault;
 use crate::sandbox::hold;
 use crate::sandbox::world::World;
@@ -69,7 +69,7 @@ fn act(world: &World, call: &Call, segments: &[&str]) -> Result<Answer, Answer> 
             })));
         }
         ("GET", ["truth", kind, id]) => {
-            let truth = truth_of(&world.music, kind, id).ok_or_else(not_found)?;
+            let truth = world.truth_of(kind, id).ok_or_else(not_found)?;
             return Ok(Answer::value(&truth));
         }
         ("DELETE", ["log"]) => world.log.clear(),

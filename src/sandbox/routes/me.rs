@@ -13,7 +13,7 @@ pub(super) fn me(ask: &Ask<'_>, rest: &[&str]) -> Result<Answer, Answer> {
     let Some(user) = ask.caller.user.as_deref() else {
         return Err(refuse(401, "Valid user authentication required"));
     };
-    let library = || Library::of(ask.view.music, user);
+    let library = || ask.world.library(user);
     match rest {
         [] => Ok(Answer::json(render::private_user(&ask.view, user, |scope| ask.caller.may(scope)))),
         ["playlists"] => playlists(ask, user),

@@ -1,6 +1,6 @@
 //! Which playlists there are at the start.
 
-use super::{Images, Playlist, Playlists, Rolled};
+use super::{FIRST, Images, Playlist, Playlists, Rolled};
 use crate::sandbox::catalog::{Music, known, odd};
 use crate::sandbox::dice;
 
@@ -74,6 +74,7 @@ fn playlist(id: &str, name: &str, owner: &str) -> Playlist {
         null_total_in_lists: false,
         rolled: Rolled::default(),
         listed: Vec::new(),
-        revision: 1,
+        revision: FIRST,
+        past: Vec::new(),
     }
 }
