@@ -114,6 +114,17 @@ pub enum AppMode {
     Extended,
 }
 
+/// Whose refreshes rotate the grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GrantRotation {
+    /// Nobody's, as since the middle of 2026.
+    Never,
+    /// Those of users who signed in with PKCE.
+    Pkce,
+    /// Everybody's.
+    Always,
+}
+
 /// `check`
 #[derive(Debug, Args)]
 pub struct Check {
@@ -238,6 +249,12 @@ pub struct Sandbox {
     /// Calls that it answers in any 24 hours; more are refused with QUOTA_EXCEEDED
     #[arg(long, value_name = "N")]
     pub calls_per_day: Option<u32>,
+    /// Whose refreshes rotate: they bring a new key to the grant, and the use of an old one ends the grant
+    #[arg(long, value_name = "WHOSE", default_value = "never")]
+    pub rotation: GrantRotation,
+    /// Seconds for which access lasts before it has to be refreshed
+    #[arg(long, value_name = "N", default_value_t = 3_600)]
+    pub access_ttl: u64,
     /// A fault as JSON, such as {"path": "/v1/playlists/*", "action": {"do": "status", "code": 503}}; may be given several times
     #[arg(long, value_name = "JSON")]
     pub fault: Vec<String>,

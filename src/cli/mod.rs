@@ -28,6 +28,7 @@ mod run;
 mod sandbox;
 mod schema;
 mod show;
+mod standing;
 mod stopper;
 mod streams;
 mod summary;

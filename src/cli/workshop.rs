@@ -14,8 +14,8 @@ use crate::settings::credentials::Credentials;
 use crate::settings::{Limits as SettingsLimits, Settings};
 use crate::spotify::AppClass;
 use crate::spotify::client::{Api, ApiConfig, Limits, Scales, ceilings};
-use crate::state::grants::Grants;
-use crate::state::{Ceilings, Learned, Spender, State};
+use crate::state::grants::{GrantError, Grants};
+use crate::state::{Ceilings, Learned, Spender, State, StateDir};
 use crate::store::{Identity, Store, StoreError};
 
 /// Settings, and the state folder that goes with them.
@@ -71,15 +71,7 @@ impl<'a> Workshop<'a> {
 
     /// The grants of the app's users.
     pub(super) fn grants(&self, who: &Credentials) -> Result<Arc<Grants>, Failure> {
-        let opened = Grants::open(self.state.dir().clone(), &who.client_id, |name| std::env::var_os(name));
-        opened.map(Arc::new).map_err(|e| {
-            let hint = e.hint();
-            let failure = Failure::new(if e.needs_a_person() { Exit::Person } else { Exit::Storage }, e);
-            match hint {
-                Some(hint) => failure.with_hint(hint),
-                None => failure,
-            }
-        })
+        grants_of(self.state.dir().clone(), &who.client_id).map(Arc::new)
     }
 
     /// Whose books the app's calls are in.
@@ -123,6 +115,21 @@ impl<'a> Workshop<'a> {
         let extended = limits(&self.settings.limits_for(Some(AppClass::Extended)), most);
         let facts = AppFacts::new(configured, api.clone(), present, extended);
         Ok((api, facts))
+    }
+}
+
+/// The grants of an app in a state folder.
+pub(super) fn grants_of(dir: StateDir, client_id: &str) -> Result<Grants, Failure> {
+    Grants::open(dir, client_id, |name| std::env::var_os(name)).map_err(of_grants)
+}
+
+/// What is wrong with the grants, with its exit code.
+pub(super) fn of_grants(e: GrantError) -> Failure {
+    let hint = e.hint();
+    let failure = Failure::new(if e.needs_a_person() { Exit::Person } else { Exit::Storage }, e);
+    match hint {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
     }
 }
 

@@ -6,7 +6,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::swap::target;
+use super::members::target;
 
 /// A list, as people know it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

@@ -8,14 +8,15 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Params, params};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::swap::{Proof, target};
+use super::members::target;
+use super::swap::{Proof, ProvedBy};
 use super::{ListKey, Session, StoreError};
 
 impl Session {
     /// Refuses a list with items that were served and neither staged nor counted as skipped.
     pub(super) fn refuse_gap(&self, list: i64, key: &ListKey, proof: &Proof) -> Result<(), StoreError> {
         // Of a beginning only so many items are wanted; a search's places are counted by its pages.
-        if proof.truncated || key.variant.starts_with("first ") || key.kind == "search" {
+        if proof.truncated || key.variant.contains("first ") || key.kind == "search" {
             return Ok(());
         }
         let staged = self.staged_count(list)?;
@@ -55,7 +56,10 @@ impl Session {
     }
 
     /// A hash over the staged rows, in order.
-    pub(super) fn staged_hash(&self, list: i64) -> Result<String, StoreError> {
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn staged_hash(&self, list: i64) -> Result<String, StoreError> {
         let sql = "SELECT kind, item_id, uri, added_at, added_by, detail FROM staged_items WHERE list_id = ?1 ORDER BY position";
         hash_of(&self.conn, sql, [list]).map_err(|e| self.error("cannot be read", e))
     }
@@ -65,6 +69,11 @@ impl Proof {
     /// Why the list is whole, as `run_lists.proof` says it.
     fn word(&self) -> &'static str {
         let as_announced = self.announced.is_none_or(|total| total == self.served);
+        match self.by {
+            ProvedBy::Presumed { .. } => return "presumed",
+            ProvedBy::Content => return "content",
+            _ => {}
+        }
         match (self.truncated, &self.snapshot_id, as_announced) {
             (true, ..) => "cut",
             (_, _, false) => "wrong_total",

@@ -2,11 +2,55 @@
 
 use rusqlite::{ToSql, params};
 
+use super::members::target;
 use super::{ListKey, Session, StoreError};
+
+/// What shows that a list stands as it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ProvedBy {
+    /// It came in one answer.
+    OneAnswer,
+    /// Its version was the same before and after.
+    Snapshot,
+    /// Its version says nothing, and two reads in a row had the same content.
+    Content,
+    /// It was read to its end, and announced the same total on every page.
+    #[default]
+    EndReached,
+    /// So many items were read from the newest, down to rows that were known; the rest adds up and
+    /// was not read.
+    Presumed {
+        /// Places that were read.
+        read: i64,
+    },
+}
+
+impl ProvedBy {
+    /// The word in `lists.proof`.
+    pub fn word(self) -> &'static str {
+        match self {
+            ProvedBy::OneAnswer => "one_answer",
+            ProvedBy::Snapshot => "snapshot",
+            ProvedBy::Content => "content",
+            ProvedBy::EndReached => "end_reached",
+            ProvedBy::Presumed { .. } => "presumed",
+        }
+    }
+
+    /// Places that were read, if that was not all.
+    pub(super) fn read(self) -> Option<i64> {
+        match self {
+            ProvedBy::Presumed { read } => Some(read),
+            _ => None,
+        }
+    }
+}
 
 /// What a read says about its own wholeness.
 #[derive(Debug, Clone, Default)]
 pub struct Proof {
+    /// What shows it.
+    pub by: ProvedBy,
     /// Items that Spotify announced.
     pub announced: Option<i64>,
     /// Items that it served, nulls counted.
@@ -32,58 +76,6 @@ pub struct Swapped {
     pub changed: bool,
     /// Items added, removed or moved, where that is recorded.
     pub changes: i64,
-}
-
-/// Where the rows of a list go.
-pub(super) struct Target {
-    pub(super) table: &'static str,
-    /// Column of what the list belongs to, and whether it is the audience rather than the parent.
-    parent: Option<(&'static str, Parent)>,
-    market: bool,
-    /// Column that the key's variant goes to.
-    variant: Option<&'static str>,
-    pub(super) child: &'static str,
-    /// Columns filled from the staged row: (column, staged column).
-    pub(super) extra: &'static [(&'static str, &'static str)],
-}
-
-#[derive(Clone, Copy)]
-enum Parent {
-    Id,
-    Audience,
-}
-
-const fn of(table: &'static str, parent: &'static str, market: bool, child: &'static str) -> Target {
-    Target { table, parent: Some((parent, Parent::Id)), market, variant: None, child, extra: &[] }
-}
-
-const fn saved(table: &'static str, child: &'static str) -> Target {
-    let parent = Some(("user_id", Parent::Audience));
-    Target { table, parent, market: false, variant: None, child, extra: &[("added_at", "added_at")] }
-}
-
-pub(super) fn target(kind: &str) -> Option<Target> {
-    Some(match kind {
-        "artist_albums" => {
-            Target { variant: Some("album_group"), ..of("artist_releases", "artist_id", true, "album_id") }
-        }
-        "album_tracks" => of("album_tracks", "album_id", true, "track_id"),
-        "artist_top_tracks" => of("artist_top_tracks", "artist_id", true, "track_id"),
-        "show_episodes" => of("show_episodes", "show_id", true, "episode_id"),
-        "audiobook_chapters" => of("audiobook_chapters", "audiobook_id", true, "chapter_id"),
-        "user_playlists" => of("user_playlists", "profile_id", false, "playlist_id"),
-        "new_releases" => Target { parent: None, ..of("new_releases", "", false, "album_id") },
-        "markets" => Target { parent: None, ..of("markets", "", false, "market") },
-        "categories" => Target { parent: None, extra: &[("name", "detail")], ..of("categories", "", false, "id") },
-        "my_playlists" => Target { extra: &[], ..saved("my_playlists", "playlist_id") },
-        "followed_artists" => Target { extra: &[], ..saved("followed_artists", "artist_id") },
-        "saved_tracks" => saved("saved_tracks", "track_id"),
-        "saved_albums" => saved("saved_albums", "album_id"),
-        "saved_shows" => saved("saved_shows", "show_id"),
-        "saved_episodes" => saved("saved_episodes", "episode_id"),
-        "saved_audiobooks" => saved("saved_audiobooks", "audiobook_id"),
-        _ => return None,
-    })
 }
 
 impl Session {
@@ -115,82 +107,21 @@ impl Session {
         };
         swapped.changed |= !same;
         self.changed |= swapped.changed;
+        let doubled = self.doubled_as_json(list, key)?;
+        // What was presumed was not read whole: `read_at` stays, so that a whole read comes due.
         self.exec(
             "UPDATE lists SET snapshot_id = ?2, etag = ?3, announced = ?4, served = ?5, stored = ?6, skipped = ?7, content_hash = ?8,
-             read_at = ?9, checked_at = ?9, changed_at = iif(?10, ?9, changed_at), gone_at = NULL, gone_reason = NULL,
-             first_read_at = coalesce(first_read_at, ?9) WHERE id = ?1",
+             read_at = iif(?11, read_at, ?9), checked_at = ?9, changed_at = iif(?10, ?9, changed_at), gone_at = NULL,
+             gone_reason = NULL, proof = ?12, restless = ?13, doubled = ?14, first_read_at = coalesce(first_read_at, ?9)
+             WHERE id = ?1",
             params![
                 list, proof.snapshot_id, proof.etag, proof.announced, proof.served, swapped.stored, proof.skipped, hash, now,
-                swapped.changed
+                swapped.changed, proof.by.read().is_some(), proof.by.word(), proof.by == ProvedBy::Content, doubled
             ],
         )?;
         self.record_proof(list, proof, run, swapped.stored, &hash, now)?;
         self.forget_checkpoint(list)?;
         Ok(swapped)
-    }
-
-    fn swap_members(
-        &mut self,
-        list: i64,
-        key: &ListKey,
-        t: &Target,
-        proof: &Proof,
-        same: bool,
-        now: &str,
-    ) -> Result<Swapped, StoreError> {
-        let table = t.table;
-        if same {
-            let sql = format!("UPDATE {table} SET fetched_at = ?2 WHERE list_id = ?1 AND removed_at IS NULL");
-            let stored = self.exec(&sql, params![list, now])?;
-            return Ok(Swapped { stored, ..Swapped::default() });
-        }
-        let child = t.child;
-        if !proof.truncated {
-            self.exec(
-                &format!(
-                    "UPDATE {table} SET removed_at = ?2 WHERE list_id = ?1 AND removed_at IS NULL
-                     AND {child} NOT IN (SELECT item_id FROM staged_items WHERE list_id = ?1 AND item_id IS NOT NULL)"
-                ),
-                params![list, now],
-            )?;
-        }
-        let (mut columns, mut values, mut sets) = (String::new(), String::new(), String::new());
-        let mut parameters: Vec<&dyn ToSql> = vec![&list, &now];
-        if let Some((column, from)) = t.parent {
-            columns.push_str(&format!("{column}, "));
-            parameters.push(match from {
-                Parent::Id => &key.parent_id,
-                Parent::Audience => &key.audience,
-            });
-            values.push_str(&format!("?{}, ", parameters.len()));
-        }
-        if t.market {
-            columns.push_str("market, ");
-            parameters.push(&key.market);
-            values.push_str(&format!("?{}, ", parameters.len()));
-        }
-        if let Some(column) = t.variant {
-            columns.push_str(&format!("{column}, "));
-            parameters.push(&key.variant);
-            values.push_str(&format!("?{}, ", parameters.len()));
-        }
-        for (column, staged) in t.extra {
-            columns.push_str(&format!("{column}, "));
-            values.push_str(&format!("{staged}, "));
-            sets.push_str(&format!("{column} = excluded.{column}, "));
-        }
-        // Of a thing that is listed twice, the first place counts: min() picks the row it came from.
-        let stored = self.exec(
-            &format!(
-                "INSERT INTO {table} (list_id, {columns}position, {child}, first_seen_at, fetched_at)
-                 SELECT ?1, {values}min(position), item_id, ?2, ?2 FROM staged_items
-                 WHERE list_id = ?1 AND item_id IS NOT NULL GROUP BY item_id
-                 ON CONFLICT (list_id, {child}) DO UPDATE SET {sets}position = excluded.position,
-                 fetched_at = excluded.fetched_at, removed_at = NULL"
-            ),
-            &parameters,
-        )?;
-        Ok(Swapped { stored, changed: true, changes: 0 })
     }
 
     fn append_search(&mut self, list: i64, key: &ListKey, now: &str) -> Result<Swapped, StoreError> {

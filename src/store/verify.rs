@@ -118,8 +118,8 @@ fn lists(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
             );
         }
     }
-    let sql =
-        "SELECT l.kind, l.parent_id, l.id FROM lists l JOIN run_lists r ON r.list_id = l.id AND r.read_at = l.read_at
+    let sql = "SELECT l.kind, l.parent_id, l.id FROM lists l JOIN run_lists r ON r.list_id = l.id
+               AND r.read_at = (SELECT max(o.read_at) FROM run_lists o WHERE o.list_id = l.id)
                WHERE (r.content_hash, r.stored, r.served) IS NOT (l.content_hash, l.stored, l.served)";
     let mut statement = conn.prepare(sql)?;
     let mut rows = statement.query([])?;

@@ -4,7 +4,7 @@ ALTER TABLE lists ADD COLUMN rows_hash TEXT; -- hash over the rows of the last w
 ALTER TABLE lists ADD COLUMN first_read_at TEXT; -- when it was first read whole
 UPDATE lists SET first_read_at = read_at;
 
--- every list that a run read whole, and what proves that it is whole
+-- every list that a run put in place, and what proves that it is whole
 CREATE TABLE run_lists (
   run_id          INTEGER NOT NULL REFERENCES runs(id) ON DELETE CASCADE, -- the run
   list_id         INTEGER NOT NULL REFERENCES lists(id) ON DELETE CASCADE, -- the list
@@ -15,7 +15,7 @@ CREATE TABLE run_lists (
   snapshot_before TEXT, -- Spotify's version when the read began
   snapshot_after  TEXT, -- Spotify's version after the last page, where it was asked for
   content_hash    TEXT NOT NULL, -- hash over what was served, in order
-  proof           TEXT NOT NULL, -- why it is called whole: version (the same before and after, or one answer), total (as many as announced), end (it ended, and announced nothing), wrong_total (it ended, and not as announced), cut (no more were wanted)
+  proof           TEXT NOT NULL, -- why it is called whole: version (the same before and after, or one answer), total (as many as announced), end (it ended, and announced nothing), wrong_total (it ended, and not as announced), cut (no more were wanted), content (two reads in a row had the same), presumed (read from the newest to rows that were known; the rest adds up and was not read)
   read_at         TEXT NOT NULL, -- when it was put in place
   PRIMARY KEY (run_id, list_id)
 ) STRICT, WITHOUT ROWID;
