@@ -9,7 +9,7 @@ use super::halt::Halt;
 use super::library::list_of;
 use super::list::{List, Opening, RESTARTS};
 use super::look::{Look, Place, is_about_the_list};
-use super::playlist::{Items, Waiting, playlist_key};
+use super::playlist::{Items, Waiting, items_of, playlist_key};
 use super::unit::UnitEnd;
 use crate::ingest::Shape;
 use crate::spotify::error::ApiError;
@@ -62,9 +62,11 @@ impl Engine {
             let _reading = self.lock_list(&key).await?;
             let row = self.open_list(&key).await?;
             if let Some(at) = row.checkpoint.as_ref().filter(|at| at.ended && at.snapshot_id == list.snapshot_id) {
-                let (key, id, at) = (key.clone(), row.id, at.clone());
-                let stored = self.swap(&key, id, &at, ProvedBy::Snapshot).await?;
-                return Ok(Items::Done(UnitEnd::whole(Vec::new(), Tally { stored, ..Tally::default() })));
+                // The route is of no matter any more.
+                let items = items_of(parts, &list.id, false, proved_later);
+                let stored = self.swap(parts, &items, row.id, at, ProvedBy::Snapshot).await?;
+                let tally = items.count(at, Tally { stored, ..Tally::default() });
+                return Ok(Items::Done(UnitEnd::whole(Vec::new(), tally)));
             }
         }
         self.playlist_items_up_to_proof(parts, &list.id, proved_later).await
@@ -165,12 +167,11 @@ impl Engine {
         }
         let at = &read.at;
         if snapshot_id == at.snapshot_id {
-            let stored = self.swap(&read.list.key, read.row.id, at, ProvedBy::Snapshot).await?;
+            let stored = self.swap(parts, &read.list, read.row.id, at, ProvedBy::Snapshot).await?;
             self.answers_again(parts, &read.id).await?;
             let (announced, served, skipped) = (at.announced, at.next_offset, at.skipped);
             let tally = Tally { announced, served, stored, skipped, ..Tally::default() };
-            let tally = self.count(parts, &read.list, at, tally).await?;
-            return Ok(Items::Done(UnitEnd::whole(read.requested, tally)));
+            return Ok(Items::Done(UnitEnd::whole(read.requested, read.list.count(at, tally))));
         }
         if at.restarts >= RESTARTS {
             self.forget(read.row.id).await?;

@@ -17,7 +17,7 @@ pub fn rows(store: &Connection) -> Vec<String> {
             store,
             &format!(
                 "SELECT name FROM pragma_table_info('{table}') WHERE (name NOT LIKE '%\\_at' ESCAPE '\\' OR name IN
-                 ('added_at', 'played_at', 'removed_at')) AND name NOT IN ('run_id', 'day', 'etag')
+                 ('added_at', 'played_at', 'removed_at')) AND name NOT IN ('run_id', 'day', 'etag', 'proof')
                  AND NOT (type = 'INTEGER' AND name = 'id')"
             ),
         );
