@@ -1,6 +1,6 @@
 # cratedigger. `make` alone lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture fmt lint doc install uninstall audit check-readers check-browser clean
+.PHONY: help demo test torture fmt lint doc install uninstall audit check-readers check-browser check-units clean
 
 CARGO  ?= cargo
 # Where `make install` puts the binary, its manual page and the completions.
@@ -58,6 +58,15 @@ check-readers: ## read a demo's files with pandas, DuckDB, Datasette, frictionle
 	test -x $(READERS)/bin/python || python3 -m venv $(READERS)
 	$(READERS)/bin/pip install --quiet --disable-pip-version-check -r tests/readers/requirements.txt
 	$(READERS)/bin/python tests/readers/check.py target/debug/cratedigger $(READERS)
+
+check-units: ## what systemd says to the units of `init --systemd`, and how tight it rates their sandbox (needs systemd-analyze)
+	@command -v systemd-analyze >/dev/null || { echo 'systemd-analyze is missing: apt-get install systemd' >&2; exit 1; }
+	$(CARGO) build --locked --quiet
+	rm -rf target/units && target/debug/cratedigger --quiet init --systemd target/units >/dev/null
+	systemd-analyze verify --man=no target/units/systemd/*.service target/units/systemd/*.timer
+	for unit in cratedigger cratedigger-schedule; do \
+	  said=$$(systemd-analyze security --offline=true --no-pager --threshold=15 target/units/systemd/$$unit.service) \
+	    || { echo "$$said"; exit 1; }; echo "$$said" | tail -n 1; done
 
 check-browser: ## sign users in with a real Chromium (needs chromium, chromium-driver, Python 3)
 	@command -v chromedriver >/dev/null && { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null \
