@@ -17,6 +17,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_fewest_calls.sql"),
     include_str!("migrations/0003_history.sql"),
+    include_str!("migrations/0004_shown.sql"),
 ];
 
 /// The schema of this version.

@@ -185,8 +185,8 @@ impl Session {
     ) -> Result<i64, StoreError> {
         self.put(
             "UPDATE runs SET state = 'failed', reason = 'killed before it ended', finished_at = ?2,
-             rows = (SELECT coalesce(sum(served), 0) FROM run_fetches f WHERE f.run_id = runs.id),
-             calls = (SELECT coalesce(sum(calls), 0) FROM run_fetches f WHERE f.run_id = runs.id)
+             rows = (SELECT coalesce(sum(served), 0) FROM run_fetches WHERE run_id = runs.id),
+             calls = (SELECT coalesce(sum(calls), 0) FROM run_fetches WHERE run_id = runs.id)
              WHERE job = ?1 AND state = 'running'",
             params![job, now],
         )?;
