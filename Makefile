@@ -1,6 +1,6 @@
 # cratedigger. `make` alone lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt lint doc build install uninstall audit check-readers check-browser check-units clean
+.PHONY: help demo torture test fmt lint doc build install uninstall audit check-readers check-browser check-units clean
 
 CARGO  ?= cargo
 # Where `make install` puts the binary, its manual page and the completions.
@@ -22,11 +22,6 @@ demo: ## the example jobs against a sandbox on this machine, in output/demo: no 
 test: fmt lint doc ## what CI runs: format, clippy, docs, tests, demo
 	$(CARGO) test --locked --quiet
 	$(CARGO) run --locked --quiet -- --quiet demo --dir target/demo
-
-.PHONY: torture
-torture: ## kill -9, failing disks and lists that move, thousands of times (needs strace; root for small disks; SEED, KILLS)
-	@command -v strace >/dev/null || { echo 'strace is missing: apt-get install strace' >&2; exit 1; }
-	$(CARGO) test --locked --quiet --test torture -- --ignored --nocapture --test-threads=1
 
 fmt: ## check the format (`cargo fmt` mends it)
 	$(CARGO) fmt --check
@@ -59,6 +54,11 @@ uninstall: ## take away what `make install` put there
 	  "$(TO)/share/bash-completion/completions/cratedigger" \
 	  "$(TO)/share/zsh/site-functions/_cratedigger" \
 	  "$(TO)/share/fish/vendor_completions.d/cratedigger.fish"
+
+torture: ## kill and starve the program at some 3,000 moments (needs strace; KILLS, POINTS, SEED): nothing may be lost
+	@command -v strace >/dev/null || { echo 'strace is missing: apt-get install strace' >&2; exit 1; }
+	$(CARGO) test --locked --quiet --test torture -- --ignored --nocapture --test-threads=1
+	CRATEDIGGER_SEEDS=3000 $(CARGO) test --locked --quiet --test it changing:: -- --nocapture
 
 audit: ## licences, sources and advisories of all crates (needs cargo-deny: `cargo install cargo-deny --locked`)
 	@$(CARGO) deny --version >/dev/null 2>&1 || { echo 'cargo-deny is missing: cargo install cargo-deny --locked' >&2; exit 1; }

@@ -1,6 +1,6 @@
 //! What is a user's own: profile, playlists, library, followed artists, tops and plays.
 
-use super::engine::{Engine, FetchFrame, Tally};
+use super::engine::{Engine, FetchFrame, Tally, stamp};
 use super::halt::Halt;
 use super::list::{List, ListEnd, Opening};
 use super::look::is_about_the_list;
@@ -60,6 +60,12 @@ impl Engine {
     }
 
     async fn profile(&self, frame: &FetchFrame) -> Result<UnitEnd, Halt> {
+        let requested = vec![Requested { user_id: Some(frame.audience.clone()), list_id: None, item_id: None }];
+        let (id, since) = (frame.audience.clone(), stamp(self.fresh_since(chrono::TimeDelta::zero())));
+        let known = self.store.write(move |s| s.fresh(ingest::table_of(Kind::User), &[id], &since)).await?;
+        if known == [true] {
+            return Ok(UnitEnd::whole(requested, Tally { unchanged: 1, stored: 1, ..Tally::default() }));
+        }
         let check = |answer: &Answer| utf8(&answer.body).map(|_| answer.body.clone());
         let body = self.api.get_checked(&frame.bearer, &Request::new(Family::ME, "/me"), check).await?;
         let asked = frame.asked(self.now());
@@ -70,7 +76,6 @@ impl Engine {
                 Err(Trouble::Store(e)) => Err(e),
             }
         });
-        let requested = vec![Requested { user_id: Some(frame.audience.clone()), list_id: None, item_id: None }];
         match written.await? {
             None => Ok(UnitEnd::whole(requested, Tally { served: 1, stored: 1, ..Tally::default() })),
             Some(what) => {
@@ -111,14 +116,15 @@ impl Engine {
                 Ok((s.swap(id, &key, &proof, run, &asked.now)?.stored, skipped))
             })
             .await?;
+        let mut end = UnitEnd::whole(requested, Tally { served, stored, skipped, ..Tally::default() });
         // `stored` counts plays that are new: as many as were served means that none was known.
-        if known.read_at.is_some() && served > 1 && stored >= served - skipped {
-            self.progress.note(&format!(
-                "{}: all {served} plays are new, so plays before them may be missing; run at least every 25 minutes",
-                frame.fetch
+        if known.read_at.is_some() && served > 0 && stored >= served - skipped {
+            end.warnings.push(format!(
+                "all {served} plays are new, so plays before them may be missing: Spotify keeps about 50; run the job \
+                 at least every 25 minutes (schedule = \"*/25 * * * *\")"
             ));
         }
-        Ok(UnitEnd::whole(requested, Tally { served, stored, skipped, ..Tally::default() }))
+        Ok(end)
     }
 }
 

@@ -6,9 +6,7 @@ use serde_json::json;
 
 use super::accounts::{self, Accounts};
 use super::answer::Answer;
-use super::catalog::{
-    Edit, EditRefused, Libraries, Library, Music, Playlists, TrueRow, library_truth, true_rows, true_rows_at, truth_of,
-};
+use super::catalog::{Edit, EditRefused, Libraries, LibraryEdit, Music, Playlists, TrueRow, true_rows, truth_of};
 use super::clock::{Clock, http_date};
 use super::faults::{Action, Faults};
 use super::limits::Limits;
@@ -26,8 +24,6 @@ pub(crate) struct World {
     pub(crate) music: Music,
     pub(crate) playlists: Mutex<Playlists>,
     pub(crate) libraries: Mutex<Libraries>,
-    /// Edits that wait for so many more calls.
-    awaited: Mutex<Vec<(u32, Edit)>>,
     pub(crate) accounts: Mutex<Accounts>,
     pub(crate) limits: Mutex<Limits>,
     pub(crate) faults: Faults,
@@ -50,14 +46,14 @@ impl From<Answer> for Served {
 impl World {
     pub(crate) fn new(options: Options, port: u16) -> Self {
         let music = Music::rolled(options.seed, options.tracks);
-        let playlists = Playlists::rolled(&music, options.playlists, options.playlist_items);
+        let mut playlists = Playlists::rolled(&music, options.playlists, options.playlist_items);
+        playlists.roll_for_digger(&music, options.digger_playlists, options.playlist_items);
         Self {
             api_url: format!("http://127.0.0.1:{port}/v1"),
             accounts_url: format!("http://127.0.0.1:{port}"),
             clock: Clock::new(),
             playlists: Mutex::new(playlists),
-            libraries: Mutex::default(),
-            awaited: Mutex::default(),
+            libraries: Mutex::new(Libraries::new(options.digger_tracks)),
             accounts: Mutex::new(Accounts::new(&options)),
             limits: Mutex::new(Limits::new(&options)),
             faults: Faults::default(),
@@ -94,9 +90,6 @@ impl World {
                 (outcome, served.on_behalf_of, served.grant_type)
             }
         };
-        if routes::is_api(&call.path) {
-            self.make_awaited();
-        }
         self.log.add(Seen {
             method: call.method.clone(),
             path: call.path.clone(),
@@ -161,56 +154,16 @@ impl World {
         Some(true_rows(&self.music, hold(&self.playlists).get(id)?))
     }
 
-    /// Every row of a playlist at one of its versions.
-    pub(crate) fn true_rows_at(&self, id: &str, snapshot_id: &str) -> Option<Vec<TrueRow>> {
-        true_rows_at(&self.music, hold(&self.playlists).get(id)?, snapshot_id)
-    }
-
-    /// The ids that a list holds, in order, by kind and id of what it belongs to.
-    pub(crate) fn truth_of(&self, kind: &str, id: &str) -> Option<serde_json::Value> {
-        match kind {
-            "users" => Some(library_truth(&self.music, id, &self.library(id))),
-            _ => truth_of(&self.music, kind, id),
-        }
-    }
-
-    /// Every state that a user's library has had, oldest first.
-    pub(crate) fn truths_of_user(&self, user: &str) -> Vec<serde_json::Value> {
-        let states = hold(&self.libraries).states(&self.music, user);
-        states.iter().map(|library| library_truth(&self.music, user, library)).collect()
-    }
-
-    pub(crate) fn library(&self, user: &str) -> Library {
-        hold(&self.libraries).of(&self.music, user)
-    }
-
     pub(crate) fn edit(&self, edit: Edit) -> Result<(), EditRefused> {
-        let now_ms = self.clock.now_ms();
-        match edit {
-            Edit::AfterCalls { calls, edit } => {
-                hold(&self.awaited).push((calls, *edit));
-                Ok(())
-            }
-            Edit::Save { .. } | Edit::Unsave { .. } => hold(&self.libraries).edit(&edit, &self.music, now_ms),
-            edit => hold(&self.playlists).edit(edit, &self.music, now_ms),
-        }
+        hold(&self.playlists).edit(edit, &self.music, self.clock.now_ms())
     }
 
-    /// Makes the edits that waited for this call.
-    fn make_awaited(&self) {
-        let mut due = Vec::new();
-        hold(&self.awaited).retain_mut(|(calls, edit)| {
-            *calls = calls.saturating_sub(1);
-            if *calls == 0 {
-                due.push(edit.clone());
-            }
-            *calls > 0
-        });
-        for edit in due {
-            if let Err(refused) = self.edit(edit) {
-                tracing::warn!(%refused, "an edit that waited for a call could not be made");
-            }
-        }
+    pub(crate) fn edit_library(&self, edit: LibraryEdit) -> Result<(), EditRefused> {
+        hold(&self.libraries).edit(edit, &self.music, self.clock.now_ms())
+    }
+
+    pub(crate) fn truth_of(&self, kind: &str, id: &str) -> Option<serde_json::Value> {
+        truth_of(&self.music, &mut hold(&self.libraries), kind, id)
     }
 
     /// Ids worth trying, by kind: the known ones, then some that the seed rolled.

@@ -1,8 +1,9 @@
 //! Torture: commands are killed, stopped and lied to by the disk at every point that can be reached,
-//! and lists are edited while they are read; afterwards all must be as if nothing had happened.
+//! and afterwards all must be as if nothing had happened.
 //!
 //! `cargo test` runs a few dozen points of each kind. `make torture` runs all of them and prints a
-//! table of counts (`SEED=7` for the same again, `KILLS=500` for another number of kills).
+//! table of counts (`SEED=7` for the same again, `KILLS=500` for another number of kills). Lists that are
+//! edited while they are read are in `tests/it/changing.rs`.
 #![expect(clippy::unwrap_used, reason = "in a test, to panic is to fail")]
 
 mod content;

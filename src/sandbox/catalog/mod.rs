@@ -3,11 +3,9 @@
 //! Nothing here knows JSON, app classes or markets asked for; `render` does. Things refer to each
 //! other by their place in these lists, so 50,000 tracks take some 20 MB.
 
-mod edit;
 mod generate;
 pub mod known;
 mod libraries;
-mod library_edits;
 mod lists;
 mod names;
 mod odd;
@@ -16,14 +14,14 @@ mod truth;
 
 use rustc_hash::FxHashMap;
 
-pub use edit::{Edit, EditRefused};
-pub(crate) use libraries::{Library, Saved, plays_before};
-pub(crate) use library_edits::Libraries;
-pub(crate) use lists::{library_truth, truth_of};
+pub(crate) use libraries::{Libraries, Library, Saved, plays_before};
+pub use libraries::{LibraryEdit, Shelf};
+pub(crate) use lists::truth_of;
 pub(crate) use names::{MARKETS, market_lists};
 pub(crate) use playlists::{AddedBy, Content, Images, Local, Playlist, Playlists, Row};
+pub use playlists::{Edit, EditRefused};
 pub use truth::TrueRow;
-pub(crate) use truth::{true_rows, true_rows_at};
+pub(crate) use truth::true_rows;
 
 /// Where a thing stands in its list.
 pub(crate) type Place = usize;

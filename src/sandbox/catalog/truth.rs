@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AddedBy, Content, Music, Playlist, Row};
+use super::{AddedBy, Content, Music, Playlist};
 
 /// One position of a playlist as it truly is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,16 +57,11 @@ pub struct TrueRow {
 
 /// Every row of a playlist.
 pub(crate) fn true_rows(music: &Music, list: &Playlist) -> Vec<TrueRow> {
-    (0..list.len()).map(|n| true_row(music, list.row(n), n)).collect()
+    (0..list.len()).map(|n| true_row(music, list, n)).collect()
 }
 
-/// Every row of a playlist at one of its versions.
-pub(crate) fn true_rows_at(music: &Music, list: &Playlist, snapshot_id: &str) -> Option<Vec<TrueRow>> {
-    let rows = list.rows_at(snapshot_id)?;
-    Some(rows.into_iter().enumerate().map(|(n, row)| true_row(music, row, n)).collect())
-}
-
-fn true_row(music: &Music, row: Row, position: usize) -> TrueRow {
+fn true_row(music: &Music, list: &Playlist, position: usize) -> TrueRow {
+    let row = list.row(position);
     let blank = TrueRow {
         position,
         kind: "unavailable".to_owned(),

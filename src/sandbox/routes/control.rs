@@ -9,7 +9,8 @@
 //! | `POST /_sandbox/limits` | `{"rate_limit":90}`: other limits from now on |
 //! | `GET /_sandbox/limits` | what they have counted: refusals, calls that came too early, calls in the windows |
 //! | `POST /_sandbox/ban` | `{"seconds":80000}`: refuses everything for so long |
-//! | `POST /_sandbox/edit` | changes a playlist or a library, now, when a page is served or some calls later |
+//! | `POST /_sandbox/edit` | changes a playlist, now or when a page of it is served |
+//! | `POST /_sandbox/library` | changes what a user has saved |
 //! | `POST /_sandbox/expire` | ends all access tokens |
 //! | `POST /_sandbox/consent` | `"ask"`, `"deny"` or `{"grant":{"user":"sandbox-home","scopes":null}}` |
 //! | `POST /_sandbox/grants` | `{"user":…,"scopes":[…],"pkce":false}`: signs in without a browser |
@@ -26,7 +27,7 @@ use serde_json::json;
 
 use super::Call;
 use crate::sandbox::answer::{Answer, not_found, refuse};
-use crate::sandbox::catalog::Edit;
+use crate::sandbox::catalog::{Edit, LibraryEdit};
 use crate::sandbox::faults::Fault;
 use crate::sandbox::hold;
 use crate::sandbox::world::World;
@@ -94,6 +95,10 @@ fn act(world: &World, call: &Call, segments: &[&str]) -> Result<Answer, Answer> 
             let edit = read::<Edit>(call)?;
             world.edit(edit).map_err(|refused| refuse(404, &refused.to_string()))?;
         }
+        ("POST", ["library"]) => {
+            let edit = read::<LibraryEdit>(call)?;
+            world.edit_library(edit).map_err(|refused| refuse(404, &refused.to_string()))?;
+        }
         ("POST", ["consent"]) => hold(&world.accounts).set_consent(read(call)?),
         ("POST", ["grants"]) => {
             let Grant { user, scopes, pkce } = read(call)?;
@@ -123,7 +128,7 @@ fn overview(world: &World) -> Answer {
             "GET /_sandbox/log", "DELETE /_sandbox/log",
             "POST /_sandbox/faults", "DELETE /_sandbox/faults",
             "POST /_sandbox/advance",
-            "GET /_sandbox/limits", "POST /_sandbox/limits", "POST /_sandbox/ban", "POST /_sandbox/edit", "POST /_sandbox/expire",
+            "GET /_sandbox/limits", "POST /_sandbox/limits", "POST /_sandbox/ban", "POST /_sandbox/edit", "POST /_sandbox/library", "POST /_sandbox/expire",
             "POST /_sandbox/consent", "POST /_sandbox/grants", "DELETE /_sandbox/grants/{user}",
             "GET /_sandbox/truth/playlists/{id}",
             "GET /_sandbox/truth/{albums,artists,shows,audiobooks,users}/{id}", "GET /_sandbox/ids",

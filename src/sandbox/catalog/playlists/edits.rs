@@ -1,8 +1,78 @@
 //! Changes to playlists, at once or in the middle of somebody's reading.
 
+use serde::{Deserialize, Serialize};
+
 use super::{AddedBy, Content, Playlists, Row};
-use crate::sandbox::catalog::{Edit, EditRefused, Kind, Music};
+use crate::sandbox::catalog::{Kind, Music};
 use crate::sandbox::clock::timestamp;
+
+/// One change to a playlist; as JSON `{"do":"remove","playlist":"…","position":3,"count":1}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Edit {
+    /// Puts items in before a position.
+    Insert {
+        /// Id of the playlist.
+        playlist: String,
+        /// From 0; beyond the end means at the end.
+        position: usize,
+        /// Track or episode ids, or null for an item that is gone.
+        items: Vec<Option<String>>,
+    },
+    /// Takes items out.
+    Remove {
+        /// Id of the playlist.
+        playlist: String,
+        /// The first one to go, from 0.
+        position: usize,
+        /// How many go.
+        count: usize,
+    },
+    /// Moves items elsewhere in the list.
+    Move {
+        /// Id of the playlist.
+        playlist: String,
+        /// The first one to move, from 0.
+        from: usize,
+        /// How many move.
+        count: usize,
+        /// Where they stand afterwards, counted without them.
+        to: usize,
+    },
+    /// Gives the playlist another name.
+    Rename {
+        /// Id of the playlist.
+        playlist: String,
+        /// The new name.
+        name: String,
+    },
+    /// Gives the playlist another snapshot id and leaves it as it is.
+    Touch {
+        /// Id of the playlist.
+        playlist: String,
+    },
+    /// Deletes the playlist: 404 from now on.
+    Delete {
+        /// Id of the playlist.
+        playlist: String,
+    },
+    /// Makes another edit each time that a page of the list has been served.
+    WhenServed {
+        /// Id of the playlist that is being read.
+        playlist: String,
+        /// Which page, from 0: offset divided by limit.
+        page: usize,
+        /// How often, so that a list can settle or keep moving.
+        times: u32,
+        /// What happens right after that page.
+        edit: Box<Edit>,
+    },
+}
+
+/// An edit that names something the sandbox doesn't have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the sandbox has no {0}")]
+pub struct EditRefused(pub String);
 
 /// An edit that waits for a page of a list to be served.
 #[derive(Debug)]
@@ -31,11 +101,8 @@ impl Playlists {
                 self.places.remove(&playlist);
                 return Ok(());
             }
-            Edit::Save { .. } | Edit::Unsave { .. } | Edit::AfterCalls { .. } => {
-                return Err(EditRefused("playlist in an edit of a library".to_owned()));
-            }
+            Edit::Touch { playlist } => playlist,
             Edit::Rename { playlist, name } => {
-                self.get_mut(&playlist)?.remember();
                 self.get_mut(&playlist)?.name = name;
                 playlist
             }
@@ -52,24 +119,19 @@ impl Playlists {
                         extra_keys: false,
                     });
                 }
-                list.remember();
                 let into = list.listed();
                 let position = position.min(into.len());
                 into.splice(position..position, rows);
                 playlist
             }
             Edit::Remove { playlist, position, count } => {
-                let list = self.get_mut(&playlist)?;
-                list.remember();
-                let from = list.listed();
+                let from = self.get_mut(&playlist)?.listed();
                 let start = position.min(from.len());
                 from.drain(start..start.saturating_add(count).min(from.len()));
                 playlist
             }
             Edit::Move { playlist, from, count, to } => {
-                let list = self.get_mut(&playlist)?;
-                list.remember();
-                let rows = list.listed();
+                let rows = self.get_mut(&playlist)?.listed();
                 let start = from.min(rows.len());
                 let end = start.saturating_add(count).min(rows.len());
                 let moved: Vec<Row> = rows.drain(start..end).collect();

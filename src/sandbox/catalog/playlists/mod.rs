@@ -12,9 +12,9 @@ use base64::engine::general_purpose::STANDARD;
 use rustc_hash::FxHashMap;
 use sha2::{Digest, Sha256};
 
-use crate::sandbox::catalog::EditRefused;
 use crate::sandbox::clock::timestamp;
 use crate::sandbox::dice;
+pub use edits::{Edit, EditRefused};
 pub(crate) use row::{AddedBy, Content, Local, Row};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,9 +23,6 @@ pub(crate) enum Images {
     Null,
     Empty,
 }
-
-/// The number of the first version of a list.
-const FIRST: u64 = 1;
 
 #[derive(Debug)]
 pub(crate) struct Playlist {
@@ -50,8 +47,6 @@ pub(crate) struct Playlist {
     /// The items after those, one by one.
     listed: Vec<Row>,
     revision: u64,
-    /// What it was at each revision before this one.
-    past: Vec<(Rolled, Vec<Row>)>,
 }
 
 /// Items that follow from a seed.
@@ -70,35 +65,23 @@ impl Playlist {
 
     /// The row at a position below `len`.
     pub(crate) fn row(&self, n: usize) -> Row {
-        let len = self.rolled.len;
+        let Rolled { len, seed, of } = self.rolled;
         if n >= len {
             return self.listed[n - len].clone();
         }
-        rolled_row(&self.owner, self.rolled, n)
+        Row {
+            added_at: Some(timestamp(1_546_300_800_000 + n as i64 * 97 * 60_000)),
+            added_by: AddedBy::User(self.owner.clone()),
+            content: Content::Track((dice::mix(seed, n as u64) % of as u64) as usize),
+            both_keys: false,
+            extra_keys: false,
+        }
     }
 
     pub(crate) fn snapshot_id(&self) -> String {
-        self.snapshot_id_of(self.revision)
-    }
-
-    fn snapshot_id_of(&self, revision: u64) -> String {
-        let digest = Sha256::digest(format!("{} {revision}", self.id));
+        let digest = Sha256::digest(format!("{} {}", self.id, self.revision));
         let hex: String = digest.iter().take(20).map(|byte| format!("{byte:02x}")).collect();
-        STANDARD.encode(format!("{revision},{hex}"))
-    }
-
-    /// Its rows at a version; nothing if it never had that.
-    pub(crate) fn rows_at(&self, snapshot_id: &str) -> Option<Vec<Row>> {
-        let revision = (FIRST..=self.revision).find(|revision| self.snapshot_id_of(*revision) == snapshot_id)?;
-        let now = (self.rolled, self.listed.clone());
-        let (rolled, listed) = self.past.get((revision - FIRST) as usize).unwrap_or(&now);
-        let rows = (0..rolled.len).map(|n| rolled_row(&self.owner, *rolled, n));
-        Some(rows.chain(listed.iter().cloned()).collect())
-    }
-
-    /// To be called before an edit.
-    fn remember(&mut self) {
-        self.past.push((self.rolled, self.listed.clone()));
+        STANDARD.encode(format!("{},{hex}", self.revision))
     }
 
     /// Whether a user owns it or may edit it.
@@ -113,16 +96,6 @@ impl Playlist {
             self.rolled = Rolled::default();
         }
         &mut self.listed
-    }
-}
-
-fn rolled_row(owner: &str, rolled: Rolled, n: usize) -> Row {
-    Row {
-        added_at: Some(timestamp(1_546_300_800_000 + n as i64 * 97 * 60_000)),
-        added_by: AddedBy::User(owner.to_owned()),
-        content: Content::Track((dice::mix(rolled.seed, n as u64) % rolled.of as u64) as usize),
-        both_keys: false,
-        extra_keys: false,
     }
 }
 
