@@ -4,8 +4,17 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 /// Tables that say when and how often something was done, not what there is.
-const DIARIES: &[&str] =
-    &["runs", "run_fetches", "checkpoints", "staged_items", "pending_writes", "store_info", "etags", "published_files"];
+const DIARIES: &[&str] = &[
+    "runs",
+    "run_fetches",
+    "checkpoints",
+    "staged_items",
+    "pending_writes",
+    "store_info",
+    "etags",
+    "published_files",
+    "changed_things",
+];
 
 /// All rows but those of diaries, sorted; lists are named by their keys, and numbers of runs, rows and
 /// the times of our own doing are left out.

@@ -1,5 +1,6 @@
 //! Disks that are full for real, and files that may not grow.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -8,9 +9,13 @@ use crate::dice::Dice;
 use crate::scene::Scene;
 use crate::table::Table;
 use crate::trial::{Trial, copy_folder, files_below, with_app};
+use crate::world::ended;
 
 /// The storage exit code.
 const STORAGE: i32 = 74;
+
+/// Bytes of a small disk: room enough to begin.
+const DISK: usize = 48 << 20;
 
 /// A small file system in place of a project's output folder.
 struct SmallDisk {
@@ -18,22 +23,36 @@ struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Puts a trial's output onto a disk of so many bytes; `None` where only root may.
-    fn under(trial: &Trial, bytes: usize) -> Option<SmallDisk> {
+    /// Puts a trial's output onto a disk of its own; `None` where only root may.
+    fn under(trial: &Trial) -> Option<SmallDisk> {
         let (root, at) = (trial.project.root(), trial.project.root().join("output"));
         let aside = root.join("aside");
         std::fs::create_dir_all(&at).unwrap();
         std::fs::rename(&at, &aside).unwrap();
         std::fs::create_dir(&at).unwrap();
         let disk =
-            mount(&["-t", "tmpfs", "-o", &format!("size={bytes}"), "none"], &at).then(|| SmallDisk { at: at.clone() });
+            mount(&["-t", "tmpfs", "-o", &format!("size={DISK}"), "none"], &at).then(|| SmallDisk { at: at.clone() });
         copy_folder(&aside, &at);
         std::fs::remove_dir_all(&aside).unwrap();
         disk
     }
 
-    fn grow(&self) {
-        assert!(mount(&["-o", "remount,size=64m"], &self.at), "the disk does not grow");
+    /// Leaves so many bytes free.
+    fn fill(&self, room: usize) {
+        let mut ballast = std::fs::File::create(self.ballast()).unwrap();
+        let mut written = 0;
+        while let Ok(n) = ballast.write(&[0; 1 << 16]) {
+            written += n;
+        }
+        ballast.set_len(written.saturating_sub(room) as u64).unwrap();
+    }
+
+    fn ballast(&self) -> PathBuf {
+        self.at.join("ballast")
+    }
+
+    fn free(&self) {
+        std::fs::remove_file(self.ballast()).unwrap();
     }
 }
 
@@ -48,27 +67,35 @@ fn mount(args: &[&str], at: &Path) -> bool {
     done.is_ok_and(|status| status.success())
 }
 
-/// Runs a scene on disks of so many sizes between what it has and what it needs; then they grow.
+/// Runs a scene while its disk fills up, which leaves it less than it needs; then there is room again.
 pub fn full_disk(scene: &Scene, times: usize, dice: &mut Dice, table: &mut Table) {
     let row = format!("full disk, {}", scene.name);
     let (has, needs) = sizes(scene);
     for n in 0..times {
         let began = Instant::now();
-        let bytes = has + dice.below(needs - has) + 8192;
+        let room = dice.below(needs - has);
         let trial = scene.trial();
-        let Some(disk) = SmallDisk::under(&trial, bytes) else {
+        let Some(disk) = SmallDisk::under(&trial) else {
             println!("{row}: skipped, only root may mount a small disk");
             return;
         };
-        let ran = trial.run(&scene.struck);
+        scene.world.new_calls();
+        let mut command = trial.command(&scene.struck);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        // A disk that is full at the start is seen before the first call.
+        if !scene.asks.is_empty() {
+            scene.world.wait_for_calls(1 + dice.below(scene.asks.len() / 2));
+        }
+        disk.fill(room);
+        let ran = ended(child);
         let end = match ran.code {
             0 => Ok(()),
-            STORAGE if ran.stderr.contains("full") || ran.stderr.contains("No space") => Ok(()),
+            STORAGE if ["full", "No space", "no room"].iter().any(|word| ran.stderr.contains(word)) => Ok(()),
             code => Err(format!("it ends with {code}:\n{}", ran.stderr)),
         };
-        disk.grow();
+        disk.free();
         let end = end.and_then(|()| scene.judge(&trial));
-        table.note(&row, began, ran.code == STORAGE, &format!("disk {n} of {bytes} bytes"), end);
+        table.note(&row, began, ran.code == STORAGE, &format!("disk {n} with {room} bytes left"), end);
     }
 }
 
