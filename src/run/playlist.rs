@@ -48,27 +48,6 @@ pub(super) enum Items {
     Waiting(Box<Waiting>),
 }
 
-/// The items of a playlist, under the old name of their route or the new one.
-pub(super) fn items_of(frame: &FetchFrame, playlist: &str, old_name: bool, proved_later: bool) -> List {
-    let mut query = frame.query();
-    query.push((BOTH_TYPES.0, BOTH_TYPES.1.to_owned()));
-    let version = Request::new(Family::PLAYLISTS, format!("/playlists/{playlist}")).with("fields", "snapshot_id");
-    List {
-        key: playlist_key(frame, playlist),
-        family: Family::PLAYLIST_ITEMS,
-        path: format!("/playlists/{playlist}/{}", if old_name { "tracks" } else { "items" }),
-        query,
-        shape: Shape::PlaylistItems,
-        wrapping: Wrapping::Bare,
-        paging: Paging::Offset { development: 50, extended: 100 },
-        order: Order::Other,
-        most: None,
-        version: Some(version),
-        proved_later,
-        parent: Some(Kind::Playlist),
-    }
-}
-
 impl Engine {
     /// Reads a playlist's items unless its snapshot is the one that stands.
     pub(super) async fn playlist_items(&self, frame: &FetchFrame, playlist: &str) -> Result<UnitEnd, Halt> {
@@ -229,5 +208,26 @@ pub(super) fn playlist_key(frame: &FetchFrame, playlist: &str) -> ListKey {
         audience: frame.audience.clone(),
         market: frame.market.clone(),
         variant: String::new(),
+    }
+}
+
+/// How a playlist's items are asked for.
+pub(super) fn items_of(frame: &FetchFrame, playlist: &str, old_name: bool, proved_later: bool) -> List {
+    let mut query = frame.query();
+    query.push((BOTH_TYPES.0, BOTH_TYPES.1.to_owned()));
+    let version = Request::new(Family::PLAYLISTS, format!("/playlists/{playlist}")).with("fields", "snapshot_id");
+    List {
+        key: playlist_key(frame, playlist),
+        family: Family::PLAYLIST_ITEMS,
+        path: format!("/playlists/{playlist}/{}", if old_name { "tracks" } else { "items" }),
+        query,
+        shape: Shape::PlaylistItems,
+        wrapping: Wrapping::Bare,
+        paging: Paging::Offset { development: 50, extended: 100 },
+        order: Order::Other,
+        most: None,
+        version: Some(version),
+        proved_later,
+        parent: Some(Kind::Playlist),
     }
 }

@@ -111,6 +111,9 @@ proptest! {
     }
 }
 
+/// Position, kind, id, URI and when it was added.
+type StagedRow = (i64, String, Option<String>, Option<String>, Option<String>);
+
 /// A store with the list of a playlist in it.
 fn store() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
