@@ -55,9 +55,9 @@ uninstall: ## take away what `make install` put there
 	  "$(TO)/share/zsh/site-functions/_cratedigger" \
 	  "$(TO)/share/fish/vendor_completions.d/cratedigger.fish"
 
-torture: ## kill and starve the program at some 1,000 moments (needs python3 and strace): nothing may be lost
-	$(CARGO) build --locked --quiet
-	python3 tests/torture/torture.py target/debug/cratedigger
+torture: ## kill and starve the program at some 3,000 moments (needs strace; KILLS, POINTS, SEED): nothing may be lost
+	@command -v strace >/dev/null || { echo 'strace is missing: apt-get install strace' >&2; exit 1; }
+	$(CARGO) test --locked --quiet --test torture -- --ignored --nocapture --test-threads=1
 	CRATEDIGGER_SEEDS=3000 $(CARGO) test --locked --quiet --test it changing:: -- --nocapture
 
 audit: ## licences, sources and advisories of all crates (needs cargo-deny: `cargo install cargo-deny --locked`)

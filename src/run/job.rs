@@ -202,8 +202,12 @@ impl Sum {
         if fetch.stream.needs_user() {
             if each.is_empty() { vec![Part::nobody()] } else { each }
         } else {
-            let first = each.into_iter().find(|part| part.trouble.is_none());
-            vec![first.unwrap_or_else(Part::app)]
+            // Only for people who have to sign in does the app ask in their place: where it is the disk or
+            // the network, the same lists would be read as another reader's.
+            let asks = |part: &Part| part.trouble.as_ref().is_none_or(|trouble| !trouble.needs_a_person());
+            let mut able: Vec<Part> = each.into_iter().filter(asks).collect();
+            let first = able.iter().position(|part| part.trouble.is_none()).unwrap_or(0);
+            vec![if able.is_empty() { Part::app() } else { able.swap_remove(first) }]
         }
     }
 

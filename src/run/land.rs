@@ -54,6 +54,17 @@ impl Notes {
         s.skip(self.run, &skip, &self.now)
     }
 
+    /// Notes a total that does not fit a list that is put in place: in the same transaction, or a kill in
+    /// between would lose it.
+    fn wrong_total(&self, s: &mut Session, detail: Option<String>) -> Result<(), StoreError> {
+        if detail.is_none() {
+            return Ok(());
+        }
+        let (fetch, parent_id) = (self.fetch.clone(), self.parent_id.clone());
+        let reason = "wrong_total";
+        s.skip(self.run, &Skip { fetch, stream: self.stream, parent_id, reason, detail, ..Skip::default() }, &self.now)
+    }
+
     /// Notes what stands in a list for another time: one row of it is kept.
     fn doubled(&self, s: &mut Session, list: i64, key: &ListKey, below: i64) -> Result<i64, StoreError> {
         let doubled = s.doubled(list, key, below)?;
@@ -87,6 +98,7 @@ impl Engine {
         let asked = frame.asked(self.now());
         let (key, shape, most, run) = (list.key.clone(), list.shape, list.most, self.run);
         let (parent, notes, finishes) = (list.parent, self.notes(frame, list, &asked), landing.finish.is_some());
+        let wrong_total = list.wrong_total(&landing.at);
         let land = move |s: &mut Session| {
             let Landing { page, offset, overlap, mut at, finish } = landing;
             if let Some(kind) = parent {
@@ -111,6 +123,7 @@ impl Engine {
             }
             if let Some((by, truncated)) = finish {
                 skipped += notes.doubled(s, id, &key, i64::MAX)?;
+                notes.wrong_total(s, wrong_total)?;
                 let proof = Proof { truncated, ..proof(&at, by, skipped) };
                 let swapped = s.swap(id, &key, &proof, run, &asked.now)?;
                 return Ok(Landed::Swapped { stored: swapped.stored, skipped });
@@ -124,12 +137,25 @@ impl Engine {
     }
 
     /// Puts what is staged in place of the old list.
-    pub(super) async fn swap(&self, key: &ListKey, id: i64, at: &Checkpoint, by: ProvedBy) -> Result<i64, Halt> {
+    pub(super) async fn swap(
+        &self,
+        frame: &FetchFrame,
+        list: &List,
+        id: i64,
+        at: &Checkpoint,
+        by: ProvedBy,
+    ) -> Result<i64, Halt> {
         // The version was asked for once more, and it is the same; or it says nothing.
         let snapshot_after = at.snapshot_id.clone().filter(|_| by == ProvedBy::Snapshot);
         let proof = Proof { snapshot_after, ..proof(at, by, 0) };
-        let (key, run, now) = (key.clone(), self.run, stamp(self.now()));
-        Ok(self.store.write(move |s| s.swap(id, &key, &proof, run, &now).map(|swapped| swapped.stored)).await?)
+        let asked = frame.asked(self.now());
+        let (notes, wrong_total) = (self.notes(frame, list, &asked), list.wrong_total(at));
+        let (key, run) = (list.key.clone(), self.run);
+        let swap = move |s: &mut Session| {
+            notes.wrong_total(s, wrong_total)?;
+            Ok(s.swap(id, &key, &proof, run, &asked.now)?.stored)
+        };
+        Ok(self.store.write(swap).await?)
     }
 
     /// Puts what was read from the head, and behind it what is presumed to stand, in place of the old

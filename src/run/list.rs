@@ -16,7 +16,7 @@ use crate::spotify::client::Request;
 use crate::spotify::error::ApiError;
 use crate::spotify::family::Family;
 use crate::spotify::page::{RawPage, Wrapping};
-use crate::store::{Checkpoint, ListKey, ListRow, Skip};
+use crate::store::{Checkpoint, ListKey, ListRow};
 use crate::stream::{Keeps, Order, Paging};
 
 /// A list that moves while it is read is begun again this often.
@@ -41,6 +41,21 @@ pub(super) struct List {
     pub proved_later: bool,
     /// What it belongs to, if that has a row of its own.
     pub parent: Option<Kind>,
+}
+
+impl List {
+    /// What is wrong with the total that Spotify announced, once the list was proved whole.
+    pub(super) fn wrong_total(&self, at: &Checkpoint) -> Option<String> {
+        let announced = at.announced.filter(|n| *n != at.next_offset)?;
+        let counts = self.most.is_none() && matches!(self.paging, Paging::Offset { .. });
+        counts.then(|| format!("Spotify announced {announced} items, and the list ended after {}", at.next_offset))
+    }
+
+    /// The tally with what was noted when the list was put in place.
+    pub(super) fn count(&self, at: &Checkpoint, mut tally: Tally) -> Tally {
+        tally.skipped += i64::from(self.wrong_total(at).is_some());
+        tally
+    }
 }
 
 /// What is in hand when the read begins.
@@ -113,7 +128,7 @@ impl Engine {
         loop {
             let pass = Pass::new(self, frame, list, row, known.clone(), tag.clone());
             match pass.run(&mut at, &mut opening).await? {
-                PassEnd::Whole(tally) => return Ok(ListEnd::Whole(self.count(frame, list, &at, tally).await?)),
+                PassEnd::Whole(tally) => return Ok(ListEnd::Whole(list.count(&at, tally))),
                 PassEnd::Presumed(tally) | PassEnd::Unchanged(tally) => return Ok(ListEnd::Whole(tally)),
                 PassEnd::Awaits => return Ok(ListEnd::Awaits(Box::new(at))),
                 PassEnd::Refused(e) => return Ok(ListEnd::Refused(e)),
@@ -157,25 +172,5 @@ impl Engine {
         row.etag
             .clone()
             .filter(|_| of_use && row.checkpoint.is_none() && decide::was_read_whole(row, self.full, &since))
-    }
-
-    /// Notes a total that does not fit a list that was proved whole.
-    pub(super) async fn count(
-        &self,
-        frame: &FetchFrame,
-        list: &List,
-        at: &Checkpoint,
-        mut tally: Tally,
-    ) -> Result<Tally, Halt> {
-        let Some(announced) = at.announced.filter(|n| *n != at.next_offset) else { return Ok(tally) };
-        if list.most.is_some() || !matches!(list.paging, Paging::Offset { .. }) {
-            return Ok(tally);
-        }
-        let parent_id = Some(list.key.parent_id.clone()).filter(|p| !p.is_empty());
-        let detail = Some(format!("Spotify announced {announced} items, and the list ended after {}", at.next_offset));
-        let (fetch, stream) = (frame.fetch.clone(), frame.stream.name);
-        self.skip(Skip { fetch, stream, parent_id, reason: "wrong_total", detail, ..Skip::default() }).await?;
-        tally.skipped += 1;
-        Ok(tally)
     }
 }

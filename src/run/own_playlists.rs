@@ -63,8 +63,11 @@ impl Engine {
             let row = self.open_list(&key).await?;
             if let Some(at) = row.checkpoint.clone().filter(|at| at.ended) {
                 if list.proved && at.snapshot_id == list.snapshot_id {
-                    let stored = self.swap(&key, row.id, &at, ProvedBy::Snapshot).await?;
-                    return Ok(Items::Done(UnitEnd::whole(Vec::new(), Tally { stored, ..Tally::default() })));
+                    // The route is of no matter any more.
+                    let items = items_of(parts, &list.id, false, proved_later);
+                    let stored = self.swap(parts, &items, row.id, &at, ProvedBy::Snapshot).await?;
+                    let tally = items.count(&at, Tally { stored, ..Tally::default() });
+                    return Ok(Items::Done(UnitEnd::whole(Vec::new(), tally)));
                 }
                 if proved_later {
                     let old_name = self.app.class().map_err(ApiError::from)? == Some(AppClass::Extended);
@@ -172,12 +175,11 @@ impl Engine {
         }
         let at = &read.at;
         if snapshot_id == at.snapshot_id {
-            let stored = self.swap(&read.list.key, read.row.id, at, ProvedBy::Snapshot).await?;
+            let stored = self.swap(parts, &read.list, read.row.id, at, ProvedBy::Snapshot).await?;
             self.answers_again(parts, &read.id).await?;
             let (announced, served, skipped) = (at.announced, at.next_offset, at.skipped);
             let tally = Tally { announced, served, stored, skipped, ..Tally::default() };
-            let tally = self.count(parts, &read.list, at, tally).await?;
-            return Ok(Items::Done(UnitEnd::whole(read.requested, tally)));
+            return Ok(Items::Done(UnitEnd::whole(read.requested, read.list.count(at, tally))));
         }
         if at.restarts >= RESTARTS {
             self.forget(read.row.id).await?;

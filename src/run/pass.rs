@@ -107,7 +107,7 @@ impl<'a> Pass<'a> {
         self.go_on_from(at, opening).await?;
         if at.ended {
             // It waited for a proof since before an interruption, and is what it was.
-            let stored = self.engine.swap(&self.list.key, self.row.id, at, ProvedBy::Snapshot).await?;
+            let stored = self.engine.swap(self.frame, self.list, self.row.id, at, ProvedBy::Snapshot).await?;
             return Ok(PassEnd::Whole(self.tally(at, stored)));
         }
         loop {
@@ -315,7 +315,7 @@ impl<'a> Pass<'a> {
         let again = opening.content.as_ref() == Some(&content)
             || (self.row.restless && self.row.content_hash.as_ref() == Some(&content));
         if again {
-            let stored = self.engine.swap(&self.list.key, id, at, ProvedBy::Content).await?;
+            let stored = self.engine.swap(self.frame, self.list, id, at, ProvedBy::Content).await?;
             return Ok(PassEnd::Whole(self.tally(at, stored)));
         }
         opening.content = Some(content);
@@ -334,7 +334,7 @@ impl<'a> Pass<'a> {
             opening.snapshot_id = snapshot;
             return Ok(PassEnd::Moved);
         }
-        let stored = self.engine.swap(&self.list.key, id, at, ProvedBy::Snapshot).await?;
+        let stored = self.engine.swap(self.frame, self.list, id, at, ProvedBy::Snapshot).await?;
         Ok(PassEnd::Whole(self.tally(at, stored)))
     }
 

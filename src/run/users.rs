@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::engine::{Engine, FetchFrame, stamp};
-use super::halt::Halt;
+use super::halt::{Halt, Weight};
 use crate::ingest::{Asked, ensure_row};
 use crate::job::Fetch;
 use crate::signin::identify;
@@ -96,6 +96,11 @@ impl Trouble {
             }
             _ => None,
         }
+    }
+
+    /// Whether somebody has to do something about it, such as sign in.
+    pub(super) fn needs_a_person(&self) -> bool {
+        self.again().weight() == Weight::Person
     }
 
     /// The reason as one that stops a fetch.

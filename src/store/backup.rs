@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use rustix::fs::{CWD, RenameFlags};
+use rustix::fs::{CWD, FlockOperation, RenameFlags};
 use rustix::io::Errno;
 
 use super::{StoreError, migrations, open_reader};
@@ -30,9 +30,8 @@ pub fn backup(store: &Path, copy: &Path, mode: u32) -> Result<u64, StoreError> {
         return Err(StoreError::NotOurs { path: store.to_path_buf(), why });
     }
     let folder = copy.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Beside the copy, so that it gets its name by a link within one file system.
-    let draft = tempfile::Builder::new().prefix(".cratedigger-").suffix(".tmp").tempdir_in(folder);
-    let draft = draft.map_err(io("cannot be written"))?;
+    sweep(folder);
+    let (draft, _alive) = draft(folder).map_err(io("cannot be written"))?;
     let inside = draft.path().join("copy.db");
     std::fs::OpenOptions::new()
         .write(true)
@@ -55,4 +54,37 @@ pub fn backup(store: &Path, copy: &Path, mode: u32) -> Result<u64, StoreError> {
     done.map_err(io("was not copied there"))?;
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(io("cannot be written"))?;
     Ok(size)
+}
+
+/// What folders of drafts are called.
+const DRAFT: &str = ".cratedigger-backup-";
+
+/// A folder for the copy and SQLite's journal of it, beside the copy, so that it gets its name within
+/// one file system; and the lock that says that its maker is alive.
+fn draft(folder: &Path) -> std::io::Result<(tempfile::TempDir, File)> {
+    loop {
+        let draft = tempfile::Builder::new().prefix(DRAFT).tempdir_in(folder)?;
+        let alive = File::open(draft.path())?;
+        rustix::fs::flock(&alive, FlockOperation::LockExclusive)?;
+        // Another backup may have swept it before it was locked.
+        if draft.path().exists() {
+            return Ok((draft, alive));
+        }
+    }
+}
+
+/// Removes what backups left that were killed: drafts that nobody holds a lock on.
+fn sweep(folder: &Path) {
+    // What cannot be removed now is no harm to this copy, and the next one tries again.
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_draft = entry.file_name().to_str().is_some_and(|name| name.starts_with(DRAFT));
+        if !is_draft || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        let Ok(dead) = File::open(entry.path()) else { continue };
+        // Held until it is gone, so that whoever has just made one waits and makes another.
+        if rustix::fs::flock(&dead, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            drop(std::fs::remove_dir_all(entry.path()));
+        }
+    }
 }

@@ -84,9 +84,14 @@ pub enum StoreError {
         /// Rows staged.
         staged: i64,
     },
-    /// The writing thread is gone, after an error that was reported by itself.
-    #[error("the store was closed after an earlier error")]
-    Closed,
+    /// The writing thread is gone, after an error that left open what was committed.
+    #[error("the store was closed after an error: {why}")]
+    Closed {
+        /// The error with its causes.
+        why: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
 }
 
 /// What SQLite's code says more plainly than the place where it came up.
@@ -155,7 +160,7 @@ impl StoreError {
             StoreError::Gap { path, .. } => {
                 Some(format!("a defect of cratedigger: please report it; {} is as it was", path.display()))
             }
-            StoreError::Closed => None,
+            StoreError::Closed { hint, .. } => hint.clone(),
         }
     }
 }

@@ -75,6 +75,7 @@ pub use worklist::{ListedPlaylist, Requested, users_of_job};
 
 use session::When;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot};
@@ -105,6 +106,8 @@ pub struct Store {
     path: PathBuf,
     work: mpsc::Sender<Work>,
     thread: Option<JoinHandle<()>>,
+    /// What ended the thread: the error in words, and what to do about it.
+    ended_by: Arc<OnceLock<(String, Option<String>)>>,
 }
 
 impl Store {
@@ -132,7 +135,7 @@ impl Store {
                 open::settle(session.conn());
             })
             .map_err(|source| StoreError::Io { path: path.to_path_buf(), what: "has no thread to write it", source })?;
-        Ok(Store { path: path.to_path_buf(), work, thread: Some(thread) })
+        Ok(Store { path: path.to_path_buf(), work, thread: Some(thread), ended_by: Arc::default() })
     }
 
     /// Where the file is.
@@ -171,15 +174,23 @@ impl Store {
         F: FnOnce(&mut Session) -> Result<T, StoreError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
+        let ended_by = Arc::clone(&self.ended_by);
         let boxed: Work = Box::new(move |session| {
             let result = session.transact(when, work);
-            let next = if matches!(result, Err(StoreError::OutcomeUnknown { .. })) { Next::Stop } else { Next::GoOn };
+            let next = match &result {
+                Err(e @ StoreError::OutcomeUnknown { source, .. }) => {
+                    // Whoever comes next is told this, not only that the store is closed.
+                    let _ = ended_by.set((format!("{e}: {source}"), e.hint()));
+                    Next::Stop
+                }
+                _ => Next::GoOn,
+            };
             // The asker may be gone (a stop): the transaction stands all the same.
             let _ = reply.send(result);
             next
         });
-        self.work.send(boxed).await.map_err(|_| StoreError::Closed)?;
-        answer.await.map_err(|_| StoreError::Closed)?
+        self.work.send(boxed).await.map_err(|_| self.closed())?;
+        answer.await.map_err(|_| self.closed())?
     }
 
     /// Writes the file anew, without what was deleted; nobody may be reading it.
@@ -192,8 +203,8 @@ impl Store {
             let _ = reply.send(session.compact());
             Next::GoOn
         });
-        self.work.send(boxed).await.map_err(|_| StoreError::Closed)?;
-        answer.await.map_err(|_| StoreError::Closed)?
+        self.work.send(boxed).await.map_err(|_| self.closed())?;
+        answer.await.map_err(|_| self.closed())?
     }
 
     /// Lends the writing thread's connection for something that a run does when it has fetched all:
@@ -212,8 +223,13 @@ impl Store {
             let _ = reply.send(work(session.conn()));
             Next::GoOn
         });
-        self.work.send(boxed).await.map_err(|_| StoreError::Closed)?;
-        answer.await.map_err(|_| StoreError::Closed)
+        self.work.send(boxed).await.map_err(|_| self.closed())?;
+        answer.await.map_err(|_| self.closed())
+    }
+
+    fn closed(&self) -> StoreError {
+        let (why, hint) = self.ended_by.get().cloned().unwrap_or_else(|| ("its thread has ended".to_owned(), None));
+        StoreError::Closed { why, hint }
     }
 
     /// Lets the writing thread finish what it has and closes the file.

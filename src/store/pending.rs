@@ -247,6 +247,10 @@ mod tests {
         s.upsert(table, id, &cells, name, whole)
     }
 
+    fn failure() -> StoreError {
+        StoreError::Closed { why: "a test".into(), hint: None }
+    }
+
     /// What the tables hold, as text.
     fn dump(s: &Session) -> Vec<String> {
         let mut all = Vec::new();
@@ -307,11 +311,11 @@ mod tests {
     fn a_transaction_that_fails_leaves_what_waited_waiting() {
         let mut s = session();
         s.transact(When::Later, |s| thing(s, Table::artists(), "a", "A", true)).unwrap();
-        let failed: Result<(), _> = s.transact(When::Now, |_| Err(StoreError::Closed));
+        let failed: Result<(), _> = s.transact(When::Now, |_| Err(failure()));
         assert!(failed.is_err());
         let failed: Result<(), _> = s.transact(When::Later, |s| {
             thing(s, Table::artists(), "b", "B", true)?;
-            Err(StoreError::Closed)
+            Err(failure())
         });
         assert!(failed.is_err());
         s.transact(When::Now, |_| Ok(())).unwrap();

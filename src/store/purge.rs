@@ -46,17 +46,27 @@ impl Session {
         found.query_row([local_name], |row| row.get(0)).optional().map_err(|e| self.error("cannot be read", e))
     }
 
-    /// The files, below the CSV folder, that hold this user's rows alone; forgotten here, so that the
-    /// caller can delete them.
+    /// The files, below the CSV folder, that hold this user's rows alone.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn files_of_user(&self, local_name: &str) -> Result<Vec<String>, StoreError> {
+        let mut statement = self.prepare("SELECT path FROM published_files WHERE substr(source, -length(?1)) = ?1")?;
+        let source = format!(" of {local_name}");
+        let rows = statement.query_map([source], |row| row.get(0)).map_err(|e| self.error("cannot be read", e))?;
+        rows.collect::<Result<_, _>>().map_err(|e| self.error("cannot be read", e))
+    }
+
+    /// Forgets that there were such files, once they are deleted.
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn files_of_user(&mut self, local_name: &str) -> Result<Vec<String>, StoreError> {
-        let mut statement =
-            self.prepare("DELETE FROM published_files WHERE substr(source, -length(?1)) = ?1 RETURNING path")?;
+    pub fn forget_files_of_user(&mut self, local_name: &str) -> Result<(), StoreError> {
         let source = format!(" of {local_name}");
-        let rows = statement.query_map([source], |row| row.get(0)).map_err(|e| self.error("cannot be written", e))?;
-        rows.collect::<Result<_, _>>().map_err(|e| self.error("cannot be written", e))
+        self.prepare("DELETE FROM published_files WHERE substr(source, -length(?1)) = ?1")?
+            .execute([source])
+            .map_err(|e| self.error("cannot be written", e))?;
+        Ok(())
     }
 
     /// Deletes the rows of a user.

@@ -22,14 +22,32 @@ pub(super) fn run(
         return Ok(None);
     }
     let store = workshop.store()?;
+    let runtime = runtime()?;
     let (local, known) = (name.to_owned(), account.map(|account| account.user_id));
-    let purged = runtime()?.block_on(async {
+    let found = runtime.block_on(store.write(move |s| {
+        // Who signed out earlier has left the name in the store.
+        let user = known.map_or_else(|| s.account_called(&local), |user| Ok(Some(user)))?;
+        Ok((user, s.files_of_user(&local)?))
+    }));
+    let (user, files) = found.or_exit(Exit::Storage)?;
+    let Some(user) = user else {
+        print::stderr(&format!("the store holds nothing of {name}: no run ever asked whose account it is\n"));
+        return Ok(None);
+    };
+    // The files first: killed in between, the command finds them on record when it is given again.
+    let folder = workshop.files()?.target.csv_dir;
+    for file in files {
+        let path = folder.join(file);
+        if path.exists() {
+            std::fs::remove_file(&path).or_exit(Exit::Storage)?;
+            print::stderr(&format!("deleted   {}\n", printable(&path.display().to_string())));
+        }
+    }
+    let (local, account) = (name.to_owned(), user.clone());
+    let purged = runtime.block_on(async {
         let purged = store.write(move |s| {
-            // Who signed out earlier has left the name in the store.
-            let Some(user) = known.map_or_else(|| s.account_called(&local), |user| Ok(Some(user)))? else {
-                return Ok(None);
-            };
-            Ok(Some((s.purge_user(&user)?, s.files_of_user(&local)?, user)))
+            s.forget_files_of_user(&local)?;
+            s.purge_user(&account)
         });
         let purged = purged.await?;
         store.compact().await?;
@@ -38,18 +56,6 @@ pub(super) fn run(
     let purged = purged.or_exit(Exit::Storage)?;
     if let Ok(store) = Arc::try_unwrap(store) {
         store.close();
-    }
-    let Some((purged, files, user)) = purged else {
-        print::stderr(&format!("the store holds nothing of {name}: no run ever asked whose account it is\n"));
-        return Ok(None);
-    };
-    let folder = workshop.files()?.target.csv_dir;
-    for file in files {
-        let path = folder.join(file);
-        if path.exists() {
-            std::fs::remove_file(&path).or_exit(Exit::Storage)?;
-            print::stderr(&format!("deleted   {}\n", printable(&path.display().to_string())));
-        }
     }
     let answers = RawKeeper::forget_people(&workshop.database()).or_exit(Exit::Storage)?;
     print::stderr(&format!(

@@ -1,0 +1,117 @@
+//! What a store holds, as text that two stores can be compared by, and whether it is sound.
+
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+
+/// Tables that say when and how often something was done, not what there is.
+const DIARIES: &[&str] = &[
+    "runs",
+    "run_fetches",
+    "checkpoints",
+    "staged_items",
+    "pending_writes",
+    "store_info",
+    "etags",
+    "published_files",
+    "changed_things",
+];
+
+/// All rows but those of diaries, sorted; lists are named by their keys, and numbers of runs, rows and
+/// the times of our own doing are left out.
+pub fn rows(store: &Connection) -> Vec<String> {
+    let mut all = Vec::new();
+    let tables = texts(store, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'");
+    for table in tables.iter().filter(|table| !DIARIES.contains(&table.as_str()) && !table.starts_with("run_")) {
+        let columns = texts(
+            store,
+            &format!(
+                "SELECT name FROM pragma_table_info('{table}') WHERE (name NOT LIKE '%\\_at' ESCAPE '\\' OR name IN
+                 ('added_at', 'played_at', 'removed_at')) AND name NOT IN ('run_id', 'day', 'etag', 'proof')
+                 AND NOT (type = 'INTEGER' AND name = 'id')"
+            ),
+        );
+        let shown = columns.iter().map(|column| match column.as_str() {
+            "list_id" => "(SELECT kind||'|'||parent_id||'|'||audience||'|'||market||'|'||variant FROM lists WHERE id = t.list_id)".to_owned(),
+            // That something went is content, when is not.
+            "removed_at" => "removed_at IS NOT NULL".to_owned(),
+            other => format!("t.\"{other}\""),
+        });
+        let sql = format!("SELECT {} FROM \"{table}\" t", shown.collect::<Vec<_>>().join(", "));
+        let mut statement = store.prepare(&sql).unwrap();
+        let mut found = statement.query([]).unwrap();
+        let from = all.len();
+        while let Some(row) = found.next().unwrap() {
+            let cells: Vec<String> = columns
+                .iter()
+                .enumerate()
+                .map(|(n, name)| format!("{name}={}", text(row.get_ref(n).unwrap())))
+                .collect();
+            all.push(format!("{table}: {}", cells.join(" ")));
+        }
+        all[from..].sort();
+        if table == "skipped_items" {
+            // A run that was killed and the one that went on from it may both have met a gap.
+            all.dedup();
+        }
+    }
+    all
+}
+
+/// The first difference, in words.
+pub fn same(found: &[String], wanted: &[String]) -> Result<(), String> {
+    let has = |rows: &[String]| rows.iter().cloned().collect::<std::collections::BTreeSet<_>>();
+    let (f, w) = (has(found), has(wanted));
+    if let Some(row) = w.difference(&f).next() {
+        let more = f.difference(&w).next();
+        return Err(format!("a row is lost: {row}\n(and one is new: {more:?})"));
+    }
+    if let Some(row) = f.difference(&w).next() {
+        return Err(format!("a row is too many: {row}"));
+    }
+    if found != wanted {
+        return Err("a row stands twice".into());
+    }
+    Ok(())
+}
+
+/// Integrity, foreign keys, and checkpoints that say as many items as are staged.
+pub fn is_sound(store: &Connection) -> Result<(), String> {
+    let integrity = texts(store, "PRAGMA integrity_check");
+    if integrity != ["ok"] {
+        return Err(format!("integrity_check: {integrity:?}"));
+    }
+    let dangling = texts(store, "SELECT \"table\" || ' ' || parent FROM pragma_foreign_key_check");
+    if !dangling.is_empty() {
+        return Err(format!("foreign_key_check: {dangling:?}"));
+    }
+    let has = |table: &str| !texts(store, &format!("SELECT name FROM sqlite_schema WHERE name = '{table}'")).is_empty();
+    if !(has("checkpoints") && has("staged_items")) {
+        return Ok(());
+    }
+    let astray = texts(
+        store,
+        "SELECT 'list ' || l.id || ' of ' || l.kind || ': ' || coalesce(c.next_offset, 'no checkpoint') || ', but ' || count(s.position)
+         || ' staged from ' || coalesce(min(s.position), '-') || ' to ' || coalesce(max(s.position), '-')
+         FROM lists l LEFT JOIN checkpoints c ON c.list_id = l.id LEFT JOIN staged_items s ON s.list_id = l.id
+         GROUP BY l.id HAVING count(s.position) > 0 AND (c.next_offset IS NULL OR max(s.position) >= c.next_offset)",
+    );
+    if !astray.is_empty() {
+        return Err(format!("checkpoints and rows: {astray:?}"));
+    }
+    Ok(())
+}
+
+fn texts(store: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = store.prepare(sql).unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+fn text(value: ValueRef<'_>) -> String {
+    match value {
+        ValueRef::Null => "-".to_owned(),
+        ValueRef::Integer(n) => n.to_string(),
+        ValueRef::Real(n) => n.to_string(),
+        ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        ValueRef::Blob(bytes) => format!("{bytes:02x?}"),
+    }
+}

@@ -1,0 +1,62 @@
+//! The counts of a torture, as one table.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// What was done in one row of the table.
+#[derive(Debug, Default)]
+pub struct Count {
+    /// Blows that were tried.
+    pub points: usize,
+    /// Those that fell before the command had ended.
+    pub hit: usize,
+    /// What was wrong afterwards, with what it takes to have it again.
+    pub violations: Vec<String>,
+    took: Duration,
+}
+
+/// Rows in the order in which they came.
+#[derive(Debug, Default)]
+pub struct Table {
+    order: Vec<String>,
+    rows: BTreeMap<String, Count>,
+}
+
+impl Table {
+    /// Notes one blow.
+    pub fn note(&mut self, row: &str, began: Instant, hit: bool, point: &str, end: Result<(), String>) {
+        if !self.rows.contains_key(row) {
+            self.order.push(row.to_owned());
+        }
+        let count = self.rows.entry(row.to_owned()).or_default();
+        count.points += 1;
+        count.hit += usize::from(hit);
+        count.took += began.elapsed();
+        if let Err(what) = end {
+            eprintln!("VIOLATION {row}, {point}: {what}");
+            count.violations.push(format!("{row}, {point}: {what}"));
+        }
+    }
+
+    /// Prints the table; panics if anything was wrong.
+    pub fn close(self, seed: u64) {
+        println!("\n{:<58} {:>7} {:>7} {:>10} {:>8}", "what", "points", "hit", "violations", "seconds");
+        let mut sum = Count::default();
+        for name in &self.order {
+            let count = &self.rows[name];
+            print_row(name, count);
+            sum.points += count.points;
+            sum.hit += count.hit;
+            sum.took += count.took;
+            sum.violations.extend(count.violations.iter().cloned());
+        }
+        print_row("all", &sum);
+        println!("again with: make torture SEED={seed}\n");
+        assert!(sum.violations.is_empty(), "{} violations", sum.violations.len());
+    }
+}
+
+fn print_row(name: &str, count: &Count) {
+    let (violations, took) = (count.violations.len(), count.took.as_secs());
+    println!("{name:<58} {:>7} {:>7} {violations:>10} {took:>8}", count.points, count.hit);
+}

@@ -1,0 +1,184 @@
+//! A project folder that is struck, and what must hold of it afterwards.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rusqlite::Connection;
+use serde_json::Value;
+
+use crate::content;
+use crate::project::Project;
+use crate::world::{Ran, ran};
+
+/// A copy of a scene's project.
+pub struct Trial {
+    pub project: Project,
+}
+
+/// What a project holds that a reader may rely on.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Holds {
+    /// Bytes of all CSVs, by path below the project.
+    pub csv: BTreeMap<String, Vec<u8>>,
+    /// Data packages without the number of the run and the time.
+    pub packages: BTreeMap<String, Value>,
+    /// The rows of the store, one text each.
+    pub rows: Vec<String>,
+}
+
+/// What a CSV may be right after a blow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whole {
+    /// The one from before, or the one of an undisturbed end.
+    OldOrNew,
+    /// Also one with some of what another job was reading.
+    OrOfBoth,
+}
+
+impl Trial {
+    pub fn copy_of(project: &Project) -> Trial {
+        let copy = Project::new();
+        copy_folder(project.root(), copy.root());
+        // A copy of a state folder is refused where grants could be renewed twice; ours are renewed by one.
+        drop(std::fs::remove_file(copy.root().join(".local/state/cratedigger/place")));
+        Trial { project: copy }
+    }
+
+    /// The binary, with what a project needs of the environment.
+    pub fn command(&self, args: &[String]) -> Command {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        with_app(self.project.command(&args))
+    }
+
+    pub fn run(&self, args: &[String]) -> Ran {
+        ran(&mut self.command(args))
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.project.root().join("output/cratedigger.db")
+    }
+
+    pub fn holds(&self) -> Holds {
+        let mut holds = Holds::default();
+        for path in files_below(self.project.root()) {
+            let name = path.strip_prefix(self.project.root()).unwrap().to_str().unwrap().to_owned();
+            if !name.starts_with("output/") {
+                continue;
+            }
+            if name.ends_with(".csv") {
+                holds.csv.insert(name, std::fs::read(&path).unwrap());
+            } else if name.ends_with("datapackage.json") {
+                let mut package: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+                package["created"].take();
+                package["run"]["id"].take();
+                holds.packages.insert(name, package);
+            }
+        }
+        if self.database().exists() {
+            holds.rows = content::rows(&self.store());
+        }
+        holds
+    }
+
+    pub fn store(&self) -> Connection {
+        Connection::open(self.database()).unwrap()
+    }
+
+    /// What is wrong right after a blow, whatever it was: the store is sound, its checkpoints fit its
+    /// rows, and each CSV is wholly the old one or wholly the new one.
+    pub fn is_sound(&self, files: Whole, before: &Holds, after: &Holds) -> Result<(), String> {
+        if self.database().exists() {
+            content::is_sound(&self.store())?;
+        }
+        for path in files_below(&self.project.root().join("output")) {
+            let name = path.strip_prefix(self.project.root()).unwrap().to_str().unwrap().to_owned();
+            if name.ends_with(".csv") {
+                let bytes = std::fs::read(&path).map_err(|e| format!("{name}: {e}"))?;
+                let at_once = files == Whole::OrOfBoth && bytes.ends_with(b"\n");
+                if !at_once && before.csv.get(&name) != Some(&bytes) && after.csv.get(&name) != Some(&bytes) {
+                    return Err(format!("{name} is neither the old file nor the new one ({} bytes)", bytes.len()));
+                }
+            }
+            if name.ends_with("datapackage.json") {
+                let bytes = std::fs::read(&path).map_err(|e| format!("{name}: {e}"))?;
+                serde_json::from_slice::<Value>(&bytes).map_err(|e| format!("{name}: {e}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is wrong once all is over: `verify`, leftovers, anything that differs from an undisturbed end.
+    pub fn is_as(&self, wanted: &Holds) -> Result<(), String> {
+        let verified = self.run(&["verify".into()]);
+        if self.database().exists() && verified.code != 0 {
+            return Err(format!("verify ends with {}: {}{}", verified.code, verified.stdout, verified.stderr));
+        }
+        if let Some(stray) = files_below(self.project.root()).into_iter().find(|path| is_temporary(path)) {
+            return Err(format!("left behind: {}", stray.display()));
+        }
+        let holds = self.holds();
+        if holds.csv != wanted.csv {
+            let same = |name: &&String| holds.csv.get(*name) == wanted.csv.get(*name);
+            let names: BTreeSet<&String> =
+                wanted.csv.keys().chain(holds.csv.keys()).filter(|name| !same(name)).collect();
+            let first = names.iter().next().map(|name| first_line(holds.csv.get(*name), wanted.csv.get(*name)));
+            return Err(format!("CSVs differ: {names:?}, {}", first.unwrap_or_default()));
+        }
+        if holds.packages != wanted.packages {
+            return Err(format!("data packages differ:\n{:?}\n{:?}", holds.packages, wanted.packages));
+        }
+        content::same(&holds.rows, &wanted.rows)
+    }
+}
+
+/// The first line that differs.
+fn first_line(found: Option<&Vec<u8>>, wanted: Option<&Vec<u8>>) -> String {
+    let lines = |bytes: Option<&Vec<u8>>| -> Vec<String> {
+        bytes.map(|bytes| String::from_utf8_lossy(bytes).lines().map(str::to_owned).collect()).unwrap_or_default()
+    };
+    let (found, wanted) = (lines(found), lines(wanted));
+    let place = found.iter().zip(&wanted).position(|(f, w)| f != w).unwrap_or(found.len().min(wanted.len()));
+    format!("line {place}:\n  {:?}\n  {:?}", found.get(place), wanted.get(place))
+}
+
+/// The sandbox's app.
+pub fn with_app(mut command: Command) -> Command {
+    command.env("SPOTIFY_CLIENT_ID", "sandbox-client").env("SPOTIFY_CLIENT_SECRET", "sandbox-secret");
+    command
+}
+
+/// What no file of a finished run is named like.
+fn is_temporary(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.ends_with(".tmp") || name.ends_with("-journal") || name.contains(".cratedigger-") || name.ends_with(".partial")
+}
+
+pub fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let Ok(entries) = std::fs::read_dir(folder) else { return found };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.is_symlink() {
+            found.extend(files_below(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+pub fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    std::fs::set_permissions(to, std::fs::metadata(from).unwrap().permissions()).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy_folder(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).unwrap();
+        }
+    }
+}
