@@ -80,9 +80,6 @@ fn answer(body: impl Into<Bytes>) -> Answer {
     Answer { status: 200, body: body.into(), etag: None }
 }
 
-/// Position, kind, id, URI and time of a staged item.
-type Staged = (i64, String, Option<String>, Option<String>, Option<String>);
-
 proptest! {
     #![proptest_config(Config::with_cases(600))]
 
@@ -110,6 +107,9 @@ proptest! {
         }
     }
 }
+
+/// Position, kind, id, URI and when it was added.
+type StagedRow = (i64, String, Option<String>, Option<String>, Option<String>);
 
 /// A store with the list of a playlist in it.
 fn store() -> (tempfile::TempDir, Store) {
@@ -152,7 +152,7 @@ fn any_json_on_a_page_of_a_list_is_stored_as_it_is_or_counted() {
                 let staged = stage_entries(s, list, shape, "parent", 0, &entries, &asked)?;
                 let sql = "SELECT position, kind, item_id, uri, added_at FROM staged_items WHERE list_id = ?1 ORDER BY position";
                 let mut statement = s.conn().prepare(sql).unwrap();
-                let rows: Vec<Staged> = statement
+                let rows: Vec<StagedRow> = statement
                     .query_map([list], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?)))
                     .unwrap()
                     .map(Result::unwrap)
