@@ -41,6 +41,7 @@ mod swap_playlist;
 mod touched;
 mod verify;
 pub mod views;
+mod wal;
 mod worklist;
 
 pub use backup::backup;
@@ -64,10 +65,13 @@ pub use shown::{ChangedThings, Shows, lists_shown, still_shown};
 pub use stage::Member;
 pub use swap::{Proof, ProvedBy, Swapped};
 pub use verify::{Finding, StoreReport, verify_store};
+pub use wal::HELD_WAIT;
 pub use worklist::{ListedPlaylist, Requested, users_of_job};
 
 use session::When;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot};
@@ -97,20 +101,24 @@ const QUEUE: usize = 4;
 pub struct Store {
     path: PathBuf,
     work: mpsc::Sender<Work>,
+    /// Bytes that a reader keeps in the WAL, above its limit; else 0.
+    held: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Store {
-    /// Opens the store for writing, creating it if it is not there, and starts its thread.
+    /// Opens the store for writing, creating it if it is not there, and starts its thread. The WAL may
+    /// grow to `wal_limit` bytes behind a reader.
     ///
     /// # Errors
     /// If the file cannot be opened, is not ours, is newer, or belongs to another host or state
     /// folder.
-    pub fn open(path: &Path, mode: u32, identity: &Identity) -> Result<Store, StoreError> {
+    pub fn open(path: &Path, mode: u32, identity: &Identity, wal_limit: u64) -> Result<Store, StoreError> {
         let conn = open_writer(path, mode)?;
         open::look_over(&conn, path)?;
         info::claim(&conn, path, identity)?;
         let mut session = Session::new(conn, path.to_path_buf());
+        let held = session.limit_wal(wal_limit);
         session.settle_interrupted()?;
         let (work, mut inbox) = mpsc::channel::<Work>(QUEUE);
         let thread = std::thread::Builder::new()
@@ -124,7 +132,7 @@ impl Store {
                 open::settle(session.conn());
             })
             .map_err(|source| StoreError::Io { path: path.to_path_buf(), what: "has no thread to write it", source })?;
-        Ok(Store { path: path.to_path_buf(), work, thread: Some(thread) })
+        Ok(Store { path: path.to_path_buf(), work, held, thread: Some(thread) })
     }
 
     /// Where the file is.
@@ -198,10 +206,21 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&rusqlite::Connection) -> T + Send + 'static,
     {
+        self.lend_session(move |session| {
+            session.forget_written();
+            work(session.conn())
+        })
+        .await
+    }
+
+    async fn lend_session<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Session) -> T + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
         let boxed: Work = Box::new(move |session| {
-            session.forget_written();
-            let _ = reply.send(work(session.conn()));
+            let _ = reply.send(work(session));
             Next::GoOn
         });
         self.work.send(boxed).await.map_err(|_| StoreError::Closed)?;

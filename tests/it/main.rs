@@ -29,6 +29,7 @@ mod quota;
 mod readme;
 mod retention;
 mod retry;
+mod run_beside_readers;
 mod run_codes;
 mod run_exits;
 mod run_faults;
