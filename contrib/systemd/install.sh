@@ -24,7 +24,9 @@ if ! id "$user" > /dev/null 2>&1; then
     useradd --system --user-group --no-create-home --home-dir /var/lib/cratedigger --shell /usr/sbin/nologin "$user"
     say "made the system user $user"
 fi
+# Also what came from another machine, where the user had another number.
 install -d -m 0700 -o "$user" -g "$user" /var/lib/cratedigger
+chown -R "$user:$user" /var/lib/cratedigger
 for folder in "$@"; do
     install -d -m 0755 -o "$user" -g "$user" "$folder"
     chown -R "$user:$user" "$folder"
@@ -33,6 +35,7 @@ done
 
 # Readable for the group, so that `auth login` by hand finds them as the units do.
 install -d -m 0750 -o root -g "$user" "$secrets"
+chown -R "root:$user" "$secrets"
 keep() { # the name of a file; its content on stdin
     cat > "$secrets/$1.new"
     chown "root:$user" "$secrets/$1.new"

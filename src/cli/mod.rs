@@ -20,6 +20,7 @@ mod init;
 mod jobs;
 mod logging;
 mod man;
+mod preflight;
 pub mod print;
 mod progress;
 mod quota;

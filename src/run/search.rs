@@ -27,17 +27,28 @@ pub(super) struct Search {
     pub most: i64,
 }
 
+impl Search {
+    fn types(&self) -> String {
+        self.kinds.iter().map(|k| k.word()).collect::<Vec<_>>().join(",")
+    }
+
+    /// The list of what it finds.
+    pub(super) fn key(&self, frame: &FetchFrame) -> ListKey {
+        ListKey {
+            kind: "search",
+            parent_id: self.query.clone(),
+            audience: frame.audience.clone(),
+            market: frame.market.clone(),
+            variant: format!("{} {}", self.types(), self.most),
+        }
+    }
+}
+
 impl Engine {
     /// Searches once and appends what was found to the log.
     pub(super) async fn search(&self, frame: &FetchFrame, search: &Search) -> Result<UnitEnd, Halt> {
-        let types = search.kinds.iter().map(|k| k.word()).collect::<Vec<_>>().join(",");
-        let key = ListKey {
-            kind: "search",
-            parent_id: search.query.clone(),
-            audience: frame.audience.clone(),
-            market: frame.market.clone(),
-            variant: format!("{types} {}", search.most),
-        };
+        let types = search.types();
+        let key = search.key(frame);
         let _reading = self.lock_list(&key).await?;
         let known = self.open_list(&key).await?;
         let requested = vec![Requested { user_id: None, list_id: Some(known.id), item_id: None }];

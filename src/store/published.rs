@@ -115,6 +115,14 @@ pub fn forget_files(store: &Connection, paths: &[String]) -> rusqlite::Result<()
     paths.iter().try_for_each(|path| forget.execute([path]).map(drop))
 }
 
+/// Size of the largest file that a job wrote, as far as the store can tell.
+pub fn largest_file(database: &std::path::Path, job: &str) -> Option<u64> {
+    let store = super::open_reader(database).ok()?;
+    let sql = "SELECT max(bytes) FROM published_files WHERE job = ?1";
+    let largest: Option<i64> = store.query_row(sql, [job], |row| row.get(0)).ok()?;
+    u64::try_from(largest?).ok()
+}
+
 /// The jobs that files were written for, and how many.
 ///
 /// # Errors

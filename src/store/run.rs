@@ -184,7 +184,10 @@ impl Session {
         now: &str,
     ) -> Result<i64, StoreError> {
         self.put(
-            "UPDATE runs SET state = 'failed', reason = 'killed before it ended', finished_at = ?2 WHERE job = ?1 AND state = 'running'",
+            "UPDATE runs SET state = 'failed', reason = 'killed before it ended', finished_at = ?2,
+             rows = (SELECT coalesce(sum(served), 0) FROM run_fetches WHERE run_id = runs.id),
+             calls = (SELECT coalesce(sum(calls), 0) FROM run_fetches WHERE run_id = runs.id)
+             WHERE job = ?1 AND state = 'running'",
             params![job, now],
         )?;
         self.put(
@@ -330,6 +333,10 @@ impl Session {
 /// If the store cannot be read.
 pub fn past_runs(database: &std::path::Path, most: u32) -> Result<Vec<RunRow>, StoreError> {
     let conn = super::open_reader(database)?;
+    if super::migrations::check(&conn, database)? == 0 {
+        // The first run was killed before it had written anything.
+        return Ok(Vec::new());
+    }
     let error = |source| StoreError::Sqlite { path: database.to_path_buf(), what: "cannot be read", source };
     let sql = format!(
         "SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY job ORDER BY started_at DESC, id DESC) AS place FROM runs)

@@ -2,13 +2,20 @@
 #![expect(clippy::unwrap_used, reason = "in a test, to panic is to fail")]
 
 mod answering;
+mod anything;
 mod api;
 mod api_faults;
+mod calls;
+mod calls_table;
+mod changing;
 mod check;
 mod commands;
+mod container;
 mod cron;
 mod desk;
 mod docs;
+mod ends;
+mod faults_table;
 mod gate;
 mod grants;
 mod grants_import;
@@ -18,6 +25,7 @@ mod grants_sign_in;
 mod grants_store;
 mod house;
 mod init;
+mod injected;
 mod keeping;
 mod lean;
 mod ledger;
@@ -27,6 +35,7 @@ mod pace;
 mod project;
 mod quota;
 mod readme;
+mod reliability_doc;
 mod retention;
 mod retry;
 mod run_beside_readers;

@@ -59,7 +59,10 @@ fn behind_a_reader_the_wal_stops_at_its_limit_and_the_run_goes_on_when_it_is_gon
     put_off.says("hint: end that program (`fuser -v ").says("output.wal_limit_mib");
     let size = wal_mib(&world);
     assert!((2..8).contains(&size), "{size} MiB");
-    assert_eq!(world.one("SELECT state || ' ' || (not_before > started_at) FROM runs ORDER BY id DESC LIMIT 1"), "deferred 1");
+    assert_eq!(
+        world.one("SELECT state || ' ' || (not_before > started_at) FROM runs ORDER BY id DESC LIMIT 1"),
+        "deferred 1"
+    );
     assert_eq!(sees(&conn), 2_000);
 
     // As long as the reader is there, no call is made for what cannot be kept, and the file stays as it is.
