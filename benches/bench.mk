@@ -1,5 +1,5 @@
 # How fast, how lean: see docs/benchmarks.md.
-.PHONY: bench bench-calls bench-peers
+.PHONY: bench bench-calls bench-load bench-peers
 
 PEERS := target/peers
 
@@ -19,3 +19,7 @@ $(PEERS)/venv/.ready: benches/peers/spotipy/requirements.txt
 	test -x $(PEERS)/venv/bin/python || python3 -m venv $(PEERS)/venv
 	$(PEERS)/venv/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
+
+bench-load: ## a store of 5 million playlist items beside one of 1 million: CPU and memory (half an hour)
+	$(CARGO) build --release --locked --quiet --bin cratedigger
+	python3 benches/load.py

@@ -58,13 +58,13 @@ class Load(Project):
     def steps(self):
         """What is measured, in order: name, command, and what happens before it."""
         yield "run, all new, a file each", ("run", *self.jobs), None
-        yield "run, unchanged, one joint file", ("run", "joint"), None
+        yield "run, unchanged, now in one joint file", ("run", "joint"), None
         yield "run, unchanged", ("run", *self.jobs), None
         yield "run, one list changed", ("run", *self.jobs), lambda: self.edit(self.ids[0], 7)
         yield "run, one list changed, joint file", ("run", "joint"), lambda: self.edit(self.ids[0], 8)
-        yield "export, all files anew", ("export", *self.jobs), self.forget_files
-        for words in ():
-            yield words[0], words, None
+        yield "export, all files anew", ("export",), self.forget_files
+        yield "diff of the joint job", ("diff", "--since", "2020-01-01", "joint"), None
+        yield "verify", ("verify",), None
 
 
 def main():

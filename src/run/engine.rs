@@ -142,6 +142,15 @@ impl Engine {
         at.is_some_and(|at| *at >= stamp(self.fresh_since(TimeDelta::zero())))
     }
 
+    /// Whether the store takes more; to be asked before each call that fills it.
+    ///
+    /// # Errors
+    /// [`Halt::Held`] if a reader has kept it too long.
+    pub fn room(&self) -> Result<(), Halt> {
+        let wait = TimeDelta::from_std(crate::store::HELD_WAIT).unwrap_or(TimeDelta::MAX);
+        self.store.room().map_err(|source| Halt::Held { source, not_before: self.now() + wait })
+    }
+
     /// Records something that could not be had.
     ///
     /// # Errors

@@ -203,6 +203,7 @@ impl Engine {
 
     /// Does a unit; where a limit stops it that may not be the app's, that is found out first.
     async fn unit_if_it_may(&self, frame: &FetchFrame, unit: &Unit) -> Result<UnitEnd, Halt> {
+        self.room()?;
         match self.unit(frame, unit).await {
             Err(Halt::Api(e)) if self.app.may_go_on(&frame.bearer, &e).await? => self.unit(frame, unit).await,
             other => other,

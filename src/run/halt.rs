@@ -15,6 +15,14 @@ pub enum Halt {
     /// The store cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A reader holds the store: what is fetched has nowhere to go until it is gone.
+    #[error("{source}")]
+    Held {
+        /// Which store, and by how much.
+        source: StoreError,
+        /// When it is looked at again.
+        not_before: DateTime<Utc>,
+    },
     /// A lock cannot be had.
     #[error(transparent)]
     Lock(#[from] super::lock::LockTrouble),
@@ -46,6 +54,7 @@ impl Halt {
     pub fn weight(&self) -> Weight {
         match self {
             Halt::Api(ApiError::Deferred { not_before, .. }) => Weight::Deferred(Some(*not_before)),
+            Halt::Held { not_before, .. } => Weight::Deferred(Some(*not_before)),
             Halt::Api(ApiError::Stopped) | Halt::Waits(_) => Weight::Deferred(None),
             Halt::Api(ApiError::Credentials { .. } | ApiError::Refused { .. } | ApiError::SignIn { .. }) => {
                 Weight::Person
@@ -78,7 +87,7 @@ impl Halt {
     pub fn hint(&self) -> Option<String> {
         match self {
             Halt::Api(e) => e.hint(),
-            Halt::Store(e) => e.hint(),
+            Halt::Store(e) | Halt::Held { source: e, .. } => e.hint(),
             _ => None,
         }
     }

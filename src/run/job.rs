@@ -99,6 +99,14 @@ pub async fn run_job(engine: &Engine, job: &Job, start: &Start, files: &Files) -
         sum.exits.push(if storage { exit::STORAGE } else { exit::USAGE });
         sum.reasons.push(message);
     }
+    if let Some(bytes) = engine.store.empty_wal().await? {
+        let text = format!(
+            "another program is reading the store: its -wal holds {} MiB, and is emptied by the first run after that",
+            bytes >> 20
+        );
+        engine.progress.note(&text);
+        sum.warnings.push(text);
+    }
     sum.close(engine, job, written.0).await
 }
 

@@ -32,6 +32,7 @@ impl Engine {
     /// One page from the server; a page size that the app may not use is learned on the way, and so is
     /// that it has to use the new name of a playlist's items.
     pub(super) async fn look(&self, frame: &FetchFrame, list: &List, place: Place<'_>) -> Result<Look, Halt> {
+        self.room()?;
         let mut path = self.app.path(&list.path).map_err(ApiError::from)?;
         loop {
             let largest = self.app.page_size(list.family, &path, list.paging).map_err(ApiError::from)?;

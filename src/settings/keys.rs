@@ -117,6 +117,12 @@ pub static SECTIONS: &[Section] = &[
                 "Write the CSVs of a partial run too; the data package marks them.",
             ),
             Key::new(
+                "wal_limit_mib",
+                Shape::Integer { min: 1, max: 1 << 20 },
+                "4096",
+                "How far the store's -wal file may grow while another program reads the store; beyond it a run is put off.",
+            ),
+            Key::new(
                 "keep_raw",
                 Shape::Flag,
                 "false",

@@ -132,6 +132,8 @@ pub struct Output {
     pub group: Option<String>,
     /// Whether a partial run writes CSVs.
     pub publish_partial: bool,
+    /// How far the store's `-wal` may grow behind a reader.
+    pub wal_limit_mib: u64,
     /// Whether objects are kept as Spotify sent them.
     pub keep_raw: bool,
 }

@@ -84,6 +84,20 @@ pub enum StoreError {
         /// Rows staged.
         staged: i64,
     },
+    /// A reader keeps the WAL from being emptied, and it has reached its limit.
+    #[error(
+        "the store {} takes no more for now: another program has been reading it all the while, so that {}-wal has \
+         grown to {} MiB",
+        path.display(),
+        path.display(),
+        bytes >> 20
+    )]
+    Held {
+        /// The database file.
+        path: PathBuf,
+        /// Size of the WAL.
+        bytes: u64,
+    },
     /// The writing thread is gone, after an error that left open what was committed.
     #[error("the store was closed after an error: {why}")]
     Closed {
@@ -160,6 +174,11 @@ impl StoreError {
             StoreError::Gap { path, .. } => {
                 Some(format!("a defect of cratedigger: please report it; {} is as it was", path.display()))
             }
+            StoreError::Held { path, .. } => Some(format!(
+                "end that program (`fuser -v {}` names it); the next run goes on, and output.wal_limit_mib says how far \
+                 it may grow",
+                path.display()
+            )),
             StoreError::Closed { hint, .. } => hint.clone(),
         }
     }

@@ -44,6 +44,7 @@ mod swap_playlist;
 mod touched;
 mod verify;
 pub mod views;
+mod wal;
 mod worklist;
 
 pub use backup::backup;
@@ -71,10 +72,12 @@ pub use space::{NEEDED, free_bytes};
 pub use stage::Member;
 pub use swap::{Proof, ProvedBy, Swapped};
 pub use verify::{Finding, StoreReport, verify_store};
+pub use wal::HELD_WAIT;
 pub use worklist::{ListedPlaylist, Requested, users_of_job};
 
 use session::When;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
@@ -105,22 +108,26 @@ const QUEUE: usize = 4;
 pub struct Store {
     path: PathBuf,
     work: mpsc::Sender<Work>,
+    /// Bytes that a reader keeps in the WAL, above its limit; else 0.
+    held: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
     /// What ended the thread: the error in words, and what to do about it.
     ended_by: Arc<OnceLock<(String, Option<String>)>>,
 }
 
 impl Store {
-    /// Opens the store for writing, creating it if it is not there, and starts its thread.
+    /// Opens the store for writing, creating it if it is not there, and starts its thread. The WAL may
+    /// grow to `wal_limit` bytes behind a reader.
     ///
     /// # Errors
     /// If the file cannot be opened, is not ours, is newer, or belongs to another host or state
     /// folder.
-    pub fn open(path: &Path, mode: u32, identity: &Identity) -> Result<Store, StoreError> {
+    pub fn open(path: &Path, mode: u32, identity: &Identity, wal_limit: u64) -> Result<Store, StoreError> {
         let conn = open_writer(path, mode)?;
         open::look_over(&conn, path)?;
         info::claim(&conn, path, identity)?;
         let mut session = Session::new(conn, path.to_path_buf());
+        let held = session.limit_wal(wal_limit);
         session.settle_interrupted()?;
         let (work, mut inbox) = mpsc::channel::<Work>(QUEUE);
         let thread = std::thread::Builder::new()
@@ -135,7 +142,7 @@ impl Store {
                 open::settle(session.conn());
             })
             .map_err(|source| StoreError::Io { path: path.to_path_buf(), what: "has no thread to write it", source })?;
-        Ok(Store { path: path.to_path_buf(), work, thread: Some(thread), ended_by: Arc::default() })
+        Ok(Store { path: path.to_path_buf(), work, held, thread: Some(thread), ended_by: Arc::default() })
     }
 
     /// Where the file is.
@@ -217,10 +224,21 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&rusqlite::Connection) -> T + Send + 'static,
     {
+        self.lend_session(move |session| {
+            session.forget_written();
+            work(session.conn())
+        })
+        .await
+    }
+
+    async fn lend_session<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Session) -> T + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
         let boxed: Work = Box::new(move |session| {
-            session.forget_written();
-            let _ = reply.send(work(session.conn()));
+            let _ = reply.send(work(session));
             Next::GoOn
         });
         self.work.send(boxed).await.map_err(|_| self.closed())?;

@@ -14,7 +14,7 @@ use super::{StoreError, migrations};
 const SAFE_WAL: i32 = 3_051_003;
 
 /// How long to wait for another program's lock on the store.
-const BUSY: Duration = Duration::from_secs(60);
+pub(super) const BUSY: Duration = Duration::from_secs(60);
 
 /// Statements kept prepared: every upsert of every table fits.
 const STATEMENTS: usize = 160;

@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::pending::Pending;
 use super::touched::Touched;
+use super::wal::Wal;
 use super::{StoreError, info};
 
 /// Rows remembered at most; beyond it the memory starts afresh, which costs time and nothing else.
@@ -28,6 +29,7 @@ pub struct Session {
     pub(super) pending: Pending,
     /// Which things the transaction at hand changed.
     pub(super) touched: Touched,
+    pub(super) wal: Wal,
 }
 
 /// When the writes of a transaction reach their tables.
@@ -44,6 +46,7 @@ impl Session {
         let touched = Touched::listen(&conn).expect("an open connection takes functions");
         Session {
             conn,
+            wal: Wal::of(&path),
             path,
             changed: false,
             written: FxHashMap::default(),
@@ -95,6 +98,7 @@ impl Session {
                     self.forget_fresh();
                     return Err(StoreError::OutcomeUnknown { path: self.path.clone(), source });
                 }
+                self.wal.committed(&self.conn);
                 Ok(value)
             }
             Err(error) => {

@@ -44,6 +44,7 @@ mod readme;
 mod reliability_doc;
 mod retention;
 mod retry;
+mod run_beside_readers;
 mod run_codes;
 mod run_exits;
 mod run_faults;
