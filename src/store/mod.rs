@@ -13,6 +13,7 @@ mod changes;
 mod children;
 mod entity;
 mod error;
+mod etags;
 mod history;
 mod info;
 mod list;

@@ -62,6 +62,7 @@ mod schema;
 mod settings;
 mod sign_in_refusals;
 mod state_folder;
+mod sweep;
 mod telling;
 mod troubleshooting;
 mod unattended;
