@@ -108,16 +108,16 @@ proptest! {
     }
 }
 
+/// Position, kind, id, URI and when it was added.
+type StagedRow = (i64, String, Option<String>, Option<String>, Option<String>);
+
 /// A store with the list of a playlist in it.
 fn store() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
     let identity = Identity { host: "test".into(), state_id: "test".into(), state_folder: "test".into() };
-    let store = Store::open(&folder.path().join("store.db"), 0o600, &identity, 1 << 30).unwrap();
+    let store = Store::open(&folder.path().join("store.db"), 0o600, &identity).unwrap();
     (folder, store)
 }
-
-/// Position, kind, id, URI and time.
-type StagedRow = (i64, String, Option<String>, Option<String>, Option<String>);
 
 /// What a playlist's entry holds, as far as it can be told from outside.
 fn held(entry: &Value) -> &Value {
