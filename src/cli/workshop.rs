@@ -53,7 +53,8 @@ impl<'a> Workshop<'a> {
     pub(super) fn store(&self) -> Result<Arc<Store>, Failure> {
         let (path, output) = (self.database(), &self.settings.output);
         local_disk(&path)?;
-        let store = Store::open(&path, output.mode, &self.identity(), output.wal_limit_mib << 20).map_err(storage)?;
+        let store =
+            Store::open_limited(&path, output.mode, &self.identity(), output.wal_limit_mib << 20).map_err(storage)?;
         if let Some(group) = output.group.as_deref().map(group_id).transpose()? {
             std::os::unix::fs::chown(&path, None, Some(group)).or_exit(Exit::Storage)?;
         }

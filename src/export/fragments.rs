@@ -96,6 +96,11 @@ impl Fragments {
             self.marks.clear();
             self.arena.clear();
         }
+        // At once: an arena that grows by doubling leaves holes in the heap, and the next export of the run
+        // would fill others. What is not used yet takes no memory.
+        if self.arena.capacity() == 0 {
+            self.arena.reserve_exact(ARENA);
+        }
         let small = "the arena is smaller than 4 GiB";
         let at = u32::try_from(self.arena.len()).expect(small);
         let len = u32::try_from(fragment.bytes.len()).expect(small);

@@ -105,7 +105,7 @@ fn member(
             ("category", id)
         }
         Shape::Markets => {
-            let code: String = parse(raw)?;
+            let code: String = serde_json::from_str(raw).map_err(|e| Trouble::Malformed(e.to_string()))?;
             ("market", Some(code))
         }
         Shape::Saved(kind) => {

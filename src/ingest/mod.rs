@@ -46,8 +46,11 @@ pub enum Trouble {
     Store(#[from] StoreError),
 }
 
-/// Reads a raw object.
+/// Reads a raw object. An array is none, although serde would take its values for an object's in their order.
 fn parse<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, Trouble> {
+    if !raw.trim_start().starts_with('{') {
+        return Err(Trouble::Malformed("it is not an object".into()));
+    }
     serde_json::from_str(raw).map_err(|e| Trouble::Malformed(e.to_string()))
 }
 

@@ -116,13 +116,20 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store for writing, creating it if it is not there, and starts its thread. The WAL may
-    /// grow to `wal_limit` bytes behind a reader.
+    /// Opens the store for writing, creating it if it is not there, and starts its thread.
     ///
     /// # Errors
     /// If the file cannot be opened, is not ours, is newer, or belongs to another host or state
     /// folder.
-    pub fn open(path: &Path, mode: u32, identity: &Identity, wal_limit: u64) -> Result<Store, StoreError> {
+    pub fn open(path: &Path, mode: u32, identity: &Identity) -> Result<Store, StoreError> {
+        Store::open_limited(path, mode, identity, u64::MAX)
+    }
+
+    /// The same, with a WAL that may grow to `wal_limit` bytes behind a reader.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_limited(path: &Path, mode: u32, identity: &Identity, wal_limit: u64) -> Result<Store, StoreError> {
         let conn = open_writer(path, mode)?;
         open::look_over(&conn, path)?;
         info::claim(&conn, path, identity)?;

@@ -112,7 +112,7 @@ proptest! {
 fn store() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
     let identity = Identity { host: "test".into(), state_id: "test".into(), state_folder: "test".into() };
-    let store = Store::open(&folder.path().join("store.db"), 0o600, &identity, 1 << 30).unwrap();
+    let store = Store::open(&folder.path().join("store.db"), 0o600, &identity).unwrap();
     (folder, store)
 }
 
