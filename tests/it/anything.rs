@@ -13,6 +13,9 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
+/// Position, kind, id, URI and date of a staged row.
+type StagedRow = (i64, String, Option<String>, Option<String>, Option<String>);
+
 /// Keys that Spotify uses where they matter, so that random objects come close to real ones.
 const KEYS: [&str; 26] = [
     "id",

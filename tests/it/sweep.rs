@@ -76,7 +76,7 @@ impl Weeks {
         let folder = tempfile::tempdir().unwrap();
         let host = sandbox.accounts_url().trim_start_matches("http://").to_owned();
         let identity = Identity { host, state_id: "sweep".into(), state_folder: "a test's".into() };
-        let store = Arc::new(Store::open(&project.root().join("store.db"), 0o644, &identity, 1 << 30).unwrap());
+        let store = Arc::new(Store::open(&project.root().join("store.db"), 0o644, &identity).unwrap());
         let clock = Arc::new(Moved { real: SystemClock::new(), ahead_ms: AtomicI64::new(0) });
         Weeks { sandbox, project, folder, store, clock, job }
     }
