@@ -7,6 +7,9 @@ use crate::spotify::refusal::Refusal;
 use crate::state::{AppClass, StateError};
 use crate::stream::Paging;
 
+/// Whether playlist items are still to be had as `tracks`.
+const OLD_NAME: &str = "route.playlist_tracks";
+
 /// What is known about the app, and what follows for its pace.
 #[derive(Debug, Clone)]
 pub struct AppFacts {
@@ -108,11 +111,16 @@ impl AppFacts {
     ///
     /// # Errors
     /// If the state folder cannot be read.
-    pub fn page_size(&self, family: Family, paging: Paging) -> Result<u16, StateError> {
-        if let Some(known) = self.believed(&page_key(family))?.and_then(|n| n.parse().ok()) {
+    pub fn page_size(&self, family: Family, path: &str, paging: Paging) -> Result<u16, StateError> {
+        if let Some(known) = self.believed(&page_key(family, path))?.and_then(|n| n.parse().ok()) {
             return Ok(known);
         }
         Ok(match (paging, self.class()?) {
+            // Under its old name the route serves pages of 100 to whoever still has it; under the new
+            // one, 50.
+            (Paging::Offset { development, .. }, _) if family == Family::PLAYLIST_ITEMS && path.ends_with("/items") => {
+                development
+            }
             (Paging::Offset { development, .. }, Some(AppClass::Development)) if family != Family::PLAYLIST_ITEMS => {
                 development
             }
@@ -120,6 +128,30 @@ impl AppFacts {
             (Paging::Cursor { limit }, _) => limit,
             (Paging::ById { .. } | Paging::Whole, _) => 50,
         })
+    }
+
+    /// The path to use in place of this one: that of a playlist's items may have lost its old name.
+    ///
+    /// # Errors
+    /// If the state folder cannot be read.
+    pub fn path(&self, path: &str) -> Result<String, StateError> {
+        let old = path.strip_prefix("/playlists/").and_then(|rest| rest.strip_suffix("/tracks"));
+        Ok(match old {
+            Some(id) if self.believed(OLD_NAME)?.as_deref() == Some("refused") => {
+                format!("/playlists/{id}/items")
+            }
+            _ => path.to_owned(),
+        })
+    }
+
+    /// Notes that a playlist's items were refused under the old name of their route and came under the
+    /// new one.
+    ///
+    /// # Errors
+    /// If the state folder cannot be written.
+    pub fn has_moved(&self, old: &str, new: &str) -> Result<(), StateError> {
+        let evidence = format!("{old} was refused and {new} was answered");
+        self.api.learned().set(OLD_NAME, "refused", &evidence, self.api.now())
     }
 
     /// Whether batch reads of a family may be tried.
@@ -150,6 +182,7 @@ impl AppFacts {
     pub fn smaller_page(
         &self,
         family: Family,
+        path: &str,
         paging: Paging,
         refused: u16,
         words: &str,
@@ -159,7 +192,7 @@ impl AppFacts {
             return Ok(None);
         }
         let evidence = format!("a page of {refused} was refused: {words}");
-        self.api.learned().set(&page_key(family), &development.to_string(), &evidence, self.api.now())?;
+        self.api.learned().set(&page_key(family, path), &development.to_string(), &evidence, self.api.now())?;
         if family != Family::PLAYLIST_ITEMS {
             self.learn(AppClass::Development, &format!("{family}: {evidence}"))?;
         }
@@ -167,8 +200,12 @@ impl AppFacts {
     }
 }
 
-fn page_key(family: Family) -> String {
-    format!("page.{family}")
+/// The two names of the route to a playlist's items serve pages of different sizes.
+fn page_key(family: Family, path: &str) -> String {
+    match path.rsplit('/').next().filter(|_| family == Family::PLAYLIST_ITEMS) {
+        Some(name) => format!("page.{family}.{name}"),
+        None => format!("page.{family}"),
+    }
 }
 
 fn batch_key(family: Family) -> String {

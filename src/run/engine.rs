@@ -90,6 +90,8 @@ pub fn stamp(at: DateTime<Utc>) -> String {
 pub struct Tally {
     /// Found unchanged or fresh without reading.
     pub unchanged: i64,
+    /// Lists that were read from the newest to what was known, and no further.
+    pub presumed: i64,
     /// Items that Spotify announced, if it said.
     pub announced: Option<i64>,
     /// Items that it served, nulls counted.
@@ -104,6 +106,7 @@ impl Tally {
     /// Adds another piece.
     pub fn add(&mut self, other: Tally) {
         self.unchanged += other.unchanged;
+        self.presumed += other.presumed;
         self.served += other.served;
         self.stored += other.stored;
         self.skipped += other.skipped;
@@ -115,6 +118,7 @@ impl Tally {
     /// Writes it into the record of a fetch.
     pub fn write_to(self, end: &mut FetchEnd) {
         end.unchanged = self.unchanged;
+        end.presumed = self.presumed;
         end.announced = self.announced;
         end.served = self.served;
         end.stored = self.stored;

@@ -22,7 +22,7 @@ use crate::spotify::refusal::Refusal;
 use crate::spotify::{Kind, Reference, path_segment};
 use crate::state::AppClass;
 use crate::store::{FetchEnd, FetchState, ListKey, Requested, Skip};
-use crate::stream::{Classes, Paging, Takes};
+use crate::stream::{Classes, Order, Paging, Takes};
 
 /// What a fetch came to.
 #[derive(Debug)]
@@ -312,7 +312,7 @@ impl Engine {
         let mut wanted = Vec::new();
         for album in albums {
             let list = self.open_list(&album_tracks_key(album, &asked)).await?;
-            if !self.is_of_this_run(list.read_at.as_ref()) && list.checkpoint.is_none() {
+            if !self.is_of_this_run(list.checked_at.as_ref()) && list.checkpoint.is_none() {
                 wanted.push(album.clone());
             }
         }
@@ -334,8 +334,8 @@ impl Engine {
             let key = album_tracks_key(album, &asked);
             let known = self.open_list(&key).await?;
             let requested = vec![Requested { user_id: None, list_id: Some(known.id), item_id: None }];
-            let done = match (&known.checkpoint, self.is_of_this_run(known.read_at.as_ref())) {
-                (Some(at), _) => {
+            let done = match (&known.checkpoint, self.is_of_this_run(known.checked_at.as_ref())) {
+                (Some(_), _) => {
                     let list = List {
                         key,
                         family: Family::ALBUM_TRACKS,
@@ -344,13 +344,16 @@ impl Engine {
                         shape: Shape::AlbumTracks,
                         wrapping: Wrapping::Bare,
                         paging: Paging::Offset { development: 50, extended: 50 },
+                        order: Order::Other,
                         most: None,
                         version: None,
+                        proved_later: false,
                         parent: Some(Kind::Album),
                     };
                     let opening = Opening { just_begun: wanted.contains(album), ..Opening::default() };
-                    match self.read_list(frame, &list, known.id, Some(at.clone()), opening).await? {
+                    match self.read_list(frame, &list, &known, opening).await? {
                         ListEnd::Whole(tally) => UnitEnd::whole(requested, tally),
+                        ListEnd::Awaits(_) => UnitEnd { requested, ..UnitEnd::default() },
                         ListEnd::Refused(e) => self.gap(frame, album, requested, &e).await?,
                         ListEnd::Unproved { reason, detail } => {
                             self.unproved(frame, album, requested, reason, detail).await?
@@ -378,17 +381,18 @@ impl Engine {
         let _reading = self.lock_list(&list.key).await?;
         let known = self.open_list(&list.key).await?;
         let requested = vec![Requested { user_id: None, list_id: Some(known.id), item_id: None }];
-        if self.is_of_this_run(known.read_at.as_ref()) {
+        if self.is_of_this_run(known.checked_at.as_ref()) {
             let tally = Tally { unchanged: 1, stored: known.stored.unwrap_or(0), ..Tally::default() };
             return Ok(UnitEnd::whole(requested, tally));
         }
-        match self.read_list(frame, list, known.id, known.checkpoint, Opening::default()).await? {
+        match self.read_list(frame, list, &known, Opening::default()).await? {
             ListEnd::Whole(tally) => {
                 if !parent.is_empty() {
                     self.answers_again(frame, parent).await?;
                 }
                 Ok(UnitEnd::whole(requested, tally))
             }
+            ListEnd::Awaits(_) => Ok(UnitEnd { requested, ..UnitEnd::default() }),
             ListEnd::Refused(e) => {
                 let name = if parent.is_empty() { frame.stream.name } else { parent };
                 self.gap(frame, name, requested, &e).await
@@ -422,7 +426,11 @@ fn id_of(reference: Reference) -> Option<String> {
 /// the answer no longer says it.
 fn discography(fetch: &Fetch, frame: &FetchFrame, family: Family, artist: &str, group: Group) -> List {
     let mut list = list_of(fetch, frame, family, Some((Kind::Artist, artist.to_owned())));
-    group.word().clone_into(&mut list.key.variant);
+    // The beginning of a group is another list than the whole of it.
+    list.key.variant = match list.key.variant.as_str() {
+        "" => group.word().to_owned(),
+        first => format!("{}, {first}", group.word()),
+    };
     list.query.push(("include_groups", group.word().to_owned()));
     list
 }
@@ -465,7 +473,9 @@ fn list_of(fetch: &Fetch, frame: &FetchFrame, family: Family, parent: Option<(Ki
         wrapping,
         paging: stream.paging,
         most: fetch.limit_per_parent.and_then(|n| i64::try_from(n).ok()),
+        order: stream.order,
         version: None,
+        proved_later: false,
         parent: kind,
     }
 }

@@ -244,6 +244,7 @@ impl Sum {
             reason: end.reason,
             asked: end.asked,
             unchanged: end.unchanged,
+            presumed: end.presumed,
             calls: end.calls,
             served: end.served,
             stored: end.stored,

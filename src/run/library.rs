@@ -1,8 +1,9 @@
 //! What is a user's own: profile, playlists, library, followed artists, tops and plays.
 
-use super::engine::{Engine, FetchFrame, Tally, stamp};
+use super::engine::{Engine, FetchFrame, Tally};
 use super::halt::Halt;
-use super::list::{List, ListEnd, Opening, is_about_the_list};
+use super::list::{List, ListEnd, Opening};
+use super::look::is_about_the_list;
 use super::unit::UnitEnd;
 use crate::ingest::{self, Shape, Trouble};
 use crate::job::{Fetch, TimeRange};
@@ -11,7 +12,6 @@ use crate::spotify::client::{Answer, Request, Unusable};
 use crate::spotify::error::ApiError;
 use crate::spotify::family::Family;
 use crate::spotify::page::{RawPage, Wrapping, utf8};
-use crate::state::AppClass;
 use crate::store::{ListKey, Proof, Requested};
 use crate::stream::{Paging, Stream};
 
@@ -43,16 +43,17 @@ impl Engine {
     }
 
     /// Reads a list of the user's whole and puts it in place.
-    async fn whole_list(&self, frame: &FetchFrame, list: &List) -> Result<UnitEnd, Halt> {
+    pub(super) async fn whole_list(&self, frame: &FetchFrame, list: &List) -> Result<UnitEnd, Halt> {
         let _reading = self.lock_list(&list.key).await?;
         let known = self.open_list(&list.key).await?;
         let requested = vec![row(frame, known.id)];
-        if self.is_of_this_run(known.read_at.as_ref()) {
+        if self.is_of_this_run(known.checked_at.as_ref()) {
             let tally = Tally { unchanged: 1, stored: known.stored.unwrap_or(0), ..Tally::default() };
             return Ok(UnitEnd::whole(requested, tally));
         }
-        match self.read_list(frame, list, known.id, known.checkpoint, Opening::default()).await? {
+        match self.read_list(frame, list, &known, Opening::default()).await? {
             ListEnd::Whole(tally) => Ok(UnitEnd::whole(requested, tally)),
+            ListEnd::Awaits(_) => Ok(UnitEnd { requested, ..UnitEnd::default() }),
             ListEnd::Refused(e) => self.gap(frame, frame.stream.name, requested, &e).await,
             ListEnd::Unproved { reason, detail } => self.unproved(frame, "", requested, reason, detail).await,
         }
@@ -79,37 +80,6 @@ impl Engine {
         }
     }
 
-    /// The items of all lists that may be read: the list of lists says which of them changed.
-    async fn my_playlist_items(&self, frame: &FetchFrame) -> Result<UnitEnd, Halt> {
-        let lists = list_of(my_playlists(), frame, Shape::Playlists, Wrapping::Bare);
-        let mut end = self.whole_list(frame, &lists).await?;
-        let mut class = self.app.class().map_err(ApiError::from)?;
-        let (user, market) = (frame.audience.clone(), frame.market.clone());
-        let since = self.started_at.checked_sub_signed(frame.full_every).map(stamp).unwrap_or_default();
-        let mine = self.store.write(move |s| s.playlists_of(&user, &market, &since)).await?;
-        self.progress.fetch_began(&frame.fetch, mine.len());
-        if class.is_none() && mine.iter().any(|list| !list.own) {
-            class = self.app.probe(&frame.bearer).await?;
-        }
-        let parts = FetchFrame { own: true, ..frame.clone() };
-        for list in mine {
-            // Development Mode gives lists of others without their items: they are listed, and that
-            // is all there is to have.
-            if list.own || class == Some(AppClass::Extended) {
-                let changed = self.full || list.snapshot_id.is_none() || list.snapshot_id != list.read_snapshot_id;
-                if changed {
-                    let mut part = self.playlist_items(&parts, &list.id).await?;
-                    part.requested.clear();
-                    end.add(part);
-                } else {
-                    end.tally.add(Tally { unchanged: 1, stored: list.stored, ..Tally::default() });
-                }
-            }
-            self.progress.unit_done(&frame.fetch);
-        }
-        Ok(end)
-    }
-
     /// The latest plays. Spotify has about 50 and no more, so where none of them was known before,
     /// some in between may be lost.
     async fn plays(&self, frame: &FetchFrame) -> Result<UnitEnd, Halt> {
@@ -117,6 +87,9 @@ impl Engine {
         let _reading = self.lock_list(&list.key).await?;
         let known = self.open_list(&list.key).await?;
         let requested = vec![row(frame, known.id)];
+        if self.is_of_this_run(known.checked_at.as_ref()) {
+            return Ok(UnitEnd::whole(requested, Tally { unchanged: 1, ..Tally::default() }));
+        }
         let request = Request::new(list.family, list.path.clone()).with("limit", "50");
         let check = |answer: &Answer| {
             RawPage::read(answer, Wrapping::Bare)?.ok_or_else(|| Unusable::new("the answer holds no page"))
@@ -149,11 +122,6 @@ impl Engine {
     }
 }
 
-/// What `my_playlist_items` needs of its other half.
-fn my_playlists() -> &'static Stream {
-    crate::stream::find("my_playlists").expect("my_playlists is in the table of streams")
-}
-
 fn row(frame: &FetchFrame, list: i64) -> Requested {
     Requested { user_id: Some(frame.audience.clone()), list_id: Some(list), item_id: None }
 }
@@ -175,7 +143,7 @@ fn library(stream: &'static Stream, frame: &FetchFrame) -> List {
     list
 }
 
-fn list_of(stream: &Stream, frame: &FetchFrame, shape: Shape, wrapping: Wrapping) -> List {
+pub(super) fn list_of(stream: &Stream, frame: &FetchFrame, shape: Shape, wrapping: Wrapping) -> List {
     // With a user's token the account's country decides; lists of playlists take no market at all.
     let takes_market = matches!(stream.name, "saved_tracks" | "saved_albums" | "saved_episodes");
     List {
@@ -192,8 +160,10 @@ fn list_of(stream: &Stream, frame: &FetchFrame, shape: Shape, wrapping: Wrapping
         shape,
         wrapping,
         paging: if stream.name == "recently_played" { Paging::Cursor { limit: 50 } } else { stream.paging },
+        order: stream.order,
         most: None,
         version: None,
+        proved_later: false,
         parent: None,
     }
 }

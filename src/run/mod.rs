@@ -5,15 +5,21 @@
 //! any instant and repeated.
 
 mod class;
+pub mod decide;
 mod engine;
 pub mod exit;
 mod fetch;
 mod files;
 mod halt;
+mod head;
 mod job;
+mod land;
 mod library;
 mod list;
 mod lock;
+mod look;
+mod own_playlists;
+mod pass;
 mod playlist;
 mod progress;
 mod report;

@@ -1,8 +1,11 @@
 //! The items of one playlist: one call says whether it changed and brings the first page.
 
-use super::engine::{Engine, FetchFrame, Tally, stamp};
+use super::decide;
+use super::engine::{Engine, FetchFrame, Tally};
 use super::halt::Halt;
-use super::list::{List, ListEnd, Opening, is_about_the_list};
+use super::list::{List, ListEnd, Opening};
+use super::lock::ListLock;
+use super::look::is_about_the_list;
 use super::unit::UnitEnd;
 use crate::ingest::{self, Shape, Trouble};
 use crate::spotify::Kind;
@@ -13,8 +16,8 @@ use crate::spotify::page::{RawPage, Wrapping};
 use crate::spotify::refusal::Refusal;
 use crate::spotify::wire::Playlist;
 use crate::state::AppClass;
-use crate::store::{ListKey, Requested};
-use crate::stream::Paging;
+use crate::store::{Checkpoint, ListKey, ListRow, Requested};
+use crate::stream::{Order, Paging};
 
 /// Without it, episodes come back as tracks that are none, or null.
 const BOTH_TYPES: (&str, &str) = ("additional_types", "track,episode");
@@ -31,44 +34,66 @@ struct Head {
     both: bool,
 }
 
+/// A playlist that was read to its end and is to be proved together with others.
+pub(super) struct Waiting {
+    pub id: String,
+    pub list: List,
+    pub row: ListRow,
+    pub at: Checkpoint,
+    pub requested: Vec<Requested>,
+    /// Nobody else reads it until it is proved.
+    pub _reading: ListLock,
+}
+
+/// What came of reading a playlist.
+pub(super) enum Items {
+    Done(UnitEnd),
+    Waiting(Box<Waiting>),
+}
+
 impl Engine {
     /// Reads a playlist's items unless its snapshot is the one that stands.
     pub(super) async fn playlist_items(&self, frame: &FetchFrame, playlist: &str) -> Result<UnitEnd, Halt> {
-        let key = ListKey {
-            kind: "playlist_items",
-            parent_id: playlist.to_owned(),
-            audience: frame.audience.clone(),
-            market: frame.market.clone(),
-            variant: String::new(),
-        };
-        let _reading = self.lock_list(&key).await?;
+        match self.playlist_items_up_to_proof(frame, playlist, false).await? {
+            Items::Done(end) => Ok(end),
+            Items::Waiting(_) => Err(Halt::Job(format!("a defect of cratedigger: {playlist} was not proved"))),
+        }
+    }
+
+    /// The same; if it is proved later, what came in several answers is not in place yet.
+    pub(super) async fn playlist_items_up_to_proof(
+        &self,
+        frame: &FetchFrame,
+        playlist: &str,
+        proved_later: bool,
+    ) -> Result<Items, Halt> {
+        let key = playlist_key(frame, playlist);
+        let reading = self.lock_list(&key).await?;
         let known = self.open_list(&key).await?;
         let requested = vec![Requested { user_id: None, list_id: Some(known.id), item_id: Some(playlist.to_owned()) }];
-        if self.is_of_this_run(known.checked_at.as_ref()) {
-            return Ok(UnitEnd::whole(
-                requested,
-                Tally { unchanged: 1, stored: known.stored.unwrap_or(0), ..Tally::default() },
-            ));
-        }
         let unchanged = Tally { unchanged: 1, stored: known.stored.unwrap_or(0), ..Tally::default() };
-        let whole_since = self.started_at.checked_sub_signed(frame.full_every).map(stamp);
-        let readable =
-            !self.full && known.read_at.as_ref().is_some_and(|at| whole_since.as_ref().is_none_or(|since| at >= since));
+        if self.is_of_this_run(known.checked_at.as_ref()) {
+            return Ok(Items::Done(UnitEnd::whole(requested, unchanged)));
+        }
+        let since = decide::whole_since(self.started_at, frame.full_every);
+        let readable = decide::was_read_whole(&known, self.full, &since);
         let etag = known.etag.clone().filter(|_| readable && known.checkpoint.is_none());
         let head = match self.playlist_head(frame, playlist, etag).await {
             Ok(Some(head)) => head,
             Ok(None) => {
                 self.confirm(known.id).await?;
-                return Ok(UnitEnd::whole(requested, unchanged));
+                return Ok(Items::Done(UnitEnd::whole(requested, unchanged)));
             }
-            Err(Halt::Api(e)) if is_about_the_list(&e) => return self.gap(frame, playlist, requested, &e).await,
+            Err(Halt::Api(e)) if is_about_the_list(&e) => {
+                return Ok(Items::Done(self.gap(frame, playlist, requested, &e).await?));
+            }
             Err(e) => return Err(e),
         };
         self.write_head(frame, &head).await?;
-        if readable && head.snapshot_id.is_some() && head.snapshot_id == known.snapshot_id {
+        if decide::stands(&known, self.full, &since, head.snapshot_id.as_deref()) {
             self.confirm(known.id).await?;
             self.answers_again(frame, playlist).await?;
-            return Ok(UnitEnd::whole(requested, unchanged));
+            return Ok(Items::Done(UnitEnd::whole(requested, unchanged)));
         }
         if head.page.is_none()
             && !head.old_name
@@ -80,7 +105,7 @@ impl Engine {
             let words = "Spotify gave the playlist without its items, as it does for lists of others".to_owned();
             let e =
                 ApiError::Refused { family: Family::PLAYLIST_ITEMS, kind: Refusal::NotYourPlaylist, message: words };
-            return self.gap(frame, playlist, requested, &e).await;
+            return Ok(Items::Done(self.gap(frame, playlist, requested, &e).await?));
         }
         // Where both names hold entries, the route is that of the class.
         let old_name =
@@ -101,19 +126,38 @@ impl Engine {
             shape: Shape::PlaylistItems,
             wrapping: Wrapping::Bare,
             paging: Paging::Offset { development: 50, extended: 100 },
+            order: Order::Other,
             most: None,
             version: Some(version),
+            proved_later,
             parent: Some(Kind::Playlist),
         };
         let opening = Opening { page: head.page, snapshot_id: head.snapshot_id, etag: head.etag, ..Opening::default() };
-        match self.read_list(frame, &list, known.id, known.checkpoint, opening).await? {
+        let end = self.read_list(frame, &list, &known, opening).await?;
+        let waiting = Waiting {
+            id: playlist.to_owned(),
+            list,
+            row: known,
+            at: Checkpoint::default(),
+            requested,
+            _reading: reading,
+        };
+        self.came_to(frame, waiting, end).await
+    }
+
+    /// What the end of a read means for the playlist.
+    pub(super) async fn came_to(&self, frame: &FetchFrame, read: Waiting, end: ListEnd) -> Result<Items, Halt> {
+        Ok(match end {
+            ListEnd::Awaits(at) => Items::Waiting(Box::new(Waiting { at: *at, ..read })),
             ListEnd::Whole(tally) => {
-                self.answers_again(frame, playlist).await?;
-                Ok(UnitEnd::whole(requested, tally))
+                self.answers_again(frame, &read.id).await?;
+                Items::Done(UnitEnd::whole(read.requested, tally))
             }
-            ListEnd::Refused(e) => self.gap(frame, playlist, requested, &e).await,
-            ListEnd::Unproved { reason, detail } => self.unproved(frame, playlist, requested, reason, detail).await,
-        }
+            ListEnd::Refused(e) => Items::Done(self.gap(frame, &read.id, read.requested, &e).await?),
+            ListEnd::Unproved { reason, detail } => {
+                Items::Done(self.unproved(frame, &read.id, read.requested, reason, detail).await?)
+            }
+        })
     }
 
     /// What Spotify says about a playlist; `None` if nothing changed since `etag`.
@@ -163,17 +207,6 @@ impl Engine {
         Ok(written.await?)
     }
 
-    pub(super) async fn confirm(&self, list: i64) -> Result<(), Halt> {
-        let now = stamp(self.now());
-        Ok(self
-            .store
-            .write(move |s| {
-                s.forget_checkpoint(list)?;
-                s.confirm_list(list, &now)
-            })
-            .await?)
-    }
-
     /// Records that a list could not be proved whole; the old one stays.
     pub(super) async fn unproved(
         &self,
@@ -190,5 +223,16 @@ impl Engine {
         let tally = Tally { skipped: 1, ..Tally::default() };
         let what = if parent.is_empty() { reason.to_owned() } else { format!("{parent}: {reason}") };
         Ok(UnitEnd::lacking(requested, tally, format!("{what}: {detail}; the last whole list stays")))
+    }
+}
+
+/// The list of a playlist's items.
+pub(super) fn playlist_key(frame: &FetchFrame, playlist: &str) -> ListKey {
+    ListKey {
+        kind: "playlist_items",
+        parent_id: playlist.to_owned(),
+        audience: frame.audience.clone(),
+        market: frame.market.clone(),
+        variant: String::new(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::engine::{Engine, FetchFrame, Tally, stamp};
 use super::halt::Halt;
-use super::list::is_about_the_list;
+use super::look::is_about_the_list;
 use super::unit::UnitEnd;
 use crate::ingest::{self, Trouble, stage_search};
 use crate::spotify::Kind;
@@ -41,7 +41,7 @@ impl Engine {
         let _reading = self.lock_list(&key).await?;
         let known = self.open_list(&key).await?;
         let requested = vec![Requested { user_id: None, list_id: Some(known.id), item_id: None }];
-        if self.is_of_this_run(known.read_at.as_ref()) {
+        if self.is_of_this_run(known.checked_at.as_ref()) {
             let tally = Tally { unchanged: 1, stored: known.stored.unwrap_or(0), ..Tally::default() };
             return Ok(UnitEnd::whole(requested, tally));
         }
@@ -127,7 +127,7 @@ impl Engine {
         room: i64,
     ) -> Result<(bytes::Bytes, u16), Halt> {
         loop {
-            let largest = self.app.page_size(Family::SEARCH, PAGING).map_err(ApiError::from)?;
+            let largest = self.app.page_size(Family::SEARCH, "/search", PAGING).map_err(ApiError::from)?;
             let limit = u16::try_from(room.clamp(1, i64::from(largest))).unwrap_or(largest);
             let mut request = Request::new(Family::SEARCH, "/search").with("q", query).with("type", types);
             request.query.extend(frame.query());
@@ -143,7 +143,7 @@ impl Engine {
                 Err(ApiError::BadRequest { message, .. })
                     if self
                         .app
-                        .smaller_page(Family::SEARCH, PAGING, limit, &message)
+                        .smaller_page(Family::SEARCH, "/search", PAGING, limit, &message)
                         .map_err(ApiError::from)?
                         .is_some() => {}
                 Err(e) => return Err(e.into()),

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::engine::{Engine, FetchFrame, Tally, stamp};
 use super::halt::Halt;
-use super::list::is_about_the_list;
+use super::look::is_about_the_list;
 use super::unit::UnitEnd;
 use crate::ingest::{self, Asked, Shape, Trouble};
 use crate::spotify::Kind;

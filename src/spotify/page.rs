@@ -38,6 +38,8 @@ pub struct RawPage {
     pub more: bool,
     /// Cursor of the next page.
     pub after: Option<String>,
+    /// Entity tag of the answer.
+    pub etag: Option<String>,
 }
 
 impl RawPage {
@@ -58,6 +60,11 @@ impl RawPage {
     /// # Errors
     /// If the answer is not JSON of that shape.
     pub fn read(answer: &Answer, wrapping: Wrapping) -> Result<Option<RawPage>, Unusable> {
+        let page = RawPage::untagged(answer, wrapping)?;
+        Ok(page.map(|page| RawPage { etag: answer.etag.clone(), ..page }))
+    }
+
+    fn untagged(answer: &Answer, wrapping: Wrapping) -> Result<Option<RawPage>, Unusable> {
         let text = utf8(&answer.body)?;
         match wrapping {
             Wrapping::Bare => Ok(Some(cut(&answer.body, &json::<Page<'_>>(text)?)?)),
@@ -103,6 +110,7 @@ fn cut(body: &Bytes, page: &Page<'_>) -> Result<RawPage, Unusable> {
         offset: page.offset.value().map(|o| o.0),
         more: page.has_next(),
         after: page.cursors.as_ref().and_then(|c| c.after.value()).map(|after| after.to_string()),
+        etag: None,
     })
 }
 

@@ -31,8 +31,16 @@ pub struct ListRow {
     pub snapshot_id: Option<String>,
     /// Entity tag of the first answer of the last whole read.
     pub etag: Option<String>,
+    /// Items that Spotify announced at the last look.
+    pub announced: Option<i64>,
+    /// Items that it had at the last look, nulls counted.
+    pub served: Option<i64>,
     /// Rows that stand.
     pub stored: Option<i64>,
+    /// What shows that it stands so: the word in `lists.proof`.
+    pub proof: Option<String>,
+    /// Its version is another one at every look.
+    pub restless: bool,
     /// Hash over the rows.
     pub content_hash: Option<String>,
     /// When it was last read whole.
@@ -62,6 +70,8 @@ pub struct Checkpoint {
     pub etag: Option<String>,
     /// How often the read was begun again because the list moved.
     pub restarts: i64,
+    /// The end was reached; what is missing is the proof that the list did not move meanwhile.
+    pub ended: bool,
 }
 
 impl Session {
@@ -82,7 +92,8 @@ impl Session {
     fn find_list(&self, key: &ListKey) -> Result<Option<ListRow>, StoreError> {
         self.prepare(
             "SELECT l.id, l.snapshot_id, l.etag, l.stored, l.content_hash, l.read_at,
-                    c.next_offset, c.cursor, c.announced, c.skipped, c.snapshot_id, c.etag, c.restarts, l.checked_at, c.started_at
+                    c.next_offset, c.cursor, c.announced, c.skipped, c.snapshot_id, c.etag, c.restarts, l.checked_at, c.started_at,
+                    l.announced, l.served, l.proof, l.restless, c.ended
              FROM lists l LEFT JOIN checkpoints c ON c.list_id = l.id
              WHERE l.kind = ?1 AND l.parent_id = ?2 AND l.audience = ?3 AND l.market = ?4 AND l.variant = ?5",
         )?
@@ -102,6 +113,27 @@ impl Session {
         Ok(())
     }
 
+    /// Notes that lists of items of playlists were found unchanged, by the list of playlists.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn confirm_playlists(
+        &mut self,
+        playlists: &[String],
+        user: &str,
+        market: &str,
+        now: &str,
+    ) -> Result<(), StoreError> {
+        let mut confirm = self.prepare(
+            "UPDATE lists SET checked_at = ?4, gone_at = NULL, gone_reason = NULL
+             WHERE kind = 'playlist_items' AND parent_id = ?1 AND audience = ?2 AND market = ?3 AND variant = ''",
+        )?;
+        for playlist in playlists {
+            confirm.execute(params![playlist, user, market, now]).map_err(|e| self.error("cannot be written", e))?;
+        }
+        Ok(())
+    }
+
     /// Saves how far a read has come.
     ///
     /// # Errors
@@ -109,13 +141,13 @@ impl Session {
     pub fn save_checkpoint(&mut self, list: i64, run: i64, at: &Checkpoint, now: &str) -> Result<(), StoreError> {
         self.prepare(
             "INSERT INTO checkpoints (list_id, run_id, next_offset, cursor, announced, skipped, snapshot_id, etag, restarts,
-             started_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10) ON CONFLICT (list_id) DO UPDATE SET
+             started_at, updated_at, ended) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11) ON CONFLICT (list_id) DO UPDATE SET
              run_id = excluded.run_id, next_offset = excluded.next_offset, cursor = excluded.cursor, announced = excluded.announced,
              skipped = excluded.skipped, snapshot_id = excluded.snapshot_id, etag = excluded.etag,
-             restarts = excluded.restarts, updated_at = excluded.updated_at",
+             restarts = excluded.restarts, updated_at = excluded.updated_at, ended = excluded.ended",
         )?
         .execute(params![
-            list, run, at.next_offset, at.cursor, at.announced, at.skipped, at.snapshot_id, at.etag, at.restarts, now
+            list, run, at.next_offset, at.cursor, at.announced, at.skipped, at.snapshot_id, at.etag, at.restarts, now, at.ended
         ])
         .map_err(|e| self.error("cannot be written", e))?;
         Ok(())
@@ -144,6 +176,7 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<ListRow> {
             snapshot_id: row.get(10)?,
             etag: row.get(11)?,
             restarts: row.get(12)?,
+            ended: row.get(19)?,
         }),
     };
     Ok(ListRow {
@@ -155,6 +188,10 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<ListRow> {
         read_at: row.get(5)?,
         checked_at: row.get(13)?,
         begun_at: row.get(14)?,
+        announced: row.get(15)?,
+        served: row.get(16)?,
+        proof: row.get(17)?,
+        restless: row.get(18)?,
         checkpoint,
     })
 }

@@ -69,6 +69,8 @@ pub struct FetchEnd {
     pub asked: i64,
     /// Of these, found unchanged or fresh without reading.
     pub unchanged: i64,
+    /// Of the lists asked for, read from the newest to rows that were known, and no further.
+    pub presumed: i64,
     /// Calls sent.
     pub calls: i64,
     /// Items that Spotify announced.
@@ -233,10 +235,10 @@ impl Session {
     pub fn end_fetch(&mut self, run: i64, state: FetchState, f: &FetchEnd) -> Result<(), StoreError> {
         self.put(
             "INSERT OR REPLACE INTO run_fetches (run_id, fetch, user_id, stream, state, reason, asked, unchanged, calls, announced,
-             served, stored, skipped) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+             served, stored, skipped, presumed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
             params![
                 run, f.fetch, f.user_id, f.stream, state.word(), f.reason, f.asked, f.unchanged, f.calls, f.announced, f.served,
-                f.stored, f.skipped
+                f.stored, f.skipped, f.presumed
             ],
         )
     }

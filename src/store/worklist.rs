@@ -29,6 +29,10 @@ pub struct ListedPlaylist {
     pub read_snapshot_id: Option<String>,
     /// Items that stand.
     pub stored: i64,
+    /// Its place in the list of playlists.
+    pub position: i64,
+    /// It is staged to its end, and the list of playlists has shown since that it stayed as it was.
+    pub proved: bool,
 }
 
 /// The users whose data the fetches of a job hold, in the job's order: id and local name.
@@ -132,10 +136,11 @@ impl Session {
     pub fn playlists_of(&self, user: &str, market: &str, whole_since: &str) -> Result<Vec<ListedPlaylist>, StoreError> {
         let mut statement = self.prepare(
             "SELECT p.id, p.snapshot_id, coalesce(p.owner_id = ?1, 0) OR coalesce(p.collaborative, 0),
-                    iif(l.read_at >= ?3 AND c.list_id IS NULL, l.snapshot_id, NULL), coalesce(l.stored, 0)
+                    iif(l.read_at >= ?3 AND c.list_id IS NULL, l.snapshot_id, NULL), coalesce(l.stored, 0), m.position,
+                    coalesce(c.ended AND c.snapshot_id = p.snapshot_id AND c.updated_at < o.read_at, 0)
              FROM my_playlists m JOIN playlists p ON p.id = m.playlist_id
              LEFT JOIN lists l ON l.kind = 'playlist_items' AND l.parent_id = p.id AND l.audience = ?1 AND l.market = ?2
-             LEFT JOIN checkpoints c ON c.list_id = l.id
+             LEFT JOIN checkpoints c ON c.list_id = l.id LEFT JOIN lists o ON o.id = m.list_id
              WHERE m.user_id = ?1 AND m.removed_at IS NULL ORDER BY m.position",
         )?;
         let read = |row: &rusqlite::Row<'_>| {
@@ -145,6 +150,8 @@ impl Session {
                 own: row.get(2)?,
                 read_snapshot_id: row.get(3)?,
                 stored: row.get(4)?,
+                position: row.get(5)?,
+                proved: row.get(6)?,
             })
         };
         let rows = statement

@@ -1,7 +1,7 @@
 //! Albums and what is on them.
 
 use super::column::{ALBUM, SEEN, integer, list, text};
-use super::{Classes, Keeps, Paging, Stream, Takes};
+use super::{Classes, Keeps, Order, Paging, Stream, Takes};
 use crate::spotify::Kind;
 
 pub(super) const STREAMS: &[Stream] = &[
@@ -14,6 +14,7 @@ pub(super) const STREAMS: &[Stream] = &[
         family: "albums",
         scopes: &[],
         paging: Paging::ById { batch: 20 },
+        order: Order::Other,
         keeps: Keeps::Now,
         options: &["refresh_after"],
         keys: &["album_id"],
@@ -29,6 +30,7 @@ pub(super) const STREAMS: &[Stream] = &[
         family: "album_tracks",
         scopes: &[],
         paging: Paging::Offset { development: 50, extended: 50 },
+        order: Order::Other,
         keeps: Keeps::Now,
         options: &["full_every"],
         keys: &["album_id", "position"],

@@ -1,7 +1,7 @@
 //! Artists, their releases and their most played tracks.
 
 use super::column::{ALBUM, ARTIST, SEEN, TRACK, integer, text};
-use super::{Classes, Keeps, Paging, Stream, Takes};
+use super::{Classes, Keeps, Order, Paging, Stream, Takes};
 use crate::spotify::Kind;
 
 pub(super) const STREAMS: &[Stream] = &[
@@ -14,6 +14,7 @@ pub(super) const STREAMS: &[Stream] = &[
         family: "artists",
         scopes: &[],
         paging: Paging::ById { batch: 50 },
+        order: Order::Other,
         keeps: Keeps::Now,
         options: &["refresh_after"],
         keys: &["artist_id"],
@@ -29,6 +30,7 @@ pub(super) const STREAMS: &[Stream] = &[
         family: "artist_albums",
         scopes: &[],
         paging: Paging::Offset { development: 10, extended: 50 },
+        order: Order::NewestFirst,
         keeps: Keeps::Now,
         options: &["include_groups", "full_every", "limit_per_parent"],
         keys: &["artist_id", "album_group", "album_id"],
@@ -53,6 +55,7 @@ pub(super) const STREAMS: &[Stream] = &[
         family: "artist_top_tracks",
         scopes: &[],
         paging: Paging::Whole,
+        order: Order::Other,
         keeps: Keeps::Now,
         options: &[],
         keys: &["artist_id", "rank"],

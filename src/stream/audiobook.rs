@@ -2,7 +2,7 @@
 //! Australia only: without such a `market` they answer 404.
 
 use super::column::{AUDIOBOOK, SEEN, boolean, integer, list, text};
-use super::{Classes, Keeps, Paging, Stream, Takes};
+use super::{Classes, Keeps, Order, Paging, Stream, Takes};
 use crate::spotify::Kind;
 
 pub(super) const STREAMS: &[Stream] = &[
@@ -15,6 +15,7 @@ pub(super) const STREAMS: &[Stream] = &[
         family: "audiobooks",
         scopes: &[],
         paging: Paging::ById { batch: 50 },
+        order: Order::Other,
         keeps: Keeps::Now,
         options: &["refresh_after"],
         keys: &["audiobook_id"],
@@ -30,6 +31,7 @@ pub(super) const STREAMS: &[Stream] = &[
         family: "audiobook_chapters",
         scopes: &[],
         paging: Paging::Offset { development: 50, extended: 50 },
+        order: Order::Other,
         keeps: Keeps::Now,
         options: &["full_every", "limit_per_parent"],
         keys: &["audiobook_id", "chapter_id"],

@@ -2,7 +2,7 @@
 //! apps in Development Mode in February 2026.
 
 use super::column::{ALBUM, SEEN, integer, text};
-use super::{Classes, Keeps, Paging, Stream, Takes};
+use super::{Classes, Keeps, Order, Paging, Stream, Takes};
 use crate::spotify::Kind;
 
 pub(super) const STREAMS: &[Stream] = &[
@@ -15,6 +15,7 @@ pub(super) const STREAMS: &[Stream] = &[
         family: "new_releases",
         scopes: &[],
         paging: Paging::Offset { development: 50, extended: 50 },
+        order: Order::Other,
         keeps: Keeps::Now,
         options: &[],
         keys: &["album_id"],
@@ -30,6 +31,7 @@ pub(super) const STREAMS: &[Stream] = &[
         family: "categories",
         scopes: &[],
         paging: Paging::Offset { development: 50, extended: 50 },
+        order: Order::Other,
         keeps: Keeps::Now,
         options: &["locale"],
         keys: &["category_id"],
@@ -53,6 +55,7 @@ pub(super) const STREAMS: &[Stream] = &[
         family: "markets",
         scopes: &[],
         paging: Paging::Whole,
+        order: Order::Other,
         keeps: Keeps::Now,
         options: &[],
         keys: &["market"],

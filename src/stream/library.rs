@@ -3,7 +3,7 @@
 use super::column::{
     ALBUM, ARTIST, AUDIOBOOK, Column, EPISODE, SEEN, SHOW, TRACK, TRACK_MORE, USER, integer, text, time,
 };
-use super::{Classes, Keeps, Paging, Stream, Takes};
+use super::{Classes, Keeps, Order, Paging, Stream, Takes};
 use crate::spotify::Kind;
 
 const SAVED: &[Column] =
@@ -25,6 +25,7 @@ const OF_A_USER: Stream = Stream {
     family: "",
     scopes: &["user-library-read"],
     paging: LIBRARY_PAGE,
+    order: Order::Other,
     keeps: Keeps::Now,
     options: &["full_every"],
     keys: &[],
@@ -62,6 +63,7 @@ pub(super) const STREAMS: &[Stream] = &[
         about: "a track that the user saved",
         endpoint: "/me/tracks",
         family: "saved_tracks",
+        order: Order::NewestFirst,
         keys: &["user_id", "track_id"],
         columns: &[USER, SAVED, TRACK, TRACK_MORE, SEEN],
         refs: TRACK_REFS,
@@ -72,6 +74,7 @@ pub(super) const STREAMS: &[Stream] = &[
         about: "an album that the user saved",
         endpoint: "/me/albums",
         family: "saved_albums",
+        order: Order::NewestFirst,
         keys: &["user_id", "album_id"],
         columns: &[USER, SAVED, ALBUM, SEEN],
         refs: &[(Kind::Album, "album_id"), (Kind::Artist, "album_artist_ids")],
@@ -82,6 +85,7 @@ pub(super) const STREAMS: &[Stream] = &[
         about: "a podcast that the user follows",
         endpoint: "/me/shows",
         family: "saved_shows",
+        order: Order::NewestFirst,
         keys: &["user_id", "show_id"],
         columns: &[USER, SAVED, SHOW, SEEN],
         refs: &[(Kind::Show, "show_id")],
@@ -92,6 +96,7 @@ pub(super) const STREAMS: &[Stream] = &[
         about: "an episode that the user saved",
         endpoint: "/me/episodes",
         family: "saved_episodes",
+        order: Order::NewestFirst,
         scopes: &["user-library-read", "user-read-playback-position"],
         keys: &["user_id", "episode_id"],
         columns: &[USER, SAVED, EPISODE, SEEN],
@@ -103,6 +108,7 @@ pub(super) const STREAMS: &[Stream] = &[
         about: "an audiobook that the user saved",
         endpoint: "/me/audiobooks",
         family: "saved_audiobooks",
+        order: Order::NewestFirst,
         keys: &["user_id", "audiobook_id"],
         columns: &[USER, SAVED, AUDIOBOOK, SEEN],
         refs: &[(Kind::Audiobook, "audiobook_id")],

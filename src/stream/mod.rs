@@ -56,6 +56,15 @@ pub enum Keeps {
     Log,
 }
 
+/// In which order a list comes, which says whether its beginning tells what changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// The newest first: what is new stands at the head, and below it what was known.
+    NewestFirst,
+    /// Some other order, or one that Spotify does not promise: only the whole list tells.
+    Other,
+}
+
 /// How an endpoint hands out its pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paging {
@@ -99,6 +108,8 @@ pub struct Stream {
     pub scopes: &'static [&'static str],
     /// How its pages come.
     pub paging: Paging,
+    /// In which order its list comes.
+    pub order: Order,
     /// State or log.
     pub keeps: Keeps,
     /// Optional keys of a `[[fetch]]` that it understands.

@@ -1,7 +1,7 @@
 //! Playlists and what stands in them.
 
 use super::column::{Column, PLAYLIST, SEEN, TRACK, TRACK_MORE, USER, integer, text, time};
-use super::{Classes, Keeps, Paging, Stream, Takes};
+use super::{Classes, Keeps, Order, Paging, Stream, Takes};
 use crate::spotify::Kind;
 
 /// Where an item stands and who put it there; what it is follows in [`TRACK`] and [`EPISODE_PART`].
@@ -44,6 +44,7 @@ pub(super) const STREAMS: &[Stream] = &[
         family: "playlists",
         scopes: &[],
         paging: Paging::ById { batch: 1 },
+        order: Order::Other,
         keeps: Keeps::Now,
         options: &["refresh_after"],
         keys: &["playlist_id"],
@@ -59,6 +60,7 @@ pub(super) const STREAMS: &[Stream] = &[
         family: "playlist_items",
         scopes: &[],
         paging: Paging::Offset { development: 50, extended: 100 },
+        order: Order::Other,
         keeps: Keeps::Now,
         options: &["full_every"],
         keys: &["playlist_id", "position"],
@@ -74,6 +76,7 @@ pub(super) const STREAMS: &[Stream] = &[
         family: "user_playlists",
         scopes: &[],
         paging: Paging::Offset { development: 50, extended: 50 },
+        order: Order::Other,
         keeps: Keeps::Now,
         options: &["full_every", "limit_per_parent"],
         keys: &["profile_id", "playlist_id"],
@@ -93,6 +96,7 @@ pub(super) const STREAMS: &[Stream] = &[
         family: "my_playlists",
         scopes: READ_PRIVATE,
         paging: Paging::Offset { development: 50, extended: 50 },
+        order: Order::Other,
         keeps: Keeps::Now,
         options: &["full_every"],
         keys: &["user_id", "playlist_id"],
@@ -108,6 +112,7 @@ pub(super) const STREAMS: &[Stream] = &[
         family: "playlist_items",
         scopes: READ_PRIVATE,
         paging: Paging::Offset { development: 50, extended: 100 },
+        order: Order::Other,
         keeps: Keeps::Now,
         options: &["full_every"],
         keys: &["user_id", "playlist_id", "position"],

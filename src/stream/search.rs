@@ -1,7 +1,7 @@
 //! Search: a log of what was found for each expression, and when.
 
 use super::column::{SEEN, integer, list, text, time};
-use super::{Classes, Keeps, Paging, Stream, Takes};
+use super::{Classes, Keeps, Order, Paging, Stream, Takes};
 use crate::spotify::Kind;
 
 pub(super) const STREAMS: &[Stream] = &[Stream {
@@ -13,6 +13,7 @@ pub(super) const STREAMS: &[Stream] = &[Stream {
     family: "search",
     scopes: &[],
     paging: Paging::Offset { development: 10, extended: 50 },
+    order: Order::Other,
     keeps: Keeps::Log,
     options: &["types", "max_results", "window"],
     keys: &["query", "kind", "rank", "searched_at"],

@@ -1,7 +1,7 @@
 //! Podcasts and their episodes.
 
 use super::column::{EPISODE, SEEN, SHOW, integer};
-use super::{Classes, Keeps, Paging, Stream, Takes};
+use super::{Classes, Keeps, Order, Paging, Stream, Takes};
 use crate::spotify::Kind;
 
 pub(super) const STREAMS: &[Stream] = &[
@@ -14,6 +14,7 @@ pub(super) const STREAMS: &[Stream] = &[
         family: "shows",
         scopes: &[],
         paging: Paging::ById { batch: 50 },
+        order: Order::Other,
         keeps: Keeps::Now,
         options: &["refresh_after"],
         keys: &["show_id"],
@@ -29,6 +30,7 @@ pub(super) const STREAMS: &[Stream] = &[
         family: "show_episodes",
         scopes: &[],
         paging: Paging::Offset { development: 50, extended: 50 },
+        order: Order::NewestFirst,
         keeps: Keeps::Now,
         options: &["full_every", "limit_per_parent"],
         keys: &["show_id", "episode_id"],
@@ -44,6 +46,7 @@ pub(super) const STREAMS: &[Stream] = &[
         family: "episodes",
         scopes: &[],
         paging: Paging::ById { batch: 50 },
+        order: Order::Other,
         keeps: Keeps::Now,
         options: &["refresh_after"],
         keys: &["episode_id"],

@@ -1,7 +1,7 @@
 //! Tracks by id or ISRC.
 
 use super::column::{SEEN, TRACK, TRACK_MORE};
-use super::{Classes, Keeps, Paging, Stream, Takes};
+use super::{Classes, Keeps, Order, Paging, Stream, Takes};
 use crate::spotify::Kind;
 
 pub(super) const STREAMS: &[Stream] = &[Stream {
@@ -13,6 +13,7 @@ pub(super) const STREAMS: &[Stream] = &[Stream {
     family: "tracks",
     scopes: &[],
     paging: Paging::ById { batch: 50 },
+    order: Order::Other,
     keeps: Keeps::Now,
     options: &["refresh_after"],
     keys: &["track_id"],

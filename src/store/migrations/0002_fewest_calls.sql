@@ -2,6 +2,7 @@
 
 ALTER TABLE lists ADD COLUMN proof TEXT; -- what shows that it stands so: one_answer, snapshot, content, end_reached or presumed (read from the newest to rows that were known; the rest adds up and was not read)
 ALTER TABLE lists ADD COLUMN restless INTEGER NOT NULL DEFAULT 0; -- 1 if Spotify gives it another snapshot_id at every look, so that its content alone tells whether it changed
+ALTER TABLE lists ADD COLUMN doubled TEXT; -- JSON: place, id and added_at of everything that stands in it for another time, of which its table has the first place only; null if nothing does
 ALTER TABLE checkpoints ADD COLUMN ended INTEGER NOT NULL DEFAULT 0; -- 1 if the end was reached, and only the proof is missing that the list did not move meanwhile
 ALTER TABLE run_fetches ADD COLUMN presumed INTEGER NOT NULL DEFAULT 0; -- of the lists asked for, those that were read from the newest only as far as to rows that were known
 

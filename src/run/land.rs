@@ -1,0 +1,217 @@
+//! Committing what was read of a list: a page with its checkpoint into staging, the whole into place.
+
+use super::engine::{Engine, FetchFrame, stamp};
+use super::halt::Halt;
+use super::head::Head;
+use super::list::{List, Opening};
+use crate::ingest::{Asked, Shape, ensure_row, stage_entries};
+use crate::spotify::page::RawPage;
+use crate::store::{Checkpoint, ListKey, ListRow, Proof, ProvedBy, Session, Skip, Standing, StoreError};
+
+/// A page that is to be committed.
+#[derive(Debug)]
+pub(super) struct Landing {
+    pub page: RawPage,
+    pub offset: i64,
+    /// Its first entry was staged before an interruption.
+    pub overlap: bool,
+    /// How far the list is read with it.
+    pub at: Checkpoint,
+    /// It completes the list: what proves that, and whether more followed that was not wanted.
+    pub finish: Option<(ProvedBy, bool)>,
+}
+
+/// What committing a page found.
+#[derive(Debug)]
+pub(super) enum Landed {
+    Staged {
+        skipped: i64,
+        /// What stands on the page.
+        rows: Vec<Standing>,
+    },
+    /// The list is not the one whose read was interrupted.
+    Different,
+    Swapped {
+        stored: i64,
+        skipped: i64,
+    },
+}
+
+/// Where what could not be stored whole is noted.
+#[derive(Debug, Clone)]
+struct Notes {
+    run: i64,
+    fetch: String,
+    stream: &'static str,
+    parent_id: Option<String>,
+    now: String,
+}
+
+impl Notes {
+    fn note(&self, s: &mut Session, position: i64, skip: Skip) -> Result<(), StoreError> {
+        let (fetch, parent_id) = (self.fetch.clone(), self.parent_id.clone());
+        let skip = Skip { fetch, stream: self.stream, parent_id, position: Some(position), ..skip };
+        s.skip(self.run, &skip, &self.now)
+    }
+
+    /// Notes what stands in a list for another time: one row of it is kept.
+    fn doubled(&self, s: &mut Session, list: i64, key: &ListKey, below: i64) -> Result<i64, StoreError> {
+        let doubled = s.doubled(list, key, below)?;
+        for row in &doubled {
+            let detail = row.added_at.as_ref().map(|at| format!("saved at {at}"));
+            let skip = Skip { item_id: Some(row.id.clone()), reason: "listed_twice", detail, ..Skip::default() };
+            self.note(s, row.position, skip)?;
+        }
+        Ok(i64::try_from(doubled.len()).unwrap_or(i64::MAX))
+    }
+}
+
+impl Engine {
+    fn notes(&self, frame: &FetchFrame, list: &List, asked: &Asked) -> Notes {
+        Notes {
+            run: self.run,
+            fetch: frame.fetch.clone(),
+            stream: frame.stream.name,
+            parent_id: Some(list.key.parent_id.clone()).filter(|p| !p.is_empty()),
+            now: asked.now.clone(),
+        }
+    }
+
+    pub(super) async fn land(
+        &self,
+        frame: &FetchFrame,
+        list: &List,
+        id: i64,
+        landing: Landing,
+    ) -> Result<Landed, Halt> {
+        let asked = frame.asked(self.now());
+        let (key, shape, most, run) = (list.key.clone(), list.shape, list.most, self.run);
+        let (parent, notes, finishes) = (list.parent, self.notes(frame, list, &asked), landing.finish.is_some());
+        let land = move |s: &mut Session| {
+            let Landing { page, offset, overlap, mut at, finish } = landing;
+            if let Some(kind) = parent {
+                // What is refused gets no row; what answers has one that its list can point at.
+                ensure_row(s, kind, &key.parent_id, &asked)?;
+            }
+            let mut entries = page.entries();
+            if let Some(most) = most {
+                entries.truncate(usize::try_from(most - offset).unwrap_or(0));
+            }
+            if overlap && !same_edge(s, id, shape, &key, offset, &entries, &asked)? {
+                return Ok(Landed::Different);
+            }
+            let staged = stage_entries(s, id, shape, &key.parent_id, offset, &entries, &asked)?;
+            let mut skipped = 0;
+            for (position, reason, detail) in staged.gaps {
+                if overlap && position == offset {
+                    continue;
+                }
+                skipped += 1;
+                notes.note(s, position, Skip { reason, detail, ..Skip::default() })?;
+            }
+            if let Some((by, truncated)) = finish {
+                skipped += notes.doubled(s, id, &key, i64::MAX)?;
+                let proof = Proof { truncated, ..proof(&at, by, skipped) };
+                let swapped = s.swap(id, &key, &proof, run, &asked.now)?;
+                return Ok(Landed::Swapped { stored: swapped.stored, skipped });
+            }
+            at.skipped += skipped;
+            s.save_checkpoint(id, run, &at, &asked.now)?;
+            let rows = s.staged(id, offset, at.next_offset)?;
+            Ok(Landed::Staged { skipped, rows })
+        };
+        Ok(if finishes { self.store.write(land).await? } else { self.store.write_page(land).await? })
+    }
+
+    /// Puts what is staged in place of the old list.
+    pub(super) async fn swap(&self, key: &ListKey, id: i64, at: &Checkpoint, by: ProvedBy) -> Result<i64, Halt> {
+        let (key, proof, run, now) = (key.clone(), proof(at, by, 0), self.run, stamp(self.now()));
+        Ok(self.store.write(move |s| s.swap(id, &key, &proof, run, &now).map(|swapped| swapped.stored)).await?)
+    }
+
+    /// Puts what was read from the head, and behind it what is presumed to stand, in place of the old
+    /// list; how many rows stand now, and how many of those read stand there twice.
+    pub(super) async fn presume(
+        &self,
+        frame: &FetchFrame,
+        list: &List,
+        row: &ListRow,
+        at: &Checkpoint,
+        head: &Head,
+    ) -> Result<(i64, i64), Halt> {
+        let asked = frame.asked(self.now());
+        let notes = self.notes(frame, list, &asked);
+        let (id, key, rest, at, run) = (row.id, list.key.clone(), head.rest(), at.clone(), self.run);
+        let grown = at.announced.unwrap_or(0) - row.announced.unwrap_or(0);
+        let served = row.served.unwrap_or(0) + grown;
+        let presumed = self.store.write(move |s| {
+            let doubled = notes.doubled(s, id, &key, at.next_offset)?;
+            s.stage_presumed(id, key.kind, &rest)?;
+            let all = doubles(s, id, &key)?;
+            let skipped = (served - s.staged_count(id)? + all).max(0);
+            let by = ProvedBy::Presumed { read: at.next_offset };
+            let proof = Proof { served, skipped, ..proof(&at, by, 0) };
+            Ok((s.swap(id, &key, &proof, run, &asked.now)?.stored, doubled))
+        });
+        Ok(presumed.await?)
+    }
+
+    /// Forgets what was staged and begins anew.
+    pub(super) async fn begin(&self, id: i64, opening: &Opening, restarts: i64) -> Result<Checkpoint, Halt> {
+        self.forget(id).await?;
+        let (snapshot_id, etag) = (opening.snapshot_id.clone(), opening.etag.clone());
+        Ok(Checkpoint { snapshot_id, etag, restarts, ..Checkpoint::default() })
+    }
+
+    pub(super) async fn forget(&self, id: i64) -> Result<(), Halt> {
+        Ok(self.store.write(move |s| s.forget_checkpoint(id)).await?)
+    }
+
+    pub(super) async fn unskip(&self, frame: &FetchFrame, list: &List) -> Result<(), Halt> {
+        let (run, fetch, parent) = (self.run, frame.fetch.clone(), list.key.parent_id.clone());
+        Ok(self.store.write(move |s| s.unskip(run, &fetch, &parent)).await?)
+    }
+
+    /// A list that was found to stand as it is.
+    pub(super) async fn confirm(&self, list: i64) -> Result<(), Halt> {
+        let now = stamp(self.now());
+        let confirm = move |s: &mut Session| {
+            s.forget_checkpoint(list)?;
+            s.confirm_list(list, &now)
+        };
+        Ok(self.store.write(confirm).await?)
+    }
+}
+
+/// How many rows stand in a list for another time.
+fn doubles(s: &Session, list: i64, key: &ListKey) -> Result<i64, StoreError> {
+    Ok(i64::try_from(s.doubled(list, key, i64::MAX)?.len()).unwrap_or(i64::MAX))
+}
+
+/// Whether the item at the edge of an interrupted read is still the one that was staged there.
+fn same_edge(
+    s: &mut Session,
+    id: i64,
+    shape: Shape,
+    key: &ListKey,
+    offset: i64,
+    entries: &[Option<&str>],
+    asked: &Asked,
+) -> Result<bool, StoreError> {
+    let before = s.staged_at(id, offset)?;
+    let Some(first) = entries.get(..1) else { return Ok(false) };
+    stage_entries(s, id, shape, &key.parent_id, offset, first, asked)?;
+    Ok(s.staged_at(id, offset)? == before)
+}
+
+fn proof(at: &Checkpoint, by: ProvedBy, skipped: i64) -> Proof {
+    Proof {
+        by,
+        announced: at.announced,
+        served: at.next_offset,
+        skipped: at.skipped + skipped,
+        snapshot_id: at.snapshot_id.clone(),
+        etag: at.etag.clone(),
+        truncated: false,
+    }
+}

@@ -1,0 +1,138 @@
+//! One look at a list: a page of it, or its version.
+
+use serde_json::Value;
+
+use super::engine::{Engine, FetchFrame};
+use super::halt::Halt;
+use super::list::List;
+use crate::spotify::client::{Answer, Request, Unusable};
+use crate::spotify::error::ApiError;
+use crate::spotify::page::{RawPage, Wrapping};
+use crate::spotify::wire::Playlist;
+use crate::stream::Paging;
+
+/// What came of asking for a page.
+#[derive(Debug)]
+pub(super) enum Look {
+    Page(RawPage),
+    /// The answer would be what it was.
+    Unchanged,
+}
+
+/// Where a page begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub offset: i64,
+    pub cursor: Option<&'a str>,
+    /// Tag of the answer that stands, if one that is the same is of use.
+    pub etag: Option<&'a str>,
+}
+
+impl Engine {
+    /// One page from the server; a page size that the app may not use is learned on the way, and so is
+    /// that it has to use the new name of a playlist's items.
+    pub(super) async fn look(&self, frame: &FetchFrame, list: &List, place: Place<'_>) -> Result<Look, Halt> {
+        let mut path = self.app.path(&list.path).map_err(ApiError::from)?;
+        loop {
+            let largest = self.app.page_size(list.family, &path, list.paging).map_err(ApiError::from)?;
+            // Of the beginning of a list no more is asked for than is wanted.
+            let limit = match list.most.map(|most| u16::try_from(most - place.offset)) {
+                Some(Ok(wanted)) => wanted.clamp(1, largest),
+                _ => largest,
+            };
+            let mut request = Request::new(list.family, path.clone());
+            request.query.clone_from(&list.query);
+            request.etag = place.etag.map(str::to_owned);
+            match list.paging {
+                Paging::Whole | Paging::ById { .. } => {}
+                Paging::Offset { .. } => {
+                    request = request.with("limit", limit.to_string()).with("offset", place.offset.to_string());
+                }
+                Paging::Cursor { .. } => {
+                    request = request.with("limit", limit.to_string());
+                    if let Some(cursor) = place.cursor {
+                        request = request.with("after", cursor);
+                    }
+                }
+            }
+            let check = |answer: &Answer| match answer.status {
+                304 => Ok(Look::Unchanged),
+                _ => check_page(answer, list.wrapping, place.offset, limit).map(Look::Page),
+            };
+            match self.api.get_checked(&frame.bearer, &request, check).await {
+                Ok(look) => {
+                    if path != list.path {
+                        self.app.has_moved(&list.path, &path).map_err(ApiError::from)?;
+                    }
+                    return Ok(look);
+                }
+                Err(ApiError::BadRequest { message, .. })
+                    if self
+                        .app
+                        .smaller_page(list.family, &path, list.paging, limit, &message)
+                        .map_err(ApiError::from)?
+                        .is_some() => {}
+                Err(e) => match new_name(&path).filter(|_| has_no_such_route(&e)) {
+                    // An app that is being moved to the new names loses the old one first.
+                    Some(new) => path = new,
+                    None => return Err(e.into()),
+                },
+            }
+        }
+    }
+
+    /// Spotify's version of the list now.
+    pub(super) async fn version(&self, frame: &FetchFrame, request: &Request) -> Result<Option<String>, Halt> {
+        let check = |answer: &Answer| {
+            let playlist: Playlist<'_> = serde_json::from_slice(&answer.body)
+                .map_err(|e| Unusable::new(format!("the answer is not what Spotify documents: {e}")))?;
+            Ok(playlist.snapshot_id.value().map(|s| s.to_string()))
+        };
+        Ok(self.api.get_checked(&frame.bearer, request, check).await?)
+    }
+}
+
+/// Whether an error concerns one list and not the run.
+pub(super) fn is_about_the_list(e: &ApiError) -> bool {
+    use crate::spotify::refusal::Refusal;
+    match e {
+        ApiError::Refused { kind, .. } => matches!(kind, Refusal::NotYourPlaylist | Refusal::Unknown),
+        ApiError::BadRequest { .. }
+        | ApiError::NotFound { .. }
+        | ApiError::Gone { .. }
+        | ApiError::Unexpected { .. }
+        | ApiError::Unusable { .. } => true,
+        _ => false,
+    }
+}
+
+/// The name that the route of a playlist's items has had since February 2026.
+fn new_name(path: &str) -> Option<String> {
+    let rest = path.strip_prefix("/playlists/")?.strip_suffix("/tracks")?;
+    Some(format!("/playlists/{rest}/items"))
+}
+
+fn has_no_such_route(e: &ApiError) -> bool {
+    matches!(e, ApiError::Refused { .. } | ApiError::NotFound { .. } | ApiError::Gone { .. })
+}
+
+fn check_page(answer: &Answer, wrapping: Wrapping, offset: i64, limit: u16) -> Result<RawPage, Unusable> {
+    let page = RawPage::read(answer, wrapping)?.ok_or_else(|| Unusable::new("the answer holds no page"))?;
+    if let Some(echo) = page.offset
+        && echo != offset
+    {
+        return Err(Unusable::new(format!("the page begins at {echo}, but {offset} was asked for")));
+    }
+    if !matches!(wrapping, Wrapping::Array(_)) && page.served() > i64::from(limit) {
+        return Err(Unusable::new(format!("{} items on a page of {limit}", page.served())));
+    }
+    Ok(page)
+}
+
+/// What tells a page from the one before: how many entries it has, the first and the last of them.
+/// Compared as values, since the same entry may come with its keys in another order.
+pub(super) fn edges(page: &RawPage) -> Option<(i64, [Value; 2])> {
+    let entries = page.entries();
+    let value = |entry: Option<&Option<&str>>| serde_json::from_str(entry?.unwrap_or("null")).ok();
+    Some((page.served(), [value(entries.first())?, value(entries.last())?]))
+}

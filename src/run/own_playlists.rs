@@ -1,0 +1,208 @@
+//! The items of all playlists of a user: the list of playlists says which of them changed, and
+//! proves, a page of it at a time, that those that were read did not move meanwhile.
+
+use std::collections::HashMap;
+
+use super::decide::{self, Proving};
+use super::engine::{Engine, FetchFrame, Tally, stamp};
+use super::halt::Halt;
+use super::library::list_of;
+use super::list::{List, Opening, RESTARTS};
+use super::look::{Look, Place, is_about_the_list};
+use super::playlist::{Items, Waiting, playlist_key};
+use super::unit::UnitEnd;
+use crate::ingest::Shape;
+use crate::spotify::error::ApiError;
+use crate::spotify::page::Wrapping;
+use crate::spotify::wire::Playlist;
+use crate::state::AppClass;
+use crate::store::{Checkpoint, ListedPlaylist, ProvedBy};
+use crate::stream::Stream;
+
+impl Engine {
+    /// The items of all lists that may be read.
+    pub(super) async fn my_playlist_items(&self, frame: &FetchFrame) -> Result<UnitEnd, Halt> {
+        let lists = list_of(my_playlists(), frame, Shape::Playlists, Wrapping::Bare);
+        let mut end = self.whole_list(frame, &lists).await?;
+        let (user, market) = (frame.audience.clone(), frame.market.clone());
+        let since = decide::whole_since(self.started_at, frame.full_every);
+        let mine = self.store.write(move |s| s.playlists_of(&user, &market, &since)).await?;
+        self.progress.fetch_began(&frame.fetch, mine.len());
+        let parts = FetchFrame { own: true, ..frame.clone() };
+        let (own, foreign): (Vec<_>, Vec<_>) = mine.into_iter().partition(|list| list.own);
+        let (changed, same): (Vec<_>, Vec<_>) = own.into_iter().partition(|list| self.has_changed(list));
+        self.unchanged(frame, same, &mut end).await?;
+        let page = self.app.page_size(lists.family, &lists.path, lists.paging).map_err(ApiError::from)?;
+        let page_of = |list: &ListedPlaylist| list.position / i64::from(page);
+        // A page at a time: so few lists wait for their proof that each is locked for a short while.
+        for group in changed.chunk_by(|a, b| page_of(a) == page_of(b)) {
+            let offset = group.first().map_or(0, |list| page_of(list) * i64::from(page));
+            let mut waiting = Vec::new();
+            for list in group {
+                match self.changed(&parts, list, true).await? {
+                    Items::Done(done) => self.add(frame, &mut end, done),
+                    Items::Waiting(one) => waiting.push(*one),
+                }
+            }
+            self.prove_all(&parts, &lists, offset, waiting, &mut end).await?;
+        }
+        self.foreign(&parts, foreign, &mut end).await?;
+        Ok(end)
+    }
+
+    fn has_changed(&self, list: &ListedPlaylist) -> bool {
+        self.full || list.snapshot_id.is_none() || list.snapshot_id != list.read_snapshot_id
+    }
+
+    /// A playlist that is not as it was: read, unless it was read already and the list of playlists
+    /// has proved that by now.
+    async fn changed(&self, parts: &FetchFrame, list: &ListedPlaylist, proved_later: bool) -> Result<Items, Halt> {
+        if list.proved && !self.full {
+            let key = playlist_key(parts, &list.id);
+            let _reading = self.lock_list(&key).await?;
+            let row = self.open_list(&key).await?;
+            if let Some(at) = row.checkpoint.as_ref().filter(|at| at.ended && at.snapshot_id == list.snapshot_id) {
+                let (key, id, at) = (key.clone(), row.id, at.clone());
+                let stored = self.swap(&key, id, &at, ProvedBy::Snapshot).await?;
+                return Ok(Items::Done(UnitEnd::whole(Vec::new(), Tally { stored, ..Tally::default() })));
+            }
+        }
+        self.playlist_items_up_to_proof(parts, &list.id, proved_later).await
+    }
+
+    /// Lists of others: Development Mode gives them without their items. They are listed, and that is
+    /// all there is to have.
+    async fn foreign(&self, parts: &FetchFrame, lists: Vec<ListedPlaylist>, end: &mut UnitEnd) -> Result<(), Halt> {
+        if lists.is_empty() {
+            return Ok(());
+        }
+        let mut class = self.app.class().map_err(ApiError::from)?;
+        if class.is_none() {
+            class = self.app.probe(&parts.bearer).await?;
+        }
+        if class != Some(AppClass::Extended) {
+            lists.iter().for_each(|_| self.progress.unit_done(&parts.fetch));
+            return Ok(());
+        }
+        let (changed, same): (Vec<_>, Vec<_>) = lists.into_iter().partition(|list| self.has_changed(list));
+        self.unchanged(parts, same, end).await?;
+        for list in changed {
+            if let Items::Done(done) = self.changed(parts, &list, false).await? {
+                self.add(parts, end, done);
+            }
+        }
+        Ok(())
+    }
+
+    async fn unchanged(&self, frame: &FetchFrame, lists: Vec<ListedPlaylist>, end: &mut UnitEnd) -> Result<(), Halt> {
+        for list in &lists {
+            end.tally.add(Tally { unchanged: 1, stored: list.stored, ..Tally::default() });
+            self.progress.unit_done(&frame.fetch);
+        }
+        let ids: Vec<String> = lists.into_iter().map(|list| list.id).collect();
+        let (user, market, now) = (frame.audience.clone(), frame.market.clone(), stamp(self.now()));
+        Ok(self.store.write(move |s| s.confirm_playlists(&ids, &user, &market, &now)).await?)
+    }
+
+    /// Adds what came of one playlist; that the list of playlists was asked for stands for all.
+    fn add(&self, frame: &FetchFrame, end: &mut UnitEnd, mut done: UnitEnd) {
+        done.requested.clear();
+        end.add(done);
+        self.progress.unit_done(&frame.fetch);
+    }
+
+    /// Proves lists that stand on one page of the list of playlists, and puts them in place. What
+    /// moved is read and proved again.
+    async fn prove_all(
+        &self,
+        parts: &FetchFrame,
+        lists: &List,
+        offset: i64,
+        mut waiting: Vec<Waiting>,
+        end: &mut UnitEnd,
+    ) -> Result<(), Halt> {
+        while !waiting.is_empty() {
+            let listed = match decide::proving(waiting.len(), 1) {
+                Proving::ByTheList => self.listed(parts, lists, offset).await?,
+                Proving::OneByOne => HashMap::new(),
+            };
+            let mut again = Vec::new();
+            for one in waiting {
+                match self.prove(parts, &listed, one).await? {
+                    Items::Done(done) => self.add(parts, end, done),
+                    Items::Waiting(one) => again.push(*one),
+                }
+            }
+            waiting = again;
+        }
+        Ok(())
+    }
+
+    /// Proves one list by its version now, or reads it again.
+    async fn prove(
+        &self,
+        parts: &FetchFrame,
+        listed: &HashMap<String, Option<String>>,
+        read: Waiting,
+    ) -> Result<Items, Halt> {
+        let snapshot_id = match (listed.get(&read.id), &read.list.version) {
+            (Some(snapshot_id), _) => snapshot_id.clone(),
+            (None, Some(version)) => match self.version(parts, version).await {
+                Ok(snapshot_id) => snapshot_id,
+                Err(Halt::Api(e)) if is_about_the_list(&e) => {
+                    return Ok(Items::Done(self.gap(parts, &read.id, read.requested, &e).await?));
+                }
+                Err(e) => return Err(e),
+            },
+            (None, None) => None,
+        };
+        let at = &read.at;
+        if snapshot_id == at.snapshot_id {
+            let stored = self.swap(&read.list.key, read.row.id, at, ProvedBy::Snapshot).await?;
+            self.answers_again(parts, &read.id).await?;
+            let (announced, served, skipped) = (at.announced, at.next_offset, at.skipped);
+            let tally = Tally { announced, served, stored, skipped, ..Tally::default() };
+            let tally = self.count(parts, &read.list, at, tally).await?;
+            return Ok(Items::Done(UnitEnd::whole(read.requested, tally)));
+        }
+        if at.restarts >= RESTARTS {
+            self.forget(read.row.id).await?;
+            let detail = format!("it changed in each of {} reads", RESTARTS + 1);
+            return Ok(Items::Done(self.unproved(parts, &read.id, read.requested, "moved", detail).await?));
+        }
+        let id = read.row.id;
+        let content = Some(self.store.write(move |s| s.staged_hash(id)).await?);
+        self.unskip(parts, &read.list).await?;
+        let opening = Opening { snapshot_id, content, ..Opening::default() };
+        let begun: Checkpoint = self.begin(id, &opening, at.restarts + 1).await?;
+        let row = crate::store::ListRow { checkpoint: Some(begun), ..read.row.clone() };
+        let end = self.read_list(parts, &read.list, &row, opening).await?;
+        self.came_to(parts, read, end).await
+    }
+
+    /// The versions that a page of the list of playlists names now.
+    async fn listed(
+        &self,
+        parts: &FetchFrame,
+        lists: &List,
+        offset: i64,
+    ) -> Result<HashMap<String, Option<String>>, Halt> {
+        let page = match self.look(parts, lists, Place { offset, cursor: None, etag: None }).await {
+            Ok(Look::Page(page)) => page,
+            // Each can still be asked by itself.
+            Ok(Look::Unchanged) => return Ok(HashMap::new()),
+            Err(Halt::Api(e)) if is_about_the_list(&e) => return Ok(HashMap::new()),
+            Err(e) => return Err(e),
+        };
+        let read = |entry: Option<&str>| {
+            let list: Playlist<'_> = serde_json::from_str(entry?).ok()?;
+            Some((list.id.value()?.to_string(), list.snapshot_id.value().map(|id| id.to_string())))
+        };
+        Ok(page.entries().into_iter().filter_map(read).collect())
+    }
+}
+
+/// What `my_playlist_items` needs of its other half.
+fn my_playlists() -> &'static Stream {
+    crate::stream::find("my_playlists").expect("my_playlists is in the table of streams")
+}

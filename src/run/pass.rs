@@ -1,0 +1,331 @@
+//! One pass over a list.
+//!
+//! The cursor follows what the server served, nulls counted. `next` only says whether there is
+//! more; an empty page ends a list whatever `next` says; `total` is a hint until the end, when it is
+//! a check.
+
+use super::engine::{Engine, FetchFrame, Tally};
+use super::halt::Halt;
+use super::head::{Head, Known};
+use super::land::{Landed, Landing};
+use super::list::{List, Opening};
+use super::look::{Look, Place, edges, is_about_the_list};
+use crate::ingest::Shape;
+use crate::spotify::error::ApiError;
+use crate::spotify::page::RawPage;
+use crate::store::{Checkpoint, ListRow, ProvedBy};
+use crate::stream::Paging;
+
+/// A list that serves this many items more than it announced does not end.
+const BEYOND_TOTAL: i64 = 1_000;
+
+/// A list that does not say how long it is has no more items than this: Spotify's longest, a
+/// library, is far shorter.
+const LONGEST: i64 = 1_000_000;
+
+/// How a pass ended.
+#[derive(Debug)]
+pub(super) enum PassEnd {
+    /// The list was read to its end and is in place.
+    Whole(Tally),
+    /// It was read from its head to what is known; the rest is presumed to stand.
+    Presumed(Tally),
+    /// The first answer is what it was.
+    Unchanged(Tally),
+    /// It was read to its end and has to be proved.
+    Awaits,
+    /// It is not the list any more that it was at the beginning.
+    Moved,
+    /// It does not end, or contradicts itself.
+    Unproved { reason: &'static str, detail: String },
+    /// Spotify refuses it.
+    Refused(ApiError),
+}
+
+/// Either what was wanted, or how the pass ended by that.
+type OrEnd<T> = Result<Result<T, PassEnd>, Halt>;
+
+/// One pass.
+pub(super) struct Pass<'a> {
+    engine: &'a Engine,
+    frame: &'a FetchFrame,
+    list: &'a List,
+    row: &'a ListRow,
+    head: Option<Head>,
+    tag: Option<String>,
+    /// Where an interrupted read goes on.
+    resumed_at: i64,
+    /// Answers that the list came in.
+    answers: i64,
+    /// One item is read twice: it tells whether this is still the list that was interrupted.
+    overlap: bool,
+    /// What tells the page before from others.
+    previous: Option<(i64, [serde_json::Value; 2])>,
+    /// The place whose page is looked at for a second time.
+    doubted: Option<i64>,
+    total_moved: bool,
+}
+
+/// What a page means for the pass.
+struct Step {
+    reached: i64,
+    last: bool,
+    truncated: bool,
+    cursor: Option<String>,
+}
+
+impl<'a> Pass<'a> {
+    pub(super) fn new(
+        engine: &'a Engine,
+        frame: &'a FetchFrame,
+        list: &'a List,
+        row: &'a ListRow,
+        known: Option<Known>,
+        tag: Option<String>,
+    ) -> Pass<'a> {
+        Pass {
+            engine,
+            frame,
+            list,
+            row,
+            head: known.map(Head::new),
+            tag,
+            resumed_at: 0,
+            answers: 0,
+            overlap: false,
+            previous: None,
+            doubted: None,
+            total_moved: false,
+        }
+    }
+
+    fn by_cursor(&self) -> bool {
+        matches!(self.list.paging, Paging::Cursor { .. })
+    }
+
+    pub(super) async fn run(mut self, at: &mut Checkpoint, opening: &mut Opening) -> Result<PassEnd, Halt> {
+        self.go_on_from(at, opening).await?;
+        if at.ended {
+            // It waited for a proof since before an interruption, and is what it was.
+            let stored = self.engine.swap(&self.list.key, self.row.id, at, ProvedBy::Snapshot).await?;
+            return Ok(PassEnd::Whole(self.tally(at, stored)));
+        }
+        loop {
+            let offset = at.next_offset - i64::from(self.overlap);
+            let page = match self.page(at, opening, offset).await? {
+                Ok(page) => page,
+                Err(end) => return Ok(end),
+            };
+            match self.doubts(at, &page, offset) {
+                Some(None) => continue,
+                Some(Some(end)) => return Ok(end),
+                None => {}
+            }
+            if let Err(end) = self.same_total(at, opening, &page).await? {
+                return Ok(end);
+            }
+            let step = match self.step(at, &page, offset) {
+                Ok(step) => step,
+                Err(end) => return Ok(end),
+            };
+            if let Some(end) = self.take(at, page, offset, step).await? {
+                return Ok(end);
+            }
+            if at.ended {
+                return self.prove(at, opening).await;
+            }
+        }
+    }
+
+    /// Takes up an interrupted read where it was.
+    async fn go_on_from(&mut self, at: &Checkpoint, opening: &mut Opening) -> Result<(), Halt> {
+        let just_begun = std::mem::take(&mut opening.just_begun);
+        self.resumed_at = at.next_offset;
+        self.overlap = at.next_offset > 0 && at.snapshot_id.is_none() && !self.by_cursor() && !just_begun;
+        self.answers = i64::from(opening.page.is_some()) + i64::from(at.next_offset > 0);
+        if let Some(head) = self.head.as_mut().filter(|_| at.next_offset > 0) {
+            let (id, up_to) = (self.row.id, at.next_offset);
+            head.take(self.engine.store.write(move |s| s.staged(id, 0, up_to)).await?, up_to);
+        }
+        Ok(())
+    }
+
+    /// The page at a place: in hand, or asked for.
+    async fn page(&mut self, at: &mut Checkpoint, opening: &mut Opening, offset: i64) -> OrEnd<RawPage> {
+        if let Some(page) = opening.page.take().filter(|_| offset == 0) {
+            return Ok(Ok(page));
+        }
+        self.answers += 1;
+        let etag = self.tag.as_deref().filter(|_| offset == 0 && at.restarts == 0 && self.doubted.is_none());
+        let place = Place { offset, cursor: at.cursor.as_deref(), etag };
+        match self.engine.look(self.frame, self.list, place).await {
+            Ok(Look::Page(page)) => {
+                if offset == 0 {
+                    at.etag = page.etag.clone().or_else(|| at.etag.take());
+                }
+                Ok(Ok(page))
+            }
+            Ok(Look::Unchanged) => {
+                self.engine.confirm(self.row.id).await?;
+                let presumed = i64::from(self.row.proof.as_deref() != Some("one_answer"));
+                let stored = self.row.stored.unwrap_or(0);
+                Ok(Err(PassEnd::Unchanged(Tally { unchanged: 1, presumed, stored, ..Tally::default() })))
+            }
+            Err(Halt::Api(e)) if is_about_the_list(&e) => Ok(Err(PassEnd::Refused(e))),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The tops end in an empty page that announces 0.
+    fn is_empty_end(page: &RawPage) -> bool {
+        page.served() == 0 && page.total == Some(0)
+    }
+
+    /// A page that repeats the one before, or ends the list too early: it can be so; it can also be a
+    /// server's slip, which a second look tells (`Some(None)`).
+    fn doubts(&mut self, at: &Checkpoint, page: &RawPage, offset: i64) -> Option<Option<PassEnd>> {
+        let content = edges(page);
+        let repeats = page.served() > 1 && content.is_some() && self.previous == content;
+        let ends_early = page.served() == 0 && at.announced.is_some_and(|total| offset < total);
+        let odd = repeats || (ends_early && !Self::is_empty_end(page) && !self.by_cursor());
+        if odd && self.doubted != Some(offset) {
+            self.doubted = Some(offset);
+            return Some(None);
+        }
+        if repeats && self.list.shape != Shape::PlaylistItems {
+            let detail = format!("the page at {offset} repeats the one before");
+            return Some(Some(PassEnd::Unproved { reason: "repeated_page", detail }));
+        }
+        self.previous = content;
+        None
+    }
+
+    /// A total that changes means that the list did, unless its version says that it did not:
+    /// Spotify's totals are wrong now and then.
+    async fn same_total(&mut self, at: &mut Checkpoint, opening: &mut Opening, page: &RawPage) -> OrEnd<()> {
+        let same = at.announced.is_none() || page.total.is_none() || page.total == at.announced;
+        if same || Self::is_empty_end(page) {
+            return Ok(Ok(()));
+        }
+        let Some(version) = self.list.version.as_ref().filter(|_| !self.total_moved) else {
+            return Ok(Err(PassEnd::Moved));
+        };
+        self.total_moved = true;
+        match self.engine.version(self.frame, version).await {
+            Ok(snapshot) if snapshot == at.snapshot_id => {
+                at.announced = page.total;
+                Ok(Ok(()))
+            }
+            Ok(snapshot) => {
+                opening.snapshot_id = snapshot;
+                Ok(Err(PassEnd::Moved))
+            }
+            Err(Halt::Api(e)) if is_about_the_list(&e) => Ok(Err(PassEnd::Refused(e))),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// How far the list is read with a page, and whether that is all.
+    fn step(&self, at: &Checkpoint, page: &RawPage, offset: i64) -> Result<Step, PassEnd> {
+        let reached = offset + page.served();
+        let announced = at.announced.or(page.total);
+        let enough = self.list.most.is_some_and(|most| reached >= most);
+        let cursor = if page.more { page.after.clone() } else { None };
+        let whole = match self.list.paging {
+            Paging::Whole => true,
+            Paging::Cursor { .. } => page.served() == 0 || cursor.is_none(),
+            _ => page.served() == 0 || (!page.more && announced.is_none_or(|total| reached >= total)),
+        };
+        let last = whole || enough;
+        let bound = announced.unwrap_or(LONGEST);
+        if !last && reached > bound + BEYOND_TOTAL {
+            let detail = format!("{reached} items served of {bound} announced");
+            return Err(PassEnd::Unproved { reason: "endless", detail });
+        }
+        Ok(Step { reached, last, truncated: enough && page.more, cursor })
+    }
+
+    /// Commits a page; the end of the pass, where that is one. `at.ended` says that all is read and has
+    /// to be proved.
+    async fn take(
+        &mut self,
+        at: &mut Checkpoint,
+        page: RawPage,
+        offset: i64,
+        step: Step,
+    ) -> Result<Option<PassEnd>, Halt> {
+        let by = if self.answers > 1 { ProvedBy::EndReached } else { ProvedBy::OneAnswer };
+        let needs_proof = step.last && self.list.version.is_some() && self.answers > 1;
+        let mut landing = at.clone();
+        landing.next_offset = step.reached;
+        landing.announced = at.announced.or(page.total);
+        landing.cursor = step.cursor;
+        landing.ended = needs_proof;
+        let finish = (step.last && !needs_proof).then_some((by, step.truncated));
+        let overlap = std::mem::take(&mut self.overlap);
+        let parts = Landing { page, offset, overlap, at: landing.clone(), finish };
+        match self.engine.land(self.frame, self.list, self.row.id, parts).await? {
+            Landed::Different => {
+                let path = &self.list.path;
+                tracing::info!(list = %path, "the list changed since its read was interrupted; it is read from the start");
+                return Ok(Some(PassEnd::Moved));
+            }
+            Landed::Swapped { stored, skipped } => {
+                landing.skipped += skipped;
+                *at = landing;
+                return Ok(Some(PassEnd::Whole(self.tally(at, stored))));
+            }
+            Landed::Staged { skipped, rows } => {
+                landing.skipped += skipped;
+                if let Some(head) = &mut self.head {
+                    head.take(rows, step.reached);
+                }
+            }
+        }
+        self.engine.progress.items(&self.frame.fetch, step.reached - offset);
+        *at = landing;
+        let enough = |head: &&Head| at.announced.is_some_and(|total| head.is_enough(total));
+        let Some(head) = self.head.as_ref().filter(enough) else { return Ok(None) };
+        let (stored, doubled) = self.engine.presume(self.frame, self.list, self.row, at, head).await?;
+        let unchanged = i64::from(head.found_nothing_new());
+        let tally = Tally { presumed: 1, unchanged, ..self.tally(at, stored) };
+        Ok(Some(PassEnd::Presumed(Tally { skipped: tally.skipped + doubled, ..tally })))
+    }
+
+    /// Shows that a list with a version did not move while it was read.
+    async fn prove(&self, at: &mut Checkpoint, opening: &mut Opening) -> Result<PassEnd, Halt> {
+        let Some(version) = &self.list.version else { return Ok(PassEnd::Moved) };
+        let id = self.row.id;
+        let content = self.engine.store.write(move |s| s.staged_hash(id)).await?;
+        // Where versions say nothing, the same content in two reads does, one of them an earlier one.
+        let again = opening.content.as_ref() == Some(&content)
+            || (self.row.restless && self.row.content_hash.as_ref() == Some(&content));
+        if again {
+            let stored = self.engine.swap(&self.list.key, id, at, ProvedBy::Content).await?;
+            return Ok(PassEnd::Whole(self.tally(at, stored)));
+        }
+        opening.content = Some(content);
+        if self.row.restless && at.restarts == 0 {
+            return Ok(PassEnd::Moved);
+        }
+        if self.list.proved_later {
+            return Ok(PassEnd::Awaits);
+        }
+        let snapshot = match self.engine.version(self.frame, version).await {
+            Ok(snapshot) => snapshot,
+            Err(Halt::Api(e)) if is_about_the_list(&e) => return Ok(PassEnd::Refused(e)),
+            Err(e) => return Err(e),
+        };
+        if snapshot != at.snapshot_id {
+            opening.snapshot_id = snapshot;
+            return Ok(PassEnd::Moved);
+        }
+        let stored = self.engine.swap(&self.list.key, id, at, ProvedBy::Snapshot).await?;
+        Ok(PassEnd::Whole(self.tally(at, stored)))
+    }
+
+    fn tally(&self, at: &Checkpoint, stored: i64) -> Tally {
+        let served = at.next_offset - self.resumed_at;
+        Tally { announced: at.announced, served, stored, skipped: at.skipped, ..Tally::default() }
+    }
+}

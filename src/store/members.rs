@@ -1,0 +1,227 @@
+//! Who stands in a list: which table holds it, and how a new read of it takes the old one's place.
+//!
+//! Each list stream has a table of its own, keyed by list and thing; what a read no longer saw is
+//! marked `removed_at` and stays.
+
+use rusqlite::{ToSql, params};
+
+use super::swap::{Proof, Swapped};
+use super::{ListKey, Member, Session, StoreError};
+
+/// Where the rows of a list go.
+pub(super) struct Target {
+    table: &'static str,
+    /// Column of what the list belongs to, and whether it is the audience rather than the parent.
+    parent: Option<(&'static str, Parent)>,
+    market: bool,
+    /// Column that the key's variant goes to.
+    variant: Option<&'static str>,
+    child: &'static str,
+    /// Columns filled from the staged row: (column, staged column).
+    extra: &'static [(&'static str, &'static str)],
+}
+
+#[derive(Clone, Copy)]
+enum Parent {
+    Id,
+    Audience,
+}
+
+const fn of(table: &'static str, parent: &'static str, market: bool, child: &'static str) -> Target {
+    Target { table, parent: Some((parent, Parent::Id)), market, variant: None, child, extra: &[] }
+}
+
+const fn saved(table: &'static str, child: &'static str) -> Target {
+    let parent = Some(("user_id", Parent::Audience));
+    Target { table, parent, market: false, variant: None, child, extra: &[("added_at", "added_at")] }
+}
+
+pub(super) fn target(kind: &str) -> Option<Target> {
+    Some(match kind {
+        "artist_albums" => {
+            Target { variant: Some("album_group"), ..of("artist_releases", "artist_id", true, "album_id") }
+        }
+        "album_tracks" => of("album_tracks", "album_id", true, "track_id"),
+        "artist_top_tracks" => of("artist_top_tracks", "artist_id", true, "track_id"),
+        "show_episodes" => of("show_episodes", "show_id", true, "episode_id"),
+        "audiobook_chapters" => of("audiobook_chapters", "audiobook_id", true, "chapter_id"),
+        "user_playlists" => of("user_playlists", "profile_id", false, "playlist_id"),
+        "new_releases" => Target { parent: None, ..of("new_releases", "", false, "album_id") },
+        "markets" => Target { parent: None, ..of("markets", "", false, "market") },
+        "categories" => Target { parent: None, extra: &[("name", "detail")], ..of("categories", "", false, "id") },
+        "my_playlists" => Target { extra: &[], ..saved("my_playlists", "playlist_id") },
+        "followed_artists" => Target { extra: &[], ..saved("followed_artists", "artist_id") },
+        "saved_tracks" => saved("saved_tracks", "track_id"),
+        "saved_albums" => saved("saved_albums", "album_id"),
+        "saved_shows" => saved("saved_shows", "show_id"),
+        "saved_episodes" => saved("saved_episodes", "episode_id"),
+        "saved_audiobooks" => saved("saved_audiobooks", "audiobook_id"),
+        _ => return None,
+    })
+}
+
+impl Session {
+    pub(super) fn swap_members(
+        &mut self,
+        list: i64,
+        key: &ListKey,
+        t: &Target,
+        proof: &Proof,
+        same: bool,
+        now: &str,
+    ) -> Result<Swapped, StoreError> {
+        let table = t.table;
+        // Rows beyond were not seen in this read.
+        let read = proof.by.read().unwrap_or(i64::MAX);
+        if same {
+            let sql = format!(
+                "UPDATE {table} SET fetched_at = iif(position < ?3, ?2, fetched_at) WHERE list_id = ?1 AND removed_at IS NULL"
+            );
+            let stored = self.exec(&sql, params![list, now, read])?;
+            return Ok(Swapped { stored, ..Swapped::default() });
+        }
+        let child = t.child;
+        if !proof.truncated {
+            self.exec(
+                &format!(
+                    "UPDATE {table} SET removed_at = ?2 WHERE list_id = ?1 AND removed_at IS NULL
+                     AND {child} NOT IN (SELECT item_id FROM staged_items WHERE list_id = ?1 AND item_id IS NOT NULL)"
+                ),
+                params![list, now],
+            )?;
+        }
+        let (mut columns, mut values, mut sets) = (String::new(), String::new(), String::new());
+        // The variant may say more than the column: "single, first 5".
+        let variant = key.variant.split(',').next().unwrap_or_default();
+        let mut parameters: Vec<&dyn ToSql> = vec![&list, &now, &read];
+        if let Some((column, from)) = t.parent {
+            columns.push_str(&format!("{column}, "));
+            parameters.push(match from {
+                Parent::Id => &key.parent_id,
+                Parent::Audience => &key.audience,
+            });
+            values.push_str(&format!("?{}, ", parameters.len()));
+        }
+        if t.market {
+            columns.push_str("market, ");
+            parameters.push(&key.market);
+            values.push_str(&format!("?{}, ", parameters.len()));
+        }
+        if let Some(column) = t.variant {
+            columns.push_str(&format!("{column}, "));
+            parameters.push(&variant);
+            values.push_str(&format!("?{}, ", parameters.len()));
+        }
+        for (column, staged) in t.extra {
+            columns.push_str(&format!("{column}, "));
+            values.push_str(&format!("{staged}, "));
+            sets.push_str(&format!("{column} = excluded.{column}, "));
+        }
+        // Of a thing that is listed twice, the first place counts: min() picks the row it came from.
+        let stored = self.exec(
+            &format!(
+                "INSERT INTO {table} (list_id, {columns}position, {child}, first_seen_at, fetched_at)
+                 SELECT ?1, {values}min(position), item_id, ?2, ?2 FROM staged_items
+                 WHERE list_id = ?1 AND item_id IS NOT NULL GROUP BY item_id
+                 ON CONFLICT (list_id, {child}) DO UPDATE SET {sets}position = excluded.position,
+                 fetched_at = iif(excluded.position < ?3, excluded.fetched_at, fetched_at), removed_at = NULL"
+            ),
+            &parameters,
+        )?;
+        Ok(Swapped { stored, changed: true, changes: 0 })
+    }
+}
+
+/// Staged rows whose thing stands at an earlier place too.
+const DOUBLED: &str = "(SELECT *, row_number() OVER (PARTITION BY item_id ORDER BY position) AS time
+    FROM staged_items WHERE list_id = ?1 AND item_id IS NOT NULL) WHERE time > 1";
+
+/// A thing that stands in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Place, from 0.
+    pub position: i64,
+    /// Its id.
+    pub id: String,
+    /// When it was saved, in libraries.
+    pub added_at: Option<String>,
+}
+
+impl Session {
+    /// What stands in a list, by place, doubles too; places where nothing could be read are left out.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn standing(&self, list: i64, kind: &str) -> Result<Vec<Standing>, StoreError> {
+        let Some(t) = target(kind) else { return Ok(Vec::new()) };
+        let added = if t.extra.iter().any(|(column, _)| *column == "added_at") { "added_at" } else { "NULL" };
+        self.places(
+            &format!(
+                "SELECT position, {}, {added} FROM {} WHERE list_id = ?1 AND removed_at IS NULL
+                 UNION ALL SELECT d.value ->> 0, d.value ->> 1, d.value ->> 2 FROM lists l, json_each(l.doubled) d WHERE l.id = ?1
+                 ORDER BY 1",
+                t.child, t.table
+            ),
+            params![list],
+        )
+    }
+
+    /// What is staged of a list from one place up to another.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn staged(&self, list: i64, from: i64, to: i64) -> Result<Vec<Standing>, StoreError> {
+        self.places(
+            "SELECT position, item_id, added_at FROM staged_items
+             WHERE list_id = ?1 AND position >= ?2 AND position < ?3 AND item_id IS NOT NULL ORDER BY position",
+            params![list, from, to],
+        )
+    }
+
+    /// Stages what is presumed to stand beyond what was read, so that the list can be swapped in.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn stage_presumed(&mut self, list: i64, kind: &'static str, rows: &[Standing]) -> Result<(), StoreError> {
+        let kind = target(kind).and_then(|t| t.child.strip_suffix("_id")).unwrap_or_default();
+        for row in rows {
+            let (item_id, added_at) = (Some(row.id.as_str()), row.added_at.as_deref());
+            self.stage(list, &Member { position: row.position, kind, item_id, added_at, ..Member::default() })?;
+        }
+        Ok(())
+    }
+
+    /// Places of a staged list, below a bound, at which a thing stands for another time: a list of
+    /// members keeps the first.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn doubled(&self, list: i64, key: &ListKey, below: i64) -> Result<Vec<Standing>, StoreError> {
+        if target(key.kind).is_none() {
+            return Ok(Vec::new());
+        }
+        self.places(
+            &format!("SELECT position, item_id, added_at FROM {DOUBLED} AND position < ?2 ORDER BY position"),
+            params![list, below],
+        )
+    }
+
+    /// All of them, as `lists.doubled` has them.
+    pub(super) fn doubled_as_json(&self, list: i64, key: &ListKey) -> Result<Option<String>, StoreError> {
+        if target(key.kind).is_none() {
+            return Ok(None);
+        }
+        let sql = format!(
+            "SELECT nullif(json_group_array(json_array(position, item_id, added_at) ORDER BY position), '[]') FROM {DOUBLED}"
+        );
+        self.one(&sql, params![list])
+    }
+
+    fn places(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<Vec<Standing>, StoreError> {
+        let read =
+            |row: &rusqlite::Row<'_>| Ok(Standing { position: row.get(0)?, id: row.get(1)?, added_at: row.get(2)? });
+        let mut statement = self.prepare(sql)?;
+        let rows = statement.query_map(parameters, read).map_err(|e| self.error("cannot be read", e))?;
+        rows.collect::<Result<_, _>>().map_err(|e| self.error("cannot be read", e))
+    }
+}

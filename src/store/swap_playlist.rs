@@ -1,0 +1,139 @@
+//! A playlist that was read whole takes the place of the read before, and what changed is recorded.
+
+use rusqlite::{ToSql, params};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::playlist_diff::{Change, diff};
+use super::swap::{Proof, Swapped, len};
+use super::{Session, StoreError};
+
+impl Session {
+    pub(super) fn swap_playlist(
+        &mut self,
+        list: i64,
+        playlist: &str,
+        proof: &Proof,
+        run: i64,
+        now: &str,
+    ) -> Result<Swapped, StoreError> {
+        // A list that was never read whole has no "before": its first sight is a baseline.
+        let read_before: Option<String> = self.one(
+            "SELECT max(read_at) FROM lists WHERE kind = 'playlist_items' AND parent_id = ?1",
+            params![playlist],
+        )?;
+        let Some(read_before) = read_before else {
+            let stored = self.exec(
+                "INSERT INTO playlist_items (playlist_id, position, kind, uri, added_at, added_by, track_id, episode_id,
+                 first_seen_at, fetched_at) SELECT ?2, position, kind, uri, added_at, added_by,
+                 iif(kind = 'track', item_id, NULL), iif(kind = 'episode', item_id, NULL), ?3, ?3
+                 FROM staged_items WHERE list_id = ?1 ORDER BY position",
+                params![list, playlist, now],
+            )?;
+            return Ok(Swapped { stored, changed: true, changes: 0 });
+        };
+        let before = self.entries(
+            "SELECT kind, uri, added_at, added_by, coalesce(track_id, episode_id), first_seen_at
+             FROM playlist_items WHERE playlist_id = ?1 ORDER BY position",
+            params![playlist],
+        )?;
+        let after = self.entries(
+            "SELECT kind, uri, added_at, added_by, item_id, NULL FROM staged_items WHERE list_id = ?1 ORDER BY position",
+            params![list],
+        )?;
+        let names = |rows: &[Entry]| rows.iter().map(Entry::name).collect::<Vec<_>>();
+        let diff = diff(&names(&before), &names(&after));
+        for (place, entry) in after.iter().enumerate() {
+            let origin = diff.origin[place].map(|p| &before[p]);
+            let first_seen = origin.and_then(|e| e.first_seen_at.as_deref()).unwrap_or(now);
+            if before
+                .get(place)
+                .is_some_and(|old| old.same_row(entry) && old.first_seen_at.as_deref() == Some(first_seen))
+            {
+                continue;
+            }
+            self.exec(
+                "INSERT OR REPLACE INTO playlist_items (playlist_id, position, kind, uri, added_at, added_by, track_id, episode_id,
+                 first_seen_at, fetched_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                params![
+                    playlist, len(place), entry.kind, entry.uri, entry.added_at, entry.added_by, entry.id_if("track"),
+                    entry.id_if("episode"), first_seen, now
+                ],
+            )?;
+        }
+        self.exec(
+            "DELETE FROM playlist_items WHERE playlist_id = ?1 AND position >= ?2",
+            params![playlist, len(after.len())],
+        )?;
+        self.exec("UPDATE playlist_items SET fetched_at = ?2 WHERE playlist_id = ?1", params![playlist, now])?;
+        let snapshot_before: Option<String> = self.one(
+            "SELECT snapshot_id FROM lists WHERE kind = 'playlist_items' AND parent_id = ?1 ORDER BY read_at DESC LIMIT 1",
+            params![playlist],
+        )?;
+        // Read for two markets, one version of a list names other tracks, and nothing has changed.
+        let same_version = proof.snapshot_id.is_some() && proof.snapshot_id == snapshot_before;
+        for change in diff.changes.iter().filter(|_| !same_version) {
+            let (word, entry, from, to) = match *change {
+                Change::Added { after: to } => ("added", &after[to], None, Some(len(to))),
+                Change::Removed { before: from } => ("removed", &before[from], Some(len(from)), None),
+                Change::Moved { before: from, after: to } => ("moved", &after[to], Some(len(from)), Some(len(to))),
+            };
+            self.exec(
+                "INSERT INTO playlist_changes (playlist_id, change, uri, kind, track_id, episode_id, added_at, added_by,
+                 position_before, position_after, snapshot_before, snapshot_after, seen_before_at, seen_at, run_id)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                params![
+                    playlist, word, entry.uri, entry.kind, entry.id_if("track"), entry.id_if("episode"), entry.added_at,
+                    entry.added_by, from, to, snapshot_before, proof.snapshot_id, read_before, now, run
+                ],
+            )?;
+        }
+        Ok(Swapped { stored: len(after.len()), changed: !diff.changes.is_empty(), changes: len(diff.changes.len()) })
+    }
+
+    fn entries(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<Vec<Entry>, StoreError> {
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok(Entry {
+                kind: row.get(0)?,
+                uri: row.get(1)?,
+                added_at: row.get(2)?,
+                added_by: row.get(3)?,
+                item_id: row.get(4)?,
+                first_seen_at: row.get(5)?,
+            })
+        };
+        let mut statement = self.prepare(sql)?;
+        let rows = statement.query_map(parameters, read).map_err(|e| self.error("cannot be read", e))?;
+        rows.collect::<Result<_, _>>().map_err(|e| self.error("cannot be read", e))
+    }
+}
+
+/// An item of a playlist as the comparison sees it.
+struct Entry {
+    kind: String,
+    uri: Option<String>,
+    added_at: Option<String>,
+    added_by: Option<String>,
+    item_id: Option<String>,
+    first_seen_at: Option<String>,
+}
+
+impl Entry {
+    /// What names an entry of a list, as a hash.
+    fn name(&self) -> u64 {
+        let part = |text: &Option<String>| text.clone().unwrap_or_else(|| "\u{0}".into());
+        let what = if self.uri.is_some() { part(&self.uri) } else { self.kind.clone() };
+        xxh3_64(format!("{what}\u{1}{}\u{1}{}", part(&self.added_at), part(&self.added_by)).as_bytes())
+    }
+
+    fn same_row(&self, other: &Entry) -> bool {
+        self.kind == other.kind
+            && self.uri == other.uri
+            && self.added_at == other.added_at
+            && self.added_by == other.added_by
+            && self.item_id == other.item_id
+    }
+
+    fn id_if(&self, kind: &str) -> Option<&str> {
+        if self.kind == kind { self.item_id.as_deref() } else { None }
+    }
+}
