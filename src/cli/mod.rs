@@ -5,6 +5,7 @@
 
 pub mod args;
 pub mod auth;
+mod budget;
 mod check;
 mod completions;
 mod context;
@@ -18,6 +19,8 @@ mod init;
 mod jobs;
 mod logging;
 mod man;
+mod plan;
+mod pricing;
 pub mod print;
 mod progress;
 mod quota;
@@ -70,6 +73,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Export(args) => export::run(&args, context),
         Command::Jobs(args) => jobs::run(&args, context),
         Command::History(args) => history::run(&args, context),
+        Command::Plan(args) => plan::run(&args, context),
         Command::Quota(args) => quota::run(&args, context),
         Command::Auth(args) => auth::run(&args, context),
         Command::Demo(args) => demo::run(&args, context),

@@ -1,21 +1,23 @@
 //! `run`: the named jobs, all, or those that are due.
 
+mod question;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 use super::args::Run;
+use super::budget::order;
+use super::pricing::{Desk, halted};
 use super::progress::Watcher;
 use super::stopper::Stopper;
 use super::summary::{Told, report_json, tell};
-use super::workshop::{Most, Workshop, runtime};
+use super::workshop::{Workshop, runtime};
 use super::{Context, Exit, Failure};
 use crate::job::{Job, Users};
-use crate::run::{Engine, Files, Halt, JobLock, LockTrouble, RunReport, Start, run_job, stamp};
+use crate::run::{Calls, Engine, Files, Halt, JobLock, JobPrice, LockTrouble, Looks, RunReport, run_job, stamp};
 use crate::scheduler::{self, Past};
-use crate::settings::credentials::Credentials;
-use crate::state::{Job as Spends, Share, Spender};
-use crate::store::{RawKeeper, Store};
+use crate::store::{Planned, RawKeeper, Store};
 
 /// Runs jobs and says how it ended.
 pub fn run(args: &Run, context: &Context) -> Result<Exit, Failure> {
@@ -34,8 +36,7 @@ pub fn run(args: &Run, context: &Context) -> Result<Exit, Failure> {
         context.tell(&broken);
         exits.push(Exit::Usage);
     }
-    let mut jobs = loaded.jobs;
-    jobs.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.name.cmp(&b.name)));
+    let jobs = loaded.jobs;
     let now = Utc::now();
     let due = if args.due { due_jobs(context, &settings, jobs, now)? } else { with_no_fire(jobs) };
     if due.is_empty() {
@@ -54,16 +55,20 @@ pub fn run(args: &Run, context: &Context) -> Result<Exit, Failure> {
     let files = workshop.files()?;
     let store = workshop.store()?;
     let (mut reports, mut told) = (Vec::new(), Told::default());
+    let desk = Desk { context, workshop: &workshop, credentials: &credentials, store: &store };
     runtime()?.block_on(async {
         let stopper = Stopper::listening();
-        for (job, fire_at) in due {
+        for Ready { job, fire_at, price } in in_order(&desk, args, due).await? {
             if stopper.stopped() {
                 exits.push(Exit::Deferred);
                 break;
             }
-            let one =
-                One { context, workshop: &workshop, credentials: &credentials, files: &files, store: &store, args };
-            match one.run(&job, fire_at, &stopper).await {
+            if !question::goes_on(&desk, args, &job, price.as_ref()).await? {
+                context.say(&format!("{} was not run", job.name));
+                continue;
+            }
+            let one = One { desk: &desk, context, workshop: &workshop, files: &files, store: &store, args };
+            match one.run(&job, fire_at, price, &stopper).await {
                 Ok(Some(report)) => {
                     exits.push(one.exit_of(&report, &stopper));
                     reports.push(report);
@@ -113,11 +118,37 @@ fn due_jobs(
     Ok(jobs.into_iter().filter_map(fire).collect())
 }
 
+/// A job that is run next, with its price if it could be worked out.
+struct Ready {
+    job: Job,
+    fire_at: Option<DateTime<Utc>>,
+    price: Option<JobPrice>,
+}
+
+/// The jobs in the order in which they are run: those that fit into what is left of the day first, by
+/// priority, then those that take what these leave.
+async fn in_order(desk: &Desk<'_>, args: &Run, due: Vec<ToRun>) -> Result<Vec<Ready>, Failure> {
+    let left = desk.left()?;
+    let mut ready = Vec::with_capacity(due.len());
+    for (job, fire_at) in due {
+        // Whatever keeps a job from being priced will be told of by its run.
+        let price = desk.price(&job, args.full, &Looks::at_most(0)).await.ok();
+        ready.push(Ready { job, fire_at, price });
+    }
+    let mut own = Vec::with_capacity(ready.len());
+    for one in &ready {
+        own.push((&one.job, one.price.as_ref(), left.for_job(&one.job, args.max_calls, desk.spent(&one.job)?)));
+    }
+    let places = order(&own, &left);
+    let mut ready: Vec<Option<Ready>> = ready.into_iter().map(Some).collect();
+    Ok(places.into_iter().filter_map(|place| ready[place].take()).collect())
+}
+
 /// What one run is given.
 struct One<'a> {
+    desk: &'a Desk<'a>,
     context: &'a Context,
     workshop: &'a Workshop<'a>,
-    credentials: &'a Credentials,
     files: &'a Files,
     store: &'a Arc<Store>,
     args: &'a Run,
@@ -129,6 +160,7 @@ impl One<'_> {
         &self,
         job: &Job,
         fire_at: Option<DateTime<Utc>>,
+        price: Option<JobPrice>,
         stopper: &Stopper,
     ) -> Result<Option<RunReport>, Failure> {
         let _lock = match JobLock::take(self.workshop.state.path(), self.store.path(), &job.name) {
@@ -148,13 +180,10 @@ impl One<'_> {
         let keep = settings.output.keep_raw.then(|| RawKeeper::beside(self.store.path(), settings.output.mode));
         let raw = keep.transpose().map_err(|e| halted(Halt::Store(e)))?;
         let watcher = Arc::new(Watcher::new(self.context, &job.name, raw));
-        let most = self.most(job);
-        let (api, app) = self.workshop.api(self.credentials, most, Arc::clone(&watcher) as _)?;
+        let most = self.desk.most(job, self.args.max_calls);
+        let (api, app) = self.workshop.api(self.desk.credentials, most, Arc::clone(&watcher) as _)?;
         stopper.stops(&api);
-        let grants = match job.users {
-            Users::None => None,
-            Users::Named(_) | Users::All => Some(self.workshop.grants(self.credentials)?),
-        };
+        let grants = self.desk.grants(job)?;
         if let Some(grants) = &grants {
             // Clones share what is set here.
             drop(api.clone().with_grants(Arc::clone(grants), self.context.refresh_token()));
@@ -165,12 +194,15 @@ impl One<'_> {
                 .with_hint("make the folder writable for this user, or name another output.csv_dir")
         })?;
         let started_at = api.now().wall;
-        let last_run_at =
-            Past::read(self.store.path()).map_err(|e| Failure::new(Exit::Storage, e))?.of(&job.name).last_good;
+        let start = self.desk.start(job, fire_at, grants)?;
         let (name, hash, now) = (job.name.clone(), job.hash.clone(), stamp(started_at));
         let fire = fire_at.map(stamp);
+        let (whole, parts) = planned(price.as_ref());
         let begun = self.store.write(move |s| {
             let run = s.begin_run(&name, fire.as_deref(), &hash, &now)?;
+            if let Some(whole) = whole {
+                s.set_planned(run, whole, &[])?;
+            }
             Ok((run, s.goes_on_from(run, &name)?))
         });
         let (run, goes_on_from) = begun.await.map_err(|e| halted(Halt::Store(e)))?;
@@ -185,33 +217,18 @@ impl One<'_> {
             goes_on_from: goes_on_from.and_then(|at| at.parse().ok()).unwrap_or(started_at),
             full: self.args.full,
         };
-        let start = Start {
-            fire_at,
-            last_run_at,
-            default_market: self.workshop.settings.defaults.market.clone(),
-            refresh_after: self.workshop.settings.refresh_after.clone(),
-            grants,
-            retention: settings.retention.clone(),
-        };
         let report = run_job(&engine, job, &start, self.files).await;
         watcher.finish();
         stopper.release();
+        if let Some(whole) = whole {
+            let noted = self.store.write(move |s| s.set_planned(run, whole, &parts)).await;
+            noted.map_err(|e| halted(Halt::Store(e)))?;
+        }
         let report = report.map_err(halted)?;
         if !self.is_a_known_ban(&report, stopper) {
             tell(self.context, &report);
         }
         Ok(Some(report))
-    }
-}
-
-impl One<'_> {
-    /// What a run of the job may spend: what was said, else half of a day.
-    fn most(&self, job: &Job) -> Most {
-        let calls = self.args.max_calls.or(job.max_calls);
-        let path = self.store.path();
-        let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-        let share = calls.is_none().then_some(Share::HALF);
-        Most { calls, spender: Some(Spender { job: Spends::of(&path, &job.name), share }) }
     }
 }
 
@@ -227,11 +244,11 @@ impl One<'_> {
     }
 }
 
-fn halted(halt: Halt) -> Failure {
-    let hint = halt.hint();
-    let failure = Failure::new(Exit::Storage, halt);
-    match hint {
-        Some(hint) => failure.with_hint(hint),
-        None => failure,
-    }
+/// A price as the store keeps it: of the whole run, and of each fetch by its name and user.
+fn planned(price: Option<&JobPrice>) -> (Option<Planned>, Vec<(String, String, Planned)>) {
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let kept = |calls: Calls| Planned { least: number(calls.least), most: calls.most.map(number) };
+    let each = price.into_iter().flat_map(|price| &price.fetches);
+    let each = each.map(|it| (it.fetch.clone(), it.user_id.clone(), kept(it.price.calls())));
+    (price.map(|price| kept(price.whole().calls())), each.collect())
 }

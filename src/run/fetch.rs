@@ -46,7 +46,7 @@ pub(super) struct Asks {
 
 /// A piece of a fetch that is done or not done as a whole.
 #[derive(Debug, Clone)]
-enum Unit {
+pub(super) enum Unit {
     Things(Things, Vec<Reference>),
     Playlist(String),
     AlbumTracks(Vec<Reference>),
@@ -167,7 +167,7 @@ impl Engine {
     }
 
     /// Cuts a fetch into units, in the job's order.
-    fn units(
+    pub(super) fn units(
         &self,
         fetch: &Fetch,
         frame: &FetchFrame,
@@ -316,16 +316,7 @@ impl Engine {
                 wanted.push(album.clone());
             }
         }
-        // Read at every fire, whatever age the albums themselves may have.
-        let things = Things {
-            kind: Kind::Album,
-            family: Family::ALBUMS,
-            batch: 20,
-            refresh_after: TimeDelta::zero(),
-            anew: true,
-            begin_tracks: true,
-        };
-        let heads = self.things(frame, things, &wanted).await?;
+        let heads = self.things(frame, Things::album_heads(), &wanted).await?;
         let mut end =
             UnitEnd { trouble: heads.trouble, troubles: heads.troubles, hints: heads.hints, ..UnitEnd::default() };
         end.tally.skipped = heads.tally.skipped;

@@ -14,10 +14,10 @@ use crate::store::{Checkpoint, ListKey, Proof, Requested, Skip};
 use crate::stream::Paging;
 
 /// Pages of a search: 10 hits in Development Mode, 50 with Extended Quota.
-const PAGING: Paging = Paging::Offset { development: 10, extended: 50 };
+pub(super) const PAGING: Paging = Paging::Offset { development: 10, extended: 50 };
 
 /// Spotify serves no hit beyond this offset.
-const DEEPEST: i64 = 1_000;
+pub(super) const DEEPEST: i64 = 1_000;
 
 /// What is searched.
 #[derive(Debug, Clone)]
@@ -27,17 +27,28 @@ pub(super) struct Search {
     pub most: i64,
 }
 
+impl Search {
+    fn types(&self) -> String {
+        self.kinds.iter().map(|k| k.word()).collect::<Vec<_>>().join(",")
+    }
+
+    /// What names its hits in the store.
+    pub(super) fn key(&self, frame: &FetchFrame) -> ListKey {
+        ListKey {
+            kind: "search",
+            parent_id: self.query.clone(),
+            audience: frame.audience.clone(),
+            market: frame.market.clone(),
+            variant: format!("{} {}", self.types(), self.most),
+        }
+    }
+}
+
 impl Engine {
     /// Searches once and appends what was found to the log.
     pub(super) async fn search(&self, frame: &FetchFrame, search: &Search) -> Result<UnitEnd, Halt> {
-        let types = search.kinds.iter().map(|k| k.word()).collect::<Vec<_>>().join(",");
-        let key = ListKey {
-            kind: "search",
-            parent_id: search.query.clone(),
-            audience: frame.audience.clone(),
-            market: frame.market.clone(),
-            variant: format!("{types} {}", search.most),
-        };
+        let types = search.types();
+        let key = search.key(frame);
         let _reading = self.lock_list(&key).await?;
         let known = self.open_list(&key).await?;
         let requested = vec![Requested { user_id: None, list_id: Some(known.id), item_id: None }];
@@ -151,6 +162,13 @@ impl Engine {
         }
     }
 
+    /// The id that an ISRC or UPC was found to mean, where that is fresh.
+    pub(super) async fn known_meaning(&self, kind: Kind, code: &str) -> Result<Option<String>, Halt> {
+        let since = stamp(self.fresh_since(chrono::TimeDelta::days(30)));
+        let (table, text) = (ingest::table_of(kind), code.to_owned());
+        Ok(self.store.write(move |s| s.code_meaning(table, field_of(kind), &text, &since)).await?)
+    }
+
     /// The id that an ISRC or UPC means: from the store where it is fresh, else by one search.
     pub(super) async fn meaning(
         &self,
@@ -158,10 +176,8 @@ impl Engine {
         kind: Kind,
         code: &str,
     ) -> Result<Result<String, UnitEnd>, Halt> {
-        let (column, field) = if kind == Kind::Track { ("isrc", "isrc") } else { ("upc", "upc") };
-        let since = stamp(self.fresh_since(chrono::TimeDelta::days(30)));
-        let (table, text) = (ingest::table_of(kind), code.to_owned());
-        if let Some(id) = self.store.write(move |s| s.code_meaning(table, column, &text, &since)).await? {
+        let field = field_of(kind);
+        if let Some(id) = self.known_meaning(kind, code).await? {
             return Ok(Ok(id));
         }
         let written = format!("{field}:{code}");
@@ -196,4 +212,9 @@ impl Engine {
             }
         }
     }
+}
+
+/// The field of a search, and the column, that hold the code of a kind.
+fn field_of(kind: Kind) -> &'static str {
+    if kind == Kind::Track { "isrc" } else { "upc" }
 }

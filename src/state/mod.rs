@@ -34,7 +34,7 @@ pub use cooldown::{CoolDown, Reach, Reason, Refused};
 pub use dir::{Chosen, StateDir};
 pub use error::StateError;
 pub use learned::{AppClass, Endpoint, Fact, LASTS, Learned, TokenKind, Word};
-pub use ledger::{CallId, Ceilings, Spent};
+pub use ledger::{CallId, Ceilings, Spent, without_reserve as usable};
 pub use moment::Moment;
 pub use pace::Pace;
 pub use seal::KeyOrigin;

@@ -44,7 +44,7 @@ pub use open::{open_reader, open_writer};
 pub use published::{KnownFile, PublishedFile, asked_twice, known_file, record_files};
 pub use purge::Purged;
 pub use raw::RawKeeper;
-pub use run::{FetchEnd, FetchState, GapKey, RunEnd, RunRow, RunState, Skip, past_runs};
+pub use run::{FetchEnd, FetchState, GapKey, Planned, RunEnd, RunRow, RunState, Skip, past_runs};
 pub use session::Session;
 pub use stage::Member;
 pub use swap::{Proof, ProvedBy, Swapped};

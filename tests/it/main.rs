@@ -21,6 +21,7 @@ mod ledger;
 mod made_up_time;
 mod other_users;
 mod pace;
+mod plan;
 mod project;
 mod quota;
 mod readme;

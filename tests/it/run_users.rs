@@ -48,7 +48,7 @@ stream = "recently_played"
 "#;
 
 /// A world in which these users are signed in, taken over as an organisation would.
-fn signed_in(world: World, users: &[(&str, &str)]) -> World {
+pub fn signed_in(world: World, users: &[(&str, &str)]) -> World {
     let lines: String = users
         .iter()
         .map(|(name, id)| {
