@@ -1,6 +1,6 @@
 # cratedigger. `make` alone lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt lint doc install uninstall audit check-readers clean
+.PHONY: help demo test fmt lint doc install uninstall audit check-readers check-browser clean
 
 CARGO  ?= cargo
 # Where `make install` puts the binary, its manual page and the completions.
@@ -54,6 +54,12 @@ check-readers: ## read a demo's files with pandas, DuckDB, Datasette, frictionle
 	test -x $(READERS)/bin/python || python3 -m venv $(READERS)
 	$(READERS)/bin/pip install --quiet --disable-pip-version-check -r tests/readers/requirements.txt
 	$(READERS)/bin/python tests/readers/check.py target/debug/cratedigger $(READERS)
+
+check-browser: ## sign users in with a real Chromium (needs chromium, chromium-driver, Python 3)
+	@command -v chromedriver >/dev/null && { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null \
+	  || { echo 'chromium or chromedriver is missing: apt-get install chromium chromium-driver' >&2; exit 1; }
+	$(CARGO) build --locked --quiet
+	python3 tests/browser/sign_in.py target/debug/cratedigger target/browser
 
 clean: ## remove what was built
 	$(CARGO) clean

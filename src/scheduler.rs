@@ -24,6 +24,19 @@ pub struct JobPast {
     pub runs: Vec<RunRow>,
     /// When its newest complete or partial run began.
     pub last_good: Option<DateTime<Utc>>,
+    /// How the sign-ins of its users stand.
+    pub sign_ins: SignIns,
+}
+
+/// How the sign-ins of a job's users stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SignIns {
+    /// Somebody has to sign in, or to grant more, before the job can be whole.
+    pub missing: bool,
+    /// Until somebody has signed in, there is nothing at all that it could read.
+    pub nobody: bool,
+    /// When the newest of the grants was given.
+    pub newest: Option<DateTime<Utc>>,
 }
 
 /// The past runs of all jobs.
@@ -86,10 +99,18 @@ pub fn due(job: &Job, past: &JobPast, rules: &Rules, now: DateTime<Utc>) -> Opti
         if grace.is_some_and(|grace| late > grace) || (job.missed == Missed::Skip && late > ON_TIME) {
             return None;
         }
+        // A new fire is no reason to say the same once more.
+        let waits = past.runs.first().and_then(|newest| waits_for_sign_in(newest, &past.sign_ins));
+        if past.sign_ins.nobody && waits == Some(true) {
+            return None;
+        }
         return Some(fire);
     };
     if let Some(at) = newest.not_before.as_deref().and_then(parse) {
         return (at <= now).then_some(fire);
+    }
+    if let Some(waits) = waits_for_sign_in(newest, &past.sign_ins) {
+        return (!waits).then_some(fire);
     }
     match newest.state.as_str() {
         "deferred" => Some(fire),
@@ -108,6 +129,22 @@ pub fn due(job: &Job, past: &JobPast, rules: &Rules, now: DateTime<Utc>) -> Opti
         _ => None,
     }
 }
+
+/// Whether a run that ended for want of a sign-in still lacks it. `None`: it ended for another reason.
+fn waits_for_sign_in(run: &RunRow, sign_ins: &SignIns) -> Option<bool> {
+    let began = parse(&run.started_at)?;
+    if run.exit_code != Some(NEEDS_A_PERSON) {
+        return None;
+    }
+    match sign_ins.newest.is_some_and(|at| at > began) {
+        true => Some(false),
+        // With all grants in order it was the app's credentials, or Premium: worth another try.
+        false => sign_ins.missing.then_some(true),
+    }
+}
+
+/// The exit code of a run that a person has to help.
+const NEEDS_A_PERSON: i64 = 77;
 
 /// A fire that is this late was missed; a timer may look every few minutes.
 const ON_TIME: TimeDelta = TimeDelta::minutes(10);

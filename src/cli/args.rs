@@ -71,6 +71,16 @@ pub enum Command {
     Jobs(Jobs),
     /// Show past runs with their calls and rows
     History(History),
+    /// Show in words what changed in a job's lists
+    Diff(Diff),
+    /// Show a playlist as it stands, or as it was at any time seen
+    Show(Show),
+    /// Check the store and the CSVs against what was recorded, offline
+    Verify(Verify),
+    /// Copy the store, also while runs go on
+    Backup(Backup),
+    /// Forget how far a job's interrupted reads have come
+    Reset(Reset),
     /// Show the calls used and left, cool-downs, and what the app may call
     Quota(Quota),
     /// Sign users in and out, and see for how long they are signed in
@@ -104,6 +114,17 @@ pub enum AppMode {
     Development,
     /// Extended Quota.
     Extended,
+}
+
+/// Whose refreshes rotate the grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GrantRotation {
+    /// Nobody's, as since the middle of 2026.
+    Never,
+    /// Those of users who signed in with PKCE.
+    Pkce,
+    /// Everybody's.
+    Always,
 }
 
 /// `check`
@@ -230,6 +251,12 @@ pub struct Sandbox {
     /// Calls that it answers in any 24 hours; more are refused with QUOTA_EXCEEDED
     #[arg(long, value_name = "N")]
     pub calls_per_day: Option<u32>,
+    /// Whose refreshes rotate: they bring a new key to the grant, and the use of an old one ends the grant
+    #[arg(long, value_name = "WHOSE", default_value = "never")]
+    pub rotation: GrantRotation,
+    /// Seconds for which access lasts before it has to be refreshed
+    #[arg(long, value_name = "N", default_value_t = 3_600)]
+    pub access_ttl: u64,
     /// A fault as JSON, such as {"path": "/v1/playlists/*", "action": {"do": "status", "code": 503}}; may be given several times
     #[arg(long, value_name = "JSON")]
     pub fault: Vec<String>,
@@ -271,9 +298,12 @@ pub struct Quota {
 /// `diff`
 #[derive(Debug, Args)]
 pub struct Diff {
-    /// The job
+    /// The job whose lists are told about
     #[arg(value_name = "JOB")]
     pub job: String,
+    /// Since then: a date, a time in ISO 8601 or an age such as 7d [default: what its newest run found]
+    #[arg(long, value_name = "DATE")]
+    pub since: Option<String>,
 }
 
 /// `show`
@@ -282,7 +312,7 @@ pub struct Show {
     /// The playlist: id, URI, link or name
     #[arg(value_name = "PLAYLIST")]
     pub playlist: String,
-    /// As it was then (a date, or a time in ISO 8601)
+    /// As it was then: a date, a time in ISO 8601 or an age such as 7d
     #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
 }
@@ -290,7 +320,7 @@ pub struct Show {
 /// `verify`
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// Write CSVs that differ again
+    /// Write CSVs that are missing or changed again, from the store
     #[arg(long)]
     pub rewrite_csv: bool,
 }
@@ -306,7 +336,7 @@ pub struct Backup {
 /// `reset`
 #[derive(Debug, Args)]
 pub struct Reset {
-    /// The job
+    /// The job whose reads begin anew
     #[arg(value_name = "JOB")]
     pub job: String,
     /// One fetch of it [default: all]

@@ -78,7 +78,7 @@ pub fn run_as(args: &Check, context: &Context, known: &AppKnown, now: DateTime<U
     let notes = |job: &Job| {
         let mut notes = gaps(job, class);
         notes.extend(refused(job, &known.endpoints));
-        notes.extend(users::notes(job, grants.as_ref()));
+        notes.extend(users::notes(job, &grants));
         notes
     };
     let exit = if problems.iter().any(Problem::is_error) { Exit::Usage } else { Exit::Complete };

@@ -6,10 +6,11 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::args::Export;
-use super::workshop::Workshop;
+use super::workshop::{Workshop, must_exist};
 use super::{Context, Exit, Failure, print};
 use crate::document::printable;
-use crate::run::{FileReport, Shown, bound};
+use crate::job::Job;
+use crate::run::{FileReport, Files, Shown, Written, bound};
 use crate::scheduler::Past;
 use crate::store::RunState;
 
@@ -26,52 +27,17 @@ pub fn run(args: &Export, context: &Context) -> Result<Exit, Failure> {
         print::stderr(&broken.report(context.colour));
         exit = Exit::Usage;
     }
-    if !workshop.database().exists() {
-        let error = anyhow::anyhow!("there is no store at {}", workshop.database().display());
-        return Err(Failure::new(Exit::Storage, error).with_hint("`cratedigger run` fills one"));
-    }
+    must_exist(&workshop.database())?;
     let files = workshop.files()?;
     let past = Past::read(&workshop.database()).map_err(|e| Failure::new(Exit::Storage, e))?;
     let mut written: Vec<FileReport> = Vec::new();
     for job in &loaded.jobs {
-        let runs = past.of(&job.name).runs;
-        // Shown is what the newest run that ended left; one that never ran has nothing to show.
-        let Some(newest) = runs.iter().find(|r| r.state != "running") else {
+        let Some(done) = write_again(&files, job, &past)? else {
             if !args.jobs.is_empty() {
                 print::stderr(&format!("{}: never run, so there is nothing to write\n", job.name));
             }
             continue;
         };
-        let parse = |text: &str| text.parse::<DateTime<Utc>>().ok();
-        let fire_at =
-            newest.fire_at.as_deref().and_then(parse).or_else(|| parse(&newest.started_at)).unwrap_or_else(Utc::now);
-        let last_run_at = runs
-            .iter()
-            .filter(|r| r.id < newest.id && matches!(r.state.as_str(), "complete" | "partial"))
-            .find_map(|r| parse(&r.started_at));
-        let reasons: Vec<String> = newest.reason.iter().cloned().collect();
-        let bound = bound(job, fire_at, last_run_at);
-        let state = match newest.state.as_str() {
-            "complete" => RunState::Complete,
-            "partial" => RunState::Partial,
-            "deferred" => RunState::Deferred,
-            _ => RunState::Failed,
-        };
-        let unfinished = BTreeSet::new();
-        let shown = Shown {
-            job,
-            run: newest.id,
-            state,
-            lacks: state == crate::store::RunState::Partial,
-            reasons: &reasons,
-            unfinished: &unfinished,
-            bound: &bound,
-            fire_at,
-        };
-        let done = files.write(&shown).map_err(|e| {
-            let exit = if e.is_storage() { Exit::Storage } else { Exit::Usage };
-            Failure::new(exit, e)
-        })?;
         for failed in done.failed {
             exit = exit.and(if failed.is_storage() { Exit::Storage } else { Exit::Usage });
             print::stderr(&Failure::new(Exit::Usage, failed).report(context.colour));
@@ -86,4 +52,42 @@ pub fn run(args: &Export, context: &Context) -> Result<Exit, Failure> {
         }
     }
     Ok(exit)
+}
+
+/// Writes what has changed of a job's files, as its newest run left the store; `None` if it never ran.
+pub(super) fn write_again(files: &Files, job: &Job, past: &Past) -> Result<Option<Written>, Failure> {
+    let runs = past.of(&job.name).runs;
+    // Shown is what the newest run that ended left; one that never ran has nothing to show.
+    let Some(newest) = runs.iter().find(|r| r.state != "running") else { return Ok(None) };
+    let parse = |text: &str| text.parse::<DateTime<Utc>>().ok();
+    let fire_at =
+        newest.fire_at.as_deref().and_then(parse).or_else(|| parse(&newest.started_at)).unwrap_or_else(Utc::now);
+    let last_run_at = runs
+        .iter()
+        .filter(|r| r.id < newest.id && matches!(r.state.as_str(), "complete" | "partial"))
+        .find_map(|r| parse(&r.started_at));
+    let reasons: Vec<String> = newest.reason.iter().cloned().collect();
+    let bound = bound(job, fire_at, last_run_at);
+    let state = match newest.state.as_str() {
+        "complete" => RunState::Complete,
+        "partial" => RunState::Partial,
+        "deferred" => RunState::Deferred,
+        _ => RunState::Failed,
+    };
+    let unfinished = BTreeSet::new();
+    let shown = Shown {
+        job,
+        run: newest.id,
+        state,
+        lacks: state == crate::store::RunState::Partial,
+        reasons: &reasons,
+        unfinished: &unfinished,
+        bound: &bound,
+        fire_at,
+    };
+    let done = files.write(&shown).map_err(|e| {
+        let exit = if e.is_storage() { Exit::Storage } else { Exit::Usage };
+        Failure::new(exit, e)
+    })?;
+    Ok(Some(done))
 }

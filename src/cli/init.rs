@@ -18,6 +18,7 @@ pub(super) const EXAMPLES: &[(&str, &str, bool)] = &[
     ("search.toml", include_str!("../../jobs/search.toml"), false),
     ("roster-report.toml", include_str!("../../jobs/roster-report.toml"), false),
     ("watched-playlists.toml", include_str!("../../jobs/watched-playlists.toml"), true),
+    ("weekly-additions.toml", include_str!("../../jobs/weekly-additions.toml"), true),
     ("artists.csv", include_str!("../../jobs/artists.csv"), false),
     ("isrcs.csv", include_str!("../../jobs/isrcs.csv"), false),
     ("playlists.csv", include_str!("../../jobs/playlists.csv"), true),

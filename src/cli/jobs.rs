@@ -1,9 +1,10 @@
-//! `jobs`: each job with its next and last run, and the age of its data.
+//! `jobs`: each job with its next and last run, the age of its data, and the days left of its sign-ins.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::args::Jobs;
+use super::standing::{self, Standing};
 use super::workshop::local;
 use super::{Context, Exit, Failure, OrExit, print};
 use crate::document::printable;
@@ -15,9 +16,12 @@ pub fn run(args: &Jobs, context: &Context) -> Result<Exit, Failure> {
     let loaded = context.jobs(&settings, &args.jobs);
     let past = Past::read(&context.project.database(&settings)).or_exit(Exit::Storage)?;
     let now = Utc::now();
-    let mut rows = vec![["JOB", "LAST RUN", "STATE", "NEXT", "DATA FROM"].map(str::to_owned).to_vec()];
+    let mut rows = vec![["JOB", "LAST RUN", "STATE", "NEXT", "DATA FROM", "SIGNED IN"].map(str::to_owned).to_vec()];
     let mut values = Vec::new();
+    let grants = standing::open(context, &settings);
     for job in &loaded.jobs {
+        let users =
+            grants.as_ref().ok().map(|grants| standing::of(job, grants.as_ref())).transpose()?.unwrap_or_default();
         let past = past.of(&job.name);
         let last = past.runs.first();
         let next = job.schedule.as_ref().and_then(|s| s.next_after(now));
@@ -31,6 +35,7 @@ pub fn run(args: &Jobs, context: &Context) -> Result<Exit, Failure> {
             "last_good_at": past.last_good.map(crate::run::stamp),
             "not_before": not_before.map(crate::run::stamp),
             "next_at": next.map(crate::run::stamp),
+            "grants": users.iter().map(|user| user.as_json(now)).collect::<Vec<_>>(),
         }));
         let when = |at: Option<DateTime<Utc>>| at.map_or_else(|| "-".to_owned(), local);
         rows.push(vec![
@@ -39,11 +44,22 @@ pub fn run(args: &Jobs, context: &Context) -> Result<Exit, Failure> {
             last.map_or_else(|| "never run".to_owned(), |r| r.state.clone()),
             not_before.or(next).map_or_else(|| "by hand".to_owned(), local),
             past.last_good.map_or_else(|| "-".to_owned(), |at| age(now, at)),
+            signed_in(&users, now),
         ]);
     }
     for name in &loaded.broken {
         values.push(json!({ "job": name, "last_state": "broken file" }));
-        rows.push(vec![printable(name), "-".into(), "broken file".into(), "see `check`".into(), "-".into()]);
+        rows.push(vec![
+            printable(name),
+            "-".into(),
+            "broken file".into(),
+            "see `check`".into(),
+            "-".into(),
+            "-".into(),
+        ]);
+    }
+    if let Err(e) = &grants {
+        context.tell(e);
     }
     if context.json {
         print::json(&json!({ "jobs": values })).or_exit(Exit::Storage)?;
@@ -55,6 +71,12 @@ pub fn run(args: &Jobs, context: &Context) -> Result<Exit, Failure> {
 
 fn parse(text: &str) -> Option<DateTime<Utc>> {
     text.parse().ok()
+}
+
+/// `home 180 days, studio must sign in`.
+fn signed_in(users: &[Standing], now: DateTime<Utc>) -> String {
+    let words: Vec<String> = users.iter().map(|user| printable(&user.words(now))).collect();
+    if words.is_empty() { "-".to_owned() } else { words.join(", ") }
 }
 
 /// `3 h ago`.

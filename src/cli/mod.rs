@@ -5,11 +5,13 @@
 
 pub mod args;
 pub mod auth;
+mod backup;
 mod budget;
 mod check;
 mod completions;
 mod context;
 mod demo;
+mod diff;
 mod exit;
 mod export;
 mod failure;
@@ -24,12 +26,17 @@ mod pricing;
 pub mod print;
 mod progress;
 mod quota;
+mod reset;
 mod run;
 mod sandbox;
 mod schema;
+mod show;
+mod standing;
 mod stopper;
 mod streams;
 mod summary;
+mod verify;
+mod when;
 mod workshop;
 
 use std::ffi::OsString;
@@ -74,6 +81,11 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Jobs(args) => jobs::run(&args, context),
         Command::History(args) => history::run(&args, context),
         Command::Plan(args) => plan::run(&args, context),
+        Command::Diff(args) => diff::run(&args, context),
+        Command::Show(args) => show::run(&args, context),
+        Command::Verify(args) => verify::run(&args, context),
+        Command::Backup(args) => backup::run(&args, context),
+        Command::Reset(args) => reset::run(&args, context),
         Command::Quota(args) => quota::run(&args, context),
         Command::Auth(args) => auth::run(&args, context),
         Command::Demo(args) => demo::run(&args, context),

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use crate::document::printable;
+
 /// Writes to stdout. A reader that went away (`| head`) is no error.
 ///
 /// # Errors
@@ -28,6 +30,17 @@ pub fn json(value: &serde_json::Value) -> io::Result<()> {
 pub fn stderr(text: &str) {
     let mut out = io::stderr().lock();
     drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+}
+
+/// A text that came from elsewhere, on one line of a terminal: without control characters, and cut
+/// where it is long.
+pub fn brief(text: &str) -> String {
+    const LONGEST: usize = 80;
+    let shown = printable(text);
+    match shown.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &shown[..end]),
+        None => shown,
+    }
 }
 
 /// Rows in columns that line up, two blanks apart.

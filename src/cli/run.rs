@@ -10,6 +10,7 @@ use super::args::Run;
 use super::budget::order;
 use super::pricing::{Desk, halted};
 use super::progress::Watcher;
+use super::standing;
 use super::stopper::Stopper;
 use super::summary::{Told, report_json, tell};
 use super::workshop::{Workshop, runtime};
@@ -17,7 +18,7 @@ use super::{Context, Exit, Failure};
 use crate::job::{Job, Users};
 use crate::run::{Calls, Engine, Files, Halt, JobLock, JobPrice, LockTrouble, Looks, RunReport, run_job, stamp};
 use crate::scheduler::{self, Past};
-use crate::store::{Planned, RawKeeper, Store};
+use crate::store::{Planned, RawKeeper, RunRow, Store};
 
 /// Runs jobs and says how it ended.
 pub fn run(args: &Run, context: &Context) -> Result<Exit, Failure> {
@@ -38,11 +39,17 @@ pub fn run(args: &Run, context: &Context) -> Result<Exit, Failure> {
     }
     let jobs = loaded.jobs;
     let now = Utc::now();
+    let watched = if context.json { jobs.clone() } else { Vec::new() };
+    let grants = || match standing::open(context, &settings) {
+        Ok(grants) => standing::of_all(&watched, grants.as_ref(), Utc::now()).unwrap_or_default(),
+        // Whoever needs them says so; a line for programs is printed all the same.
+        Err(_) => Vec::new(),
+    };
     let due = if args.due { due_jobs(context, &settings, jobs, now)? } else { with_no_fire(jobs) };
     if due.is_empty() {
         let exit = Exit::of_all(exits);
         if context.json {
-            report_json(&[], &Told::default(), exit)?;
+            report_json(&[], &Told { grants: grants(), ..Told::default() }, exit)?;
         }
         return Ok(exit);
     }
@@ -93,6 +100,7 @@ pub fn run(args: &Run, context: &Context) -> Result<Exit, Failure> {
     }
     let exit = Exit::of_all(exits);
     if context.json {
+        told.grants = grants();
         report_json(&reports, &told, exit)?;
     }
     Ok(if exit == Exit::Deferred && args.ok_if_deferred { Exit::Complete } else { exit })
@@ -113,8 +121,14 @@ fn due_jobs(
     now: DateTime<Utc>,
 ) -> Result<Vec<ToRun>, Failure> {
     let past = Past::read(&context.project.database(settings)).map_err(|e| Failure::new(Exit::Storage, e))?;
-    let fire =
-        |job: Job| scheduler::due(&job, &past.of(&job.name), &settings.schedule, now).map(|fire| (job, Some(fire)));
+    let has_users = jobs.iter().any(|job| job.users != Users::None);
+    // What is wrong with the grants is said by the jobs that need them.
+    let grants = if has_users { standing::open(context, settings).ok().flatten() } else { None };
+    let fire = |job: Job| {
+        let mut past = past.of(&job.name);
+        past.sign_ins = standing::sign_ins(&job, grants.as_ref()).unwrap_or_default();
+        scheduler::due(&job, &past, &settings.schedule, now).map(|fire| (job, Some(fire)))
+    };
     Ok(jobs.into_iter().filter_map(fire).collect())
 }
 
@@ -194,6 +208,7 @@ impl One<'_> {
                 .with_hint("make the folder writable for this user, or name another output.csv_dir")
         })?;
         let started_at = api.now().wall;
+        let past = Past::read(self.store.path()).map_err(|e| Failure::new(Exit::Storage, e))?.of(&job.name);
         let start = self.desk.start(job, fire_at, grants)?;
         let (name, hash, now) = (job.name.clone(), job.hash.clone(), stamp(started_at));
         let fire = fire_at.map(stamp);
@@ -225,7 +240,7 @@ impl One<'_> {
             noted.map_err(|e| halted(Halt::Store(e)))?;
         }
         let report = report.map_err(halted)?;
-        if !self.is_a_known_ban(&report, stopper) {
+        if !self.is_a_known_ban(&report, stopper) && !self.is_a_known_sign_in(&report, past.runs.first()) {
             tell(self.context, &report);
         }
         Ok(Some(report))
@@ -236,6 +251,16 @@ impl One<'_> {
     /// Whether a timer's start only met what was known before: nothing was sent, and it is no news.
     fn is_a_known_ban(&self, report: &RunReport, stopper: &Stopper) -> bool {
         self.args.due && report.exit_code == Exit::Deferred.code() && report.calls == 0 && !stopper.stopped()
+    }
+
+    /// Whether `-q` has nothing new to say: the same sign-in is missing as at the fire before.
+    fn is_a_known_sign_in(&self, report: &RunReport, before: Option<&RunRow>) -> bool {
+        let quiet = self.context.quiet && self.args.due && report.warnings.is_empty() && report.reasons.len() == 1;
+        let person = report.exit_code == Exit::Person.code();
+        let same = |run: &RunRow| {
+            run.exit_code == Some(report.exit_code.into()) && run.reason == report.reasons.first().cloned()
+        };
+        quiet && person && before.is_some_and(same)
     }
 
     fn exit_of(&self, report: &RunReport, stopper: &Stopper) -> Exit {

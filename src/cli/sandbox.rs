@@ -1,9 +1,9 @@
 //! `sandbox`: a made-up Spotify in the foreground, with how to point a project at it.
 
-use super::args::{AppMode, Sandbox};
+use super::args::{AppMode, GrantRotation, Sandbox};
 use super::workshop::runtime;
 use super::{Context, Exit, Failure, OrExit, print};
-use crate::sandbox::{self, Fault, Mode, Options};
+use crate::sandbox::{self, Fault, Mode, Options, Rotation};
 
 /// Serves until it is stopped.
 pub fn run(args: &Sandbox, context: &Context) -> Result<Exit, Failure> {
@@ -17,6 +17,8 @@ pub fn run(args: &Sandbox, context: &Context) -> Result<Exit, Failure> {
         playlist_items: usize::try_from(args.playlist_items).unwrap_or(usize::MAX),
         rate_limit: args.rate_limit,
         calls_per_day: args.calls_per_day,
+        token_ttl_secs: args.access_ttl,
+        rotation: rotation(args.rotation),
         ..Options::default()
     };
     let (id, secret) = (options.client_id.clone(), options.client_secret.clone());
@@ -57,6 +59,14 @@ pub(super) fn mode(mode: AppMode) -> Mode {
     match mode {
         AppMode::Development => Mode::Development,
         AppMode::Extended => Mode::Extended,
+    }
+}
+
+fn rotation(whose: GrantRotation) -> Rotation {
+    match whose {
+        GrantRotation::Never => Rotation::Never,
+        GrantRotation::Pkce => Rotation::Pkce,
+        GrantRotation::Always => Rotation::Always,
     }
 }
 

@@ -17,6 +17,8 @@ pub(super) struct Told {
     pub running: Vec<String>,
     /// Why jobs could not be run.
     pub errors: Vec<String>,
+    /// How the users of the jobs stand.
+    pub grants: Vec<serde_json::Value>,
 }
 
 /// Tells a person, or the log, how a run ended. `-q` leaves what needs attention.
@@ -124,6 +126,7 @@ pub(super) fn report_json(reports: &[RunReport], told: &Told, exit: Exit) -> Res
         "runs": reports,
         "running": told.running,
         "errors": told.errors,
+        "grants": told.grants,
     });
     print::json(&value).map_err(|e| Failure::new(Exit::Storage, e))
 }

@@ -14,9 +14,9 @@ use crate::settings::credentials::Credentials;
 use crate::settings::{Limits as SettingsLimits, Settings};
 use crate::spotify::AppClass;
 use crate::spotify::client::{Api, ApiConfig, Limits, Scales, ceilings};
-use crate::state::grants::Grants;
-use crate::state::{Ceilings, Learned, Spender, State};
-use crate::store::{Identity, Store};
+use crate::state::grants::{GrantError, Grants};
+use crate::state::{Ceilings, Learned, Spender, State, StateDir};
+use crate::store::{Identity, Store, StoreError};
 
 /// Settings, and the state folder that goes with them.
 pub(super) struct Workshop<'a> {
@@ -50,14 +50,7 @@ impl<'a> Workshop<'a> {
     /// Opens the store for writing.
     pub(super) fn store(&self) -> Result<Arc<Store>, Failure> {
         let (path, output) = (self.database(), &self.settings.output);
-        let store = Store::open(&path, output.mode, &self.identity()).map_err(|e| {
-            let hint = e.hint();
-            let failure = Failure::new(Exit::Storage, e);
-            match hint {
-                Some(hint) => failure.with_hint(hint),
-                None => failure,
-            }
-        })?;
+        let store = Store::open(&path, output.mode, &self.identity()).map_err(storage)?;
         if let Some(group) = output.group.as_deref().map(group_id).transpose()? {
             std::os::unix::fs::chown(&path, None, Some(group)).or_exit(Exit::Storage)?;
         }
@@ -78,15 +71,7 @@ impl<'a> Workshop<'a> {
 
     /// The grants of the app's users.
     pub(super) fn grants(&self, who: &Credentials) -> Result<Arc<Grants>, Failure> {
-        let opened = Grants::open(self.state.dir().clone(), &who.client_id, |name| std::env::var_os(name));
-        opened.map(Arc::new).map_err(|e| {
-            let hint = e.hint();
-            let failure = Failure::new(if e.needs_a_person() { Exit::Person } else { Exit::Storage }, e);
-            match hint {
-                Some(hint) => failure.with_hint(hint),
-                None => failure,
-            }
-        })
+        grants_of(self.state.dir().clone(), &who.client_id).map(Arc::new)
     }
 
     /// Whose books the app's calls are in.
@@ -131,6 +116,40 @@ impl<'a> Workshop<'a> {
         let facts = AppFacts::new(configured, api.clone(), present, extended);
         Ok((api, facts))
     }
+}
+
+/// The grants of an app in a state folder.
+pub(super) fn grants_of(dir: StateDir, client_id: &str) -> Result<Grants, Failure> {
+    Grants::open(dir, client_id, |name| std::env::var_os(name)).map_err(of_grants)
+}
+
+/// What is wrong with the grants, with its exit code.
+pub(super) fn of_grants(e: GrantError) -> Failure {
+    let hint = e.hint();
+    let failure = Failure::new(if e.needs_a_person() { Exit::Person } else { Exit::Storage }, e);
+    match hint {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
+}
+
+/// Trouble with the store, with what to do about it (exit 74).
+pub(super) fn storage(e: StoreError) -> Failure {
+    let hint = e.hint();
+    let failure = Failure::new(Exit::Storage, e);
+    match hint {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
+}
+
+/// Refuses to go on where there is no store yet (exit 74).
+pub(super) fn must_exist(database: &std::path::Path) -> Result<(), Failure> {
+    if database.exists() {
+        return Ok(());
+    }
+    let error = anyhow::anyhow!("there is no store at {}", database.display());
+    Err(Failure::new(Exit::Storage, error).with_hint("`cratedigger run` fills one"))
 }
 
 /// Opens the state folder that the settings name.

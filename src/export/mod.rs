@@ -17,6 +17,7 @@ mod publish;
 mod render;
 mod sheet;
 mod style;
+mod verify;
 
 pub use error::ExportError;
 pub use guard::Guard;
@@ -24,3 +25,4 @@ pub use name::{NameError, check_name};
 pub use publish::{Change, Outcome, Published, RunInfo, State, Target, check_target, publish};
 pub use sheet::{Sheet, SheetColumn, Source};
 pub use style::{LineEnding, Profile, Style, StyleError, TimeFormat};
+pub use verify::{FileFinding, FilesReport, Matter, verify_files};

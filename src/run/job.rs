@@ -13,7 +13,7 @@ use super::files::{Files, FilesError, Shown, Written};
 use super::halt::{Halt, Weight};
 use super::report::{FetchReport, FileReport, RunReport};
 use super::retention::forget;
-use super::users::{Asker, Part};
+use super::users::{Asker, Part, Trouble};
 use crate::job::{Fetch, Job, Since, Source, Users};
 use crate::settings::{RefreshAfter, Retention};
 use crate::spotify::error::ApiError;
@@ -239,13 +239,15 @@ impl Sum {
             && self.over.as_ref() != Some(reason)
         {
             // What is wrong with a user concerns all fetches alike, and is said once.
-            let line = if part.trouble.is_some() { reason.clone() } else { format!("{name}: {reason}") };
+            let of_the_user = part.trouble.is_some() || result.halt.as_ref().and_then(Trouble::of).is_some();
+            let line = if of_the_user { reason.clone() } else { format!("{name}: {reason}") };
             if !self.reasons.contains(&line) {
                 self.reasons.push(line);
             }
         }
         self.hints.extend(result.hints);
         if let Some(halt) = result.halt {
+            self.cannot_ask(part, Trouble::of(&halt));
             if matches!(halt.weight(), Weight::Deferred(_)) {
                 self.deferred.insert(fetch.name.clone());
             }
@@ -266,6 +268,16 @@ impl Sum {
             stored: end.stored,
             skipped: end.skipped,
         });
+    }
+
+    /// What one fetch learned of a user's grant need not be learned by the next.
+    fn cannot_ask(&mut self, part: &Part, trouble: Option<Trouble>) {
+        let name = part.user.as_ref().map(|user| &user.name);
+        if let (Some(trouble), None) = (trouble, &part.trouble)
+            && let Some(asker) = self.askers.iter_mut().find(|asker| Some(&asker.name) == name)
+        {
+            asker.user = Err(trouble);
+        }
     }
 
     fn halted(&mut self, halt: &Halt) {

@@ -125,7 +125,10 @@ impl Engine {
 
     /// Puts what is staged in place of the old list.
     pub(super) async fn swap(&self, key: &ListKey, id: i64, at: &Checkpoint, by: ProvedBy) -> Result<i64, Halt> {
-        let (key, proof, run, now) = (key.clone(), proof(at, by, 0), self.run, stamp(self.now()));
+        // The version was asked for once more, and it is the same; or it says nothing.
+        let snapshot_after = at.snapshot_id.clone().filter(|_| by == ProvedBy::Snapshot);
+        let proof = Proof { snapshot_after, ..proof(at, by, 0) };
+        let (key, run, now) = (key.clone(), self.run, stamp(self.now()));
         Ok(self.store.write(move |s| s.swap(id, &key, &proof, run, &now).map(|swapped| swapped.stored)).await?)
     }
 
@@ -211,6 +214,7 @@ fn proof(at: &Checkpoint, by: ProvedBy, skipped: i64) -> Proof {
         served: at.next_offset,
         skipped: at.skipped + skipped,
         snapshot_id: at.snapshot_id.clone(),
+        snapshot_after: None,
         etag: at.etag.clone(),
         truncated: false,
     }

@@ -90,7 +90,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// The right to read a list, held until it is dropped: what two runs staged of one list at once
 /// would be of neither.
 #[derive(Debug)]
-pub(super) struct ListLock {
+pub struct ListLock {
     _file: File,
 }
 
@@ -105,19 +105,8 @@ impl ListLock {
         key: &ListKey,
         goes_on: impl Fn() -> Result<(), Halt>,
     ) -> Result<ListLock, Halt> {
-        let name = format!(
-            "{}\n{}\n{}\n{}\n{}\n{}",
-            store.display(),
-            key.kind,
-            key.parent_id,
-            key.audience,
-            key.market,
-            key.variant
-        );
-        let number = xxhash_rust::xxh3::xxh3_64(name.as_bytes()) % LIST_LOCKS;
-        let path = state_folder.join(format!("list-{number:02x}.lock"));
-        let io = |source| LockTrouble::Io { path: path.clone(), source };
-        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(io)?;
+        let named = [key.kind, &key.parent_id, &key.audience, &key.market, &key.variant];
+        let (file, path) = Self::file(state_folder, store, named)?;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(ListLock { _file: file }),
@@ -125,8 +114,31 @@ impl ListLock {
                     goes_on()?;
                     tokio::time::sleep(LOOK_AGAIN).await;
                 }
-                Err(TryLockError::Error(source)) => return Err(io(source).into()),
+                Err(TryLockError::Error(source)) => return Err(LockTrouble::Io { path, source }.into()),
             }
+        }
+    }
+
+    /// The lock of a list unless somebody holds it; `named` are the parts of its key, in their order.
+    ///
+    /// # Errors
+    /// If the lock file cannot be had.
+    pub fn try_take(state_folder: &Path, store: &Path, named: [&str; 5]) -> Result<Option<ListLock>, LockTrouble> {
+        let (file, path) = Self::file(state_folder, store, named)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(ListLock { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(LockTrouble::Io { path, source }),
+        }
+    }
+
+    fn file(state_folder: &Path, store: &Path, named: [&str; 5]) -> Result<(File, PathBuf), LockTrouble> {
+        let name = format!("{}\n{}", store.display(), named.join("\n"));
+        let number = xxhash_rust::xxh3::xxh3_64(name.as_bytes()) % LIST_LOCKS;
+        let path = state_folder.join(format!("list-{number:02x}.lock"));
+        match OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path) {
+            Ok(file) => Ok((file, path)),
+            Err(source) => Err(LockTrouble::Io { path, source }),
         }
     }
 }

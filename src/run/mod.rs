@@ -35,7 +35,7 @@ pub use engine::{Engine, stamp};
 pub use files::{Files, FilesError, Shown, Written, style};
 pub use halt::{Halt, Weight};
 pub use job::{Start, bound, run_job};
-pub use lock::{JobLock, LockTrouble};
+pub use lock::{JobLock, ListLock, LockTrouble};
 pub use price::{Calls, FetchPrice, JobPrice, Looks, Price, price_job, seconds};
 pub use progress::{Progress, Unwatched};
 pub use report::{FetchReport, FileReport, RunReport};

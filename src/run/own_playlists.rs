@@ -16,7 +16,7 @@ use crate::spotify::error::ApiError;
 use crate::spotify::page::Wrapping;
 use crate::spotify::wire::Playlist;
 use crate::state::AppClass;
-use crate::store::{Checkpoint, ListedPlaylist, ProvedBy};
+use crate::store::{Checkpoint, ListRow, ListedPlaylist, ProvedBy};
 use crate::stream::Stream;
 
 impl Engine {
@@ -156,6 +156,13 @@ impl Engine {
             },
             (None, None) => None,
         };
+        // While it waited, anybody could read it: what is staged may not be ours any more.
+        let _reading = self.lock_list(&read.list.key).await?;
+        let key = read.list.key.clone();
+        let row = self.store.write(move |s| s.list(&key)).await?;
+        if row.checkpoint.as_ref() != Some(&read.at) {
+            return self.read_by_another(parts, read, &row).await;
+        }
         let at = &read.at;
         if snapshot_id == at.snapshot_id {
             let stored = self.swap(&read.list.key, read.row.id, at, ProvedBy::Snapshot).await?;
@@ -175,8 +182,22 @@ impl Engine {
         self.unskip(parts, &read.list).await?;
         let opening = Opening { snapshot_id, content, ..Opening::default() };
         let begun: Checkpoint = self.begin(id, &opening, at.restarts + 1).await?;
-        let row = crate::store::ListRow { checkpoint: Some(begun), ..read.row.clone() };
+        let row = ListRow { checkpoint: Some(begun), ..read.row.clone() };
         let end = self.read_list(parts, &read.list, &row, opening).await?;
+        self.came_to(parts, read, end).await
+    }
+
+    /// Another run has taken the list up meanwhile: it put it in place, or this one reads it again.
+    async fn read_by_another(&self, parts: &FetchFrame, read: Waiting, row: &ListRow) -> Result<Items, Halt> {
+        if row.checkpoint.is_none() && self.is_of_this_run(row.checked_at.as_ref()) {
+            let tally = Tally { unchanged: 1, stored: row.stored.unwrap_or(0), ..Tally::default() };
+            return Ok(Items::Done(UnitEnd::whole(read.requested, tally)));
+        }
+        let snapshot_id = row.checkpoint.as_ref().and_then(|at| at.snapshot_id.clone());
+        let opening = Opening { snapshot_id, ..Opening::default() };
+        let list = List { proved_later: false, ..read.list.clone() };
+        let row = ListRow { checkpoint: None, ..row.clone() };
+        let end = self.read_list(parts, &list, &row, opening).await?;
         self.came_to(parts, read, end).await
     }
 

@@ -4,7 +4,6 @@ use super::decide;
 use super::engine::{Engine, FetchFrame, Tally};
 use super::halt::Halt;
 use super::list::{List, ListEnd, Opening};
-use super::lock::ListLock;
 use super::look::is_about_the_list;
 use super::unit::UnitEnd;
 use crate::ingest::{self, Shape, Trouble};
@@ -44,8 +43,6 @@ pub(super) struct Waiting {
     pub row: ListRow,
     pub at: Checkpoint,
     pub requested: Vec<Requested>,
-    /// Nobody else reads it until it is proved.
-    pub _reading: ListLock,
 }
 
 /// What came of reading a playlist.
@@ -71,7 +68,7 @@ impl Engine {
         proved_later: bool,
     ) -> Result<Items, Halt> {
         let key = playlist_key(frame, playlist);
-        let reading = self.lock_list(&key).await?;
+        let _reading = self.lock_list(&key).await?;
         let known = self.open_list(&key).await?;
         let requested = vec![Requested { user_id: None, list_id: Some(known.id), item_id: Some(playlist.to_owned()) }];
         let unchanged = Tally { unchanged: 1, stored: known.stored.unwrap_or(0), ..Tally::default() };
@@ -137,14 +134,7 @@ impl Engine {
         };
         let opening = Opening { page: head.page, snapshot_id: head.snapshot_id, etag: head.etag, ..Opening::default() };
         let end = self.read_list(frame, &list, &known, opening).await?;
-        let waiting = Waiting {
-            id: playlist.to_owned(),
-            list,
-            row: known,
-            at: Checkpoint::default(),
-            requested,
-            _reading: reading,
-        };
+        let waiting = Waiting { id: playlist.to_owned(), list, row: known, at: Checkpoint::default(), requested };
         self.came_to(frame, waiting, end).await
     }
 

@@ -104,6 +104,14 @@ pub(super) struct Part {
 pub(super) struct Trouble(ApiError);
 
 impl Trouble {
+    /// What a halt says about the user who was asked for, rather than about what was asked.
+    pub(super) fn of(halt: &Halt) -> Option<Trouble> {
+        match halt {
+            Halt::Api(e @ ApiError::SignIn { .. }) => Some(Trouble(e.clone())),
+            _ => None,
+        }
+    }
+
     /// The reason as one that stops a fetch.
     pub(super) fn again(&self) -> Halt {
         self.0.clone().into()
@@ -156,7 +164,11 @@ fn check_scopes(grants: &Grants, user: &User, stream: &Stream) -> Result<(), Api
     if lacking.is_empty() {
         return Ok(());
     }
-    let why = format!("{} needs the scope {}, which was not granted", stream.name, lacking.join(" and "));
+    let (name, all) = (stream.name, lacking.join(" and "));
+    let why = match lacking.len() {
+        1 => format!("{name} needs the scope {all}, which was not granted"),
+        _ => format!("{name} needs the scopes {all}, which were not granted"),
+    };
     Err(ApiError::SignIn { user: user.name.clone(), why })
 }
 

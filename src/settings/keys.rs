@@ -165,7 +165,12 @@ pub static SECTIONS: &[Section] = &[
         name: "retention",
         about: "How long things are kept. What isn't set is kept for ever.",
         keys: &[
-            Key::new("rows", DURATION, "", "Rows, personal and catalog, older than this are deleted."),
+            Key::new(
+                "rows",
+                DURATION,
+                "",
+                "Rows of all jobs, personal and catalog, older than this are deleted at the end of a run.",
+            ),
             Key::new("history", DURATION, "\"400d\"", "Records of past runs."),
             Key::new("dated_csv", DURATION, "", "CSVs with {date} or {datetime} in their name."),
             Key::new("backups", DURATION, "\"90d\"", "Copies of the store made before a migration."),

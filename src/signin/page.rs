@@ -1,8 +1,11 @@
 //! The page that the browser shows at the end. Nothing of the request gets into it.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Response;
+use sha2::{Digest, Sha256};
 
 /// What a person is told in the browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,39 +13,60 @@ pub struct Page {
     pub(super) status: u16,
     pub(super) title: String,
     pub(super) text: String,
+    worked: bool,
 }
+
+/// The whole style; the page names its hash, so that no other is applied.
+const STYLE: &str = "\
+body{margin:0;min-height:100vh;display:grid;place-items:center;background:#f4f2ee;color:#22201c;\
+font:17px/1.5 system-ui,sans-serif}\
+main{box-sizing:border-box;width:min(32rem,calc(100vw - 2rem));padding:2.2rem 2.4rem;background:#fff;\
+border-radius:10px;border-top:6px solid;box-shadow:0 2px 14px #0002;overflow-wrap:anywhere}\
+.good{border-color:#1b7f4d}.bad{border-color:#b3401f}\
+.mark{float:left;width:2.4rem;height:2.4rem;margin:0 1rem 0 0;border-radius:50%;color:#fff;\
+font:700 1.4rem/2.4rem system-ui,sans-serif;text-align:center}\
+.good .mark{background:#1b7f4d}.bad .mark{background:#b3401f}\
+h1{margin:0 0 1rem;font-size:1.55rem;line-height:2.4rem}p{margin:0 0 1rem}\
+footer{margin-top:1.6rem;color:#6f6a60;font-size:.85rem}\
+@media(prefers-color-scheme:dark){body{background:#1b1a18;color:#e9e6df}main{background:#262421}footer{color:#a39d90}}";
 
 impl Page {
     /// A page with this status.
     pub(super) fn new(status: u16, title: &str, text: &str) -> Page {
-        Page { status, title: title.to_owned(), text: text.to_owned() }
+        Page { status, title: title.to_owned(), text: text.to_owned(), worked: false }
     }
 
     /// It worked.
     pub fn signed_in(user: &str, account: &str) -> Page {
         let text = format!("User \u{201c}{user}\u{201d} is the account {account}. You can close this window.");
-        Page::new(200, "Signed in", &text)
+        Page { worked: true, ..Page::new(200, "Signed in", &text) }
     }
 
     /// It did not, and why.
     pub fn failed(why: &str) -> Page {
-        Page::new(200, "Not signed in", &format!("{why}. The terminal says more."))
+        let mut letters = why.chars();
+        let why: String = letters.next().map(char::to_uppercase).into_iter().flatten().chain(letters).collect();
+        Page::new(200, "Not signed in", &format!("{why}. The terminal says more, and what to do."))
     }
 
-    /// As HTML: texts escaped, and no script, picture or form is allowed to run or load.
+    /// As HTML: texts escaped, and nothing but its own style is allowed to run, load or be sent.
     pub(super) fn response(&self) -> Response<Full<Bytes>> {
         let (title, text) = (escaped(&self.title), escaped(&self.text));
+        let (class, mark) = if self.worked { ("good", "\u{2713}") } else { ("bad", "!") };
         let body = format!(
             "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title} - cratedigger</title>\
-             <meta name=\"viewport\" content=\"width=device-width\"></head>\n<body><h1>{title}</h1>\n<p>{text}</p>\n</body></html>\n"
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><style>{STYLE}</style></head>\n\
+             <body><main class=\"{class}\"><p class=\"mark\" aria-hidden=\"true\">{mark}</p><h1>{title}</h1>\n<p>{text}</p>\n\
+             <footer>cratedigger</footer></main></body></html>\n"
+        );
+        let style = STANDARD.encode(Sha256::digest(STYLE));
+        let policy = format!(
+            "default-src 'none'; style-src 'sha256-{style}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
         );
         let response = Response::builder()
             .status(self.status)
             .header("content-type", "text/html; charset=utf-8")
-            .header(
-                "content-security-policy",
-                "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-            )
+            .header("content-security-policy", policy)
             .header("x-content-type-options", "nosniff")
             .header("referrer-policy", "no-referrer")
             .header("cache-control", "no-store")

@@ -43,6 +43,16 @@ pub enum StoreError {
         /// Ours.
         known: i64,
     },
+    /// Written by an older version, and only read now.
+    #[error("the store {} was written by an older version (schema {found}, this one reads {known})", path.display())]
+    Older {
+        /// The database file.
+        path: PathBuf,
+        /// Its schema version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
     /// Filled from another host or with another state folder.
     #[error("the store {} {why}", path.display())]
     Mismatch {
@@ -61,6 +71,18 @@ pub enum StoreError {
         /// The system's own words.
         #[source]
         source: std::io::Error,
+    },
+    /// Served items are missing among the rows of a list: a defect of ours, and nothing is claimed.
+    #[error("the list {name} was not put in place: {served} items were served, and {staged} have a row")]
+    Gap {
+        /// The database file.
+        path: PathBuf,
+        /// Which list.
+        name: String,
+        /// Items served.
+        served: i64,
+        /// Rows staged.
+        staged: i64,
     },
     /// The writing thread is gone, after an error that was reported by itself.
     #[error("the store was closed after an earlier error")]
@@ -83,6 +105,7 @@ impl StoreError {
             StoreError::Newer { .. } => {
                 Some("install that version or a newer one, or name another output.database".into())
             }
+            StoreError::Older { .. } => Some("`cratedigger export` brings it up to date, without a call".into()),
             StoreError::NotOurs { .. } => Some("move the file away, or name another output.database".into()),
             StoreError::Sqlite { source, .. } | StoreError::OutcomeUnknown { source, .. } => {
                 match source.sqlite_error_code() {
@@ -110,7 +133,13 @@ impl StoreError {
             StoreError::Mismatch { .. } => {
                 Some("put back what was changed, or name another output.database for what comes from elsewhere".into())
             }
+            StoreError::Io { source, .. } if source.kind() == std::io::ErrorKind::AlreadyExists => {
+                Some("name another file, or move that one away".into())
+            }
             StoreError::Io { .. } => Some("make the file and its folder writable for this user".into()),
+            StoreError::Gap { path, .. } => {
+                Some(format!("a defect of cratedigger: please report it; {} is as it was", path.display()))
+            }
             StoreError::Closed => None,
         }
     }

@@ -10,15 +10,15 @@ use super::{ListKey, Member, Session, StoreError};
 
 /// Where the rows of a list go.
 pub(super) struct Target {
-    table: &'static str,
+    pub(super) table: &'static str,
     /// Column of what the list belongs to, and whether it is the audience rather than the parent.
     parent: Option<(&'static str, Parent)>,
     market: bool,
     /// Column that the key's variant goes to.
     variant: Option<&'static str>,
-    child: &'static str,
+    pub(super) child: &'static str,
     /// Columns filled from the staged row: (column, staged column).
-    extra: &'static [(&'static str, &'static str)],
+    pub(super) extra: &'static [(&'static str, &'static str)],
 }
 
 #[derive(Clone, Copy)]

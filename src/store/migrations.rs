@@ -16,8 +16,12 @@ const APPLICATION_ID: i64 = 0x4372_4467;
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_fewest_calls.sql"),
-    include_str!("migrations/0003_planned.sql"),
+    include_str!("migrations/0003_history.sql"),
+    include_str!("migrations/0004_planned.sql"),
 ];
+
+/// The schema of this version.
+pub(super) const KNOWN: i64 = MIGRATIONS.len() as i64;
 
 /// Brings the schema up to date, or says why that cannot be.
 ///
@@ -25,7 +29,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
 /// nothing to do.
 pub(super) fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let sql = |what| move |source| StoreError::Sqlite { path: path.to_path_buf(), what, source };
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let known = KNOWN;
     let version = check(conn, path)?;
     if version == known {
         return Ok(());
@@ -67,7 +71,7 @@ pub(super) fn check(conn: &Connection, path: &Path) -> Result<i64, StoreError> {
         return Err(StoreError::NotOurs { path: path.to_path_buf(), why });
     }
     let found = user_version(conn).map_err(read)?;
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let known = KNOWN;
     if found > known {
         return Err(StoreError::Newer { path: path.to_path_buf(), found, known });
     }

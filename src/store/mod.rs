@@ -8,6 +8,8 @@
 //! A failed COMMIT means that the outcome is unknown (measured: the row can be there after
 //! reopening), so the thread stops at one; the next start reads the checkpoint.
 
+mod backup;
+mod changes;
 mod children;
 mod entity;
 mod error;
@@ -18,10 +20,14 @@ mod migrations;
 mod open;
 mod pending;
 mod playlist_diff;
+mod playlist_names;
+mod proof;
 mod published;
 mod purge;
 pub mod query;
 mod raw;
+mod replay;
+mod reset;
 mod retention;
 mod run;
 #[cfg(test)]
@@ -31,23 +37,30 @@ mod stage;
 mod statement;
 mod swap;
 mod swap_playlist;
+mod verify;
 pub mod views;
 mod worklist;
 
+pub use backup::backup;
+pub use changes::{ListChange, ListName, changes_of_job, title};
 pub use children::{ArtistsOf, Images, MarketFact, MarketTable, Texts};
 pub use entity::{Cell, Table};
 pub use error::StoreError;
 pub use info::{Identity, data_version};
 pub use list::{Checkpoint, ListKey, ListRow};
 pub use members::Standing;
-pub use open::{open_reader, open_writer};
-pub use published::{KnownFile, PublishedFile, asked_twice, known_file, record_files};
+pub use open::{open_current, open_reader, open_writer};
+pub use playlist_names::{NamedPlaylist, details_at, playlists_called};
+pub use published::{KnownFile, PublishedFile, asked_twice, forget_files, known_file, record_files, recorded_jobs};
 pub use purge::Purged;
 pub use raw::RawKeeper;
+pub use replay::{AsOf, Place, ReplayError, playlist_at};
+pub use reset::UnderWay;
 pub use run::{FetchEnd, FetchState, GapKey, Planned, RunEnd, RunRow, RunState, Skip, past_runs};
 pub use session::Session;
 pub use stage::Member;
 pub use swap::{Proof, ProvedBy, Swapped};
+pub use verify::{Finding, StoreReport, verify_store};
 pub use worklist::{ListedPlaylist, Requested, users_of_job};
 
 use session::When;

@@ -114,6 +114,18 @@ pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     Ok(conn)
 }
 
+/// Opens the store for reading what this version keeps in it.
+///
+/// # Errors
+/// As [`open_reader`], and if an older version wrote it.
+pub fn open_current(path: &Path) -> Result<Connection, StoreError> {
+    let conn = open_reader(path)?;
+    match (migrations::check(&conn, path)?, migrations::KNOWN) {
+        (found, known) if found < known => Err(StoreError::Older { path: path.to_path_buf(), found, known }),
+        _ => Ok(conn),
+    }
+}
+
 /// Who may read the file may enter its folder, whatever the umask; a folder that is there is left alone.
 fn create_folder(folder: &Path, mode: u32) -> std::io::Result<()> {
     if folder.is_dir() {

@@ -88,3 +88,21 @@ pub fn asked_twice(store: &Connection, job: &str, fetch: &str) -> rusqlite::Resu
                GROUP BY user_id, list_id, item_id HAVING count(*) > 1)";
     store.query_row(sql, [job, fetch], |row| row.get(0))
 }
+
+/// Forgets what is known of these files, so that the next export renders them.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn forget_files(store: &Connection, paths: &[String]) -> rusqlite::Result<()> {
+    let mut forget = store.prepare("DELETE FROM published_files WHERE path = ?1")?;
+    paths.iter().try_for_each(|path| forget.execute([path]).map(drop))
+}
+
+/// The jobs that files were written for, and how many.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn recorded_jobs(store: &Connection) -> rusqlite::Result<Vec<(String, i64)>> {
+    let mut jobs = store.prepare("SELECT job, count(*) FROM published_files GROUP BY job ORDER BY job")?;
+    jobs.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}

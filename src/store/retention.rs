@@ -1,8 +1,16 @@
-//! Deleting what is older than somebody wants to keep.
+//! Deleting what is older than somebody wants to keep, personal and catalog.
+//!
+//! How old a row is: a play by when it was played, a rank by its day, a change by when it was seen; a
+//! list, with all that stands in it, by when Spotify last confirmed it; what left a list by when it left.
+//! So a list that a job reads at every fire never gets old, and that of a person whose sign-in was lost
+//! does. Things of the catalog go when they are old and nothing that is kept points at them any more.
+
+mod things;
 
 use rusqlite::params;
 
 use super::{Session, StoreError};
+use things::delete_things;
 
 /// Logs and history, by the column that says how old a row is.
 const LOGS: &[(&str, &str)] = &[
@@ -11,82 +19,179 @@ const LOGS: &[(&str, &str)] = &[
     ("top_items", "fetched_at"),
     ("playlist_changes", "seen_at"),
     ("metrics", "day"),
+    ("resume_points", "fetched_at"),
 ];
 
-/// Lists whose rows stay marked once they are gone.
-const MEMBERSHIPS: &[&str] = &[
-    "artist_releases",
-    "album_tracks",
-    "artist_top_tracks",
-    "show_episodes",
-    "audiobook_chapters",
-    "user_playlists",
-    "my_playlists",
-    "saved_tracks",
-    "saved_albums",
-    "saved_shows",
-    "saved_episodes",
-    "saved_audiobooks",
-    "followed_artists",
-    "new_releases",
-    "categories",
-    "markets",
+/// Logs whose rows say which list they came from.
+const LOGS_OF_LISTS: usize = 3;
+
+/// The logs whose rows say whose they are, or of which playlist.
+const OTHER_LOGS_OF_A_JOB: &[&str] = &[
+    "DELETE FROM resume_points WHERE fetched_at < ?1 AND user_id IN (SELECT user_id FROM requested WHERE job = ?2)",
+    "DELETE FROM playlist_changes WHERE seen_at < ?1 AND playlist_id IN (SELECT l.parent_id FROM lists l JOIN requested r
+     ON r.list_id = l.id WHERE r.job = ?2 AND l.kind = 'playlist_items' UNION SELECT m.playlist_id FROM my_playlists m
+     JOIN requested r ON r.list_id = m.list_id WHERE r.job = ?2)",
 ];
 
-/// Things of the catalog that nothing points at any more, dependants first.
-const ORPHANS: &[&str] = &[
-    "DELETE FROM playlist_items WHERE playlist_id IN (SELECT id FROM playlists WHERE gone_at < ?1)",
-    "DELETE FROM tracks WHERE coalesce(fetched_at, first_seen_at) < ?1
-     AND NOT EXISTS (SELECT 1 FROM playlist_items x WHERE x.track_id = tracks.id)
-     AND id NOT IN (SELECT track_id FROM album_tracks UNION SELECT track_id FROM artist_top_tracks UNION SELECT track_id FROM saved_tracks
-     UNION SELECT track_id FROM plays UNION SELECT item_id FROM top_items WHERE kind = 'track'
-     UNION SELECT item_id FROM search_results WHERE item_id IS NOT NULL UNION SELECT item_id FROM requested WHERE item_id IS NOT NULL)",
-    "DELETE FROM albums WHERE coalesce(fetched_at, first_seen_at) < ?1
-     AND id NOT IN (SELECT album_id FROM tracks WHERE album_id IS NOT NULL UNION SELECT album_id FROM album_tracks
-     UNION SELECT album_id FROM artist_releases UNION SELECT album_id FROM saved_albums UNION SELECT album_id FROM new_releases
-     UNION SELECT item_id FROM search_results WHERE item_id IS NOT NULL UNION SELECT item_id FROM requested WHERE item_id IS NOT NULL)",
-    "DELETE FROM artists WHERE coalesce(fetched_at, first_seen_at) < ?1
-     AND id NOT IN (SELECT artist_id FROM track_artists UNION SELECT artist_id FROM album_artists UNION SELECT artist_id FROM artist_releases
-     UNION SELECT artist_id FROM artist_top_tracks UNION SELECT artist_id FROM followed_artists
-     UNION SELECT item_id FROM top_items WHERE kind = 'artist'
-     UNION SELECT item_id FROM search_results WHERE item_id IS NOT NULL UNION SELECT item_id FROM requested WHERE item_id IS NOT NULL)",
+/// Lists whose rows stay marked once they are gone, with what their rows hold.
+const MEMBERSHIPS: &[(&str, &str, &str)] = &[
+    ("artist_releases", "album", "album_id"),
+    ("album_tracks", "track", "track_id"),
+    ("artist_top_tracks", "track", "track_id"),
+    ("show_episodes", "episode", "episode_id"),
+    ("audiobook_chapters", "chapter", "chapter_id"),
+    ("user_playlists", "playlist", "playlist_id"),
+    ("my_playlists", "playlist", "playlist_id"),
+    ("saved_tracks", "track", "track_id"),
+    ("saved_albums", "album", "album_id"),
+    ("saved_shows", "show", "show_id"),
+    ("saved_episodes", "episode", "episode_id"),
+    ("saved_audiobooks", "audiobook", "audiobook_id"),
+    ("followed_artists", "artist", "artist_id"),
+    ("new_releases", "album", "album_id"),
+    ("categories", "category", "id"),
+    ("markets", "market", "market"),
 ];
+
+/// What was once so, and since when: the newest of what is too old still says how things were at the
+/// limit, so it stays.
+const SPANS: &[&str] = &["playlist_versions", "playlist_details"];
+
+/// Lists whose rows may have been deleted: what was recorded of them no longer stands.
+const NO_LONGER_AS_READ: &[&str] = &[
+    "UPDATE lists SET rows_hash = NULL WHERE kind IN ('search', 'top_artists', 'top_tracks', 'recently_played') AND read_at < ?1",
+    "UPDATE lists SET rows_hash = NULL WHERE kind = 'recently_played' AND ?1 IS NOT NULL",
+];
+
+/// Lists that nobody has found as they are for so long, and those of playlists that are gone for so long. A
+/// user's playlists are confirmed by the list of them, which tells the version of each.
+const OLD_LISTS: &str = "INSERT INTO old_lists SELECT l.id, l.kind, l.parent_id FROM lists l
+     WHERE (l.checked_at < ?1 AND NOT (l.kind = 'playlist_items' AND EXISTS (
+       SELECT 1 FROM my_playlists m JOIN lists of ON of.id = m.list_id WHERE m.playlist_id = l.parent_id
+       AND m.removed_at IS NULL AND of.audience = l.audience AND of.checked_at >= ?1))
+     OR l.kind = 'playlist_items' AND l.read_at IS NOT NULL AND l.parent_id IN (SELECT id FROM playlists WHERE gone_at < ?1))";
+
+/// Of these, the ones that a job alone asked for, or that stand in its users' libraries.
+const OF_THE_JOB: &str = "(l.id IN (SELECT list_id FROM requested WHERE job = ?2 AND list_id IS NOT NULL)
+       OR l.kind = 'playlist_items' AND EXISTS (SELECT 1 FROM my_playlists m JOIN requested r ON r.list_id = m.list_id
+         WHERE m.playlist_id = l.parent_id AND m.user_id = l.audience AND r.job = ?2))
+     AND l.id NOT IN (SELECT list_id FROM requested WHERE job <> ?2 AND list_id IS NOT NULL)";
+
+/// What was deleted here goes with whatever pointed at it, as far as it is old itself.
+const BEGIN: &str = "CREATE TEMP TABLE IF NOT EXISTS old_lists (id INTEGER PRIMARY KEY, kind TEXT, parent_id TEXT);
+     CREATE TEMP TABLE IF NOT EXISTS let_go (kind TEXT, id TEXT, PRIMARY KEY (kind, id)) WITHOUT ROWID;
+     DELETE FROM old_lists; DELETE FROM let_go;";
 
 impl Session {
-    /// Deletes rows older than `before`: logs, history, what lists no longer hold, and things of the
-    /// catalog that nothing points at. What a list holds now stays, however old.
+    /// Deletes rows older than `before`, of all jobs.
     ///
     /// # Errors
     /// If the store cannot be written.
     pub fn forget_rows(&mut self, before: &str) -> Result<usize, StoreError> {
+        self.sql(BEGIN)?;
         let mut deleted = 0;
         for (table, column) in LOGS {
             deleted += self.delete(&format!("DELETE FROM {table} WHERE {column} < ?1"), before)?;
         }
-        for table in MEMBERSHIPS {
+        self.delete(OLD_LISTS, before)?;
+        for (table, _, _) in MEMBERSHIPS {
             deleted += self.delete(&format!("DELETE FROM {table} WHERE removed_at < ?1"), before)?;
         }
-        for sql in ORPHANS {
-            deleted += self.delete(sql, before)?;
+        for table in SPANS {
+            let sql = format!(
+                "DELETE FROM {table} AS old WHERE seen_at < (SELECT max(seen_at) FROM {table} AS last
+                 WHERE last.playlist_id = old.playlist_id AND last.seen_at < ?1)"
+            );
+            deleted += self.delete(&sql, before)?;
         }
+        for sql in NO_LONGER_AS_READ {
+            self.delete(sql, before)?;
+        }
+        deleted += self.empty_old_lists(before)?;
+        deleted += delete_things(self, before, None)?;
         self.changed |= deleted > 0;
         Ok(deleted)
     }
 
-    /// Deletes the rows of a job's own logs older than `before`.
+    /// Deletes a job's own rows older than `before`: of its logs, its lists and what it asked for by id. What
+    /// another job asks for, too, stays.
     ///
     /// # Errors
     /// If the store cannot be written.
     pub fn forget_rows_of(&mut self, job: &str, before: &str) -> Result<usize, StoreError> {
+        self.sql(BEGIN)?;
         let mut deleted = 0;
-        for (table, column) in LOGS.iter().filter(|(table, _)| !matches!(*table, "playlist_changes" | "metrics")) {
-            let sql = format!(
-                "DELETE FROM {table} WHERE {column} < ?1 AND list_id IN (SELECT list_id FROM requested WHERE job = ?2)"
-            );
-            let done = self.prepare(&sql)?.execute(params![before, job]);
-            deleted += done.map_err(|e| self.error("cannot be written", e))?;
+        let asked = "list_id IN (SELECT list_id FROM requested WHERE job = ?2)";
+        for (table, column) in &LOGS[..LOGS_OF_LISTS] {
+            let item = if *table == "plays" { "track_id" } else { "item_id" };
+            let kind = if *table == "plays" { "'track'" } else { "kind" };
+            self.of_job(
+                &format!(
+                    "INSERT OR IGNORE INTO let_go SELECT {kind}, {item} FROM {table} WHERE {column} < ?1 AND {asked} AND {item} IS NOT NULL"
+                ),
+                before,
+                job,
+            )?;
+            deleted += self.of_job(&format!("DELETE FROM {table} WHERE {column} < ?1 AND {asked}"), before, job)?;
         }
+        for sql in OTHER_LOGS_OF_A_JOB {
+            deleted += self.of_job(sql, before, job)?;
+        }
+        self.of_job(&format!("{OLD_LISTS} AND {OF_THE_JOB}"), before, job)?;
+        for (table, kind, item) in MEMBERSHIPS {
+            let gone = format!("FROM {table} WHERE removed_at < ?1 AND {asked}");
+            self.of_job(&format!("INSERT OR IGNORE INTO let_go SELECT '{kind}', {item} {gone}"), before, job)?;
+            deleted += self.of_job(&format!("DELETE {gone}"), before, job)?;
+        }
+        deleted += self.empty_old_lists(before)?;
+        // By id: the table is told by the stream, and no id stands in two of them.
+        self.of_job(
+            "INSERT OR IGNORE INTO let_go SELECT t.kind, r.item_id FROM requested r
+             JOIN (SELECT 'artist' AS kind UNION SELECT 'album' UNION SELECT 'track' UNION SELECT 'show' UNION SELECT 'episode'
+                   UNION SELECT 'audiobook' UNION SELECT 'playlist') t
+             WHERE r.job = ?2 AND r.item_id IS NOT NULL AND ?1 IS NOT NULL",
+            before,
+            job,
+        )?;
+        deleted += delete_things(self, before, Some(job))?;
+        self.delete(
+            "UPDATE lists SET rows_hash = NULL WHERE kind IN ('search', 'top_artists', 'top_tracks', 'recently_played')
+             AND (read_at < ?1 OR kind = 'recently_played')",
+            before,
+        )?;
         self.changed |= deleted > 0;
+        Ok(deleted)
+    }
+
+    /// Deletes what stands in the lists of `old_lists`, which are then as if they had never been read.
+    fn empty_old_lists(&mut self, before: &str) -> Result<usize, StoreError> {
+        let mut deleted = 0;
+        let old = "list_id IN (SELECT id FROM old_lists)";
+        for (table, kind, item) in MEMBERSHIPS {
+            self.sql(&format!("INSERT OR IGNORE INTO let_go SELECT '{kind}', {item} FROM {table} WHERE {old}"))?;
+            deleted += self.sql(&format!("DELETE FROM {table} WHERE {old}"))?;
+        }
+        // The items of a playlist are one set, whoever reads it: they go when nobody has looked at them.
+        let unread = "FROM playlist_items WHERE playlist_id IN (SELECT parent_id FROM old_lists WHERE kind = 'playlist_items')
+             AND playlist_id NOT IN (SELECT parent_id FROM lists WHERE kind = 'playlist_items' AND checked_at IS NOT NULL
+             AND id NOT IN (SELECT id FROM old_lists))";
+        for (kind, item) in [("track", "track_id"), ("episode", "episode_id"), ("playlist", "playlist_id")] {
+            self.sql(&format!("INSERT OR IGNORE INTO let_go SELECT '{kind}', {item} {unread} AND {item} IS NOT NULL"))?;
+        }
+        deleted += self.sql(&format!("DELETE {unread}"))?;
+        // Who meets it again sees it for the first time.
+        self.sql(
+            "DELETE FROM playlist_versions WHERE playlist_id IN (SELECT parent_id FROM old_lists WHERE kind = 'playlist_items')
+             AND NOT EXISTS (SELECT 1 FROM playlist_items i WHERE i.playlist_id = playlist_versions.playlist_id)",
+        )?;
+        self.sql(
+            "UPDATE lists SET snapshot_id = NULL, etag = NULL, announced = NULL, served = NULL, stored = NULL, skipped = NULL,
+             content_hash = NULL, rows_hash = NULL, proof = NULL, first_read_at = NULL, read_at = NULL, checked_at = NULL WHERE id IN (SELECT id FROM old_lists)",
+        )?;
+        // A read that nobody went on with.
+        let left = "list_id IN (SELECT list_id FROM checkpoints WHERE updated_at < ?1)";
+        self.delete(&format!("DELETE FROM staged_items WHERE {left}"), before)?;
+        self.delete("DELETE FROM checkpoints WHERE updated_at < ?1", before)?;
         Ok(deleted)
     }
 
@@ -104,32 +209,17 @@ impl Session {
     fn delete(&self, sql: &str, before: &str) -> Result<usize, StoreError> {
         self.prepare(sql)?.execute([before]).map_err(|e| self.error("cannot be written", e))
     }
+
+    fn of_job(&self, sql: &str, before: &str, job: &str) -> Result<usize, StoreError> {
+        self.prepare(sql)?.execute(params![before, job]).map_err(|e| self.error("cannot be written", e))
+    }
+
+    /// Statements without parameters; how many rows the last one changed.
+    fn sql(&self, sql: &str) -> Result<usize, StoreError> {
+        self.conn.execute_batch(sql).map_err(|e| self.error("cannot be written", e))?;
+        Ok(usize::try_from(self.conn.changes()).unwrap_or(usize::MAX))
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::{Cell, Table, create_schema};
-    use rusqlite::Connection;
-
-    #[test]
-    fn what_a_list_holds_stays_and_what_nothing_holds_goes() {
-        let conn = Connection::open_in_memory().unwrap();
-        create_schema(&conn).unwrap();
-        conn.execute_batch("PRAGMA foreign_keys = ON").unwrap();
-        let mut s = Session::new(conn, "test".into());
-        for id in ["kept", "gone"] {
-            let cells = vec![Cell::Absent; Table::artists().columns.len()];
-            s.upsert(Table::artists(), id, &cells, "2020-01-01T00:00:00.000Z", true).unwrap();
-        }
-        s.conn
-            .execute_batch(
-                "INSERT INTO albums (id, first_seen_at, fetched_at) VALUES ('a', '2026-01-01', '2026-01-01');
-                 INSERT INTO album_artists VALUES ('a', 0, 'kept');",
-            )
-            .unwrap();
-        assert_eq!(s.forget_rows("2025-01-01").unwrap(), 1);
-        let left: String = s.conn.query_row("SELECT group_concat(id) FROM artists", [], |row| row.get(0)).unwrap();
-        assert_eq!(left, "kept");
-    }
-}
+mod tests;

@@ -149,13 +149,15 @@ pub struct RunRow {
     pub calls: i64,
     /// Rows read.
     pub rows: i64,
+    /// The exit code it asked for.
+    pub exit_code: Option<i64>,
     /// Calls that it was expected to send.
     pub planned: Option<Planned>,
 }
 
 impl RunRow {
     /// The columns that [`RunRow::read`] expects, in its order.
-    pub const COLUMNS: &str = "id, job, state, reason, fire_at, started_at, finished_at, not_before, calls, rows, planned_least, planned_most";
+    pub const COLUMNS: &str = "id, job, state, reason, fire_at, started_at, finished_at, not_before, calls, rows, exit_code, planned_least, planned_most";
 
     /// Reads a row of [`RunRow::COLUMNS`].
     ///
@@ -173,8 +175,9 @@ impl RunRow {
             not_before: row.get(7)?,
             calls: row.get(8)?,
             rows: row.get(9)?,
-            planned: match row.get(10)? {
-                Some(least) => Some(Planned { least, most: row.get(11)? }),
+            exit_code: row.get(10)?,
+            planned: match row.get(11)? {
+                Some(least) => Some(Planned { least, most: row.get(12)? }),
                 None => None,
             },
         })
@@ -216,15 +219,15 @@ impl Session {
     pub fn goes_on_from(&self, run: i64, job: &str) -> Result<Option<String>, StoreError> {
         let sql = "
             WITH RECURSIVE line AS (
-              SELECT id, started_at, state, exit_code, coalesce(max(coalesce(finished_at, started_at), coalesce(not_before, '')), '') AS until,
+              SELECT id, started_at, state, exit_code, reset_at, coalesce(max(coalesce(finished_at, started_at), coalesce(not_before, '')), '') AS until,
                      row_number() OVER (ORDER BY id DESC) AS place FROM runs WHERE job = ?2 AND id <= ?1 GROUP BY id
             ), chain AS (
               SELECT place, started_at FROM line WHERE id = ?1
               UNION ALL
               SELECT l.place, l.started_at FROM chain c JOIN line l ON l.place = c.place + 1
-              WHERE (l.state = 'deferred' AND julianday(c.started_at) - julianday(l.until) <= 2.0)
+              WHERE l.reset_at IS NULL AND ((l.state = 'deferred' AND julianday(c.started_at) - julianday(l.until) <= 2.0)
                  OR (l.state = 'failed' AND coalesce(l.exit_code, 1) IN (1, 74)
-                     AND julianday((SELECT started_at FROM runs WHERE id = ?1)) - julianday(l.started_at) <= 0.5)
+                     AND julianday((SELECT started_at FROM runs WHERE id = ?1)) - julianday(l.started_at) <= 0.5))
             )
             SELECT started_at FROM chain WHERE place > 1 ORDER BY place DESC LIMIT 1";
         let from = self.prepare(sql)?.query_row(params![run, job], |row| row.get(0)).optional();

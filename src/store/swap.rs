@@ -1,7 +1,6 @@
 //! Putting a list that was read whole in place of the old one, in one transaction.
 
 use rusqlite::{ToSql, params};
-use xxhash_rust::xxh3::Xxh3;
 
 use super::members::target;
 use super::{ListKey, Session, StoreError};
@@ -58,8 +57,10 @@ pub struct Proof {
     pub served: i64,
     /// Items that could not be stored whole.
     pub skipped: i64,
-    /// Spotify's version, the same before and after.
+    /// Spotify's version when the read began.
     pub snapshot_id: Option<String>,
+    /// Its version after the last page, where that was asked for.
+    pub snapshot_after: Option<String>,
     /// Entity tag of the first answer.
     pub etag: Option<String>,
     /// More would have followed, but no more was wanted: what was not seen may still stand there.
@@ -90,6 +91,7 @@ impl Session {
         run: i64,
         now: &str,
     ) -> Result<Swapped, StoreError> {
+        self.refuse_gap(list, key, proof)?;
         let hash = self.staged_hash(list)?;
         let known: Option<String> = self.one("SELECT content_hash FROM lists WHERE id = ?1", params![list])?;
         let same = known.as_deref() == Some(hash.as_str());
@@ -110,12 +112,14 @@ impl Session {
         self.exec(
             "UPDATE lists SET snapshot_id = ?2, etag = ?3, announced = ?4, served = ?5, stored = ?6, skipped = ?7, content_hash = ?8,
              read_at = iif(?11, read_at, ?9), checked_at = ?9, changed_at = iif(?10, ?9, changed_at), gone_at = NULL,
-             gone_reason = NULL, proof = ?12, restless = ?13, doubled = ?14 WHERE id = ?1",
+             gone_reason = NULL, proof = ?12, restless = ?13, doubled = ?14, first_read_at = coalesce(first_read_at, ?9)
+             WHERE id = ?1",
             params![
                 list, proof.snapshot_id, proof.etag, proof.announced, proof.served, swapped.stored, proof.skipped, hash, now,
                 swapped.changed, proof.by.read().is_some(), proof.by.word(), proof.by == ProvedBy::Content, doubled
             ],
         )?;
+        self.record_proof(list, proof, run, swapped.stored, &hash, now)?;
         self.forget_checkpoint(list)?;
         Ok(swapped)
     }
@@ -154,28 +158,6 @@ impl Session {
             params![key.audience, now, list],
         )?;
         Ok(Swapped { stored, changed: stored > 0, changes: 0 })
-    }
-
-    /// A hash over the staged rows, in order.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn staged_hash(&self, list: i64) -> Result<String, StoreError> {
-        let mut hash = Xxh3::new();
-        let mut statement =
-            self.prepare("SELECT kind, item_id, uri, added_at, added_by, detail FROM staged_items WHERE list_id = ?1 ORDER BY position")?;
-        let mut rows = statement.query([list]).map_err(|e| self.error("cannot be read", e))?;
-        while let Some(row) = rows.next().map_err(|e| self.error("cannot be read", e))? {
-            for column in 0..6 {
-                let text = row
-                    .get_ref(column)
-                    .and_then(|v| Ok(v.as_str_or_null()?))
-                    .map_err(|e| self.error("cannot be read", e))?;
-                hash.update(text.map_or(&[0xff][..], str::as_bytes));
-                hash.update(&[0xfe]);
-            }
-        }
-        Ok(format!("{:032x}", hash.digest128()))
     }
 
     pub(super) fn one<T: rusqlite::types::FromSql>(

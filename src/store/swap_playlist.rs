@@ -1,4 +1,5 @@
-//! A playlist that was read whole takes the place of the read before, and what changed is recorded.
+//! Putting a playlist in place of its old self, and its history: the changes, and the version that
+//! they led to.
 
 use rusqlite::{ToSql, params};
 use xxhash_rust::xxh3::xxh3_64;
@@ -29,6 +30,7 @@ impl Session {
                  FROM staged_items WHERE list_id = ?1 ORDER BY position",
                 params![list, playlist, now],
             )?;
+            self.add_version(playlist, stored, proof, run, now)?;
             return Ok(Swapped { stored, changed: true, changes: 0 });
         };
         let before = self.entries(
@@ -87,7 +89,18 @@ impl Session {
                 ],
             )?;
         }
+        if !same_version && !diff.changes.is_empty() {
+            self.add_version(playlist, len(after.len()), proof, run, now)?;
+        }
         Ok(Swapped { stored: len(after.len()), changed: !diff.changes.is_empty(), changes: len(diff.changes.len()) })
+    }
+
+    fn add_version(&self, playlist: &str, items: i64, proof: &Proof, run: i64, now: &str) -> Result<(), StoreError> {
+        self.exec(
+            "INSERT OR REPLACE INTO playlist_versions (playlist_id, seen_at, snapshot_id, items, run_id) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![playlist, now, proof.snapshot_id, items, run],
+        )?;
+        Ok(())
     }
 
     fn entries(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<Vec<Entry>, StoreError> {

@@ -20,7 +20,7 @@ const SCOPES: &[&str] = &[
     "user-top-read",
 ];
 
-const LIBRARY: &str = r#"
+pub const LIBRARY: &str = r#"
 users = ["home", "studio"]
 [[fetch]]
 stream = "me"
@@ -68,12 +68,12 @@ pub fn signed_in(world: World, users: &[(&str, &str)]) -> World {
     world
 }
 
-fn both(world: World) -> World {
+pub fn both(world: World) -> World {
     signed_in(world, &[("home", known::HOME), ("studio", known::STUDIO)])
 }
 
 /// The ids that a user's list truly holds, in order.
-fn truth(world: &World, user: &str, list: &str) -> Vec<String> {
+pub fn truth(world: &World, user: &str, list: &str) -> Vec<String> {
     let truth = world.sandbox.catalog().truth_of("users", user).unwrap();
     let ids = truth[list].as_array().unwrap_or_else(|| panic!("{list} of {truth}"));
     // Saved things come with the time at which they were saved.

@@ -122,10 +122,16 @@ fn names(job: &Job, user: &str) -> bool {
     }
 }
 
+/// The jobs of each user who is signed in or named by a job.
 fn dependent_jobs(jobs: &[Job], grants: &Grants) -> Result<BTreeMap<String, Vec<String>>, Failure> {
     let known = grants.list().map_err(|e| failed(AuthError::Grants(e)))?;
     let of = |user: &str| jobs.iter().filter(|job| names(job, user)).map(|job| job.name.clone()).collect();
-    Ok(known.into_iter().map(|grant| (grant.user.clone(), of(&grant.user))).collect())
+    let named = jobs.iter().flat_map(|job| match &job.users {
+        Users::Named(names) => names.clone(),
+        Users::None | Users::All => Vec::new(),
+    });
+    let users: BTreeSet<String> = known.into_iter().map(|grant| grant.user).chain(named).collect();
+    Ok(users.into_iter().map(|user| (user.clone(), of(&user))).collect())
 }
 
 /// Deletes a person's rows and writes the CSVs again.

@@ -6,6 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use super::AuthError;
+use crate::document::printable;
 use crate::state::grants::{Grant, GrantState, Grants, end};
 
 /// The list for stdout: a table, or with `as_json` one JSON array. `jobs` has the names of the jobs
@@ -83,7 +84,7 @@ fn row(grant: &Grant, jobs: &[String], now: DateTime<Utc>) -> [String; 6] {
     };
     [
         grant.user.clone(),
-        grant.account.as_ref().map_or_else(|| "not asked yet".to_owned(), ToString::to_string),
+        grant.account.as_ref().map_or_else(|| "not asked yet".to_owned(), |it| printable(&it.to_string())),
         state.to_owned(),
         days,
         if jobs.is_empty() { "-".to_owned() } else { jobs.join(", ") },

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use tokio::sync::oneshot;
 use url::Url;
 
+use crate::document::printable;
 use crate::signin::browser::Browser;
 
 /// A line that is being typed. `None`: there will be none.
@@ -32,7 +33,7 @@ pub struct Terminal;
 impl Person for Terminal {
     fn tell(&mut self, text: &str) {
         let mut out = io::stderr().lock();
-        drop(writeln!(out, "{text}").and_then(|()| out.flush()));
+        drop(writeln!(out, "{}", printable(text)).and_then(|()| out.flush()));
     }
 
     fn show(&mut self, text: &str) {

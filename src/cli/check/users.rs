@@ -1,39 +1,44 @@
 //! The users of a job against the grants that are there, offline.
 
-use crate::cli::Context;
+use crate::cli::standing::{self, Standing};
+use crate::cli::{Context, Failure};
 use crate::job::{Job, Users};
 use crate::settings::Settings;
 use crate::state::grants::Grants;
 
+/// The grants of the app, or why they cannot be read.
+pub(super) type Known = Result<Option<Grants>, Failure>;
+
 /// The grants of the app, where the state folder has any; `check` makes no folder and no file.
-pub(super) fn grants(context: &Context, settings: &Settings) -> Option<Grants> {
-    let dir = context.state_dir(settings).ok()?;
-    if !dir.path().join("grants.db").exists() {
-        return None;
-    }
-    let credentials = context.credentials().ok()?;
-    Grants::open(dir, &credentials.client_id, |name| std::env::var_os(name)).ok()
+pub(super) fn grants(context: &Context, settings: &Settings) -> Known {
+    standing::open(context, settings)
 }
 
 /// What the users of a job lack: a grant, or a scope of one.
-pub(super) fn notes(job: &Job, grants: Option<&Grants>) -> Vec<String> {
-    let Users::Named(names) = &job.users else { return Vec::new() };
-    let mut notes = Vec::new();
-    for name in names {
-        let Some(grants) = grants.filter(|g| g.get(name).is_ok_and(|grant| grant.is_some())) else {
-            notes.push(format!("user `{name}` has not signed in: cratedigger auth login {name}"));
-            continue;
-        };
-        let scopes: Vec<&str> = job.fetches.iter().flat_map(|f| f.stream.scopes).copied().collect();
-        let mut lacking = grants.lacking(name, &scopes).unwrap_or_default();
-        lacking.sort_unstable();
-        lacking.dedup();
-        if !lacking.is_empty() {
-            notes.push(format!(
-                "the grant of `{name}` lacks {}: cratedigger auth login {name} asks for it",
-                lacking.join(" and ")
-            ));
-        }
+pub(super) fn notes(job: &Job, grants: &Known) -> Vec<String> {
+    if job.users == Users::None {
+        return Vec::new();
     }
-    notes
+    let users = match grants {
+        Ok(grants) => standing::of(job, grants.as_ref()),
+        Err(e) => return vec![format!("whether its users are signed in is not known: {e}")],
+    };
+    match users {
+        Ok(users) if users.is_empty() => vec!["nobody is signed in: cratedigger auth login USER".to_owned()],
+        Ok(users) => users.iter().filter_map(note).collect(),
+        Err(e) => vec![format!("whether its users are signed in is not known: {e}")],
+    }
+}
+
+fn note(standing: &Standing) -> Option<String> {
+    let user = &standing.user;
+    if !standing.is_signed_in() {
+        return Some(format!("user `{user}` has not signed in: cratedigger auth login {user}"));
+    }
+    if standing.waits() {
+        return Some(format!("user `{user}` has to sign in again: cratedigger auth login {user}"));
+    }
+    let lacking = standing.lacking.join(" and ");
+    (!lacking.is_empty())
+        .then(|| format!("the grant of `{user}` lacks {lacking}: cratedigger auth login {user} asks for it"))
 }

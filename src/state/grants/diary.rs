@@ -76,6 +76,7 @@ mod tests {
             state_at: at(day),
             state_words: String::new(),
             warned_days: None,
+            given_at: at(day),
         }
     }
 

@@ -75,11 +75,16 @@ impl Account {
     }
 }
 
+/// Without what drives a terminal; quotes and letters of any script stay.
+fn plain(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }).collect()
+}
+
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.display_name {
-            Some(name) => write!(f, "{} ({})", name.escape_debug(), self.user_id.escape_debug()),
-            None => write!(f, "{}", self.user_id.escape_debug()),
+            Some(name) => write!(f, "{} ({})", plain(name), plain(&self.user_id)),
+            None => write!(f, "{}", plain(&self.user_id)),
         }
     }
 }
@@ -115,6 +120,8 @@ pub struct Grant {
     pub state_words: String,
     /// The last warning of its end that was given, in days before it.
     pub warned_days: Option<u32>,
+    /// When it came here: by a sign-in, an import, or from the environment.
+    pub given_at: DateTime<Utc>,
 }
 
 /// An access token.
@@ -176,7 +183,7 @@ pub struct Renewed {
 /// The columns of [`read`], in its order; then the sealed ones.
 pub(super) const COLUMNS: &str = "user, client_id, account_id, user_id, display_name, scopes, flow, authorized_ms, \
      imported_ms, environment, expires_ms, generation, state, state_ms, state_words, warned_days, \
-     issued_ms, refresh_token_enc, access_token_enc";
+     issued_ms, refresh_token_enc, access_token_enc, given_ms";
 
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Grant> {
     let time = |at| row.get::<_, Option<i64>>(at).map(|ms| ms.map(from_ms));
@@ -206,5 +213,6 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Grant> {
         state_at: from_ms(row.get(13)?),
         state_words: row.get(14)?,
         warned_days: row.get(15)?,
+        given_at: from_ms(row.get(19)?),
     })
 }

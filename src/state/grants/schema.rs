@@ -5,7 +5,8 @@ use crate::state::db::Layout;
 /// `CDgr` stands in the header. A token must be on disk before it is used, hence `FULL`.
 pub(super) static GRANTS: Layout = Layout { application_id: 0x4344_6772, migrations: &MIGRATIONS, synchronous: "FULL" };
 
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
 -- A known text under the key, by which another key is noticed. One row.
 CREATE TABLE seal (
     one   INTEGER PRIMARY KEY CHECK (one = 1),
@@ -50,4 +51,9 @@ CREATE TABLE pending (
     created_ms   INTEGER NOT NULL,
     PRIMARY KEY (client_id, user)
 ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+-- When a grant came here, by which a job that waits for it is due again.
+ALTER TABLE grants ADD COLUMN given_ms INTEGER NOT NULL DEFAULT 0;
+",
+];

@@ -269,8 +269,8 @@ fn insert(
     tx.prepare_cached(
         "INSERT OR REPLACE INTO grants (client_id, user, refresh_token_enc, access_token_enc, issued_ms, expires_ms,
             authorized_ms, imported_ms, environment, scopes, flow, account_id, user_id, display_name, generation,
-            state, state_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 'ok', ?16)",
+            state, state_ms, given_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 'ok', ?16, ?16)",
     )?
     .execute(params![
         client_id,

@@ -1,0 +1,88 @@
+//! Times that people type: a day, a time, or how long ago.
+
+use std::fmt::Display;
+
+use chrono::{DateTime, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
+
+use super::{Exit, Failure};
+use crate::document::duration;
+
+/// Which moment of a day is meant by the day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    /// Its first.
+    Begin,
+    /// Its last: a thing "on Monday" is as Monday left it.
+    End,
+}
+
+/// Reads a time.
+///
+/// # Errors
+/// That it is none, with what would be (exit 2).
+pub(super) fn parse(text: &str, flag: &str, zone: Tz, now: DateTime<Utc>, of: Of) -> Result<DateTime<Utc>, Failure> {
+    let wrong = |why: &dyn Display| {
+        Failure::new(Exit::Usage, anyhow::anyhow!("{flag} {text:?} is no time: {why}"))
+            .with_hint("write 2026-11-23, 2026-11-23T09:30, 2026-11-23T09:30:00Z or an age such as 7d")
+    };
+    if let Some(age) = duration(text) {
+        let age = TimeDelta::from_std(age).map_err(|e| wrong(&e))?;
+        return now.checked_sub_signed(age).ok_or_else(|| wrong(&"it is too long ago"));
+    }
+    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
+        return Ok(at.to_utc());
+    }
+    let local = |at: NaiveDateTime| match zone.from_local_datetime(&at) {
+        LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => Ok(at.to_utc()),
+        LocalResult::None => Err(wrong(&format!("the clocks of {zone} jump over it"))),
+    };
+    if let Ok(day) = text.parse::<NaiveDate>() {
+        let midnight = |day: NaiveDate| local(day.and_time(NaiveTime::MIN));
+        return match of {
+            Of::Begin => midnight(day),
+            Of::End => {
+                let next = day.succ_opt().ok_or_else(|| wrong(&"it is too far away"))?;
+                Ok(midnight(next)? - TimeDelta::milliseconds(1))
+            }
+        };
+    }
+    for format in ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S%.f"] {
+        if let Ok(at) = NaiveDateTime::parse_from_str(text, format) {
+            return local(at);
+        }
+    }
+    Err(wrong(&"it is neither a day, a time nor an age"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, of: Of) -> Result<String, String> {
+        let now = "2026-11-23T12:00:00Z".parse().unwrap();
+        let at = parse(text, "--at", chrono_tz::Europe::Berlin, now, of).map_err(|e| e.to_string())?;
+        Ok(at.to_rfc3339())
+    }
+
+    #[test]
+    fn a_day_is_its_beginning_or_its_end_in_the_zone() {
+        assert_eq!(read("2026-07-01", Of::Begin).unwrap(), "2026-06-30T22:00:00+00:00");
+        assert_eq!(read("2026-07-01", Of::End).unwrap(), "2026-07-01T21:59:59.999+00:00");
+    }
+
+    #[test]
+    fn times_with_and_without_a_zone_and_ages() {
+        assert_eq!(read("2026-11-23T09:30", Of::End).unwrap(), "2026-11-23T08:30:00+00:00");
+        assert_eq!(read("2026-11-23 09:30:05", Of::End).unwrap(), "2026-11-23T08:30:05+00:00");
+        assert_eq!(read("2026-11-23T09:30:00Z", Of::End).unwrap(), "2026-11-23T09:30:00+00:00");
+        assert_eq!(read("7d", Of::Begin).unwrap(), "2026-11-16T12:00:00+00:00");
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for text in ["", "yesterday", "2026-13-01", "2026-03-29T02:30", "7"] {
+            assert!(read(text, Of::Begin).unwrap_err().contains("is no time"), "{text}");
+        }
+    }
+}

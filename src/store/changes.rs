@@ -1,0 +1,266 @@
+//! What changed in the lists of a job since some time, one change after the other.
+//!
+//! It comes from what the store records anyway: the changes and versions of playlists, the history of
+//! their names, and since when and until when a thing stood in a list. What a list held when it was first
+//! read is a baseline, told as one line. Logs (plays, tops, searches) only grow and are not told.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::members::target;
+
+/// A list, as people know it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct ListName {
+    /// `playlist`, or the stream that reads it.
+    pub list: String,
+    /// Id of what it belongs to; empty if none.
+    pub id: String,
+    /// Name of what it belongs to.
+    pub name: Option<String>,
+    /// Local name of the user whose it is.
+    pub user: Option<String>,
+    /// Group, time range or locale; empty if none.
+    pub variant: String,
+}
+
+/// One change.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct ListChange {
+    /// `added`, `removed`, `moved`, `renamed`, `described`, `gone`, or `first_read` for a baseline.
+    pub change: String,
+    /// When it was seen.
+    pub seen_at: String,
+    /// Since when the list was not looked at.
+    pub seen_before_at: Option<String>,
+    /// Title of the item; the number of items for a baseline.
+    pub title: Option<String>,
+    /// Whose it is: artists, show, owner.
+    pub by: Option<String>,
+    /// spotify: URI of the item.
+    pub uri: Option<String>,
+    /// Its id.
+    pub item_id: Option<String>,
+    /// When it was added, by Spotify's word; of releases: when it was released.
+    pub added_at: Option<String>,
+    /// Who added it.
+    pub added_by: Option<String>,
+    /// Place before, from 0.
+    pub position_before: Option<i64>,
+    /// Place after, from 0.
+    pub position_after: Option<i64>,
+    /// Text before, of what was renamed or described anew.
+    pub text_before: Option<String>,
+    /// Text after.
+    pub text_after: Option<String>,
+}
+
+/// Tells every change in the lists that a job last asked for, seen at or after `since`: list by list,
+/// each in the order in which it was seen.
+///
+/// # Errors
+/// If the store cannot be read, or what `each` reports.
+pub fn changes_of_job<E: From<rusqlite::Error>>(
+    store: &Connection,
+    job: &str,
+    since: &str,
+    mut each: impl FnMut(&ListName, &ListChange) -> Result<(), E>,
+) -> Result<(), E> {
+    for (id, name) in playlists_of(store, job)? {
+        let list = ListName { list: "playlist".into(), id: id.clone(), name, user: None, variant: String::new() };
+        of_playlist(store, &id, since, &mut |change| each(&list, change))?;
+    }
+    for (id, kind, list) in lists_of(store, job)? {
+        members(store, id, &kind, since, &mut |change| each(&list, change))?;
+    }
+    Ok(())
+}
+
+/// The playlists that a job asks for, reads as somebody's, or sees in a library; in its order.
+fn playlists_of(store: &Connection, job: &str) -> rusqlite::Result<Vec<(String, Option<String>)>> {
+    let sql = "
+        WITH asked AS (SELECT fetch, ordinal, list_id, item_id FROM requested WHERE job = ?1), mine AS (
+          SELECT fetch, ordinal AS place, l.parent_id AS id FROM asked JOIN lists l ON l.id = list_id WHERE l.kind = 'playlist_items'
+          UNION ALL SELECT fetch, m.position, m.playlist_id FROM asked JOIN my_playlists m USING (list_id)
+          UNION ALL SELECT fetch, ordinal, item_id FROM asked WHERE item_id IS NOT NULL)
+        SELECT p.id, p.name FROM mine JOIN playlists p USING (id) GROUP BY p.id ORDER BY min(fetch), min(place), p.id";
+    store.prepare(sql)?.query_map([job], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+type Each<'a, E> = &'a mut dyn FnMut(&ListChange) -> Result<(), E>;
+
+fn of_playlist<E: From<rusqlite::Error>>(
+    store: &Connection,
+    id: &str,
+    since: &str,
+    each: Each<'_, E>,
+) -> Result<(), E> {
+    let baseline = store
+        .prepare_cached("SELECT seen_at, items FROM playlist_versions WHERE playlist_id = ?1 ORDER BY seen_at LIMIT 1")?
+        .query_row([id], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))
+        .optional()?;
+    if let Some((seen_at, items)) = baseline.filter(|(seen_at, _)| seen_at.as_str() >= since) {
+        each(&first_read(seen_at, items))?;
+    }
+    let mut names = store.prepare_cached(
+        "SELECT seen_at, name, description, name_before, description_before FROM (
+           SELECT *, lag(name) OVER w AS name_before, lag(description) OVER w AS description_before, row_number() OVER w AS n
+           FROM playlist_details WHERE playlist_id = ?1 WINDOW w AS (ORDER BY seen_at))
+         WHERE n > 1 AND seen_at >= ?2 ORDER BY seen_at",
+    )?;
+    let mut rows = names.query([id, since])?;
+    while let Some(row) = rows.next()? {
+        for (change, after, before) in [("renamed", 1, 3), ("described", 2, 4)] {
+            let (text_after, text_before): (Option<String>, Option<String>) = (row.get(after)?, row.get(before)?);
+            if text_after != text_before {
+                let seen_at = row.get(0)?;
+                each(&ListChange { change: change.into(), seen_at, text_before, text_after, ..ListChange::default() })?;
+            }
+        }
+    }
+    let mut changes = store.prepare_cached(
+        "SELECT change, seen_at, seen_before_at, kind, coalesce(track_id, episode_id), uri, added_at, added_by, position_before,
+                position_after FROM playlist_changes WHERE playlist_id = ?1 AND seen_at >= ?2 ORDER BY seen_at, id",
+    )?;
+    let mut rows = changes.query([id, since])?;
+    while let Some(row) = rows.next()? {
+        let (kind, item_id, uri): (String, Option<String>, Option<String>) = (row.get(3)?, row.get(4)?, row.get(5)?);
+        let (title, by) = title(store, &kind, item_id.as_deref().or(uri.as_deref()))?;
+        each(&ListChange {
+            change: row.get(0)?,
+            seen_at: row.get(1)?,
+            seen_before_at: row.get(2)?,
+            title,
+            by,
+            uri,
+            item_id,
+            added_at: row.get(6)?,
+            added_by: row.get(7)?,
+            position_before: row.get(8)?,
+            position_after: row.get(9)?,
+            ..ListChange::default()
+        })?;
+    }
+    let gone = store
+        .prepare_cached("SELECT gone_at FROM playlists WHERE id = ?1 AND gone_at >= ?2")?
+        .query_row([id, since], |row| row.get(0))
+        .optional()?;
+    if let Some(seen_at) = gone {
+        each(&ListChange { change: "gone".into(), seen_at, ..ListChange::default() })?;
+    }
+    Ok(())
+}
+
+/// The lists of a job whose rows say since when and until when they stood there.
+fn lists_of(store: &Connection, job: &str) -> rusqlite::Result<Vec<(i64, String, ListName)>> {
+    let sql = "SELECT l.id, l.kind, l.parent_id, l.variant, u.local_name,
+               CASE l.kind WHEN 'artist_albums' THEN (SELECT name FROM artists WHERE id = l.parent_id)
+                WHEN 'artist_top_tracks' THEN (SELECT name FROM artists WHERE id = l.parent_id)
+                WHEN 'album_tracks' THEN (SELECT name FROM albums WHERE id = l.parent_id)
+                WHEN 'show_episodes' THEN (SELECT name FROM shows WHERE id = l.parent_id)
+                WHEN 'audiobook_chapters' THEN (SELECT name FROM audiobooks WHERE id = l.parent_id)
+                WHEN 'user_playlists' THEN (SELECT display_name FROM users WHERE id = l.parent_id) END
+               FROM requested r JOIN lists l ON l.id = r.list_id LEFT JOIN users u ON u.id = l.audience
+               WHERE r.job = ?1 AND l.first_read_at IS NOT NULL GROUP BY l.id ORDER BY min(r.fetch), min(r.ordinal), l.id";
+    let read = |row: &rusqlite::Row<'_>| {
+        let kind: String = row.get(1)?;
+        let personal = kind.starts_with("saved_") || kind == "my_playlists" || kind == "followed_artists";
+        let user: Option<String> = row.get(4)?;
+        let list = ListName {
+            list: kind.clone(),
+            id: row.get(2)?,
+            name: row.get(5)?,
+            user: user.filter(|_| personal),
+            variant: row.get(3)?,
+        };
+        Ok((row.get(0)?, kind, list))
+    };
+    store.prepare(sql)?.query_map([job], read)?.collect()
+}
+
+fn members<E: From<rusqlite::Error>>(
+    store: &Connection,
+    list: i64,
+    kind: &str,
+    since: &str,
+    each: Each<'_, E>,
+) -> Result<(), E> {
+    let Some(target) = target(kind) else { return Ok(()) };
+    let (table, child) = (target.table, target.child);
+    let first = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?));
+    let (read_at, items) = store
+        .prepare_cached(&format!(
+            "SELECT first_read_at, (SELECT count(*) FROM {table} WHERE list_id = ?1 AND first_seen_at <= first_read_at)
+             FROM lists WHERE id = ?1"
+        ))?
+        .query_row([list], first)?;
+    if read_at.as_str() >= since {
+        each(&first_read(read_at.clone(), items))?;
+    }
+    let added_at = if target.extra.iter().any(|(column, _)| *column == "added_at") { "added_at" } else { "NULL" };
+    let mut changes = store.prepare_cached(&format!(
+        "SELECT 'removed', removed_at AS at, {child}, {added_at}, position FROM {table} WHERE list_id = ?1 AND removed_at >= ?2
+         UNION ALL SELECT 'added', first_seen_at, {child}, {added_at}, position FROM {table}
+         WHERE list_id = ?1 AND first_seen_at >= ?2 AND first_seen_at > ?3 ORDER BY at, 5"
+    ))?;
+    let mut rows = changes.query(params![list, since, read_at])?;
+    while let Some(row) = rows.next()? {
+        let (change, item_id, place): (String, String, i64) = (row.get(0)?, row.get(2)?, row.get(4)?);
+        let what = if child == "id" { "category" } else { child.trim_end_matches("_id") };
+        let (title, by) = title(store, what, Some(&item_id))?;
+        let released = (what == "album" && added_at == "NULL").then(|| release_date(store, &item_id)).transpose()?;
+        let (before, after) = if change == "added" { (None, Some(place)) } else { (Some(place), None) };
+        each(&ListChange {
+            change,
+            seen_at: row.get(1)?,
+            title,
+            by,
+            item_id: Some(item_id),
+            added_at: row.get::<_, Option<String>>(3)?.or(released.flatten()),
+            position_before: before,
+            position_after: after,
+            ..ListChange::default()
+        })?;
+    }
+    Ok(())
+}
+
+fn first_read(seen_at: String, items: i64) -> ListChange {
+    ListChange { change: "first_read".into(), seen_at, title: Some(items.to_string()), ..ListChange::default() }
+}
+
+fn release_date(store: &Connection, album: &str) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT release_date FROM albums WHERE id = ?1";
+    Ok(store.prepare_cached(sql)?.query_row([album], |row| row.get(0)).optional()?.flatten())
+}
+
+/// Title of a thing and whose it is, by its id; local files by their URI.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn title(store: &Connection, kind: &str, id: Option<&str>) -> rusqlite::Result<(Option<String>, Option<String>)> {
+    let sql = match kind {
+        "track" => {
+            "SELECT name, (SELECT group_concat(a.name, ', ' ORDER BY x.position) FROM track_artists x
+             JOIN artists a ON a.id = x.artist_id WHERE x.track_id = t.id) FROM tracks t WHERE id = ?1"
+        }
+        "album" => {
+            "SELECT name, (SELECT group_concat(a.name, ', ' ORDER BY x.position) FROM album_artists x
+             JOIN artists a ON a.id = x.artist_id WHERE x.album_id = t.id) FROM albums t WHERE id = ?1"
+        }
+        "episode" => "SELECT e.name, s.name FROM episodes e LEFT JOIN shows s ON s.id = e.show_id WHERE e.id = ?1",
+        "chapter" => {
+            "SELECT c.name, b.name FROM chapters c LEFT JOIN audiobooks b ON b.id = c.audiobook_id WHERE c.id = ?1"
+        }
+        "playlist" => {
+            "SELECT p.name, coalesce(u.display_name, u.id) FROM playlists p LEFT JOIN users u ON u.id = p.owner_id WHERE p.id = ?1"
+        }
+        "local" => "SELECT name, artist_names FROM local_files WHERE uri = ?1",
+        "artist" => "SELECT name, NULL FROM artists WHERE id = ?1",
+        "show" => "SELECT name, publisher FROM shows WHERE id = ?1",
+        "audiobook" => "SELECT name, publisher FROM audiobooks WHERE id = ?1",
+        "category" => "SELECT name, NULL FROM categories WHERE id = ?1 LIMIT 1",
+        _ => return Ok((id.map(str::to_owned), None)),
+    };
+    let found = store.prepare_cached(sql)?.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    Ok(found.unwrap_or_default())
+}

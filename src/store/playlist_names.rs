@@ -1,0 +1,61 @@
+//! Playlists by what people call them, and what they were called when.
+
+use rusqlite::{Connection, OptionalExtension};
+
+/// A playlist and its owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedPlaylist {
+    /// Spotify's id.
+    pub id: String,
+    /// Its name now.
+    pub name: Option<String>,
+    /// Its owner's name on the profile, or id.
+    pub owner: Option<String>,
+    /// When Spotify first said that it is gone.
+    pub gone_at: Option<String>,
+}
+
+/// The playlist of this id, or those that are called so now or once were: first as it is written, else
+/// whatever the case.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn playlists_called(store: &Connection, name: &str) -> rusqlite::Result<Vec<NamedPlaylist>> {
+    let find = |condition: &str| -> rusqlite::Result<Vec<NamedPlaylist>> {
+        let sql = format!(
+            "SELECT p.id, p.name, coalesce(u.display_name, u.id), p.gone_at FROM playlists p LEFT JOIN users u ON u.id = p.owner_id
+             WHERE {condition} ORDER BY p.name, p.id LIMIT 20"
+        );
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok(NamedPlaylist { id: row.get(0)?, name: row.get(1)?, owner: row.get(2)?, gone_at: row.get(3)? })
+        };
+        store.prepare(&sql)?.query_map([name], read)?.collect()
+    };
+    for condition in [
+        "p.id = ?1",
+        "p.name = ?1",
+        "lower(p.name) = lower(?1)",
+        "p.id IN (SELECT playlist_id FROM playlist_details WHERE lower(name) = lower(?1))",
+    ] {
+        let found = find(condition)?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// Name and description of a playlist at a time (ISO 8601 in UTC), or the newest.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn details_at(
+    store: &Connection,
+    playlist: &str,
+    at: Option<&str>,
+) -> rusqlite::Result<(Option<String>, Option<String>)> {
+    let sql = "SELECT name, description FROM playlist_details WHERE playlist_id = ?1 AND seen_at <= ?2
+               ORDER BY seen_at DESC LIMIT 1";
+    let found = store.query_row(sql, [playlist, at.unwrap_or("9")], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    Ok(found.unwrap_or_default())
+}

@@ -1,0 +1,147 @@
+//! What proves that a list is whole, and the hashes by which it is known again.
+//!
+//! A list is put in place only if every item that was served has a row or is counted as one that could
+//! not be stored. What was announced, served and stored is kept for each run, and beside it a hash over
+//! what stands in the list's table, so that `verify` can tell years later whether it still does.
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Params, params};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::members::target;
+use super::swap::{Proof, ProvedBy};
+use super::{ListKey, Session, StoreError};
+
+impl Session {
+    /// Refuses a list with items that were served and neither staged nor counted as skipped.
+    pub(super) fn refuse_gap(&self, list: i64, key: &ListKey, proof: &Proof) -> Result<(), StoreError> {
+        // Of a beginning only so many items are wanted; a search's places are counted by its pages.
+        if proof.truncated || key.variant.contains("first ") || key.kind == "search" {
+            return Ok(());
+        }
+        let staged = self.staged_count(list)?;
+        // Each place of a playlist has a row, whatever stands there.
+        let without_row = if key.kind == "playlist_items" { 0 } else { proof.skipped };
+        if staged + without_row >= proof.served {
+            return Ok(());
+        }
+        let name = format!("{} {}", key.kind, key.parent_id).trim().to_owned();
+        Err(StoreError::Gap { path: self.path().to_path_buf(), name, served: proof.served, staged })
+    }
+
+    /// Records what proves a list that was put in place.
+    pub(super) fn record_proof(
+        &self,
+        list: i64,
+        proof: &Proof,
+        run: i64,
+        stored: i64,
+        hash: &str,
+        now: &str,
+    ) -> Result<(), StoreError> {
+        self.exec(
+            "INSERT OR REPLACE INTO run_lists (run_id, list_id, announced, served, stored, skipped, snapshot_before, snapshot_after,
+             content_hash, proof, read_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            params![
+                run, list, proof.announced, proof.served, stored, proof.skipped, proof.snapshot_id, proof.snapshot_after, hash,
+                proof.word(), now
+            ],
+        )?;
+        let stands = rows_hash(&self.conn, list).map_err(|e| self.error("cannot be read", e))?;
+        self.exec(
+            "UPDATE lists SET rows_hash = ?2 WHERE id = ?1",
+            params![list, stands.unwrap_or_else(|| hash.into())],
+        )?;
+        Ok(())
+    }
+
+    /// A hash over the staged rows, in order.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn staged_hash(&self, list: i64) -> Result<String, StoreError> {
+        let sql = "SELECT kind, item_id, uri, added_at, added_by, detail FROM staged_items WHERE list_id = ?1 ORDER BY position";
+        hash_of(&self.conn, sql, [list]).map_err(|e| self.error("cannot be read", e))
+    }
+}
+
+impl Proof {
+    /// Why the list is whole, as `run_lists.proof` says it.
+    fn word(&self) -> &'static str {
+        let as_announced = self.announced.is_none_or(|total| total == self.served);
+        match self.by {
+            ProvedBy::Presumed { .. } => return "presumed",
+            ProvedBy::Content => return "content",
+            _ => {}
+        }
+        match (self.truncated, &self.snapshot_id, as_announced) {
+            (true, ..) => "cut",
+            (_, _, false) => "wrong_total",
+            (_, Some(_), true) => "version",
+            (_, None, true) if self.announced.is_some() => "total",
+            _ => "end",
+        }
+    }
+}
+
+/// A hash over the rows that stand for a list; `None` for playlists, whose rows are those that were
+/// served, so that the hash over these is theirs too.
+fn rows_hash(conn: &Connection, list: i64) -> rusqlite::Result<Option<String>> {
+    let kind: String = conn.query_row("SELECT kind FROM lists WHERE id = ?1", [list], |row| row.get(0))?;
+    if kind == "playlist_items" {
+        return Ok(None);
+    }
+    standing(&kind).map(|sql| hash_of(conn, &sql, [list])).transpose()
+}
+
+/// The rows that stand for a list, in order; ?1 is the list.
+pub(super) fn standing(kind: &str) -> Option<String> {
+    let last_read = "(SELECT read_at FROM lists WHERE id = ?1)";
+    Some(match kind {
+        "playlist_items" => {
+            "SELECT kind, coalesce(track_id, episode_id), uri, added_at, added_by, NULL FROM playlist_items
+                             WHERE playlist_id = (SELECT parent_id FROM lists WHERE id = ?1) ORDER BY position"
+                .to_owned()
+        }
+        "search" => format!(
+            "SELECT kind, rank, item_id, uri FROM search_results WHERE list_id = ?1 AND searched_at = {last_read} ORDER BY kind, rank"
+        ),
+        "top_artists" | "top_tracks" => {
+            format!(
+                "SELECT rank, item_id FROM top_items WHERE list_id = ?1 AND day = substr({last_read}, 1, 10) ORDER BY rank"
+            )
+        }
+        "recently_played" => format!(
+            "SELECT played_at, track_id FROM plays WHERE list_id = ?1 AND first_seen_at = {last_read} ORDER BY played_at, track_id"
+        ),
+        other => {
+            let target = target(other)?;
+            let extra: String = target.extra.iter().map(|(column, _)| format!(", {column}")).collect();
+            format!(
+                "SELECT {child}, position{extra} FROM {table} WHERE list_id = ?1 AND removed_at IS NULL ORDER BY position, {child}",
+                child = target.child,
+                table = target.table
+            )
+        }
+    })
+}
+
+/// A hash over rows, in order.
+pub(super) fn hash_of(conn: &Connection, sql: &str, parameters: impl Params) -> rusqlite::Result<String> {
+    let mut hash = Xxh3::new();
+    let mut statement = conn.prepare_cached(sql)?;
+    let columns = statement.column_count();
+    let mut rows = statement.query(parameters)?;
+    while let Some(row) = rows.next()? {
+        for column in 0..columns {
+            match row.get_ref(column)? {
+                ValueRef::Text(text) | ValueRef::Blob(text) => hash.update(text),
+                ValueRef::Integer(number) => hash.update(number.to_string().as_bytes()),
+                ValueRef::Real(number) => hash.update(number.to_string().as_bytes()),
+                ValueRef::Null => hash.update(&[0xff]),
+            }
+            hash.update(&[0xfe]);
+        }
+    }
+    Ok(format!("{:032x}", hash.digest128()))
+}

@@ -1,0 +1,224 @@
+//! A playlist as it was: the list that stands, with its recorded changes taken back, newest first.
+//!
+//! The changes of one read say which places went, came or moved; what is left of the list in between
+//! kept its order. So each read can be undone exactly: take out what came or moved, put back what
+//! went or moved at its old place, and let the rest fill the gaps in order.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// One place of a playlist.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Place {
+    /// track, episode, local or unavailable.
+    pub kind: String,
+    /// spotify: URI.
+    pub uri: Option<String>,
+    /// Id of the track or episode.
+    pub item_id: Option<String>,
+    /// When it was added.
+    pub added_at: Option<String>,
+    /// Who added it.
+    pub added_by: Option<String>,
+}
+
+/// A playlist at some time.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AsOf {
+    /// Its items, in order.
+    pub places: Vec<Place>,
+    /// When it was first seen so.
+    pub seen_at: Option<String>,
+    /// When it was first seen otherwise; none if it still is so.
+    pub until: Option<String>,
+    /// Spotify's version of it.
+    pub snapshot_id: Option<String>,
+}
+
+/// Why a playlist cannot be shown as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] rusqlite::Error),
+    /// It was not known then.
+    #[error("its items were first seen at {first}")]
+    Before {
+        /// When it was first seen, or since when its history is kept.
+        first: String,
+    },
+    /// Its items were never read.
+    #[error("its items were never read")]
+    NeverRead,
+    /// A change does not fit the list that it led to.
+    #[error("the change {change} recorded at {seen_at} does not fit the list that it led to")]
+    Broken {
+        /// Number of the change.
+        change: i64,
+        /// When it was seen.
+        seen_at: String,
+    },
+}
+
+/// A recorded change.
+struct Change {
+    id: i64,
+    seen_at: String,
+    from: Option<usize>,
+    to: Option<usize>,
+    place: Place,
+}
+
+/// A playlist as it was at a time (ISO 8601 in UTC), or as it stands.
+///
+/// # Errors
+/// If it was not known then, or the history does not fit.
+pub fn playlist_at(store: &Connection, playlist: &str, at: Option<&str>) -> Result<AsOf, ReplayError> {
+    let newest = |store: &Connection, bound: &str| {
+        let sql = "SELECT seen_at, snapshot_id FROM playlist_versions WHERE playlist_id = ?1 AND seen_at <= ?2
+                   ORDER BY seen_at DESC LIMIT 1";
+        let version = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?));
+        store.query_row(sql, [playlist, bound], version).optional()
+    };
+    let first: Option<String> =
+        store
+            .query_row("SELECT min(seen_at) FROM playlist_versions WHERE playlist_id = ?1", [playlist], |r| r.get(0))?;
+    let Some(first) = first else { return Err(ReplayError::NeverRead) };
+    let Some((seen_at, snapshot_id)) = newest(store, at.unwrap_or("9"))? else {
+        return Err(ReplayError::Before { first });
+    };
+    let mut places = standing(store, playlist)?;
+    let mut until = None;
+    for batch in batches_after(store, playlist, &seen_at)? {
+        until = batch.first().map(|change| change.seen_at.clone());
+        places = undo(places, &batch)?;
+    }
+    Ok(AsOf { places, seen_at: Some(seen_at), until, snapshot_id })
+}
+
+/// Takes all recorded changes of a playlist back, to see whether they fit.
+///
+/// # Errors
+/// If they don't, or the store cannot be read.
+pub(super) fn check(store: &Connection, playlist: &str) -> Result<(), ReplayError> {
+    let batches = batches_after(store, playlist, "")?;
+    let mut places = if batches.is_empty() { return Ok(()) } else { standing(store, playlist)? };
+    for batch in batches {
+        places = undo(places, &batch)?;
+    }
+    Ok(())
+}
+
+fn standing(store: &Connection, playlist: &str) -> rusqlite::Result<Vec<Place>> {
+    let mut statement = store.prepare_cached(
+        "SELECT kind, uri, coalesce(track_id, episode_id), added_at, added_by FROM playlist_items
+         WHERE playlist_id = ?1 ORDER BY position",
+    )?;
+    statement.query_map([playlist], |row| place(row, 0))?.collect()
+}
+
+fn place(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Place> {
+    Ok(Place {
+        kind: row.get(first)?,
+        uri: row.get(first + 1)?,
+        item_id: row.get(first + 2)?,
+        added_at: row.get(first + 3)?,
+        added_by: row.get(first + 4)?,
+    })
+}
+
+/// The changes seen after a time, newest read first.
+fn batches_after(store: &Connection, playlist: &str, after: &str) -> rusqlite::Result<Vec<Vec<Change>>> {
+    let mut statement = store.prepare_cached(
+        "SELECT id, seen_at, position_before, position_after, kind, uri, coalesce(track_id, episode_id), added_at, added_by
+         FROM playlist_changes WHERE playlist_id = ?1 AND seen_at > ?2 ORDER BY seen_at DESC, id",
+    )?;
+    let index = |n: Option<i64>| n.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(Change {
+            id: row.get(0)?,
+            seen_at: row.get(1)?,
+            from: index(row.get(2)?),
+            to: index(row.get(3)?),
+            place: place(row, 4)?,
+        })
+    };
+    let mut batches: Vec<Vec<Change>> = Vec::new();
+    for change in statement.query_map(params![playlist, after], read)? {
+        let change = change?;
+        match batches.last_mut() {
+            Some(batch) if batch.first().is_some_and(|c| c.seen_at == change.seen_at) => batch.push(change),
+            _ => batches.push(vec![change]),
+        }
+    }
+    Ok(batches)
+}
+
+/// The list before the changes of one read, from the list after them.
+fn undo(after: Vec<Place>, changes: &[Change]) -> Result<Vec<Place>, ReplayError> {
+    let broken = |c: &Change| ReplayError::Broken { change: c.id, seen_at: c.seen_at.clone() };
+    let mut after: Vec<Option<Place>> = after.into_iter().map(Some).collect();
+    let mut back: Vec<(usize, Place, &Change)> = Vec::new();
+    for change in changes {
+        if let Some(to) = change.to {
+            let taken = after.get_mut(to).and_then(Option::take).ok_or_else(|| broken(change))?;
+            if let Some(from) = change.from {
+                back.push((from, taken, change));
+            }
+        } else if let Some(from) = change.from {
+            back.push((from, change.place.clone(), change));
+        }
+    }
+    back.sort_by_key(|(from, ..)| *from);
+    let mut stayed = after.into_iter().flatten();
+    let mut before: Vec<Place> = Vec::new();
+    for (from, place, change) in back {
+        while before.len() < from {
+            before.push(stayed.next().ok_or_else(|| broken(change))?);
+        }
+        if before.len() != from {
+            return Err(broken(change));
+        }
+        before.push(place);
+    }
+    before.extend(stayed);
+    Ok(before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::playlist_diff::{Change as Diffed, diff};
+    use proptest::prelude::*;
+
+    fn named(n: u64) -> Place {
+        Place { kind: "track".into(), uri: Some(n.to_string()), ..Place::default() }
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_comparison_finds_leads_back_to_the_old_list(
+            before in prop::collection::vec(0u64..9, 0..50),
+            after in prop::collection::vec(0u64..9, 0..50),
+        ) {
+            let changes: Vec<Change> = diff(&before, &after).changes.into_iter().map(|change| {
+                let (from, to, what) = match change {
+                    Diffed::Added { after: to } => (None, Some(to), after[to]),
+                    Diffed::Removed { before: from } => (Some(from), None, before[from]),
+                    Diffed::Moved { before: from, after: to } => (Some(from), Some(to), after[to]),
+                };
+                Change { id: 0, seen_at: String::new(), from, to, place: named(what) }
+            }).collect();
+            let list = |numbers: &[u64]| numbers.iter().map(|n| named(*n)).collect::<Vec<_>>();
+            prop_assert_eq!(undo(list(&after), &changes).unwrap(), list(&before));
+        }
+    }
+
+    #[test]
+    fn a_change_that_does_not_fit_is_refused() {
+        let change = |from, to| Change { id: 7, seen_at: "then".into(), from, to, place: named(1) };
+        for broken in [change(None, Some(3)), change(Some(9), None)] {
+            let error = undo(vec![named(1)], &[broken]).unwrap_err().to_string();
+            assert!(error.contains("change 7"), "{error}");
+        }
+    }
+}

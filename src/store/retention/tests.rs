@@ -1,0 +1,115 @@
+use super::*;
+use crate::store::create_schema;
+use rusqlite::Connection;
+
+const OLD: &str = "2020-01-01T00:00:00.000Z";
+const NEW: &str = "2026-01-01T00:00:00.000Z";
+const CUTOFF: &str = "2025-01-01T00:00:00.000Z";
+
+fn store(script: &str) -> Session {
+    let conn = Connection::open_in_memory().unwrap();
+    create_schema(&conn).unwrap();
+    conn.execute_batch("PRAGMA foreign_keys = ON").unwrap();
+    conn.execute_batch(&script.replace("OLD", &format!("'{OLD}'")).replace("NEW", &format!("'{NEW}'"))).unwrap();
+    Session::new(conn, "test".into())
+}
+
+fn ids(s: &Session, sql: &str) -> String {
+    s.conn.query_row(&format!("SELECT coalesce(group_concat(id, ' '), '') FROM ({sql})"), [], |row| row.get(0)).unwrap()
+}
+
+/// An old and a new one of each kind, with nothing that points at them.
+const OF_EACH: &str = "
+    INSERT INTO users (id, first_seen_at, fetched_at) VALUES ('u-old', OLD, OLD), ('u-new', OLD, NEW);
+    INSERT INTO artists (id, first_seen_at, fetched_at) VALUES ('a-old', OLD, OLD), ('a-new', OLD, NEW);
+    INSERT INTO albums (id, first_seen_at, fetched_at) VALUES ('b-old', OLD, OLD), ('b-new', OLD, NEW);
+    INSERT INTO tracks (id, first_seen_at, fetched_at) VALUES ('t-old', OLD, NULL), ('t-new', OLD, NEW);
+    INSERT INTO shows (id, first_seen_at, fetched_at) VALUES ('s-old', OLD, OLD), ('s-new', OLD, NEW);
+    INSERT INTO episodes (id, first_seen_at, fetched_at) VALUES ('e-old', OLD, OLD), ('e-new', OLD, NEW);
+    INSERT INTO audiobooks (id, first_seen_at, fetched_at) VALUES ('k-old', OLD, OLD), ('k-new', OLD, NEW);
+    INSERT INTO chapters (id, first_seen_at, fetched_at) VALUES ('c-old', OLD, OLD), ('c-new', OLD, NEW);
+    INSERT INTO playlists (id, first_seen_at, fetched_at) VALUES ('p-old', OLD, OLD), ('p-new', OLD, NEW);
+    INSERT INTO images VALUES ('show', 's-old', 0, 'x', 1, 1), ('show', 's-new', 0, 'x', 1, 1);
+    INSERT INTO item_texts VALUES ('episode', 'e-old', 'language', 0, 'de');";
+
+const EVERYTHING: &str = "SELECT id FROM users UNION SELECT id FROM artists UNION SELECT id FROM albums UNION SELECT id FROM tracks
+    UNION SELECT id FROM shows UNION SELECT id FROM episodes UNION SELECT id FROM audiobooks UNION SELECT id FROM chapters
+    UNION SELECT id FROM playlists";
+
+#[test]
+fn what_is_old_and_pointed_at_by_nothing_goes_of_every_kind() {
+    let mut s = store(OF_EACH);
+    assert_eq!(s.forget_rows(CUTOFF).unwrap(), 9);
+    assert_eq!(ids(&s, EVERYTHING), "a-new b-new c-new e-new k-new p-new s-new t-new u-new");
+    assert_eq!(ids(&s, "SELECT id FROM images UNION ALL SELECT id FROM item_texts"), "s-new");
+}
+
+#[test]
+fn what_a_kept_row_points_at_stays_however_old() {
+    let mut s = store(&format!(
+        "{OF_EACH}
+        INSERT INTO lists (id, kind, parent_id, audience, market, variant, checked_at) VALUES (1, 'saved_tracks', '', 'u-old', '', '', NEW);
+        UPDATE tracks SET album_id = 'b-old' WHERE id = 't-old';
+        INSERT INTO album_artists VALUES ('b-old', 0, 'a-old');
+        INSERT INTO saved_tracks (list_id, user_id, position, track_id, first_seen_at) VALUES (1, 'u-old', 0, 't-old', OLD);
+        UPDATE episodes SET show_id = 's-old' WHERE id = 'e-new';
+        INSERT INTO resume_points VALUES ('u-old', 'e-old', 1, 0, NEW);
+        UPDATE chapters SET audiobook_id = 'k-old' WHERE id = 'c-new';
+        INSERT INTO search_results VALUES (1, NEW, 'x', '', 'playlist', 1, 'p-old', NULL, NEW, NEW);"
+    ));
+    assert_eq!(s.forget_rows(CUTOFF).unwrap(), 1);
+    assert_eq!(ids(&s, "SELECT id FROM chapters"), "c-new");
+}
+
+/// A library of one user, last read long ago, and a playlist that the newest list of lists confirms.
+const LIBRARY: &str = "
+    INSERT INTO users (id, first_seen_at) VALUES ('gone', OLD), ('here', OLD);
+    INSERT INTO albums (id, first_seen_at) VALUES ('b', OLD);
+    INSERT INTO tracks (id, album_id, first_seen_at) VALUES ('t1', 'b', OLD), ('t2', NULL, OLD);
+    INSERT INTO playlists (id, owner_id, first_seen_at) VALUES ('p1', 'gone', OLD), ('p2', 'here', OLD);
+    INSERT INTO lists (id, kind, parent_id, audience, market, variant, snapshot_id, stored, read_at, checked_at) VALUES
+      (1, 'saved_tracks', '', 'gone', '', '', NULL, 1, OLD, OLD), (2, 'playlist_items', 'p1', 'gone', '', '', 'v', 1, OLD, OLD),
+      (3, 'my_playlists', '', 'gone', '', '', NULL, 1, OLD, OLD), (4, 'my_playlists', '', 'here', '', '', NULL, 1, NEW, NEW),
+      (5, 'playlist_items', 'p2', 'here', '', '', 'v', 1, OLD, OLD), (6, 'recently_played', '', 'gone', '', '', NULL, 1, OLD, OLD);
+    INSERT INTO saved_tracks (list_id, user_id, position, track_id, first_seen_at) VALUES (1, 'gone', 0, 't1', OLD);
+    INSERT INTO my_playlists (list_id, user_id, position, playlist_id, first_seen_at) VALUES (3, 'gone', 0, 'p1', OLD), (4, 'here', 0, 'p2', OLD);
+    INSERT INTO playlist_items (playlist_id, position, kind, track_id, first_seen_at) VALUES ('p1', 0, 'track', 't1', OLD), ('p2', 0, 'track', 't2', OLD);
+    INSERT INTO plays VALUES ('gone', OLD, 't1', NULL, NULL, 6, OLD, OLD);
+    INSERT INTO checkpoints (list_id, run_id, next_offset, skipped, restarts, started_at, updated_at) VALUES (1, 1, 50, 0, 0, OLD, OLD);
+    INSERT INTO staged_items (list_id, position, kind, item_id) VALUES (1, 0, 'track', 't1');";
+
+#[test]
+fn the_library_of_a_person_whose_lists_nobody_reads_any_more_goes_and_what_is_confirmed_stays() {
+    let mut s = store(LIBRARY);
+    assert!(s.forget_rows(CUTOFF).unwrap() > 0);
+    assert_eq!(ids(&s, EVERYTHING), "here p2 t2");
+    let personal = "SELECT user_id AS id FROM saved_tracks UNION ALL SELECT user_id FROM my_playlists UNION ALL SELECT user_id FROM plays
+        UNION ALL SELECT playlist_id FROM playlist_items UNION ALL SELECT 'staged' FROM staged_items";
+    assert_eq!(ids(&s, personal), "here p2");
+    // As if they had never been read: the next read is a first one.
+    assert_eq!(ids(&s, "SELECT id FROM lists WHERE read_at IS NULL AND snapshot_id IS NULL"), "1 2 3 6");
+    assert_eq!(s.forget_rows(CUTOFF).unwrap(), 0, "once");
+}
+
+#[test]
+fn the_retention_of_a_job_reaches_what_the_job_asked_for_and_no_other_job_does() {
+    let asked = "
+        INSERT INTO requested (job, fetch, ordinal, user_id, list_id, item_id) VALUES
+          ('mine', 'saved', 0, 'gone', 1, NULL), ('mine', 'lists', 0, 'gone', 3, NULL), ('mine', 'plays', 0, 'gone', 6, NULL),
+          ('mine', 'artists', 0, NULL, NULL, 'a-old'), ('other', 'artists', 0, NULL, NULL, 'b-old');";
+    let mut s = store(&format!("{OF_EACH}{LIBRARY}{asked}"));
+    assert!(s.forget_rows_of("mine", CUTOFF).unwrap() > 0);
+    // What stood in its lists, and what it asked for by id; what is merely old is not its own.
+    assert_eq!(ids(&s, "SELECT id FROM artists"), "a-new");
+    assert_eq!(ids(&s, "SELECT id FROM tracks"), "t-new t-old t2");
+    assert_eq!(ids(&s, "SELECT id FROM albums"), "b-new b-old");
+    assert_eq!(ids(&s, "SELECT id FROM playlists"), "p-new p-old p2");
+    assert_eq!(ids(&s, "SELECT id FROM shows"), "s-new s-old");
+    assert_eq!(ids(&s, "SELECT user_id AS id FROM saved_tracks UNION ALL SELECT user_id FROM plays"), "");
+    // Shared with another job: it stays.
+    let mut s = store(&format!(
+        "{LIBRARY}{asked} INSERT INTO requested (job, fetch, ordinal, list_id) VALUES ('other', 'saved', 0, 1);"
+    ));
+    s.forget_rows_of("mine", CUTOFF).unwrap();
+    assert_eq!(ids(&s, "SELECT track_id AS id FROM saved_tracks"), "t1");
+}

@@ -1,0 +1,108 @@
+//! `retention`: what is older goes, personal and catalog; what is still read stays.
+
+use cratedigger::sandbox::known;
+use rusqlite::Connection;
+
+use crate::run_users::{LIBRARY, both, truth};
+use crate::world::World;
+
+/// Lets days pass for the store: every time in it lies so much further back.
+fn age(world: &World, days: i64) {
+    let store = Connection::open(world.database()).unwrap();
+    let columns = "SELECT m.name, p.name FROM sqlite_schema m, pragma_table_info(m.name) p
+        WHERE m.type = 'table' AND p.name LIKE '%\\_at' ESCAPE '\\'";
+    let mut statement = store.prepare(columns).unwrap();
+    let found = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let found: Vec<(String, String)> = found.collect::<Result<_, _>>().unwrap();
+    for (table, column) in found {
+        let sql = format!(
+            "UPDATE OR REPLACE {table} SET {column} = strftime('%Y-%m-%dT%H:%M:%fZ', {column}, '-{days} days') WHERE {column} IS NOT NULL"
+        );
+        store.execute(&sql, []).unwrap_or_else(|e| panic!("{sql}: {e}"));
+    }
+}
+
+const PERSONAL: [&str; 9] = [
+    "my_playlists",
+    "saved_tracks",
+    "saved_albums",
+    "saved_shows",
+    "saved_episodes",
+    "saved_audiobooks",
+    "followed_artists",
+    "top_items",
+    "plays",
+];
+
+fn rows_of(world: &World, user: &str) -> Vec<u64> {
+    let count =
+        |table: &&str| world.one(&format!("SELECT count(*) FROM {table} WHERE user_id = '{user}'")).parse().unwrap();
+    PERSONAL.iter().map(count).collect()
+}
+
+#[test]
+fn the_data_of_somebody_whose_sign_in_was_lost_ends_with_the_retention_and_what_is_read_stays() {
+    let world = both(World::development().job(&format!("retention = \"30d\"\n{LIBRARY}")));
+    world.run(&["x"]).exits(0);
+    assert!(rows_of(&world, known::STUDIO).iter().all(|rows| *rows > 0));
+    world.sandbox.revoke_grants_of(known::STUDIO);
+    world.sandbox.revoke_access_tokens();
+
+    age(&world, 20);
+    world.run(&["x"]).exits(77);
+    assert!(rows_of(&world, known::STUDIO).iter().all(|rows| *rows > 0), "twenty days are no thirty");
+
+    age(&world, 20);
+    world.run(&["x"]).exits(77);
+    assert_eq!(rows_of(&world, known::STUDIO), [0; 9], "{PERSONAL:?}");
+    assert_eq!(world.column("saved_tracks.csv", "user").iter().filter(|user| *user == "studio").count(), 0);
+    let home: Vec<String> = world.column("saved_tracks.csv", "track_id");
+    assert_eq!(home, truth(&world, known::HOME, "saved_tracks"));
+    // Nothing of the catalog is left that only the other one had.
+    for (table, pointers) in [
+        ("shows", "SELECT show_id FROM saved_shows UNION SELECT show_id FROM episodes"),
+        (
+            "episodes",
+            "SELECT episode_id FROM saved_episodes UNION SELECT episode_id FROM playlist_items WHERE episode_id IS NOT NULL",
+        ),
+        ("audiobooks", "SELECT audiobook_id FROM saved_audiobooks"),
+    ] {
+        assert_eq!(world.one(&format!("SELECT count(*) FROM {table} WHERE id NOT IN ({pointers})")), "0", "{table}");
+    }
+    assert_eq!(world.one("PRAGMA integrity_check"), "ok");
+    assert_eq!(world.rows("PRAGMA foreign_key_check"), Vec::<Vec<String>>::new());
+}
+
+#[test]
+fn the_setting_deletes_the_catalog_of_jobs_that_are_run_no_more() {
+    let spoken = format!(
+        "market = \"US\"\n[[fetch]]\nstream = \"show_episodes\"\nids = [\"{}\"]\n[[fetch]]\nstream = \"shows\"\nids = [\"{}\"]\n\
+         [[fetch]]\nstream = \"audiobook_chapters\"\nids = [\"{}\"]\n[[fetch]]\nstream = \"audiobooks\"\nids = [\"{}\"]\nmarket = \"US\"\n\
+         [[fetch]]\nstream = \"playlist_items\"\nids = [\"{}\"]\n[[fetch]]\nstream = \"artist_albums\"\nids = [\"{}\"]\n",
+        known::SHOW,
+        known::SHOW,
+        known::AUDIOBOOK,
+        known::AUDIOBOOK,
+        known::HOME_PLAYLIST,
+        known::BUSY_ARTIST,
+    );
+    let world = World::extended().job(&spoken).settings("[retention]\nrows = \"30d\"");
+    world.run(&["x"]).exits(0);
+    let things = ["shows", "episodes", "audiobooks", "chapters", "playlists", "tracks", "albums", "artists"];
+    let count = |table: &str| world.one(&format!("SELECT count(*) FROM {table}")).parse::<u64>().unwrap();
+    assert!(things.iter().all(|table| count(table) > 0));
+    // Another job goes on; the first is run no more.
+    world
+        .project
+        .write("jobs/other.toml", format!("[[fetch]]\nstream = \"tracks\"\nids = [\"{}\"]\n", known::PLAIN_TRACK));
+    age(&world, 40);
+    world.run(&["other"]).exits(0);
+    let left: Vec<u64> = things.iter().map(|table| count(table)).collect();
+    assert_eq!(left[..5], [0; 5], "{things:?}");
+    assert_eq!(left[5..7], [1, 1], "the track that is read, and its album");
+    assert_eq!(world.rows("PRAGMA foreign_key_check"), Vec::<Vec<String>>::new());
+    // Read again, it is all there, and the first sight of a playlist is no change.
+    world.run(&["x"]).exits(0);
+    assert!(things.iter().all(|table| count(table) > 0));
+    assert_eq!(world.one("SELECT count(*) FROM playlist_changes"), "0");
+}
