@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::args::Plan;
 use super::budget::{Left, order};
 use super::pricing::Desk;
-use super::workshop::{Workshop, runtime};
+use super::workshop::{Workshop, booked, runtime};
 use super::{Context, Exit, Failure, OrExit, check, print};
 use crate::job::{Job, Users};
 use crate::run::{Calls, FetchPrice, JobPrice, Looks, Price, seconds};
@@ -82,7 +82,7 @@ pub fn run(args: &Plan, context: &Context) -> Result<Exit, Failure> {
     };
     let desk = Desk { context, workshop: &workshop, credentials: &credentials, store: &store };
     let learned = Learned::of(&workshop.state, &workshop.books_of(&credentials));
-    let endpoints = learned.endpoints(Utc::now()).or_exit(Exit::Storage)?;
+    let endpoints = learned.endpoints(Utc::now()).map_err(booked)?;
     let before = looks.left();
     let prices = runtime()?.block_on(async {
         let mut prices = Vec::new();

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::workshop::{Most, Workshop};
-use super::{Context, Exit, Failure, OrExit};
+use super::workshop::{Most, Workshop, booked};
+use super::{Context, Exit, Failure};
 use crate::http::observer::Silent;
 use crate::job::{Job, Users};
 use crate::run::{Engine, Halt, JobPrice, Looks, Start, Unwatched, price_job, stamp};
@@ -103,7 +103,7 @@ impl Desk<'_> {
         use crate::http::clock::{Clock, SystemClock};
         let now = SystemClock::new().now();
         let who = self.workshop.books_of(self.credentials);
-        self.workshop.state.spent_by(&who, self.spends(job), now).or_exit(Exit::Storage)
+        self.workshop.state.spent_by(&who, self.spends(job), now).map_err(booked)
     }
 
     /// What is left of the day.
@@ -111,7 +111,7 @@ impl Desk<'_> {
         use crate::http::clock::{Clock, SystemClock};
         let ceilings = self.workshop.ceilings(self.credentials)?;
         let who = self.workshop.books_of(self.credentials);
-        let usage = self.workshop.state.usage(&who, ceilings, SystemClock::new().now()).or_exit(Exit::Storage)?;
+        let usage = self.workshop.state.usage(&who, ceilings, SystemClock::new().now()).map_err(booked)?;
         Ok(super::budget::Left::of(&usage, ceilings))
     }
 }

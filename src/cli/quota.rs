@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use super::args::Quota;
-use super::workshop::Workshop;
+use super::workshop::{Workshop, booked};
 use super::{Context, Exit, Failure, OrExit, print};
 use crate::http::clock::{Clock, SystemClock};
 use crate::spotify::AppClass;
@@ -59,15 +59,6 @@ pub fn run(args: &Quota, context: &Context) -> Result<Exit, Failure> {
         print::stdout(&text::of(&shown)).or_exit(Exit::Storage)?;
     }
     Ok(Exit::Complete)
-}
-
-fn booked(error: StateError) -> Failure {
-    let hint = error.hint();
-    let failure = Failure::new(Exit::Storage, error);
-    match hint {
-        Some(hint) => failure.with_hint(hint),
-        None => failure,
-    }
 }
 
 /// Every family with each kind of token that can open it, and what is known of it.

@@ -235,11 +235,11 @@ impl One<'_> {
         let report = run_job(&engine, job, &start, self.files).await;
         watcher.finish();
         stopper.release();
+        let report = report.map_err(halted)?;
         if let Some(whole) = whole {
             let noted = self.store.write(move |s| s.set_planned(run, whole, &parts)).await;
             noted.map_err(|e| halted(Halt::Store(e)))?;
         }
-        let report = report.map_err(halted)?;
         if !self.is_a_known_ban(&report, stopper) && !self.is_a_known_sign_in(&report, past.runs.first()) {
             tell(self.context, &report);
         }

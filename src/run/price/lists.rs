@@ -78,7 +78,8 @@ impl Pricing<'_> {
         row: &ListRow,
         page: &RawPage,
     ) -> Result<Price, Halt> {
-        let (size, _) = self.sizes(list)?;
+        // What has just worked.
+        let (_, size) = self.sizes(list)?;
         let Some(total) = page.total else {
             let more = page.more && list.most.is_none_or(|most| page.served() < most);
             let calls = if more { Calls::at_least(2) } else { Calls::exactly(1) };

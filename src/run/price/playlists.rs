@@ -252,7 +252,7 @@ impl Pricing<'_> {
         listed: Vec<(ListedPlaylist, Option<i64>)>,
     ) -> Result<Price, Halt> {
         let class = self.engine.app.class().map_err(ApiError::from)?;
-        let (size, _) = self.sizes(lists)?;
+        let (_, size) = self.sizes(lists)?;
         let (mut price, mut groups) = (Price::default(), HashMap::<i64, usize>::new());
         let foreign = listed.iter().any(|(list, _)| !list.own);
         if foreign && class.is_none() {
