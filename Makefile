@@ -1,10 +1,13 @@
 # cratedigger. `make` alone lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt lint doc install uninstall audit check-readers check-browser clean
+.PHONY: help demo test fmt lint doc build install uninstall audit check-readers check-browser check-units clean
 
 CARGO  ?= cargo
 # Where `make install` puts the binary, its manual page and the completions.
 PREFIX ?= $(HOME)/.local
+# The same for packagers, who collect files below DESTDIR.
+TO := $(DESTDIR)$(PREFIX)
+PROGRAM := $(or $(CARGO_TARGET_DIR),target)/release/cratedigger
 # rustdoc of a binary is read by those who work on it: private items are in it, and may be linked to.
 RUSTDOC := -D warnings -A rustdoc::private-intra-doc-links
 READERS := target/readers
@@ -29,21 +32,28 @@ lint: ## clippy, warnings denied
 doc: ## the docs of the code, warnings denied; in target/doc
 	RUSTDOCFLAGS="$(RUSTDOC)" $(CARGO) doc --locked --quiet --no-deps --document-private-items
 
-install: ## build for speed and install below PREFIX (~/.local): binary, manual page, completions
-	$(CARGO) install --path . --locked --force --root "$(PREFIX)"
-	install -d "$(PREFIX)/share/man/man1" "$(PREFIX)/share/bash-completion/completions" \
-	  "$(PREFIX)/share/zsh/site-functions" "$(PREFIX)/share/fish/vendor_completions.d"
-	"$(PREFIX)/bin/cratedigger" man > "$(PREFIX)/share/man/man1/cratedigger.1"
-	"$(PREFIX)/bin/cratedigger" completions bash > "$(PREFIX)/share/bash-completion/completions/cratedigger"
-	"$(PREFIX)/bin/cratedigger" completions zsh > "$(PREFIX)/share/zsh/site-functions/_cratedigger"
-	"$(PREFIX)/bin/cratedigger" completions fish > "$(PREFIX)/share/fish/vendor_completions.d/cratedigger.fish"
+build: $(PROGRAM) ## the program, built for speed
+
+$(PROGRAM): Cargo.toml Cargo.lock $(shell find src jobs contrib -type f)
+	$(CARGO) build --locked --release
+	touch $@
+
+# As root too, who need not have cargo: what is built already is only copied.
+install: $(PROGRAM) ## install below PREFIX (~/.local): program, manual page, completions; `sudo make install PREFIX=/usr/local` after `make build`
+	install -d "$(TO)/bin" "$(TO)/share/man/man1" "$(TO)/share/bash-completion/completions" \
+	  "$(TO)/share/zsh/site-functions" "$(TO)/share/fish/vendor_completions.d"
+	install -m 755 $(PROGRAM) "$(TO)/bin/cratedigger"
+	$(PROGRAM) man > "$(TO)/share/man/man1/cratedigger.1"
+	$(PROGRAM) completions bash > "$(TO)/share/bash-completion/completions/cratedigger"
+	$(PROGRAM) completions zsh > "$(TO)/share/zsh/site-functions/_cratedigger"
+	$(PROGRAM) completions fish > "$(TO)/share/fish/vendor_completions.d/cratedigger.fish"
+	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; *) echo 'note: $(PREFIX)/bin is not in your PATH' ;; esac
 
 uninstall: ## take away what `make install` put there
-	$(CARGO) uninstall --root "$(PREFIX)" cratedigger
-	rm -f "$(PREFIX)/share/man/man1/cratedigger.1" \
-	  "$(PREFIX)/share/bash-completion/completions/cratedigger" \
-	  "$(PREFIX)/share/zsh/site-functions/_cratedigger" \
-	  "$(PREFIX)/share/fish/vendor_completions.d/cratedigger.fish"
+	rm -f "$(TO)/bin/cratedigger" "$(TO)/share/man/man1/cratedigger.1" \
+	  "$(TO)/share/bash-completion/completions/cratedigger" \
+	  "$(TO)/share/zsh/site-functions/_cratedigger" \
+	  "$(TO)/share/fish/vendor_completions.d/cratedigger.fish"
 
 audit: ## licences, sources and advisories of all crates (needs cargo-deny: `cargo install cargo-deny --locked`)
 	@$(CARGO) deny --version >/dev/null 2>&1 || { echo 'cargo-deny is missing: cargo install cargo-deny --locked' >&2; exit 1; }
@@ -54,6 +64,15 @@ check-readers: ## read a demo's files with pandas, DuckDB, Datasette, frictionle
 	test -x $(READERS)/bin/python || python3 -m venv $(READERS)
 	$(READERS)/bin/pip install --quiet --disable-pip-version-check -r tests/readers/requirements.txt
 	$(READERS)/bin/python tests/readers/check.py target/debug/cratedigger $(READERS)
+
+check-units: ## what systemd says to the units of `init --systemd`, and how tight it rates their sandbox (needs systemd-analyze)
+	@command -v systemd-analyze >/dev/null || { echo 'systemd-analyze is missing: apt-get install systemd' >&2; exit 1; }
+	$(CARGO) build --locked --quiet
+	rm -rf target/units && target/debug/cratedigger --quiet init --systemd target/units >/dev/null
+	systemd-analyze verify --man=no target/units/systemd/*.service target/units/systemd/*.timer
+	for unit in cratedigger cratedigger-schedule; do \
+	  said=$$(systemd-analyze security --offline=true --no-pager --threshold=15 target/units/systemd/$$unit.service) \
+	    || { echo "$$said"; exit 1; }; echo "$$said" | tail -n 1; done
 
 check-browser: ## sign users in with a real Chromium (needs chromium, chromium-driver, Python 3)
 	@command -v chromedriver >/dev/null && { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null \

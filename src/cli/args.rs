@@ -105,6 +105,9 @@ pub struct Init {
     /// The class of the app: example jobs that it cannot run are left out
     #[arg(long, value_name = "CLASS")]
     pub app_mode: Option<AppMode>,
+    /// Add systemd units with their installer, in systemd/, and keep the state in /var/lib/cratedigger
+    #[arg(long)]
+    pub systemd: bool,
 }
 
 /// A class of apps.

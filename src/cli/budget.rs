@@ -40,6 +40,24 @@ impl Left {
         }
     }
 
+    /// A whole day, of which nothing was spent yet.
+    pub(super) fn whole_day(usage: &Usage, ceilings: Ceilings) -> Left {
+        let usable = |calls: u32| u64::from(usable(calls, ceilings.reserve));
+        let fresh = Left::of(usage, ceilings);
+        let used = usage.families.iter().filter_map(|it| Some((it.family.clone(), usable(it.ceiling?))));
+        Left { account: usage.account.ceiling.map(usable), families: used.collect(), ..fresh }
+    }
+
+    /// How many days of this a price is: by the account or by the family that takes longest.
+    pub(super) fn days(&self, price: &Price) -> f64 {
+        let days = |calls: Calls, left: Option<u64>| match left {
+            None => 0.0,
+            Some(left) => calls.likely() as f64 / left.max(1) as f64,
+        };
+        let families = price.by_family.iter().map(|(family, calls)| days(*calls, self.family(family.as_str())));
+        families.fold(days(price.calls(), self.account), f64::max)
+    }
+
     /// What is left to one job: its half of the day less what it has spent, unless it said `max_calls`.
     pub(super) fn for_job(&self, job: &Job, max_calls: Option<u64>, spent: u32) -> Left {
         let mut left = self.clone();

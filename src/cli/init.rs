@@ -2,13 +2,15 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use super::args::{AppMode, Init, SchemaOf};
 use super::{Context, Exit, Failure, OrExit, print, schema};
 use crate::settings::{self, Project, Settings};
+
+mod units;
 
 /// Example jobs, the files they read, and whether they need Extended Quota.
 pub(super) const EXAMPLES: &[(&str, &str, bool)] = &[
@@ -48,6 +50,11 @@ include = [\"config/cratedigger.toml\"]
 schema = { path = \"config/settings.schema.json\" }
 ";
 
+const NEXT: &str = "
+Next: copy .env.example to .env and fill it in; edit jobs/artists.csv;
+then `cratedigger check` and `cratedigger run`.
+";
+
 /// Writes what isn't there yet.
 ///
 /// # Errors
@@ -62,7 +69,12 @@ pub fn run(args: &Init, context: &Context) -> Result<Exit, Failure> {
         }
     };
     let (mut written, mut kept) = (Vec::new(), Vec::new());
-    for (name, text) in files(args, context, extended) {
+    let mut files = files(args, context, extended);
+    let place = if args.systemd { Some(place(&project, context)?) } else { None };
+    if let Some(place) = &place {
+        files.extend(units::render(place).into_iter().map(|(name, text)| (format!("systemd/{name}"), text)));
+    }
+    for (name, text) in files {
         let done = write_new(&project.root.join(&name), &text)
             .map_err(|e| anyhow::Error::new(e).context(format!("cannot write {name}")))
             .or_exit(Exit::Storage)?;
@@ -82,7 +94,10 @@ pub fn run(args: &Init, context: &Context) -> Result<Exit, Failure> {
     if kept.iter().any(|name| name == ".gitignore") && !ignores_env(&project) {
         out.push_str("note: .gitignore does not name .env, where your credentials will stand\n");
     }
-    out.push_str("\nNext: copy .env.example to .env and fill it in; edit jobs/artists.csv;\nthen `cratedigger check` and `cratedigger run`.\n");
+    match &place {
+        Some(place) => out.push_str(&next_with_systemd(&project, place, context)),
+        None => out.push_str(NEXT),
+    }
     print::stdout(&out).or_exit(Exit::Storage)?;
     Ok(Exit::Complete)
 }
@@ -91,7 +106,9 @@ pub fn run(args: &Init, context: &Context) -> Result<Exit, Failure> {
 fn files(args: &Init, context: &Context, extended: bool) -> Vec<(String, String)> {
     let mut set = Vec::new();
     // Written out in full, so that cron, a shell and systemd mean the same folder by it.
-    if let Ok(dir) = context.state_dir(&Settings::built_in()) {
+    if args.systemd {
+        set.push(("state.dir", json!(units::STATE_DIR).to_string()));
+    } else if let Ok(dir) = context.state_dir(&Settings::built_in()) {
         set.push(("state.dir", json!(dir.path().to_string_lossy()).to_string()));
     }
     if let Some(mode) = args.app_mode {
@@ -110,6 +127,49 @@ fn files(args: &Init, context: &Context, extended: bool) -> Vec<(String, String)
         files.push((format!("jobs/{name}"), (*text).to_owned()));
     }
     files
+}
+
+/// What the units name: this program, the project folder, and where its results go.
+fn place(project: &Project, context: &Context) -> Result<units::Place, Failure> {
+    let fails = |what: &str| Failure::new(Exit::Storage, anyhow::anyhow!("cannot tell where {what} is"));
+    let root = std::fs::create_dir_all(&project.root).and_then(|()| project.root.canonicalize());
+    let root = root.map_err(|e| Failure::new(Exit::Storage, e))?;
+    let program = std::env::current_exe().map_err(|_| fails("this program"))?;
+    let settings = Settings::load(project, &context.flags).unwrap_or_else(|_| Settings::built_in());
+    let database = root.join(&settings.output.database);
+    let mut outputs: Vec<PathBuf> = vec![root.join(&settings.output.csv_dir)];
+    outputs.extend(database.parent().map(Path::to_path_buf));
+    outputs.sort();
+    outputs.dedup_by(|inner, outer| inner.starts_with(outer));
+    let place = units::Place { program, project: root, outputs };
+    match place.unfit() {
+        Some(path) => Err(Failure::new(Exit::Usage, anyhow::anyhow!("no unit can name the path {path:?}"))),
+        None => Ok(place),
+    }
+}
+
+/// What is left to do, and what may stand in its way.
+fn next_with_systemd(project: &Project, place: &units::Place, context: &Context) -> String {
+    let mut out = String::new();
+    let dir = Settings::load(project, &context.flags).ok().and_then(|settings| settings.state.dir);
+    if dir.is_none_or(|dir| dir != Path::new(units::STATE_DIR)) {
+        out.push_str(&format!(
+            "note: the units keep their state in {0}; write to config/cratedigger.toml: [state] dir = \"{0}\"\n",
+            units::STATE_DIR
+        ));
+    }
+    if place.in_a_home() {
+        out.push_str(
+            "note: the service runs as a user of its own, who cannot enter a home folder by hand: /srv/spotify and\n      \
+             a program in /usr/local/bin are easier to keep\n",
+        );
+    }
+    let install = place.project.join("systemd/install.sh");
+    out.push_str(&format!(
+        "\nNext: edit jobs/artists.csv, and see what `cratedigger check` says; then\n  sudo sh '{}'\n",
+        install.display()
+    ));
+    out
 }
 
 /// Writes a file unless it is there; tells whether it did.

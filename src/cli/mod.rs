@@ -22,6 +22,7 @@ mod jobs;
 mod logging;
 mod man;
 mod plan;
+mod preflight;
 mod pricing;
 pub mod print;
 mod progress;

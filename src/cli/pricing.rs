@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::budget::Left;
 use super::workshop::{Most, Workshop, booked};
 use super::{Context, Exit, Failure};
+use crate::http::clock::{Clock, SystemClock};
 use crate::http::observer::Silent;
 use crate::job::{Job, Users};
 use crate::run::{Engine, Halt, JobPrice, Looks, Start, Unwatched, price_job, stamp};
 use crate::scheduler::Past;
 use crate::settings::credentials::Credentials;
 use crate::state::grants::Grants;
-use crate::state::{Job as Spends, Share, Spender};
+use crate::state::{Ceilings, Job as Spends, Share, Spender, Usage};
 use crate::store::Store;
 
 /// What the runs of a command have in common.
@@ -100,19 +102,28 @@ impl Desk<'_> {
 
     /// Calls of a job in the last 24 hours.
     pub(super) fn spent(&self, job: &Job) -> Result<u32, Failure> {
-        use crate::http::clock::{Clock, SystemClock};
         let now = SystemClock::new().now();
         let who = self.workshop.books_of(self.credentials);
         self.workshop.state.spent_by(&who, self.spends(job), now).map_err(booked)
     }
 
     /// What is left of the day.
-    pub(super) fn left(&self) -> Result<super::budget::Left, Failure> {
-        use crate::http::clock::{Clock, SystemClock};
+    pub(super) fn left(&self) -> Result<Left, Failure> {
+        let (usage, ceilings) = self.usage()?;
+        Ok(Left::of(&usage, ceilings))
+    }
+
+    /// What a day holds.
+    pub(super) fn whole_day(&self) -> Result<Left, Failure> {
+        let (usage, ceilings) = self.usage()?;
+        Ok(Left::whole_day(&usage, ceilings))
+    }
+
+    fn usage(&self) -> Result<(Usage, Ceilings), Failure> {
         let ceilings = self.workshop.ceilings(self.credentials)?;
         let who = self.workshop.books_of(self.credentials);
         let usage = self.workshop.state.usage(&who, ceilings, SystemClock::new().now()).map_err(booked)?;
-        Ok(super::budget::Left::of(&usage, ceilings))
+        Ok((usage, ceilings))
     }
 }
 

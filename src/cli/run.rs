@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::args::Run;
 use super::budget::order;
+use super::preflight::room;
 use super::pricing::{Desk, halted};
 use super::progress::Watcher;
 use super::standing;
@@ -202,6 +203,7 @@ impl One<'_> {
             // Clones share what is set here.
             drop(api.clone().with_grants(Arc::clone(grants), self.context.refresh_token()));
         }
+        room(self.store.path(), &self.files.target.csv_dir, &job.name)?;
         // Before the first call: what cannot be written anyway need not be asked for.
         self.files.check(job).map_err(|e| {
             Failure::new(Exit::Storage, e)

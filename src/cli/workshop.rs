@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use url::Url;
 
+use super::preflight::local_disk;
 use super::{Context, Exit, Failure, OrExit};
 use crate::export::Target;
 use crate::http::observer::Observer;
@@ -50,6 +51,7 @@ impl<'a> Workshop<'a> {
     /// Opens the store for writing.
     pub(super) fn store(&self) -> Result<Arc<Store>, Failure> {
         let (path, output) = (self.database(), &self.settings.output);
+        local_disk(&path)?;
         let store = Store::open(&path, output.mode, &self.identity()).map_err(storage)?;
         if let Some(group) = output.group.as_deref().map(group_id).transpose()? {
             std::os::unix::fs::chown(&path, None, Some(group)).or_exit(Exit::Storage)?;

@@ -51,6 +51,7 @@ struct Entry {
 
 /// A bounded store of fragments by key. The key itself is not kept but its 128-bit hash, which is
 /// a third of its size; that two of a billion things share one is less likely than a broken disk.
+#[derive(Default)]
 pub(super) struct Fragments {
     runs: usize,
     index: FxHashMap<u128, Entry>,

@@ -1,5 +1,6 @@
 //! From sheets to files, in the order that keeps readers safe: CSVs, the record, the data package.
 
+use std::cell::{OnceCell, RefCell};
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
@@ -8,11 +9,11 @@ use super::error::ExportError;
 use super::folder::{Access, Folder};
 use super::name::check_name;
 use super::package::{self, Package};
-use super::render::{Page, RenderError, Tally};
+use super::render::{Kept, Page, RenderError, Tally};
 use super::sheet::{Sheet, Source};
 use super::style::Style;
 use crate::store::query::is_volatile;
-use crate::store::{self, KnownFile, PublishedFile};
+use crate::store::{self, ChangedThings, KnownFile, PublishedFile, Shows};
 
 /// Where a job's files go.
 #[derive(Debug, Clone)]
@@ -128,7 +129,16 @@ pub fn publish(
     let access = Access { mode: target.mode, group: target.group };
     let folder = Folder::root(&target.csv_dir, access)?.enter(&run.job)?;
     folder.sweep()?;
-    let job = Job { store, root: &target.csv_dir, folder: &folder, style, run };
+    let job = Job {
+        store,
+        root: &target.csv_dir,
+        folder: &folder,
+        style,
+        run,
+        changed: OnceCell::new(),
+        current: RefCell::default(),
+        kept: RefCell::default(),
+    };
     let mut package = Package::read(&folder)?;
     let (mut outcome, mut records) = (Outcome::default(), Vec::new());
     {
@@ -151,6 +161,8 @@ pub fn publish(
             }
         }
     }
+    // Fewer lines to go through the next time; without it the file would be compared again.
+    store::still_shown(store, &job.current.take()).map_err(|e| job.unreadable(package::FILE, e))?;
     store::record_files(store, &run.job, run.id, &run.created_at, &records)
         .map_err(|e| job.unreadable(package::FILE, e))?;
     package.write(&folder, run)?;
@@ -174,6 +186,12 @@ struct Job<'a> {
     folder: &'a Folder,
     style: &'a Style,
     run: &'a RunInfo,
+    /// What has changed of the things that files show; read where a file asks.
+    changed: OnceCell<ChangedThings>,
+    /// Files that were compared with it and show nothing of it, with the version that they show now.
+    current: RefCell<Vec<(String, i64)>>,
+    /// Cells of things that several files show.
+    kept: RefCell<Kept>,
 }
 
 impl Job<'_> {
@@ -203,7 +221,9 @@ impl Job<'_> {
         let volatile = matches!(&sheet.source, Source::Query { sql, .. } if is_volatile(sql));
         if let (Some(found), false) = (found, volatile) {
             let known = self.known(sheet)?.filter(|known| known.inputs == inputs && known.bytes == found.bytes);
-            if known.is_some_and(|known| package.describes(&sheet.path, &known.sha256)) {
+            if let Some(known) = known.filter(|known| package.describes(&sheet.path, &known.sha256))
+                && self.is_current(sheet, &known)?
+            {
                 package.keep(&sheet.path);
                 let (rows, guarded) = package.counts(&sheet.path);
                 return Ok((self.file(sheet, Change::Unchanged, rows, found.bytes, guarded), None));
@@ -232,14 +252,34 @@ impl Job<'_> {
             bytes: written.bytes,
             rows: tally.rows,
             guarded,
+            data_version: sheet.version,
         };
         Ok((file, Some(record)))
+    }
+
+    /// Whether the things that a file shows are as they were; where `inputs` tells all, they are.
+    fn is_current(&self, sheet: &Sheet<'_>, known: &KnownFile) -> Result<bool, ExportError> {
+        let (Some(version), Source::Fetch(rows)) = (sheet.version, &sheet.source) else { return Ok(true) };
+        let unreadable = |e| self.unreadable(&sheet.path, e);
+        let changed = match self.changed.get() {
+            Some(changed) => changed,
+            None => {
+                let read = ChangedThings::read(self.store).map_err(unreadable)?;
+                self.changed.get_or_init(|| read)
+            }
+        };
+        let of = Shows { job: rows.job, fetch: rows.fetch };
+        let current = !changed.are_shown(self.store, of, known.data_version).map_err(unreadable)?;
+        if current && known.data_version.is_some_and(|known| changed.any_after(known)) {
+            self.current.borrow_mut().push((self.below_root(sheet), version));
+        }
+        Ok(current)
     }
 
     fn render(&self, sheet: &Sheet<'_>, draft: &mut super::folder::Draft<'_>) -> Result<Tally, RenderError> {
         let mut page = Page::new(draft, self.style)?;
         match &sheet.source {
-            Source::Fetch(rows) => page.fetch(self.store, rows)?,
+            Source::Fetch(rows) => page.fetch(self.store, rows, &mut self.kept.borrow_mut())?,
             Source::Query { reader, sql, bound } => page.query(reader, sql, bound)?,
             Source::Kept => {}
         }

@@ -86,13 +86,19 @@ impl<'a, W: Write> Page<'a, W> {
         Ok(Page { csv, style, tally: Tally::default(), line: Vec::new() })
     }
 
-    /// Writes the rows of a fetch.
-    pub(super) fn fetch(&mut self, store: &Connection, sheet: &FetchRows<'_>) -> Result<(), RenderError> {
+    /// Writes the rows of a fetch. What other sheets of the same style left in `kept` is used again,
+    /// as long as nothing is written to the store in between.
+    pub(super) fn fetch(
+        &mut self,
+        store: &Connection,
+        sheet: &FetchRows<'_>,
+        kept: &mut Kept,
+    ) -> Result<(), RenderError> {
         let Some(halves) = sheet.select.halves() else { return self.whole(store, sheet) };
         self.header(sheet.columns.clone())?;
         let mut thing = store.prepare(&halves.thing)?;
         let mut statement = store.prepare(&halves.rows)?;
-        Joined::new(&halves).write(self, &mut statement.query([])?, &mut thing)
+        Joined::new(&halves, kept).write(self, &mut statement.query([])?, &mut thing)
     }
 
     /// Writes the rows of a fetch, each read whole.
@@ -172,20 +178,38 @@ struct Run {
     columns: std::ops::Range<usize>,
 }
 
+/// Fragments that outlive a sheet, with what they were made by.
+#[derive(Default)]
+pub(super) struct Kept {
+    made_by: Option<(String, Vec<bool>)>,
+    fragments: Fragments,
+}
+
+impl Kept {
+    /// Those that were made as `halves` makes them.
+    fn of(&mut self, halves: &Halves, runs: usize) -> &mut Fragments {
+        let made_by = (halves.thing.clone(), halves.of_thing.clone());
+        if self.made_by.as_ref() != Some(&made_by) {
+            *self = Kept { made_by: Some(made_by), fragments: Fragments::new(runs) };
+        }
+        &mut self.fragments
+    }
+}
+
 /// Rows whose other half comes from their thing.
-struct Joined {
+struct Joined<'k> {
     runs: Vec<Run>,
     /// Numbers of the thing's columns in the sheet.
     theirs: Vec<usize>,
     own: usize,
     keys: usize,
-    kept: Fragments,
+    kept: &'k mut Fragments,
     key: Vec<u8>,
     fragment: Fragment,
 }
 
-impl Joined {
-    fn new(halves: &Halves) -> Self {
+impl<'k> Joined<'k> {
+    fn new(halves: &Halves, kept: &'k mut Kept) -> Self {
         let mut runs: Vec<Run> = Vec::new();
         for (n, of_thing) in halves.of_thing.iter().enumerate() {
             match runs.last_mut() {
@@ -196,7 +220,7 @@ impl Joined {
         let theirs: Vec<usize> = (0..halves.of_thing.len()).filter(|n| halves.of_thing[*n]).collect();
         assert!(theirs.len() <= 64, "marks of a fragment are 64 bits");
         let own = halves.of_thing.len() - theirs.len();
-        let kept = Fragments::new(runs.iter().filter(|run| run.of_thing).count());
+        let kept = kept.of(halves, runs.iter().filter(|run| run.of_thing).count());
         Joined { runs, theirs, own, keys: halves.keys, kept, key: Vec::new(), fragment: Fragment::default() }
     }
 

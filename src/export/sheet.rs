@@ -22,6 +22,9 @@ pub struct Sheet<'a> {
     /// Fingerprint of everything the rows depend on: a file that was made from the same is not even
     /// rendered. The style and the columns need not be part of it.
     pub inputs: String,
+    /// The store's `data_version`, where `inputs` tells of the lists alone: the things in them are
+    /// compared with those that have changed.
+    pub version: Option<i64>,
 }
 
 /// Where the rows of a sheet come from.

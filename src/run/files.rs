@@ -17,7 +17,7 @@ use crate::export::{
 use crate::job::{CsvOptions, Expansion, Fetch, Job, OutputName, Query};
 use crate::settings;
 use crate::store::query::{Bound, Fetched, Reader};
-use crate::store::{RunState, StoreError, data_version, open_writer, users_of_job};
+use crate::store::{RunState, Shows, StoreError, data_version, lists_shown, open_writer, users_of_job};
 use crate::stream::Column;
 
 /// A query of a job may take so long.
@@ -129,17 +129,10 @@ impl Files {
             return Ok(Written::default());
         }
         let style = style(&job.csv_options.over(&self.csv));
-        let version = data_version(store).map_err(|source| StoreError::Sqlite {
-            path: self.database.clone(),
-            what: "cannot be read",
-            source,
-        })?;
+        let unreadable = |source| StoreError::Sqlite { path: self.database.clone(), what: "cannot be read", source };
+        let version = data_version(store).map_err(unreadable)?;
         let held_back = shown.lacks && !self.publish_partial;
-        let users = users_of_job(store, &job.name).map_err(|source| StoreError::Sqlite {
-            path: self.database.clone(),
-            what: "cannot be read",
-            source,
-        })?;
+        let users = users_of_job(store, &job.name).map_err(unreadable)?;
         let plans: Vec<Plan<'_>> = plans(job, shown.bound, shown.fire_at, &users);
         let all: Vec<Fetched> = job.fetches.iter().map(|f| fetched(f, shown.fire_at, None)).collect();
         let reader = Reader::open(&self.database, &job.name, all, QUERY_TIME)?;
@@ -154,7 +147,17 @@ impl Files {
                 What::Query { query, bound, .. } => Source::Query { reader: &reader, sql: &query.sql, bound },
             };
             let expansion = Expansion { job: &job.name, date: &date, datetime: &datetime, user: plan.user };
-            sheets.push(plan.sheet(source, &expansion, &format!("{version} {}", job.hash), shown.run));
+            let mut sheet = plan.sheet(source, &expansion, &format!("{version} {}", job.hash), shown.run);
+            if let What::Fetch { fetch, .. } = &plan.what
+                && fetch.stream.name == "playlist_items"
+                && !plan.churns()
+            {
+                // What stands in the lists; the things in them are compared one by one.
+                let shows = Shows { job: &job.name, fetch: &fetch.name };
+                sheet.inputs = lists_shown(store, shows).map_err(unreadable)?;
+                sheet.version = Some(version);
+            }
+            sheets.push(sheet);
         }
         let run = RunInfo {
             job: job.name.clone(),
@@ -224,14 +227,19 @@ fn plans<'a>(job: &'a Job, bound: &Bound, fire_at: DateTime<Utc>, users: &'a [(S
 }
 
 impl Plan<'_> {
+    /// Whether it has columns that move with every read, which make the file new with every run.
+    fn churns(&self) -> bool {
+        let What::Fetch { columns, .. } = &self.what else { return false };
+        columns.iter().flatten().any(|c| c == "fetched_at" || c == "first_seen_at")
+    }
+
     /// The sheet; `inputs` is what all rows of the job depend on.
     fn sheet<'s>(&self, source: Source<'s>, expansion: &Expansion<'_>, inputs: &str, run: i64) -> Sheet<'s> {
         let path = self.name.expand(expansion);
         let of_user = if self.user.is_empty() { String::new() } else { format!(" of {}", self.user) };
         match &self.what {
-            What::Fetch { fetch, rows, columns } => {
-                // Columns that move with every read make the file new with every run.
-                let churns = columns.iter().flatten().any(|c| c == "fetched_at" || c == "first_seen_at");
+            What::Fetch { fetch, rows, .. } => {
+                let churns = self.churns();
                 Sheet {
                     path,
                     name: format!("{}{of_user}", fetch.name),
@@ -242,6 +250,7 @@ impl Plan<'_> {
                         if churns { run } else { 0 },
                         rows.since.as_deref().unwrap_or("")
                     ),
+                    version: None,
                 }
             }
             What::Query { number, .. } => Sheet {
@@ -251,6 +260,7 @@ impl Plan<'_> {
                 source,
                 // The names that it uses are part of what the export itself looks at.
                 inputs: inputs.to_owned(),
+                version: None,
             },
         }
     }

@@ -56,7 +56,7 @@ pub enum NoCredentials {
         cause: std::io::Error,
     },
     /// `.env` cannot be read.
-    #[error("{}:{line}: {why}", file.display())]
+    #[error("{}{}: {why}", file.display(), if *line == 0 { String::new() } else { format!(":{line}") })]
     EnvFile {
         /// The file.
         file: PathBuf,
@@ -91,6 +91,9 @@ impl NoCredentials {
                 "copy it again from the app's settings at https://developer.spotify.com/dashboard"
             }
             NoCredentials::Unreadable { .. } => "check that the file exists and that this user may read it",
+            NoCredentials::EnvFile { line: 0, .. } => {
+                "let this user read it, or take it away if the credentials come from elsewhere"
+            }
             NoCredentials::EnvFile { .. } => "each line of .env is NAME=VALUE, or a comment that begins with #",
         }
     }

@@ -158,7 +158,9 @@ impl StateError {
             StateError::TooOpen { path, wanted, .. } => {
                 format!("chmod {wanted:o} '{}'", path.display())
             }
-            StateError::NotOurs { .. } => "run as that user, or name another folder with --state-dir".into(),
+            StateError::NotOurs { owner, .. } => {
+                format!("run as that user: sudo -u '#{owner}' …; or name another folder with --state-dir")
+            }
             StateError::NetworkFileSystem { .. } => {
                 "put it on a local disk: set state.dir or --state-dir (in a container, mount a \
                  local volume); the CSV folder may stay where it is"

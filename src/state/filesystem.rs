@@ -41,10 +41,20 @@ const NETWORK_FUSE: [&str; 9] = [
 ];
 
 /// Errs if the folder lies on a network file system.
-#[cfg(target_os = "linux")]
 pub(super) fn refuse_network(folder: &Path) -> Result<(), StateError> {
-    let refused = |kind: &str| StateError::NetworkFileSystem { path: folder.to_owned(), kind: kind.to_owned() };
-    let found = rustix::fs::statfs(folder).map_err(|errno| StateError::io("look at", folder)(errno.into()))?;
+    match network_kind(folder).map_err(StateError::io("look at", folder))? {
+        Some(kind) => Err(StateError::NetworkFileSystem { path: folder.to_owned(), kind }),
+        None => Ok(()),
+    }
+}
+
+/// What kind of network file system a folder lies on, if it does.
+///
+/// # Errors
+/// If it cannot be looked at.
+#[cfg(target_os = "linux")]
+pub fn network_kind(folder: &Path) -> std::io::Result<Option<String>> {
+    let found = rustix::fs::statfs(folder)?;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -52,15 +62,15 @@ pub(super) fn refuse_network(folder: &Path) -> Result<(), StateError> {
     )]
     let magic = found.f_type as u32;
     if let Some((_, kind)) = NETWORK.iter().find(|(number, _)| *number == magic) {
-        return Err(refused(kind));
+        return Ok(Some((*kind).to_owned()));
     }
     if magic == FUSE
         && let Some(kind) = mount_kind(folder)
         && NETWORK_FUSE.contains(&kind.as_str())
     {
-        return Err(refused(&kind));
+        return Ok(Some(kind));
     }
-    Ok(())
+    Ok(None)
 }
 
 /// What the mount table calls the file system below a path.
@@ -82,6 +92,6 @@ fn mount_kind(folder: &Path) -> Option<String> {
 
 /// Elsewhere we cannot tell.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn refuse_network(_folder: &Path) -> Result<(), StateError> {
-    Ok(())
+pub fn network_kind(_folder: &Path) -> std::io::Result<Option<String>> {
+    Ok(None)
 }

@@ -33,6 +33,7 @@ pub use adaptive::Adapts;
 pub use cooldown::{CoolDown, Reach, Reason, Refused};
 pub use dir::{Chosen, StateDir};
 pub use error::StateError;
+pub use filesystem::network_kind;
 pub use learned::{AppClass, Endpoint, Fact, LASTS, Learned, TokenKind, Word};
 pub use ledger::{CallId, Ceilings, Spent, without_reserve as usable};
 pub use moment::Moment;

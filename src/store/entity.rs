@@ -10,6 +10,7 @@ use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 
 use super::statement::Write;
+use super::touched::MET_AGAIN;
 use super::{Session, StoreError};
 
 /// A table of things that have an id.
@@ -261,7 +262,7 @@ impl Table {
             }
             format!(
                 "INSERT INTO {} (id, {names}first_seen_at, fetched_at) VALUES (?1, {values}?2, ?3)
-                 ON CONFLICT (id) DO UPDATE SET {sets}fetched_at = coalesce(excluded.fetched_at, fetched_at)
+                 ON CONFLICT (id) DO UPDATE SET {sets}fetched_at = {MET_AGAIN}(coalesce(excluded.fetched_at, fetched_at))
                  WHERE {differs}(excluded.fetched_at IS NOT NULL AND fetched_at IS NULL)",
                 self.name
             )

@@ -17,7 +17,7 @@ pub enum StoreError {
         source: rusqlite::Error,
     },
     /// A COMMIT failed: whether it took effect is known only after reopening.
-    #[error("the store {} could not confirm a commit; it is read again at the next start", path.display())]
+    #[error("the store {} could not confirm a commit{}; it is read again at the next start", path.display(), full(source))]
     OutcomeUnknown {
         /// The database file.
         path: PathBuf,
@@ -98,7 +98,24 @@ fn told(what: &'static str, source: &rusqlite::Error) -> &'static str {
     }
 }
 
+/// That the disk is full, where it is.
+fn full(source: &rusqlite::Error) -> &'static str {
+    match source.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull) => ": the disk is full",
+        _ => "",
+    }
+}
+
 impl StoreError {
+    fn no_space(&self) -> String {
+        let (StoreError::Sqlite { path, .. } | StoreError::OutcomeUnknown { path, .. }) = self else {
+            return String::new();
+        };
+        let free = super::free_bytes(path).map_or_else(String::new, |free| format!("{free} bytes free, "));
+        let needed = super::NEEDED;
+        format!("free space on that disk ({free}{needed} wanted) and run again: what was committed stays")
+    }
+
     /// What to type or do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -109,9 +126,7 @@ impl StoreError {
             StoreError::NotOurs { .. } => Some("move the file away, or name another output.database".into()),
             StoreError::Sqlite { source, .. } | StoreError::OutcomeUnknown { source, .. } => {
                 match source.sqlite_error_code() {
-                    Some(rusqlite::ErrorCode::DiskFull) => {
-                        Some("free space on that disk and run again: what was committed stays".into())
-                    }
+                    Some(rusqlite::ErrorCode::DiskFull) => Some(self.no_space()),
                     Some(
                         rusqlite::ErrorCode::ReadOnly
                         | rusqlite::ErrorCode::CannotOpen

@@ -17,7 +17,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_fewest_calls.sql"),
     include_str!("migrations/0003_history.sql"),
-    include_str!("migrations/0004_planned.sql"),
+    include_str!("migrations/0004_shown.sql"),
+    include_str!("migrations/0005_planned.sql"),
 ];
 
 /// The schema of this version.

@@ -17,6 +17,7 @@ mod info;
 mod list;
 mod members;
 mod migrations;
+mod oldest;
 mod open;
 mod pending;
 mod planned;
@@ -34,10 +35,13 @@ mod run;
 #[cfg(test)]
 mod schema_doc;
 mod session;
+mod shown;
+mod space;
 mod stage;
 mod statement;
 mod swap;
 mod swap_playlist;
+mod touched;
 mod verify;
 pub mod views;
 mod worklist;
@@ -50,16 +54,21 @@ pub use error::StoreError;
 pub use info::{Identity, data_version};
 pub use list::{Checkpoint, ListKey, ListRow};
 pub use members::Standing;
+pub use oldest::{Oldest, oldest_rows};
 pub use open::{open_current, open_reader, open_writer};
 pub use planned::Planned;
 pub use playlist_names::{NamedPlaylist, details_at, playlists_called};
-pub use published::{KnownFile, PublishedFile, asked_twice, forget_files, known_file, record_files, recorded_jobs};
+pub use published::{
+    KnownFile, PublishedFile, asked_twice, forget_files, known_file, largest_file, record_files, recorded_jobs,
+};
 pub use purge::Purged;
 pub use raw::RawKeeper;
 pub use replay::{AsOf, Place, ReplayError, playlist_at};
 pub use reset::UnderWay;
 pub use run::{FetchEnd, FetchState, GapKey, RunEnd, RunRow, RunState, Skip, past_runs};
 pub use session::Session;
+pub use shown::{ChangedThings, Shows, lists_shown, still_shown};
+pub use space::{NEEDED, free_bytes};
 pub use stage::Member;
 pub use swap::{Proof, ProvedBy, Swapped};
 pub use verify::{Finding, StoreReport, verify_store};
@@ -117,7 +126,8 @@ impl Store {
             .spawn(move || {
                 while let Some(work) = inbox.blocking_recv() {
                     if let Next::Stop = work(&mut session) {
-                        break;
+                        // Settling would sync again what could not be synced.
+                        return;
                     }
                 }
                 open::settle(session.conn());

@@ -9,6 +9,7 @@
 
 use super::session::When;
 use super::statement::Write;
+use super::touched::Touched;
 use super::{Cell, Session, StoreError};
 
 /// Bytes that wait at most, as some 100 pages of new tracks have; they are read into memory.
@@ -48,7 +49,12 @@ impl Session {
         let mut statement = self.prepare(write.sql())?;
         let changed = write.execute(&self.conn, &mut statement, cells.iter().copied());
         drop(statement);
-        self.changed |= changed.map_err(|e| self.error("cannot be written", e))?;
+        if changed.map_err(|e| self.error("cannot be written", e))? {
+            self.changed = true;
+            if let [first, second, ..] = cells {
+                self.touched.note(write, *first, *second);
+            }
+        }
         Ok(())
     }
 
@@ -97,10 +103,12 @@ impl Session {
         }
         // Stable: of two writes about one thing, the later one stays the later one.
         writes.sort_by(|a, b| (a.write.rank(), a.key).cmp(&(b.write.rank(), b.key)));
-        let mut changed = false;
-        for same in writes.chunk_by(|a, b| a.write.rank() == b.write.rank()) {
-            changed |= self.execute_all(same).map_err(|e| self.error("cannot be written", e))?;
-        }
+        let (mut changed, mut touched) = (false, std::mem::take(&mut self.touched));
+        let made = writes
+            .chunk_by(|a, b| a.write.rank() == b.write.rank())
+            .try_for_each(|same| self.execute_all(same, &mut touched).map(|some| changed |= some));
+        self.touched = touched;
+        made.map_err(|e| self.error("cannot be written", e))?;
         self.prepare("DELETE FROM pending_writes")?.execute([]).map_err(|e| self.error("cannot be written", e))?;
         self.changed |= changed;
         self.pending.after = 0;
@@ -108,7 +116,7 @@ impl Session {
     }
 
     /// Makes writes of one table.
-    fn execute_all(&self, writes: &[Waiting<'_>]) -> rusqlite::Result<bool> {
+    fn execute_all(&self, writes: &[Waiting<'_>], touched: &mut Touched) -> rusqlite::Result<bool> {
         let mut changed = false;
         let (mut puts, mut trims) = (None, None);
         for waiting in writes {
@@ -117,7 +125,13 @@ impl Session {
                 Some(statement) => statement,
                 None => statement.insert(self.conn.prepare_cached(waiting.write.sql())?),
             };
-            changed |= waiting.write.execute(&self.conn, statement, Cells(waiting.cells))?;
+            if waiting.write.execute(&self.conn, statement, Cells(waiting.cells))? {
+                changed = true;
+                let mut cells = Cells(waiting.cells);
+                if let (Some(first), Some(second)) = (cells.next(), cells.next()) {
+                    touched.note(waiting.write, first, second);
+                }
+            }
         }
         Ok(changed)
     }

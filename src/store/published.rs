@@ -22,6 +22,8 @@ pub struct PublishedFile {
     pub rows: u64,
     /// Cells that the formula guard changed.
     pub guarded: u64,
+    /// The store's `data_version` that it shows, where the things in it are compared one by one.
+    pub data_version: Option<i64>,
 }
 
 /// What is known of a file that was written before.
@@ -33,6 +35,8 @@ pub struct KnownFile {
     pub sha256: String,
     /// Its size.
     pub bytes: u64,
+    /// The store's `data_version` that it shows.
+    pub data_version: Option<i64>,
 }
 
 /// What the store knows of a file.
@@ -40,10 +44,11 @@ pub struct KnownFile {
 /// # Errors
 /// If the store cannot be read.
 pub fn known_file(store: &Connection, path: &str) -> rusqlite::Result<Option<KnownFile>> {
-    let sql = "SELECT inputs, sha256, bytes FROM published_files WHERE path = ?1";
+    let sql = "SELECT inputs, sha256, bytes, data_version FROM published_files WHERE path = ?1";
     let known = |row: &Row<'_>| {
         let bytes: i64 = row.get(2)?;
-        Ok(KnownFile { inputs: row.get(0)?, sha256: row.get(1)?, bytes: u64::try_from(bytes).unwrap_or(0) })
+        let (bytes, data_version) = (u64::try_from(bytes).unwrap_or(0), row.get(3)?);
+        Ok(KnownFile { inputs: row.get(0)?, sha256: row.get(1)?, bytes, data_version })
     };
     store.query_row(sql, [path], known).optional()
 }
@@ -71,9 +76,21 @@ pub fn record_files(
         let (bytes, rows, guarded) = (number(file.bytes), number(file.rows), number(file.guarded));
         store.execute(
             "INSERT OR REPLACE INTO published_files \
-             (path, job, source, run_id, inputs, sha256, bytes, rows, guarded, published_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-            params![file.path, job, file.source, run, file.inputs, file.sha256, bytes, rows, guarded, written_at],
+             (path, job, source, run_id, inputs, sha256, bytes, rows, guarded, published_at, data_version) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            params![
+                file.path,
+                job,
+                file.source,
+                run,
+                file.inputs,
+                file.sha256,
+                bytes,
+                rows,
+                guarded,
+                written_at,
+                file.data_version
+            ],
         )?;
     }
     own.map_or(Ok(()), Transaction::commit)
@@ -96,6 +113,14 @@ pub fn asked_twice(store: &Connection, job: &str, fetch: &str) -> rusqlite::Resu
 pub fn forget_files(store: &Connection, paths: &[String]) -> rusqlite::Result<()> {
     let mut forget = store.prepare("DELETE FROM published_files WHERE path = ?1")?;
     paths.iter().try_for_each(|path| forget.execute([path]).map(drop))
+}
+
+/// Size of the largest file that a job wrote, as far as the store can tell.
+pub fn largest_file(database: &std::path::Path, job: &str) -> Option<u64> {
+    let store = super::open_reader(database).ok()?;
+    let sql = "SELECT max(bytes) FROM published_files WHERE job = ?1";
+    let largest: Option<i64> = store.query_row(sql, [job], |row| row.get(0)).ok()?;
+    u64::try_from(largest?).ok()
 }
 
 /// The jobs that files were written for, and how many.

@@ -189,7 +189,10 @@ impl Session {
         now: &str,
     ) -> Result<i64, StoreError> {
         self.put(
-            "UPDATE runs SET state = 'failed', reason = 'killed before it ended', finished_at = ?2 WHERE job = ?1 AND state = 'running'",
+            "UPDATE runs SET state = 'failed', reason = 'killed before it ended', finished_at = ?2,
+             rows = (SELECT coalesce(sum(served), 0) FROM run_fetches WHERE run_id = runs.id),
+             calls = (SELECT coalesce(sum(calls), 0) FROM run_fetches WHERE run_id = runs.id)
+             WHERE job = ?1 AND state = 'running'",
             params![job, now],
         )?;
         self.put(

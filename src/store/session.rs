@@ -7,6 +7,7 @@ use rusqlite::{CachedStatement, Connection};
 use rustc_hash::FxHashMap;
 
 use super::pending::Pending;
+use super::touched::Touched;
 use super::{StoreError, info};
 
 /// Rows remembered at most; beyond it the memory starts afresh, which costs time and nothing else.
@@ -25,6 +26,8 @@ pub struct Session {
     fresh: Vec<u128>,
     /// Writes that wait.
     pub(super) pending: Pending,
+    /// Which things the transaction at hand changed.
+    pub(super) touched: Touched,
 }
 
 /// When the writes of a transaction reach their tables.
@@ -38,6 +41,7 @@ pub(super) enum When {
 
 impl Session {
     pub(super) fn new(conn: Connection, path: PathBuf) -> Session {
+        let touched = Touched::listen(&conn).expect("an open connection takes functions");
         Session {
             conn,
             path,
@@ -45,6 +49,7 @@ impl Session {
             written: FxHashMap::default(),
             fresh: Vec::new(),
             pending: Pending::default(),
+            touched,
         }
     }
 
@@ -58,9 +63,10 @@ impl Session {
         &self.conn
     }
 
-    /// Notes that a row which a CSV may show has changed.
+    /// Notes that rows which CSVs may show have changed, and not which.
     pub fn note_change(&mut self) {
         self.changed = true;
+        self.touched.all();
     }
 
     /// Runs `work` in one `BEGIN IMMEDIATE … COMMIT`.
@@ -71,6 +77,7 @@ impl Session {
     ) -> Result<T, StoreError> {
         self.changed = false;
         self.fresh.clear();
+        self.touched.begin();
         self.run("BEGIN IMMEDIATE", "is held by another program")?;
         let result = self.begin_writes(when).and_then(|()| work(self)).and_then(|value| {
             self.end_writes()?;
@@ -106,7 +113,8 @@ impl Session {
             return Ok(());
         }
         let version = info::data_version(&self.conn).map_err(|e| self.error("cannot be read", e))? + 1;
-        info::set(&self.conn, "data_version", &version.to_string()).map_err(|e| self.error("cannot be written", e))
+        info::set(&self.conn, "data_version", &version.to_string()).map_err(|e| self.error("cannot be written", e))?;
+        self.write_touched(version)
     }
 
     fn run(&self, sql: &str, what: &'static str) -> Result<(), StoreError> {
@@ -143,6 +151,7 @@ impl Session {
     }
 
     fn forget_fresh(&mut self) {
+        self.touched.failed();
         for key in self.fresh.drain(..) {
             self.written.remove(&key);
         }

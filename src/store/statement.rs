@@ -5,6 +5,7 @@
 
 use rusqlite::{Connection, Statement};
 
+use super::touched::Shown;
 use super::{Cell, Table};
 
 /// A kind of write. Its order is one in which foreign keys hold: what is mentioned comes first. The
@@ -106,6 +107,34 @@ impl Write {
         })
     }
 
+    /// Whether it writes things themselves, rather than what belongs to one.
+    pub(super) fn is_of_things(self) -> bool {
+        self == Write::LocalFile || self.table().is_some()
+    }
+
+    /// The thing that a file of playlist items shows otherwise after it, by its first two cells.
+    pub(super) fn shown<'a>(self, first: Cell<'a>, second: Cell<'a>) -> Option<(Shown, &'a str)> {
+        use Write as W;
+        let (kind, id) = match self {
+            W::Track | W::TrackArtist | W::TrackArtistsFrom | W::TrackMarket => (Shown::Track, first),
+            W::Album | W::AlbumArtist | W::AlbumArtistsFrom => (Shown::Album, first),
+            W::Image | W::ImagesFrom if first == Cell::Text("album") => (Shown::Album, second),
+            W::Artist | W::Genre | W::GenresFrom => (Shown::Artist, first),
+            W::Episode | W::EpisodeMarket => (Shown::Episode, first),
+            W::Show => (Shown::Show, first),
+            W::User => (Shown::User, first),
+            W::LocalFile => (Shown::LocalFile, first),
+            // A playlist's name is looked at where its items are.
+            W::Playlist | W::Image | W::ImagesFrom => return None,
+            W::Audiobook | W::Chapter | W::ChapterMarket | W::Copyright | W::CopyrightsFrom => return None,
+            W::Text | W::TextsFrom | W::ResumePoint | W::Metrics => return None,
+        };
+        match id {
+            Cell::Text(id) => Some((kind, id)),
+            _ => None,
+        }
+    }
+
     pub(super) fn sql(self) -> &'static str {
         match self {
             Write::User
@@ -121,7 +150,7 @@ impl Write {
                 "INSERT INTO local_files (uri, name, artist_names, album_name, duration_ms, first_seen_at, fetched_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) ON CONFLICT (uri) DO UPDATE SET name = excluded.name,
                  artist_names = excluded.artist_names, album_name = excluded.album_name, duration_ms = excluded.duration_ms,
-                 fetched_at = excluded.fetched_at WHERE name IS NOT excluded.name OR artist_names IS NOT excluded.artist_names
+                 fetched_at = met_again(excluded.fetched_at) WHERE name IS NOT excluded.name OR artist_names IS NOT excluded.artist_names
                  OR album_name IS NOT excluded.album_name OR duration_ms IS NOT excluded.duration_ms"
             }
             Write::AlbumArtist => {

@@ -47,7 +47,8 @@ const LONG: &[(&str, &str)] = &[
     ("src/run/fetch.rs", "how each stream is cut into units; the units themselves are in files of their own"),
     ("src/run/list.rs", "one pass over a list, which is one thought"),
     ("tests/it/api.rs", "tests stand beside each other and are read one at a time"),
-    ("tests/it/grants.rs", "the same"),
+    ("tests/it/faults_table.rs", "one test for each row of one table, in its order"),
+    ("tests/it/grants.rs", "tests stand beside each other and are read one at a time"),
 ];
 
 /// What opens a statement of SQL in a string.

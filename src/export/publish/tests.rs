@@ -56,7 +56,7 @@ fn fetched(name: &str, stream: &str) -> Fetched {
 }
 
 fn sheet<'a>(path: &str, source: Source<'a>, inputs: &str) -> Sheet<'a> {
-    Sheet { path: path.into(), name: path.into(), title: "rows".into(), source, inputs: inputs.into() }
+    Sheet { path: path.into(), name: path.into(), title: "rows".into(), source, inputs: inputs.into(), version: None }
 }
 
 fn names(columns: &[&str]) -> Vec<String> {
@@ -270,7 +270,7 @@ fn cached_cells_are_those_of_the_view_for_every_stream_style_and_column_order() 
             let style = Style::of(profile);
             let Source::Fetch(rows) = Source::of_fetch("j", &fetch, Some(&columns), &style).unwrap() else { panic!() };
             let mut page = Page::new(Vec::new(), &style).unwrap();
-            page.fetch(&place.store, &rows).unwrap();
+            page.fetch(&place.store, &rows, &mut Kept::default()).unwrap();
             let (fast, tally) = page.finish().unwrap();
             let mut page = Page::new(Vec::new(), &style).unwrap();
             page.whole(&place.store, &rows).unwrap();

@@ -1,0 +1,169 @@
+//! `init --systemd`: the units of `contrib/systemd/`, with the paths of this machine.
+//!
+//! The files there are the text, complete as they stand for `/srv/spotify` and `/usr/local/bin`; here
+//! only paths are put in their place, and homes, which the sandbox hides, are let in where the project lies
+//! in one. A test renders them back.
+
+use std::path::{Path, PathBuf};
+
+/// Where the units keep the state, and so `state.dir`.
+pub const STATE_DIR: &str = "/var/lib/cratedigger";
+
+/// Each file with its text.
+const TEMPLATES: &[(&str, &str)] = &[
+    ("cratedigger.service", include_str!("../../../contrib/systemd/cratedigger.service")),
+    ("cratedigger.timer", include_str!("../../../contrib/systemd/cratedigger.timer")),
+    ("cratedigger-schedule.service", include_str!("../../../contrib/systemd/cratedigger-schedule.service")),
+    ("cratedigger-failed@.service", include_str!("../../../contrib/systemd/cratedigger-failed@.service")),
+    ("install.sh", include_str!("../../../contrib/systemd/install.sh")),
+];
+
+const PROGRAM: &str = "/usr/local/bin/cratedigger";
+const PROJECT: &str = "/srv/spotify";
+const OUTPUT: &str = "/srv/spotify/output";
+
+/// What `ProtectHome=` hides.
+const HOMES: &[&str] = &["/home", "/root", "/run/user"];
+
+/// What the units name; all paths are absolute.
+#[derive(Debug)]
+pub struct Place {
+    /// The program.
+    pub program: PathBuf,
+    /// The project folder.
+    pub project: PathBuf,
+    /// The folders that results go to, none inside another.
+    pub outputs: Vec<PathBuf>,
+}
+
+impl Place {
+    /// A path that no unit can name.
+    pub fn unfit(&self) -> Option<&Path> {
+        let fits = |path: &&Path| path.to_str().is_some_and(|text| !text.contains(char::is_control));
+        self.all().find(|path| !fits(path))
+    }
+
+    /// Whether a part of it lies where other users have no way in.
+    pub fn in_a_home(&self) -> bool {
+        self.all().any(in_a_home)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Path> {
+        [&self.program, &self.project].into_iter().chain(&self.outputs).map(PathBuf::as_path)
+    }
+}
+
+/// The files, by their names.
+pub fn render(place: &Place) -> Vec<(&'static str, String)> {
+    let text = |(name, text): &(&'static str, &str)| {
+        let lines = text.lines().map(|line| rendered(line, place)).collect::<Vec<_>>().join("\n");
+        (*name, lines + "\n")
+    };
+    TEMPLATES.iter().map(text).collect()
+}
+
+fn rendered(line: &str, place: &Place) -> String {
+    let outputs = |quote: fn(&Path) -> String, at_home: Option<bool>| -> Vec<String> {
+        place.outputs.iter().filter(|p| at_home.is_none_or(|home| in_a_home(p) == home)).map(|p| quote(p)).collect()
+    };
+    if let Some(arguments) = line.strip_prefix(&format!("ExecStart={PROGRAM} --project {PROJECT}")) {
+        let program = quoted(&place.program, "%");
+        return format!("ExecStart={program} --project {}{arguments}", quoted(&place.project, "%$"));
+    }
+    if line == format!("ReadWritePaths={OUTPUT}") {
+        let of = |key: &str, home: bool| {
+            let paths = outputs(|path| quoted(path, "%"), Some(home));
+            (!paths.is_empty()).then(|| format!("{key}={}", paths.join(" ")))
+        };
+        let lines = [of("ReadWritePaths", false), of("BindPaths", true)];
+        return lines.into_iter().flatten().collect::<Vec<_>>().join("\n");
+    }
+    if line == "ProtectHome=yes" && place.in_a_home() {
+        let shown = [&place.project, &place.program].into_iter().filter(|path| in_a_home(path));
+        let shown: Vec<String> = shown.map(|path| quoted(path, "%")).collect();
+        let shown = if shown.is_empty() { String::new() } else { format!("\nBindReadOnlyPaths={}", shown.join(" ")) };
+        return format!("# Of all homes, only what this service needs.\nProtectHome=tmpfs{shown}");
+    }
+    match line {
+        "project=/srv/spotify" => format!("project={}", for_a_shell(&place.project)),
+        "program=/usr/local/bin/cratedigger" => format!("program={}", for_a_shell(&place.program)),
+        "set -- /srv/spotify/output" => format!("set -- {}", outputs(for_a_shell, None).join(" ")),
+        _ => line.to_owned(),
+    }
+}
+
+fn in_a_home(path: &Path) -> bool {
+    HOMES.iter().any(|home| path.starts_with(home))
+}
+
+/// A path as a unit writes it. `special`: of `%` (specifiers) and `$` (variables), those that mean something
+/// there. A colon, which ends one side of a bind mount, means nothing in quotes.
+fn quoted(path: &Path, special: &str) -> String {
+    let mut out = String::new();
+    for c in path.to_string_lossy().chars() {
+        match c {
+            '%' | '$' if special.contains(c) => out.extend([c, c]),
+            '\\' | '"' => out.extend(['\\', c]),
+            _ => out.push(c),
+        }
+    }
+    let plain = out.chars().all(|c| c.is_alphanumeric() || "/._-+@%$=,~".contains(c));
+    if plain { out } else { format!("\"{out}\"") }
+}
+
+fn for_a_shell(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+@".contains(c));
+    if plain { text.into_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(program: &str, project: &str, outputs: &[&str]) -> String {
+        let place = Place {
+            program: program.into(),
+            project: project.into(),
+            outputs: outputs.iter().map(PathBuf::from).collect(),
+        };
+        render(&place).remove(0).1
+    }
+
+    #[test]
+    fn with_the_paths_of_contrib_it_is_contrib() {
+        let place = Place { program: PROGRAM.into(), project: PROJECT.into(), outputs: vec![OUTPUT.into()] };
+        assert!(render(&place).iter().zip(TEMPLATES).all(|((_, text), (_, kept))| text == kept));
+    }
+
+    #[test]
+    fn a_project_in_a_home_is_let_through_the_sandbox_and_no_more_of_the_home() {
+        let text = service("/home/anna/.local/bin/cratedigger", "/home/anna/my music", &["/home/anna/my music/output"]);
+        assert!(text.contains(
+            "\nProtectHome=tmpfs\nBindReadOnlyPaths=\"/home/anna/my music\" /home/anna/.local/bin/cratedigger\n"
+        ));
+        assert!(text.contains("\nBindPaths=\"/home/anna/my music/output\"\n"));
+        assert!(!text.contains("ReadWritePaths"), "{text}");
+        let text = service(PROGRAM, PROJECT, &["/home/anna/csv", "/srv/store"]);
+        assert!(
+            text.contains("\nProtectHome=tmpfs\nPrivateTmp")
+                && text.contains("\nReadWritePaths=/srv/store\nBindPaths=/home/anna/csv\n")
+        );
+    }
+
+    #[test]
+    fn signs_that_mean_something_to_systemd_are_doubled() {
+        let text = service("/opt/50%/cratedigger", "/srv/a$b \"c\" 5%", &["/srv/x%y"]);
+        assert!(
+            text.contains("ExecStart=/opt/50%%/cratedigger --project \"/srv/a$$b \\\"c\\\" 5%%\" run --due\n"),
+            "{text}"
+        );
+        assert!(text.contains("ReadWritePaths=/srv/x%%y\n"));
+        assert!(Place { program: "/a\nb".into(), project: "/".into(), outputs: Vec::new() }.unfit().is_some());
+    }
+
+    #[test]
+    fn the_installer_takes_any_path_for_what_it_is() {
+        assert_eq!(for_a_shell(Path::new("/srv/it's $x")), "'/srv/it'\\''s $x'");
+    }
+}
