@@ -1,5 +1,5 @@
 # How fast, how lean: see docs/benchmarks.md.
-.PHONY: bench bench-peers
+.PHONY: bench bench-peers bench-pace
 
 PEERS := target/peers
 
@@ -16,3 +16,6 @@ $(PEERS)/venv/.ready: benches/peers/spotipy/requirements.txt
 	test -x $(PEERS)/venv/bin/python || python3 -m venv $(PEERS)/venv
 	$(PEERS)/venv/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
+
+bench-pace: ## what the pace makes of a limit nobody told it, and what four processes make of one pace (made-up time)
+	$(CARGO) test --release --locked --quiet --test it -- pace:: --nocapture --test-threads 1

@@ -4,6 +4,7 @@
 mod answering;
 mod api;
 mod api_faults;
+mod budget;
 mod check;
 mod commands;
 mod container;
