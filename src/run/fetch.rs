@@ -10,19 +10,18 @@ use tokio::task::JoinSet;
 use super::engine::{Engine, FetchFrame, Tally};
 use super::halt::{Halt, Weight};
 use super::list::{List, ListEnd, Opening};
-use super::search::Search;
-use super::things::{Things, album_tracks_key};
+use super::stalest::{Placed, in_places};
+use super::things::Things;
 use super::unit::UnitEnd;
-use crate::ingest::Shape;
-use crate::job::{Fetch, Group};
+use super::units::Unit;
+use crate::job::Fetch;
 use crate::spotify::error::ApiError;
 use crate::spotify::family::Family;
-use crate::spotify::page::Wrapping;
 use crate::spotify::refusal::Refusal;
-use crate::spotify::{Kind, Reference, path_segment};
+use crate::spotify::{Kind, Reference};
 use crate::state::AppClass;
-use crate::store::{FetchEnd, FetchState, ListKey, Requested, Skip};
-use crate::stream::{Classes, Order, Paging, Takes};
+use crate::store::{FetchEnd, FetchState, Requested, Skip};
+use crate::stream::Classes;
 
 /// What a fetch came to.
 #[derive(Debug)]
@@ -42,18 +41,6 @@ pub struct FetchResult {
 pub(super) struct Asks {
     pub references: Vec<Reference>,
     pub searches: Vec<String>,
-}
-
-/// A piece of a fetch that is done or not done as a whole.
-#[derive(Debug, Clone)]
-pub(super) enum Unit {
-    Things(Things, Vec<Reference>),
-    Playlist(String),
-    AlbumTracks(Vec<Reference>),
-    List(Box<List>),
-    Search(Search),
-    /// Everything that the stream has of one user.
-    Own(Box<Fetch>),
 }
 
 impl Engine {
@@ -81,10 +68,10 @@ impl Engine {
         };
         let (sum, halt) = match asks {
             Ok(asks) => {
-                let units = self.units(fetch, &frame, asks, refresh_after)?;
+                let units = self.units(fetch, &frame, asks, refresh_after).await?;
                 end.asked = units.iter().map(Unit::asked).sum();
                 self.progress.fetch_began(&frame.fetch, usize::try_from(end.asked).unwrap_or(0));
-                self.each(&frame, units).await
+                self.each(&frame, units).await?
             }
             Err(halt) => (UnitEnd::default(), Some(halt)),
         };
@@ -98,7 +85,8 @@ impl Engine {
         let (run, name, job, record) = (self.run, frame.fetch.clone(), job.to_owned(), end.clone());
         let (user, place) = (frame.part.map(|_| frame.audience.clone()), frame.part.unwrap_or(0));
         // A fetch that has not finished keeps what it asked for before, and with it its last CSV.
-        let requested = matches!(state, FetchState::Complete | FetchState::Partial).then_some(sum.requested);
+        let requested =
+            matches!(state, FetchState::Complete | FetchState::Partial).then(|| in_places(sum.requested, &sum.places));
         let recorded = self
             .store
             .write(move |s| {
@@ -166,61 +154,20 @@ impl Engine {
         Ok((state, Some(words), Some(halt)))
     }
 
-    /// Cuts a fetch into units, in the job's order.
-    pub(super) fn units(
-        &self,
-        fetch: &Fetch,
-        frame: &FetchFrame,
-        asks: Asks,
-        refresh_after: TimeDelta,
-    ) -> Result<Vec<Unit>, Halt> {
-        let stream = fetch.stream;
-        let family =
-            Family::named(stream.family).ok_or_else(|| Halt::Job(format!("{} has no endpoint family", stream.name)))?;
-        let ids = |references: Vec<Reference>| references.into_iter().filter_map(id_of);
-        Ok(match (stream.name, stream.takes, stream.paging) {
-            (_, Takes::User, _) => vec![Unit::Own(Box::new(fetch.clone()))],
-            ("playlist_items", ..) => ids(asks.references).map(Unit::Playlist).collect(),
-            ("album_tracks", ..) => asks.references.chunks(20).map(|chunk| Unit::AlbumTracks(chunk.to_vec())).collect(),
-            ("search", ..) => {
-                let kinds = if fetch.types.is_empty() { vec![Kind::Track] } else { fetch.types.clone() };
-                let most = fetch.max_results.map_or(10, |n| i64::try_from(n).unwrap_or(i64::MAX));
-                asks.searches
-                    .into_iter()
-                    .map(|query| Unit::Search(Search { query, kinds: kinds.clone(), most }))
-                    .collect()
-            }
-            (_, Takes::Ids(kind), Paging::ById { batch }) => {
-                let things = Things { kind, family, batch, refresh_after, anew: false, begin_tracks: false };
-                asks.references
-                    .chunks(usize::from(batch.max(20)))
-                    .map(|chunk| Unit::Things(things, chunk.to_vec()))
-                    .collect()
-            }
-            ("artist_albums", ..) => ids(asks.references)
-                .flat_map(|artist| fetch.include_groups.iter().map(move |group| (artist.clone(), *group)))
-                .map(|(artist, group)| Unit::List(Box::new(discography(fetch, frame, family, &artist, group))))
-                .collect(),
-            (_, Takes::Ids(kind), _) => ids(asks.references)
-                .map(|id| Unit::List(Box::new(list_of(fetch, frame, family, Some((kind, id))))))
-                .collect(),
-            _ => vec![Unit::List(Box::new(list_of(fetch, frame, family, None)))],
-        })
-    }
-
     /// Does the units, as many side by side as the app may; stops taking new ones at a halt.
-    async fn each(&self, frame: &Arc<FetchFrame>, units: Vec<Unit>) -> (UnitEnd, Option<Halt>) {
+    async fn each(&self, frame: &Arc<FetchFrame>, units: Vec<Unit>) -> Result<(UnitEnd, Option<Halt>), Halt> {
         let total = units.len();
+        let order = Arc::new(self.order(frame, &units).await?);
         let (units, next, stop) = (Arc::new(units), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let mut workers = JoinSet::new();
         let side_by_side = self.app.concurrency().unwrap_or(1);
         for _ in 0..side_by_side.clamp(1, total.max(1)) {
             let (engine, frame, units) = (self.clone(), Arc::clone(frame), Arc::clone(&units));
-            let (next, stop) = (Arc::clone(&next), Arc::clone(&stop));
+            let (order, next, stop) = (Arc::clone(&order), Arc::clone(&next), Arc::clone(&stop));
             workers.spawn(async move {
                 let mut ends = Vec::new();
                 while !stop.load(Ordering::Relaxed) {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
                     let Some(unit) = units.get(index) else { break };
                     match engine.unit_if_it_may(&frame, unit).await {
                         Ok(end) => ends.push((index, end)),
@@ -249,7 +196,7 @@ impl Engine {
         for (_, end) in ends {
             sum.add(end);
         }
-        (sum, halt)
+        Ok((sum, halt))
     }
 
     /// Does a unit; where a limit stops it that may not be the app's, that is found out first.
@@ -278,89 +225,36 @@ impl Engine {
     }
 
     /// Things by id or code.
-    async fn referenced(&self, frame: &FetchFrame, things: Things, references: &[Reference]) -> Result<UnitEnd, Halt> {
-        let (ids, mut end) = self.ids_of(frame, references).await?;
+    async fn referenced(&self, frame: &FetchFrame, things: Things, references: &[Placed]) -> Result<UnitEnd, Halt> {
+        let (ids, places, mut end) = self.ids_of(frame, references).await?;
         end.add(self.things(frame, things, &ids).await?);
+        end.places = places;
         Ok(end)
     }
 
-    /// The ids that references mean, and what came of the codes that mean none.
-    async fn ids_of(&self, frame: &FetchFrame, references: &[Reference]) -> Result<(Vec<String>, UnitEnd), Halt> {
-        let (mut ids, mut end) = (Vec::with_capacity(references.len()), UnitEnd::default());
-        for reference in references {
+    /// The ids that references mean with their places, and what came of the codes that mean none.
+    pub(super) async fn ids_of(
+        &self,
+        frame: &FetchFrame,
+        references: &[Placed],
+    ) -> Result<(Vec<String>, Vec<usize>, UnitEnd), Halt> {
+        let (mut ids, mut places) = (Vec::with_capacity(references.len()), Vec::with_capacity(references.len()));
+        let mut end = UnitEnd::default();
+        for Placed { place, reference } in references {
             let meaning = match reference {
                 Reference::Id(id) => Ok(id.as_str().to_owned()),
                 Reference::Isrc(code) => self.meaning(frame, Kind::Track, code).await?,
                 Reference::Upc(code) => self.meaning(frame, Kind::Album, code).await?,
             };
             match meaning {
-                Ok(id) => ids.push(id),
+                Ok(id) => {
+                    ids.push(id);
+                    places.push(*place);
+                }
                 Err(nothing) => end.add(nothing),
             }
         }
-        Ok((ids, end))
-    }
-
-    /// The tracks of albums: an album's own answer holds the first of them, or all.
-    async fn album_tracks(&self, frame: &FetchFrame, references: &[Reference]) -> Result<UnitEnd, Halt> {
-        let (albums, without) = self.ids_of(frame, references).await?;
-        let albums = &albums;
-        let asked = frame.asked(self.now());
-        // One lock for all albums: a batch begins twenty lists, and locks taken one by one could
-        // wait for each other.
-        let _reading = self.lock_list(&album_tracks_key("", &asked)).await?;
-        let mut wanted = Vec::new();
-        for album in albums {
-            let list = self.open_list(&album_tracks_key(album, &asked)).await?;
-            if !self.is_of_this_run(list.checked_at.as_ref()) && list.checkpoint.is_none() {
-                wanted.push(album.clone());
-            }
-        }
-        let heads = self.things(frame, Things::album_heads(), &wanted).await?;
-        let mut end =
-            UnitEnd { trouble: heads.trouble, troubles: heads.troubles, hints: heads.hints, ..UnitEnd::default() };
-        end.tally.skipped = heads.tally.skipped;
-        end.add(without);
-        for album in albums {
-            let key = album_tracks_key(album, &asked);
-            let known = self.open_list(&key).await?;
-            let requested = vec![Requested { user_id: None, list_id: Some(known.id), item_id: None }];
-            let done = match (&known.checkpoint, self.is_of_this_run(known.checked_at.as_ref())) {
-                (Some(_), _) => {
-                    let list = List {
-                        key,
-                        family: Family::ALBUM_TRACKS,
-                        path: format!("/albums/{}/tracks", path_segment(album)),
-                        query: frame.query(),
-                        shape: Shape::AlbumTracks,
-                        wrapping: Wrapping::Bare,
-                        paging: Paging::Offset { development: 50, extended: 50 },
-                        order: Order::Other,
-                        most: None,
-                        version: None,
-                        proved_later: false,
-                        parent: Some(Kind::Album),
-                    };
-                    let opening = Opening { just_begun: wanted.contains(album), ..Opening::default() };
-                    match self.read_list(frame, &list, &known, opening).await? {
-                        ListEnd::Whole(tally) => UnitEnd::whole(requested, tally),
-                        ListEnd::Awaits(_) => UnitEnd { requested, ..UnitEnd::default() },
-                        ListEnd::Refused(e) => self.gap(frame, album, requested, &e).await?,
-                        ListEnd::Unproved { reason, detail } => {
-                            self.unproved(frame, album, requested, reason, detail).await?
-                        }
-                    }
-                }
-                (None, true) => {
-                    let stored = known.stored.unwrap_or(0);
-                    let unchanged = i64::from(!wanted.contains(album));
-                    UnitEnd::whole(requested, Tally { unchanged, served: stored, stored, ..Tally::default() })
-                }
-                (None, false) => UnitEnd { requested, ..UnitEnd::default() },
-            };
-            end.add(done);
-        }
-        Ok(end)
+        Ok((ids, places, end))
     }
 
     /// A list that is read at every fire.
@@ -390,83 +284,5 @@ impl Engine {
             }
             ListEnd::Unproved { reason, detail } => self.unproved(frame, parent, requested, reason, detail).await,
         }
-    }
-}
-
-impl Unit {
-    /// How many ids, lists or searches it stands for.
-    fn asked(&self) -> i64 {
-        let n = match self {
-            Unit::Things(_, references) => references.len(),
-            Unit::AlbumTracks(albums) => albums.len(),
-            Unit::Playlist(_) | Unit::List(_) | Unit::Search(_) | Unit::Own(_) => 1,
-        };
-        i64::try_from(n).unwrap_or(i64::MAX)
-    }
-}
-
-fn id_of(reference: Reference) -> Option<String> {
-    match reference {
-        Reference::Id(id) => Some(id.as_str().to_owned()),
-        // `check` lets codes stand only where a search can turn them into ids.
-        Reference::Isrc(_) | Reference::Upc(_) => None,
-    }
-}
-
-/// One group of an artist's discography: asked for alone, each release's group is known also where
-/// the answer no longer says it.
-fn discography(fetch: &Fetch, frame: &FetchFrame, family: Family, artist: &str, group: Group) -> List {
-    let mut list = list_of(fetch, frame, family, Some((Kind::Artist, artist.to_owned())));
-    // The beginning of a group is another list than the whole of it.
-    list.key.variant = match list.key.variant.as_str() {
-        "" => group.word().to_owned(),
-        first => format!("{}, {first}", group.word()),
-    };
-    list.query.push(("include_groups", group.word().to_owned()));
-    list
-}
-
-fn list_of(fetch: &Fetch, frame: &FetchFrame, family: Family, parent: Option<(Kind, String)>) -> List {
-    let stream = fetch.stream;
-    let (kind, parent_id) = parent.map_or((None, String::new()), |(kind, id)| (Some(kind), id));
-    let mut query = frame.query();
-    let mut variant = String::new();
-    if let Some(most) = fetch.limit_per_parent {
-        // The beginning of a list is another list than the whole of it.
-        variant = format!("first {most}");
-    }
-    if let Some(locale) = &fetch.locale {
-        query.push(("locale", locale.clone()));
-        variant.clone_from(locale);
-    }
-    let (shape, wrapping) = match stream.name {
-        "artist_top_tracks" => (Shape::Tracks, Wrapping::Array("tracks")),
-        "show_episodes" => (Shape::Episodes, Wrapping::Bare),
-        "audiobook_chapters" => (Shape::Chapters, Wrapping::Bare),
-        "user_playlists" => (Shape::Playlists, Wrapping::Bare),
-        "new_releases" => (Shape::Albums, Wrapping::Key("albums")),
-        "categories" => (Shape::Categories, Wrapping::Key("categories")),
-        "markets" => (Shape::Markets, Wrapping::Array("markets")),
-        _ => (Shape::Albums, Wrapping::Bare),
-    };
-    List {
-        key: ListKey {
-            kind: stream.name,
-            parent_id: parent_id.clone(),
-            audience: frame.audience.clone(),
-            market: frame.market.clone(),
-            variant,
-        },
-        family,
-        path: stream.endpoint.replace("{id}", &path_segment(&parent_id)),
-        query,
-        shape,
-        wrapping,
-        paging: stream.paging,
-        most: fetch.limit_per_parent.and_then(|n| i64::try_from(n).ok()),
-        order: stream.order,
-        version: None,
-        proved_later: false,
-        parent: kind,
     }
 }

@@ -1,6 +1,6 @@
 //! What is a user's own: profile, playlists, library, followed artists, tops and plays.
 
-use super::engine::{Engine, FetchFrame, Tally};
+use super::engine::{Engine, FetchFrame, Tally, stamp};
 use super::halt::Halt;
 use super::list::{List, ListEnd, Opening};
 use super::look::is_about_the_list;
@@ -51,6 +51,12 @@ impl Engine {
     }
 
     async fn profile(&self, frame: &FetchFrame) -> Result<UnitEnd, Halt> {
+        let requested = vec![Requested { user_id: Some(frame.audience.clone()), list_id: None, item_id: None }];
+        let (id, since) = (frame.audience.clone(), stamp(self.fresh_since(chrono::TimeDelta::zero())));
+        let known = self.store.write(move |s| s.fresh(ingest::table_of(Kind::User), &[id], &since)).await?;
+        if known == [true] {
+            return Ok(UnitEnd::whole(requested, Tally { unchanged: 1, stored: 1, ..Tally::default() }));
+        }
         let check = |answer: &Answer| utf8(&answer.body).map(|_| answer.body.clone());
         let body = self.api.get_checked(&frame.bearer, &Request::new(Family::ME, "/me"), check).await?;
         let asked = frame.asked(self.now());
@@ -61,7 +67,6 @@ impl Engine {
                 Err(Trouble::Store(e)) => Err(e),
             }
         });
-        let requested = vec![Requested { user_id: Some(frame.audience.clone()), list_id: None, item_id: None }];
         match written.await? {
             None => Ok(UnitEnd::whole(requested, Tally { served: 1, stored: 1, ..Tally::default() })),
             Some(what) => {

@@ -4,6 +4,7 @@
 //! list when it is whole, each thing that could not be had with its reason. So a run can be killed at
 //! any instant and repeated.
 
+mod album_tracks;
 mod class;
 pub mod decide;
 mod engine;
@@ -26,8 +27,10 @@ mod progress;
 mod report;
 mod retention;
 mod search;
+mod stalest;
 mod things;
 mod unit;
+mod units;
 mod users;
 
 pub use class::AppFacts;

@@ -32,7 +32,7 @@ impl Search {
         self.kinds.iter().map(|k| k.word()).collect::<Vec<_>>().join(",")
     }
 
-    /// What names its hits in the store.
+    /// The list of what it finds.
     pub(super) fn key(&self, frame: &FetchFrame) -> ListKey {
         ListKey {
             kind: "search",

@@ -10,6 +10,8 @@ use crate::store::{GapKey, Requested, Skip};
 pub(super) struct UnitEnd {
     /// What it asked for, for the record of the fetch.
     pub requested: Vec<Requested>,
+    /// Their places in the job, where they were not asked for in its order.
+    pub places: Vec<usize>,
     /// What it came to.
     pub tally: Tally,
     /// Why it is not whole: reason and detail, unless that was known before.
@@ -28,7 +30,7 @@ impl UnitEnd {
 
     /// A unit that is not whole.
     pub(super) fn lacking(requested: Vec<Requested>, tally: Tally, trouble: String) -> UnitEnd {
-        UnitEnd { requested, tally, trouble: Some(trouble), troubles: 1, hints: Vec::new() }
+        UnitEnd { requested, tally, trouble: Some(trouble), troubles: 1, ..UnitEnd::default() }
     }
 
     /// A unit that was refused before, so that nothing was asked.
@@ -48,6 +50,7 @@ impl UnitEnd {
     /// Adds another unit's end.
     pub(super) fn add(&mut self, other: UnitEnd) {
         self.requested.extend(other.requested);
+        self.places.extend(other.places);
         self.tally.add(other.tally);
         self.troubles += other.troubles;
         for hint in other.hints {

@@ -52,7 +52,7 @@ use serde::{Deserialize, Serialize};
 
 pub use accounts::{Consent, Rotation, SignedIn};
 pub use catalog::known;
-pub use catalog::{Edit, EditRefused, TrueRow};
+pub use catalog::{Edit, EditRefused, LibraryEdit, Shelf, TrueRow};
 pub use faults::{Action, Body, Fault, RetryAfter};
 pub use limits::{Allowance, Counted};
 pub use seen::Seen;
@@ -83,6 +83,10 @@ pub struct Options {
     pub playlists: usize,
     /// Items in each plain playlist.
     pub playlist_items: usize,
+    /// Plain playlists of the digger's, who has nothing else but saved tracks.
+    pub digger_playlists: usize,
+    /// Tracks that the digger has saved.
+    pub digger_tracks: usize,
     /// The client id that is let in.
     pub client_id: String,
     /// Its secret.
@@ -109,6 +113,9 @@ pub struct Options {
     pub playlist_page_max: usize,
     /// Whose refreshes bring a new refresh token and end the old one.
     pub rotation: Rotation,
+    /// Whether every answer has an entity tag, and is not sent again to who has it. Playlists always
+    /// have theirs.
+    pub etags: bool,
 }
 
 impl Default for Options {
@@ -120,6 +127,8 @@ impl Default for Options {
             tracks: 2_000,
             playlists: 12,
             playlist_items: 60,
+            digger_playlists: 0,
+            digger_tracks: 0,
             client_id: "sandbox-client".to_owned(),
             client_secret: "sandbox-secret".to_owned(),
             rate_limit: None,
@@ -133,6 +142,7 @@ impl Default for Options {
             token_ttl_secs: 3600,
             playlist_page_max: 100,
             rotation: Rotation::Never,
+            etags: false,
         }
     }
 }
@@ -263,7 +273,7 @@ impl Catalog<'_> {
     /// The ids that other lists hold, in order: `kind` is `albums`, `artists`, `shows`, `audiobooks`
     /// or `users`, as in `/_sandbox/truth/{kind}/{id}`.
     pub fn truth_of(&self, kind: &str, id: &str) -> Option<serde_json::Value> {
-        catalog::truth_of(&self.world.music, kind, id)
+        self.world.truth_of(kind, id)
     }
 
     /// The playlist's snapshot id as it is now.
@@ -288,6 +298,14 @@ impl Catalog<'_> {
     /// If the edit names something that doesn't exist.
     pub fn edit(&self, edit: Edit) -> Result<(), EditRefused> {
         self.world.edit(edit)
+    }
+
+    /// Changes what a user has saved.
+    ///
+    /// # Errors
+    /// If the edit names something that doesn't exist.
+    pub fn edit_library(&self, edit: LibraryEdit) -> Result<(), EditRefused> {
+        self.world.edit_library(edit)
     }
 }
 

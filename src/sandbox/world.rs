@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::accounts::{self, Accounts};
 use super::answer::Answer;
-use super::catalog::{Edit, EditRefused, Music, Playlists, TrueRow, true_rows};
+use super::catalog::{Edit, EditRefused, Libraries, LibraryEdit, Music, Playlists, TrueRow, true_rows, truth_of};
 use super::clock::{Clock, http_date};
 use super::faults::{Action, Faults};
 use super::limits::Limits;
@@ -23,6 +23,7 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) music: Music,
     pub(crate) playlists: Mutex<Playlists>,
+    pub(crate) libraries: Mutex<Libraries>,
     pub(crate) accounts: Mutex<Accounts>,
     pub(crate) limits: Mutex<Limits>,
     pub(crate) faults: Faults,
@@ -45,12 +46,14 @@ impl From<Answer> for Served {
 impl World {
     pub(crate) fn new(options: Options, port: u16) -> Self {
         let music = Music::rolled(options.seed, options.tracks);
-        let playlists = Playlists::rolled(&music, options.playlists, options.playlist_items);
+        let mut playlists = Playlists::rolled(&music, options.playlists, options.playlist_items);
+        playlists.roll_for_digger(&music, options.digger_playlists, options.playlist_items);
         Self {
             api_url: format!("http://127.0.0.1:{port}/v1"),
             accounts_url: format!("http://127.0.0.1:{port}"),
             clock: Clock::new(),
             playlists: Mutex::new(playlists),
+            libraries: Mutex::new(Libraries::new(options.digger_tracks)),
             accounts: Mutex::new(Accounts::new(&options)),
             limits: Mutex::new(Limits::new(&options)),
             faults: Faults::default(),
@@ -153,6 +156,14 @@ impl World {
 
     pub(crate) fn edit(&self, edit: Edit) -> Result<(), EditRefused> {
         hold(&self.playlists).edit(edit, &self.music, self.clock.now_ms())
+    }
+
+    pub(crate) fn edit_library(&self, edit: LibraryEdit) -> Result<(), EditRefused> {
+        hold(&self.libraries).edit(edit, &self.music, self.clock.now_ms())
+    }
+
+    pub(crate) fn truth_of(&self, kind: &str, id: &str) -> Option<serde_json::Value> {
+        truth_of(&self.music, &mut hold(&self.libraries), kind, id)
     }
 
     /// Ids worth trying, by kind: the known ones, then some that the seed rolled.

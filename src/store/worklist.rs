@@ -3,7 +3,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{GapKey, Session, StoreError, Table};
+use super::{GapKey, ListKey, Session, StoreError, Table};
 
 /// One thing that a fetch asked for, in the job's order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,6 +185,24 @@ impl Session {
             Ok(total.map_err(|e| self.error("cannot be read", e))?.flatten())
         };
         albums.iter().map(&mut total).collect()
+    }
+
+    /// When the rows of these ids were read whole; none where they never were.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn fetched_at(&self, table: &Table, ids: &[String]) -> Result<Vec<Option<String>>, StoreError> {
+        let mut statement = self.prepare(&format!("SELECT fetched_at FROM {} WHERE id = ?1", table.name))?;
+        let mut read = |id: &String| statement.query_row([id], |row| row.get::<_, Option<String>>(0)).optional();
+        ids.iter().map(|id| Ok(read(id).map_err(|e| self.error("cannot be read", e))?.flatten())).collect()
+    }
+
+    /// When these lists were read or found unchanged; none where they never were.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn checked_at(&self, keys: &[ListKey]) -> Result<Vec<Option<String>>, StoreError> {
+        keys.iter().map(|key| Ok(self.find_list(key)?.and_then(|list| list.checked_at))).collect()
     }
 
     /// The track that Spotify answered with, at or after `since`, where this one was asked for in a

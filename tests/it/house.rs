@@ -44,8 +44,6 @@ const ROOMS: &[(&str, &[&str])] = &[
 /// Files of over 400 lines, and why they are.
 const LONG: &[(&str, &str)] = &[
     ("src/spotify/wire/objects.rs", "one list of shapes, each a few lines; to be read beside Spotify's own reference"),
-    ("src/run/fetch.rs", "how each stream is cut into units; the units themselves are in files of their own"),
-    ("src/run/list.rs", "one pass over a list, which is one thought"),
     ("tests/it/api.rs", "tests stand beside each other and are read one at a time"),
     ("tests/it/faults_table.rs", "one test for each row of one table, in its order"),
     ("tests/it/grants.rs", "tests stand beside each other and are read one at a time"),

@@ -5,6 +5,8 @@ mod answering;
 mod api;
 mod api_faults;
 mod budget;
+mod calls;
+mod calls_table;
 mod check;
 mod commands;
 mod container;

@@ -92,7 +92,7 @@ pub async fn price_job(engine: &Engine, job: &Job, start: &Start, looks: &Looks)
             if one.note.is_none() {
                 let asks = sum.asks(engine, job, fetch, &bound).await?;
                 let families = families(fetch, &asks);
-                for unit in engine.units(fetch, &frame, asks, start.age(fetch))? {
+                for unit in engine.units(fetch, &frame, asks, start.age(fetch)).await? {
                     one.price.add(pricing.unit(&frame, &unit).await?);
                 }
                 if let Some(parent) = goes_by {

@@ -1,17 +1,22 @@
 //! The price of things by id, of albums' tracks and of searches.
 
 use super::{Calls, Price, Pricing, because, count};
+use chrono::TimeDelta;
+
 use crate::ingest;
 use crate::run::decide;
-use crate::run::engine::FetchFrame;
-use crate::run::fetch::Unit;
+use crate::run::engine::{FetchFrame, stamp};
+
 use crate::run::halt::Halt;
 use crate::run::search::{DEEPEST, PAGING, Search};
+use crate::run::stalest::Placed;
 use crate::run::things::{Things, album_tracks_key};
+use crate::run::units::Unit;
 use crate::spotify::error::ApiError;
 use crate::spotify::family::Family;
 use crate::spotify::{Kind, Reference};
 use crate::state::AppClass;
+use crate::store::Table;
 use crate::stream::Paging;
 
 /// Tracks that an album's own answer holds, and that a page of the rest does.
@@ -38,7 +43,7 @@ impl Pricing<'_> {
         }
     }
 
-    async fn things(&mut self, frame: &FetchFrame, things: Things, references: &[Reference]) -> Result<Price, Halt> {
+    async fn things(&mut self, frame: &FetchFrame, things: Things, references: &[Placed]) -> Result<Price, Halt> {
         let (ids, mut price) = self.codes(frame, references).await?;
         let (fresh, _) = self.engine.fresh(frame, things, &ids).await?;
         let refused = self.engine.were_refused(frame, &ids).await?;
@@ -80,10 +85,10 @@ impl Pricing<'_> {
     }
 
     /// The ids that references mean as far as that is known, and what finding out the rest costs.
-    async fn codes(&mut self, frame: &FetchFrame, references: &[Reference]) -> Result<(Vec<String>, Price), Halt> {
+    async fn codes(&mut self, frame: &FetchFrame, references: &[Placed]) -> Result<(Vec<String>, Price), Halt> {
         let (mut ids, mut price) = (Vec::with_capacity(references.len()), Price::default());
         for reference in references {
-            let (kind, code, written) = match reference {
+            let (kind, code, written) = match &reference.reference {
                 Reference::Id(id) => {
                     ids.push(id.as_str().to_owned());
                     continue;
@@ -111,31 +116,38 @@ impl Pricing<'_> {
         Ok((ids, price))
     }
 
-    async fn album_tracks(&mut self, frame: &FetchFrame, references: &[Reference]) -> Result<Price, Halt> {
+    async fn album_tracks(&mut self, frame: &FetchFrame, references: &[Placed]) -> Result<Price, Halt> {
         let (albums, mut price) = self.codes(frame, references).await?;
         let asked = frame.asked(self.engine.now());
         let refused = self.engine.were_refused(frame, &albums).await?;
         let (of, keys) =
             (albums.clone(), albums.iter().map(|album| album_tracks_key(album, &asked)).collect::<Vec<_>>());
-        let (rows, totals) = self
+        let since = stamp(self.engine.fresh_since(TimeDelta::zero()));
+        let (rows, totals, answered) = self
             .engine
             .store
             .write(move |s| {
                 let rows = keys.iter().map(|key| s.find_list(key)).collect::<Result<Vec<_>, _>>()?;
-                Ok((rows, s.tracks_of_albums(&of)?))
+                Ok((rows, s.tracks_of_albums(&of)?, s.fresh(Table::albums(), &of, &since)?))
             })
             .await?;
         let mut heads = 0;
         for (place, album) in albums.into_iter().enumerate() {
             price.asked += 1;
             let row = rows[place].clone().unwrap_or_default();
+            // What this run has asked for by then is not asked for again: its answer held the tracks, or
+            // they are a list of their own.
+            let by_then = self.read.get(Table::albums().name).is_some_and(|read| read.contains(&album));
+            let asked_for = row.checkpoint.is_none() && (answered[place] || by_then);
             let first = self.read.entry("album_tracks").or_default().insert(album);
-            if !first || refused[place] || self.engine.is_of_this_run(row.checked_at.as_ref()) {
+            let came = by_then && totals[place].is_some_and(|total| total <= i64::from(ALBUM_PAGE));
+            if !first || came || refused[place] || self.engine.is_of_this_run(row.checked_at.as_ref()) {
                 price.free += 1;
                 continue;
             }
             let served = match &row.checkpoint {
                 Some(at) => at.next_offset,
+                None if asked_for => 0,
                 None => {
                     heads += 1;
                     i64::from(ALBUM_PAGE)

@@ -47,6 +47,8 @@ pub const CHAPTER: &str = "0SandboxChapter0000000";
 pub const HOME: &str = "sandbox-home";
 /// The other user, with a library of its own.
 pub const STUDIO: &str = "sandbox-studio";
+/// A user who has plain playlists and saved tracks only, as many as the options say.
+pub const DIGGER: &str = "sandbox-digger";
 /// The account that owns what neither of them owns.
 pub const CURATOR: &str = "sandbox-curator";
 

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Kind, Library, Music, Place, Saved};
+use super::{Kind, Libraries, Library, Music, Place, Saved};
 use crate::sandbox::clock::timestamp;
 
 /// The truth about `albums/ID`, `artists/ID`, `shows/ID`, `audiobooks/ID` or `users/ID`.
-pub(crate) fn truth_of(music: &Music, kind: &str, id: &str) -> Option<Value> {
+pub(crate) fn truth_of(music: &Music, libraries: &mut Libraries, kind: &str, id: &str) -> Option<Value> {
     let value = match kind {
         "albums" => {
             let album = &music.albums[music.find(Kind::Album, id)?];
@@ -39,16 +39,18 @@ pub(crate) fn truth_of(music: &Music, kind: &str, id: &str) -> Option<Value> {
             let chapters: Vec<&str> = book.chapters.iter().map(|n| music.chapters[*n].id.as_str()).collect();
             json!({"id": id, "name": book.name, "chapters": chapters})
         }
-        "users" => library(music, id),
+        "users" => library(music, libraries.of(music, id), id),
         _ => return None,
     };
     Some(value)
 }
 
-fn library(music: &Music, user: &str) -> Value {
-    let library = Library::of(music, user);
+fn library(music: &Music, library: &Library, user: &str) -> Value {
     let list = |saved: &[Saved], id: &dyn Fn(Place) -> String| -> Vec<Value> {
-        let row = |one: &Saved| json!({"id": id(one.place), "added_at": timestamp(one.added_at_ms)});
+        let row = |one: &Saved| match one.lost {
+            true => Value::Null,
+            false => json!({"id": id(one.place), "added_at": timestamp(one.added_at_ms)}),
+        };
         saved.iter().map(row).collect()
     };
     json!({

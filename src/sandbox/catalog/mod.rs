@@ -14,7 +14,8 @@ mod truth;
 
 use rustc_hash::FxHashMap;
 
-pub(crate) use libraries::{Library, Saved, plays_before};
+pub(crate) use libraries::{Libraries, Library, Saved, plays_before};
+pub use libraries::{LibraryEdit, Shelf};
 pub(crate) use lists::truth_of;
 pub(crate) use names::{MARKETS, market_lists};
 pub(crate) use playlists::{AddedBy, Content, Images, Local, Playlist, Playlists, Row};

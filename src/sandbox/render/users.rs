@@ -30,6 +30,7 @@ pub(crate) fn display_name(id: &str) -> &str {
         known::HOME => "Home Listening",
         known::STUDIO => "Studio \"B\"",
         known::CURATOR => "The Curator",
+        known::DIGGER => "The Digger",
         other => other,
     }
 }

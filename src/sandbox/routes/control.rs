@@ -10,6 +10,7 @@
 //! | `GET /_sandbox/limits` | what they have counted: refusals, calls that came too early, calls in the windows |
 //! | `POST /_sandbox/ban` | `{"seconds":80000}`: refuses everything for so long |
 //! | `POST /_sandbox/edit` | changes a playlist, now or when a page of it is served |
+//! | `POST /_sandbox/library` | changes what a user has saved |
 //! | `POST /_sandbox/expire` | ends all access tokens |
 //! | `POST /_sandbox/consent` | `"ask"`, `"deny"` or `{"grant":{"user":"sandbox-home","scopes":null}}` |
 //! | `POST /_sandbox/grants` | `{"user":…,"scopes":[…],"pkce":false}`: signs in without a browser |
@@ -26,7 +27,7 @@ use serde_json::json;
 
 use super::Call;
 use crate::sandbox::answer::{Answer, not_found, refuse};
-use crate::sandbox::catalog::{Edit, truth_of};
+use crate::sandbox::catalog::{Edit, LibraryEdit};
 use crate::sandbox::faults::Fault;
 use crate::sandbox::hold;
 use crate::sandbox::world::World;
@@ -69,7 +70,7 @@ fn act(world: &World, call: &Call, segments: &[&str]) -> Result<Answer, Answer> 
             })));
         }
         ("GET", ["truth", kind, id]) => {
-            let truth = truth_of(&world.music, kind, id).ok_or_else(not_found)?;
+            let truth = world.truth_of(kind, id).ok_or_else(not_found)?;
             return Ok(Answer::value(&truth));
         }
         ("DELETE", ["log"]) => world.log.clear(),
@@ -93,6 +94,10 @@ fn act(world: &World, call: &Call, segments: &[&str]) -> Result<Answer, Answer> 
         ("POST", ["edit"]) => {
             let edit = read::<Edit>(call)?;
             world.edit(edit).map_err(|refused| refuse(404, &refused.to_string()))?;
+        }
+        ("POST", ["library"]) => {
+            let edit = read::<LibraryEdit>(call)?;
+            world.edit_library(edit).map_err(|refused| refuse(404, &refused.to_string()))?;
         }
         ("POST", ["consent"]) => hold(&world.accounts).set_consent(read(call)?),
         ("POST", ["grants"]) => {
@@ -123,7 +128,7 @@ fn overview(world: &World) -> Answer {
             "GET /_sandbox/log", "DELETE /_sandbox/log",
             "POST /_sandbox/faults", "DELETE /_sandbox/faults",
             "POST /_sandbox/advance",
-            "GET /_sandbox/limits", "POST /_sandbox/limits", "POST /_sandbox/ban", "POST /_sandbox/edit", "POST /_sandbox/expire",
+            "GET /_sandbox/limits", "POST /_sandbox/limits", "POST /_sandbox/ban", "POST /_sandbox/edit", "POST /_sandbox/library", "POST /_sandbox/expire",
             "POST /_sandbox/consent", "POST /_sandbox/grants", "DELETE /_sandbox/grants/{user}",
             "GET /_sandbox/truth/playlists/{id}",
             "GET /_sandbox/truth/{albums,artists,shows,audiobooks,users}/{id}", "GET /_sandbox/ids",

@@ -13,7 +13,7 @@ pub(super) fn me(ask: &Ask<'_>, rest: &[&str]) -> Result<Answer, Answer> {
     let Some(user) = ask.caller.user.as_deref() else {
         return Err(refuse(401, "Valid user authentication required"));
     };
-    let library = || Library::of(ask.view.music, user);
+    let library = || hold(&ask.world.libraries).of(ask.view.music, user).clone();
     match rest {
         [] => Ok(Answer::json(render::private_user(&ask.view, user, |scope| ask.caller.may(scope)))),
         ["playlists"] => playlists(ask, user),
@@ -46,6 +46,9 @@ fn saved(
     let path = format!("/me/{key}s");
     let mut out = String::new();
     render::page(&ask.view, &mut out, &path, &ask.kept, slice, list.len(), |out, n| {
+        if list[n].lost {
+            return out.push_str("null");
+        }
         json::object(out, |o| {
             o.text("added_at", &timestamp(list[n].added_at_ms));
             o.with(key, |out| write(&ask.view, out, list[n].place));

@@ -19,7 +19,7 @@ pub(crate) use control::control;
 use super::answer::{Answer, forbidden, refuse, refuse_because};
 use super::limits::Refusal;
 use super::world::{Served, World};
-use super::{hold, known};
+use super::{dice, hold, known};
 
 /// Whether a path belongs to the Web API.
 pub(crate) fn is_api(path: &str) -> bool {
@@ -63,9 +63,23 @@ pub(crate) fn api(world: &World, call: &Call) -> Served {
         Ok(()) if !world.extended() && caller.user.as_deref() == Some(known::CURATOR) => {
             refuse(403, "User not registered in the Developer Dashboard")
         }
-        Ok(()) => Ask::new(world, call, &caller).and_then(|ask| endpoint(&ask)).unwrap_or_else(|it| it),
+        Ok(()) => {
+            let answer = Ask::new(world, call, &caller).and_then(|ask| endpoint(&ask)).unwrap_or_else(|it| it);
+            if world.options.etags { tagged(answer, call) } else { answer }
+        }
     };
     Served { on_behalf_of, ..answer.into() }
+}
+
+/// The answer with a tag of what it says, or 304 to who has it already.
+fn tagged(answer: Answer, call: &Call) -> Answer {
+    if answer.status != 200 || answer.headers.iter().any(|(name, _)| *name == "etag") {
+        return answer;
+    }
+    let hash = answer.body.iter().fold(0, |hash, byte| dice::mix(hash, u64::from(*byte)));
+    let etag = format!("\"{hash:016x}\"");
+    let answer = if call.if_none_match.as_deref() == Some(&etag) { Answer::empty(304) } else { answer };
+    answer.header("etag", etag)
 }
 
 fn too_many(refusal: Refusal) -> Answer {

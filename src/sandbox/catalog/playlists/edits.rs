@@ -46,6 +46,11 @@ pub enum Edit {
         /// The new name.
         name: String,
     },
+    /// Gives the playlist another snapshot id and leaves it as it is.
+    Touch {
+        /// Id of the playlist.
+        playlist: String,
+    },
     /// Deletes the playlist: 404 from now on.
     Delete {
         /// Id of the playlist.
@@ -96,6 +101,7 @@ impl Playlists {
                 self.places.remove(&playlist);
                 return Ok(());
             }
+            Edit::Touch { playlist } => playlist,
             Edit::Rename { playlist, name } => {
                 self.get_mut(&playlist)?.name = name;
                 playlist

@@ -56,6 +56,17 @@ impl Playlists {
         }
         lists
     }
+
+    /// So many plain lists of the digger's.
+    pub(crate) fn roll_for_digger(&mut self, music: &Music, count: usize, items: usize) {
+        for n in 0..count {
+            let id = dice::id(music.seed, "digger's playlist", n as u64);
+            let mut list = playlist(&id, &format!("Dig {:03}", n + 1), known::DIGGER);
+            let seed = dice::mix(music.seed, 0xd166 + n as u64);
+            list.rolled = Rolled { len: items, seed, of: music.plain_tracks.max(1) };
+            self.add(list);
+        }
+    }
 }
 
 fn playlist(id: &str, name: &str, owner: &str) -> Playlist {
