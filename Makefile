@@ -1,6 +1,6 @@
 # cratedigger. `make` alone lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt lint doc build install uninstall audit check-readers check-browser check-units clean
+.PHONY: help demo torture test fmt lint doc build install uninstall audit check-readers check-browser check-units clean
 
 CARGO  ?= cargo
 # Where `make install` puts the binary, its manual page and the completions.
@@ -54,6 +54,11 @@ uninstall: ## take away what `make install` put there
 	  "$(TO)/share/bash-completion/completions/cratedigger" \
 	  "$(TO)/share/zsh/site-functions/_cratedigger" \
 	  "$(TO)/share/fish/vendor_completions.d/cratedigger.fish"
+
+torture: ## kill and starve the program at some 1,000 moments (needs python3 and strace): nothing may be lost
+	$(CARGO) build --locked --quiet
+	python3 tests/torture/torture.py target/debug/cratedigger
+	CRATEDIGGER_SEEDS=3000 $(CARGO) test --locked --quiet --test it changing:: -- --nocapture
 
 audit: ## licences, sources and advisories of all crates (needs cargo-deny: `cargo install cargo-deny --locked`)
 	@$(CARGO) deny --version >/dev/null 2>&1 || { echo 'cargo-deny is missing: cargo install cargo-deny --locked' >&2; exit 1; }

@@ -9,6 +9,7 @@ mod list;
 mod login;
 mod logout;
 mod person;
+mod purge;
 
 use std::path::PathBuf;
 

@@ -50,14 +50,33 @@ pub use failure::{Failure, OrExit};
 
 use args::{Cli, Command};
 
+/// A message that repeats the address of an answer, without what the answer says: it may end up in a log.
+fn without_codes(message: &str) -> Option<String> {
+    let mut parts = message.split('?');
+    let mut out = parts.next()?.to_owned();
+    for part in parts {
+        let end = part.find(|c: char| c.is_whitespace() || c == '\'').unwrap_or(part.len());
+        out.push_str(if end == 0 { "?" } else { "?…" });
+        out.push_str(&part[end..]);
+    }
+    ["code=", "state="].iter().any(|key| message.contains(key)).then_some(out)
+}
+
 /// Runs a command line and says how the process ends.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and versions are asked for, and go to stdout; the rest is a usage error.
-            drop(error.print());
-            return if error.use_stderr() { Exit::Usage } else { Exit::Complete };
+            if !error.use_stderr() {
+                drop(error.print());
+                return Exit::Complete;
+            }
+            match without_codes(&error.to_string()) {
+                None => drop(error.print()),
+                Some(text) => print::stderr(&text),
+            }
+            return Exit::Usage;
         }
     };
     logging::start(&cli.global);

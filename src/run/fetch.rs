@@ -34,6 +34,8 @@ pub struct FetchResult {
     pub halt: Option<Halt>,
     /// What a person can do about what it lacks.
     pub hints: Vec<String>,
+    /// What a person should know although it is whole.
+    pub warnings: Vec<String>,
 }
 
 /// What a fetch asks for, resolved: ids, codes, searches, or nothing.
@@ -78,7 +80,7 @@ impl Engine {
         sum.tally.write_to(&mut end);
         end.asked = end.asked.max(end.unchanged);
         end.calls = i64::try_from(self.api.calls() - calls_before).unwrap_or(i64::MAX);
-        let mut hints = sum.hints.clone();
+        let (mut hints, warnings) = (sum.hints.clone(), sum.warnings.clone());
         hints.extend(halt.as_ref().and_then(Halt::hint));
         let (state, reason, halt) = self.judge(&frame, sum.why(), halt).await?;
         end.reason = reason;
@@ -101,7 +103,7 @@ impl Engine {
             return Err(halt.unwrap_or(e.into()));
         }
         self.progress.fetch_ended(&frame.fetch, state.word());
-        Ok(FetchResult { state, end, halt, hints })
+        Ok(FetchResult { state, end, halt, hints, warnings })
     }
 
     /// Whether the app has the stream and none of its families is parked.

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::spotify::error::ApiError;
+use crate::state::grants::GrantError;
 use crate::store::StoreError;
 
 /// A reason to stop that is not about one id or one list.
@@ -62,6 +63,8 @@ impl Halt {
         match self {
             Halt::Api(ApiError::Deferred { why, .. }) => why.family().is_none(),
             Halt::Waits(_) | Halt::Job(_) | Halt::Api(ApiError::SignIn { .. }) => false,
+            // One row of the grants is not the others.
+            Halt::Api(ApiError::Grants(e)) => !matches!(**e, GrantError::Unreadable { .. }),
             _ => true,
         }
     }

@@ -246,6 +246,7 @@ impl Sum {
             }
         }
         self.hints.extend(result.hints);
+        self.warnings.extend(result.warnings.iter().map(|text| format!("{name}: {text}")));
         if let Some(halt) = result.halt {
             self.cannot_ask(part, Trouble::of(&halt));
             if matches!(halt.weight(), Weight::Deferred(_)) {

@@ -107,14 +107,15 @@ impl Engine {
                 Ok((s.swap(id, &key, &proof, run, &asked.now)?.stored, skipped))
             })
             .await?;
+        let mut end = UnitEnd::whole(requested, Tally { served, stored, skipped, ..Tally::default() });
         // `stored` counts plays that are new: as many as were served means that none was known.
-        if known.read_at.is_some() && served > 1 && stored >= served - skipped {
-            self.progress.note(&format!(
-                "{}: all {served} plays are new, so plays before them may be missing; run at least every 25 minutes",
-                frame.fetch
+        if known.read_at.is_some() && served > 0 && stored >= served - skipped {
+            end.warnings.push(format!(
+                "all {served} plays are new, so plays before them may be missing: Spotify keeps about 50; run the job \
+                 at least every 25 minutes (schedule = \"*/25 * * * *\")"
             ));
         }
-        Ok(UnitEnd::whole(requested, Tally { served, stored, skipped, ..Tally::default() }))
+        Ok(end)
     }
 }
 

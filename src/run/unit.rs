@@ -20,6 +20,8 @@ pub(super) struct UnitEnd {
     pub troubles: usize,
     /// What a person can do about that.
     pub hints: Vec<String>,
+    /// What a person should know although it is whole.
+    pub warnings: Vec<String>,
 }
 
 impl UnitEnd {
@@ -53,6 +55,7 @@ impl UnitEnd {
         self.places.extend(other.places);
         self.tally.add(other.tally);
         self.troubles += other.troubles;
+        self.warnings.extend(other.warnings);
         for hint in other.hints {
             if !self.hints.contains(&hint) {
                 self.hints.push(hint);

@@ -10,7 +10,7 @@ use crate::signin::identify;
 use crate::spotify::Kind;
 use crate::spotify::client::Bearer;
 use crate::spotify::error::ApiError;
-use crate::state::grants::Grants;
+use crate::state::grants::{GrantError, Grants};
 use crate::store::{Cell, Table};
 use crate::stream::Stream;
 
@@ -108,6 +108,9 @@ impl Trouble {
     pub(super) fn of(halt: &Halt) -> Option<Trouble> {
         match halt {
             Halt::Api(e @ ApiError::SignIn { .. }) => Some(Trouble(e.clone())),
+            Halt::Api(e @ ApiError::Grants(inner)) if matches!(**inner, GrantError::Unreadable { .. }) => {
+                Some(Trouble(e.clone()))
+            }
             _ => None,
         }
     }

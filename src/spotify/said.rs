@@ -30,11 +30,15 @@ impl Said {
     pub(super) fn read(incoming: &Incoming, authorization: &SecretString) -> Said {
         let parsed: Option<ErrorBody> = serde_json::from_slice(&incoming.body).ok();
         let reason = parsed.as_ref().and_then(|body| body.error.reason.clone());
+        // A server that echoes headers must not put the token into our errors and books; a text that
+        // is cut first could end within the token.
+        let token = authorization.expose_secret().split_once(' ').map(|(_, token)| token);
+        let bare = |text: &str| token.map_or_else(|| text.to_owned(), |token| text.replace(token, "[token]"));
         let message = parsed.and_then(|body| body.error.message).unwrap_or_else(|| {
             match String::from_utf8_lossy(&incoming.body).trim() {
                 "" => "no words".to_owned(),
                 text if text.starts_with('<') => "an HTML page".to_owned(),
-                text => text.chars().take(300).collect(),
+                text => bare(text).chars().take(300).collect(),
             }
         });
         let mut words = format!("status {}, {message}", incoming.status);
@@ -44,11 +48,10 @@ impl Said {
         if let Some(header) = &incoming.retry_after {
             words.push_str(&format!(", Retry-After: {header}"));
         }
-        // A server that echoes headers must not put the token into our errors and books.
-        if let Some((_, token)) = authorization.expose_secret().split_once(' ') {
-            words = words.replace(token, "[token]");
+        Said {
+            words: printable(&bare(&words)),
+            quota: incoming.status == 429 && reason.as_deref() == Some("QUOTA_EXCEEDED"),
         }
-        Said { words: printable(&words), quota: incoming.status == 429 && reason.as_deref() == Some("QUOTA_EXCEEDED") }
     }
 }
 

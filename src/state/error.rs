@@ -60,6 +60,14 @@ pub enum StateError {
         /// What the file system calls itself.
         kind: String,
     },
+    /// The folder was copied; the other one has the same grants.
+    #[error(
+        "the state folder {path} is a copy of another one, or was restored from a backup: the grants in it would be renewed twice, and Spotify may end both"
+    )]
+    Copied {
+        /// The folder.
+        path: PathBuf,
+    },
     /// SQLite would read such a name as a URI.
     #[error("a path that begins with `file:` is not accepted: {path}")]
     FileUri {
@@ -161,9 +169,16 @@ impl StateError {
             StateError::NotOurs { owner, .. } => {
                 format!("run as that user: sudo -u '#{owner}' …; or name another folder with --state-dir")
             }
+            StateError::Copied { path } => format!(
+                "if the other folder is used no more: rm '{}'; if both are to be used, give this one grants of its own: \
+                 move '{}' away and sign every user in again",
+                path.join("place").display(),
+                path.join("grants.db").display()
+            ),
             StateError::NetworkFileSystem { .. } => {
-                "put it on a local disk: set state.dir or --state-dir (in a container, mount a \
-                 local volume); the CSV folder may stay where it is"
+                "put it on a local disk (ext4, XFS, Btrfs, …): set state.dir or --state-dir; in a container mount a \
+                 local volume there, in Kubernetes a block volume that one node may write (ReadWriteOnce); the CSV \
+                 folder may stay where it is"
                     .into()
             }
             StateError::Damaged { path, .. } | StateError::Foreign { path } => format!(

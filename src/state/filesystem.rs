@@ -54,13 +54,7 @@ pub(super) fn refuse_network(folder: &Path) -> Result<(), StateError> {
 /// If it cannot be looked at.
 #[cfg(target_os = "linux")]
 pub fn network_kind(folder: &Path) -> std::io::Result<Option<String>> {
-    let found = rustix::fs::statfs(folder)?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the kernel's magic numbers have 32 bits"
-    )]
-    let magic = found.f_type as u32;
+    let magic = magic(folder)?;
     if let Some((_, kind)) = NETWORK.iter().find(|(number, _)| *number == magic) {
         return Ok(Some((*kind).to_owned()));
     }
@@ -71,6 +65,28 @@ pub fn network_kind(folder: &Path) -> std::io::Result<Option<String>> {
         return Ok(Some(kind));
     }
     Ok(None)
+}
+
+/// Whether a file keeps its number for as long as it exists. FUSE (and with it virtiofs) and layered file
+/// systems may number anew at each mount.
+#[cfg(target_os = "linux")]
+pub(super) fn numbers_last(folder: &Path) -> Result<bool, StateError> {
+    const OVERLAY: u32 = 0x794C_7630;
+    let magic = magic(folder).map_err(StateError::io("look at", folder))?;
+    Ok(magic != FUSE && magic != OVERLAY)
+}
+
+/// What the kernel calls the file system.
+#[cfg(target_os = "linux")]
+fn magic(folder: &Path) -> std::io::Result<u32> {
+    let found = rustix::fs::statfs(folder)?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the kernel's magic numbers have 32 bits"
+    )]
+    let magic = found.f_type as u32;
+    Ok(magic)
 }
 
 /// What the mount table calls the file system below a path.
@@ -88,6 +104,12 @@ fn mount_kind(folder: &Path) -> Option<String> {
         })
         .max_by_key(|(length, _)| *length)
         .map(|(_, kind)| kind)
+}
+
+/// Elsewhere they do.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn numbers_last(_folder: &Path) -> Result<bool, StateError> {
+    Ok(true)
 }
 
 /// Elsewhere we cannot tell.

@@ -21,6 +21,7 @@ mod learned;
 mod ledger;
 mod moment;
 mod pace;
+mod place;
 mod private;
 mod schema;
 mod seal;

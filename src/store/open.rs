@@ -106,12 +106,32 @@ pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags).map_err(sqlite(path, "cannot be opened"))?;
     conn.busy_timeout(BUSY).map_err(sqlite(path, "cannot be opened"))?;
-    migrations::check(&conn, path)?;
+    match migrations::check(&conn, path) {
+        Err(StoreError::Sqlite { source, .. }) if is_interrupted(&source) => {
+            recover(path).map_err(sqlite(path, "cannot be recovered"))?;
+            migrations::check(&conn, path)?;
+        }
+        other => drop(other?),
+    }
     conn.execute_batch(
         "PRAGMA trusted_schema=OFF; PRAGMA mmap_size=0; PRAGMA cache_size=-8192; PRAGMA temp_store=MEMORY;",
     )
     .map_err(sqlite(path, "cannot be opened"))?;
     Ok(conn)
+}
+
+/// Whether a writer was killed over a transaction that only a writer may take back.
+fn is_interrupted(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::ReadOnly)
+}
+
+/// Lets SQLite take back what a killed writer had begun; that is all that is written.
+fn recover(path: &Path) -> rusqlite::Result<()> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(BUSY)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
 }
 
 /// Opens the store for reading what this version keeps in it.
@@ -121,6 +141,10 @@ pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
 pub fn open_current(path: &Path) -> Result<Connection, StoreError> {
     let conn = open_reader(path)?;
     match (migrations::check(&conn, path)?, migrations::KNOWN) {
+        (0, _) => {
+            let why = "nothing has been written to it yet".to_owned();
+            Err(StoreError::NotOurs { path: path.to_path_buf(), why })
+        }
         (found, known) if found < known => Err(StoreError::Older { path: path.to_path_buf(), found, known }),
         _ => Ok(conn),
     }

@@ -3,7 +3,7 @@
 //! Entities of the catalog stay; so does what another user of the store shares. Then the file is
 //! written anew, so that the bytes are gone and not only their place in a table.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use super::{Session, StoreError};
 
@@ -35,6 +35,15 @@ impl Session {
     pub(super) fn compact(&self) -> Result<(), StoreError> {
         let all = "PRAGMA secure_delete = ON; VACUUM; PRAGMA wal_checkpoint(TRUNCATE);";
         self.conn.execute_batch(all).map_err(|e| self.error("cannot be written anew", e))
+    }
+
+    /// The account that a local name stood for in the newest run that asked.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn account_called(&self, local_name: &str) -> Result<Option<String>, StoreError> {
+        let mut found = self.prepare("SELECT id FROM users WHERE local_name = ?1")?;
+        found.query_row([local_name], |row| row.get(0)).optional().map_err(|e| self.error("cannot be read", e))
     }
 
     /// The files, below the CSV folder, that hold this user's rows alone; forgotten here, so that the

@@ -44,6 +44,26 @@ impl RawKeeper {
         Ok(RawKeeper { path: path.clone(), conn: Mutex::new(conn) })
     }
 
+    /// Deletes the answers that may hold something of a person's, whoever that is: nothing says for whom
+    /// an answer came. Returns how many; the file is written anew. None of it is needed.
+    ///
+    /// # Errors
+    /// If there is such a file and it cannot be written.
+    pub fn forget_people(store: &Path) -> Result<usize, StoreError> {
+        let path = store.with_extension("raw.db");
+        if !path.exists() {
+            return Ok(0);
+        }
+        let sql = |source| StoreError::Sqlite { path: path.clone(), what: "cannot be written", source };
+        let conn = Connection::open(&path).map_err(sql)?;
+        conn.busy_timeout(std::time::Duration::from_secs(10)).map_err(sql)?;
+        let of_people =
+            "DELETE FROM answers WHERE path LIKE '/me%' OR path LIKE '/users/%' OR path LIKE '/playlists/%'";
+        let deleted = conn.execute(of_people, []).map_err(sql)?;
+        conn.execute_batch("PRAGMA secure_delete = ON; VACUUM; PRAGMA wal_checkpoint(TRUNCATE);").map_err(sql)?;
+        Ok(deleted)
+    }
+
     /// Keeps an answer.
     ///
     /// # Errors

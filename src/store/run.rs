@@ -338,6 +338,10 @@ impl Session {
 /// If the store cannot be read.
 pub fn past_runs(database: &std::path::Path, most: u32) -> Result<Vec<RunRow>, StoreError> {
     let conn = super::open_reader(database)?;
+    if super::migrations::check(&conn, database)? == 0 {
+        // The first run was killed before it had written anything.
+        return Ok(Vec::new());
+    }
     let error = |source| StoreError::Sqlite { path: database.to_path_buf(), what: "cannot be read", source };
     let sql = format!(
         "SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY job ORDER BY started_at DESC, id DESC) AS place FROM runs)

@@ -539,3 +539,20 @@ fn extra_5_a_stop_ends_within_ten_seconds_with_the_page_in_hand_committed() {
     world.sandbox.clear_faults();
     heals(&world, &wanted);
 }
+
+#[test]
+fn extra_6_a_kill_before_the_first_row_leaves_a_store_that_every_command_takes() {
+    if !can_inject() {
+        return;
+    }
+    let wanted = undisturbed();
+    for nth in 1..=6 {
+        let world = pages();
+        world.struck(&["run"], At { calls: "pwrite64", path: Some("output/cratedigger.db"), nth }, Blow::Kill);
+        world.cli(&["history"]).exits(0);
+        world.cli(&["jobs"]).exits(0);
+        let verified = world.cli(&["verify"]);
+        assert!(verified.code == 0 || verified.stderr.contains("nothing has been written"), "{}", verified.stderr);
+        heals(&world, &wanted);
+    }
+}

@@ -133,7 +133,7 @@ fn another_key_a_missing_key_and_an_unfit_key_change_nothing() {
 
     let open = key_file(&folder, "open", 0o640);
     let error = open_with(&path, &[("CRATEDIGGER_KEY_FILE", &open)]).unwrap_err();
-    assert!(matches!(&error, GrantError::State(StateError::TooOpen { mode: 0o640, .. })), "{error:?}");
+    assert!(matches!(&error, GrantError::Key(StateError::TooOpen { mode: 0o640, .. })), "{error:?}");
     assert!(error.hint().unwrap().starts_with("chmod 600"));
 
     let short = folder.path().join("short");
@@ -152,7 +152,7 @@ fn another_key_a_missing_key_and_an_unfit_key_change_nothing() {
     fs::rename(folder.path().join("away"), path.join("key")).unwrap();
 
     fs::set_permissions(path.join("key"), Permissions::from_mode(0o644)).unwrap();
-    assert!(matches!(open_with(&path, &[]).unwrap_err(), GrantError::State(StateError::TooOpen { .. })));
+    assert!(matches!(open_with(&path, &[]).unwrap_err(), GrantError::Key(StateError::TooOpen { .. })));
     fs::set_permissions(path.join("key"), Permissions::from_mode(0o600)).unwrap();
 
     fs::set_permissions(&path, Permissions::from_mode(0o750)).unwrap();
@@ -184,7 +184,7 @@ fn the_credential_goes_before_the_named_file_and_that_before_the_folder() {
     assert_eq!(grants.key_origin(), &KeyOrigin::Credential(credential.clone()));
     drop(grants);
     fs::set_permissions(&credential, Permissions::from_mode(0o444)).unwrap();
-    assert!(matches!(open_with(&path, both).unwrap_err(), GrantError::State(StateError::TooOpen { .. })));
+    assert!(matches!(open_with(&path, both).unwrap_err(), GrantError::Key(StateError::TooOpen { .. })));
 }
 
 #[test]

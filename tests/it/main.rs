@@ -2,17 +2,21 @@
 #![expect(clippy::unwrap_used, reason = "in a test, to panic is to fail")]
 
 mod answering;
+mod anything;
 mod api;
 mod api_faults;
 mod budget;
 mod calls;
 mod calls_table;
+mod canary;
+mod changing;
 mod check;
 mod commands;
 mod container;
 mod cron;
 mod desk;
 mod docs;
+mod ends;
 mod faults_table;
 mod gate;
 mod grants;
@@ -21,6 +25,7 @@ mod grants_paste;
 mod grants_processes;
 mod grants_sign_in;
 mod grants_store;
+mod grants_unfit;
 mod house;
 mod init;
 mod injected;
@@ -53,6 +58,7 @@ mod sandbox_shapes;
 mod sandbox_users;
 mod schema;
 mod settings;
+mod sign_in_refusals;
 mod state_folder;
 mod troubleshooting;
 mod unattended;

@@ -192,3 +192,82 @@ fn a_file_for_each_user_and_a_purge_that_leaves_the_other_alone() {
         "overwritten, not only unlinked"
     );
 }
+
+#[test]
+fn plays_that_may_be_missing_are_said_with_how_often_to_run_and_none_is_stored_twice() {
+    let world =
+        both(World::development().job("users = [\"home\", \"studio\"]\n[[fetch]]\nstream = \"recently_played\"\n"));
+    let first = world.run(&["x", "--json"]).exits(0).json();
+    assert_eq!(first["runs"][0]["warnings"], json!([]), "the first page is where it begins");
+    // Some minutes later most of the page is known.
+    world.sandbox.advance(std::time::Duration::from_secs(20 * 60));
+    assert_eq!(world.run(&["x", "--json"]).exits(0).json()["runs"][0]["warnings"], json!([]));
+    // Days later nothing of it is.
+    world.sandbox.advance(std::time::Duration::from_secs(20 * 86_400));
+    world.sandbox.revoke_access_tokens();
+    let ran = world.run(&["-q", "x", "--json"]).exits(0);
+    for user in ["home", "studio"] {
+        let text = format!("recently_played of {user}: all 50 plays are new, so plays before them may be missing");
+        assert!(ran.stderr.contains(&text) && ran.stderr.contains("at least every 25 minutes"), "{}", ran.stderr);
+    }
+    assert_eq!(ran.json()["runs"][0]["warnings"].as_array().unwrap().len(), 2);
+    let plays = "SELECT count(*) - count(DISTINCT user_id || played_at || track_id) FROM plays";
+    assert_eq!(world.one(plays), "0");
+}
+
+#[test]
+fn ranks_are_kept_per_day_and_range_so_that_they_can_be_followed() {
+    let job = "user = \"home\"\n[[fetch]]\nstream = \"top_tracks\"\ntime_range = [\"short_term\", \"long_term\"]\n";
+    let world = signed_in(World::development().job(job), &[("home", known::HOME)]);
+    world.run(&["x"]).exits(0);
+    let count = "SELECT count(*) FROM top_items";
+    let one_day: usize = world.one(count).parse().unwrap();
+    // Again on the same day: it stands in place of the first.
+    world.run(&["x"]).exits(0);
+    assert_eq!(world.one(count), one_day.to_string());
+    // As if that had been yesterday.
+    let store = rusqlite::Connection::open(world.database()).unwrap();
+    store.execute("UPDATE top_items SET day = date(day, '-1 day'), fetched_at = strftime('%Y-%m-%dT%H:%M:%fZ', fetched_at, '-1 day')", []).unwrap();
+    drop(store);
+    world.run(&["x"]).exits(0);
+    assert_eq!(world.one(count), (2 * one_day).to_string());
+    let ranges = "SELECT group_concat(DISTINCT time_range) FROM (SELECT time_range FROM top_items ORDER BY 1)";
+    assert_eq!(world.one(ranges), "long_term,short_term");
+    let days: std::collections::BTreeSet<String> = world.column("top_tracks.csv", "day").into_iter().collect();
+    assert_eq!(days.len(), 2, "the CSV shows every day");
+}
+
+#[test]
+fn a_purge_says_what_it_deleted_and_names_the_files_that_it_cannot_mend() {
+    let job = "users = [\"home\", \"studio\"]\n[[fetch]]\nstream = \"saved_tracks\"\n[[fetch]]\nstream = \"my_playlists\"\n\
+               [[query]]\ncsv = \"who.csv\"\nsql = \"SELECT 'studio' AS user, count(*) AS n FROM saved_tracks ORDER BY 1\"\n";
+    let world = both(World::development().job(job).settings("[output]\nkeep_raw = true"));
+    world.run(&["x"]).exits(0);
+    // A file of an earlier day that no job writes any more.
+    std::fs::copy(world.csv_path("saved_tracks.csv"), world.csv_path("saved-2026-01-01.csv")).unwrap();
+    let ran = world.cli(&["auth", "logout", "studio", "--purge"]).exits(0);
+    assert!(ran.stderr.contains("rows of the library, tops and plays and"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("what others share stays"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("answers kept as Spotify sent them are deleted"), "{}", ran.stderr);
+    for file in ["saved-2026-01-01.csv", "who.csv"] {
+        assert!(ran.stderr.contains(&format!("{file} names this person still")), "{file}: {}", ran.stderr);
+    }
+    assert!(!ran.stderr.contains("/saved_tracks.csv names"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("out of reach: backups and copies of the store"), "{}", ran.stderr);
+    let raw = std::fs::read(world.project.root().join("output/cratedigger.raw.db")).unwrap();
+    assert!(!raw.windows(10).any(|part| part == b"/me/tracks"), "no answer about a person is left");
+    assert!(world.csv("saved_tracks.csv").iter().all(|row| row["user"] == "home"));
+}
+
+#[test]
+fn who_signed_out_earlier_can_still_be_purged_by_name() {
+    let world =
+        both(World::development().job("users = [\"home\", \"studio\"]\n[[fetch]]\nstream = \"saved_tracks\"\n"));
+    world.run(&["x"]).exits(0);
+    world.cli(&["auth", "logout", "studio"]).exits(0);
+    let rows = format!("SELECT count(*) FROM saved_tracks WHERE user_id = '{}'", known::STUDIO);
+    assert_ne!(world.one(&rows), "0", "the rows stay without --purge");
+    world.cli(&["auth", "logout", "studio", "--purge"]).exits(0).says("there was no grant any more to forget");
+    assert_eq!(world.one(&rows), "0");
+    world.cli(&["auth", "logout", "studio", "--purge"]).exits(2).says("user `studio` is not signed in");
+}

@@ -4,15 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{AuthArgs, AuthCommand, AuthError, Login, LoginArgs, Terminal};
-use crate::cli::args::Export;
 use crate::cli::workshop::{Most, Workshop, runtime};
-use crate::cli::{Context, Exit, Failure, OrExit, export, print};
+use crate::cli::{Context, Exit, Failure, OrExit, print};
 use crate::http::observer::Observer;
 use crate::job::{Job, Users};
 use crate::settings::Origin;
 use crate::settings::credentials::Credentials;
 use crate::signin::listener::LISTENS;
-use crate::state::grants::{Flow, Grants};
+use crate::state::grants::{Flow, Grants, check_name};
 
 /// Says what a person should know, such as that the clock is wrong.
 struct Spoken;
@@ -40,14 +39,17 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &Context) -> Result<Exit, Fa
         AuthCommand::Logout(logout) => {
             // The rows first: without the grant nobody knows any more whose they are.
             let known = grants.get(&logout.user).map_err(|e| failed(AuthError::Grants(e)))?;
-            let exit = match known.and_then(|grant| grant.account) {
-                Some(account) if logout.purge => purge(&logout.user, &account.user_id, context, &workshop)?,
-                _ => Exit::Complete,
+            let signed_in = known.is_some();
+            let exit = match logout.purge {
+                true => super::purge::run(&logout.user, known.and_then(|grant| grant.account), context, &workshop)?,
+                false => None,
             };
-            let forgotten = super::logout(logout, &grants).map_err(failed)?;
-            if logout.purge && forgotten.account.is_none() {
-                print::stderr("the store holds nothing of this user: no run ever asked whose account it is\n");
+            if let (false, Some(exit)) = (signed_in, exit) {
+                print::stderr(&format!("{}: there was no grant any more to forget\n", logout.user));
+                return Ok(exit);
             }
+            let exit = exit.unwrap_or(Exit::Complete);
+            let forgotten = super::logout(logout, &grants).map_err(failed)?;
             print::stderr(&format!(
                 "{}: the grant is forgotten here; Spotify keeps the consent until it is taken back at https://www.spotify.com/account/apps\n",
                 forgotten.user
@@ -78,6 +80,7 @@ fn sign_in(
     grants: &Arc<Grants>,
     jobs: &[Job],
 ) -> Result<Exit, Failure> {
+    check_name(&args.user).map_err(|e| failed(AuthError::Grants(e)))?;
     let (api, _) = workshop.api(credentials, Most::default(), Arc::new(Spoken))?;
     let api = api.with_grants(Arc::clone(grants), context.refresh_token());
     let scopes = scopes_of(&args.user, jobs);
@@ -132,39 +135,6 @@ fn dependent_jobs(jobs: &[Job], grants: &Grants) -> Result<BTreeMap<String, Vec<
     });
     let users: BTreeSet<String> = known.into_iter().map(|grant| grant.user).chain(named).collect();
     Ok(users.into_iter().map(|user| (user.clone(), of(&user))).collect())
-}
-
-/// Deletes a person's rows and writes the CSVs again.
-fn purge(name: &str, user_id: &str, context: &Context, workshop: &Workshop<'_>) -> Result<Exit, Failure> {
-    if !workshop.database().exists() {
-        print::stderr("there is no store, so nothing to delete\n");
-        return Ok(Exit::Complete);
-    }
-    let store = workshop.store()?;
-    let (user, local) = (user_id.to_owned(), name.to_owned());
-    let purged = runtime()?.block_on(async {
-        let purged = store.write(move |s| Ok((s.purge_user(&user)?, s.files_of_user(&local)?))).await?;
-        store.compact().await?;
-        Ok::<_, crate::store::StoreError>(purged)
-    });
-    let (purged, files) = purged.or_exit(Exit::Storage)?;
-    let folder = workshop.files()?.target.csv_dir;
-    for file in files {
-        let path = folder.join(file);
-        if path.exists() {
-            std::fs::remove_file(&path).or_exit(Exit::Storage)?;
-            print::stderr(&format!("deleted   {}\n", path.display()));
-        }
-    }
-    if let Ok(store) = Arc::try_unwrap(store) {
-        store.close();
-    }
-    print::stderr(&format!(
-        "{}: {} rows of the library, tops and plays and {} playlists are deleted; what others share stays\n\
-         out of reach: backups, copies of the store, files of queries that no job writes any more\n",
-        name, purged.rows, purged.playlists
-    ));
-    export::run(&Export { jobs: Vec::new() }, context)
 }
 
 fn failed(e: AuthError) -> Failure {

@@ -165,8 +165,9 @@ fn of_lines(
             return Err(place.refuse_with("is neither a cache of spotipy nor a line of JSON with a grant", hint()));
         };
         if let Some(odd) = record.keys().find(|key| !KEYS.contains(&key.as_str())) {
-            let odd: String = odd.escape_debug().take(40).collect();
-            return Err(place.refuse_with(format!("has an unknown key `{odd}`"), hint()));
+            let plain = odd.len() <= 20 && odd.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            let odd = if plain { format!("an unknown key `{odd}`") } else { "an unknown key".to_owned() };
+            return Err(place.refuse_with(format!("has {odd}"), hint()));
         }
         let grant = of_line(&record, &place, (client_id, flow), now)?;
         if !users.insert(grant.user.clone()) {

@@ -25,7 +25,7 @@ pub fn run(args: &LogoutArgs, grants: &Grants) -> Result<Forgotten, AuthError> {
     }
     let known: Vec<String> = grants.list()?.into_iter().map(|grant| grant.user).collect();
     Err(AuthError::Unknown {
-        user: user.escape_debug().take(80).collect(),
+        user: if user.len() <= 64 { user.escape_debug().collect() } else { "of that name".to_owned() },
         folder: grants.dir().to_string(),
         known: if known.is_empty() { "nobody".to_owned() } else { known.join(", ") },
     })

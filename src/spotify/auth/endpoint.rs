@@ -37,6 +37,7 @@ pub(in crate::spotify) struct Endpoint {
     url: Url,
     client_id: String,
     basic: Option<SecretString>,
+    secret: Option<SecretString>,
     rules: TokenRules,
     skew: Skew,
 }
@@ -128,7 +129,17 @@ impl Endpoint {
             SecretString::from(format!("Basic {}", STANDARD.encode(pair)))
         });
         let skew = Skew::default();
-        Ok(Endpoint { transport, clock, observer, url, client_id: client_id.to_owned(), basic, rules, skew })
+        Ok(Endpoint {
+            transport,
+            clock,
+            observer,
+            url,
+            client_id: client_id.to_owned(),
+            basic,
+            secret: client_secret.cloned(),
+            rules,
+            skew,
+        })
     }
 
     /// How users sign in: with the secret where there is one.
@@ -258,7 +269,8 @@ impl Endpoint {
     fn without_secrets(&self, mut words: String, ask: &Ask<'_>) -> String {
         let basic = self.basic.as_ref().and_then(|it| it.expose_secret().split_once(' '));
         let sent = ask.secrets.iter().map(|secret| secret.expose_secret());
-        for secret in sent.chain(basic.map(|(_, pair)| pair)).filter(|secret| !secret.is_empty()) {
+        let own = basic.map(|(_, pair)| pair).into_iter().chain(self.secret.iter().map(ExposeSecret::expose_secret));
+        for secret in sent.chain(own).filter(|secret| !secret.is_empty()) {
             words = words.replace(secret, "[secret]");
         }
         printable(&words)

@@ -13,6 +13,9 @@ pub enum GrantError {
     /// The folder, the database or the key file.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The key that is named, or lies in the folder, cannot be used.
+    #[error(transparent)]
+    Key(StateError),
     /// The grants are sealed, and the key that they were sealed with is nowhere.
     #[error("the key of the grants in {folder} is missing")]
     KeyMissing {
@@ -74,8 +77,11 @@ impl GrantError {
     /// Whether a person has to see to keys or names (exit 77 or 2), rather than to the disk (74).
     pub fn needs_a_person(&self) -> bool {
         match self {
-            GrantError::State(error) => matches!(error, StateError::UnfitKey { .. }),
-            GrantError::KeyMissing { .. } | GrantError::WrongKey { .. } | GrantError::Unreadable { .. } => true,
+            GrantError::State(error) => matches!(error, StateError::UnfitKey { .. } | StateError::Copied { .. }),
+            GrantError::Key(_)
+            | GrantError::KeyMissing { .. }
+            | GrantError::WrongKey { .. }
+            | GrantError::Unreadable { .. } => true,
             GrantError::Held { .. } | GrantError::NotSaved { .. } | GrantError::Name { .. } => false,
         }
     }
@@ -87,7 +93,12 @@ impl GrantError {
                 "it holds the grants: put a backup of the state folder back, or move '{}' away and sign every user in again",
                 path.display()
             ),
-            GrantError::State(error) => return error.hint(),
+            GrantError::Key(StateError::Io { .. }) => {
+                "the grants are sealed with the key that lies there: bring it back, or name the file \
+                 where it is with CRATEDIGGER_KEY_FILE"
+                    .to_owned()
+            }
+            GrantError::State(error) | GrantError::Key(error) => return error.hint(),
             GrantError::KeyMissing { folder } | GrantError::WrongKey { folder, .. } => format!(
                 "bring the key back ($CREDENTIALS_DIRECTORY/cratedigger_key, CRATEDIGGER_KEY_FILE or '{}'); without it, \
                  move '{}' away and sign every user in again",

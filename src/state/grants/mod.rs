@@ -33,7 +33,7 @@ pub use pending::{Pending, WAITS};
 use super::db::Db;
 use super::moment::from_ms;
 use super::seal::{Key, Place};
-use super::{KeyOrigin, StateDir, StateError, filesystem, private};
+use super::{KeyOrigin, StateDir, StateError, filesystem, place, private};
 
 /// How long somebody else may hold a grant: their call is bounded by 30 s.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -69,7 +69,7 @@ impl Grants {
         let proof: Option<Vec<u8>> =
             db.read("read the seal", |conn| conn.query_row("SELECT proof FROM seal", (), |row| row.get(0)).optional())?;
         let place = Place { client_id: "", user: "", column: "seal.proof" };
-        let key = match (Key::find(folder, env)?, &proof) {
+        let key = match (Key::find(folder, env).map_err(GrantError::Key)?, &proof) {
             (Some(key), Some(proof)) => match key.open(place, proof) {
                 Ok(text) if text.expose_secret() == PROOF => key,
                 _ => {
@@ -80,6 +80,11 @@ impl Grants {
             (Some(key), None) => key,
             (None, None) => Key::create(folder)?,
         };
+        let database = folder.join("grants.db");
+        match proof.is_none() {
+            true => place::note(folder, &database)?,
+            false => place::check(folder, &database)?,
+        }
         if proof.is_none() {
             let proof = key.seal(place, PROOF)?;
             db.write("note the key", |tx| tx.execute("INSERT INTO seal VALUES (1, ?1)", [proof]))?;
@@ -251,5 +256,11 @@ pub fn check_name(name: &str) -> Result<(), GrantError> {
     if begins && name.len() <= 64 && name.bytes().all(fits) {
         return Ok(());
     }
-    Err(GrantError::Name { name: name.escape_debug().take(80).collect() })
+    // An address or a token in the place of the name must not be repeated.
+    let name = if name.len() <= 40 && !name.contains(['/', '=', '?']) {
+        name.escape_debug().collect()
+    } else {
+        "this".to_owned()
+    };
+    Err(GrantError::Name { name })
 }

@@ -1,0 +1,94 @@
+//! `auth logout --purge`: a person's rows, files and answers, and what of them is out of reach.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::cli::args::Export;
+use crate::cli::workshop::{Workshop, runtime};
+use crate::cli::{Context, Exit, Failure, OrExit, export, print};
+use crate::document::printable;
+use crate::state::grants::Account;
+use crate::store::{RawKeeper, StoreError};
+
+/// Deletes a person's rows and writes the CSVs again. `None`: the store knows nobody of this name.
+pub(super) fn run(
+    name: &str,
+    account: Option<Account>,
+    context: &Context,
+    workshop: &Workshop<'_>,
+) -> Result<Option<Exit>, Failure> {
+    if !workshop.database().exists() {
+        print::stderr("there is no store, so nothing to delete\n");
+        return Ok(None);
+    }
+    let store = workshop.store()?;
+    let (local, known) = (name.to_owned(), account.map(|account| account.user_id));
+    let purged = runtime()?.block_on(async {
+        let purged = store.write(move |s| {
+            // Who signed out earlier has left the name in the store.
+            let Some(user) = known.map_or_else(|| s.account_called(&local), |user| Ok(Some(user)))? else {
+                return Ok(None);
+            };
+            Ok(Some((s.purge_user(&user)?, s.files_of_user(&local)?, user)))
+        });
+        let purged = purged.await?;
+        store.compact().await?;
+        Ok::<_, StoreError>(purged)
+    });
+    let purged = purged.or_exit(Exit::Storage)?;
+    if let Ok(store) = Arc::try_unwrap(store) {
+        store.close();
+    }
+    let Some((purged, files, user)) = purged else {
+        print::stderr(&format!("the store holds nothing of {name}: no run ever asked whose account it is\n"));
+        return Ok(None);
+    };
+    let folder = workshop.files()?.target.csv_dir;
+    for file in files {
+        let path = folder.join(file);
+        if path.exists() {
+            std::fs::remove_file(&path).or_exit(Exit::Storage)?;
+            print::stderr(&format!("deleted   {}\n", printable(&path.display().to_string())));
+        }
+    }
+    let answers = RawKeeper::forget_people(&workshop.database()).or_exit(Exit::Storage)?;
+    print::stderr(&format!(
+        "{name}: {} rows of the library, tops and plays and {} playlists are deleted; what others share stays\n",
+        purged.rows, purged.playlists
+    ));
+    if answers > 0 {
+        print::stderr(&format!(
+            "{answers} answers kept as Spotify sent them are deleted: those about people, since nothing says about whom\n"
+        ));
+    }
+    let exit = export::run(&Export { jobs: Vec::new() }, context)?;
+    say_what_is_left(&folder, name, &user);
+    Ok(Some(exit))
+}
+
+/// Names the files that still hold this person: of earlier days, or of queries that say it themselves.
+fn say_what_is_left(folder: &Path, name: &str, user: &str) {
+    let marks = [format!("\"{name}\""), user.to_owned()];
+    let mut left = Vec::new();
+    for job in entries(folder) {
+        let files = entries(&job).into_iter().filter(|path| path.extension().is_some_and(|it| it == "csv"));
+        left.extend(files.filter(|path| {
+            let text = std::fs::read(path).unwrap_or_default();
+            marks.iter().any(|mark| text.windows(mark.len()).any(|part| part == mark.as_bytes()))
+        }));
+    }
+    for path in &left {
+        print::stderr(&format!("left      {} names this person still\n", printable(&path.display().to_string())));
+    }
+    print::stderr(
+        "out of reach: backups and copies of the store, files that queries or earlier days wrote and no job writes any more, \
+         and whatever others have taken from them\n",
+    );
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+    paths.sort();
+    paths
+}

@@ -1,0 +1,135 @@
+//! A playlist that is edited at random, between reads and in the middle of them, against the truth of
+//! the sandbox: what stands is what Spotify had, and the history leads back to every version seen.
+//!
+//! Forty seeds here; `make torture` plays thousands (`CRATEDIGGER_SEEDS`).
+
+use cratedigger::sandbox::{Mode, Options, known};
+use cratedigger::store::playlist_at;
+use serde_json::{Value, json};
+
+use crate::world::{World, by_ids};
+
+/// Numbers from a seed.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, sides: usize) -> usize {
+        // xorshift64*: short, and good enough to choose with.
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let high = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
+        usize::try_from(high).unwrap() % sides
+    }
+}
+
+struct Edited {
+    world: World,
+    id: String,
+    tracks: Vec<String>,
+}
+
+impl Edited {
+    fn new() -> Edited {
+        let options =
+            Options { mode: Mode::Extended, playlist_page_max: 50, playlist_items: 170, ..Options::default() };
+        let world = World::with(options);
+        let (id, tracks) = {
+            let catalog = world.sandbox.catalog();
+            let plain = |id: &String| catalog.playlist_rows(id).is_some_and(|rows| rows.len() == 170);
+            let ids = catalog.ids();
+            let tracks = ids["tracks"].as_array().unwrap().iter().take(6).map(|id| id.as_str().unwrap().to_owned());
+            (catalog.playlist_ids().into_iter().find(plain).unwrap(), tracks.collect())
+        };
+        let world = world.job(&by_ids("playlist_items", &[&id]));
+        Edited { world, id, tracks }
+    }
+
+    fn truth(&self) -> Vec<String> {
+        let rows = self.world.sandbox.catalog().playlist_rows(&self.id).unwrap();
+        rows.into_iter().map(|row| row.uri.unwrap_or_default()).collect()
+    }
+
+    /// One random change; few tracks, so that the same ones stand there again and again.
+    fn edit(&self, dice: &mut Dice) -> Value {
+        let (id, len) = (&self.id, self.truth().len());
+        match dice.below(5) {
+            0 => json!({"do": "remove", "playlist": id, "position": dice.below(len + 1), "count": 1 + dice.below(3)}),
+            1 | 2 => {
+                json!({"do": "move", "playlist": id, "from": dice.below(len + 1), "count": 1 + dice.below(4), "to": dice.below(len + 1)})
+            }
+            3 => {
+                let items: Vec<_> =
+                    (0..1 + dice.below(3)).map(|_| &self.tracks[dice.below(self.tracks.len())]).collect();
+                json!({"do": "insert", "playlist": id, "position": dice.below(len + 1), "items": items})
+            }
+            _ => {
+                json!({"do": "insert", "playlist": id, "position": dice.below(len + 1), "items": [known::PLAIN_TRACK, null]})
+            }
+        }
+    }
+
+    fn make(&self, edit: Value) {
+        self.world.sandbox.catalog().edit(serde_json::from_value(edit).unwrap()).unwrap();
+    }
+
+    fn stored(&self) -> Vec<String> {
+        let rows = self.world.rows("SELECT coalesce(uri, '') FROM playlist_items ORDER BY position");
+        rows.into_iter().map(|mut row| row.remove(0)).collect()
+    }
+}
+
+#[test]
+fn a_playlist_edited_at_random_is_stored_as_it_was_and_its_history_leads_back_to_every_version() {
+    let seeds: u64 = std::env::var("CRATEDIGGER_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(40);
+    let list = Edited::new();
+    let (mut versions, mut moved, mut stale) = (Vec::new(), 0, 0);
+    let mut before = Vec::new();
+    for seed in 1..=seeds {
+        let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        for _ in 0..dice.below(4) {
+            list.make(list.edit(&mut dice));
+        }
+        if dice.below(2) == 0 {
+            let (page, times) = (dice.below(5), 1 + dice.below(4));
+            list.make(json!({"do": "when_served", "playlist": list.id, "page": page, "times": times, "edit": list.edit(&mut dice)}));
+        }
+        if list.truth().len() < 120 {
+            list.make(
+                json!({"do": "insert", "playlist": list.id, "position": 0, "items": vec![known::PLAIN_TRACK; 30]}),
+            );
+        }
+        let ran = list.world.run(&["-q"]);
+        let stored = list.stored();
+        match ran.code {
+            3 => {
+                assert!(ran.stderr.contains("moved"), "seed {seed}: {}", ran.stderr);
+                assert_eq!(stored, before, "seed {seed}: the old list stays");
+                moved += 1;
+            }
+            0 => {
+                let version = list.world.sandbox.catalog().snapshot_id(&list.id).unwrap();
+                if list.world.one("SELECT snapshot_id FROM lists WHERE kind = 'playlist_items'") == version {
+                    assert_eq!(stored, list.truth(), "seed {seed}");
+                    let seen_at = list.world.one("SELECT max(seen_at) FROM playlist_versions");
+                    versions.push((seen_at, stored.clone(), seed));
+                } else {
+                    // It was edited after its last answer.
+                    stale += 1;
+                }
+            }
+            other => panic!("seed {seed}: exit code {other}: {}", ran.stderr),
+        }
+        before = stored;
+    }
+    let store = list.world.store();
+    for (seen_at, uris, seed) in &versions {
+        let then = playlist_at(&store, &list.id, Some(seen_at)).unwrap();
+        let then: Vec<String> = then.places.into_iter().map(|place| place.uri.unwrap_or_default()).collect();
+        assert!(then == *uris, "seed {seed}: the playlist as it was at {seen_at}");
+    }
+    list.world.cli(&["verify"]).exits(0);
+    let read = u64::try_from(versions.len()).unwrap();
+    println!("{seeds} seeds: {read} versions, {moved} reads given up as moved, {stale} edited after the last answer");
+    assert!(read * 2 > seeds, "most reads end: {read} of {seeds}");
+}
