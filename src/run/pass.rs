@@ -196,8 +196,19 @@ impl<'a> Pass<'a> {
             let detail = format!("the page at {offset} repeats the one before");
             return Some(Some(PassEnd::Unproved { reason: "repeated_page", detail }));
         }
+        if ends_early && !Self::is_empty_end(page) && !self.by_cursor() && !self.may_end_early() {
+            let total = at.announced.unwrap_or(0);
+            let detail = format!("it ended after {offset} of the {total} items that Spotify announced");
+            return Some(Some(PassEnd::Unproved { reason: "cut_short", detail }));
+        }
         self.previous = content;
         None
+    }
+
+    /// Of a list with a version the version tells whether it is whole; of discographies Spotify is known
+    /// to announce too many. Any other list that ends early has rows missing.
+    fn may_end_early(&self) -> bool {
+        self.list.version.is_some() || self.list.key.kind == "artist_albums"
     }
 
     /// A total that changes means that the list did, unless its version says that it did not:
@@ -242,7 +253,10 @@ impl<'a> Pass<'a> {
             let detail = format!("{reached} items served of {bound} announced");
             return Err(PassEnd::Unproved { reason: "endless", detail });
         }
-        Ok(Step { reached, last, truncated: enough && page.more, cursor })
+        // What was announced and not served may well stand there: it is not called removed.
+        let short = page.served() == 0 && self.list.version.is_none() && announced.is_some_and(|total| reached < total);
+        let truncated = enough && page.more || short && !Self::is_empty_end(page) && !self.by_cursor();
+        Ok(Step { reached, last, truncated, cursor })
     }
 
     /// Commits a page; the end of the pass, where that is one. `at.ended` says that all is read and has

@@ -26,6 +26,7 @@ mod grants_processes;
 mod grants_sign_in;
 mod grants_store;
 mod grants_unfit;
+mod history;
 mod house;
 mod init;
 mod injected;
