@@ -1,11 +1,14 @@
 # How fast, how lean: see docs/benchmarks.md.
-.PHONY: bench bench-peers bench-pace
+.PHONY: bench bench-calls bench-peers bench-pace
 
 PEERS := target/peers
 
-bench: ## measure exports against a sandbox (minutes; figures in docs/benchmarks.md)
+bench: bench-calls ## measure exports against a sandbox (minutes; figures in docs/benchmarks.md)
 	$(CARGO) build --release --locked --quiet --bin cratedigger
 	python3 benches/bench.py
+
+bench-calls: ## what exports cost in calls: sent, the fewest possible, and those of a plain client (counts, no timing)
+	$(CARGO) bench --locked --quiet --profile dev --bench calls
 
 bench-peers: $(PEERS)/venv/.ready ## the same beside programs written with rspotify and spotipy
 	$(CARGO) build --release --locked --quiet --bin cratedigger

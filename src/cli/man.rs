@@ -1,9 +1,35 @@
-//! `man`: the manual page, from the same declarations as `--help`.
+//! `man`: the manual page, from the same declarations as `--help`. One page for all commands, since a page for
+//! each would have to be installed beside it.
 
-use clap::CommandFactory;
+use std::io;
+
+use clap::{Command, CommandFactory};
+use clap_mangen::Man;
 
 use super::args::Cli;
 use super::{Context, Exit, Failure, OrExit, print};
+
+/// What is read and written, below the project folder where no other is said.
+const FILES: &[(&str, &str)] = &[
+    ("config/cratedigger.toml", "settings, all optional"),
+    ("jobs/*.toml", "jobs, one a file"),
+    (".env", "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET, where they come from nowhere else"),
+    ("output/cratedigger.db", "the store"),
+    ("output/csv/JOB/", "the CSVs of a job, and their datapackage.json"),
+    ("~/.local/state/cratedigger/", "the state folder, unless --state-dir, state.dir or $STATE_DIRECTORY name another"),
+];
+
+const ENVIRONMENT: &[(&str, &str)] = &[
+    ("SPOTIFY_CLIENT_ID, SPOTIFY_CLIENT_SECRET", "the app; with _FILE behind the name, the file that holds it"),
+    (
+        "CREDENTIALS_DIRECTORY",
+        "a folder with spotify_client_id, spotify_client_secret, cratedigger_key, as systemd gives",
+    ),
+    ("CRATEDIGGER_KEY_FILE", "the key that seals grants, if it does not lie in the state folder"),
+    ("CRATEDIGGER__SECTION__KEY", "goes over a setting: CRATEDIGGER__LIMITS__MAX_WAIT=5m"),
+    ("HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE", "the way to Spotify"),
+    ("NO_COLOR", "no colours"),
+];
 
 /// Prints the page, in roff.
 ///
@@ -12,14 +38,109 @@ use super::{Context, Exit, Failure, OrExit, print};
 /// If stdout cannot be written.
 pub fn run(_: &Context) -> Result<Exit, Failure> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut page).or_exit(Exit::Failed)?;
-    for command in Cli::command().get_subcommands().filter(|c| !c.is_hide_set()) {
-        let title = format!("cratedigger {}", command.get_name());
-        page.extend(format!(".SH \"{}\"\n", title.to_uppercase()).into_bytes());
-        let man = clap_mangen::Man::new(command.clone());
-        man.render_description_section(&mut page).or_exit(Exit::Failed)?;
-        man.render_options_section(&mut page).or_exit(Exit::Failed)?;
-    }
+    write(&mut page).or_exit(Exit::Failed)?;
     print::stdout(&String::from_utf8_lossy(&page)).or_exit(Exit::Storage)?;
     Ok(Exit::Complete)
+}
+
+fn write(page: &mut Vec<u8>) -> io::Result<()> {
+    let mut cli = Cli::command();
+    cli.build();
+    let man = Man::new(cli.clone());
+    man.render_title(page)?;
+    man.render_name_section(page)?;
+    man.render_synopsis_section(page)?;
+    man.render_description_section(page)?;
+    man.render_options_section(page)?;
+    page.extend(b".SH COMMANDS\n");
+    for command in cli.get_subcommands() {
+        of_command(page, command, "cratedigger")?;
+    }
+    let mut exits = Exit::BY_PRECEDENCE;
+    exits.sort_by_key(|exit| exit.code());
+    let exits = exits.map(|exit| (exit.code().to_string(), exit.meaning()));
+    list(page, "EXIT STATUS", exits.iter().map(|(code, meaning)| (code.as_str(), *meaning)));
+    list(page, "FILES", FILES.iter().copied());
+    list(page, "ENVIRONMENT", ENVIRONMENT.iter().copied());
+    Ok(())
+}
+
+/// A command with its arguments and options; one that has commands of its own is these.
+fn of_command(page: &mut Vec<u8>, command: &Command, path: &str) -> io::Result<()> {
+    if command.is_hide_set() || command.get_name() == "help" {
+        return Ok(());
+    }
+    let path = format!("{path} {}", command.get_name());
+    if command.has_subcommands() {
+        return command.get_subcommands().try_for_each(|inner| of_command(page, inner, &path));
+    }
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    page.extend(format!(".SS \"{path}\"\n{}\n", escaped(&about)).into_bytes());
+    // What holds for all commands is told once, and so is --help.
+    let own = command.get_arguments().filter(|arg| !arg.is_global_set() && arg.get_id() != "help");
+    for arg in own {
+        let mut name = match (arg.get_short(), arg.get_long()) {
+            (Some(short), Some(long)) => format!("-{short}, --{long}"),
+            (None, Some(long)) => format!("--{long}"),
+            (Some(short), None) => format!("-{short}"),
+            (None, None) => String::new(),
+        };
+        if arg.get_action().takes_values() {
+            let values = arg.get_value_names().unwrap_or_default().iter().map(ToString::to_string);
+            let values = values.collect::<Vec<_>>().join(" ");
+            name = if name.is_empty() { values } else { format!("{name} {values}") };
+        }
+        let choices: Vec<String> = arg.get_possible_values().iter().map(|v| v.get_name().to_owned()).collect();
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        let said = arg.get_action().takes_values() && !choices.is_empty();
+        let choices = if said { format!(" ({})", choices.join(", ")) } else { String::new() };
+        item(page, &name, &format!("{help}{choices}"));
+    }
+    Ok(())
+}
+
+fn list<'a>(page: &mut Vec<u8>, title: &str, items: impl Iterator<Item = (&'a str, &'a str)>) {
+    page.extend(format!(".SH \"{title}\"\n").into_bytes());
+    items.for_each(|(name, about)| item(page, name, about));
+}
+
+fn item(page: &mut Vec<u8>, name: &str, about: &str) {
+    page.extend(format!(".TP\n\\fB{}\\fR\n{}\n", escaped(name), escaped(about)).into_bytes());
+}
+
+/// A text for roff: no line of it is a request, and a minus is one.
+fn escaped(text: &str) -> String {
+    let text = text.replace('\\', "\\e").replace('-', "\\-");
+    let line = |line: &str| if line.starts_with(['.', '\'']) { format!("\\&{line}") } else { line.to_owned() };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_tells_of_every_command_and_option_and_of_no_page_that_there_is_not() {
+        let mut page = Vec::new();
+        write(&mut page).unwrap();
+        let page = String::from_utf8(page).unwrap();
+        assert!(!page.contains("(1)"), "a page of its own for a command");
+        let mut cli = Cli::command();
+        cli.build();
+        let mut commands: Vec<&Command> = cli.get_subcommands().collect();
+        let mut options = 0;
+        while let Some(command) = commands.pop() {
+            if command.get_name() == "help" || command.is_hide_set() {
+                continue;
+            }
+            commands.extend(command.get_subcommands());
+            for long in command.get_arguments().filter_map(clap::Arg::get_long) {
+                assert!(page.contains(&escaped(&format!("--{long}"))), "{} --{long}", command.get_name());
+                options += 1;
+            }
+        }
+        assert!(options > 50, "{options}");
+        assert!(page.contains(".SS \"cratedigger auth login\"\n"));
+        assert!(page.contains("\n.TP\n\\fB75\\fR\n"));
+    }
 }

@@ -9,7 +9,7 @@ use super::halt::Halt;
 use super::library::list_of;
 use super::list::{List, Opening, RESTARTS};
 use super::look::{Look, Place, is_about_the_list};
-use super::playlist::{Items, Waiting, playlist_key};
+use super::playlist::{Items, Waiting, items_of, playlist_key};
 use super::unit::UnitEnd;
 use crate::ingest::Shape;
 use crate::spotify::error::ApiError;
@@ -57,14 +57,21 @@ impl Engine {
     /// A playlist that is not as it was: read, unless it was read already and the list of playlists
     /// has proved that by now.
     async fn changed(&self, parts: &FetchFrame, list: &ListedPlaylist, proved_later: bool) -> Result<Items, Halt> {
-        if list.proved && !self.full {
+        if list.ended && !self.full {
             let key = playlist_key(parts, &list.id);
             let _reading = self.lock_list(&key).await?;
             let row = self.open_list(&key).await?;
-            if let Some(at) = row.checkpoint.as_ref().filter(|at| at.ended && at.snapshot_id == list.snapshot_id) {
-                let (key, id, at) = (key.clone(), row.id, at.clone());
-                let stored = self.swap(&key, id, &at, ProvedBy::Snapshot).await?;
-                return Ok(Items::Done(UnitEnd::whole(Vec::new(), Tally { stored, ..Tally::default() })));
+            if let Some(at) = row.checkpoint.clone().filter(|at| at.ended) {
+                if list.proved && at.snapshot_id == list.snapshot_id {
+                    let stored = self.swap(&key, row.id, &at, ProvedBy::Snapshot).await?;
+                    return Ok(Items::Done(UnitEnd::whole(Vec::new(), Tally { stored, ..Tally::default() })));
+                }
+                if proved_later {
+                    let old_name = self.app.class().map_err(ApiError::from)? == Some(AppClass::Extended);
+                    let list = items_of(parts, &list.id, old_name, true);
+                    let id = list.key.parent_id.clone();
+                    return Ok(Items::Waiting(Box::new(Waiting { id, list, row, at, requested: Vec::new() })));
+                }
             }
         }
         self.playlist_items_up_to_proof(parts, &list.id, proved_later).await

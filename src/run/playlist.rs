@@ -115,23 +115,7 @@ impl Engine {
                 .learn(AppClass::Extended, "a playlist came with its contents under the old name")
                 .map_err(ApiError::from)?;
         }
-        let mut query = frame.query();
-        query.push((BOTH_TYPES.0, BOTH_TYPES.1.to_owned()));
-        let version = Request::new(Family::PLAYLISTS, format!("/playlists/{playlist}")).with("fields", "snapshot_id");
-        let list = List {
-            key,
-            family: Family::PLAYLIST_ITEMS,
-            path: items_path(playlist, old_name),
-            query,
-            shape: Shape::PlaylistItems,
-            wrapping: Wrapping::Bare,
-            paging: ITEM_PAGES,
-            order: Order::Other,
-            most: None,
-            version: Some(version),
-            proved_later,
-            parent: Some(Kind::Playlist),
-        };
+        let list = items_of(frame, playlist, old_name, proved_later);
         let opening = Opening { page: head.page, snapshot_id: head.snapshot_id, etag: head.etag, ..Opening::default() };
         let end = self.read_list(frame, &list, &known, opening).await?;
         let waiting = Waiting { id: playlist.to_owned(), list, row: known, at: Checkpoint::default(), requested };
@@ -232,5 +216,26 @@ pub(super) fn playlist_key(frame: &FetchFrame, playlist: &str) -> ListKey {
         audience: frame.audience.clone(),
         market: frame.market.clone(),
         variant: String::new(),
+    }
+}
+
+/// How a playlist's items are asked for.
+pub(super) fn items_of(frame: &FetchFrame, playlist: &str, old_name: bool, proved_later: bool) -> List {
+    let mut query = frame.query();
+    query.push((BOTH_TYPES.0, BOTH_TYPES.1.to_owned()));
+    let version = Request::new(Family::PLAYLISTS, format!("/playlists/{playlist}")).with("fields", "snapshot_id");
+    List {
+        key: playlist_key(frame, playlist),
+        family: Family::PLAYLIST_ITEMS,
+        path: items_path(playlist, old_name),
+        query,
+        shape: Shape::PlaylistItems,
+        wrapping: Wrapping::Bare,
+        paging: ITEM_PAGES,
+        order: Order::Other,
+        most: None,
+        version: Some(version),
+        proved_later,
+        parent: Some(Kind::Playlist),
     }
 }

@@ -18,7 +18,7 @@ use crate::spotify::family::Family;
 use crate::spotify::page::{RawPage, Wrapping, utf8};
 use crate::spotify::refusal::Refusal;
 use crate::state::AppClass;
-use crate::store::{Checkpoint, ListKey, MarketFact, MarketTable, Proof, Requested, Session};
+use crate::store::{Checkpoint, ListKey, MarketFact, MarketTable, Proof, Requested, Session, Table};
 
 /// A kind of thing that is read by id, and where.
 #[derive(Debug, Clone, Copy)]
@@ -230,20 +230,35 @@ impl Engine {
         let mut request =
             Request::new(things.family, format!("/{}/{}", things.plural(), crate::spotify::path_segment(id)));
         request.query = frame.query();
+        // A list that comes inside is needed whatever it is.
+        let tag =
+            TagOf { table: ingest::table_of(things.kind), audience: frame.audience.clone(), request: named(&request) };
+        if !self.full && !things.anew {
+            let (tag, id) = (tag.clone(), id.to_owned());
+            request.etag = self.store.write(move |s| s.etag(tag.table, &id, &tag.audience, &tag.request)).await?;
+        }
         let check = |answer: &Answer| {
+            if answer.status == 304 {
+                return Ok(None);
+            }
             let text = utf8(&answer.body)?;
             let raw: &RawValue =
                 serde_json::from_str(text).map_err(|e| Unusable::new(format!("the answer is not JSON: {e}")))?;
             if raw.get().starts_with('{') {
-                Ok(answer.body.clone())
+                Ok(Some((answer.body.clone(), answer.etag.clone())))
             } else {
                 Err(Unusable::new("the answer is not an object"))
             }
         };
         let answer = self.api.get_checked(&frame.bearer, &request, check).await;
         self.progress.unit_done(&frame.fetch);
-        let body = match answer {
-            Ok(body) => body,
+        let (body, etag) = match answer {
+            Ok(Some(answer)) => answer,
+            Ok(None) => {
+                let (id, kind, now) = (id.to_owned(), things.kind, stamp(self.now()));
+                self.store.write(move |s| s.is_what_it_was(tag.table, kind.word(), &id, &now)).await?;
+                return Ok(UnitEnd::whole(Vec::new(), Tally { stored: 1, ..Tally::default() }));
+            }
             Err(e) if is_about_the_list(&e) => return self.gap(frame, id, Vec::new(), &e).await,
             Err(e) => return Err(e.into()),
         };
@@ -254,7 +269,12 @@ impl Engine {
             .write(move |s| {
                 let text = std::str::from_utf8(&body).unwrap_or_default();
                 match write_thing(s, things, &wanted, text, &asked, run) {
-                    Ok(id) => s.close_gap(&gap).map(|()| Ok(id)),
+                    Ok(id) => {
+                        // What answers under another id would be asked for under this one.
+                        let etag = etag.filter(|_| id == wanted);
+                        s.keep_etag(&tag.audience, &tag.request, etag.as_deref())?;
+                        s.close_gap(&gap).map(|()| Ok(id))
+                    }
                     Err(Trouble::Malformed(detail)) => Ok(Err(detail)),
                     Err(Trouble::Store(e)) => Err(e),
                 }
@@ -329,6 +349,20 @@ fn batch_entries<'a>(text: &'a str, key: &str) -> Result<Vec<Option<&'a RawValue
     let mut keys: HashMap<&str, &RawValue> = serde_json::from_str(text).map_err(unusable)?;
     let inside = keys.remove(key).ok_or_else(|| Unusable::new(format!("the answer has no {key}")))?;
     serde_json::from_str(inside.get()).map_err(unusable)
+}
+
+/// Where the entity tag of a thing is kept.
+#[derive(Clone)]
+struct TagOf {
+    table: &'static Table,
+    audience: String,
+    request: String,
+}
+
+/// Path and query of a request.
+fn named(request: &Request) -> String {
+    let query: Vec<String> = request.query.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    if query.is_empty() { request.path.clone() } else { format!("{}?{}", request.path, query.join("&")) }
 }
 
 fn one() -> Tally {

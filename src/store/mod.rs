@@ -13,6 +13,7 @@ mod changes;
 mod children;
 mod entity;
 mod error;
+mod etags;
 mod info;
 mod list;
 mod members;

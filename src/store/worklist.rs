@@ -31,7 +31,9 @@ pub struct ListedPlaylist {
     pub stored: i64,
     /// Its place in the list of playlists.
     pub position: i64,
-    /// It is staged to its end, and the list of playlists has shown since that it stayed as it was.
+    /// It is staged to its end, and waits for a proof.
+    pub ended: bool,
+    /// The list of playlists has shown since that it stayed as it was.
     pub proved: bool,
 }
 
@@ -137,7 +139,7 @@ impl Session {
         let mut statement = self.prepare(
             "SELECT p.id, p.snapshot_id, coalesce(p.owner_id = ?1, 0) OR coalesce(p.collaborative, 0),
                     iif(l.read_at >= ?3 AND c.list_id IS NULL, l.snapshot_id, NULL), coalesce(l.stored, 0), m.position,
-                    coalesce(c.ended AND c.snapshot_id = p.snapshot_id AND c.updated_at < o.read_at, 0)
+                    coalesce(c.ended, 0), coalesce(c.ended AND c.snapshot_id = p.snapshot_id AND c.updated_at < o.read_at, 0)
              FROM my_playlists m JOIN playlists p ON p.id = m.playlist_id
              LEFT JOIN lists l ON l.kind = 'playlist_items' AND l.parent_id = p.id AND l.audience = ?1 AND l.market = ?2
              LEFT JOIN checkpoints c ON c.list_id = l.id LEFT JOIN lists o ON o.id = m.list_id
@@ -151,7 +153,8 @@ impl Session {
                 read_snapshot_id: row.get(3)?,
                 stored: row.get(4)?,
                 position: row.get(5)?,
-                proved: row.get(6)?,
+                ended: row.get(6)?,
+                proved: row.get(7)?,
             })
         };
         let rows = statement

@@ -108,6 +108,9 @@ proptest! {
     }
 }
 
+/// Position, kind, id, URI and when it was added.
+type StagedRow = (i64, String, Option<String>, Option<String>, Option<String>);
+
 /// A store with the list of a playlist in it.
 fn store() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
@@ -149,7 +152,7 @@ fn any_json_on_a_page_of_a_list_is_stored_as_it_is_or_counted() {
                 let staged = stage_entries(s, list, shape, "parent", 0, &entries, &asked)?;
                 let sql = "SELECT position, kind, item_id, uri, added_at FROM staged_items WHERE list_id = ?1 ORDER BY position";
                 let mut statement = s.conn().prepare(sql).unwrap();
-                let rows: Vec<(i64, String, Option<String>, Option<String>, Option<String>)> = statement
+                let rows: Vec<StagedRow> = statement
                     .query_map([list], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?)))
                     .unwrap()
                     .map(Result::unwrap)

@@ -38,20 +38,24 @@ pub struct Line {
 }
 
 const SCOPES: &[&str] = &[
-    "playlist-read-private",
     "playlist-read-collaborative",
+    "playlist-read-private",
+    "user-follow-read",
     "user-library-read",
-    "user-read-private",
     "user-read-email",
+    "user-read-playback-position",
+    "user-read-private",
+    "user-read-recently-played",
+    "user-top-read",
 ];
 
 /// What is asked for again only to see whether a list moved.
-fn is_proof(call: &str, before: &HashSet<&str>) -> bool {
+pub fn is_proof(call: &str, before: &HashSet<&str>) -> bool {
     call.contains("fields=snapshot_id") || (call.starts_with("/me/playlists") && before.contains(call))
 }
 
 /// A world of the digger's, with a job.
-fn world(mode: Mode, options: Options, job: &str) -> World {
+pub fn digging(mode: Mode, options: Options, job: &str) -> World {
     let world = World::with(Options { mode, playlists: 0, ..options });
     let class = if mode == Mode::Development { "development" } else { "extended" };
     let settings = format!(
@@ -107,7 +111,7 @@ fn playlist_calls(items: usize) -> usize {
 fn playlists(sizes: Sizes) -> Vec<Line> {
     let Sizes { playlists, items, .. } = sizes;
     let options = Options { digger_playlists: playlists, playlist_items: items, ..Options::default() };
-    let world = world(Mode::Development, options, "[[fetch]]\nstream = \"my_playlist_items\"\n");
+    let world = digging(Mode::Development, options, "[[fetch]]\nstream = \"my_playlist_items\"\n");
     let (lists, plain) = (pages(playlists), pages(playlists) + playlists * pages(items));
     let first = format!("first export of {playlists} playlists of {items} items");
     let mut out = vec![
@@ -127,7 +131,7 @@ fn playlists(sizes: Sizes) -> Vec<Line> {
 fn library(sizes: Sizes) -> Vec<Line> {
     let Sizes { saved, removed, .. } = sizes;
     let options = Options { digger_tracks: saved, tracks: saved + 200, ..Options::default() };
-    let world = world(Mode::Development, options, "[[fetch]]\nstream = \"saved_tracks\"\n");
+    let world = digging(Mode::Development, options, "[[fetch]]\nstream = \"saved_tracks\"\n");
     let mut out = vec![
         line(&world, &format!("{saved} saved tracks, first"), pages(saved), pages(saved)),
         line(&world, "the same, unchanged", 1, pages(saved)),
@@ -153,7 +157,7 @@ fn library(sizes: Sizes) -> Vec<Line> {
 }
 
 /// Saves tracks that are not in the library.
-fn save_new(world: &World, count: usize) {
+pub fn save_new(world: &World, count: usize) {
     let there: HashSet<String> = truth(world).into_iter().map(|(id, _)| id).collect();
     let rows = world.sandbox.catalog().playlist_rows(known::LARGE_PLAYLIST).unwrap();
     let mut new: Vec<String> = Vec::new();
@@ -173,19 +177,19 @@ fn save_new(world: &World, count: usize) {
     }
 }
 
-fn remove(world: &World, position: usize) {
+pub fn remove(world: &World, position: usize) {
     let (user, shelf) = (known::DIGGER.to_owned(), Shelf::Tracks);
     world.sandbox.catalog().edit_library(LibraryEdit::Remove { user, shelf, position }).unwrap();
 }
 
 /// The library as it truly is: id and time of each track.
-fn truth(world: &World) -> Vec<(String, String)> {
+pub fn truth(world: &World) -> Vec<(String, String)> {
     let truth = world.truth("users", known::DIGGER);
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     truth["saved_tracks"].as_array().unwrap().iter().map(|row| (text(&row["id"]), text(&row["added_at"]))).collect()
 }
 
-fn saved_by(world: &World) -> Vec<(String, String)> {
+pub fn saved_by(world: &World) -> Vec<(String, String)> {
     let rows = world.rows("SELECT track_id, added_at FROM saved_tracks WHERE removed_at IS NULL ORDER BY position");
     rows.into_iter().map(|row| (row[0].clone(), row[1].clone())).collect()
 }
@@ -195,7 +199,7 @@ fn artists(sizes: Sizes, mode: Mode) -> Vec<Line> {
     let wanted = sizes.artists;
     let options = Options { digger_playlists: 1, playlist_items: 0, tracks: 40 * wanted, ..Options::default() };
     let job = "[[fetch]]\nname = \"items\"\nstream = \"my_playlist_items\"\n[[fetch]]\nstream = \"artists\"\nfrom = \"items\"\n";
-    let world = world(mode, options, job);
+    let world = digging(mode, options, job);
     let (mut met, mut tracks) = (HashSet::new(), Vec::new());
     for row in world.sandbox.catalog().playlist_rows(known::LARGE_PLAYLIST).unwrap() {
         let new: HashSet<&String> = row.artist_ids.iter().filter(|id| !met.contains(*id)).collect();

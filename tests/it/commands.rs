@@ -26,9 +26,13 @@ fn a_wrong_command_line_is_exit_2_and_help_is_exit_0() {
 
 #[test]
 fn no_flag_takes_a_secret() {
-    let help = stdout(&Project::new().run(&["man"])).to_lowercase();
+    let page = stdout(&Project::new().run(&["man"])).to_lowercase();
+    // Below stand files and variables, which may hold one.
+    let (help, _) = page.split_once(".sh \"exit status\"").expect("options, then the exit status");
+    let names: Vec<&str> = help.lines().filter(|line| line.starts_with("\\fb")).collect();
+    assert!(names.len() > 50, "{names:?}");
     for word in ["secret", "token", "password"] {
-        assert!(!help.contains(word), "{word}");
+        assert!(!names.iter().any(|name| name.contains(word)), "{word}");
     }
 }
 

@@ -61,6 +61,7 @@ mod schema;
 mod settings;
 mod sign_in_refusals;
 mod state_folder;
+mod sweep;
 mod troubleshooting;
 mod unattended;
 mod units;

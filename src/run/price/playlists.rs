@@ -277,6 +277,16 @@ impl Pricing<'_> {
                 continue;
             }
             let pages = self.pages_of(&list.id)?;
+            if list.own && at.is_some_and(|at| at.ended) && !self.engine.full {
+                // What was read to its end waits for its proof, and is read again if that fails.
+                let again = total.or(row.announced).map_or(0, |total| count(decide::pages(total, pages.0)));
+                *groups.entry(list.position / i64::from(size)).or_default() += 1;
+                let mut one = Price::one(Family::PLAYLIST_ITEMS, Calls::between(0, again)).but(because::GOES_ON);
+                one.spend(Family::PLAYLISTS, Calls::between(0, 1));
+                one.spend(lists.family, Calls::between(0, 1));
+                price.add(one);
+                continue;
+            }
             let total = total.or(row.announced);
             let read = self.read(&row, &Now { snapshot_id: list.snapshot_id.clone(), total, first: WITH_IT, pages });
             if !list.own && class.is_none() {
@@ -343,6 +353,7 @@ fn listed_as(
         stored: before.map_or(0, |list| list.stored),
         position,
         proved: false,
+        ended: false,
         id,
     };
     Some((listed, total))

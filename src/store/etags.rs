@@ -1,0 +1,51 @@
+//! Entity tags of single things: to ask whether something changed, and not for what it is.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{Session, StoreError, Table};
+
+impl Session {
+    /// The tag to ask for a thing with: none unless its row is of an answer that had it.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn etag(&self, table: &Table, id: &str, audience: &str, request: &str) -> Result<Option<String>, StoreError> {
+        let sql = format!(
+            "SELECT etag FROM etags WHERE audience = ?1 AND request = ?2
+             AND EXISTS (SELECT 1 FROM {} WHERE id = ?3 AND fetched_at IS NOT NULL)",
+            table.name
+        );
+        let tag = self.prepare(&sql)?.query_row(params![audience, request, id], |row| row.get(0)).optional();
+        tag.map_err(|e| self.error("cannot be read", e))
+    }
+
+    /// Keeps the tag of an answer, or forgets the one before if it had none.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn keep_etag(&mut self, audience: &str, request: &str, etag: Option<&str>) -> Result<(), StoreError> {
+        match etag {
+            Some(etag) => self.exec(
+                "INSERT OR REPLACE INTO etags (audience, request, etag) VALUES (?1, ?2, ?3)",
+                params![audience, request, etag],
+            ),
+            None => self.exec("DELETE FROM etags WHERE audience = ?1 AND request = ?2", params![audience, request]),
+        }
+        .map(|_| ())
+    }
+
+    /// Notes that a thing is what it was: read now, with the figures that it had.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn is_what_it_was(&mut self, table: &Table, kind: &str, id: &str, now: &str) -> Result<(), StoreError> {
+        self.exec(&format!("UPDATE {} SET fetched_at = ?2 WHERE id = ?1", table.name), params![id, now])?;
+        self.exec(
+            "INSERT OR IGNORE INTO metrics (kind, id, day, followers, popularity)
+             SELECT kind, id, substr(?3, 1, 10), followers, popularity FROM metrics WHERE kind = ?1 AND id = ?2
+             ORDER BY day DESC LIMIT 1",
+            params![kind, id, now],
+        )?;
+        Ok(())
+    }
+}

@@ -1,0 +1,186 @@
+//! A library far larger than a day's budget, swept for weeks of made-up time.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use cratedigger::export::Target;
+use cratedigger::http::clock::{Clock, Sleep, SystemClock};
+use cratedigger::http::observer::Silent;
+use cratedigger::job::{self, Job};
+use cratedigger::run::{AppFacts, Engine, Files, RunReport, Start, Unwatched, run_job, stamp};
+use cratedigger::sandbox::{self, Mode, Options, Sandbox, known};
+use cratedigger::settings::{Project as Folder, Settings};
+use cratedigger::spotify::client::{Api, ApiConfig, Limits};
+use cratedigger::state::{AppClass, Moment};
+use cratedigger::store::{Identity, Store};
+use secrecy::SecretString;
+use url::Url;
+
+use crate::api::config;
+use crate::gate::open;
+use crate::project::Project;
+
+/// Calls of a day, and things to read: ten days' worth, as 10,000 are for 1,000 calls a day.
+const A_DAY: u32 = 30;
+const THINGS: usize = 300;
+
+/// The machine's clock, moved ahead.
+#[derive(Debug)]
+struct Moved {
+    real: SystemClock,
+    ahead_ms: AtomicI64,
+}
+
+impl Clock for Moved {
+    fn now(&self) -> Moment {
+        let (now, ahead) = (self.real.now(), self.ahead_ms.load(Ordering::SeqCst));
+        Moment { wall: now.wall + TimeDelta::milliseconds(ahead), steady_ms: now.steady_ms + ahead, boot: now.boot }
+    }
+
+    fn sleep(&self, how_long: Duration) -> Sleep<'_> {
+        self.real.sleep(how_long)
+    }
+}
+
+struct Weeks {
+    sandbox: Sandbox,
+    project: Project,
+    folder: tempfile::TempDir,
+    store: Arc<Store>,
+    clock: Arc<Moved>,
+    job: Job,
+}
+
+impl Weeks {
+    async fn new() -> Weeks {
+        let options =
+            Options { mode: Mode::Development, tracks: 40 * THINGS, calls_per_day: Some(A_DAY), ..Options::default() };
+        let sandbox = sandbox::start(options).await.unwrap();
+        let mut ids: Vec<String> = Vec::new();
+        for id in
+            sandbox.catalog().playlist_rows(known::LARGE_PLAYLIST).unwrap().into_iter().flat_map(|row| row.artist_ids)
+        {
+            if ids.len() < THINGS && !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        assert_eq!(ids.len(), THINGS);
+        let project = Project::new();
+        let text = format!("[[fetch]]\nstream = \"artists\"\nids = {ids:?}\nrefresh_after = \"10d\"\ncsv = false\n");
+        project.write("jobs/x.toml", text);
+        let mut loaded = job::load(&Folder::at(project.root()), &Settings::built_in(), &[]);
+        assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
+        let job = loaded.jobs.remove(0);
+        let folder = tempfile::tempdir().unwrap();
+        let host = sandbox.accounts_url().trim_start_matches("http://").to_owned();
+        let identity = Identity { host, state_id: "sweep".into(), state_folder: "a test's".into() };
+        let store = Arc::new(Store::open(&project.root().join("store.db"), 0o644, &identity).unwrap());
+        let clock = Arc::new(Moved { real: SystemClock::new(), ahead_ms: AtomicI64::new(0) });
+        Weeks { sandbox, project, folder, store, clock, job }
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.clock.now().wall
+    }
+
+    /// Time passes, for Spotify too.
+    fn wait_until(&self, then: DateTime<Utc>) {
+        let by = (then - self.now()).max(TimeDelta::zero());
+        self.clock.ahead_ms.fetch_add(by.num_milliseconds(), Ordering::SeqCst);
+        self.sandbox.advance(by.to_std().unwrap());
+    }
+
+    /// One run, as a process of its own would do it.
+    async fn run(&self) -> RunReport {
+        let limits = Limits {
+            requests_per_second: f64::INFINITY,
+            concurrency: 1,
+            calls_per_day: Some(A_DAY),
+            calls_per_family: None,
+            reserve: 0.0,
+            max_calls: Some(A_DAY.into()),
+            ..Limits::development()
+        };
+        let mut config: ApiConfig = config(Url::parse(&self.sandbox.api_url()).unwrap());
+        config.accounts_url = Url::parse(&self.sandbox.accounts_url()).unwrap();
+        config.client_id = "sandbox-client".to_owned();
+        config.client_secret = Some(SecretString::from("sandbox-secret"));
+        config.limits = limits.clone();
+        config.scales = cratedigger::spotify::client::Scales::default();
+        let api = Api::with_clock(config, open(&self.folder), Arc::new(Silent), self.clock.clone()).unwrap();
+        let app = AppFacts::new(Some(AppClass::Development), api.clone(), limits.clone(), limits);
+        let started_at = self.now();
+        let now = stamp(started_at);
+        let begun = self.store.write(move |s| {
+            let run = s.begin_run("x", None, "", &now)?;
+            Ok((run, s.goes_on_from(run, "x")?))
+        });
+        let (run, goes_on_from) = begun.await.unwrap();
+        let engine = Engine {
+            api,
+            store: Arc::clone(&self.store),
+            app,
+            locks: self.folder.path().to_path_buf(),
+            progress: Arc::new(Unwatched),
+            run,
+            started_at,
+            goes_on_from: goes_on_from.and_then(|at| at.parse().ok()).unwrap_or(started_at),
+            full: false,
+        };
+        let files = Files {
+            database: self.store.path().to_path_buf(),
+            target: Target { csv_dir: self.project.root().join("csv"), mode: 0o644, group: None },
+            csv: Settings::built_in().csv,
+            publish_partial: true,
+        };
+        run_job(&engine, &self.job, &Start::default(), &files).await.unwrap()
+    }
+
+    /// When each thing was last read; none for those that never were.
+    async fn ages(&self) -> Vec<Option<TimeDelta>> {
+        let sql = "SELECT fetched_at FROM artists WHERE id IN (SELECT value FROM json_each(?1))";
+        let cratedigger::job::Source::Ids(references) = &self.job.fetches[0].source else { panic!("ids") };
+        let ids = serde_json::to_string(&references.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
+        let read = self.store.lend(move |store| {
+            let mut statement = store.prepare(sql).unwrap();
+            let rows = statement.query_map([ids], |row| row.get::<_, Option<String>>(0)).unwrap();
+            rows.map(Result::unwrap).collect::<Vec<_>>()
+        });
+        let now = self.now();
+        let mut ages: Vec<Option<TimeDelta>> =
+            read.await.unwrap().into_iter().map(|at| at.map(|at| now - at.parse::<DateTime<Utc>>().unwrap())).collect();
+        ages.resize(THINGS, None);
+        ages
+    }
+}
+
+#[tokio::test]
+async fn a_library_of_ten_days_calls_is_swept_evenly_and_nothing_is_refused() {
+    let weeks = Weeks::new().await;
+    let began = weeks.now();
+    let limit = TimeDelta::hours(252);
+    let oldest = Mutex::new(TimeDelta::zero());
+    while weeks.now() - began < TimeDelta::days(32) {
+        let report = weeks.run().await;
+        let so_far = weeks.now() - began;
+        assert!(["complete", "deferred"].contains(&report.state), "{report:?}");
+        let ages = weeks.ages().await;
+        if so_far > limit {
+            let age = ages.iter().map(|age| age.expect("every row was read")).max().unwrap();
+            let mut oldest = oldest.lock().unwrap();
+            *oldest = (*oldest).max(age);
+            assert!(age <= limit, "after {} hours a row is {} hours old", so_far.num_hours(), age.num_hours());
+        }
+        let next = report.not_before.map(|at| at.parse::<DateTime<Utc>>().unwrap() + TimeDelta::seconds(1));
+        // A timer asks every hour; a run that was put off is due at its time.
+        weeks.wait_until(next.unwrap_or_else(|| weeks.now() + TimeDelta::hours(1)));
+    }
+    assert!(*oldest.lock().unwrap() > TimeDelta::days(9), "the budget was used evenly");
+    let refused: Vec<u16> =
+        weeks.sandbox.log().iter().map(|seen| seen.status).filter(|status| *status == 429).collect();
+    assert_eq!(refused, [0u16; 0]);
+    let calls = weeks.sandbox.log().iter().filter(|seen| seen.path.starts_with("/v1/")).count();
+    assert!(calls >= 3 * THINGS, "{calls} calls in 32 days: three sweeps");
+}
