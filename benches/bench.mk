@@ -1,5 +1,5 @@
 # How fast, how lean: see docs/benchmarks.md.
-.PHONY: bench bench-calls bench-load bench-peers
+.PHONY: bench bench-calls bench-load bench-pace bench-peers
 
 PEERS := target/peers
 
@@ -23,3 +23,6 @@ $(PEERS)/venv/.ready: benches/peers/spotipy/requirements.txt
 bench-load: ## a store of 5 million playlist items beside one of 1 million: CPU and memory (half an hour)
 	$(CARGO) build --release --locked --quiet --bin cratedigger
 	python3 benches/load.py
+
+bench-pace: ## what the pace makes of a limit nobody told it, and what four processes make of one pace (made-up time)
+	$(CARGO) test --release --locked --quiet --test it -- pace:: --nocapture --test-threads 1

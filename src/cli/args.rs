@@ -61,6 +61,8 @@ pub enum Command {
     Check(Check),
     /// List what can be fetched, or all about one stream
     Streams(Streams),
+    /// Show what a run would cost now, and whether that is left today
+    Plan(Plan),
     /// Run jobs: those named, all, or those that are due
     Run(Run),
     /// Stay in the foreground and run jobs when they are due

@@ -7,7 +7,7 @@ use super::args::History;
 use super::workshop::local;
 use super::{Context, Exit, Failure, OrExit, print};
 use crate::document::printable;
-use crate::store::past_runs;
+use crate::store::{Planned, past_runs};
 
 /// Lists past runs.
 pub fn run(args: &History, context: &Context) -> Result<Exit, Failure> {
@@ -30,13 +30,15 @@ pub fn run(args: &History, context: &Context) -> Result<Exit, Failure> {
                     "run": r.id, "job": r.job, "state": r.state, "reason": r.reason, "fire_at": r.fire_at,
                     "started_at": r.started_at, "finished_at": r.finished_at, "not_before": r.not_before,
                     "calls": r.calls, "rows": r.rows,
+                    "planned": r.planned.map(|it| json!({ "least": it.least, "most": it.most })),
                 })
             })
             .collect();
         print::json(&json!({ "runs": values })).or_exit(Exit::Storage)?;
         return Ok(Exit::Complete);
     }
-    let mut rows = vec![["RUN", "JOB", "STARTED", "STATE", "CALLS", "ITEMS", "WHY"].map(str::to_owned).to_vec()];
+    let mut rows =
+        vec![["RUN", "JOB", "STARTED", "STATE", "PLANNED", "CALLS", "ITEMS", "WHY"].map(str::to_owned).to_vec()];
     for r in &runs {
         let started = r.started_at.parse::<DateTime<Utc>>().map_or_else(|_| r.started_at.clone(), local);
         let why = printable(r.reason.as_deref().unwrap_or(""));
@@ -45,6 +47,7 @@ pub fn run(args: &History, context: &Context) -> Result<Exit, Failure> {
             printable(&r.job),
             started,
             r.state.clone(),
+            planned(r.planned),
             r.calls.to_string(),
             r.rows.to_string(),
             why,
@@ -52,4 +55,14 @@ pub fn run(args: &History, context: &Context) -> Result<Exit, Failure> {
     }
     print::stdout(&print::table(&rows)).or_exit(Exit::Storage)?;
     Ok(Exit::Complete)
+}
+
+/// `6`, `3 to 5`, `7+`; a run of an older version has no price.
+fn planned(planned: Option<Planned>) -> String {
+    match planned.map(|it| (it.least, it.most)) {
+        None => "-".to_owned(),
+        Some((least, None)) => format!("{least}+"),
+        Some((least, Some(most))) if least == most => least.to_string(),
+        Some((least, Some(most))) => format!("{least} to {most}"),
+    }
 }

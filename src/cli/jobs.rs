@@ -1,4 +1,7 @@
-//! `jobs`: each job with its next and last run, the age of its data, and the days left of its sign-ins.
+//! `jobs`: each job with its next and last run, the age of its data, and the days left of its sign-ins;
+//! and for each of its streams how old the oldest row is, and how long reading all of it anew takes.
+
+mod sweeps;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -19,6 +22,8 @@ pub fn run(args: &Jobs, context: &Context) -> Result<Exit, Failure> {
     let mut rows = vec![["JOB", "LAST RUN", "STATE", "NEXT", "DATA FROM", "SIGNED IN"].map(str::to_owned).to_vec()];
     let mut values = Vec::new();
     let grants = standing::open(context, &settings);
+    let sweeps = sweeps::of(context, &settings, &loaded.jobs);
+    let mut swept = vec![["JOB", "FETCH", "STREAM", "OLDEST ROW", "ALL OF IT ANEW"].map(str::to_owned).to_vec()];
     for job in &loaded.jobs {
         let users =
             grants.as_ref().ok().map(|grants| standing::of(job, grants.as_ref())).transpose()?.unwrap_or_default();
@@ -35,6 +40,7 @@ pub fn run(args: &Jobs, context: &Context) -> Result<Exit, Failure> {
             "last_good_at": past.last_good.map(crate::run::stamp),
             "not_before": not_before.map(crate::run::stamp),
             "next_at": next.map(crate::run::stamp),
+            "streams": sweeps.iter().filter(|it| it.job == job.name).map(|it| it.as_json(now)).collect::<Vec<_>>(),
             "grants": users.iter().map(|user| user.as_json(now)).collect::<Vec<_>>(),
         }));
         let when = |at: Option<DateTime<Utc>>| at.map_or_else(|| "-".to_owned(), local);
@@ -46,6 +52,10 @@ pub fn run(args: &Jobs, context: &Context) -> Result<Exit, Failure> {
             past.last_good.map_or_else(|| "-".to_owned(), |at| age(now, at)),
             signed_in(&users, now),
         ]);
+    }
+    for it in &sweeps {
+        let oldest = it.oldest.map_or_else(|| "not read yet".to_owned(), |at| age(now, at));
+        swept.push(vec![printable(&it.job), printable(&it.fetch), it.stream.to_owned(), oldest, it.words()]);
     }
     for name in &loaded.broken {
         values.push(json!({ "job": name, "last_state": "broken file" }));
@@ -65,6 +75,9 @@ pub fn run(args: &Jobs, context: &Context) -> Result<Exit, Failure> {
         print::json(&json!({ "jobs": values })).or_exit(Exit::Storage)?;
     } else {
         print::stdout(&print::table(&rows)).or_exit(Exit::Storage)?;
+        if swept.len() > 1 {
+            print::stdout(&format!("\n{}", print::table(&swept))).or_exit(Exit::Storage)?;
+        }
     }
     Ok(if loaded.has_errors() { Exit::Usage } else { Exit::Complete })
 }

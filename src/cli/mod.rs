@@ -6,6 +6,7 @@
 pub mod args;
 pub mod auth;
 mod backup;
+mod budget;
 mod check;
 mod completions;
 mod context;
@@ -23,7 +24,9 @@ mod init;
 mod jobs;
 mod logging;
 mod man;
+mod plan;
 mod preflight;
+mod pricing;
 pub mod print;
 mod progress;
 mod quota;
@@ -103,6 +106,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Export(args) => export::run(&args, context),
         Command::Jobs(args) => jobs::run(&args, context),
         Command::History(args) => history::run(&args, context),
+        Command::Plan(args) => plan::run(&args, context),
         Command::Diff(args) => diff::run(&args, context),
         Command::Show(args) => show::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),

@@ -7,15 +7,12 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use super::args::Quota;
-use super::workshop::Workshop;
+use super::workshop::{Workshop, booked};
 use super::{Context, Exit, Failure, OrExit, print};
 use crate::http::clock::{Clock, SystemClock};
 use crate::spotify::AppClass;
 use crate::spotify::family::Family;
 use crate::state::{Ceilings, Endpoint, FamilyUse, Learned, StateError, TokenKind, Usage, Word};
-
-/// What was found out by asking, and is forgotten by `--relearn`.
-const LEARNED: [&str; 4] = ["endpoint.", "batch.", "page.", "app_class"];
 
 /// All that is shown.
 struct Shown {
@@ -45,8 +42,7 @@ pub fn run(args: &Quota, context: &Context) -> Result<Exit, Failure> {
     let learned = Learned::of(&workshop.state, &who);
     let now = SystemClock::new().now();
     if args.relearn {
-        let each = LEARNED.iter().map(|key| learned.forget(key).map_err(booked));
-        let forgotten: usize = each.collect::<Result<Vec<_>, _>>()?.into_iter().sum();
+        let forgotten = learned.forget("").map_err(booked)?;
         context.say(&format!(
             "forgot {forgotten} {} about what this app may call; the next runs learn it anew",
             if forgotten == 1 { "fact" } else { "facts" }
@@ -63,15 +59,6 @@ pub fn run(args: &Quota, context: &Context) -> Result<Exit, Failure> {
         print::stdout(&text::of(&shown)).or_exit(Exit::Storage)?;
     }
     Ok(Exit::Complete)
-}
-
-fn booked(error: StateError) -> Failure {
-    let hint = error.hint();
-    let failure = Failure::new(Exit::Storage, error);
-    match hint {
-        Some(hint) => failure.with_hint(hint),
-        None => failure,
-    }
 }
 
 /// Every family with each kind of token that can open it, and what is known of it.

@@ -1,11 +1,15 @@
 //! `run`: the named jobs, all, or those that are due.
 
+mod question;
+
 use std::collections::BTreeSet;
 
 use chrono::Utc;
 
 use super::args::Run;
+use super::budget::order;
 use super::herald::{By, Herald, last_lines};
+use super::pricing::Desk;
 use super::runner::{How, Outcome, Runner, due_now, in_order, sign_ins};
 use super::standing;
 use super::stopper::Stopper;
@@ -13,7 +17,7 @@ use super::summary::{Told, report_json};
 use super::workshop::runtime;
 use super::{Context, Exit, Failure};
 use crate::job::{Job, Loaded};
-use crate::run::RunReport;
+use crate::run::{JobPrice, Looks, RunReport};
 use crate::scheduler::{Due, Past};
 use crate::settings::Settings;
 
@@ -66,6 +70,13 @@ pub fn run(args: &Run, context: &Context) -> Result<Exit, Failure> {
 /// A job to run, and the fire that the run serves, if it serves one.
 type ToRun<'j> = (&'j Job, Option<Due>);
 
+/// A job that is run next, with its price if it could be worked out.
+struct Ready<'j> {
+    job: &'j Job,
+    due: Option<Due>,
+    price: Option<JobPrice>,
+}
+
 /// All runs of a command.
 struct All<'a> {
     args: &'a Run,
@@ -108,13 +119,18 @@ impl All<'_> {
                     Err(failure) => return Err(failure),
                 },
             };
-            for (job, due) in round {
+            for Ready { job, due, price } in self.priced(&open.desk(), round).await? {
                 if stopper.stopped() {
                     self.done.exits.push(Exit::Deferred);
                     break;
                 }
                 self.done.jobs.insert(job.name.clone());
-                self.one(&open, job, due, &stopper).await;
+                if !question::goes_on(&open.desk(), self.args, job, price.as_ref()).await? {
+                    self.context.say(&format!("{} was not run", job.name));
+                    continue;
+                }
+                let how = How { due, full: self.args.full, max_calls: self.args.max_calls, price };
+                self.one(&open, job, &how, &stopper).await;
             }
             runner = Some(open);
             round = if self.args.due { self.due(jobs)? } else { Vec::new() };
@@ -130,12 +146,31 @@ impl All<'_> {
         Ok(())
     }
 
-    async fn one(&mut self, runner: &Runner<'_>, job: &Job, due: Option<Due>, stopper: &Stopper) {
-        let how = How { due, full: self.args.full, max_calls: self.args.max_calls };
+    /// The jobs in the order in which they are run: those that fit into what is left of the day
+    /// first, by priority, then those that take what these leave.
+    async fn priced<'j>(&self, desk: &Desk<'_>, round: Vec<ToRun<'j>>) -> Result<Vec<Ready<'j>>, Failure> {
+        let left = desk.left()?;
+        let mut ready = Vec::with_capacity(round.len());
+        for (job, due) in round {
+            // Whatever keeps a job from being priced will be told of by its run.
+            let price = desk.price(job, self.args.full, &Looks::at_most(0)).await.ok();
+            ready.push(Ready { job, due, price });
+        }
+        let mut own = Vec::with_capacity(ready.len());
+        for one in &ready {
+            let most = left.for_job(one.job, self.args.max_calls, desk.spent(one.job)?);
+            own.push((one.job, one.price.as_ref(), most));
+        }
+        let places = order(&own, &left);
+        let mut ready: Vec<Option<Ready<'j>>> = ready.into_iter().map(Some).collect();
+        Ok(places.into_iter().filter_map(|place| ready[place].take()).collect())
+    }
+
+    async fn one(&mut self, runner: &Runner<'_>, job: &Job, how: &How, stopper: &Stopper) {
         let done = &mut self.done;
-        match runner.run_and_ping(job, &how, stopper, self.herald).await {
+        match runner.run_and_ping(job, how, stopper, self.herald).await {
             Ok(Outcome::Ended(report)) => {
-                let known_ban = due.is_some() && is_a_known_ban(&report, stopper);
+                let known_ban = how.due.is_some() && is_a_known_ban(&report, stopper);
                 if !known_ban {
                     self.herald.ended(&report).await;
                 }

@@ -10,20 +10,23 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::preflight::room;
+use super::pricing::{Desk, halted};
 use super::progress::{Spoken, Watcher};
 use super::standing;
 use super::stopper::Stopper;
 use super::workshop::{Most, Workshop};
 use super::{Context, Exit, Failure};
 use crate::job::{Job, Users};
-use crate::run::{AppFacts, Engine, Files, Halt, JobLock, LockTrouble, RunReport, Start, run_job, stamp};
+use crate::run::{
+    AppFacts, Calls, Engine, Files, Halt, JobLock, JobPrice, LockTrouble, RunReport, Start, run_job, stamp,
+};
 use crate::scheduler::{self, Due, JobPast, Past, SignIns};
 use crate::settings::credentials::Credentials;
 use crate::settings::{Schedule as Rules, Settings};
 use crate::spotify::client::{Allowance, Api};
 use crate::state::grants::Grants;
 use crate::state::{Job as Spends, Share, Spender, Usage};
-use crate::store::{RawKeeper, Store};
+use crate::store::{Planned, RawKeeper, Store};
 
 /// What all runs of a process share.
 pub(super) struct Runner<'a> {
@@ -46,6 +49,8 @@ pub(super) struct How {
     pub full: bool,
     /// Calls that it may spend.
     pub max_calls: Option<u64>,
+    /// What it was expected to cost, if that could be worked out.
+    pub price: Option<JobPrice>,
 }
 
 /// What came of it.
@@ -120,6 +125,7 @@ impl<'a> Runner<'a> {
         let fire_at = how.due.map(|due| due.fire);
         let (name, hash, now) = (job.name.clone(), job.hash.clone(), stamp(started_at));
         let fire = fire_at.map(stamp);
+        let (whole, parts) = planned(how.price.as_ref());
         let begun = self.store.write(move |s| {
             if let Some(fire) = &fire
                 && !s.take_fire(&name, fire)?
@@ -127,6 +133,9 @@ impl<'a> Runner<'a> {
                 return Ok(None);
             }
             let run = s.begin_run(&name, fire.as_deref(), &hash, &now)?;
+            if let Some(whole) = whole {
+                s.set_planned(run, whole, &[])?;
+            }
             Ok(Some((run, s.goes_on_from(run, &name)?)))
         });
         let Some((run, goes_on_from)) = begun.await.map_err(|e| halted(Halt::Store(e)))? else {
@@ -153,7 +162,18 @@ impl<'a> Runner<'a> {
         };
         let report = run_job(&engine, job, &start, &self.files).await;
         watcher.finish();
-        Ok(Outcome::Ended(Box::new(report.map_err(halted)?)))
+        let report = report.map_err(halted)?;
+        if let Some(whole) = whole {
+            let noted = self.store.write(move |s| s.set_planned(run, whole, &parts)).await;
+            noted.map_err(|e| halted(Halt::Store(e)))?;
+        }
+        Ok(Outcome::Ended(Box::new(report)))
+    }
+
+    /// Where runs are priced: with the same store and the same credentials.
+    pub(super) fn desk(&self) -> Desk<'_> {
+        let Runner { context, workshop, credentials, store, .. } = self;
+        Desk { context, workshop, credentials, store }
     }
 
     /// The lock of a job, which a run that hangs holds for too long.
@@ -223,14 +243,13 @@ pub(super) fn sign_ins(job: &Job, context: &Context, settings: &Settings) -> Sig
     standing::sign_ins(job, grants.as_ref()).unwrap_or_default()
 }
 
-/// A run that was cut short by the store.
-fn halted(halt: Halt) -> Failure {
-    let hint = halt.hint();
-    let failure = Failure::new(Exit::Storage, halt);
-    match hint {
-        Some(hint) => failure.with_hint(hint),
-        None => failure,
-    }
+/// A price as the store keeps it: of the whole run, and of each fetch by its name and user.
+fn planned(price: Option<&JobPrice>) -> (Option<Planned>, Vec<(String, String, Planned)>) {
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let kept = |calls: Calls| Planned { least: number(calls.least), most: calls.most.map(number) };
+    let each = price.into_iter().flat_map(|price| &price.fetches);
+    let each = each.map(|it| (it.fetch.clone(), it.user_id.clone(), kept(it.price.calls())));
+    (price.map(|price| kept(price.whole().calls())), each.collect())
 }
 
 /// Jobs in the order in which they run: by priority, those that have served before first.

@@ -17,7 +17,7 @@ use crate::settings::{Limits as SettingsLimits, Settings};
 use crate::spotify::AppClass;
 use crate::spotify::client::{Api, ApiConfig, Limits, Scales, ceilings};
 use crate::state::grants::{GrantError, Grants};
-use crate::state::{Ceilings, Learned, Spender, State, StateDir, Usage};
+use crate::state::{Ceilings, Learned, Spender, State, StateDir, StateError, Usage};
 use crate::store::{Identity, Store, StoreError};
 
 /// Settings, and the state folder that goes with them.
@@ -87,7 +87,7 @@ impl<'a> Workshop<'a> {
     pub(super) fn class(&self, who: &Credentials) -> Result<Option<AppClass>, Failure> {
         match self.settings.spotify.app_mode.class() {
             Some(class) => Ok(Some(class)),
-            None => Learned::of(&self.state, &self.books_of(who)).app_class().or_exit(Exit::Storage),
+            None => Learned::of(&self.state, &self.books_of(who)).app_class().map_err(booked),
         }
     }
 
@@ -164,14 +164,17 @@ pub(super) fn must_exist(database: &std::path::Path) -> Result<(), Failure> {
 /// Opens the state folder that the settings name.
 pub(super) fn open_state(context: &Context, settings: &Settings) -> Result<Arc<State>, Failure> {
     let dir = context.state_dir(settings).or_exit(Exit::Storage)?;
-    State::open(dir).map(Arc::new).map_err(|e| {
-        let hint = e.hint();
-        let failure = Failure::new(Exit::Storage, e);
-        match hint {
-            Some(hint) => failure.with_hint(hint),
-            None => failure,
-        }
-    })
+    State::open(dir).map(Arc::new).map_err(booked)
+}
+
+/// Books that cannot be read or written: nothing is taken to be free then.
+pub(super) fn booked(error: StateError) -> Failure {
+    let hint = error.hint();
+    let failure = Failure::new(Exit::Storage, error);
+    match hint {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
 }
 
 /// `host:port` of an address.

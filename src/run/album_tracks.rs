@@ -42,15 +42,7 @@ impl Engine {
                 }
             }
         }
-        // Read at every fire, whatever age the albums themselves may have.
-        let things = Things {
-            kind: Kind::Album,
-            family: Family::ALBUMS,
-            batch: 20,
-            refresh_after: TimeDelta::zero(),
-            anew: true,
-            begin_tracks: true,
-        };
+        let things = Things::album_heads();
         let heads = self.things(frame, things, &wanted).await?;
         let mut end =
             UnitEnd { trouble: heads.trouble, troubles: heads.troubles, hints: heads.hints, ..UnitEnd::default() };

@@ -40,6 +40,26 @@ pub struct Start {
     pub grants: Option<Arc<Grants>>,
 }
 
+impl Start {
+    /// How old what a fetch reads by id may be. Streams that no setting gives an age are read at every fire.
+    pub(super) fn age(&self, fetch: &Fetch) -> TimeDelta {
+        let age = fetch.refresh_after.or_else(|| self.refresh_after.of(fetch.stream.name)).unwrap_or_default();
+        TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX)
+    }
+
+    /// The local names of the users of a job.
+    pub(super) fn names(&self, job: &Job) -> Result<Vec<String>, Halt> {
+        Ok(match (&job.users, self.grants.as_deref()) {
+            (Users::None, _) => Vec::new(),
+            (Users::Named(names), _) => names.clone(),
+            (Users::All, Some(grants)) => {
+                grants.list().map_err(ApiError::from)?.into_iter().map(|grant| grant.user).collect()
+            }
+            (Users::All, None) => Vec::new(),
+        })
+    }
+}
+
 /// What the queries and `where` conditions of a run may name.
 pub fn bound(job: &Job, fire_at: DateTime<Utc>, last_run_at: Option<DateTime<Utc>>) -> Bound {
     let last = last_run_at.unwrap_or(DateTime::UNIX_EPOCH);
@@ -68,14 +88,7 @@ pub fn bound(job: &Job, fire_at: DateTime<Utc>, last_run_at: Option<DateTime<Utc
 pub async fn run_job(engine: &Engine, job: &Job, start: &Start, files: &Files) -> Result<RunReport, Halt> {
     let fire_at = start.fire_at.unwrap_or(engine.started_at);
     let bound = bound(job, fire_at, start.last_run_at);
-    let names = match (&job.users, start.grants.as_deref()) {
-        (Users::None, _) => Vec::new(),
-        (Users::Named(names), _) => names.clone(),
-        (Users::All, Some(grants)) => {
-            grants.list().map_err(ApiError::from)?.into_iter().map(|grant| grant.user).collect()
-        }
-        (Users::All, None) => Vec::new(),
-    };
+    let names = start.names(job)?;
     let mut warnings = Vec::new();
     for name in &names {
         let due = start.grants.as_deref().map(|grants| grants.warn_once(name, engine.now())).transpose();
@@ -147,7 +160,7 @@ pub(super) fn chain(e: &dyn std::error::Error) -> String {
 
 /// What the fetches of a run came to so far.
 #[derive(Default)]
-struct Sum {
+pub(super) struct Sum {
     fetches: Vec<FetchReport>,
     reasons: Vec<String>,
     hints: Vec<String>,
@@ -165,6 +178,11 @@ struct Sum {
 }
 
 impl Sum {
+    /// A run of these users that has done nothing yet.
+    pub(super) fn of(askers: Vec<Asker>) -> Sum {
+        Sum { askers, ..Sum::default() }
+    }
+
     async fn fetch(
         &mut self,
         engine: &Engine,
@@ -173,9 +191,7 @@ impl Sum {
         fetch: &Fetch,
         bound: &Bound,
     ) -> Result<(), Halt> {
-        // Streams that no setting gives an age are read at every fire.
-        let age = fetch.refresh_after.or_else(|| start.refresh_after.of(fetch.stream.name)).unwrap_or_default();
-        let age = TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX);
+        let age = start.age(fetch);
         let parts = self.parts(start, fetch);
         let mut served_some = false;
         for (place, part) in (0i64..).zip(&parts) {
@@ -204,7 +220,7 @@ impl Sum {
 
     /// Who asks in a fetch: each user of the job for streams of a user, else the first that can be
     /// asked for, else the app.
-    fn parts(&self, start: &Start, fetch: &Fetch) -> Vec<Part> {
+    pub(super) fn parts(&self, start: &Start, fetch: &Fetch) -> Vec<Part> {
         let each: Vec<Part> =
             self.askers.iter().map(|asker| Part::of(asker, fetch.stream, start.grants.as_deref())).collect();
         if fetch.stream.needs_user() {
@@ -295,7 +311,7 @@ impl Sum {
     }
 
     /// What a fetch asks for.
-    async fn asks(&self, engine: &Engine, job: &Job, fetch: &Fetch, bound: &Bound) -> Result<Asks, Halt> {
+    pub(super) async fn asks(&self, engine: &Engine, job: &Job, fetch: &Fetch, bound: &Bound) -> Result<Asks, Halt> {
         match &fetch.source {
             Source::Ids(references) => Ok(Asks { references: references.clone(), ..Asks::default() }),
             Source::Searches(searches) => Ok(Asks { searches: searches.clone(), ..Asks::default() }),

@@ -23,21 +23,12 @@ impl Engine {
             "me" => self.profile(frame).await,
             "my_playlist_items" => self.my_playlist_items(frame).await,
             "recently_played" => self.plays(frame).await,
-            "top_artists" | "top_tracks" => {
-                let shape = if stream.name == "top_artists" { Shape::Artists } else { Shape::Tracks };
-                let ranges = if fetch.time_range.is_empty() { &[TimeRange::MediumTerm][..] } else { &fetch.time_range };
+            _ => {
                 let mut end = UnitEnd::default();
-                for range in ranges {
-                    let mut list = list_of(stream, frame, shape, Wrapping::Bare);
-                    range.word().clone_into(&mut list.key.variant);
-                    list.query.push(("time_range", range.word().to_owned()));
+                for list in lists_of_a_user(fetch, frame) {
                     end.add(self.whole_list(frame, &list).await?);
                 }
                 Ok(end)
-            }
-            _ => {
-                let list = library(stream, frame);
-                self.whole_list(frame, &list).await
             }
         }
     }
@@ -130,6 +121,24 @@ impl Engine {
 
 fn row(frame: &FetchFrame, list: i64) -> Requested {
     Requested { user_id: Some(frame.audience.clone()), list_id: Some(list), item_id: None }
+}
+
+/// The lists that a fetch of a user's own reads one by one.
+pub(super) fn lists_of_a_user(fetch: &Fetch, frame: &FetchFrame) -> Vec<List> {
+    let stream = frame.stream;
+    let shape = match stream.name {
+        "top_artists" => Shape::Artists,
+        "top_tracks" => Shape::Tracks,
+        _ => return vec![library(stream, frame)],
+    };
+    let ranges = if fetch.time_range.is_empty() { &[TimeRange::MediumTerm][..] } else { &fetch.time_range };
+    let list = |range: &TimeRange| {
+        let mut list = list_of(stream, frame, shape, Wrapping::Bare);
+        range.word().clone_into(&mut list.key.variant);
+        list.query.push(("time_range", range.word().to_owned()));
+        list
+    };
+    ranges.iter().map(list).collect()
 }
 
 fn library(stream: &'static Stream, frame: &FetchFrame) -> List {

@@ -50,7 +50,7 @@ impl Engine {
         Ok(end)
     }
 
-    fn has_changed(&self, list: &ListedPlaylist) -> bool {
+    pub(super) fn has_changed(&self, list: &ListedPlaylist) -> bool {
         self.full || list.snapshot_id.is_none() || list.snapshot_id != list.read_snapshot_id
     }
 
@@ -233,6 +233,6 @@ impl Engine {
 }
 
 /// What `my_playlist_items` needs of its other half.
-fn my_playlists() -> &'static Stream {
+pub(super) fn my_playlists() -> &'static Stream {
     crate::stream::find("my_playlists").expect("my_playlists is in the table of streams")
 }

@@ -21,16 +21,19 @@ use crate::stream::{Order, Paging};
 /// Without it, episodes come back as tracks that are none, or null.
 const BOTH_TYPES: (&str, &str) = ("additional_types", "track,episode");
 
+/// Pages of a playlist's items, behind those that come with it.
+pub(super) const ITEM_PAGES: Paging = Paging::Offset { development: 50, extended: 100 };
+
 /// What the answer about a playlist said.
-struct Head {
+pub(super) struct Head {
     body: bytes::Bytes,
-    snapshot_id: Option<String>,
+    pub snapshot_id: Option<String>,
     etag: Option<String>,
-    page: Option<RawPage>,
+    pub page: Option<RawPage>,
     /// Its contents came under the old name alone.
-    old_name: bool,
+    pub old_name: bool,
     /// They came under both.
-    both: bool,
+    pub both: bool,
 }
 
 /// A playlist that was read to its end and is to be proved together with others.
@@ -135,7 +138,7 @@ impl Engine {
     }
 
     /// What Spotify says about a playlist; `None` if nothing changed since `etag`.
-    async fn playlist_head(
+    pub(super) async fn playlist_head(
         &self,
         frame: &FetchFrame,
         playlist: &str,
@@ -200,6 +203,11 @@ impl Engine {
     }
 }
 
+/// Where a playlist's items are, under the name that the app's class has for them.
+pub(super) fn items_path(playlist: &str, old_name: bool) -> String {
+    format!("/playlists/{playlist}/{}", if old_name { "tracks" } else { "items" })
+}
+
 /// The list of a playlist's items.
 pub(super) fn playlist_key(frame: &FetchFrame, playlist: &str) -> ListKey {
     ListKey {
@@ -219,11 +227,11 @@ pub(super) fn items_of(frame: &FetchFrame, playlist: &str, old_name: bool, prove
     List {
         key: playlist_key(frame, playlist),
         family: Family::PLAYLIST_ITEMS,
-        path: format!("/playlists/{playlist}/{}", if old_name { "tracks" } else { "items" }),
+        path: items_path(playlist, old_name),
         query,
         shape: Shape::PlaylistItems,
         wrapping: Wrapping::Bare,
-        paging: Paging::Offset { development: 50, extended: 100 },
+        paging: ITEM_PAGES,
         order: Order::Other,
         most: None,
         version: Some(version),

@@ -14,10 +14,10 @@ use crate::store::{Checkpoint, ListKey, Proof, Requested, Skip};
 use crate::stream::Paging;
 
 /// Pages of a search: 10 hits in Development Mode, 50 with Extended Quota.
-const PAGING: Paging = Paging::Offset { development: 10, extended: 50 };
+pub(super) const PAGING: Paging = Paging::Offset { development: 10, extended: 50 };
 
 /// Spotify serves no hit beyond this offset.
-const DEEPEST: i64 = 1_000;
+pub(super) const DEEPEST: i64 = 1_000;
 
 /// What is searched.
 #[derive(Debug, Clone)]
@@ -162,6 +162,13 @@ impl Engine {
         }
     }
 
+    /// The id that an ISRC or UPC was found to mean, where that is fresh.
+    pub(super) async fn known_meaning(&self, kind: Kind, code: &str) -> Result<Option<String>, Halt> {
+        let since = stamp(self.fresh_since(chrono::TimeDelta::days(30)));
+        let (table, text) = (ingest::table_of(kind), code.to_owned());
+        Ok(self.store.write(move |s| s.code_meaning(table, field_of(kind), &text, &since)).await?)
+    }
+
     /// The id that an ISRC or UPC means: from the store where it is fresh, else by one search.
     pub(super) async fn meaning(
         &self,
@@ -169,10 +176,8 @@ impl Engine {
         kind: Kind,
         code: &str,
     ) -> Result<Result<String, UnitEnd>, Halt> {
-        let (column, field) = if kind == Kind::Track { ("isrc", "isrc") } else { ("upc", "upc") };
-        let since = stamp(self.fresh_since(chrono::TimeDelta::days(30)));
-        let (table, text) = (ingest::table_of(kind), code.to_owned());
-        if let Some(id) = self.store.write(move |s| s.code_meaning(table, column, &text, &since)).await? {
+        let field = field_of(kind);
+        if let Some(id) = self.known_meaning(kind, code).await? {
             return Ok(Ok(id));
         }
         let written = format!("{field}:{code}");
@@ -207,4 +212,9 @@ impl Engine {
             }
         }
     }
+}
+
+/// The field of a search, and the column, that hold the code of a kind.
+fn field_of(kind: Kind) -> &'static str {
+    if kind == Kind::Track { "isrc" } else { "upc" }
 }

@@ -36,6 +36,18 @@ pub(super) struct Things {
 }
 
 impl Things {
+    /// Albums read for their tracks: at every fire, whatever age the albums themselves may have.
+    pub(super) fn album_heads() -> Things {
+        Things {
+            kind: Kind::Album,
+            family: Family::ALBUMS,
+            batch: 20,
+            refresh_after: TimeDelta::zero(),
+            anew: true,
+            begin_tracks: true,
+        }
+    }
+
     /// `/albums`, which is also the key of a batch answer.
     fn plural(self) -> String {
         format!("{}s", self.kind)
@@ -106,7 +118,7 @@ impl Engine {
     }
 
     /// Which of these ids need not be asked for, and, where Spotify answered with another id, which.
-    async fn fresh(
+    pub(super) async fn fresh(
         &self,
         frame: &FetchFrame,
         things: Things,
@@ -134,7 +146,7 @@ impl Engine {
     }
 
     /// How many ids the next call may carry. A first batch in an app of unknown class finds out.
-    fn batch_size(&self, things: Things, left: usize) -> Result<usize, Halt> {
+    pub(super) fn batch_size(&self, things: Things, left: usize) -> Result<usize, Halt> {
         let class = self.app.class().map_err(ApiError::from)?;
         if left < 2
             || class == Some(AppClass::Development)

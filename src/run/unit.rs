@@ -126,8 +126,7 @@ impl Engine {
 
     /// Of these ids, those that were refused within a week: noted, and not asked for again.
     pub(super) async fn known_gaps(&self, frame: &FetchFrame, ids: &[String]) -> Result<Vec<bool>, Halt> {
-        const LOOKED_AT_AGAIN: chrono::TimeDelta = chrono::TimeDelta::days(7);
-        let since = stamp(self.fresh_since(LOOKED_AT_AGAIN));
+        let since = self.gaps_since();
         let (stream, run, now) = (frame.stream.name, self.run, stamp(self.now()));
         let (fetch, keys) = (frame.fetch.clone(), ids.iter().map(|id| frame.gap(id)).collect::<Vec<_>>());
         let known = self.store.write(move |s| {
@@ -145,6 +144,19 @@ impl Engine {
             Ok(gaps.iter().map(Option::is_some).collect())
         });
         Ok(known.await?)
+    }
+
+    /// Whether these ids were refused within a week, without noting it.
+    pub(super) async fn were_refused(&self, frame: &FetchFrame, ids: &[String]) -> Result<Vec<bool>, Halt> {
+        let (since, keys) = (self.gaps_since(), ids.iter().map(|id| frame.gap(id)).collect::<Vec<_>>());
+        let gaps = self.store.write(move |s| s.gaps(&keys, &since));
+        Ok(gaps.await?.iter().map(Option::is_some).collect())
+    }
+
+    /// What was refused since then is not asked for again.
+    fn gaps_since(&self) -> String {
+        const LOOKED_AT_AGAIN: chrono::TimeDelta = chrono::TimeDelta::days(7);
+        stamp(self.fresh_since(LOOKED_AT_AGAIN))
     }
 
     /// Notes that an id answers (again).

@@ -23,6 +23,9 @@ pub(super) struct User {
     pub user_id: String,
 }
 
+/// Stands for the id of an account that was not asked for yet; no id has a blank in it.
+pub(super) const NOT_KNOWN: &str = "not known";
+
 /// A user that a job names.
 #[derive(Debug)]
 pub(super) struct Asker {
@@ -51,6 +54,20 @@ impl Engine {
             askers.push(Asker { name: name.clone(), user });
         }
         Ok(askers)
+    }
+
+    /// The same as far as it is known without asking or writing anything. A user whose account is not
+    /// known yet has nothing in the store, whatever stands for its id.
+    pub(super) fn known_users(&self, grants: Option<&Arc<Grants>>, names: &[String]) -> Result<Vec<Asker>, Halt> {
+        let user = |name: &String| {
+            let grant = grants.map(|grants| grants.get(name)).transpose().map_err(ApiError::from)?.flatten();
+            let user = grant.map(|grant| {
+                let user_id = grant.account.map_or_else(|| NOT_KNOWN.to_owned(), |account| account.user_id);
+                User { name: name.clone(), user_id }
+            });
+            Ok(Asker { name: name.clone(), user: user.ok_or_else(|| Trouble(not_signed_in(name))) })
+        };
+        names.iter().map(user).collect()
     }
 
     async fn user(&self, name: &str) -> Result<User, Halt> {

@@ -240,8 +240,9 @@ fn usable(tx: &Connection, ask: &Ask<'_>, reach: Reach, now: Moment) -> rusqlite
     Ok(ceiling.map(|calls| without_reserve(calls, ask.ceilings.reserve)))
 }
 
+/// Of so many calls, those that may be used with this reserve.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a u32 is one")]
-pub(super) fn without_reserve(calls: u32, reserve: f64) -> u32 {
+pub fn without_reserve(calls: u32, reserve: f64) -> u32 {
     (f64::from(calls) * (1.0 - reserve.clamp(0.0, 1.0)) + 1e-6).floor() as u32
 }
 

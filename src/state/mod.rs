@@ -36,7 +36,7 @@ pub use dir::{Chosen, StateDir};
 pub use error::StateError;
 pub use filesystem::network_kind;
 pub use learned::{AppClass, Endpoint, Fact, LASTS, Learned, TokenKind, Word};
-pub use ledger::{CallId, Ceilings, Spent};
+pub use ledger::{CallId, Ceilings, Spent, without_reserve as usable};
 pub use moment::Moment;
 pub use pace::Pace;
 pub use seal::KeyOrigin;

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::StoreError;
+use super::{Planned, StoreError};
 
 /// A past run.
 #[derive(Debug, Clone)]
@@ -29,6 +29,8 @@ pub struct RunRow {
     pub rows: i64,
     /// The exit code it asked for; none while it runs, and if it was killed.
     pub exit_code: Option<i64>,
+    /// Calls that it was expected to send.
+    pub planned: Option<Planned>,
 }
 
 /// The newest runs of a job.
@@ -44,8 +46,7 @@ pub struct Newest {
 
 impl RunRow {
     /// The columns that [`RunRow::read`] expects, in its order.
-    pub const COLUMNS: &str =
-        "id, job, state, reason, fire_at, started_at, finished_at, not_before, calls, rows, exit_code";
+    pub const COLUMNS: &str = "id, job, state, reason, fire_at, started_at, finished_at, not_before, calls, rows, exit_code, planned_least, planned_most";
 
     /// Reads a row of [`RunRow::COLUMNS`].
     ///
@@ -64,6 +65,10 @@ impl RunRow {
             calls: row.get(8)?,
             rows: row.get(9)?,
             exit_code: row.get(10)?,
+            planned: match row.get(11)? {
+                Some(least) => Some(Planned { least, most: row.get(12)? }),
+                None => None,
+            },
         })
     }
 }

@@ -89,7 +89,11 @@ impl Session {
         Ok(ListRow { id: self.conn.last_insert_rowid(), ..ListRow::default() })
     }
 
-    pub(super) fn find_list(&self, key: &ListKey) -> Result<Option<ListRow>, StoreError> {
+    /// The list of this key, if there is one.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn find_list(&self, key: &ListKey) -> Result<Option<ListRow>, StoreError> {
         self.prepare(
             "SELECT l.id, l.snapshot_id, l.etag, l.stored, l.content_hash, l.read_at,
                     c.next_offset, c.cursor, c.announced, c.skipped, c.snapshot_id, c.etag, c.restarts, l.checked_at, c.started_at,

@@ -19,8 +19,10 @@ mod info;
 mod list;
 mod members;
 mod migrations;
+mod oldest;
 mod open;
 mod pending;
+mod planned;
 mod playlist_diff;
 mod playlist_names;
 mod proof;
@@ -56,7 +58,9 @@ pub use history::{Newest, RunRow, RunTotal, newest_runs, past_runs, run_totals};
 pub use info::{Identity, data_version};
 pub use list::{Checkpoint, ListKey, ListRow};
 pub use members::Standing;
+pub use oldest::{Oldest, oldest_rows};
 pub use open::{check_quickly, open_current, open_reader, open_writer};
+pub use planned::Planned;
 pub use playlist_names::{NamedPlaylist, details_at, playlists_called};
 pub use published::{
     KnownFile, PublishedFile, asked_twice, forget_files, known_file, largest_file, record_files, recorded_jobs,

@@ -288,7 +288,7 @@ impl Session {
         Ok(())
     }
 
-    fn put(&self, sql: &str, parameters: &[&dyn rusqlite::ToSql]) -> Result<(), StoreError> {
+    pub(super) fn put(&self, sql: &str, parameters: &[&dyn rusqlite::ToSql]) -> Result<(), StoreError> {
         self.prepare(sql)?.execute(parameters).map_err(|e| self.error("cannot be written", e))?;
         Ok(())
     }

@@ -177,6 +177,19 @@ impl Session {
             .collect()
     }
 
+    /// How many tracks these albums have, where that is known.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn tracks_of_albums(&self, albums: &[String]) -> Result<Vec<Option<i64>>, StoreError> {
+        let mut statement = self.prepare("SELECT total_tracks FROM albums WHERE id = ?1")?;
+        let mut total = |album: &String| {
+            let total = statement.query_row([album], |row| row.get::<_, Option<i64>>(0)).optional();
+            Ok(total.map_err(|e| self.error("cannot be read", e))?.flatten())
+        };
+        albums.iter().map(&mut total).collect()
+    }
+
     /// When the rows of these ids were read whole; none where they never were.
     ///
     /// # Errors

@@ -323,7 +323,7 @@ fn a_ledger_that_is_damaged_locked_newer_or_empty_stops_all_calls_and_stays_as_i
     let path = state_db(&world);
     let whole = std::fs::read(&path).unwrap();
     let check = |bytes: &[u8], words: &str| {
-        for command in [&["run"][..], &["quota"]] {
+        for command in [&["run"][..], &["quota"], &["plan"]] {
             std::fs::write(&path, bytes).unwrap();
             world.cli(command).exits(74).says(words).says("hint:");
             assert_eq!(std::fs::read(&path).unwrap(), bytes, "{command:?} left it as it was");

@@ -6,7 +6,7 @@ use super::Shown;
 use crate::cli::print;
 use crate::cli::workshop::local;
 use crate::document::printable;
-use crate::state::{FamilyUse, Freed, Reach};
+use crate::state::{FamilyUse, Freed, Reach, TokenKind};
 
 /// Refusals that are shown; `--json` has all.
 const REFUSALS: usize = 10;
@@ -109,12 +109,15 @@ fn endpoints(shown: &Shown) -> String {
                 it.word.as_str().to_owned(),
                 format!("since {}", day(it.learned_at)),
             ]),
-            None => unknown.push(format!("{} ({})", known.family, known.token.as_str())),
+            None => unknown.push((known.token, known.family.as_str())),
         }
     }
     out.push_str(&print::table(&rows));
-    if !unknown.is_empty() {
-        out.push_str(&format!("  not yet known: {}\n", unknown.join(", ")));
+    for (token, whose) in [(TokenKind::App, "the app's token"), (TokenKind::User, "a user's token")] {
+        let families: Vec<&str> = unknown.iter().filter(|it| it.0 == token).map(|it| it.1).collect();
+        if !families.is_empty() {
+            out.push_str(&format!("  not yet known with {whose}: {}\n", families.join(", ")));
+        }
     }
     out
 }

@@ -252,5 +252,6 @@ fn row(id: i64, job: &str, fire: DateTime<Utc>, began: DateTime<Utc>, fate: Fate
         calls: 1,
         rows: 1,
         exit_code: Some(exit_code),
+        planned: None,
     }
 }

@@ -1,0 +1,160 @@
+//! What is left of the day against what runs cost: whether a run fits, which goes first, and how far
+//! one comes that does not fit. `plan` shows what `run` goes by.
+
+use std::collections::BTreeMap;
+
+use crate::job::Job;
+use crate::run::{Calls, JobPrice, Price};
+use crate::state::{Ceilings, Share, Usage};
+
+/// Calls that may still be sent now. `None`: no ceiling.
+#[derive(Debug, Clone)]
+pub(super) struct Left {
+    /// To the account.
+    pub account: Option<u64>,
+    /// To families with calls in the last day, or with a ceiling of their own.
+    families: BTreeMap<String, u64>,
+    /// To each of the others.
+    per_family: Option<u64>,
+    /// The part of a whole day that one job may take: to the account, and to a family.
+    half: (Option<u64>, Option<u64>),
+}
+
+impl Left {
+    /// What the books say.
+    pub(super) fn of(usage: &Usage, ceilings: Ceilings) -> Left {
+        let usable = |calls: u32| u64::from(usable(calls, ceilings.reserve));
+        let half =
+            |calls: Option<u32>| calls.map(|calls| u64::from(Share::HALF.of(self::usable(calls, ceilings.reserve))));
+        let used = usage.families.iter().filter_map(|it| Some((it.family.clone(), u64::from(it.left?))));
+        let mut families: BTreeMap<String, u64> = used.collect();
+        for learned in usage.learned.iter().filter(|it| !it.family.is_empty()) {
+            let now = ceilings.per_family.map_or(learned.now, |set| set.min(learned.now));
+            families.entry(learned.family.clone()).or_insert(usable(now));
+        }
+        Left {
+            account: usage.account.left.map(u64::from),
+            families,
+            per_family: ceilings.per_family.map(usable),
+            half: (half(usage.account.ceiling), half(ceilings.per_family)),
+        }
+    }
+
+    /// A whole day, of which nothing was spent yet.
+    pub(super) fn whole_day(usage: &Usage, ceilings: Ceilings) -> Left {
+        let usable = |calls: u32| u64::from(usable(calls, ceilings.reserve));
+        let fresh = Left::of(usage, ceilings);
+        let used = usage.families.iter().filter_map(|it| Some((it.family.clone(), usable(it.ceiling?))));
+        Left { account: usage.account.ceiling.map(usable), families: used.collect(), ..fresh }
+    }
+
+    /// How many days of this a price is: by the account or by the family that takes longest.
+    pub(super) fn days(&self, price: &Price) -> f64 {
+        let days = |calls: Calls, left: Option<u64>| match left {
+            None => 0.0,
+            Some(left) => calls.likely() as f64 / left.max(1) as f64,
+        };
+        let families = price.by_family.iter().map(|(family, calls)| days(*calls, self.family(family.as_str())));
+        families.fold(days(price.calls(), self.account), f64::max)
+    }
+
+    /// What is left to one job: its half of the day less what it has spent, unless it said `max_calls`.
+    pub(super) fn for_job(&self, job: &Job, max_calls: Option<u64>, spent: u32) -> Left {
+        let mut left = self.clone();
+        let least = |one: Option<u64>, other: Option<u64>| match (one, other) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        match max_calls.or(job.max_calls) {
+            Some(most) => left.account = least(left.account, Some(most)),
+            None => {
+                let spent = u64::from(spent);
+                left.account = least(left.account, self.half.0.map(|half| half.saturating_sub(spent)));
+                left.per_family = least(left.per_family, self.half.1);
+                if let Some(half) = self.half.1 {
+                    left.families.values_mut().for_each(|left| *left = half.min(*left));
+                }
+            }
+        }
+        left
+    }
+
+    fn family(&self, family: &str) -> Option<u64> {
+        self.families.get(family).copied().or(self.per_family)
+    }
+
+    /// Whether a run of this price can end today.
+    pub(super) fn fits(&self, price: &Price) -> bool {
+        let within = |calls: Calls, left: Option<u64>| left.is_none_or(|left| calls.likely() <= left);
+        within(price.calls(), self.account)
+            && price.by_family.iter().all(|(family, calls)| within(*calls, self.family(family.as_str())))
+    }
+
+    /// Takes off what a run of this price spends, and says how many calls that are: as many as there are.
+    pub(super) fn spend(&mut self, price: &Price) -> u64 {
+        let mut spent = 0;
+        for (family, calls) in &price.by_family {
+            let wanted = calls.likely();
+            let now = [self.account, self.family(family.as_str())].into_iter().flatten().fold(wanted, u64::min);
+            if let Some(left) = &mut self.account {
+                *left -= now;
+            }
+            if let Some(left) = self.family(family.as_str()) {
+                self.families.insert(family.as_str().to_owned(), left - now);
+            }
+            spent += now;
+        }
+        spent
+    }
+
+    /// The share of what is left that so many calls are.
+    pub(super) fn share(&self, calls: u64) -> Option<f64> {
+        self.account.map(|left| if left == 0 { f64::INFINITY } else { calls as f64 / left as f64 })
+    }
+}
+
+fn usable(calls: u32, reserve: f64) -> u32 {
+    crate::state::usable(calls, reserve)
+}
+
+/// In which order runs go: by priority those that fit into what is left, then the others, which take
+/// what these leave. Each price stands with what is left to its job alone.
+pub(super) fn order(priced: &[(&Job, Option<&JobPrice>, Left)], left: &Left) -> Vec<usize> {
+    let mut by_priority: Vec<usize> = (0..priced.len()).collect();
+    let job = |place: usize| priced[place].0;
+    by_priority.sort_by(|a, b| job(*b).priority.cmp(&job(*a).priority).then_with(|| job(*a).name.cmp(&job(*b).name)));
+    let (mut left, mut first, mut later) = (left.clone(), Vec::new(), Vec::new());
+    for place in by_priority {
+        let (_, price, own) = &priced[place];
+        // What has no price fails by itself soon enough.
+        let whole = price.map(JobPrice::whole).unwrap_or_default();
+        if own.fits(&whole) && left.fits(&whole) {
+            left.spend(&whole);
+            first.push(place);
+        } else {
+            later.push(place);
+        }
+    }
+    first.extend(later);
+    first
+}
+
+/// `12 calls`, `3 to 5 calls`, `7 calls or more`.
+pub(super) fn words(calls: Calls) -> String {
+    let noun = |n: u64| if n == 1 { "call" } else { "calls" };
+    match (calls.least, calls.most) {
+        (least, Some(most)) if least == most => format!("{least} {}", noun(least)),
+        (least, Some(most)) => format!("{least} to {most} calls"),
+        (least, None) => format!("{least} {} or more", noun(least)),
+    }
+}
+
+/// `3 min 20 s`.
+pub(super) fn time(seconds: f64) -> String {
+    let secs = seconds.ceil() as u64;
+    match secs {
+        0..120 => format!("{secs} s"),
+        120..7_200 => format!("{} min", secs.div_ceil(60)),
+        _ => format!("{} h {} min", secs / 3_600, secs % 3_600 / 60),
+    }
+}

@@ -1,0 +1,132 @@
+//! What a run and its price are given alike: the job's users, when it last ran, and an engine.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::budget::Left;
+use super::workshop::{Most, Workshop, booked};
+use super::{Context, Exit, Failure};
+use crate::http::clock::{Clock, SystemClock};
+use crate::http::observer::Silent;
+use crate::job::{Job, Users};
+use crate::run::{Engine, Halt, JobPrice, Looks, Start, Unwatched, price_job, stamp};
+use crate::scheduler::Past;
+use crate::settings::credentials::Credentials;
+use crate::state::grants::Grants;
+use crate::state::{Ceilings, Job as Spends, Spender, Usage};
+use crate::store::Store;
+
+/// What the runs of a command have in common.
+pub(super) struct Desk<'a> {
+    pub context: &'a Context,
+    pub workshop: &'a Workshop<'a>,
+    pub credentials: &'a Credentials,
+    pub store: &'a Arc<Store>,
+}
+
+impl Desk<'_> {
+    /// Who spends the calls of a job.
+    pub(super) fn spends(&self, job: &Job) -> Spends {
+        let path = self.workshop.database();
+        // However the project is named, it is the same store.
+        let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+        let path = folder.zip(path.file_name()).map_or(path.clone(), |(folder, name)| folder.join(name));
+        Spends::of(&path, &job.name)
+    }
+
+    /// The grants, where the job has users.
+    pub(super) fn grants(&self, job: &Job) -> Result<Option<Arc<Grants>>, Failure> {
+        match job.users {
+            Users::None => Ok(None),
+            Users::Named(_) | Users::All => self.workshop.grants(self.credentials).map(Some),
+        }
+    }
+
+    /// How a run of a job begins.
+    pub(super) fn start(
+        &self,
+        job: &Job,
+        fire_at: Option<DateTime<Utc>>,
+        grants: Option<Arc<Grants>>,
+    ) -> Result<Start, Failure> {
+        let past = Past::read(self.store.path()).map_err(|e| Failure::new(Exit::Storage, e))?;
+        let settings = &self.workshop.settings;
+        Ok(Start {
+            fire_at,
+            last_run_at: past.of(&job.name).last_good,
+            default_market: settings.defaults.market.clone(),
+            refresh_after: settings.refresh_after.clone(),
+            grants,
+            retention: settings.retention.clone(),
+        })
+    }
+
+    /// What a run of a job would cost now.
+    pub(super) async fn price(&self, job: &Job, full: bool, looks: &Looks) -> Result<JobPrice, Failure> {
+        let spender = Some(Spender { job: self.spends(job), share: None });
+        let before = looks.left();
+        let calls = (before > 0 && before < u64::from(u32::MAX)).then_some(before);
+        let (api, app) = self.workshop.api(self.credentials, Most { calls, spender }, Arc::new(Silent))?;
+        let grants = self.grants(job)?;
+        if let Some(grants) = &grants {
+            drop(api.clone().with_grants(Arc::clone(grants), self.context.refresh_token()));
+        }
+        let start = self.start(job, None, grants)?;
+        let started_at = api.now().wall;
+        let (name, now) = (job.name.clone(), stamp(started_at));
+        let goes_on_from = self.store.write(move |s| s.would_go_on_from(&name, &now)).await;
+        let goes_on_from = goes_on_from.map_err(|e| halted(Halt::Store(e)))?;
+        let engine = Engine {
+            api: api.clone(),
+            store: Arc::clone(self.store),
+            app,
+            locks: self.workshop.state.path().to_path_buf(),
+            progress: Arc::new(Unwatched),
+            run: 0,
+            started_at,
+            goes_on_from: goes_on_from.and_then(|at| at.parse().ok()).unwrap_or(started_at),
+            full,
+        };
+        let price = price_job(&engine, job, &start, looks).await;
+        looks.settle(before, api.calls());
+        price.map_err(halted)
+    }
+
+    /// Calls of a job in the last 24 hours.
+    pub(super) fn spent(&self, job: &Job) -> Result<u32, Failure> {
+        let now = SystemClock::new().now();
+        let who = self.workshop.books_of(self.credentials);
+        self.workshop.state.spent_by(&who, self.spends(job), now).map_err(booked)
+    }
+
+    /// What is left of the day.
+    pub(super) fn left(&self) -> Result<Left, Failure> {
+        let (usage, ceilings) = self.usage()?;
+        Ok(Left::of(&usage, ceilings))
+    }
+
+    /// What a day holds.
+    pub(super) fn whole_day(&self) -> Result<Left, Failure> {
+        let (usage, ceilings) = self.usage()?;
+        Ok(Left::whole_day(&usage, ceilings))
+    }
+
+    fn usage(&self) -> Result<(Usage, Ceilings), Failure> {
+        let ceilings = self.workshop.ceilings(self.credentials)?;
+        let who = self.workshop.books_of(self.credentials);
+        let usage = self.workshop.state.usage(&who, ceilings, SystemClock::new().now()).map_err(booked)?;
+        Ok((usage, ceilings))
+    }
+}
+
+/// A halt that ends a command.
+pub(super) fn halted(halt: Halt) -> Failure {
+    let hint = halt.hint();
+    let exit = if matches!(halt, Halt::Job(_)) { Exit::Usage } else { Exit::Storage };
+    let failure = Failure::new(exit, halt);
+    match hint {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
+}

@@ -1,0 +1,180 @@
+//! The price of a job: of its fetches in order, each for each of its users.
+
+use super::{Calls, Looks, NotBefore, Price, Pricing};
+use crate::job::{Fetch, Job, Source};
+use crate::run::engine::Engine;
+use crate::run::fetch::Asks;
+use crate::run::halt::{Halt, Weight};
+use crate::run::job::{Start, Sum, bound};
+use crate::run::users::NOT_KNOWN;
+use crate::spotify::Kind;
+use crate::spotify::error::{ApiError, Deferral};
+use crate::spotify::family::Family;
+use crate::state::AppClass;
+use crate::stream::Classes;
+
+/// What a fetch of a job costs.
+#[derive(Debug, Clone)]
+pub struct FetchPrice {
+    /// Its name.
+    pub fetch: String,
+    /// The user it is for, by the local name.
+    pub user: Option<String>,
+    /// The id of that user's account, as the store has it; empty for none.
+    pub user_id: String,
+    /// Its stream.
+    pub stream: &'static str,
+    /// The price.
+    pub price: Price,
+    /// Why nothing, or nothing now, will be asked.
+    pub note: Option<String>,
+    /// Until when it is held back.
+    pub not_before: NotBefore,
+}
+
+/// What a run of a job costs.
+#[derive(Debug, Clone, Default)]
+pub struct JobPrice {
+    /// The job.
+    pub job: String,
+    /// Finding out whose accounts the grants of its users are.
+    pub users: Calls,
+    /// Its fetches, in order.
+    pub fetches: Vec<FetchPrice>,
+}
+
+impl JobPrice {
+    /// All of it.
+    pub fn whole(&self) -> Price {
+        let mut whole = Price::default();
+        whole.spend(Family::ME, self.users);
+        self.fetches.iter().for_each(|fetch| whole.add(fetch.price.clone()));
+        whole
+    }
+}
+
+/// Prices a job as it would be run now. With looks left, Spotify is asked where only it knows.
+///
+/// # Errors
+/// If the store or the state folder cannot be read, or a `where` cannot be run.
+pub async fn price_job(engine: &Engine, job: &Job, start: &Start, looks: &Looks) -> Result<JobPrice, Halt> {
+    let bound = bound(job, start.fire_at.unwrap_or(engine.started_at), start.last_run_at);
+    let names = start.names(job)?;
+    let askers = engine.known_users(start.grants.as_ref(), &names)?;
+    let unknown = askers.iter().filter(|it| it.user.as_ref().is_ok_and(|user| user.user_id == NOT_KNOWN)).count();
+    let sum = Sum::of(askers);
+    let mut priced = JobPrice { job: job.name.clone(), users: Calls::exactly(unknown as u64), fetches: Vec::new() };
+    let mut pricing = Pricing::new(engine, looks);
+    // What a fetch that goes by another will ask for is not known before that has been read.
+    let mut unsettled = Vec::new();
+    for fetch in &job.fetches {
+        let goes_by = match &fetch.source {
+            Source::From { fetch: parent, .. } => {
+                Some(&job.fetches[*parent].name).filter(|name| unsettled.contains(name))
+            }
+            _ => None,
+        };
+        let mut settled = goes_by.is_none() && engine.asked_the_same(job, fetch).await?;
+        for (place, part) in (0i64..).zip(&sum.parts(start, fetch)) {
+            let frame = part.frame(start, fetch, place);
+            let mut one = FetchPrice {
+                fetch: fetch.name.clone(),
+                user: part.user.as_ref().map(|user| user.name.clone()),
+                user_id: if frame.audience == "app" { String::new() } else { frame.audience.clone() },
+                stream: fetch.stream.name,
+                price: Price::default(),
+                note: part.trouble.as_ref().map(|trouble| trouble.again().words()),
+                not_before: None,
+            };
+            if one.note.is_none() {
+                one.note = not_for_this_app(engine, fetch)?;
+            }
+            if one.note.is_none() {
+                let asks = sum.asks(engine, job, fetch, &bound).await?;
+                let families = families(fetch, &asks);
+                for unit in engine.units(fetch, &frame, asks, start.age(fetch)).await? {
+                    one.price.add(pricing.unit(&frame, &unit).await?);
+                }
+                if let Some(parent) = goes_by {
+                    one.price = going_by(one.price, fetch, parent);
+                }
+                // That no more looks are left says nothing about a run.
+                let of_a_run = |e: &ApiError| !matches!(e, ApiError::Deferred { why: Deferral::MaxCalls, .. });
+                let held = families.iter().find_map(|family| engine.api.may_send(*family).err().filter(of_a_run));
+                if let Some(e) = held.filter(|_| one.price.calls() != Calls::NONE) {
+                    let halt = Halt::Api(e);
+                    one.note = Some(halt.words());
+                    one.not_before = match halt.weight() {
+                        Weight::Deferred(at) => at,
+                        _ => None,
+                    };
+                }
+            }
+            settled &= one.price.calls() == Calls::NONE;
+            priced.fetches.push(one);
+        }
+        if !settled {
+            unsettled.push(&fetch.name);
+            pricing.brought.extend(brings(fetch.stream.name));
+        }
+    }
+    Ok(priced)
+}
+
+/// Why nothing is asked of an app that is known not to have the stream.
+fn not_for_this_app(engine: &Engine, fetch: &Fetch) -> Result<Option<String>, Halt> {
+    let lost = fetch.stream.classes == Classes::ExtendedOnly
+        && engine.app.class().map_err(ApiError::from)? == Some(AppClass::Development);
+    Ok(lost
+        .then(|| "Spotify removed it for apps in Development Mode in February 2026; nothing will be sent".to_owned()))
+}
+
+fn families(fetch: &Fetch, asks: &Asks) -> Vec<Family> {
+    let mut families = fetch.stream.families();
+    if asks.references.iter().any(|it| !matches!(it, crate::spotify::Reference::Id(_))) {
+        families.push(Family::SEARCH);
+    }
+    families
+}
+
+/// The price of a fetch whose ids another fetch of the run may change: what is known now is a guess.
+fn going_by(mut price: Price, fetch: &Fetch, parent: &str) -> Price {
+    for family in fetch.stream.families() {
+        price.spend(family, Calls::at_least(0));
+    }
+    let known = price.calls().likely();
+    price.by_family.values_mut().for_each(|calls| calls.least = 0);
+    price
+        .because(&format!("it goes by {parent}, which is read first; with what is known now it takes {known} or more"));
+    price
+}
+
+/// Kinds that come whole in the answers of a stream, and are not asked for again then.
+fn brings(stream: &str) -> &'static [Kind] {
+    match stream {
+        "playlist_items" | "my_playlist_items" => &[Kind::Track, Kind::Episode, Kind::Playlist],
+        "saved_tracks" | "top_tracks" | "recently_played" | "artist_top_tracks" => &[Kind::Track],
+        "saved_albums" | "album_tracks" => &[Kind::Album],
+        "followed_artists" | "top_artists" => &[Kind::Artist],
+        "saved_shows" => &[Kind::Show],
+        "saved_episodes" | "show_episodes" => &[Kind::Episode, Kind::Show],
+        "saved_audiobooks" => &[Kind::Audiobook],
+        "search" => {
+            &[Kind::Track, Kind::Artist, Kind::Album, Kind::Playlist, Kind::Show, Kind::Episode, Kind::Audiobook]
+        }
+        _ => &[],
+    }
+}
+
+impl Engine {
+    /// Whether what stands in the store as asked for by a fetch is what a run would ask for now.
+    async fn asked_the_same(&self, job: &Job, fetch: &Fetch) -> Result<bool, Halt> {
+        let (name, hash, part) = (job.name.clone(), job.hash.clone(), fetch.name.clone());
+        let known = self.store.write(move |s| s.asked_before(&name, &part)).await?;
+        let same_number = |asked: i64| match &fetch.source {
+            Source::Ids(references) => usize::try_from(asked) == Ok(references.len()),
+            _ => true,
+        };
+        Ok(known.is_some_and(|(known, asked)| known == hash && same_number(asked)))
+    }
+}

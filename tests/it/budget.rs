@@ -1,0 +1,182 @@
+//! When the day is too short: who goes first, what one job may take, and what is asked before an
+//! expensive run; through the real binary.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use cratedigger::sandbox::{Mode, Options, known};
+
+use crate::quota::{development, said_to_be, track_ids, tracks};
+use crate::world::{World, by_ids};
+
+/// A backfill that needs far more than a day holds, and a small job of the same endpoint family.
+fn backfill_and_daily(backfill: &str, daily: &str) -> World {
+    let world = said_to_be("development", World::with(Options { mode: Mode::Development, ..Options::default() }));
+    let world = world.settings("calls_per_day = 60\ncalls_per_family = 40\nreserve = \"0%\"");
+    let ids = track_ids(&world, 80);
+    let list = |part: &[String]| by_ids("tracks", &part.iter().map(String::as_str).collect::<Vec<_>>());
+    world.project.write("jobs/backfill.toml", format!("{backfill}schedule = \"* * * * *\"\n{}", list(&ids[6..])));
+    world.project.write("jobs/daily.toml", format!("{daily}schedule = \"* * * * *\"\n{}", list(&ids[..6])));
+    world
+}
+
+fn state_of(world: &World, job: &str) -> String {
+    world.one(&format!("SELECT state FROM runs WHERE job = '{job}' ORDER BY id DESC LIMIT 1"))
+}
+
+#[test]
+fn a_backfill_does_not_starve_a_daily_job_whoever_starts_them() {
+    for args in [&["--due"][..], &[]] {
+        let world = backfill_and_daily("priority = 10\n", "");
+        // Even where the backfill has the higher priority: the daily job fits, and goes first.
+        world.run(args).exits(75).says("half of the day's ceiling for calls to tracks").says("max_calls");
+        assert_eq!(
+            (state_of(&world, "daily").as_str(), state_of(&world, "backfill").as_str()),
+            ("complete", "deferred")
+        );
+        let calls = world.new_calls();
+        assert_eq!(calls.len(), 26, "six, and half of forty");
+        // The backfill alone, again and again, takes no more than its half.
+        for _ in 0..3 {
+            world.run(&["backfill"]).exits(75).says("come back at");
+        }
+        assert_eq!(world.new_calls().len(), 0);
+        // What is left is for others.
+        let ids = track_ids(&world, 94);
+        let more: Vec<&str> = ids[80..94].iter().map(String::as_str).collect();
+        world.project.write("jobs/more.toml", by_ids("tracks", &more));
+        world.run(&["more"]).exits(0);
+    }
+}
+
+#[test]
+fn a_backfill_that_was_first_leaves_the_daily_job_its_calls() {
+    let world = backfill_and_daily("", "");
+    world.run(&["backfill"]).exits(75);
+    assert_eq!(world.new_calls().len(), 20, "half of what a family gets");
+    world.run(&["daily"]).exits(0);
+    assert_eq!(world.new_calls().len(), 6);
+}
+
+#[test]
+fn max_calls_in_a_job_gives_it_another_share() {
+    let world = backfill_and_daily("max_calls = 35\n", "");
+    world.run(&["backfill"]).exits(75).says("the calls of this run are used");
+    assert_eq!(world.new_calls().len(), 35);
+    let world = backfill_and_daily("", "");
+    world.run(&["backfill", "--max-calls", "30"]).exits(75);
+    assert_eq!(world.new_calls().len(), 30);
+}
+
+#[test]
+fn jobs_that_fit_go_by_priority_then_by_name() {
+    let world = development();
+    let ids = track_ids(&world, 9);
+    for (name, priority, n) in [("a", 0, 0), ("b", 5, 1), ("c", 5, 2), ("d", -1, 3)] {
+        let job = format!("priority = {priority}\n{}", by_ids("tracks", &[ids[n].as_str()]));
+        world.project.write(&format!("jobs/{name}.toml"), job);
+    }
+    world.run(&[]).exits(0);
+    let jobs: Vec<String> =
+        world.rows("SELECT job FROM runs ORDER BY id").into_iter().map(|row| row[0].clone()).collect();
+    assert_eq!(jobs, ["b", "c", "a", "d"]);
+}
+
+/// Runs the binary with a terminal for all three streams and types an answer.
+fn on_a_terminal(world: &World, args: &str, answer: &str) -> (i32, String) {
+    let binary = env!("CARGO_BIN_EXE_cratedigger");
+    let mut command = Command::new("script");
+    command.args(["-qec", &format!("{binary} {args}"), "/dev/null"]);
+    command.current_dir(world.project.root()).env_clear().env("HOME", world.project.root()).env("TERM", "dumb");
+    command.env("PATH", std::env::var_os("PATH").unwrap());
+    command.env("SPOTIFY_CLIENT_ID", "sandbox-client").env("SPOTIFY_CLIENT_SECRET", "sandbox-secret");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.as_mut().unwrap().write_all(answer.as_bytes()).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    (ended.status.code().unwrap_or(-1), String::from_utf8_lossy(&ended.stdout).into_owned())
+}
+
+#[test]
+fn an_expensive_run_is_asked_about_on_a_terminal_and_nowhere_else() {
+    let world = development().settings("calls_per_day = 100\ncalls_per_family = 100\nreserve = \"0%\"");
+    let world = {
+        let job = tracks(&world, 30);
+        world.job(&job)
+    };
+    for answer in ["n\n", "\n", "what\n"] {
+        let (code, said) = on_a_terminal(&world, "run", answer);
+        assert!(said.contains("x would take 30 calls of the 50 that it may take today (60%)"), "{said}");
+        assert!(said.contains("go on? [y/N]") && said.contains("x was not run"), "{said}");
+        assert_eq!((code, world.calls().len()), (0, 0), "no is what silence means");
+    }
+    let (code, said) = on_a_terminal(&world, "run", "y\n");
+    assert_eq!((code, world.new_calls().len()), (0, 30), "{said}");
+    // A quarter of what is left is no question; neither is --yes, nor a run without a terminal.
+    world.project.write("jobs/x.toml", by_ids("artists", &[known::BUSY_ARTIST]));
+    let (_, said) = on_a_terminal(&world, "run", "");
+    assert!(!said.contains("go on?"), "{said}");
+    assert_eq!(world.new_calls().len(), 1);
+    let other = track_ids(&world, 60);
+    let other: Vec<&str> = other[30..50].iter().map(String::as_str).collect();
+    world.project.write("jobs/x.toml", by_ids("tracks", &other[..17]));
+    let (_, said) = on_a_terminal(&world, "run --yes", "");
+    assert!(!said.contains("go on?"), "{said}");
+    assert_eq!(world.new_calls().len(), 17);
+    world.project.write("jobs/x.toml", by_ids("tracks", &other[17..18]));
+    let ran = world.run(&[]).exits(0);
+    assert!(!ran.stderr.contains("go on?"));
+}
+
+#[test]
+fn jobs_shows_the_oldest_row_and_how_long_all_of_it_anew_takes() {
+    let world = development().settings("calls_per_day = 10\ncalls_per_family = 10\nreserve = \"0%\"");
+    let world = {
+        let job = format!("max_calls = 1000\n{}", tracks(&world, 8));
+        world.job(&job)
+    };
+    let streams = |world: &World| world.cli(&["jobs", "--json"]).exits(0).json()["jobs"][0]["streams"][0].clone();
+    assert!(streams(&world)["oldest_row_at"].is_null() && streams(&world)["sweep_calls"].is_null());
+    world.run(&[]).exits(0);
+    world.new_calls();
+    let db = rusqlite::Connection::open(world.database()).unwrap();
+    db.execute("UPDATE tracks SET fetched_at = '2026-01-02T03:04:05.000Z' WHERE id = (SELECT min(id) FROM tracks)", ())
+        .unwrap();
+    let shown = streams(&world);
+    assert_eq!(shown["oldest_row_at"], "2026-01-02T03:04:05.000Z");
+    assert_eq!(shown["sweep_calls"], serde_json::json!({ "least": 8, "most": 8 }));
+    assert_eq!(shown["sweep_seconds"], 1.0, "six of them at a hundred a second");
+    let text = world.cli(&["jobs"]).exits(0).stdout;
+    assert!(text.contains("OLDEST ROW") && text.contains("days ago") && text.contains("8 calls"), "{text}");
+    // Without `max_calls`, half of ten calls a day go to it: the last three wait for another day.
+    let job = tracks(&world, 8);
+    world.project.write("jobs/x.toml", job);
+    let secs = streams(&world)["sweep_seconds"].as_f64().unwrap();
+    assert!((51_840.0..51_850.0).contains(&secs), "{secs}: 0.6 of a day");
+    assert_eq!(world.sandbox.log().len(), 0, "jobs asks nobody");
+}
+
+#[test]
+fn an_adaptive_pace_slows_down_at_a_refusal_and_quota_tells_what_it_found() {
+    let world = World::with(Options {
+        mode: Mode::Development,
+        rate_limit: Some(10),
+        rate_window: Duration::from_secs(1),
+        ..Options::default()
+    });
+    let world = said_to_be("development", world).settings("adaptive = true");
+    let path = world.project.root().join("config/cratedigger.toml");
+    let settings = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, settings.replace("requests_per_second = 100", "requests_per_second = 20")).unwrap();
+    let world = {
+        let job = tracks(&world, 30);
+        world.job(&job)
+    };
+    let ran = world.run(&[]).exits(0);
+    assert!(!ran.stderr.contains("no effect"), "{}", ran.stderr);
+    let counted = world.sandbox.counted();
+    assert_eq!((counted.refused, counted.early), (1, 0), "one refusal taught it");
+    let shown = world.cli(&["quota", "--json"]).exits(0).json();
+    assert_eq!(shown["pace"]["window_ms"], 30_000);
+    assert!(world.cli(&["quota"]).exits(0).stdout.contains("pace found:"));
+}
