@@ -26,6 +26,10 @@ impl Table {
     /// Notes one blow.
     pub fn note(&mut self, row: &str, began: Instant, hit: bool, point: &str, end: Result<(), String>) {
         if !self.rows.contains_key(row) {
+            // Whoever watches sees that it goes on.
+            if let Some(last) = self.order.last() {
+                print_row(last, &self.rows[last]);
+            }
             self.order.push(row.to_owned());
         }
         let count = self.rows.entry(row.to_owned()).or_default();
