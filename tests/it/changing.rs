@@ -99,7 +99,12 @@ fn a_playlist_edited_at_random_is_stored_as_it_was_and_its_history_leads_back_to
                 json!({"do": "insert", "playlist": list.id, "position": 0, "items": vec![known::PLAIN_TRACK; 30]}),
             );
         }
+        // Otherwise it would grow with every seed, and the versions kept for the end with it.
+        if list.truth().len() > 240 {
+            list.make(json!({"do": "remove", "playlist": list.id, "position": 20, "count": 70}));
+        }
         let ran = list.world.run(&["-q"]);
+        list.world.sandbox.clear_log();
         let stored = list.stored();
         match ran.code {
             3 => {
