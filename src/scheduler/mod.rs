@@ -4,9 +4,9 @@
 //! whoever started that run: cron, systemd, a person. So the same line may be started as often as
 //! one likes, and `schedule` asks the same functions as `run --due`.
 //!
-//! - [`due`]: which fire a job has to serve now, if any;
+//! - [`due()`]: which fire a job has to serve now, if any;
 //! - [`look_again`]: when that can change by itself;
-//! - [`overdue`]: whether a job's data are older than its schedule promises;
+//! - [`overdue()`]: whether a job's data are older than its schedule promises;
 //! - [`Past`]: the past runs, read from the store.
 
 mod due;
