@@ -13,7 +13,9 @@ use crate::world::{World, by_ids};
 /// A backfill that needs far more than a day holds, and a small job of the same endpoint family.
 fn backfill_and_daily(backfill: &str, daily: &str) -> World {
     let world = said_to_be("development", World::with(Options { mode: Mode::Development, ..Options::default() }));
-    let world = world.settings("calls_per_day = 60\ncalls_per_family = 40\nreserve = \"0%\"\n[schedule]\nfirst_run_share = \"100%\"");
+    let world = world.settings(
+        "calls_per_day = 60\ncalls_per_family = 40\nreserve = \"0%\"\n[schedule]\nfirst_run_share = \"100%\"",
+    );
     let ids = track_ids(&world, 80);
     let list = |part: &[String]| by_ids("tracks", &part.iter().map(String::as_str).collect::<Vec<_>>());
     world.project.write("jobs/backfill.toml", format!("{backfill}schedule = \"* * * * *\"\n{}", list(&ids[6..])));
