@@ -28,6 +28,7 @@ mod report;
 mod retention;
 mod search;
 mod stalest;
+mod sum;
 mod things;
 mod unit;
 mod units;

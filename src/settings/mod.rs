@@ -9,6 +9,7 @@
 //! JSON Schema and `docs/settings.md` come from it too.
 
 pub mod credentials;
+mod csv;
 mod env;
 mod file;
 pub mod keys;
@@ -21,6 +22,7 @@ pub(crate) mod rules;
 mod schema;
 mod sections;
 
+pub use csv::{Csv, FormulaGuard, LineEnding, Profile, TimeFormat};
 pub use layers::Flags;
 pub use limits::Limits;
 pub use origin::Origin;
@@ -29,6 +31,6 @@ pub use project::Project;
 pub use schema::{commented_file, json_schema, markdown};
 pub(crate) use schema::{described, row};
 pub use sections::{
-    AppMode, Calls, Csv, Defaults, FormulaGuard, LimitSettings, LineEnding, Notify, Output, Profile, RefreshAfter,
-    Retention, Schedule, Settings, Spotify, State, TimeFormat,
+    AppMode, Calls, Defaults, LimitSettings, Notify, Output, RefreshAfter, Retention, Schedule, Settings, Spotify,
+    State,
 };

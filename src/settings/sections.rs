@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
+use super::csv::Csv;
 use super::origin::Origin;
 use super::policy::{FirstRun, Missed, Overlap};
 use crate::document;
@@ -163,94 +164,6 @@ pub struct Defaults {
     /// Market of fetches.
     #[serde(default)]
     pub market: Option<String>,
-}
-
-/// A set of choices about CSVs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Profile {
-    /// No BOM, comma, `\n`.
-    Plain,
-    /// BOM, comma, `\r\n`.
-    Excel,
-    /// BOM, semicolon, `\r\n`.
-    ExcelSemicolon,
-    /// The columns of watsonbox/exportify.
-    Exportify,
-}
-
-/// How lines end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LineEnding {
-    /// `\n`
-    Lf,
-    /// `\r\n`
-    Crlf,
-}
-
-/// How times are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TimeFormat {
-    /// `2026-11-23T06:15:00Z`
-    Iso,
-    /// `2026-11-23 06:15:00`, which spreadsheets recognise.
-    Spreadsheet,
-}
-
-/// Which cells get a leading apostrophe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FormulaGuard {
-    /// Those that a spreadsheet would run.
-    Auto,
-    /// All that begin like a formula.
-    All,
-    /// None.
-    Off,
-}
-
-/// `[csv]`, and the `[csv_options]` of a job: what isn't said follows the profile.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct Csv {
-    /// A set of choices.
-    pub profile: Option<Profile>,
-    /// Byte order mark.
-    pub bom: Option<bool>,
-    /// One character between cells.
-    pub delimiter: Option<char>,
-    /// End of a line.
-    pub line_ending: Option<LineEnding>,
-    /// Between the parts of a list.
-    pub list_separator: Option<String>,
-    /// What stands for null.
-    pub null: Option<String>,
-    /// How times are written.
-    pub time_format: Option<TimeFormat>,
-    /// Guard against formulas.
-    pub formula_guard: Option<FormulaGuard>,
-}
-
-impl Csv {
-    /// These choices, and `below`'s where these say nothing. A profile said here leaves the single
-    /// choices of `below` aside: they were made for another profile.
-    #[must_use]
-    pub fn over(&self, below: &Csv) -> Csv {
-        let other = Csv::default();
-        let below = if self.profile.is_some() { &other } else { below };
-        Csv {
-            profile: self.profile.or(below.profile),
-            bom: self.bom.or(below.bom),
-            delimiter: self.delimiter.or(below.delimiter),
-            line_ending: self.line_ending.or(below.line_ending),
-            list_separator: self.list_separator.clone().or_else(|| below.list_separator.clone()),
-            null: self.null.clone().or_else(|| below.null.clone()),
-            time_format: self.time_format.or(below.time_format),
-            formula_guard: self.formula_guard.or(below.formula_guard),
-        }
-    }
 }
 
 /// After how long a thing is read again, per stream.

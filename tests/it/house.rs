@@ -49,7 +49,6 @@ const LONG: &[(&str, &str)] = &[
         "src/run/job.rs",
         "one run from its first fetch to its record, read from top to bottom; `price` goes by its steps",
     ),
-    ("src/settings/sections.rs", "one table of structs, a section each, beside its rules"),
     ("src/spotify/wire/objects.rs", "one list of shapes, each a few lines; to be read beside Spotify's own reference"),
     ("tests/it/api.rs", "tests stand beside each other and are read one at a time"),
     ("tests/it/faults_table.rs", "one test for each row of one table, in its order"),
