@@ -3,13 +3,14 @@
 
 mod text;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::args::Quota;
 use super::workshop::{Workshop, booked};
 use super::{Context, Exit, Failure, OrExit, print};
 use crate::http::clock::{Clock, SystemClock};
+use crate::run::stamp;
 use crate::spotify::AppClass;
 use crate::spotify::family::Family;
 use crate::state::{Ceilings, Endpoint, FamilyUse, Learned, StateError, TokenKind, Usage, Word};
@@ -177,8 +178,4 @@ fn used_json(used: &FamilyUse) -> Value {
 
 fn some(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
-}
-
-fn stamp(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

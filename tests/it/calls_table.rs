@@ -10,7 +10,7 @@ use std::process::Stdio;
 use cratedigger::sandbox::{Edit, LibraryEdit, Mode, Options, Shelf, known};
 use serde_json::json;
 
-use crate::world::World;
+use crate::world::{SCOPES, World};
 
 /// How large the exports are.
 #[derive(Debug, Clone, Copy)]
@@ -36,18 +36,6 @@ pub struct Line {
     /// Why `sent` is more than the fewest.
     pub why: Option<String>,
 }
-
-const SCOPES: &[&str] = &[
-    "playlist-read-collaborative",
-    "playlist-read-private",
-    "user-follow-read",
-    "user-library-read",
-    "user-read-email",
-    "user-read-playback-position",
-    "user-read-private",
-    "user-read-recently-played",
-    "user-top-read",
-];
 
 /// What is asked for again only to see whether a list moved.
 pub fn is_proof(call: &str, before: &HashSet<&str>) -> bool {

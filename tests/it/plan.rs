@@ -7,7 +7,7 @@ use cratedigger::sandbox::{Edit, known};
 use serde_json::Value;
 
 use crate::quota::{development, said_to_be, track_ids, tracks};
-use crate::run_users::signed_in;
+use crate::run_users::{everything, signed_in};
 use crate::world::{World, by_ids, fetch};
 
 /// A price as `plan --json` has it.
@@ -164,33 +164,6 @@ fn playlists_cost_what_the_plan_says_whether_they_changed_or_not() {
     }
 }
 
-const OWN: &str = r#"
-users = ["home", "studio"]
-[[fetch]]
-stream = "me"
-[[fetch]]
-stream = "my_playlists"
-[[fetch]]
-stream = "my_playlist_items"
-[[fetch]]
-stream = "saved_tracks"
-[[fetch]]
-stream = "saved_albums"
-[[fetch]]
-stream = "saved_shows"
-[[fetch]]
-stream = "saved_episodes"
-[[fetch]]
-stream = "followed_artists"
-[[fetch]]
-stream = "top_artists"
-time_range = ["short_term", "long_term"]
-[[fetch]]
-stream = "top_tracks"
-[[fetch]]
-stream = "recently_played"
-"#;
-
 #[test]
 fn a_users_library_and_playlists_cost_what_the_plan_says_first_unchanged_and_changed() {
     for (class, world) in [("development", development()), ("extended", said_to_be("extended", World::extended()))] {
@@ -200,7 +173,7 @@ fn a_users_library_and_playlists_cost_what_the_plan_says_first_unchanged_and_cha
         // One call each finds out whose accounts these are.
         world.project.write("jobs/x.toml", "users = [\"home\", \"studio\"]\n[[fetch]]\nstream = \"me\"\n");
         world.run(&[]).exits(0);
-        world.project.write("jobs/x.toml", OWN);
+        world.project.write("jobs/x.toml", everything());
         let exact = plan_and_run(&world, &format!("{class}, first"));
         assert!(exact > 0.8, "{class}: {exact} of the first prices are exact");
         plan_and_run(&world, &format!("{class}, unchanged"));

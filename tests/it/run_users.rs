@@ -6,19 +6,7 @@ use std::process::Stdio;
 use cratedigger::sandbox::known;
 use serde_json::json;
 
-use crate::world::World;
-
-const SCOPES: &[&str] = &[
-    "playlist-read-collaborative",
-    "playlist-read-private",
-    "user-follow-read",
-    "user-library-read",
-    "user-read-email",
-    "user-read-playback-position",
-    "user-read-private",
-    "user-read-recently-played",
-    "user-top-read",
-];
+use crate::world::{SCOPES, World};
 
 pub const LIBRARY: &str = r#"
 users = ["home", "studio"]
@@ -46,6 +34,11 @@ stream = "top_tracks"
 [[fetch]]
 stream = "recently_played"
 "#;
+
+/// Every stream of a user's, for two of them.
+pub fn everything() -> String {
+    format!("{LIBRARY}[[fetch]]\nstream = \"my_playlist_items\"\n")
+}
 
 /// A world in which these users are signed in, taken over as an organisation would.
 pub fn signed_in(world: World, users: &[(&str, &str)]) -> World {

@@ -8,41 +8,10 @@ use cratedigger::sandbox::{Edit, known};
 use rusqlite::Connection;
 
 use crate::desk::{self, AtBrowser};
-use crate::run_users::truth;
+use crate::run_users::{everything, truth};
 use crate::world::{Ran, World, ran};
 
 const DAY: Duration = Duration::from_secs(86_400);
-
-/// Every stream of a user's.
-const EVERYTHING: &str = r#"
-schedule = "0 6 * * *"
-users = ["home", "studio"]
-[[fetch]]
-stream = "me"
-[[fetch]]
-stream = "my_playlists"
-[[fetch]]
-stream = "my_playlist_items"
-[[fetch]]
-stream = "saved_tracks"
-[[fetch]]
-stream = "saved_albums"
-[[fetch]]
-stream = "saved_shows"
-[[fetch]]
-stream = "saved_episodes"
-[[fetch]]
-stream = "saved_audiobooks"
-[[fetch]]
-stream = "followed_artists"
-[[fetch]]
-stream = "top_artists"
-time_range = ["short_term", "medium_term", "long_term"]
-[[fetch]]
-stream = "top_tracks"
-[[fetch]]
-stream = "recently_played"
-"#;
 
 const CSVS: [&str; 12] = [
     "me",
@@ -62,7 +31,7 @@ const CSVS: [&str; 12] = [
 /// A job that needs nobody, and one of all that is a user's. Credentials stand in `.env`, since cron
 /// brings none.
 fn world() -> World {
-    let world = World::development().job(EVERYTHING);
+    let world = World::development().job(&format!("schedule = \"0 6 * * *\"\n{}", everything()));
     // A list of 50,000 items costs a day's calls, and shows nothing more than the other lists do.
     let cut = Edit::Remove { playlist: known::LARGE_PLAYLIST.to_owned(), position: 0, count: 49_900 };
     world.sandbox.catalog().edit(cut).unwrap();

@@ -11,6 +11,19 @@ use tokio::sync::oneshot;
 
 use crate::project::Project;
 
+/// All that the streams of a user need.
+pub const SCOPES: &[&str] = &[
+    "playlist-read-collaborative",
+    "playlist-read-private",
+    "user-follow-read",
+    "user-library-read",
+    "user-read-email",
+    "user-read-playback-position",
+    "user-read-private",
+    "user-read-recently-played",
+    "user-top-read",
+];
+
 /// A project and its Spotify. The sandbox serves on threads of its own, so a test may block.
 pub struct World {
     /// Its end is the end of the thread that serves.
