@@ -37,6 +37,7 @@ mod keeping;
 mod lean;
 mod ledger;
 mod made_up_time;
+mod monitoring;
 mod other_users;
 mod pace;
 mod plan;
