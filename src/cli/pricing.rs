@@ -11,7 +11,7 @@ use crate::http::clock::{Clock, SystemClock};
 use crate::http::observer::Silent;
 use crate::job::{Job, Users};
 use crate::run::{Engine, Halt, JobPrice, Looks, Start, Unwatched, price_job, stamp};
-use crate::scheduler::Past;
+use crate::scheduler::{JobPast, Past};
 use crate::settings::credentials::Credentials;
 use crate::state::grants::Grants;
 use crate::state::{Ceilings, Job as Spends, Spender, Usage};
@@ -44,22 +44,16 @@ impl Desk<'_> {
     }
 
     /// How a run of a job begins.
-    pub(super) fn start(
-        &self,
-        job: &Job,
-        fire_at: Option<DateTime<Utc>>,
-        grants: Option<Arc<Grants>>,
-    ) -> Result<Start, Failure> {
-        let past = Past::read(self.store.path()).map_err(|e| Failure::new(Exit::Storage, e))?;
+    pub(super) fn start(&self, past: &JobPast, fire_at: Option<DateTime<Utc>>, grants: Option<Arc<Grants>>) -> Start {
         let settings = &self.workshop.settings;
-        Ok(Start {
+        Start {
             fire_at,
-            last_run_at: past.of(&job.name).last_good,
+            last_run_at: past.last_good,
             default_market: settings.defaults.market.clone(),
             refresh_after: settings.refresh_after.clone(),
             grants,
             retention: settings.retention.clone(),
-        })
+        }
     }
 
     /// What a run of a job would cost now.
@@ -72,7 +66,8 @@ impl Desk<'_> {
         if let Some(grants) = &grants {
             drop(api.clone().with_grants(Arc::clone(grants), self.context.refresh_token()));
         }
-        let start = self.start(job, None, grants)?;
+        let past = Past::read(self.store.path()).map_err(|e| Failure::new(Exit::Storage, e))?;
+        let start = self.start(&past.of(&job.name), None, grants);
         let started_at = api.now().wall;
         let (name, now) = (job.name.clone(), stamp(started_at));
         let goes_on_from = self.store.write(move |s| s.would_go_on_from(&name, &now)).await;

@@ -17,15 +17,13 @@ use super::stopper::Stopper;
 use super::workshop::{Most, Workshop};
 use super::{Context, Exit, Failure};
 use crate::job::{Job, Users};
-use crate::run::{
-    AppFacts, Calls, Engine, Files, Halt, JobLock, JobPrice, LockTrouble, RunReport, Start, run_job, stamp,
-};
+use crate::run::{AppFacts, Calls, Engine, Files, Halt, JobLock, JobPrice, LockTrouble, RunReport, run_job, stamp};
 use crate::scheduler::{self, Due, JobPast, Past, SignIns};
 use crate::settings::credentials::Credentials;
 use crate::settings::{Schedule as Rules, Settings};
 use crate::spotify::client::{Allowance, Api};
 use crate::state::grants::Grants;
-use crate::state::{Job as Spends, Share, Spender, Usage};
+use crate::state::{Share, Spender, Usage};
 use crate::store::{Planned, RawKeeper, Store};
 
 /// What all runs of a process share.
@@ -152,14 +150,7 @@ impl<'a> Runner<'a> {
             goes_on_from: goes_on_from.and_then(|at| at.parse().ok()).unwrap_or(started_at),
             full: how.full,
         };
-        let start = Start {
-            fire_at,
-            last_run_at: past.last_good,
-            default_market: settings.defaults.market.clone(),
-            refresh_after: settings.refresh_after.clone(),
-            grants,
-            retention: settings.retention.clone(),
-        };
+        let start = self.desk().start(&past, fire_at, grants);
         let report = run_job(&engine, job, &start, &self.files).await;
         watcher.finish();
         let report = report.map_err(halted)?;
@@ -187,10 +178,8 @@ impl<'a> Runner<'a> {
     fn allowance(&self, job: &Job, how: &How) -> Allowance {
         let settings = &self.workshop.settings;
         let max_calls = how.max_calls.or(job.max_calls);
-        let path = self.store.path();
-        let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
         let share = max_calls.is_none().then_some(Share::HALF);
-        let spender = Some(Spender { job: Spends::of(&path, &job.name), share });
+        let spender = Some(Spender { job: self.desk().spends(job), share });
         let reserve = match how.due {
             Some(due) if due.first => settings.limits.reserve.max(1.0 - settings.schedule.first_run_share),
             _ => settings.limits.reserve,

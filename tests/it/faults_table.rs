@@ -481,8 +481,10 @@ fn extra_1_a_timer_that_meets_its_own_run_sends_nothing() {
     world.sandbox.inject(Fault::on("/v1/playlists/*/tracks", Action::Latency { ms: 1_000 }).times(1));
     let first = world.spawn(&[]);
     world.wait_for_calls(2);
+    signal(&first, "STOP");
     let second = world.run(&[]).exits(75).says("is running already");
     assert!(second.took < Duration::from_secs(5));
+    signal(&first, "CONT");
     ended(first).exits(0);
     let alone = pages();
     alone.run(&[]).exits(0);
