@@ -165,7 +165,7 @@ mod tests {
         let path = older(folder.path(), 0o640);
         open(&path);
         let copy = beside(&path, &format!("{MARK}{}", migrations::KNOWN - 1));
-        assert_eq!(copies(folder.path()), [copy.clone()]);
+        assert_eq!(copies(folder.path()), std::slice::from_ref(&copy));
         assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o640);
         let conn = Connection::open(&copy).unwrap();
         let (version, _, newest) = state(&conn).unwrap();
