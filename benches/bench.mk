@@ -25,5 +25,6 @@ bench-load: ## a store of 5 million playlist items beside one of 1 million: CPU 
 	$(CARGO) build --release --locked --quiet --bin cratedigger
 	python3 benches/load.py
 
-bench-pace: ## what the pace makes of a limit nobody told it, and what four processes make of one pace (made-up time)
-	$(CARGO) test --release --locked --quiet --test it -- pace:: --nocapture --test-threads 1
+bench-pace: ## what the pace makes of a limit nobody told it, and what four processes make of one pace (made-up time; then real processes)
+	$(CARGO) test --locked --quiet --test it -- pace:: --nocapture --test-threads 1
+	$(CARGO) bench --locked --quiet --profile dev --bench pace

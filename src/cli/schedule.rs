@@ -107,7 +107,12 @@ impl Scheduler<'_> {
                     let Ready { job, due, price, fits } = ready;
                     board.begins(&job.name, now);
                     let (fire_at, late_s) = due.map(|due| (due.fire, (now - due.fire).num_seconds())).unzip();
-                    tracing::info!(job = job.name, fire_at = fire_at.map(tracing::field::display), late_s, "run begins");
+                    tracing::info!(
+                        job = job.name,
+                        fire_at = fire_at.map(tracing::field::display),
+                        late_s,
+                        "run begins"
+                    );
                     let spent_before = runner.desk().spent(&job).unwrap_or(0);
                     // What does not fit takes what is left: nothing is set aside for it.
                     under_way.push(UnderWay { job: job.clone(), price: price.clone().filter(|_| fits), spent_before });

@@ -142,7 +142,8 @@ impl Limits {
     /// # Errors
     /// The refusal to be sent.
     pub(crate) fn admit(&mut self, client: &str, family: &str, now_ms: i64) -> Result<(), Refusal> {
-        let ahead = self.deadline.as_ref().filter(|it| now_ms < it.until && it.concerns(client, family)).map(|it| it.refusal);
+        let ahead =
+            self.deadline.as_ref().filter(|it| now_ms < it.until && it.concerns(client, family)).map(|it| it.refusal);
         if ahead.is_some() && std::mem::replace(&mut self.told, true) {
             self.early += 1;
         }

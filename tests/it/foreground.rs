@@ -147,10 +147,7 @@ fn of_a_day_too_short_for_all_those_that_fit_have_theirs_first_and_sweeps_share_
         ("wide-sweep", 9, "max_calls = 1000\n", 16..90),
     ] {
         let list: Vec<&str> = ids[part].iter().map(String::as_str).collect();
-        let job = format!(
-            "schedule = \"15 6 1 1 *\"\npriority = {priority}\n{max_calls}{}",
-            by_ids("tracks", &list)
-        );
+        let job = format!("schedule = \"15 6 1 1 *\"\npriority = {priority}\n{max_calls}{}", by_ids("tracks", &list));
         world.project.write(&format!("jobs/{name}.toml"), job);
     }
     let mut it = Foreground::start(&world);

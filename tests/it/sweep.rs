@@ -2,8 +2,8 @@
 //! at full scale (`CRATEDIGGER_SWEEP=10000`), and prints what came of it.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
