@@ -45,8 +45,8 @@ class Held(Project):
             self.saw = rows(self.reader)
 
     def do(self, command):
-        words = [PROGRAM, "--project", self.folder, "--quiet", command]
-        return subprocess.run([str(word) for word in words], env=self.env, stderr=subprocess.DEVNULL, check=False).returncode
+        words = [str(word) for word in (PROGRAM, "--project", self.folder, "--quiet", command)]
+        return subprocess.run(words, env=self.env, stderr=subprocess.DEVNULL, check=False).returncode
 
     def minute(self):
         code = self.do("run")
@@ -63,7 +63,7 @@ class Held(Project):
             self.reader = None
 
     def csv(self):
-        """The file without its column of when it was read."""
+        """A hash of the job's file."""
         return hashlib.sha256((self.folder / "output/csv/crates/playlist_items.csv").read_bytes()).hexdigest()
 
 
@@ -112,16 +112,17 @@ def hold(options, sandbox, folder):
     ]
     tracks = json.loads(sandbox.get(f"{sandbox.accounts}/_sandbox/ids"))["tracks"]
     chance = random.Random(1)
-    print(f"{options.playlists} playlists of {options.items:,} items, each edited before every run; exit code, MiB of -wal, MiB of the store")
+    print(f"{options.playlists} playlists of {options.items:,} items, each edited before every run;"
+          " exit code, MiB of -wal, MiB of the store")
     print("   run" + "".join(f"  {project.name:>24}" for project in projects), flush=True)
     began = time.monotonic()
     for minute in range(1, options.minutes + 1):
         time.sleep(max(0.0, began + minute * options.every - time.monotonic()))
         for playlist in sandbox.playlists[: options.playlists]:
-            place = chance.randrange(options.items // 2)
-            edit(sandbox, {"do": "remove", "playlist": playlist, "position": place, "count": 3})
+            places = [chance.randrange(options.items // 2) for _ in range(2)]
+            edit(sandbox, {"do": "remove", "playlist": playlist, "position": places[0], "count": 3})
             items = chance.sample(tracks, 3)
-            edit(sandbox, {"do": "insert", "playlist": playlist, "position": chance.randrange(options.items // 2), "items": items})
+            edit(sandbox, {"do": "insert", "playlist": playlist, "position": places[1], "items": items})
         print(f"{minute:>6}" + "".join(f"  {project.minute():>24}" for project in projects), flush=True)
     seconds = time.monotonic() - began
     for project in projects:
@@ -129,8 +130,10 @@ def hold(options, sandbox, folder):
         code = project.do("run")
         left = mib(project.store.with_name(project.store.name + "-wal"))
         ends = ", ".join(f"{count} ended with {code}" for code, count in sorted(project.codes.items()))
-        print(f"{project.name}: of {options.minutes} runs in {seconds:,.0f} s {ends}; the -wal file grew to {project.largest:.1f} MiB; "
-              f"with the reader gone a run ends with {code} and leaves {left:.1f} MiB of it, `verify` ends with {project.do('verify')}")
+        print(f"{project.name}: of {options.minutes} runs in {seconds:,.0f} s {ends};"
+              f" the -wal file grew to {project.largest:.1f} MiB")
+        print(f"  the reader gone: a run ends with {code} and leaves {left:.1f} MiB of it,"
+              f" `verify` ends with {project.do('verify')}")
     if len({project.csv() for project in projects}) != 1:
         sys.exit("the three CSVs differ")
     print("the three CSVs are the same")

@@ -212,17 +212,19 @@ fn fault_07_a_disk_that_fills_at_a_csv_leaves_the_old_one_and_the_rows() {
     }
     let wanted = undisturbed();
     let world = pages();
-    // Beyond its name a draft has no path that could be told beforehand: its first write is that of the CSV.
-    world
-        .struck(&["run"], At { calls: "fchmod", path: Some("output/csv/x"), nth: 1_000 }, Blow::Fails("ENOSPC"))
-        .exits(0);
-    std::fs::write(world.csv_path("playlist_items.csv"), "old\n").unwrap();
-    let ran = world.struck(&["export"], At { calls: "renameat,renameat2", path: None, nth: 1 }, Blow::Fails("ENOSPC"));
-    ran.exits(74).says("playlist_items.csv").says("No space left on device");
-    assert_eq!(world.csv_bytes("playlist_items.csv"), b"old\n");
-    sound(&world);
-    world.cli(&["export"]).exits(0);
-    heals(&world, &wanted);
+    world.run(&[]).exits(0);
+    // A full disk is met where bytes are written, where they are synced, or where a name is given.
+    for calls in ["write", "fsync", "renameat,renameat2"] {
+        std::fs::write(world.csv_path("playlist_items.csv"), "old\n").unwrap();
+        let ran = world.struck_once(&["export"], At { calls, path: None, nth: 1 }, "ENOSPC");
+        let struck = world.strace_log().lines().find(|line| line.contains("INJECTED")).map(str::to_owned);
+        assert!(struck.is_some_and(|line| line.contains("output/csv/x")), "{calls}: {}", world.strace_log());
+        ran.exits(74).says("playlist_items.csv").says("No space left on device");
+        assert_eq!(world.csv_bytes("playlist_items.csv"), b"old\n");
+        sound(&world);
+        world.cli(&["export"]).exits(0);
+        heals(&world, &wanted);
+    }
 }
 
 #[test]
