@@ -3,7 +3,8 @@
 //!
 //! `cargo test` runs a few dozen points of each kind. `make torture` runs thousands and prints tables of
 //! counts (`SEED=7` for other chances, `KILLS=2000` for more kills, `STRIDE=1` for every write, `POINTS=30`
-//! for more lots). Lists that are edited while they are read are in `tests/it/changing.rs`.
+//! for more lots, `SCENE="changed run"` for the system calls of that one alone). Lists that are edited while
+//! they are read are in `tests/it/changing.rs`.
 #![expect(clippy::unwrap_used, reason = "in a test, to panic is to fail")]
 
 mod content;
@@ -111,7 +112,15 @@ fn torture_by_disks() {
 /// What happens at system calls.
 const BLOWS: [Blow; 3] = [Blow::Kill, Blow::Once("EIO"), Blow::FromThenOn("ENOSPC")];
 
+/// Whether a scene is to be struck: `SCENE` names one to have it alone.
+fn is_wanted(scene: &Scene) -> bool {
+    std::env::var("SCENE").map_or(true, |name| name == scene.name)
+}
+
 fn sweep(scene: &Scene, whose: &[Of], points: Points, dice: &mut Dice, table: &mut Table) {
+    if !is_wanted(scene) {
+        return;
+    }
     for of in whose {
         for (calls, blow) in strace::ALL.into_iter().flat_map(|calls| BLOWS.map(|blow| (calls, blow))) {
             strace::sweep(scene, calls, *of, blow, points, dice, table);

@@ -4,7 +4,7 @@
 //! whichever thread is there first, and never the early calls of one that begins late. So the main thread
 //! is watched alone too, and so is the thread that writes the store and the CSVs, from its first call on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -47,16 +47,17 @@ pub enum Points {
 }
 
 impl Points {
-    fn of(self, calls: Calls, last: usize, dice: &mut Dice) -> Vec<usize> {
+    fn of(self, calls: Calls, mut known: Vec<usize>, dice: &mut Dice) -> Vec<usize> {
         match self {
-            Points::Every(stride) => (1..=last).step_by(if calls.name == WRITES.name { stride } else { 1 }).collect(),
+            Points::Every(stride) => {
+                known.into_iter().step_by(if calls.name == WRITES.name { stride } else { 1 }).collect()
+            }
             Points::Lot(most) => {
-                let mut points: Vec<usize> = (1..=last).collect();
-                while points.len() > most {
-                    points.swap_remove(dice.below(points.len()));
+                while known.len() > most {
+                    known.swap_remove(dice.below(known.len()));
                 }
-                points.sort_unstable();
-                points
+                known.sort_unstable();
+                known
             }
         }
     }
@@ -134,7 +135,7 @@ pub fn sweep(scene: &Scene, calls: Calls, of: Of, blow: Blow, points: Points, di
     let row = format!("{} at {} of {}, {}", blow.name(), calls.name, of.name(), scene.name);
     let wakes = calls.name == WRITES.name && matches!(of, Of::Everything | Of::Main) && !scene.asks.is_empty();
     let calls = if wakes && !matches!(blow, Blow::Kill) { FILE_WRITES } else { calls };
-    for n in points.of(calls, longest(scene, calls, of), dice) {
+    for n in points.of(calls, undisturbed(scene, calls, of), dice) {
         let began = Instant::now();
         let trial = scene.trial();
         let seen = strike(scene, &trial, calls, of, Some(&blow.injection(calls, n)));
@@ -224,14 +225,22 @@ fn claims_only_what_is(scene: &Scene, trial: &Trial, code: Code) -> Result<(), S
     crate::content::same(&holds.rows, &scene.after.rows).map_err(|what| format!("it ended with 0: {what}"))
 }
 
-/// The most calls that any thread makes undisturbed.
-fn longest(scene: &Scene, calls: Calls, of: Of) -> usize {
+/// Numbers of the calls that a thread makes undisturbed, from 1; opens of what is not the project's left
+/// out, such as libraries.
+fn undisturbed(scene: &Scene, calls: Calls, of: Of) -> Vec<usize> {
     let seen = strike(scene, &scene.trial(), calls, of, None);
-    let mut by_thread = BTreeMap::<&str, usize>::new();
+    let (mut by_thread, mut numbers) = (BTreeMap::<&str, usize>::new(), BTreeSet::new());
     for call in seen.calls() {
-        *by_thread.entry(call.thread).or_default() += 1;
+        let n = by_thread.entry(call.thread).or_default();
+        *n += 1;
+        if !["/proc/", "/sys/", "/dev/", "/etc/", "/lib", "/usr/"]
+            .iter()
+            .any(|of| call.line.contains(&format!("\"{of}")))
+        {
+            numbers.insert(*n);
+        }
     }
-    by_thread.into_values().max().unwrap_or(0)
+    numbers.into_iter().collect()
 }
 
 /// Runs a scene's command under strace.
