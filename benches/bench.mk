@@ -1,5 +1,5 @@
 # How fast, how lean: see docs/benchmarks.md.
-.PHONY: bench bench-calls bench-idle bench-load bench-pace bench-peers
+.PHONY: bench bench-calls bench-idle bench-load bench-pace bench-peers bench-reader
 
 PEERS := target/peers
 
@@ -32,3 +32,7 @@ bench-load: ## a store of 5 million playlist items beside one of 1 million: CPU 
 bench-pace: ## what the pace makes of a limit nobody told it, and what four processes make of one pace (made-up time; then real processes)
 	$(CARGO) test --locked --quiet --test it -- pace:: --nocapture --test-threads 1
 	$(CARGO) bench --locked --quiet --profile dev --bench pace
+
+bench-reader: ## a reader that holds the store open for an hour, a run every minute meanwhile: sizes and exit codes
+	$(CARGO) build --release --locked --quiet --bin cratedigger
+	python3 benches/reader.py

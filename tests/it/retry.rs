@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use cratedigger::http::retry::{GiveUp, Outcome, Rules, Tried, Verdict, decide};
-use cratedigger::http::retry_after::{RetryAfter, read};
+use cratedigger::http::retry_after::{BELIEVED, RetryAfter, read};
 use cratedigger::state::{Reach, Reason};
 use proptest::prelude::*;
 
@@ -179,14 +179,44 @@ fn a_date_counts_from_the_servers_own_clock() {
 
 proptest! {
     #[test]
-    fn no_header_shortens_a_wait_or_breaks_the_reader(text in "\\PC{0,40}") {
-        let _ = read(Some(&text), Some(&text), noon());
+    fn whatever_stands_in_the_headers_a_wait_is_as_long_as_a_number_or_a_date_says(
+        text in prop_oneof!["\\PC{0,40}", "[ 0-9.eE+-]{0,12}", "[A-Z][a-z]{2}, [0-9]{2} Nov 20[0-9]{2} [0-9:]{8} GMT"],
+        date in prop::option::of("\\PC{0,40}"),
+    ) {
+        match read(Some(&text), date.as_deref(), noon()) {
+            RetryAfter::Wait(wait) => {
+                prop_assert!(wait > Duration::ZERO && wait <= BELIEVED);
+                let seconds = text.trim().parse::<f64>().ok();
+                let until = httpdate::parse_http_date(text.trim()).ok();
+                prop_assert!(seconds.is_some() || until.is_some(), "{:?} says nothing", text);
+                prop_assert!(seconds.is_none_or(|seconds| wait.as_secs_f64() >= seconds && wait.as_secs_f64() < seconds + 1.0));
+            }
+            RetryAfter::Absurd => prop_assert!(text.trim().parse::<f64>().is_ok_and(|n| n > 604_800.0) || text.contains("GMT")),
+            RetryAfter::Nothing => {
+                let digits = text.trim().bytes().all(|byte| byte.is_ascii_digit());
+                prop_assert!(!digits || text.trim().bytes().all(|byte| byte == b'0'), "{:?} is a number", text);
+            }
+        }
     }
 
     #[test]
     fn seconds_are_kept_to_the_second(wait in 1_u64..=604_800) {
         let expected = RetryAfter::Wait(Duration::from_secs(wait));
         prop_assert_eq!(read(Some(&wait.to_string()), None, noon()), expected);
+    }
+
+    #[test]
+    fn a_date_is_as_far_off_as_the_server_says_whatever_our_clock_says(
+        wait in 1_u64..=604_800,
+        sent in 1_500_000_000_u64..2_500_000_000,
+        form in 0..3_usize,
+    ) {
+        let at = |seconds: u64| DateTime::from_timestamp(i64::try_from(seconds).unwrap(), 0).unwrap();
+        let forms = ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+        let until = at(sent + wait).format(forms[form]).to_string();
+        let date = at(sent).format(forms[0]).to_string();
+        prop_assert_eq!(read(Some(&until), Some(&date), noon()), RetryAfter::Wait(Duration::from_secs(wait)));
+        prop_assert_eq!(read(Some(&until), None, at(sent)), RetryAfter::Wait(Duration::from_secs(wait)));
     }
 
     #[test]
