@@ -7,8 +7,9 @@ bench: bench-calls ## measure exports against a sandbox (minutes; figures in doc
 	$(CARGO) build --release --locked --quiet --bin cratedigger
 	python3 benches/bench.py
 
-bench-calls: ## what exports cost in calls: sent, the fewest possible, and those of a plain client (counts, no timing)
+bench-calls: ## what exports cost in calls: sent, the fewest possible, and those of a plain client; a sweep of 10,000 by 1,000 a day (counts, no timing)
 	$(CARGO) bench --locked --quiet --profile dev --bench calls
+	CRATEDIGGER_SWEEP=10000 $(CARGO) test --locked --quiet --test it -- sweep:: --nocapture
 
 bench-peers: $(PEERS)/venv/.ready ## the same beside programs written with rspotify and spotipy
 	$(CARGO) build --release --locked --quiet --bin cratedigger
@@ -24,5 +25,6 @@ bench-load: ## a store of 5 million playlist items beside one of 1 million: CPU 
 	$(CARGO) build --release --locked --quiet --bin cratedigger
 	python3 benches/load.py
 
-bench-pace: ## what the pace makes of a limit nobody told it, and what four processes make of one pace (made-up time)
-	$(CARGO) test --release --locked --quiet --test it -- pace:: --nocapture --test-threads 1
+bench-pace: ## what the pace makes of a limit nobody told it, and what four processes make of one pace (made-up time; then real processes)
+	$(CARGO) test --locked --quiet --test it -- pace:: --nocapture --test-threads 1
+	$(CARGO) bench --locked --quiet --profile dev --bench pace

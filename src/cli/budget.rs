@@ -1,10 +1,10 @@
-//! What is left of the day against what runs cost: whether a run fits, which goes first, and how far
-//! one comes that does not fit. `plan` shows what `run` goes by.
+//! What is left of the day against what runs cost: whether a run fits, and how far one comes that does
+//! not. `plan` shows what `run` goes by.
 
 use std::collections::BTreeMap;
 
 use crate::job::Job;
-use crate::run::{Calls, JobPrice, Price};
+use crate::run::{Calls, Price};
 use crate::state::{Ceilings, Share, Usage};
 
 /// Calls that may still be sent now. `None`: no ceiling.
@@ -92,19 +92,28 @@ impl Left {
 
     /// Takes off what a run of this price spends, and says how many calls that are: as many as there are.
     pub(super) fn spend(&mut self, price: &Price) -> u64 {
-        let mut spent = 0;
+        price.by_family.iter().map(|(family, calls)| self.take(family.as_str(), calls.likely())).sum()
+    }
+
+    /// Takes off what a run of this price has still to spend after so many calls.
+    pub(super) fn set_aside(&mut self, price: &Price, spent: u64) {
+        let whole = price.calls().likely();
+        // The books of a job do not tell its runs' families apart: all are taken to be as far.
+        let rest = |calls: u64| calls.saturating_mul(whole.saturating_sub(spent)).div_ceil(whole.max(1));
         for (family, calls) in &price.by_family {
-            let wanted = calls.likely();
-            let now = [self.account, self.family(family.as_str())].into_iter().flatten().fold(wanted, u64::min);
-            if let Some(left) = &mut self.account {
-                *left -= now;
-            }
-            if let Some(left) = self.family(family.as_str()) {
-                self.families.insert(family.as_str().to_owned(), left - now);
-            }
-            spent += now;
+            self.take(family.as_str(), rest(calls.likely()));
         }
-        spent
+    }
+
+    fn take(&mut self, family: &str, wanted: u64) -> u64 {
+        let now = [self.account, self.family(family)].into_iter().flatten().fold(wanted, u64::min);
+        if let Some(left) = &mut self.account {
+            *left -= now;
+        }
+        if let Some(left) = self.family(family) {
+            self.families.insert(family.to_owned(), left - now);
+        }
+        now
     }
 
     /// The share of what is left that so many calls are.
@@ -115,28 +124,6 @@ impl Left {
 
 fn usable(calls: u32, reserve: f64) -> u32 {
     crate::state::usable(calls, reserve)
-}
-
-/// In which order runs go: by priority those that fit into what is left, then the others, which take
-/// what these leave. Each price stands with what is left to its job alone.
-pub(super) fn order(priced: &[(&Job, Option<&JobPrice>, Left)], left: &Left) -> Vec<usize> {
-    let mut by_priority: Vec<usize> = (0..priced.len()).collect();
-    let job = |place: usize| priced[place].0;
-    by_priority.sort_by(|a, b| job(*b).priority.cmp(&job(*a).priority).then_with(|| job(*a).name.cmp(&job(*b).name)));
-    let (mut left, mut first, mut later) = (left.clone(), Vec::new(), Vec::new());
-    for place in by_priority {
-        let (_, price, own) = &priced[place];
-        // What has no price fails by itself soon enough.
-        let whole = price.map(JobPrice::whole).unwrap_or_default();
-        if own.fits(&whole) && left.fits(&whole) {
-            left.spend(&whole);
-            first.push(place);
-        } else {
-            later.push(place);
-        }
-    }
-    first.extend(later);
-    first
 }
 
 /// `12 calls`, `3 to 5 calls`, `7 calls or more`.

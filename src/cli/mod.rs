@@ -25,6 +25,7 @@ mod jobs;
 mod logging;
 mod man;
 mod plan;
+mod planner;
 mod preflight;
 mod pricing;
 pub mod print;

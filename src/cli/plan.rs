@@ -9,7 +9,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use super::args::Plan;
-use super::budget::{Left, order};
+use super::budget::Left;
+use super::planner::{Waiting, order};
 use super::pricing::Desk;
 use super::workshop::{Workshop, booked, runtime};
 use super::{Context, Exit, Failure, OrExit, check, print};
@@ -91,15 +92,19 @@ pub fn run(args: &Plan, context: &Context) -> Result<Exit, Failure> {
         }
         Ok::<_, Failure>(prices)
     })?;
-    let left = desk.left()?;
+    let left = desk.left(None)?;
     let mut jobs = Vec::new();
     for (job, price) in prices {
         let own = left.for_job(job, None, desk.spent(job)?);
         jobs.push(Priced { job, price, left: own, refused: check::refused(job, &endpoints) });
     }
-    let each: Vec<_> = jobs.iter().map(|it| (it.job, Some(&it.price), it.left.clone())).collect();
+    let waiting = jobs.iter().map(|it| {
+        let (price, left) = (Some(&it.price), it.left.clone());
+        Waiting { job: it.job, first: false, price, left }
+    });
+    let waiting: Vec<Waiting<'_>> = waiting.collect();
     let shown = Shown {
-        order: order(&each, &left),
+        order: order(&waiting, &left).into_iter().map(|(place, _)| place).collect(),
         jobs,
         left,
         requests_per_second: settings.limits_for(workshop.class(&credentials)?).requests_per_second,

@@ -173,18 +173,12 @@ impl<'a> Runner<'a> {
         JobLock::take(self.workshop.state.path(), self.store.path(), &job.name, hangs)
     }
 
-    /// What a run of the job may spend: what was said, else half of a day. First runs leave half of
-    /// the day alone: fifty new jobs must not spend that of those that have been there for long.
+    /// What a run of the job may spend: what was said, else half of a day.
     fn allowance(&self, job: &Job, how: &How) -> Allowance {
-        let settings = &self.workshop.settings;
         let max_calls = how.max_calls.or(job.max_calls);
         let share = max_calls.is_none().then_some(Share::HALF);
         let spender = Some(Spender { job: self.desk().spends(job), share });
-        let reserve = match how.due {
-            Some(due) if due.first => settings.limits.reserve.max(1.0 - settings.schedule.first_run_share),
-            _ => settings.limits.reserve,
-        };
-        Allowance { max_calls, reserve, spender }
+        Allowance { max_calls, reserve: self.desk().reserve(how.due), spender }
     }
 
     /// The grants of the app's users.
@@ -239,13 +233,4 @@ fn planned(price: Option<&JobPrice>) -> (Option<Planned>, Vec<(String, String, P
     let each = price.into_iter().flat_map(|price| &price.fetches);
     let each = each.map(|it| (it.fetch.clone(), it.user_id.clone(), kept(it.price.calls())));
     (price.map(|price| kept(price.whole().calls())), each.collect())
-}
-
-/// Jobs in the order in which they run: by priority, those that have served before first.
-pub(super) fn in_order<T>(jobs: &mut [T], job: impl Fn(&T) -> (&Job, Option<Due>)) {
-    jobs.sort_by(|a, b| {
-        let ((a, a_due), (b, b_due)) = (job(a), job(b));
-        let first = |due: Option<Due>| due.is_some_and(|due| due.first);
-        b.priority.cmp(&a.priority).then_with(|| first(a_due).cmp(&first(b_due))).then_with(|| a.name.cmp(&b.name))
-    });
 }

@@ -59,7 +59,7 @@ fn name(fetch: &Value) -> String {
 /// Plans in all three ways, runs, and holds the plans to the bill, fetch by fetch. Returns the share of
 /// fetches whose price was exact with `--probe`.
 #[track_caller]
-fn plan_and_run(world: &World, label: &str) -> f64 {
+pub fn plan_and_run(world: &World, label: &str) -> f64 {
     world.sandbox.clear_log();
     let offline = plan(world, &["--offline"]);
     assert_eq!(world.sandbox.log().len(), 0, "{label}: --offline asks nothing");

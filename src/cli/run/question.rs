@@ -20,7 +20,7 @@ pub(super) async fn goes_on(desk: &Desk<'_>, args: &Run, job: &Job, price: Optio
     let Some(price) = price.filter(|_| !args.yes && stdin().is_terminal() && std::io::stderr().is_terminal()) else {
         return Ok(true);
     };
-    let left = desk.left()?.for_job(job, args.max_calls, desk.spent(job)?);
+    let left = desk.left(None)?.for_job(job, args.max_calls, desk.spent(job)?);
     let expensive = |price: &JobPrice| {
         let calls = price.whole().calls();
         let share = |calls: u64| calls > 0 && left.share(calls).is_some_and(|share| share > EXPENSIVE);

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::totals::{Total, is_all};
 use super::{Calls, Price, Pricing, Seen, because, count};
 use crate::ingest::Shape;
 use crate::job::Fetch;
@@ -88,12 +89,18 @@ impl Pricing<'_> {
         };
         let items = list.most.map_or(total, |most| most.min(total));
         let whole = count(decide::pages(items, size));
+        if row.checkpoint.is_none() && is_all(page, items) {
+            return Ok(Price::one(list.family, Calls::exactly(1)));
+        }
         let since = decide::whole_since(self.engine.started_at, frame.full_every);
         if row.checkpoint.is_some() {
-            return Ok(self.goes_on(list, row, Some(total), (size, size)));
+            return Ok(self.or_more(self.goes_on(list, row, Some(total), (size, size)), list, row));
         }
-        if whole == 1 || !decide::from_the_head(row, list.order, list.most, self.engine.full, &since) {
-            return Ok(Price::one(list.family, Calls::exactly(whole)));
+        let known = Total::of(row, list.most);
+        if !decide::from_the_head(row, list.order, list.most, self.engine.full, &since) {
+            let counted = self.counted(frame, list, row, total).await?;
+            let least = 1 + u64::from(page.more && page.served() < items);
+            return Ok(Price::one(list.family, counted.calls(whole, least)).but(counted.because()));
         }
         let (id, kind) = (row.id, list.key.kind);
         let standing = self.engine.store.write(move |s| s.standing(id, kind)).await?;
@@ -102,7 +109,8 @@ impl Pricing<'_> {
         if head.is_enough(total) {
             return Ok(Price::one(list.family, Calls::exactly(1)));
         }
-        Ok(Price::one(list.family, Calls::between(2, whole)).but(because::HEAD))
+        let whole = if known == Total::Counted { Calls::between(2, whole) } else { known.calls(whole, 2) };
+        Ok(Price::one(list.family, whole).but(because::HEAD).but(known.because()))
     }
 
     /// The price of a list that nobody looks at.
@@ -139,7 +147,18 @@ impl Pricing<'_> {
             price.spend(list.family, Calls::between(0, learns));
             price.because(because::CLASS);
         }
-        Ok(price)
+        Ok(self.or_more(price, list, row))
+    }
+
+    /// The price of a list that Spotify was wrong about, or of a half that nobody has compared with its total.
+    fn or_more(&self, mut price: Price, list: &List, row: &ListRow) -> Price {
+        let known = Total::of(row, list.most);
+        let counts = row.checkpoint.is_some() || row.announced.is_some();
+        if counts && known != Total::Counted {
+            price.spend(list.family, Calls::at_least(0));
+            return price.but(known.because());
+        }
+        price
     }
 
     /// The rest of a list whose read was interrupted, or all of it, should it have changed.

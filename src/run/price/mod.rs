@@ -8,6 +8,7 @@
 mod job;
 mod lists;
 mod playlists;
+mod totals;
 mod units;
 
 use std::cell::Cell;
@@ -55,6 +56,11 @@ impl Calls {
         Calls { least: calls, most: None, guess: calls }
     }
 
+    /// So many as far as is known, but at least these.
+    pub fn about(calls: u64, least: u64) -> Calls {
+        Calls { least: least.min(calls), most: None, guess: calls }
+    }
+
     /// Both together.
     #[must_use]
     pub fn and(self, other: Calls) -> Calls {
@@ -84,6 +90,7 @@ pub(super) mod because {
     pub const CODES: &str = "a UPC costs a search, and the album another call if it is found";
     pub const ALONG: &str = "some may come along in the answers of the fetches before";
     pub const FOREIGN: &str = "whether the items of others' playlists may be read is not known yet";
+    pub const ANNOUNCED: &str = "lists that were never read to their end are taken to be as long as Spotify says";
     pub const WRONG: &str = "Spotify was wrong about the length of a list before";
     pub const ALBUMS: &str = "how many tracks an album has that was never read, only Spotify knows";
 }
@@ -107,7 +114,8 @@ impl Price {
         self.by_family.values().fold(Calls::NONE, |sum, calls| sum.and(*calls))
     }
 
-    /// Whether the run will cost just that, as far as things are now.
+    /// Whether the run will cost just that, as things are now and if each call is answered at once: what
+    /// has to be asked twice, since the answer was lost or refused, nobody can know before.
     pub fn is_exact(&self) -> bool {
         let calls = self.calls();
         calls.most == Some(calls.least) && self.reasons.is_empty()
@@ -148,8 +156,10 @@ impl Price {
         price
     }
 
-    fn but(mut self, reason: &str) -> Price {
-        self.because(reason);
+    fn but<'r>(mut self, reason: impl Into<Option<&'r str>>) -> Price {
+        if let Some(reason) = reason.into() {
+            self.because(reason);
+        }
         self
     }
 }
@@ -180,6 +190,11 @@ impl Looks {
     /// Why no more was asked, where something stood in the way.
     pub fn ended(&self) -> Option<String> {
         self.ended.borrow().clone()
+    }
+
+    /// Whether Spotify may be asked as often as exact prices need.
+    fn are_unbounded(&self) -> bool {
+        self.left.get() > u64::from(u32::MAX)
     }
 
     /// Takes one, if there is one.

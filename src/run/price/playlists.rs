@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use super::totals::{Total, is_all};
 use super::{Calls, Price, Pricing, Seen, because, count};
 use crate::ingest::Shape;
 use crate::run::decide::{self, Proving};
@@ -12,7 +13,7 @@ use crate::run::library::list_of;
 use crate::run::list::List;
 use crate::run::look::{Look, Place};
 use crate::run::own_playlists::my_playlists;
-use crate::run::playlist::{ITEM_PAGES, items_path, playlist_key};
+use crate::run::playlist::{ITEM_PAGES, items_of, items_path, playlist_key};
 use crate::spotify::error::ApiError;
 use crate::spotify::family::Family;
 use crate::spotify::page::Wrapping;
@@ -27,6 +28,8 @@ const WITH_IT: i64 = 100;
 struct Now {
     snapshot_id: Option<String>,
     total: Option<i64>,
+    /// How far that may be relied on.
+    counted: Total,
     /// Items that come with the playlist.
     first: i64,
     /// Sizes that the pages behind them may have: the smallest and the largest.
@@ -37,8 +40,29 @@ struct Now {
 struct Read {
     /// Asking for it, and the pages behind.
     price: Price,
-    /// It came in several answers, so it has to be proved.
+    /// It comes in several answers, so it has to be proved.
     several: bool,
+    /// That is as good as certain; else its end will tell.
+    sure: bool,
+}
+
+/// Lists that one page of the list of playlists may prove.
+#[derive(Default)]
+struct Group {
+    /// Of those that will wait for it, how many.
+    waiting: usize,
+    /// There may be more, or they may not wait: as far as is known, any will.
+    others: Option<bool>,
+}
+
+impl Group {
+    fn add(&mut self, read: &Read) {
+        if read.sure {
+            self.waiting += usize::from(read.several);
+        } else {
+            self.others = Some(self.others == Some(true) || read.several);
+        }
+    }
 }
 
 impl Pricing<'_> {
@@ -61,9 +85,18 @@ impl Pricing<'_> {
                     }
                     let page = head.page.as_ref();
                     let old_name = head.old_name || (head.both && class == Some(AppClass::Extended));
+                    let total = page.map_or(Some(0), |page| page.total);
+                    let counted = match (page, total) {
+                        (Some(page), Some(total)) if !is_all(page, total) => {
+                            let list = items_of(frame, id, old_name, false);
+                            self.counted(frame, &list, &row, total).await?
+                        }
+                        _ => Total::Counted,
+                    };
                     let now = Now {
                         snapshot_id: head.snapshot_id.clone(),
-                        total: page.map_or(Some(0), |page| page.total),
+                        total,
+                        counted,
                         first: page.map_or(0, crate::spotify::page::RawPage::served),
                         pages: (self.page_of(id, old_name)?, self.page_of(id, old_name)?),
                     };
@@ -84,7 +117,7 @@ impl Pricing<'_> {
         let pages = self.pages_of(id)?;
         let now = |total: i64| {
             let total = Some(total.max(0));
-            Ok::<_, Halt>(Now { snapshot_id: None, total, first: WITH_IT, pages })
+            Ok::<_, Halt>(Now { snapshot_id: None, total, counted: Total::of(row, None), first: WITH_IT, pages })
         };
         let around = 5.max(last / 10);
         let mut price =
@@ -110,7 +143,8 @@ impl Pricing<'_> {
         let mut price = Price::one(Family::PLAYLISTS, Calls::exactly(1));
         let Some(total) = now.total else {
             price.spend(Family::PLAYLIST_ITEMS, Calls::at_least(0));
-            return Read { price: price.but(because::NEVER), several: true };
+            price.spend(Family::PLAYLISTS, Calls::at_least(0));
+            return Read { price: price.but(because::NEVER), several: true, sure: false };
         };
         let same = |at: &&crate::store::Checkpoint| at.snapshot_id.is_some() && at.snapshot_id == now.snapshot_id;
         let went_on = row.checkpoint.as_ref().filter(same);
@@ -122,26 +156,32 @@ impl Pricing<'_> {
         if rest(smallest) != rest(largest) {
             price.because(because::CLASS);
         }
-        price.spend(Family::PLAYLIST_ITEMS, Calls::between(rest(largest), rest(smallest)));
+        let (counted, least) = (if ended { Total::Counted } else { now.counted }, rest(largest));
         let rest = rest(smallest);
-        if row.announced.zip(row.served).is_some_and(|(announced, served)| announced != served) {
-            price.spend(Family::PLAYLIST_ITEMS, Calls::between(0, 3));
-            price.because(because::WRONG);
+        match counted {
+            Total::Counted => price.spend(Family::PLAYLIST_ITEMS, Calls::between(least, rest)),
+            _ => {
+                price.spend(Family::PLAYLIST_ITEMS, counted.calls(rest, 0));
+                // A total that is wrong twice over is asked after once.
+                price.spend(Family::PLAYLISTS, Calls::at_least(0));
+                price = price.but(counted.because());
+            }
         }
         if row.restless {
             let again = count(decide::pages(total, smallest));
             price.spend(Family::PLAYLIST_ITEMS, Calls::between(0, again * 2));
             price.because(because::RESTLESS);
         }
-        Read { price, several: rest > 0 || served > now.first || ended }
+        let several = rest > 0 || served > now.first || ended;
+        Read { price, several, sure: counted == Total::Counted }
     }
 
     /// With the call that proves one list by itself.
     fn proved_alone(&self, read: Read) -> Price {
         let mut price = read.price;
         if read.several {
-            let calls = if price.reasons.is_empty() { Calls::exactly(1) } else { Calls::between(0, 1) };
-            price.spend(Family::PLAYLISTS, calls);
+            let sure = read.sure && price.reasons.is_empty();
+            price.spend(Family::PLAYLISTS, if sure { Calls::exactly(1) } else { Calls::between(0, 1) });
         }
         price
     }
@@ -253,7 +293,7 @@ impl Pricing<'_> {
     ) -> Result<Price, Halt> {
         let class = self.engine.app.class().map_err(ApiError::from)?;
         let (_, size) = self.sizes(lists)?;
-        let (mut price, mut groups) = (Price::default(), HashMap::<i64, usize>::new());
+        let (mut price, mut groups) = (Price::default(), HashMap::<i64, Group>::new());
         let foreign = listed.iter().any(|(list, _)| !list.own);
         if foreign && class.is_none() {
             price.spend(Family::MARKETS, Calls::between(0, 1));
@@ -280,7 +320,7 @@ impl Pricing<'_> {
             if list.own && at.is_some_and(|at| at.ended) && !self.engine.full {
                 // What was read to its end waits for its proof, and is read again if that fails.
                 let again = total.or(row.announced).map_or(0, |total| count(decide::pages(total, pages.0)));
-                *groups.entry(list.position / i64::from(size)).or_default() += 1;
+                groups.entry(list.position / i64::from(size)).or_default().waiting += 1;
                 let mut one = Price::one(Family::PLAYLIST_ITEMS, Calls::between(0, again)).but(because::GOES_ON);
                 one.spend(Family::PLAYLISTS, Calls::between(0, 1));
                 one.spend(lists.family, Calls::between(0, 1));
@@ -288,22 +328,34 @@ impl Pricing<'_> {
                 continue;
             }
             let total = total.or(row.announced);
-            let read = self.read(&row, &Now { snapshot_id: list.snapshot_id.clone(), total, first: WITH_IT, pages });
+            let old_name = class == Some(AppClass::Extended);
+            let counted = match total {
+                Some(total) => self.counted(frame, &items_of(frame, &list.id, old_name, true), &row, total).await?,
+                None => Total::Announced,
+            };
+            let now = Now { snapshot_id: list.snapshot_id.clone(), total, counted, first: WITH_IT, pages };
+            let read = self.read(&row, &now);
             if !list.own && class.is_none() {
                 let mut one = self.proved_alone(read);
                 one.by_family.values_mut().for_each(|calls| calls.least = 0);
                 price.add(one);
             } else if list.own {
-                *groups.entry(list.position / i64::from(size)).or_default() += usize::from(read.several);
+                groups.entry(list.position / i64::from(size)).or_default().add(&read);
                 price.add(read.price);
             } else {
                 price.add(self.proved_alone(read));
             }
         }
-        for waiting in groups.into_values().filter(|waiting| *waiting > 0) {
-            match decide::proving(waiting, 1) {
-                Proving::ByTheList => price.spend(lists.family, Calls::exactly(1)),
-                Proving::OneByOne => price.spend(Family::PLAYLISTS, Calls::exactly(waiting as u64)),
+        for Group { waiting, others } in groups.into_values() {
+            match (decide::proving(waiting, 1), others) {
+                (_, None) if waiting == 0 => {}
+                (Proving::ByTheList, _) => price.spend(lists.family, Calls::exactly(1)),
+                (Proving::OneByOne, None) => price.spend(Family::PLAYLISTS, Calls::exactly(waiting as u64)),
+                // One that waits alone is asked for by itself, more of them by the list.
+                (Proving::OneByOne, Some(any)) => {
+                    price.spend(lists.family, Calls::about(u64::from(any || waiting > 0), 0));
+                    price.spend(Family::PLAYLISTS, Calls::at_least(0));
+                }
             }
         }
         Ok(price)

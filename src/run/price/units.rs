@@ -1,5 +1,6 @@
 //! The price of things by id, of albums' tracks and of searches.
 
+use super::totals::Total;
 use super::{Calls, Price, Pricing, because, count};
 use chrono::TimeDelta;
 
@@ -156,7 +157,9 @@ impl Pricing<'_> {
             match totals[place] {
                 Some(total) if total > served => {
                     let rest = count(decide::pages(total - served, ALBUM_PAGE));
-                    price.spend(Family::ALBUM_TRACKS, Calls::exactly(rest));
+                    let counted = Total::of(&row, None);
+                    price.spend(Family::ALBUM_TRACKS, counted.calls(rest, 0));
+                    price = price.but(counted.because());
                 }
                 Some(_) => {}
                 None => {
