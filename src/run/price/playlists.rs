@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::totals::{Total, is_all};
-use super::{Calls, Price, Pricing, Seen, because, count};
+use super::{Calls, News, Price, Pricing, Seen, because, count};
 use crate::ingest::Shape;
 use crate::run::decide::{self, Proving};
 use crate::run::engine::FetchFrame;
@@ -73,14 +73,14 @@ impl Pricing<'_> {
             return Ok(Price::free());
         }
         let since = decide::whole_since(self.engine.started_at, frame.full_every);
-        if self.looks.take() {
+        if self.look() {
             let looked = self.engine.playlist_head(frame, id, None).await;
             match self.seen(looked)? {
                 Seen::Found(Some(head)) => {
                     let class = self.engine.app.class().map_err(ApiError::from)?;
                     let stands = decide::stands(&row, self.engine.full, &since, head.snapshot_id.as_deref());
                     if stands || (head.page.is_none() && !head.old_name && class != Some(AppClass::Extended)) {
-                        let price = Price::one(Family::PLAYLISTS, Calls::exactly(1));
+                        let price = Price::one(Family::PLAYLISTS, Calls::exactly(1)).bringing(News::None);
                         return Ok(if stands { Price { free: 1, ..price } } else { price });
                     }
                     let page = head.page.as_ref();
@@ -102,7 +102,9 @@ impl Pricing<'_> {
                     };
                     return Ok(self.proved_alone(self.read(&row, &now)));
                 }
-                Seen::Found(None) | Seen::Refused => return Ok(Price::one(Family::PLAYLISTS, Calls::exactly(1))),
+                Seen::Found(None) | Seen::Refused => {
+                    return Ok(Price::one(Family::PLAYLISTS, Calls::exactly(1)).bringing(News::None));
+                }
                 Seen::Nothing => {}
             }
         }
@@ -146,6 +148,7 @@ impl Pricing<'_> {
             price.spend(Family::PLAYLISTS, Calls::at_least(0));
             return Read { price: price.but(because::NEVER), several: true, sure: false };
         };
+        price.news = News::UpTo(count(total));
         let same = |at: &&crate::store::Checkpoint| at.snapshot_id.is_some() && at.snapshot_id == now.snapshot_id;
         let went_on = row.checkpoint.as_ref().filter(same);
         let served =
@@ -261,7 +264,7 @@ impl Pricing<'_> {
         let known: HashMap<&str, &ListedPlaylist> = known.iter().map(|list| (list.id.as_str(), list)).collect();
         let (mut listed, mut offset, mut pages) = (Vec::new(), 0, 0);
         loop {
-            if !self.looks.take() {
+            if !self.look() {
                 return Ok(None);
             }
             let looked = self.engine.look(frame, lists, Place { offset, cursor: None, etag: None }).await;
@@ -279,7 +282,10 @@ impl Pricing<'_> {
             }
             offset += page.served();
             if page.served() == 0 || (!page.more && page.total.is_none_or(|total| offset >= total)) {
-                return Ok(Some((listed, Price::one(lists.family, Calls::exactly(pages)))));
+                // A list that stands there no more takes its rows along.
+                let gone = known.values().any(|list| list.own && listed.iter().all(|(it, _)| it.id != list.id));
+                let news = if gone { News::UpTo(0) } else { News::None };
+                return Ok(Some((listed, Price::one(lists.family, Calls::exactly(pages)).bringing(news))));
             }
         }
     }
