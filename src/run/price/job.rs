@@ -81,8 +81,7 @@ pub async fn price_job(engine: &Engine, job: &Job, start: &Start, looks: &Looks)
             _ => None,
         };
         pricing.blind.set(goes_by.is_some());
-        let settled = goes_by.is_none() && engine.asked_the_same(job, fetch).await?;
-        let mut news = News::None;
+        let (mut news, mut asked) = (News::None, 0);
         for (place, part) in (0i64..).zip(&sum.parts(start, fetch)) {
             let frame = part.frame(start, fetch, place);
             let mut one = FetchPrice {
@@ -102,6 +101,7 @@ pub async fn price_job(engine: &Engine, job: &Job, start: &Start, looks: &Looks)
                 let asks = sum.asks(engine, job, fetch, &bound).await?;
                 let families = families(fetch, &asks);
                 for unit in engine.units(fetch, &frame, asks, start.age(fetch)).await? {
+                    asked += unit.asked();
                     one.price.add(pricing.unit(&frame, &unit).await?);
                 }
                 if let Some(goes_by) = &goes_by {
@@ -125,7 +125,7 @@ pub async fn price_job(engine: &Engine, job: &Job, start: &Start, looks: &Looks)
         if goes_by.is_some() {
             news = News::Unknown;
         }
-        if !settled || news != News::None {
+        if !engine.asked_the_same(job, fetch, asked).await? || news != News::None {
             unsettled.insert(&fetch.name, news);
             pricing.brought.extend(brings(fetch.stream.name));
         }
@@ -206,13 +206,11 @@ fn brings(stream: &str) -> &'static [Kind] {
 
 impl Engine {
     /// Whether what stands in the store as asked for by a fetch is what a run would ask for now.
-    async fn asked_the_same(&self, job: &Job, fetch: &Fetch) -> Result<bool, Halt> {
+    async fn asked_the_same(&self, job: &Job, fetch: &Fetch, asked: i64) -> Result<bool, Halt> {
         let (name, hash, part) = (job.name.clone(), job.hash.clone(), fetch.name.clone());
         let known = self.store.write(move |s| s.asked_before(&name, &part)).await?;
-        let same_number = |asked: i64| match &fetch.source {
-            Source::Ids(references) => usize::try_from(asked) == Ok(references.len()),
-            _ => true,
-        };
-        Ok(known.is_some_and(|(known, asked)| known == hash && same_number(asked)))
+        // A file of ids may change while the job file does not.
+        let counted = matches!(fetch.source, Source::Ids(_));
+        Ok(known.is_some_and(|(known, before)| known == hash && (!counted || before == asked)))
     }
 }
