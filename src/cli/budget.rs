@@ -61,10 +61,6 @@ impl Left {
     /// What is left to one job: its half of the day less what it has spent, unless it said `max_calls`.
     pub(super) fn for_job(&self, job: &Job, max_calls: Option<u64>, spent: u32) -> Left {
         let mut left = self.clone();
-        let least = |one: Option<u64>, other: Option<u64>| match (one, other) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
         match max_calls.or(job.max_calls) {
             Some(most) => left.account = least(left.account, Some(most)),
             None => {
@@ -77,6 +73,19 @@ impl Left {
             }
         }
         left
+    }
+
+    /// What is left here and there.
+    #[must_use]
+    pub(super) fn and(&self, other: &Left) -> Left {
+        let names = self.families.keys().chain(other.families.keys());
+        let family = |name: &String| Some((name.clone(), least(self.family(name), other.family(name))?));
+        Left {
+            account: least(self.account, other.account),
+            families: names.filter_map(family).collect(),
+            per_family: least(self.per_family, other.per_family),
+            half: self.half,
+        }
     }
 
     fn family(&self, family: &str) -> Option<u64> {
@@ -120,6 +129,11 @@ impl Left {
     pub(super) fn share(&self, calls: u64) -> Option<f64> {
         self.account.map(|left| if left == 0 { f64::INFINITY } else { calls as f64 / left as f64 })
     }
+}
+
+/// The tighter of two bounds.
+fn least(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    one.into_iter().chain(other).min()
 }
 
 fn usable(calls: u32, reserve: f64) -> u32 {

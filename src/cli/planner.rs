@@ -1,16 +1,20 @@
 //! Which job runs next: one planner for `run`, `run --due`, `schedule` and what `plan` shows.
 //!
 //! Jobs that fit into what is left of the day go first, by priority; those that do not take what these
-//! leave, by priority too. What is left is what the books say less what runs under way have still to spend.
+//! leave, by priority too, and among equals the one that has waited longest: sweeps that are larger than
+//! a day take turns. What is left is what the books say less what runs under way have still to spend.
 
 use std::borrow::Borrow;
+use std::cmp::Reverse;
+
+use chrono::{DateTime, Utc};
 
 use super::Failure;
 use super::budget::Left;
 use super::pricing::Desk;
 use crate::job::Job;
 use crate::run::{JobPrice, Looks};
-use crate::scheduler::Due;
+use crate::scheduler::{Due, JobPast, Past};
 
 /// A job in its place, with its price if that could be worked out.
 pub(super) struct Ready<J> {
@@ -41,15 +45,27 @@ pub(super) struct UnderWay {
 /// A job that waits for its place.
 pub(super) struct Waiting<'a> {
     pub job: &'a Job,
-    /// It never ended a run.
+    /// It is new.
     pub first: bool,
+    /// When its newest run that sent anything began.
+    pub last_run_at: Option<DateTime<Utc>>,
     pub price: Option<&'a JobPrice>,
     /// What is left to it alone.
     pub left: Left,
 }
 
-/// The order of jobs: their places in what was given, and whether each fits.
-pub(super) fn order(waiting: &[Waiting<'_>], left: &Left) -> Vec<(usize, bool)> {
+/// A job's turn.
+pub(super) struct Turn {
+    /// Its place in what was given.
+    pub place: usize,
+    /// All of it can be done today, after those before it.
+    pub fits: bool,
+    /// What those before it leave to it.
+    pub left: Left,
+}
+
+/// The order of jobs.
+pub(super) fn order(waiting: &[Waiting<'_>], left: &Left) -> Vec<Turn> {
     let mut by_priority: Vec<usize> = (0..waiting.len()).collect();
     let of = |place: usize| &waiting[place];
     by_priority.sort_by(|a, b| {
@@ -57,20 +73,27 @@ pub(super) fn order(waiting: &[Waiting<'_>], left: &Left) -> Vec<(usize, bool)> 
         // Those that have served before come before those that are new.
         b.job.priority.cmp(&a.job.priority).then(a.first.cmp(&b.first)).then_with(|| a.job.name.cmp(&b.job.name))
     });
-    let (mut left, mut first, mut later) = (left.clone(), Vec::new(), Vec::new());
+    // What has no price fails by itself soon enough.
+    let whole = |place: usize| of(place).price.map(JobPrice::whole).unwrap_or_default();
+    let (mut left, mut turns, mut later) = (left.clone(), Vec::new(), Vec::new());
     for place in by_priority {
-        let Waiting { price, left: own, .. } = of(place);
-        // What has no price fails by itself soon enough.
-        let whole = price.map(JobPrice::whole).unwrap_or_default();
-        if own.fits(&whole) && left.fits(&whole) {
-            left.spend(&whole);
-            first.push((place, true));
+        let own = of(place).left.and(&left);
+        if own.fits(&whole(place)) {
+            left.spend(&whole(place));
+            turns.push(Turn { place, fits: true, left: own });
         } else {
-            later.push((place, false));
+            later.push(place);
         }
     }
-    first.extend(later);
-    first
+    later.sort_by_key(|place| (Reverse(of(*place).job.priority), of(*place).first, of(*place).last_run_at));
+    for place in later {
+        let own = of(place).left.and(&left);
+        // Of its price only that much: the rest is for another day.
+        let today = own.clone().spend(&whole(place));
+        left.set_aside(&whole(place), whole(place).calls().likely().saturating_sub(today));
+        turns.push(Turn { place, fits: false, left: own });
+    }
+    turns
 }
 
 impl Desk<'_> {
@@ -81,6 +104,7 @@ impl Desk<'_> {
         said: Said,
         under_way: &[UnderWay],
     ) -> Result<Vec<Ready<J>>, Failure> {
+        let past = self.past()?;
         let mut left = self.left(None)?;
         for run in under_way {
             let spent = self.spent(&run.job)?.saturating_sub(run.spent_before);
@@ -94,13 +118,24 @@ impl Desk<'_> {
         }
         let mut waiting = Vec::with_capacity(ready.len());
         for Ready { job, due, price, .. } in &ready {
-            let job = job.borrow();
-            let own = self.left(*due)?.for_job(job, said.max_calls, self.spent(job)?);
-            let first = due.is_some_and(|due| due.first);
-            waiting.push(Waiting { job, first, price: price.as_ref(), left: own });
+            waiting.push(self.waiting(job.borrow(), *due, said.max_calls, price.as_ref(), &past)?);
         }
         let order = order(&waiting, &left);
         let mut ready: Vec<Option<Ready<J>>> = ready.into_iter().map(Some).collect();
-        Ok(order.into_iter().filter_map(|(place, fits)| Some(Ready { fits, ..ready[place].take()? })).collect())
+        Ok(order.into_iter().filter_map(|it| Some(Ready { fits: it.fits, ..ready[it.place].take()? })).collect())
+    }
+
+    /// What the order of jobs goes by.
+    pub(super) fn waiting<'j>(
+        &self,
+        job: &'j Job,
+        due: Option<Due>,
+        max_calls: Option<u64>,
+        price: Option<&'j JobPrice>,
+        past: &Past,
+    ) -> Result<Waiting<'j>, Failure> {
+        let left = self.left(due)?.for_job(job, max_calls, self.spent(job)?);
+        let last_run_at = past.get(&job.name).and_then(JobPast::last_sent_at);
+        Ok(Waiting { job, first: due.is_some_and(|due| due.first), last_run_at, price, left })
     }
 }

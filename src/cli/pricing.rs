@@ -62,8 +62,7 @@ impl Desk<'_> {
         if let Some(grants) = &grants {
             drop(api.clone().with_grants(Arc::clone(grants), self.context.refresh_token()));
         }
-        let past = Past::read(self.store.path()).map_err(|e| Failure::new(Exit::Storage, e))?;
-        let start = self.start(&past.of(&job.name), None, grants);
+        let start = self.start(&self.past()?.of(&job.name), None, grants);
         let started_at = api.now().wall;
         let (name, now) = (job.name.clone(), stamp(started_at));
         let goes_on_from = self.store.write(move |s| s.would_go_on_from(&name, &now)).await;
@@ -82,6 +81,11 @@ impl Desk<'_> {
         let price = price_job(&engine, job, &start, looks).await;
         looks.settle(before, api.calls());
         price.map_err(halted)
+    }
+
+    /// The past runs of all jobs.
+    pub(super) fn past(&self) -> Result<Past, Failure> {
+        Past::read(self.store.path()).map_err(|e| Failure::new(Exit::Storage, e))
     }
 
     /// Calls of a job in the last 24 hours.

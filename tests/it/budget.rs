@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cratedigger::sandbox::{Mode, Options, known};
 
-use crate::quota::{development, said_to_be, track_ids, tracks};
+use crate::quota::{a_day_later, development, said_to_be, track_ids, tracks};
 use crate::world::{World, by_ids};
 
 /// A backfill that needs far more than a day holds, and a small job of the same endpoint family.
@@ -180,4 +180,26 @@ fn an_adaptive_pace_slows_down_at_a_refusal_and_quota_tells_what_it_found() {
     let shown = world.cli(&["quota", "--json"]).exits(0).json();
     assert_eq!(shown["pace"]["window_ms"], 30_000);
     assert!(world.cli(&["quota"]).exits(0).stdout.contains("pace found:"));
+}
+
+#[test]
+fn sweeps_that_are_larger_than_a_day_take_turns() {
+    let world = said_to_be("development", World::with(Options { mode: Mode::Development, ..Options::default() }))
+        .settings(
+            "calls_per_day = 20\ncalls_per_family = 20\nreserve = \"0%\"\n[schedule]\nfirst_run_share = \"100%\"",
+        );
+    let ids = track_ids(&world, 105);
+    for (job, ids) in ["a", "b", "c"].into_iter().zip(ids.chunks(35)) {
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        world.project.write(format!("jobs/{job}.toml").as_str(), by_ids("tracks", &ids));
+    }
+    let read = |job: &str| world.one(&format!("SELECT sum(calls) FROM runs WHERE job = '{job}'"));
+    let mut days = Vec::new();
+    for _ in 0..3 {
+        world.run(&[]).exits(75);
+        days.push(["a", "b", "c"].map(read).map(|calls| calls.parse::<i64>().unwrap()));
+        a_day_later(&world);
+    }
+    // Two of them have half a day each; the one that had none is the first of the next day.
+    assert_eq!(days, [[10, 10, 0], [20, 10, 10], [20, 20, 20]]);
 }

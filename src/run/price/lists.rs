@@ -1,10 +1,12 @@
 //! The price of a list: none where this run has read it, a page where it is read from its head to what
 //! is known, else all of its pages.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::totals::{Total, is_all};
-use super::{Calls, Price, Pricing, Seen, because, count};
+use super::{Calls, News, Price, Pricing, Seen, because, count};
 use crate::ingest::Shape;
 use crate::job::Fetch;
 use crate::run::decide;
@@ -50,13 +52,13 @@ impl Pricing<'_> {
         if list.paging == Paging::Whole || list.family == Family::RECENTLY_PLAYED {
             return Ok(Price::one(list.family, Calls::exactly(1)));
         }
-        if self.looks.take() {
+        if self.look() {
             let place = Place { offset: 0, cursor: None, etag: None };
             let looked = self.engine.look(frame, list, place).await;
             match self.seen(looked)? {
                 Seen::Found(Look::Page(page)) => return self.seen_list(frame, list, &row, &page).await,
                 Seen::Found(Look::Unchanged) | Seen::Refused => {
-                    return Ok(Price::one(list.family, Calls::exactly(1)));
+                    return Ok(Price::one(list.family, Calls::exactly(1)).bringing(News::None));
                 }
                 Seen::Nothing => {}
             }
@@ -89,28 +91,34 @@ impl Pricing<'_> {
         };
         let items = list.most.map_or(total, |most| most.min(total));
         let whole = count(decide::pages(items, size));
+        let (id, kind) = (row.id, list.key.kind);
+        let standing = self.engine.store.write(move |s| s.standing(id, kind)).await?;
+        let served = rows_of(page, list.shape);
         if row.checkpoint.is_none() && is_all(page, items) {
-            return Ok(Price::one(list.family, Calls::exactly(1)));
+            let came = news(&standing, &served, standing.len() == served.len());
+            return Ok(Price::one(list.family, Calls::exactly(1)).bringing(came));
         }
         let since = decide::whole_since(self.engine.started_at, frame.full_every);
+        let all_new = News::UpTo(count(items));
         if row.checkpoint.is_some() {
-            return Ok(self.or_more(self.goes_on(list, row, Some(total), (size, size)), list, row));
+            let rest = self.goes_on(list, row, Some(total), (size, size));
+            return Ok(self.or_more(rest, list, row).bringing(all_new));
         }
         let known = Total::of(row, list.most);
         if !decide::from_the_head(row, list.order, list.most, self.engine.full, &since) {
             let counted = self.counted(frame, list, row, total).await?;
             let least = 1 + u64::from(page.more && page.served() < items);
-            return Ok(Price::one(list.family, counted.calls(whole, least)).but(counted.because()));
+            let price = Price::one(list.family, counted.calls(whole, least)).but(counted.because());
+            return Ok(price.bringing(all_new));
         }
-        let (id, kind) = (row.id, list.key.kind);
-        let standing = self.engine.store.write(move |s| s.standing(id, kind)).await?;
+        let came = news(&standing, &served, row.announced == Some(total));
         let mut head = Head::new(Known::new(standing, row.served.unwrap_or(0), row.announced.unwrap_or(0)));
-        head.take(rows_of(page, list.shape), page.served());
+        head.take(served, page.served());
         if head.is_enough(total) {
-            return Ok(Price::one(list.family, Calls::exactly(1)));
+            return Ok(Price::one(list.family, Calls::exactly(1)).bringing(came));
         }
         let whole = if known == Total::Counted { Calls::between(2, whole) } else { known.calls(whole, 2) };
-        Ok(Price::one(list.family, whole).but(because::HEAD).but(known.because()))
+        Ok(Price::one(list.family, whole).but(because::HEAD).but(known.because()).bringing(all_new))
     }
 
     /// The price of a list that nobody looks at.
@@ -182,6 +190,13 @@ impl Pricing<'_> {
             _ => (size, size),
         })
     }
+}
+
+/// What a first page brings to what stands; `as_many` says that no row went.
+fn news(standing: &[Standing], served: &[Standing], as_many: bool) -> News {
+    let known: HashSet<&str> = standing.iter().map(|row| row.id.as_str()).collect();
+    let new = served.iter().filter(|row| !known.contains(row.id.as_str())).count();
+    if new == 0 && as_many { News::None } else { News::UpTo(new as u64) }
 }
 
 /// The rows of a page as the arithmetic of heads wants them.

@@ -107,6 +107,30 @@ pub struct Price {
     pub free: u64,
     /// Why it is a range, or what it presumes.
     pub reasons: Vec<String>,
+    /// What a fetch that goes by this one will find otherwise than it stands now.
+    pub(super) news: News,
+}
+
+/// How a run will leave the rows that a later fetch of it goes by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum News {
+    /// As they stand.
+    #[default]
+    None,
+    /// So many may come, at most, and others may go.
+    UpTo(u64),
+    /// Nobody can say.
+    Unknown,
+}
+
+impl News {
+    fn and(self, other: News) -> News {
+        match (self, other) {
+            (News::None, other) | (other, News::None) => other,
+            (News::UpTo(one), News::UpTo(other)) => News::UpTo(one + other),
+            _ => News::Unknown,
+        }
+    }
 }
 
 impl Price {
@@ -130,6 +154,7 @@ impl Price {
         self.asked += other.asked;
         self.free += other.free;
         other.reasons.iter().for_each(|reason| self.because(reason));
+        self.news = self.news.and(other.news);
     }
 
     fn spend(&mut self, family: Family, calls: Calls) {
@@ -150,11 +175,17 @@ impl Price {
         Price { asked: 1, free: 1, ..Price::default() }
     }
 
-    /// One thing with its calls.
+    /// One thing with its calls, whatever it may bring.
     fn one(family: Family, calls: Calls) -> Price {
-        let mut price = Price { asked: 1, ..Price::default() };
+        let mut price = Price { asked: 1, news: News::Unknown, ..Price::default() };
         price.spend(family, calls);
         price
+    }
+
+    /// The same, leaving the rows so.
+    fn bringing(mut self, news: News) -> Price {
+        self.news = news;
+        self
     }
 
     fn but<'r>(mut self, reason: impl Into<Option<&'r str>>) -> Price {
@@ -169,13 +200,21 @@ impl Price {
 #[derive(Debug)]
 pub struct Looks {
     left: Cell<u64>,
+    sent: Cell<u64>,
+    /// As often as exact prices need.
+    probing: bool,
     ended: std::cell::RefCell<Option<String>>,
 }
 
 impl Looks {
     /// At most so often.
     pub fn at_most(looks: u64) -> Looks {
-        Looks { left: Cell::new(looks), ended: std::cell::RefCell::default() }
+        Looks { left: Cell::new(looks), sent: Cell::new(0), probing: false, ended: std::cell::RefCell::default() }
+    }
+
+    /// As often as exact prices need, but at most so often.
+    pub fn probing(looks: u64) -> Looks {
+        Looks { probing: true, ..Looks::at_most(looks) }
     }
 
     /// How many are left.
@@ -183,19 +222,20 @@ impl Looks {
         self.left.get()
     }
 
+    /// How many calls were sent.
+    pub fn sent(&self) -> u64 {
+        self.sent.get()
+    }
+
     /// Settles with what was really sent since there were so many left: a look may take two calls.
     pub fn settle(&self, before: u64, sent: u64) {
+        self.sent.set(self.sent.get() + sent);
         self.left.set(self.left.get().min(before.saturating_sub(sent)));
     }
 
     /// Why no more was asked, where something stood in the way.
     pub fn ended(&self) -> Option<String> {
         self.ended.borrow().clone()
-    }
-
-    /// Whether Spotify may be asked as often as exact prices need.
-    fn are_unbounded(&self) -> bool {
-        self.left.get() > u64::from(u32::MAX)
     }
 
     /// Takes one, if there is one.
@@ -222,6 +262,8 @@ pub(super) struct Pricing<'a> {
     looks: &'a Looks,
     /// Ids that are read by then, by their table.
     read: HashMap<&'static str, HashSet<String>>,
+    /// What the fetch in hand asks for will be known when another has been read: a look would tell nothing.
+    blind: Cell<bool>,
     /// Lists that are read by then.
     lists: HashSet<ListKey>,
     /// Kinds of which the fetches before may bring some along.
@@ -238,11 +280,17 @@ impl<'a> Pricing<'a> {
             engine,
             looks,
             read: HashMap::new(),
+            blind: Cell::new(false),
             lists: HashSet::new(),
             brought: HashSet::new(),
             tried_batch: false,
             tried_pages: HashSet::new(),
         }
+    }
+
+    /// Takes a look, if there is one and it tells something.
+    fn look(&self) -> bool {
+        !self.blind.get() && self.looks.take()
     }
 
     /// Sorts what came of a look.

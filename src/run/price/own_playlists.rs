@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::playlists::{Now, Read, WITH_IT};
 use super::totals::Total;
-use super::{Calls, Price, Pricing, Seen, because, count};
+use super::{Calls, News, Price, Pricing, Seen, because, count};
 use crate::ingest::Shape;
 use crate::run::decide::{self, Proving};
 use crate::run::engine::FetchFrame;
@@ -117,7 +117,7 @@ impl Pricing<'_> {
         let known: HashMap<&str, &ListedPlaylist> = known.iter().map(|list| (list.id.as_str(), list)).collect();
         let (mut listed, mut offset, mut pages) = (Vec::new(), 0, 0);
         loop {
-            if !self.looks.take() {
+            if !self.look() {
                 return Ok(None);
             }
             let looked = self.engine.look(frame, lists, Place { offset, cursor: None, etag: None }).await;
@@ -135,7 +135,10 @@ impl Pricing<'_> {
             }
             offset += page.served();
             if page.served() == 0 || (!page.more && page.total.is_none_or(|total| offset >= total)) {
-                return Ok(Some((listed, Price::one(lists.family, Calls::exactly(pages)))));
+                // A list that stands there no more takes its rows along.
+                let gone = known.values().any(|list| list.own && listed.iter().all(|(it, _)| it.id != list.id));
+                let news = if gone { News::UpTo(0) } else { News::None };
+                return Ok(Some((listed, Price::one(lists.family, Calls::exactly(pages)).bringing(news))));
             }
         }
     }

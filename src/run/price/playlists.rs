@@ -1,7 +1,7 @@
 //! The price of playlists' items: one call tells whether a list changed.
 
 use super::totals::{Total, is_all};
-use super::{Calls, Price, Pricing, Seen, because, count};
+use super::{Calls, News, Price, Pricing, Seen, because, count};
 use crate::run::decide;
 use crate::run::engine::FetchFrame;
 use crate::run::halt::Halt;
@@ -44,14 +44,14 @@ impl Pricing<'_> {
             return Ok(Price::free());
         }
         let since = decide::whole_since(self.engine.started_at, frame.full_every);
-        if self.looks.take() {
+        if self.look() {
             let looked = self.engine.playlist_head(frame, id, None).await;
             match self.seen(looked)? {
                 Seen::Found(Some(head)) => {
                     let class = self.engine.app.class().map_err(ApiError::from)?;
                     let stands = decide::stands(&row, self.engine.full, &since, head.snapshot_id.as_deref());
                     if stands || (head.page.is_none() && !head.old_name && class != Some(AppClass::Extended)) {
-                        let price = Price::one(Family::PLAYLISTS, Calls::exactly(1));
+                        let price = Price::one(Family::PLAYLISTS, Calls::exactly(1)).bringing(News::None);
                         return Ok(if stands { Price { free: 1, ..price } } else { price });
                     }
                     let page = head.page.as_ref();
@@ -73,7 +73,9 @@ impl Pricing<'_> {
                     };
                     return Ok(self.proved_alone(self.read(&row, &now)));
                 }
-                Seen::Found(None) | Seen::Refused => return Ok(Price::one(Family::PLAYLISTS, Calls::exactly(1))),
+                Seen::Found(None) | Seen::Refused => {
+                    return Ok(Price::one(Family::PLAYLISTS, Calls::exactly(1)).bringing(News::None));
+                }
                 Seen::Nothing => {}
             }
         }
@@ -117,6 +119,7 @@ impl Pricing<'_> {
             price.spend(Family::PLAYLISTS, Calls::at_least(0));
             return Read { price: price.but(because::NEVER), several: true, sure: false };
         };
+        price.news = News::UpTo(count(total));
         let same = |at: &&crate::store::Checkpoint| at.snapshot_id.is_some() && at.snapshot_id == now.snapshot_id;
         let went_on = row.checkpoint.as_ref().filter(same);
         let served =

@@ -75,7 +75,7 @@ impl Pricing<'_> {
     ) -> Result<Total, Halt> {
         let known = Total::of(row, list.most);
         let by_offset = matches!(list.paging, Paging::Offset { .. });
-        if !by_offset || known != Total::Announced || !self.looks.are_unbounded() || !self.looks.take() {
+        if !by_offset || known != Total::Announced || !self.looks.probing || !self.look() {
             return Ok(known);
         }
         let offset = (total - 1).max(0);
