@@ -15,7 +15,7 @@ use crate::scheduler::{JobPast, Past};
 use crate::settings::credentials::Credentials;
 use crate::state::grants::Grants;
 use crate::state::{Ceilings, Job as Spends, Spender, Usage};
-use crate::store::Store;
+use crate::store::{Store, place_of};
 
 /// What the runs of a command have in common.
 pub(super) struct Desk<'a> {
@@ -28,11 +28,7 @@ pub(super) struct Desk<'a> {
 impl Desk<'_> {
     /// Who spends the calls of a job.
     pub(super) fn spends(&self, job: &Job) -> Spends {
-        let path = self.workshop.database();
-        // However the project is named, it is the same store.
-        let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
-        let path = folder.zip(path.file_name()).map_or(path.clone(), |(folder, name)| folder.join(name));
-        Spends::of(&path, &job.name)
+        Spends::of(&place_of(&self.workshop.database()), &job.name)
     }
 
     /// The grants, where the job has users.

@@ -1,7 +1,7 @@
 //! One run of a job at a time: an advisory lock that the kernel frees when its holder dies.
 //!
 //! The lock lies in the state folder, which a store knows by its id, so two runs that could harm
-//! each other meet there whatever started them.
+//! each other meet there whatever started them, and however each of them names the store.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use super::halt::Halt;
 use sha2::{Digest, Sha256};
 
-use crate::store::ListKey;
+use crate::store::{ListKey, place_of};
 
 /// A job's lock, held until it is dropped.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl JobLock {
     /// # Errors
     /// If another run holds it, or the file cannot be had.
     pub fn take(state_folder: &Path, store: &Path, job: &str, hangs: Duration) -> Result<JobLock, LockTrouble> {
-        match take(state_folder, "job", &format!("{}\n{job}", store.display()))? {
+        match take(state_folder, "job", &format!("{}\n{job}", place_of(store).display()))? {
             Ok(file) => Ok(JobLock { _file: file }),
             Err(since) => {
                 let job = job.to_owned();
@@ -86,7 +86,7 @@ impl SchedulerLock {
     /// # Errors
     /// If another scheduler holds it, or the file cannot be had.
     pub fn take(state_folder: &Path, store: &Path) -> Result<SchedulerLock, LockTrouble> {
-        match take(state_folder, "schedule", &store.display().to_string())? {
+        match take(state_folder, "schedule", &place_of(store).display().to_string())? {
             Ok(file) => Ok(SchedulerLock { _file: file }),
             Err(since) => Err(LockTrouble::Scheduled { store: store.to_path_buf(), since }),
         }
@@ -99,7 +99,7 @@ impl SchedulerLock {
     /// # Errors
     /// That another scheduler holds it.
     pub fn look(state_folder: &Path, store: &Path) -> Result<(), LockTrouble> {
-        let path = path_of(state_folder, "schedule", &store.display().to_string());
+        let path = path_of(state_folder, "schedule", &place_of(store).display().to_string());
         let Ok(file) = File::open(&path) else { return Ok(()) };
         match file.try_lock_shared() {
             Err(TryLockError::WouldBlock) => {
@@ -189,7 +189,7 @@ impl ListLock {
     }
 
     fn file(state_folder: &Path, store: &Path, named: [&str; 5]) -> Result<(File, PathBuf), LockTrouble> {
-        let name = format!("{}\n{}", store.display(), named.join("\n"));
+        let name = format!("{}\n{}", place_of(store).display(), named.join("\n"));
         let number = xxhash_rust::xxh3::xxh3_64(name.as_bytes()) % LIST_LOCKS;
         let path = state_folder.join(format!("list-{number:02x}.lock"));
         match OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path) {
@@ -225,5 +225,34 @@ mod tests {
         assert_eq!(hangs, "job a has been running for 25 h: it hangs");
         drop(first);
         take("a", day).unwrap();
+    }
+
+    #[test]
+    fn a_store_has_one_lock_however_it_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let project = folder.path().join("project");
+        std::fs::create_dir_all(project.join("output")).unwrap();
+        std::os::unix::fs::symlink(&project, folder.path().join("link")).unwrap();
+        let store = project.join("output/cratedigger.db");
+        let day = Duration::from_secs(86_400);
+        let names = ["link/output/cratedigger.db", "project/./output/../output/cratedigger.db"];
+        // Before the store is there, as after.
+        for _ in 0..2 {
+            let job = JobLock::take(folder.path(), &store, "a", day).unwrap();
+            let scheduler = SchedulerLock::take(folder.path(), &store).unwrap();
+            let key = ["playlist_items", "p", "app", "", ""];
+            let list = ListLock::try_take(folder.path(), &store, key).unwrap().unwrap();
+            for name in names.map(|name| folder.path().join(name)) {
+                let taken = JobLock::take(folder.path(), &name, "a", day);
+                assert!(matches!(taken, Err(LockTrouble::Running { .. })), "{}", name.display());
+                assert!(SchedulerLock::take(folder.path(), &name).is_err(), "{}", name.display());
+                assert!(SchedulerLock::look(folder.path(), &name).is_err(), "{}", name.display());
+                assert!(ListLock::try_take(folder.path(), &name, key).unwrap().is_none(), "{}", name.display());
+            }
+            drop((job, scheduler, list));
+            std::fs::write(&store, "").unwrap();
+        }
+        let relative = Path::new("no/such/folder/cratedigger.db");
+        assert_eq!(place_of(relative), std::env::current_dir().unwrap().canonicalize().unwrap().join(relative));
     }
 }

@@ -59,7 +59,7 @@ pub use info::{Identity, data_version};
 pub use list::{Checkpoint, ListKey, ListRow};
 pub use members::Standing;
 pub use oldest::{Oldest, oldest_rows};
-pub use open::{check_quickly, open_current, open_reader, open_writer};
+pub use open::{check_quickly, open_current, open_reader, open_writer, place_of};
 pub use planned::Planned;
 pub use playlist_names::{NamedPlaylist, details_at, playlists_called};
 pub use published::{

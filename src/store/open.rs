@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -18,6 +18,19 @@ pub(super) const BUSY: Duration = Duration::from_secs(60);
 
 /// Statements kept prepared: every upsert of every table fits.
 const STATEMENTS: usize = 160;
+
+/// Where a store lies, however it is named: relative, through links, or before it is there. Whoever
+/// keeps something by the store's path keeps it by this one.
+pub fn place_of(path: &Path) -> PathBuf {
+    let there = path.ancestors().find_map(|above| {
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        Some((above, above.canonicalize().ok()?))
+    });
+    match there {
+        Some((above, real)) => path.strip_prefix(above).map_or_else(|_| real.join(path), |rest| real.join(rest)),
+        None => path.to_path_buf(),
+    }
+}
 
 /// Opens the store for writing, creating file and folder, and brings its schema up to date.
 ///
