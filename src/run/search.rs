@@ -6,10 +6,10 @@ use super::look::is_about_the_list;
 use super::unit::UnitEnd;
 use crate::ingest::{self, Trouble, stage_search};
 use crate::spotify::Kind;
-use crate::spotify::client::{Answer, Request, Unusable};
+use crate::spotify::client::{Answer, Request};
 use crate::spotify::error::ApiError;
 use crate::spotify::family::Family;
-use crate::spotify::page::utf8;
+use crate::spotify::page::{RawPage, Wrapping};
 use crate::store::{Checkpoint, ListKey, Proof, Requested, Skip};
 use crate::stream::Paging;
 
@@ -39,7 +39,7 @@ impl Search {
             parent_id: self.query.clone(),
             audience: frame.audience.clone(),
             market: frame.market.clone(),
-            variant: format!("{} {}", self.types(), self.most),
+            variant: format!("{} {}", types(&self.kinds), self.most),
         }
     }
 }
@@ -47,7 +47,6 @@ impl Search {
 impl Engine {
     /// Searches once and appends what was found to the log.
     pub(super) async fn search(&self, frame: &FetchFrame, search: &Search) -> Result<UnitEnd, Halt> {
-        let types = search.types();
         let key = search.key(frame);
         let _reading = self.lock_list(&key).await?;
         let known = self.open_list(&key).await?;
@@ -67,7 +66,8 @@ impl Engine {
         let (mut tally, began_with) = (Tally::default(), at.skipped);
         loop {
             let room = search.most.min(DEEPEST) - at.next_offset;
-            let (body, limit) = match self.search_page(frame, &search.query, &types, at.next_offset, room).await {
+            let (body, limit) = match self.search_page(frame, &search.query, &search.kinds, at.next_offset, room).await
+            {
                 Ok(page) => page,
                 Err(Halt::Api(e)) if is_about_the_list(&e) => {
                     return self.gap(frame, &search.query, requested, &e).await;
@@ -83,11 +83,7 @@ impl Engine {
                 let found = match stage_search(s, list, text, &kinds, offset, most, &asked) {
                     Ok(found) => found,
                     Err(Trouble::Store(e)) => return Err(e),
-                    Err(Trouble::Malformed(detail)) => {
-                        let mut found = ingest::Found::default();
-                        found.staged.gaps.push((offset, "malformed", Some(detail)));
-                        found
-                    }
+                    Err(Trouble::Malformed(detail)) => return Ok(Err(detail)),
                 };
                 for (position, reason, detail) in &found.staged.gaps {
                     let (fetch, parent_id, detail) = (fetch.clone(), Some(parent.clone()), detail.clone());
@@ -114,9 +110,15 @@ impl Engine {
                     s.save_checkpoint(list, run, &next, &asked.now)?;
                     None
                 };
-                Ok((found.served, next, stored))
+                Ok(Ok((found.served, next, stored)))
             });
-            let (served, next, stored) = found.await?;
+            let (served, next, stored) = match found.await? {
+                Ok(found) => found,
+                Err(what) => {
+                    let e = ApiError::Unusable { family: Family::SEARCH, what, attempts: 1 };
+                    return self.gap(frame, &search.query, requested, &e).await;
+                }
+            };
             at = next;
             tally.served += served;
             tally.announced = at.announced;
@@ -133,7 +135,7 @@ impl Engine {
         &self,
         frame: &FetchFrame,
         query: &str,
-        types: &str,
+        kinds: &[Kind],
         offset: i64,
         room: i64,
     ) -> Result<(bytes::Bytes, u16), Halt> {
@@ -141,12 +143,14 @@ impl Engine {
             let largest = self.app.page_size(Family::SEARCH, "/search", PAGING).map_err(ApiError::from)?;
             let limit = u16::try_from(room.clamp(1, i64::from(largest))).unwrap_or(largest);
             let mut request = Request::new(Family::SEARCH, "/search").with("q", query).with("type", types);
+        let types = types(kinds);
             request.query.extend(frame.query());
             let request = request.with("limit", limit.to_string()).with("offset", offset.to_string());
             let check = |answer: &Answer| {
-                let text = utf8(&answer.body)?;
-                serde_json::from_str::<std::collections::HashMap<&str, &serde_json::value::RawValue>>(text)
-                    .map_err(|e| Unusable::new(format!("the answer is not what Spotify documents: {e}")))?;
+                // A type without its page is an answer with rows missing.
+                for kind in kinds {
+                    RawPage::read(answer, Wrapping::Key(kind.plural()))?;
+                }
                 Ok(answer.body.clone())
             };
             match self.api.get_checked(&frame.bearer, &request, check).await {
@@ -184,7 +188,7 @@ impl Engine {
         if self.known_gaps(frame, std::slice::from_ref(&written)).await? == [true] {
             return Ok(Err(UnitEnd::known_gap(Vec::new())));
         }
-        let body = match self.search_page(frame, &written, kind.word(), 0, 1).await {
+        let body = match self.search_page(frame, &written, &[kind], 0, 1).await {
             Ok((body, _)) => body,
             Err(Halt::Api(e)) if is_about_the_list(&e) => {
                 return Ok(Err(self.gap(frame, &written, Vec::new(), &e).await?));
@@ -218,3 +222,8 @@ impl Engine {
 fn field_of(kind: Kind) -> &'static str {
     if kind == Kind::Track { "isrc" } else { "upc" }
 }
+/// The types of a search, as the call names them.
+fn types(kinds: &[Kind]) -> String {
+    kinds.iter().map(|kind| kind.word()).collect::<Vec<_>>().join(",")
+}
+

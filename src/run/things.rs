@@ -49,8 +49,8 @@ impl Things {
     }
 
     /// `/albums`, which is also the key of a batch answer.
-    fn plural(self) -> String {
-        format!("{}s", self.kind)
+    fn plural(self) -> &'static str {
+        self.kind.plural()
     }
 }
 
@@ -171,7 +171,7 @@ impl Engine {
         let wanted = ids.len();
         let check = |answer: &Answer| {
             let text = utf8(&answer.body)?;
-            let entries = batch_entries(text, &plural)?;
+            let entries = batch_entries(text, plural)?;
             if entries.len() == wanted {
                 Ok(answer.body.clone())
             } else {
@@ -182,14 +182,14 @@ impl Engine {
         self.app
             .learn(AppClass::Extended, &format!("a batch read of {plural} was answered"))
             .map_err(ApiError::from)?;
-        let (asked, run, key) = (frame.asked(self.now()), self.run, plural.clone());
+        let (asked, run) = (frame.asked(self.now()), self.run);
         let wanted = ids.to_vec();
         let came: Vec<Result<String, String>> = self
             .store
             .write(move |s| {
                 // Both were checked when the answer came.
                 let Ok(text) = std::str::from_utf8(&body) else { return Ok(Vec::new()) };
-                let Ok(entries) = batch_entries(text, &key) else { return Ok(Vec::new()) };
+                let Ok(entries) = batch_entries(text, plural) else { return Ok(Vec::new()) };
                 let mut came = Vec::with_capacity(entries.len());
                 for (id, entry) in wanted.iter().zip(entries) {
                     came.push(match entry.map(|raw| write_thing(s, things, id, raw.get(), &asked, run)) {
