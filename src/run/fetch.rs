@@ -10,6 +10,8 @@ use tokio::task::JoinSet;
 use super::engine::{Engine, FetchFrame, Tally};
 use super::halt::{Halt, Weight};
 use super::list::{List, ListEnd, Opening};
+use super::playlist::playlist_key;
+use super::search::Meaningless;
 use super::stalest::{Placed, in_places};
 use super::things::Things;
 use super::unit::UnitEnd;
@@ -86,9 +88,10 @@ impl Engine {
         end.reason = reason;
         let (run, name, job, record) = (self.run, frame.fetch.clone(), job.to_owned(), end.clone());
         let (user, place) = (frame.part.map(|_| frame.audience.clone()), frame.part.unwrap_or(0));
-        // A fetch that has not finished keeps what it asked for before, and with it its last CSV.
-        let requested =
-            matches!(state, FetchState::Complete | FetchState::Partial).then(|| in_places(sum.requested, &sum.places));
+        let ran = halt.is_none();
+        // A fetch that has not come to its end keeps what it asked for before, and with it its last CSV:
+        // also one that is partial because the app does not have the stream.
+        let requested = ran.then(|| in_places(sum.requested, &sum.places));
         let recorded = self
             .store
             .write(move |s| {
@@ -215,9 +218,9 @@ impl Engine {
             // Its parts are counted as they come.
             Unit::Things(things, references) => return self.referenced(frame, *things, references).await,
             Unit::AlbumTracks(albums) => return self.album_tracks(frame, albums).await,
-            Unit::Playlist(id) => match self.known_gaps(frame, std::slice::from_ref(id)).await?.first() {
-                Some(true) => Ok(UnitEnd::known_gap(Vec::new())),
-                _ => self.playlist_items(frame, id).await,
+            Unit::Playlist(id) => match self.known_gap(frame, id, &playlist_key(frame, id), Some(id)).await? {
+                Some(end) => Ok(end),
+                None => self.playlist_items(frame, id).await,
             },
             Unit::List(list) => self.list_unit(frame, list).await,
             Unit::Search(search) => self.search(frame, search).await,
@@ -254,7 +257,14 @@ impl Engine {
                     ids.push(id);
                     places.push(*place);
                 }
-                Err(nothing) => end.add(nothing),
+                Err(Meaningless { end: nothing, before }) => {
+                    end.add(nothing);
+                    // What was had by it stays asked for, by its id.
+                    if let Some(id) = before {
+                        ids.push(id);
+                        places.push(*place);
+                    }
+                }
             }
         }
         Ok((ids, places, end))
@@ -263,8 +273,10 @@ impl Engine {
     /// A list that is read at every fire.
     async fn list_unit(&self, frame: &FetchFrame, list: &List) -> Result<UnitEnd, Halt> {
         let parent = &list.key.parent_id;
-        if !parent.is_empty() && self.known_gaps(frame, std::slice::from_ref(parent)).await? == [true] {
-            return Ok(UnitEnd::known_gap(Vec::new()));
+        if !parent.is_empty()
+            && let Some(end) = self.known_gap(frame, parent, &list.key, None).await?
+        {
+            return Ok(end);
         }
         let _reading = self.lock_list(&list.key).await?;
         let known = self.open_list(&list.key).await?;

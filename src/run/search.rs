@@ -27,11 +27,15 @@ pub(super) struct Search {
     pub most: i64,
 }
 
-impl Search {
-    fn types(&self) -> String {
-        self.kinds.iter().map(|k| k.word()).collect::<Vec<_>>().join(",")
-    }
+/// A code that Spotify finds nothing for.
+pub(super) struct Meaningless {
+    /// What came of asking.
+    pub end: UnitEnd,
+    /// The id that it meant at some time before.
+    pub before: Option<String>,
+}
 
+impl Search {
     /// The list of what it finds.
     pub(super) fn key(&self, frame: &FetchFrame) -> ListKey {
         ListKey {
@@ -139,11 +143,11 @@ impl Engine {
         offset: i64,
         room: i64,
     ) -> Result<(bytes::Bytes, u16), Halt> {
+        let types = types(kinds);
         loop {
             let largest = self.app.page_size(Family::SEARCH, "/search", PAGING).map_err(ApiError::from)?;
             let limit = u16::try_from(room.clamp(1, i64::from(largest))).unwrap_or(largest);
-            let mut request = Request::new(Family::SEARCH, "/search").with("q", query).with("type", types);
-        let types = types(kinds);
+            let mut request = Request::new(Family::SEARCH, "/search").with("q", query).with("type", types.as_str());
             request.query.extend(frame.query());
             let request = request.with("limit", limit.to_string()).with("offset", offset.to_string());
             let check = |answer: &Answer| {
@@ -179,19 +183,22 @@ impl Engine {
         frame: &FetchFrame,
         kind: Kind,
         code: &str,
-    ) -> Result<Result<String, UnitEnd>, Halt> {
+    ) -> Result<Result<String, Meaningless>, Halt> {
         let field = field_of(kind);
         if let Some(id) = self.known_meaning(kind, code).await? {
             return Ok(Ok(id));
         }
+        let (table, text) = (ingest::table_of(kind), code.to_owned());
+        let before = self.store.write(move |s| s.code_meaning(table, field, &text, "")).await?;
+        let meaningless = |end| Ok(Err(Meaningless { end, before }));
         let written = format!("{field}:{code}");
         if self.known_gaps(frame, std::slice::from_ref(&written)).await? == [true] {
-            return Ok(Err(UnitEnd::known_gap(Vec::new())));
+            return meaningless(UnitEnd::known_gap(Vec::new()));
         }
         let body = match self.search_page(frame, &written, &[kind], 0, 1).await {
             Ok((body, _)) => body,
             Err(Halt::Api(e)) if is_about_the_list(&e) => {
-                return Ok(Err(self.gap(frame, &written, Vec::new(), &e).await?));
+                return meaningless(self.gap(frame, &written, Vec::new(), &e).await?);
             }
             Err(e) => return Err(e),
         };
@@ -212,18 +219,18 @@ impl Engine {
             None => {
                 let message = format!("Spotify finds no {kind} with {written}");
                 let e = ApiError::NotFound { family: Family::SEARCH, message };
-                Ok(Err(self.gap(frame, &written, Vec::new(), &e).await?))
+                meaningless(self.gap(frame, &written, Vec::new(), &e).await?)
             }
         }
     }
+}
+
+/// The types of a search, as the call names them.
+fn types(kinds: &[Kind]) -> String {
+    kinds.iter().map(|kind| kind.word()).collect::<Vec<_>>().join(",")
 }
 
 /// The field of a search, and the column, that hold the code of a kind.
 fn field_of(kind: Kind) -> &'static str {
     if kind == Kind::Track { "isrc" } else { "upc" }
 }
-/// The types of a search, as the call names them.
-fn types(kinds: &[Kind]) -> String {
-    kinds.iter().map(|kind| kind.word()).collect::<Vec<_>>().join(",")
-}
-

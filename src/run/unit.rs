@@ -3,7 +3,7 @@
 use super::engine::{Engine, FetchFrame, Tally, stamp};
 use super::halt::Halt;
 use crate::spotify::error::ApiError;
-use crate::store::{GapKey, Requested, Skip};
+use crate::store::{GapKey, ListKey, Requested, Skip};
 
 /// What came of one id, list or search.
 #[derive(Debug, Default)]
@@ -125,6 +125,25 @@ impl Engine {
     }
 
     /// Of these ids, those that were refused within a week: noted, and not asked for again.
+    /// The end of an id that was refused within a week; none if it is to be asked for. What was had of its
+    /// list before still stands, so the list stays among what the fetch asks for.
+    pub(super) async fn known_gap(
+        &self,
+        frame: &FetchFrame,
+        id: &str,
+        key: &ListKey,
+        item_id: Option<&str>,
+    ) -> Result<Option<UnitEnd>, Halt> {
+        if self.known_gaps(frame, &[id.to_owned()]).await? != [true] {
+            return Ok(None);
+        }
+        let key = key.clone();
+        let list = self.store.write(move |s| s.find_list(&key)).await?;
+        let item_id = item_id.map(str::to_owned);
+        let requested = list.map(|list| Requested { user_id: None, list_id: Some(list.id), item_id });
+        Ok(Some(UnitEnd::known_gap(requested.into_iter().collect())))
+    }
+
     pub(super) async fn known_gaps(&self, frame: &FetchFrame, ids: &[String]) -> Result<Vec<bool>, Halt> {
         let since = self.gaps_since();
         let (stream, run, now) = (frame.stream.name, self.run, stamp(self.now()));
