@@ -174,7 +174,7 @@ impl Engine {
             return self.read_by_another(parts, read, &row).await;
         }
         let at = &read.at;
-        if snapshot_id == at.snapshot_id {
+        if snapshot_id.is_some() && snapshot_id == at.snapshot_id {
             let stored = self.swap(parts, &read.list, read.row.id, at, ProvedBy::Snapshot).await?;
             self.answers_again(parts, &read.id).await?;
             let (announced, served, skipped) = (at.announced, at.next_offset, at.skipped);
