@@ -8,10 +8,7 @@ use super::list::Staged;
 use super::{Asked, Trouble, album, entity, parse, playlist};
 use crate::spotify::Kind;
 use crate::spotify::wire::Page;
-use crate::store::{Member, Session, StoreError};
-
-/// Places set apart for each type in the staging of one search.
-const PLACES: i64 = 100_000;
+use crate::store::{Member, PLACES_OF_A_TYPE, Session, StoreError};
 
 /// What one answer of a search held.
 #[derive(Debug, Default)]
@@ -54,7 +51,7 @@ pub fn stage_search(
         found.more |= page.has_next() && page.served() > 0;
         for (rank, entry) in (offset..most).zip(page.items.as_deref().unwrap_or_default()) {
             found.served += 1;
-            let position = n * PLACES + rank;
+            let position = n * PLACES_OF_A_TYPE + rank;
             let Some(raw) = entry else {
                 found.staged.gaps.push((rank, "null_item", None));
                 continue;

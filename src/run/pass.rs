@@ -70,7 +70,8 @@ pub(super) struct Pass<'a> {
 struct Step {
     reached: i64,
     last: bool,
-    truncated: bool,
+    /// It ended before its total.
+    short: bool,
     cursor: Option<String>,
 }
 
@@ -105,10 +106,10 @@ impl<'a> Pass<'a> {
 
     pub(super) async fn run(mut self, at: &mut Checkpoint, opening: &mut Opening) -> Result<PassEnd, Halt> {
         self.go_on_from(at, opening).await?;
-        if at.ended {
         if at.ended && at.snapshot_id.is_none() {
             return self.prove(at, opening).await;
         }
+        if at.ended {
             // It waited for a proof since before an interruption, and is what it was.
             let stored = self.engine.swap(self.frame, self.list, self.row.id, at, ProvedBy::Snapshot).await?;
             return Ok(PassEnd::Whole(self.tally(at, stored)));
@@ -270,8 +271,7 @@ impl<'a> Pass<'a> {
         }
         // What was announced and not served may well stand there: it is not called removed.
         let short = page.served() == 0 && self.list.version.is_none() && announced.is_some_and(|total| reached < total);
-        let truncated = enough && page.more || short && !Self::is_empty_end(page) && !self.by_cursor();
-        Ok(Step { reached, last, truncated, cursor })
+        Ok(Step { reached, last, short: short && !Self::is_empty_end(page), cursor })
     }
 
     /// Commits a page; the end of the pass, where that is one. `at.ended` says that all is read and has
@@ -290,7 +290,7 @@ impl<'a> Pass<'a> {
         landing.announced = at.announced.or(page.total);
         landing.cursor = step.cursor;
         landing.ended = needs_proof;
-        let finish = (step.last && !needs_proof).then_some((by, step.truncated));
+        let finish = (step.last && !needs_proof).then_some((by, step.short));
         let overlap = std::mem::take(&mut self.overlap);
         let parts = Landing { page, offset, overlap, at: landing.clone(), finish };
         match self.engine.land(self.frame, self.list, self.row.id, parts).await? {

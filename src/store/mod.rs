@@ -74,7 +74,7 @@ pub use session::Session;
 pub use shown::{ChangedThings, Shows, lists_shown, still_shown};
 pub use space::{NEEDED, free_bytes};
 pub use stage::Member;
-pub use swap::{Proof, ProvedBy, Swapped};
+pub use swap::{PLACES_OF_A_TYPE, Proof, ProvedBy, Swapped};
 pub use verify::{Finding, StoreReport, verify_store};
 pub use wal::HELD_WAIT;
 pub use worklist::{ListedPlaylist, Requested, users_of_job};
