@@ -74,6 +74,11 @@ impl FetchFrame {
 
     /// What an answer was asked with.
     pub fn asked(&self, now: DateTime<Utc>) -> Asked {
+    /// The market that names a list of a stream: none where it is the same in all of them.
+    pub fn market_of(&self, stream: &crate::stream::Stream) -> String {
+        if stream.takes_market() { self.market.clone() } else { String::new() }
+    }
+
         let user_id = (self.audience != "app").then(|| self.audience.clone());
         Asked { now: stamp(now), market: self.market.clone(), user_id }
     }

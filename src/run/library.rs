@@ -159,19 +159,17 @@ fn library(stream: &'static Stream, frame: &FetchFrame) -> List {
 }
 
 pub(super) fn list_of(stream: &Stream, frame: &FetchFrame, shape: Shape, wrapping: Wrapping) -> List {
-    // With a user's token the account's country decides; lists of playlists take no market at all.
-    let takes_market = matches!(stream.name, "saved_tracks" | "saved_albums" | "saved_episodes");
     List {
         key: ListKey {
             kind: stream.name,
             parent_id: String::new(),
             audience: frame.audience.clone(),
-            market: if takes_market { frame.market.clone() } else { String::new() },
+            market: frame.market_of(stream),
             variant: String::new(),
         },
         family: Family::named(stream.family).unwrap_or(Family::ME),
         path: stream.endpoint.to_owned(),
-        query: if takes_market { frame.query() } else { Vec::new() },
+        query: if stream.takes_market() { frame.query() } else { Vec::new() },
         shape,
         wrapping,
         paging: if stream.name == "recently_played" { Paging::Cursor { limit: 50 } } else { stream.paging },
