@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
+use super::exit;
+use super::look::is_about_the_list;
 use crate::spotify::error::ApiError;
 use crate::state::grants::GrantError;
 use crate::store::StoreError;
@@ -92,3 +94,5 @@ impl Halt {
         }
     }
 }
+            // One answer about one thing says nothing about the others.
+            Halt::Api(e) => !is_about_the_list(e),

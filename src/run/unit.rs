@@ -173,6 +173,12 @@ impl Engine {
     }
 
     /// What was refused since then is not asked for again.
+    /// The same of one key.
+    pub(super) async fn was_refused(&self, key: &GapKey) -> Result<bool, Halt> {
+        let (since, keys) = (self.gaps_since(), [key.clone()]);
+        Ok(self.store.write(move |s| s.gaps(&keys, &since)).await?.iter().any(Option::is_some))
+    }
+
     fn gaps_since(&self) -> String {
         const LOOKED_AT_AGAIN: chrono::TimeDelta = chrono::TimeDelta::days(7);
         stamp(self.fresh_since(LOOKED_AT_AGAIN))
