@@ -48,6 +48,8 @@ pub struct FetchFrame {
     pub bearer: Bearer,
     /// `app`, or the id of the user.
     pub audience: String,
+    /// The user it is recorded for: the id, or the local name while no id is known; empty if none.
+    pub recorded_for: String,
     /// The ids come from the user's own library: what is gone there is noted, and no gap.
     pub own: bool,
     /// The user's place among those of the job, where the stream is read once for each.

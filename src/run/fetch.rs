@@ -61,10 +61,8 @@ impl Engine {
         refresh_after: TimeDelta,
     ) -> Result<FetchResult, Halt> {
         let calls_before = self.api.calls();
-        let mut end = FetchEnd { fetch: frame.fetch.clone(), stream: frame.stream.name, ..FetchEnd::default() };
-        if frame.audience != "app" {
-            end.user_id.clone_from(&frame.audience);
-        }
+        let (name, user_id) = (frame.fetch.clone(), frame.recorded_for.clone());
+        let mut end = FetchEnd { fetch: name, user_id, stream: frame.stream.name, ..FetchEnd::default() };
         let frame = Arc::new(frame);
         let asks = match asks {
             Ok(asks) => self.may_begin(fetch, &frame, &asks).await.map(|()| asks),
