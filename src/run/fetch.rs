@@ -183,16 +183,20 @@ impl Engine {
                 (ends, None)
             });
         }
-        let (mut ends, mut halt) = (Vec::new(), None);
+        let (mut ends, mut halt) = (Vec::new(), None::<Halt>);
         while let Some(joined) = workers.join_next().await {
-            match joined {
+            let stopped = match joined {
                 Ok((done, stopped)) => {
                     ends.extend(done);
-                    halt = halt.or(stopped);
+                    stopped
                 }
                 // A panic in a unit is a defect of ours; the run must not claim to be whole.
-                Err(panic) => halt = halt.or(Some(Halt::Job(format!("a defect of cratedigger: {panic}")))),
-            }
+                Err(panic) => Some(Halt::Job(format!("a defect of cratedigger: {panic}"))),
+            };
+            halt = match (halt, stopped) {
+                (Some(one), Some(two)) => Some(one.or_graver(two)),
+                (one, two) => one.or(two),
+            };
         }
         ends.sort_by_key(|(index, _)| *index);
         let mut sum = UnitEnd::default();
