@@ -7,7 +7,7 @@ use super::decide::{self, Proving};
 use super::engine::{Engine, FetchFrame, Tally, stamp};
 use super::halt::Halt;
 use super::library::list_of;
-use super::list::{List, Opening, RESTARTS};
+use super::list::{List, ListEnd, Opening, RESTARTS};
 use super::look::{Look, Place, is_about_the_list};
 use super::playlist::{Items, Waiting, items_of, playlist_key};
 use super::unit::{UnitEnd, reason};
@@ -220,8 +220,7 @@ impl Engine {
         }
         if at.restarts >= RESTARTS {
             self.forget(read.row.id).await?;
-            let detail = format!("it changed in each of {} reads", RESTARTS + 1);
-            return Ok(Items::Done(self.unproved(parts, &read.id, read.requested, "moved", detail).await?));
+            return self.came_to(parts, read, ListEnd::moved()).await;
         }
         let id = read.row.id;
         let content = Some(self.store.write(move |s| s.staged_hash(id)).await?);
@@ -268,6 +267,7 @@ impl Engine {
         Ok(page.entries().into_iter().filter_map(read).collect())
     }
 }
+
 /// Whether what came of a probe concerns that one endpoint: nothing else of the run would meet it.
 fn says_nothing_of_the_run(e: &ApiError) -> bool {
     match e {
@@ -275,7 +275,6 @@ fn says_nothing_of_the_run(e: &ApiError) -> bool {
         e => is_about_the_list(e),
     }
 }
-
 
 /// What `my_playlist_items` needs of its other half.
 pub(super) fn my_playlists() -> &'static Stream {

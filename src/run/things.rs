@@ -93,10 +93,18 @@ impl Engine {
                     }
                     Err(Halt::Api(e)) if is_about_the_list(&e) => {
                         // One id can spoil a batch for all; alone, each is judged by itself.
-                        tracing::debug!(error = %e, ids = now.len(), "a batch read failed; its ids are read one by one");
+                        tracing::debug!(error = %e, ids = now.len(), "a batch read failed; one by one now");
+                        let mut alone = UnitEnd::default();
                         for id in now {
-                            end.add(self.thing(frame, things, id, &mut answered).await?);
+                            alone.add(self.thing(frame, things, id, &mut answered).await?);
                         }
+                        // A route that is not there, while each of its ids is, is gone for all batches.
+                        let no_route = matches!(e, ApiError::NotFound { .. } | ApiError::Gone { .. });
+                        if no_route && alone.tally.skipped == 0 {
+                            let evidence = format!("a batch read of {} was refused: {e}", things.plural());
+                            self.app.no_batch(things.family, &evidence).map_err(ApiError::from)?;
+                        }
+                        end.add(alone);
                     }
                     Err(e) => return Err(e),
                 }
@@ -293,8 +301,8 @@ impl Engine {
     }
 }
 
-/// Writes a thing and returns the id that it bears; of an album also the tracks that the answer holds, as the list they are: whole
-/// where they are all there, else as the beginning of a read if `begin` asks for one.
+/// Writes a thing and returns the id that it bears; of an album also the tracks that the answer holds, as
+/// the list they are: whole where they are all there, else as the beginning of a read if one is asked for.
 fn write_thing(
     s: &mut Session,
     things: Things,
