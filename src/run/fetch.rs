@@ -32,6 +32,8 @@ pub struct FetchResult {
     pub state: FetchState,
     /// Its record.
     pub end: FetchEnd,
+    /// Of what it asked for, what was read.
+    pub read: i64,
     /// What stopped it, if something did.
     pub halt: Option<Halt>,
     /// What a person can do about what it lacks.
@@ -78,15 +80,19 @@ impl Engine {
             Err(halt) => (UnitEnd::default(), Some(halt)),
         };
         sum.tally.write_to(&mut end);
-        end.asked = end.asked.max(end.unchanged);
+        if fetch.stream.needs_user() {
+            // How many lists a user has is known once they are met.
+            let lacking = i64::try_from(sum.troubles).unwrap_or(i64::MAX);
+            end.asked = end.asked.max(end.unchanged + sum.tally.read + lacking);
+        }
         end.calls = i64::try_from(self.api.calls() - calls_before).unwrap_or(i64::MAX);
-        let (mut hints, warnings) = (sum.hints.clone(), sum.warnings.clone());
+        let (read, mut hints, warnings) = (sum.tally.read, sum.hints.clone(), sum.warnings.clone());
         hints.extend(halt.as_ref().and_then(Halt::hint));
+        let ran = halt.is_none();
         let (state, reason, halt) = self.judge(&frame, sum.why(), halt).await?;
         end.reason = reason;
         let (run, name, job, record) = (self.run, frame.fetch.clone(), job.to_owned(), end.clone());
         let (user, place) = (frame.part.map(|_| frame.audience.clone()), frame.part.unwrap_or(0));
-        let ran = halt.is_none();
         // A fetch that has not come to its end keeps what it asked for before, and with it its last CSV:
         // also one that is partial because the app does not have the stream.
         let requested = ran.then(|| in_places(sum.requested, &sum.places));
@@ -104,7 +110,7 @@ impl Engine {
             return Err(halt.unwrap_or(e.into()));
         }
         self.progress.fetch_ended(&frame.fetch, state.word());
-        Ok(FetchResult { state, end, halt, hints, warnings })
+        Ok(FetchResult { state, end, read, halt, hints, warnings })
     }
 
     /// Whether the app has the stream and none of its families is parked.

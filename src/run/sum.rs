@@ -142,6 +142,7 @@ impl Sum {
             reason: end.reason,
             asked: end.asked,
             unchanged: end.unchanged,
+            read: result.read,
             presumed: end.presumed,
             calls: end.calls,
             served: end.served,
@@ -160,7 +161,6 @@ impl Sum {
         }
     }
 
-    fn halted(&mut self, halt: &Halt) {
     /// What stopped the run outside of any fetch; its fetches keep what they have.
     pub(super) fn stopped(&mut self, job: &Job, halt: &Halt) {
         self.unfinished.extend(job.fetches.iter().map(|fetch| fetch.name.clone()));
@@ -169,6 +169,7 @@ impl Sum {
         self.halted(halt);
     }
 
+    fn halted(&mut self, halt: &Halt) {
         self.exits.push(halt.exit_code());
         if let Weight::Deferred(until) = halt.weight() {
             // The run goes on when the last of its parts may: earlier it would stop again.

@@ -27,7 +27,8 @@ pub(super) struct UnitEnd {
 impl UnitEnd {
     /// A unit that found or read everything.
     pub(super) fn whole(requested: Vec<Requested>, tally: Tally) -> UnitEnd {
-        UnitEnd { requested, tally, ..UnitEnd::default() }
+        let read = i64::from(tally.unchanged == 0);
+        UnitEnd { requested, tally: Tally { read, ..tally }, ..UnitEnd::default() }
     }
 
     /// A unit that is not whole.
@@ -115,7 +116,7 @@ impl Engine {
             .await?;
         let tally = Tally { skipped: 1, ..Tally::default() };
         if known {
-            return Ok(UnitEnd::whole(requested, tally));
+            return Ok(UnitEnd { requested, tally, ..UnitEnd::default() });
         }
         let heard = ["shows", "show_episodes", "episodes"].contains(&stream);
         let no_market = (heard && word == "not_found" && frame.market.is_empty())
@@ -124,7 +125,6 @@ impl Engine {
         Ok(UnitEnd { hints, ..UnitEnd::lacking(requested, tally, trouble) })
     }
 
-    /// Of these ids, those that were refused within a week: noted, and not asked for again.
     /// The end of an id that was refused within a week; none if it is to be asked for. What was had of its
     /// list before still stands, so the list stays among what the fetch asks for.
     pub(super) async fn known_gap(
@@ -144,6 +144,7 @@ impl Engine {
         Ok(Some(UnitEnd::known_gap(requested.into_iter().collect())))
     }
 
+    /// Of these ids, those that were refused within a week: noted, and not asked for again.
     pub(super) async fn known_gaps(&self, frame: &FetchFrame, ids: &[String]) -> Result<Vec<bool>, Halt> {
         let since = self.gaps_since();
         let (stream, run, now) = (frame.stream.name, self.run, stamp(self.now()));
@@ -172,13 +173,13 @@ impl Engine {
         Ok(gaps.await?.iter().map(Option::is_some).collect())
     }
 
-    /// What was refused since then is not asked for again.
     /// The same of one key.
     pub(super) async fn was_refused(&self, key: &GapKey) -> Result<bool, Halt> {
         let (since, keys) = (self.gaps_since(), [key.clone()]);
         Ok(self.store.write(move |s| s.gaps(&keys, &since)).await?.iter().any(Option::is_some))
     }
 
+    /// What was refused since then is not asked for again.
     fn gaps_since(&self) -> String {
         const LOOKED_AT_AGAIN: chrono::TimeDelta = chrono::TimeDelta::days(7);
         stamp(self.fresh_since(LOOKED_AT_AGAIN))
