@@ -10,12 +10,12 @@ use super::{Context, Exit, Failure};
 use crate::http::clock::{Clock, SystemClock};
 use crate::http::observer::Silent;
 use crate::job::{Job, Users};
-use crate::run::{Engine, Halt, JobPrice, Looks, Start, Unwatched, place_of, price_job, stamp};
+use crate::run::{Engine, Halt, JobPrice, Looks, Start, Unwatched, price_job, stamp};
 use crate::scheduler::{Due, JobPast, Past};
 use crate::settings::credentials::Credentials;
 use crate::state::grants::Grants;
 use crate::state::{Ceilings, Job as Spends, Spender, Usage};
-use crate::store::Store;
+use crate::store::{Store, place_of};
 
 /// What the runs of a command have in common.
 pub(super) struct Desk<'a> {

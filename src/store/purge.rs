@@ -103,7 +103,8 @@ impl Session {
         run("DELETE FROM lists WHERE audience = ?1 AND kind IN ('my_playlists', 'playlist_items', 'saved_tracks', 'saved_albums',
              'saved_shows', 'saved_episodes', 'saved_audiobooks', 'followed_artists', 'top_artists', 'top_tracks', 'recently_played')")?;
         run("UPDATE OR IGNORE lists SET audience = 'forgotten user' WHERE audience = ?1")?;
-        run("DELETE FROM run_fetches WHERE user_id = ?1")?;
+        // Before the account was known, the record named the user.
+        run("DELETE FROM run_fetches WHERE user_id IN (?1, (SELECT local_name FROM users WHERE id = ?1))")?;
         for table in ["images", "metrics"] {
             run(&format!("DELETE FROM {table} WHERE kind = 'user' AND id = ?1"))?;
         }

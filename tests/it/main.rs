@@ -55,6 +55,8 @@ mod run_codes;
 mod run_exits;
 mod run_faults;
 mod run_files_apart;
+mod run_gaps;
+mod run_lists;
 mod run_playlists;
 mod run_resume;
 mod run_streams;

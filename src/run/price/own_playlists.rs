@@ -158,7 +158,9 @@ impl Pricing<'_> {
             price.spend(Family::MARKETS, Calls::between(0, 1));
             price.because(because::FOREIGN);
         }
-        for (list, total) in listed {
+        let ids: Vec<String> = listed.iter().map(|(list, _)| list.id.clone()).collect();
+        let refused = self.engine.were_refused(frame, &ids).await?;
+        for ((list, total), refused) in listed.into_iter().zip(refused) {
             if !list.own && class == Some(AppClass::Development) {
                 continue;
             }
@@ -168,6 +170,7 @@ impl Pricing<'_> {
                 at.is_some_and(|at| at.ended && at.snapshot_id.is_some() && at.snapshot_id == list.snapshot_id);
             let read_before = !self.lists.insert(playlist_key(frame, &list.id));
             if read_before
+                || refused
                 || !self.engine.has_changed(&list)
                 || (proved && !self.engine.full)
                 || self.engine.is_of_this_run(row.checked_at.as_ref())
