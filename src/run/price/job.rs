@@ -127,6 +127,7 @@ pub async fn price_job(engine: &Engine, job: &Job, start: &Start, looks: &Looks)
         }
         if !engine.asked_the_same(job, fetch, asked).await? || news != News::None {
             unsettled.insert(&fetch.name, news);
+            pricing.tells_versions |= matches!(fetch.stream.name, "my_playlists" | "playlists" | "my_playlist_items");
             pricing.brought.extend(brings(fetch.stream.name));
         }
     }

@@ -19,6 +19,7 @@ use crate::run::look::{Look, Place};
 use crate::spotify::error::ApiError;
 use crate::spotify::family::Family;
 use crate::spotify::page::RawPage;
+use crate::spotify::wire::Playlist;
 use crate::store::{ListRow, Standing};
 use crate::stream::Paging;
 
@@ -94,6 +95,9 @@ impl Pricing<'_> {
         let (id, kind) = (row.id, list.key.kind);
         let standing = self.engine.store.write(move |s| s.standing(id, kind)).await?;
         let served = rows_of(page, list.shape);
+        if list.shape == Shape::Playlists {
+            self.told(page);
+        }
         if row.checkpoint.is_none() && is_all(page, items) {
             let came = news(&standing, &served, standing.len() == served.len());
             return Ok(Price::one(list.family, Calls::exactly(1)).bringing(came));
@@ -119,6 +123,13 @@ impl Pricing<'_> {
         }
         let whole = if known == Total::Counted { Calls::between(2, whole) } else { known.calls(whole, 2) };
         Ok(Price::one(list.family, whole).but(because::HEAD).but(known.because()).bringing(all_new))
+    }
+
+    /// Notes the versions of the playlists on a page that a run will read.
+    fn told(&mut self, page: &RawPage) {
+        let listed = page.entries().into_iter().filter_map(|entry| serde_json::from_str::<Playlist<'_>>(entry?).ok());
+        let versions = listed.filter_map(|it| Some((it.id.value()?.to_string(), it.snapshot_id.value()?.to_string())));
+        self.snapshots.extend(versions.map(|(id, version)| (id, Some(version))));
     }
 
     /// The price of a list that nobody looks at.

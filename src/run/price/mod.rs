@@ -87,6 +87,7 @@ pub(super) mod because {
     pub const HEAD: &str = "lists that stand newest first are read as far as to what is known";
     pub const GOES_ON: &str = "an interrupted read goes on, unless its list changed meanwhile";
     pub const RESTLESS: &str = "a playlist whose version changes at every look is read until two reads are the same";
+    pub const TOLD: &str = "a fetch before it may tell that a playlist is unchanged";
     pub const HITS: &str = "a search ends where its hits end";
     pub const CODES: &str = "a UPC costs a search, and the album another call if it is found";
     pub const ALONG: &str = "some may come along in the answers of the fetches before";
@@ -266,6 +267,10 @@ pub(super) struct Pricing<'a> {
     blind: Cell<bool>,
     /// Lists that are read by then.
     lists: HashSet<ListKey>,
+    /// Versions of playlists that a look saw, and a fetch before will be told of.
+    snapshots: HashMap<String, Option<String>>,
+    /// A fetch before may be told of versions that no look saw.
+    tells_versions: bool,
     /// Kinds of which the fetches before may bring some along.
     brought: HashSet<Kind>,
     /// A batch read of an app of unknown class was priced.
@@ -282,6 +287,8 @@ impl<'a> Pricing<'a> {
             read: HashMap::new(),
             blind: Cell::new(false),
             lists: HashSet::new(),
+            snapshots: HashMap::new(),
+            tells_versions: false,
             brought: HashSet::new(),
             tried_batch: false,
             tried_pages: HashSet::new(),

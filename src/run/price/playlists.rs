@@ -44,12 +44,34 @@ impl Pricing<'_> {
             return Ok(Price::free());
         }
         let since = decide::whole_since(self.engine.started_at, frame.full_every);
+        let told = self.snapshots.get(id).cloned();
+        if told.as_ref().is_some_and(|told| decide::stands(&row, self.engine.full, &since, told.as_deref())) {
+            return Ok(Price::free());
+        }
+        let price = self.playlist_asked(frame, id, &row, &since).await?;
+        Ok(if told.is_none() && self.tells_versions && decide::was_read_whole(&row, self.engine.full, &since) {
+            let mut price = price.but(because::TOLD);
+            price.by_family.values_mut().for_each(|calls| calls.least = 0);
+            price
+        } else {
+            price
+        })
+    }
+
+    /// The same, of which nothing before it tells.
+    async fn playlist_asked(
+        &mut self,
+        frame: &FetchFrame,
+        id: &str,
+        row: &ListRow,
+        since: &str,
+    ) -> Result<Price, Halt> {
         if self.look() {
             let looked = self.engine.playlist_head(frame, id, None).await;
             match self.seen(looked)? {
                 Seen::Found(Some(head)) => {
                     let class = self.engine.app.class().map_err(ApiError::from)?;
-                    let stands = decide::stands(&row, self.engine.full, &since, head.snapshot_id.as_deref());
+                    let stands = decide::stands(row, self.engine.full, since, head.snapshot_id.as_deref());
                     if stands || (head.page.is_none() && !head.old_name && class != Some(AppClass::Extended)) {
                         let price = Price::one(Family::PLAYLISTS, Calls::exactly(1)).bringing(News::None);
                         return Ok(if stands { Price { free: 1, ..price } } else { price });
@@ -60,7 +82,7 @@ impl Pricing<'_> {
                     let counted = match (page, total) {
                         (Some(page), Some(total)) if !is_all(page, total) => {
                             let list = items_of(frame, id, old_name, false);
-                            self.counted(frame, &list, &row, total).await?
+                            self.counted(frame, &list, row, total).await?
                         }
                         _ => Total::Counted,
                     };
@@ -71,7 +93,7 @@ impl Pricing<'_> {
                         first: page.map_or(0, crate::spotify::page::RawPage::served),
                         pages: (self.page_of(id, old_name)?, self.page_of(id, old_name)?),
                     };
-                    return Ok(self.proved_alone(self.read(&row, &now)));
+                    return Ok(self.proved_alone(self.read(row, &now)));
                 }
                 Seen::Found(None) | Seen::Refused => {
                     return Ok(Price::one(Family::PLAYLISTS, Calls::exactly(1)).bringing(News::None));
@@ -79,7 +101,7 @@ impl Pricing<'_> {
                 Seen::Nothing => {}
             }
         }
-        self.unseen_playlist(id, &row, decide::was_read_whole(&row, self.engine.full, &since))
+        self.unseen_playlist(id, row, decide::was_read_whole(row, self.engine.full, since))
     }
 
     /// A playlist that nobody looks at.
