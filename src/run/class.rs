@@ -9,6 +9,8 @@ use crate::stream::Paging;
 
 /// Whether playlist items are still to be had as `tracks`.
 const OLD_NAME: &str = "route.playlist_tracks";
+/// The day on which a sign of Development Mode last made us ask whether the app still has Extended Quota.
+const SECOND_OPINION: &str = "class.second_opinion";
 
 /// What is known about the app, and what follows for its pace.
 #[derive(Debug, Clone)]
@@ -76,14 +78,47 @@ impl AppFacts {
         if let Some(known) = self.class()? {
             return Ok(Some(known));
         }
-        match self.api.get(who, &Request::new(Family::MARKETS, "/markets")).await {
-            Ok(_) => self.learn(AppClass::Extended, "/markets was answered")?,
-            Err(ApiError::Refused { kind: Refusal::EndpointRemoved, message, .. }) => {
-                self.learn(AppClass::Development, &format!("/markets was refused: {message}"))?;
-            }
-            Err(e) => return Err(e),
-        }
+        let (class, evidence) = self.by_markets(who).await?;
+        self.learn(class, &evidence)?;
         Ok(self.class()?)
+    }
+
+    /// The class by one call that Development Mode apps have lost, and what came of it.
+    async fn by_markets(&self, who: &Bearer) -> Result<(AppClass, String), ApiError> {
+        match self.api.get(who, &Request::new(Family::MARKETS, "/markets")).await {
+            Ok(_) => Ok((AppClass::Extended, "/markets was answered".to_owned())),
+            Err(ApiError::Refused { kind: Refusal::EndpointRemoved, message, .. }) => {
+                Ok((AppClass::Development, format!("/markets was refused: {message}")))
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Notes a sign of Development Mode. No single answer overturns the belief that the app has Extended
+    /// Quota, which its pace and all its ceilings hang on: there `/markets` is asked too, once a day.
+    ///
+    /// # Errors
+    /// If the state folder cannot be read or written.
+    pub async fn learn_development(&self, who: &Bearer, evidence: &str) -> Result<(), ApiError> {
+        if self.configured.is_some() || self.class()? != Some(AppClass::Extended) {
+            return Ok(self.learn(AppClass::Development, evidence)?);
+        }
+        let today = self.api.now().wall.format("%Y-%m-%d").to_string();
+        if self.believed(SECOND_OPINION)?.as_deref() == Some(&*today) {
+            return Ok(());
+        }
+        self.api.learned().set(SECOND_OPINION, &today, evidence, self.api.now())?;
+        match self.by_markets(who).await {
+            Ok((AppClass::Development, second)) => {
+                Ok(self.learn(AppClass::Development, &format!("{evidence}; {second}"))?)
+            }
+            Ok((AppClass::Extended, _)) => Ok(()),
+            Err(e @ ApiError::State(_)) => Err(e),
+            Err(e) => {
+                tracing::debug!(error = %e, evidence, "no second opinion on the class of the app");
+                Ok(())
+            }
+        }
     }
 
     /// The class, if it is configured or was learned.
@@ -180,30 +215,52 @@ impl AppFacts {
         self.api.learned().set(&batch_key(family), "refused", evidence, self.api.now())
     }
 
-    /// A page of this size was refused: remembers the next smaller one and returns it, if there is
-    /// one. Where only Development Mode has the smaller page, the class is learned with it.
+    /// Remembers that a smaller page was answered where a larger one was refused. Where only Development
+    /// Mode has the smaller page, that is a sign of it.
     ///
     /// # Errors
-    /// If the state folder cannot be written.
-    pub fn smaller_page(
+    /// If the state folder cannot be read or written.
+    pub async fn only_smaller(
         &self,
-        family: Family,
-        path: &str,
-        paging: Paging,
-        refused: u16,
-        words: &str,
-    ) -> Result<Option<u16>, StateError> {
-        let Paging::Offset { development, .. } = paging else { return Ok(None) };
-        if refused <= development {
-            return Ok(None);
-        }
-        let evidence = format!("a page of {refused} was refused: {words}");
-        self.api.learned().set(&page_key(family, path), &development.to_string(), &evidence, self.api.now())?;
+        who: &Bearer,
+        (family, path): (Family, &str),
+        page: &SmallerPage,
+    ) -> Result<(), ApiError> {
+        let SmallerPage { size, evidence } = page;
+        self.api.learned().set(&page_key(family, path), &size.to_string(), evidence, self.api.now())?;
         if family != Family::PLAYLIST_ITEMS {
-            self.learn(AppClass::Development, &format!("{family}: {evidence}"))?;
+            self.learn_development(who, &format!("{family}: {evidence}")).await?;
         }
-        Ok(Some(development))
+        Ok(())
     }
+}
+
+/// A page to try where a larger one was answered with 400. Whether that was for its size is known once
+/// this one is answered, and not before: a wrong market is a 400 too.
+#[derive(Debug)]
+pub struct SmallerPage {
+    /// Its size.
+    pub size: u16,
+    evidence: String,
+}
+
+impl SmallerPage {
+    /// The page of Development Mode in place of one of `refused`, unless the words name another parameter
+    /// of the request.
+    pub fn instead(paging: Paging, request: &Request, refused: u16, words: &str) -> Option<SmallerPage> {
+        let Paging::Offset { development, .. } = paging else { return None };
+        let said = words.to_ascii_lowercase();
+        let names_another = || request.query.iter().any(|(key, _)| *key != "limit" && says(&said, key));
+        if refused <= development || (!says(&said, "limit") && names_another()) {
+            return None;
+        }
+        Some(SmallerPage { size: development, evidence: format!("a page of {refused} was refused: {words}") })
+    }
+}
+
+/// Whether a text holds a word; `q` is no part of `request`.
+fn says(text: &str, word: &str) -> bool {
+    text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').any(|it| it == word)
 }
 
 /// The two names of the route to a playlist's items serve pages of different sizes.

@@ -143,7 +143,7 @@ impl Engine {
         if let Halt::Api(ApiError::Refused { kind: Refusal::EndpointRemoved, message, .. }) = &halt {
             if frame.stream.classes == Classes::ExtendedOnly {
                 let evidence = format!("{} was refused: {message}", frame.stream.endpoint);
-                self.app.learn(AppClass::Development, &evidence).map_err(ApiError::from)?;
+                self.app.learn_development(&frame.bearer, &evidence).await?;
             }
             let (fetch, stream, detail) = (frame.fetch.clone(), frame.stream.name, Some(words.clone()));
             self.skip(Skip { fetch, stream, reason: "not_for_this_app", detail, ..Skip::default() }).await?;

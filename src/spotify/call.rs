@@ -50,6 +50,15 @@ struct Ended<T> {
     outcome: Outcome,
     done: Option<T>,
     words: String,
+    /// Whether a refusal is Spotify's, and not that of somebody in between.
+    by_spotify: bool,
+}
+
+impl<T> Ended<T> {
+    /// Without anything that could be used.
+    fn badly(outcome: Outcome, words: String) -> Ended<T> {
+        Ended { outcome, done: None, words, by_spotify: false }
+    }
 }
 
 impl<'a> Call<'a> {
@@ -84,17 +93,12 @@ impl Call<'_> {
         };
         let ended = match &sent {
             Ok(incoming) => self.read(incoming, &token, check),
-            Err(error) => Ended {
-                outcome: match error {
-                    TransportError::Certificate { .. } => Outcome::Certificate,
-                    TransportError::TooLarge { .. } | TransportError::BrokenOff { .. } => Outcome::Unusable,
-                    _ => Outcome::Lost,
-                },
-                done: None,
-                words: match error {
-                    TransportError::Certificate { detail, .. } => detail.clone(),
-                    error => error.to_string(),
-                },
+            Err(error) => match error {
+                TransportError::Certificate { detail, .. } => Ended::badly(Outcome::Certificate, detail.clone()),
+                TransportError::TooLarge { .. } | TransportError::BrokenOff { .. } => {
+                    Ended::badly(Outcome::Unusable, error.to_string())
+                }
+                _ => Ended::badly(Outcome::Lost, error.to_string()),
             },
         };
         let (unsaid, refused) = gate.refusals(family);
@@ -135,10 +139,10 @@ impl Call<'_> {
         let word = match (verdict, status) {
             (Verdict::Done, _) => Word::Allowed,
             (Verdict::Park { reach: Reach::Family, reason: Reason::RateLimit, .. }, _) => Word::Refused429,
-            // A batch read that is refused says nothing about single ones.
-            (Verdict::GiveUp(GiveUp::Final), Some(_)) if request.is_batch() => return Ok(()),
+            // A batch read that is refused says nothing about single ones, and a proxy nothing at all.
+            (Verdict::GiveUp(GiveUp::Final), Some(_)) if request.is_batch() || !ended.by_spotify => return Ok(()),
             (Verdict::GiveUp(GiveUp::Final), Some(403))
-                if Refusal::of(request, &ended.words) == Refusal::EndpointRemoved =>
+                if Refusal::of(request, &ended.words, true) == Refusal::EndpointRemoved =>
             {
                 Word::Refused403
             }
@@ -231,7 +235,7 @@ impl Call<'_> {
                     refused,
                     jitter: jitter::unit(),
                 };
-                let ended = Ended::<()> { outcome, done: None, words: format!("POST token: {words}") };
+                let ended = Ended::<()>::badly(outcome, format!("POST token: {words}"));
                 if let Verdict::Park { wait, reason, .. } = retry::decide(outcome, &tried, &self.api.rules) {
                     self.hold_back(&ended, (Reach::Client, wait, reason))?;
                 }
@@ -260,7 +264,7 @@ impl Call<'_> {
                 Err(unusable) => Err(unusable),
             };
             if let Err(unusable) = checked {
-                return Ended { outcome: Outcome::Unusable, done: None, words: unusable.what };
+                return Ended::badly(Outcome::Unusable, unusable.what);
             }
             if status == 200 {
                 self.api.observer.came(&self.request.path, &incoming.body);
@@ -269,10 +273,12 @@ impl Call<'_> {
                 outcome: answered(incoming, false, conditional, self.api),
                 done: checked.ok(),
                 words: String::new(),
+                by_spotify: true,
             };
         }
         let said = Said::read(incoming, &token.header);
-        Ended { outcome: answered(incoming, said.quota, conditional, self.api), done: None, words: said.words }
+        let outcome = answered(incoming, said.quota, conditional, self.api);
+        Ended { outcome, done: None, words: said.words, by_spotify: said.by_spotify }
     }
 
     fn gave_up<T>(&self, why: GiveUp, ended: &Ended<T>, status: Option<u16>) -> ApiError {
@@ -295,7 +301,10 @@ impl Call<'_> {
             }
             (GiveUp::Final, _) => match status.unwrap_or(0) {
                 400 | 422 => ApiError::BadRequest { family, message },
-                403 => ApiError::Refused { family, kind: Refusal::of(self.request, &message), message },
+                403 => {
+                    let kind = Refusal::of(self.request, &message, ended.by_spotify);
+                    ApiError::Refused { family, kind, message }
+                }
                 404 => ApiError::NotFound { family, message },
                 410 => ApiError::Gone { family, message },
                 status => ApiError::Unexpected { family, status, message },

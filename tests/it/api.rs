@@ -474,7 +474,13 @@ fn the_kinds_of_403_are_told_apart() {
         (me.clone(), unregistered, Refusal::NotAllowListed),
         (me, "Forbidden", Refusal::Unknown),
     ] {
-        assert_eq!(Refusal::of(&request, words), kind, "{} {words}", request.path);
+        assert_eq!(Refusal::of(&request, words, true), kind, "{} {words}", request.path);
+        // Of a refusal that is not Spotify's object only the words count.
+        let by_words = match kind {
+            Refusal::NotYourPlaylist | Refusal::EndpointRemoved => Refusal::Unknown,
+            kind => kind,
+        };
+        assert_eq!(Refusal::of(&request, words, false), by_words, "{} {words}", request.path);
     }
 }
 

@@ -5,6 +5,7 @@ mod answering;
 mod anything;
 mod api;
 mod api_faults;
+mod app_class;
 mod budget;
 mod calls;
 mod calls_table;

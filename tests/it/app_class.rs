@@ -1,0 +1,109 @@
+//! What teaches which class of app this is, and what does not; through the real binary.
+
+use cratedigger::sandbox::{Action, Body, Fault, RetryAfter, known};
+use rusqlite::Connection;
+
+use crate::quota::tracks;
+use crate::world::{World, fetch};
+
+fn class_of(world: &World) -> serde_json::Value {
+    world.cli(&["quota", "--json"]).exits(0).json()["app_class"].clone()
+}
+
+/// One list: the group of albums.
+fn albums_of_an_artist() -> String {
+    fetch("artist_albums", &format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", known::BUSY_ARTIST))
+}
+
+fn refused_with(code: u16, body: Body) -> Action {
+    Action::Status { code, body, retry_after: RetryAfter::None, message: None, reason: None }
+}
+
+/// An app with Extended Quota that has found that out, by a batch read.
+fn known_to_be_extended() -> World {
+    let world = World::extended();
+    world.project.write("jobs/batch.toml", tracks(&world, 2));
+    world.run(&["batch"]).exits(0);
+    world.new_calls();
+    assert_eq!(class_of(&world), "extended");
+    world
+}
+
+#[test]
+fn a_wrong_market_is_no_page_that_is_too_large() {
+    for world in [known_to_be_extended(), World::extended()] {
+        let before = class_of(&world);
+        // ZZ passes for a country, and Spotify knows none of that name.
+        let world = world.job(&format!("market = \"ZZ\"\n{}", albums_of_an_artist()));
+        world.run(&["x"]).exits(3).says("Invalid market code");
+        assert_eq!(world.new_calls().len(), 1, "the words name the market: a smaller page is no use");
+        assert_eq!(class_of(&world), before);
+        let world = world.job(&fetch("new_releases", ""));
+        world.run(&["x"]).exits(0);
+    }
+}
+
+#[test]
+fn a_refused_page_teaches_nothing_until_a_smaller_one_is_answered() {
+    let world = World::extended().job(&albums_of_an_artist());
+    world.sandbox.inject(Fault::on("/v1/artists/*/albums", Action::status(400)));
+    world.run(&[]).exits(3);
+    assert_eq!(world.new_calls().len(), 2, "the large page and the small one");
+    assert!(class_of(&world).is_null());
+    world.sandbox.clear_faults();
+    world.run(&["--full"]).exits(0);
+    assert!(world.new_calls()[0].contains("limit=50"), "the large page is asked for as before");
+    // An app in Development Mode is answered, and then it is known.
+    let world = World::development().job(&albums_of_an_artist());
+    world.run(&[]).exits(0);
+    assert_eq!(class_of(&world), "development");
+}
+
+#[test]
+fn a_search_that_is_refused_teaches_nothing_either() {
+    let world = known_to_be_extended().job(&fetch("search", "query = \"a\"\ntypes = [\"track\"]\nmax_results = 100"));
+    world.sandbox.inject(Fault::on("/v1/search", Action::status(400)));
+    world.run(&["x"]).exits(3);
+    assert_eq!(world.new_calls().len(), 2);
+    assert_eq!(class_of(&world), "extended");
+}
+
+#[test]
+fn a_proxys_refusal_says_nothing_about_the_app() {
+    for body in [Body::Html, Body::Text, Body::Empty] {
+        for world in [known_to_be_extended(), World::extended()] {
+            let before = class_of(&world);
+            let world = world.job(&fetch("new_releases", ""));
+            world.sandbox.inject(Fault::on("/v1/browse/new-releases", refused_with(403, body)));
+            world.run(&["x"]).exits(3);
+            assert_eq!(class_of(&world), before, "{body:?}");
+            let known = Connection::open(world.project.root().join(".local/state/cratedigger/state.db")).unwrap();
+            let refused: i64 = known
+                .query_row("SELECT count(*) FROM learned WHERE value LIKE 'refused%'", (), |row| row.get(0))
+                .unwrap();
+            assert_eq!(refused, 0, "{body:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_believed_of_extended_quota_is_not_overturned_by_one_answer() {
+    let world = known_to_be_extended().job(&fetch("new_releases", ""));
+    world.sandbox.inject(Fault::on("/v1/browse/new-releases", Action::status(403)));
+    for expected in [2, 1] {
+        world.run(&["x"]).exits(3);
+        // A second opinion, once a day.
+        assert_eq!(world.new_calls().len(), expected);
+        assert_eq!(class_of(&world), "extended");
+    }
+}
+
+#[test]
+fn an_app_that_lost_extended_quota_is_found_out_by_two_answers() {
+    let world = known_to_be_extended().job(&fetch("new_releases", ""));
+    world.sandbox.inject(Fault::on("/v1/browse/new-releases", Action::status(403)));
+    world.sandbox.inject(Fault::on("/v1/markets", Action::status(403)));
+    world.run(&["x"]).exits(3);
+    assert_eq!(world.new_calls().len(), 2);
+    assert_eq!(class_of(&world), "development");
+}
