@@ -45,21 +45,18 @@ impl AppFacts {
         if !by_budget || self.class()?.is_some() || ceilings(&self.present) == ceilings(&self.extended) {
             return Ok(false);
         }
-        let open = Limits { calls_per_day: None, calls_per_family: None, ..self.present.clone() };
-        self.api.go_by(&open);
-        let class = match self.probe(who).await {
-            Ok(class) => class,
-            Err(e @ ApiError::State(_)) => return Err(e),
+        match self.by_markets(who, true).await {
+            Ok((class, evidence)) => {
+                self.learn(class, &evidence)?;
+                Ok(class == AppClass::Extended)
+            }
+            Err(e @ ApiError::State(_)) => Err(e),
             // Whatever it is: it is no sign of Extended Quota.
             Err(e) => {
                 tracing::debug!(error = %e, "the class of the app could not be found out");
-                None
+                Ok(false)
             }
-        };
-        if class != Some(AppClass::Extended) {
-            self.api.go_by(&self.present);
         }
-        Ok(class == Some(AppClass::Extended))
     }
 
     /// Calls that may be in flight.
@@ -78,14 +75,15 @@ impl AppFacts {
         if let Some(known) = self.class()? {
             return Ok(Some(known));
         }
-        let (class, evidence) = self.by_markets(who).await?;
+        let (class, evidence) = self.by_markets(who, false).await?;
         self.learn(class, &evidence)?;
         Ok(self.class()?)
     }
 
     /// The class by one call that Development Mode apps have lost, and what came of it.
-    async fn by_markets(&self, who: &Bearer) -> Result<(AppClass, String), ApiError> {
-        match self.api.get(who, &Request::new(Family::MARKETS, "/markets")).await {
+    async fn by_markets(&self, who: &Bearer, beyond_the_ceilings: bool) -> Result<(AppClass, String), ApiError> {
+        let request = Request { probes: beyond_the_ceilings, ..Request::new(Family::MARKETS, "/markets") };
+        match self.api.get(who, &request).await {
             Ok(_) => Ok((AppClass::Extended, "/markets was answered".to_owned())),
             Err(ApiError::Refused { kind: Refusal::EndpointRemoved, message, .. }) => {
                 Ok((AppClass::Development, format!("/markets was refused: {message}")))
@@ -108,7 +106,7 @@ impl AppFacts {
             return Ok(());
         }
         self.api.learned().set(SECOND_OPINION, &today, evidence, self.api.now())?;
-        match self.by_markets(who).await {
+        match self.by_markets(who, false).await {
             Ok((AppClass::Development, second)) => {
                 Ok(self.learn(AppClass::Development, &format!("{evidence}; {second}"))?)
             }

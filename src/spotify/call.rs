@@ -13,7 +13,7 @@ use super::family::Family;
 use super::refusal::Refusal;
 use super::request::{Answer, Request, Unusable};
 use super::said::{Said, looks_like_json};
-use crate::http::gate::{Deferred, Shut, Why};
+use crate::http::gate::{Deferred, Shut, Why, Wish};
 use crate::http::jitter;
 use crate::http::retry::{self, GiveUp, Outcome, Tried, Verdict};
 use crate::http::retry_after::{self, RetryAfter};
@@ -78,7 +78,7 @@ impl Call<'_> {
         let Some(token) = self.token().await? else {
             return Ok(None);
         };
-        let pass = gate.enter(family).await.map_err(|shut| shut_error(shut, family))?;
+        let pass = gate.enter(self.wish()).await.map_err(|shut| shut_error(shut, family))?;
         let sent = self.api.transport.send(Outgoing {
             url: self.url.clone(),
             route: family.as_str(),
@@ -202,6 +202,10 @@ impl Call<'_> {
         }
     }
 
+    fn wish(&self) -> Wish {
+        Wish { family: self.request.family, probes: self.request.probes }
+    }
+
     /// A token: in hand, or fetched once nothing forbids to send something.
     async fn token(&mut self) -> Result<Option<Arc<Token>>, ApiError> {
         let Inner { token, gate, .. } = self.api;
@@ -215,7 +219,7 @@ impl Call<'_> {
             return Ok(Some(token));
         }
         let family = self.request.family;
-        gate.clear(family).await.map_err(|shut| shut_error(shut, family))?;
+        gate.clear(self.wish()).await.map_err(|shut| shut_error(shut, family))?;
         let fetched = match &self.who {
             // A refresh that has begun may rotate the grant, so it is not dropped by a stop.
             Who::User(user, tokens) => tokens.get(user, refused, gate.halt()).await,

@@ -1,8 +1,18 @@
-//! What teaches which class of app this is, and what does not; through the real binary.
+//! What teaches which class of app this is, and what does not; what a probe is let do.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use cratedigger::http::observer::Silent;
+use cratedigger::run::AppFacts;
 use cratedigger::sandbox::{Action, Body, Fault, RetryAfter, known};
+use cratedigger::spotify::client::{Allowance, Bearer, Limits, Request};
+use cratedigger::spotify::error::{ApiError, Deferral, Scope};
+use cratedigger::spotify::family::Family;
 use rusqlite::Connection;
 
+use crate::answering::{Reply, reply};
+use crate::api::Desk;
 use crate::quota::tracks;
 use crate::world::{World, fetch};
 
@@ -106,4 +116,38 @@ fn an_app_that_lost_extended_quota_is_found_out_by_two_answers() {
     world.run(&["x"]).exits(3);
     assert_eq!(world.new_calls().len(), 2);
     assert_eq!(class_of(&world), "development");
+}
+
+#[tokio::test]
+async fn while_the_class_is_probed_the_ceilings_hold_all_other_calls() {
+    let desk = Desk::with_config(
+        |asked| match asked.line().contains("/markets") {
+            // It takes as long as a server may take.
+            true => Reply::Drip(b"HTTP/1.1 200 X\r\ncontent-length: 1000\r\n\r\n".to_vec(), b' '),
+            false => reply(200, "", "{}"),
+        },
+        |config| config.limits.calls_per_day = Some(3),
+    )
+    .await;
+    let present = Limits { calls_per_day: Some(3), reserve: 0.0, ..Limits::development() };
+    let facts = AppFacts::new(None, desk.api.clone(), present, Limits::extended());
+    let neighbour = desk.api.beside(Allowance { max_calls: None, reserve: 0.05, spender: None }, Arc::new(Silent));
+    let album = |n: usize| Request::new(Family::ALBUMS, format!("/albums/{n}"));
+    let mut spent = None;
+    for n in 0..3 {
+        spent = desk.api.get(&Bearer::App, &album(n)).await.err();
+    }
+    let spent = spent.unwrap();
+    let probe = facts.may_go_on(&Bearer::App, &spent);
+    let others = async {
+        while desk.server.count("GET /v1/markets") == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        neighbour.get(&Bearer::App, &album(9)).await
+    };
+    let (goes_on, others) = tokio::join!(probe, others);
+    assert!(!goes_on.unwrap());
+    let held = others.unwrap_err();
+    assert!(matches!(held, ApiError::Deferred { why: Deferral::Budget(Scope::Account), .. }), "{held}");
+    assert_eq!(desk.server.count("GET /v1/albums"), 2, "three less the reserve");
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::http::breaker::BreakerRules;
+use crate::http::family::Family;
 use crate::http::halt::Stopped;
 use crate::state::{Adapts, Ceilings, Reach, Spender, StateError};
 
@@ -40,6 +41,22 @@ pub struct Allowance {
     pub reserve: f64,
     /// The job that asks, and its share of the day.
     pub spender: Option<Spender>,
+}
+
+/// A call that wants to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wish {
+    /// To which endpoint family.
+    pub family: Family,
+    /// It finds out which ceilings hold, so those that are set hold all calls but this one; what
+    /// refusals taught holds it too.
+    pub probes: bool,
+}
+
+impl From<Family> for Wish {
+    fn from(family: Family) -> Wish {
+        Wish { family, probes: false }
+    }
 }
 
 /// Why a scope is closed, and until when.
