@@ -14,7 +14,7 @@ use super::pricing::{Desk, halted};
 use super::progress::{Spoken, Watcher};
 use super::standing;
 use super::stopper::Stopper;
-use super::workshop::{Most, Workshop};
+use super::workshop::{Most, Workshop, booked};
 use super::{Context, Exit, Failure};
 use crate::job::{Job, Users};
 use crate::run::{AppFacts, Calls, Engine, Files, Halt, JobLock, JobPrice, LockTrouble, RunReport, run_job, stamp};
@@ -139,8 +139,10 @@ impl<'a> Runner<'a> {
         let Some((run, goes_on_from)) = begun.await.map_err(|e| halted(Halt::Store(e)))? else {
             return Ok(Outcome::Served);
         };
+        let facts = self.facts.beside(api.clone());
+        facts.go_by_class().map_err(booked)?;
         let engine = Engine {
-            app: self.facts.beside(api.clone()),
+            app: facts,
             api,
             store: Arc::clone(&self.store),
             locks: self.workshop.state.path().to_path_buf(),

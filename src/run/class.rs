@@ -17,16 +17,27 @@ const SECOND_OPINION: &str = "class.second_opinion";
 pub struct AppFacts {
     configured: Option<AppClass>,
     api: Api,
-    /// The limits that hold until the class is found out.
-    present: Limits,
-    /// The limits to go by once the app is found to have Extended Quota.
+    /// The limits that hold unless the app is known to have Extended Quota.
+    cautious: Limits,
+    /// The limits to go by while it is.
     extended: Limits,
 }
 
 impl AppFacts {
     /// `configured` is the setting `spotify.app_mode`, unless it is `auto`.
-    pub fn new(configured: Option<AppClass>, api: Api, present: Limits, extended: Limits) -> AppFacts {
-        AppFacts { configured, api, present, extended }
+    pub fn new(configured: Option<AppClass>, api: Api, cautious: Limits, extended: Limits) -> AppFacts {
+        AppFacts { configured, api, cautious, extended }
+    }
+
+    /// Goes by the limits of the class as it is known now. In a process that lives for weeks it may have
+    /// been found out since, or so long ago that it is not believed any more.
+    ///
+    /// # Errors
+    /// If the state folder cannot be read.
+    pub fn go_by_class(&self) -> Result<(), StateError> {
+        let extended = self.class()? == Some(AppClass::Extended);
+        self.api.go_by(if extended { &self.extended } else { &self.cautious });
+        Ok(())
     }
 
     /// The same facts for another run, which asks by an API of its own.
@@ -42,7 +53,7 @@ impl AppFacts {
     /// If the state folder cannot be read or written.
     pub async fn may_go_on(&self, who: &Bearer, stopped: &ApiError) -> Result<bool, ApiError> {
         let by_budget = matches!(stopped, ApiError::Deferred { why: Deferral::Budget(_) | Deferral::Share(_), .. });
-        if !by_budget || self.class()?.is_some() || ceilings(&self.present) == ceilings(&self.extended) {
+        if !by_budget || self.class()?.is_some() || ceilings(&self.cautious) == ceilings(&self.extended) {
             return Ok(false);
         }
         match self.by_markets(who, true).await {
@@ -138,9 +149,7 @@ impl AppFacts {
         if self.configured.is_none() && self.class()? != Some(class) {
             tracing::info!(class = class.as_str(), evidence, "this app's class was found out");
             self.api.learned().learn_class(class, evidence, self.api.now())?;
-            if class == AppClass::Extended {
-                self.api.go_by(&self.extended);
-            }
+            self.go_by_class()?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use cratedigger::http::observer::Silent;
 use cratedigger::run::AppFacts;
 use cratedigger::sandbox::{Action, Body, Fault, RetryAfter, known};
+use cratedigger::spotify::AppClass;
 use cratedigger::spotify::client::{Allowance, Bearer, Limits, Request};
 use cratedigger::spotify::error::{ApiError, Deferral, Scope};
 use cratedigger::spotify::family::Family;
@@ -150,4 +151,36 @@ async fn while_the_class_is_probed_the_ceilings_hold_all_other_calls() {
     let held = others.unwrap_err();
     assert!(matches!(held, ApiError::Deferred { why: Deferral::Budget(Scope::Account), .. }), "{held}");
     assert_eq!(desk.server.count("GET /v1/albums"), 2, "three less the reserve");
+}
+
+#[test]
+fn a_class_that_was_learned_too_long_ago_gives_no_ceilings() {
+    let world = known_to_be_extended();
+    assert_eq!(world.cli(&["check", "--json"]).exits(0).json()["app_class"], "Extended Quota");
+    let ceiling = |world: &World| world.cli(&["quota", "--json"]).exits(0).json()["account"]["ceiling"].clone();
+    assert!(ceiling(&world).is_null(), "unlimited");
+    let db = Connection::open(world.project.root().join(".local/state/cratedigger/state.db")).unwrap();
+    db.execute("UPDATE learned SET learned_ms = learned_ms - 31 * 86400000", ()).unwrap();
+    assert!(class_of(&world).is_null());
+    assert_eq!(ceiling(&world), 1_000);
+    assert!(world.cli(&["check", "--json"]).exits(0).json()["app_class"].is_null());
+}
+
+#[tokio::test]
+async fn a_process_that_lives_for_weeks_goes_by_the_class_as_it_is_known() {
+    let desk = Desk::with(|_| reply(200, "", "{}")).await;
+    let cautious = Limits { calls_per_day: Some(3), reserve: 0.0, ..Limits::development() };
+    let facts = AppFacts::new(None, desk.api.clone(), cautious, Limits::extended());
+    let album = |n: usize| Request::new(Family::ALBUMS, format!("/albums/{n}"));
+    facts.go_by_class().unwrap();
+    facts.learn(AppClass::Extended, "a batch read was answered").unwrap();
+    for n in 0..5 {
+        desk.api.get(&Bearer::App, &album(n)).await.unwrap();
+    }
+    let db = Connection::open(desk.folder.path().join("state/state.db")).unwrap();
+    db.execute("UPDATE learned SET learned_ms = learned_ms - 31 * 86400000", ()).unwrap();
+    // As each run does when it begins.
+    facts.beside(desk.api.clone()).go_by_class().unwrap();
+    let held = desk.api.get(&Bearer::App, &album(9)).await.unwrap_err();
+    assert!(matches!(held, ApiError::Deferred { why: Deferral::Budget(Scope::Account), .. }), "{held}");
 }

@@ -241,13 +241,14 @@ fn what_is_learned_survives_a_restart_and_belongs_to_one_client_id() {
     let who = Identity::new("app", "account");
     {
         let learned = Learned::of(&open(&folder), &who);
-        assert_eq!(learned.app_class().unwrap(), None);
+        assert_eq!(learned.believed_class(noon().wall).unwrap(), None);
         learned.learn_class(AppClass::Development, "403 on /markets", noon()).unwrap();
         learned.set("page_size.playlist_items", "50", "400", noon()).unwrap();
     }
     let state: Arc<State> = open(&folder);
     let learned = Learned::of(&state, &who);
-    assert_eq!(learned.app_class().unwrap(), Some(AppClass::Development));
+    assert_eq!(learned.believed_class(noon().wall).unwrap(), Some(AppClass::Development));
+    assert_eq!(learned.believed_class(noon().wall + TimeDelta::days(30)).unwrap(), None);
     let fact = learned.fact("app_class").unwrap().unwrap();
     assert_eq!((fact.evidence.as_str(), fact.learned_at), ("403 on /markets", noon().wall));
     let other = Learned::of(&state, &Identity::new("another app", "account"));

@@ -80,7 +80,7 @@ impl Gate {
         }
     }
 
-    /// Goes on by other rates: the class of the app was found out, and it may do more.
+    /// Goes on by other rates: the class of the app was found out.
     pub fn go_by(&self, requests_per_second: f64, concurrency: usize, ceilings: Ceilings) {
         let rates = Rates::new(requests_per_second, ceilings, self.rules.adapts, &self.clock);
         self.lane.go_by(rates, concurrency);
