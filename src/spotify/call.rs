@@ -18,7 +18,7 @@ use crate::http::jitter;
 use crate::http::retry::{self, GiveUp, Outcome, Tried, Verdict};
 use crate::http::retry_after::{self, RetryAfter};
 use crate::http::transport::{Incoming, Outgoing, TransportError};
-use crate::state::{Reach, Reason, Refused, TokenKind, Word};
+use crate::state::{CallId, Reach, Reason, Refused, TokenKind, Word};
 
 /// How long an answer may still take once the run is stopped: a stop is over within ten seconds.
 const IN_FLIGHT: Duration = Duration::from_secs(5);
@@ -118,7 +118,7 @@ impl Call<'_> {
         tracing::debug!(%family, status, attempt = self.attempt, ?verdict, "call");
         // The deadline is written before the permit goes back, so that nobody slips through.
         if let Verdict::Park { reach, wait, reason } = verdict {
-            self.hold_back(&ended, (reach, wait, reason))?;
+            self.hold_back(&ended, (reach, wait, reason), pass.call())?;
         }
         match status {
             Some(status) => pass.answered(status, matches!(verdict, Verdict::Park { .. }))?,
@@ -229,33 +229,22 @@ impl Call<'_> {
             Ok(token) => Ok(Some(token)),
             Err(NoToken::Error(error)) => Err(error),
             Err(NoToken::Refused { retry_after, words }) => {
-                let (unsaid, refused) = gate.refusals(family);
-                let outcome = Outcome::Answered { status: 429, retry_after, quota: false, conditional: false };
-                let tried = Tried {
-                    attempt: self.attempt,
-                    renewed: self.renewed,
-                    budget: true,
-                    unsaid,
-                    refused,
-                    jitter: jitter::unit(),
-                };
-                let ended = Ended::<()>::badly(outcome, format!("POST token: {words}"));
-                if let Verdict::Park { wait, reason, .. } = retry::decide(outcome, &tried, &self.api.rules) {
-                    self.hold_back(&ended, (Reach::Client, wait, reason))?;
-                }
+                self.api.no_token(family, retry_after, &words)?;
                 Ok(None)
             }
         }
     }
 
-    fn hold_back<T>(&self, ended: &Ended<T>, (reach, wait, reason): (Reach, Duration, Reason)) -> Result<(), ApiError> {
-        let said = !matches!(ended.outcome, Outcome::Answered { retry_after: RetryAfter::Nothing, .. });
-        if let Outcome::Answered { retry_after: RetryAfter::Absurd, .. } = ended.outcome {
-            self.api.observer.warned("Spotify asks for a wait of more than seven days; a day is kept");
-        }
-        tracing::warn!(family = %self.request.family, ?reach, ?wait, words = ended.words, "refused");
-        let refused = Refused { reach, wait, reason, evidence: &ended.words };
-        Ok(self.api.gate.refuse(self.request.family, refused, said)?)
+    fn hold_back<T>(
+        &self,
+        ended: &Ended<T>,
+        (reach, wait, reason): (Reach, Duration, Reason),
+        call: CallId,
+    ) -> Result<(), ApiError> {
+        let Outcome::Answered { retry_after, .. } = ended.outcome else { return Ok(()) };
+        let said = matches!(retry_after, RetryAfter::Wait(_));
+        let refused = Refused { reach, wait, said, reason, evidence: &ended.words, call: Some(call) };
+        self.api.refused(self.request.family, retry_after, refused)
     }
 
     fn read<T>(&self, incoming: &Incoming, token: &Token, check: &impl Fn(&Answer) -> Result<T, Unusable>) -> Ended<T> {
@@ -314,6 +303,29 @@ impl Call<'_> {
                 status => ApiError::Unexpected { family, status, message },
             },
         }
+    }
+}
+
+impl Inner {
+    /// The accounts service gives no token now: nothing is sent until it may be asked again.
+    pub(super) fn no_token(&self, family: Family, retry_after: RetryAfter, words: &str) -> Result<(), ApiError> {
+        let outcome = Outcome::Answered { status: 429, retry_after, quota: false, conditional: false };
+        let (unsaid, _) = self.gate.refusals(family);
+        let tried = Tried { attempt: 1, renewed: false, budget: true, unsaid, refused: 0, jitter: jitter::unit() };
+        let Verdict::Park { reach, wait, reason } = retry::decide_token(outcome, &tried, &self.rules) else {
+            return Ok(());
+        };
+        let (said, evidence) = (matches!(retry_after, RetryAfter::Wait(_)), &*format!("POST token: {words}"));
+        self.refused(family, retry_after, Refused { reach, wait, said, reason, evidence, call: None })
+    }
+
+    fn refused(&self, family: Family, retry_after: RetryAfter, refused: Refused<'_>) -> Result<(), ApiError> {
+        if retry_after == RetryAfter::Absurd {
+            self.observer.warned("Spotify asks for a wait of more than seven days; a day is kept");
+        }
+        let Refused { reach, wait, evidence, .. } = refused;
+        tracing::warn!(%family, ?reach, ?wait, words = evidence, "refused");
+        Ok(self.gate.refuse(family, refused)?)
     }
 }
 

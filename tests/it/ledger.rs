@@ -149,10 +149,12 @@ fn refuse(state: &State, reach: Reach, reason: Reason, hours: u64, now: Moment) 
     let refused = Refused {
         reach,
         wait: Duration::from_secs(hours * 3_600),
+        said: true,
+        call: None,
         reason,
         evidence: "status 429, Too many requests (QUOTA_EXCEEDED)",
     };
-    state.refuse(&who, "albums", refused, now).unwrap();
+    state.refuse(&who, "albums", refused, Ceilings::default(), now).unwrap();
 }
 
 #[test]

@@ -45,6 +45,7 @@ mod plan;
 mod project;
 mod quota;
 mod readme;
+mod refusals;
 mod reliability_doc;
 mod retention;
 mod retry;

@@ -215,7 +215,7 @@ impl Gate {
                 reach: cool_down.reach,
                 why: match cool_down.reason {
                     Reason::Quota => Why::Quota,
-                    Reason::RateLimit => Why::RateLimit,
+                    Reason::RateLimit | Reason::Unavailable | Reason::Accounts => Why::RateLimit,
                 },
                 words: cool_down.evidence,
             })),
