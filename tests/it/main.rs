@@ -24,6 +24,7 @@ mod foreground;
 mod gate;
 mod grants;
 mod grants_import;
+mod grants_lost;
 mod grants_paste;
 mod grants_processes;
 mod grants_sign_in;

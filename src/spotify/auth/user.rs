@@ -16,7 +16,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use secrecy::SecretString;
 
-use super::endpoint::{Endpoint, Granted, Reply};
+use super::endpoint::{Endpoint, Failed, Granted, Reply};
 use super::environment::{Adopted, adopt};
 use super::{NoToken, Token, TokenRules};
 use crate::http::clock::Clock;
@@ -224,10 +224,13 @@ impl UserTokens {
                     return Err(NoToken::Error(sign_in(&held, &words, self.now())));
                 }
                 // No answer: the token may be spent, and the intent stays to say so.
-                Err(error @ NoToken::Error(ApiError::Unreachable { .. })) => return Err(error),
-                Err(refused) => {
-                    self.grants.call_off(&held.grant, self.now())?;
-                    return Err(refused);
+                Err(Failed { why: why @ NoToken::Error(ApiError::Unreachable { .. }), .. }) => return Err(why),
+                Err(Failed { why, after_loss }) => {
+                    // Nor is the token known to be whole where an answer before this one was lost.
+                    if !after_loss && held.grant.state != GrantState::Refreshing {
+                        self.grants.call_off(&held.grant, self.now())?;
+                    }
+                    return Err(why);
                 }
             }
         }
