@@ -175,18 +175,17 @@ impl<'a> Runner<'a> {
         JobLock::take(self.workshop.state.path(), self.store.path(), &job.name, hangs)
     }
 
-    /// What a run of the job may spend: what was said, else half of a day. First runs leave half of
-    /// the day alone: fifty new jobs must not spend that of those that have been there for long.
+    /// What a run of the job may spend: what is left of the job's share, and what was said for this run.
+    /// First runs leave half of the day alone: fifty new jobs must not spend that of those that have been
+    /// there for long.
     fn allowance(&self, job: &Job, how: &How) -> Allowance {
         let settings = &self.workshop.settings;
-        let max_calls = how.max_calls.or(job.max_calls);
-        let share = max_calls.is_none().then_some(Share::HALF);
-        let spender = Some(Spender { job: self.desk().spends(job), share });
+        let spender = Some(Spender { job: self.desk().spends(job), share: Some(Share::said(job.max_calls)) });
         let reserve = match how.due {
             Some(due) if due.first => settings.limits.reserve.max(1.0 - settings.schedule.first_run_share),
             _ => settings.limits.reserve,
         };
-        Allowance { max_calls, reserve, spender }
+        Allowance { max_calls: how.max_calls, reserve, spender }
     }
 
     /// The grants of the app's users.

@@ -63,7 +63,9 @@ impl<T> Ended<T> {
 
 impl<'a> Call<'a> {
     pub(super) fn new(api: &'a Inner, who: Who<'a>, request: &'a Request, url: Url) -> Call<'a> {
-        Call { who, api, request, url, attempt: 1, renewed: false, refused_token: None }
+        // In place of a token that has just come there is no other.
+        let renewed = matches!(who, Who::New(_));
+        Call { who, api, request, url, attempt: 1, renewed, refused_token: None }
     }
 }
 
@@ -284,6 +286,10 @@ impl Call<'_> {
                 user: (*user).to_owned(),
                 why: format!("Spotify refuses a token that it has just renewed: {message}"),
             },
+            (GiveUp::Unauthorized, _) if let Who::New(_) = &self.who => {
+                let message = format!("Spotify refuses the token that it has just given: {message}");
+                ApiError::Unexpected { family, status: 401, message }
+            }
             (GiveUp::Unauthorized, _) => {
                 ApiError::Credentials { variable: "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET", message }
             }
@@ -361,6 +367,7 @@ pub(super) fn shut_error(shut: Shut, family: Family) -> ApiError {
             Why::Quota => Deferral::Quota(scope),
             Why::Budget => Deferral::Budget(scope),
             Why::Share => Deferral::Share(scope),
+            Why::JobCalls => Deferral::JobCalls,
             Why::MaxCalls => Deferral::MaxCalls,
             Why::Breaker => Deferral::Outage,
         },

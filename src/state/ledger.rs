@@ -18,7 +18,7 @@ use rustc_hash::FxHashMap;
 
 use super::cooldown::{Reach, Refused};
 use super::moment::{Moment, from_ms};
-use super::share::Spender;
+use super::share::{Share, Spender};
 use super::turn::{Ask, Identity};
 use super::usage::LearnedCeiling;
 
@@ -60,8 +60,8 @@ pub struct Spent {
     pub free_at: DateTime<Utc>,
     /// When so many are free that it is worth coming back: a twentieth of what may be used.
     pub back_at: DateTime<Utc>,
-    /// It is the share of the day that one job may take, not the whole of it.
-    pub of_job: bool,
+    /// What one job may take of the day, if it is that and not the whole of it.
+    pub share: Option<Share>,
 }
 
 /// The times of the last day's calls, by account.
@@ -188,7 +188,7 @@ impl Times {
             from_ms(times.and_then(|times| times.get(place)).map_or(i64::MAX, |at| at + DAY_MS))
         };
         let worth_it = (usable / WORTH_IT).saturating_sub(1);
-        Some(Spent { reach, used, usable, free_at: free(0), back_at: free(worth_it), of_job: false })
+        Some(Spent { reach, used, usable, free_at: free(0), back_at: free(worth_it), share: None })
     }
 }
 
@@ -212,17 +212,17 @@ pub(super) fn spent(
 ) -> rusqlite::Result<Option<Spent>> {
     let account = usable(tx, ask, Reach::Account, now)?;
     let family = usable(tx, ask, Reach::Family, now)?;
-    if account.is_none() && family.is_none() {
+    let of_job = ask.spender.and_then(|Spender { job, share }| Some((job, share?)));
+    if account.is_none() && family.is_none() && !matches!(of_job, Some((_, Share::Calls(_)))) {
         return Ok(None);
     }
     let window = windows.refresh(tx, &ask.who.account, generation, now)?;
     let day = from_ms(DAY_MS + now.ms());
     let over = first_spent(&window.calls, ask, account, family).or_else(|| {
-        let Spender { job, share } = ask.spender?;
-        let part = |usable: Option<u32>| Some(share?.of(usable?));
-        let (none, account, family) = (Times::default(), part(account), part(family));
+        let (job, share) = of_job?;
+        let (none, account, family) = (Times::default(), share.of_account(account), share.of_family(family));
         let times = window.jobs.get(&job.number()).unwrap_or(&none);
-        first_spent(times, ask, account, family).map(|spent| Spent { of_job: true, ..spent })
+        first_spent(times, ask, account, family).map(|spent| Spent { share: Some(share), ..spent })
     });
     Ok(over.map(|spent| Spent { free_at: spent.free_at.min(day), back_at: spent.back_at.min(day), ..spent }))
 }

@@ -30,7 +30,7 @@ use crate::http::clock::Clock;
 use crate::http::family::Family;
 use crate::http::halt::Halt;
 use crate::http::observer::Observer;
-use crate::state::{Ask, Ceilings, Held, Identity, Reach, Reason, Spender, State, Turn};
+use crate::state::{Ask, Ceilings, Held, Identity, Reach, Reason, Share, Spender, State, Turn};
 
 /// Nobody sleeps longer without looking at the clock: timers stop while a machine is suspended.
 const SLICE: Duration = Duration::from_secs(30);
@@ -207,8 +207,17 @@ impl Gate {
             Some(Held::Spent(spent)) => Err(Shut::Deferred(Deferred {
                 not_before: spent.back_at,
                 reach: spent.reach,
-                why: if spent.of_job { Why::Share } else { Why::Budget },
-                words: format!("{} calls in the last 24 hours, {} may be used", spent.used, spent.usable),
+                why: match spent.share {
+                    None => Why::Budget,
+                    Some(Share::Half) => Why::Share,
+                    Some(Share::Calls(_)) => Why::JobCalls,
+                },
+                words: format!(
+                    "{} calls{} in the last 24 hours, {} may be used",
+                    spent.used,
+                    if spent.share.is_some() { " of this job" } else { "" },
+                    spent.usable
+                ),
             })),
             Some(Held::CoolDown(cool_down)) => Ok(Some(Deferred {
                 not_before: cool_down.until,

@@ -81,8 +81,10 @@ pub enum Why {
     Quota,
     /// Our own ceiling is reached: stopped before the refusal.
     Budget,
-    /// The job has taken its share of the day; others may go on.
+    /// The job has taken its half of the day; others may go on.
     Share,
+    /// The job has taken the calls that its file gives it in any 24 hours; others may go on.
+    JobCalls,
     /// The calls of this run are used.
     MaxCalls,
     /// The server has not answered for too long.
