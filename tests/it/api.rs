@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use cratedigger::http::breaker::BreakerRules;
 use cratedigger::http::observer::{Observer, Silent};
 use cratedigger::http::retry::Rules;
-use cratedigger::http::transport::TransportRules;
+use cratedigger::http::transport::{Incoming, TransportRules};
 use cratedigger::spotify::auth::TokenRules;
 use cratedigger::spotify::client::{Api, ApiConfig, Bearer, Limits, Request, Scales};
 use cratedigger::spotify::error::{ApiError, Deferral, Scope};
@@ -454,6 +454,14 @@ async fn final_answers_are_told_apart_and_never_sent_twice() {
         assert!(failed.to_string().contains("Spotify's own words"));
         assert_eq!(desk.server.count("GET"), before + 1, "{status}");
     }
+}
+
+#[test]
+fn an_answers_debug_tells_nothing_of_its_body() {
+    let body = format!(r#"{{"access_token":"{TOKEN}"}}"#).into();
+    let (etag, retry_after, date) = (None, None, None);
+    let incoming = Incoming { status: 200, body, etag, retry_after, date, content_type: None };
+    assert_eq!(format!("{incoming:?}"), "Incoming(200, 36 bytes)");
 }
 
 #[test]
