@@ -239,15 +239,6 @@ impl Learned {
         })
     }
 
-    /// The value of one fact.
-    ///
-    /// # Errors
-    ///
-    /// If the notes cannot be read.
-    pub fn get(&self, key: &str) -> Result<Option<String>, StateError> {
-        Ok(self.fact(key)?.map(|fact| fact.value))
-    }
-
     /// One fact with its evidence and day.
     ///
     /// # Errors

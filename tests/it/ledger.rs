@@ -10,7 +10,7 @@ use cratedigger::state::{
 use tempfile::TempDir;
 
 use crate::gate::open;
-use crate::made_up_time::noon;
+use crate::made_up_time::{Later as _, noon};
 
 const PACE: Pace = Pace { interval: Duration::ZERO, burst: 1, adapts: None };
 const HOUR: i64 = 3_600_000;

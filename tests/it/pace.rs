@@ -17,7 +17,7 @@ use cratedigger::state::{
 use tempfile::TempDir;
 
 use crate::gate::open;
-use crate::made_up_time::{MadeUpTime, noon};
+use crate::made_up_time::{Later as _, MadeUpTime, noon};
 
 const WINDOW: Duration = Duration::from_secs(30);
 const HOUR_MS: i64 = 3_600_000;
