@@ -3,7 +3,6 @@
 use crate::spotify::client::{Api, Bearer, Limits, Request, ceilings};
 use crate::spotify::error::{ApiError, Deferral};
 use crate::spotify::family::Family;
-use crate::spotify::refusal::Refusal;
 use crate::state::{AppClass, StateError};
 use crate::stream::Paging;
 
@@ -56,7 +55,7 @@ impl AppFacts {
         if !by_budget || self.class()?.is_some() || ceilings(&self.cautious) == ceilings(&self.extended) {
             return Ok(false);
         }
-        match self.by_markets(who, true).await {
+        match self.api.class_by_markets(who, true).await {
             Ok((class, evidence)) => {
                 self.learn(class, &evidence)?;
                 Ok(class == AppClass::Extended)
@@ -86,21 +85,9 @@ impl AppFacts {
         if let Some(known) = self.class()? {
             return Ok(Some(known));
         }
-        let (class, evidence) = self.by_markets(who, false).await?;
+        let (class, evidence) = self.api.class_by_markets(who, false).await?;
         self.learn(class, &evidence)?;
         Ok(self.class()?)
-    }
-
-    /// The class by one call that Development Mode apps have lost, and what came of it.
-    async fn by_markets(&self, who: &Bearer, beyond_the_ceilings: bool) -> Result<(AppClass, String), ApiError> {
-        let request = Request { probes: beyond_the_ceilings, ..Request::new(Family::MARKETS, "/markets") };
-        match self.api.get(who, &request).await {
-            Ok(_) => Ok((AppClass::Extended, "/markets was answered".to_owned())),
-            Err(ApiError::Refused { kind: Refusal::EndpointRemoved, message, .. }) => {
-                Ok((AppClass::Development, format!("/markets was refused: {message}")))
-            }
-            Err(e) => Err(e),
-        }
     }
 
     /// Notes a sign of Development Mode. No single answer overturns the belief that the app has Extended
@@ -117,7 +104,7 @@ impl AppFacts {
             return Ok(());
         }
         self.api.learned().set(SECOND_OPINION, &today, evidence, self.api.now())?;
-        match self.by_markets(who, false).await {
+        match self.api.class_by_markets(who, false).await {
             Ok((AppClass::Development, second)) => {
                 Ok(self.learn(AppClass::Development, &format!("{evidence}; {second}"))?)
             }

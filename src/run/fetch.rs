@@ -113,9 +113,7 @@ impl Engine {
         if stream.classes == Classes::ExtendedOnly
             && self.app.class().map_err(ApiError::from)? == Some(AppClass::Development)
         {
-            let message =
-                "Spotify removed it for apps in Development Mode in February 2026; nothing was sent".to_owned();
-            return Err(ApiError::Refused { family, kind: Refusal::EndpointRemoved, message }.into());
+            return Err(ApiError::lost_in_development(family).into());
         }
         let mut families = stream.families();
         if asks.references.iter().any(|r| !matches!(r, Reference::Id(_))) {
