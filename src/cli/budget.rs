@@ -16,16 +16,15 @@ pub(super) struct Left {
     families: BTreeMap<String, u64>,
     /// To each of the others.
     per_family: Option<u64>,
-    /// The part of a whole day that one job may take: to the account, and to a family.
-    half: (Option<u64>, Option<u64>),
+    /// What a whole day holds of which a job has its share: of the account, and of a family.
+    day: (Option<u32>, Option<u32>),
 }
 
 impl Left {
     /// What the books say.
     pub(super) fn of(usage: &Usage, ceilings: Ceilings) -> Left {
+        let of_day = |calls: Option<u32>| calls.map(|calls| self::usable(calls, ceilings.reserve));
         let usable = |calls: u32| u64::from(usable(calls, ceilings.reserve));
-        let half =
-            |calls: Option<u32>| calls.map(|calls| u64::from(Share::HALF.of(self::usable(calls, ceilings.reserve))));
         let used = usage.families.iter().filter_map(|it| Some((it.family.clone(), u64::from(it.left?))));
         let mut families: BTreeMap<String, u64> = used.collect();
         for learned in usage.learned.iter().filter(|it| !it.family.is_empty()) {
@@ -36,7 +35,7 @@ impl Left {
             account: usage.account.left.map(u64::from),
             families,
             per_family: ceilings.per_family.map(usable),
-            half: (half(usage.account.ceiling), half(ceilings.per_family)),
+            day: (of_day(usage.account.ceiling), of_day(ceilings.per_family)),
         }
     }
 
@@ -58,19 +57,16 @@ impl Left {
         families.fold(days(price.calls(), self.account), f64::max)
     }
 
-    /// What is left to one job: its half of the day less what it has spent, unless it said `max_calls`.
+    /// What is left to one job: its share of the day less what it has spent, and no more than a run is let.
     pub(super) fn for_job(&self, job: &Job, max_calls: Option<u64>, spent: u32) -> Left {
         let mut left = self.clone();
-        match max_calls.or(job.max_calls) {
-            Some(most) => left.account = least(left.account, Some(most)),
-            None => {
-                let spent = u64::from(spent);
-                left.account = least(left.account, self.half.0.map(|half| half.saturating_sub(spent)));
-                left.per_family = least(left.per_family, self.half.1);
-                if let Some(half) = self.half.1 {
-                    left.families.values_mut().for_each(|left| *left = half.min(*left));
-                }
-            }
+        let share = Share::said(job.max_calls);
+        let of_account = share.of_account(self.day.0).map(|calls| u64::from(calls.saturating_sub(spent)));
+        let of_family = share.of_family(self.day.1).map(u64::from);
+        left.account = least(least(left.account, of_account), max_calls);
+        left.per_family = least(left.per_family, of_family);
+        if let Some(most) = of_family {
+            left.families.values_mut().for_each(|left| *left = most.min(*left));
         }
         left
     }
@@ -84,7 +80,7 @@ impl Left {
             account: least(self.account, other.account),
             families: names.filter_map(family).collect(),
             per_family: least(self.per_family, other.per_family),
-            half: self.half,
+            day: self.day,
         }
     }
 

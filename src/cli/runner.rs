@@ -14,7 +14,7 @@ use super::pricing::{Desk, halted};
 use super::progress::{Spoken, Watcher};
 use super::standing;
 use super::stopper::Stopper;
-use super::workshop::{Most, Workshop};
+use super::workshop::{Most, Workshop, booked};
 use super::{Context, Exit, Failure};
 use crate::job::{Job, Users};
 use crate::run::{AppFacts, Calls, Engine, Files, Halt, JobLock, JobPrice, LockTrouble, RunReport, run_job, stamp};
@@ -141,8 +141,10 @@ impl<'a> Runner<'a> {
         let Some((run, goes_on_from)) = begun.await.map_err(|e| halted(Halt::Store(e)))? else {
             return Ok(Outcome::Served);
         };
+        let facts = self.facts.beside(api.clone());
+        facts.go_by_class().map_err(booked)?;
         let engine = Engine {
-            app: self.facts.beside(api.clone()),
+            app: facts,
             api,
             store: Arc::clone(&self.store),
             locks: self.workshop.state.path().to_path_buf(),
@@ -175,12 +177,10 @@ impl<'a> Runner<'a> {
         JobLock::take(self.workshop.state.path(), self.store.path(), &job.name, hangs)
     }
 
-    /// What a run of the job may spend: what was said, else half of a day.
+    /// What a run of the job may spend: what is left of the job's share, and what was said for this run.
     fn allowance(&self, job: &Job, how: &How) -> Allowance {
-        let max_calls = how.max_calls.or(job.max_calls);
-        let share = max_calls.is_none().then_some(Share::HALF);
-        let spender = Some(Spender { job: self.desk().spends(job), share });
-        Allowance { max_calls, reserve: self.desk().reserve(how.due), spender }
+        let spender = Some(Spender { job: self.desk().spends(job), share: Some(Share::said(job.max_calls)) });
+        Allowance { max_calls: how.max_calls, reserve: self.desk().reserve(how.due), spender }
     }
 
     /// The grants of the app's users.

@@ -120,9 +120,7 @@ impl Engine {
         if stream.classes == Classes::ExtendedOnly
             && self.app.class().map_err(ApiError::from)? == Some(AppClass::Development)
         {
-            let message =
-                "Spotify removed it for apps in Development Mode in February 2026; nothing was sent".to_owned();
-            return Err(ApiError::Refused { family, kind: Refusal::EndpointRemoved, message }.into());
+            return Err(ApiError::lost_in_development(family).into());
         }
         let mut families = stream.families();
         if asks.references.iter().any(|r| !matches!(r, Reference::Id(_))) {
@@ -150,7 +148,7 @@ impl Engine {
         if let Halt::Api(ApiError::Refused { kind: Refusal::EndpointRemoved, message, .. }) = &halt {
             if frame.stream.classes == Classes::ExtendedOnly {
                 let evidence = format!("{} was refused: {message}", frame.stream.endpoint);
-                self.app.learn(AppClass::Development, &evidence).map_err(ApiError::from)?;
+                self.app.learn_development(&frame.bearer, &evidence).await?;
             }
             let (fetch, stream, detail) = (frame.fetch.clone(), frame.stream.name, Some(words.clone()));
             self.skip(Skip { fetch, stream, reason: "not_for_this_app", detail, ..Skip::default() }).await?;

@@ -1,5 +1,6 @@
 //! A search: one answer holds a page for each type; codes (ISRC, UPC) are searches too.
 
+use super::class::SmallerPage;
 use super::engine::{Engine, FetchFrame, Tally, stamp};
 use super::halt::Halt;
 use super::look::is_about_the_list;
@@ -144,8 +145,12 @@ impl Engine {
         room: i64,
     ) -> Result<(bytes::Bytes, u16), Halt> {
         let types = types(kinds);
+        let mut smaller: Option<SmallerPage> = None;
         loop {
-            let largest = self.app.page_size(Family::SEARCH, "/search", PAGING).map_err(ApiError::from)?;
+            let largest = match &smaller {
+                Some(page) => page.size,
+                None => self.app.page_size(Family::SEARCH, "/search", PAGING).map_err(ApiError::from)?,
+            };
             let limit = u16::try_from(room.clamp(1, i64::from(largest))).unwrap_or(largest);
             let mut request = Request::new(Family::SEARCH, "/search").with("q", query).with("type", types.as_str());
             request.query.extend(frame.query());
@@ -158,13 +163,17 @@ impl Engine {
                 Ok(answer.body.clone())
             };
             match self.api.get_checked(&frame.bearer, &request, check).await {
-                Ok(body) => return Ok((body, limit)),
+                Ok(body) => {
+                    if let Some(page) = &smaller {
+                        self.app.only_smaller(&frame.bearer, (Family::SEARCH, "/search"), page).await?;
+                    }
+                    return Ok((body, limit));
+                }
                 Err(ApiError::BadRequest { message, .. })
-                    if self
-                        .app
-                        .smaller_page(Family::SEARCH, "/search", PAGING, limit, &message)
-                        .map_err(ApiError::from)?
-                        .is_some() => {}
+                    if let Some(page) = SmallerPage::instead(PAGING, &request, limit, &message) =>
+                {
+                    smaller = Some(page);
+                }
                 Err(e) => return Err(e.into()),
             }
         }

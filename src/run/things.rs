@@ -87,7 +87,7 @@ impl Engine {
                     Ok(batch) => end.add(batch),
                     Err(Halt::Api(ApiError::Refused { kind: Refusal::EndpointRemoved, message, .. })) => {
                         let evidence = format!("a batch read of {} was refused: {message}", things.plural());
-                        self.app.learn(AppClass::Development, &evidence).map_err(ApiError::from)?;
+                        self.app.learn_development(&frame.bearer, &evidence).await?;
                         self.app.no_batch(things.family, &evidence).map_err(ApiError::from)?;
                         continue;
                     }

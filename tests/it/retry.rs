@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use cratedigger::http::retry::{GiveUp, Outcome, Rules, Tried, Verdict, decide};
+use cratedigger::http::retry::{GiveUp, Outcome, Rules, Tried, Verdict, decide, decide_token};
 use cratedigger::http::retry_after::{BELIEVED, RetryAfter, read};
 use cratedigger::state::{Reach, Reason};
 use proptest::prelude::*;
@@ -111,13 +111,41 @@ fn a_refusal_holds_back_what_it_is_about() {
     let wait = RetryAfter::Wait(Duration::from_secs(7));
     let limited = |status, retry_after| parked(answered(status, retry_after), 0, 0);
     assert_eq!(limited(429, wait), (Reach::Client, 7, Reason::RateLimit));
-    assert_eq!(limited(503, wait), (Reach::Client, 7, Reason::RateLimit));
+    assert_eq!(limited(503, wait), (Reach::Client, 7, Reason::Unavailable));
     let day = (Reach::Client, 86_400, Reason::RateLimit);
     assert_eq!(limited(429, RetryAfter::Absurd), day);
     let quota = |retry_after| Outcome::Answered { status: 429, retry_after, quota: true, conditional: false };
     let family = |secs| (Reach::Family, secs, Reason::Quota);
     assert_eq!(parked(quota(wait), 0, 0), family(7));
     assert_eq!(parked(quota(RetryAfter::Nothing), 0, 0), family(86_400));
+}
+
+#[test]
+fn a_token_is_asked_for_again_when_the_server_fails_and_after_no_refusal() {
+    let mut runs: Vec<(u16, u16, &str)> = Vec::new();
+    for status in 100..=599 {
+        let verdict = word(decide_token(answered(status, RetryAfter::Nothing), &FIRST, &Rules::default()));
+        match runs.last_mut() {
+            Some((_, last, same)) if *same == verdict => *last = status,
+            _ => runs.push((status, status, verdict)),
+        }
+    }
+    let expected = [
+        (100, 199, "give up"),
+        (200, 200, "done"),
+        (201, 428, "give up"),
+        (429, 429, "park"),
+        (430, 499, "give up"),
+        (500, 599, "again"),
+    ];
+    assert_eq!(runs, expected);
+    let wait = RetryAfter::Wait(Duration::from_secs(7));
+    for status in [429, 503] {
+        let tried = Tried { refused: 9, jitter: 0.0, ..FIRST };
+        let verdict = decide_token(answered(status, wait), &tried, &Rules::default());
+        let (reach, wait, reason) = (Reach::Client, Duration::from_secs(7), Reason::Accounts);
+        assert_eq!(verdict, Verdict::Park { reach, wait, reason }, "however many came before");
+    }
 }
 
 #[test]
