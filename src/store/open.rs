@@ -23,13 +23,13 @@ const STATEMENTS: usize = 160;
 /// keeps something by the store's path keeps it by this one.
 pub fn place_of(path: &Path) -> PathBuf {
     let there = path.ancestors().find_map(|above| {
-        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
-        Some((above, above.canonicalize().ok()?))
+        let named = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        Some((above, named.canonicalize().ok()?))
     });
-    match there {
-        Some((above, real)) => path.strip_prefix(above).map_or_else(|_| real.join(path), |rest| real.join(rest)),
-        None => path.to_path_buf(),
-    }
+    let Some((above, mut place)) = there else { return path.to_path_buf() };
+    // What is not there yet, part by part: to join nothing would add a slash.
+    place.extend(path.strip_prefix(above).unwrap_or(path));
+    place
 }
 
 /// Opens the store for writing, creating file and folder, and brings its schema up to date.
