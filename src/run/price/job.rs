@@ -87,7 +87,7 @@ pub async fn price_job(engine: &Engine, job: &Job, start: &Start, looks: &Looks)
             let mut one = FetchPrice {
                 fetch: fetch.name.clone(),
                 user: part.user.as_ref().map(|user| user.name.clone()),
-                user_id: if frame.audience == "app" { String::new() } else { frame.audience.clone() },
+                user_id: frame.recorded_for.clone(),
                 stream: fetch.stream.name,
                 price: Price::default(),
                 note: part.trouble.as_ref().map(|trouble| trouble.again().words()),
