@@ -70,6 +70,7 @@ impl<'a> Workshop<'a> {
             target: Target { csv_dir: self.context.project.csv_dir(&self.settings), mode: output.mode, group },
             csv: self.settings.csv.clone(),
             publish_partial: output.publish_partial,
+            dated_csv: self.settings.retention.dated_csv,
         })
     }
 

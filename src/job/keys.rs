@@ -96,7 +96,7 @@ pub static JOB: &[Key] = &[
         "retention",
         DURATION,
         "",
-        "Rows of this job older than this are deleted, personal and catalog: plays, ranks and hits by their day, a list by when Spotify last confirmed it. Default: the settings' `retention.rows`.",
+        "Rows of this job older than this are deleted, personal and catalog: plays, ranks and hits by their day, a list by when Spotify last confirmed it. Default: the settings' `retention.rows`. Files are no rows: `retention.dated_csv` is for all jobs.",
     ),
     REFRESH_AFTER,
     FULL_EVERY,

@@ -137,6 +137,7 @@ impl Weeks {
             target: Target { csv_dir: self.project.root().join("csv"), mode: 0o644, group: None },
             csv: Settings::built_in().csv,
             publish_partial: true,
+            dated_csv: None,
         };
         run_job(&engine, &self.job, &Start::default(), &files).await.unwrap()
     }
