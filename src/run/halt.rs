@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::report::{Cause, Whose};
 use crate::spotify::error::ApiError;
 use crate::state::grants::GrantError;
 use crate::store::StoreError;
@@ -65,6 +66,18 @@ impl Halt {
             Halt::Api(ApiError::State(_)) | Halt::Store(_) | Halt::Lock(_) => Weight::Storage,
             Halt::Api(_) => Weight::Unreachable,
         }
+    }
+
+    /// The same for whoever tells of it.
+    pub fn cause(&self) -> Cause {
+        let whose = match (self, self.weight()) {
+            (Halt::Api(ApiError::SignIn { user, .. }), _) => Whose::User(user.clone()),
+            (Halt::Api(ApiError::Deferred { .. }), _) => Whose::HeldBack,
+            (_, Weight::Person) => Whose::App,
+            (_, Weight::Storage) => Whose::Storage,
+            _ => Whose::Run,
+        };
+        Cause { whose, words: self.words(), hint: self.hint() }
     }
 
     /// Whether nothing else of the run can go on either.

@@ -8,7 +8,7 @@ use super::engine::{Engine, stamp};
 use super::exit;
 use super::files::{Files, FilesError, Shown, Written};
 use super::halt::Halt;
-use super::report::RunReport;
+use super::report::{Cause, RunReport, Whose};
 use super::retention::forget;
 use super::sum::Sum;
 use crate::job::{Fetch, Job, Since, Users};
@@ -106,6 +106,8 @@ pub async fn run_job(engine: &Engine, job: &Job, start: &Start, files: &Files) -
     };
     for (storage, message) in written.0 {
         sum.exits.push(if storage { exit::STORAGE } else { exit::USAGE });
+        let whose = if storage { Whose::Storage } else { Whose::Run };
+        sum.causes.push(Cause { whose, words: message.clone(), hint: None });
         sum.reasons.push(message);
     }
     if let Some(bytes) = engine.store.empty_wal().await? {
@@ -116,7 +118,7 @@ pub async fn run_job(engine: &Engine, job: &Job, start: &Start, files: &Files) -
         engine.progress.note(&text);
         sum.warnings.push(text);
     }
-    sum.close(engine, job, written.1).await
+    sum.close(engine, job, start.fire_at, written.1).await
 }
 
 /// Writes the files by the store's own connection, whose cache has what was just written.

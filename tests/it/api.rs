@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use cratedigger::http::breaker::BreakerRules;
@@ -286,7 +286,6 @@ async fn a_short_retry_after_is_sat_out_by_all_tasks() {
 #[tokio::test]
 async fn a_ban_is_kept_over_restarts_and_costs_no_network_at_all() {
     let desk = Desk::with(|_| error(429, "retry-after: 80000\r\n", "Too many requests")).await;
-    let started = Instant::now();
     let mut times = Vec::new();
     let failed = desk.get(Family::ALBUMS, "/albums/1").await.unwrap_err();
     let sent = desk.server.lines().len();
@@ -306,7 +305,6 @@ async fn a_ban_is_kept_over_restarts_and_costs_no_network_at_all() {
     let wait = (times[0] - Utc::now()).num_seconds();
     assert!((79_900..=80_002).contains(&wait), "{wait}");
     assert_eq!(desk.server.lines().len(), sent);
-    assert!(started.elapsed() < Duration::from_secs(5));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use cratedigger::sandbox::{Action, Fault, Mode, Options, RetryAfter, known};
 
 use crate::injected::{At, Blow, can_inject};
-use crate::world::{World, by_ids, ended, fetch, ran, signal};
+use crate::world::{HUNG, World, by_ids, ended, fetch, ran, signal};
 
 const WAL: &str = "output/cratedigger.db-wal";
 
@@ -471,7 +471,7 @@ fn fault_20_a_clock_that_jumps_moves_no_wait_and_serves_no_fire_twice() {
         world.sandbox.inject(Fault::on("/v1/tracks*", Action::rate_limited(RetryAfter::DateIn(2))).times(1));
         let began = Instant::now();
         world.run(&["--full"]).exits(0);
-        assert!(began.elapsed() < Duration::from_secs(30) && began.elapsed() >= Duration::from_secs(1));
+        assert!(began.elapsed() < HUNG && began.elapsed() >= Duration::from_secs(1));
     }
 }
 
@@ -483,7 +483,7 @@ fn extra_1_a_timer_that_meets_its_own_run_sends_nothing() {
     world.wait_for_calls(2);
     signal(&first, "STOP");
     let second = world.run(&[]).exits(75).says("is running already");
-    assert!(second.took < Duration::from_secs(5));
+    second.sat_out_nothing();
     signal(&first, "CONT");
     ended(first).exits(0);
     let alone = pages();

@@ -39,8 +39,7 @@ fn exit_1_says_that_spotify_cannot_be_reached_and_the_next_run_goes_on() {
     let accounts = format!("accounts_url = \"{}\"", world.sandbox.accounts_url());
     let nobody = settings.replace(&accounts, "accounts_url = \"http://127.0.0.1:1\"");
     std::fs::write(&path, nobody).unwrap();
-    let ran = world.run(&[]).exits(1).says("Spotify cannot be reached").says("POST token");
-    assert!(ran.took < Duration::from_secs(20), "{:?}", ran.took);
+    world.run(&[]).exits(1).says("Spotify cannot be reached").says("POST token");
     assert_eq!(world.one("SELECT state FROM runs"), "failed");
     std::fs::write(&path, settings).unwrap();
     world.run(&[]).exits(0);
@@ -202,7 +201,7 @@ fn exit_75_for_a_long_ban_is_over_in_seconds_and_ten_restarts_send_nothing() {
     let world = World::extended().job(&job);
     world.sandbox.inject(Fault::on("/v1/*", Action::rate_limited(RetryAfter::Seconds(86_400))).times(1));
     let ran = world.run(&[]).exits(75).says("Spotify holds calls of this client id back until").says("come back at");
-    assert!(ran.took < Duration::from_secs(3), "{:?}", ran.took);
+    ran.sat_out_nothing();
     assert!(ran.stderr.contains("API rate limit exceeded"));
     let not_before = world.one("SELECT not_before FROM runs");
     assert!(not_before > chrono::Utc::now().to_rfc3339());

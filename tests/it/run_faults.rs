@@ -1,8 +1,6 @@
 //! What goes wrong on the wire, one fault a test: no row of a spoilt answer is stored, what passes is
 //! tried again, what stays costs that list and no more.
 
-use std::time::Duration;
-
 use cratedigger::sandbox::{Action, Fault, Mode, Options, known};
 
 use crate::world::{World, by_ids, fetch};
@@ -118,8 +116,7 @@ fn a_foreign_next_and_a_redirect_lead_nowhere() {
 fn a_spotify_that_is_down_ends_the_run_and_the_next_one_goes_on() {
     let world = small_pages();
     world.sandbox.inject(Fault::on(PAGE, Action::status(500)).with_query("offset=10"));
-    let ran = world.run(&[]).exits(1).says("Spotify cannot be reached").says("status 500");
-    assert!(ran.took < Duration::from_secs(60));
+    world.run(&[]).exits(1).says("Spotify cannot be reached").says("status 500");
     world.sandbox.clear_faults();
     world.new_calls();
     world.run(&[]).exits(0);

@@ -32,6 +32,9 @@ pub struct World {
     pub project: Project,
 }
 
+/// What takes so long hangs, however busy the machine.
+pub const HUNG: Duration = Duration::from_secs(60);
+
 /// How a command ended.
 #[derive(Debug)]
 pub struct Ran {
@@ -54,6 +57,12 @@ impl Ran {
     pub fn says(self, text: &str) -> Ran {
         assert!(self.stderr.contains(text), "{text:?} is not in:\n{}", self.stderr);
         self
+    }
+
+    /// It ended although what it met lasts for far longer: it sat nothing out.
+    #[track_caller]
+    pub fn sat_out_nothing(&self) {
+        assert!(self.took < HUNG, "{:?}", self.took);
     }
 
     pub fn json(&self) -> serde_json::Value {
