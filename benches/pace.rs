@@ -60,6 +60,7 @@ impl Four {
         let jobs = tracks.iter().map(|ids| ("tracks", ids)).chain([("artists", &artists)]);
         for (n, (stream, ids)) in jobs.enumerate() {
             assert_eq!(ids.len(), IDS, "the catalog has so many {stream}");
+            let ids: Vec<&String> = ids.iter().collect();
             let job = format!("[[fetch]]\nstream = \"{stream}\"\nids = {ids:?}\ncsv = false\n");
             world.project.write(&format!("jobs/p{n}.toml"), job);
         }

@@ -126,13 +126,22 @@ fn usable(calls: u32, reserve: f64) -> u32 {
     crate::state::usable(calls, reserve)
 }
 
-/// `12 calls`, `3 to 5 calls`, `7 calls or more`.
+/// `12 calls`, `3 to 5 calls`, `7 or more calls`, `about 404 calls (204 or more)`.
 pub(super) fn words(calls: Calls) -> String {
-    let noun = |n: u64| if n == 1 { "call" } else { "calls" };
+    let noun = if calls.likely() == 1 && calls.most == Some(1) { "call" } else { "calls" };
+    match figure(calls).split_once(" (") {
+        Some((about, least)) => format!("{about} {noun} ({least}"),
+        None => format!("{} {noun}", figure(calls)),
+    }
+}
+
+/// `12`, `3 to 5`, `7 or more`, `about 404 (204 or more)`.
+pub(super) fn figure(calls: Calls) -> String {
     match (calls.least, calls.most) {
-        (least, Some(most)) if least == most => format!("{least} {}", noun(least)),
-        (least, Some(most)) => format!("{least} to {most} calls"),
-        (least, None) => format!("{least} {} or more", noun(least)),
+        (least, Some(most)) if least == most => least.to_string(),
+        (least, Some(most)) => format!("{least} to {most}"),
+        (least, None) if calls.likely() > least => format!("about {} ({least} or more)", calls.likely()),
+        (least, None) => format!("{least} or more"),
     }
 }
 

@@ -184,7 +184,7 @@ fn fetch_json(fetch: &FetchPrice) -> Value {
 }
 
 fn calls_json(calls: Calls) -> Value {
-    json!({ "least": calls.least, "most": calls.most })
+    json!({ "least": calls.least, "most": calls.most, "likely": calls.likely() })
 }
 
 fn families_json(price: &Price) -> Value {

@@ -1,7 +1,7 @@
 //! Prices for a person.
 
 use super::{Priced, Shown};
-use crate::cli::budget::{time, words};
+use crate::cli::budget::{figure, time, words};
 use crate::cli::print;
 use crate::document::printable;
 use crate::run::{Calls, FetchPrice, seconds};
@@ -86,7 +86,7 @@ fn row(fetch: &FetchPrice) -> Vec<String> {
     let price = &fetch.price;
     let calls = match (&fetch.note, price.calls()) {
         (Some(_), Calls::NONE) => "none".to_owned(),
-        (_, calls) => words(calls).trim_end_matches("calls").trim_end_matches("call").trim_end().to_owned(),
+        (_, calls) => figure(calls),
     };
     let calls = if price.is_exact() || price.calls().most != Some(price.calls().least) {
         calls

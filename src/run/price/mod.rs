@@ -7,6 +7,7 @@
 
 mod job;
 mod lists;
+mod own_playlists;
 mod playlists;
 mod totals;
 mod units;
