@@ -44,9 +44,10 @@ pub struct Global {
 }
 
 /// How logs are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// A line an event, for people.
+    #[default]
     Text,
     /// A JSON object an event, for machines.
     Json,

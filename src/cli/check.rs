@@ -15,6 +15,7 @@ use super::failure::summary;
 use super::{Context, Exit, Failure, OrExit, print};
 use crate::document::{Frames, Problem};
 use crate::job::{Job, Users};
+use crate::scheduler::starts_after;
 use crate::settings::Settings;
 use crate::spotify::AppClass;
 use crate::state::{Endpoint, Identity, Learned, State, TokenKind, Word};
@@ -155,10 +156,9 @@ fn instant(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// The next three times of a job.
+/// The next three times at which a job starts.
 fn fires(job: &Job, now: DateTime<Utc>) -> Vec<DateTime<Utc>> {
-    let Some(schedule) = &job.schedule else { return Vec::new() };
-    std::iter::successors(schedule.next_after(now), |fire| schedule.next_after(*fire)).take(3).collect()
+    starts_after(job, now).take(3).collect()
 }
 
 /// What the app was refused before, of what the fetches of a job cannot do without.

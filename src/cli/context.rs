@@ -62,10 +62,15 @@ impl Context {
     pub fn tell(&self, failure: &Failure) {
         match self.log_format {
             LogFormat::Text => print::stderr(&failure.report(self.colour)),
-            LogFormat::Json => {
-                let report = failure.report(false);
-                tracing::error!(exit_code = failure.exit().code(), "{}", report.trim_end());
-            }
+            LogFormat::Json => failure.log(None),
+        }
+    }
+
+    /// Warns of one thing, which may be about a job.
+    pub fn warn(&self, job: Option<&str>, text: &str) {
+        match self.log_format {
+            LogFormat::Text => print::stderr(&format!("warning: {text}\n")),
+            LogFormat::Json => tracing::warn!(job, "{text}"),
         }
     }
 

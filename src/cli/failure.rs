@@ -70,6 +70,38 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// The same as events of a log: one for each problem, or one with its cause and what to do.
+    pub fn log(&self, job: Option<&str>) {
+        let exit_code = self.exit().code();
+        match self {
+            Failure::Problems(problems) => {
+                for problem in problems {
+                    let (file, line, column) = (problem.file.as_str(), problem.line, problem.column);
+                    let (key, hint) = (problem.key.as_deref(), problem.hint.as_deref());
+                    if problem.is_error() {
+                        tracing::error!(job, file, line, column, key, hint, exit_code, "{}", problem.message);
+                    } else {
+                        tracing::warn!(job, file, line, column, key, hint, "{}", problem.message);
+                    }
+                }
+            }
+            Failure::Other { error, hint, .. } => {
+                let mut causes = Vec::new();
+                let mut said = error.to_string();
+                for cause in error.chain().skip(1).map(ToString::to_string) {
+                    if !said.contains(&cause) && !cause.contains(&said) {
+                        causes.push(cause.clone());
+                        said = cause;
+                    }
+                }
+                let why = Some(causes.join("; ")).filter(|why| !why.is_empty());
+                tracing::error!(job, exit_code, why = why.as_deref(), hint = hint.as_deref(), "{error}");
+            }
+        }
+    }
+}
+
 /// `3 errors, 1 warning`.
 pub(super) fn summary(problems: &[Problem]) -> String {
     let errors = problems.iter().filter(|p| p.is_error()).count();

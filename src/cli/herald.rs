@@ -3,23 +3,36 @@
 //! A timer looks every few minutes, and what lasts is said when it begins, not at every look. By
 //! hand everything is said every time: somebody is there and has just asked.
 
-use chrono::{DateTime, Utc};
+mod news;
+mod overdue;
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use chrono::Utc;
 
 use super::failure::Failure;
-use super::summary::tell;
+use super::stopper::Stopper;
+use super::summary::{count, tell};
 use super::workshop::local;
 use super::{Context, Exit};
 use crate::document::{Problem, printable};
-use crate::job::{Job, Loaded};
-use crate::notify::{Ended, Event, Message, Notifier, Ping, Trouble};
+use crate::job::{Loaded, Users};
+use crate::notify::{Begun, Ended, Event, Message, Notifier, Ping, Subject, Trouble};
 use crate::run::RunReport;
-use crate::scheduler::{Past, overdue};
 use crate::settings::Settings;
 use crate::store::place_of;
+use news::{News, trouble_of};
 
 /// All that a whole run puts right.
 const PUT_RIGHT: &[Trouble] =
     &[Trouble::Failed, Trouble::Person, Trouble::Deferred, Trouble::Partial, Trouble::Overdue];
+
+/// For so long the end of a command waits for those who are told.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The same once a stop was asked for: supervisors kill after ten seconds.
+const HURRY: Duration = Duration::from_secs(2);
 
 /// Who started what is told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +51,8 @@ pub(super) struct Herald<'a> {
     on: Vec<String>,
     by: By,
     notifier: Option<Notifier>,
+    /// The jobs that are known, with the users that each names.
+    jobs: RefCell<Vec<(String, Users)>>,
 }
 
 impl<'a> Herald<'a> {
@@ -45,13 +60,28 @@ impl<'a> Herald<'a> {
     pub(super) fn new(context: &'a Context, settings: &Settings, by: By) -> Herald<'a> {
         let project = &context.project;
         // Without a state folder nothing runs either, which is said elsewhere.
-        let notifier = context.state_dir(settings).ok().map(|dir| {
-            Notifier::new(&settings.notify, dir.path(), &place_of(&project.database(settings)), &project.root)
-        });
-        Herald { context, on: settings.notify.on.clone(), by, notifier }
+        let notifier = context
+            .state_dir(settings)
+            .ok()
+            .map(|dir| (dir, place_of(&project.database(settings)), by == By::Hand))
+            .map(|(dir, store, all)| Notifier::new(&settings.notify, dir.path(), &store, &project.root, all));
+        Herald { context, on: settings.notify.on.clone(), by, notifier, jobs: RefCell::default() }
     }
 
-    /// The ping of a run that begins.
+    /// Does the work, and beside it delivers what is told. What is left at its end has a minute, but
+    /// not when a stop was asked for.
+    pub(super) async fn beside<T>(&self, stopper: &Stopper, work: impl Future<Output = T>) -> T {
+        let Some(notifier) = &self.notifier else { return work.await };
+        let patience = async {
+            stopper.sleep(PATIENCE).await;
+            if stopper.stopped() {
+                tokio::time::sleep(HURRY).await;
+            }
+        };
+        notifier.beside(work, patience).await
+    }
+
+    /// The pings of a run that begins.
     pub(super) fn ping(&self, job: &str) -> Option<Ping<'_>> {
         self.notifier.as_ref()?.ping(job)
     }
@@ -62,20 +92,13 @@ impl<'a> Herald<'a> {
     }
 
     /// A run ended.
-    pub(super) async fn ended(&self, report: &RunReport) {
-        let now = Utc::now();
-        let trouble = match (report.state, report.exit_code) {
-            (_, code) if code == Exit::Person.code() => Some(Trouble::Person),
-            ("complete", _) => None,
-            ("partial", _) => Some(Trouble::Partial),
-            ("deferred", _) => Some(Trouble::Deferred),
-            _ => Some(Trouble::Failed),
-        };
-        let why = report.reasons.join("; ");
-        let news = trouble.is_none_or(|trouble| self.begins(&report.job, trouble, &why, now));
+    pub(super) fn ended(&self, report: &RunReport) {
+        let trouble = trouble_of(report);
+        let news = trouble.map(|trouble| self.news_of(report, trouble)).unwrap_or_default();
+        let is_news = trouble.is_none() || !news.is_empty();
         match self.by {
-            By::Schedule => log_line(report, trouble.is_some() && news),
-            By::Timer if !news && report.warnings.is_empty() => {
+            By::Schedule => log_line(report, trouble.is_some() && is_news),
+            By::Timer if !is_news && report.warnings.is_empty() => {
                 if !self.context.quiet {
                     self.context.say(&format!("{}: {}, as before", printable(&report.job), report.state));
                 }
@@ -87,54 +110,63 @@ impl<'a> Herald<'a> {
             Some(Trouble::Partial) => &[Trouble::Failed, Trouble::Person, Trouble::Deferred],
             Some(_) => &[],
         };
-        self.recovered(&report.job, over, report.state, Some(report)).await;
+        self.recovered(Subject::Job(&report.job), over, report.state, Some(report));
         for warning in &report.warnings {
-            self.send(Event::SignIn, &report.job, warning.clone(), Vec::new(), Some(report)).await;
+            self.send(Event::SignIn, &report.job, warning.clone(), Vec::new(), Some(report));
         }
-        let event = match trouble.filter(|_| news) {
-            Some(Trouble::Person) => Event::SignIn,
-            Some(Trouble::Partial) => Event::Partial,
-            Some(Trouble::Failed) => Event::Failure,
-            _ => return,
-        };
-        let text = match event {
-            Event::SignIn => format!("job {} needs a person: {why}", report.job),
-            Event::Partial => format!("job {} is partial: {why}", report.job),
-            _ => format!("job {} failed: {why}", report.job),
-        };
-        let details = report.reasons.iter().skip(1).chain(&report.hints).cloned().collect();
-        self.send(event, &report.job, text, details, Some(report)).await;
+        for News { event, text, details } in news {
+            // A deferral goes on by itself.
+            if trouble != Some(Trouble::Deferred) {
+                self.send(event, &report.job, text, details, Some(report));
+            }
+        }
+    }
+
+    /// A run was deferred by what was known before it: nothing is said, but its data may grow old.
+    pub(super) fn waits(&self, report: &RunReport) {
+        self.begins(Subject::Job(&report.job), Trouble::Deferred, &report.reasons.join("; "));
     }
 
     /// A job could not be run, or (`job` is empty) none could.
-    pub(super) async fn failed(&self, job: &str, failure: &Failure) {
+    pub(super) fn failed(&self, job: &str, failure: &Failure) {
         let (trouble, event) = match failure.exit() {
             Exit::Person => (Trouble::Person, Event::SignIn),
             _ => (Trouble::Failed, Event::Failure),
         };
-        let news = self.begins(job, trouble, &failure.to_string(), Utc::now());
+        let (words, report) = (failure.to_string(), failure.report(false));
+        let begun = match failure.exit() {
+            _ if job.is_empty() => self.begins(Subject::Project, trouble, &words),
+            // The disk and the app are those of other jobs too.
+            Exit::Person | Exit::Storage => self.begins(Subject::Shared { cause: &words, job }, trouble, ""),
+            _ => self.begins(Subject::Job(job), trouble, &words),
+        };
+        let news = begun == Begun::New;
+        if (begun != Begun::Known || self.by == By::Hand)
+            && let Some(ping) = self.ping(job).filter(|_| !job.is_empty())
+        {
+            ping.end(failure.exit().code(), std::slice::from_ref(&report));
+        }
         match self.by {
-            By::Schedule if news => {
-                let lines: Vec<String> = failure.report(false).lines().map(str::to_owned).collect();
-                let job = Some(job).filter(|job| !job.is_empty());
-                tracing::error!(job, exit_code = failure.exit().code(), "{}", lines.join("; "));
-            }
+            By::Schedule if news => failure.log(Some(job).filter(|job| !job.is_empty())),
             By::Hand => self.context.tell(failure),
             By::Timer if news => self.context.tell(failure),
             By::Timer | By::Schedule => {}
         }
         if news {
-            let report = failure.report(false);
             let mut lines = report.lines().map(|line| line.trim_start_matches("error: ").to_owned());
             let first = lines.next().unwrap_or_default();
-            let text = if job.is_empty() { format!("no job runs: {first}") } else { format!("job {job}: {first}") };
-            self.send(event, job, text, lines.collect(), None).await;
+            let text = match job {
+                "" => format!("no job runs: {first}"),
+                _ if first.starts_with(&format!("job {job} ")) => first,
+                _ => format!("job {job}: {first}"),
+            };
+            self.send(event, job, text, lines.collect(), None);
         }
     }
 
     /// What kept all jobs from running is over.
-    pub(super) async fn opened(&self) {
-        self.recovered("", &[Trouble::Failed, Trouble::Person], "running", None).await;
+    pub(super) fn opened(&self) {
+        self.recovered(Subject::Project, &[Trouble::Failed, Trouble::Person], "running", None);
     }
 
     /// Jobs whose files were broken when it was told last, and are not.
@@ -146,7 +178,8 @@ impl<'a> Herald<'a> {
     }
 
     /// Job files were read: tells of those that are broken now, and of those that were.
-    pub(super) async fn loaded(&self, loaded: &Loaded) {
+    pub(super) fn loaded(&self, loaded: &Loaded) {
+        *self.jobs.borrow_mut() = loaded.jobs.iter().map(|job| (job.name.clone(), job.users.clone())).collect();
         if self.notifier.is_none() {
             if loaded.has_errors() {
                 self.context.tell(&Failure::Problems(loaded.problems.clone()));
@@ -155,28 +188,30 @@ impl<'a> Herald<'a> {
         }
         for job in self.mended(loaded) {
             let state = if loaded.jobs.iter().any(|it| it.name == job) { "good" } else { "gone" };
-            self.recovered(&job, &[Trouble::BrokenFile], state, None).await;
+            self.recovered(of(&job), &[Trouble::BrokenFile], state, None);
         }
         if !loaded.has_errors() {
             return;
         }
-        let now = Utc::now();
         let mut news = Vec::new();
         let nowhere = [String::new()];
         // An error that is no file's own, such as a folder that cannot be read.
         let broken = if loaded.broken.is_empty() { &nowhere[..] } else { &loaded.broken };
         for job in broken {
             let file = format!("{job}.toml");
-            let of_job = |p: &&Problem| p.is_error() && (job.is_empty() || p.file.ends_with(&file));
+            let is_its = |path: &str| std::path::Path::new(path).file_name().is_some_and(|name| name == file.as_str());
+            let of_job = |p: &&Problem| p.is_error() && (job.is_empty() || is_its(&p.file));
             let told: Vec<String> = loaded.problems.iter().filter(of_job).map(ToString::to_string).collect();
-            if self.begins(job, Trouble::BrokenFile, &told.join("; "), now) {
+            if self.begins(of(job), Trouble::BrokenFile, &told.join("; ")) == Begun::New {
                 news.push((job, told));
             }
         }
         match self.by {
+            // The last good version holds on.
             By::Schedule if !news.is_empty() => loaded.problems.iter().for_each(|problem| {
                 let (file, line, column) = (problem.file.as_str(), problem.line, problem.column);
-                tracing::warn!(file, line, column, hint = problem.hint.as_deref(), "{}", problem.message);
+                let (key, hint) = (problem.key.as_deref(), problem.hint.as_deref());
+                tracing::warn!(file, line, column, key, hint, "{}", problem.message);
             }),
             By::Timer if news.is_empty() => {}
             By::Schedule => {}
@@ -184,34 +219,8 @@ impl<'a> Herald<'a> {
         }
         for (job, told) in news {
             let text = format!("the file of job {job} is wrong: it does not run as written");
-            self.send(Event::Failure, job, text, told, None).await;
+            self.send(Event::Failure, job, text, told, None);
         }
-    }
-
-    /// Tells of jobs whose data are overdue, and delivers what is left over.
-    pub(super) async fn look_for_overdue(&self, jobs: &[Job], past: &Past, now: DateTime<Utc>) {
-        for (job, since) in overdue_jobs(jobs, past, now) {
-            if !self.begins(&job.name, Trouble::Overdue, "", now) {
-                continue;
-            }
-            let last = past.get(&job.name).and_then(|past| past.last_complete);
-            let last = last.map_or_else(|| "it was never complete".to_owned(), |at| format!("last {}", local(at)));
-            let text =
-                format!("job {} is overdue: two of its fires have passed without a complete run ({last})", job.name);
-            self.context.say(&format!("warning: {text}"));
-            let details =
-                vec![format!("since {}; `cratedigger history {}` shows what came of them", local(since), job.name)];
-            self.send(Event::Overdue, &job.name, text, details, None).await;
-        }
-        if let Some(notifier) = &self.notifier {
-            notifier.deliver(now).await;
-        }
-    }
-
-    /// Whether there is anything to tell of now, without any run.
-    pub(super) fn has_something(&self, loaded: &Loaded, past: &Past, now: DateTime<Utc>) -> bool {
-        let left_over = self.notifier.as_ref().is_some_and(|notifier| notifier.has_left_over(now));
-        left_over || overdue_jobs(&loaded.jobs, past, now).next().is_some() || !self.mended(loaded).is_empty()
     }
 
     /// The project folder, as somebody elsewhere can name it.
@@ -220,13 +229,14 @@ impl<'a> Herald<'a> {
         root.canonicalize().unwrap_or_else(|_| root.clone()).display().to_string()
     }
 
-    fn begins(&self, job: &str, trouble: Trouble, text: &str, now: DateTime<Utc>) -> bool {
-        self.notifier.as_ref().is_none_or(|notifier| notifier.memory().begins(job, trouble, text, now))
+    fn begins(&self, whose: Subject<'_>, trouble: Trouble, text: &str) -> Begun {
+        let memory = self.notifier.as_ref().map(Notifier::memory);
+        memory.map_or(Begun::New, |memory| memory.begins(whose, trouble, text, Utc::now()))
     }
 
-    async fn recovered(&self, job: &str, over: &[Trouble], state: &str, report: Option<&RunReport>) {
+    fn recovered(&self, whose: Subject<'_>, over: &[Trouble], state: &str, report: Option<&RunReport>) {
         let Some(notifier) = &self.notifier else { return };
-        let ended: Vec<Ended> = notifier.memory().ends(job, over);
+        let ended: Vec<Ended> = notifier.memory().ends(whose, over);
         let told =
             |ended: &&Ended| event_of(ended.trouble).is_some_and(|event| self.on.iter().any(|on| on == event.word()));
         let Some(first) = ended.iter().filter(told).min_by_key(|ended| ended.since) else { return };
@@ -235,14 +245,21 @@ impl<'a> Herald<'a> {
             Trouble::Person => "a person was needed",
             Trouble::Overdue => "its data were overdue",
             Trouble::Partial => "it was partial",
-            Trouble::Failed | Trouble::Deferred => "it had failed",
+            Trouble::Failed | Trouble::Deferred | Trouble::Untold => "it had failed",
         };
+        let job = if let Subject::Job(job) = whose { job } else { "" };
         let name = if job.is_empty() { "jobs are".to_owned() } else { format!("job {job} is") };
         let text = format!("{name} {state} again; {what} since {}", local(first.since));
-        self.send(Event::Recovery, job, text, Vec::new(), report).await;
+        let mut others: Vec<&str> = ended.iter().flat_map(|it| &it.jobs).map(String::as_str).collect();
+        others.retain(|other| *other != job);
+        others.sort_unstable();
+        others.dedup();
+        let details =
+            if others.is_empty() { Vec::new() } else { vec![format!("it was so for {} too", others.join(", "))] };
+        self.send(Event::Recovery, job, text, details, report);
     }
 
-    async fn send(&self, event: Event, job: &str, text: String, details: Vec<String>, report: Option<&RunReport>) {
+    fn send(&self, event: Event, job: &str, text: String, details: Vec<String>, report: Option<&RunReport>) {
         let Some(notifier) = &self.notifier else { return };
         let message = Message {
             event,
@@ -255,16 +272,13 @@ impl<'a> Herald<'a> {
             project: self.project(),
             at: Utc::now(),
         };
-        notifier.tell(message, Utc::now()).await;
+        notifier.tell(&message, Utc::now());
     }
 }
 
-fn overdue_jobs<'j>(
-    jobs: &'j [Job],
-    past: &Past,
-    now: DateTime<Utc>,
-) -> impl Iterator<Item = (&'j Job, DateTime<Utc>)> {
-    jobs.iter().filter_map(move |job| Some((job, overdue(job, past.get(&job.name)?, now)?)))
+/// A job's own, or where it has no name the project's.
+fn of(job: &str) -> Subject<'_> {
+    if job.is_empty() { Subject::Project } else { Subject::Job(job) }
 }
 
 fn event_of(trouble: Trouble) -> Option<Event> {
@@ -273,31 +287,36 @@ fn event_of(trouble: Trouble) -> Option<Event> {
         Trouble::Person => Some(Event::SignIn),
         Trouble::Partial => Some(Event::Partial),
         Trouble::Overdue => Some(Event::Overdue),
-        Trouble::Deferred => None,
+        Trouble::Deferred | Trouble::Untold => None,
     }
 }
 
 /// A run's end in one line: a warning where it is news that a person may have to see to.
 fn log_line(report: &RunReport, warns: bool) {
     let (job, run, state, exit_code) = (report.job.as_str(), report.run, report.state, report.exit_code);
-    let (calls, items, not_before) = (report.calls, report.rows, report.not_before.as_deref());
+    let (calls, rows, not_before) = (report.calls, report.rows, report.not_before.as_deref());
     let why = Some(report.reasons.join("; ")).filter(|why| !why.is_empty());
     let why = why.as_deref();
     for text in &report.warnings {
         tracing::warn!(job, "{text}");
     }
     if warns {
-        tracing::warn!(job, run, state, exit_code, calls, items, not_before, why, "run ends");
+        tracing::warn!(job, run, state, exit_code, calls, rows, not_before, why, "run ends");
     } else {
-        tracing::info!(job, run, state, exit_code, calls, items, not_before, why, "run ends");
+        tracing::info!(job, run, state, exit_code, calls, rows, not_before, why, "run ends");
     }
 }
 
 /// The last lines of what is said of a run, for a ping.
 pub(super) fn last_lines(report: &RunReport) -> Vec<String> {
     let head = format!(
-        "{}: {}, run {}, exit {}, {} calls, {} items",
-        report.job, report.state, report.run, report.exit_code, report.calls, report.rows
+        "{}: {}, run {}, exit {}, {}, {}",
+        report.job,
+        report.state,
+        report.run,
+        report.exit_code,
+        count(report.calls, "call"),
+        count(report.rows.unsigned_abs(), "item")
     );
     let until = report.not_before.as_ref().map(|at| format!("deferred until {at}"));
     std::iter::once(head)

@@ -11,7 +11,7 @@ use super::standing::{self, Standing};
 use super::workshop::local;
 use super::{Context, Exit, Failure, OrExit, print};
 use crate::document::printable;
-use crate::scheduler::Past;
+use crate::scheduler::{self, Past};
 
 /// Lists jobs.
 pub fn run(args: &Jobs, context: &Context) -> Result<Exit, Failure> {
@@ -29,7 +29,7 @@ pub fn run(args: &Jobs, context: &Context) -> Result<Exit, Failure> {
             grants.as_ref().ok().map(|grants| standing::of(job, grants.as_ref())).transpose()?.unwrap_or_default();
         let past = past.of(&job.name);
         let last = past.runs.first();
-        let next = job.schedule.as_ref().and_then(|s| s.next_after(now));
+        let next = scheduler::starts_after(job, now).next();
         let not_before = last.and_then(|r| r.not_before.as_deref()).and_then(parse).filter(|at| *at > now);
         values.push(json!({
             "job": job.name,

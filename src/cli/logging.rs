@@ -11,6 +11,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::args::{Global, LogFormat};
 use super::progress;
+use crate::document::{printable, printable_json};
 
 /// Starts logging for the rest of the process. A second start does nothing.
 pub fn start(global: &Global) {
@@ -22,7 +23,8 @@ pub fn start(global: &Global) {
     };
     // Other crates print URLs and headers at their own discretion: only their warnings are let in.
     let filter = EnvFilter::new(format!("warn,cratedigger={level}"));
-    let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Escaping).with_ansi(false);
+    let writer = Escaping { json: global.log_format == LogFormat::Json };
+    let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
     let started = match global.log_format {
         LogFormat::Json => base.json().flatten_event(true).with_current_span(false).try_init(),
         // A person sees when it happens; a file must say.
@@ -33,23 +35,28 @@ pub fn start(global: &Global) {
 }
 
 /// Makes writers to stderr that escape control characters.
-struct Escaping;
+struct Escaping {
+    /// Lines are JSON, and stay so.
+    json: bool,
+}
 
 impl<'a> MakeWriter<'a> for Escaping {
     type Writer = Escaped;
 
     fn make_writer(&'a self) -> Escaped {
-        Escaped
+        Escaped { json: self.json }
     }
 }
 
 /// A writer to stderr; each write is one event.
-struct Escaped;
+struct Escaped {
+    json: bool,
+}
 
 impl Write for Escaped {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         // A line that lands on a bar would leave half of it standing.
-        let line = escaped(event);
+        let line = escaped(event, self.json);
         progress::bars().suspend(|| io::stderr().lock().write_all(&line)).map(|()| event.len())
     }
 
@@ -59,10 +66,11 @@ impl Write for Escaped {
 }
 
 /// One event as one line.
-fn escaped(event: &[u8]) -> Vec<u8> {
+fn escaped(event: &[u8], json: bool) -> Vec<u8> {
     let text = String::from_utf8_lossy(event);
     let line = text.strip_suffix('\n').unwrap_or(&text);
-    let mut out = crate::document::printable(line).into_bytes();
+    let line = if json { printable_json(line) } else { printable(line) };
+    let mut out = line.into_bytes();
     out.push(b'\n');
     out
 }
@@ -73,7 +81,16 @@ mod tests {
 
     #[test]
     fn a_hostile_name_stays_on_its_line_and_does_nothing() {
-        let line = escaped("name=\u{1b}[2J\nERROR forged \u{202e}x\n".as_bytes());
+        let line = escaped("name=\u{1b}[2J\nERROR forged \u{202e}x\n".as_bytes(), false);
         assert_eq!(line, b"name=\\u{1b}[2J\\nERROR forged \\u{202e}x\n");
+    }
+
+    #[test]
+    fn a_hostile_name_is_still_json_and_still_the_name() {
+        let name = "a\u{202e}b\u{200e}c\u{feff}d\u{7f}e\u{9b}f\n\u{1b}[2J";
+        let line = escaped(format!("{}\n", serde_json::json!({ "name": name })).as_bytes(), true);
+        assert!(line.is_ascii(), "{}", String::from_utf8_lossy(&line));
+        let read: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!(read["name"], name);
     }
 }

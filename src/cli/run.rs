@@ -4,20 +4,22 @@ mod question;
 
 use std::collections::BTreeSet;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use super::args::Run;
+use super::figures;
 use super::herald::{By, Herald, last_lines};
 use super::planner::{Ready, Said};
-use super::runner::{How, Outcome, Runner, due_now, sign_ins};
+use super::runner::{How, Outcome, Runner, next_of, sign_ins};
 use super::standing;
 use super::stopper::Stopper;
 use super::summary::{Told, report_json};
 use super::workshop::runtime;
 use super::{Context, Exit, Failure};
 use crate::job::{Job, Loaded};
-use crate::run::RunReport;
-use crate::scheduler::{Due, Past};
+use crate::notify::Ping;
+use crate::run::{Cause, RunReport, Whose};
+use crate::scheduler::{Due, Now, Past};
 use crate::settings::Settings;
 
 /// Runs jobs and says how it ended.
@@ -28,28 +30,34 @@ pub fn run(args: &Run, context: &Context) -> Result<Exit, Failure> {
         return Err(Failure::Problems(loaded.problems));
     }
     let herald = Herald::new(context, &settings, if args.due { By::Timer } else { By::Hand });
-    let mut all = All { args, context, settings: &settings, herald: &herald, done: Done::default() };
+    let mut all =
+        All { args, context, settings: &settings, herald: &herald, awake_since: Utc::now(), done: Done::default() };
     if loaded.has_errors() {
         // The other jobs have done nothing wrong.
         all.done.exits.push(Exit::Usage);
     }
-    let first = if args.due {
-        match all.due(&loaded.jobs) {
-            Ok(due) => due,
-            Err(failure) => {
-                runtime()?.block_on(herald.failed("", &failure));
-                return Ok(failure.exit());
+    let first = if args.due { all.due(&loaded.jobs) } else { Ok(loaded.jobs.iter().map(|job| (job, None)).collect()) };
+    let is_idle = first.as_ref().is_ok_and(Vec::is_empty) && !loaded.has_errors();
+    if !is_idle || args.due && all.has_something_to_tell(&loaded) {
+        let stopper = Stopper::listening(context);
+        let work = async {
+            herald.loaded(&loaded);
+            let ended = match first {
+                Ok(first) => all.rounds(&loaded.jobs, first, &stopper).await,
+                Err(failure) => Err(failure),
+            };
+            match ended {
+                Err(failure) if args.due => {
+                    herald.failed("", &failure);
+                    all.done.exits.push(failure.exit());
+                    Ok(())
+                }
+                ended => ended,
             }
-        }
-    } else {
-        loaded.jobs.iter().map(|job| (job, None)).collect()
-    };
-    if !first.is_empty() || loaded.has_errors() || args.due && all.has_something_to_tell(&loaded) {
-        runtime()?.block_on(async {
-            herald.loaded(&loaded).await;
-            all.rounds(&loaded.jobs, first).await
-        })?;
+        };
+        runtime()?.block_on(herald.beside(&stopper, work))?;
     }
+    figures::write(context, &settings, &herald, &loaded.jobs);
     let Done { reports, mut told, exits, .. } = all.done;
     let exit = Exit::of_all(exits);
     if context.json {
@@ -70,6 +78,7 @@ struct All<'a> {
     context: &'a Context,
     settings: &'a Settings,
     herald: &'a Herald<'a>,
+    awake_since: DateTime<Utc>,
     done: Done,
 }
 
@@ -86,24 +95,21 @@ struct Done {
 impl All<'_> {
     /// Runs jobs; then those that became due meanwhile, since a timer starts no second copy of what
     /// is running. Each job has one turn.
-    async fn rounds<'j>(&mut self, jobs: &'j [Job], mut round: Vec<ToRun<'j>>) -> Result<(), Failure> {
-        let stopper = Stopper::listening();
+    async fn rounds<'j>(
+        &mut self,
+        jobs: &'j [Job],
+        mut round: Vec<ToRun<'j>>,
+        stopper: &Stopper,
+    ) -> Result<(), Failure> {
         let mut runner = None;
         while !round.is_empty() && !stopper.stopped() {
             let open = match runner.take() {
                 Some(open) => open,
-                None => match Runner::open(self.context, round.iter().map(|(job, _)| *job)) {
-                    Ok(open) => {
-                        self.herald.opened().await;
-                        open
-                    }
-                    Err(failure) if self.args.due => {
-                        self.herald.failed("", &failure).await;
-                        self.done.exits.push(failure.exit());
-                        break;
-                    }
-                    Err(failure) => return Err(failure),
-                },
+                None => {
+                    let open = Runner::open(self.context)?;
+                    self.herald.opened();
+                    open
+                }
             };
             let said = Said { full: self.args.full, max_calls: self.args.max_calls };
             for Ready { job, due, price, .. } in open.desk().in_order(round, said, &[]).await? {
@@ -116,19 +122,19 @@ impl All<'_> {
                     self.context.say(&format!("{} was not run", job.name));
                     continue;
                 }
-                let how = How { due, full: self.args.full, max_calls: self.args.max_calls, price };
-                self.one(&open, job, &how, &stopper).await;
+                let (full, max_calls, awake_since) = (self.args.full, self.args.max_calls, self.awake_since);
+                let how = How { due, awake_since, full, max_calls, price };
+                self.one(&open, job, &how, stopper).await;
             }
             runner = Some(open);
             round = if self.args.due { self.due(jobs)? } else { Vec::new() };
         }
         if let Some(runner) = runner {
-            runner.write_metrics(self.herald, jobs);
             runner.close();
         }
         if self.args.due && !stopper.stopped() {
             let past = self.past()?;
-            self.herald.look_for_overdue(jobs, &past, Utc::now()).await;
+            self.herald.look_for_overdue(jobs, &past, Utc::now());
         }
         Ok(())
     }
@@ -138,8 +144,10 @@ impl All<'_> {
         match runner.run_and_ping(job, how, stopper, self.herald).await {
             Ok(Outcome::Ended(report)) => {
                 let known_ban = how.due.is_some() && is_a_known_ban(&report, stopper);
-                if !known_ban {
-                    self.herald.ended(&report).await;
+                if known_ban {
+                    self.herald.waits(&report);
+                } else {
+                    self.herald.ended(&report);
                 }
                 done.exits.push(if known_ban { Exit::Complete } else { exit_of(&report) });
                 done.reports.push(*report);
@@ -153,7 +161,7 @@ impl All<'_> {
             }
             Ok(Outcome::Served) => {}
             Err(failure) => {
-                self.herald.failed(&job.name, &failure).await;
+                self.herald.failed(&job.name, &failure);
                 done.exits.push(failure.exit());
                 done.told.errors.push(failure.to_string());
             }
@@ -165,9 +173,9 @@ impl All<'_> {
     fn due<'j>(&self, jobs: &'j [Job]) -> Result<Vec<ToRun<'j>>, Failure> {
         let past = self.past()?;
         let left = jobs.iter().filter(|job| !self.done.jobs.contains(&job.name));
-        let (now, rules) = (Utc::now(), &self.settings.schedule);
+        let (now, rules) = (Now { at: Utc::now(), awake_since: self.awake_since }, &self.settings.schedule);
         let sign_ins = |job: &Job| sign_ins(job, self.context, self.settings);
-        let due = |job: &'j Job| Some((job, Some(due_now(job, past.of(&job.name), rules, now, sign_ins)?)));
+        let due = |job: &'j Job| Some((job, Some(next_of(job, past.of(&job.name), rules, now, sign_ins).due()?)));
         Ok(left.filter_map(due).collect())
     }
 
@@ -180,9 +188,14 @@ impl All<'_> {
     }
 }
 
-/// Whether a timer's start only met what was known before: nothing was sent, and it is no news.
+/// Whether a timer's start only met what was known before: nothing was sent, since Spotify or our own
+/// ceilings hold calls back until a time that is known.
 pub(super) fn is_a_known_ban(report: &RunReport, stopper: &Stopper) -> bool {
-    report.exit_code == Exit::Deferred.code() && report.calls == 0 && !stopper.stopped()
+    let is_held_back = |cause: &Cause| cause.whose == Whose::HeldBack;
+    report.exit_code == Exit::Deferred.code()
+        && report.calls == 0
+        && report.causes.iter().all(is_held_back)
+        && !stopper.stopped()
 }
 
 /// The exit code that a report asks for.
@@ -191,7 +204,8 @@ pub(super) fn exit_of(report: &RunReport) -> Exit {
 }
 
 impl Runner<'_> {
-    /// Runs one job, with the pings of its start and its end.
+    /// Runs one job, with the pings of its start and its end. What could not begin is told of by
+    /// [`Herald::failed`], and a run of somebody else's is that one's to tell.
     pub(super) async fn run_and_ping(
         &self,
         job: &Job,
@@ -199,14 +213,11 @@ impl Runner<'_> {
         stopper: &Stopper,
         herald: &Herald<'_>,
     ) -> Result<Outcome, Failure> {
-        let Some(ping) = herald.ping(&job.name) else { return self.run(job, how, stopper).await };
-        // Beside the run: a host that hangs holds nothing up.
-        let (outcome, ()) = tokio::join!(self.run(job, how, stopper), ping.start());
-        match &outcome {
-            Ok(Outcome::Ended(report)) => ping.end(report.exit_code, &last_lines(report)).await,
-            Ok(Outcome::Running(words)) => ping.end(Exit::Deferred.code(), std::slice::from_ref(words)).await,
-            Ok(Outcome::Served) => ping.end(0, &["served already".to_owned()]).await,
-            Err(failure) => ping.end(failure.exit().code(), &[failure.report(false)]).await,
+        let ping = herald.ping(&job.name);
+        let begins = || ping.iter().for_each(Ping::start);
+        let outcome = self.run(job, how, stopper, begins).await;
+        if let (Ok(Outcome::Ended(report)), Some(ping)) = (&outcome, &ping) {
+            ping.end(report.exit_code, &last_lines(report));
         }
         outcome
     }

@@ -18,12 +18,12 @@ use super::workshop::{Most, Workshop, booked};
 use super::{Context, Exit, Failure};
 use crate::job::{Job, Users};
 use crate::run::{AppFacts, Calls, Engine, Files, Halt, JobLock, JobPrice, LockTrouble, RunReport, run_job, stamp};
-use crate::scheduler::{self, Due, JobPast, Past, SignIns};
+use crate::scheduler::{self, Due, JobPast, Next, Now, Past, SignIns};
 use crate::settings::credentials::Credentials;
 use crate::settings::{Schedule as Rules, Settings};
 use crate::spotify::client::{Allowance, Api};
 use crate::state::grants::Grants;
-use crate::state::{Share, Spender, Usage};
+use crate::state::{Share, Spender};
 use crate::store::{Planned, RawKeeper, Store};
 
 /// What all runs of a process share.
@@ -43,6 +43,8 @@ pub(super) struct Runner<'a> {
 pub(super) struct How {
     /// The fire that it serves; none if started by hand.
     pub due: Option<Due>,
+    /// Since when somebody has been there to look for what is due.
+    pub awake_since: DateTime<Utc>,
     /// No checkpoints, no change detection.
     pub full: bool,
     /// Calls that it may spend.
@@ -62,26 +64,30 @@ pub(super) enum Outcome {
 }
 
 impl<'a> Runner<'a> {
-    /// Opens state folder and store, and finds the credentials that these jobs need. Sends nothing.
-    pub(super) fn open<'j>(
-        context: &'a Context,
-        jobs: impl IntoIterator<Item = &'j Job>,
-    ) -> Result<Runner<'a>, Failure> {
+    /// Opens state folder and store, and finds the credentials. Sends nothing.
+    pub(super) fn open(context: &'a Context) -> Result<Runner<'a>, Failure> {
         let workshop = Workshop::open(context)?;
         let credentials = context.credentials()?;
-        if jobs.into_iter().any(|job| job.users == Users::None) {
-            // The app's own token needs it; users may have signed in without.
-            context.secret(&credentials)?;
-        }
         let files = workshop.files()?;
         let store = workshop.store()?;
         let (api, facts) = workshop.api(&credentials, Most::default(), Arc::new(Spoken))?;
         Ok(Runner { context, workshop, credentials, files, store, api, facts, grants: OnceCell::new() })
     }
 
-    /// Runs one job.
-    pub(super) async fn run(&self, job: &Job, how: &How, stopper: &Stopper) -> Result<Outcome, Failure> {
+    /// Runs one job. `begins` is called when it has begun: when nobody else runs it, and its record is
+    /// made.
+    pub(super) async fn run(
+        &self,
+        job: &Job,
+        how: &How,
+        stopper: &Stopper,
+        begins: impl FnOnce(),
+    ) -> Result<Outcome, Failure> {
         let settings = &self.workshop.settings;
+        if job.users == Users::None {
+            // The app's own token needs it; users may have signed in without.
+            self.context.secret(&self.credentials)?;
+        }
         let _lock = match self.lock(job) {
             Ok(lock) => lock,
             Err(e @ (LockTrouble::Running { .. } | LockTrouble::Compacting { .. })) => {
@@ -97,7 +103,8 @@ impl<'a> Runner<'a> {
         let ran_meanwhile = |due: Due| past.runs.first().map(|run| run.id) != due.after;
         let still_due = || {
             let sign_ins = |job: &Job| sign_ins(job, self.context, settings);
-            due_now(job, past.clone(), &settings.schedule, Utc::now(), sign_ins).is_some()
+            let now = Now { at: Utc::now(), awake_since: how.awake_since };
+            next_of(job, past.clone(), &settings.schedule, now, sign_ins).due().is_some()
         };
         if how.due.is_some_and(ran_meanwhile) && !still_due() {
             return Ok(Outcome::Served);
@@ -141,6 +148,7 @@ impl<'a> Runner<'a> {
         let Some((run, goes_on_from)) = begun.await.map_err(|e| halted(Halt::Store(e)))? else {
             return Ok(Outcome::Served);
         };
+        begins();
         let facts = self.facts.beside(api.clone());
         facts.go_by_class().map_err(booked)?;
         let engine = Engine {
@@ -192,11 +200,6 @@ impl<'a> Runner<'a> {
         Ok(self.grants.get_or_init(|| opened))
     }
 
-    /// What the app has used of its day.
-    pub(super) fn usage(&self) -> Result<Usage, Failure> {
-        self.workshop.usage(&self.credentials)
-    }
-
     /// Closes the store, once all runs have ended.
     pub(super) fn close(self) {
         let Runner { store, facts, api, .. } = self;
@@ -207,18 +210,18 @@ impl<'a> Runner<'a> {
     }
 }
 
-/// The fire that a job has to serve now, if there is one.
-pub(super) fn due_now(
+/// The fire that a job has to serve now, or when there will be one.
+pub(super) fn next_of(
     job: &Job,
     mut past: JobPast,
     rules: &Rules,
-    now: DateTime<Utc>,
+    now: impl Into<Now>,
     sign_ins: impl Fn(&Job) -> SignIns,
-) -> Option<Due> {
+) -> Next {
     if past.needed_a_person() {
         past.sign_ins = sign_ins(job);
     }
-    scheduler::due(job, &past, rules, now)
+    scheduler::next(job, &past, rules, now)
 }
 
 /// How the sign-ins of a job's users stand. What is wrong with the grants is said by the jobs that

@@ -10,7 +10,8 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
-use super::{Exit, print};
+use super::args::LogFormat;
+use super::{Context, Exit, print};
 use crate::spotify::client::Api;
 
 /// A stop is over by then; supervisors kill after ten seconds.
@@ -21,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(9);
 pub(super) struct Stopper {
     inner: Arc<Mutex<Inner>>,
     bell: Arc<Notify>,
+    log_format: LogFormat,
 }
 
 #[derive(Default)]
@@ -46,8 +48,8 @@ impl Drop for Stops {
 
 impl Stopper {
     /// One that hears signals from now on.
-    pub(super) fn listening() -> Stopper {
-        let this = Stopper::default();
+    pub(super) fn listening(context: &Context) -> Stopper {
+        let this = Stopper { log_format: context.log_format, ..Stopper::default() };
         let (ready, is_ready) = std::sync::mpsc::channel();
         let heard = this.clone();
         let thread = std::thread::Builder::new().name("signals".into()).spawn(move || {
@@ -76,7 +78,7 @@ impl Stopper {
             }
         };
         once(&mut terminate, &mut interrupt).await;
-        print::stderr("stopping: the page in hand is committed, then the run ends; once more to stop at once\n");
+        self.say("stopping: the page in hand is committed, then the run ends; once more to stop at once");
         {
             let mut inner = self.lock();
             inner.stopped = true;
@@ -85,8 +87,15 @@ impl Stopper {
         self.bell.notify_waiters();
         let again = tokio::time::timeout(PATIENCE, once(&mut terminate, &mut interrupt)).await;
         let why = if again.is_ok() { "stopped at once" } else { "stopped: the page in hand took too long" };
-        print::stderr(&format!("{why}; what was committed stays\n"));
+        self.say(&format!("{why}; what was committed stays"));
         std::process::exit(i32::from(Exit::Deferred.code()));
+    }
+
+    fn say(&self, text: &str) {
+        match self.log_format {
+            LogFormat::Text => print::stderr(&format!("{text}\n")),
+            LogFormat::Json => tracing::warn!("{text}"),
+        }
     }
 
     /// Stops this one too, now or when the signal comes.

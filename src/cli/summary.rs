@@ -59,8 +59,11 @@ fn summary(report: &RunReport) -> String {
     }
     report.hints.iter().for_each(|text| line("hint", text));
     if let Some(at) = report.not_before.as_ref().and_then(|at| at.parse::<DateTime<Utc>>().ok()) {
-        let utc = at.to_rfc3339_opts(SecondsFormat::Secs, true);
-        out.push_str(&format!("  come back at {} ({utc})\n", local(at)));
+        let (utc, local) = (at.to_rfc3339_opts(SecondsFormat::Secs, true), local(at));
+        out.push_str(&match local.strip_suffix(" +00:00") {
+            Some(_) => format!("  come back at {utc}\n"),
+            None => format!("  come back at {local} ({utc})\n"),
+        });
     }
     for file in &report.files {
         out.push_str(&format!("  {:<9} {} ({} rows)\n", file.outcome, printable(&file.path), file.rows));
@@ -92,13 +95,13 @@ fn events(report: &RunReport) {
     for file in &report.files {
         tracing::info!(job, path = file.path, rows = file.rows, outcome = file.outcome, "file");
     }
-    let (run, state, exit_code, calls, items) = (report.run, report.state, report.exit_code, report.calls, report.rows);
+    let (run, state, exit_code, calls, rows) = (report.run, report.state, report.exit_code, report.calls, report.rows);
     let not_before = report.not_before.as_deref();
-    tracing::info!(job, run, state, exit_code, calls, items, not_before, "run ends");
+    tracing::info!(job, run, state, exit_code, calls, rows, not_before, "run ends");
 }
 
 /// `1 call`, `2 calls`.
-fn count(n: u64, word: &str) -> String {
+pub(super) fn count(n: u64, word: &str) -> String {
     format!("{n} {word}{}", if n == 1 { "" } else { "s" })
 }
 

@@ -35,6 +35,13 @@ impl<'a> Workshop<'a> {
         Ok(Workshop { context, settings, state })
     }
 
+    /// The same with a state folder elsewhere, for what must leave nothing behind.
+    pub(super) fn beside(context: &'a Context, folder: &std::path::Path) -> Result<Workshop<'a>, Failure> {
+        let dir = StateDir::resolve(Some(folder), None, |_| None).or_exit(Exit::Storage)?;
+        let state = State::open(dir).map(Arc::new).map_err(booked)?;
+        Ok(Workshop { context, settings: context.settings()?, state })
+    }
+
     /// The store's file.
     pub(super) fn database(&self) -> PathBuf {
         self.context.project.database(&self.settings)

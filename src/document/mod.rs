@@ -25,7 +25,7 @@ pub use frame::Frames;
 pub use key::Key;
 pub use nearest::{nearest, or_list};
 pub use problem::{Problem, Severity};
-pub use quote::{printable, quote};
+pub use quote::{printable, printable_json, quote};
 pub use shape::{Finding, Refusal, Shape, TextRule, texts};
 pub use text::Document;
 pub use value::{Table, Value, as_text, duration};

@@ -28,6 +28,19 @@ pub fn printable(text: &str) -> String {
     out
 }
 
+/// A line of JSON with the same characters as its own escapes. They stand in strings only.
+pub fn printable_json(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    for c in line.chars() {
+        if c.is_control() || is_steering(c) {
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// Characters that reorder or hide what follows them.
 fn is_steering(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
@@ -35,20 +48,46 @@ fn is_steering(c: char) -> bool {
 
 /// The text with whatever looks like a secret replaced by asterisks of the same length in bytes, so
 /// that carets keep their places: words of 32 hex digits (Spotify's client secrets), words longer
-/// than 60 characters (tokens), and all that follows a key whose name says secret.
+/// than 60 characters (tokens), all that follows a key whose name says secret, and what stands in a
+/// table of addresses that are secrets themselves, under whatever key and however it is written.
 pub(super) fn mask(text: &str) -> String {
-    text.split_inclusive('\n').map(mask_line).collect()
+    let mut secret_table = false;
+    let each = |line: &str| {
+        let start = line.trim_start();
+        if start.starts_with('[') && start.trim_end().ends_with(']') && !start.contains('"') {
+            secret_table = start.trim_matches(|c: char| c == '[' || c == ']' || c.is_whitespace()) == SECRET_TABLE;
+            return line.to_owned();
+        }
+        mask_line(line, secret_table)
+    };
+    text.split_inclusive('\n').map(each).collect()
 }
 
-fn mask_line(line: &str) -> String {
-    if let Some((key, value)) = line.split_once('=')
-        && names_a_secret(key)
-    {
-        let (value, end) = match value.strip_suffix('\n') {
-            Some(value) => (value, "\n"),
-            None => (value, ""),
-        };
-        return format!("{key}={}{end}", "*".repeat(value.len()));
+/// Addresses of hooks stand in it: whoever knows one can use it.
+const SECRET_TABLE: &str = "notify";
+
+/// What is no secret in that table.
+const OPEN_KEYS: [&str; 3] = ["on", "timeout", "prometheus_file"];
+
+fn mask_line(line: &str, secret_table: bool) -> String {
+    let (text, end) = match line.strip_suffix('\n') {
+        Some(text) => (text, "\n"),
+        None => (line, ""),
+    };
+    let found = text.split_once('=');
+    let name = found.map_or("", |(key, _)| key.trim());
+    let in_table = name == SECRET_TABLE || name.starts_with("notify.") || secret_table;
+    let is_secret = in_table && !OPEN_KEYS.contains(&name.trim_start_matches("notify."));
+    match found {
+        _ if text.trim_start().starts_with('#') && !is_secret => {}
+        Some((key, value)) if is_secret || names_a_secret(key) || names_a_hook(key) => {
+            return format!("{key}={}{end}", "*".repeat(value.len()));
+        }
+        // The rest of a value that began on an earlier line, or a line without its `=`.
+        None if is_secret && !matches!(text.trim(), "" | "[" | "]") => {
+            return format!("{}{end}", "*".repeat(text.len()));
+        }
+        _ => {}
     }
     let mut out = String::with_capacity(line.len());
     let mut word = String::new();
@@ -82,6 +121,12 @@ pub(super) fn names_a_secret(key: &str) -> bool {
         .any(|word| key.contains(word))
 }
 
+/// Whether a key of this name may hold the address of a hook, wherever it stands.
+fn names_a_hook(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    ["webhook", "ping_url"].iter().any(|word| key.contains(word))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +138,25 @@ mod tests {
         assert_eq!(masked.len(), line.len());
         assert!(!masked.contains("abc"), "{masked}");
         assert!(!masked.contains("0123"), "{masked}");
+    }
+
+    #[test]
+    fn the_address_of_a_hook_is_masked_however_it_is_written() {
+        for text in [
+            "[notify]\nwebhook_url = \"htps://hooks.example/T0/B0/key\"\n",
+            "[notify]\nping_ur = \"https://ping.example/key\"\n",
+            "[notify]\nwebhook_url \"https://ping.example/key\"\n",
+            "[notify]\ncommand = [\n  \"curl\", \"https://hooks.example/key\",\n]\n",
+            "notify.slack = \"https://hooks.example/key\"\n",
+            "notify = { webhook = \"https://hooks.example/key\" }\n",
+            "[ notify ]\n# webhook_url = \"https://hooks.example/key\"\n",
+        ] {
+            let masked = mask(text);
+            assert!(!masked.contains("key") && !masked.contains("example"), "{masked}");
+            assert_eq!(masked.len(), text.len());
+        }
+        let open = "[notify]\non = [\"failure\"]\ntimeout = \"1s\"\n[output]\ndatabase = \"here\"\n";
+        assert_eq!(mask(open), open);
     }
 
     #[test]

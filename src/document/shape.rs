@@ -270,8 +270,21 @@ fn check_name(names: &[&'static str], text: &str, span: Range<usize>) -> Vec<Fin
         return Vec::new();
     }
     let near = nearest(text, names.iter().copied());
+    if text.is_empty() {
+        return vec![Finding::new(span, "nothing is named here")];
+    }
     let mut finding = Finding::new(span, format!("{} is not known here", quote(text)));
-    if near.is_empty() && names.len() > 40 {
+    let from_utc = text.strip_prefix("UTC").or(text.strip_prefix("GMT")).filter(|rest| rest.starts_with(['+', '-']));
+    if let Some(rest) = from_utc.filter(|_| names.contains(&"Etc/GMT-1")) {
+        let other_way = if rest.starts_with('+') { rest.replacen('+', "-", 1) } else { rest.replacen('-', "+", 1) };
+        let fixed = format!("Etc/GMT{other_way}");
+        finding.hint = Some(match names.iter().find(|name| **name == fixed) {
+            Some(_) => {
+                format!("name a place, such as Europe/Berlin; `{fixed}` (with that sign) is always at this distance")
+            }
+            None => "name a place, such as Europe/Berlin".to_owned(),
+        });
+    } else if near.is_empty() && names.len() > 40 {
         finding.label = Some("not a known name".to_owned());
     } else if near.is_empty() {
         finding.label = Some(format!("expected {}", or_list(names)));

@@ -81,7 +81,9 @@ pub static JOB: &[Key] = &[
         "missed",
         Shape::OneOf(policy::missed_words),
         "",
-        "After downtime: run the newest missed fire once, or skip it. Default: the settings' `schedule.missed`, run_once.",
+        "After downtime: run the newest missed fire once, or skip it. One that is over 30 minutes late, or later than the \
+         job's `grace`, was missed; the wait for a ban or for other jobs is no downtime. Default: the settings' \
+         `schedule.missed`, run_once.",
     ),
     Key::new(
         "first_run",
@@ -89,9 +91,19 @@ pub static JOB: &[Key] = &[
         "",
         "When it never ran: due now, or at its next fire. Default: the settings' `schedule.first_run`, now.",
     ),
-    Key::new("grace", DURATION, "", "A fire older than this is missed for good. Default: none is."),
+    Key::new(
+        "grace",
+        DURATION,
+        "",
+        "A fire later than this is missed for good, but for a wait as above. Default: none is.",
+    ),
     Key::new("overlap", Shape::OneOf(policy::overlap_words), "", "What a fire does while the job is still running."),
-    Key::new("jitter", DURATION, "", "Its start is put off by a part of this, the same every day."),
+    Key::new(
+        "jitter",
+        DURATION,
+        "",
+        "Its start is put off by a part of this, the same every day; `check` and `jobs` show when it starts.",
+    ),
     Key::new(
         "retention",
         DURATION,

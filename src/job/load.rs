@@ -38,7 +38,7 @@ pub fn load(project: &Project, settings: &Settings, names: &[String]) -> Loaded 
         Ok(files) => files,
         Err(e) => {
             let shown = project.shown(&project.jobs_dir);
-            let problem = Problem::of_file(&shown, format!("cannot be read: {e}"));
+            let problem = Problem::of_file(&shown, format!("the folder of the jobs cannot be read: {e}"));
             loaded.problems.push(problem.with_hint("`cratedigger init` makes a project folder with example jobs"));
             return loaded;
         }

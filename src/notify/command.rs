@@ -33,7 +33,7 @@ pub(super) async fn run(command: &[String], message: &Message, timeout: Duration
         child.env_remove(secret);
     }
     let mut child = child.spawn().map_err(|e| format!("{program} cannot be started: {e}"))?;
-    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+    let group = Group(child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw));
     let text = message.for_a_person();
     let whole = async {
         if let Some(mut input) = child.stdin.take() {
@@ -43,15 +43,36 @@ pub(super) async fn run(command: &[String], message: &Message, timeout: Duration
         child.wait().await
     };
     match tokio::time::timeout(timeout, whole).await {
-        Ok(Ok(status)) if status.success() => Ok(()),
-        Ok(Ok(status)) => Err(format!("{program} ended with {status}")),
-        Ok(Err(e)) => Err(format!("{program} cannot be waited for: {e}")),
-        Err(_) => {
-            if let Some(group) = group {
-                let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        Ok(ended) => {
+            group.forget();
+            match ended {
+                Ok(status) if status.success() => Ok(()),
+                Ok(status) => Err(format!("{program} ended with {status}")),
+                Err(e) => Err(format!("{program} cannot be waited for: {e}")),
             }
+        }
+        Err(_) => {
+            drop(group);
             let _ = child.wait().await;
             Err(format!("{program} took longer than {} s and was killed", timeout.as_secs()))
+        }
+    }
+}
+
+/// A program with what it started, killed if nobody waits for it any more.
+struct Group(Option<rustix::process::Pid>);
+
+impl Group {
+    /// It has ended by itself: its number may be somebody else's soon.
+    fn forget(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }
     }
 }

@@ -1,27 +1,28 @@
 //! What was told, and what is still to be delivered: one small file in the state folder for each
 //! store, so that all processes of a project know the same.
 
-use std::collections::BTreeMap;
+mod outbox;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::message::Message;
+pub(super) use outbox::{RunPing, START, Way};
+use outbox::{Undelivered, WaitingPing};
 
-/// A message that could not be delivered is given up after this.
-const STALE: TimeDelta = TimeDelta::hours(24);
-/// Between two tries to deliver.
-const PAUSE: TimeDelta = TimeDelta::minutes(5);
-/// Messages kept for delivery.
-const MOST: usize = 100;
 /// While nothing can be written down, what lasts is told once in this time.
 const FORGETFUL: Duration = Duration::from_secs(24 * 3600);
+/// Bits that nanoseconds have room for.
+const BITS: u64 = 29;
 
 /// What lasts until it is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -39,34 +40,44 @@ pub enum Trouble {
     Deferred,
     /// Its data are older than promised.
     Overdue,
+    /// Nobody can be told by this way.
+    Untold,
 }
 
-/// A way by which a message goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Way {
-    /// `notify.webhook_url`
-    Webhook,
-    /// `notify.command`
-    Command,
+/// Whose a trouble is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject<'a> {
+    /// Nothing runs.
+    Project,
+    /// One job's.
+    Job(&'a str),
+    /// A cause that several jobs may meet, one of which is this. It is told once for all of them, and
+    /// over when one that had met it has got what it wanted.
+    Shared {
+        /// What names it.
+        cause: &'a str,
+        /// The job that met it.
+        job: &'a str,
+    },
+    /// What the setting of this name is for.
+    Way(&'a str),
 }
 
-impl Way {
-    /// All of them.
-    pub(super) const ALL: [Way; 2] = [Way::Webhook, Way::Command];
-
-    /// The setting that names it.
-    pub(super) fn setting(self) -> &'static str {
+impl Subject<'_> {
+    /// Its name in the book. No job has a slash in its name.
+    fn key(&self) -> String {
         match self {
-            Way::Webhook => "notify.webhook_url",
-            Way::Command => "notify.command",
+            Subject::Project => String::new(),
+            Subject::Job(job) => (*job).to_owned(),
+            Subject::Shared { cause, .. } => format!("cause/{}", essence(cause)),
+            Subject::Way(setting) => format!("way/{setting}"),
         }
     }
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Book {
-    /// By job, then by trouble.
+    /// By whose it is, then by trouble.
     open: BTreeMap<String, BTreeMap<Trouble, Open>>,
     undelivered: Vec<Undelivered>,
     /// By job: how its newest run ended.
@@ -78,43 +89,20 @@ struct Book {
 struct Open {
     since: DateTime<Utc>,
     text: String,
+    /// Of a shared cause: the jobs that met it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    jobs: BTreeSet<String>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Undelivered {
-    message: Message,
-    /// Those that have not taken it yet.
-    #[serde(default = "all_ways")]
-    ways: Vec<Way>,
-    from: DateTime<Utc>,
-    tried: Option<DateTime<Utc>>,
-}
-
-fn all_ways() -> Vec<Way> {
-    Way::ALL.to_vec()
-}
-
-/// The end of a run, as a ping tells it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct EndPing {
-    /// The exit code.
-    pub what: String,
-    /// The name of the run on its start and its end.
-    pub rid: String,
-    /// Its last lines.
-    pub body: String,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct WaitingPing {
-    ping: EndPing,
-    from: DateTime<Utc>,
-    tried: DateTime<Utc>,
-}
-
-/// Whether what was last tried then may be tried again.
-fn is_ripe(tried: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
-    tried.is_none_or(|at| (now - at).abs() >= PAUSE)
+/// How new a trouble is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begun {
+    /// It was not there, or for another reason.
+    New,
+    /// It was told of, but not that this job has met it.
+    Joins,
+    /// It was told of.
+    Known,
 }
 
 /// A trouble that is over.
@@ -124,6 +112,8 @@ pub struct Ended {
     pub trouble: Trouble,
     /// Since when it had lasted.
     pub since: DateTime<Utc>,
+    /// Of a shared cause: the jobs that had met it.
+    pub jobs: Vec<String>,
 }
 
 /// What was told about a store.
@@ -131,6 +121,8 @@ pub struct Ended {
 pub struct Memory {
     file: PathBuf,
     lock: PathBuf,
+    /// Messages that cannot be written down: this process alone knows them.
+    unkept: RefCell<Vec<(Message, Vec<Way>)>>,
 }
 
 impl Memory {
@@ -141,169 +133,71 @@ impl Memory {
         Memory {
             file: state_folder.join(format!("told-{short}.json")),
             lock: state_folder.join(format!("told-{short}.lock")),
+            unkept: RefCell::default(),
         }
     }
 
-    /// Notes that a trouble is there; true if that is news: it was not, or for another reason.
-    pub fn begins(&self, job: &str, trouble: Trouble, text: &str, now: DateTime<Utc>) -> bool {
-        let text = essence(text);
+    /// Notes that a trouble is there, and says whether that was known.
+    pub fn begins(&self, whose: Subject<'_>, trouble: Trouble, text: &str, now: DateTime<Utc>) -> Begun {
+        let (key, text) = (whose.key(), essence(text));
         let noted = self.change(|book| {
-            let open = book.open.entry(job.to_owned()).or_default();
-            match open.get_mut(&trouble) {
-                Some(known) if known.text == text => (false, false),
-                Some(known) => {
-                    known.text.clone_from(&text);
-                    (true, true)
-                }
-                None => {
-                    open.insert(trouble, Open { since: now, text: text.clone() });
-                    (true, true)
-                }
-            }
+            let of_key = book.open.entry(key.clone()).or_default();
+            let known = of_key.get(&trouble).map(|open| open.text.clone());
+            let fresh = || Open { since: now, text: text.clone(), jobs: BTreeSet::new() };
+            let open = of_key.entry(trouble).or_insert_with(fresh);
+            open.text.clone_from(&text);
+            let news = known.as_ref() != Some(&text);
+            let joins = matches!(whose, Subject::Shared { job, .. } if open.jobs.insert(job.to_owned()));
+            let begun = match (news, joins) {
+                (true, _) => Begun::New,
+                (false, true) => Begun::Joins,
+                (false, false) => Begun::Known,
+            };
+            (begun, begun != Begun::Known)
         });
-        noted.unwrap_or_else(|_| self.not_lately())
+        noted.unwrap_or_else(|_| if self.not_lately(&key, trouble) { Begun::New } else { Begun::Known })
     }
 
-    /// Notes that these troubles of a job are over, and returns those that had been there.
-    pub fn ends(&self, job: &str, over: &[Trouble]) -> Vec<Ended> {
+    /// Notes that these troubles are over for whom they were, and for a job all shared causes that it
+    /// had met; returns those that had been there.
+    pub fn ends(&self, whose: Subject<'_>, over: &[Trouble]) -> Vec<Ended> {
         if !self.file.exists() {
             return Vec::new();
         }
+        let (key, job) = (whose.key(), matches!(whose, Subject::Job(_)));
         let ended = self.change(|book| {
             let mut ended = Vec::new();
-            if let Some(open) = book.open.get_mut(job) {
-                for trouble in over {
-                    if let Some(was) = open.remove(trouble) {
-                        ended.push(Ended { trouble: *trouble, since: was.since });
+            for (of, open) in &mut book.open {
+                let is_over = |trouble: &Trouble, it: &Open| {
+                    over.contains(trouble) && (*of == key || job && it.jobs.contains(&key))
+                };
+                open.retain(|trouble, was| {
+                    let is_over = is_over(trouble, was);
+                    if is_over {
+                        let jobs = was.jobs.iter().cloned().collect();
+                        ended.push(Ended { trouble: *trouble, since: was.since, jobs });
                     }
-                }
-                if open.is_empty() {
-                    book.open.remove(job);
-                }
+                    !is_over
+                });
             }
+            book.open.retain(|_, open| !open.is_empty());
             let changed = !ended.is_empty();
             (ended, changed)
         });
         ended.unwrap_or_default()
     }
 
-    /// What lasts, by job.
+    /// What lasts, by job; what no job has is named by an empty one.
     pub fn open(&self) -> Vec<(String, Trouble, DateTime<Utc>)> {
         let book = self.read().unwrap_or_default();
-        let of = |(job, open): (String, BTreeMap<Trouble, Open>)| {
-            open.into_iter().map(move |(trouble, it)| (job.clone(), trouble, it.since)).collect::<Vec<_>>()
+        let of = |(key, open): (String, BTreeMap<Trouble, Open>)| {
+            let each = |(trouble, it): (Trouble, Open)| {
+                let jobs = if it.jobs.is_empty() { vec![key.clone()] } else { it.jobs.into_iter().collect() };
+                jobs.into_iter().map(move |job| (job, trouble, it.since)).collect::<Vec<_>>()
+            };
+            open.into_iter().flat_map(each).collect::<Vec<_>>()
         };
         book.open.into_iter().flat_map(of).collect()
-    }
-
-    /// Whether a message or a ping waits that may be tried now.
-    pub fn has_undelivered(&self, now: DateTime<Utc>) -> bool {
-        let book = self.read().unwrap_or_default();
-        book.undelivered.iter().any(|it| is_ripe(it.tried, now))
-            || book.pings.values().any(|it| is_ripe(Some(it.tried), now))
-    }
-
-    /// Keeps a message until each of these ways has taken it.
-    pub(super) fn to_deliver(&self, message: Message, ways: &[Way], now: DateTime<Utc>) {
-        let kept = self.change(|book| {
-            book.undelivered.push(Undelivered { message, ways: ways.to_vec(), from: now, tried: None });
-            if book.undelivered.len() > MOST {
-                book.undelivered.remove(0);
-            }
-            ((), true)
-        });
-        if let Err(e) = kept {
-            tracing::warn!(path = %self.file.display(), "a message cannot be kept for delivery: {e}");
-        }
-    }
-
-    /// The messages to deliver now, with the ways that have not taken them, as far as there are `ways`;
-    /// each is handed out to one process at a time.
-    pub(super) fn undelivered(&self, ways: &[Way], now: DateTime<Utc>) -> Vec<(Message, Vec<Way>)> {
-        if !self.file.exists() {
-            return Vec::new();
-        }
-        let taken = self.change(|book| {
-            let before = book.undelivered.len();
-            book.undelivered.iter_mut().for_each(|it| it.ways.retain(|way| ways.contains(way)));
-            for old in book.undelivered.extract_if(.., |it| it.ways.is_empty() || now - it.from >= STALE) {
-                for way in old.ways {
-                    let (job, event) = (old.message.job.as_str(), old.message.event.word());
-                    tracing::warn!(job, event, "{} took a message in no try of a day: it is given up", way.setting());
-                }
-            }
-            let mut taken = Vec::new();
-            for it in book.undelivered.iter_mut().filter(|it| is_ripe(it.tried, now)) {
-                it.tried = Some(now);
-                taken.push((it.message.clone(), it.ways.clone()));
-            }
-            let changed = !taken.is_empty() || book.undelivered.len() < before;
-            (taken, changed)
-        });
-        taken.unwrap_or_default()
-    }
-
-    /// Notes that a way has taken a message.
-    pub(super) fn delivered(&self, message: &Message, way: Way) {
-        // If it cannot be noted, it is delivered once more: better than not at all.
-        let _ = self.change(|book| {
-            for it in book.undelivered.iter_mut().filter(|it| it.message == *message) {
-                it.ways.retain(|left| *left != way);
-            }
-            book.undelivered.retain(|it| !it.ways.is_empty());
-            ((), true)
-        });
-    }
-
-    /// Keeps the end of a run of a job until it is taken, in place of what waited of the job: how an
-    /// earlier run ended, told later, would be taken for how things are.
-    pub(super) fn keep_ping(&self, job: &str, ping: EndPing, now: DateTime<Utc>) {
-        let kept = self.change(|book| {
-            book.pings.insert(job.to_owned(), WaitingPing { ping, from: now, tried: now });
-            ((), true)
-        });
-        if let Err(e) = kept {
-            tracing::warn!(path = %self.file.display(), job, "a ping cannot be kept: {e}");
-        }
-    }
-
-    /// The pings to send now, by job; each is handed out to one process at a time.
-    pub(super) fn waiting_pings(&self, now: DateTime<Utc>) -> Vec<(String, EndPing)> {
-        if !self.read().is_ok_and(|book| book.pings.values().any(|it| is_ripe(Some(it.tried), now))) {
-            return Vec::new();
-        }
-        let taken = self.change(|book| {
-            book.pings.retain(|_, it| now - it.from < STALE);
-            let mut taken = Vec::new();
-            for (job, it) in book.pings.iter_mut().filter(|(_, it)| is_ripe(Some(it.tried), now)) {
-                it.tried = now;
-                taken.push((job.clone(), it.ping.clone()));
-            }
-            (taken, true)
-        });
-        taken.unwrap_or_default()
-    }
-
-    /// Notes that nobody is to be pinged any more.
-    pub(super) fn forget_pings(&self) {
-        if self.read().is_ok_and(|book| !book.pings.is_empty()) {
-            let _ = self.change(|book| (book.pings.clear(), true));
-        }
-    }
-
-    /// Notes that a later run of a job was told of, or this one (`rid`).
-    pub(super) fn forget_ping(&self, job: &str, rid: Option<&str>) {
-        let is_it = |it: &WaitingPing| rid.is_none_or(|rid| it.ping.rid == rid);
-        if !self.read().is_ok_and(|book| book.pings.get(job).is_some_and(is_it)) {
-            return;
-        }
-        let _ = self.change(|book| {
-            let found = book.pings.get(job).is_some_and(is_it);
-            if found {
-                book.pings.remove(job);
-            }
-            ((), found)
-        });
     }
 
     /// Reads, changes and writes under the lock. The change says whether there is anything to write.
@@ -332,15 +226,22 @@ impl Memory {
         }
     }
 
-    /// While nothing can be written (a full disk), the time of the lock file is what remembers: it
-    /// stands at 1970 while all is well.
-    fn not_lately(&self) -> bool {
+    /// While nothing can be written (a full disk), the time of the lock file is what remembers. It
+    /// stands at 1970 while all is well; else at when the first of what lasts was told, and each bit of
+    /// its nanoseconds stands for things that were.
+    fn not_lately(&self, key: &str, trouble: Trouble) -> bool {
         let Ok(lock) = self.lock_file() else { return true };
-        let told = lock.metadata().and_then(|m| m.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
-        if told.elapsed().is_ok_and(|ago| ago < FORGETFUL) {
+        let time = lock.metadata().and_then(|m| m.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+        let told = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let is_recent = time.elapsed().is_ok_and(|ago| ago < FORGETFUL);
+        let mine = 1 << (xxhash_rust::xxh3::xxh3_64(format!("{trouble:?} {key}").as_bytes()) % BITS);
+        let bits = if is_recent { told.subsec_nanos() } else { 0 };
+        // Where a file system keeps whole seconds only, one bit has to do for all.
+        if is_recent && (bits == 0 || bits & mine != 0) {
             return false;
         }
-        let _ = lock.set_modified(SystemTime::now());
+        let first = if is_recent { told } else { SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default() };
+        let _ = lock.set_modified(SystemTime::UNIX_EPOCH + Duration::new(first.as_secs(), bits | mine));
         true
     }
 

@@ -3,11 +3,11 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use chrono::Utc;
 use reqwest::{Client, redirect, retry};
 use url::Url;
 
-use super::memory::{EndPing, Memory};
+use super::Notifier;
+use super::memory::{RunPing, START};
 use super::message::Message;
 
 /// Bytes of a ping's body: the services cut longer ones.
@@ -28,6 +28,17 @@ impl Poster {
     pub(super) async fn webhook(&self, url: &Url, message: &Message) -> Result<(), String> {
         let body = serde_json::to_vec(message).map_err(|e| e.to_string())?;
         self.post(url.clone(), "application/json", body).await
+    }
+
+    /// A ping to the base of a check; `{job}` in it stands for the name of the job.
+    pub(super) async fn ping(&self, base: &Url, job: &str, ping: &RunPing) -> Result<(), String> {
+        let name: String = url::form_urlencoded::byte_serialize(job.as_bytes()).collect();
+        let written = base.as_str().replace("%7Bjob%7D", &name).replace("{job}", &name);
+        let mut url = Url::parse(&written).unwrap_or_else(|_| base.clone());
+        let path = format!("{}/{}", url.path().trim_end_matches('/'), ping.what);
+        url.set_path(&path);
+        url.query_pairs_mut().append_pair("rid", &ping.rid);
+        self.post(url, "text/plain; charset=utf-8", ping.body.clone().into_bytes()).await
     }
 
     async fn post(&self, url: Url, kind: &'static str, body: Vec<u8>) -> Result<(), String> {
@@ -67,63 +78,36 @@ fn cause(error: &dyn std::error::Error) -> String {
 
 /// The pings of one run, in the style of healthchecks.io.
 pub struct Ping<'a> {
-    poster: &'a Poster,
-    memory: &'a Memory,
-    base: Url,
+    notifier: &'a Notifier,
     job: String,
     run_id: String,
 }
 
 impl<'a> Ping<'a> {
-    /// `{job}` in the address stands for the name of the job.
-    pub(super) fn new(poster: &'a Poster, memory: &'a Memory, base: &Url, job: &str) -> Ping<'a> {
-        let name: String = url::form_urlencoded::byte_serialize(job.as_bytes()).collect();
-        let written = base.as_str().replace("%7Bjob%7D", &name).replace("{job}", &name);
-        let base = Url::parse(&written).unwrap_or_else(|_| base.clone());
-        Ping { poster, memory, base, job: job.to_owned(), run_id: run_id() }
+    /// Those of a run of this job.
+    pub(super) fn new(notifier: &'a Notifier, job: &str) -> Ping<'a> {
+        Ping { notifier, job: job.to_owned(), run_id: run_id() }
     }
 
-    /// The run begins. Told later it would be no news, so it is not kept.
-    pub async fn start(&self) {
-        let start = EndPing { what: "start".to_owned(), rid: self.run_id.clone(), body: String::new() };
-        if let Err(why) = self.send(&start).await {
-            tracing::warn!(job = self.job, "notify.ping_url: {why}; the job goes on");
-        }
+    /// The run begins.
+    pub fn start(&self) {
+        self.send(START.to_owned(), String::new());
     }
 
     /// The run ended with this code; the last lines say how. A deferred run goes on by itself, so it
-    /// is no failure. What the host does not take is kept for [`super::Notifier::deliver`].
-    pub async fn end(&self, exit_code: u8, lines: &[String]) {
+    /// is no failure.
+    pub fn end(&self, exit_code: u8, lines: &[String]) {
         let code = if exit_code == 75 { 0 } else { exit_code };
         let mut body = lines.join("\n");
         if body.len() > MOST {
             let from = (body.len() - MOST..body.len()).find(|at| body.is_char_boundary(*at)).unwrap_or(body.len());
             body = body.split_off(from);
         }
-        let end = EndPing { what: code.to_string(), rid: self.run_id.clone(), body };
-        match self.send(&end).await {
-            Ok(()) => self.memory.forget_ping(&self.job, None),
-            Err(why) => {
-                tracing::warn!(job = self.job, "notify.ping_url: {why}; it is tried again");
-                self.memory.keep_ping(&self.job, end, Utc::now());
-            }
-        }
+        self.send(code.to_string(), body);
     }
 
-    /// Tells once more how an earlier run ended.
-    pub(super) async fn end_again(&self, end: EndPing) {
-        match self.send(&end).await {
-            Ok(()) => self.memory.forget_ping(&self.job, Some(&end.rid)),
-            Err(why) => tracing::warn!(job = self.job, "notify.ping_url: {why}; it is tried again"),
-        }
-    }
-
-    async fn send(&self, ping: &EndPing) -> Result<(), String> {
-        let mut url = self.base.clone();
-        let path = format!("{}/{}", url.path().trim_end_matches('/'), ping.what);
-        url.set_path(&path);
-        url.query_pairs_mut().append_pair("rid", &ping.rid);
-        self.poster.post(url, "text/plain; charset=utf-8", ping.body.clone().into_bytes()).await
+    fn send(&self, what: String, body: String) {
+        self.notifier.courier.ping(&self.job, RunPing { what, rid: self.run_id.clone(), body });
     }
 }
 

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::exit;
 use super::look::is_about_the_list;
+use super::report::{Cause, Whose};
 use crate::spotify::error::ApiError;
 use crate::state::grants::GrantError;
 use crate::store::StoreError;
@@ -89,6 +90,18 @@ impl Halt {
             _ => one != two && exit::winner(&[one, two]) == two,
         };
         if graver { other } else { self }
+    }
+
+    /// The same for whoever tells of it.
+    pub fn cause(&self) -> Cause {
+        let whose = match (self, self.weight()) {
+            (Halt::Api(ApiError::SignIn { user, .. }), _) => Whose::User(user.clone()),
+            (Halt::Api(ApiError::Deferred { .. }), _) => Whose::HeldBack,
+            (_, Weight::Person) => Whose::App,
+            (_, Weight::Storage) => Whose::Storage,
+            _ => Whose::Run,
+        };
+        Cause { whose, words: self.words(), hint: self.hint() }
     }
 
     /// Whether nothing else of the run can go on either.

@@ -8,7 +8,7 @@ use super::engine::{Engine, stamp};
 use super::exit;
 use super::files::{Files, FilesError, Shown, Written};
 use super::halt::Halt;
-use super::report::RunReport;
+use super::report::{Cause, RunReport, Whose};
 use super::retention::forget;
 use super::sum::Sum;
 use crate::job::{Fetch, Job, Since, Users};
@@ -83,12 +83,12 @@ pub fn bound(job: &Job, fire_at: DateTime<Utc>, last_run_at: Option<DateTime<Utc
 pub async fn run_job(engine: &Engine, job: &Job, start: &Start, files: &Files) -> Result<RunReport, Halt> {
     let mut sum = Sum::default();
     let stopped = match fetch_and_write(engine, job, start, files, &mut sum).await {
-        Ok(written) => return sum.close(engine, job, written).await,
+        Ok(written) => return sum.close(engine, job, start.fire_at, written).await,
         Err(halt) => halt,
     };
     sum.stopped(job, &stopped);
     // A store that fails twice is told of by what failed first.
-    sum.close(engine, job, Written::default()).await.map_err(|_| stopped)
+    sum.close(engine, job, start.fire_at, Written::default()).await.map_err(|_| stopped)
 }
 
 /// What a run does between its begin and its end: the files that it wrote.
@@ -126,6 +126,8 @@ async fn fetch_and_write(
     };
     for (storage, message) in written.0 {
         sum.exits.push(if storage { exit::STORAGE } else { exit::USAGE });
+        let whose = if storage { Whose::Storage } else { Whose::Run };
+        sum.causes.push(Cause { whose, words: message.clone(), hint: None });
         sum.reasons.push(message);
     }
     if let Some(bytes) = engine.store.empty_wal().await? {

@@ -4,6 +4,7 @@
 //! each other meet there whatever started them, and however each of them names the store.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -33,12 +34,14 @@ pub enum LockTrouble {
         since: Duration,
     },
     /// The job has been running for longer than `schedule.max_runtime`, a day unless set.
-    #[error("job {job} has been running for {}: it hangs", ago(*since))]
+    #[error("job {job} has been running for {}{}: it hangs", ago(*since), by(*process))]
     Hangs {
         /// The job.
         job: String,
         /// For how long.
         since: Duration,
+        /// The number of the process, if it left it.
+        process: Option<u32>,
     },
     /// The store is being written anew.
     #[error("the store {} is being compacted, since {}", store.display(), ago(*since))]
@@ -82,13 +85,40 @@ impl JobLock {
     pub fn take(state_folder: &Path, store: &Path, job: &str, hangs: Duration) -> Result<JobLock, LockTrouble> {
         let shared = StoreLock::share(state_folder, store)?;
         match take(state_folder, "job", &format!("{}\n{job}", place_of(store).display()))? {
-            Ok(file) => Ok(JobLock { _file: file, _store: shared }),
-            Err(since) => {
-                let job = job.to_owned();
-                Err(if since > hangs { LockTrouble::Hangs { job, since } } else { LockTrouble::Running { job, since } })
+            Ok(mut file) => {
+                // A help to whoever looks for it; the lock is what counts.
+                let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+                Ok(JobLock { _file: file, _store: shared })
             }
+            Err(since) => Err(held(state_folder, store, job, since, hangs)),
         }
     }
+
+    /// Whether a run of the job is under way, without making or touching anything.
+    ///
+    /// # Errors
+    /// That it is, or hangs.
+    pub fn look(state_folder: &Path, store: &Path, job: &str, hangs: Duration) -> Result<(), LockTrouble> {
+        let path = path_of(state_folder, "job", &format!("{}\n{job}", place_of(store).display()));
+        let Ok(file) = File::open(&path) else { return Ok(()) };
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => {
+                Err(held(state_folder, store, job, held_for(&file).unwrap_or_default(), hangs))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Who holds the lock of a job, and for how long.
+fn held(state_folder: &Path, store: &Path, job: &str, since: Duration, hangs: Duration) -> LockTrouble {
+    let path = path_of(state_folder, "job", &format!("{}\n{job}", place_of(store).display()));
+    let job = job.to_owned();
+    if since <= hangs {
+        return LockTrouble::Running { job, since };
+    }
+    let left = std::fs::read_to_string(path).ok();
+    LockTrouble::Hangs { job, since, process: left.and_then(|text| text.trim().parse().ok()) }
 }
 
 /// The right to have a store to oneself, without any run, held until it is dropped.
@@ -258,6 +288,10 @@ impl ListLock {
     }
 }
 
+fn by(process: Option<u32>) -> String {
+    process.map_or_else(String::new, |number| format!(" in process {number}"))
+}
+
 fn ago(since: Duration) -> String {
     match since.as_secs() {
         s @ 0..120 => format!("{s} s"),
@@ -281,7 +315,7 @@ mod tests {
         take("b", day).unwrap();
         first._file.set_modified(SystemTime::now() - Duration::from_secs(90_000)).unwrap();
         let hangs = take("a", day).unwrap_err().to_string();
-        assert_eq!(hangs, "job a has been running for 25 h: it hangs");
+        assert_eq!(hangs, format!("job a has been running for 25 h in process {}: it hangs", std::process::id()));
         drop(first);
         take("a", day).unwrap();
     }

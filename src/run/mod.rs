@@ -42,4 +42,4 @@ pub use job::{Start, bound, run_job};
 pub use lock::{JobLock, ListLock, LockTrouble, SchedulerLock, StoreLock};
 pub use price::{Calls, FetchPrice, JobPrice, Looks, Price, price_job, seconds};
 pub use progress::{Progress, Unwatched};
-pub use report::{FetchReport, FileReport, RunReport};
+pub use report::{Cause, FetchReport, FileReport, RunReport, Whose};

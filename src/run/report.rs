@@ -17,6 +17,9 @@ pub struct RunReport {
     pub warnings: Vec<String>,
     /// What to do about it.
     pub hints: Vec<String>,
+    /// What it met, for whoever tells of it.
+    #[serde(skip)]
+    pub causes: Vec<Cause>,
     /// When to come back, if deferred.
     pub not_before: Option<String>,
     /// The exit code that it asks for.
@@ -25,7 +28,9 @@ pub struct RunReport {
     pub calls: u64,
     /// Items that Spotify served.
     pub rows: i64,
-    /// When it began and ended.
+    /// The nominal time of the fire that it serves, if it serves one.
+    pub fire_at: Option<String>,
+    /// When it began.
     pub started_at: String,
     /// When it ended.
     pub finished_at: String,
@@ -35,6 +40,32 @@ pub struct RunReport {
     pub files: Vec<FileReport>,
     /// Dated files of earlier fires that were deleted.
     pub files_deleted: u64,
+}
+
+/// Something that kept a run from being whole, and whose it is: other jobs may meet the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// Whose it is.
+    pub whose: Whose,
+    /// What happened, in a line.
+    pub words: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// Whose a cause is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    /// The run's own.
+    Run,
+    /// Of the user of this local name, who has to sign in.
+    User(String),
+    /// The app's: its credentials, its owner's Premium, its list of users, the key of its grants.
+    App,
+    /// The disk's or the store's.
+    Storage,
+    /// Spotify's, or that of our own ceilings: calls are held back until a time that is known.
+    HeldBack,
 }
 
 /// What a fetch did.

@@ -12,7 +12,7 @@ use super::fetch::{Asks, FetchResult};
 use super::files::Written;
 use super::halt::{Halt, Weight};
 use super::job::Start;
-use super::report::{FetchReport, RunReport};
+use super::report::{Cause, FetchReport, RunReport};
 use super::users::{Asker, Part, Trouble};
 use crate::job::{Fetch, Job, Source};
 use crate::spotify::error::ApiError;
@@ -27,6 +27,7 @@ pub(super) struct Sum {
     pub(super) fetches: Vec<FetchReport>,
     pub(super) reasons: Vec<String>,
     hints: Vec<String>,
+    pub(super) causes: Vec<Cause>,
     pub(super) exits: Vec<u8>,
     pub(super) unfinished: BTreeSet<String>,
     /// Of these, the ones that go on later.
@@ -171,6 +172,10 @@ impl Sum {
     }
 
     fn halted(&mut self, halt: &Halt) {
+        let cause = halt.cause();
+        if !matches!(halt, Halt::Waits(_)) && !self.causes.contains(&cause) {
+            self.causes.push(cause);
+        }
         self.exits.push(halt.exit_code());
         if let Weight::Deferred(until) = halt.weight() {
             // The run goes on when the last of its parts may: earlier it would stop again.
@@ -214,7 +219,13 @@ impl Sum {
         (state, code)
     }
 
-    pub(super) async fn close(self, engine: &Engine, job: &Job, written: Written) -> Result<RunReport, Halt> {
+    pub(super) async fn close(
+        self,
+        engine: &Engine,
+        job: &Job,
+        fire_at: Option<DateTime<Utc>>,
+        written: Written,
+    ) -> Result<RunReport, Halt> {
         let (state, exit_code) = self.verdict();
         let finished = stamp(engine.now());
         let rows = self.fetches.iter().map(|f| f.served).sum();
@@ -243,10 +254,12 @@ impl Sum {
             reasons: self.reasons,
             warnings: self.warnings,
             hints,
+            causes: self.causes,
             not_before,
             exit_code,
             calls: engine.api.calls(),
             rows,
+            fire_at: fire_at.map(stamp),
             started_at: stamp(engine.started_at),
             finished_at: finished,
             fetches: self.fetches,

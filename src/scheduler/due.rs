@@ -36,9 +36,73 @@ pub struct Due {
     pub first: bool,
 }
 
-/// The fire that `job` has to serve now, if there is one.
-pub fn due(job: &Job, past: &JobPast, rules: &Rules, now: DateTime<Utc>) -> Option<Due> {
-    let schedule = job.schedule.as_ref()?;
+/// What a job does next by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// It serves a fire now.
+    Due(Due),
+    /// Nothing before then: its next fire, the end of a deferral, the next try.
+    At(DateTime<Utc>),
+    /// Nothing that time alone brings.
+    Never,
+}
+
+impl Next {
+    /// The fire to be served now.
+    pub fn due(self) -> Option<Due> {
+        match self {
+            Next::Due(due) => Some(due),
+            Next::At(_) | Next::Never => None,
+        }
+    }
+}
+
+/// When it is, for whoever looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// By the clock on the wall.
+    pub at: DateTime<Utc>,
+    /// Since when somebody has been there to look. What came while the process was busy with other jobs was
+    /// not missed.
+    pub awake_since: DateTime<Utc>,
+}
+
+impl From<DateTime<Utc>> for Now {
+    /// Somebody who has just come.
+    fn from(at: DateTime<Utc>) -> Now {
+        Now { at, awake_since: at }
+    }
+}
+
+/// The fire that `job` has to serve now, or when there will be one.
+pub fn next(job: &Job, past: &JobPast, rules: &Rules, now: impl Into<Now>) -> Next {
+    let now = now.into();
+    let Some(schedule) = job.schedule.as_ref() else { return Next::Never };
+    let jitter = jitter(&job.name, job.jitter);
+    let at = match pending(job, past, rules, now) {
+        Pending::Now(due) => return Next::Due(due),
+        Pending::At(at) => Some(at),
+        Pending::Nothing => None,
+    };
+    let fire = schedule.next_after(now.at - jitter).map(|fire| fire + jitter);
+    // A new fire is due whatever the one before it waits for, but not before the end of a deferral.
+    match at.into_iter().chain(fire).filter(|at| *at > now.at).min() {
+        Some(at) => Next::At(at),
+        None => Next::Never,
+    }
+}
+
+/// What is to be done about the newest fire.
+enum Pending {
+    Now(Due),
+    At(DateTime<Utc>),
+    /// Until the next one.
+    Nothing,
+}
+
+fn pending(job: &Job, past: &JobPast, rules: &Rules, now: Now) -> Pending {
+    let Some(schedule) = job.schedule.as_ref() else { return Pending::Nothing };
+    let Now { at: now, awake_since } = now;
     let (first, after) = (is_new(past, now), past.runs.first().map(|run| run.id));
     let jitter = jitter(&job.name, job.jitter);
     let newest_fire = schedule.newest_at_or_before(now - jitter);
@@ -51,52 +115,44 @@ pub fn due(job: &Job, past: &JobPast, rules: &Rules, now: DateTime<Utc>) -> Opti
             FirstRun::Schedule => newest_fire.filter(|fire| written_at(job).is_none_or(|at| at < *fire)),
             FirstRun::Now => Some(now),
         };
-        return fire.filter(|fire| !past.served(*fire)).map(|fire| Due { fire, after, first });
+        let fire = fire.filter(|fire| !past.served(*fire));
+        return fire.map_or(Pending::Nothing, |fire| Pending::Now(Due { fire, after, first }));
     };
     // A first run that the schedule did not ask for goes on as what it was.
     let begun = newest.fire_at.as_deref().and_then(parse).filter(|_| !is_good(newest));
-    let fire = newest_fire.max(begun)?;
+    let Some(fire) = newest_fire.max(begun) else { return Pending::Nothing };
     if past.served(fire) || covered(&runs, fire) {
-        return None;
+        return Pending::Nothing;
     }
-    if waits_for_a_person(newest, &past.sign_ins, fire, now) {
-        return None;
+    match waits_for_a_person(newest, &past.sign_ins, fire) {
+        Some(until) if until.is_none_or(|until| until > now) => return until.map_or(Pending::Nothing, Pending::At),
+        _ => {}
     }
-    let found = Due { fire, after, first };
+    let found = Pending::Now(Due { fire, after, first });
+    let at = |at: Option<DateTime<Utc>>| match at {
+        Some(at) if at > now => Pending::At(at),
+        Some(_) => Pending::Now(Due { fire, after, first }),
+        None => Pending::Nothing,
+    };
+    let not_before = newest.not_before.as_deref().and_then(parse);
     let since: Vec<&RunRow> = runs.iter().copied().take_while(|r| tried(r, fire)).collect();
     if since.is_empty() {
-        let deferred = newest.not_before.as_deref().and_then(parse);
-        if deferred.is_some_and(|at| at > now) {
-            return None;
-        }
-        return (!is_missed(job, now - (fire + jitter))).then_some(found);
+        // While the job had to wait, and while somebody was there and busy, nothing was missed.
+        let could = (fire + jitter).max(not_before.unwrap_or(fire + jitter));
+        let late = now.min(awake_since.max(could)) - could;
+        return if is_missed(job, late) { Pending::Nothing } else { at(Some(not_before.unwrap_or(now))) };
     }
-    if let Some(at) = newest.not_before.as_deref().and_then(parse) {
-        return (at <= now).then_some(found);
+    if not_before.is_some() {
+        return at(not_before);
     }
     match newest.state.as_str() {
-        "failed" if newest.exit_code == Some(PERSON) => Some(found),
-        "failed" => (retry_at(&since, rules)? <= now).then_some(found),
+        "failed" if newest.exit_code == Some(PERSON) => found,
+        "failed" => at(retry_at(&since, rules)),
         // Under way: its lock tells whether it is alive. What is killed at every try is not tried for ever.
-        "running" => (failures(&since) <= rules.retries).then_some(found),
-        "deferred" => Some(found),
-        _ => None,
+        "running" if failures(&since) <= rules.retries => found,
+        "deferred" => found,
+        _ => Pending::Nothing,
     }
-}
-
-/// When something about a job that is not due now can change by itself: its next fire, the end of
-/// a deferral, the next try.
-pub fn look_again(job: &Job, past: &JobPast, rules: &Rules, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    let schedule = job.schedule.as_ref()?;
-    let jitter = jitter(&job.name, job.jitter);
-    let next = schedule.next_after(now - jitter).map(|fire| fire + jitter);
-    let newest = past.runs.first();
-    let deferred = newest.and_then(|r| r.not_before.as_deref()).and_then(parse);
-    let retry = newest.filter(|r| r.state == "failed").and_then(|r| {
-        let fire = r.fire_at.as_deref().and_then(parse)?;
-        retry_at(&past.runs.iter().take_while(|r| tried(r, fire)).collect::<Vec<_>>(), rules)
-    });
-    [next, deferred, retry].into_iter().flatten().filter(|at| *at > now).min()
 }
 
 /// Whether a job has only just come.
@@ -121,30 +177,32 @@ fn ended(run: &RunRow) -> Option<DateTime<Utc>> {
     run.finished_at.as_deref().and_then(parse).or_else(|| parse(&run.started_at))
 }
 
+/// Whether a fire that is so late is served no more. A job that has a grace goes by that.
 fn is_missed(job: &Job, late: TimeDelta) -> bool {
     let grace = job.grace.and_then(|grace| TimeDelta::from_std(grace).ok());
-    grace.is_some_and(|grace| late > grace) || (job.missed == Missed::Skip && late > ON_TIME)
+    grace.or((job.missed == Missed::Skip).then_some(ON_TIME)).is_some_and(|grace| late > grace)
 }
 
-/// Whether the newest run needed a person who has not come yet.
+/// Until when the newest run's need of a person keeps a fire from being served; `Some(None)`: until
+/// that person has come.
 ///
 /// A lost sign-in is waited for: the fire is due again when somebody has signed in, and the next
 /// fire only if there is anything left to read; a new fire is no reason to say the same once more.
 /// With all grants in order it was the app's credentials, Premium or the allow-list, which cannot be
 /// seen from here: it is tried again a few times a day.
-fn waits_for_a_person(newest: &RunRow, sign_ins: &SignIns, fire: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+fn waits_for_a_person(newest: &RunRow, sign_ins: &SignIns, fire: DateTime<Utc>) -> Option<Option<DateTime<Utc>>> {
     if newest.state != "failed" || newest.exit_code != Some(PERSON) {
-        return false;
+        return None;
     }
     let began = parse(&newest.started_at);
     if sign_ins.newest.zip(began).is_some_and(|(given, began)| given > began) {
-        return false;
+        return None;
     }
     if sign_ins.missing {
-        return sign_ins.nobody || tried(newest, fire);
+        return (sign_ins.nobody || tried(newest, fire)).then_some(None);
     }
     let pause = TimeDelta::from_std(LONGEST_PAUSE).unwrap_or(TimeDelta::MAX);
-    tried(newest, fire) && ended(newest).is_some_and(|ended| ended + pause > now)
+    ended(newest).filter(|_| tried(newest, fire)).map(|ended| Some(ended + pause))
 }
 
 /// When a fire that failed so often may be tried again; none: never.
@@ -161,6 +219,14 @@ fn retry_at<R: std::ops::Deref<Target = RunRow>>(since: &[R], rules: &Rules) -> 
 
 fn failures<R: std::ops::Deref<Target = RunRow>>(since: &[R]) -> u32 {
     u32::try_from(since.iter().filter(|r| r.state == "failed").count()).unwrap_or(u32::MAX)
+}
+
+/// When a job starts by its schedule after an instant: its fires, put off by its own part of the jitter.
+pub fn starts_after(job: &Job, after: DateTime<Utc>) -> impl Iterator<Item = DateTime<Utc>> {
+    let jitter = jitter(&job.name, job.jitter);
+    let schedule = job.schedule.as_ref();
+    let next = move |after: DateTime<Utc>| schedule?.next_after(after);
+    std::iter::successors(next(after - jitter), move |fire| next(*fire)).map(move |fire| fire + jitter)
 }
 
 /// The job's own part of its jitter: the same every day.

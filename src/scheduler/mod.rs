@@ -4,8 +4,7 @@
 //! whoever started that run: cron, systemd, a person. So the same line may be started as often as
 //! one likes, and `schedule` asks the same functions as `run --due`.
 //!
-//! - [`due()`]: which fire a job has to serve now, if any;
-//! - [`look_again`]: when that can change by itself;
+//! - [`next`]: which fire a job has to serve now, or when there will be one;
 //! - [`overdue()`]: whether a job's data are older than its schedule promises;
 //! - [`Past`]: the past runs, read from the store.
 
@@ -15,6 +14,6 @@ mod past;
 #[cfg(test)]
 mod tests;
 
-pub use due::{Due, due, look_again};
+pub use due::{Due, Next, Now, next, starts_after};
 pub use overdue::overdue;
 pub use past::{JobPast, Past, SignIns};

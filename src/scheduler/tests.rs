@@ -45,7 +45,7 @@ fn past(runs: Vec<RunRow>) -> JobPast {
 }
 
 fn fire(job: &Job, past: &JobPast, now: &str) -> Option<DateTime<Utc>> {
-    due(job, past, &Settings::built_in().schedule, utc(now)).map(|due| due.fire)
+    next(job, past, &Settings::built_in().schedule, utc(now)).due().map(|due| due.fire)
 }
 
 const FIRE: &str = "2026-11-23T06:15:00.000Z";
@@ -100,8 +100,9 @@ fn jitter_moves_a_job_by_the_same_amount_every_day() {
         let rules = Settings::built_in().schedule;
         let from = utc(&format!("{day}T06:00:00Z"));
         let fire = utc(&format!("{day}T06:15:00Z"));
-        let second =
-            |n: &i64| due(&x, &before, &rules, from + TimeDelta::seconds(*n)).is_some_and(|due| due.fire == fire);
+        let second = |n: &i64| {
+            next(&x, &before, &rules, from + TimeDelta::seconds(*n)).due().is_some_and(|due| due.fire == fire)
+        };
         (0..7200).find(second).expect("it starts")
     };
     let first = start("2026-11-23");
@@ -159,7 +160,7 @@ fn a_clock_that_was_a_year_ahead_holds_nothing_up_and_an_hour_ahead_runs_nothing
 fn a_first_run_goes_on_as_the_fire_it_began_as_until_the_schedule_asks_again() {
     let x = job("");
     let none = JobPast::default();
-    let found = due(&x, &none, &Settings::built_in().schedule, utc("2026-11-23T15:00:00Z")).expect("due");
+    let found = next(&x, &none, &Settings::built_in().schedule, utc("2026-11-23T15:00:00Z")).due().expect("due");
     assert!(found.first && found.fire == utc("2026-11-23T15:00:00Z"), "{found:?}");
     let mut begun =
         run("deferred", 75, "2026-11-23T15:00:00.000Z", "2026-11-23T15:00:00.000Z", "2026-11-23T15:09:00.000Z");
@@ -181,13 +182,76 @@ fn data_are_overdue_when_two_fires_have_come_without_a_complete_run() {
 }
 
 #[test]
-fn look_again_names_the_next_moment_at_which_anything_changes() {
+fn what_is_not_due_names_the_next_moment_at_which_anything_changes() {
     let x = job("");
     let rules = Settings::built_in().schedule;
     let now = utc("2026-11-23T06:16:00Z");
-    let next = |past: &JobPast| look_again(&x, past, &rules, now);
+    let next = |past: &JobPast| next(&x, past, &rules, now);
     let done = past(vec![run("complete", 0, FIRE, FIRE, FIRE)]);
-    assert_eq!(next(&done), Some(utc("2026-11-24T06:15:00Z")));
+    assert_eq!(next(&done), Next::At(utc("2026-11-24T06:15:00Z")));
     let failed = past(vec![run("failed", 1, FIRE, FIRE, FIRE)]);
-    assert_eq!(next(&failed), Some(utc(FIRE) + TimeDelta::from_std(Duration::from_secs(300)).unwrap()));
+    assert_eq!(next(&failed), Next::At(utc(FIRE) + TimeDelta::from_std(Duration::from_secs(300)).unwrap()));
+    // Premium that ran out cannot be seen from here: a few tries a day, from the process that stays as from cron.
+    let mut lapsed = past(vec![run("failed", 77, FIRE, FIRE, FIRE)]);
+    assert_eq!(next(&lapsed), Next::At(utc("2026-11-23T12:15:00Z")));
+    lapsed.sign_ins.missing = true;
+    assert_eq!(next(&lapsed), Next::At(utc("2026-11-24T06:15:00Z")), "somebody signs in, or the next fire comes");
+}
+
+#[test]
+fn whenever_something_is_due_later_that_moment_was_named() {
+    // What the process that stays waits for, and what a timer finds every minute, are the same.
+    let lines = ["", "jitter = \"50m\"", "missed = \"skip\"", "grace = \"2h\"", "missed = \"skip\"\ngrace = \"2h\""];
+    let ends = ["2026-11-23T06:16:00.000Z", "2026-11-23T06:45:00.000Z"];
+    for more in lines {
+        let x = job(more);
+        for end in ends {
+            for (state, code) in [("failed", 1), ("failed", 77), ("deferred", 75), ("partial", 3), ("running", 0)] {
+                for not_before in [None, Some("2026-11-23T20:15:00.000Z"), Some("2026-11-24T09:15:00.000Z")] {
+                    let mut newest = run(state, code, FIRE, FIRE, end);
+                    newest.not_before = not_before.filter(|_| state == "deferred").map(str::to_owned);
+                    let past =
+                        past(vec![newest, run("complete", 0, "", "2026-11-22T06:15:00Z", "2026-11-22T06:16:00Z")]);
+                    let rules = Settings::built_in().schedule;
+                    let at = |minute: i64| utc("2026-11-23T06:46:00Z") + TimeDelta::minutes(minute);
+                    let first = (0..2_000).find(|minute| next(&x, &past, &rules, at(*minute)).due().is_some());
+                    let mut now = at(0);
+                    while let Next::At(later) = next(&x, &past, &rules, now) {
+                        assert!(later > now);
+                        now = later;
+                        if now > at(2_000) {
+                            break;
+                        }
+                    }
+                    let named = next(&x, &past, &rules, now).due().map(|_| (now - at(0)).num_seconds());
+                    let minute = named.map(|second| (second + 59).div_euclid(60)).filter(|minute| *minute < 2_000);
+                    assert_eq!(minute, first, "{more} {state} {code} {not_before:?} {end}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_had_to_wait_was_not_missed_and_neither_was_what_came_while_all_hands_were_full() {
+    for more in ["missed = \"skip\"", "grace = \"1h\"", "missed = \"skip\"\ngrace = \"1h\""] {
+        let x = job(more);
+        let yesterday = "2026-11-22T06:15:00.000Z";
+        let mut held = run("deferred", 75, yesterday, yesterday, yesterday);
+        held.not_before = Some("2026-11-23T20:00:00.000Z".into());
+        assert_eq!(fire(&x, &past(vec![held.clone()]), "2026-11-23T19:59:00Z"), None);
+        assert_eq!(fire(&x, &past(vec![held]), "2026-11-23T20:01:00Z"), Some(utc(FIRE)), "{more}");
+        let before = past(vec![run("complete", 0, "", yesterday, yesterday)]);
+        let late = |awake_since: &str| {
+            let now = Now { at: utc("2026-11-23T09:00:00Z"), awake_since: utc(awake_since) };
+            next(&x, &before, &Settings::built_in().schedule, now).due().is_some()
+        };
+        assert!(late("2026-11-23T06:00:00Z"), "{more}: the process was there");
+        assert!(!late("2026-11-23T08:59:00Z"), "{more}: it was not");
+    }
+    // A grace says how late is too late, also where missed fires are skipped.
+    let before = past(vec![run("complete", 0, "", "2026-11-20T06:15:03.000Z", "2026-11-20T06:16:00.000Z")]);
+    let x = job("missed = \"skip\"\ngrace = \"2h\"");
+    assert_eq!(fire(&x, &before, "2026-11-23T08:15:00Z"), Some(utc(FIRE)));
+    assert_eq!(fire(&x, &before, "2026-11-23T08:15:01Z"), None);
 }

@@ -222,7 +222,7 @@ pub static SECTIONS: &[Section] = &[
                 "missed",
                 Shape::OneOf(super::policy::missed_words),
                 "\"run_once\"",
-                "After downtime: run the newest missed fire once, or skip it.",
+                "After downtime: run the newest missed fire once, or skip it; one over 30 minutes late, or later than `grace`, was missed.",
             ),
             Key::new(
                 "first_run",

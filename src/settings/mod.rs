@@ -31,6 +31,6 @@ pub use project::Project;
 pub use schema::{commented_file, json_schema, markdown};
 pub(crate) use schema::{described, row};
 pub use sections::{
-    AppMode, Calls, Defaults, LimitSettings, Notify, Output, RefreshAfter, Retention, Schedule, Settings, Spotify,
-    State,
+    AppMode, Calls, Defaults, HookUrl, LimitSettings, Notify, Output, RefreshAfter, Retention, Schedule, Settings,
+    Spotify, State,
 };

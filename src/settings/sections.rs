@@ -203,11 +203,11 @@ pub struct Retention {
 #[serde(default)]
 pub struct Notify {
     /// Base of a healthchecks.io-style ping.
-    #[serde(deserialize_with = "optional_url")]
-    pub ping_url: Option<Url>,
+    #[serde(deserialize_with = "optional_hook")]
+    pub ping_url: Option<HookUrl>,
     /// Gets a JSON message per event.
-    #[serde(deserialize_with = "optional_url")]
-    pub webhook_url: Option<Url>,
+    #[serde(deserialize_with = "optional_hook")]
+    pub webhook_url: Option<HookUrl>,
     /// Is run per event, with the message on its stdin.
     pub command: Option<Vec<String>>,
     /// Which events are told of.
@@ -217,6 +217,25 @@ pub struct Notify {
     pub timeout: Duration,
     /// A Prometheus text file, written after each run.
     pub prometheus_file: Option<PathBuf>,
+}
+
+/// An address that gets messages. Whoever knows it can use it, so no text of ours shows more than its
+/// host.
+#[derive(Clone)]
+pub struct HookUrl(Url);
+
+impl std::ops::Deref for HookUrl {
+    type Target = Url;
+
+    fn deref(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for HookUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "HookUrl({})", self.0.host_str().unwrap_or_default())
+    }
 }
 
 /// What schedules do where a job doesn't say, and how `schedule` behaves.
@@ -278,9 +297,9 @@ fn url<'de, D: Deserializer<'de>>(from: D) -> Result<Url, D::Error> {
     Url::parse(text.trim_end_matches('/')).map_err(serde::de::Error::custom)
 }
 
-fn optional_url<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Url>, D::Error> {
+fn optional_hook<'de, D: Deserializer<'de>>(from: D) -> Result<Option<HookUrl>, D::Error> {
     match Option::<String>::deserialize(from)? {
-        Some(text) => Url::parse(&text).map(Some).map_err(serde::de::Error::custom),
+        Some(text) => Url::parse(&text).map(|url| Some(HookUrl(url))).map_err(serde::de::Error::custom),
         None => Ok(None),
     }
 }

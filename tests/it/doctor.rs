@@ -1,8 +1,8 @@
 //! `doctor`: green where all is well; each red line says what to type.
 
-use cratedigger::sandbox::known;
+use cratedigger::sandbox::{Action, Fault, known};
 
-use crate::world::{World, by_ids};
+use crate::world::{World, by_ids, ended, ran, signal};
 
 fn light(world: &World, args: &[&str], what: &str) -> (String, String) {
     let page = world.cli(&[&["doctor", "--json"], args].concat()).json();
@@ -56,4 +56,49 @@ fn wrong_credentials_are_red_and_name_where_to_look() {
     let line = ran.json()["lines"].as_array().unwrap().iter().find(|line| line["what"] == "Spotify").cloned().unwrap();
     assert_eq!(line["state"], "bad");
     assert!(line["do"].as_str().is_some_and(|text| !text.is_empty()), "{line}");
+}
+
+#[test]
+fn before_the_first_run_it_says_whether_the_credentials_are_accepted_and_leaves_nothing_behind() {
+    let world = World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+    assert_eq!(light(&world, &[], "Spotify").0, "ok");
+    let mut command = world.command(&["doctor"]);
+    let wrong = ran(command.env("SPOTIFY_CLIENT_SECRET", "00000000000000000000000000000000")).exits(77);
+    assert!(wrong.stdout.contains("bad   Spotify"), "{}", wrong.stdout);
+    let mut command = world.project.command(&["doctor", "--offline"]);
+    let without = ran(command.env("SPOTIFY_CLIENT_ID", "sandbox-client")).exits(77);
+    assert!(
+        without.stdout.contains("bad   credentials") && without.stdout.contains("job x reads"),
+        "{}",
+        without.stdout
+    );
+    let nowhere = world.cli(&["--project", "nowhere", "doctor"]).exits(2);
+    assert!(nowhere.stdout.contains("cratedigger init nowhere"), "{}", nowhere.stdout);
+    assert!(!world.project.root().join(".local").exists() && !world.database().exists());
+    std::fs::create_dir_all(world.database().parent().unwrap()).unwrap();
+    std::fs::write(world.database(), "").unwrap();
+    let (state, text) = light(&world, &["--offline"], "store");
+    assert!(state == "note" && text.contains("empty"), "{text}");
+}
+
+#[test]
+fn a_run_that_failed_and_one_that_hangs_are_red() {
+    let world = World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+    world.sandbox.inject(Fault::on("/v1/*", Action::Latency { ms: 1_500 }).times(1));
+    let run = world.spawn(&[]);
+    world.wait_for_calls(1);
+    signal(&run, "STOP");
+    let (state, text) = light(&world, &["--offline"], "runs");
+    assert!(state == "note" && text.contains("job x is running already"), "{text}");
+    let world = world.settings("[schedule]\nmax_runtime = \"1s\"");
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    let (state, text) = light(&world, &["--offline"], "runs");
+    assert!(state == "bad" && text.contains(&format!("process {}", run.id())), "{text}");
+    signal(&run, "CONT");
+    ended(run).exits(0);
+    let mut command = world.command(&["run", "x"]);
+    ran(command.env("SPOTIFY_CLIENT_SECRET", "00000000000000000000000000000000"));
+    assert_eq!(world.one("SELECT state FROM runs ORDER BY id DESC LIMIT 1"), "failed");
+    let (state, text) = light(&world, &["--offline"], "runs");
+    assert!(state == "bad" && text.contains("cratedigger history x"), "{text}");
 }

@@ -16,7 +16,7 @@ pub struct Foreground {
     child: Child,
     said: Arc<Mutex<String>>,
     systemd: UnixDatagram,
-    heard: String,
+    pub heard: String,
 }
 
 impl Foreground {

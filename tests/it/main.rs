@@ -77,6 +77,7 @@ mod sister_apps;
 mod state_folder;
 mod sweep;
 mod telling;
+mod told_once;
 mod troubleshooting;
 mod unattended;
 mod units;

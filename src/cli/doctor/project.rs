@@ -9,8 +9,12 @@ use super::Line;
 use crate::cli::figures::days_left;
 use crate::cli::progress::Spoken;
 use crate::cli::standing;
+use crate::cli::summary::count;
 use crate::cli::workshop::{Most, Workshop, local, runtime};
-use crate::cli::{Context, Exit};
+use crate::cli::{Context, Exit, Failure};
+use crate::job::{Job, Loaded, Users};
+use crate::run::{JobLock, LockTrouble};
+use crate::scheduler::Past;
 use crate::settings::Settings;
 use crate::settings::credentials::Credentials;
 use crate::state::grants::GrantState;
@@ -23,11 +27,18 @@ const LITTLE: u64 = 100 * 1024 * 1024;
 const SOON: u32 = 14;
 
 pub(super) fn lines(context: &Context, settings: &Settings, offline: bool) -> Vec<Line> {
-    let mut page = vec![jobs(context, settings)];
+    let root = &context.project.root;
+    if !root.is_dir() {
+        let text = format!("there is no folder {}", root.display());
+        return vec![Line::red("project", text, format!("cratedigger init {}", root.display()), Exit::Usage)];
+    }
+    let loaded = context.jobs(settings, &[]);
+    let mut page = vec![jobs(&loaded)];
     let database = context.project.database(settings);
     match context.state_dir(settings) {
         Ok(dir) if !dir.path().exists() => {
             page.push(Line::note("state folder", format!("{dir}: not there yet; the first run makes it")));
+            page.extend(without_state(context, offline));
         }
         Ok(_) => page.extend(with_state(context, offline)),
         Err(e) => page.push(Line::red("state folder", e.to_string(), "set state.dir", Exit::Storage)),
@@ -35,24 +46,95 @@ pub(super) fn lines(context: &Context, settings: &Settings, offline: bool) -> Ve
     match context.credentials() {
         Ok(found) => {
             let secret = if found.client_secret.is_some() { &*found.client_secret_from } else { "none" };
-            page.push(Line::green("credentials", format!("client id from {}, secret: {secret}", found.client_id_from)));
+            let text = format!("client id from {}, secret: {secret}", found.client_id_from);
+            let needs_it = loaded.jobs.iter().find(|job| job.users == Users::None);
+            page.push(match (context.secret(&found), needs_it) {
+                (Err(failure), Some(job)) => {
+                    let line = Line::failed("credentials", &failure, "fill in .env");
+                    Line {
+                        text: format!("{text}; job {} reads with the app's own token: {}", job.name, line.text),
+                        ..line
+                    }
+                }
+                _ => Line::green("credentials", text),
+            });
         }
         Err(failure) => page.push(Line::failed("credentials", &failure, "fill in .env")),
     }
     page.push(store(&database));
+    page.extend(runs(context, settings, &loaded.jobs));
     page.push(disk(&context.project.root, &database));
     page
 }
 
-fn jobs(context: &Context, settings: &Settings) -> Line {
-    let loaded = context.jobs(settings, &[]);
+fn jobs(loaded: &Loaded) -> Line {
     let scheduled = loaded.jobs.iter().filter(|job| job.schedule.is_some()).count();
-    let good = format!("{} jobs, {scheduled} with a schedule", loaded.jobs.len());
+    let good = format!("{}, {scheduled} with a schedule", count(loaded.jobs.len() as u64, "job"));
     match loaded.broken.as_slice() {
-        [] if loaded.has_errors() => Line::red("jobs", "the folder cannot be read", "cratedigger check", Exit::Usage),
+        [] if loaded.has_errors() => {
+            let why = loaded.problems.iter().find(|problem| problem.is_error()).map(ToString::to_string);
+            Line::red("jobs", why.unwrap_or_default(), "cratedigger check", Exit::Usage)
+        }
         [] => Line::green("jobs", good),
         broken => Line::red("jobs", format!("{good}; broken: {}", broken.join(", ")), "cratedigger check", Exit::Usage),
     }
+}
+
+/// Runs that are under way, those that hang, and jobs whose newest run failed.
+fn runs(context: &Context, settings: &Settings, jobs: &[Job]) -> Vec<Line> {
+    let database = context.project.database(settings);
+    let mut page = Vec::new();
+    if let Ok(dir) = context.state_dir(settings) {
+        for job in jobs {
+            match JobLock::look(dir.path(), &database, &job.name, settings.schedule.max_runtime) {
+                Err(e @ LockTrouble::Hangs { .. }) => {
+                    let todo = "look at that process, and end it if it hangs: the next run goes on where it is";
+                    page.push(Line::red("runs", e.to_string(), todo, Exit::Failed));
+                }
+                Err(e) => page.push(Line::note("runs", e.to_string())),
+                Ok(()) => {}
+            }
+        }
+    }
+    // A store that cannot be read has a line of its own.
+    let past = Past::read(&database).unwrap_or_default();
+    for job in jobs {
+        let newest = past.get(&job.name).and_then(|past| past.runs.first());
+        if let Some(run) = newest.filter(|run| run.state == "failed") {
+            let why = run.reason.as_deref().unwrap_or("no reason is recorded");
+            let exit =
+                run.exit_code.and_then(|code| Exit::BY_PRECEDENCE.into_iter().find(|it| i64::from(it.code()) == code));
+            let todo = format!("cratedigger history {}", job.name);
+            page.push(Line::red(
+                "runs",
+                format!("the newest of {} failed: {why}", job.name),
+                todo,
+                exit.unwrap_or(Exit::Failed),
+            ));
+        }
+    }
+    page
+}
+
+/// What can be known of the app before the first run: whether it is accepted, and who is signed in. What
+/// the call needs is kept in a folder that goes away.
+fn without_state(context: &Context, offline: bool) -> Vec<Line> {
+    let Ok(credentials) = context.credentials() else { return Vec::new() };
+    let failed = |failure: &Failure| vec![Line::failed("Spotify", failure, "cratedigger doctor --offline")];
+    let folder = match tempfile::tempdir() {
+        Ok(folder) => folder,
+        Err(e) => return failed(&Failure::new(Exit::Storage, e)),
+    };
+    let workshop = match Workshop::beside(context, &folder.path().join("state")) {
+        Ok(workshop) => workshop,
+        Err(failure) => return failed(&failure),
+    };
+    let mut page =
+        vec![if offline { Line::note("Spotify", "not asked (--offline)") } else { accepted(&workshop, &credentials) }];
+    page.push(Line::note("app", "what it may call is found out by the first run; development limits hold until then"));
+    page.push(Line::green("budget", "no call was sent yet"));
+    page.extend(grants(context, &workshop));
+    page
 }
 
 /// What needs the state folder open: it is refused if others may read it.
@@ -179,6 +261,9 @@ fn store(database: &Path) -> Line {
         return Line::note("store", format!("{}: not there yet; the first run makes it", database.display()));
     }
     let size = std::fs::metadata(database).map_or(0, |m| m.len());
+    if size == 0 {
+        return Line::note("store", format!("{}: empty; the first run fills it", database.display()));
+    }
     let checked = open_reader(database).and_then(|conn| check_quickly(&conn, database));
     match checked {
         Ok(()) => Line::green(

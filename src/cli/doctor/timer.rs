@@ -28,7 +28,8 @@ pub(super) fn lines(context: &Context, settings: &Settings, now: DateTime<Utc>) 
     let fired = newest.filter_map(|run| run.started_at.parse::<DateTime<Utc>>().ok()).max();
     let last =
         fired.map_or_else(|| "it has started no run yet".to_owned(), |at| format!("last run by a fire {}", local(at)));
-    let mut starters = starters();
+    let root = &context.project.root;
+    let mut starters = starters(&whole(root));
     if let Ok(dir) = context.state_dir(settings)
         && dir.path().exists()
         && let Err(e @ LockTrouble::Scheduled { .. }) = SchedulerLock::look(dir.path(), &database)
@@ -42,8 +43,12 @@ pub(super) fn lines(context: &Context, settings: &Settings, now: DateTime<Utc>) 
         // A timer of another user or machine, Kubernetes, Airflow: what it does can be seen all the same.
         Line::note("timer", format!("neither a timer, a cron line nor `schedule` was found here, but {last}"))
     } else {
-        let todo =
-            "cratedigger init --systemd, or a line of crontab: */5 * * * * cratedigger -q --project DIR run --due";
+        let program = std::env::current_exe().unwrap_or_else(|_| "cratedigger".into());
+        let todo = format!(
+            "cratedigger init --systemd, or a line of crontab: */5 * * * * {} -q --project {} run --due",
+            program.display(),
+            whole(root).display()
+        );
         Line::red("timer", "nothing starts the jobs: no timer, no cron line, no `schedule`", todo, Exit::Usage)
     });
     let late: Vec<&str> = jobs
@@ -58,8 +63,8 @@ pub(super) fn lines(context: &Context, settings: &Settings, now: DateTime<Utc>) 
     page
 }
 
-/// Units and cron lines that name cratedigger.
-fn starters() -> Vec<String> {
+/// Units and cron lines that start what is due of this project.
+fn starters(project: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
     let unit_folders =
@@ -70,7 +75,11 @@ fn starters() -> Vec<String> {
             ("multi-user.target.wants", "cratedigger-schedule.service"),
             ("default.target.wants", "cratedigger-schedule.service"),
         ] {
-            if folder.join(wanted_by).join(what).symlink_metadata().is_ok() {
+            let unit = folder.join(what.replace(".timer", ".service"));
+            let theirs =
+                |text: String| text.lines().any(|line| line.starts_with("ExecStart=") && !may_be(line, project));
+            let is_ours = !std::fs::read_to_string(unit).is_ok_and(theirs);
+            if is_ours && folder.join(wanted_by).join(what).symlink_metadata().is_ok() {
                 let stamp = Path::new("/var/lib/systemd/timers").join(format!("stamp-{what}"));
                 let last = std::fs::metadata(stamp).and_then(|m| m.modified()).ok();
                 let last = last.map_or_else(String::new, |at| format!(", last fired {}", local(at.into())));
@@ -81,20 +90,35 @@ fn starters() -> Vec<String> {
     let mut tables: Vec<PathBuf> = vec!["/etc/crontab".into()];
     tables.extend(std::fs::read_dir("/etc/cron.d").into_iter().flatten().flatten().map(|entry| entry.path()));
     for table in tables {
-        if std::fs::read_to_string(&table).is_ok_and(|text| names_us(&text)) {
+        if std::fs::read_to_string(&table).is_ok_and(|text| names_us(&text, project)) {
             found.push(format!("a line of {}", table.display()));
         }
     }
-    if crontab().is_some_and(|text| names_us(&text)) {
+    if crontab().is_some_and(|text| names_us(&text, project)) {
         found.push("a line of this user's crontab".to_owned());
     }
     found
 }
 
-/// Whether a line that is no comment starts what is due.
-fn names_us(text: &str) -> bool {
+/// Whether a line that is no comment starts what is due of this project.
+fn names_us(text: &str, project: &Path) -> bool {
     let lines = text.lines().map(str::trim_start).filter(|line| !line.starts_with('#'));
-    lines.into_iter().any(|line| line.contains("cratedigger") && line.contains("--due"))
+    lines.into_iter().any(|line| line.contains("cratedigger") && line.contains("--due") && may_be(line, project))
+}
+
+/// Whether a command line is for this project: it names it, or it names none.
+fn may_be(line: &str, project: &Path) -> bool {
+    let mut words = line.split([' ', '\t', '=', ';', '&']).filter(|word| !word.is_empty());
+    let unquoted = |word: &str| PathBuf::from(word.trim_matches(['"', '\'']));
+    let named = words.by_ref().find(|word| matches!(*word, "--project" | "cd")).and_then(|_| words.next());
+    // What a shell would put in its place cannot be known here.
+    named.is_none_or(|named| named.contains(['$', '~', '%']) || whole(&unquoted(named)) == project)
+}
+
+/// A folder by the one name that it has from everywhere.
+fn whole(folder: &Path) -> PathBuf {
+    let named = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    named.canonicalize().unwrap_or_else(|_| folder.to_path_buf())
 }
 
 /// `crontab -l`, if it answers soon.
@@ -117,4 +141,29 @@ fn crontab() -> Option<String> {
     }
     let output = child.wait_with_output().ok()?;
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_for_another_project_starts_nothing_of_ours() {
+        let (ours, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let project = whole(ours.path());
+        for (line, is_ours) in [
+            ("*/5 * * * * cratedigger -q --project OURS run --due", true),
+            ("*/5 * * * * cratedigger -q --project=\"OURS\" run --due", true),
+            ("*/5 * * * * cd OURS/. && cratedigger -q run --due", true),
+            ("*/5 * * * * cratedigger -q run --due", true),
+            ("*/5 * * * * cratedigger -q --project $HOME/x run --due", true),
+            ("*/5 * * * * cratedigger -q --project OTHER run --due", false),
+            ("*/5 * * * * cd OTHER; cratedigger -q run --due", false),
+            ("# */5 * * * * cratedigger -q --project OURS run --due", false),
+        ] {
+            let line = line.replace("OURS", &ours.path().display().to_string());
+            let line = line.replace("OTHER", &other.path().display().to_string());
+            assert_eq!(names_us(&line, &project), is_ours, "{line}");
+        }
+    }
 }

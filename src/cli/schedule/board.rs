@@ -5,15 +5,19 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::cli::runner::due_now;
+use crate::cli::runner::next_of;
 use crate::job::{Job, Loaded};
-use crate::scheduler::{Due, Past, SignIns, look_again};
+use crate::scheduler::{Due, Next, Now, Past, SignIns};
 use crate::settings::Settings;
 
 /// The jobs of the project.
 pub(super) struct Board {
     settings: Settings,
     places: BTreeMap<String, Place>,
+    /// The folder of the job files could not be read when it was last.
+    folder_gone: bool,
+    /// Since when we have been awake.
+    awake_since: Option<DateTime<Utc>>,
 }
 
 struct Place {
@@ -22,6 +26,8 @@ struct Place {
     look_at: Option<DateTime<Utc>>,
     running_since: Option<DateTime<Utc>>,
     told_hanging: bool,
+    /// Its newest run needed a person: a sign-in changes when it is due.
+    for_a_person: bool,
     /// It is due, and goes when the runs under way have ended.
     waits: bool,
     /// Its file is broken; it is as it was read last.
@@ -40,11 +46,21 @@ pub(super) struct LookedAt {
 
 impl Board {
     pub(super) fn new(settings: &Settings) -> Board {
-        Board { settings: settings.clone(), places: BTreeMap::new() }
+        Board { settings: settings.clone(), places: BTreeMap::new(), folder_gone: false, awake_since: None }
     }
 
     /// Takes over what the files say now. What a broken one said before holds on.
     pub(super) fn replace(&mut self, loaded: Loaded) {
+        if loaded.has_errors() && loaded.broken.is_empty() {
+            // The folder itself cannot be read, such as before a mount: that says nothing about any job.
+            if !std::mem::replace(&mut self.folder_gone, true) {
+                tracing::warn!("the job files cannot be read: the last good versions hold on");
+            }
+            return;
+        }
+        if std::mem::take(&mut self.folder_gone) {
+            tracing::info!("the job files can be read again");
+        }
         let first = self.places.is_empty();
         for job in loaded.jobs {
             match self.places.get_mut(&job.name) {
@@ -52,6 +68,8 @@ impl Board {
                     if place.job.hash != job.hash || place.gone {
                         tracing::info!(job = job.name, "the job file has changed: it holds from the next run");
                         place.look_at = Some(DateTime::UNIX_EPOCH);
+                    } else if place.broken {
+                        tracing::info!(job = job.name, "the job file is whole again, as it was");
                     }
                     (place.gone, place.broken) = (false, false);
                     place.job = job;
@@ -66,6 +84,7 @@ impl Board {
                         look_at,
                         running_since: None,
                         told_hanging: false,
+                        for_a_person: false,
                         waits: false,
                         broken: false,
                         gone: false,
@@ -107,9 +126,27 @@ impl Board {
         }
     }
 
+    /// We begin, or wake: what came before that was slept through.
+    pub(super) fn wakes(&mut self, now: DateTime<Utc>) {
+        self.awake_since = Some(now);
+        self.look_at_all();
+    }
+
+    pub(super) fn awake_since(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        self.awake_since.unwrap_or(now)
+    }
+
+    /// Somebody may have signed in while runs were under way, whose own writing hides it.
+    pub(super) fn look_for_sign_ins(&mut self) {
+        for place in self.places.values_mut().filter(|place| place.for_a_person && place.job.schedule.is_some()) {
+            place.look_at = Some(DateTime::UNIX_EPOCH);
+        }
+    }
+
     /// Puts a look at a job off for so long.
     pub(super) fn later(&mut self, job: &str, now: DateTime<Utc>, pause: Duration) {
         if let Some(place) = self.places.get_mut(job) {
+            place.for_a_person = false;
             place.look_at = Some(now + TimeDelta::from_std(pause).unwrap_or_default());
         }
     }
@@ -153,14 +190,16 @@ impl Board {
         let (mut due, mut resting) = (Vec::new(), Vec::new());
         for place in self.places.values_mut().filter(|place| place.wants_a_look(now)) {
             let of_job = past.of(&place.job.name);
-            match due_now(&place.job, of_job.clone(), &self.settings.schedule, now, sign_ins) {
+            place.for_a_person = of_job.needed_a_person();
+            let moment = Now { at: now, awake_since: self.awake_since.unwrap_or(now) };
+            let next = next_of(&place.job, of_job, &self.settings.schedule, moment, sign_ins);
+            if let Next::Due(fire) = next {
                 // It stays to be looked at until it has begun.
-                Some(fire) => due.push((place.job.clone(), fire)),
-                None => {
-                    place.look_at = look_again(&place.job, &of_job, &self.settings.schedule, now);
-                    resting.push(place.job.clone());
-                }
+                due.push((place.job.clone(), fire));
+                continue;
             }
+            place.look_at = if let Next::At(at) = next { Some(at) } else { None };
+            resting.push(place.job.clone());
         }
         LookedAt { due, resting }
     }

@@ -1,6 +1,7 @@
 //! One field of a crontab line.
 
 use super::NotASchedule;
+use crate::document::{nearest, or_list};
 
 /// What a field may hold.
 pub(super) struct Field {
@@ -69,11 +70,16 @@ impl Field {
                 (number, number)
             };
             if first > last {
-                return Err(self.wrong(text, "the range runs backwards").hint(format!(
-                    "write {first}-{},{}-{last}",
-                    if self.range.1 == 7 { 6 } else { self.range.1 },
-                    self.range.0
-                )));
+                let hint = match (first, last) {
+                    // Sunday is both ends of a week.
+                    (7, last) => format!("write 0-{last}"),
+                    (first, 0) if self.range.1 == 7 => format!("write {first}-7"),
+                    (first, last) => {
+                        let end = if self.range.1 == 7 { 6 } else { self.range.1 };
+                        format!("write {first}-{end},{}-{last}", self.range.0)
+                    }
+                };
+                return Err(self.wrong(text, "the range runs backwards").hint(hint));
             }
             let step = step.unwrap_or(1);
             for n in (first..=last).step_by(usize::try_from(step).unwrap_or(1)) {
@@ -99,7 +105,8 @@ impl Field {
         match step {
             Some(0) | None => Err(self.wrong(text, "a step is a whole number from 1")),
             Some(step) if step > self.range.1 => {
-                Err(self.wrong(text, &format!("a step of {step} is wider than the field")))
+                let error = self.wrong(text, &format!("a step of {step} is wider than the field"));
+                Err(error.hint(format!("write {}: it is the only one that such a step meets", self.range.0)))
             }
             Some(step) => Ok(step),
         }
@@ -117,7 +124,13 @@ impl Field {
             return Err(self.wrong(text, "`L`, `W`, `#` and `?` are not of crontab(5)"));
         }
         if word.is_empty() || !word.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(self.wrong(text, "not a number"));
+            let error = self.wrong(text, "not a number");
+            let near = nearest(&lower, self.names.iter().copied());
+            return Err(match (self.names, near.as_slice()) {
+                ([], _) => error,
+                (names, []) => error.hint(format!("names are {}", names.join(", "))),
+                (_, near) => error.hint(format!("did you mean {}?", or_list(near))),
+            });
         }
         let (min, max) = self.range;
         word.parse()

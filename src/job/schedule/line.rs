@@ -62,10 +62,21 @@ fn named(text: &str) -> Result<Line, NotASchedule> {
 }
 
 fn wrong_count(fields: &[&str]) -> NotASchedule {
-    let n = fields.len();
-    let error = NotASchedule::new(format!("{n} fields, where a schedule has five"));
-    match n {
-        6 => error.hint(format!("seconds are not part of crontab(5): did you mean \"{}\"?", fields[1..].join(" "))),
+    let error = NotASchedule::new(format!("{} fields, where a schedule has five", fields.len()));
+    if let Some((name, value)) = fields.first().and_then(|first| first.split_once('=')) {
+        return match name {
+            "TZ" | "CRON_TZ" => error.hint(format!("the zone stands in a key of its own: timezone = \"{value}\"")),
+            _ => {
+                error.hint(format!("{name} is no part of a schedule; the program's environment is set where it starts"))
+            }
+        };
+    }
+    match fields {
+        [_, rest @ ..] if rest.len() == 5 && read(&rest.join(" ")).is_ok() => {
+            error.hint(format!("seconds are not part of crontab(5): did you mean \"{}\"?", rest.join(" ")))
+        }
+        [five @ .., _] if fields.len() > 5 && read(&five[..5].join(" ")).is_ok() => error
+            .hint(format!("a user or a command is no part of a schedule: did you mean \"{}\"?", five[..5].join(" "))),
         _ => error.hint("minute, hour, day of month, month, day of week: \"15 6 * * *\" is 06:15 every day"),
     }
 }
@@ -83,12 +94,21 @@ impl Line {
         if !unclear(self.day, self.weekday) && !unclear(self.weekday, self.day) {
             return Ok(());
         }
-        let stepped = if unclear(self.day, self.weekday) { day } else { weekday };
+        let (stepped, range) = if unclear(self.day, self.weekday) { (day, "1-31") } else { (weekday, "0-6") };
+        let hint = if stepped.contains("*/") {
+            format!(
+                "write the days as a range with a step (`{}`: on these days, or on those of the other field), or put `*` \
+                 in one of the two",
+                stepped.replace('*', range)
+            )
+        } else {
+            "`*` is every day, whatever else is named beside it: write it alone, or leave it out".to_owned()
+        };
         Err(NotASchedule::new(format!(
             "{} in one day field together with the other: cron programs differ on what that means",
             quote(stepped)
         ))
-        .hint("write the days as a range with a step (`1-31/2`: on these days, or on those of the other field), or put `*` in one of the two"))
+        .hint(hint))
     }
 
     fn refuse_impossible_dates(&self, day: &str, month: &str) -> Result<(), NotASchedule> {

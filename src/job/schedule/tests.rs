@@ -85,7 +85,7 @@ fn what_means_nothing_certain_is_refused_with_a_hint() {
         ("0 0 31 4,6,9,11 *", "is in no calendar", "28"),
         ("0 0 30 2 1", "is in no calendar", "28"),
         ("0 0 */2 * 1", "cron programs differ", "1-31/2"),
-        ("0 0 13 * */2", "cron programs differ", "1-31/2"),
+        ("0 0 13 * */2", "cron programs differ", "0-6/2"),
         ("0 0 */2 * */2", "cron programs differ", "1-31/2"),
         ("60 0 * * *", "60 is not from 0 to 59", ""),
         ("0 24 * * *", "24 is not from 0 to 23", ""),
@@ -321,4 +321,33 @@ fn near_a_change(zone: Tz, at: DateTime<Utc>) -> bool {
         zone.offset_from_utc_datetime(&(at + TimeDelta::hours(hours)).naive_utc()).fix()
     };
     offset(-26) != offset(26)
+}
+
+#[test]
+fn what_a_hint_says_to_write_can_be_written() {
+    for (line, says) in [
+        ("0 6 * * 7-1", "write 0-1"),
+        ("0 6 * * 1-0", "write 1-7"),
+        ("0 6 * * 5-1", "write 5-6,0-1"),
+        ("50-10 6 * * *", "write 50-59,0-10"),
+        ("*/60 6 * * *", "write 0:"),
+        ("0 6 1,15 * */2", "(`0-6/2`:"),
+        ("0 6 */2 * 1", "(`1-31/2`:"),
+        ("0 6 *,1 * 1", "leave it out"),
+        ("0 6 * * foo", "`fri`"),
+        ("0 6 * * holiday", "names are sun, mon"),
+        ("0 6 * jna *", "did you mean `jan`"),
+        ("TZ=Europe/Berlin 0 6 * * *", "timezone = \"Europe/Berlin\""),
+        ("0 6 * * * root /bin/true", "did you mean \"0 6 * * *\"?"),
+        ("0 6 * * * /bin/true", "did you mean \"0 6 * * *\"?"),
+        ("0 0 6 * * *", "seconds are not part of crontab(5): did you mean \"0 6 * * *\"?"),
+    ] {
+        let hint = Schedule::parse(line).expect_err(line).hint.expect(line);
+        assert!(hint.contains(says), "{line}: {hint}");
+    }
+    for line in
+        ["0 6 * * 0-1", "0 6 * * 1-7", "0 6 * * 5-6,0-1", "50-59,0-10 6 * * *", "0 6 1,15 * 0-6/2", "0 6 1-31/2 * 1"]
+    {
+        assert!(Schedule::parse(line).is_ok(), "{line}");
+    }
 }

@@ -1,4 +1,10 @@
+//! What was told, over many looks.
+
+use chrono::TimeDelta;
+
+use super::outbox::PAUSE;
 use super::*;
+use crate::notify::Message;
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
@@ -9,13 +15,20 @@ fn what_lasts_is_news_once_and_its_end_is_news_once() {
     let folder = tempfile::tempdir().unwrap();
     let memory = Memory::new(folder.path(), Path::new("/p/output/cratedigger.db"));
     let now = at("2026-11-23T12:00:00Z");
-    assert!(memory.begins("x", Trouble::Failed, "status 503 after 4 attempts, 17 s", now));
-    assert!(!memory.begins("x", Trouble::Failed, "status 503 after 4 attempts, 2041 s", now));
-    assert!(memory.begins("y", Trouble::Failed, "status 503 after 4 attempts, 17 s", now));
-    assert!(memory.begins("x", Trouble::Failed, "the disk is full", now), "another reason is news");
-    let ended = memory.ends("x", &[Trouble::Failed, Trouble::Partial]);
-    assert_eq!(ended, [Ended { trouble: Trouble::Failed, since: now }]);
-    assert_eq!(memory.ends("x", &[Trouble::Failed]), []);
+    assert_eq!(memory.begins(Subject::Job("x"), Trouble::Failed, "status 503 after 4 attempts, 17 s", now), Begun::New);
+    assert_eq!(
+        memory.begins(Subject::Job("x"), Trouble::Failed, "status 503 after 4 attempts, 2041 s", now),
+        Begun::Known
+    );
+    assert_eq!(memory.begins(Subject::Job("y"), Trouble::Failed, "status 503 after 4 attempts, 17 s", now), Begun::New);
+    assert_eq!(
+        memory.begins(Subject::Job("x"), Trouble::Failed, "the disk is full", now),
+        Begun::New,
+        "another reason is news"
+    );
+    let ended = memory.ends(Subject::Job("x"), &[Trouble::Failed, Trouble::Partial]);
+    assert_eq!(ended, [Ended { trouble: Trouble::Failed, since: now, jobs: Vec::new() }]);
+    assert_eq!(memory.ends(Subject::Job("x"), &[Trouble::Failed]), []);
     assert_eq!(memory.open(), [("y".to_owned(), Trouble::Failed, now)]);
 }
 
@@ -36,7 +49,7 @@ fn each_way_is_tried_until_it_has_taken_the_message_and_never_after() {
         project: "/p".into(),
         at: now,
     };
-    memory.to_deliver(message.clone(), &Way::ALL, now);
+    memory.to_deliver(&message, &Way::ALL, now);
     let ways = |minutes| -> Vec<Vec<Way>> {
         memory.undelivered(&Way::ALL, later(minutes)).into_iter().map(|(_, ways)| ways).collect()
     };
@@ -48,7 +61,7 @@ fn each_way_is_tried_until_it_has_taken_the_message_and_never_after() {
     memory.delivered(&message, Way::Webhook);
     assert_eq!(ways(15), Vec::<Vec<Way>>::new());
     // A way that the settings no longer name is waited for no more, and none for over a day.
-    memory.to_deliver(message.clone(), &Way::ALL, now);
+    memory.to_deliver(&message, &Way::ALL, now);
     assert_eq!(memory.undelivered(&[Way::Webhook], now).len(), 1);
     assert_eq!(ways(24 * 60), Vec::<Vec<Way>>::new());
     assert!(!memory.has_undelivered(later(25 * 60)));
@@ -59,7 +72,7 @@ fn a_ping_that_waits_gives_way_to_that_of_a_later_run() {
     let folder = tempfile::tempdir().unwrap();
     let memory = Memory::new(folder.path(), Path::new("/p/output/cratedigger.db"));
     let now = at("2026-11-23T12:00:00Z");
-    let end = |rid: &str| EndPing { what: "1".into(), rid: rid.into(), body: String::new() };
+    let end = |rid: &str| RunPing { what: "1".into(), rid: rid.into(), body: String::new() };
     memory.keep_ping("x", end("first"), now);
     assert_eq!(memory.waiting_pings(now), [], "it has just been tried");
     memory.keep_ping("x", end("second"), now);
@@ -82,9 +95,38 @@ fn where_nothing_can_be_written_it_is_told_once_a_day() {
     // A folder stands where the file should: nothing can be written down, as on a full disk.
     std::fs::create_dir(&memory.file).unwrap();
     let now = at("2026-11-23T12:00:00Z");
-    assert!(memory.begins("x", Trouble::Failed, "no space left", now));
-    assert!(!memory.begins("x", Trouble::Failed, "no space left", now));
+    assert_eq!(memory.begins(Subject::Job("x"), Trouble::Failed, "no space left", now), Begun::New);
+    assert_eq!(memory.begins(Subject::Job("x"), Trouble::Failed, "no space left", now), Begun::Known);
     let yesterday = SystemTime::now() - FORGETFUL - Duration::from_secs(60);
     memory.lock_file().unwrap().set_modified(yesterday).unwrap();
-    assert!(memory.begins("x", Trouble::Failed, "no space left", now));
+    assert_eq!(memory.begins(Subject::Job("x"), Trouble::Failed, "no space left", now), Begun::New);
+}
+
+#[test]
+fn a_cause_that_jobs_share_is_news_once_and_over_when_one_of_them_has_got_what_it_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = Memory::new(folder.path(), Path::new("/p/output/cratedigger.db"));
+    let now = at("2026-11-23T12:00:00Z");
+    let meets = |job| memory.begins(Subject::Shared { cause: "home has to sign in", job }, Trouble::Person, "", now);
+    assert_eq!([meets("a"), meets("b"), meets("a")], [Begun::New, Begun::Joins, Begun::Known]);
+    assert_eq!(memory.open().len(), 2, "both wait");
+    assert_eq!(memory.ends(Subject::Job("c"), &[Trouble::Person]), [], "it never met it");
+    let over = [Ended { trouble: Trouble::Person, since: now, jobs: vec!["a".into(), "b".into()] }];
+    assert_eq!(memory.ends(Subject::Job("b"), &[Trouble::Person]), over);
+    assert_eq!(memory.ends(Subject::Job("a"), &[Trouble::Person]), []);
+    assert_eq!(meets("a"), Begun::New);
+}
+
+#[test]
+fn where_nothing_can_be_written_the_trouble_of_another_job_is_news_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = Memory::new(folder.path(), Path::new("/p/output/cratedigger.db"));
+    std::fs::create_dir(&memory.file).unwrap();
+    let now = at("2026-11-23T12:00:00Z");
+    let begins = |job, trouble| memory.begins(Subject::Job(job), trouble, "no space left", now);
+    for _ in 0..2 {
+        let told = [begins("x", Trouble::Failed), begins("y", Trouble::Failed), begins("x", Trouble::Overdue)];
+        assert!(told == [Begun::New; 3] || told == [Begun::Known; 3], "{told:?}");
+    }
+    assert_eq!(begins("z", Trouble::Failed), Begun::New);
 }
