@@ -17,7 +17,9 @@ use super::stopper::Stopper;
 use super::workshop::{Most, Workshop};
 use super::{Context, Exit, Failure};
 use crate::job::{Job, Users};
-use crate::run::{AppFacts, Calls, Engine, Files, Halt, JobLock, JobPrice, LockTrouble, RunReport, run_job, stamp};
+use crate::run::{
+    AppFacts, Calls, Engine, Files, Halt, JobLock, JobPrice, LockTrouble, RunReport, kept_since, run_job, stamp,
+};
 use crate::scheduler::{self, Due, JobPast, Past, SignIns};
 use crate::settings::credentials::Credentials;
 use crate::settings::{Schedule as Rules, Settings};
@@ -148,6 +150,7 @@ impl<'a> Runner<'a> {
             run,
             started_at,
             goes_on_from: goes_on_from.and_then(|at| at.parse().ok()).unwrap_or(started_at),
+            kept_since: kept_since(job, &settings.retention, started_at),
             full: how.full,
         };
         let start = self.desk().start(&past, fire_at, grants);

@@ -43,3 +43,4 @@ pub use lock::{JobLock, ListLock, LockTrouble, SchedulerLock};
 pub use price::{Calls, FetchPrice, JobPrice, Looks, Price, price_job, seconds};
 pub use progress::{Progress, Unwatched};
 pub use report::{FetchReport, FileReport, RunReport};
+pub use retention::kept_since;

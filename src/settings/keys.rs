@@ -156,7 +156,7 @@ pub static SECTIONS: &[Section] = &[
     Section { name: "csv", about: "How CSVs are written. Single choices go over the profile's.", keys: CSV },
     Section {
         name: "refresh_after",
-        about: "Things are read again once their row is older than this.",
+        about: "Things are read again once their row is older than this, and in any case before `retention.rows` or the job's `retention` would delete it.",
         keys: &[
             Key::new("albums", DURATION, "\"30d\"", "Age at which an album is read again."),
             Key::new("artists", DURATION, "\"30d\"", "Age at which an artist is read again."),

@@ -127,6 +127,7 @@ impl Weeks {
             run,
             started_at,
             goes_on_from: goes_on_from.and_then(|at| at.parse().ok()).unwrap_or(started_at),
+            kept_since: None,
             full: false,
         };
         let files = Files {
