@@ -77,7 +77,7 @@ pub use stage::Member;
 pub use swap::{Proof, ProvedBy, Swapped};
 pub use verify::{Finding, StoreReport, verify_store};
 pub use wal::HELD_WAIT;
-pub use worklist::{ListedPlaylist, Requested, users_of_job};
+pub use worklist::{ListedPlaylist, Named, Requested, users_of_job};
 
 use session::When;
 use std::path::{Path, PathBuf};

@@ -107,6 +107,24 @@ fn a_second_run_keeps_each_play_once_and_reads_unchanged_lists_to_the_same_file(
 }
 
 #[test]
+fn a_user_named_in_front_takes_no_place_of_one_whose_turn_does_not_come() {
+    let job = |users: &str| format!("users = {users}\n[[fetch]]\nstream = \"saved_tracks\"\n");
+    let world = both(World::development().job(&job("[\"home\"]")));
+    world.run(&["x"]).exits(0);
+    world.sandbox.revoke_grants_of(known::HOME);
+    world.sandbox.revoke_access_tokens();
+    world.project.write("jobs/x.toml", job("[\"studio\", \"home\"]"));
+    world.run(&["x"]).exits(77);
+    let saved = |user| truth(&world, user, "saved_tracks");
+    let all = [saved(known::STUDIO), saved(known::HOME)].concat();
+    assert!(world.column("saved_tracks.csv", "track_id") == all, "those of both, in the job's order");
+    world.project.write("jobs/x.toml", job("[\"home\", \"studio\"]"));
+    world.run(&["x"]).exits(77);
+    let all = [saved(known::HOME), saved(known::STUDIO)].concat();
+    assert!(world.column("saved_tracks.csv", "track_id") == all, "and in another order");
+}
+
+#[test]
 fn in_development_mode_the_owner_reads_an_odd_playlist_whole() {
     let job = format!("user = \"home\"\n[[fetch]]\nstream = \"playlist_items\"\nids = [\"{}\"]\n", known::ODD_PLAYLIST);
     let world = signed_in(World::development().job(&job), &[("home", known::HOME)]);
