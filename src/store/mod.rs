@@ -54,7 +54,7 @@ pub use changes::{ListChange, ListName, changes_of_job, title};
 pub use children::{ArtistsOf, Images, MarketFact, MarketTable, Texts};
 pub use entity::{Cell, Table};
 pub use error::StoreError;
-pub use history::{Newest, RunRow, RunTotal, newest_runs, past_runs, run_totals};
+pub use history::{LeftBy, Newest, RunRow, RunTotal, left_by, newest_runs, past_runs, run_totals};
 pub use info::{Identity, data_version};
 pub use list::{Checkpoint, ListKey, ListRow};
 pub use members::Standing;
