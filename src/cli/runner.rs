@@ -106,7 +106,7 @@ impl<'a> Runner<'a> {
             Users::None => None,
             Users::Named(_) | Users::All => Some(Arc::clone(self.grants()?)),
         };
-        let keep = settings.output.keep_raw.then(|| RawKeeper::beside(self.store.path(), settings.output.mode));
+        let keep = settings.output.keep_raw.then(|| RawKeeper::beside(self.store.path(), self.files.access));
         let raw = keep.transpose().map_err(|e| halted(Halt::Store(e)))?;
         let watcher = Arc::new(Watcher::new(self.context, &job.name, raw));
         let api = self.api.beside(self.allowance(job, how), Arc::clone(&watcher) as _);

@@ -107,9 +107,14 @@ pub static SECTIONS: &[Section] = &[
                 "mode",
                 Shape::Text(&rules::MODE),
                 "\"0644\"",
-                "Mode of the files; folders get x wherever this has r.",
+                "Mode of the files; folders get x wherever this has r. Once set, what is there already gets it at the next run, but for folders outside the project.",
             ),
-            Key::new("group", Shape::Text(&rules::ANY), "", "Group of the files."),
+            Key::new(
+                "group",
+                Shape::Text(&rules::ANY),
+                "",
+                "Group of the files and folders, to which the program must belong.",
+            ),
             Key::new(
                 "publish_partial",
                 Shape::Flag,

@@ -8,6 +8,7 @@
 //! A failed COMMIT means that the outcome is unknown (measured: the row can be there after
 //! reopening), so the thread stops at one; the next start reads the checkpoint.
 
+mod access;
 mod backup;
 mod changes;
 mod children;
@@ -49,6 +50,7 @@ pub mod views;
 mod wal;
 mod worklist;
 
+pub use access::{Access, GivenTo};
 pub use backup::backup;
 pub use changes::{ListChange, ListName, changes_of_job, title};
 pub use children::{ArtistsOf, Images, MarketFact, MarketTable, Texts};
@@ -125,16 +127,16 @@ impl Store {
     /// # Errors
     /// If the file cannot be opened, is not ours, is newer, or belongs to another host or state
     /// folder.
-    pub fn open(path: &Path, mode: u32, identity: &Identity) -> Result<Store, StoreError> {
-        Store::open_limited(path, mode, identity, u64::MAX)
+    pub fn open(path: &Path, access: Access, identity: &Identity) -> Result<Store, StoreError> {
+        Store::open_limited(path, access, identity, u64::MAX)
     }
 
     /// The same, with a WAL that may grow to `wal_limit` bytes behind a reader.
     ///
     /// # Errors
     /// As [`Store::open`].
-    pub fn open_limited(path: &Path, mode: u32, identity: &Identity, wal_limit: u64) -> Result<Store, StoreError> {
-        let conn = open_writer(path, mode)?;
+    pub fn open_limited(path: &Path, access: Access, identity: &Identity, wal_limit: u64) -> Result<Store, StoreError> {
+        let conn = open_writer(path, access)?;
         open::look_over(&conn, path)?;
         info::claim(&conn, path, identity)?;
         let mut session = Session::new(conn, path.to_path_buf());

@@ -8,7 +8,7 @@ use cratedigger::settings::{Flags, Project, Settings};
 use cratedigger::spotify::Kind;
 use cratedigger::spotify::client::Answer;
 use cratedigger::spotify::page::{RawPage, Wrapping};
-use cratedigger::store::{Identity, ListKey, Store};
+use cratedigger::store::{Access, Identity, ListKey, Store};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
@@ -115,7 +115,7 @@ proptest! {
 fn store() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
     let identity = Identity { host: "test".into(), state_id: "test".into(), state_folder: "test".into() };
-    let store = Store::open(&folder.path().join("store.db"), 0o600, &identity).unwrap();
+    let store = Store::open(&folder.path().join("store.db"), Access::of(0o600), &identity).unwrap();
     (folder, store)
 }
 
