@@ -135,6 +135,11 @@ impl Stream {
         families
     }
 
+    /// Whether the CSV profile `exportify` has columns for it: it knows lists of tracks only.
+    pub fn has_exportify(&self) -> bool {
+        matches!(self.name, "playlist_items" | "my_playlist_items" | "saved_tracks")
+    }
+
     /// The columns of its view, in order, flattened.
     pub fn columns(&self) -> impl Iterator<Item = &'static Column> {
         self.columns.iter().flat_map(|group| group.iter())
