@@ -1,6 +1,6 @@
 # cratedigger. `make` alone lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help demo torture test fmt lint doc build install uninstall audit check-readers check-browser check-units clean
+.PHONY: help demo torture test fmt lint doc build install uninstall audit check-readers check-browser check-schedules check-units clean
 
 CARGO  ?= cargo
 # Where `make install` puts the binary, its manual page and the completions.
@@ -69,6 +69,9 @@ check-readers: ## read a demo's files with pandas, DuckDB, Datasette, frictionle
 	test -x $(READERS)/bin/python || python3 -m venv $(READERS)
 	$(READERS)/bin/pip install --quiet --disable-pip-version-check -r tests/readers/requirements.txt
 	$(READERS)/bin/python tests/readers/check.py target/debug/cratedigger $(READERS)
+
+check-schedules: ## 5,000 random crontab lines beside another cron, on every day of a year (a minute)
+	CRATEDIGGER_EVERY_DAY=1 $(CARGO) test --release --locked --quiet --lib five_thousand_random_lines -- --nocapture
 
 check-units: ## what systemd says to the units of `init --systemd`, and how tight it rates their sandbox (needs systemd-analyze)
 	@command -v systemd-analyze >/dev/null || { echo 'systemd-analyze is missing: apt-get install systemd' >&2; exit 1; }

@@ -1,5 +1,5 @@
 # How fast, how lean: see docs/benchmarks.md.
-.PHONY: bench bench-calls bench-load bench-pace bench-peers
+.PHONY: bench bench-calls bench-idle bench-load bench-pace bench-peers
 
 PEERS := target/peers
 
@@ -19,6 +19,10 @@ $(PEERS)/venv/.ready: benches/peers/spotipy/requirements.txt
 	test -x $(PEERS)/venv/bin/python || python3 -m venv $(PEERS)/venv
 	$(PEERS)/venv/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
+
+bench-idle: ## two hundred jobs of which none is due: CPU and memory of `run --due` and of `schedule` at rest (four minutes)
+	$(CARGO) build --release --locked --quiet --bin cratedigger
+	python3 benches/idle.py
 
 bench-load: ## a store of 5 million playlist items beside one of 1 million: CPU and memory (half an hour)
 	$(CARGO) build --release --locked --quiet --bin cratedigger

@@ -81,6 +81,8 @@ pub enum Command {
     Verify(Verify),
     /// Copy the store, also while runs go on
     Backup(Backup),
+    /// Write the store anew, so that the room of deleted rows goes back to the disk
+    Compact,
     /// Forget how far a job's interrupted reads have come
     Reset(Reset),
     /// Show the calls used and left, cool-downs, and what the app may call

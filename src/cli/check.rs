@@ -66,11 +66,6 @@ pub fn run_as(args: &Check, context: &Context, known: &AppKnown, now: DateTime<U
     let class = settings.spotify.app_mode.class().or(known.class);
     let loaded = context.jobs(&settings, &args.jobs);
     problems.extend(loaded.problems);
-    for name in settings.without_effect() {
-        let shown = context.project.shown(&context.project.config_file);
-        let what = format!("the setting `{name}` has no effect: what it is for is not built in this version");
-        problems.push(Problem::of_file(&shown, what).as_warning());
-    }
     for job in &loaded.jobs {
         problems.extend(sql::problems(job, &context.project.shown(&job.path)));
     }

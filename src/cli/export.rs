@@ -30,7 +30,7 @@ pub fn run(args: &Export, context: &Context) -> Result<Exit, Failure> {
     must_exist(&workshop.database())?;
     let files = workshop.files()?;
     let past = Past::read(&workshop.database()).map_err(|e| Failure::new(Exit::Storage, e))?;
-    let mut written: Vec<FileReport> = Vec::new();
+    let (mut written, mut deleted): (Vec<FileReport>, u64) = (Vec::new(), 0);
     for job in &loaded.jobs {
         let Some(done) = write_again(&files, job, &past)? else {
             if !args.jobs.is_empty() {
@@ -43,9 +43,11 @@ pub fn run(args: &Export, context: &Context) -> Result<Exit, Failure> {
             print::stderr(&Failure::new(Exit::Usage, failed).report(context.colour));
         }
         written.extend(done.files);
+        deleted += done.deleted;
     }
     if context.json {
-        print::json(&json!({ "files": written })).map_err(|e| Failure::new(Exit::Storage, e))?;
+        print::json(&json!({ "files": written, "files_deleted": deleted }))
+            .map_err(|e| Failure::new(Exit::Storage, e))?;
     } else if !context.quiet {
         for file in &written {
             print::stderr(&format!("{:<9} {} ({} rows)\n", file.outcome, printable(&file.path), file.rows));

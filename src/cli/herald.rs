@@ -12,7 +12,7 @@ use super::{Context, Exit};
 use crate::document::{Problem, printable};
 use crate::job::{Job, Loaded};
 use crate::notify::{Ended, Event, Message, Notifier, Ping, Trouble};
-use crate::run::RunReport;
+use crate::run::{RunReport, place_of};
 use crate::scheduler::{Past, overdue};
 use crate::settings::Settings;
 
@@ -44,10 +44,9 @@ impl<'a> Herald<'a> {
     pub(super) fn new(context: &'a Context, settings: &Settings, by: By) -> Herald<'a> {
         let project = &context.project;
         // Without a state folder nothing runs either, which is said elsewhere.
-        let notifier = context
-            .state_dir(settings)
-            .ok()
-            .map(|dir| Notifier::new(&settings.notify, dir.path(), &project.database(settings), &project.root));
+        let notifier = context.state_dir(settings).ok().map(|dir| {
+            Notifier::new(&settings.notify, dir.path(), &place_of(&project.database(settings)), &project.root)
+        });
         Herald { context, on: settings.notify.on.clone(), by, notifier }
     }
 

@@ -8,6 +8,7 @@ pub mod auth;
 mod backup;
 mod budget;
 mod check;
+mod compact;
 mod completions;
 mod context;
 mod demo;
@@ -111,6 +112,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Show(args) => show::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
         Command::Backup(args) => backup::run(&args, context),
+        Command::Compact => compact::run(context),
         Command::Reset(args) => reset::run(&args, context),
         Command::Quota(args) => quota::run(&args, context),
         Command::Auth(args) => auth::run(&args, context),

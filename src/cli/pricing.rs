@@ -10,7 +10,7 @@ use super::{Context, Exit, Failure};
 use crate::http::clock::{Clock, SystemClock};
 use crate::http::observer::Silent;
 use crate::job::{Job, Users};
-use crate::run::{Engine, Halt, JobPrice, Looks, Start, Unwatched, kept_since, price_job, stamp};
+use crate::run::{Engine, Halt, JobPrice, Looks, Start, Unwatched, kept_since, place_of, price_job, stamp};
 use crate::scheduler::{JobPast, Past};
 use crate::settings::credentials::Credentials;
 use crate::state::grants::Grants;
@@ -28,11 +28,7 @@ pub(super) struct Desk<'a> {
 impl Desk<'_> {
     /// Who spends the calls of a job.
     pub(super) fn spends(&self, job: &Job) -> Spends {
-        let path = self.workshop.database();
-        // However the project is named, it is the same store.
-        let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
-        let path = folder.zip(path.file_name()).map_or(path.clone(), |(folder, name)| folder.join(name));
-        Spends::of(&path, &job.name)
+        Spends::of(&place_of(&self.workshop.database()), &job.name)
     }
 
     /// The grants, where the job has users.

@@ -36,7 +36,9 @@ pub fn run(args: &Reset, context: &Context) -> Result<Exit, Failure> {
         workshop.settings.schedule.max_runtime,
     ) {
         Ok(lock) => lock,
-        Err(e @ LockTrouble::Running { .. }) => return Err(Failure::new(Exit::Deferred, e)),
+        Err(e @ (LockTrouble::Running { .. } | LockTrouble::Compacting { .. })) => {
+            return Err(Failure::new(Exit::Deferred, e));
+        }
         Err(e @ LockTrouble::Hangs { .. }) => return Err(Failure::new(Exit::Failed, e)),
         Err(e) => return Err(Failure::new(Exit::Storage, e)),
     };

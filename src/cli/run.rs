@@ -24,11 +24,6 @@ use crate::settings::Settings;
 /// Runs jobs and says how it ended.
 pub fn run(args: &Run, context: &Context) -> Result<Exit, Failure> {
     let settings = context.settings()?;
-    if !args.due {
-        for name in settings.without_effect() {
-            tracing::warn!(setting = name, "this setting has no effect: what it is for is not built in this version");
-        }
-    }
     let loaded = context.jobs(&settings, &args.jobs);
     if loaded.has_errors() && !args.jobs.is_empty() {
         return Err(Failure::Problems(loaded.problems));

@@ -57,7 +57,7 @@ pub(super) struct How {
 pub(super) enum Outcome {
     /// It ran.
     Ended(Box<RunReport>),
-    /// An earlier run of the job is under way.
+    /// An earlier run of the job is under way, or the store is being compacted.
     Running(String),
     /// Somebody else served the fire meanwhile.
     Served,
@@ -86,7 +86,9 @@ impl<'a> Runner<'a> {
         let settings = &self.workshop.settings;
         let _lock = match self.lock(job) {
             Ok(lock) => lock,
-            Err(e @ LockTrouble::Running { .. }) => return Ok(Outcome::Running(e.to_string())),
+            Err(e @ (LockTrouble::Running { .. } | LockTrouble::Compacting { .. })) => {
+                return Ok(Outcome::Running(e.to_string()));
+            }
             Err(e @ LockTrouble::Hangs { .. }) => {
                 return Err(Failure::new(Exit::Failed, e).with_hint("look at that process, and end it if it hangs"));
             }

@@ -40,9 +40,6 @@ const PAUSE: Duration = Duration::from_secs(60);
 /// Runs until it is stopped.
 pub fn run(_: &Schedule, context: &Context) -> Result<Exit, Failure> {
     let settings = context.settings()?;
-    for name in settings.without_effect() {
-        tracing::warn!(setting = name, "this setting has no effect: what it is for is not built in this version");
-    }
     let state = open_state(context, &settings)?;
     let _lock = SchedulerLock::take(state.path(), &context.project.database(&settings)).map_err(|e| match e {
         LockTrouble::Io { .. } => Failure::new(Exit::Storage, e),

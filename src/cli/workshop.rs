@@ -68,6 +68,7 @@ impl<'a> Workshop<'a> {
             target: Target { csv_dir, access: access(&self.settings, Some(&output.csv_dir))? },
             csv: self.settings.csv.clone(),
             publish_partial: output.publish_partial,
+            dated_csv: self.settings.retention.dated_csv,
         })
     }
 

@@ -114,8 +114,24 @@ impl Folder {
         let Some((first, rest)) = path.split_once('/') else {
             return matches!(self.find(path), Ok(Some(found)) if Some(found.bytes) == bytes);
         };
-        let is_folder = self.kind(first) == Some(FileType::Directory);
-        is_folder && self.enter(first).is_ok_and(|folder| folder.has(rest, bytes))
+        self.has_folder(first) && self.enter(first).is_ok_and(|folder| folder.has(rest, bytes))
+    }
+
+    /// Whether there is a folder of this name, and no link.
+    pub(super) fn has_folder(&self, name: &str) -> bool {
+        self.kind(name) == Some(FileType::Directory)
+    }
+
+    /// Deletes a file, or a link itself.
+    pub(super) fn delete(&self, name: &str) -> Result<(), ExportError> {
+        rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()).map_err(|e| self.failed(name, 0, e.into()))?;
+        self.sync()
+    }
+
+    /// Deletes a folder if nothing is in it.
+    pub(super) fn delete_if_empty(&self, name: &str) {
+        // The system refuses where something is in it: then it stays.
+        let _ = rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR);
     }
 
     /// The whole of a small file, if it is there.

@@ -13,6 +13,7 @@ mod fragments;
 mod guard;
 mod name;
 mod package;
+mod prune;
 mod publish;
 mod render;
 mod sheet;

@@ -12,6 +12,7 @@ use super::publish::RunInfo;
 use super::render::{ColumnTally, Shape, Tally};
 use super::sheet::Sheet;
 use super::style::{LineEnding, Style, TimeFormat};
+use crate::store::OldFile;
 use crate::stream::Type;
 
 /// Its name.
@@ -80,9 +81,10 @@ impl Package {
         self.new.push(resource);
     }
 
-    /// Writes it, if it says anything new.
-    pub(super) fn write(mut self, folder: &Folder, run: &RunInfo) -> Result<(), ExportError> {
-        self.keep_files_of_earlier_runs(folder)?;
+    /// Writes it, if it says anything new; it speaks no more of what is to go.
+    pub(super) fn write(mut self, folder: &Folder, run: &RunInfo, to_go: &[OldFile]) -> Result<(), ExportError> {
+        let goes = |path: &str| to_go.iter().any(|file| file.below(&run.job) == Some(path));
+        self.keep_files_of_earlier_runs(folder, goes)?;
         name_each(&mut self.new);
         let mut package = json!({
             "profile": "tabular-data-package",
@@ -111,12 +113,12 @@ impl Package {
     }
 
     /// Files of earlier days, or of fetches that the job no longer has, as long as they are there.
-    fn keep_files_of_earlier_runs(&mut self, folder: &Folder) -> Result<(), ExportError> {
+    fn keep_files_of_earlier_runs(&mut self, folder: &Folder, goes: impl Fn(&str) -> bool) -> Result<(), ExportError> {
         let Some(old) = self.old["resources"].as_array() else { return Ok(()) };
         for resource in old {
             let Some(path) = resource["path"].as_str() else { continue };
             let again = self.new.iter().any(|r| r["path"] == path);
-            if again || super::name::check_name(path).is_err() {
+            if again || goes(path) || super::name::check_name(path).is_err() {
                 continue;
             }
             if folder.has(path, resource["bytes"].as_u64()) {

@@ -9,11 +9,12 @@ use super::error::ExportError;
 use super::folder::Folder;
 use super::name::check_name;
 use super::package::{self, Package};
+use super::prune;
 use super::render::{Kept, Page, RenderError, Tally};
 use super::sheet::{Sheet, Source};
 use super::style::Style;
 use crate::store::query::is_volatile;
-use crate::store::{self, Access, ChangedThings, KnownFile, PublishedFile, Shows};
+use crate::store::{self, Access, ChangedThings, KnownFile, OldFile, PublishedFile, Shows};
 
 /// Where a job's files go.
 #[derive(Debug, Clone)]
@@ -63,6 +64,8 @@ pub struct RunInfo {
     pub reasons: Vec<String>,
     /// Now, ISO 8601 in UTC.
     pub created_at: String,
+    /// Files of earlier fires that are older than somebody wants to keep.
+    pub outdated: Vec<OldFile>,
 }
 
 /// What became of a file.
@@ -104,12 +107,14 @@ pub struct Outcome {
     pub files: Vec<Published>,
     /// Queries that are wrong or took too long; their files are as they were.
     pub failed: Vec<ExportError>,
+    /// How many files of earlier fires were deleted.
+    pub deleted: u64,
 }
 
 /// Rows beyond which Excel shows nothing, the header included.
 const EXCEL_ROWS: u64 = 1_048_576;
 
-/// Writes what has changed of a job's files, then its data package.
+/// Writes what has changed of a job's files, then its data package, and deletes what is outdated.
 ///
 /// # Errors
 /// The first that is not a query's: later files and the data package are as they were.
@@ -162,7 +167,12 @@ pub fn publish(
     store::still_shown(store, &job.current.take()).map_err(|e| job.unreadable(package::FILE, e))?;
     store::record_files(store, &run.job, run.id, &run.created_at, &records)
         .map_err(|e| job.unreadable(package::FILE, e))?;
-    package.write(&folder, run)?;
+    let to_go = prune::to_go(&run.outdated, &run.job, sheets, &outcome.files);
+    // The package first: it never describes what is not there.
+    package.write(&folder, run, &to_go)?;
+    let (deleted, forgotten) = prune::delete(&folder, &run.job, &to_go);
+    store::forget_files(store, &forgotten).map_err(|e| job.unreadable(package::FILE, e))?;
+    outcome.deleted = deleted;
     Ok(outcome)
 }
 

@@ -91,6 +91,11 @@ impl OutputName {
         out
     }
 
+    /// Whether a path below the job's folder is what this name becomes for some fire and user.
+    pub fn may_become(&self, path: &str, job: &str) -> bool {
+        fits(&self.template, path, job)
+    }
+
     /// Whether `{user}` is in it: one file per user.
     pub fn per_user(&self) -> bool {
         self.template.contains("{user}")
@@ -100,6 +105,29 @@ impl OutputName {
     pub fn dated(&self) -> bool {
         self.template.contains("{date}") || self.template.contains("{datetime}")
     }
+}
+
+/// Whether a path is what a template becomes.
+fn fits(template: &str, path: &str, job: &str) -> bool {
+    let Some((before, rest)) = template.split_once('{') else { return template == path };
+    let Some(path) = path.strip_prefix(before) else { return false };
+    let (name, behind) = rest.split_once('}').unwrap_or((rest, ""));
+    match name {
+        "job" => path.strip_prefix(job).is_some_and(|path| fits(behind, path, job)),
+        "date" => is_time(path, "0000-00-00").is_some_and(|path| fits(behind, path, job)),
+        "datetime" => is_time(path, "0000-00-00T0000").is_some_and(|path| fits(behind, path, job)),
+        _ => {
+            let end = path.find('/').unwrap_or(path.len());
+            (0..=end).filter_map(|at| path.get(at..)).any(|path| fits(behind, path, job))
+        }
+    }
+}
+
+/// What stands behind a time of this form, with a digit for each 0.
+fn is_time<'p>(path: &'p str, form: &str) -> Option<&'p str> {
+    let (time, behind) = path.split_at_checked(form.len())?;
+    let is = |(got, wanted): (u8, u8)| if wanted == b'0' { got.is_ascii_digit() } else { got == wanted };
+    time.bytes().zip(form.bytes()).all(is).then_some(behind)
 }
 
 impl std::fmt::Display for OutputName {
@@ -233,6 +261,31 @@ mod tests {
             &long,
         ] {
             assert!(OutputName::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_told_from_those_that_a_name_never_becomes() {
+        let fits = |template: &str, path: &str| OutputName::parse(template).expect("a name").may_become(path, "weekly");
+        for (template, path) in [
+            ("{date}.csv", "2026-11-23.csv"),
+            ("{job}/{datetime}-{user}.csv", "weekly/2026-11-23T0615-home.csv"),
+            ("{user}{date}.csv", "a-2026-01-01-2026-11-23.csv"),
+            ("{date}/{user}/a.csv", "2026-11-23/home/a.csv"),
+        ] {
+            assert!(fits(template, path), "{template} {path}");
+        }
+        for (template, path) in [
+            ("{date}.csv", "2026-11-2x.csv"),
+            ("{date}.csv", "2026-11-23T0615.csv"),
+            ("{date}.csv", "x2026-11-23.csv"),
+            ("{date}.csv", "2026-11-23.csv.old"),
+            ("{date}.csv", "2026"),
+            ("{job}-{date}.csv", "daily-2026-11-23.csv"),
+            ("{user}-{date}.csv", "a/b-2026-11-23.csv"),
+            ("{date}.csv", "é26-11-23.csv"),
+        ] {
+            assert!(!fits(template, path), "{template} {path}");
         }
     }
 

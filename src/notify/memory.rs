@@ -41,11 +41,37 @@ pub enum Trouble {
     Overdue,
 }
 
+/// A way by which a message goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Way {
+    /// `notify.webhook_url`
+    Webhook,
+    /// `notify.command`
+    Command,
+}
+
+impl Way {
+    /// All of them.
+    pub(super) const ALL: [Way; 2] = [Way::Webhook, Way::Command];
+
+    /// The setting that names it.
+    pub(super) fn setting(self) -> &'static str {
+        match self {
+            Way::Webhook => "notify.webhook_url",
+            Way::Command => "notify.command",
+        }
+    }
+}
+
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Book {
     /// By job, then by trouble.
     open: BTreeMap<String, BTreeMap<Trouble, Open>>,
     undelivered: Vec<Undelivered>,
+    /// By job: how its newest run ended.
+    #[serde(default)]
+    pings: BTreeMap<String, WaitingPing>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -57,14 +83,38 @@ struct Open {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Undelivered {
     message: Message,
+    /// Those that have not taken it yet.
+    #[serde(default = "all_ways")]
+    ways: Vec<Way>,
     from: DateTime<Utc>,
     tried: Option<DateTime<Utc>>,
 }
 
-impl Undelivered {
-    fn is_ripe(&self, now: DateTime<Utc>) -> bool {
-        self.tried.is_none_or(|at| (now - at).abs() >= PAUSE)
-    }
+fn all_ways() -> Vec<Way> {
+    Way::ALL.to_vec()
+}
+
+/// The end of a run, as a ping tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct EndPing {
+    /// The exit code.
+    pub what: String,
+    /// The name of the run on its start and its end.
+    pub rid: String,
+    /// Its last lines.
+    pub body: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct WaitingPing {
+    ping: EndPing,
+    from: DateTime<Utc>,
+    tried: DateTime<Utc>,
+}
+
+/// Whether what was last tried then may be tried again.
+fn is_ripe(tried: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    tried.is_none_or(|at| (now - at).abs() >= PAUSE)
 }
 
 /// A trouble that is over.
@@ -146,16 +196,17 @@ impl Memory {
         book.open.into_iter().flat_map(of).collect()
     }
 
-    /// Whether a message waits that may be tried now.
+    /// Whether a message or a ping waits that may be tried now.
     pub fn has_undelivered(&self, now: DateTime<Utc>) -> bool {
         let book = self.read().unwrap_or_default();
-        book.undelivered.iter().any(|it| it.is_ripe(now))
+        book.undelivered.iter().any(|it| is_ripe(it.tried, now))
+            || book.pings.values().any(|it| is_ripe(Some(it.tried), now))
     }
 
-    /// Keeps a message until it is delivered.
-    pub(super) fn to_deliver(&self, message: Message, now: DateTime<Utc>) {
+    /// Keeps a message until each of these ways has taken it.
+    pub(super) fn to_deliver(&self, message: Message, ways: &[Way], now: DateTime<Utc>) {
         let kept = self.change(|book| {
-            book.undelivered.push(Undelivered { message, from: now, tried: None });
+            book.undelivered.push(Undelivered { message, ways: ways.to_vec(), from: now, tried: None });
             if book.undelivered.len() > MOST {
                 book.undelivered.remove(0);
             }
@@ -166,18 +217,25 @@ impl Memory {
         }
     }
 
-    /// The messages to deliver now; each is handed out to one process at a time.
-    pub(super) fn undelivered(&self, now: DateTime<Utc>) -> Vec<Message> {
+    /// The messages to deliver now, with the ways that have not taken them, as far as there are `ways`;
+    /// each is handed out to one process at a time.
+    pub(super) fn undelivered(&self, ways: &[Way], now: DateTime<Utc>) -> Vec<(Message, Vec<Way>)> {
         if !self.file.exists() {
             return Vec::new();
         }
         let taken = self.change(|book| {
             let before = book.undelivered.len();
-            book.undelivered.retain(|it| now - it.from < STALE);
+            book.undelivered.iter_mut().for_each(|it| it.ways.retain(|way| ways.contains(way)));
+            for old in book.undelivered.extract_if(.., |it| it.ways.is_empty() || now - it.from >= STALE) {
+                for way in old.ways {
+                    let (job, event) = (old.message.job.as_str(), old.message.event.word());
+                    tracing::warn!(job, event, "{} took a message in no try of a day: it is given up", way.setting());
+                }
+            }
             let mut taken = Vec::new();
-            for it in book.undelivered.iter_mut().filter(|it| it.is_ripe(now)) {
+            for it in book.undelivered.iter_mut().filter(|it| is_ripe(it.tried, now)) {
                 it.tried = Some(now);
-                taken.push(it.message.clone());
+                taken.push((it.message.clone(), it.ways.clone()));
             }
             let changed = !taken.is_empty() || book.undelivered.len() < before;
             (taken, changed)
@@ -185,11 +243,66 @@ impl Memory {
         taken.unwrap_or_default()
     }
 
-    pub(super) fn delivered(&self, message: &Message) {
+    /// Notes that a way has taken a message.
+    pub(super) fn delivered(&self, message: &Message, way: Way) {
         // If it cannot be noted, it is delivered once more: better than not at all.
         let _ = self.change(|book| {
-            book.undelivered.retain(|it| it.message != *message);
+            for it in book.undelivered.iter_mut().filter(|it| it.message == *message) {
+                it.ways.retain(|left| *left != way);
+            }
+            book.undelivered.retain(|it| !it.ways.is_empty());
             ((), true)
+        });
+    }
+
+    /// Keeps the end of a run of a job until it is taken, in place of what waited of the job: how an
+    /// earlier run ended, told later, would be taken for how things are.
+    pub(super) fn keep_ping(&self, job: &str, ping: EndPing, now: DateTime<Utc>) {
+        let kept = self.change(|book| {
+            book.pings.insert(job.to_owned(), WaitingPing { ping, from: now, tried: now });
+            ((), true)
+        });
+        if let Err(e) = kept {
+            tracing::warn!(path = %self.file.display(), job, "a ping cannot be kept: {e}");
+        }
+    }
+
+    /// The pings to send now, by job; each is handed out to one process at a time.
+    pub(super) fn waiting_pings(&self, now: DateTime<Utc>) -> Vec<(String, EndPing)> {
+        if !self.read().is_ok_and(|book| book.pings.values().any(|it| is_ripe(Some(it.tried), now))) {
+            return Vec::new();
+        }
+        let taken = self.change(|book| {
+            book.pings.retain(|_, it| now - it.from < STALE);
+            let mut taken = Vec::new();
+            for (job, it) in book.pings.iter_mut().filter(|(_, it)| is_ripe(Some(it.tried), now)) {
+                it.tried = now;
+                taken.push((job.clone(), it.ping.clone()));
+            }
+            (taken, true)
+        });
+        taken.unwrap_or_default()
+    }
+
+    /// Notes that nobody is to be pinged any more.
+    pub(super) fn forget_pings(&self) {
+        if self.read().is_ok_and(|book| !book.pings.is_empty()) {
+            let _ = self.change(|book| (book.pings.clear(), true));
+        }
+    }
+
+    /// Notes that a later run of a job was told of, or this one (`rid`).
+    pub(super) fn forget_ping(&self, job: &str, rid: Option<&str>) {
+        let is_it = |it: &WaitingPing| rid.is_none_or(|rid| it.ping.rid == rid);
+        if !self.read().is_ok_and(|book| book.pings.get(job).is_some_and(is_it)) {
+            return;
+        }
+        let _ = self.change(|book| {
+            let found = book.pings.get(job).is_some_and(is_it);
+            if found {
+                book.pings.remove(job);
+            }
+            ((), found)
         });
     }
 
@@ -201,10 +314,10 @@ impl Memory {
         let (result, changed) = change(&mut book);
         if changed {
             let text = serde_json::to_vec_pretty(&book).map_err(io::Error::other)?;
-            let mut new =
-                tempfile::Builder::new().prefix(".told").tempfile_in(self.file.parent().unwrap_or(Path::new(".")))?;
-            new.write_all(&text)?;
-            new.persist(&self.file).map_err(|e| e.error)?;
+            // One name, so that what a killed process left is written over: the lock is ours.
+            let new = self.file.with_extension("new");
+            private().create(true).truncate(true).open(&new)?.write_all(&text)?;
+            std::fs::rename(&new, &self.file)?;
             lock.set_modified(SystemTime::UNIX_EPOCH)?;
         }
         Ok(result)
@@ -260,39 +373,4 @@ fn essence(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(text: &str) -> DateTime<Utc> {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn what_lasts_is_news_once_and_its_end_is_news_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let memory = Memory::new(folder.path(), Path::new("/p/output/cratedigger.db"));
-        let now = at("2026-11-23T12:00:00Z");
-        assert!(memory.begins("x", Trouble::Failed, "status 503 after 4 attempts, 17 s", now));
-        assert!(!memory.begins("x", Trouble::Failed, "status 503 after 4 attempts, 2041 s", now));
-        assert!(memory.begins("y", Trouble::Failed, "status 503 after 4 attempts, 17 s", now));
-        assert!(memory.begins("x", Trouble::Failed, "the disk is full", now), "another reason is news");
-        let ended = memory.ends("x", &[Trouble::Failed, Trouble::Partial]);
-        assert_eq!(ended, [Ended { trouble: Trouble::Failed, since: now }]);
-        assert_eq!(memory.ends("x", &[Trouble::Failed]), []);
-        assert_eq!(memory.open(), [("y".to_owned(), Trouble::Failed, now)]);
-    }
-
-    #[test]
-    fn where_nothing_can_be_written_it_is_told_once_a_day() {
-        let folder = tempfile::tempdir().unwrap();
-        let memory = Memory::new(folder.path(), Path::new("/p/output/cratedigger.db"));
-        // A folder stands where the file should: nothing can be written down, as on a full disk.
-        std::fs::create_dir(&memory.file).unwrap();
-        let now = at("2026-11-23T12:00:00Z");
-        assert!(memory.begins("x", Trouble::Failed, "no space left", now));
-        assert!(!memory.begins("x", Trouble::Failed, "no space left", now));
-        let yesterday = SystemTime::now() - FORGETFUL - Duration::from_secs(60);
-        memory.lock_file().unwrap().set_modified(yesterday).unwrap();
-        assert!(memory.begins("x", Trouble::Failed, "no space left", now));
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
 
@@ -135,11 +136,28 @@ impl Metrics {
     pub(super) fn write(&self, path: &Path) -> io::Result<()> {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder)?;
+        sweep(folder);
         // Not ending in .prom: the collector reads all that does.
-        let mut new = tempfile::Builder::new().prefix(".cratedigger").tempfile_in(folder)?;
+        let mut new = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
         new.write_all(self.text().as_bytes())?;
         new.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
         new.persist(path).map_err(|e| e.error)?;
         Ok(())
+    }
+}
+
+/// How files begin that are not in their place yet.
+const UNFINISHED: &str = ".cratedigger-metrics-";
+
+/// Removes what killed processes left: nobody takes an hour to write a page.
+fn sweep(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(UNFINISHED));
+        let written = |it: std::fs::Metadata| it.modified().ok().filter(|_| it.is_file());
+        let is_old = |at: SystemTime| at.elapsed().is_ok_and(|ago| ago > Duration::from_secs(3_600));
+        if is_ours && entry.metadata().ok().and_then(written).is_some_and(is_old) {
+            // What cannot be removed now is in nobody's way.
+            drop(std::fs::remove_file(entry.path()));
+        }
     }
 }

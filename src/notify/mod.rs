@@ -3,8 +3,8 @@
 //!
 //! What lasts (a failing job, a lost sign-in, data that are overdue) is news when it begins, and its
 //! end is news. Between the two nothing is told, however often a timer looks; [`Memory`] knows what
-//! was told, over all processes of a project. A message that could not be delivered is kept there
-//! and tried again for a day. Nothing here ever fails a job: trouble is a warning in the log, and
+//! was told, over all processes of a project. What a webhook, a command or the host of the pings did
+//! not take is kept there and tried again for a day, with that one alone. Nothing here ever fails a job: trouble is a warning in the log, and
 //! names the host of an address at most, since the rest of it is a secret.
 
 mod command;
@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 
 use crate::settings::Notify;
+use memory::Way;
 use post::Poster;
 
 /// Tells people.
@@ -53,44 +54,50 @@ impl Notifier {
 
     /// The ping of a run that begins. Send its start beside the run.
     pub fn ping(&self, job: &str) -> Option<Ping<'_>> {
-        Some(Ping::new(&self.poster, self.settings.ping_url.as_ref()?, job))
+        Some(Ping::new(&self.poster, &self.memory, self.settings.ping_url.as_ref()?, job))
     }
 
     /// Tells a message by webhook and command, if its event is one of `notify.on`, and with it what
     /// could not be delivered earlier.
     pub async fn tell(&self, message: Message, now: DateTime<Utc>) {
-        if self.settings.on.iter().any(|on| on == message.event.word()) && self.has_a_way() {
-            self.memory.to_deliver(message, now);
+        let ways = self.ways();
+        if self.settings.on.iter().any(|on| on == message.event.word()) && !ways.is_empty() {
+            self.memory.to_deliver(message, &ways, now);
         }
         self.deliver(now).await;
     }
 
-    /// Whether an earlier message is to be tried again now.
+    /// Whether an earlier message or ping is to be tried again now.
     pub fn has_left_over(&self, now: DateTime<Utc>) -> bool {
         self.memory.has_undelivered(now)
     }
 
-    /// Delivers what is left over.
+    /// Delivers what is left over: to each way what it has not taken yet.
     pub async fn deliver(&self, now: DateTime<Utc>) {
-        for message in self.memory.undelivered(now) {
-            let posted = match &self.settings.webhook_url {
-                Some(url) => self.poster.webhook(url, &message).await,
-                None => Ok(()),
-            };
-            let ran = match &self.settings.command {
-                Some(command) => command::run(command, &message, self.settings.timeout).await,
-                None => Ok(()),
-            };
-            let ways = [("webhook_url", posted), ("command", ran)];
-            let failed = ways.iter().filter(|(_, result)| result.is_err()).count();
-            let asked = usize::from(self.settings.webhook_url.is_some()) + usize::from(self.settings.command.is_some());
-            // Where one way worked, somebody knows; twice would be worse.
-            if failed < asked || asked == 0 {
-                self.memory.delivered(&message);
+        for (message, ways) in self.memory.undelivered(&self.ways(), now) {
+            for way in ways {
+                let delivered = match way {
+                    Way::Webhook => match &self.settings.webhook_url {
+                        Some(url) => self.poster.webhook(url, &message).await,
+                        None => Ok(()),
+                    },
+                    Way::Command => match &self.settings.command {
+                        Some(command) => command::run(command, &message, self.settings.timeout).await,
+                        None => Ok(()),
+                    },
+                };
+                match delivered {
+                    Ok(()) => self.memory.delivered(&message, way),
+                    Err(why) => {
+                        let (job, event) = (message.job.as_str(), message.event.word());
+                        tracing::warn!(job, event, "{}: {why}; it is tried again", way.setting());
+                    }
+                }
             }
-            for (way, why) in ways.into_iter().filter_map(|(way, result)| Some((way, result.err()?))) {
-                tracing::warn!(job = message.job, event = message.event.word(), "notify.{way}: {why}");
-            }
+        }
+        let Some(url) = &self.settings.ping_url else { return self.memory.forget_pings() };
+        for (job, ping) in self.memory.waiting_pings(now) {
+            Ping::new(&self.poster, &self.memory, url, &job).end_again(ping).await;
         }
     }
 
@@ -107,7 +114,12 @@ impl Notifier {
         self.prometheus_file.is_some()
     }
 
-    fn has_a_way(&self) -> bool {
-        self.settings.webhook_url.is_some() || self.settings.command.is_some()
+    /// The ways that the settings name.
+    fn ways(&self) -> Vec<Way> {
+        let is_named = |way: &Way| match way {
+            Way::Webhook => self.settings.webhook_url.is_some(),
+            Way::Command => self.settings.command.is_some(),
+        };
+        Way::ALL.into_iter().filter(is_named).collect()
     }
 }

@@ -3,9 +3,11 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use chrono::Utc;
 use reqwest::{Client, redirect, retry};
 use url::Url;
 
+use super::memory::{EndPing, Memory};
 use super::message::Message;
 
 /// Bytes of a ping's body: the services cut longer ones.
@@ -66,42 +68,62 @@ fn cause(error: &dyn std::error::Error) -> String {
 /// The pings of one run, in the style of healthchecks.io.
 pub struct Ping<'a> {
     poster: &'a Poster,
+    memory: &'a Memory,
     base: Url,
+    job: String,
     run_id: String,
 }
 
 impl<'a> Ping<'a> {
     /// `{job}` in the address stands for the name of the job.
-    pub(super) fn new(poster: &'a Poster, base: &Url, job: &str) -> Ping<'a> {
+    pub(super) fn new(poster: &'a Poster, memory: &'a Memory, base: &Url, job: &str) -> Ping<'a> {
         let name: String = url::form_urlencoded::byte_serialize(job.as_bytes()).collect();
         let written = base.as_str().replace("%7Bjob%7D", &name).replace("{job}", &name);
-        Ping { poster, base: Url::parse(&written).unwrap_or_else(|_| base.clone()), run_id: run_id() }
+        let base = Url::parse(&written).unwrap_or_else(|_| base.clone());
+        Ping { poster, memory, base, job: job.to_owned(), run_id: run_id() }
     }
 
-    /// The run begins.
+    /// The run begins. Told later it would be no news, so it is not kept.
     pub async fn start(&self) {
-        self.send("start", String::new()).await;
+        let start = EndPing { what: "start".to_owned(), rid: self.run_id.clone(), body: String::new() };
+        if let Err(why) = self.send(&start).await {
+            tracing::warn!(job = self.job, "notify.ping_url: {why}; the job goes on");
+        }
     }
 
     /// The run ended with this code; the last lines say how. A deferred run goes on by itself, so it
-    /// is no failure.
+    /// is no failure. What the host does not take is kept for [`super::Notifier::deliver`].
     pub async fn end(&self, exit_code: u8, lines: &[String]) {
         let code = if exit_code == 75 { 0 } else { exit_code };
-        self.send(&code.to_string(), lines.join("\n")).await;
-    }
-
-    async fn send(&self, what: &str, mut body: String) {
-        let mut url = self.base.clone();
-        let path = format!("{}/{what}", url.path().trim_end_matches('/'));
-        url.set_path(&path);
-        url.query_pairs_mut().append_pair("rid", &self.run_id);
+        let mut body = lines.join("\n");
         if body.len() > MOST {
             let from = (body.len() - MOST..body.len()).find(|at| body.is_char_boundary(*at)).unwrap_or(body.len());
             body = body.split_off(from);
         }
-        if let Err(why) = self.poster.post(url, "text/plain; charset=utf-8", body.into_bytes()).await {
-            tracing::warn!("notify.ping_url: {why}; the job goes on");
+        let end = EndPing { what: code.to_string(), rid: self.run_id.clone(), body };
+        match self.send(&end).await {
+            Ok(()) => self.memory.forget_ping(&self.job, None),
+            Err(why) => {
+                tracing::warn!(job = self.job, "notify.ping_url: {why}; it is tried again");
+                self.memory.keep_ping(&self.job, end, Utc::now());
+            }
         }
+    }
+
+    /// Tells once more how an earlier run ended.
+    pub(super) async fn end_again(&self, end: EndPing) {
+        match self.send(&end).await {
+            Ok(()) => self.memory.forget_ping(&self.job, Some(&end.rid)),
+            Err(why) => tracing::warn!(job = self.job, "notify.ping_url: {why}; it is tried again"),
+        }
+    }
+
+    async fn send(&self, ping: &EndPing) -> Result<(), String> {
+        let mut url = self.base.clone();
+        let path = format!("{}/{}", url.path().trim_end_matches('/'), ping.what);
+        url.set_path(&path);
+        url.query_pairs_mut().append_pair("rid", &ping.rid);
+        self.poster.post(url, "text/plain; charset=utf-8", ping.body.clone().into_bytes()).await
     }
 }
 

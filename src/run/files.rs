@@ -17,7 +17,9 @@ use crate::export::{
 use crate::job::{CsvOptions, Expansion, Fetch, Job, OutputName, Query};
 use crate::settings;
 use crate::store::query::{Bound, Fetched, Reader};
-use crate::store::{Access, RunState, Shows, StoreError, data_version, lists_shown, open_writer, users_of_job};
+use crate::store::{
+    Access, OldFile, RunState, Shows, StoreError, data_version, files_before, lists_shown, open_writer, users_of_job,
+};
 use crate::stream::Column;
 
 /// A query of a job may take so long.
@@ -36,6 +38,8 @@ pub struct Files {
     pub csv: CsvOptions,
     /// Whether a partial run writes files.
     pub publish_partial: bool,
+    /// How long files with a date in their name are kept; none: for ever.
+    pub dated_csv: Option<Duration>,
 }
 
 /// The run whose results are shown.
@@ -91,13 +95,14 @@ pub struct Written {
     pub files: Vec<FileReport>,
     /// Queries that failed; their files are as they were.
     pub failed: Vec<ExportError>,
+    /// Files of earlier fires that were deleted.
+    pub deleted: u64,
 }
 
 impl Written {
-    /// The files, and for each failed query whether storage is to blame and what it says.
-    pub(super) fn files_and_failures(self) -> (Vec<FileReport>, Vec<(bool, String)>) {
-        let failures = self.failed.iter().map(|e| (e.is_storage(), super::job::chain(e))).collect();
-        (self.files, failures)
+    /// For each failed query whether storage is to blame and what it says.
+    pub(super) fn failures(&self) -> Vec<(bool, String)> {
+        self.failed.iter().map(|e| (e.is_storage(), super::job::chain(e))).collect()
     }
 }
 
@@ -161,13 +166,15 @@ impl Files {
             }
             sheets.push(sheet);
         }
+        let now = Utc::now();
         let run = RunInfo {
             job: job.name.clone(),
             description: job.description.clone(),
             id: shown.run,
             state: state(shown.state),
             reasons: shown.reasons.to_vec(),
-            created_at: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
+            created_at: now.to_rfc3339_opts(SecondsFormat::Secs, true),
+            outdated: self.outdated(store, job, now).map_err(unreadable)?,
         };
         let outcome = export::publish(store, &self.target, &style, &sheets, &run)?;
         let files = outcome.files.into_iter().map(|file| FileReport {
@@ -182,7 +189,24 @@ impl Files {
                 Change::Missing => "missing",
             },
         });
-        Ok(Written { files: files.collect(), failed: outcome.failed })
+        if outcome.deleted > 0 {
+            let deleted = outcome.deleted;
+            tracing::info!(job = job.name, deleted, "dated CSVs older than the retention are deleted");
+        }
+        Ok(Written { files: files.collect(), failed: outcome.failed, deleted: outcome.deleted })
+    }
+
+    /// Files with a date in their name that the job wrote longer ago than they are kept.
+    fn outdated(&self, store: &Connection, job: &Job, now: DateTime<Utc>) -> rusqlite::Result<Vec<OldFile>> {
+        let age = self.dated_csv.and_then(|age| TimeDelta::from_std(age).ok());
+        let Some(before) = age.and_then(|age| now.checked_sub_signed(age)) else { return Ok(Vec::new()) };
+        let names = job.fetches.iter().filter_map(|f| f.csv.as_ref()).chain(job.queries.iter().map(|q| &q.csv));
+        let dated: Vec<&OutputName> = names.filter(|name| name.dated()).collect();
+        let mut old = files_before(store, &job.name, &before.to_rfc3339_opts(SecondsFormat::Secs, true))?;
+        old.retain(|file| {
+            file.below(&job.name).is_some_and(|path| dated.iter().any(|name| name.may_become(path, &job.name)))
+        });
+        Ok(old)
     }
 }
 

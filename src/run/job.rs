@@ -101,10 +101,10 @@ pub async fn run_job(engine: &Engine, job: &Job, start: &Start, files: &Files) -
     forget(engine, job, &start.retention).await?;
     let (state, _) = sum.verdict();
     let written = match write_files(engine, job, files, &sum, state, &bound, fire_at).await? {
-        Ok(written) => written.files_and_failures(),
-        Err(e) => (Vec::new(), vec![(e.is_storage(), chain(&e))]),
+        Ok(written) => (written.failures(), written),
+        Err(e) => (vec![(e.is_storage(), chain(&e))], Written::default()),
     };
-    for (storage, message) in written.1 {
+    for (storage, message) in written.0 {
         sum.exits.push(if storage { exit::STORAGE } else { exit::USAGE });
         sum.reasons.push(message);
     }
@@ -116,7 +116,7 @@ pub async fn run_job(engine: &Engine, job: &Job, start: &Start, files: &Files) -
         engine.progress.note(&text);
         sum.warnings.push(text);
     }
-    sum.close(engine, job, written.0).await
+    sum.close(engine, job, written.1).await
 }
 
 /// Writes the files by the store's own connection, whose cache has what was just written.

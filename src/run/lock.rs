@@ -17,6 +17,8 @@ use crate::store::ListKey;
 #[derive(Debug)]
 pub struct JobLock {
     _file: File,
+    /// Shared by the runs of a store.
+    _store: File,
 }
 
 /// Why a lock was not had.
@@ -37,6 +39,20 @@ pub enum LockTrouble {
         job: String,
         /// For how long.
         since: Duration,
+    },
+    /// The store is being written anew.
+    #[error("the store {} is being compacted, since {}", store.display(), ago(*since))]
+    Compacting {
+        /// The store.
+        store: PathBuf,
+        /// For how long.
+        since: Duration,
+    },
+    /// Runs write into the store.
+    #[error("the store {} is in use", store.display())]
+    InUse {
+        /// The store.
+        store: PathBuf,
     },
     /// Another scheduler runs the jobs of this store.
     #[error("another `schedule` runs the jobs of {}, since {}", store.display(), ago(*since))]
@@ -62,14 +78,47 @@ impl JobLock {
     /// that hangs.
     ///
     /// # Errors
-    /// If another run holds it, or the file cannot be had.
+    /// If another run holds it, the store is being written anew, or the file cannot be had.
     pub fn take(state_folder: &Path, store: &Path, job: &str, hangs: Duration) -> Result<JobLock, LockTrouble> {
-        match take(state_folder, "job", &format!("{}\n{job}", store.display()))? {
-            Ok(file) => Ok(JobLock { _file: file }),
+        let shared = StoreLock::share(state_folder, store)?;
+        match take(state_folder, "job", &format!("{}\n{job}", place_of(store).display()))? {
+            Ok(file) => Ok(JobLock { _file: file, _store: shared }),
             Err(since) => {
                 let job = job.to_owned();
                 Err(if since > hangs { LockTrouble::Hangs { job, since } } else { LockTrouble::Running { job, since } })
             }
+        }
+    }
+}
+
+/// The right to have a store to oneself, without any run, held until it is dropped.
+#[derive(Debug)]
+pub struct StoreLock {
+    _file: File,
+}
+
+impl StoreLock {
+    /// Takes it.
+    ///
+    /// # Errors
+    /// If a run holds the store, or the file cannot be had.
+    pub fn take(state_folder: &Path, store: &Path) -> Result<StoreLock, LockTrouble> {
+        match take(state_folder, "store", &place_of(store).display().to_string())? {
+            Ok(file) => Ok(StoreLock { _file: file }),
+            Err(_) => Err(LockTrouble::InUse { store: store.to_path_buf() }),
+        }
+    }
+
+    /// What a run holds of it.
+    fn share(state_folder: &Path, store: &Path) -> Result<File, LockTrouble> {
+        let (file, path) = open(state_folder, "store", &place_of(store).display().to_string())?;
+        let io = |source| LockTrouble::Io { path: path.clone(), source };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => {
+                Err(LockTrouble::Compacting { store: store.to_path_buf(), since: held_for(&file).map_err(io)? })
+            }
+            Err(TryLockError::Error(source)) => Err(io(source)),
         }
     }
 }
@@ -86,7 +135,7 @@ impl SchedulerLock {
     /// # Errors
     /// If another scheduler holds it, or the file cannot be had.
     pub fn take(state_folder: &Path, store: &Path) -> Result<SchedulerLock, LockTrouble> {
-        match take(state_folder, "schedule", &store.display().to_string())? {
+        match take(state_folder, "schedule", &place_of(store).display().to_string())? {
             Ok(file) => Ok(SchedulerLock { _file: file }),
             Err(since) => Err(LockTrouble::Scheduled { store: store.to_path_buf(), since }),
         }
@@ -99,15 +148,31 @@ impl SchedulerLock {
     /// # Errors
     /// That another scheduler holds it.
     pub fn look(state_folder: &Path, store: &Path) -> Result<(), LockTrouble> {
-        let path = path_of(state_folder, "schedule", &store.display().to_string());
+        let path = path_of(state_folder, "schedule", &place_of(store).display().to_string());
         let Ok(file) = File::open(&path) else { return Ok(()) };
         match file.try_lock_shared() {
             Err(TryLockError::WouldBlock) => {
-                let since = file.metadata().and_then(|m| m.modified()).ok().and_then(|at| at.elapsed().ok());
-                Err(LockTrouble::Scheduled { store: store.to_path_buf(), since: since.unwrap_or_default() })
+                let since = held_for(&file).unwrap_or_default();
+                Err(LockTrouble::Scheduled { store: store.to_path_buf(), since })
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// Where a store lies, by a name that it has from everywhere: cron names the project by its whole path,
+/// somebody in its folder does not, and they must meet.
+pub fn place_of(store: &Path) -> PathBuf {
+    // The file may not be there yet.
+    let there = store.ancestors().find_map(|path| {
+        let known = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        Some((path, known.canonicalize().ok()?))
+    });
+    let Some((path, whole)) = there else { return store.to_path_buf() };
+    // Joined with nothing it would be another name, one with a slash at its end.
+    match store.strip_prefix(path) {
+        Ok(rest) if !rest.as_os_str().is_empty() => whole.join(rest),
+        _ => whole,
     }
 }
 
@@ -117,21 +182,31 @@ fn path_of(state_folder: &Path, kind: &str, name: &str) -> PathBuf {
     state_folder.join(format!("{kind}-{short}.lock"))
 }
 
+/// The lock file of this name, and its path.
+fn open(state_folder: &Path, kind: &str, name: &str) -> Result<(File, PathBuf), LockTrouble> {
+    let path = path_of(state_folder, kind, name);
+    match OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path) {
+        Ok(file) => Ok((file, path)),
+        Err(source) => Err(LockTrouble::Io { path, source }),
+    }
+}
+
+/// For how long a lock that cannot be had has been held.
+fn held_for(file: &File) -> std::io::Result<Duration> {
+    Ok(file.metadata()?.modified()?.elapsed().unwrap_or_default())
+}
+
 /// Takes the lock of this name, or tells for how long somebody has held it.
 fn take(state_folder: &Path, kind: &str, name: &str) -> Result<Result<File, Duration>, LockTrouble> {
-    let path = path_of(state_folder, kind, name);
+    let (file, path) = open(state_folder, kind, name)?;
     let io = |source| LockTrouble::Io { path: path.clone(), source };
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(io)?;
     match file.try_lock() {
         Ok(()) => {
             // The time tells the next one for how long this has been going.
             file.set_modified(SystemTime::now()).map_err(io)?;
             Ok(Ok(file))
         }
-        Err(TryLockError::WouldBlock) => {
-            let began = file.metadata().and_then(|m| m.modified()).map_err(io)?;
-            Ok(Err(began.elapsed().unwrap_or_default()))
-        }
+        Err(TryLockError::WouldBlock) => Ok(Err(held_for(&file).map_err(io)?)),
         Err(TryLockError::Error(source)) => Err(io(source)),
     }
 }
@@ -189,7 +264,7 @@ impl ListLock {
     }
 
     fn file(state_folder: &Path, store: &Path, named: [&str; 5]) -> Result<(File, PathBuf), LockTrouble> {
-        let name = format!("{}\n{}", store.display(), named.join("\n"));
+        let name = format!("{}\n{}", place_of(store).display(), named.join("\n"));
         let number = xxhash_rust::xxh3::xxh3_64(name.as_bytes()) % LIST_LOCKS;
         let path = state_folder.join(format!("list-{number:02x}.lock"));
         match OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path) {
@@ -225,5 +300,46 @@ mod tests {
         assert_eq!(hangs, "job a has been running for 25 h: it hangs");
         drop(first);
         take("a", day).unwrap();
+    }
+
+    #[test]
+    fn a_store_is_the_same_one_from_wherever_it_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("output");
+        std::fs::create_dir(&inner).unwrap();
+        std::os::unix::fs::symlink(&inner, folder.path().join("link")).unwrap();
+        let whole = folder.path().canonicalize().unwrap().join("output/a.db");
+        for exists in [false, true] {
+            if exists {
+                std::fs::write(&whole, "").unwrap();
+            }
+            for name in ["output/a.db", "./output/../output/a.db", "link/a.db"] {
+                let place = place_of(&folder.path().join(name));
+                assert_eq!(place.as_os_str(), whole.as_os_str(), "{name}, there: {exists}");
+            }
+        }
+        let here = std::env::current_dir().unwrap().canonicalize().unwrap();
+        for name in ["a.db", "./a.db"] {
+            assert_eq!(place_of(Path::new(name)).as_os_str(), here.join("a.db").as_os_str());
+        }
+        let take = |store: &Path| JobLock::take(folder.path(), store, "x", Duration::MAX);
+        let _held = take(&whole).unwrap();
+        assert!(matches!(take(&folder.path().join("link/a.db")), Err(LockTrouble::Running { .. })));
+    }
+
+    #[test]
+    fn a_store_is_had_alone_when_no_run_holds_it_and_then_no_run_begins() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Path::new("/p/output/cratedigger.db");
+        let run = |job| JobLock::take(folder.path(), store, job, Duration::MAX);
+        let runs = [run("a").unwrap(), run("b").unwrap()];
+        let refused = StoreLock::take(folder.path(), store).unwrap_err().to_string();
+        assert_eq!(refused, "the store /p/output/cratedigger.db is in use");
+        drop(runs);
+        let alone = StoreLock::take(folder.path(), store).unwrap();
+        assert!(matches!(run("a"), Err(LockTrouble::Compacting { .. })));
+        StoreLock::take(folder.path(), Path::new("/q/output/cratedigger.db")).unwrap();
+        drop(alone);
+        run("a").unwrap();
     }
 }

@@ -33,6 +33,8 @@ pub struct RunReport {
     pub fetches: Vec<FetchReport>,
     /// Its files.
     pub files: Vec<FileReport>,
+    /// Dated files of earlier fires that were deleted.
+    pub files_deleted: u64,
 }
 
 /// What a fetch did.

@@ -1,13 +1,15 @@
 //! Forgetting what is older than the job or the settings want to keep.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::engine::{Engine, stamp};
 use super::halt::Halt;
+use super::job::chain;
 use crate::job::Job;
 use crate::settings::Retention;
+use crate::store::{RawKeeper, forget_copies};
 
 /// Rows read before this are deleted at the end of a run of the job that begins now; none if nothing is.
 /// So it calls nothing fresh that is older, or it would be complete with rows missing.
@@ -23,6 +25,7 @@ pub(super) async fn forget(engine: &Engine, job: &Job, retention: &Retention) ->
             .and_then(|age| engine.started_at.checked_sub_signed(age))
             .map(stamp)
     };
+    forget_beside(engine, before(retention.rows).as_deref(), retention.backups);
     let (rows, own, runs) = (before(retention.rows), before(job.retention), before(retention.history));
     if rows.is_none() && own.is_none() && runs.is_none() {
         return Ok(());
@@ -46,4 +49,22 @@ pub(super) async fn forget(engine: &Engine, job: &Job, retention: &Retention) ->
         tracing::info!(job = job.name, deleted, "rows older than the retention are deleted");
     }
     Ok(())
+}
+
+/// Deletes what is old beside the store: answers as Spotify sent them, and copies of the store. Neither
+/// is part of the record, so trouble with them is no trouble of the run.
+fn forget_beside(engine: &Engine, rows: Option<&str>, backups: Option<Duration>) {
+    let store = engine.store.path();
+    let deleted = rows.map(|before| RawKeeper::forget_before(store, before)).transpose();
+    match deleted.map(Option::unwrap_or_default) {
+        Ok(0) => {}
+        Ok(deleted) => tracing::info!(deleted, "answers older than the retention are deleted"),
+        Err(e) => tracing::warn!("answers older than the retention cannot be deleted: {}", chain(&e)),
+    }
+    let Some(before) = backups.and_then(|age| SystemTime::from(engine.started_at).checked_sub(age)) else { return };
+    match forget_copies(store, before) {
+        Ok(0) => {}
+        Ok(deleted) => tracing::info!(deleted, "copies of the store older than the retention are deleted"),
+        Err(e) => tracing::warn!("old copies of the store cannot be deleted: {}", chain(&e)),
+    }
 }

@@ -9,9 +9,10 @@ use chrono::{DateTime, Utc};
 use super::engine::{Engine, stamp};
 use super::exit;
 use super::fetch::{Asks, FetchResult};
+use super::files::Written;
 use super::halt::{Halt, Weight};
 use super::job::Start;
-use super::report::{FetchReport, FileReport, RunReport};
+use super::report::{FetchReport, RunReport};
 use super::users::{Asker, Part, Trouble};
 use crate::job::{Fetch, Job, Source};
 use crate::spotify::error::ApiError;
@@ -212,7 +213,7 @@ impl Sum {
         (state, code)
     }
 
-    pub(super) async fn close(self, engine: &Engine, job: &Job, files: Vec<FileReport>) -> Result<RunReport, Halt> {
+    pub(super) async fn close(self, engine: &Engine, job: &Job, written: Written) -> Result<RunReport, Halt> {
         let (state, exit_code) = self.verdict();
         let finished = stamp(engine.now());
         let rows = self.fetches.iter().map(|f| f.served).sum();
@@ -248,7 +249,8 @@ impl Sum {
             started_at: stamp(engine.started_at),
             finished_at: finished,
             fetches: self.fetches,
-            files,
+            files: written.files,
+            files_deleted: written.deleted,
         })
     }
 }

@@ -38,11 +38,4 @@ impl Settings {
     pub fn origin(&self, name: &str) -> Origin {
         self.origins.get(name).cloned().unwrap_or(Origin::Default)
     }
-
-    /// Settings that are set but that nothing of this version acts on yet.
-    pub fn without_effect(&self) -> Vec<&str> {
-        const NOT_BUILT: &[&str] = &["retention.dated_csv", "retention.backups"];
-        let is_set = |name: &&String| NOT_BUILT.iter().any(|known| name.starts_with(known));
-        self.origins.keys().filter(is_set).map(String::as_str).collect()
-    }
 }

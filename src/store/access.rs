@@ -41,10 +41,10 @@ impl Access {
         Access { mode, group: None, given_to: GivenTo::New }
     }
 
-    /// Mode of folders. What is made in one that is a group's gets the group by itself.
+    /// Mode of folders. None has the group's bit set, by which what is made in it would be the group's, too:
+    /// under systemd's `RestrictSUIDSGID=` that may not be.
     pub fn folder_mode(self) -> u32 {
-        let of_group = if self.group.is_some() { 0o2000 } else { 0 };
-        of_group | 0o700 | self.mode & 0o066 | (self.mode & 0o044) >> 2
+        0o700 | self.mode & 0o066 | (self.mode & 0o044) >> 2
     }
 
     /// Gives them to a file that was just made.
@@ -85,10 +85,10 @@ impl Access {
         if let Some(group) = self.group.filter(|group| found.gid() != *group) {
             std::os::unix::fs::lchown(path, None, Some(group)).map_err(|e| not_in(group, e))?;
         }
-        if path.symlink_metadata()?.mode() & 0o7777 != mode {
-            std::fs::set_permissions(path, Permissions::from_mode(mode))?;
+        match differs(&path.symlink_metadata()?, mode) {
+            Some(mode) => std::fs::set_permissions(path, mode),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// The mode that something which is there is to get, if any.
@@ -112,10 +112,15 @@ fn set(file: &File, mode: u32, group: Option<u32>) -> io::Result<()> {
         given.map_err(|e| not_in(group, e.into()))?;
     }
     // After the group: a change of group may take bits away.
-    if file.metadata()?.mode() & 0o7777 != mode {
-        file.set_permissions(Permissions::from_mode(mode))?;
+    match differs(&file.metadata()?, mode) {
+        Some(mode) => file.set_permissions(mode),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// The permissions to set, where those found differ. A bit by which a folder hands its group on stays.
+fn differs(found: &Metadata, mode: u32) -> Option<Permissions> {
+    (found.mode() & 0o777 != mode).then(|| Permissions::from_mode(found.mode() & 0o2000 | mode))
 }
 
 /// Only a member may give something to a group.

@@ -53,6 +53,18 @@ pub enum StoreError {
         /// Ours.
         known: i64,
     },
+    /// The disk has no room for what is about to be written beside it.
+    #[error("there is no room beside the store {} for {what}: {free} bytes free, {needed} wanted", path.display())]
+    NoRoom {
+        /// The database file.
+        path: PathBuf,
+        /// What wants it.
+        what: &'static str,
+        /// Bytes free.
+        free: u64,
+        /// Bytes wanted.
+        needed: u64,
+    },
     /// Filled from another host or with another state folder.
     #[error("the store {} {why}", path.display())]
     Mismatch {
@@ -179,6 +191,7 @@ impl StoreError {
                  it may grow",
                 path.display()
             )),
+            StoreError::NoRoom { .. } => Some("free space on that disk; the store is as it was".into()),
             StoreError::Closed { hint, .. } => hint.clone(),
         }
     }

@@ -3,14 +3,14 @@
 //! A store that a newer version wrote is refused. Before a migration changes a store that holds
 //! rows, a copy of it is put beside it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::StoreError;
+use super::{StoreError, copies};
 
 /// `application_id` of a store: "CrDg".
-const APPLICATION_ID: i64 = 0x4372_4467;
+pub(super) const APPLICATION_ID: i64 = 0x4372_4467;
 
 /// Every schema there ever was; never edit one that was released.
 pub(super) const MIGRATIONS: &[&str] = &[
@@ -36,13 +36,14 @@ pub(super) fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreErr
     if version == known {
         return Ok(());
     }
-    if version > 0 {
-        keep_copy(conn, path, version)?;
-    }
     let tx =
         conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql("is held by another program"))?;
     // Read again under the lock: another process may have been first.
     let version = user_version(&tx).map_err(sql("cannot be read"))?;
+    if (1..known).contains(&version) {
+        // Under the lock, so that nothing is written after the copy that is not in it.
+        copies::keep(path, &tx, version)?;
+    }
     for (number, script) in (1..).zip(MIGRATIONS).skip_while(|(number, _)| *number <= version) {
         tx.execute_batch(script).map_err(sql("cannot be brought up to date"))?;
         tx.pragma_update(None, "user_version", number).map_err(sql("cannot be brought up to date"))?;
@@ -82,17 +83,4 @@ pub(super) fn check(conn: &Connection, path: &Path) -> Result<i64, StoreError> {
 
 fn user_version(conn: &Connection) -> rusqlite::Result<i64> {
     conn.pragma_query_value(None, "user_version", |row| row.get(0))
-}
-
-fn keep_copy(conn: &Connection, path: &Path, version: i64) -> Result<(), StoreError> {
-    let mut copy: PathBuf = path.to_path_buf();
-    copy.as_mut_os_string().push(format!(".schema-{version}"));
-    if copy.exists() {
-        return Ok(());
-    }
-    conn.backup("main", &copy, None::<fn(rusqlite::backup::Progress)>).map_err(|source| StoreError::Sqlite {
-        path: copy,
-        what: "cannot be written as a copy before the schema changes",
-        source,
-    })
 }

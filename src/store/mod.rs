@@ -12,6 +12,8 @@ mod access;
 mod backup;
 mod changes;
 mod children;
+mod compact;
+mod copies;
 mod entity;
 mod error;
 mod etags;
@@ -54,6 +56,8 @@ pub use access::{Access, GivenTo};
 pub use backup::backup;
 pub use changes::{ListChange, ListName, changes_of_job, title};
 pub use children::{ArtistsOf, Images, MarketFact, MarketTable, Texts};
+pub use compact::{Compacted, room_to_compact};
+pub use copies::forget_copies;
 pub use entity::{Cell, Table};
 pub use error::StoreError;
 pub use history::{LeftBy, Newest, RunRow, RunTotal, left_by, newest_runs, past_runs, run_totals};
@@ -65,7 +69,8 @@ pub use open::{check_quickly, open_current, open_reader, open_writer};
 pub use planned::Planned;
 pub use playlist_names::{NamedPlaylist, details_at, playlists_called};
 pub use published::{
-    KnownFile, PublishedFile, asked_twice, forget_files, known_file, largest_file, record_files, recorded_jobs,
+    KnownFile, OldFile, PublishedFile, asked_twice, files_before, forget_files, known_file, largest_file, record_files,
+    recorded_jobs,
 };
 pub use purge::Purged;
 pub use raw::RawKeeper;
@@ -213,18 +218,12 @@ impl Store {
         answer.await.map_err(|_| self.closed())?
     }
 
-    /// Writes the file anew, without what was deleted; nobody may be reading it.
+    /// Writes the file anew, without what was deleted; others may be reading it.
     ///
     /// # Errors
-    /// If it cannot be written or a reader holds it.
-    pub async fn compact(&self) -> Result<(), StoreError> {
-        let (reply, answer) = oneshot::channel();
-        let boxed: Work = Box::new(move |session| {
-            let _ = reply.send(session.compact());
-            Next::GoOn
-        });
-        self.work.send(boxed).await.map_err(|_| self.closed())?;
-        answer.await.map_err(|_| self.closed())?
+    /// If it cannot be written, or another program is writing it.
+    pub async fn compact(&self) -> Result<Compacted, StoreError> {
+        self.lend_session(|session| session.compact()).await?
     }
 
     /// Lends the writing thread's connection for something that a run does when it has fetched all:

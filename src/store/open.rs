@@ -51,7 +51,7 @@ pub fn open_writer(path: &Path, access: Access) -> Result<Connection, StoreError
     // Without it each binding of a range plans the statement anew, which costs more than it does.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(sqlite(path, "cannot be opened"))?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
-    migrations::migrate(&mut conn, path, access)?;
+    migrations::migrate(&mut conn, path)?;
     refresh_views(&mut conn).map_err(sqlite(path, "cannot be brought up to date"))?;
     give_again(path, access)?;
     Ok(conn)

@@ -67,10 +67,7 @@ pub fn record_files(
     if files.is_empty() {
         return Ok(());
     }
-    let own = match store.is_autocommit() {
-        true => Some(Transaction::new_unchecked(store, TransactionBehavior::Immediate)?),
-        false => None,
-    };
+    let own = own_transaction(store)?;
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     for file in files {
         let (bytes, rows, guarded) = (number(file.bytes), number(file.rows), number(file.guarded));
@@ -106,13 +103,60 @@ pub fn asked_twice(store: &Connection, job: &str, fetch: &str) -> rusqlite::Resu
     store.query_row(sql, [job, fetch], |row| row.get(0))
 }
 
-/// Forgets what is known of these files, so that the next export renders them.
+/// Forgets what is known of these files, all or none, so that the next export renders them.
 ///
 /// # Errors
 /// If the store cannot be written.
 pub fn forget_files(store: &Connection, paths: &[String]) -> rusqlite::Result<()> {
+    if paths.is_empty() {
+        return Ok(());
+    }
+    let own = own_transaction(store)?;
     let mut forget = store.prepare("DELETE FROM published_files WHERE path = ?1")?;
-    paths.iter().try_for_each(|path| forget.execute([path]).map(drop))
+    paths.iter().try_for_each(|path| forget.execute([path]).map(drop))?;
+    own.map_or(Ok(()), Transaction::commit)
+}
+
+/// A transaction, unless the connection is in one.
+fn own_transaction(store: &Connection) -> rusqlite::Result<Option<Transaction<'_>>> {
+    let begin = || Transaction::new_unchecked(store, TransactionBehavior::Immediate);
+    store.is_autocommit().then(begin).transpose()
+}
+
+/// A file that a job wrote some time ago.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OldFile {
+    /// Below the CSV folder.
+    pub path: String,
+    /// Name of the fetch, or the number of the query.
+    pub source: String,
+    /// Hash of what was written.
+    pub sha256: String,
+    /// The job wrote none of this source later.
+    pub newest: bool,
+}
+
+impl OldFile {
+    /// Its path below the folder of its job.
+    pub fn below<'f>(&'f self, job: &str) -> Option<&'f str> {
+        self.path.strip_prefix(job)?.strip_prefix('/')
+    }
+}
+
+/// The files that a job wrote before a time and has not written since.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn files_before(store: &Connection, job: &str, before: &str) -> rusqlite::Result<Vec<OldFile>> {
+    let mut files = store.prepare(
+        "SELECT path, source, sha256, NOT EXISTS (SELECT 1 FROM published_files later WHERE later.job = old.job
+           AND later.source = old.source AND (later.published_at, later.path) > (old.published_at, old.path))
+         FROM published_files old WHERE job = ?1 AND published_at < ?2 ORDER BY path",
+    )?;
+    let old = |row: &Row<'_>| {
+        Ok(OldFile { path: row.get(0)?, source: row.get(1)?, sha256: row.get(2)?, newest: row.get(3)? })
+    };
+    files.query_map([job, before], old)?.collect()
 }
 
 /// Size of the largest file that a job wrote, as far as the store can tell.

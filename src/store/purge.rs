@@ -36,12 +36,6 @@ pub struct Purged {
 }
 
 impl Session {
-    /// Writes the file anew. `secure_delete` alone would leave what earlier writes freed.
-    pub(super) fn compact(&self) -> Result<(), StoreError> {
-        let all = "PRAGMA secure_delete = ON; VACUUM; PRAGMA wal_checkpoint(TRUNCATE);";
-        self.conn.execute_batch(all).map_err(|e| self.error("cannot be written anew", e))
-    }
-
     /// The account that a local name stood for in the newest run that asked.
     ///
     /// # Errors

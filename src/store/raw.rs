@@ -11,7 +11,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use rusqlite::{Connection, params};
 
-use super::{Access, StoreError};
+use super::compact::vacuum;
+use super::{Access, Compacted, StoreError};
 
 /// The file beside the store.
 #[derive(Debug)]
@@ -61,8 +62,41 @@ impl RawKeeper {
         let of_people =
             "DELETE FROM answers WHERE path LIKE '/me%' OR path LIKE '/users/%' OR path LIKE '/playlists/%'";
         let deleted = conn.execute(of_people, []).map_err(sql)?;
-        conn.execute_batch("PRAGMA secure_delete = ON; VACUUM; PRAGMA wal_checkpoint(TRUNCATE);").map_err(sql)?;
+        vacuum(&conn, &path).map_err(sql)?;
         Ok(deleted)
+    }
+
+    /// Deletes the answers that came before a time. Returns how many.
+    ///
+    /// # Errors
+    /// If there is such a file and it cannot be written.
+    pub fn forget_before(store: &Path, before: &str) -> Result<usize, StoreError> {
+        let path = store.with_extension("raw.db");
+        if !path.exists() {
+            return Ok(0);
+        }
+        let sql = |source| StoreError::Sqlite { path: path.clone(), what: "cannot be written", source };
+        let conn = Connection::open(&path).map_err(sql)?;
+        conn.busy_timeout(std::time::Duration::from_secs(10)).map_err(sql)?;
+        // They came in the order of their numbers: only the old ones are looked at.
+        let old = "DELETE FROM answers WHERE id < coalesce(
+             (SELECT id FROM answers WHERE came_at >= ?1 ORDER BY id LIMIT 1), (SELECT max(id) + 1 FROM answers))";
+        conn.execute(old, [before]).map_err(sql)
+    }
+
+    /// Writes the file that goes with a store anew, if there is one.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn compact(store: &Path) -> Result<Option<Compacted>, StoreError> {
+        let path = store.with_extension("raw.db");
+        if !path.exists() {
+            return Ok(None);
+        }
+        let sql = |source| StoreError::Sqlite { path: path.clone(), what: "cannot be written anew", source };
+        let conn = Connection::open(&path).map_err(sql)?;
+        conn.busy_timeout(std::time::Duration::from_secs(10)).map_err(sql)?;
+        vacuum(&conn, &path).map(Some).map_err(sql)
     }
 
     /// Keeps an answer.
@@ -88,6 +122,25 @@ impl RawKeeper {
 mod tests {
     use super::*;
     use std::io::Read as _;
+
+    #[test]
+    fn old_answers_go_and_their_room_is_given_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("cratedigger.db");
+        assert_eq!(RawKeeper::forget_before(&store, "2026").unwrap(), 0, "there are none");
+        let keeper = RawKeeper::beside(&store, Access::of(0o644)).unwrap();
+        let noise = (0..20_000_u32).flat_map(|n| xxhash_rust::xxh3::xxh3_64(&n.to_le_bytes()).to_le_bytes());
+        let noise: Vec<u8> = noise.collect();
+        for day in 1..=9 {
+            keeper.keep("/artists/x", &format!("2026-01-0{day}T00:00:00.000Z"), &noise).unwrap();
+        }
+        assert_eq!(RawKeeper::forget_before(&store, "2026-01-08T00:00:00.000Z").unwrap(), 7);
+        drop(keeper);
+        let compacted = RawKeeper::compact(&store).unwrap().unwrap();
+        assert!(compacted.bytes_after < compacted.bytes_before / 3, "{compacted:?}");
+        assert_eq!(RawKeeper::forget_before(&store, "2027").unwrap(), 2);
+        assert_eq!(RawKeeper::forget_before(&store, "2027").unwrap(), 0);
+    }
 
     #[test]
     fn an_answer_comes_out_as_it_went_in() {

@@ -213,19 +213,25 @@ impl Session {
             "UPDATE lists SET snapshot_id = NULL, etag = NULL, announced = NULL, served = NULL, stored = NULL, skipped = NULL,
              content_hash = NULL, rows_hash = NULL, proof = NULL, first_read_at = NULL, read_at = NULL, checked_at = NULL WHERE id IN (SELECT id FROM old_lists)",
         )?;
-        // A read that nobody went on with.
-        let left = "list_id IN (SELECT list_id FROM checkpoints WHERE updated_at < ?1)";
-        self.delete(&format!("DELETE FROM staged_items WHERE {left}"), before)?;
-        self.delete("DELETE FROM checkpoints WHERE updated_at < ?1", before)?;
+        self.forget_left_reads(before)?;
         Ok(deleted)
     }
 
-    /// Forgets runs that ended before `before`, with what they recorded; the newest of each job stays.
+    /// Forgets how far reads came that nobody has gone on with.
+    fn forget_left_reads(&mut self, before: &str) -> Result<(), StoreError> {
+        let left = "list_id IN (SELECT list_id FROM checkpoints WHERE updated_at < ?1)";
+        self.delete(&format!("DELETE FROM staged_items WHERE {left}"), before)?;
+        self.delete("DELETE FROM checkpoints WHERE updated_at < ?1", before).map(drop)
+    }
+
+    /// Forgets runs that ended before `before`, with what they recorded and where reads then stood; the
+    /// newest of each job stays.
     ///
     /// # Errors
     /// If the store cannot be written.
     pub fn forget_runs(&mut self, before: &str) -> Result<usize, StoreError> {
         self.delete("DELETE FROM fires WHERE fire_at < ?1 AND coalesce(served_at, fire_at) < ?1", before)?;
+        self.forget_left_reads(before)?;
         self.delete(
             "DELETE FROM runs WHERE finished_at < ?1 AND id NOT IN (SELECT max(id) FROM runs GROUP BY job)",
             before,

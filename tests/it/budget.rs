@@ -174,8 +174,7 @@ fn an_adaptive_pace_slows_down_at_a_refusal_and_quota_tells_what_it_found() {
         let job = tracks(&world, 30);
         world.job(&job)
     };
-    let ran = world.run(&[]).exits(0);
-    assert!(!ran.stderr.contains("no effect"), "{}", ran.stderr);
+    world.run(&[]).exits(0);
     let counted = world.sandbox.counted();
     assert_eq!((counted.refused, counted.early), (1, 0), "one refusal taught it");
     let shown = world.cli(&["quota", "--json"]).exits(0).json();

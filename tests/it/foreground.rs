@@ -11,7 +11,7 @@ use cratedigger::sandbox::known;
 use crate::world::{World, by_ids, signal};
 
 /// A scheduler under way, with what it says and what systemd hears.
-struct Foreground {
+pub struct Foreground {
     child: Child,
     said: Arc<Mutex<String>>,
     systemd: UnixDatagram,
@@ -19,7 +19,7 @@ struct Foreground {
 }
 
 impl Foreground {
-    fn start(world: &World) -> Foreground {
+    pub fn start(world: &World) -> Foreground {
         let socket = world.project.root().join("notify.sock");
         let systemd = UnixDatagram::bind(&socket).unwrap();
         systemd.set_nonblocking(true).unwrap();
@@ -38,12 +38,12 @@ impl Foreground {
         Foreground { child, said, systemd, heard: String::new() }
     }
 
-    fn said(&self) -> String {
+    pub fn said(&self) -> String {
         self.said.lock().unwrap().clone()
     }
 
     #[track_caller]
-    fn until(&mut self, what: &str, holds: impl Fn(&Foreground) -> bool) {
+    pub fn until(&mut self, what: &str, holds: impl Fn(&Foreground) -> bool) {
         let began = Instant::now();
         while !holds(self) {
             assert!(began.elapsed() < Duration::from_secs(120), "{what}:\n{}\nsystemd: {}", self.said(), self.heard);
@@ -57,11 +57,11 @@ impl Foreground {
     }
 
     #[track_caller]
-    fn until_said(&mut self, text: &str) {
+    pub fn until_said(&mut self, text: &str) {
         self.until(text, |this| this.said().contains(text));
     }
 
-    fn stop(mut self) -> (i32, String) {
+    pub fn stop(mut self) -> (i32, String) {
         signal(&self.child, "TERM");
         let code = self.child.wait().unwrap().code().unwrap_or(-1);
         self.until("the end", |this| this.said().contains("the scheduler ends"));

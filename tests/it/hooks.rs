@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// A request that came.
@@ -16,6 +17,7 @@ pub struct Came {
 pub struct Hooks {
     address: String,
     came: Arc<Mutex<Vec<Came>>>,
+    refuses: Arc<AtomicBool>,
 }
 
 impl Hooks {
@@ -23,25 +25,32 @@ impl Hooks {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let came: Arc<Mutex<Vec<Came>>> = Arc::default();
-        let seen = Arc::clone(&came);
+        let refuses: Arc<AtomicBool> = Arc::default();
+        let (seen, refusing) = (Arc::clone(&came), Arc::clone(&refuses));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                answer(stream, &seen);
+                answer(stream, &seen, refusing.load(Ordering::SeqCst));
             }
         });
-        Hooks { address, came }
+        Hooks { address, came, refuses }
+    }
+
+    /// From now on it takes nothing, or again all.
+    pub fn refuse(&self, refuses: bool) {
+        self.refuses.store(refuses, Ordering::SeqCst);
     }
 
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.address)
     }
 
+    /// What it took.
     pub fn came(&self) -> Vec<Came> {
         self.came.lock().unwrap().clone()
     }
 }
 
-fn answer(stream: TcpStream, seen: &Mutex<Vec<Came>>) {
+fn answer(stream: TcpStream, seen: &Mutex<Vec<Came>>, refuses: bool) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut line = String::new();
     reader.read_line(&mut line).unwrap();
@@ -59,7 +68,12 @@ fn answer(stream: TcpStream, seen: &Mutex<Vec<Came>>) {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
-    seen.lock().unwrap().push(Came { target, body: String::from_utf8(body).unwrap() });
+    if !refuses {
+        seen.lock().unwrap().push(Came { target, body: String::from_utf8(body).unwrap() });
+    }
+    let status = if refuses { "503 Service Unavailable" } else { "200 OK" };
     let mut stream = stream;
-    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+    stream
+        .write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").as_bytes())
+        .unwrap();
 }

@@ -1,11 +1,11 @@
-//! The commands that look after what is kept: `verify`, `backup`, `reset`, `diff`, `show`.
+//! The commands that look after what is kept: `verify`, `backup`, `compact`, `reset`, `diff`, `show`.
 
 use std::os::unix::fs::PermissionsExt;
 
-use cratedigger::sandbox::{Edit, Mode, Options, known};
+use cratedigger::sandbox::{Action, Edit, Fault, Mode, Options, known};
 use rusqlite::Connection;
 
-use crate::world::{World, by_ids, fetch};
+use crate::world::{World, by_ids, ended, fetch, signal};
 
 /// Edits a playlist of the sandbox.
 fn edit(world: &World, json: serde_json::Value) {
@@ -164,6 +164,58 @@ fn a_backup_is_whole_while_a_run_writes_and_takes_the_place_of_nothing() {
     world.cli(&["backup", "nowhere/copy.db"]).exits(74).says("nowhere/copy.db");
     let left: Vec<_> = std::fs::read_dir(world.project.root()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().contains(".tmp")), "{left:?}");
+}
+
+#[test]
+fn compacting_gives_the_room_of_deleted_rows_back_while_a_reader_sees_what_it_saw() {
+    let world = home();
+    let filled = "INSERT INTO skipped_items (fetch, stream, reason, seen_at, detail)
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)
+         SELECT 'f', 's', 'malformed', '2026', hex(randomblob(1000)) FROM n";
+    tamper(&world, &format!("{filled}; DELETE FROM skipped_items; PRAGMA wal_checkpoint(TRUNCATE)"));
+    let items = "SELECT count(*) FROM playlist_items";
+    let known = world.one(items);
+    let reader = world.store();
+    reader.execute_batch(&format!("BEGIN; {items}")).unwrap();
+    let seen: i64 = reader.query_row(items, [], |row| row.get(0)).unwrap();
+    let held = world.cli(&["compact", "--json"]).exits(0).json();
+    assert!(held["store"]["wal_bytes"].as_u64().unwrap() > 0, "{held}");
+    assert_eq!(reader.query_row(items, [], |row| row.get::<_, i64>(0)).unwrap(), seen);
+    drop(reader);
+    world.cli(&["compact"]).exits(0).says(" bytes before, ");
+    let size = std::fs::metadata(world.database()).unwrap().len();
+    let again = world.cli(&["compact", "--json"]).exits(0).json();
+    assert_eq!((&again["store"]["bytes_after"], &again["store"]["wal_bytes"]), (&size.into(), &0.into()));
+    assert!(held["store"]["bytes_before"].as_u64().unwrap() > size + 4_000_000, "{held} {size}");
+    assert_eq!((world.one(items), world.one("PRAGMA integrity_check")), (known, "ok".to_owned()));
+    assert_eq!(world.one("PRAGMA freelist_count"), "0");
+    world.cli(&["verify"]).exits(0);
+    world.run(&[]).exits(0);
+}
+
+#[test]
+fn compacting_waits_for_no_run_and_no_run_begins_meanwhile() {
+    let job = format!("schedule = \"* * * * *\"\n{}", by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+    let world = World::extended().job(&job);
+    world.cli(&["compact"]).exits(74).says("there is no store");
+    world.sandbox.inject(Fault::on("/v1/playlists/*/tracks", Action::Latency { ms: 1_500 }).times(1));
+    let run = world.spawn(&[]);
+    world.wait_for_calls(1);
+    signal(&run, "STOP");
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    world.cli(&["compact"]).exits(75).says("is in use").says("hint: a run of x is under way");
+    signal(&run, "CONT");
+    ended(run).exits(0);
+
+    let state = world.project.root().join(".local/state/cratedigger");
+    let alone = cratedigger::run::StoreLock::take(&state, &world.database()).unwrap();
+    let before = world.calls().len();
+    world.run(&["x"]).exits(75).says("is being compacted, since ").says("nothing was sent");
+    assert_eq!(world.run(&["--due"]).exits(0).stderr, "", "it is due at the next look");
+    assert_eq!(world.calls().len(), before);
+    drop(alone);
+    world.cli(&["compact"]).exits(0);
+    world.run(&["x"]).exits(0);
 }
 
 #[test]

@@ -163,3 +163,62 @@ fn the_retention_of_a_job_ends_the_history_of_its_playlists_and_leaves_none_that
     assert!(playlist_at(&store, known::HOME_PLAYLIST, Some(&days_ago(50))).is_err());
     world.cli(&["verify"]).exits(0);
 }
+
+/// What an export wrote today under today's date is from then on of this day: file, record and data package.
+fn date_back(world: &World, job: &str, to: &str) {
+    let today = chrono::Utc::now().format("%Y-%m-%d").to_string();
+    let folder = world.project.root().join("output/csv").join(job);
+    std::fs::rename(folder.join(format!("a-{today}.csv")), folder.join(format!("a-{to}.csv"))).unwrap();
+    let package = std::fs::read_to_string(folder.join("datapackage.json")).unwrap();
+    std::fs::write(folder.join("datapackage.json"), package.replace(&today, to)).unwrap();
+    let store = Connection::open(world.database()).unwrap();
+    let sql = "UPDATE published_files SET path = replace(path, ?1, ?2), published_at = ?2 || 'T06:00:00Z'";
+    store.execute(sql, [today.as_str(), to]).unwrap();
+}
+
+fn csvs(world: &World) -> Vec<String> {
+    let folder = std::fs::read_dir(world.project.root().join("output/csv/x")).unwrap();
+    let mut names: Vec<String> = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name.ends_with(".csv"));
+    names.sort();
+    names
+}
+
+#[test]
+fn dated_files_go_when_they_are_old_and_the_data_package_speaks_of_those_that_stay() {
+    let job = format!(
+        "[[fetch]]\nstream = \"tracks\"\nids = [\"{}\"]\ncsv = \"a-{{date}}.csv\"\n[[query]]\nsql = \"SELECT 1 AS one\"\ncsv = \"one.csv\"\n",
+        known::PLAIN_TRACK
+    );
+    let world = World::extended().job(&job);
+    // Three days of it, each with a file of its own.
+    for day in ["2025-01-01", "2025-01-02"] {
+        world.run(&["x"]).exits(0);
+        date_back(&world, "x", day);
+    }
+    world.run(&["x"]).exits(0);
+    // Somebody's own file under such a name, which no run has written.
+    std::fs::write(world.csv_path("a-2024-12-31.csv"), "mine").unwrap();
+    assert_eq!(csvs(&world).len(), 5, "nothing goes unless it is asked for: {:?}", csvs(&world));
+
+    let world = world.settings("[retention]\ndated_csv = \"30d\"");
+    let ran = world.cli(&["run", "x", "--json"]).exits(0).says("dated CSVs older than the retention are deleted");
+    assert!(ran.stderr.contains("deleted=2"), "{}", ran.stderr);
+    assert_eq!(ran.json()["runs"][0]["files_deleted"], 2);
+    let today = chrono::Utc::now().format("a-%Y-%m-%d.csv").to_string();
+    assert_eq!(csvs(&world), ["a-2024-12-31.csv", &today, "one.csv"]);
+    let package: serde_json::Value = serde_json::from_slice(&world.csv_bytes("datapackage.json")).unwrap();
+    let described: Vec<&str> =
+        package["resources"].as_array().unwrap().iter().map(|it| it["path"].as_str().unwrap()).collect();
+    assert_eq!(described, [today.as_str(), "one.csv"]);
+    assert_eq!(world.one("SELECT count(*) FROM published_files"), "2");
+    std::fs::remove_file(world.csv_path("a-2024-12-31.csv")).unwrap();
+    world.cli(&["verify"]).exits(0);
+
+    // An export does the same.
+    date_back(&world, "x", "2025-03-01");
+    let exported = world.cli(&["export", "x", "--json"]).exits(0);
+    assert_eq!(exported.json()["files_deleted"], 1, "today's stands again");
+    assert_eq!(csvs(&world), [today.as_str(), "one.csv"]);
+    world.cli(&["verify"]).exits(0);
+}

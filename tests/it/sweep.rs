@@ -136,6 +136,7 @@ impl Weeks {
             target: Target { csv_dir: self.project.root().join("csv"), access: Access::of(0o644) },
             csv: Settings::built_in().csv,
             publish_partial: true,
+            dated_csv: None,
         };
         run_job(&engine, &self.job, &Start::default(), &files).await.unwrap()
     }

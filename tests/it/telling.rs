@@ -126,3 +126,69 @@ fn the_file_for_prometheus_holds_runs_calls_budget_and_age() {
         text.lines().all(|line| line.starts_with("# ") || line.split(' ').next_back().unwrap().parse::<i64>().is_ok())
     );
 }
+
+/// Lets a quarter of an hour pass for what waits to be told: it was last tried so much earlier.
+fn wait_to_tell(world: &World) {
+    let folder = std::fs::read_dir(world.project.root().join(".local/state/cratedigger")).unwrap();
+    let told = folder.map(|entry| entry.unwrap().path()).find(|path| path.extension().is_some_and(|e| e == "json"));
+    let told = told.expect("something was told");
+    let mut book: serde_json::Value = serde_json::from_slice(&std::fs::read(&told).unwrap()).unwrap();
+    let earlier = (chrono::Utc::now() - chrono::TimeDelta::minutes(15)).to_rfc3339();
+    for it in book["undelivered"].as_array_mut().unwrap() {
+        it["tried"] = earlier.clone().into();
+    }
+    for (_, it) in book["pings"].as_object_mut().unwrap() {
+        it["tried"] = earlier.clone().into();
+    }
+    std::fs::write(told, book.to_string()).unwrap();
+}
+
+#[test]
+fn who_did_not_take_a_message_gets_it_later_and_who_took_it_not_once_more() {
+    let hooks = Hooks::listening();
+    hooks.refuse(true);
+    let world = plain(&format!(
+        "webhook_url = \"{}\"\ncommand = [\"sh\", \"-c\", \"cat >> told.txt; echo end >> told.txt\"]\non = [\"partial\"]",
+        hooks.url("/hook")
+    ));
+    world.project.write("jobs/x.toml", format!("{FIRE}{}", by_ids("playlist_items", &["0000000000000000000000"])));
+    let told = || std::fs::read_to_string(world.project.root().join("told.txt")).unwrap().matches("end\n").count();
+    world.run(&["x"]).exits(3).says("notify.webhook_url: 127.0.0.1 answered with status 503; it is tried again");
+    assert_eq!((told(), hooks.came().len()), (1, 0));
+    // Too soon, and then once more in vain.
+    world.cli(&["-q", "run", "--due"]).exits(0);
+    wait_to_tell(&world);
+    world.cli(&["-q", "run", "--due"]).exits(0).says("status 503");
+    hooks.refuse(false);
+    assert_eq!(world.cli(&["-q", "run", "--due"]).exits(0).stderr, "", "too soon");
+    assert_eq!((told(), hooks.came().len()), (1, 0));
+    wait_to_tell(&world);
+    world.cli(&["-q", "run", "--due"]).exits(0);
+    assert_eq!((told(), hooks.came().len()), (1, 1));
+    assert!(hooks.came()[0].body.contains("job x is partial"), "{}", hooks.came()[0].body);
+    assert_eq!(world.cli(&["-q", "run", "--due"]).exits(0).stderr, "");
+    assert_eq!((told(), hooks.came().len()), (1, 1));
+}
+
+#[test]
+fn the_end_of_a_run_that_no_ping_could_tell_is_told_later_unless_a_later_run_was() {
+    let hooks = Hooks::listening();
+    hooks.refuse(true);
+    let world = plain(&format!("ping_url = \"{}\"", hooks.url("/key")));
+    world.run(&["x"]).exits(0).says("notify.ping_url: 127.0.0.1 answered with status 503; it is tried again");
+    hooks.refuse(false);
+    wait_to_tell(&world);
+    world.cli(&["-q", "run", "--due"]).exits(0);
+    let came = hooks.came();
+    let [end] = came.as_slice() else { panic!("{came:?}") };
+    assert!(end.target.starts_with("/key/0?rid=") && end.body.starts_with("x: complete, run 1"), "{end:?}");
+
+    hooks.refuse(true);
+    world.run(&["x"]).exits(0);
+    hooks.refuse(false);
+    world.run(&["x"]).exits(0);
+    wait_to_tell(&world);
+    world.cli(&["-q", "run", "--due"]).exits(0);
+    let ends: Vec<String> = hooks.came()[1..].iter().map(|came| came.body.chars().take(18).collect()).collect();
+    assert_eq!(ends, ["", "x: complete, run 3"], "start and end of the third");
+}

@@ -133,7 +133,10 @@ impl Clocks {
     /// By how many seconds the wall clock moved otherwise than time has passed for us: the machine was
     /// suspended, or somebody set the clock.
     pub(super) fn moved(&mut self) -> Option<i64> {
-        let now = Clocks::new();
+        self.moved_until(Clocks::new())
+    }
+
+    fn moved_until(&mut self, now: Clocks) -> Option<i64> {
         let signed = |d: Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
         let wall = match now.wall.duration_since(self.wall) {
             Ok(ahead) => signed(ahead),
@@ -142,5 +145,27 @@ impl Clocks {
         let moved = (wall - signed(now.steady - self.steady)) / 1000;
         *self = now;
         (moved.abs() > SLOW).then_some(moved)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_and_a_night_asleep_are_noticed_and_a_slow_look_is_not() {
+        let (wall, steady) = (SystemTime::now(), Instant::now());
+        let later = |secs: u64| Duration::from_secs(secs);
+        let at = |wall: SystemTime, awake: u64| Clocks { wall, steady: steady + later(awake) };
+        let mut clocks = at(wall, 0);
+        assert_eq!(clocks.moved_until(at(wall + later(15), 15)), None);
+        // A machine that is busy looks late by both clocks.
+        assert_eq!(clocks.moved_until(at(wall + later(900), 900)), None);
+        // Asleep for eight hours: one clock stood still.
+        assert_eq!(clocks.moved_until(at(wall + later(900 + 28_800), 901)), Some(28_799));
+        assert_eq!(clocks.moved_until(at(wall + later(900 + 28_815), 916)), None, "told once");
+        // Somebody sets it an hour back, then forth.
+        assert_eq!(clocks.moved_until(at(wall + later(900 + 28_830 - 3_600), 931)), Some(-3_600));
+        assert_eq!(clocks.moved_until(at(wall + later(900 + 28_845), 946)), Some(3_600));
     }
 }

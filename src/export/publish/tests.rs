@@ -40,6 +40,7 @@ impl Place {
             state: State::Complete,
             reasons: Vec::new(),
             created_at: format!("2026-01-0{run}T00:00:00Z"),
+            outdated: Vec::new(),
         };
         publish(&self.store, &self.target(), style, sheets, &info)
     }

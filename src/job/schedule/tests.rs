@@ -196,57 +196,123 @@ fn a_leap_day_is_found_eight_years_off_and_back() {
 
 /// Lines of crontab(5) that mean the same to everyone: no star with a step beside another day field.
 fn lines() -> impl Strategy<Value = String> {
-    fn field(min: u32, max: u32, steps: bool) -> BoxedStrategy<String> {
+    fn field(min: u32, max: u32) -> BoxedStrategy<String> {
         let number = min..=max;
         let range = (min..=max, min..=max).prop_map(|(a, b)| format!("{}-{}", a.min(b), a.max(b)));
         let stepped = (range.clone(), 1..=max / 2).prop_map(|(r, n)| format!("{r}/{n}"));
         let list = prop::collection::vec(min..=max, 2..5)
             .prop_map(|ns| ns.iter().map(u32::to_string).collect::<Vec<_>>().join(","));
-        let star =
-            if steps { (1..=max / 2).prop_map(|n| format!("*/{n}")).boxed() } else { Just("*".to_owned()).boxed() };
-        prop_oneof![2 => Just("*".to_owned()), 3 => number.prop_map(|n| n.to_string()), 1 => range, 1 => stepped, 1 => list, 1 => star].boxed()
+        prop_oneof![2 => Just("*".to_owned()), 3 => number.prop_map(|n| n.to_string()), 1 => range, 1 => stepped, 1 => list]
+            .boxed()
     }
-    (field(0, 59, true), field(0, 23, true), field(1, 28, false), field(1, 12, true), field(0, 6, false))
-        .prop_map(|(m, h, d, mo, w)| format!("{m} {h} {d} {mo} {w}"))
+    fn every(max: u32) -> BoxedStrategy<String> {
+        (1..=max).prop_map(|n| format!("*/{n}")).boxed()
+    }
+    let star = || Just("*".to_owned());
+    let days = prop_oneof![
+        8 => (field(1, 31), field(0, 6)),
+        1 => (every(15), star().boxed()),
+        1 => (star().boxed(), every(3)),
+        1 => (field(1, 31), Just("7".to_owned()).boxed()),
+    ];
+    let (minutes, hours) =
+        (prop_oneof![6 => field(0, 59), 1 => every(29)], prop_oneof![6 => field(0, 23), 1 => every(11)]);
+    (minutes, hours, days, prop_oneof![6 => field(1, 12), 1 => every(6)])
+        .prop_map(|(m, h, (d, w), mo)| format!("{m} {h} {d} {mo} {w}"))
+        .prop_filter("some days are in no calendar", |line| match Schedule::parse(line) {
+            Err(error) => !error.message.contains("is in no calendar"),
+            Ok(_) => true,
+        })
 }
 
+/// The zones of the table of DST nights, and two without.
+const ZONES: [Tz; 8] = [
+    Tz::Europe__Berlin,
+    Tz::America__New_York,
+    Tz::America__Santiago,
+    Tz::Australia__Lord_Howe,
+    Tz::Europe__Dublin,
+    Tz::Africa__Cairo,
+    Tz::Asia__Kolkata,
+    Tz::UTC,
+];
+
+/// A line in two crons.
+struct Both {
+    ours: Schedule,
+    theirs: croner::Cron,
+    zone: Tz,
+}
+
+impl Both {
+    /// The next fire, if they agree on it; `Err` says how they do not.
+    fn next_after(&self, at: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, String> {
+        let ours = self.ours.next_after(at);
+        let theirs = self.theirs.find_next_occurrence(&at.with_timezone(&self.zone), false).ok().map(|t| t.to_utc());
+        let near = |fire: Option<DateTime<Utc>>| fire.is_some_and(|fire| near_a_change(self.zone, fire));
+        if ours == theirs || near(ours) || near(theirs) {
+            return Ok(ours);
+        }
+        Err(format!("after {at} in {}: {ours:?}, and {theirs:?}", self.zone))
+    }
+
+    /// The last instant of the local day.
+    fn end_of_day(&self, at: DateTime<Utc>) -> DateTime<Utc> {
+        let tomorrow = at.with_timezone(&self.zone).date_naive() + TimeDelta::days(1);
+        let end = tomorrow.and_time(chrono::NaiveTime::MIN).and_local_timezone(self.zone).earliest();
+        end.map_or(at + TimeDelta::hours(12), |end| end.to_utc() - TimeDelta::seconds(1))
+    }
+}
+
+/// A line fires on some days of the year, and at the same times on each. So days are looked at by their
+/// first fire, and some by all of their fires and by what was newest before, or by as many as make no test
+/// long. Which days, each line has of its own, over the whole year; with `CRATEDIGGER_EVERY_DAY=1` it is
+/// every day on which the line fires (`make check-schedules`).
 #[test]
-fn three_thousand_random_lines_agree_with_another_cron_outside_dst_nights() {
-    let config = Config { cases: 3_000, failure_persistence: None, ..Config::default() };
+fn five_thousand_random_lines_agree_with_another_cron_over_a_year_outside_dst_nights() {
+    let every_day = std::env::var_os("CRATEDIGGER_EVERY_DAY").is_some();
+    let config = Config { cases: 5_000, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    let zones = [Tz::UTC, Tz::Europe__Berlin, Tz::America__New_York, Tz::Asia__Kolkata];
-    let start = utc("2026-01-01T00:00:00Z").timestamp();
+    let (start, end) = (utc("2025-12-31T00:00:00Z"), utc("2027-01-02T00:00:00Z"));
+    let (days, fires) = (std::cell::Cell::new(0_u64), std::cell::Cell::new(0_u64));
+    let gaps = prop::collection::vec(0i64..25, 12);
     runner
-        .run(&(lines(), 0usize..4, 0i64..31_000_000), |(line, zone, offset)| {
-            let zone = zones[zone];
-            let ours = Schedule::parse(&line).map_err(|e| TestCaseError::fail(format!("{line}: {e}")))?.in_zone(zone);
-            let oracle = croner::Cron::from_str(&line).map_err(|e| TestCaseError::fail(format!("{line}: {e}")))?;
-            let mut at = DateTime::from_timestamp(start + offset, 0).expect("an instant");
-            for _ in 0..4 {
-                let next = ours.next_after(at);
-                let theirs = oracle.find_next_occurrence(&at.with_timezone(&zone), false).ok().map(|t| t.to_utc());
-                if let (Some(a), Some(b)) = (next, theirs)
-                    && (near_a_change(zone, a) || near_a_change(zone, b))
-                {
-                    return Ok(());
+        .run(&(lines(), 0..ZONES.len(), gaps), |(line, zone, gaps)| {
+            let zone = ZONES[zone];
+            let fail = |why: String| TestCaseError::fail(format!("{line}: {why}"));
+            let ours = Schedule::parse(&line).map_err(|e| fail(e.message))?.in_zone(zone);
+            let theirs = croner::Cron::from_str(&line).map_err(|e| fail(e.to_string()))?;
+            let both = Both { ours, theirs, zone };
+            let (mut at, mut seen) = (start, 0_u64);
+            for gap in gaps.iter().cycle() {
+                let Some(first) = both.next_after(at).map_err(fail)?.filter(|first| *first < end) else { break };
+                let until = both.end_of_day(first);
+                if gap % 10 == 0 {
+                    let before = both.ours.newest_at_or_before(first - TimeDelta::seconds(1));
+                    prop_assert_eq!(both.ours.newest_at_or_before(first), Some(first), "{} in {}", line, zone);
+                    prop_assert!(
+                        before.is_none_or(|b| b <= at || near_a_change(zone, b)),
+                        "{line} in {zone} before {first}: {before:?}"
+                    );
+                    let mut fire = first;
+                    for _ in 0..60 {
+                        match both.next_after(fire).map_err(fail)? {
+                            Some(next) if next <= until => fire = next,
+                            _ => break,
+                        }
+                        fires.set(fires.get() + 1);
+                    }
                 }
-                prop_assert_eq!(next, theirs, "{} in {} after {}", line, zone, at);
-                let Some(next) = next else { break };
-                prop_assert_eq!(ours.newest_at_or_before(next), Some(next));
-                let before = ours.newest_at_or_before(next - TimeDelta::seconds(1));
-                prop_assert!(
-                    before.is_none_or(|b| b <= at || near_a_change(zone, b)),
-                    "{} in {} before {}: {:?}",
-                    line,
-                    zone,
-                    next,
-                    before
-                );
-                at = next;
+                at = if every_day { until } else { until + TimeDelta::days(*gap) };
+                seen += 1;
             }
+            days.set(days.get() + seen);
             Ok(())
         })
         .expect("our schedules and croner's are the same");
+    let (days, fires) = (days.get(), fires.get() + days.get());
+    println!("{days} days, {fires} fires");
+    assert!(days > if every_day { 200_000 } else { 40_000 }, "{days} days, {fires} fires");
 }
 
 fn near_a_change(zone: Tz, at: DateTime<Utc>) -> bool {

@@ -1,0 +1,80 @@
+//! Deleting the files of earlier fires, once nobody wants to keep them any more.
+//!
+//! A folder may hold files of other people's, also under names that the job might have given. So what
+//! is deleted is on record as written by the job, and still holds what was written then, byte for
+//! byte. No link is followed on the way, and the newest file of each fetch and query stays.
+
+use super::error::ExportError;
+use super::folder::Folder;
+use super::publish::{Change, Published};
+use super::sheet::Sheet;
+use crate::store::OldFile;
+
+/// What became of a file that was to go.
+#[derive(Debug, PartialEq, Eq)]
+enum Fate {
+    /// It is deleted.
+    Deleted,
+    /// It was there no more.
+    Gone,
+    /// Something else stands under its name, which stays.
+    Foreign,
+}
+
+/// Those of the files that may go: not what was published now, nor the last of a fetch that was not.
+pub(super) fn to_go(old: &[OldFile], job: &str, sheets: &[Sheet<'_>], published: &[Published]) -> Vec<OldFile> {
+    let stands_anew = |source: &str| {
+        let mut of_source = sheets.iter().zip(published).filter(|(sheet, _)| sheet.name == source);
+        of_source.any(|(_, file)| !matches!(file.change, Change::Kept | Change::Missing))
+    };
+    let goes = |file: &&OldFile| {
+        let is_current = sheets.iter().any(|sheet| file.below(job) == Some(sheet.path.as_str()));
+        !is_current && (!file.newest || stands_anew(&file.source))
+    };
+    old.iter().filter(goes).cloned().collect()
+}
+
+/// Deletes a job's files; tells how many were deleted, and which are not to be thought of any more.
+pub(super) fn delete(folder: &Folder, job: &str, files: &[OldFile]) -> (u64, Vec<String>) {
+    let (mut deleted, mut forgotten) = (0, Vec::new());
+    for file in files {
+        let Some(path) = file.below(job) else { continue };
+        match remove(folder, path, &file.sha256) {
+            Ok(fate) => {
+                deleted += u64::from(fate == Fate::Deleted);
+                if fate == Fate::Foreign {
+                    tracing::warn!(job, path, "an old dated CSV is no longer what was written, so it is left alone");
+                }
+                forgotten.push(file.path.clone());
+            }
+            Err(error) => tracing::warn!(job, path, "an old dated CSV cannot be deleted: {error}"),
+        }
+    }
+    (deleted, forgotten)
+}
+
+/// Deletes a file below a folder, and the folders that are empty then.
+fn remove(folder: &Folder, path: &str, sha256: &str) -> Result<Fate, ExportError> {
+    let Some((first, rest)) = path.split_once('/') else {
+        return match folder.find(path) {
+            Ok(None) => Ok(Fate::Gone),
+            Ok(Some(_)) if folder.sha256(path)?.as_deref() == Some(sha256) => {
+                folder.delete(path).map(|()| Fate::Deleted)
+            }
+            // A link or a folder was written by nobody of us either.
+            Ok(Some(_)) | Err(_) => Ok(Fate::Foreign),
+        };
+    };
+    if !folder.has_folder(first) {
+        return Ok(Fate::Gone);
+    }
+    let inner = folder.enter(first)?;
+    let fate = remove(&inner, rest, sha256)?;
+    inner.sweep()?;
+    // `{date}/a.csv` would leave a folder a day.
+    folder.delete_if_empty(first);
+    Ok(fate)
+}
+
+#[cfg(test)]
+mod tests;
