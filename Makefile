@@ -20,6 +20,7 @@ demo: ## the example jobs against a sandbox on this machine, in output/demo: no 
 	$(CARGO) run --locked --quiet -- demo
 
 test: fmt lint doc ## what CI runs: format, clippy, docs, tests, demo
+	@command -v strace >/dev/null || echo 'note: strace is missing (apt-get install strace), so no system call is made to fail' >&2
 	$(CARGO) test --locked --quiet
 	$(CARGO) run --locked --quiet -- --quiet demo --dir target/demo
 
@@ -55,7 +56,7 @@ uninstall: ## take away what `make install` put there
 	  "$(TO)/share/zsh/site-functions/_cratedigger" \
 	  "$(TO)/share/fish/vendor_completions.d/cratedigger.fish"
 
-torture: ## kill and starve the program at some 3,000 moments (needs strace; KILLS, POINTS, SEED): nothing may be lost
+torture: ## kill and starve the program at thousands of moments (an hour; needs strace; KILLS, STRIDE, POINTS, DISKS, SEED): nothing may be lost
 	@command -v strace >/dev/null || { echo 'strace is missing: apt-get install strace' >&2; exit 1; }
 	$(CARGO) test --locked --quiet --test torture -- --ignored --nocapture --test-threads=1
 	CRATEDIGGER_SEEDS=3000 $(CARGO) test --locked --quiet --test it changing:: -- --nocapture

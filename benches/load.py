@@ -65,6 +65,7 @@ class Load(Project):
         yield "export, all files anew", ("export",), self.forget_files
         yield "diff of the joint job", ("diff", "--since", "2020-01-01", "joint"), None
         yield "verify", ("verify",), None
+        yield "backup", ("backup", self.folder / "output" / "copy.db"), None
 
 
 def main():
@@ -93,6 +94,7 @@ def load(options, sandbox, folder):
                 before()
             one = took[name, count] = project.do(*words)
             print(f"{name:<38}  {one.cpu:>8.2f}  {one.mib:>7.1f}  {one.seconds:>7.1f}", flush=True)
+        (project.folder / "output" / "copy.db").unlink()
         size = sum(f.stat().st_size for f in (project.folder / "output").rglob("*") if f.is_file()) >> 20
         print(f"{size:,} MiB in output\n")
         shutil.rmtree(project.folder / "output")

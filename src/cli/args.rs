@@ -258,12 +258,18 @@ pub struct Sandbox {
     /// Items in each plain playlist
     #[arg(long, value_name = "N", default_value_t = 60)]
     pub playlist_items: u32,
-    /// Calls that it answers in any 30 seconds; more are refused with 429
+    /// Calls that it answers to a client id in any 30 seconds; more are refused with 429
     #[arg(long, value_name = "N")]
     pub rate_limit: Option<u32>,
+    /// Another window of the rate limit, in seconds, to see in short what takes long
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
+    pub rate_window: f64,
     /// Calls that it answers in any 24 hours; more are refused with QUOTA_EXCEEDED
     #[arg(long, value_name = "N")]
     pub calls_per_day: Option<u32>,
+    /// Another client id of the same developer account, with the same secret: it shares the calls of the day; may be given several times
+    #[arg(long, value_name = "ID")]
+    pub sister: Vec<String>,
     /// Whose refreshes rotate: they bring a new key to the grant, and the use of an old one ends the grant
     #[arg(long, value_name = "WHOSE", default_value = "never")]
     pub rotation: GrantRotation,

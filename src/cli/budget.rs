@@ -1,10 +1,10 @@
-//! What is left of the day against what runs cost: whether a run fits, which goes first, and how far
-//! one comes that does not fit. `plan` shows what `run` goes by.
+//! What is left of the day against what runs cost: whether a run fits, and how far one comes that does
+//! not. `plan` shows what `run` goes by.
 
 use std::collections::BTreeMap;
 
 use crate::job::Job;
-use crate::run::{Calls, JobPrice, Price};
+use crate::run::{Calls, Price};
 use crate::state::{Ceilings, Share, Usage};
 
 /// Calls that may still be sent now. `None`: no ceiling.
@@ -16,16 +16,15 @@ pub(super) struct Left {
     families: BTreeMap<String, u64>,
     /// To each of the others.
     per_family: Option<u64>,
-    /// The part of a whole day that one job may take: to the account, and to a family.
-    half: (Option<u64>, Option<u64>),
+    /// What a whole day holds of which a job has its share: of the account, and of a family.
+    day: (Option<u32>, Option<u32>),
 }
 
 impl Left {
     /// What the books say.
     pub(super) fn of(usage: &Usage, ceilings: Ceilings) -> Left {
+        let of_day = |calls: Option<u32>| calls.map(|calls| self::usable(calls, ceilings.reserve));
         let usable = |calls: u32| u64::from(usable(calls, ceilings.reserve));
-        let half =
-            |calls: Option<u32>| calls.map(|calls| u64::from(Share::HALF.of(self::usable(calls, ceilings.reserve))));
         let used = usage.families.iter().filter_map(|it| Some((it.family.clone(), u64::from(it.left?))));
         let mut families: BTreeMap<String, u64> = used.collect();
         for learned in usage.learned.iter().filter(|it| !it.family.is_empty()) {
@@ -36,7 +35,7 @@ impl Left {
             account: usage.account.left.map(u64::from),
             families,
             per_family: ceilings.per_family.map(usable),
-            half: (half(usage.account.ceiling), half(ceilings.per_family)),
+            day: (of_day(usage.account.ceiling), of_day(ceilings.per_family)),
         }
     }
 
@@ -58,25 +57,31 @@ impl Left {
         families.fold(days(price.calls(), self.account), f64::max)
     }
 
-    /// What is left to one job: its half of the day less what it has spent, unless it said `max_calls`.
+    /// What is left to one job: its share of the day less what it has spent, and no more than a run is let.
     pub(super) fn for_job(&self, job: &Job, max_calls: Option<u64>, spent: u32) -> Left {
         let mut left = self.clone();
-        let least = |one: Option<u64>, other: Option<u64>| match (one, other) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
-        match max_calls.or(job.max_calls) {
-            Some(most) => left.account = least(left.account, Some(most)),
-            None => {
-                let spent = u64::from(spent);
-                left.account = least(left.account, self.half.0.map(|half| half.saturating_sub(spent)));
-                left.per_family = least(left.per_family, self.half.1);
-                if let Some(half) = self.half.1 {
-                    left.families.values_mut().for_each(|left| *left = half.min(*left));
-                }
-            }
+        let share = Share::said(job.max_calls);
+        let of_account = share.of_account(self.day.0).map(|calls| u64::from(calls.saturating_sub(spent)));
+        let of_family = share.of_family(self.day.1).map(u64::from);
+        left.account = least(least(left.account, of_account), max_calls);
+        left.per_family = least(left.per_family, of_family);
+        if let Some(most) = of_family {
+            left.families.values_mut().for_each(|left| *left = most.min(*left));
         }
         left
+    }
+
+    /// What is left here and there.
+    #[must_use]
+    pub(super) fn and(&self, other: &Left) -> Left {
+        let names = self.families.keys().chain(other.families.keys());
+        let family = |name: &String| Some((name.clone(), least(self.family(name), other.family(name))?));
+        Left {
+            account: least(self.account, other.account),
+            families: names.filter_map(family).collect(),
+            per_family: least(self.per_family, other.per_family),
+            day: self.day,
+        }
     }
 
     fn family(&self, family: &str) -> Option<u64> {
@@ -92,19 +97,28 @@ impl Left {
 
     /// Takes off what a run of this price spends, and says how many calls that are: as many as there are.
     pub(super) fn spend(&mut self, price: &Price) -> u64 {
-        let mut spent = 0;
+        price.by_family.iter().map(|(family, calls)| self.take(family.as_str(), calls.likely())).sum()
+    }
+
+    /// Takes off what a run of this price has still to spend after so many calls.
+    pub(super) fn set_aside(&mut self, price: &Price, spent: u64) {
+        let whole = price.calls().likely();
+        // The books of a job do not tell its runs' families apart: all are taken to be as far.
+        let rest = |calls: u64| calls.saturating_mul(whole.saturating_sub(spent)).div_ceil(whole.max(1));
         for (family, calls) in &price.by_family {
-            let wanted = calls.likely();
-            let now = [self.account, self.family(family.as_str())].into_iter().flatten().fold(wanted, u64::min);
-            if let Some(left) = &mut self.account {
-                *left -= now;
-            }
-            if let Some(left) = self.family(family.as_str()) {
-                self.families.insert(family.as_str().to_owned(), left - now);
-            }
-            spent += now;
+            self.take(family.as_str(), rest(calls.likely()));
         }
-        spent
+    }
+
+    fn take(&mut self, family: &str, wanted: u64) -> u64 {
+        let now = [self.account, self.family(family)].into_iter().flatten().fold(wanted, u64::min);
+        if let Some(left) = &mut self.account {
+            *left -= now;
+        }
+        if let Some(left) = self.family(family) {
+            self.families.insert(family.to_owned(), left - now);
+        }
+        now
     }
 
     /// The share of what is left that so many calls are.
@@ -113,39 +127,31 @@ impl Left {
     }
 }
 
+/// The tighter of two bounds.
+fn least(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    one.into_iter().chain(other).min()
+}
+
 fn usable(calls: u32, reserve: f64) -> u32 {
     crate::state::usable(calls, reserve)
 }
 
-/// In which order runs go: by priority those that fit into what is left, then the others, which take
-/// what these leave. Each price stands with what is left to its job alone.
-pub(super) fn order(priced: &[(&Job, Option<&JobPrice>, Left)], left: &Left) -> Vec<usize> {
-    let mut by_priority: Vec<usize> = (0..priced.len()).collect();
-    let job = |place: usize| priced[place].0;
-    by_priority.sort_by(|a, b| job(*b).priority.cmp(&job(*a).priority).then_with(|| job(*a).name.cmp(&job(*b).name)));
-    let (mut left, mut first, mut later) = (left.clone(), Vec::new(), Vec::new());
-    for place in by_priority {
-        let (_, price, own) = &priced[place];
-        // What has no price fails by itself soon enough.
-        let whole = price.map(JobPrice::whole).unwrap_or_default();
-        if own.fits(&whole) && left.fits(&whole) {
-            left.spend(&whole);
-            first.push(place);
-        } else {
-            later.push(place);
-        }
+/// `12 calls`, `3 to 5 calls`, `7 or more calls`, `about 404 calls (204 or more)`.
+pub(super) fn words(calls: Calls) -> String {
+    let noun = if calls.likely() == 1 && calls.most == Some(1) { "call" } else { "calls" };
+    match figure(calls).split_once(" (") {
+        Some((about, least)) => format!("{about} {noun} ({least}"),
+        None => format!("{} {noun}", figure(calls)),
     }
-    first.extend(later);
-    first
 }
 
-/// `12 calls`, `3 to 5 calls`, `7 calls or more`.
-pub(super) fn words(calls: Calls) -> String {
-    let noun = |n: u64| if n == 1 { "call" } else { "calls" };
+/// `12`, `3 to 5`, `7 or more`, `about 404 (204 or more)`.
+pub(super) fn figure(calls: Calls) -> String {
     match (calls.least, calls.most) {
-        (least, Some(most)) if least == most => format!("{least} {}", noun(least)),
-        (least, Some(most)) => format!("{least} to {most} calls"),
-        (least, None) => format!("{least} {} or more", noun(least)),
+        (least, Some(most)) if least == most => least.to_string(),
+        (least, Some(most)) => format!("{least} to {most}"),
+        (least, None) if calls.likely() > least => format!("about {} ({least} or more)", calls.likely()),
+        (least, None) => format!("{least} or more"),
     }
 }
 

@@ -49,7 +49,8 @@ fn learned(context: &Context) -> Option<AppKnown> {
     let client_id = context.credentials().ok()?.client_id;
     let state = State::open(dir).ok()?;
     let learned = Learned::of(&Arc::new(state), &Identity::new(&client_id, &settings.account(&client_id)));
-    Some(AppKnown { class: learned.app_class().ok()?, endpoints: learned.endpoints(Utc::now()).ok()? })
+    let now = Utc::now();
+    Some(AppKnown { class: learned.believed_class(now).ok()?, endpoints: learned.endpoints(now).ok()? })
 }
 
 /// The same with what was learned from Spotify, for settings that leave the class open.

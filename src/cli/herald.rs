@@ -12,9 +12,10 @@ use super::{Context, Exit};
 use crate::document::{Problem, printable};
 use crate::job::{Job, Loaded};
 use crate::notify::{Ended, Event, Message, Notifier, Ping, Trouble};
-use crate::run::{RunReport, place_of};
+use crate::run::RunReport;
 use crate::scheduler::{Past, overdue};
 use crate::settings::Settings;
+use crate::store::place_of;
 
 /// All that a whole run puts right.
 const PUT_RIGHT: &[Trouble] =

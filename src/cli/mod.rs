@@ -26,6 +26,7 @@ mod jobs;
 mod logging;
 mod man;
 mod plan;
+mod planner;
 mod preflight;
 mod pricing;
 pub mod print;

@@ -5,39 +5,53 @@ mod text;
 
 use std::sync::Arc;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::args::Plan;
-use super::budget::{Left, order};
+use super::budget::Left;
+use super::planner::{Turn, Waiting, order};
 use super::pricing::Desk;
 use super::workshop::{Workshop, booked, runtime};
 use super::{Context, Exit, Failure, OrExit, check, print};
 use crate::job::{Job, Users};
-use crate::run::{Calls, FetchPrice, JobPrice, Looks, Price, seconds};
+use crate::run::{Calls, FetchPrice, JobPrice, Looks, Price, seconds, stamp};
 use crate::state::Learned;
 use crate::store::{Access, Store};
 
 /// Looks at Spotify unless more, or none, are asked for.
 const LOOKS: u64 = 10;
-/// As often as it takes.
-const UNBOUNDED: u64 = u64::MAX;
+/// The part of what is left today that a probe may take: as much as a run takes without being asked about.
+const PROBE: u64 = 4;
 
 /// A job with its price.
 struct Priced<'a> {
     job: &'a Job,
     price: JobPrice,
-    /// What is left to it alone.
+    /// What is left to it, after the jobs before it.
     left: Left,
+    fits: Fits,
     /// What the app is known not to have.
     refused: Vec<String>,
 }
 
+/// Whether a run can end today.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fits {
+    Yes,
+    No,
+    /// As far as is known it may, but nobody knows how much it takes.
+    Unknown,
+    /// Something of it is held back until then.
+    Held(DateTime<Utc>),
+    /// A person has to act before all of it can be read.
+    Waits,
+}
+
 /// All that is shown.
 struct Shown<'a> {
+    /// In the order in which `run` goes by them.
     jobs: Vec<Priced<'a>>,
-    /// Their order, as `run` goes by it.
-    order: Vec<usize>,
     left: Left,
     requests_per_second: f64,
     asked: u64,
@@ -64,12 +78,7 @@ pub fn run(args: &Plan, context: &Context) -> Result<Exit, Failure> {
     }
     let workshop = Workshop::open(context)?;
     let credentials = context.credentials()?;
-    let looks = Looks::at_most(match (args.offline, args.probe) {
-        (true, _) => 0,
-        (_, true) => UNBOUNDED,
-        _ => LOOKS,
-    });
-    if looks.left() > 0 && loaded.jobs.iter().any(|job| job.users == Users::None) {
+    if !args.offline && loaded.jobs.iter().any(|job| job.users == Users::None) {
         context.secret(&credentials)?;
     }
     // Without a store everything is still to be read; `plan` makes none.
@@ -83,7 +92,12 @@ pub fn run(args: &Plan, context: &Context) -> Result<Exit, Failure> {
     let desk = Desk { context, workshop: &workshop, credentials: &credentials, store: &store };
     let learned = Learned::of(&workshop.state, &workshop.books_of(&credentials));
     let endpoints = learned.endpoints(Utc::now()).map_err(booked)?;
-    let before = looks.left();
+    let most = desk.left(None)?.account.map_or(u64::from(u32::MAX) - 1, |left| (left / PROBE).max(LOOKS));
+    let looks = match (args.offline, args.probe) {
+        (true, _) => Looks::at_most(0),
+        (_, true) => Looks::probing(most),
+        _ => Looks::at_most(LOOKS),
+    };
     let prices = runtime()?.block_on(async {
         let mut prices = Vec::new();
         for job in &loaded.jobs {
@@ -91,20 +105,27 @@ pub fn run(args: &Plan, context: &Context) -> Result<Exit, Failure> {
         }
         Ok::<_, Failure>(prices)
     })?;
-    let left = desk.left()?;
-    let mut jobs = Vec::new();
-    for (job, price) in prices {
-        let own = left.for_job(job, None, desk.spent(job)?);
-        jobs.push(Priced { job, price, left: own, refused: check::refused(job, &endpoints) });
-    }
-    let each: Vec<_> = jobs.iter().map(|it| (it.job, Some(&it.price), it.left.clone())).collect();
+    let (left, past) = (desk.left(None)?, desk.past()?);
+    let waiting: Vec<Waiting<'_>> = prices
+        .iter()
+        .map(|(job, price)| desk.waiting(job, None, None, Some(price), &past))
+        .collect::<Result<_, _>>()?;
+    let turns = order(&waiting, &left);
+    let mut prices: Vec<_> = prices.into_iter().map(Some).collect();
+    let priced = |turn: Turn| {
+        let (job, price) = prices[turn.place].take()?;
+        let fits = Fits::of(&price, turn.fits);
+        Some(Priced { job, price, left: turn.left, fits, refused: check::refused(job, &endpoints) })
+    };
+    let all_taken = args.probe && looks.left() == 0;
     let shown = Shown {
-        order: order(&each, &left),
-        jobs,
+        jobs: turns.into_iter().filter_map(priced).collect(),
         left,
         requests_per_second: settings.limits_for(workshop.class(&credentials)?).requests_per_second,
-        asked: before - looks.left(),
-        ended: looks.ended(),
+        asked: looks.sent(),
+        ended: looks.ended().or_else(|| {
+            all_taken.then(|| format!("a probe takes a quarter of what is left today, {most} calls, and no more"))
+        }),
     };
     if context.json {
         print::json(&shown.json()).or_exit(Exit::Storage)?;
@@ -118,9 +139,34 @@ pub fn run(args: &Plan, context: &Context) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
+impl Fits {
+    /// Of a run of this price, for which enough is left or not.
+    fn of(price: &JobPrice, enough: bool) -> Fits {
+        let held = price.fetches.iter().filter_map(|fetch| fetch.not_before).max();
+        match held {
+            Some(until) => Fits::Held(until),
+            None if price.fetches.iter().any(|fetch| fetch.waits_for_a_person) => Fits::Waits,
+            None if !enough => Fits::No,
+            None if price.whole().calls().most.is_none() => Fits::Unknown,
+            None => Fits::Yes,
+        }
+    }
+
+    fn json(self) -> Value {
+        match self {
+            Fits::Yes => true.into(),
+            Fits::Unknown => Value::Null,
+            Fits::No | Fits::Held(_) | Fits::Waits => false.into(),
+        }
+    }
+}
+
 impl Priced<'_> {
-    fn fits(&self) -> bool {
-        self.left.fits(&self.price.whole())
+    fn held_until(&self) -> Option<DateTime<Utc>> {
+        match self.fits {
+            Fits::Held(until) => Some(until),
+            _ => None,
+        }
     }
 
     /// How far each fetch comes with what is left, in order: calls sent and calls needed.
@@ -146,8 +192,10 @@ impl Priced<'_> {
             "seconds": { "least": time(calls.least), "most": calls.most.map(time) },
             "share_of_left": shown.left.share(calls.likely()).filter(|share| share.is_finite()),
             "left": self.left.account,
-            "fits": self.fits(),
-            "first": if self.fits() { Value::Null } else { Value::from(first) },
+            "fits": self.fits.json(),
+            "not_before": self.held_until().map(stamp),
+            "waits_for_a_person": self.fits == Fits::Waits,
+            "first": if self.fits == Fits::No { Value::from(first) } else { Value::Null },
             "families": families_json(&whole),
             "fetches": self.price.fetches.iter().map(fetch_json).collect::<Vec<_>>(),
             "notes": self.refused,
@@ -163,14 +211,13 @@ impl Shown<'_> {
             "left_today": self.left.account,
             "requests_per_second": self.requests_per_second,
             "jobs": self.jobs.iter().map(|job| job.json(self)).collect::<Vec<_>>(),
-            "order": self.order.iter().map(|place| &self.jobs[*place].job.name).collect::<Vec<_>>(),
+            "order": self.jobs.iter().map(|job| &job.job.name).collect::<Vec<_>>(),
         })
     }
 }
 
 fn fetch_json(fetch: &FetchPrice) -> Value {
     let price = &fetch.price;
-    let stamp = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
     json!({
         "fetch": fetch.fetch, "user": fetch.user, "stream": fetch.stream, "calls": calls_json(price.calls()),
         "exact": price.is_exact(), "asked": price.asked, "free": price.free, "families": families_json(price),
@@ -179,7 +226,7 @@ fn fetch_json(fetch: &FetchPrice) -> Value {
 }
 
 fn calls_json(calls: Calls) -> Value {
-    json!({ "least": calls.least, "most": calls.most })
+    json!({ "least": calls.least, "most": calls.most, "likely": calls.likely() })
 }
 
 fn families_json(price: &Price) -> Value {

@@ -10,12 +10,12 @@ use super::{Context, Exit, Failure};
 use crate::http::clock::{Clock, SystemClock};
 use crate::http::observer::Silent;
 use crate::job::{Job, Users};
-use crate::run::{Engine, Halt, JobPrice, Looks, Start, Unwatched, kept_since, place_of, price_job, stamp};
-use crate::scheduler::{JobPast, Past};
+use crate::run::{Engine, Halt, JobPrice, Looks, Start, Unwatched, kept_since, price_job, stamp};
+use crate::scheduler::{Due, JobPast, Past};
 use crate::settings::credentials::Credentials;
 use crate::state::grants::Grants;
 use crate::state::{Ceilings, Job as Spends, Spender, Usage};
-use crate::store::Store;
+use crate::store::{Store, place_of};
 
 /// What the runs of a command have in common.
 pub(super) struct Desk<'a> {
@@ -62,8 +62,7 @@ impl Desk<'_> {
         if let Some(grants) = &grants {
             drop(api.clone().with_grants(Arc::clone(grants), self.context.refresh_token()));
         }
-        let past = Past::read(self.store.path()).map_err(|e| Failure::new(Exit::Storage, e))?;
-        let start = self.start(&past.of(&job.name), None, grants);
+        let start = self.start(&self.past()?.of(&job.name), None, grants);
         let started_at = api.now().wall;
         let (name, now) = (job.name.clone(), stamp(started_at));
         let goes_on_from = self.store.write(move |s| s.would_go_on_from(&name, &now)).await;
@@ -85,6 +84,11 @@ impl Desk<'_> {
         price.map_err(halted)
     }
 
+    /// The past runs of all jobs.
+    pub(super) fn past(&self) -> Result<Past, Failure> {
+        Past::read(self.store.path()).map_err(|e| Failure::new(Exit::Storage, e))
+    }
+
     /// Calls of a job in the last 24 hours.
     pub(super) fn spent(&self, job: &Job) -> Result<u32, Failure> {
         let now = SystemClock::new().now();
@@ -92,20 +96,30 @@ impl Desk<'_> {
         self.workshop.state.spent_by(&who, self.spends(job), now).map_err(booked)
     }
 
-    /// What is left of the day.
-    pub(super) fn left(&self) -> Result<Left, Failure> {
-        let (usage, ceilings) = self.usage()?;
+    /// What is left of the day; to the run of a fire, what is left to that.
+    pub(super) fn left(&self, due: Option<Due>) -> Result<Left, Failure> {
+        let (usage, ceilings) = self.usage(due)?;
         Ok(Left::of(&usage, ceilings))
     }
 
     /// What a day holds.
     pub(super) fn whole_day(&self) -> Result<Left, Failure> {
-        let (usage, ceilings) = self.usage()?;
+        let (usage, ceilings) = self.usage(None)?;
         Ok(Left::whole_day(&usage, ceilings))
     }
 
-    fn usage(&self) -> Result<(Usage, Ceilings), Failure> {
-        let ceilings = self.workshop.ceilings(self.credentials)?;
+    /// The share of the day that a run leaves alone. First runs leave that of the jobs which have been
+    /// there for long: fifty new ones must not spend it.
+    pub(super) fn reserve(&self, due: Option<Due>) -> f64 {
+        let settings = &self.workshop.settings;
+        match due {
+            Some(due) if due.first => settings.limits.reserve.max(1.0 - settings.schedule.first_run_share),
+            _ => settings.limits.reserve,
+        }
+    }
+
+    fn usage(&self, due: Option<Due>) -> Result<(Usage, Ceilings), Failure> {
+        let ceilings = Ceilings { reserve: self.reserve(due), ..self.workshop.ceilings(self.credentials)? };
         let who = self.workshop.books_of(self.credentials);
         let usage = self.workshop.state.usage(&who, ceilings, SystemClock::new().now()).map_err(booked)?;
         Ok((usage, ceilings))

@@ -13,7 +13,7 @@ use crate::http::clock::{Clock, SystemClock};
 use crate::run::stamp;
 use crate::spotify::AppClass;
 use crate::spotify::family::Family;
-use crate::state::{Ceilings, Endpoint, FamilyUse, Learned, StateError, TokenKind, Usage, Word};
+use crate::state::{Ceilings, FamilyUse, Learned, StateError, TokenKind, Usage, Word};
 
 /// All that is shown.
 struct Shown {
@@ -28,7 +28,9 @@ struct Shown {
 struct Known {
     family: Family,
     token: TokenKind,
-    endpoint: Option<Endpoint>,
+    word: Option<&'static str>,
+    evidence: Option<String>,
+    learned_at: Option<DateTime<Utc>>,
 }
 
 /// Shows the books.
@@ -66,16 +68,7 @@ pub fn run(args: &Quota, context: &Context) -> Result<Exit, Failure> {
 fn known(learned: &Learned, class: Option<AppClass>, now: DateTime<Utc>) -> Result<Vec<Known>, StateError> {
     let by_asking = learned.endpoints(now)?;
     let since = learned.fact("app_class")?;
-    let by_class = |family: Family, token| {
-        let lost = class == Some(AppClass::Development) && family.removed_in_development();
-        lost.then(|| Endpoint {
-            family: family.as_str().to_owned(),
-            token,
-            word: Word::Refused403,
-            evidence: "apps in Development Mode lost it in February 2026".to_owned(),
-            learned_at: since.as_ref().map_or(now, |fact| fact.learned_at),
-        })
-    };
+    let lost = |family: Family| class == Some(AppClass::Development) && family.removed_in_development();
     let kinds = |family: &Family| {
         let family = *family;
         TokenKind::ALL
@@ -84,8 +77,24 @@ fn known(learned: &Learned, class: Option<AppClass>, now: DateTime<Utc>) -> Resu
             .map(move |token| (family, token))
     };
     let each = Family::ALL.iter().flat_map(kinds).map(|(family, token)| {
-        let asked = by_asking.iter().find(|it| it.family == family.as_str() && it.token == token).cloned();
-        Known { family, token, endpoint: asked.or_else(|| by_class(family, token)) }
+        match by_asking.iter().find(|it| it.family == family.as_str() && it.token == token) {
+            Some(it) => Known {
+                family,
+                token,
+                word: Some(it.word.as_str()),
+                evidence: Some(it.evidence.clone()),
+                learned_at: Some(it.learned_at),
+            },
+            // Nobody asked: it is not learned of this app, but known of its class.
+            None if lost(family) => Known {
+                family,
+                token,
+                word: Some("not for apps in Development Mode"),
+                evidence: Some("apps in Development Mode lost it in February 2026".to_owned()),
+                learned_at: since.as_ref().map(|fact| fact.learned_at),
+            },
+            None => Known { family, token, word: None, evidence: None, learned_at: None },
+        }
     });
     Ok(each.collect())
 }
@@ -147,19 +156,17 @@ impl Shown {
 impl Known {
     /// `allowed`, `refused` or `unknown`.
     fn state(&self) -> &'static str {
-        match self.endpoint.as_ref().map(|it| it.word) {
+        match self.word {
             None => "unknown",
-            Some(Word::Allowed) => "allowed",
+            Some(word) if word == Word::Allowed.as_str() => "allowed",
             Some(_) => "refused",
         }
     }
 
     fn json(&self) -> Value {
-        let endpoint = self.endpoint.as_ref();
         json!({
             "family": self.family.as_str(), "token": self.token.as_str(), "state": self.state(),
-            "how": endpoint.map(|it| it.word.as_str()), "learned_at": endpoint.map(|it| stamp(it.learned_at)),
-            "evidence": endpoint.map(|it| &it.evidence),
+            "how": self.word, "learned_at": self.learned_at.map(stamp), "evidence": self.evidence,
         })
     }
 }
@@ -172,6 +179,7 @@ fn used_json(used: &FamilyUse) -> Value {
         .collect();
     json!({
         "family": some(&used.family), "used": used.used, "ceiling": used.ceiling, "left": used.left,
+        "held_until": used.held_until.map(stamp),
         "next_free_at": used.next_free_at.map(stamp), "becomes_free": freed,
     })
 }

@@ -7,17 +7,16 @@ use std::collections::BTreeSet;
 use chrono::Utc;
 
 use super::args::Run;
-use super::budget::order;
 use super::herald::{By, Herald, last_lines};
-use super::pricing::Desk;
-use super::runner::{How, Outcome, Runner, due_now, in_order, sign_ins};
+use super::planner::{Ready, Said};
+use super::runner::{How, Outcome, Runner, due_now, sign_ins};
 use super::standing;
 use super::stopper::Stopper;
 use super::summary::{Told, report_json};
 use super::workshop::runtime;
 use super::{Context, Exit, Failure};
 use crate::job::{Job, Loaded};
-use crate::run::{JobPrice, Looks, RunReport};
+use crate::run::RunReport;
 use crate::scheduler::{Due, Past};
 use crate::settings::Settings;
 
@@ -65,13 +64,6 @@ pub fn run(args: &Run, context: &Context) -> Result<Exit, Failure> {
 /// A job to run, and the fire that the run serves, if it serves one.
 type ToRun<'j> = (&'j Job, Option<Due>);
 
-/// A job that is run next, with its price if it could be worked out.
-struct Ready<'j> {
-    job: &'j Job,
-    due: Option<Due>,
-    price: Option<JobPrice>,
-}
-
 /// All runs of a command.
 struct All<'a> {
     args: &'a Run,
@@ -98,7 +90,6 @@ impl All<'_> {
         let stopper = Stopper::listening();
         let mut runner = None;
         while !round.is_empty() && !stopper.stopped() {
-            in_order(&mut round, |(job, due)| (*job, *due));
             let open = match runner.take() {
                 Some(open) => open,
                 None => match Runner::open(self.context, round.iter().map(|(job, _)| *job)) {
@@ -114,7 +105,8 @@ impl All<'_> {
                     Err(failure) => return Err(failure),
                 },
             };
-            for Ready { job, due, price } in self.priced(&open.desk(), round).await? {
+            let said = Said { full: self.args.full, max_calls: self.args.max_calls };
+            for Ready { job, due, price, .. } in open.desk().in_order(round, said, &[]).await? {
                 if stopper.stopped() {
                     self.done.exits.push(Exit::Deferred);
                     break;
@@ -139,26 +131,6 @@ impl All<'_> {
             self.herald.look_for_overdue(jobs, &past, Utc::now()).await;
         }
         Ok(())
-    }
-
-    /// The jobs in the order in which they are run: those that fit into what is left of the day
-    /// first, by priority, then those that take what these leave.
-    async fn priced<'j>(&self, desk: &Desk<'_>, round: Vec<ToRun<'j>>) -> Result<Vec<Ready<'j>>, Failure> {
-        let left = desk.left()?;
-        let mut ready = Vec::with_capacity(round.len());
-        for (job, due) in round {
-            // Whatever keeps a job from being priced will be told of by its run.
-            let price = desk.price(job, self.args.full, &Looks::at_most(0)).await.ok();
-            ready.push(Ready { job, due, price });
-        }
-        let mut own = Vec::with_capacity(ready.len());
-        for one in &ready {
-            let most = left.for_job(one.job, self.args.max_calls, desk.spent(one.job)?);
-            own.push((one.job, one.price.as_ref(), most));
-        }
-        let places = order(&own, &left);
-        let mut ready: Vec<Option<Ready<'j>>> = ready.into_iter().map(Some).collect();
-        Ok(places.into_iter().filter_map(|place| ready[place].take()).collect())
     }
 
     async fn one(&mut self, runner: &Runner<'_>, job: &Job, how: &How, stopper: &Stopper) {

@@ -14,7 +14,7 @@ use super::pricing::{Desk, halted};
 use super::progress::{Spoken, Watcher};
 use super::standing;
 use super::stopper::Stopper;
-use super::workshop::{Most, Workshop};
+use super::workshop::{Most, Workshop, booked};
 use super::{Context, Exit, Failure};
 use crate::job::{Job, Users};
 use crate::run::{
@@ -143,8 +143,10 @@ impl<'a> Runner<'a> {
         let Some((run, goes_on_from)) = begun.await.map_err(|e| halted(Halt::Store(e)))? else {
             return Ok(Outcome::Served);
         };
+        let facts = self.facts.beside(api.clone());
+        facts.go_by_class().map_err(booked)?;
         let engine = Engine {
-            app: self.facts.beside(api.clone()),
+            app: facts,
             api,
             store: Arc::clone(&self.store),
             locks: self.workshop.state.path().to_path_buf(),
@@ -178,18 +180,10 @@ impl<'a> Runner<'a> {
         JobLock::take(self.workshop.state.path(), self.store.path(), &job.name, hangs)
     }
 
-    /// What a run of the job may spend: what was said, else half of a day. First runs leave half of
-    /// the day alone: fifty new jobs must not spend that of those that have been there for long.
+    /// What a run of the job may spend: what is left of the job's share, and what was said for this run.
     fn allowance(&self, job: &Job, how: &How) -> Allowance {
-        let settings = &self.workshop.settings;
-        let max_calls = how.max_calls.or(job.max_calls);
-        let share = max_calls.is_none().then_some(Share::HALF);
-        let spender = Some(Spender { job: self.desk().spends(job), share });
-        let reserve = match how.due {
-            Some(due) if due.first => settings.limits.reserve.max(1.0 - settings.schedule.first_run_share),
-            _ => settings.limits.reserve,
-        };
-        Allowance { max_calls, reserve, spender }
+        let spender = Some(Spender { job: self.desk().spends(job), share: Some(Share::said(job.max_calls)) });
+        Allowance { max_calls: how.max_calls, reserve: self.desk().reserve(how.due), spender }
     }
 
     /// The grants of the app's users.
@@ -244,13 +238,4 @@ fn planned(price: Option<&JobPrice>) -> (Option<Planned>, Vec<(String, String, P
     let each = price.into_iter().flat_map(|price| &price.fetches);
     let each = each.map(|it| (it.fetch.clone(), it.user_id.clone(), kept(it.price.calls())));
     (price.map(|price| kept(price.whole().calls())), each.collect())
-}
-
-/// Jobs in the order in which they run: by priority, those that have served before first.
-pub(super) fn in_order<T>(jobs: &mut [T], job: impl Fn(&T) -> (&Job, Option<Due>)) {
-    jobs.sort_by(|a, b| {
-        let ((a, a_due), (b, b_due)) = (job(a), job(b));
-        let first = |due: Option<Due>| due.is_some_and(|due| due.first);
-        b.priority.cmp(&a.priority).then_with(|| first(a_due).cmp(&first(b_due))).then_with(|| a.name.cmp(&b.name))
-    });
 }

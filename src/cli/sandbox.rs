@@ -1,5 +1,7 @@
 //! `sandbox`: a made-up Spotify in the foreground, with how to point a project at it.
 
+use std::time::Duration;
+
 use super::args::{AppMode, GrantRotation, Sandbox};
 use super::workshop::runtime;
 use super::{Context, Exit, Failure, OrExit, print};
@@ -16,6 +18,8 @@ pub fn run(args: &Sandbox, context: &Context) -> Result<Exit, Failure> {
         playlists: usize::try_from(args.playlists).unwrap_or(usize::MAX),
         playlist_items: usize::try_from(args.playlist_items).unwrap_or(usize::MAX),
         rate_limit: args.rate_limit,
+        rate_window: window(args.rate_window)?,
+        sister_client_ids: args.sister.clone(),
         calls_per_day: args.calls_per_day,
         token_ttl_secs: args.access_ttl,
         rotation: rotation(args.rotation),
@@ -68,6 +72,13 @@ fn rotation(whose: GrantRotation) -> Rotation {
         GrantRotation::Pkce => Rotation::Pkce,
         GrantRotation::Always => Rotation::Always,
     }
+}
+
+fn window(seconds: f64) -> Result<Duration, Failure> {
+    Duration::try_from_secs_f64(seconds).ok().filter(|window| !window.is_zero()).ok_or_else(|| {
+        let why = anyhow::anyhow!("--rate-window is {seconds}, which is no length of time");
+        Failure::new(Exit::Usage, why).with_hint("such as --rate-window 3")
+    })
 }
 
 fn fault(text: &str) -> Result<Fault, Failure> {

@@ -1,6 +1,7 @@
 //! `schedule`: stays in the foreground and runs jobs when they are due, by the rules of `run --due`.
 //!
-//! Jobs go side by side, under one gate and one budget. While nothing runs, neither the store nor
+//! Jobs go side by side, under one gate and one budget; one that does not fit into what is left of the
+//! day goes alone, when those that fit have had theirs. While nothing runs, neither the store nor
 //! credentials are open: it sleeps, never longer than [`LOOK`] at a time, and goes by what the wall
 //! clock shows when it wakes, since timers stop while a machine is suspended.
 
@@ -19,6 +20,7 @@ use futures_util::stream::FuturesUnordered;
 
 use super::args::Schedule;
 use super::herald::{By, Herald};
+use super::planner::{Ready, Said, UnderWay};
 use super::run::{exit_of, is_a_known_ban};
 use super::runner::{How, Outcome, Runner, sign_ins};
 use super::stopper::Stopper;
@@ -26,6 +28,7 @@ use super::workshop::{open_state, runtime};
 use super::{Context, Exit, Failure};
 use crate::job::Job;
 use crate::run::{LockTrouble, SchedulerLock};
+use crate::scheduler::Due;
 use crate::settings::Settings;
 use board::Board;
 use systemd::Systemd;
@@ -78,7 +81,7 @@ impl Scheduler<'_> {
         let mut clocks = Clocks::new();
         let mut runs = FuturesUnordered::new();
         let mut runner: Option<Rc<Runner<'_>>> = None;
-        let mut exits = Vec::new();
+        let (mut under_way, mut exits) = (Vec::new(), Vec::new());
         self.load(&mut board).await;
         tracing::info!(jobs = board.scheduled(), "the scheduler begins");
         self.systemd.ready();
@@ -95,11 +98,23 @@ impl Scheduler<'_> {
                 board.look_at_all();
             }
             let free = usize::try_from(self.settings.schedule.parallel_jobs).unwrap_or(1).saturating_sub(runs.len());
-            for (job, due) in self.due(&mut board, now, free).await {
-                let Some(runner) = self.runner(&mut runner, &job, &mut board, now).await else { continue };
-                board.begins(&job.name, now);
-                tracing::info!(job = job.name, fire_at = %due.fire, late_s = (now - due.fire).num_seconds(), "run begins");
-                runs.push(self.one(runner, job, How { due: Some(due), ..How::default() }));
+            let due = if free > 0 { self.due(&mut board, now).await } else { Vec::new() };
+            if let Some((runner, ready)) = self.in_order(&mut runner, due, &under_way, &mut board, now).await {
+                for ready in next(ready, free, under_way.len(), |job| board.waits(job, now, LOOK)) {
+                    let Ready { job, due, price, fits } = ready;
+                    board.begins(&job.name, now);
+                    let (fire_at, late_s) = due.map(|due| (due.fire, (now - due.fire).num_seconds())).unzip();
+                    tracing::info!(
+                        job = job.name,
+                        fire_at = fire_at.map(tracing::field::display),
+                        late_s,
+                        "run begins"
+                    );
+                    let spent_before = runner.desk().spent(&job).unwrap_or(0);
+                    // What does not fit takes what is left: nothing is set aside for it.
+                    under_way.push(UnderWay { job: job.clone(), price: price.clone().filter(|_| fits), spent_before });
+                    runs.push(self.one(Rc::clone(&runner), job, How { due, price, ..How::default() }));
+                }
             }
             self.report(&board, runs.len());
             self.report_hanging(&mut board, now).await;
@@ -109,6 +124,7 @@ impl Scheduler<'_> {
             let rest = next.min(LOOK).min(files.rest()).min(self.systemd.interval());
             tokio::select! {
                 Some(ended) = runs.next(), if !runs.is_empty() => {
+                    under_way.retain(|run| run.job.name != ended.job);
                     exits.extend(self.ended(ended, &mut board, runner.as_deref()).await);
                 }
                 () = self.stopper.sleep(rest) => {}
@@ -137,9 +153,9 @@ impl Scheduler<'_> {
         board.replace(loaded);
     }
 
-    /// The jobs to start now, at most `free`.
-    async fn due(&self, board: &mut Board, now: DateTime<Utc>, free: usize) -> Vec<(Job, crate::scheduler::Due)> {
-        if free == 0 || !board.wants_a_look(now) {
+    /// The jobs that are due.
+    async fn due(&self, board: &mut Board, now: DateTime<Utc>) -> Vec<(Job, Due)> {
+        if !board.wants_a_look(now) {
             return Vec::new();
         }
         let past = match crate::scheduler::Past::read(&self.context.project.database(self.settings)) {
@@ -153,10 +169,35 @@ impl Scheduler<'_> {
         let looked_at = board.look(&past, now, &|job| sign_ins(job, self.context, self.settings));
         // What is due gets its chance first.
         self.herald.look_for_overdue(&looked_at.resting, &past, now).await;
-        let mut due = looked_at.due;
-        due.truncate(free);
         // What the job file and its lists of ids say now, if they can be read.
-        due.into_iter().map(|(job, due)| (self.fresh(job), due)).collect()
+        looked_at.due.into_iter().map(|(job, due)| (self.fresh(job), due)).collect()
+    }
+
+    /// The jobs that are due in the order in which they go, and what runs them.
+    async fn in_order<'r>(
+        &'r self,
+        open: &mut Option<Rc<Runner<'r>>>,
+        due: Vec<(Job, Due)>,
+        under_way: &[UnderWay],
+        board: &mut Board,
+        now: DateTime<Utc>,
+    ) -> Option<(Rc<Runner<'r>>, Vec<Ready<Job>>)> {
+        let mut jobs = Vec::with_capacity(due.len());
+        for (job, due) in due {
+            if self.runner(open, &job, board, now).await.is_some() {
+                jobs.push((job, Some(due)));
+            }
+        }
+        let runner = open.clone().filter(|_| !jobs.is_empty())?;
+        let names: Vec<String> = jobs.iter().map(|(job, _)| job.name.clone()).collect();
+        match runner.desk().in_order(jobs, Said::default(), under_way).await {
+            Ok(ready) => Some((runner, ready)),
+            Err(failure) => {
+                self.herald.failed("", &failure).await;
+                names.iter().for_each(|job| board.later(job, now, PAUSE));
+                None
+            }
+        }
     }
 
     fn fresh(&self, job: Job) -> Job {
@@ -246,4 +287,19 @@ impl Scheduler<'_> {
             .map_or_else(String::new, |(at, job)| format!("; next {job} at {}", at.format("%Y-%m-%d %H:%M:%SZ")));
         self.systemd.alive(&format!("{} jobs, {running} running{next}", board.scheduled()));
     }
+}
+
+/// Those of the jobs in order that begin now, where so many hands are free and so many runs are under
+/// way. What does not fit takes what the others leave: so it begins when there is no other run, and no
+/// other begins beside it now. With ceilings a day's calls are sent in minutes: the wait is short.
+fn next(ready: Vec<Ready<Job>>, free: usize, under_way: usize, mut waits: impl FnMut(&str)) -> Vec<Ready<Job>> {
+    let mut now: Vec<Ready<Job>> = Vec::new();
+    for ready in ready {
+        if !ready.fits && under_way + now.len() > 0 {
+            waits(&ready.job.name);
+        } else if now.len() < free {
+            now.push(ready);
+        }
+    }
+    now
 }

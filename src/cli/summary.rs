@@ -41,7 +41,7 @@ fn summary(report: &RunReport) -> String {
             "  {:<28} {:<9} {} of {} read, {} rows",
             printable(&name),
             fetch.state,
-            fetch.asked - fetch.unchanged,
+            fetch.read,
             fetch.asked,
             fetch.stored
         ));

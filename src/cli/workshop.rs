@@ -82,11 +82,14 @@ impl<'a> Workshop<'a> {
         crate::state::Identity::new(&who.client_id, &self.settings.account(&who.client_id))
     }
 
-    /// The class of the app, as far as it is configured or was learned.
+    /// The class of the app, as far as it is configured or was learned not too long ago.
     pub(super) fn class(&self, who: &Credentials) -> Result<Option<AppClass>, Failure> {
         match self.settings.spotify.app_mode.class() {
             Some(class) => Ok(Some(class)),
-            None => Learned::of(&self.state, &self.books_of(who)).app_class().map_err(booked),
+            None => {
+                let now = SystemClock::new().now().wall;
+                Learned::of(&self.state, &self.books_of(who)).believed_class(now).map_err(booked)
+            }
         }
     }
 
@@ -109,19 +112,18 @@ impl<'a> Workshop<'a> {
     ) -> Result<(Api, AppFacts), Failure> {
         let configured = self.settings.spotify.app_mode.class();
         let account = self.settings.account(&who.client_id);
-        let present = limits(&self.settings.limits_for(self.class(who)?), most);
+        let of = |class| limits(&self.settings.limits_for(class), most);
         let config = ApiConfig {
             api_url: self.settings.spotify.api_url.clone(),
             accounts_url: self.settings.spotify.accounts_url.clone(),
             client_id: who.client_id.clone(),
             client_secret: who.client_secret.clone(),
             account,
-            limits: present.clone(),
+            limits: of(self.class(who)?),
             scales: Scales::default(),
         };
         let api = Api::new(config, Arc::clone(&self.state), observer).or_exit(Exit::Usage)?;
-        let extended = limits(&self.settings.limits_for(Some(AppClass::Extended)), most);
-        let facts = AppFacts::new(configured, api.clone(), present, extended);
+        let facts = AppFacts::new(configured, api.clone(), of(configured), of(Some(AppClass::Extended)));
         Ok((api, facts))
     }
 }

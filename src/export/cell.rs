@@ -3,7 +3,7 @@
 //! Text is always quoted, numbers and booleans never, so that a reader that looks at the first rows
 //! only still learns how text is quoted, and null (nothing) differs from the empty string (`""`).
 //! No quoting style of the `csv` crate keeps the two apart, so cells are quoted here and the crate
-//! is told not to; a property test reads them back through its reader.
+//! is told not to; property tests read them back, by its reader and by one that shares nothing with it.
 
 use std::io::Write;
 

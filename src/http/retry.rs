@@ -128,7 +128,26 @@ pub enum GiveUp {
     Certificate,
 }
 
-/// Decides.
+/// Decides what becomes of a request for a token, sent with these rules. No family is closed by
+/// refusals here, and no 4xx is tried again: a refresh token may be spent by an answer that nobody saw.
+pub fn decide_token(outcome: Outcome, tried: &Tried, rules: &Rules) -> Verdict {
+    match outcome {
+        Outcome::Answered { status: 429, retry_after, .. } => hold_tokens(retry_after, tried, rules),
+        Outcome::Answered { status: 503, retry_after, .. } if retry_after != RetryAfter::Nothing => {
+            hold_tokens(retry_after, tried, rules)
+        }
+        Outcome::Answered { status: 500..=599, .. } => again(tried, rules),
+        Outcome::Answered { status: 200, .. } => Verdict::Done,
+        Outcome::Answered { .. } => Verdict::GiveUp(GiveUp::Final),
+        other => decide(other, tried, rules),
+    }
+}
+
+fn hold_tokens(retry_after: RetryAfter, tried: &Tried, rules: &Rules) -> Verdict {
+    park((Reach::Client, Reason::Accounts), wait(retry_after, tried, rules), tried, rules)
+}
+
+/// Decides what becomes of a call.
 pub fn decide(outcome: Outcome, tried: &Tried, rules: &Rules) -> Verdict {
     match outcome {
         Outcome::Answered { status, retry_after, quota, conditional } => match status {
@@ -136,8 +155,10 @@ pub fn decide(outcome: Outcome, tried: &Tried, rules: &Rules) -> Verdict {
             304 if conditional => Verdict::Done,
             401 if tried.renewed => Verdict::GiveUp(GiveUp::Unauthorized),
             401 => Verdict::RefreshToken,
-            429 => park(retry_after, quota, tried, rules),
-            503 if retry_after != RetryAfter::Nothing => park(retry_after, false, tried, rules),
+            429 => refused(retry_after, quota, tried, rules),
+            503 if retry_after != RetryAfter::Nothing => {
+                park((Reach::Client, Reason::Unavailable), wait(retry_after, tried, rules), tried, rules)
+            }
             // 201 to 299: a success that cannot carry what was asked for.
             201..=299 | 408 | 425 | 500 | 502 | 503 | 504 => again(tried, rules),
             _ => Verdict::GiveUp(GiveUp::Final),
@@ -158,20 +179,31 @@ fn again(tried: &Tried, rules: &Rules) -> Verdict {
     Verdict::Again { after: most.mul_f64(tried.jitter.clamp(0.0, 1.0)) }
 }
 
-fn park(retry_after: RetryAfter, quota: bool, tried: &Tried, rules: &Rules) -> Verdict {
+/// A 429 of the API's: about a family, or about the client.
+fn refused(retry_after: RetryAfter, quota: bool, tried: &Tried, rules: &Rules) -> Verdict {
     let closed = tried.refused + 1 >= rules.refused_in_a_row;
-    let (reach, reason) = match (quota, closed) {
+    let scope = match (quota, closed) {
         (true, _) => (Reach::Family, Reason::Quota),
         (false, true) => (Reach::Family, Reason::RateLimit),
         (false, false) => (Reach::Client, Reason::RateLimit),
     };
     let said = match retry_after {
+        RetryAfter::Nothing if quota => rules.park,
+        retry_after => wait(retry_after, tried, rules),
+    };
+    park(scope, if closed { said.max(rules.park) } else { said }, tried, rules)
+}
+
+/// How long a `Retry-After` asks for.
+fn wait(retry_after: RetryAfter, tried: &Tried, rules: &Rules) -> Duration {
+    match retry_after {
         RetryAfter::Wait(wait) => wait,
         RetryAfter::Absurd => rules.park,
-        RetryAfter::Nothing if quota => rules.park,
         RetryAfter::Nothing => doubled(rules.refused_first, tried.unsaid, rules.refused_longest),
-    };
-    let wait = if closed { said.max(rules.park) } else { said };
+    }
+}
+
+fn park((reach, reason): (Reach, Reason), wait: Duration, tried: &Tried, rules: &Rules) -> Verdict {
     Verdict::Park { reach, wait: wait + rules.wait_jitter.mul_f64(tried.jitter.clamp(0.0, 1.0)), reason }
 }
 

@@ -6,6 +6,7 @@
 //! counted chunk by chunk after unpacking. An error names the method and the route, never the URL.
 
 use std::error::Error as _;
+use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -54,8 +55,8 @@ pub struct Outgoing<'a> {
     pub form: Option<&'a [(&'a str, &'a str)]>,
 }
 
-/// What came back.
-#[derive(Debug, Clone)]
+/// What came back. Its `Debug` tells how long the body is and nothing of it: it may hold tokens.
+#[derive(Clone)]
 pub struct Incoming {
     /// The status.
     pub status: u16,
@@ -69,6 +70,12 @@ pub struct Incoming {
     pub date: Option<String>,
     /// `Content-Type`, as sent.
     pub content_type: Option<String>,
+}
+
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Incoming({}, {} bytes)", self.status, self.body.len())
+    }
 }
 
 /// Why nothing usable came back. No text holds a URL or a header.

@@ -22,7 +22,7 @@ pub use search::{Found, first_hit, stage_search};
 use crate::spotify::Kind;
 use crate::store::{Session, StoreError};
 use serde::Deserialize;
-use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
 
 /// What an answer was asked with.
 #[derive(Debug, Clone)]
@@ -62,7 +62,10 @@ struct Fingerprint {
 
 impl Fingerprint {
     fn of(raw: &str, whole: bool, asked: &Asked) -> Fingerprint {
-        Fingerprint { key: xxh3_128(raw.as_bytes()), context: xxh3_64(asked.market.as_bytes()) ^ u64::from(whole) }
+        // What depends on the market or the user stands with these.
+        let user = asked.user_id.as_deref().unwrap_or_default();
+        let context = xxh3_64_with_seed(user.as_bytes(), xxh3_64(asked.market.as_bytes()));
+        Fingerprint { key: xxh3_128(raw.as_bytes()), context: context ^ u64::from(whole) }
     }
 
     /// Whether this very object was written before in this run.
@@ -93,4 +96,23 @@ pub fn entity(session: &mut Session, kind: Kind, raw: &str, asked: &Asked) -> Re
         Kind::User => user::user(session, &parse(raw)?, asked, true)?,
     };
     id.ok_or_else(|| Trouble::Malformed("it has no id".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_for_one_user_or_market_is_not_known_for_another() {
+        let asked = |market: &str, user: Option<&str>| Asked {
+            now: "2026-01-01T00:00:00.000Z".to_owned(),
+            market: market.to_owned(),
+            user_id: user.map(str::to_owned),
+        };
+        let of = |asked: Asked| Fingerprint::of("{\"id\":\"e\"}", true, &asked).context;
+        let all =
+            [asked("", None), asked("", Some("a")), asked("", Some("b")), asked("DE", Some("a")), asked("a", None)];
+        let contexts: std::collections::HashSet<u64> = all.map(of).into();
+        assert_eq!(contexts.len(), 5);
+    }
 }

@@ -8,10 +8,7 @@ use super::list::Staged;
 use super::{Asked, Trouble, album, entity, parse, playlist};
 use crate::spotify::Kind;
 use crate::spotify::wire::Page;
-use crate::store::{Member, Session, StoreError};
-
-/// Places set apart for each type in the staging of one search.
-const PLACES: i64 = 100_000;
+use crate::store::{Member, PLACES_OF_A_TYPE, Session, StoreError};
 
 /// What one answer of a search held.
 #[derive(Debug, Default)]
@@ -26,9 +23,11 @@ pub struct Found {
     pub announced: i64,
 }
 
-/// The key of a type's page in the answer.
-fn plural(kind: Kind) -> String {
-    format!("{kind}s")
+/// The page of a type in the answer.
+fn page_of<'a>(pages: &BTreeMap<&str, &'a RawValue>, kind: Kind) -> Result<Page<'a>, Trouble> {
+    let key = kind.plural();
+    let raw = pages.get(key).ok_or_else(|| Trouble::Malformed(format!("the answer has no {key}")))?;
+    parse(raw.get())
 }
 
 /// Stages the hits of one answer; hits of a type beyond `most` are left out.
@@ -47,13 +46,12 @@ pub fn stage_search(
     let pages: BTreeMap<&str, &RawValue> = serde_json::from_str(body).map_err(|e| Trouble::Malformed(e.to_string()))?;
     let mut found = Found::default();
     for (n, kind) in (0i64..).zip(kinds) {
-        let Some(raw) = pages.get(plural(*kind).as_str()) else { continue };
-        let page: Page<'_> = parse(raw.get())?;
+        let page = page_of(&pages, *kind)?;
         found.announced += page.total().unwrap_or(0);
         found.more |= page.has_next() && page.served() > 0;
         for (rank, entry) in (offset..most).zip(page.items.as_deref().unwrap_or_default()) {
             found.served += 1;
-            let position = n * PLACES + rank;
+            let position = n * PLACES_OF_A_TYPE + rank;
             let Some(raw) = entry else {
                 found.staged.gaps.push((rank, "null_item", None));
                 continue;
@@ -86,8 +84,7 @@ pub fn stage_search(
 /// If the answer has another shape, or the store cannot be written.
 pub fn first_hit(s: &mut Session, body: &str, kind: Kind, asked: &Asked) -> Result<Option<String>, Trouble> {
     let pages: BTreeMap<&str, &RawValue> = serde_json::from_str(body).map_err(|e| Trouble::Malformed(e.to_string()))?;
-    let Some(raw) = pages.get(plural(kind).as_str()) else { return Ok(None) };
-    let page: Page<'_> = parse(raw.get())?;
+    let page = page_of(&pages, kind)?;
     let first = page.items.as_deref().unwrap_or_default().iter().flatten().next();
     first.map(|raw| hit(s, kind, raw.get(), asked)).transpose()
 }

@@ -75,7 +75,7 @@ pub static JOB: &[Key] = &[
         "max_calls",
         Shape::Integer { min: 1, max: i64::MAX },
         "",
-        "Calls that one run may spend. Default: as many as the budget allows.",
+        "Calls that the job may spend in any 24 hours, over all its runs. Default: half of what a day holds.",
     ),
     Key::new(
         "missed",

@@ -36,7 +36,7 @@ pub struct Job {
     pub since: Since,
     /// Higher goes first.
     pub priority: i32,
-    /// Calls that one run may spend.
+    /// Calls that all its runs together may spend in any 24 hours.
     pub max_calls: Option<u64>,
     /// After downtime.
     pub missed: Missed,

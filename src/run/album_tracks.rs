@@ -48,12 +48,16 @@ impl Engine {
             UnitEnd { trouble: heads.trouble, troubles: heads.troubles, hints: heads.hints, ..UnitEnd::default() };
         end.tally.skipped = heads.tally.skipped;
         end.add(without);
+        let mut told = HashSet::new();
         for album in albums {
             let key = album_tracks_key(album, &asked);
             let known = self.open_list(&key).await?;
             let requested = vec![Requested { user_id: None, list_id: Some(known.id), item_id: None }];
-            let to_be_read = known.checkpoint.is_some() || listed.contains(album);
-            let done = match (to_be_read, self.is_of_this_run(known.checked_at.as_ref())) {
+            let stands = self.is_of_this_run(known.checked_at.as_ref());
+            let to_be_read = known.checkpoint.is_some() || (listed.contains(album) && !stands);
+            // Named twice, it is read once.
+            let came_with_it = wanted.contains(album) && told.insert(album);
+            let done = match (to_be_read, stands) {
                 (true, _) => {
                     let list = List {
                         key,
@@ -81,8 +85,8 @@ impl Engine {
                 }
                 (false, true) => {
                     let stored = known.stored.unwrap_or(0);
-                    let unchanged = i64::from(!wanted.contains(album));
-                    UnitEnd::whole(requested, Tally { unchanged, served: stored, stored, ..Tally::default() })
+                    let (served, unchanged) = if came_with_it { (stored, 0) } else { (0, 1) };
+                    UnitEnd::whole(requested, Tally { unchanged, served, stored, ..Tally::default() })
                 }
                 (false, false) => UnitEnd { requested, ..UnitEnd::default() },
             };

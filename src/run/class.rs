@@ -3,28 +3,40 @@
 use crate::spotify::client::{Api, Bearer, Limits, Request, ceilings};
 use crate::spotify::error::{ApiError, Deferral};
 use crate::spotify::family::Family;
-use crate::spotify::refusal::Refusal;
 use crate::state::{AppClass, StateError};
 use crate::stream::Paging;
 
 /// Whether playlist items are still to be had as `tracks`.
 const OLD_NAME: &str = "route.playlist_tracks";
+/// The day on which a sign of Development Mode last made us ask whether the app still has Extended Quota.
+const SECOND_OPINION: &str = "class.second_opinion";
 
 /// What is known about the app, and what follows for its pace.
 #[derive(Debug, Clone)]
 pub struct AppFacts {
     configured: Option<AppClass>,
     api: Api,
-    /// The limits that hold until the class is found out.
-    present: Limits,
-    /// The limits to go by once the app is found to have Extended Quota.
+    /// The limits that hold unless the app is known to have Extended Quota.
+    cautious: Limits,
+    /// The limits to go by while it is.
     extended: Limits,
 }
 
 impl AppFacts {
     /// `configured` is the setting `spotify.app_mode`, unless it is `auto`.
-    pub fn new(configured: Option<AppClass>, api: Api, present: Limits, extended: Limits) -> AppFacts {
-        AppFacts { configured, api, present, extended }
+    pub fn new(configured: Option<AppClass>, api: Api, cautious: Limits, extended: Limits) -> AppFacts {
+        AppFacts { configured, api, cautious, extended }
+    }
+
+    /// Goes by the limits of the class as it is known now. In a process that lives for weeks it may have
+    /// been found out since, or so long ago that it is not believed any more.
+    ///
+    /// # Errors
+    /// If the state folder cannot be read.
+    pub fn go_by_class(&self) -> Result<(), StateError> {
+        let extended = self.class()? == Some(AppClass::Extended);
+        self.api.go_by(if extended { &self.extended } else { &self.cautious });
+        Ok(())
     }
 
     /// The same facts for another run, which asks by an API of its own.
@@ -40,24 +52,21 @@ impl AppFacts {
     /// If the state folder cannot be read or written.
     pub async fn may_go_on(&self, who: &Bearer, stopped: &ApiError) -> Result<bool, ApiError> {
         let by_budget = matches!(stopped, ApiError::Deferred { why: Deferral::Budget(_) | Deferral::Share(_), .. });
-        if !by_budget || self.class()?.is_some() || ceilings(&self.present) == ceilings(&self.extended) {
+        if !by_budget || self.class()?.is_some() || ceilings(&self.cautious) == ceilings(&self.extended) {
             return Ok(false);
         }
-        let open = Limits { calls_per_day: None, calls_per_family: None, ..self.present.clone() };
-        self.api.go_by(&open);
-        let class = match self.probe(who).await {
-            Ok(class) => class,
-            Err(e @ ApiError::State(_)) => return Err(e),
+        match self.api.class_by_markets(who, true).await {
+            Ok((class, evidence)) => {
+                self.learn(class, &evidence)?;
+                Ok(class == AppClass::Extended)
+            }
+            Err(e @ ApiError::State(_)) => Err(e),
             // Whatever it is: it is no sign of Extended Quota.
             Err(e) => {
                 tracing::debug!(error = %e, "the class of the app could not be found out");
-                None
+                Ok(false)
             }
-        };
-        if class != Some(AppClass::Extended) {
-            self.api.go_by(&self.present);
         }
-        Ok(class == Some(AppClass::Extended))
     }
 
     /// Calls that may be in flight.
@@ -76,14 +85,36 @@ impl AppFacts {
         if let Some(known) = self.class()? {
             return Ok(Some(known));
         }
-        match self.api.get(who, &Request::new(Family::MARKETS, "/markets")).await {
-            Ok(_) => self.learn(AppClass::Extended, "/markets was answered")?,
-            Err(ApiError::Refused { kind: Refusal::EndpointRemoved, message, .. }) => {
-                self.learn(AppClass::Development, &format!("/markets was refused: {message}"))?;
-            }
-            Err(e) => return Err(e),
-        }
+        let (class, evidence) = self.api.class_by_markets(who, false).await?;
+        self.learn(class, &evidence)?;
         Ok(self.class()?)
+    }
+
+    /// Notes a sign of Development Mode. No single answer overturns the belief that the app has Extended
+    /// Quota, which its pace and all its ceilings hang on: there `/markets` is asked too, once a day.
+    ///
+    /// # Errors
+    /// If the state folder cannot be read or written.
+    pub async fn learn_development(&self, who: &Bearer, evidence: &str) -> Result<(), ApiError> {
+        if self.configured.is_some() || self.class()? != Some(AppClass::Extended) {
+            return Ok(self.learn(AppClass::Development, evidence)?);
+        }
+        let today = self.api.now().wall.format("%Y-%m-%d").to_string();
+        if self.believed(SECOND_OPINION)?.as_deref() == Some(&*today) {
+            return Ok(());
+        }
+        self.api.learned().set(SECOND_OPINION, &today, evidence, self.api.now())?;
+        match self.api.class_by_markets(who, false).await {
+            Ok((AppClass::Development, second)) => {
+                Ok(self.learn(AppClass::Development, &format!("{evidence}; {second}"))?)
+            }
+            Ok((AppClass::Extended, _)) => Ok(()),
+            Err(e @ ApiError::State(_)) => Err(e),
+            Err(e) => {
+                tracing::debug!(error = %e, evidence, "no second opinion on the class of the app");
+                Ok(())
+            }
+        }
     }
 
     /// The class, if it is configured or was learned.
@@ -105,9 +136,7 @@ impl AppFacts {
         if self.configured.is_none() && self.class()? != Some(class) {
             tracing::info!(class = class.as_str(), evidence, "this app's class was found out");
             self.api.learned().learn_class(class, evidence, self.api.now())?;
-            if class == AppClass::Extended {
-                self.api.go_by(&self.extended);
-            }
+            self.go_by_class()?;
         }
         Ok(())
     }
@@ -180,30 +209,52 @@ impl AppFacts {
         self.api.learned().set(&batch_key(family), "refused", evidence, self.api.now())
     }
 
-    /// A page of this size was refused: remembers the next smaller one and returns it, if there is
-    /// one. Where only Development Mode has the smaller page, the class is learned with it.
+    /// Remembers that a smaller page was answered where a larger one was refused. Where only Development
+    /// Mode has the smaller page, that is a sign of it.
     ///
     /// # Errors
-    /// If the state folder cannot be written.
-    pub fn smaller_page(
+    /// If the state folder cannot be read or written.
+    pub async fn only_smaller(
         &self,
-        family: Family,
-        path: &str,
-        paging: Paging,
-        refused: u16,
-        words: &str,
-    ) -> Result<Option<u16>, StateError> {
-        let Paging::Offset { development, .. } = paging else { return Ok(None) };
-        if refused <= development {
-            return Ok(None);
-        }
-        let evidence = format!("a page of {refused} was refused: {words}");
-        self.api.learned().set(&page_key(family, path), &development.to_string(), &evidence, self.api.now())?;
+        who: &Bearer,
+        (family, path): (Family, &str),
+        page: &SmallerPage,
+    ) -> Result<(), ApiError> {
+        let SmallerPage { size, evidence } = page;
+        self.api.learned().set(&page_key(family, path), &size.to_string(), evidence, self.api.now())?;
         if family != Family::PLAYLIST_ITEMS {
-            self.learn(AppClass::Development, &format!("{family}: {evidence}"))?;
+            self.learn_development(who, &format!("{family}: {evidence}")).await?;
         }
-        Ok(Some(development))
+        Ok(())
     }
+}
+
+/// A page to try where a larger one was answered with 400. Whether that was for its size is known once
+/// this one is answered, and not before: a wrong market is a 400 too.
+#[derive(Debug)]
+pub struct SmallerPage {
+    /// Its size.
+    pub size: u16,
+    evidence: String,
+}
+
+impl SmallerPage {
+    /// The page of Development Mode in place of one of `refused`, unless the words name another parameter
+    /// of the request.
+    pub fn instead(paging: Paging, request: &Request, refused: u16, words: &str) -> Option<SmallerPage> {
+        let Paging::Offset { development, .. } = paging else { return None };
+        let said = words.to_ascii_lowercase();
+        let names_another = || request.query.iter().any(|(key, _)| *key != "limit" && says(&said, key));
+        if refused <= development || (!says(&said, "limit") && names_another()) {
+            return None;
+        }
+        Some(SmallerPage { size: development, evidence: format!("a page of {refused} was refused: {words}") })
+    }
+}
+
+/// Whether a text holds a word; `q` is no part of `request`.
+fn says(text: &str, word: &str) -> bool {
+    text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').any(|it| it == word)
 }
 
 /// The two names of the route to a playlist's items serve pages of different sizes.

@@ -50,6 +50,8 @@ pub struct FetchFrame {
     pub bearer: Bearer,
     /// `app`, or the id of the user.
     pub audience: String,
+    /// The user it is recorded for: the id, or the local name while no id is known; empty if none.
+    pub recorded_for: String,
     /// The ids come from the user's own library: what is gone there is noted, and no gap.
     pub own: bool,
     /// The user's place among those of the job, where the stream is read once for each.
@@ -74,6 +76,11 @@ impl FetchFrame {
         if self.market.is_empty() { Vec::new() } else { vec![("market", self.market.clone())] }
     }
 
+    /// The market that names a list of a stream: none where it is the same in all of them.
+    pub fn market_of(&self, stream: &crate::stream::Stream) -> String {
+        if stream.takes_market() { self.market.clone() } else { String::new() }
+    }
+
     /// What an answer was asked with.
     pub fn asked(&self, now: DateTime<Utc>) -> Asked {
         let user_id = (self.audience != "app").then(|| self.audience.clone());
@@ -92,6 +99,8 @@ pub fn stamp(at: DateTime<Utc>) -> String {
 pub struct Tally {
     /// Found unchanged or fresh without reading.
     pub unchanged: i64,
+    /// Things and lists that were read.
+    pub read: i64,
     /// Lists that were read from the newest to what was known, and no further.
     pub presumed: i64,
     /// Items that Spotify announced, if it said.
@@ -108,6 +117,7 @@ impl Tally {
     /// Adds another piece.
     pub fn add(&mut self, other: Tally) {
         self.unchanged += other.unchanged;
+        self.read += other.read;
         self.presumed += other.presumed;
         self.served += other.served;
         self.stored += other.stored;

@@ -10,6 +10,8 @@ use tokio::task::JoinSet;
 use super::engine::{Engine, FetchFrame, Tally};
 use super::halt::{Halt, Weight};
 use super::list::{List, ListEnd, Opening};
+use super::playlist::playlist_key;
+use super::search::Meaningless;
 use super::stalest::{Placed, in_places};
 use super::things::Things;
 use super::unit::UnitEnd;
@@ -30,6 +32,8 @@ pub struct FetchResult {
     pub state: FetchState,
     /// Its record.
     pub end: FetchEnd,
+    /// Of what it asked for, what was read.
+    pub read: i64,
     /// What stopped it, if something did.
     pub halt: Option<Halt>,
     /// What a person can do about what it lacks.
@@ -59,10 +63,8 @@ impl Engine {
         refresh_after: TimeDelta,
     ) -> Result<FetchResult, Halt> {
         let calls_before = self.api.calls();
-        let mut end = FetchEnd { fetch: frame.fetch.clone(), stream: frame.stream.name, ..FetchEnd::default() };
-        if frame.audience != "app" {
-            end.user_id.clone_from(&frame.audience);
-        }
+        let (name, user_id) = (frame.fetch.clone(), frame.recorded_for.clone());
+        let mut end = FetchEnd { fetch: name, user_id, stream: frame.stream.name, ..FetchEnd::default() };
         let frame = Arc::new(frame);
         let asks = match asks {
             Ok(asks) => self.may_begin(fetch, &frame, &asks).await.map(|()| asks),
@@ -78,17 +80,22 @@ impl Engine {
             Err(halt) => (UnitEnd::default(), Some(halt)),
         };
         sum.tally.write_to(&mut end);
-        end.asked = end.asked.max(end.unchanged);
+        if fetch.stream.needs_user() {
+            // How many lists a user has is known once they are met.
+            let lacking = i64::try_from(sum.troubles).unwrap_or(i64::MAX);
+            end.asked = end.asked.max(end.unchanged + sum.tally.read + lacking);
+        }
         end.calls = i64::try_from(self.api.calls() - calls_before).unwrap_or(i64::MAX);
-        let (mut hints, warnings) = (sum.hints.clone(), sum.warnings.clone());
+        let (read, mut hints, warnings) = (sum.tally.read, sum.hints.clone(), sum.warnings.clone());
         hints.extend(halt.as_ref().and_then(Halt::hint));
+        let ran = halt.is_none();
         let (state, reason, halt) = self.judge(&frame, sum.why(), halt).await?;
         end.reason = reason;
         let (run, name, job, record) = (self.run, frame.fetch.clone(), job.to_owned(), end.clone());
         let (user, place) = (frame.part.map(|_| frame.audience.clone()), frame.part.unwrap_or(0));
-        // A fetch that has not finished keeps what it asked for before, and with it its last CSV.
-        let requested =
-            matches!(state, FetchState::Complete | FetchState::Partial).then(|| in_places(sum.requested, &sum.places));
+        // A fetch that has not come to its end keeps what it asked for before, and with it its last CSV:
+        // also one that is partial because the app does not have the stream.
+        let requested = ran.then(|| in_places(sum.requested, &sum.places));
         let recorded = self
             .store
             .write(move |s| {
@@ -103,7 +110,7 @@ impl Engine {
             return Err(halt.unwrap_or(e.into()));
         }
         self.progress.fetch_ended(&frame.fetch, state.word());
-        Ok(FetchResult { state, end, halt, hints, warnings })
+        Ok(FetchResult { state, end, read, halt, hints, warnings })
     }
 
     /// Whether the app has the stream and none of its families is parked.
@@ -113,9 +120,7 @@ impl Engine {
         if stream.classes == Classes::ExtendedOnly
             && self.app.class().map_err(ApiError::from)? == Some(AppClass::Development)
         {
-            let message =
-                "Spotify removed it for apps in Development Mode in February 2026; nothing was sent".to_owned();
-            return Err(ApiError::Refused { family, kind: Refusal::EndpointRemoved, message }.into());
+            return Err(ApiError::lost_in_development(family).into());
         }
         let mut families = stream.families();
         if asks.references.iter().any(|r| !matches!(r, Reference::Id(_))) {
@@ -143,7 +148,7 @@ impl Engine {
         if let Halt::Api(ApiError::Refused { kind: Refusal::EndpointRemoved, message, .. }) = &halt {
             if frame.stream.classes == Classes::ExtendedOnly {
                 let evidence = format!("{} was refused: {message}", frame.stream.endpoint);
-                self.app.learn(AppClass::Development, &evidence).map_err(ApiError::from)?;
+                self.app.learn_development(&frame.bearer, &evidence).await?;
             }
             let (fetch, stream, detail) = (frame.fetch.clone(), frame.stream.name, Some(words.clone()));
             self.skip(Skip { fetch, stream, reason: "not_for_this_app", detail, ..Skip::default() }).await?;
@@ -182,16 +187,20 @@ impl Engine {
                 (ends, None)
             });
         }
-        let (mut ends, mut halt) = (Vec::new(), None);
+        let (mut ends, mut halt) = (Vec::new(), None::<Halt>);
         while let Some(joined) = workers.join_next().await {
-            match joined {
+            let stopped = match joined {
                 Ok((done, stopped)) => {
                     ends.extend(done);
-                    halt = halt.or(stopped);
+                    stopped
                 }
                 // A panic in a unit is a defect of ours; the run must not claim to be whole.
-                Err(panic) => halt = halt.or(Some(Halt::Job(format!("a defect of cratedigger: {panic}")))),
-            }
+                Err(panic) => Some(Halt::Job(format!("a defect of cratedigger: {panic}"))),
+            };
+            halt = match (halt, stopped) {
+                (Some(one), Some(two)) => Some(one.or_graver(two)),
+                (one, two) => one.or(two),
+            };
         }
         ends.sort_by_key(|(index, _)| *index);
         let mut sum = UnitEnd::default();
@@ -215,9 +224,9 @@ impl Engine {
             // Its parts are counted as they come.
             Unit::Things(things, references) => return self.referenced(frame, *things, references).await,
             Unit::AlbumTracks(albums) => return self.album_tracks(frame, albums).await,
-            Unit::Playlist(id) => match self.known_gaps(frame, std::slice::from_ref(id)).await?.first() {
-                Some(true) => Ok(UnitEnd::known_gap(Vec::new())),
-                _ => self.playlist_items(frame, id).await,
+            Unit::Playlist(id) => match self.known_gap(frame, id, &playlist_key(frame, id), Some(id)).await? {
+                Some(end) => Ok(end),
+                None => self.playlist_items(frame, id).await,
             },
             Unit::List(list) => self.list_unit(frame, list).await,
             Unit::Search(search) => self.search(frame, search).await,
@@ -254,7 +263,14 @@ impl Engine {
                     ids.push(id);
                     places.push(*place);
                 }
-                Err(nothing) => end.add(nothing),
+                Err(Meaningless { end: nothing, before }) => {
+                    end.add(nothing);
+                    // What was had by it stays asked for, by its id.
+                    if let Some(id) = before {
+                        ids.push(id);
+                        places.push(*place);
+                    }
+                }
             }
         }
         Ok((ids, places, end))
@@ -263,8 +279,10 @@ impl Engine {
     /// A list that is read at every fire.
     async fn list_unit(&self, frame: &FetchFrame, list: &List) -> Result<UnitEnd, Halt> {
         let parent = &list.key.parent_id;
-        if !parent.is_empty() && self.known_gaps(frame, std::slice::from_ref(parent)).await? == [true] {
-            return Ok(UnitEnd::known_gap(Vec::new()));
+        if !parent.is_empty()
+            && let Some(end) = self.known_gap(frame, parent, &list.key, None).await?
+        {
+            return Ok(end);
         }
         let _reading = self.lock_list(&list.key).await?;
         let known = self.open_list(&list.key).await?;

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
+use super::exit;
+use super::look::is_about_the_list;
 use crate::spotify::error::ApiError;
 use crate::state::grants::GrantError;
 use crate::store::StoreError;
@@ -67,6 +69,28 @@ impl Halt {
         }
     }
 
+    /// The exit code that it asks for.
+    pub fn exit_code(&self) -> u8 {
+        match self.weight() {
+            Weight::Deferred(_) => exit::DEFERRED,
+            Weight::Unreachable => exit::FAILED,
+            Weight::Person => exit::PERSON,
+            Weight::Storage => exit::STORAGE,
+            Weight::Usage => exit::USAGE,
+        }
+    }
+
+    /// Of two reasons to stop, the one to be told of: the graver one; of two deferrals the longer.
+    #[must_use]
+    pub fn or_graver(self, other: Halt) -> Halt {
+        let (one, two) = (self.exit_code(), other.exit_code());
+        let graver = match (self.weight(), other.weight()) {
+            (Weight::Deferred(one), Weight::Deferred(two)) => two > one,
+            _ => one != two && exit::winner(&[one, two]) == two,
+        };
+        if graver { other } else { self }
+    }
+
     /// Whether nothing else of the run can go on either.
     pub fn ends_the_run(&self) -> bool {
         match self {
@@ -74,6 +98,8 @@ impl Halt {
             Halt::Waits(_) | Halt::Job(_) | Halt::Api(ApiError::SignIn { .. }) => false,
             // One row of the grants is not the others.
             Halt::Api(ApiError::Grants(e)) => !matches!(**e, GrantError::Unreadable { .. }),
+            // One answer about one thing says nothing about the others.
+            Halt::Api(e) => !is_about_the_list(e),
             _ => true,
         }
     }
@@ -89,6 +115,35 @@ impl Halt {
             Halt::Api(e) => e.hint(),
             Halt::Store(e) | Halt::Held { source: e, .. } => e.hint(),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+
+    #[test]
+    fn of_two_reasons_to_stop_the_graver_one_is_told_whichever_came_first() {
+        let at = |hours| Halt::Held {
+            source: StoreError::Sqlite { path: "x".into(), what: "is held", source: rusqlite::Error::InvalidQuery },
+            not_before: DateTime::UNIX_EPOCH + TimeDelta::hours(hours),
+        };
+        let disk = || {
+            Halt::Store(StoreError::Sqlite {
+                path: "x".into(),
+                what: "cannot be written",
+                source: rusqlite::Error::InvalidQuery,
+            })
+        };
+        let job = || Halt::Job("a where".to_owned());
+        for halt in [at(1).or_graver(disk()), disk().or_graver(at(1)), disk().or_graver(job()), job().or_graver(disk())]
+        {
+            assert_eq!(halt.exit_code(), exit::STORAGE);
+        }
+        for halt in [at(1).or_graver(at(2)), at(2).or_graver(at(1))] {
+            assert_eq!(halt.weight(), Weight::Deferred(Some(DateTime::UNIX_EPOCH + TimeDelta::hours(2))));
         }
     }
 }

@@ -77,10 +77,12 @@ impl Head {
         }
     }
 
-    /// Takes in what was served up to a place. A place without a row counts as known.
+    /// Takes in what was served up to a place; a row that was taken in before, where a read went on from an
+    /// interruption, is passed over. A place without a row counts as known.
     pub(super) fn take(&mut self, rows: Vec<Standing>, up_to: i64) {
-        let mut rows = rows.into_iter().peekable();
-        for place in self.served..up_to {
+        let from = self.served;
+        let mut rows = rows.into_iter().skip_while(|row| row.position < from).peekable();
+        for place in from..up_to {
             match rows.next_if(|row| row.position == place) {
                 Some(row) => self.meet(row),
                 None => {
@@ -342,6 +344,22 @@ mod tests {
         library.make(&Change::SaveAgain(2_000));
         assert_eq!(library.read(before, 50), (1, 50));
         assert_eq!(library.known, Library::whole(&library.truth));
+    }
+
+    #[test]
+    fn a_page_that_begins_with_a_row_taken_in_before_tells_as_much_as_one_without() {
+        let (mut library, before) = library(200);
+        library.make(&Change::Save);
+        let mut head = Head::new(Known::new(library.known.clone(), before, before));
+        head.take(Library::rows(&library.truth[..1], 0), 1);
+        assert!(!head.is_enough(201), "no known row was met so far");
+        head.take(Library::rows(&library.truth[..50], 0), 50);
+        assert!(head.is_enough(201));
+        let (library, before) = self::library(200);
+        let mut head = Head::new(Known::new(library.known.clone(), before, before));
+        head.take(Library::rows(&library.truth[..50], 0), 50);
+        head.take(Library::rows(&library.truth[49..99], 49), 99);
+        assert!(head.found_nothing_new());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::sum::Sum;
 use crate::job::{Fetch, Job, Since, Users};
 use crate::settings::{RefreshAfter, Retention};
 use crate::spotify::error::ApiError;
-use crate::state::grants::Grants;
+use crate::state::grants::{GrantError, Grants};
 use crate::store::RunState;
 use crate::store::query::Bound;
 
@@ -76,31 +76,51 @@ pub fn bound(job: &Job, fire_at: DateTime<Utc>, last_run_at: Option<DateTime<Utc
 }
 
 /// Runs a job: its fetches in order, then its files. `engine.run` is the number of the run, which
-/// was begun already.
+/// was begun already; whatever stops it is recorded as its end.
 ///
 /// # Errors
-/// Only if the record of the run itself cannot be written.
+/// Only if that record cannot be written.
 pub async fn run_job(engine: &Engine, job: &Job, start: &Start, files: &Files) -> Result<RunReport, Halt> {
+    let mut sum = Sum::default();
+    let stopped = match fetch_and_write(engine, job, start, files, &mut sum).await {
+        Ok(written) => return sum.close(engine, job, written).await,
+        Err(halt) => halt,
+    };
+    sum.stopped(job, &stopped);
+    // A store that fails twice is told of by what failed first.
+    sum.close(engine, job, Written::default()).await.map_err(|_| stopped)
+}
+
+/// What a run does between its begin and its end: the files that it wrote.
+async fn fetch_and_write(
+    engine: &Engine,
+    job: &Job,
+    start: &Start,
+    files: &Files,
+    sum: &mut Sum,
+) -> Result<Written, Halt> {
     let fire_at = start.fire_at.unwrap_or(engine.started_at);
     let bound = bound(job, fire_at, start.last_run_at);
     let names = start.names(job)?;
-    let mut warnings = Vec::new();
     for name in &names {
-        let due = start.grants.as_deref().map(|grants| grants.warn_once(name, engine.now())).transpose();
-        if let Some(days) = due.map_err(ApiError::from)?.flatten() {
+        let due = match start.grants.as_deref().map(|grants| grants.warn_once(name, engine.now())) {
+            // It is said of this user alone, where the account is asked for.
+            None | Some(Err(GrantError::Unreadable { .. })) => None,
+            Some(due) => due.map_err(ApiError::from)?,
+        };
+        if let Some(days) = due {
             let text = format!("{name} must sign in again within {days} days: cratedigger auth login {name}");
             engine.progress.note(&text);
-            warnings.push(text);
+            sum.warnings.push(text);
         }
     }
-    let mut sum = Sum::of(engine.users(start.grants.as_ref(), &names).await?);
-    sum.warnings = warnings;
+    sum.begin(engine.users(start.grants.as_ref(), &names).await?);
     for fetch in &job.fetches {
         sum.fetch(engine, job, start, fetch, &bound).await?;
     }
     forget(engine, job, &start.retention).await?;
     let (state, _) = sum.verdict();
-    let written = match write_files(engine, job, files, &sum, state, &bound, fire_at).await? {
+    let written = match write_files(engine, job, files, sum, state, &bound, fire_at).await? {
         Ok(written) => (written.failures(), written),
         Err(e) => (vec![(e.is_storage(), chain(&e))], Written::default()),
     };
@@ -116,7 +136,7 @@ pub async fn run_job(engine: &Engine, job: &Job, start: &Start, files: &Files) -
         engine.progress.note(&text);
         sum.warnings.push(text);
     }
-    sum.close(engine, job, written.1).await
+    Ok(written.1)
 }
 
 /// Writes the files by the store's own connection, whose cache has what was just written.

@@ -17,7 +17,7 @@ pub(super) struct Landing {
     pub overlap: bool,
     /// How far the list is read with it.
     pub at: Checkpoint,
-    /// It completes the list: what proves that, and whether more followed that was not wanted.
+    /// It completes the list: what proves that, and whether it ended before its total.
     pub finish: Option<(ProvedBy, bool)>,
 }
 
@@ -121,10 +121,10 @@ impl Engine {
                 skipped += 1;
                 notes.note(s, position, Skip { reason, detail, ..Skip::default() })?;
             }
-            if let Some((by, truncated)) = finish {
+            if let Some((by, short)) = finish {
                 skipped += notes.doubled(s, id, &key, i64::MAX)?;
                 notes.wrong_total(s, wrong_total)?;
-                let proof = Proof { truncated, ..proof(&at, by, skipped) };
+                let proof = Proof { short, beginning: most.is_some(), ..proof(&at, by, skipped) };
                 let swapped = s.swap(id, &key, &proof, run, &asked.now)?;
                 return Ok(Landed::Swapped { stored: swapped.stored, skipped });
             }
@@ -242,6 +242,7 @@ fn proof(at: &Checkpoint, by: ProvedBy, skipped: i64) -> Proof {
         snapshot_id: at.snapshot_id.clone(),
         snapshot_after: None,
         etag: at.etag.clone(),
-        truncated: false,
+        short: false,
+        beginning: false,
     }
 }

@@ -43,7 +43,10 @@ impl Engine {
             return Ok(UnitEnd::whole(requested, tally));
         }
         match self.read_list(frame, list, &known, Opening::default()).await? {
-            ListEnd::Whole(tally) => Ok(UnitEnd::whole(requested, tally)),
+            ListEnd::Whole(tally) => {
+                self.answers_again(frame, frame.stream.name).await?;
+                Ok(UnitEnd::whole(requested, tally))
+            }
             ListEnd::Awaits(_) => Ok(UnitEnd { requested, ..UnitEnd::default() }),
             ListEnd::Refused(e) => self.gap(frame, frame.stream.name, requested, &e).await,
             ListEnd::Unproved { reason, detail } => self.unproved(frame, "", requested, reason, detail).await,
@@ -58,7 +61,11 @@ impl Engine {
             return Ok(UnitEnd::whole(requested, Tally { unchanged: 1, stored: 1, ..Tally::default() }));
         }
         let check = |answer: &Answer| utf8(&answer.body).map(|_| answer.body.clone());
-        let body = self.api.get_checked(&frame.bearer, &Request::new(Family::ME, "/me"), check).await?;
+        let body = match self.api.get_checked(&frame.bearer, &Request::new(Family::ME, "/me"), check).await {
+            Ok(body) => body,
+            Err(e) if is_about_the_list(&e) => return self.gap(frame, frame.stream.name, requested, &e).await,
+            Err(e) => return Err(e.into()),
+        };
         let asked = frame.asked(self.now());
         let written = self.store.write(move |s| {
             match ingest::entity(s, Kind::User, std::str::from_utf8(&body).unwrap_or_default(), &asked) {
@@ -68,10 +75,13 @@ impl Engine {
             }
         });
         match written.await? {
-            None => Ok(UnitEnd::whole(requested, Tally { served: 1, stored: 1, ..Tally::default() })),
+            None => {
+                self.answers_again(frame, frame.stream.name).await?;
+                Ok(UnitEnd::whole(requested, Tally { served: 1, stored: 1, ..Tally::default() }))
+            }
             Some(what) => {
                 let e = ApiError::Unusable { family: Family::ME, what, attempts: 1 };
-                self.gap(frame, &frame.audience, requested, &e).await
+                self.gap(frame, frame.stream.name, requested, &e).await
             }
         }
     }
@@ -159,19 +169,17 @@ fn library(stream: &'static Stream, frame: &FetchFrame) -> List {
 }
 
 pub(super) fn list_of(stream: &Stream, frame: &FetchFrame, shape: Shape, wrapping: Wrapping) -> List {
-    // With a user's token the account's country decides; lists of playlists take no market at all.
-    let takes_market = matches!(stream.name, "saved_tracks" | "saved_albums" | "saved_episodes");
     List {
         key: ListKey {
             kind: stream.name,
             parent_id: String::new(),
             audience: frame.audience.clone(),
-            market: if takes_market { frame.market.clone() } else { String::new() },
+            market: frame.market_of(stream),
             variant: String::new(),
         },
         family: Family::named(stream.family).unwrap_or(Family::ME),
         path: stream.endpoint.to_owned(),
-        query: if takes_market { frame.query() } else { Vec::new() },
+        query: if stream.takes_market() { frame.query() } else { Vec::new() },
         shape,
         wrapping,
         paging: if stream.name == "recently_played" { Paging::Cursor { limit: 50 } } else { stream.paging },

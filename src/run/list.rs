@@ -86,6 +86,13 @@ pub(super) enum ListEnd {
     Refused(ApiError),
 }
 
+impl ListEnd {
+    /// It was another one in every read.
+    pub(super) fn moved() -> ListEnd {
+        ListEnd::Unproved { reason: "moved", detail: format!("it changed in each of {} reads", RESTARTS + 1) }
+    }
+}
+
 impl Engine {
     /// Waits until no other run reads the list; it is this one's until the lock is dropped.
     pub(super) async fn lock_list(&self, key: &ListKey) -> Result<ListLock, Halt> {
@@ -138,8 +145,7 @@ impl Engine {
                 }
                 PassEnd::Moved if at.restarts >= RESTARTS => {
                     self.forget(row.id).await?;
-                    let detail = format!("it changed in each of {} reads", RESTARTS + 1);
-                    return Ok(ListEnd::Unproved { reason: "moved", detail });
+                    return Ok(ListEnd::moved());
                 }
                 PassEnd::Moved => {
                     let restarts = at.restarts + 1;

@@ -1,7 +1,7 @@
 //! One run of a job at a time: an advisory lock that the kernel frees when its holder dies.
 //!
 //! The lock lies in the state folder, which a store knows by its id, so two runs that could harm
-//! each other meet there whatever started them.
+//! each other meet there whatever started them, and however each of them names the store.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use super::halt::Halt;
 use sha2::{Digest, Sha256};
 
-use crate::store::ListKey;
+use crate::store::{ListKey, place_of};
 
 /// A job's lock, held until it is dropped.
 #[derive(Debug)]
@@ -160,22 +160,6 @@ impl SchedulerLock {
     }
 }
 
-/// Where a store lies, by a name that it has from everywhere: cron names the project by its whole path,
-/// somebody in its folder does not, and they must meet.
-pub fn place_of(store: &Path) -> PathBuf {
-    // The file may not be there yet.
-    let there = store.ancestors().find_map(|path| {
-        let known = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        Some((path, known.canonicalize().ok()?))
-    });
-    let Some((path, whole)) = there else { return store.to_path_buf() };
-    // Joined with nothing it would be another name, one with a slash at its end.
-    match store.strip_prefix(path) {
-        Ok(rest) if !rest.as_os_str().is_empty() => whole.join(rest),
-        _ => whole,
-    }
-}
-
 fn path_of(state_folder: &Path, kind: &str, name: &str) -> PathBuf {
     let hash = Sha256::digest(name.as_bytes());
     let short: String = hash.iter().take(8).map(|b| format!("{b:02x}")).collect();
@@ -303,28 +287,35 @@ mod tests {
     }
 
     #[test]
-    fn a_store_is_the_same_one_from_wherever_it_is_named() {
+    fn a_store_has_one_lock_however_it_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let inner = folder.path().join("output");
-        std::fs::create_dir(&inner).unwrap();
-        std::os::unix::fs::symlink(&inner, folder.path().join("link")).unwrap();
-        let whole = folder.path().canonicalize().unwrap().join("output/a.db");
-        for exists in [false, true] {
-            if exists {
-                std::fs::write(&whole, "").unwrap();
+        let project = folder.path().join("project");
+        std::fs::create_dir_all(project.join("output")).unwrap();
+        std::os::unix::fs::symlink(&project, folder.path().join("link")).unwrap();
+        let store = project.join("output/cratedigger.db");
+        let day = Duration::from_secs(86_400);
+        let names = ["link/output/cratedigger.db", "project/./output/../output/cratedigger.db"];
+        let mut places = Vec::new();
+        // Before the store is there, as after.
+        for _ in 0..2 {
+            let job = JobLock::take(folder.path(), &store, "a", day).unwrap();
+            let scheduler = SchedulerLock::take(folder.path(), &store).unwrap();
+            let key = ["playlist_items", "p", "app", "", ""];
+            let list = ListLock::try_take(folder.path(), &store, key).unwrap().unwrap();
+            for name in names.map(|name| folder.path().join(name)) {
+                let taken = JobLock::take(folder.path(), &name, "a", day);
+                assert!(matches!(taken, Err(LockTrouble::Running { .. })), "{}", name.display());
+                assert!(SchedulerLock::take(folder.path(), &name).is_err(), "{}", name.display());
+                assert!(SchedulerLock::look(folder.path(), &name).is_err(), "{}", name.display());
+                assert!(ListLock::try_take(folder.path(), &name, key).unwrap().is_none(), "{}", name.display());
             }
-            for name in ["output/a.db", "./output/../output/a.db", "link/a.db"] {
-                let place = place_of(&folder.path().join(name));
-                assert_eq!(place.as_os_str(), whole.as_os_str(), "{name}, there: {exists}");
-            }
+            drop((job, scheduler, list));
+            places.push(place_of(&store).into_os_string());
+            std::fs::write(&store, "").unwrap();
         }
-        let here = std::env::current_dir().unwrap().canonicalize().unwrap();
-        for name in ["a.db", "./a.db"] {
-            assert_eq!(place_of(Path::new(name)).as_os_str(), here.join("a.db").as_os_str());
-        }
-        let take = |store: &Path| JobLock::take(folder.path(), store, "x", Duration::MAX);
-        let _held = take(&whole).unwrap();
-        assert!(matches!(take(&folder.path().join("link/a.db")), Err(LockTrouble::Running { .. })));
+        assert_eq!(places[0], places[1], "to the letter, since locks are named after it");
+        let relative = Path::new("no/such/folder/cratedigger.db");
+        assert_eq!(place_of(relative), std::env::current_dir().unwrap().canonicalize().unwrap().join(relative));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::class::SmallerPage;
 use super::engine::{Engine, FetchFrame};
 use super::halt::Halt;
 use super::list::List;
@@ -34,8 +35,12 @@ impl Engine {
     pub(super) async fn look(&self, frame: &FetchFrame, list: &List, place: Place<'_>) -> Result<Look, Halt> {
         self.room()?;
         let mut path = self.app.path(&list.path).map_err(ApiError::from)?;
+        let mut smaller: Option<SmallerPage> = None;
         loop {
-            let largest = self.app.page_size(list.family, &path, list.paging).map_err(ApiError::from)?;
+            let largest = match &smaller {
+                Some(page) => page.size,
+                None => self.app.page_size(list.family, &path, list.paging).map_err(ApiError::from)?,
+            };
             // Of the beginning of a list no more is asked for than is wanted.
             let limit = match list.most.map(|most| u16::try_from(most - place.offset)) {
                 Some(Ok(wanted)) => wanted.clamp(1, largest),
@@ -62,20 +67,22 @@ impl Engine {
             };
             match self.api.get_checked(&frame.bearer, &request, check).await {
                 Ok(look) => {
+                    if let Some(page) = &smaller {
+                        self.app.only_smaller(&frame.bearer, (list.family, &path), page).await?;
+                    }
                     if path != list.path {
                         self.app.has_moved(&list.path, &path).map_err(ApiError::from)?;
                     }
                     return Ok(look);
                 }
                 Err(ApiError::BadRequest { message, .. })
-                    if self
-                        .app
-                        .smaller_page(list.family, &path, list.paging, limit, &message)
-                        .map_err(ApiError::from)?
-                        .is_some() => {}
+                    if let Some(page) = SmallerPage::instead(list.paging, &request, limit, &message) =>
+                {
+                    smaller = Some(page);
+                }
                 Err(e) => match new_name(&path).filter(|_| has_no_such_route(&e)) {
                     // An app that is being moved to the new names loses the old one first.
-                    Some(new) => path = new,
+                    Some(new) => (path, smaller) = (new, None),
                     None => return Err(e.into()),
                 },
             }

@@ -39,7 +39,7 @@ pub use engine::{Engine, stamp};
 pub use files::{Files, FilesError, Shown, Written, style};
 pub use halt::{Halt, Weight};
 pub use job::{Start, bound, run_job};
-pub use lock::{JobLock, ListLock, LockTrouble, SchedulerLock, StoreLock, place_of};
+pub use lock::{JobLock, ListLock, LockTrouble, SchedulerLock, StoreLock};
 pub use price::{Calls, FetchPrice, JobPrice, Looks, Price, price_job, seconds};
 pub use progress::{Progress, Unwatched};
 pub use report::{FetchReport, FileReport, RunReport};

@@ -7,16 +7,16 @@ use super::decide::{self, Proving};
 use super::engine::{Engine, FetchFrame, Tally, stamp};
 use super::halt::Halt;
 use super::library::list_of;
-use super::list::{List, Opening, RESTARTS};
+use super::list::{List, ListEnd, Opening, RESTARTS};
 use super::look::{Look, Place, is_about_the_list};
 use super::playlist::{Items, Waiting, items_of, playlist_key};
-use super::unit::UnitEnd;
+use super::unit::{UnitEnd, reason};
 use crate::ingest::Shape;
 use crate::spotify::error::ApiError;
 use crate::spotify::page::Wrapping;
 use crate::spotify::wire::Playlist;
 use crate::state::AppClass;
-use crate::store::{Checkpoint, ListRow, ListedPlaylist, ProvedBy};
+use crate::store::{Checkpoint, GapKey, ListRow, ListedPlaylist, ProvedBy};
 use crate::stream::Stream;
 
 impl Engine {
@@ -32,6 +32,7 @@ impl Engine {
         let (own, foreign): (Vec<_>, Vec<_>) = mine.into_iter().partition(|list| list.own);
         let (changed, same): (Vec<_>, Vec<_>) = own.into_iter().partition(|list| self.has_changed(list));
         self.unchanged(frame, same, &mut end).await?;
+        let changed = self.without_known_gaps(&parts, changed, &mut end).await?;
         let page = self.app.page_size(lists.family, &lists.path, lists.paging).map_err(ApiError::from)?;
         let page_of = |list: &ListedPlaylist| list.position / i64::from(page);
         // A page at a time: so few lists wait for their proof that each is locked for a short while.
@@ -52,6 +53,20 @@ impl Engine {
 
     pub(super) fn has_changed(&self, list: &ListedPlaylist) -> bool {
         self.full || list.snapshot_id.is_none() || list.snapshot_id != list.read_snapshot_id
+    }
+
+    /// Of these lists, those that were not refused within a week; the others are noted.
+    async fn without_known_gaps(
+        &self,
+        parts: &FetchFrame,
+        lists: Vec<ListedPlaylist>,
+        end: &mut UnitEnd,
+    ) -> Result<Vec<ListedPlaylist>, Halt> {
+        let ids: Vec<String> = lists.iter().map(|list| list.id.clone()).collect();
+        let gaps = self.known_gaps(parts, &ids).await?;
+        let (refused, rest): (Vec<_>, Vec<_>) = lists.into_iter().zip(gaps).partition(|(_, refused)| *refused);
+        refused.iter().for_each(|_| self.add(parts, end, UnitEnd::known_gap(Vec::new())));
+        Ok(rest.into_iter().map(|(list, _)| list).collect())
     }
 
     /// A playlist that is not as it was: read, unless it was read already and the list of playlists
@@ -86,22 +101,44 @@ impl Engine {
         if lists.is_empty() {
             return Ok(());
         }
-        let mut class = self.app.class().map_err(ApiError::from)?;
-        if class.is_none() {
-            class = self.app.probe(&parts.bearer).await?;
-        }
-        if class != Some(AppClass::Extended) {
+        if self.class_for_foreign(parts).await? != Some(AppClass::Extended) {
             lists.iter().for_each(|_| self.progress.unit_done(&parts.fetch));
             return Ok(());
         }
         let (changed, same): (Vec<_>, Vec<_>) = lists.into_iter().partition(|list| self.has_changed(list));
         self.unchanged(parts, same, end).await?;
-        for list in changed {
+        for list in self.without_known_gaps(parts, changed, end).await? {
             if let Items::Done(done) = self.changed(parts, &list, false).await? {
                 self.add(parts, end, done);
             }
         }
         Ok(())
+    }
+
+    /// The class of the app, which tells whether lists of others can be had; found out if nothing has
+    /// told it yet. Where the call that would tell brings neither answer nor refusal, the limits of an
+    /// unknown class hold, and it is not sent again for a week.
+    async fn class_for_foreign(&self, parts: &FetchFrame) -> Result<Option<AppClass>, Halt> {
+        let known = self.app.class().map_err(ApiError::from)?;
+        let told_nothing = GapKey {
+            stream: "markets",
+            id: "the class of the app".to_owned(),
+            audience: "app".to_owned(),
+            market: String::new(),
+        };
+        if known.is_some() || self.was_refused(&told_nothing).await? {
+            return Ok(known);
+        }
+        match self.app.probe(&parts.bearer).await {
+            Ok(class) => Ok(class),
+            Err(e) if says_nothing_of_the_run(&e) => {
+                tracing::debug!(error = %e, "the class of the app could not be found out");
+                let (text, now) = (e.to_string(), stamp(self.now()));
+                self.store.write(move |s| s.note_gap(&told_nothing, reason(&e), &text, &now)).await?;
+                Ok(None)
+            }
+            Err(e) => Err(e.into()),
+        }
     }
 
     async fn unchanged(&self, frame: &FetchFrame, lists: Vec<ListedPlaylist>, end: &mut UnitEnd) -> Result<(), Halt> {
@@ -174,7 +211,7 @@ impl Engine {
             return self.read_by_another(parts, read, &row).await;
         }
         let at = &read.at;
-        if snapshot_id == at.snapshot_id {
+        if snapshot_id.is_some() && snapshot_id == at.snapshot_id {
             let stored = self.swap(parts, &read.list, read.row.id, at, ProvedBy::Snapshot).await?;
             self.answers_again(parts, &read.id).await?;
             let (announced, served, skipped) = (at.announced, at.next_offset, at.skipped);
@@ -183,8 +220,7 @@ impl Engine {
         }
         if at.restarts >= RESTARTS {
             self.forget(read.row.id).await?;
-            let detail = format!("it changed in each of {} reads", RESTARTS + 1);
-            return Ok(Items::Done(self.unproved(parts, &read.id, read.requested, "moved", detail).await?));
+            return self.came_to(parts, read, ListEnd::moved()).await;
         }
         let id = read.row.id;
         let content = Some(self.store.write(move |s| s.staged_hash(id)).await?);
@@ -229,6 +265,14 @@ impl Engine {
             Some((list.id.value()?.to_string(), list.snapshot_id.value().map(|id| id.to_string())))
         };
         Ok(page.entries().into_iter().filter_map(read).collect())
+    }
+}
+
+/// Whether what came of a probe concerns that one endpoint: nothing else of the run would meet it.
+fn says_nothing_of_the_run(e: &ApiError) -> bool {
+    match e {
+        ApiError::Deferred { why, .. } => why.family().is_some(),
+        e => is_about_the_list(e),
     }
 }
 

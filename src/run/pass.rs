@@ -70,7 +70,8 @@ pub(super) struct Pass<'a> {
 struct Step {
     reached: i64,
     last: bool,
-    truncated: bool,
+    /// It ended before its total.
+    short: bool,
     cursor: Option<String>,
 }
 
@@ -105,6 +106,9 @@ impl<'a> Pass<'a> {
 
     pub(super) async fn run(mut self, at: &mut Checkpoint, opening: &mut Opening) -> Result<PassEnd, Halt> {
         self.go_on_from(at, opening).await?;
+        if at.ended && at.snapshot_id.is_none() {
+            return self.prove(at, opening).await;
+        }
         if at.ended {
             // It waited for a proof since before an interruption, and is what it was.
             let stored = self.engine.swap(self.frame, self.list, self.row.id, at, ProvedBy::Snapshot).await?;
@@ -160,7 +164,8 @@ impl<'a> Pass<'a> {
         let place = Place { offset, cursor: at.cursor.as_deref(), etag };
         match self.engine.look(self.frame, self.list, place).await {
             Ok(Look::Page(page)) => {
-                if offset == 0 {
+                // The tag of a list with a version is that of what names the version, another address.
+                if offset == 0 && self.list.version.is_none() {
                     at.etag = page.etag.clone().or_else(|| at.etag.take());
                 }
                 Ok(Ok(page))
@@ -181,14 +186,18 @@ impl<'a> Pass<'a> {
         page.served() == 0 && page.total == Some(0)
     }
 
-    /// A page that repeats the one before, or ends the list too early: it can be so; it can also be a
-    /// server's slip, which a second look tells (`Some(None)`).
+    /// A page that repeats the one before, or ends the list too early, or does not say where the next one
+    /// begins: it can be so; it can also be a server's slip, which a second look tells (`Some(None)`).
     fn doubts(&mut self, at: &Checkpoint, page: &RawPage, offset: i64) -> Option<Option<PassEnd>> {
         let content = edges(page);
         let repeats = page.served() > 1 && content.is_some() && self.previous == content;
-        let ends_early = page.served() == 0 && at.announced.is_some_and(|total| offset < total);
-        let odd = repeats || (ends_early && !Self::is_empty_end(page) && !self.by_cursor());
-        if odd && self.doubted != Some(offset) {
+        let reached = offset + page.served();
+        // Where pages go by offset, a page that is short leaves the rest to the next one.
+        let ends = page.served() == 0 || (self.by_cursor() && !page.more);
+        let total = at.announced.or(page.total).unwrap_or(0);
+        let early = ends && reached < total && !Self::is_empty_end(page);
+        let lost = self.by_cursor() && page.more && page.served() > 0 && page.after.is_none();
+        if (repeats || early || lost) && self.doubted != Some(offset) {
             self.doubted = Some(offset);
             return Some(None);
         }
@@ -196,9 +205,16 @@ impl<'a> Pass<'a> {
             let detail = format!("the page at {offset} repeats the one before");
             return Some(Some(PassEnd::Unproved { reason: "repeated_page", detail }));
         }
-        if ends_early && !Self::is_empty_end(page) && !self.by_cursor() && !self.may_end_early() {
-            let total = at.announced.unwrap_or(0);
-            let detail = format!("it ended after {offset} of the {total} items that Spotify announced");
+        if lost {
+            let detail = format!("the page at {offset} names no cursor for the next one");
+            return Some(Some(PassEnd::Unproved { reason: "no_cursor", detail }));
+        }
+        if early && self.by_cursor() && at.restarts == 0 {
+            // An earlier page may have been short: cursors step over what it lacked.
+            return Some(Some(PassEnd::Moved));
+        }
+        if early && !self.may_end_early() {
+            let detail = format!("it ended after {reached} of the {total} items that Spotify announced");
             return Some(Some(PassEnd::Unproved { reason: "cut_short", detail }));
         }
         self.previous = content;
@@ -223,7 +239,7 @@ impl<'a> Pass<'a> {
         };
         self.total_moved = true;
         match self.engine.version(self.frame, version).await {
-            Ok(snapshot) if snapshot == at.snapshot_id => {
+            Ok(snapshot) if snapshot.is_some() && snapshot == at.snapshot_id => {
                 at.announced = page.total;
                 Ok(Ok(()))
             }
@@ -255,8 +271,7 @@ impl<'a> Pass<'a> {
         }
         // What was announced and not served may well stand there: it is not called removed.
         let short = page.served() == 0 && self.list.version.is_none() && announced.is_some_and(|total| reached < total);
-        let truncated = enough && page.more || short && !Self::is_empty_end(page) && !self.by_cursor();
-        Ok(Step { reached, last, truncated, cursor })
+        Ok(Step { reached, last, short: short && !Self::is_empty_end(page), cursor })
     }
 
     /// Commits a page; the end of the pass, where that is one. `at.ended` says that all is read and has
@@ -275,13 +290,13 @@ impl<'a> Pass<'a> {
         landing.announced = at.announced.or(page.total);
         landing.cursor = step.cursor;
         landing.ended = needs_proof;
-        let finish = (step.last && !needs_proof).then_some((by, step.truncated));
+        let finish = (step.last && !needs_proof).then_some((by, step.short));
         let overlap = std::mem::take(&mut self.overlap);
         let parts = Landing { page, offset, overlap, at: landing.clone(), finish };
         match self.engine.land(self.frame, self.list, self.row.id, parts).await? {
             Landed::Different => {
-                let path = &self.list.path;
-                tracing::info!(list = %path, "the list changed since its read was interrupted; it is read from the start");
+                let list = self.list.path.as_str();
+                tracing::info!(list, "the list changed since its read was interrupted; it is read from the start");
                 return Ok(Some(PassEnd::Moved));
             }
             Landed::Swapped { stored, skipped } => {
@@ -319,7 +334,8 @@ impl<'a> Pass<'a> {
             return Ok(PassEnd::Whole(self.tally(at, stored)));
         }
         opening.content = Some(content);
-        if self.row.restless && at.restarts == 0 {
+        // So it is where Spotify names no version at all: none is not the same as none.
+        if at.snapshot_id.is_none() || (self.row.restless && at.restarts == 0) {
             return Ok(PassEnd::Moved);
         }
         if self.list.proved_later {

@@ -1,7 +1,9 @@
 //! The items of one playlist: one call says whether it changed and brings the first page.
 
+use chrono::TimeDelta;
+
 use super::decide;
-use super::engine::{Engine, FetchFrame, Tally};
+use super::engine::{Engine, FetchFrame, Tally, stamp};
 use super::halt::Halt;
 use super::list::{List, ListEnd, Opening};
 use super::look::is_about_the_list;
@@ -76,6 +78,11 @@ impl Engine {
             return Ok(Items::Done(UnitEnd::whole(requested, unchanged)));
         }
         let since = decide::whole_since(self.started_at, frame.full_every);
+        let told = self.snapshot_told(playlist).await?;
+        if decide::stands(&known, self.full, &since, told.as_deref()) {
+            self.confirm(known.id).await?;
+            return Ok(Items::Done(UnitEnd::whole(requested, unchanged)));
+        }
         let readable = decide::was_read_whole(&known, self.full, &since);
         let etag = known.etag.clone().filter(|_| readable && known.checkpoint.is_none());
         let head = match self.playlist_head(frame, playlist, etag).await {
@@ -120,6 +127,13 @@ impl Engine {
         let end = self.read_list(frame, &list, &known, opening).await?;
         let waiting = Waiting { id: playlist.to_owned(), list, row: known, at: Checkpoint::default(), requested };
         self.came_to(frame, waiting, end).await
+    }
+
+    /// The version of a playlist that an earlier fetch of this run was told of: by the playlist itself, or
+    /// by a list of playlists.
+    async fn snapshot_told(&self, playlist: &str) -> Result<Option<String>, Halt> {
+        let (id, since) = (playlist.to_owned(), stamp(self.fresh_since(TimeDelta::zero())));
+        Ok(self.store.write(move |s| s.snapshot_told(&id, &since)).await?)
     }
 
     /// What the end of a read means for the playlist.

@@ -54,6 +54,8 @@ pub struct FetchReport {
     pub asked: i64,
     /// Of these, unchanged or fresh.
     pub unchanged: i64,
+    /// Of these, read.
+    pub read: i64,
     /// Lists that were read from the newest to what was known; the rest is presumed to stand.
     pub presumed: i64,
     /// Calls sent.

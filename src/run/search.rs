@@ -1,15 +1,16 @@
 //! A search: one answer holds a page for each type; codes (ISRC, UPC) are searches too.
 
+use super::class::SmallerPage;
 use super::engine::{Engine, FetchFrame, Tally, stamp};
 use super::halt::Halt;
 use super::look::is_about_the_list;
 use super::unit::UnitEnd;
 use crate::ingest::{self, Trouble, stage_search};
 use crate::spotify::Kind;
-use crate::spotify::client::{Answer, Request, Unusable};
+use crate::spotify::client::{Answer, Request};
 use crate::spotify::error::ApiError;
 use crate::spotify::family::Family;
-use crate::spotify::page::utf8;
+use crate::spotify::page::{RawPage, Wrapping};
 use crate::store::{Checkpoint, ListKey, Proof, Requested, Skip};
 use crate::stream::Paging;
 
@@ -27,11 +28,15 @@ pub(super) struct Search {
     pub most: i64,
 }
 
-impl Search {
-    fn types(&self) -> String {
-        self.kinds.iter().map(|k| k.word()).collect::<Vec<_>>().join(",")
-    }
+/// A code that Spotify finds nothing for.
+pub(super) struct Meaningless {
+    /// What came of asking.
+    pub end: UnitEnd,
+    /// The id that it meant at some time before.
+    pub before: Option<String>,
+}
 
+impl Search {
     /// The list of what it finds.
     pub(super) fn key(&self, frame: &FetchFrame) -> ListKey {
         ListKey {
@@ -39,7 +44,7 @@ impl Search {
             parent_id: self.query.clone(),
             audience: frame.audience.clone(),
             market: frame.market.clone(),
-            variant: format!("{} {}", self.types(), self.most),
+            variant: format!("{} {}", types(&self.kinds), self.most),
         }
     }
 }
@@ -47,7 +52,6 @@ impl Search {
 impl Engine {
     /// Searches once and appends what was found to the log.
     pub(super) async fn search(&self, frame: &FetchFrame, search: &Search) -> Result<UnitEnd, Halt> {
-        let types = search.types();
         let key = search.key(frame);
         let _reading = self.lock_list(&key).await?;
         let known = self.open_list(&key).await?;
@@ -67,7 +71,8 @@ impl Engine {
         let (mut tally, began_with) = (Tally::default(), at.skipped);
         loop {
             let room = search.most.min(DEEPEST) - at.next_offset;
-            let (body, limit) = match self.search_page(frame, &search.query, &types, at.next_offset, room).await {
+            let (body, limit) = match self.search_page(frame, &search.query, &search.kinds, at.next_offset, room).await
+            {
                 Ok(page) => page,
                 Err(Halt::Api(e)) if is_about_the_list(&e) => {
                     return self.gap(frame, &search.query, requested, &e).await;
@@ -83,11 +88,7 @@ impl Engine {
                 let found = match stage_search(s, list, text, &kinds, offset, most, &asked) {
                     Ok(found) => found,
                     Err(Trouble::Store(e)) => return Err(e),
-                    Err(Trouble::Malformed(detail)) => {
-                        let mut found = ingest::Found::default();
-                        found.staged.gaps.push((offset, "malformed", Some(detail)));
-                        found
-                    }
+                    Err(Trouble::Malformed(detail)) => return Ok(Err(detail)),
                 };
                 for (position, reason, detail) in &found.staged.gaps {
                     let (fetch, parent_id, detail) = (fetch.clone(), Some(parent.clone()), detail.clone());
@@ -114,9 +115,15 @@ impl Engine {
                     s.save_checkpoint(list, run, &next, &asked.now)?;
                     None
                 };
-                Ok((found.served, next, stored))
+                Ok(Ok((found.served, next, stored)))
             });
-            let (served, next, stored) = found.await?;
+            let (served, next, stored) = match found.await? {
+                Ok(found) => found,
+                Err(what) => {
+                    let e = ApiError::Unusable { family: Family::SEARCH, what, attempts: 1 };
+                    return self.gap(frame, &search.query, requested, &e).await;
+                }
+            };
             at = next;
             tally.served += served;
             tally.announced = at.announced;
@@ -133,30 +140,40 @@ impl Engine {
         &self,
         frame: &FetchFrame,
         query: &str,
-        types: &str,
+        kinds: &[Kind],
         offset: i64,
         room: i64,
     ) -> Result<(bytes::Bytes, u16), Halt> {
+        let types = types(kinds);
+        let mut smaller: Option<SmallerPage> = None;
         loop {
-            let largest = self.app.page_size(Family::SEARCH, "/search", PAGING).map_err(ApiError::from)?;
+            let largest = match &smaller {
+                Some(page) => page.size,
+                None => self.app.page_size(Family::SEARCH, "/search", PAGING).map_err(ApiError::from)?,
+            };
             let limit = u16::try_from(room.clamp(1, i64::from(largest))).unwrap_or(largest);
-            let mut request = Request::new(Family::SEARCH, "/search").with("q", query).with("type", types);
+            let mut request = Request::new(Family::SEARCH, "/search").with("q", query).with("type", types.as_str());
             request.query.extend(frame.query());
             let request = request.with("limit", limit.to_string()).with("offset", offset.to_string());
             let check = |answer: &Answer| {
-                let text = utf8(&answer.body)?;
-                serde_json::from_str::<std::collections::HashMap<&str, &serde_json::value::RawValue>>(text)
-                    .map_err(|e| Unusable::new(format!("the answer is not what Spotify documents: {e}")))?;
+                // A type without its page is an answer with rows missing.
+                for kind in kinds {
+                    RawPage::read(answer, Wrapping::Key(kind.plural()))?;
+                }
                 Ok(answer.body.clone())
             };
             match self.api.get_checked(&frame.bearer, &request, check).await {
-                Ok(body) => return Ok((body, limit)),
+                Ok(body) => {
+                    if let Some(page) = &smaller {
+                        self.app.only_smaller(&frame.bearer, (Family::SEARCH, "/search"), page).await?;
+                    }
+                    return Ok((body, limit));
+                }
                 Err(ApiError::BadRequest { message, .. })
-                    if self
-                        .app
-                        .smaller_page(Family::SEARCH, "/search", PAGING, limit, &message)
-                        .map_err(ApiError::from)?
-                        .is_some() => {}
+                    if let Some(page) = SmallerPage::instead(PAGING, &request, limit, &message) =>
+                {
+                    smaller = Some(page);
+                }
                 Err(e) => return Err(e.into()),
             }
         }
@@ -175,19 +192,22 @@ impl Engine {
         frame: &FetchFrame,
         kind: Kind,
         code: &str,
-    ) -> Result<Result<String, UnitEnd>, Halt> {
+    ) -> Result<Result<String, Meaningless>, Halt> {
         let field = field_of(kind);
         if let Some(id) = self.known_meaning(kind, code).await? {
             return Ok(Ok(id));
         }
+        let (table, text) = (ingest::table_of(kind), code.to_owned());
+        let before = self.store.write(move |s| s.code_meaning(table, field, &text, "")).await?;
+        let meaningless = |end| Ok(Err(Meaningless { end, before }));
         let written = format!("{field}:{code}");
         if self.known_gaps(frame, std::slice::from_ref(&written)).await? == [true] {
-            return Ok(Err(UnitEnd::known_gap(Vec::new())));
+            return meaningless(UnitEnd::known_gap(Vec::new()));
         }
-        let body = match self.search_page(frame, &written, kind.word(), 0, 1).await {
+        let body = match self.search_page(frame, &written, &[kind], 0, 1).await {
             Ok((body, _)) => body,
             Err(Halt::Api(e)) if is_about_the_list(&e) => {
-                return Ok(Err(self.gap(frame, &written, Vec::new(), &e).await?));
+                return meaningless(self.gap(frame, &written, Vec::new(), &e).await?);
             }
             Err(e) => return Err(e),
         };
@@ -208,10 +228,15 @@ impl Engine {
             None => {
                 let message = format!("Spotify finds no {kind} with {written}");
                 let e = ApiError::NotFound { family: Family::SEARCH, message };
-                Ok(Err(self.gap(frame, &written, Vec::new(), &e).await?))
+                meaningless(self.gap(frame, &written, Vec::new(), &e).await?)
             }
         }
     }
+}
+
+/// The types of a search, as the call names them.
+fn types(kinds: &[Kind]) -> String {
+    kinds.iter().map(|kind| kind.word()).collect::<Vec<_>>().join(",")
 }
 
 /// The field of a search, and the column, that hold the code of a kind.

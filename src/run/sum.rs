@@ -17,8 +17,8 @@ use super::users::{Asker, Part, Trouble};
 use crate::job::{Fetch, Job, Source};
 use crate::spotify::error::ApiError;
 use crate::spotify::{Id, Kind, Reference};
-use crate::store::query::{Bound, Fetched, Reader};
-use crate::store::{FetchState, Named, RunEnd, RunState};
+use crate::store::query::{Bound, Fetched, QueryError, Reader};
+use crate::store::{FetchState, Named, RunEnd, RunState, StoreError};
 use crate::stream::Takes;
 
 /// What the fetches of a run came to so far.
@@ -44,6 +44,11 @@ impl Sum {
     /// A run of these users that has done nothing yet.
     pub(super) fn of(askers: Vec<Asker>) -> Sum {
         Sum { askers, ..Sum::default() }
+    }
+
+    /// The users of the job, once they are known.
+    pub(super) fn begin(&mut self, askers: Vec<Asker>) {
+        self.askers = askers;
     }
 
     pub(super) async fn fetch(
@@ -145,6 +150,7 @@ impl Sum {
             reason: end.reason,
             asked: end.asked,
             unchanged: end.unchanged,
+            read: result.read,
             presumed: end.presumed,
             calls: end.calls,
             served: end.served,
@@ -163,17 +169,19 @@ impl Sum {
         }
     }
 
+    /// What stopped the run outside of any fetch; its fetches keep what they have.
+    pub(super) fn stopped(&mut self, job: &Job, halt: &Halt) {
+        self.unfinished.extend(job.fetches.iter().map(|fetch| fetch.name.clone()));
+        self.reasons.push(halt.words());
+        self.hints.extend(halt.hint());
+        self.halted(halt);
+    }
+
     fn halted(&mut self, halt: &Halt) {
-        match halt.weight() {
-            Weight::Deferred(until) => {
-                self.exits.push(exit::DEFERRED);
-                // The run goes on when the last of its parts may: earlier it would stop again.
-                self.not_before = self.not_before.max(until);
-            }
-            Weight::Unreachable => self.exits.push(exit::FAILED),
-            Weight::Person => self.exits.push(exit::PERSON),
-            Weight::Storage => self.exits.push(exit::STORAGE),
-            Weight::Usage => self.exits.push(exit::USAGE),
+        self.exits.push(halt.exit_code());
+        if let Weight::Deferred(until) = halt.weight() {
+            // The run goes on when the last of its parts may: earlier it would stop again.
+            self.not_before = self.not_before.max(until);
         }
         if halt.ends_the_run() && self.over.is_none() {
             self.over = Some(halt.words());
@@ -192,7 +200,7 @@ impl Sum {
                     return Err(Halt::Waits(format!("it goes by {}, which has not finished", parent.name)));
                 }
                 let Takes::Ids(kind) = fetch.stream.takes else { return Ok(Asks::default()) };
-                let ids = ids_from(engine, job, parent, kind, filter.as_deref(), bound)?;
+                let ids = ids_from(engine, job, parent, kind, filter.as_deref(), bound).await?;
                 // What is in the store came from Spotify, but it goes into a path again.
                 let references = ids.iter().filter_map(|id| Id::parse(id, kind).ok().map(Reference::Id)).collect();
                 Ok(Asks { references, ..Asks::default() })
@@ -258,8 +266,9 @@ impl Sum {
 /// How long a `where` may take.
 const QUERY_TIME: Duration = Duration::from_secs(60);
 
-/// The ids of a kind that stand in the rows of an earlier fetch.
-fn ids_from(
+/// The ids of a kind that stand in the rows of an earlier fetch. A `where` may take its time, and other
+/// jobs of the process go on meanwhile.
+async fn ids_from(
     engine: &Engine,
     job: &Job,
     parent: &Fetch,
@@ -270,9 +279,20 @@ fn ids_from(
     let Some(column) = parent.stream.reference(kind) else {
         return Err(Halt::Job(format!("{} has no {kind} ids", parent.name)));
     };
-    let wrong = |e: crate::store::query::QueryError| Halt::Job(format!("{} from {}: {e}", kind, parent.name));
     let market = parent.market.clone().unwrap_or_default();
     let fetched = Fetched { name: parent.name.clone(), stream: parent.stream, market, user_id: None, since: None };
-    let reader = Reader::open(engine.store.path(), &job.name, vec![fetched], QUERY_TIME).map_err(wrong)?;
-    reader.ids(&parent.name, column, filter, bound).map_err(wrong)
+    let (path, job, name) = (engine.store.path().to_path_buf(), job.name.clone(), parent.name.clone());
+    let (filter, bound) = (filter.map(str::to_owned), bound.clone());
+    let read = move || {
+        let wrong = |e| match e {
+            QueryError::Store(source) => {
+                StoreError::Sqlite { path: path.clone(), what: "cannot be read", source }.into()
+            }
+            e => Halt::Job(format!("{kind} from {name}: {e}")),
+        };
+        let reader = Reader::open(&path, &job, vec![fetched], QUERY_TIME).map_err(wrong)?;
+        reader.ids(&name, column, filter.as_deref(), &bound).map_err(wrong)
+    };
+    let ids = tokio::task::spawn_blocking(read).await;
+    ids.unwrap_or_else(|panic| Err(Halt::Job(format!("a defect of cratedigger: {panic}"))))
 }

@@ -49,8 +49,8 @@ impl Things {
     }
 
     /// `/albums`, which is also the key of a batch answer.
-    fn plural(self) -> String {
-        format!("{}s", self.kind)
+    fn plural(self) -> &'static str {
+        self.kind.plural()
     }
 }
 
@@ -87,16 +87,24 @@ impl Engine {
                     Ok(batch) => end.add(batch),
                     Err(Halt::Api(ApiError::Refused { kind: Refusal::EndpointRemoved, message, .. })) => {
                         let evidence = format!("a batch read of {} was refused: {message}", things.plural());
-                        self.app.learn(AppClass::Development, &evidence).map_err(ApiError::from)?;
+                        self.app.learn_development(&frame.bearer, &evidence).await?;
                         self.app.no_batch(things.family, &evidence).map_err(ApiError::from)?;
                         continue;
                     }
                     Err(Halt::Api(e)) if is_about_the_list(&e) => {
                         // One id can spoil a batch for all; alone, each is judged by itself.
-                        tracing::debug!(error = %e, ids = now.len(), "a batch read failed; its ids are read one by one");
+                        tracing::debug!(error = %e, ids = now.len(), "a batch read failed; one by one now");
+                        let mut alone = UnitEnd::default();
                         for id in now {
-                            end.add(self.thing(frame, things, id, &mut answered).await?);
+                            alone.add(self.thing(frame, things, id, &mut answered).await?);
                         }
+                        // A route that is not there, while each of its ids is, is gone for all batches.
+                        let no_route = matches!(e, ApiError::NotFound { .. } | ApiError::Gone { .. });
+                        if no_route && alone.tally.skipped == 0 {
+                            let evidence = format!("a batch read of {} was refused: {e}", things.plural());
+                            self.app.no_batch(things.family, &evidence).map_err(ApiError::from)?;
+                        }
+                        end.add(alone);
                     }
                     Err(e) => return Err(e),
                 }
@@ -171,7 +179,7 @@ impl Engine {
         let wanted = ids.len();
         let check = |answer: &Answer| {
             let text = utf8(&answer.body)?;
-            let entries = batch_entries(text, &plural)?;
+            let entries = batch_entries(text, plural)?;
             if entries.len() == wanted {
                 Ok(answer.body.clone())
             } else {
@@ -182,14 +190,14 @@ impl Engine {
         self.app
             .learn(AppClass::Extended, &format!("a batch read of {plural} was answered"))
             .map_err(ApiError::from)?;
-        let (asked, run, key) = (frame.asked(self.now()), self.run, plural.clone());
+        let (asked, run) = (frame.asked(self.now()), self.run);
         let wanted = ids.to_vec();
         let came: Vec<Result<String, String>> = self
             .store
             .write(move |s| {
                 // Both were checked when the answer came.
                 let Ok(text) = std::str::from_utf8(&body) else { return Ok(Vec::new()) };
-                let Ok(entries) = batch_entries(text, &key) else { return Ok(Vec::new()) };
+                let Ok(entries) = batch_entries(text, plural) else { return Ok(Vec::new()) };
                 let mut came = Vec::with_capacity(entries.len());
                 for (id, entry) in wanted.iter().zip(entries) {
                     came.push(match entry.map(|raw| write_thing(s, things, id, raw.get(), &asked, run)) {
@@ -293,8 +301,8 @@ impl Engine {
     }
 }
 
-/// Writes a thing and returns the id that it bears; of an album also the tracks that the answer holds, as the list they are: whole
-/// where they are all there, else as the beginning of a read if `begin` asks for one.
+/// Writes a thing and returns the id that it bears; of an album also the tracks that the answer holds, as
+/// the list they are: whole where they are all there, else as the beginning of a read if one is asked for.
 fn write_thing(
     s: &mut Session,
     things: Things,

@@ -3,7 +3,7 @@
 use super::engine::{Engine, FetchFrame, Tally, stamp};
 use super::halt::Halt;
 use crate::spotify::error::ApiError;
-use crate::store::{GapKey, Requested, Skip};
+use crate::store::{GapKey, ListKey, Requested, Skip};
 
 /// What came of one id, list or search.
 #[derive(Debug, Default)]
@@ -27,7 +27,8 @@ pub(super) struct UnitEnd {
 impl UnitEnd {
     /// A unit that found or read everything.
     pub(super) fn whole(requested: Vec<Requested>, tally: Tally) -> UnitEnd {
-        UnitEnd { requested, tally, ..UnitEnd::default() }
+        let read = i64::from(tally.unchanged == 0);
+        UnitEnd { requested, tally: Tally { read, ..tally }, ..UnitEnd::default() }
     }
 
     /// A unit that is not whole.
@@ -115,13 +116,32 @@ impl Engine {
             .await?;
         let tally = Tally { skipped: 1, ..Tally::default() };
         if known {
-            return Ok(UnitEnd::whole(requested, tally));
+            return Ok(UnitEnd { requested, tally, ..UnitEnd::default() });
         }
         let heard = ["shows", "show_episodes", "episodes"].contains(&stream);
         let no_market = (heard && word == "not_found" && frame.market.is_empty())
             .then(|| "name a market: without one an app is shown no podcasts".to_owned());
         let hints = e.hint().or(no_market).into_iter().collect();
         Ok(UnitEnd { hints, ..UnitEnd::lacking(requested, tally, trouble) })
+    }
+
+    /// The end of an id that was refused within a week; none if it is to be asked for. What was had of its
+    /// list before still stands, so the list stays among what the fetch asks for.
+    pub(super) async fn known_gap(
+        &self,
+        frame: &FetchFrame,
+        id: &str,
+        key: &ListKey,
+        item_id: Option<&str>,
+    ) -> Result<Option<UnitEnd>, Halt> {
+        if self.known_gaps(frame, &[id.to_owned()]).await? != [true] {
+            return Ok(None);
+        }
+        let key = key.clone();
+        let list = self.store.write(move |s| s.find_list(&key)).await?;
+        let item_id = item_id.map(str::to_owned);
+        let requested = list.map(|list| Requested { user_id: None, list_id: Some(list.id), item_id });
+        Ok(Some(UnitEnd::known_gap(requested.into_iter().collect())))
     }
 
     /// Of these ids, those that were refused within a week: noted, and not asked for again.
@@ -151,6 +171,12 @@ impl Engine {
         let (since, keys) = (self.gaps_since(), ids.iter().map(|id| frame.gap(id)).collect::<Vec<_>>());
         let gaps = self.store.write(move |s| s.gaps(&keys, &since));
         Ok(gaps.await?.iter().map(Option::is_some).collect())
+    }
+
+    /// The same of one key.
+    pub(super) async fn was_refused(&self, key: &GapKey) -> Result<bool, Halt> {
+        let (since, keys) = (self.gaps_since(), [key.clone()]);
+        Ok(self.store.write(move |s| s.gaps(&keys, &since)).await?.iter().any(Option::is_some))
     }
 
     /// What was refused since then is not asked for again.

@@ -124,7 +124,7 @@ fn discography(fetch: &Fetch, frame: &FetchFrame, family: Family, artist: &str, 
 fn list_of(fetch: &Fetch, frame: &FetchFrame, family: Family, parent: Option<(Kind, String)>) -> List {
     let stream = fetch.stream;
     let (kind, parent_id) = parent.map_or((None, String::new()), |(kind, id)| (Some(kind), id));
-    let mut query = frame.query();
+    let mut query = if stream.takes_market() { frame.query() } else { Vec::new() };
     let mut variant = String::new();
     if let Some(most) = fetch.limit_per_parent {
         // The beginning of a list is another list than the whole of it.
@@ -149,7 +149,7 @@ fn list_of(fetch: &Fetch, frame: &FetchFrame, family: Family, parent: Option<(Ki
             kind: stream.name,
             parent_id: parent_id.clone(),
             audience: frame.audience.clone(),
-            market: frame.market.clone(),
+            market: frame.market_of(stream),
             variant,
         },
         family,

@@ -23,6 +23,13 @@ pub(super) struct User {
     pub user_id: String,
 }
 
+impl User {
+    /// What names the user in the record of a run.
+    fn recorded_as(&self) -> String {
+        if self.user_id.is_empty() { self.name.clone() } else { self.user_id.clone() }
+    }
+}
+
 /// Stands for the id of an account that was not asked for yet; no id has a blank in it.
 pub(super) const NOT_KNOWN: &str = "not known";
 
@@ -159,6 +166,7 @@ impl Part {
             market: fetch.market.clone().or_else(|| start.default_market.clone()).unwrap_or_default(),
             bearer: user.map_or(Bearer::App, |user| Bearer::User(user.name.clone())),
             audience: user.map_or_else(|| "app".to_owned(), |user| user.user_id.clone()),
+            recorded_for: self.user.as_ref().map(User::recorded_as).unwrap_or_default(),
             own: false,
             part: fetch.stream.needs_user().then_some(place),
             full_every: chrono::TimeDelta::from_std(fetch.full_every).unwrap_or(chrono::TimeDelta::MAX),

@@ -2,7 +2,8 @@
 //!
 //! Two mechanisms, as Spotify has two: calls per rolling 30 seconds, refused with a short
 //! `Retry-After`, and calls per rolling 24 hours (in all, and per family of endpoints), refused
-//! with `QUOTA_EXCEEDED` and a long one. Both windows roll: no calendar day frees anybody.
+//! with `QUOTA_EXCEEDED` and a long one. Both windows roll: no calendar day frees anybody. The first is
+//! each client id's own, the quotas are of the account that all of them belong to.
 //! A call that comes before a deadline it was told can be punished with a new, longer one.
 
 use std::collections::VecDeque;
@@ -43,7 +44,7 @@ pub(crate) struct Limits {
     window_ms: i64,
     early: u64,
     refused: u64,
-    window: VecDeque<i64>,
+    windows: FxHashMap<String, VecDeque<i64>>,
     day: VecDeque<i64>,
     families: FxHashMap<String, VecDeque<i64>>,
     deadline: Option<Deadline>,
@@ -52,17 +53,29 @@ pub(crate) struct Limits {
     banned_until: Option<i64>,
 }
 
-/// Until when calls are too early, and which: those of one family, or all.
+/// Until when calls are too early, and which.
 #[derive(Debug)]
 struct Deadline {
     until: i64,
     refusal: Refusal,
-    family: Option<String>,
+    of: Held,
+}
+
+/// Whose calls a deadline holds: those of one client id, those to one family, or all.
+#[derive(Debug)]
+enum Held {
+    Client(String),
+    Family(String),
+    All,
 }
 
 impl Deadline {
-    fn concerns(&self, family: &str) -> bool {
-        self.family.as_ref().is_none_or(|it| it == family)
+    fn concerns(&self, client: &str, family: &str) -> bool {
+        match &self.of {
+            Held::Client(it) => it == client,
+            Held::Family(it) => it == family,
+            Held::All => true,
+        }
     }
 }
 
@@ -74,7 +87,7 @@ pub struct Counted {
     pub refused: u64,
     /// Calls that came before a deadline that had been told.
     pub early: u64,
-    /// Calls in the rate limit's window now.
+    /// Calls in the rate limit's windows now, of all client ids.
     pub in_window: usize,
     /// Calls in the last 24 hours.
     pub in_day: usize,
@@ -105,7 +118,7 @@ impl Limits {
         let refusal = Refusal { quota: false, retry_after_secs: how_long.as_secs() };
         self.banned_until = Some(now_ms + i64::try_from(how_long.as_millis()).unwrap_or(i64::MAX / 4));
         self.told = false;
-        self.hold_until(now_ms, refusal, None);
+        self.hold_until(now_ms, refusal, Held::All);
     }
 
     /// What was counted so far.
@@ -119,7 +132,7 @@ impl Limits {
         Counted {
             refused: self.refused,
             early: self.early,
-            in_window: rolled(&mut self.window, self.window_ms),
+            in_window: self.windows.values_mut().map(|window| rolled(window, self.window_ms)).sum(),
             in_day: rolled(&mut self.day, DAY_MS),
         }
     }
@@ -128,34 +141,38 @@ impl Limits {
     ///
     /// # Errors
     /// The refusal to be sent.
-    pub(crate) fn admit(&mut self, family: &str, now_ms: i64) -> Result<(), Refusal> {
-        let ahead = self.deadline.as_ref().filter(|it| now_ms < it.until && it.concerns(family)).map(|it| it.refusal);
+    pub(crate) fn admit(&mut self, client: &str, family: &str, now_ms: i64) -> Result<(), Refusal> {
+        let ahead =
+            self.deadline.as_ref().filter(|it| now_ms < it.until && it.concerns(client, family)).map(|it| it.refusal);
         if ahead.is_some() && std::mem::replace(&mut self.told, true) {
             self.early += 1;
         }
         if let Some(until) = self.banned_until.filter(|until| now_ms < *until) {
             let left = u64::try_from(until - now_ms).unwrap_or(0).div_ceil(1_000);
-            return Err(self.refuse(now_ms, Refusal { quota: false, retry_after_secs: left }, None));
+            return Err(self.refuse(now_ms, Refusal { quota: false, retry_after_secs: left }, Held::All));
         }
         if let (Some(was), Some(more)) = (ahead, self.punishment) {
             let refusal = Refusal { retry_after_secs: more.as_secs(), ..was };
-            return Err(self.refuse(now_ms, refusal, None));
+            return Err(self.refuse(now_ms, refusal, Held::All));
         }
+        let of_client = self.windows.entry(client.to_owned()).or_default();
         let of_family = self.families.entry(family.to_owned()).or_default();
         let verdict = [
-            (&mut self.window, self.allowed.rate_limit, self.window_ms, false, false),
-            (&mut self.day, self.allowed.calls_per_day, DAY_MS, true, false),
-            (of_family, self.allowed.calls_per_family_per_day, DAY_MS, true, true),
+            (of_client, self.allowed.rate_limit, self.window_ms, false, Held::Client(client.to_owned())),
+            (&mut self.day, self.allowed.calls_per_day, DAY_MS, true, Held::All),
+            (of_family, self.allowed.calls_per_family_per_day, DAY_MS, true, Held::Family(family.to_owned())),
         ]
         .into_iter()
-        .filter_map(|(calls, limit, length, quota, of_family)| {
+        .filter_map(|(calls, limit, length, quota, of)| {
             let wait_ms = wait(calls, limit?, length, now_ms)?;
             let retry_after_secs = u64::try_from(wait_ms).unwrap_or(0).div_ceil(1000).max(1);
-            Some((Refusal { quota, retry_after_secs }, of_family))
+            Some((Refusal { quota, retry_after_secs }, of))
         })
         .max_by_key(|(refusal, _)| refusal.retry_after_secs);
         if verdict.is_none() || self.refused_count {
-            self.window.push_back(now_ms);
+            if let Some(calls) = self.windows.get_mut(client) {
+                calls.push_back(now_ms);
+            }
             self.day.push_back(now_ms);
             if let Some(calls) = self.families.get_mut(family) {
                 calls.push_back(now_ms);
@@ -163,22 +180,22 @@ impl Limits {
         }
         match verdict {
             None => Ok(()),
-            Some((refusal, of_family)) => {
+            Some((refusal, of)) => {
                 self.told = true;
-                Err(self.refuse(now_ms, refusal, of_family.then(|| family.to_owned())))
+                Err(self.refuse(now_ms, refusal, of))
             }
         }
     }
 
-    fn refuse(&mut self, now_ms: i64, refusal: Refusal, family: Option<String>) -> Refusal {
+    fn refuse(&mut self, now_ms: i64, refusal: Refusal, of: Held) -> Refusal {
         self.refused += 1;
-        self.hold_until(now_ms, refusal, family);
+        self.hold_until(now_ms, refusal, of);
         refusal
     }
 
-    fn hold_until(&mut self, now_ms: i64, refusal: Refusal, family: Option<String>) {
+    fn hold_until(&mut self, now_ms: i64, refusal: Refusal, of: Held) {
         let ms = i64::try_from(refusal.retry_after_secs).unwrap_or(i64::MAX / 2000) * 1000;
-        self.deadline = Some(Deadline { until: now_ms + ms, refusal, family });
+        self.deadline = Some(Deadline { until: now_ms + ms, refusal, of });
     }
 }
 
@@ -205,58 +222,69 @@ mod tests {
     #[test]
     fn a_rolling_window_frees_one_call_as_the_oldest_leaves() {
         let mut limits = limits(Options { rate_limit: Some(2), ..Options::default() });
-        assert!(limits.admit("a", 0).is_ok());
-        assert!(limits.admit("a", 10_000).is_ok());
-        let refusal = limits.admit("a", 10_000).unwrap_err();
+        assert!(limits.admit("app", "a", 0).is_ok());
+        assert!(limits.admit("app", "a", 10_000).is_ok());
+        let refusal = limits.admit("app", "a", 10_000).unwrap_err();
         assert_eq!(refusal, Refusal { quota: false, retry_after_secs: 20 });
-        assert!(limits.admit("a", 29_999).is_err());
-        assert!(limits.admit("a", 30_000).is_ok());
-        assert!(limits.admit("a", 30_001).is_err());
+        assert!(limits.admit("app", "a", 29_999).is_err());
+        assert!(limits.admit("app", "a", 30_000).is_ok());
+        assert!(limits.admit("app", "a", 30_001).is_err());
     }
 
     #[test]
     fn a_family_runs_out_while_others_go_on_and_the_account_runs_out_for_all() {
         let mut limits =
             limits(Options { calls_per_day: Some(3), calls_per_family_per_day: Some(2), ..Options::default() });
-        assert!(limits.admit("a", 0).is_ok() && limits.admit("a", 0).is_ok());
-        let refusal = limits.admit("a", 1_000).unwrap_err();
+        assert!(limits.admit("app", "a", 0).is_ok() && limits.admit("app", "a", 0).is_ok());
+        let refusal = limits.admit("app", "a", 1_000).unwrap_err();
         assert_eq!(refusal, Refusal { quota: true, retry_after_secs: 86_399 });
-        assert!(limits.admit("b", 1_000).is_ok());
-        assert!(limits.admit("c", 1_000).unwrap_err().quota);
+        assert!(limits.admit("app", "b", 1_000).is_ok());
+        assert!(limits.admit("app", "c", 1_000).unwrap_err().quota);
     }
 
     #[test]
     fn a_call_before_the_deadline_is_punished_if_asked_for() {
         let mut limits =
             limits(Options { rate_limit: Some(1), punishment: Some(Duration::from_secs(3600)), ..Options::default() });
-        assert!(limits.admit("a", 0).is_ok());
-        assert_eq!(limits.admit("a", 0).unwrap_err().retry_after_secs, 30);
-        assert_eq!(limits.admit("a", 29_000).unwrap_err().retry_after_secs, 3600);
-        assert_eq!(limits.admit("a", 31_000).unwrap_err().retry_after_secs, 3600);
-        assert!(limits.admit("a", 31_000 + 3_600_000).is_ok());
+        assert!(limits.admit("app", "a", 0).is_ok());
+        assert_eq!(limits.admit("app", "a", 0).unwrap_err().retry_after_secs, 30);
+        assert_eq!(limits.admit("app", "a", 29_000).unwrap_err().retry_after_secs, 3600);
+        assert_eq!(limits.admit("app", "a", 31_000).unwrap_err().retry_after_secs, 3600);
+        assert!(limits.admit("app", "a", 31_000 + 3_600_000).is_ok());
     }
 
     #[test]
     fn calls_before_a_deadline_are_counted_once_it_was_told() {
         let mut limits = limits(Options { rate_limit: Some(1), ..Options::default() });
         limits.ban(Duration::from_secs(10), 0);
-        assert_eq!(limits.admit("a", 1_000).unwrap_err().retry_after_secs, 9, "nobody knew");
+        assert_eq!(limits.admit("app", "a", 1_000).unwrap_err().retry_after_secs, 9, "nobody knew");
         assert_eq!(limits.counted(1_000).early, 0);
-        assert!(limits.admit("a", 2_000).is_err());
+        assert!(limits.admit("app", "a", 2_000).is_err());
         assert_eq!(limits.counted(2_000).early, 1);
-        assert!(limits.admit("a", 10_000).is_ok());
-        assert!(limits.admit("a", 10_000).is_err());
-        assert!(limits.admit("a", 39_999).is_err());
-        assert!(limits.admit("a", 41_000).is_ok());
+        assert!(limits.admit("app", "a", 10_000).is_ok());
+        assert!(limits.admit("app", "a", 10_000).is_err());
+        assert!(limits.admit("app", "a", 39_999).is_err());
+        assert!(limits.admit("app", "a", 41_000).is_ok());
         assert_eq!(limits.counted(41_000).early, 2);
     }
 
     #[test]
     fn refused_calls_can_count_too() {
         let mut limits = limits(Options { rate_limit: Some(1), refused_calls_count: true, ..Options::default() });
-        assert!(limits.admit("a", 0).is_ok());
-        assert!(limits.admit("a", 20_000).is_err());
-        assert!(limits.admit("a", 30_000).is_err(), "the refused one still counts");
-        assert!(limits.admit("a", 60_000).is_ok());
+        assert!(limits.admit("app", "a", 0).is_ok());
+        assert!(limits.admit("app", "a", 20_000).is_err());
+        assert!(limits.admit("app", "a", 30_000).is_err(), "the refused one still counts");
+        assert!(limits.admit("app", "a", 60_000).is_ok());
+    }
+
+    #[test]
+    fn each_client_id_has_its_own_seconds_and_all_share_the_day() {
+        let mut limits = limits(Options { rate_limit: Some(1), calls_per_day: Some(3), ..Options::default() });
+        assert!(limits.admit("app", "a", 0).is_ok());
+        assert_eq!(limits.admit("app", "a", 0).unwrap_err().retry_after_secs, 30);
+        assert!(limits.admit("sister", "a", 0).is_ok(), "another's deadline is not hers");
+        assert_eq!(limits.counted(0).early, 0);
+        assert!(limits.admit("app", "a", 30_000).is_ok());
+        assert!(limits.admit("sister", "b", 30_000).unwrap_err().quota);
     }
 }

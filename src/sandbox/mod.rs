@@ -89,9 +89,12 @@ pub struct Options {
     pub digger_tracks: usize,
     /// The client id that is let in.
     pub client_id: String,
+    /// Further client ids of its developer account, with the same secret: they share the quotas of the day,
+    /// and each has a rate limit of its own.
+    pub sister_client_ids: Vec<String>,
     /// Its secret.
     pub client_secret: String,
-    /// Calls per rolling window; unlimited without.
+    /// Calls per rolling window, for each client id; unlimited without.
     pub rate_limit: Option<u32>,
     /// The window of the rate limit: 30 seconds, as Spotify's, or less to save a test time.
     pub rate_window: Duration,
@@ -130,6 +133,7 @@ impl Default for Options {
             digger_playlists: 0,
             digger_tracks: 0,
             client_id: "sandbox-client".to_owned(),
+            sister_client_ids: Vec::new(),
             client_secret: "sandbox-secret".to_owned(),
             rate_limit: None,
             rate_window: Duration::from_secs(30),

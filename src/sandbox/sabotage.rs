@@ -136,6 +136,10 @@ pub(crate) fn spoil(action: &Action, mut answer: Answer, date: &str) -> Outcome 
             });
             return Outcome::Answer(answer, Duration::ZERO);
         }
+        Action::Set { at, to } => {
+            answer.body = with_value(&whole, at, to);
+            return Outcome::Answer(answer, Duration::ZERO);
+        }
         _ => return Outcome::Answer(answer, Duration::ZERO),
     };
     Outcome::Raw(status, steps)
@@ -166,6 +170,20 @@ fn foreign(body: &Bytes, host: &str) -> Bytes {
             }
         }
     })
+}
+
+/// The body with another value at a place; a key that is not there is added to the object around it.
+fn with_value(body: &Bytes, at: &str, to: &Value) -> Bytes {
+    let Ok(mut value) = serde_json::from_slice::<Value>(body) else {
+        return body.clone();
+    };
+    let (around, key) = at.rsplit_once('/').unwrap_or_default();
+    if let Some(place) = value.pointer_mut(at) {
+        *place = to.clone();
+    } else if let Some(Value::Object(object)) = value.pointer_mut(around) {
+        object.insert(key.to_owned(), to.clone());
+    }
+    Bytes::from(value.to_string())
 }
 
 fn with_first_key(body: &Bytes, value: &[u8]) -> Bytes {

@@ -25,6 +25,8 @@ pub struct Seen {
     pub at_ms: i64,
     /// Whether an `Authorization: Bearer` header came with it.
     pub bearer: bool,
+    /// The client id of the app that the token was given to; nothing if it was not a good one.
+    pub client_id: Option<String>,
     /// Whose token it was: a user's id, `app`, or nothing if it was not a good one.
     pub on_behalf_of: Option<String>,
     /// The shape of the endpoint, `/playlists/{id}/items`: what quotas are counted by.

@@ -33,13 +33,14 @@ pub(crate) struct World {
 /// What a service said, and what the log should know of it.
 pub(crate) struct Served {
     pub(crate) answer: Answer,
+    pub(crate) client_id: Option<String>,
     pub(crate) on_behalf_of: Option<String>,
     pub(crate) grant_type: Option<String>,
 }
 
 impl From<Answer> for Served {
     fn from(answer: Answer) -> Self {
-        Self { answer, on_behalf_of: None, grant_type: None }
+        Self { answer, client_id: None, on_behalf_of: None, grant_type: None }
     }
 }
 
@@ -76,8 +77,8 @@ impl World {
         let in_place = fault
             .as_ref()
             .and_then(|action| sabotage::instead(action, !routes::is_api(&call.path), self.clock.now_ms()));
-        let (outcome, on_behalf_of, grant_type) = match in_place {
-            Some(outcome) => (outcome, None, None),
+        let (outcome, client_id, on_behalf_of, grant_type) = match in_place {
+            Some(outcome) => (outcome, None, None, None),
             None => {
                 let served = self.serve(call, fault.as_ref());
                 let outcome = match &fault {
@@ -87,7 +88,7 @@ impl World {
                         sabotage::spoil(action, served.answer, &date)
                     }
                 };
-                (outcome, served.on_behalf_of, served.grant_type)
+                (outcome, served.client_id, served.on_behalf_of, served.grant_type)
             }
         };
         self.log.add(Seen {
@@ -100,6 +101,7 @@ impl World {
             },
             at_ms: self.clock.since_start_ms(),
             bearer: call.bearer().is_some(),
+            client_id,
             on_behalf_of,
             family: routes::family(&call.path),
             grant_type,

@@ -20,6 +20,10 @@ const ON_TIME: TimeDelta = TimeDelta::minutes(30);
 /// about fires but its own.
 const WRONG_CLOCK: TimeDelta = TimeDelta::minutes(5);
 
+/// A job whose first run is not over is new for so long: as long as a day of calls. A sweep that takes
+/// many days for its first run gets what is left from then on, like any other.
+pub(super) const NEW: TimeDelta = TimeDelta::hours(24);
+
 /// A fire that nobody served yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {
@@ -27,14 +31,15 @@ pub struct Due {
     pub fire: DateTime<Utc>,
     /// The newest run of the job that was known.
     pub after: Option<i64>,
-    /// No run of the job ever ended complete or partial: what it needs nobody has planned for.
+    /// The job is new: no run of it ever ended complete or partial, and its first began less than
+    /// [`NEW`] ago. What it needs nobody has planned for.
     pub first: bool,
 }
 
 /// The fire that `job` has to serve now, if there is one.
 pub fn due(job: &Job, past: &JobPast, rules: &Rules, now: DateTime<Utc>) -> Option<Due> {
     let schedule = job.schedule.as_ref()?;
-    let (first, after) = (past.last_good.is_none(), past.runs.first().map(|run| run.id));
+    let (first, after) = (is_new(past, now), past.runs.first().map(|run| run.id));
     let jitter = jitter(&job.name, job.jitter);
     let newest_fire = schedule.newest_at_or_before(now - jitter);
     let runs: Vec<&RunRow> =
@@ -92,6 +97,12 @@ pub fn look_again(job: &Job, past: &JobPast, rules: &Rules, now: DateTime<Utc>) 
         retry_at(&past.runs.iter().take_while(|r| tried(r, fire)).collect::<Vec<_>>(), rules)
     });
     [next, deferred, retry].into_iter().flatten().filter(|at| *at > now).min()
+}
+
+/// Whether a job has only just come.
+fn is_new(past: &JobPast, now: DateTime<Utc>) -> bool {
+    let began = past.runs.last().and_then(|run| parse(&run.started_at));
+    past.last_good.is_none() && began.is_none_or(|began| now - began < NEW)
 }
 
 /// Whether a run was a try at this fire, or at a later one.

@@ -79,6 +79,11 @@ impl Past {
 }
 
 impl JobPast {
+    /// When its newest run that sent a call began.
+    pub fn last_sent_at(&self) -> Option<DateTime<Utc>> {
+        self.runs.iter().find(|run| run.calls > 0).and_then(|run| parse(&run.started_at))
+    }
+
     /// Whether the newest run needed a person: then it matters who is signed in.
     pub fn needed_a_person(&self) -> bool {
         self.runs.first().is_some_and(|run| run.exit_code == Some(PERSON))

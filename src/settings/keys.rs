@@ -239,7 +239,7 @@ pub static SECTIONS: &[Section] = &[
                 "first_run_share",
                 Shape::Text(&rules::PART),
                 "\"50%\"",
-                "Share of the day's calls that timers give to jobs that never ended a run yet; the rest is kept for the others.",
+                "Share of the day's calls that timers give to new jobs, for a day from their first run; the rest is kept for the others.",
             ),
             Key::new("grace", DURATION, "", "A fire older than this is missed for good. Default: none is."),
             Key::new(

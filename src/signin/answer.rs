@@ -4,7 +4,7 @@
 //! code of theirs. Only who copies the bare code out of the address by hand vouches for it himself.
 //! No error repeats what was pasted.
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use url::{Url, form_urlencoded};
 
 use super::SignInError;
@@ -120,19 +120,10 @@ fn is_redirect(address: &str, redirect_uri: &str) -> bool {
     }
 }
 
-impl Answer {
-    /// The code, in tests and where it is sent.
-    pub fn code(&self) -> Option<&str> {
-        match self {
-            Answer::Code(code) => Some(code.expose_secret()),
-            Answer::Denied(_) => None,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use chrono::Utc;
+    use secrecy::ExposeSecret;
 
     use super::*;
     use crate::state::grants::Flow;
@@ -147,6 +138,15 @@ mod tests {
             state: SecretString::from("the-state"),
             verifier: None,
             created_at: Utc::now(),
+        }
+    }
+
+    impl Answer {
+        fn code(&self) -> Option<&str> {
+            match self {
+                Answer::Code(code) => Some(code.expose_secret()),
+                Answer::Denied(_) => None,
+            }
         }
     }
 

@@ -76,6 +76,14 @@ pub enum SignInError {
         /// Who came back.
         now: Box<Account>,
     },
+    /// The grant came, and not whose it is; it cannot take the place of one whose account is known.
+    #[error("user `{user}` is known by another grant, and Spotify did not say whose account the new one is: {error}")]
+    Unnamed {
+        /// The local name.
+        user: String,
+        /// Why not.
+        error: ApiError,
+    },
     /// There is an access token and nothing to renew it with.
     #[error("Spotify sent no refresh token")]
     NoRefreshToken,
@@ -107,6 +115,9 @@ impl SignInError {
             SignInError::TimedOut { register, .. } => invalid_redirect(register),
             SignInError::Denied { .. } => "start again, and agree in the browser".to_owned(),
             SignInError::Pasted { expected, .. } => expected.clone(),
+            SignInError::Unnamed { user, .. } => {
+                format!("the old grant stays; the code is used up, so begin again: cratedigger auth login {user}")
+            }
             SignInError::NothingWaits { user } => format!("begin again: cratedigger auth login {user} --no-browser"),
             SignInError::OtherAccount { user, .. } => format!(
                 "sign out at https://accounts.spotify.com in that browser and try again; or, if the new account is \

@@ -118,7 +118,21 @@ pub async fn finish(api: &Api, grants: &Grants, pending: &Pending, answer: Answe
     let redeemed = api.redeem(pending.flow, &code, &pending.redirect_uri, pending.verifier.as_ref()).await?;
     let granted = redeemed.map_err(|words| SignInError::Worthless { words })?;
     let refresh = granted.refresh_token.ok_or(SignInError::NoRefreshToken)?;
-    let account = whose::of_token(api, &granted.access_token).await?;
+    let account = match whose::of_token(api, &granted.access_token).await {
+        Ok(account) => account,
+        Err(error @ (ApiError::Unreachable { .. } | ApiError::Deferred { .. } | ApiError::Unusable { .. })) => {
+            // The code is spent, so what it brought is kept, and whose it is is asked by the first run. It
+            // takes nobody's place unseen.
+            let is_new = grants.get(&pending.user)?.and_then(|grant| grant.account).is_none();
+            if !is_new && !pending.replace {
+                return Err(SignInError::Unnamed { user: pending.user.clone(), error });
+            }
+            let user = pending.user.as_str();
+            tracing::warn!(%error, user, "Spotify does not say whose account it is; the next run asks again");
+            None
+        }
+        Err(error) => return Err(error.into()),
+    };
     let lasts = chrono::TimeDelta::from_std(granted.lasts).unwrap_or(chrono::TimeDelta::hours(1));
     let now = api.now().wall;
     let scopes = granted.scopes.unwrap_or_else(|| pending.scopes.clone());

@@ -13,12 +13,12 @@ use super::family::Family;
 use super::refusal::Refusal;
 use super::request::{Answer, Request, Unusable};
 use super::said::{Said, looks_like_json};
-use crate::http::gate::{Deferred, Shut, Why};
+use crate::http::gate::{Deferred, Shut, Why, Wish};
 use crate::http::jitter;
 use crate::http::retry::{self, GiveUp, Outcome, Tried, Verdict};
 use crate::http::retry_after::{self, RetryAfter};
 use crate::http::transport::{Incoming, Outgoing, TransportError};
-use crate::state::{Reach, Reason, Refused, TokenKind, Word};
+use crate::state::{CallId, Reach, Reason, Refused, TokenKind, Word};
 
 /// How long an answer may still take once the run is stopped: a stop is over within ten seconds.
 const IN_FLIGHT: Duration = Duration::from_secs(5);
@@ -50,11 +50,22 @@ struct Ended<T> {
     outcome: Outcome,
     done: Option<T>,
     words: String,
+    /// Whether a refusal is Spotify's, and not that of somebody in between.
+    by_spotify: bool,
+}
+
+impl<T> Ended<T> {
+    /// Without anything that could be used.
+    fn badly(outcome: Outcome, words: String) -> Ended<T> {
+        Ended { outcome, done: None, words, by_spotify: false }
+    }
 }
 
 impl<'a> Call<'a> {
     pub(super) fn new(api: &'a Inner, who: Who<'a>, request: &'a Request, url: Url) -> Call<'a> {
-        Call { who, api, request, url, attempt: 1, renewed: false, refused_token: None }
+        // In place of a token that has just come there is no other.
+        let renewed = matches!(who, Who::New(_));
+        Call { who, api, request, url, attempt: 1, renewed, refused_token: None }
     }
 }
 
@@ -69,7 +80,7 @@ impl Call<'_> {
         let Some(token) = self.token().await? else {
             return Ok(None);
         };
-        let pass = gate.enter(family).await.map_err(|shut| shut_error(shut, family))?;
+        let pass = gate.enter(self.wish()).await.map_err(|shut| shut_error(shut, family))?;
         let sent = self.api.transport.send(Outgoing {
             url: self.url.clone(),
             route: family.as_str(),
@@ -84,17 +95,12 @@ impl Call<'_> {
         };
         let ended = match &sent {
             Ok(incoming) => self.read(incoming, &token, check),
-            Err(error) => Ended {
-                outcome: match error {
-                    TransportError::Certificate { .. } => Outcome::Certificate,
-                    TransportError::TooLarge { .. } | TransportError::BrokenOff { .. } => Outcome::Unusable,
-                    _ => Outcome::Lost,
-                },
-                done: None,
-                words: match error {
-                    TransportError::Certificate { detail, .. } => detail.clone(),
-                    error => error.to_string(),
-                },
+            Err(error) => match error {
+                TransportError::Certificate { detail, .. } => Ended::badly(Outcome::Certificate, detail.clone()),
+                TransportError::TooLarge { .. } | TransportError::BrokenOff { .. } => {
+                    Ended::badly(Outcome::Unusable, error.to_string())
+                }
+                _ => Ended::badly(Outcome::Lost, error.to_string()),
             },
         };
         let (unsaid, refused) = gate.refusals(family);
@@ -114,7 +120,7 @@ impl Call<'_> {
         tracing::debug!(%family, status, attempt = self.attempt, ?verdict, "call");
         // The deadline is written before the permit goes back, so that nobody slips through.
         if let Verdict::Park { reach, wait, reason } = verdict {
-            self.hold_back(&ended, (reach, wait, reason))?;
+            self.hold_back(&ended, (reach, wait, reason), pass.call())?;
         }
         match status {
             Some(status) => pass.answered(status, matches!(verdict, Verdict::Park { .. }))?,
@@ -135,10 +141,10 @@ impl Call<'_> {
         let word = match (verdict, status) {
             (Verdict::Done, _) => Word::Allowed,
             (Verdict::Park { reach: Reach::Family, reason: Reason::RateLimit, .. }, _) => Word::Refused429,
-            // A batch read that is refused says nothing about single ones.
-            (Verdict::GiveUp(GiveUp::Final), Some(_)) if request.is_batch() => return Ok(()),
+            // A batch read that is refused says nothing about single ones, and a proxy nothing at all.
+            (Verdict::GiveUp(GiveUp::Final), Some(_)) if request.is_batch() || !ended.by_spotify => return Ok(()),
             (Verdict::GiveUp(GiveUp::Final), Some(403))
-                if Refusal::of(request, &ended.words) == Refusal::EndpointRemoved =>
+                if Refusal::of(request, &ended.words, true) == Refusal::EndpointRemoved =>
             {
                 Word::Refused403
             }
@@ -198,6 +204,10 @@ impl Call<'_> {
         }
     }
 
+    fn wish(&self) -> Wish {
+        Wish { family: self.request.family, probes: self.request.probes }
+    }
+
     /// A token: in hand, or fetched once nothing forbids to send something.
     async fn token(&mut self) -> Result<Option<Arc<Token>>, ApiError> {
         let Inner { token, gate, .. } = self.api;
@@ -211,7 +221,7 @@ impl Call<'_> {
             return Ok(Some(token));
         }
         let family = self.request.family;
-        gate.clear(family).await.map_err(|shut| shut_error(shut, family))?;
+        gate.clear(self.wish()).await.map_err(|shut| shut_error(shut, family))?;
         let fetched = match &self.who {
             // A refresh that has begun may rotate the grant, so it is not dropped by a stop.
             Who::User(user, tokens) => tokens.get(user, refused, gate.halt()).await,
@@ -221,33 +231,22 @@ impl Call<'_> {
             Ok(token) => Ok(Some(token)),
             Err(NoToken::Error(error)) => Err(error),
             Err(NoToken::Refused { retry_after, words }) => {
-                let (unsaid, refused) = gate.refusals(family);
-                let outcome = Outcome::Answered { status: 429, retry_after, quota: false, conditional: false };
-                let tried = Tried {
-                    attempt: self.attempt,
-                    renewed: self.renewed,
-                    budget: true,
-                    unsaid,
-                    refused,
-                    jitter: jitter::unit(),
-                };
-                let ended = Ended::<()> { outcome, done: None, words: format!("POST token: {words}") };
-                if let Verdict::Park { wait, reason, .. } = retry::decide(outcome, &tried, &self.api.rules) {
-                    self.hold_back(&ended, (Reach::Client, wait, reason))?;
-                }
+                self.api.no_token(family, retry_after, &words)?;
                 Ok(None)
             }
         }
     }
 
-    fn hold_back<T>(&self, ended: &Ended<T>, (reach, wait, reason): (Reach, Duration, Reason)) -> Result<(), ApiError> {
-        let said = !matches!(ended.outcome, Outcome::Answered { retry_after: RetryAfter::Nothing, .. });
-        if let Outcome::Answered { retry_after: RetryAfter::Absurd, .. } = ended.outcome {
-            self.api.observer.warned("Spotify asks for a wait of more than seven days; a day is kept");
-        }
-        tracing::warn!(family = %self.request.family, ?reach, ?wait, words = ended.words, "refused");
-        let refused = Refused { reach, wait, reason, evidence: &ended.words };
-        Ok(self.api.gate.refuse(self.request.family, refused, said)?)
+    fn hold_back<T>(
+        &self,
+        ended: &Ended<T>,
+        (reach, wait, reason): (Reach, Duration, Reason),
+        call: CallId,
+    ) -> Result<(), ApiError> {
+        let Outcome::Answered { retry_after, .. } = ended.outcome else { return Ok(()) };
+        let said = matches!(retry_after, RetryAfter::Wait(_));
+        let refused = Refused { reach, wait, said, reason, evidence: &ended.words, call: Some(call) };
+        self.api.refused(self.request.family, retry_after, refused)
     }
 
     fn read<T>(&self, incoming: &Incoming, token: &Token, check: &impl Fn(&Answer) -> Result<T, Unusable>) -> Ended<T> {
@@ -260,7 +259,7 @@ impl Call<'_> {
                 Err(unusable) => Err(unusable),
             };
             if let Err(unusable) = checked {
-                return Ended { outcome: Outcome::Unusable, done: None, words: unusable.what };
+                return Ended::badly(Outcome::Unusable, unusable.what);
             }
             if status == 200 {
                 self.api.observer.came(&self.request.path, &incoming.body);
@@ -269,10 +268,12 @@ impl Call<'_> {
                 outcome: answered(incoming, false, conditional, self.api),
                 done: checked.ok(),
                 words: String::new(),
+                by_spotify: true,
             };
         }
         let said = Said::read(incoming, &token.header);
-        Ended { outcome: answered(incoming, said.quota, conditional, self.api), done: None, words: said.words }
+        let outcome = answered(incoming, said.quota, conditional, self.api);
+        Ended { outcome, done: None, words: said.words, by_spotify: said.by_spotify }
     }
 
     fn gave_up<T>(&self, why: GiveUp, ended: &Ended<T>, status: Option<u16>) -> ApiError {
@@ -285,6 +286,10 @@ impl Call<'_> {
                 user: (*user).to_owned(),
                 why: format!("Spotify refuses a token that it has just renewed: {message}"),
             },
+            (GiveUp::Unauthorized, _) if let Who::New(_) = &self.who => {
+                let message = format!("Spotify refuses the token that it has just given: {message}");
+                ApiError::Unexpected { family, status: 401, message }
+            }
             (GiveUp::Unauthorized, _) => {
                 ApiError::Credentials { variable: "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET", message }
             }
@@ -295,12 +300,38 @@ impl Call<'_> {
             }
             (GiveUp::Final, _) => match status.unwrap_or(0) {
                 400 | 422 => ApiError::BadRequest { family, message },
-                403 => ApiError::Refused { family, kind: Refusal::of(self.request, &message), message },
+                403 => {
+                    let kind = Refusal::of(self.request, &message, ended.by_spotify);
+                    ApiError::Refused { family, kind, message }
+                }
                 404 => ApiError::NotFound { family, message },
                 410 => ApiError::Gone { family, message },
                 status => ApiError::Unexpected { family, status, message },
             },
         }
+    }
+}
+
+impl Inner {
+    /// The accounts service gives no token now: nothing is sent until it may be asked again.
+    pub(super) fn no_token(&self, family: Family, retry_after: RetryAfter, words: &str) -> Result<(), ApiError> {
+        let outcome = Outcome::Answered { status: 429, retry_after, quota: false, conditional: false };
+        let (unsaid, _) = self.gate.refusals(family);
+        let tried = Tried { attempt: 1, renewed: false, budget: true, unsaid, refused: 0, jitter: jitter::unit() };
+        let Verdict::Park { reach, wait, reason } = retry::decide_token(outcome, &tried, &self.rules) else {
+            return Ok(());
+        };
+        let (said, evidence) = (matches!(retry_after, RetryAfter::Wait(_)), &*format!("POST token: {words}"));
+        self.refused(family, retry_after, Refused { reach, wait, said, reason, evidence, call: None })
+    }
+
+    fn refused(&self, family: Family, retry_after: RetryAfter, refused: Refused<'_>) -> Result<(), ApiError> {
+        if retry_after == RetryAfter::Absurd {
+            self.observer.warned("Spotify asks for a wait of more than seven days; a day is kept");
+        }
+        let Refused { reach, wait, evidence, .. } = refused;
+        tracing::warn!(%family, ?reach, ?wait, words = evidence, "refused");
+        Ok(self.gate.refuse(family, refused)?)
     }
 }
 
@@ -336,6 +367,7 @@ pub(super) fn shut_error(shut: Shut, family: Family) -> ApiError {
             Why::Quota => Deferral::Quota(scope),
             Why::Budget => Deferral::Budget(scope),
             Why::Share => Deferral::Share(scope),
+            Why::JobCalls => Deferral::JobCalls,
             Why::MaxCalls => Deferral::MaxCalls,
             Why::Breaker => Deferral::Outage,
         },

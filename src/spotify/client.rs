@@ -26,7 +26,7 @@ use crate::http::retry::Rules;
 use crate::http::retry_after::RetryAfter;
 use crate::http::transport::Transport;
 use crate::state::grants::{Flow, Grants};
-use crate::state::{Identity, Learned, Reach, Reason, Refused, State, TokenKind};
+use crate::state::{Identity, Learned, State, TokenKind};
 
 /// The API, for one run: clones share the gate, the token and the counts.
 #[derive(Clone)]
@@ -252,19 +252,15 @@ impl Api {
             Ok(Reply::Granted(granted)) => Ok(Ok(granted)),
             Ok(Reply::InvalidGrant { words, .. }) => Ok(Err(words)),
             Err(NoToken::Error(error)) => Err(error),
-            Err(NoToken::Refused { retry_after, words }) => {
-                let wait = match retry_after {
-                    RetryAfter::Wait(wait) => wait,
-                    RetryAfter::Absurd => self.0.rules.park,
-                    RetryAfter::Nothing => self.0.rules.refused_first,
-                };
-                let evidence = &format!("POST token: {words}");
-                let refused = Refused { reach: Reach::Client, wait, reason: Reason::RateLimit, evidence };
-                self.0.gate.refuse(Family::ME, refused, retry_after != RetryAfter::Nothing)?;
-                self.may_send(Family::ME)?;
-                Err(ApiError::Unreachable { what: evidence.clone(), attempts: 1 })
-            }
+            Err(NoToken::Refused { retry_after, words }) => Err(self.without_token(retry_after, &words)?),
         }
+    }
+
+    /// Writes down that the accounts service gives no token now, and says so.
+    fn without_token(&self, retry_after: RetryAfter, words: &str) -> Result<ApiError, ApiError> {
+        self.0.no_token(Family::ME, retry_after, words)?;
+        self.may_send(Family::ME)?;
+        Ok(ApiError::Unreachable { what: format!("POST token: {words}"), attempts: 1 })
     }
 
     /// Asks with a token that is not stored yet.
@@ -281,10 +277,11 @@ impl Api {
     /// See [`ApiError`].
     pub async fn greet(&self) -> Result<Option<chrono::DateTime<chrono::Utc>>, ApiError> {
         self.may_send(Family::ME)?;
-        let granted = self.0.token.fetch().await.map_err(|refused| match refused {
-            NoToken::Error(error) => error,
-            NoToken::Refused { words, .. } => ApiError::Unreachable { what: words, attempts: 1 },
-        })?;
+        let granted = match self.0.token.fetch().await {
+            Ok(granted) => granted,
+            Err(NoToken::Error(error)) => return Err(error),
+            Err(NoToken::Refused { retry_after, words }) => return Err(self.without_token(retry_after, &words)?),
+        };
         let ours = self.now().wall;
         Ok((granted.at != ours && (granted.at - ours).abs() > chrono::TimeDelta::minutes(5)).then_some(granted.at))
     }

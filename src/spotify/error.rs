@@ -165,8 +165,10 @@ pub enum Deferral {
     Quota(Scope),
     /// Our ceiling is reached; nothing was refused.
     Budget(Scope),
-    /// The job has taken its share of the day; other jobs may go on.
+    /// The job has taken its half of the day; other jobs may go on.
     Share(Scope),
+    /// The job has taken the calls that its `max_calls` gives it in any 24 hours; other jobs may go on.
+    JobCalls,
     /// The calls of this run are used.
     MaxCalls,
     /// Spotify has been down for long.
@@ -216,6 +218,7 @@ impl fmt::Display for Deferral {
             Deferral::Share(scope) => {
                 write!(f, "this job has used its half of the day's ceiling for {scope}, and waits")
             }
+            Deferral::JobCalls => f.write_str("this job has used its `max_calls` of the last 24 hours, and waits"),
             Deferral::MaxCalls => f.write_str("the calls of this run are used"),
             Deferral::Outage => f.write_str("Spotify does not answer; waiting"),
         }
@@ -251,6 +254,9 @@ impl ApiError {
             }
             ApiError::Deferred { why: Deferral::Share(_), .. } => {
                 "the other half is for other jobs; `max_calls` in the job file gives it another share".to_owned()
+            }
+            ApiError::Deferred { why: Deferral::JobCalls, .. } => {
+                "`max_calls` in the job file is what all its runs together may spend in any 24 hours".to_owned()
             }
             ApiError::Unusable { .. } => {
                 "a proxy or a network's sign-in page may answer in Spotify's place: open https://api.spotify.com in a browser, look at HTTPS_PROXY"

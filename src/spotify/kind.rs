@@ -55,6 +55,23 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// The word for many of them, which is the key of a page of them and the path of a batch read.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Kind::Album => "albums",
+            Kind::Artist => "artists",
+            Kind::Track => "tracks",
+            Kind::Playlist => "playlists",
+            Kind::Show => "shows",
+            Kind::Episode => "episodes",
+            Kind::Audiobook => "audiobooks",
+            Kind::Chapter => "chapters",
+            Kind::User => "users",
+        }
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())

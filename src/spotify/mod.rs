@@ -2,6 +2,7 @@
 
 pub mod auth;
 mod call;
+mod class;
 pub mod client;
 pub mod error;
 pub mod family;

@@ -2,7 +2,8 @@
 //!
 //! Only the first kind says something about the app; taking another for it would teach us for
 //! weeks that a route does not exist. The words are few: `Forbidden` stands for a removed endpoint
-//! as well as for a foreign playlist, so there the route decides.
+//! as well as for a foreign playlist, so there the route decides; but only if it is Spotify that
+//! refuses: a proxy's page says nothing about the route.
 
 use std::fmt;
 
@@ -27,8 +28,8 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Classifies a 403.
-    pub fn of(request: &Request, words: &str) -> Refusal {
+    /// Classifies a 403; `by_spotify`: its body is the error object that Spotify sends.
+    pub fn of(request: &Request, words: &str, by_spotify: bool) -> Refusal {
         let words = words.to_ascii_lowercase();
         let says = |some: &[&str]| some.iter().any(|part| words.contains(part));
         if says(&["premium"]) {
@@ -37,6 +38,8 @@ impl Refusal {
             Refusal::ScopeMissing
         } else if says(&["not registered", "allowlist", "allow-list", "developer dashboard"]) {
             Refusal::NotAllowListed
+        } else if !by_spotify {
+            Refusal::Unknown
         } else if request.family == Family::PLAYLIST_ITEMS {
             // The old name of the route is gone for the restricted class, the new one is not.
             if request.path.ends_with("/tracks") { Refusal::EndpointRemoved } else { Refusal::NotYourPlaylist }

@@ -25,12 +25,14 @@ pub struct Request {
     pub query: Vec<(&'static str, String)>,
     /// Of an answer that we hold: a 304 then saves the body.
     pub etag: Option<String>,
+    /// Whether it finds out which ceilings hold: then those of the settings do not hold it.
+    pub probes: bool,
 }
 
 impl Request {
     /// A request without query.
     pub fn new(family: Family, path: impl Into<String>) -> Request {
-        Request { family, path: path.into(), query: Vec::new(), etag: None }
+        Request { family, path: path.into(), query: Vec::new(), etag: None, probes: false }
     }
 
     /// Adds a query parameter.

@@ -12,6 +12,8 @@ use crate::http::transport::Incoming;
 pub(super) struct Said {
     pub(super) words: String,
     pub(super) quota: bool,
+    /// Whether the body is Spotify's error object, and not what somebody in between says.
+    pub(super) by_spotify: bool,
 }
 
 #[derive(Deserialize)]
@@ -29,6 +31,7 @@ impl Said {
     /// Reads Spotify's error object; anything else is quoted, and nothing is required.
     pub(super) fn read(incoming: &Incoming, authorization: &SecretString) -> Said {
         let parsed: Option<ErrorBody> = serde_json::from_slice(&incoming.body).ok();
+        let by_spotify = parsed.is_some();
         let reason = parsed.as_ref().and_then(|body| body.error.reason.clone());
         // A server that echoes headers must not put the token into our errors and books; a text that
         // is cut first could end within the token.
@@ -51,6 +54,7 @@ impl Said {
         Said {
             words: printable(&bare(&words)),
             quota: incoming.status == 429 && reason.as_deref() == Some("QUOTA_EXCEEDED"),
+            by_spotify,
         }
     }
 }

@@ -12,12 +12,12 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Row, params};
 
 use super::error::StateError;
-use super::ledger;
+use super::ledger::{self, CallId, Ceilings, Lowered};
 use super::moment::{Moment, from_ms};
 use super::turn::Identity;
 use super::{State, adaptive, steps};
 
-/// From here on a plain `Retry-After` says that a day's allowance is spent, too.
+/// From here on a rate limit's `Retry-After` says that a day's allowance is spent, too.
 const LONG: Duration = Duration::from_secs(3_600);
 /// Refusals are shown by `quota` for this long.
 const REMEMBERED_MS: i64 = 90 * 86_400_000;
@@ -47,22 +47,31 @@ impl Reach {
 /// Why it was set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// 429, or 503 with a `Retry-After`.
+    /// 429.
     RateLimit,
     /// 429 with `QUOTA_EXCEEDED`.
     Quota,
+    /// 503 with a `Retry-After`: nobody is let in, whatever he has used.
+    Unavailable,
+    /// The accounts service gives no token now. Its limits are none of the API's.
+    Accounts,
 }
 
 impl Reason {
     pub(super) fn read(word: &str) -> Reason {
-        if word == "quota" { Reason::Quota } else { Reason::RateLimit }
+        [Reason::Quota, Reason::Unavailable, Reason::Accounts]
+            .into_iter()
+            .find(|it| it.text() == word)
+            .unwrap_or(Reason::RateLimit)
     }
 
-    /// `rate_limit` or `quota`.
+    /// `rate_limit`, `quota`, `unavailable` or `accounts`.
     pub fn text(self) -> &'static str {
         match self {
             Reason::RateLimit => "rate_limit",
             Reason::Quota => "quota",
+            Reason::Unavailable => "unavailable",
+            Reason::Accounts => "accounts",
         }
     }
 }
@@ -110,15 +119,19 @@ pub struct Refused<'a> {
     pub reach: Reach,
     /// How long, jitter included.
     pub wait: Duration,
+    /// Whether the server said how long, in a way that can be believed.
+    pub said: bool,
     /// Why.
     pub reason: Reason,
     /// Status, header and words.
     pub evidence: &'a str,
+    /// The call, if it was one of the API's.
+    pub call: Option<CallId>,
 }
 
 impl State {
-    /// Writes a refusal down and holds its scope back. Returns the deadline that now reaches
-    /// furthest for this family.
+    /// Writes a refusal down and holds its scope back; what it says of the ceilings in force is learned.
+    /// Returns the deadline that now reaches furthest for this family.
     ///
     /// # Errors
     ///
@@ -128,6 +141,7 @@ impl State {
         who: &Identity,
         family: &str,
         refused: Refused<'_>,
+        ceilings: Ceilings,
         now: Moment,
     ) -> Result<Option<CoolDown>, StateError> {
         let mut books = self.books();
@@ -140,17 +154,19 @@ impl State {
                 adaptive::refused(tx, &who.client, now)?;
             }
             let used = windows.refresh(tx, &who.account, generation, now)?;
+            let of_family = Lowered { account: &who.account, family, set: ceilings.per_family };
+            let of_account = Lowered { family: "", set: ceilings.per_day, ..of_family };
             let spent = refused.reason == Reason::Quota;
+            let long = refused.reason == Reason::RateLimit && refused.said && refused.wait >= LONG;
             if spent {
-                let family_used = used.family(family);
-                ledger::lower(tx, &who.account, family, family_used, &refused, now)?;
+                of_family.lower(tx, used.family(family), &refused, now)?;
             }
             if spent && another_family_waits(tx, who, family, now)? {
                 let wide = Refused { reach: Reach::Account, ..refused };
                 hold(tx, who, "", &wide, now)?;
-                ledger::lower(tx, &who.account, "", used.all(), &wide, now)?;
-            } else if refused.reach != Reach::Family && refused.wait >= LONG {
-                ledger::lower(tx, &who.account, "", used.all(), &refused, now)?;
+                of_account.lower(tx, used.all(), &wide, now)?;
+            } else if long && refused.reach != Reach::Family {
+                of_account.lower(tx, used.all(), &refused, now)?;
             }
             in_force(tx, who, family, now)
         });

@@ -1,8 +1,9 @@
 //! Opens a database of the state folder and runs transactions in it.
 //!
 //! WAL, so a killed process loses nothing. How much a power cut may lose is each database's choice:
-//! the books take `synchronous = NORMAL` (the last bookings, never the file), the grants `FULL`. Below SQLite 3.51.3 WAL can lose commits of two processes, so an
-//! older library is refused (ours is bundled; a distribution's patch could change that).
+//! the books take `synchronous = NORMAL` (the last bookings, never the file), the grants `FULL`. Below
+//! SQLite 3.51.3 WAL can lose commits of two processes, so an older library is refused (ours is
+//! bundled; a distribution's patch could change that).
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

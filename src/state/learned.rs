@@ -152,15 +152,6 @@ impl Learned {
         Learned { state: Arc::clone(state), client: who.client.clone() }
     }
 
-    /// The class of the app, if an answer has settled it.
-    ///
-    /// # Errors
-    ///
-    /// If the notes cannot be read.
-    pub fn app_class(&self) -> Result<Option<AppClass>, StateError> {
-        Ok(class_named(self.get(CLASS)?.as_deref()))
-    }
-
     /// Notes the class of the app and the answer that settled it.
     ///
     /// # Errors
@@ -225,13 +216,17 @@ impl Learned {
         Ok(self.fact(key)?.filter(|fact| now - fact.learned_at < LASTS).map(|fact| fact.value))
     }
 
-    /// The class of the app, unless that was learned too long ago.
+    /// The class of the app, if an answer has settled it, unless that was too long ago.
     ///
     /// # Errors
     ///
     /// If the notes cannot be read.
     pub fn believed_class(&self, now: DateTime<Utc>) -> Result<Option<AppClass>, StateError> {
-        Ok(class_named(self.believed(CLASS, now)?.as_deref()))
+        Ok(match self.believed(CLASS, now)?.as_deref() {
+            Some("development") => Some(AppClass::Development),
+            Some("extended") => Some(AppClass::Extended),
+            _ => None,
+        })
     }
 
     fn put(&self, key: &str, value: &str, evidence: &str, now: Moment) -> Result<(), StateError> {
@@ -242,15 +237,6 @@ impl Learned {
             )?;
             Ok(())
         })
-    }
-
-    /// The value of one fact.
-    ///
-    /// # Errors
-    ///
-    /// If the notes cannot be read.
-    pub fn get(&self, key: &str) -> Result<Option<String>, StateError> {
-        Ok(self.fact(key)?.map(|fact| fact.value))
     }
 
     /// One fact with its evidence and day.
@@ -314,14 +300,6 @@ impl Learned {
                 (&self.client, beginning),
             )
         })
-    }
-}
-
-fn class_named(word: Option<&str>) -> Option<AppClass> {
-    match word {
-        Some("development") => Some(AppClass::Development),
-        Some("extended") => Some(AppClass::Extended),
-        _ => None,
     }
 }
 

@@ -5,9 +5,10 @@
 //! the times of the last day are therefore kept in memory too, and each transaction only reads
 //! the rows that it has not seen, those of other processes included.
 //!
-//! Ceilings come from the settings. A refusal lowers them to what had been used, but at most by
-//! half, since another program may have eaten the rest; from then on they rise by a twentieth a
-//! day, and never again above the setting, nor to unlimited.
+//! Ceilings come from the settings. A refusal lowers the one in force to what had been used, but at
+//! most by half, since another program may have eaten the rest; from then on it rises by a twentieth
+//! a day, and never again above the setting, nor to unlimited. Calls that were in flight together are
+//! refused together, and teach once.
 
 use std::collections::VecDeque;
 
@@ -17,7 +18,7 @@ use rustc_hash::FxHashMap;
 
 use super::cooldown::{Reach, Refused};
 use super::moment::{Moment, from_ms};
-use super::share::Spender;
+use super::share::{Share, Spender};
 use super::turn::{Ask, Identity};
 use super::usage::LearnedCeiling;
 
@@ -59,8 +60,8 @@ pub struct Spent {
     pub free_at: DateTime<Utc>,
     /// When so many are free that it is worth coming back: a twentieth of what may be used.
     pub back_at: DateTime<Utc>,
-    /// It is the share of the day that one job may take, not the whole of it.
-    pub of_job: bool,
+    /// What one job may take of the day, if it is that and not the whole of it.
+    pub share: Option<Share>,
 }
 
 /// The times of the last day's calls, by account.
@@ -187,7 +188,7 @@ impl Times {
             from_ms(times.and_then(|times| times.get(place)).map_or(i64::MAX, |at| at + DAY_MS))
         };
         let worth_it = (usable / WORTH_IT).saturating_sub(1);
-        Some(Spent { reach, used, usable, free_at: free(0), back_at: free(worth_it), of_job: false })
+        Some(Spent { reach, used, usable, free_at: free(0), back_at: free(worth_it), share: None })
     }
 }
 
@@ -211,17 +212,17 @@ pub(super) fn spent(
 ) -> rusqlite::Result<Option<Spent>> {
     let account = usable(tx, ask, Reach::Account, now)?;
     let family = usable(tx, ask, Reach::Family, now)?;
-    if account.is_none() && family.is_none() {
+    let of_job = ask.spender.and_then(|Spender { job, share }| Some((job, share?)));
+    if account.is_none() && family.is_none() && !matches!(of_job, Some((_, Share::Calls(_)))) {
         return Ok(None);
     }
     let window = windows.refresh(tx, &ask.who.account, generation, now)?;
     let day = from_ms(DAY_MS + now.ms());
     let over = first_spent(&window.calls, ask, account, family).or_else(|| {
-        let Spender { job, share } = ask.spender?;
-        let part = |usable: Option<u32>| Some(share?.of(usable?));
-        let (none, account, family) = (Times::default(), part(account), part(family));
+        let (job, share) = of_job?;
+        let (none, account, family) = (Times::default(), share.of_account(account), share.of_family(family));
         let times = window.jobs.get(&job.number()).unwrap_or(&none);
-        first_spent(times, ask, account, family).map(|spent| Spent { of_job: true, ..spent })
+        first_spent(times, ask, account, family).map(|spent| Spent { share: Some(share), ..spent })
     });
     Ok(over.map(|spent| Spent { free_at: spent.free_at.min(day), back_at: spent.back_at.min(day), ..spent }))
 }
@@ -275,24 +276,45 @@ fn risen(calls: u32, since_ms: i64) -> u32 {
     (f64::from(calls) * RISE_A_DAY.powi(days)) as u32
 }
 
-/// Learns a ceiling from a refusal after `used` calls, the refused one among them.
-pub(super) fn lower(
-    tx: &Connection,
-    account: &str,
-    family: &str,
-    used: u32,
-    refused: &Refused<'_>,
-    now: Moment,
-) -> rusqlite::Result<()> {
-    let before = ceiling(tx, account, family, None, now)?;
-    let least = before.map_or(FIRST_LEARNED, |calls| calls / 2);
-    let learned = used.saturating_sub(1).max(least).max(1);
-    let learned = before.map_or(learned, |before| learned.min(before));
-    tx.execute(
-        "INSERT OR REPLACE INTO ceilings VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![account, family, learned, now.ms(), refused.evidence],
-    )?;
-    Ok(())
+/// A ceiling that a refusal is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lowered<'a> {
+    pub(super) account: &'a str,
+    /// Empty: that of the whole account.
+    pub(super) family: &'a str,
+    /// What the settings say.
+    pub(super) set: Option<u32>,
+}
+
+impl Lowered<'_> {
+    /// Learns from a refusal after `used` calls, the refused one among them.
+    pub(super) fn lower(self, tx: &Connection, used: u32, refused: &Refused<'_>, now: Moment) -> rusqlite::Result<()> {
+        if let Some(call) = refused.call
+            && self.was_on_its_way(tx, call)?
+        {
+            return Ok(());
+        }
+        let Lowered { account, family, set } = self;
+        let before = ceiling(tx, account, family, set, now)?;
+        let least = before.map_or(FIRST_LEARNED, |calls| calls / 2);
+        let learned = used.saturating_sub(1).max(least).max(1);
+        let learned = before.map_or(learned, |before| learned.min(before));
+        tx.execute(
+            "INSERT OR REPLACE INTO ceilings VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![account, family, learned, now.ms(), refused.evidence],
+        )?;
+        Ok(())
+    }
+
+    /// Whether the call was booked before the ceiling was last lowered: it did not go by that ceiling, so
+    /// its refusal says nothing about it.
+    fn was_on_its_way(self, tx: &Connection, call: CallId) -> rusqlite::Result<bool> {
+        tx.prepare_cached(
+            "SELECT 1 FROM calls, ceilings
+             WHERE call_id = ?1 AND account = ?2 AND family = ?3 AND at_ms <= set_ms",
+        )?
+        .exists((call.0, self.account, self.family))
+    }
 }
 
 /// The ceilings that refusals taught, as they have risen since.

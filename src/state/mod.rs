@@ -76,9 +76,10 @@ impl State {
         filesystem::refuse_network(dir.path())?;
         let _opening = private::turn_to_open(dir.path())?;
         let books = dir.path().join("state.db");
-        private::refuse_emptied(&books, &dir.path().join("id"))?;
-        let id = private::state_id(&dir.path().join("id"))?;
+        let id = dir.path().join("id");
+        private::refuse_emptied(&books, &id)?;
         let db = db::Db::open(&books, &schema::BOOKS)?;
+        let id = private::state_id(&id)?;
         let books = Mutex::new(Books { db, windows: ledger::Windows::default(), outcomes: Vec::new() });
         Ok(State { dir, id, books })
     }

@@ -5,7 +5,7 @@
 //! time since boot (suspends included) and the name of that boot; the difference between the two
 //! tells a step from time that really passed.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 /// A reading of both clocks. Cheap to copy; every function of the state takes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,11 +23,6 @@ impl Moment {
     /// The wall clock in milliseconds since 1970.
     pub fn ms(&self) -> i64 {
         self.wall.timestamp_millis()
-    }
-
-    /// A moment later by so many milliseconds of real time, on both clocks.
-    pub fn plus_ms(self, ms: i64) -> Moment {
-        Moment { wall: self.wall + TimeDelta::milliseconds(ms), steady_ms: self.steady_ms + ms, boot: self.boot }
     }
 }
 

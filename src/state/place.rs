@@ -9,7 +9,7 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use super::error::StateError;
@@ -18,20 +18,28 @@ use super::{filesystem, private};
 /// The file with the identity.
 const FILE: &str = "place";
 
+/// What stands in it where nothing tells a copy.
+const ANYWHERE: &str = "-";
+
+/// The file, which is there once grants are.
+pub(super) fn file(folder: &Path) -> PathBuf {
+    folder.join(FILE)
+}
+
 /// Notes where these grants lie.
 pub(super) fn note(folder: &Path, witness: &Path) -> Result<(), StateError> {
-    let Some(here) = identity(folder, witness)? else { return Ok(()) };
-    private::written_whole(&folder.join(FILE), |file| writeln!(file, "{here}"))
+    let here = identity(folder, witness)?.unwrap_or_else(|| ANYWHERE.to_owned());
+    private::written_whole(&file(folder), |file| writeln!(file, "{here}"))
 }
 
 /// Refuses a folder that was copied; notes the place of one that has none yet.
 pub(super) fn check(folder: &Path, witness: &Path) -> Result<(), StateError> {
     let Some(here) = identity(folder, witness)? else { return Ok(()) };
-    let file = folder.join(FILE);
+    let file = file(folder);
     private::existing_file(&file)?;
     match fs::read_to_string(&file) {
         Ok(text) if text.trim() == here => Ok(()),
-        Ok(text) if text.trim().is_empty() => note(folder, witness),
+        Ok(text) if ["", ANYWHERE].contains(&text.trim()) => note(folder, witness),
         Ok(_) => Err(StateError::Copied { path: folder.to_owned() }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => note(folder, witness),
         Err(error) => Err(StateError::io("read", &file)(error)),

@@ -13,8 +13,6 @@ use std::time::{Duration, Instant};
 
 use super::error::StateError;
 
-/// A folder and the files in it are made within this.
-const MADE_WITHIN: Duration = Duration::from_millis(50);
 /// How long another start may take to create or migrate the database.
 const OPENING_TAKES_AT_MOST: Duration = Duration::from_secs(10);
 
@@ -77,15 +75,12 @@ pub(super) fn closed(path: &Path, found: &fs::Metadata, wanted: u32) -> Result<(
     Ok(())
 }
 
-/// Refuses a database that was emptied: it would say that nothing was spent. One that is as young as its
-/// folder was never filled, by somebody who was killed while he made both.
-pub(super) fn refuse_emptied(database: &Path, id: &Path) -> Result<(), StateError> {
-    let (Ok(found), Ok(id)) = (fs::metadata(database), fs::metadata(id)) else { return Ok(()) };
-    let age = |it: &fs::Metadata| it.modified().ok();
-    let (Some(emptied), Some(made)) = (age(&found), age(&id)) else { return Ok(()) };
-    let young = emptied.duration_since(made).is_ok_and(|later| later < MADE_WITHIN);
+/// Refuses a database that was emptied: it would say that nothing was spent, or that nobody is signed in.
+/// The witness is a file that is made after the database has its tables, so where it is, they were.
+pub(super) fn refuse_emptied(database: &Path, witness: &Path) -> Result<(), StateError> {
+    let Ok(found) = fs::metadata(database) else { return Ok(()) };
     let waiting = fs::metadata(database.with_extension("db-wal")).is_ok_and(|it| it.len() > 0);
-    if found.len() > 0 || young || waiting {
+    if found.len() > 0 || waiting || !witness.exists() {
         return Ok(());
     }
     Err(StateError::Damaged { path: database.to_owned(), detail: "it is empty".into() })

@@ -2,7 +2,8 @@
 //!
 //! Calls are booked with the job that made them. Half of what a day holds, of the account and of each
 //! family, is the most that a job gets in any 24 hours, whoever starts it and however often; a job
-//! whose file says `max_calls` has said what it may take, and is held to that instead.
+//! whose file says `max_calls` gets so many instead. What one run may spend (`run --max-calls`) is
+//! bounded at the gate and changes nothing about the share.
 
 use std::path::Path;
 
@@ -27,25 +28,48 @@ impl Job {
 }
 
 /// Who spends calls.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spender {
     /// The job.
     pub job: Job,
-    /// What it may take of what may be used in a day; `None`: all of it.
+    /// What it may take of any 24 hours; `None`: all that may be used.
     pub share: Option<Share>,
 }
 
-/// A part of a day.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Share(f64);
+/// What one job may take of any 24 hours, over all its runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// Half of what the day holds, of the account and of each family: what a job gets whose file says
+    /// nothing of `max_calls`.
+    Half,
+    /// So many calls, to whatever family and however many the day holds.
+    Calls(u32),
+}
 
 impl Share {
-    /// What a job gets whose file says nothing of `max_calls`.
-    pub const HALF: Share = Share(0.5);
-
-    /// The calls of this share, one at least where there is any.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a u32 is one")]
-    pub fn of(self, calls: u32) -> u32 {
-        ((f64::from(calls) * self.0).floor() as u32).max(calls.min(1))
+    /// The share of a job whose file says this of `max_calls`.
+    pub fn said(max_calls: Option<u64>) -> Share {
+        max_calls.map_or(Share::Half, |calls| Share::Calls(u32::try_from(calls).unwrap_or(u32::MAX)))
     }
+
+    /// The calls of all families, where the account may use so many; `None`: no ceiling.
+    pub fn of_account(self, usable: Option<u32>) -> Option<u32> {
+        match self {
+            Share::Half => usable.map(half),
+            Share::Calls(most) => Some(usable.map_or(most, |calls| calls.min(most))),
+        }
+    }
+
+    /// The calls of one family, where it may use so many; `None`: no ceiling.
+    pub fn of_family(self, usable: Option<u32>) -> Option<u32> {
+        match self {
+            Share::Half => usable.map(half),
+            Share::Calls(_) => usable,
+        }
+    }
+}
+
+/// One call at least, where there is any.
+fn half(calls: u32) -> u32 {
+    (calls / 2).max(calls.min(1))
 }

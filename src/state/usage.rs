@@ -40,6 +40,8 @@ pub struct FamilyUse {
     pub ceiling: Option<u32>,
     /// Calls that may still go, the reserve taken off.
     pub left: Option<u32>,
+    /// Until when a cool-down lets none of them go.
+    pub held_until: Option<DateTime<Utc>>,
     /// When the oldest call leaves the window.
     pub next_free_at: Option<DateTime<Utc>>,
     /// When calls become free that cannot be used now, hour by hour.
@@ -116,7 +118,8 @@ impl State {
                     used,
                     ceiling,
                     left: usable.map(|calls| calls.saturating_sub(used)),
-                    next_free_at: times.front().map(|at| from_ms(at + DAY_MS)),
+                    held_until: None,
+                    next_free_at: times.front().map(|at| from_ms(at.saturating_add(DAY_MS))),
                     freed: usable.map_or_else(Vec::new, |usable| freed(times, used.saturating_sub(usable))),
                 })
             };
@@ -126,7 +129,7 @@ impl State {
                 .map(|(family, times)| entry(family, times))
                 .collect::<rusqlite::Result<Vec<_>>>()?;
             families.sort_by(|one, other| one.family.cmp(&other.family));
-            Ok(Usage {
+            let mut usage = Usage {
                 account: entry("", window.times())?,
                 families,
                 cool_downs: tx
@@ -155,7 +158,9 @@ impl State {
                     .collect::<rusqlite::Result<_>>()?,
                 learned: ledger::learned(tx, &who.account, now)?,
                 pace: adaptive::found(tx, &who.client, now)?.map(|(calls, window, at)| (calls, window, from_ms(at))),
-            })
+            };
+            usage.hold_back();
+            Ok(usage)
         });
         match &read {
             Ok(_) => outcomes.clear(),
@@ -177,7 +182,8 @@ fn freed(times: &std::collections::VecDeque<i64>, over: u32) -> Vec<Freed> {
             _ => groups.push((*at, *at, 1)),
         }
     }
-    let group = |(from, until, calls)| Freed { from: from_ms(from + DAY_MS), until: from_ms(until + DAY_MS), calls };
+    let free = |at: i64| from_ms(at.saturating_add(DAY_MS));
+    let group = |(from, until, calls)| Freed { from: free(from), until: free(until), calls };
     groups.into_iter().map(group).collect()
 }
 
@@ -202,6 +208,16 @@ impl State {
 }
 
 impl Usage {
+    /// Notes what a cool-down holds back beside what is left.
+    fn hold_back(&mut self) {
+        let all = self.all_held_until();
+        self.account.held_until = all;
+        for it in &mut self.families {
+            let own = self.cool_downs.iter().filter(|held| held.reach == Reach::Family && held.family == it.family);
+            it.held_until = own.map(|held| held.until).chain(all).max();
+        }
+    }
+
     /// How far a cool-down that holds everything back reaches, if one does.
     pub fn all_held_until(&self) -> Option<DateTime<Utc>> {
         self.cool_downs.iter().filter(|it| it.reach != Reach::Family).map(|it| it.until).max()

@@ -153,13 +153,15 @@ pub fn left_by(database: &std::path::Path, job: &str, run: i64) -> Result<LeftBy
     let error = |source| StoreError::Sqlite { path: database.to_path_buf(), what: "cannot be read", source };
     let good = "SELECT started_at FROM runs WHERE job = ?1 AND id < ?2 AND state IN ('complete', 'partial')
                 ORDER BY started_at DESC LIMIT 1";
-    // Records of runs are kept for so long only; what was asked for stays.
+    // Records of runs are kept for so long only; what was asked for stays. Of a user whose account a run did
+    // not get to know, the record has the local name.
     let ended = "WITH brought (fetch, user_id) AS (
           SELECT fetch, coalesce(user_id, '') FROM requested WHERE job = ?1
           UNION SELECT f.fetch, f.user_id FROM run_fetches f JOIN runs r ON r.id = f.run_id
                 WHERE r.job = ?1 AND f.state IN ('complete', 'partial'))
         SELECT fetch FROM brought EXCEPT SELECT fetch FROM run_fetches f WHERE run_id = ?2 AND state = 'deferred'
-          AND NOT EXISTS (SELECT 1 FROM brought b WHERE b.fetch = f.fetch AND b.user_id IN ('', f.user_id))";
+          AND NOT EXISTS (SELECT 1 FROM brought b WHERE b.fetch = f.fetch AND (b.user_id IN ('', f.user_id)
+            OR b.user_id = (SELECT id FROM users WHERE local_name = f.user_id)))";
     let read = || {
         let good = conn.query_row(good, params![job, run], |row| row.get(0)).optional()?;
         let mut ended = conn.prepare(ended)?;

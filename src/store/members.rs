@@ -81,7 +81,7 @@ impl Session {
             return Ok(Swapped { stored, ..Swapped::default() });
         }
         let child = t.child;
-        if !proof.truncated {
+        if !proof.short {
             self.exec(
                 &format!(
                     "UPDATE {table} SET removed_at = ?2 WHERE list_id = ?1 AND removed_at IS NULL

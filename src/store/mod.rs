@@ -65,7 +65,7 @@ pub use info::{Identity, data_version};
 pub use list::{Checkpoint, ListKey, ListRow};
 pub use members::Standing;
 pub use oldest::{Oldest, oldest_rows};
-pub use open::{check_quickly, open_current, open_reader, open_writer};
+pub use open::{check_quickly, open_current, open_reader, open_writer, place_of};
 pub use planned::Planned;
 pub use playlist_names::{NamedPlaylist, details_at, playlists_called};
 pub use published::{
@@ -81,7 +81,7 @@ pub use session::Session;
 pub use shown::{ChangedThings, Shows, lists_shown, still_shown};
 pub use space::{NEEDED, free_bytes};
 pub use stage::Member;
-pub use swap::{Proof, ProvedBy, Swapped};
+pub use swap::{PLACES_OF_A_TYPE, Proof, ProvedBy, Swapped};
 pub use verify::{Finding, StoreReport, verify_store};
 pub use wal::HELD_WAIT;
 pub use worklist::{ListedPlaylist, Named, Requested, users_of_job};

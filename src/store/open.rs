@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -18,6 +18,23 @@ pub(super) const BUSY: Duration = Duration::from_secs(60);
 
 /// Statements kept prepared: every upsert of every table fits.
 const STATEMENTS: usize = 160;
+
+/// Where a store lies, by a name that it has from everywhere: cron names the project by its whole path,
+/// somebody in its folder does not, and they must meet. Whoever keeps something by the store's path
+/// keeps it by this one.
+pub fn place_of(path: &Path) -> PathBuf {
+    // The file may not be there yet.
+    let there = path.ancestors().find_map(|above| {
+        let known = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        Some((above, known.canonicalize().ok()?))
+    });
+    let Some((above, real)) = there else { return path.to_path_buf() };
+    // Joined with nothing it would be another name, one with a slash at its end.
+    match path.strip_prefix(above) {
+        Ok(rest) if !rest.as_os_str().is_empty() => real.join(rest),
+        _ => real,
+    }
+}
 
 /// Opens the store for writing, creating file and folder, and brings its schema up to date.
 ///

@@ -16,7 +16,7 @@ impl Session {
     /// Refuses a list with items that were served and neither staged nor counted as skipped.
     pub(super) fn refuse_gap(&self, list: i64, key: &ListKey, proof: &Proof) -> Result<(), StoreError> {
         // Of a beginning only so many items are wanted; a search's places are counted by its pages.
-        if proof.truncated || key.variant.contains("first ") || key.kind == "search" {
+        if proof.short || proof.beginning || key.kind == "search" {
             return Ok(());
         }
         let staged = self.staged_count(list)?;
@@ -74,7 +74,7 @@ impl Proof {
             ProvedBy::Content => return "content",
             _ => {}
         }
-        match (self.truncated, &self.snapshot_id, as_announced) {
+        match (self.short || self.beginning && !as_announced, &self.snapshot_id, as_announced) {
             (true, ..) => "cut",
             (_, _, false) => "wrong_total",
             (_, Some(_), true) => "version",

@@ -105,7 +105,8 @@ impl Session {
         run(&format!(
             "DELETE FROM skipped_items AS s WHERE item_id = ?1 OR parent_id IN (SELECT id FROM purged_playlists)
              OR stream IN ({OF_A_PERSON}) AND parent_id IS NULL
-                AND EXISTS (SELECT 1 FROM run_fetches f WHERE f.run_id = s.run_id AND f.fetch = s.fetch AND f.user_id = ?1)"
+                AND EXISTS (SELECT 1 FROM run_fetches f WHERE f.run_id = s.run_id AND f.fetch = s.fetch
+                   AND f.user_id IN (?1, (SELECT local_name FROM users WHERE id = ?1)))"
         ))?;
         run("DELETE FROM requested WHERE user_id = ?1 OR list_id IN (SELECT id FROM lists WHERE audience = ?1)")?;
         run("DELETE FROM staged_items WHERE list_id IN (SELECT id FROM lists WHERE audience = ?1)")?;
@@ -116,7 +117,8 @@ impl Session {
         let nobody = self.conn.query_row("SELECT 'forgotten ' || lower(hex(randomblob(8)))", [], |row| row.get(0));
         let nobody: String = nobody.map_err(|e| self.error("cannot be read", e))?;
         self.put("UPDATE lists SET audience = ?2 WHERE audience = ?1", params![user, nobody])?;
-        run("DELETE FROM run_fetches WHERE user_id = ?1")?;
+        // Before the account was known, the record named the user.
+        run("DELETE FROM run_fetches WHERE user_id IN (?1, (SELECT local_name FROM users WHERE id = ?1))")?;
         for table in ["images", "metrics"] {
             run(&format!("DELETE FROM {table} WHERE kind = 'user' AND id = ?1"))?;
         }

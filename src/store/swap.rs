@@ -63,8 +63,10 @@ pub struct Proof {
     pub snapshot_after: Option<String>,
     /// Entity tag of the first answer.
     pub etag: Option<String>,
-    /// More would have followed, but no more was wanted: what was not seen may still stand there.
-    pub truncated: bool,
+    /// It ended before its total: what was not seen may still stand there.
+    pub short: bool,
+    /// Only its beginning was wanted, which is a list of its own.
+    pub beginning: bool,
 }
 
 /// What a swap did.
@@ -77,6 +79,10 @@ pub struct Swapped {
     /// Items added, removed or moved, where that is recorded.
     pub changes: i64,
 }
+
+/// Places set apart for each type in the staging of one search: the place of a hit among its kind is what
+/// is left of it.
+pub const PLACES_OF_A_TYPE: i64 = 100_000;
 
 impl Session {
     /// Puts the staged rows of a list in place of the old ones and ends its checkpoint.
@@ -127,9 +133,9 @@ impl Session {
     fn append_search(&mut self, list: i64, key: &ListKey, now: &str) -> Result<Swapped, StoreError> {
         let stored = self.exec(
             "INSERT INTO search_results (list_id, searched_at, query, market, kind, rank, item_id, uri, first_seen_at, fetched_at)
-             SELECT ?1, ?2, ?3, ?4, kind, row_number() OVER (PARTITION BY kind ORDER BY position), item_id, uri, ?2, ?2
+             SELECT ?1, ?2, ?3, ?4, kind, position % ?5 + 1, item_id, uri, ?2, ?2
              FROM staged_items WHERE list_id = ?1 AND item_id IS NOT NULL",
-            params![list, now, key.parent_id, key.market],
+            params![list, now, key.parent_id, key.market, PLACES_OF_A_TYPE],
         )?;
         Ok(Swapped { stored, changed: stored > 0, changes: 0 })
     }
@@ -142,7 +148,7 @@ impl Session {
         self.exec(gone, params![key.audience, kind, key.variant, day])?;
         let stored = self.exec(
             "INSERT INTO top_items (user_id, kind, time_range, day, rank, item_id, list_id, first_seen_at, fetched_at)
-             SELECT ?1, ?2, ?3, ?4, row_number() OVER (ORDER BY position), item_id, list_id, ?5, ?5
+             SELECT ?1, ?2, ?3, ?4, position + 1, item_id, list_id, ?5, ?5
              FROM staged_items WHERE list_id = ?6 AND item_id IS NOT NULL",
             params![key.audience, kind, key.variant, day, now, list],
         )?;

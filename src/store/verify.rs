@@ -201,7 +201,7 @@ fn runs(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
         ),
         (
             "SELECT DISTINCT run_id FROM run_fetches f WHERE state = 'complete' AND EXISTS (SELECT 1 FROM skipped_items s
-             WHERE s.run_id = f.run_id AND s.fetch = f.fetch AND s.reason IN ('moved', 'endless', 'repeated_page', 'cut_short'))",
+             WHERE s.run_id = f.run_id AND s.fetch = f.fetch AND s.reason IN ('moved', 'endless', 'repeated_page', 'cut_short', 'no_cursor'))",
             "has a fetch that is called complete with a list that was not proved whole",
         ),
     ];

@@ -209,6 +209,20 @@ impl Session {
         rows.collect::<Result<_, _>>().map_err(|e| self.error("cannot be read", e))
     }
 
+    /// The version of a playlist, if the playlist or a list that it stands in was read at or after `since`.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn snapshot_told(&self, playlist: &str, since: &str) -> Result<Option<String>, StoreError> {
+        let mut statement = self.prepare(
+            "SELECT snapshot_id FROM playlists p WHERE id = ?1 AND gone_at IS NULL AND (fetched_at >= ?2 OR EXISTS (
+               SELECT 1 FROM my_playlists m JOIN lists l ON l.id = m.list_id
+               WHERE m.playlist_id = p.id AND m.removed_at IS NULL AND l.checked_at >= ?2))",
+        )?;
+        let told = statement.query_row([playlist, since], |row| row.get(0)).optional();
+        Ok(told.map_err(|e| self.error("cannot be read", e))?.flatten())
+    }
+
     /// Of these ids, the ones whose row was read whole at or after `since`.
     ///
     /// # Errors

@@ -140,6 +140,18 @@ impl Stream {
         matches!(self.name, "playlist_items" | "my_playlist_items" | "saved_tracks")
     }
 
+    /// Whether its endpoint can be asked for a market. With a user's token the account's country decides;
+    /// lists of playlists, and what Spotify shows to everyone, are the same in all of them.
+    pub fn takes_market(&self) -> bool {
+        match self.takes {
+            Takes::User => {
+                matches!(self.name, "my_playlist_items" | "saved_tracks" | "saved_albums" | "saved_episodes")
+            }
+            Takes::Nothing => false,
+            Takes::Ids(_) | Takes::Queries => self.name != "user_playlists",
+        }
+    }
+
     /// The columns of its view, in order, flattened.
     pub fn columns(&self) -> impl Iterator<Item = &'static Column> {
         self.columns.iter().flat_map(|group| group.iter())

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::Barrier;
 use tokio::task::JoinHandle;
 use url::Url;
 
@@ -34,6 +35,8 @@ pub enum Reply {
     Bytes(Vec<u8>),
     /// These bytes, and then a byte of this kind every few milliseconds, for ever.
     Drip(Vec<u8>, u8),
+    /// These bytes, once so many requests are there.
+    Together(Arc<Barrier>, Vec<u8>),
     /// Nothing: the connection is dropped.
     Hangup,
 }
@@ -77,6 +80,11 @@ impl Answering {
                             while socket.write_all(&[drop]).await.is_ok() {
                                 tokio::time::sleep(std::time::Duration::from_millis(20)).await;
                             }
+                        }
+                        Reply::Together(all, bytes) => {
+                            all.wait().await;
+                            let _ = socket.write_all(&bytes).await;
+                            let _ = socket.shutdown().await;
                         }
                         Reply::Hangup => {}
                     }

@@ -6,12 +6,17 @@ use bytes::Bytes;
 use cratedigger::ingest::{Asked, Shape, ensure_row, stage_entries};
 use cratedigger::settings::{Flags, Project, Settings};
 use cratedigger::spotify::Kind;
-use cratedigger::spotify::client::Answer;
+use cratedigger::spotify::client::{Answer, Bearer, Request};
+use cratedigger::spotify::family::Family;
 use cratedigger::spotify::page::{RawPage, Wrapping};
 use cratedigger::store::{Access, Identity, ListKey, Store};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
+use url::Url;
+
+use crate::answering::reply;
+use crate::api::Desk;
 
 /// Position, kind, id, URI and date of a staged row.
 type StagedRow = (i64, String, Option<String>, Option<String>, Option<String>);
@@ -111,12 +116,11 @@ proptest! {
     }
 }
 
-/// A store with the list of a playlist in it.
-fn store() -> (tempfile::TempDir, Store) {
-    let folder = tempfile::tempdir().unwrap();
-    let identity = Identity { host: "test".into(), state_id: "test".into(), state_folder: "test".into() };
-    let store = Store::open(&folder.path().join("store.db"), Access::of(0o600), &identity).unwrap();
-    (folder, store)
+/// A store to put pages into.
+struct Shelf {
+    _folder: tempfile::TempDir,
+    store: Store,
+    runtime: tokio::runtime::Runtime,
 }
 
 /// What a playlist's entry holds, as far as it can be told from outside.
@@ -124,10 +128,73 @@ fn held(entry: &Value) -> &Value {
     if entry["item"].is_null() { &entry["track"] } else { &entry["item"] }
 }
 
+impl Shelf {
+    fn new() -> Shelf {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Identity { host: "test".into(), state_id: "test".into(), state_folder: "test".into() };
+        let store = Store::open(&folder.path().join("store.db"), Access::of(0o600), &identity).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        Shelf { _folder: folder, store, runtime }
+    }
+
+    /// Stages a page and holds what is staged against what stood on it.
+    fn takes(&self, shape: Shape, kind: &'static str, texts: Vec<Option<String>>) -> Result<(), TestCaseError> {
+        // Half a surrogate pair, in what we don't read, is no reason to lose the rest; a `Value` can't hold it.
+        let entries: Vec<Option<Value>> = texts
+            .iter()
+            .map(|text| text.as_ref().map_or(Some(Value::Null), |text| serde_json::from_str(text).ok()))
+            .collect();
+        let asked = Asked { now: "2026-11-23T09:00:00.000Z".into(), market: String::new(), user_id: None };
+        let work = self.store.write(move |s| {
+            for parent in [Kind::Playlist, Kind::Artist, Kind::Show] {
+                ensure_row(s, parent, "parent", &asked)?;
+            }
+            let key = ListKey {
+                kind,
+                parent_id: "parent".into(),
+                audience: "app".into(),
+                market: String::new(),
+                variant: String::new(),
+            };
+            let list = s.list(&key)?.id;
+            s.forget_checkpoint(list)?;
+            let entries: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
+            let staged = stage_entries(s, list, shape, "parent", 0, &entries, &asked)?;
+            let sql =
+                "SELECT position, kind, item_id, uri, added_at FROM staged_items WHERE list_id = ?1 ORDER BY position";
+            let mut statement = s.conn().prepare(sql).unwrap();
+            let rows: Vec<StagedRow> = statement
+                .query_map([list], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?)))
+                .unwrap()
+                .map(Result::unwrap)
+                .collect();
+            let broken =
+                s.conn().query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |r| r.get::<_, i64>(0));
+            Ok((rows, staged.gaps.len(), broken.unwrap()))
+        });
+        let (rows, gaps, broken) = self.runtime.block_on(work).unwrap();
+        prop_assert_eq!(broken, 0, "every reference leads somewhere");
+        let whole = rows.iter().filter(|row| row.1 != "unavailable").count();
+        prop_assert_eq!(whole + gaps, entries.len(), "{}: each is stored or counted: {:?}", kind, rows);
+        if shape == Shape::PlaylistItems {
+            prop_assert_eq!(rows.len(), entries.len(), "each place has a row");
+            for (position, kind, item_id, uri, added_at) in &rows {
+                let Some(entry) = &entries[usize::try_from(*position).unwrap()] else { continue };
+                let thing = held(entry);
+                if kind != "unavailable" {
+                    prop_assert_eq!(uri.as_deref(), thing["uri"].as_str(), "{}", entry);
+                    prop_assert!(item_id.is_none() || item_id.as_deref() == thing["id"].as_str(), "{}", entry);
+                }
+                prop_assert!(added_at.is_none() || added_at.as_deref() == entry["added_at"].as_str(), "{}", entry);
+            }
+        }
+        Ok(())
+    }
+}
+
 #[test]
 fn any_json_on_a_page_of_a_list_is_stored_as_it_is_or_counted() {
-    let (_folder, store) = store();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let shelf = Shelf::new();
     let shapes = [
         (Shape::PlaylistItems, "playlist_items"),
         (Shape::Saved(Kind::Track), "saved_tracks"),
@@ -139,48 +206,95 @@ fn any_json_on_a_page_of_a_list_is_stored_as_it_is_or_counted() {
     let pages = prop::collection::vec(anything(), 1..6);
     let done = runner.run(&pages, |entries| {
         for (shape, kind) in shapes {
-            let texts: Vec<Option<String>> = entries.iter().map(|e| (!e.is_null()).then(|| e.to_string())).collect();
-            let asked = Asked { now: "2026-11-23T09:00:00.000Z".into(), market: String::new(), user_id: None };
-            let work = store.write(move |s| {
-                for parent in [Kind::Playlist, Kind::Artist, Kind::Show] {
-                    ensure_row(s, parent, "parent", &asked)?;
-                }
-                let key = ListKey { kind, parent_id: "parent".into(), audience: "app".into(), market: String::new(), variant: String::new() };
-                let list = s.list(&key)?.id;
-                s.forget_checkpoint(list)?;
-                let entries: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
-                let staged = stage_entries(s, list, shape, "parent", 0, &entries, &asked)?;
-                let sql = "SELECT position, kind, item_id, uri, added_at FROM staged_items WHERE list_id = ?1 ORDER BY position";
-                let mut statement = s.conn().prepare(sql).unwrap();
-                let rows: Vec<StagedRow> = statement
-                    .query_map([list], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?)))
-                    .unwrap()
-                    .map(Result::unwrap)
-                    .collect();
-                let broken = s.conn().query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |r| r.get::<_, i64>(0));
-                Ok((rows, staged.gaps.len(), broken.unwrap()))
-            });
-            let (rows, gaps, broken) = runtime.block_on(work).unwrap();
-            prop_assert_eq!(broken, 0, "every reference leads somewhere");
-            let whole = rows.iter().filter(|row| row.1 != "unavailable").count();
-            prop_assert_eq!(whole + gaps, entries.len(), "{}: each is stored or counted: {:?}", kind, rows);
-            if shape == Shape::PlaylistItems {
-                prop_assert_eq!(rows.len(), entries.len(), "each place has a row");
-                for (position, kind, item_id, uri, added_at) in &rows {
-                    let entry = &entries[usize::try_from(*position).unwrap()];
-                    let thing = held(entry);
-                    if kind != "unavailable" {
-                        prop_assert_eq!(uri.as_deref(), thing["uri"].as_str(), "{}", entry);
-                        prop_assert!(item_id.is_none() || item_id.as_deref() == thing["id"].as_str(), "{}", entry);
-                    }
-                    prop_assert!(added_at.is_none() || added_at.as_deref() == entry["added_at"].as_str(), "{}", entry);
-                }
-            }
+            let texts = entries.iter().map(|e| (!e.is_null()).then(|| e.to_string())).collect();
+            shelf.takes(shape, kind, texts)?;
         }
         Ok(())
     });
     done.unwrap();
-    store.close();
+    shelf.store.close();
+}
+
+/// A page as Spotify sends it: a track twice, and nothing.
+fn page_of_a_playlist() -> String {
+    let track = include_str!("../fixtures/sandbox/track.extended.json").trim();
+    let entry = |track: &str| {
+        let by = r#"{"id":"u","type":"user","uri":"spotify:user:u","href":"http://api/users/u"}"#;
+        format!(r#"{{"added_at":"2026-01-01T00:00:00Z","added_by":{by},"is_local":false,"track":{track}}}"#)
+    };
+    format!(r#"{{"items":[{},{},{}],"total":3,"offset":0,"next":null}}"#, entry(track), entry("null"), entry(track))
+}
+
+#[test]
+fn a_real_page_that_is_damaged_anywhere_is_refused_or_stored_as_it_is() {
+    let shelf = Shelf::new();
+    let page = page_of_a_playlist();
+    // Where, how much is taken away, and what comes there instead: bytes, or a piece of the page itself.
+    let inserted = prop_oneof![
+        Just(Vec::new()),
+        prop::collection::vec(any::<u8>(), 1..4),
+        prop::sample::select(vec![
+            "null",
+            "{}",
+            "[]",
+            "\"",
+            ",",
+            ":",
+            "-1",
+            "1e999",
+            "\\ud83d",
+            "\"uri\":\"x\",",
+            "\"id\":7,"
+        ])
+        .prop_map(|text| text.as_bytes().to_vec()),
+        (0..page.len(), 0..200_usize).prop_map(|(from, len)| page_of_a_playlist()
+            .as_bytes()
+            .iter()
+            .skip(from)
+            .take(len)
+            .copied()
+            .collect()),
+    ];
+    let damage = (0..page.len(), prop_oneof![Just(0), Just(1), 0..300_usize], inserted);
+    let mut runner = TestRunner::new(Config { cases: 3_000, failure_persistence: None, ..Config::default() });
+    let (read, refused) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+    let done = runner.run(&prop::collection::vec(damage, 1..3), |damages| {
+        let mut body = page.clone().into_bytes();
+        for (at, len, inserted) in damages {
+            let at = at.min(body.len());
+            body.splice(at..(at + len).min(body.len()), inserted);
+        }
+        let Ok(Some(page)) = RawPage::read(&answer(body), Wrapping::Bare) else {
+            refused.set(refused.get() + 1);
+            return Ok(());
+        };
+        read.set(read.get() + 1);
+        let texts = page.entries().into_iter().map(|entry| entry.map(str::to_owned)).collect();
+        shelf.takes(Shape::PlaylistItems, "playlist_items", texts)
+    });
+    done.unwrap();
+    shelf.store.close();
+    assert!(read.get() > 100 && refused.get() > 100, "{} read, {} refused", read.get(), refused.get());
+}
+
+#[test]
+fn a_cursor_of_any_characters_is_sent_back_to_the_letter_and_is_nothing_but_a_cursor() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let desk = runtime.block_on(Desk::with(|_| reply(200, "", "{}")));
+    let mut runner = TestRunner::new(Config { cases: 200, failure_persistence: None, ..Config::default() });
+    let cursors = prop_oneof!["[a-z&=?#/%+;@. \r\n-]{0,12}", any::<String>()];
+    let done = runner.run(&cursors, |cursor| {
+        let path = "/me/following";
+        let request = Request::new(Family::FOLLOWED_ARTISTS, path).with("type", "artist").with("after", cursor.clone());
+        runtime.block_on(desk.api.get(&Bearer::App, &request)).unwrap();
+        let line = desk.server.lines().pop().unwrap();
+        let sent = Url::parse("http://api.example").unwrap().join(line.split(' ').nth(1).unwrap()).unwrap();
+        prop_assert!(sent.path().ends_with(path), "{}", line);
+        let query: Vec<(String, String)> = sent.query_pairs().into_owned().collect();
+        prop_assert_eq!(query, [("type".to_owned(), "artist".to_owned()), ("after".to_owned(), cursor)]);
+        Ok(())
+    });
+    done.unwrap();
 }
 
 #[test]

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use cratedigger::http::breaker::BreakerRules;
 use cratedigger::http::observer::{Observer, Silent};
 use cratedigger::http::retry::Rules;
-use cratedigger::http::transport::TransportRules;
+use cratedigger::http::transport::{Incoming, TransportRules};
 use cratedigger::spotify::auth::TokenRules;
 use cratedigger::spotify::client::{Api, ApiConfig, Bearer, Limits, Request, Scales};
 use cratedigger::spotify::error::{ApiError, Deferral, Scope};
@@ -457,6 +457,14 @@ async fn final_answers_are_told_apart_and_never_sent_twice() {
 }
 
 #[test]
+fn an_answers_debug_tells_nothing_of_its_body() {
+    let body = format!(r#"{{"access_token":"{TOKEN}"}}"#).into();
+    let (etag, retry_after, date) = (None, None, None);
+    let incoming = Incoming { status: 200, body, etag, retry_after, date, content_type: None };
+    assert_eq!(format!("{incoming:?}"), "Incoming(200, 36 bytes)");
+}
+
+#[test]
 fn the_kinds_of_403_are_told_apart() {
     let playlist = |path: &str| Request::new(Family::PLAYLIST_ITEMS, path);
     let premium = "Active premium subscription required for the owner of the app";
@@ -474,7 +482,13 @@ fn the_kinds_of_403_are_told_apart() {
         (me.clone(), unregistered, Refusal::NotAllowListed),
         (me, "Forbidden", Refusal::Unknown),
     ] {
-        assert_eq!(Refusal::of(&request, words), kind, "{} {words}", request.path);
+        assert_eq!(Refusal::of(&request, words, true), kind, "{} {words}", request.path);
+        // Of a refusal that is not Spotify's object only the words count.
+        let by_words = match kind {
+            Refusal::NotYourPlaylist | Refusal::EndpointRemoved => Refusal::Unknown,
+            kind => kind,
+        };
+        assert_eq!(Refusal::of(&request, words, false), by_words, "{} {words}", request.path);
     }
 }
 

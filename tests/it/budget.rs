@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cratedigger::sandbox::{Mode, Options, known};
 
-use crate::quota::{development, said_to_be, track_ids, tracks};
+use crate::quota::{a_day_later, development, ids, said_to_be, track_ids, tracks};
 use crate::world::{World, by_ids};
 
 /// A backfill that needs far more than a day holds, and a small job of the same endpoint family.
@@ -64,11 +64,56 @@ fn a_backfill_that_was_first_leaves_the_daily_job_its_calls() {
 #[test]
 fn max_calls_in_a_job_gives_it_another_share() {
     let world = backfill_and_daily("max_calls = 35\n", "");
-    world.run(&["backfill"]).exits(75).says("the calls of this run are used");
+    world.run(&["backfill"]).exits(75).says("this job has used its `max_calls` of the last 24 hours");
     assert_eq!(world.new_calls().len(), 35);
+}
+
+#[test]
+fn max_calls_is_what_a_job_gets_of_any_24_hours_over_all_its_runs() {
+    let world = backfill_and_daily("max_calls = 5\n", "");
+    let ran = world.run(&["backfill", "--json"]).exits(75).json();
+    let at: chrono::DateTime<chrono::Utc> = ran["not_before"].as_str().unwrap().parse().unwrap();
+    let minutes = (at - chrono::Utc::now()).num_minutes();
+    assert!((24 * 60 - 5..=24 * 60).contains(&minutes), "when its calls leave the day, not at the next tick");
+    assert_eq!(world.new_calls().len(), 5);
+    // By name and by a timer, again and again.
+    world.run(&["backfill"]).exits(75).says("come back at");
+    for _ in 0..2 {
+        world.run(&["backfill", "--due"]).exits(0);
+    }
+    assert_eq!(world.new_calls().len(), 0);
+    assert_eq!(world.one("SELECT count(*) FROM runs WHERE job = 'backfill'"), "2", "a timer started none");
+    // What is left of the day is for the others.
+    let plan = world.cli(&["plan", "--json", "--offline", "backfill"]).exits(0).json();
+    assert_eq!(plan["jobs"][0]["left"], 0);
+    world.run(&["daily"]).exits(0);
+    assert_eq!(world.new_calls().len(), 6);
+    a_day_later(&world);
+    world.run(&["backfill", "--due"]).exits(75);
+    assert_eq!(world.new_calls().len(), 5);
+}
+
+#[test]
+fn max_calls_holds_where_a_day_has_no_ceiling() {
+    let world = said_to_be("extended", World::with(Options { mode: Mode::Extended, ..Options::default() }));
+    let artists = ids(&world, "artists", 4);
+    let artists: Vec<&str> = artists.iter().map(String::as_str).collect();
+    let world = world.job(&format!("max_calls = 2\n{}", by_ids("artist_albums", &artists)));
+    world.run(&["--full"]).exits(75).says("`max_calls`");
+    assert_eq!(world.new_calls().len(), 2);
+    world.run(&[]).exits(75);
+    assert_eq!(world.new_calls().len(), 0);
+}
+
+#[test]
+fn max_calls_of_a_command_bounds_that_run_and_gives_no_other_share() {
     let world = backfill_and_daily("", "");
-    world.run(&["backfill", "--max-calls", "30"]).exits(75);
-    assert_eq!(world.new_calls().len(), 30);
+    for _ in 0..2 {
+        world.run(&["backfill", "--max-calls", "4"]).exits(75).says("the calls of this run are used");
+        assert_eq!(world.new_calls().len(), 4);
+    }
+    world.run(&["backfill", "--max-calls", "30"]).exits(75).says("half of the day's ceiling");
+    assert_eq!(world.new_calls().len(), 12, "half of forty, less eight");
 }
 
 #[test]
@@ -180,4 +225,26 @@ fn an_adaptive_pace_slows_down_at_a_refusal_and_quota_tells_what_it_found() {
     let shown = world.cli(&["quota", "--json"]).exits(0).json();
     assert_eq!(shown["pace"]["window_ms"], 30_000);
     assert!(world.cli(&["quota"]).exits(0).stdout.contains("pace found:"));
+}
+
+#[test]
+fn sweeps_that_are_larger_than_a_day_take_turns() {
+    let world = said_to_be("development", World::with(Options { mode: Mode::Development, ..Options::default() }))
+        .settings(
+            "calls_per_day = 20\ncalls_per_family = 20\nreserve = \"0%\"\n[schedule]\nfirst_run_share = \"100%\"",
+        );
+    let ids = track_ids(&world, 105);
+    for (job, ids) in ["a", "b", "c"].into_iter().zip(ids.chunks(35)) {
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        world.project.write(format!("jobs/{job}.toml").as_str(), by_ids("tracks", &ids));
+    }
+    let read = |job: &str| world.one(&format!("SELECT sum(calls) FROM runs WHERE job = '{job}'"));
+    let mut days = Vec::new();
+    for _ in 0..3 {
+        world.run(&[]).exits(75);
+        days.push(["a", "b", "c"].map(read).map(|calls| calls.parse::<i64>().unwrap()));
+        a_day_later(&world);
+    }
+    // Two of them have half a day each; the one that had none is the first of the next day.
+    assert_eq!(days, [[10, 10, 0], [20, 10, 10], [20, 20, 20]]);
 }

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use crate::world::{World, by_ids};
 
 /// Numbers from a seed.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn below(&mut self, sides: usize) -> usize {
+    pub fn below(&mut self, sides: usize) -> usize {
         // xorshift64*: short, and good enough to choose with.
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;

@@ -151,21 +151,27 @@ fn fault_05_what_is_acknowledged_is_on_disk_before_the_next_call_goes_out() {
     if !can_inject() {
         return;
     }
-    // A power cut cannot be played here. What can be shown: between two pages the WAL is synced.
+    // A power cut cannot be played here. What can be shown: whenever a page is asked for, all that was
+    // written to the WAL before is synced.
     let world = pages();
-    let none = At { calls: "fsync,fdatasync,pwrite64", path: Some(WAL), nth: 60_000 };
+    let none = At { calls: "fsync,fdatasync,pwrite64,write,writev,sendto", path: None, nth: 60_000 };
     world.struck_once(&["run"], none, "EIO").exits(0);
     let log = world.strace_log();
-    let (mut written, mut synced) = (false, 0);
+    let (mut written, mut synced, mut asked) = (false, 0, 0);
     for line in log.lines() {
-        if line.contains("pwrite64(") {
+        let of_the_wal = line.contains("cratedigger.db-wal>");
+        if of_the_wal && line.contains("pwrite64(") {
             written = true;
-        } else if line.contains("sync(") && written {
+        } else if of_the_wal && line.contains("sync(") && written {
             (written, synced) = (false, synced + 1);
+        } else if line.contains("GET /v1/playlists/") {
+            assert!(!written, "asked before the page in hand was synced: {line}\n{log}");
+            asked += 1;
         }
     }
     let commits = 1 + 6 + 2;
     assert!(synced >= commits, "{synced} syncs for {commits} commits:\n{log}");
+    assert!(asked >= 6, "{asked} pages:\n{log}");
     assert!(!written, "the last write is synced too");
     let pragma: i64 = rusqlite::Connection::open(world.database())
         .unwrap()
@@ -206,17 +212,19 @@ fn fault_07_a_disk_that_fills_at_a_csv_leaves_the_old_one_and_the_rows() {
     }
     let wanted = undisturbed();
     let world = pages();
-    // Beyond its name a draft has no path that could be told beforehand: its first write is that of the CSV.
-    world
-        .struck(&["run"], At { calls: "fchmod", path: Some("output/csv/x"), nth: 1_000 }, Blow::Fails("ENOSPC"))
-        .exits(0);
-    std::fs::write(world.csv_path("playlist_items.csv"), "old\n").unwrap();
-    let ran = world.struck(&["export"], At { calls: "renameat,renameat2", path: None, nth: 1 }, Blow::Fails("ENOSPC"));
-    ran.exits(74).says("playlist_items.csv").says("No space left on device");
-    assert_eq!(world.csv_bytes("playlist_items.csv"), b"old\n");
-    sound(&world);
-    world.cli(&["export"]).exits(0);
-    heals(&world, &wanted);
+    world.run(&[]).exits(0);
+    // A full disk is met where bytes are written, where they are synced, or where a name is given.
+    for calls in ["write", "fsync", "renameat,renameat2"] {
+        std::fs::write(world.csv_path("playlist_items.csv"), "old\n").unwrap();
+        let ran = world.struck_once(&["export"], At { calls, path: None, nth: 1 }, "ENOSPC");
+        let struck = world.strace_log().lines().find(|line| line.contains("INJECTED")).map(str::to_owned);
+        assert!(struck.is_some_and(|line| line.contains("output/csv/x")), "{calls}: {}", world.strace_log());
+        ran.exits(74).says("playlist_items.csv").says("No space left on device");
+        assert_eq!(world.csv_bytes("playlist_items.csv"), b"old\n");
+        sound(&world);
+        world.cli(&["export"]).exits(0);
+        heals(&world, &wanted);
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use cratedigger::sandbox::known;
 
+use crate::quota::{development, track_ids};
 use crate::world::{World, by_ids, signal};
 
 /// A scheduler under way, with what it says and what systemd hears.
@@ -130,4 +131,44 @@ fn a_signal_in_the_middle_of_a_run_defers_it_and_the_next_start_goes_on() {
     assert_eq!(world.one("SELECT state FROM runs"), "deferred");
     std::fs::write(&path, slow.replace("requests_per_second = 1\n", "requests_per_second = 100\n")).unwrap();
     world.run(&["--due"]).exits(0).says("x: complete");
+}
+
+#[test]
+fn of_a_day_too_short_for_all_those_that_fit_have_theirs_first_and_sweeps_share_the_rest_by_priority() {
+    let world = development().settings(
+        "calls_per_day = 60\ncalls_per_family = 60\nreserve = \"0%\"\n[schedule]\nfirst_run_share = \"100%\"",
+    );
+    let ids = track_ids(&world, 90);
+    // By priority alone the sweeps would be first, and side by side with all the others.
+    for (name, priority, max_calls, part) in [
+        ("daily", 0, "", 0..6),
+        ("weekly", 1, "", 6..16),
+        ("sweep", 10, "max_calls = 34\n", 16..56),
+        ("wide-sweep", 9, "max_calls = 1000\n", 16..90),
+    ] {
+        let list: Vec<&str> = ids[part].iter().map(String::as_str).collect();
+        let job = format!("schedule = \"15 6 1 1 *\"\npriority = {priority}\n{max_calls}{}", by_ids("tracks", &list));
+        world.project.write(&format!("jobs/{name}.toml"), job);
+    }
+    let mut it = Foreground::start(&world);
+    it.until("all runs", |it| it.said().matches("run ends").count() >= 4);
+    let (code, said) = it.stop();
+    assert_eq!(code, 0, "{said}");
+    let runs = world.rows("SELECT job, state, calls FROM runs ORDER BY job LIMIT 4");
+    assert_eq!(
+        runs,
+        [
+            ["daily", "complete", "6"],
+            ["sweep", "deferred", "34"],
+            ["weekly", "complete", "10"],
+            ["wide-sweep", "deferred", "10"]
+        ]
+    );
+    let calls = world.calls();
+    assert_eq!(calls.len(), 60, "the whole day, and not a call more");
+    let place = |call: &String| ids.iter().position(|id| call.contains(id.as_str())).unwrap();
+    let places: Vec<usize> = calls.iter().map(place).collect();
+    assert!(places[..16].iter().all(|place| *place < 16), "{places:?}");
+    assert!(places[16..50].iter().all(|place| (16..56).contains(place)), "{places:?}");
+    assert_eq!(world.sandbox.counted().refused, 0);
 }

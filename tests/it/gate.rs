@@ -92,6 +92,8 @@ fn refused(reach: Reach, secs: u64) -> Refused<'static> {
     Refused {
         reach,
         wait: Duration::from_secs(secs),
+        said: true,
+        call: None,
         reason: if reach == Reach::Family { Reason::Quota } else { Reason::RateLimit },
         evidence: "status 429",
     }
@@ -127,7 +129,7 @@ async fn one_refusal_holds_every_task_and_process_until_its_deadline() {
     let house = House::new();
     let (one, other) = (house.gate(rules()), house.gate(rules()));
     house.time.drive(house.send(&one, 1)).await;
-    one.refuse(Family::ALBUMS, refused(Reach::Client, 60), true).unwrap();
+    one.refuse(Family::ALBUMS, refused(Reach::Client, 60)).unwrap();
     let all = async { tokio::join!(house.send(&one, 3), house.send(&one, 3), house.send(&other, 3)) };
     let (first, second, third) = house.time.drive(all).await;
     let earliest = first.iter().chain(&second).chain(&third).min();
@@ -165,7 +167,7 @@ async fn a_deadline_never_moves_back() {
     let house = House::new();
     let gate = house.gate(rules());
     for secs in [60, 5] {
-        gate.refuse(Family::ALBUMS, refused(Reach::Client, secs), true).unwrap();
+        gate.refuse(Family::ALBUMS, refused(Reach::Client, secs)).unwrap();
     }
     let sent = house.time.drive(house.send(&gate, 1)).await;
     assert!(sent[0] >= 60_000);
@@ -178,7 +180,7 @@ async fn a_refusal_that_comes_while_others_wait_for_their_slot_holds_them_too() 
     let gate = house.gate(slow);
     let later = async {
         house.time.sleep(Duration::from_secs(5)).await;
-        gate.refuse(Family::ALBUMS, refused(Reach::Client, 100), true).unwrap();
+        gate.refuse(Family::ALBUMS, refused(Reach::Client, 100)).unwrap();
     };
     let both = async { tokio::join!(house.send(&gate, 3), later) };
     let (sent, ()) = house.time.drive(both).await;
@@ -203,7 +205,7 @@ async fn shut(house: &House, gate: &Gate, family: Family) -> (Why, Reach, i64) {
 async fn a_wait_beyond_the_limit_is_not_begun() {
     let house = House::new();
     let gate = house.gate(rules());
-    gate.refuse(Family::ALBUMS, refused(Reach::Client, 86_400), true).unwrap();
+    gate.refuse(Family::ALBUMS, refused(Reach::Client, 86_400)).unwrap();
     let expected = (Why::RateLimit, Reach::Client, 86_400);
     assert_eq!(shut(&house, &gate, Family::TRACKS).await, expected);
     assert_eq!(house.time.passed(), Duration::ZERO);
@@ -217,10 +219,10 @@ async fn more_than_an_hour_of_waits_ends_the_run() {
     let house = House::new();
     let gate = house.gate(rules());
     for _ in 0..6 {
-        gate.refuse(Family::ALBUMS, refused(Reach::Client, 600), true).unwrap();
+        gate.refuse(Family::ALBUMS, refused(Reach::Client, 600)).unwrap();
         house.time.drive(house.send(&gate, 1)).await;
     }
-    gate.refuse(Family::ALBUMS, refused(Reach::Client, 60), true).unwrap();
+    gate.refuse(Family::ALBUMS, refused(Reach::Client, 60)).unwrap();
     let (why, _, wait) = shut(&house, &gate, Family::ALBUMS).await;
     assert_eq!((why, wait), (Why::RateLimit, 60));
     house.time.drive(house.time.sleep(Duration::from_secs(120))).await;
@@ -232,11 +234,11 @@ async fn more_than_an_hour_of_waits_ends_the_run() {
 async fn a_spent_family_leaves_the_others_and_a_second_one_parks_the_account() {
     let house = House::new();
     let gate = house.gate(rules());
-    gate.refuse(Family::SHOW_EPISODES, refused(Reach::Family, 50_000), true).unwrap();
+    gate.refuse(Family::SHOW_EPISODES, refused(Reach::Family, 50_000)).unwrap();
     let family = (Why::Quota, Reach::Family, 50_000);
     assert_eq!(shut(&house, &gate, Family::SHOW_EPISODES).await, family);
     house.time.drive(house.send(&gate, 1)).await;
-    gate.refuse(Family::ARTISTS, refused(Reach::Family, 60_000), true).unwrap();
+    gate.refuse(Family::ARTISTS, refused(Reach::Family, 60_000)).unwrap();
     let account = (Why::Quota, Reach::Account, 60_000);
     assert_eq!(shut(&house, &gate, Family::TRACKS).await, account);
     let sister = house.gate_of("another app", rules());
@@ -248,7 +250,7 @@ async fn after_a_long_ban_the_first_minute_goes_at_a_quarter_of_the_pace() {
     let house = House::new();
     let patient = GateRules { max_wait: Duration::from_secs(3_000), ..rules() };
     let gate = house.gate(patient);
-    gate.refuse(Family::ALBUMS, refused(Reach::Client, 1_200), true).unwrap();
+    gate.refuse(Family::ALBUMS, refused(Reach::Client, 1_200)).unwrap();
     let sent = house.time.drive(house.send(&gate, 4)).await;
     assert_eq!(sent, [1_200_000, 1_202_000, 1_204_000, 1_206_000]);
 }
@@ -257,7 +259,7 @@ async fn after_a_long_ban_the_first_minute_goes_at_a_quarter_of_the_pace() {
 async fn a_stop_ends_every_wait_at_once() {
     let house = House::new();
     let gate = house.gate(rules());
-    gate.refuse(Family::ALBUMS, refused(Reach::Client, 300), true).unwrap();
+    gate.refuse(Family::ALBUMS, refused(Reach::Client, 300)).unwrap();
     let stop = async {
         house.time.sleep(Duration::from_secs(3)).await;
         gate.stop();

@@ -120,6 +120,32 @@ async fn after_network_trouble_the_same_address_may_be_pasted_again() {
 }
 
 #[tokio::test]
+async fn a_grant_whose_account_nobody_names_is_kept_and_asked_about_later() {
+    let table = table(known::HOME).await;
+    let start = Start::of(&table, true);
+    let mut person = MadeUp::default();
+    start.run(&LoginArgs { no_browser: true, ..login("home") }, &mut person).await.unwrap();
+    let back = consent(Url::parse(&person.shown[0]).unwrap()).await;
+    let args = LoginArgs { paste: Some(back.to_string()), ..login("home") };
+    // The code is spent once the token has come: another paste of it would be worth nothing.
+    table.sandbox.inject(Fault::on("/v1/me", Action::MalformedJson));
+    start.run(&args, &mut MadeUp::default()).await.unwrap();
+    assert_eq!(table.grants().get("home").unwrap().unwrap().account, None);
+    table.sandbox.clear_faults();
+    assert_eq!(identify(&start.api, "home").await.unwrap().user_id, known::HOME);
+    // Where another grant stands, nothing takes its place unseen.
+    let mut person = MadeUp::default();
+    start.run(&LoginArgs { no_browser: true, ..login("home") }, &mut person).await.unwrap();
+    let back = consent(Url::parse(&person.shown[0]).unwrap()).await;
+    table.sandbox.inject(Fault::on("/v1/me", Action::MalformedJson));
+    let args = LoginArgs { paste: Some(back.to_string()), ..login("home") };
+    let error = start.run(&args, &mut MadeUp::default()).await.unwrap_err();
+    assert!(error.to_string().contains("did not say whose account the new one is"), "{error}");
+    assert!(error.hint().unwrap().contains("begin again: cratedigger auth login home"));
+    assert_eq!(table.grants().get("home").unwrap().unwrap().account.unwrap().user_id, known::HOME);
+}
+
+#[tokio::test]
 async fn a_sign_in_waits_for_a_day_and_no_longer() {
     let table = table(known::HOME).await;
     let start = Start::of(&table, true);

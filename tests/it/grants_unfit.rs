@@ -58,6 +58,17 @@ fn a_corrupted_token_file_is_named_and_left_alone() {
 }
 
 #[test]
+fn an_emptied_token_file_is_no_new_one() {
+    let world = world();
+    let path = folder(&world).join("grants.db");
+    let good = fs::read(&path).unwrap();
+    fs::write(&path, b"").unwrap();
+    refused(&world, 74, &["grants.db", "it is empty", "hint: it holds the grants: put a backup"]);
+    fs::write(&path, &good).unwrap();
+    world.run(&["x"]).exits(0);
+}
+
+#[test]
 fn a_token_file_of_a_newer_version_is_refused() {
     let world = world();
     sql(&world, "PRAGMA user_version = 99");

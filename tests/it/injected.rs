@@ -67,7 +67,7 @@ impl World {
     fn strace(&self, args: &[&str], at: At<'_>, how: &str) -> Ran {
         let inner = self.command(args);
         let mut command = Command::new("strace");
-        command.args(["-f", "-qq", "-o"]).arg(self.project.root().join("strace.log"));
+        command.args(["-f", "-y", "-qq", "-o"]).arg(self.project.root().join("strace.log"));
         command.args(["-e", &format!("trace={}", at.calls), "-e", &format!("inject={}:{how}", at.calls)]);
         if let Some(path) = at.path {
             let seen = real(&self.project.root().join(path));
@@ -82,7 +82,7 @@ impl World {
         ran(&mut command)
     }
 
-    /// The calls that strace saw and let fail or killed at.
+    /// The calls that strace saw and let fail or killed at, with the paths of open files.
     pub fn strace_log(&self) -> String {
         std::fs::read_to_string(self.project.root().join("strace.log")).unwrap_or_default()
     }

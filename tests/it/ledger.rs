@@ -10,7 +10,7 @@ use cratedigger::state::{
 use tempfile::TempDir;
 
 use crate::gate::open;
-use crate::made_up_time::noon;
+use crate::made_up_time::{Later as _, noon};
 
 const PACE: Pace = Pace { interval: Duration::ZERO, burst: 1, adapts: None };
 const HOUR: i64 = 3_600_000;
@@ -149,10 +149,12 @@ fn refuse(state: &State, reach: Reach, reason: Reason, hours: u64, now: Moment) 
     let refused = Refused {
         reach,
         wait: Duration::from_secs(hours * 3_600),
+        said: true,
+        call: None,
         reason,
         evidence: "status 429, Too many requests (QUOTA_EXCEEDED)",
     };
-    state.refuse(&who, "albums", refused, now).unwrap();
+    state.refuse(&who, "albums", refused, Ceilings::default(), now).unwrap();
 }
 
 #[test]
@@ -241,13 +243,14 @@ fn what_is_learned_survives_a_restart_and_belongs_to_one_client_id() {
     let who = Identity::new("app", "account");
     {
         let learned = Learned::of(&open(&folder), &who);
-        assert_eq!(learned.app_class().unwrap(), None);
+        assert_eq!(learned.believed_class(noon().wall).unwrap(), None);
         learned.learn_class(AppClass::Development, "403 on /markets", noon()).unwrap();
         learned.set("page_size.playlist_items", "50", "400", noon()).unwrap();
     }
     let state: Arc<State> = open(&folder);
     let learned = Learned::of(&state, &who);
-    assert_eq!(learned.app_class().unwrap(), Some(AppClass::Development));
+    assert_eq!(learned.believed_class(noon().wall).unwrap(), Some(AppClass::Development));
+    assert_eq!(learned.believed_class(noon().wall + TimeDelta::days(30)).unwrap(), None);
     let fact = learned.fact("app_class").unwrap().unwrap();
     assert_eq!((fact.evidence.as_str(), fact.learned_at), ("403 on /markets", noon().wall));
     let other = Learned::of(&state, &Identity::new("another app", "account"));

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use cratedigger::http::clock::{Clock, Sleep};
 use cratedigger::state::Moment;
 use tokio::sync::oneshot;
@@ -22,6 +22,17 @@ struct Inner {
 pub fn noon() -> Moment {
     let wall: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().unwrap();
     Moment { wall, steady_ms: 1_000_000, boot: Some(1) }
+}
+
+/// A moment later by so many milliseconds of real time, on both clocks.
+pub trait Later {
+    fn plus_ms(self, ms: i64) -> Self;
+}
+
+impl Later for Moment {
+    fn plus_ms(self, ms: i64) -> Moment {
+        Moment { wall: self.wall + TimeDelta::milliseconds(ms), steady_ms: self.steady_ms + ms, ..self }
+    }
 }
 
 impl MadeUpTime {

@@ -17,7 +17,7 @@ use cratedigger::state::{
 use tempfile::TempDir;
 
 use crate::gate::open;
-use crate::made_up_time::{MadeUpTime, noon};
+use crate::made_up_time::{Later as _, MadeUpTime, noon};
 
 const WINDOW: Duration = Duration::from_secs(30);
 const HOUR_MS: i64 = 3_600_000;
@@ -81,8 +81,8 @@ fn send(state: &State, server: &mut Server, pace: Pace, mut now: Moment, for_ms:
                     Err(secs) => {
                         let wait = Duration::from_secs(secs);
                         let (reach, reason) = (Reach::Client, Reason::RateLimit);
-                        let refused = Refused { reach, wait, reason, evidence: "status 429" };
-                        state.refuse(&who, "albums", refused, now).unwrap();
+                        let refused = Refused { reach, wait, said: true, reason, evidence: "status 429", call: None };
+                        state.refuse(&who, "albums", refused, Ceilings::default(), now).unwrap();
                         429
                     }
                 };
@@ -168,10 +168,12 @@ fn after_a_long_ban_the_first_minute_goes_at_a_quarter_of_the_pace() {
     let ban = Refused {
         reach: Reach::Client,
         wait: Duration::from_secs(7_200),
+        said: true,
+        call: None,
         reason: Reason::RateLimit,
         evidence: "status 429",
     };
-    state.refuse(&who, "albums", ban, noon()).unwrap();
+    state.refuse(&who, "albums", ban, Ceilings::default(), noon()).unwrap();
     let over = noon().plus_ms(2 * HOUR_MS);
     let now = send(&state, &mut server, pace(false), over, 60_000);
     assert!(server.answered <= 32, "{} in the first minute", server.answered);

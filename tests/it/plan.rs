@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use cratedigger::sandbox::{Edit, known};
 use serde_json::Value;
 
-use crate::quota::{development, said_to_be, track_ids, tracks};
+use crate::quota::{development, ids, said_to_be, track_ids, tracks};
 use crate::run_users::{everything, signed_in};
 use crate::world::{World, by_ids, fetch};
 
@@ -59,7 +59,7 @@ fn name(fetch: &Value) -> String {
 /// Plans in all three ways, runs, and holds the plans to the bill, fetch by fetch. Returns the share of
 /// fetches whose price was exact with `--probe`.
 #[track_caller]
-fn plan_and_run(world: &World, label: &str) -> f64 {
+pub fn plan_and_run(world: &World, label: &str) -> f64 {
     world.sandbox.clear_log();
     let offline = plan(world, &["--offline"]);
     assert_eq!(world.sandbox.log().len(), 0, "{label}: --offline asks nothing");
@@ -332,4 +332,66 @@ fn history_shows_planned_against_spent() {
         world.rows("SELECT fetch, planned_least, planned_most FROM run_fetches ORDER BY fetch"),
         [["search", "1", "3"], ["tracks", "5", "5"]]
     );
+}
+
+#[test]
+fn a_chain_is_bounded_by_what_its_parent_may_bring_and_exact_when_that_brings_nothing() {
+    let albums = "[[fetch]]\nstream = \"albums\"\nfrom = \"artist_albums\"\n";
+    let world = development().job(&format!("{}{albums}", by_ids("artist_albums", &[known::BUSY_ARTIST])));
+    // First run: a look tells how many releases there are, and no album costs more than a call.
+    let (prices, shown) = plan(&world, &["--probe"]);
+    let albums = &prices["albums "];
+    let most = albums.most.expect("bounded");
+    assert!(shown.to_string().contains("which is read first and may bring up to"), "{shown}");
+    world.run(&[]).exits(0);
+    let spent = world.one("SELECT calls FROM run_fetches WHERE fetch = 'albums'").parse().unwrap();
+    albums.holds(spent, "albums, never read");
+    assert!(most <= 2 * spent, "{most} against {spent}: the groups share no album");
+    // Nothing changed: the look shows that, and the whole chain is exact.
+    let (prices, _) = plan(&world, &["--probe"]);
+    assert!(prices["artist_albums "].exact && prices["albums "].exact, "{prices:?}");
+    world.new_calls();
+    world.run(&[]).exits(0);
+    assert_eq!(world.new_calls().len() as u64, prices[""].least);
+}
+
+#[test]
+fn a_probe_takes_a_quarter_of_what_is_left_and_says_what_it_asked() {
+    let world = development().settings("calls_per_day = 120\nreserve = \"0%\"").job("");
+    let artists = ids(&world, "artists", 22);
+    world
+        .project
+        .write("jobs/x.toml", by_ids("artist_albums", &artists.iter().map(String::as_str).collect::<Vec<_>>()));
+    let shown = world.cli(&["plan", "--offline", "--json"]).exits(0).json();
+    assert!(shown["jobs"][0]["fits"].is_null(), "nobody can say: {shown}");
+    let shown = world.cli(&["plan", "--probe", "--json"]).exits(0).json();
+    assert_eq!(world.new_calls().len(), 30);
+    assert_eq!(shown["asked"], 30);
+    assert!(shown["asked_no_more_because"].as_str().unwrap().contains("a quarter of what is left today"), "{shown}");
+}
+
+#[test]
+fn what_cannot_go_today_is_not_said_to_fit() {
+    // Each of them has room, all three together have not.
+    let world = development().settings("calls_per_day = 20\ncalls_per_family = 20\nreserve = \"0%\"").job("");
+    let list = track_ids(&world, 24);
+    for (job, ids) in ["x", "y", "z"].into_iter().zip(list.chunks(8)) {
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        world.project.write(format!("jobs/{job}.toml").as_str(), by_ids("tracks", &ids));
+    }
+    let fits = |world: &World| {
+        let shown = world.cli(&["plan", "--offline", "--json"]).exits(0).json();
+        shown["jobs"].as_array().unwrap().iter().map(|job| job["fits"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(fits(&world), [true, true, false].map(Value::from));
+    world.sandbox.ban(std::time::Duration::from_secs(80_000));
+    world.run(&["x"]).exits(75);
+    let shown = world.cli(&["plan", "x", "--json"]).exits(0).json();
+    let job = &shown["jobs"][0];
+    assert_eq!(job["fits"], false, "{job}");
+    assert!(job["not_before"].is_string(), "{job}");
+    assert!(world.cli(&["plan", "x"]).exits(0).stdout.contains("; held back until "));
+    let books = world.cli(&["quota", "--json"]).exits(0).json();
+    assert_eq!(books["account"]["held_until"], job["not_before"], "{books}");
+    assert!(world.cli(&["quota"]).exits(0).stdout.contains("none now"));
 }

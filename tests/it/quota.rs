@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use crate::world::{World, by_ids, ended, fetch};
 
-fn ids(world: &World, kind: &str, most: usize) -> Vec<String> {
+pub fn ids(world: &World, kind: &str, most: usize) -> Vec<String> {
     let ids = world.sandbox.catalog().ids();
     ids[kind].as_array().unwrap().iter().take(most).map(|id| id.as_str().unwrap().to_owned()).collect()
 }
@@ -187,7 +187,7 @@ fn work_stops_before_the_refusal_with_the_reserve_and_goes_on_when_calls_are_fre
 }
 
 /// Moves both clocks: the sandbox's, and by the books ours.
-fn a_day_later(world: &World) {
+pub fn a_day_later(world: &World) {
     world.sandbox.advance(Duration::from_secs(86_400));
     let db = Connection::open(state_db(world)).unwrap();
     db.execute_batch("UPDATE calls SET at_ms = at_ms - 86400000; UPDATE cool_downs SET set_ms = set_ms - 86400000, until_ms = until_ms - 86400000").unwrap();

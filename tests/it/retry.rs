@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use cratedigger::http::retry::{GiveUp, Outcome, Rules, Tried, Verdict, decide};
-use cratedigger::http::retry_after::{RetryAfter, read};
+use cratedigger::http::retry::{GiveUp, Outcome, Rules, Tried, Verdict, decide, decide_token};
+use cratedigger::http::retry_after::{BELIEVED, RetryAfter, read};
 use cratedigger::state::{Reach, Reason};
 use proptest::prelude::*;
 
@@ -111,13 +111,41 @@ fn a_refusal_holds_back_what_it_is_about() {
     let wait = RetryAfter::Wait(Duration::from_secs(7));
     let limited = |status, retry_after| parked(answered(status, retry_after), 0, 0);
     assert_eq!(limited(429, wait), (Reach::Client, 7, Reason::RateLimit));
-    assert_eq!(limited(503, wait), (Reach::Client, 7, Reason::RateLimit));
+    assert_eq!(limited(503, wait), (Reach::Client, 7, Reason::Unavailable));
     let day = (Reach::Client, 86_400, Reason::RateLimit);
     assert_eq!(limited(429, RetryAfter::Absurd), day);
     let quota = |retry_after| Outcome::Answered { status: 429, retry_after, quota: true, conditional: false };
     let family = |secs| (Reach::Family, secs, Reason::Quota);
     assert_eq!(parked(quota(wait), 0, 0), family(7));
     assert_eq!(parked(quota(RetryAfter::Nothing), 0, 0), family(86_400));
+}
+
+#[test]
+fn a_token_is_asked_for_again_when_the_server_fails_and_after_no_refusal() {
+    let mut runs: Vec<(u16, u16, &str)> = Vec::new();
+    for status in 100..=599 {
+        let verdict = word(decide_token(answered(status, RetryAfter::Nothing), &FIRST, &Rules::default()));
+        match runs.last_mut() {
+            Some((_, last, same)) if *same == verdict => *last = status,
+            _ => runs.push((status, status, verdict)),
+        }
+    }
+    let expected = [
+        (100, 199, "give up"),
+        (200, 200, "done"),
+        (201, 428, "give up"),
+        (429, 429, "park"),
+        (430, 499, "give up"),
+        (500, 599, "again"),
+    ];
+    assert_eq!(runs, expected);
+    let wait = RetryAfter::Wait(Duration::from_secs(7));
+    for status in [429, 503] {
+        let tried = Tried { refused: 9, jitter: 0.0, ..FIRST };
+        let verdict = decide_token(answered(status, wait), &tried, &Rules::default());
+        let (reach, wait, reason) = (Reach::Client, Duration::from_secs(7), Reason::Accounts);
+        assert_eq!(verdict, Verdict::Park { reach, wait, reason }, "however many came before");
+    }
 }
 
 #[test]
@@ -179,14 +207,44 @@ fn a_date_counts_from_the_servers_own_clock() {
 
 proptest! {
     #[test]
-    fn no_header_shortens_a_wait_or_breaks_the_reader(text in "\\PC{0,40}") {
-        let _ = read(Some(&text), Some(&text), noon());
+    fn whatever_stands_in_the_headers_a_wait_is_as_long_as_a_number_or_a_date_says(
+        text in prop_oneof!["\\PC{0,40}", "[ 0-9.eE+-]{0,12}", "[A-Z][a-z]{2}, [0-9]{2} Nov 20[0-9]{2} [0-9:]{8} GMT"],
+        date in prop::option::of("\\PC{0,40}"),
+    ) {
+        match read(Some(&text), date.as_deref(), noon()) {
+            RetryAfter::Wait(wait) => {
+                prop_assert!(wait > Duration::ZERO && wait <= BELIEVED);
+                let seconds = text.trim().parse::<f64>().ok();
+                let until = httpdate::parse_http_date(text.trim()).ok();
+                prop_assert!(seconds.is_some() || until.is_some(), "{:?} says nothing", text);
+                prop_assert!(seconds.is_none_or(|seconds| wait.as_secs_f64() >= seconds && wait.as_secs_f64() < seconds + 1.0));
+            }
+            RetryAfter::Absurd => prop_assert!(text.trim().parse::<f64>().is_ok_and(|n| n > 604_800.0) || text.contains("GMT")),
+            RetryAfter::Nothing => {
+                let digits = text.trim().bytes().all(|byte| byte.is_ascii_digit());
+                prop_assert!(!digits || text.trim().bytes().all(|byte| byte == b'0'), "{:?} is a number", text);
+            }
+        }
     }
 
     #[test]
     fn seconds_are_kept_to_the_second(wait in 1_u64..=604_800) {
         let expected = RetryAfter::Wait(Duration::from_secs(wait));
         prop_assert_eq!(read(Some(&wait.to_string()), None, noon()), expected);
+    }
+
+    #[test]
+    fn a_date_is_as_far_off_as_the_server_says_whatever_our_clock_says(
+        wait in 1_u64..=604_800,
+        sent in 1_500_000_000_u64..2_500_000_000,
+        form in 0..3_usize,
+    ) {
+        let at = |seconds: u64| DateTime::from_timestamp(i64::try_from(seconds).unwrap(), 0).unwrap();
+        let forms = ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+        let until = at(sent + wait).format(forms[form]).to_string();
+        let date = at(sent).format(forms[0]).to_string();
+        prop_assert_eq!(read(Some(&until), Some(&date), noon()), RetryAfter::Wait(Duration::from_secs(wait)));
+        prop_assert_eq!(read(Some(&until), None, at(sent)), RetryAfter::Wait(Duration::from_secs(wait)));
     }
 
     #[test]

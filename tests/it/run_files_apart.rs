@@ -6,10 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use cratedigger::sandbox::{Edit, Mode, Options};
 use rusqlite::Connection;
 
-use crate::world::World;
+use crate::world::{World, by_ids};
 
 const LISTS: usize = 12;
 const ITEMS: usize = 40;
+
+/// Playlists of the large project, in jobs of as many `[[fetch]]` tables as one may have.
+const MANY: usize = 1_000;
+const FETCHES: usize = 200;
 
 /// A file for each of some playlists, which share their tracks; and their ids.
 fn apart(tracks: usize) -> (World, Vec<String>) {
@@ -18,11 +22,16 @@ fn apart(tracks: usize) -> (World, Vec<String>) {
     let world = World::with(options);
     let ids = world.sandbox.catalog().playlist_ids();
     let ids = ids[ids.len() - LISTS..].to_vec();
-    let fetch = |(n, id): (usize, &String)| {
-        format!("[[fetch]]\nname = \"list_{n}\"\nstream = \"playlist_items\"\nids = [{id:?}]\n")
-    };
-    let job: String = ids.iter().enumerate().map(fetch).collect();
+    let job = each(0, &ids);
     (world.job(&job), ids)
+}
+
+/// A job with a file for each of these playlists, numbered from `first` on.
+fn each(first: usize, ids: &[String]) -> String {
+    let fetch = |(n, id): (usize, &String)| {
+        format!("[[fetch]]\nname = \"list_{}\"\nstream = \"playlist_items\"\nids = [{id:?}]\n", first + n)
+    };
+    ids.iter().enumerate().map(fetch).collect()
 }
 
 /// Numbers of the lists whose files the newest run rendered.
@@ -77,6 +86,60 @@ fn of_many_playlists_the_one_that_changed_is_rendered_and_none_of_the_others() {
     world.run(&[]).exits(0);
     assert_eq!(rendered(&world), BTreeSet::from([7]));
     hold_what_the_store_holds(&world);
+}
+
+/// How many files of all jobs came to each end, by the `--json` of a command, and those that were rendered.
+fn outcomes(stdout: &str) -> (BTreeMap<String, usize>, Vec<String>) {
+    let (mut counts, mut rendered) = (BTreeMap::new(), Vec::new());
+    for line in stdout.lines() {
+        let report: serde_json::Value = serde_json::from_str(line).unwrap();
+        for file in report["files"].as_array().unwrap() {
+            let outcome = file["outcome"].as_str().unwrap();
+            *counts.entry(outcome.to_owned()).or_default() += 1;
+            if outcome != "unchanged" {
+                rendered.push(file["path"].as_str().unwrap().rsplit('/').next().unwrap().to_owned());
+            }
+        }
+    }
+    (counts, rendered)
+}
+
+/// The number that was promised, by both commands that write files.
+#[test]
+fn of_a_thousand_files_an_export_and_a_run_render_the_one_that_changed() {
+    let options =
+        Options { mode: Mode::Extended, tracks: 300, playlists: MANY, playlist_items: 5, ..Options::default() };
+    let world = World::with(options);
+    let settings = std::fs::read_to_string(world.project.root().join("config/cratedigger.toml")).unwrap();
+    world
+        .project
+        .write("config/cratedigger.toml", settings.replace("requests_per_second = 100", "requests_per_second = 1000"));
+    let ids = world.sandbox.catalog().playlist_ids();
+    let ids = &ids[ids.len() - MANY..];
+    let jobs: Vec<String> = (0..MANY / FETCHES).map(|n| format!("each_{n}")).collect();
+    for (n, job) in jobs.iter().enumerate() {
+        let from = n * FETCHES;
+        world.project.write(&format!("jobs/{job}.toml"), each(from, &ids[from..from + FETCHES]));
+    }
+    let words =
+        |command: &[&str]| -> Vec<String> { command.iter().map(ToString::to_string).chain(jobs.clone()).collect() };
+    let all = |command: &[&str]| {
+        let words = words(command);
+        let ran = world.cli(&words.iter().map(String::as_str).collect::<Vec<_>>()).exits(0);
+        outcomes(&ran.stdout)
+    };
+    let one_of_many = BTreeMap::from([("unchanged".to_owned(), MANY - 1), ("written".to_owned(), 1)]);
+    assert_eq!(all(&["run", "--quiet", "--json"]).0, BTreeMap::from([("written".to_owned(), MANY)]));
+
+    remove(&world, &ids[777], 2);
+    assert_eq!(all(&["run", "--quiet", "--json"]), (one_of_many.clone(), vec!["list_777.csv".to_owned()]));
+
+    // Another job reads a list; an export finds it changed in the store.
+    remove(&world, &ids[333], 1);
+    world.project.write("jobs/y.toml", by_ids("playlist_items", &[&ids[333]]));
+    world.run(&["y"]).exits(0);
+    assert_eq!(all(&["export", "--quiet", "--json"]), (one_of_many, vec!["list_333.csv".to_owned()]));
+    assert_eq!(all(&["export", "--quiet", "--json"]).0, BTreeMap::from([("unchanged".to_owned(), MANY)]));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::net::{TcpListener, TcpStream};
 
-use cratedigger::sandbox::known;
+use cratedigger::sandbox::{Action, Fault, known};
 use serde_json::json;
 
 use crate::desk::{self, AtBrowser};
@@ -58,6 +58,19 @@ fn a_wrong_state_is_refused_and_a_replayed_one_counts_once() {
         desk::paste(world, "home", &back).exits(0);
         world.cli(&["auth", "logout", "home"]).exits(0);
         desk::paste(world, "home", &back).exits(77).says("no sign-in of user `home` is waiting");
+    });
+}
+
+#[test]
+fn a_token_that_is_refused_as_soon_as_it_came_blames_no_client_id() {
+    unchanged(|world| {
+        let back = desk::consent(&desk::link(world, "home", &[]), known::HOME);
+        world.sandbox.inject(Fault::on("/v1/me", Action::status(401)));
+        world.new_calls();
+        let ran = desk::paste(world, "home", &back).exits(1).says("refuses the token that it has just given");
+        assert!(!ran.stderr.contains("SPOTIFY_CLIENT"), "{}", ran.stderr);
+        assert_eq!(world.new_calls(), ["/me"], "there is no other token to ask with");
+        world.sandbox.clear_faults();
     });
 }
 

@@ -1,7 +1,9 @@
-//! A library far larger than a day's budget, swept for weeks of made-up time.
+//! A library far larger than a day's budget, swept for weeks of made-up time. `make bench-calls` does it
+//! at full scale (`CRATEDIGGER_SWEEP=10000`), and prints what came of it.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -22,9 +24,10 @@ use crate::api::config;
 use crate::gate::open;
 use crate::project::Project;
 
-/// Calls of a day, and things to read: ten days' worth, as 10,000 are for 1,000 calls a day.
-const A_DAY: u32 = 30;
-const THINGS: usize = 300;
+/// Things to read; a day has calls for a tenth of them.
+fn things() -> usize {
+    std::env::var("CRATEDIGGER_SWEEP").map_or(300, |things| things.parse().unwrap())
+}
 
 /// The machine's clock, moved ahead.
 #[derive(Debug)]
@@ -51,24 +54,24 @@ struct Weeks {
     store: Arc<Store>,
     clock: Arc<Moved>,
     job: Job,
+    things: usize,
+    a_day: u32,
 }
 
 impl Weeks {
     async fn new() -> Weeks {
+        let things = things();
+        let a_day = u32::try_from(things / 10).unwrap();
         let options =
-            Options { mode: Mode::Development, tracks: 40 * THINGS, calls_per_day: Some(A_DAY), ..Options::default() };
+            Options { mode: Mode::Development, tracks: things * 2, calls_per_day: Some(a_day), ..Options::default() };
         let sandbox = sandbox::start(options).await.unwrap();
-        let mut ids: Vec<String> = Vec::new();
-        for id in
-            sandbox.catalog().playlist_rows(known::LARGE_PLAYLIST).unwrap().into_iter().flat_map(|row| row.artist_ids)
-        {
-            if ids.len() < THINGS && !ids.contains(&id) {
-                ids.push(id);
-            }
-        }
-        assert_eq!(ids.len(), THINGS);
+        let rows = sandbox.catalog().playlist_rows(known::LARGE_PLAYLIST).unwrap();
+        let tracks = rows.into_iter().filter(|row| row.kind == "track").filter_map(|row| row.id);
+        let mut ids: Vec<String> = tracks.collect::<BTreeSet<_>>().into_iter().collect();
+        ids.truncate(things);
+        assert_eq!(ids.len(), things);
         let project = Project::new();
-        let text = format!("[[fetch]]\nstream = \"artists\"\nids = {ids:?}\nrefresh_after = \"10d\"\ncsv = false\n");
+        let text = format!("[[fetch]]\nstream = \"tracks\"\nids = {ids:?}\nrefresh_after = \"10d\"\ncsv = false\n");
         project.write("jobs/x.toml", text);
         let mut loaded = job::load(&Folder::at(project.root()), &Settings::built_in(), &[]);
         assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
@@ -78,7 +81,7 @@ impl Weeks {
         let identity = Identity { host, state_id: "sweep".into(), state_folder: "a test's".into() };
         let store = Arc::new(Store::open(&project.root().join("store.db"), Access::of(0o644), &identity).unwrap());
         let clock = Arc::new(Moved { real: SystemClock::new(), ahead_ms: AtomicI64::new(0) });
-        Weeks { sandbox, project, folder, store, clock, job }
+        Weeks { sandbox, project, folder, store, clock, job, things, a_day }
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -97,10 +100,10 @@ impl Weeks {
         let limits = Limits {
             requests_per_second: f64::INFINITY,
             concurrency: 1,
-            calls_per_day: Some(A_DAY),
+            calls_per_day: Some(self.a_day),
             calls_per_family: None,
             reserve: 0.0,
-            max_calls: Some(A_DAY.into()),
+            max_calls: Some(self.a_day.into()),
             ..Limits::development()
         };
         let mut config: ApiConfig = config(Url::parse(&self.sandbox.api_url()).unwrap());
@@ -143,7 +146,7 @@ impl Weeks {
 
     /// When each thing was last read; none for those that never were.
     async fn ages(&self) -> Vec<Option<TimeDelta>> {
-        let sql = "SELECT fetched_at FROM artists WHERE id IN (SELECT value FROM json_each(?1))";
+        let sql = "SELECT fetched_at FROM tracks WHERE id IN (SELECT value FROM json_each(?1))";
         let cratedigger::job::Source::Ids(references) = &self.job.fetches[0].source else { panic!("ids") };
         let ids = serde_json::to_string(&references.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
         let read = self.store.lend(move |store| {
@@ -154,7 +157,7 @@ impl Weeks {
         let now = self.now();
         let mut ages: Vec<Option<TimeDelta>> =
             read.await.unwrap().into_iter().map(|at| at.map(|at| now - at.parse::<DateTime<Utc>>().unwrap())).collect();
-        ages.resize(THINGS, None);
+        ages.resize(self.things, None);
         ages
     }
 }
@@ -164,7 +167,7 @@ async fn a_library_of_ten_days_calls_is_swept_evenly_and_nothing_is_refused() {
     let weeks = Weeks::new().await;
     let began = weeks.now();
     let limit = TimeDelta::hours(252);
-    let oldest = Mutex::new(TimeDelta::zero());
+    let mut oldest = TimeDelta::zero();
     while weeks.now() - began < TimeDelta::days(32) {
         let report = weeks.run().await;
         let so_far = weeks.now() - began;
@@ -172,18 +175,23 @@ async fn a_library_of_ten_days_calls_is_swept_evenly_and_nothing_is_refused() {
         let ages = weeks.ages().await;
         if so_far > limit {
             let age = ages.iter().map(|age| age.expect("every row was read")).max().unwrap();
-            let mut oldest = oldest.lock().unwrap();
-            *oldest = (*oldest).max(age);
+            oldest = oldest.max(age);
             assert!(age <= limit, "after {} hours a row is {} hours old", so_far.num_hours(), age.num_hours());
         }
         let next = report.not_before.map(|at| at.parse::<DateTime<Utc>>().unwrap() + TimeDelta::seconds(1));
         // A timer asks every hour; a run that was put off is due at its time.
         weeks.wait_until(next.unwrap_or_else(|| weeks.now() + TimeDelta::hours(1)));
     }
-    assert!(*oldest.lock().unwrap() > TimeDelta::days(9), "the budget was used evenly");
-    let refused: Vec<u16> =
-        weeks.sandbox.log().iter().map(|seen| seen.status).filter(|status| *status == 429).collect();
-    assert_eq!(refused, [0u16; 0]);
-    let calls = weeks.sandbox.log().iter().filter(|seen| seen.path.starts_with("/v1/")).count();
-    assert!(calls >= 3 * THINGS, "{calls} calls in 32 days: three sweeps");
+    let log = weeks.sandbox.log();
+    let refused = log.iter().filter(|seen| seen.status == 429).count();
+    let calls = log.iter().filter(|seen| seen.path.starts_with("/v1/")).count();
+    println!(
+        "{} tracks, {} calls a day, 32 days of made-up time: {calls} calls, {refused} refused, oldest row {:.2} days",
+        weeks.things,
+        weeks.a_day,
+        oldest.as_seconds_f64() / 86_400.0
+    );
+    assert_eq!(refused, 0);
+    assert!(oldest > TimeDelta::days(9), "the budget was used evenly");
+    assert!(calls >= 3 * weeks.things, "{calls} calls in 32 days: three sweeps");
 }

@@ -1,9 +1,10 @@
 //! Torture: commands are killed, stopped and lied to by the disk at every point that can be reached,
 //! and afterwards all must be as if nothing had happened.
 //!
-//! `cargo test` runs a few dozen points of each kind. `make torture` runs all of them and prints a
-//! table of counts (`SEED=7` for the same again, `KILLS=500` for another number of kills). Lists that are
-//! edited while they are read are in `tests/it/changing.rs`.
+//! `cargo test` runs a few dozen points of each kind. `make torture` runs thousands and prints tables of
+//! counts (`SEED=7` for other chances, `KILLS=2000` for more kills, `STRIDE=1` for every write, `POINTS=30`
+//! for more lots, `SCENE="changed run"` for the system calls of that one alone). Lists that are edited while
+//! they are read are in `tests/it/changing.rs`.
 #![expect(clippy::unwrap_used, reason = "in a test, to panic is to fail")]
 
 mod content;
@@ -23,7 +24,7 @@ mod world;
 
 use dice::{Dice, said};
 use scene::Scene;
-use strace::{Blow, Of};
+use strace::{Blow, Of, Points};
 use table::Table;
 
 fn seed() -> u64 {
@@ -70,49 +71,94 @@ fn what_the_system_refuses_is_made_good_by_the_next_run() {
     if strace::is_there() {
         for blow in [Blow::Kill, Blow::Once("EIO"), Blow::FromThenOn("ENOSPC")] {
             for calls in strace::ALL {
-                strace::sweep(&scene, calls, Of::Everything, blow, 1, &mut dice, &mut table);
+                strace::sweep(&scene, calls, Of::Everything, blow, Points::Lot(1), &mut dice, &mut table);
             }
-            strace::sweep(&scene, strace::WRITES, Of::Store, blow, 1, &mut dice, &mut table);
-            strace::sweep(&scene, strace::SYNCS, Of::Store, blow, 1, &mut dice, &mut table);
+            strace::sweep(&scene, strace::WRITES, Of::Store, blow, Points::Lot(1), &mut dice, &mut table);
+            strace::sweep(&scene, strace::SYNCS, Of::Store, blow, Points::Lot(1), &mut dice, &mut table);
         }
     }
     table.close(seed());
 }
 
-/// `make torture`: so many kills as `KILLS` says, every sync and rename, and as many of the more
-/// frequent calls as `POINTS` says.
+/// A number of `make torture`'s, which the environment may change.
+fn number(name: &str, default: u64) -> usize {
+    usize::try_from(said(name).unwrap_or(default)).unwrap()
+}
+
 #[test]
 #[ignore = "takes long: make torture"]
-fn torture() {
+fn torture_by_signals() {
     let (mut dice, mut table) = (Dice::new(seed()), Table::default());
-    let kills = usize::try_from(said("KILLS").unwrap_or(500)).unwrap();
-    let most = usize::try_from(said("POINTS").unwrap_or(30)).unwrap();
+    let kills = number("KILLS", 500);
     for (scene, share) in scenes() {
         signals::kill_at_random(&scene, (kills * share).div_ceil(100), &mut dice, &mut table);
         signals::stop_at_random(&scene, kills * share / 500, &mut dice, &mut table);
     }
+    table.close(seed());
+}
+
+#[test]
+#[ignore = "takes long: make torture"]
+fn torture_by_disks() {
+    let (mut dice, mut table) = (Dice::new(seed()), Table::default());
+    let times = number("DISKS", 30);
     for scene in [scene::first_run(), scene::changed_run(), scene::export()] {
-        disk::full_disk(&scene, most, &mut dice, &mut table);
-        disk::file_size_limit(&scene, most, &mut dice, &mut table);
+        disk::full_disk(&scene, times, &mut dice, &mut table);
+        disk::file_size_limit(&scene, times, &mut dice, &mut table);
     }
-    if strace::is_there() {
-        let errors = [Blow::Once("EIO"), Blow::FromThenOn("EIO"), Blow::Once("ENOSPC"), Blow::FromThenOn("ENOSPC")];
-        for scene in [scene::first_run(), scene::changed_run()] {
-            for of in [Of::Everything, Of::Store, Of::State] {
-                for calls in strace::ALL {
-                    for blow in [Blow::Kill].into_iter().chain(errors) {
-                        strace::sweep(&scene, calls, of, blow, most, &mut dice, &mut table);
-                    }
-                }
-            }
+    table.close(seed());
+}
+
+/// What happens at system calls.
+const BLOWS: [Blow; 3] = [Blow::Kill, Blow::Once("EIO"), Blow::FromThenOn("ENOSPC")];
+
+/// Whether a scene is to be struck: `SCENE` names one to have it alone.
+fn is_wanted(scene: &Scene) -> bool {
+    std::env::var("SCENE").map_or(true, |name| name == scene.name)
+}
+
+fn sweep(scene: &Scene, whose: &[Of], points: Points, dice: &mut Dice, table: &mut Table) {
+    if !is_wanted(scene) {
+        return;
+    }
+    for of in whose {
+        for (calls, blow) in strace::ALL.into_iter().flat_map(|calls| BLOWS.map(|blow| (calls, blow))) {
+            strace::sweep(scene, calls, *of, blow, points, dice, table);
         }
-        for scene in [scene::export(), scene::backup(), scene::verify_rewrite(), scene::purge()] {
-            for calls in strace::ALL {
-                for blow in [Blow::Kill, Blow::Once("EIO"), Blow::FromThenOn("ENOSPC")] {
-                    strace::sweep(&scene, calls, Of::Everything, blow, most, &mut dice, &mut table);
-                }
-            }
-        }
+    }
+}
+
+/// Every sync, rename, removal and open of two small runs, in the main thread and in the one that writes,
+/// and every `STRIDE`-th write; of two large runs `POINTS` of each.
+#[test]
+#[ignore = "takes long: make torture"]
+fn torture_by_system_calls_of_runs() {
+    if !strace::is_there() {
+        return;
+    }
+    let (mut dice, mut table) = (Dice::new(seed()), Table::default());
+    let (every, lot) = (Points::Every(number("STRIDE", 11)), Points::Lot(number("POINTS", 2)));
+    for scene in [scene::small_first_run(), scene::small_changed_run()] {
+        sweep(&scene, &[Of::Main, Of::Writer], every, &mut dice, &mut table);
+    }
+    for scene in [scene::first_run(), scene::changed_run()] {
+        sweep(&scene, &[Of::Everything, Of::Store, Of::State], lot, &mut dice, &mut table);
+    }
+    table.close(seed());
+}
+
+/// The same of all other commands that write. They are over before strace could find a second thread, so
+/// it is the n-th call of whichever thread comes to it first.
+#[test]
+#[ignore = "takes long: make torture"]
+fn torture_by_system_calls_of_other_commands() {
+    if !strace::is_there() {
+        return;
+    }
+    let (mut dice, mut table) = (Dice::new(seed()), Table::default());
+    let every = Points::Every(number("STRIDE", 11));
+    for scene in [scene::export(), scene::backup(), scene::verify_rewrite(), scene::purge()] {
+        sweep(&scene, &[Of::Everything], every, &mut dice, &mut table);
     }
     table.close(seed());
 }

@@ -35,6 +35,10 @@ pub struct Scene {
     pub asks: Vec<String>,
 }
 
+/// Items of a plain playlist: six pages, or two.
+const LONG: usize = 260;
+const SHORT: usize = 90;
+
 const SCOPES: &[&str] = &["playlist-read-private", "playlist-read-collaborative", "user-library-read"];
 
 /// Playlists with everything odd in them, discographies by way of another fetch, a user's saved tracks,
@@ -68,6 +72,20 @@ ORDER BY playlist_id, position_before, position_after"""
     )
 }
 
+/// A job that is done in few calls, so that each of them can be struck.
+fn small_job(playlist: &str) -> String {
+    format!(
+        r#"user = "home"
+[[fetch]]
+stream = "playlist_items"
+ids = ["{playlist}"]
+[[fetch]]
+stream = "saved_tracks"
+csv = "saved-{{user}}.csv"
+"#
+    )
+}
+
 /// Another job, which meets the same playlists and artists.
 const OTHER_JOB: &str = r#"user = "home"
 market = "US"
@@ -88,25 +106,38 @@ fn words(text: &str) -> Vec<String> {
 
 /// A project with both jobs and a signed-in user, before the first run.
 fn project() -> World {
-    let options = Options {
-        mode: Mode::Extended,
-        playlist_page_max: 50,
-        playlist_items: 260,
-        tracks: 600,
-        playlists: 3,
-        ..Options::default()
-    };
-    let world = World::with(options);
-    let long = plain_playlist(&world);
+    let world = sandbox(LONG);
+    let long = plain_playlist(&world, LONG);
     let world = world.job(&job(&long));
     sign_in(&world);
     world
 }
 
-/// A plain playlist of 260 items.
-fn plain_playlist(world: &World) -> String {
+/// A project with the small job and a signed-in user, before the first run.
+fn small_project() -> World {
+    let world = sandbox(SHORT);
+    let playlist = plain_playlist(&world, SHORT);
+    let world = world.job(&small_job(&playlist));
+    sign_in(&world);
+    world
+}
+
+fn sandbox(playlist_items: usize) -> World {
+    let options = Options {
+        mode: Mode::Extended,
+        playlist_page_max: 50,
+        playlist_items,
+        tracks: 600,
+        playlists: 3,
+        ..Options::default()
+    };
+    World::with(options)
+}
+
+/// A plain playlist of so many items.
+fn plain_playlist(world: &World, items: usize) -> String {
     let catalog = world.sandbox.catalog();
-    let plain = |id: &String| catalog.playlist_rows(id).is_some_and(|rows| rows.len() == 260);
+    let plain = |id: &String| catalog.playlist_rows(id).is_some_and(|rows| rows.len() == items);
     catalog.playlist_ids().into_iter().filter(|id| *id != known::LARGE_PLAYLIST).find(plain).unwrap()
 }
 
@@ -208,10 +239,23 @@ pub fn unchanged_run() -> Scene {
 /// A run that finds playlists edited in every way.
 pub fn changed_run() -> Scene {
     let world = after_a_run();
-    let long = plain_playlist(&world);
+    let long = plain_playlist(&world, LONG);
     edit(&world, &long);
     edit(&world, known::HOME_PLAYLIST);
     Scene::new("changed run", world, "run x", &[("run x", DONE)])
+}
+
+/// The first run of the small job.
+pub fn small_first_run() -> Scene {
+    Scene::new("small first run", small_project(), "run x", &[("run x", DONE)])
+}
+
+/// A run of the small job that finds its playlist edited.
+pub fn small_changed_run() -> Scene {
+    let world = small_project();
+    world.run(&["x"]).exits(0);
+    edit(&world, &plain_playlist(&world, SHORT));
+    Scene::new("small changed run", world, "run x", &[("run x", DONE)])
 }
 
 fn edit(world: &World, playlist: &str) {
@@ -269,7 +313,8 @@ pub fn purge() -> Scene {
         "auth logout --purge",
         after_a_run(),
         "auth logout home --purge",
-        &[("auth logout home --purge", &[0, 2])],
+        // A file that could not be written again, or a draft that could not be removed, is the next export's.
+        &[("auth logout home --purge", &[0, 2]), ("export", DONE)],
     )
 }
 

@@ -20,6 +20,8 @@ pub struct Count {
 pub struct Table {
     order: Vec<String>,
     rows: BTreeMap<String, Count>,
+    /// How often the program was killed before a system call, and how often one failed.
+    calls: BTreeMap<String, (usize, usize)>,
 }
 
 impl Table {
@@ -42,6 +44,12 @@ impl Table {
         }
     }
 
+    /// Notes at which system call a blow fell.
+    pub fn strikes(&mut self, call: &str, killed: bool) {
+        let (kills, errors) = self.calls.entry(call.to_owned()).or_default();
+        *if killed { kills } else { errors } += 1;
+    }
+
     /// Prints the table; panics if anything was wrong.
     pub fn close(self, seed: u64) {
         println!("\n{:<58} {:>7} {:>7} {:>10} {:>8}", "what", "points", "hit", "violations", "seconds");
@@ -55,6 +63,12 @@ impl Table {
             sum.violations.extend(count.violations.iter().cloned());
         }
         print_row("all", &sum);
+        if !self.calls.is_empty() {
+            println!("\n{:<20} {:>7} {:>7}", "system call", "killed", "failed");
+            for (call, (kills, errors)) in &self.calls {
+                println!("{call:<20} {kills:>7} {errors:>7}");
+            }
+        }
         println!("again with: make torture SEED={seed}\n");
         assert!(sum.violations.is_empty(), "{} violations", sum.violations.len());
     }

@@ -73,6 +73,11 @@ pub(super) fn run(
     }
     let exit = export::run(&Export { jobs: Vec::new() }, context)?;
     say_what_is_left(&folder, name, &user);
+    if exit != Exit::Complete {
+        print::stderr(
+            "hint: not all files were written again: `cratedigger export` does that once the trouble is over\n",
+        );
+    }
     Ok(Some(exit))
 }
 

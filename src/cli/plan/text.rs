@@ -1,22 +1,23 @@
 //! Prices for a person.
 
-use super::{Priced, Shown};
-use crate::cli::budget::{time, words};
+use super::{Fits, Priced, Shown};
+use crate::cli::budget::{figure, time, words};
 use crate::cli::print;
+use crate::cli::workshop::local;
 use crate::document::printable;
 use crate::run::{Calls, FetchPrice, seconds};
 
 /// All of it.
 pub(super) fn of(shown: &Shown<'_>) -> String {
     let mut out = String::new();
-    for place in &shown.order {
-        out.push_str(&job(&shown.jobs[*place], shown));
+    for priced in &shown.jobs {
+        out.push_str(&job(priced, shown));
     }
     if shown.jobs.is_empty() {
         out.push_str("no job files; `cratedigger init` writes some to start from\n");
     }
     if shown.jobs.len() > 1 {
-        let names: Vec<String> = shown.order.iter().map(|place| printable(&shown.jobs[*place].job.name)).collect();
+        let names: Vec<String> = shown.jobs.iter().map(|it| printable(&it.job.name)).collect();
         out.push_str(&format!("order: {} (what fits goes first, by priority)\n", names.join(", ")));
     }
     match shown.asked {
@@ -34,8 +35,10 @@ fn job(priced: &Priced<'_>, shown: &Shown<'_>) -> String {
     let whole = priced.price.whole();
     let calls = whole.calls();
     let mut out = format!("{}: {}", printable(&priced.job.name), words(calls));
-    if calls == Calls::NONE {
+    if calls == Calls::NONE && priced.fits == Fits::Yes {
         out.push_str(", nothing to ask for\n");
+    } else if calls == Calls::NONE {
+        out.push_str(&format!("; {}\n", fits(priced.fits)));
     } else {
         let last = seconds(calls.likely(), shown.requests_per_second);
         out.push_str(&format!(", {} at the present pace", time(last)));
@@ -43,14 +46,13 @@ fn job(priced: &Priced<'_>, shown: &Shown<'_>) -> String {
             (Some(0), _) => out.push_str("; nothing is left today"),
             (Some(left), Some(share)) => {
                 out.push_str(&format!(", {} of the {left} left today", percent(share)));
-                if priced.left.account.is_some_and(|own| own < left) {
-                    let own = priced.left.account.unwrap_or(0);
+                if let Some(own) = priced.left.account.filter(|own| *own < left) {
                     out.push_str(&format!(", of which this job may take {own}"));
                 }
             }
             _ => {}
         }
-        out.push_str(if priced.fits() { "; fits\n" } else { "; does not fit\n" });
+        out.push_str(&format!("; {}\n", fits(priced.fits)));
     }
     let head = ["  FETCH", "STREAM", "CALLS", "FREE"].map(str::to_owned).to_vec();
     let mut rows = vec![head];
@@ -69,7 +71,7 @@ fn job(priced: &Priced<'_>, shown: &Shown<'_>) -> String {
     for line in said {
         out.push_str(&format!("  {}\n", printable(&line)));
     }
-    if !priced.fits() {
+    if priced.fits == Fits::No {
         let part = |(fetch, calls, of): (&FetchPrice, u64, Calls)| {
             (of != Calls::NONE).then(|| match of.likely() {
                 likely if calls >= likely => format!("{} to its end ({calls})", name(fetch)),
@@ -82,11 +84,21 @@ fn job(priced: &Priced<'_>, shown: &Shown<'_>) -> String {
     out
 }
 
+fn fits(fits: Fits) -> String {
+    match fits {
+        Fits::Yes => "fits".to_owned(),
+        Fits::No => "does not fit".to_owned(),
+        Fits::Unknown => "whether it fits, nobody can say".to_owned(),
+        Fits::Held(until) => format!("held back until {}", local(until)),
+        Fits::Waits => "waits for a person".to_owned(),
+    }
+}
+
 fn row(fetch: &FetchPrice) -> Vec<String> {
     let price = &fetch.price;
     let calls = match (&fetch.note, price.calls()) {
         (Some(_), Calls::NONE) => "none".to_owned(),
-        (_, calls) => words(calls).trim_end_matches("calls").trim_end_matches("call").trim_end().to_owned(),
+        (_, calls) => figure(calls),
     };
     let calls = if price.is_exact() || price.calls().most != Some(price.calls().least) {
         calls

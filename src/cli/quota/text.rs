@@ -61,9 +61,11 @@ fn calls(shown: &Shown) -> String {
     let mut rows = vec![head.map(str::to_owned).to_vec(), used("all", &usage.account, shown.now)];
     rows.extend(usage.families.iter().map(|it| used(&it.family, it, shown.now)));
     let mut out = print::table(&rows);
-    let reserve = shown.ceilings.reserve * 100.0;
+    let reserve = (shown.ceilings.reserve * 1_000.0).round() / 10.0;
     match (usage.account.ceiling, shown.ceilings.per_family) {
-        (None, None) => out.push_str("no ceiling is set (limits.calls_per_day, limits.calls_per_family)\n"),
+        (None, None) if usage.learned.is_empty() => {
+            out.push_str("no ceiling is set (limits.calls_per_day, limits.calls_per_family)\n")
+        }
         (_, family) => {
             out.push_str(&format!("left is what may go after the reserve of {reserve}%"));
             if let Some(family) = family {
@@ -81,18 +83,21 @@ fn used(name: &str, it: &FamilyUse, now: DateTime<Utc>) -> Vec<String> {
         (Some(_), Some(first)) => soon(first, now),
         _ => "-".to_owned(),
     };
-    vec![name.to_owned(), it.used.to_string(), number(it.ceiling), number(it.left), freed]
+    let left = if it.held_until.is_some() { "none now".to_owned() } else { number(it.left) };
+    let freed = it.held_until.map_or(freed, |until| format!("held until {}", clock(until, now)));
+    vec![name.to_owned(), it.used.to_string(), number(it.ceiling), left, freed]
 }
 
 /// `37 from 14:05 to 14:59`.
 fn soon(freed: &Freed, now: DateTime<Utc>) -> String {
-    let clock = |at: DateTime<Utc>| {
-        let local = at.with_timezone(&chrono::Local);
-        let today = local.date_naive() == now.with_timezone(&chrono::Local).date_naive();
-        local.format(if today { "%H:%M" } else { "%a %H:%M" }).to_string()
-    };
-    let (from, until) = (clock(freed.from), clock(freed.until));
+    let (from, until) = (clock(freed.from, now), clock(freed.until, now));
     if from == until { format!("{} at {from}", freed.calls) } else { format!("{} from {from} to {until}", freed.calls) }
+}
+
+fn clock(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let local = at.with_timezone(&chrono::Local);
+    let today = local.date_naive() == now.with_timezone(&chrono::Local).date_naive();
+    local.format(if today { "%H:%M" } else { "%a %d %H:%M" }).to_string()
 }
 
 /// What the app may call.
@@ -102,12 +107,12 @@ fn endpoints(shown: &Shown) -> String {
     let mut rows = Vec::new();
     let mut unknown = Vec::new();
     for known in &shown.endpoints {
-        match &known.endpoint {
-            Some(it) => rows.push(vec![
+        match known.word {
+            Some(word) => rows.push(vec![
                 format!("  {}", known.family),
                 format!("{} token", known.token.as_str()),
-                it.word.as_str().to_owned(),
-                format!("since {}", day(it.learned_at)),
+                word.to_owned(),
+                known.learned_at.map_or_else(String::new, |at| format!("since {}", day(at))),
             ]),
             None => unknown.push((known.token, known.family.as_str())),
         }

@@ -20,7 +20,7 @@ pub(super) async fn goes_on(desk: &Desk<'_>, args: &Run, job: &Job, price: Optio
     let Some(price) = price.filter(|_| !args.yes && stdin().is_terminal() && std::io::stderr().is_terminal()) else {
         return Ok(true);
     };
-    let left = desk.left()?.for_job(job, args.max_calls, desk.spent(job)?);
+    let left = desk.left(None)?.for_job(job, args.max_calls, desk.spent(job)?);
     let expensive = |price: &JobPrice| {
         let calls = price.whole().calls();
         let share = |calls: u64| calls > 0 && left.share(calls).is_some_and(|share| share > EXPENSIVE);
@@ -42,11 +42,13 @@ pub(super) async fn goes_on(desk: &Desk<'_>, args: &Run, job: &Job, price: Optio
     };
     let calls = price.whole().calls();
     let pace = desk.workshop.settings.limits_for(desk.workshop.class(desk.credentials)?).requests_per_second;
-    let share = left.share(calls.likely()).filter(|share| share.is_finite());
+    // Of what nobody can say, the part that is known says nothing.
+    let share = calls.most.and_then(|most| left.share(most)).filter(|share| share.is_finite());
     let (account, time) = (left.account.unwrap_or(0), time(seconds(calls.likely(), pace)));
     let part = share.map_or_else(String::new, |share| format!(" ({:.0}%)", share * 100.0));
-    let asked = match LOOKS - looks.left() {
+    let asked = match looks.sent() {
         0 => String::new(),
+        1 => "; asked Spotify once to know".to_owned(),
         n => format!("; asked Spotify {n} times to know"),
     };
     print::stderr(&format!(

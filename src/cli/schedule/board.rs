@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::cli::runner::{due_now, in_order};
+use crate::cli::runner::due_now;
 use crate::job::{Job, Loaded};
 use crate::scheduler::{Due, Past, SignIns, look_again};
 use crate::settings::Settings;
@@ -22,6 +22,8 @@ struct Place {
     look_at: Option<DateTime<Utc>>,
     running_since: Option<DateTime<Utc>>,
     told_hanging: bool,
+    /// It is due, and goes when the runs under way have ended.
+    waits: bool,
     /// Its file is broken; it is as it was read last.
     broken: bool,
     /// Its file is gone; it stays until its run has ended.
@@ -30,7 +32,7 @@ struct Place {
 
 /// What a look found.
 pub(super) struct LookedAt {
-    /// To be started, in order.
+    /// To be started.
     pub due: Vec<(Job, Due)>,
     /// Looked at, and not due.
     pub resting: Vec<Job>,
@@ -59,8 +61,15 @@ impl Board {
                         tracing::info!(job = job.name, "a new job");
                     }
                     let look_at = job.schedule.is_some().then_some(DateTime::UNIX_EPOCH);
-                    let place =
-                        Place { job, look_at, running_since: None, told_hanging: false, broken: false, gone: false };
+                    let place = Place {
+                        job,
+                        look_at,
+                        running_since: None,
+                        told_hanging: false,
+                        waits: false,
+                        broken: false,
+                        gone: false,
+                    };
                     self.places.insert(place.job.name.clone(), place);
                     continue;
                 }
@@ -105,6 +114,14 @@ impl Board {
         }
     }
 
+    /// Lets a job wait until a run ends, or so long.
+    pub(super) fn waits(&mut self, job: &str, now: DateTime<Utc>, pause: Duration) {
+        self.later(job, now, pause);
+        if let Some(place) = self.places.get_mut(job) {
+            place.waits = true;
+        }
+    }
+
     pub(super) fn all_later(&mut self, now: DateTime<Utc>, pause: Duration) {
         let names: Vec<String> = self.places.keys().cloned().collect();
         names.iter().for_each(|name| self.later(name, now, pause));
@@ -112,13 +129,16 @@ impl Board {
 
     pub(super) fn begins(&mut self, job: &str, now: DateTime<Utc>) {
         if let Some(place) = self.places.get_mut(job) {
-            (place.running_since, place.told_hanging) = (Some(now), false);
+            (place.running_since, place.told_hanging, place.waits) = (Some(now), false, false);
         }
     }
 
     pub(super) fn ends(&mut self, job: &str) {
         if let Some(place) = self.places.get_mut(job) {
             place.running_since = None;
+        }
+        for place in self.places.values_mut().filter(|place| place.waits) {
+            (place.look_at, place.waits) = (Some(DateTime::UNIX_EPOCH), false);
         }
         self.places.retain(|_, place| !place.gone || place.running_since.is_some());
     }
@@ -142,7 +162,6 @@ impl Board {
                 }
             }
         }
-        in_order(&mut due, |(job, due)| (job, Some(*due)));
         LookedAt { due, resting }
     }
 

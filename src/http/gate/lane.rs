@@ -27,7 +27,7 @@ pub(super) struct Lane {
 
 impl Lane {
     pub(super) fn new(rules: &GateRules, clock: &Arc<dyn Clock>) -> Lane {
-        let width = rules.concurrency.clamp(1, 1_000);
+        let width = allowed(rules.concurrency);
         let rates = Rates::new(rules.requests_per_second, rules.ceilings, rules.adapts, clock);
         Lane { rates: RwLock::new(Arc::new(rates)), permits: Semaphore::new(width), width: Mutex::new(width) }
     }
@@ -36,13 +36,29 @@ impl Lane {
         Arc::clone(&self.rates.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Goes on by other rates. Several runs may find out the class of the app; the lane is widened once.
+    /// Goes on by other rates; the same again change nothing. What is in flight beyond the new width
+    /// may arrive.
     pub(super) fn go_by(&self, rates: Rates, concurrency: usize) {
-        *self.rates.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rates);
+        let mut known = self.rates.write().unwrap_or_else(PoisonError::into_inner);
+        if (known.pace, known.ceilings) != (rates.pace, rates.ceilings) {
+            *known = Arc::new(rates);
+        }
+        drop(known);
+        let concurrency = allowed(concurrency);
         let mut width = self.width.lock().unwrap_or_else(PoisonError::into_inner);
-        self.permits.add_permits(concurrency.saturating_sub(*width));
-        *width = concurrency.max(*width);
+        match concurrency.checked_sub(*width) {
+            Some(more) => {
+                self.permits.add_permits(more);
+                *width += more;
+            }
+            None => *width -= self.permits.forget_permits(*width - concurrency),
+        }
     }
+}
+
+/// Calls in flight, at least one.
+fn allowed(concurrency: usize) -> usize {
+    concurrency.clamp(1, 1_000)
 }
 
 /// How fast and how much: what changes once the class of the app is found out.

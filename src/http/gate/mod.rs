@@ -17,7 +17,7 @@ mod shut;
 use lane::{Lane, Rates, Ticks};
 pub use pass::Pass;
 use run::Run;
-pub use shut::{Allowance, Deferred, GateRules, Shut, Why};
+pub use shut::{Allowance, Deferred, GateRules, Shut, Why, Wish};
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -30,7 +30,7 @@ use crate::http::clock::Clock;
 use crate::http::family::Family;
 use crate::http::halt::Halt;
 use crate::http::observer::Observer;
-use crate::state::{Ask, Ceilings, Held, Identity, Reach, Reason, State, Turn};
+use crate::state::{Ask, Ceilings, Held, Identity, Reach, Reason, Share, Spender, State, Turn};
 
 /// Nobody sleeps longer without looking at the clock: timers stop while a machine is suspended.
 const SLICE: Duration = Duration::from_secs(30);
@@ -80,7 +80,7 @@ impl Gate {
         }
     }
 
-    /// Goes on by other rates: the class of the app was found out, and it may do more.
+    /// Goes on by other rates: the class of the app was found out.
     pub fn go_by(&self, requests_per_second: f64, concurrency: usize, ceilings: Ceilings) {
         let rates = Rates::new(requests_per_second, ceilings, self.rules.adapts, &self.clock);
         self.lane.go_by(rates, concurrency);
@@ -90,12 +90,13 @@ impl Gate {
         self.lane.rates()
     }
 
-    /// Waits until a call of this family may go, and books it.
+    /// Waits until a call may go, and books it.
     ///
     /// # Errors
     ///
     /// [`Shut`]; then nothing was sent or booked.
-    pub async fn enter(&self, family: Family) -> Result<Pass<'_>, Shut> {
+    pub async fn enter(&self, wish: impl Into<Wish>) -> Result<Pass<'_>, Shut> {
+        let wish = wish.into();
         loop {
             self.halt.check()?;
             if let Some(closed) = self.closed() {
@@ -105,18 +106,18 @@ impl Gate {
             let Ok(permit) = permit else {
                 return Err(Shut::Stopped);
             };
-            self.paced(family).await?;
+            self.paced(wish).await?;
             let Some(probe) = self.breaker().await? else {
                 continue;
             };
-            let turn = self.state.take_turn(&self.ask(family), self.clock.now());
+            let turn = self.state.take_turn(&self.ask(wish), self.clock.now());
             let (call, wait) = match turn {
                 Ok(Turn::Slot { call, wait }) => (call, wait),
                 Ok(Turn::Held(_)) => {
                     self.probe_over(probe);
                     // Others may use the permit meanwhile; the deadline is looked at again above.
                     drop(permit);
-                    self.clear(family).await?;
+                    self.clear(wish).await?;
                     continue;
                 }
                 Err(error) => {
@@ -124,7 +125,7 @@ impl Gate {
                     return Err(error.into());
                 }
             };
-            let pass = Pass { gate: self, call, family, probe, _permit: permit };
+            let pass = Pass { gate: self, call, family: wish.family, probe, _permit: permit };
             if !wait.is_zero() && !self.still_free_after(wait, &pass).await? {
                 continue;
             }
@@ -132,7 +133,7 @@ impl Gate {
                 self.state.cancel(pass.call)?;
                 return Err(Shut::Deferred(used));
             }
-            self.observer.sent(family);
+            self.observer.sent(wish.family);
             return Ok(pass);
         }
     }
@@ -170,13 +171,14 @@ impl Gate {
         Ok(held.is_none())
     }
 
-    /// Sits out what holds this family back, or says that it takes too long. Sends nothing.
+    /// Sits out what holds a call back, or says that it takes too long. Sends nothing.
     ///
     /// # Errors
     ///
     /// [`Shut`].
-    pub async fn clear(&self, family: Family) -> Result<(), Shut> {
-        while let Some(deferred) = self.held(family)? {
+    pub async fn clear(&self, wish: impl Into<Wish>) -> Result<(), Shut> {
+        let wish = wish.into();
+        while let Some(deferred) = self.held(wish)? {
             self.sit_out(deferred).await?;
         }
         Ok(())
@@ -188,32 +190,41 @@ impl Gate {
     ///
     /// [`Shut`].
     pub fn may_send(&self, family: Family) -> Result<(), Shut> {
-        match self.held(family)? {
+        match self.held(family.into())? {
             Some(deferred) if self.too_far(&deferred) => Err(Shut::Deferred(deferred)),
             _ => Ok(()),
         }
     }
 
-    /// The deadline ahead of this family. What no wait can change is an error already.
-    fn held(&self, family: Family) -> Result<Option<Deferred>, Shut> {
+    /// The deadline ahead of a call. What no wait can change is an error already.
+    fn held(&self, wish: Wish) -> Result<Option<Deferred>, Shut> {
         self.halt.check()?;
         if let Some(closed) = self.closed() {
             return Err(Shut::Deferred(closed));
         }
-        match self.state.look(&self.ask(family), self.clock.now())? {
+        match self.state.look(&self.ask(wish), self.clock.now())? {
             None => Ok(None),
             Some(Held::Spent(spent)) => Err(Shut::Deferred(Deferred {
                 not_before: spent.back_at,
                 reach: spent.reach,
-                why: if spent.of_job { Why::Share } else { Why::Budget },
-                words: format!("{} calls in the last 24 hours, {} may be used", spent.used, spent.usable),
+                why: match spent.share {
+                    None => Why::Budget,
+                    Some(Share::Half) => Why::Share,
+                    Some(Share::Calls(_)) => Why::JobCalls,
+                },
+                words: format!(
+                    "{} calls{} in the last 24 hours, {} may be used",
+                    spent.used,
+                    if spent.share.is_some() { " of this job" } else { "" },
+                    spent.usable
+                ),
             })),
             Some(Held::CoolDown(cool_down)) => Ok(Some(Deferred {
                 not_before: cool_down.until,
                 reach: cool_down.reach,
                 why: match cool_down.reason {
                     Reason::Quota => Why::Quota,
-                    Reason::RateLimit => Why::RateLimit,
+                    Reason::RateLimit | Reason::Unavailable | Reason::Accounts => Why::RateLimit,
                 },
                 words: cool_down.evidence,
             })),
@@ -267,10 +278,10 @@ impl Gate {
 
     /// Waits for this process's pace. Whoever has to wait looks at the deadline first: a call
     /// that will be deferred need not queue for it.
-    async fn paced(&self, family: Family) -> Result<(), Shut> {
+    async fn paced(&self, wish: Wish) -> Result<(), Shut> {
         let rates = self.rates();
         while let Some(Err(busy)) = rates.pacer.as_ref().map(RateLimiter::check) {
-            if let Some(deferred) = self.held(family)?
+            if let Some(deferred) = self.held(wish)?
                 && self.too_far(&deferred)
             {
                 return Err(Shut::Deferred(deferred));
@@ -331,17 +342,16 @@ impl Gate {
         }
     }
 
-    fn ask(&self, family: Family) -> Ask<'_> {
+    fn ask(&self, wish: Wish) -> Ask<'_> {
         let rates = self.rates();
+        let (mut ceilings, mut spender) = (rates.ceilings, self.rules.spender);
         // A run may have to leave more alone than the rest does.
-        let reserve = rates.ceilings.reserve.max(self.rules.ceilings.reserve);
-        Ask {
-            who: &self.who,
-            family: family.as_str(),
-            pace: rates.pace,
-            ceilings: Ceilings { reserve, ..rates.ceilings },
-            spender: self.rules.spender,
+        ceilings.reserve = ceilings.reserve.max(self.rules.ceilings.reserve);
+        if wish.probes {
+            (ceilings.per_day, ceilings.per_family) = (None, None);
+            spender = spender.map(|it| Spender { share: None, ..it });
         }
+        Ask { who: &self.who, family: wish.family.as_str(), pace: rates.pace, ceilings, spender }
     }
 
     fn run(&self) -> MutexGuard<'_, Run> {

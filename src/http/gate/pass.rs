@@ -17,6 +17,11 @@ pub struct Pass<'a> {
 }
 
 impl Pass<'_> {
+    /// The booking of the call.
+    pub fn call(&self) -> CallId {
+        self.call
+    }
+
     /// The call was answered with this status; `refused`: with a deadline for the next one.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use crate::http::breaker::Breaker;
 use crate::http::clock::Clock;
 use crate::http::family::Family;
 use crate::http::halt::Halt;
-use crate::state::{Refused, StateError};
+use crate::state::{Reason, Refused, StateError};
 
 /// What this run has done and waited.
 #[derive(Debug, Default)]
@@ -56,7 +56,7 @@ impl Gate {
         self.run().retries += 1;
     }
 
-    /// Refusals in a row: those that did not say how long, and those of one family.
+    /// Refusals in a row: those that did not say how long, and those of calls to one family.
     pub fn refusals(&self, family: Family) -> (u32, u32) {
         let run = self.run();
         (run.unsaid, run.refused.get(&family).copied().unwrap_or(0))
@@ -67,16 +67,18 @@ impl Gate {
     /// # Errors
     ///
     /// If it cannot be written down; then nothing more is sent.
-    pub fn refuse(&self, family: Family, refused: Refused<'_>, said: bool) -> Result<(), StateError> {
+    pub fn refuse(&self, family: Family, refused: Refused<'_>) -> Result<(), StateError> {
         {
             let mut run = self.run();
-            *run.refused.entry(family).or_default() += 1;
-            if !said {
+            if matches!(refused.reason, Reason::RateLimit | Reason::Quota) {
+                *run.refused.entry(family).or_default() += 1;
+            }
+            if !refused.said {
                 run.unsaid += 1;
             }
         }
-        let now = self.clock.now();
-        self.state.refuse(&self.who, family.as_str(), refused, now)?;
+        let (ceilings, now) = (self.rates().ceilings, self.clock.now());
+        self.state.refuse(&self.who, family.as_str(), refused, ceilings, now)?;
         Ok(())
     }
 }

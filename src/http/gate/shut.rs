@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::http::breaker::BreakerRules;
+use crate::http::family::Family;
 use crate::http::halt::Stopped;
 use crate::state::{Adapts, Ceilings, Reach, Spender, StateError};
 
@@ -42,6 +43,22 @@ pub struct Allowance {
     pub spender: Option<Spender>,
 }
 
+/// A call that wants to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wish {
+    /// To which endpoint family.
+    pub family: Family,
+    /// It finds out which ceilings hold, so those that are set hold all calls but this one; what
+    /// refusals taught holds it too.
+    pub probes: bool,
+}
+
+impl From<Family> for Wish {
+    fn from(family: Family) -> Wish {
+        Wish { family, probes: false }
+    }
+}
+
 /// Why a scope is closed, and until when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deferred {
@@ -64,8 +81,10 @@ pub enum Why {
     Quota,
     /// Our own ceiling is reached: stopped before the refusal.
     Budget,
-    /// The job has taken its share of the day; others may go on.
+    /// The job has taken its half of the day; others may go on.
     Share,
+    /// The job has taken the calls that its file gives it in any 24 hours; others may go on.
+    JobCalls,
     /// The calls of this run are used.
     MaxCalls,
     /// The server has not answered for too long.

@@ -1,18 +1,20 @@
 //! The price of a job: of its fetches in order, each for each of its users.
 
-use super::{Calls, Looks, NotBefore, Price, Pricing};
+use std::collections::HashMap;
+
+use super::{Calls, Looks, News, NotBefore, Price, Pricing};
 use crate::job::{Fetch, Job, Source};
 use crate::run::engine::Engine;
 use crate::run::fetch::Asks;
 use crate::run::halt::{Halt, Weight};
 use crate::run::job::{Start, bound};
 use crate::run::sum::Sum;
-use crate::run::users::NOT_KNOWN;
+use crate::run::users::{NOT_KNOWN, Trouble};
 use crate::spotify::Kind;
 use crate::spotify::error::{ApiError, Deferral};
 use crate::spotify::family::Family;
 use crate::state::AppClass;
-use crate::stream::Classes;
+use crate::stream::{Classes, Paging, Takes};
 
 /// What a fetch of a job costs.
 #[derive(Debug, Clone)]
@@ -29,6 +31,8 @@ pub struct FetchPrice {
     pub price: Price,
     /// Why nothing, or nothing now, will be asked.
     pub note: Option<String>,
+    /// A person has to act before anything is asked.
+    pub waits_for_a_person: bool,
     /// Until when it is held back.
     pub not_before: NotBefore,
 }
@@ -67,15 +71,17 @@ pub async fn price_job(engine: &Engine, job: &Job, start: &Start, looks: &Looks)
     let mut priced = JobPrice { job: job.name.clone(), users: Calls::exactly(unknown as u64), fetches: Vec::new() };
     let mut pricing = Pricing::new(engine, looks);
     // What a fetch that goes by another will ask for is not known before that has been read.
-    let mut unsettled = Vec::new();
+    let mut unsettled: HashMap<&str, News> = HashMap::new();
     for fetch in &job.fetches {
         let goes_by = match &fetch.source {
             Source::From { fetch: parent, .. } => {
-                Some(&job.fetches[*parent].name).filter(|name| unsettled.contains(name))
+                let parent = &job.fetches[*parent];
+                unsettled.get(parent.name.as_str()).map(|news| GoesBy { parent, news: *news })
             }
             _ => None,
         };
-        let mut settled = goes_by.is_none() && engine.asked_the_same(job, fetch).await?;
+        pricing.blind.set(goes_by.is_some());
+        let (mut news, mut asked) = (News::None, 0);
         for (place, part) in (0i64..).zip(&sum.parts(start, fetch)) {
             let frame = part.frame(start, fetch, place);
             let mut one = FetchPrice {
@@ -85,6 +91,7 @@ pub async fn price_job(engine: &Engine, job: &Job, start: &Start, looks: &Looks)
                 stream: fetch.stream.name,
                 price: Price::default(),
                 note: part.trouble.as_ref().map(|trouble| trouble.again().words()),
+                waits_for_a_person: part.trouble.as_ref().is_some_and(Trouble::needs_a_person),
                 not_before: None,
             };
             if one.note.is_none() {
@@ -94,10 +101,11 @@ pub async fn price_job(engine: &Engine, job: &Job, start: &Start, looks: &Looks)
                 let asks = sum.asks(engine, job, fetch, &bound).await?;
                 let families = families(fetch, &asks);
                 for unit in engine.units(fetch, &frame, asks, start.age(fetch)).await? {
+                    asked += unit.asked();
                     one.price.add(pricing.unit(&frame, &unit).await?);
                 }
-                if let Some(parent) = goes_by {
-                    one.price = going_by(one.price, fetch, parent);
+                if let Some(goes_by) = &goes_by {
+                    one.price = goes_by.price(one.price, fetch);
                 }
                 // That no more looks are left says nothing about a run.
                 let of_a_run = |e: &ApiError| !matches!(e, ApiError::Deferred { why: Deferral::MaxCalls, .. });
@@ -111,11 +119,15 @@ pub async fn price_job(engine: &Engine, job: &Job, start: &Start, looks: &Looks)
                     };
                 }
             }
-            settled &= one.price.calls() == Calls::NONE;
+            news = news.and(one.price.news);
             priced.fetches.push(one);
         }
-        if !settled {
-            unsettled.push(&fetch.name);
+        if goes_by.is_some() {
+            news = News::Unknown;
+        }
+        if !engine.asked_the_same(job, fetch, asked).await? || news != News::None {
+            unsettled.insert(&fetch.name, news);
+            pricing.tells_versions |= matches!(fetch.stream.name, "my_playlists" | "playlists" | "my_playlist_items");
             pricing.brought.extend(brings(fetch.stream.name));
         }
     }
@@ -138,16 +150,42 @@ fn families(fetch: &Fetch, asks: &Asks) -> Vec<Family> {
     families
 }
 
-/// The price of a fetch whose ids another fetch of the run may change: what is known now is a guess.
-fn going_by(mut price: Price, fetch: &Fetch, parent: &str) -> Price {
-    for family in fetch.stream.families() {
-        price.spend(family, Calls::at_least(0));
+/// Another fetch of the run that may change what a fetch asks for.
+struct GoesBy<'j> {
+    parent: &'j Fetch,
+    news: News,
+}
+
+impl GoesBy<'_> {
+    /// The price of the fetch that goes by it: what is known now is a guess, bounded where each new row
+    /// costs a call at most.
+    fn price(&self, mut price: Price, fetch: &Fetch) -> Price {
+        let known = price.calls().likely();
+        let name = &self.parent.name;
+        price.by_family.values_mut().for_each(|calls| calls.least = 0);
+        match (self.news, one_call_a_row(self.parent, fetch)) {
+            (News::UpTo(rows), Some(family)) => {
+                price.spend(family, Calls::between(0, rows));
+                let more = if rows == 0 { "fewer rows".to_owned() } else { format!("up to {rows} new rows") };
+                price.because(&format!("it goes by {name}, which is read first and may bring {more}"));
+            }
+            _ => {
+                fetch.stream.families().into_iter().for_each(|family| price.spend(family, Calls::at_least(0)));
+                price.because(&format!(
+                    "it goes by {name}, which is read first; with what is known now it takes {known} or more"
+                ));
+            }
+        }
+        price
     }
-    let known = price.calls().likely();
-    price.by_family.values_mut().for_each(|calls| calls.least = 0);
-    price
-        .because(&format!("it goes by {parent}, which is read first; with what is known now it takes {known} or more"));
-    price
+}
+
+/// The family of a stream of which each row of its parent names one thing, read by one call at most.
+fn one_call_a_row(parent: &Fetch, fetch: &Fetch) -> Option<Family> {
+    let (Takes::Ids(kind), Paging::ById { .. }) = (fetch.stream.takes, fetch.stream.paging) else { return None };
+    // A row may name several artists; its other columns hold one id each.
+    let one_each = kind != Kind::Artist || parent.stream.takes == Takes::Ids(Kind::Artist);
+    one_each.then(|| Family::named(fetch.stream.family)).flatten()
 }
 
 /// Kinds that come whole in the answers of a stream, and are not asked for again then.
@@ -169,13 +207,11 @@ fn brings(stream: &str) -> &'static [Kind] {
 
 impl Engine {
     /// Whether what stands in the store as asked for by a fetch is what a run would ask for now.
-    async fn asked_the_same(&self, job: &Job, fetch: &Fetch) -> Result<bool, Halt> {
+    async fn asked_the_same(&self, job: &Job, fetch: &Fetch, asked: i64) -> Result<bool, Halt> {
         let (name, hash, part) = (job.name.clone(), job.hash.clone(), fetch.name.clone());
         let known = self.store.write(move |s| s.asked_before(&name, &part)).await?;
-        let same_number = |asked: i64| match &fetch.source {
-            Source::Ids(references) => usize::try_from(asked) == Ok(references.len()),
-            _ => true,
-        };
-        Ok(known.is_some_and(|(known, asked)| known == hash && same_number(asked)))
+        // A file of ids may change while the job file does not.
+        let counted = matches!(fetch.source, Source::Ids(_));
+        Ok(known.is_some_and(|(known, before)| known == hash && (!counted || before == asked)))
     }
 }

@@ -1,9 +1,12 @@
 //! The price of a list: none where this run has read it, a page where it is read from its head to what
 //! is known, else all of its pages.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
-use super::{Calls, Price, Pricing, Seen, because, count};
+use super::totals::{Total, is_all};
+use super::{Calls, News, Price, Pricing, Seen, because, count};
 use crate::ingest::Shape;
 use crate::job::Fetch;
 use crate::run::decide;
@@ -16,6 +19,7 @@ use crate::run::look::{Look, Place};
 use crate::spotify::error::ApiError;
 use crate::spotify::family::Family;
 use crate::spotify::page::RawPage;
+use crate::spotify::wire::Playlist;
 use crate::store::{ListRow, Standing};
 use crate::stream::Paging;
 
@@ -49,13 +53,13 @@ impl Pricing<'_> {
         if list.paging == Paging::Whole || list.family == Family::RECENTLY_PLAYED {
             return Ok(Price::one(list.family, Calls::exactly(1)));
         }
-        if self.looks.take() {
+        if self.look() {
             let place = Place { offset: 0, cursor: None, etag: None };
             let looked = self.engine.look(frame, list, place).await;
             match self.seen(looked)? {
                 Seen::Found(Look::Page(page)) => return self.seen_list(frame, list, &row, &page).await,
                 Seen::Found(Look::Unchanged) | Seen::Refused => {
-                    return Ok(Price::one(list.family, Calls::exactly(1)));
+                    return Ok(Price::one(list.family, Calls::exactly(1)).bringing(News::None));
                 }
                 Seen::Nothing => {}
             }
@@ -88,21 +92,44 @@ impl Pricing<'_> {
         };
         let items = list.most.map_or(total, |most| most.min(total));
         let whole = count(decide::pages(items, size));
-        let since = decide::whole_since(self.engine.started_at, frame.full_every);
-        if row.checkpoint.is_some() {
-            return Ok(self.goes_on(list, row, Some(total), (size, size)));
-        }
-        if whole == 1 || !decide::from_the_head(row, list.order, list.most, self.engine.full, &since) {
-            return Ok(Price::one(list.family, Calls::exactly(whole)));
-        }
         let (id, kind) = (row.id, list.key.kind);
         let standing = self.engine.store.write(move |s| s.standing(id, kind)).await?;
-        let mut head = Head::new(Known::new(standing, row.served.unwrap_or(0), row.announced.unwrap_or(0)));
-        head.take(rows_of(page, list.shape), page.served());
-        if head.is_enough(total) {
-            return Ok(Price::one(list.family, Calls::exactly(1)));
+        let served = rows_of(page, list.shape);
+        if list.shape == Shape::Playlists {
+            self.told(page);
         }
-        Ok(Price::one(list.family, Calls::between(2, whole)).but(because::HEAD))
+        if row.checkpoint.is_none() && is_all(page, items) {
+            let came = news(&standing, &served, standing.len() == served.len());
+            return Ok(Price::one(list.family, Calls::exactly(1)).bringing(came));
+        }
+        let since = decide::whole_since(self.engine.started_at, frame.full_every);
+        let all_new = News::UpTo(count(items));
+        if row.checkpoint.is_some() {
+            let rest = self.goes_on(list, row, Some(total), (size, size));
+            return Ok(self.or_more(rest, list, row).bringing(all_new));
+        }
+        let known = Total::of(row, list.most);
+        if !decide::from_the_head(row, list.order, list.most, self.engine.full, &since) {
+            let counted = self.counted(frame, list, row, total).await?;
+            let least = 1 + u64::from(page.more && page.served() < items);
+            let price = Price::one(list.family, counted.calls(whole, least)).but(counted.because());
+            return Ok(price.bringing(all_new));
+        }
+        let came = news(&standing, &served, row.announced == Some(total));
+        let mut head = Head::new(Known::new(standing, row.served.unwrap_or(0), row.announced.unwrap_or(0)));
+        head.take(served, page.served());
+        if head.is_enough(total) {
+            return Ok(Price::one(list.family, Calls::exactly(1)).bringing(came));
+        }
+        let whole = if known == Total::Counted { Calls::between(2, whole) } else { known.calls(whole, 2) };
+        Ok(Price::one(list.family, whole).but(because::HEAD).but(known.because()).bringing(all_new))
+    }
+
+    /// Notes the versions of the playlists on a page that a run will read.
+    fn told(&mut self, page: &RawPage) {
+        let listed = page.entries().into_iter().filter_map(|entry| serde_json::from_str::<Playlist<'_>>(entry?).ok());
+        let versions = listed.filter_map(|it| Some((it.id.value()?.to_string(), it.snapshot_id.value()?.to_string())));
+        self.snapshots.extend(versions.map(|(id, version)| (id, Some(version))));
     }
 
     /// The price of a list that nobody looks at.
@@ -139,7 +166,18 @@ impl Pricing<'_> {
             price.spend(list.family, Calls::between(0, learns));
             price.because(because::CLASS);
         }
-        Ok(price)
+        Ok(self.or_more(price, list, row))
+    }
+
+    /// The price of a list that Spotify was wrong about, or of a half that nobody has compared with its total.
+    fn or_more(&self, mut price: Price, list: &List, row: &ListRow) -> Price {
+        let known = Total::of(row, list.most);
+        let counts = row.checkpoint.is_some() || row.announced.is_some();
+        if counts && known != Total::Counted {
+            price.spend(list.family, Calls::at_least(0));
+            return price.but(known.because());
+        }
+        price
     }
 
     /// The rest of a list whose read was interrupted, or all of it, should it have changed.
@@ -163,6 +201,13 @@ impl Pricing<'_> {
             _ => (size, size),
         })
     }
+}
+
+/// What a first page brings to what stands; `as_many` says that no row went.
+fn news(standing: &[Standing], served: &[Standing], as_many: bool) -> News {
+    let known: HashSet<&str> = standing.iter().map(|row| row.id.as_str()).collect();
+    let new = served.iter().filter(|row| !known.contains(row.id.as_str())).count();
+    if new == 0 && as_many { News::None } else { News::UpTo(new as u64) }
 }
 
 /// The rows of a page as the arithmetic of heads wants them.

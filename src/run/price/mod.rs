@@ -7,7 +7,9 @@
 
 mod job;
 mod lists;
+mod own_playlists;
 mod playlists;
+mod totals;
 mod units;
 
 use std::cell::Cell;
@@ -55,6 +57,11 @@ impl Calls {
         Calls { least: calls, most: None, guess: calls }
     }
 
+    /// So many as far as is known, but at least these.
+    pub fn about(calls: u64, least: u64) -> Calls {
+        Calls { least: least.min(calls), most: None, guess: calls }
+    }
+
     /// Both together.
     #[must_use]
     pub fn and(self, other: Calls) -> Calls {
@@ -80,10 +87,12 @@ pub(super) mod because {
     pub const HEAD: &str = "lists that stand newest first are read as far as to what is known";
     pub const GOES_ON: &str = "an interrupted read goes on, unless its list changed meanwhile";
     pub const RESTLESS: &str = "a playlist whose version changes at every look is read until two reads are the same";
+    pub const TOLD: &str = "a fetch before it may tell that a playlist is unchanged";
     pub const HITS: &str = "a search ends where its hits end";
     pub const CODES: &str = "a UPC costs a search, and the album another call if it is found";
     pub const ALONG: &str = "some may come along in the answers of the fetches before";
     pub const FOREIGN: &str = "whether the items of others' playlists may be read is not known yet";
+    pub const ANNOUNCED: &str = "lists that were never read to their end are taken to be as long as Spotify says";
     pub const WRONG: &str = "Spotify was wrong about the length of a list before";
     pub const ALBUMS: &str = "how many tracks an album has that was never read, only Spotify knows";
 }
@@ -99,6 +108,30 @@ pub struct Price {
     pub free: u64,
     /// Why it is a range, or what it presumes.
     pub reasons: Vec<String>,
+    /// What a fetch that goes by this one will find otherwise than it stands now.
+    pub(super) news: News,
+}
+
+/// How a run will leave the rows that a later fetch of it goes by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum News {
+    /// As they stand.
+    #[default]
+    None,
+    /// So many may come, at most, and others may go.
+    UpTo(u64),
+    /// Nobody can say.
+    Unknown,
+}
+
+impl News {
+    fn and(self, other: News) -> News {
+        match (self, other) {
+            (News::None, other) | (other, News::None) => other,
+            (News::UpTo(one), News::UpTo(other)) => News::UpTo(one + other),
+            _ => News::Unknown,
+        }
+    }
 }
 
 impl Price {
@@ -107,7 +140,8 @@ impl Price {
         self.by_family.values().fold(Calls::NONE, |sum, calls| sum.and(*calls))
     }
 
-    /// Whether the run will cost just that, as far as things are now.
+    /// Whether the run will cost just that, as things are now and if each call is answered at once: what
+    /// has to be asked twice, since the answer was lost or refused, nobody can know before.
     pub fn is_exact(&self) -> bool {
         let calls = self.calls();
         calls.most == Some(calls.least) && self.reasons.is_empty()
@@ -121,6 +155,7 @@ impl Price {
         self.asked += other.asked;
         self.free += other.free;
         other.reasons.iter().for_each(|reason| self.because(reason));
+        self.news = self.news.and(other.news);
     }
 
     fn spend(&mut self, family: Family, calls: Calls) {
@@ -141,15 +176,23 @@ impl Price {
         Price { asked: 1, free: 1, ..Price::default() }
     }
 
-    /// One thing with its calls.
+    /// One thing with its calls, whatever it may bring.
     fn one(family: Family, calls: Calls) -> Price {
-        let mut price = Price { asked: 1, ..Price::default() };
+        let mut price = Price { asked: 1, news: News::Unknown, ..Price::default() };
         price.spend(family, calls);
         price
     }
 
-    fn but(mut self, reason: &str) -> Price {
-        self.because(reason);
+    /// The same, leaving the rows so.
+    fn bringing(mut self, news: News) -> Price {
+        self.news = news;
+        self
+    }
+
+    fn but<'r>(mut self, reason: impl Into<Option<&'r str>>) -> Price {
+        if let Some(reason) = reason.into() {
+            self.because(reason);
+        }
         self
     }
 }
@@ -158,13 +201,21 @@ impl Price {
 #[derive(Debug)]
 pub struct Looks {
     left: Cell<u64>,
+    sent: Cell<u64>,
+    /// As often as exact prices need.
+    probing: bool,
     ended: std::cell::RefCell<Option<String>>,
 }
 
 impl Looks {
     /// At most so often.
     pub fn at_most(looks: u64) -> Looks {
-        Looks { left: Cell::new(looks), ended: std::cell::RefCell::default() }
+        Looks { left: Cell::new(looks), sent: Cell::new(0), probing: false, ended: std::cell::RefCell::default() }
+    }
+
+    /// As often as exact prices need, but at most so often.
+    pub fn probing(looks: u64) -> Looks {
+        Looks { probing: true, ..Looks::at_most(looks) }
     }
 
     /// How many are left.
@@ -172,8 +223,14 @@ impl Looks {
         self.left.get()
     }
 
+    /// How many calls were sent.
+    pub fn sent(&self) -> u64 {
+        self.sent.get()
+    }
+
     /// Settles with what was really sent since there were so many left: a look may take two calls.
     pub fn settle(&self, before: u64, sent: u64) {
+        self.sent.set(self.sent.get() + sent);
         self.left.set(self.left.get().min(before.saturating_sub(sent)));
     }
 
@@ -206,8 +263,14 @@ pub(super) struct Pricing<'a> {
     looks: &'a Looks,
     /// Ids that are read by then, by their table.
     read: HashMap<&'static str, HashSet<String>>,
+    /// What the fetch in hand asks for will be known when another has been read: a look would tell nothing.
+    blind: Cell<bool>,
     /// Lists that are read by then.
     lists: HashSet<ListKey>,
+    /// Versions of playlists that a look saw, and a fetch before will be told of.
+    snapshots: HashMap<String, Option<String>>,
+    /// A fetch before may be told of versions that no look saw.
+    tells_versions: bool,
     /// Kinds of which the fetches before may bring some along.
     brought: HashSet<Kind>,
     /// A batch read of an app of unknown class was priced.
@@ -222,11 +285,19 @@ impl<'a> Pricing<'a> {
             engine,
             looks,
             read: HashMap::new(),
+            blind: Cell::new(false),
             lists: HashSet::new(),
+            snapshots: HashMap::new(),
+            tells_versions: false,
             brought: HashSet::new(),
             tried_batch: false,
             tried_pages: HashSet::new(),
         }
+    }
+
+    /// Takes a look, if there is one and it tells something.
+    fn look(&self) -> bool {
+        !self.blind.get() && self.looks.take()
     }
 
     /// Sorts what came of a look.

@@ -1,44 +1,39 @@
-//! The price of playlists' items: one call tells whether a list changed; a user's own are told of by
-//! the list of playlists, fifty a call.
+//! The price of playlists' items: one call tells whether a list changed.
 
-use std::collections::HashMap;
-
-use super::{Calls, Price, Pricing, Seen, because, count};
-use crate::ingest::Shape;
-use crate::run::decide::{self, Proving};
+use super::totals::{Total, is_all};
+use super::{Calls, News, Price, Pricing, Seen, because, count};
+use crate::run::decide;
 use crate::run::engine::FetchFrame;
 use crate::run::halt::Halt;
-use crate::run::library::list_of;
-use crate::run::list::List;
-use crate::run::look::{Look, Place};
-use crate::run::own_playlists::my_playlists;
-use crate::run::playlist::{ITEM_PAGES, items_path, playlist_key};
+use crate::run::playlist::{ITEM_PAGES, items_of, items_path, playlist_key};
 use crate::spotify::error::ApiError;
 use crate::spotify::family::Family;
-use crate::spotify::page::Wrapping;
-use crate::spotify::wire::Playlist;
 use crate::state::AppClass;
-use crate::store::{ListRow, ListedPlaylist};
+use crate::store::ListRow;
 
 /// Items that come with the playlist itself.
-const WITH_IT: i64 = 100;
+pub(super) const WITH_IT: i64 = 100;
 
 /// What Spotify says of a playlist now, or is taken to say.
-struct Now {
-    snapshot_id: Option<String>,
-    total: Option<i64>,
+pub(super) struct Now {
+    pub snapshot_id: Option<String>,
+    pub total: Option<i64>,
+    /// How far that may be relied on.
+    pub counted: Total,
     /// Items that come with the playlist.
-    first: i64,
+    pub first: i64,
     /// Sizes that the pages behind them may have: the smallest and the largest.
-    pages: (u16, u16),
+    pub pages: (u16, u16),
 }
 
 /// What reading a changed playlist costs.
-struct Read {
+pub(super) struct Read {
     /// Asking for it, and the pages behind.
-    price: Price,
-    /// It came in several answers, so it has to be proved.
-    several: bool,
+    pub price: Price,
+    /// It comes in several answers, so it has to be proved.
+    pub several: bool,
+    /// That is as good as certain; else its end will tell.
+    pub sure: bool,
 }
 
 impl Pricing<'_> {
@@ -49,42 +44,75 @@ impl Pricing<'_> {
             return Ok(Price::free());
         }
         let since = decide::whole_since(self.engine.started_at, frame.full_every);
-        if self.looks.take() {
+        let told = self.snapshots.get(id).cloned();
+        if told.as_ref().is_some_and(|told| decide::stands(&row, self.engine.full, &since, told.as_deref())) {
+            return Ok(Price::free());
+        }
+        let price = self.playlist_asked(frame, id, &row, &since).await?;
+        Ok(if told.is_none() && self.tells_versions && decide::was_read_whole(&row, self.engine.full, &since) {
+            let mut price = price.but(because::TOLD);
+            price.by_family.values_mut().for_each(|calls| calls.least = 0);
+            price
+        } else {
+            price
+        })
+    }
+
+    /// The same, of which nothing before it tells.
+    async fn playlist_asked(
+        &mut self,
+        frame: &FetchFrame,
+        id: &str,
+        row: &ListRow,
+        since: &str,
+    ) -> Result<Price, Halt> {
+        if self.look() {
             let looked = self.engine.playlist_head(frame, id, None).await;
             match self.seen(looked)? {
                 Seen::Found(Some(head)) => {
                     let class = self.engine.app.class().map_err(ApiError::from)?;
-                    let stands = decide::stands(&row, self.engine.full, &since, head.snapshot_id.as_deref());
+                    let stands = decide::stands(row, self.engine.full, since, head.snapshot_id.as_deref());
                     if stands || (head.page.is_none() && !head.old_name && class != Some(AppClass::Extended)) {
-                        let price = Price::one(Family::PLAYLISTS, Calls::exactly(1));
+                        let price = Price::one(Family::PLAYLISTS, Calls::exactly(1)).bringing(News::None);
                         return Ok(if stands { Price { free: 1, ..price } } else { price });
                     }
                     let page = head.page.as_ref();
                     let old_name = head.old_name || (head.both && class == Some(AppClass::Extended));
+                    let total = page.map_or(Some(0), |page| page.total);
+                    let counted = match (page, total) {
+                        (Some(page), Some(total)) if !is_all(page, total) => {
+                            let list = items_of(frame, id, old_name, false);
+                            self.counted(frame, &list, row, total).await?
+                        }
+                        _ => Total::Counted,
+                    };
                     let now = Now {
                         snapshot_id: head.snapshot_id.clone(),
-                        total: page.map_or(Some(0), |page| page.total),
+                        total,
+                        counted,
                         first: page.map_or(0, crate::spotify::page::RawPage::served),
                         pages: (self.page_of(id, old_name)?, self.page_of(id, old_name)?),
                     };
-                    return Ok(self.proved_alone(self.read(&row, &now)));
+                    return Ok(self.proved_alone(self.read(row, &now)));
                 }
-                Seen::Found(None) | Seen::Refused => return Ok(Price::one(Family::PLAYLISTS, Calls::exactly(1))),
+                Seen::Found(None) | Seen::Refused => {
+                    return Ok(Price::one(Family::PLAYLISTS, Calls::exactly(1)).bringing(News::None));
+                }
                 Seen::Nothing => {}
             }
         }
-        self.unseen_playlist(id, &row, decide::was_read_whole(&row, self.engine.full, &since))
+        self.unseen_playlist(id, row, decide::was_read_whole(row, self.engine.full, since))
     }
 
     /// A playlist that nobody looks at.
-    fn unseen_playlist(&self, id: &str, row: &ListRow, may_stand: bool) -> Result<Price, Halt> {
+    pub(super) fn unseen_playlist(&self, id: &str, row: &ListRow, may_stand: bool) -> Result<Price, Halt> {
         let Some(last) = row.announced.or(row.served) else {
             return Ok(Price::one(Family::PLAYLISTS, Calls::at_least(1)).but(because::NEVER));
         };
         let pages = self.pages_of(id)?;
         let now = |total: i64| {
             let total = Some(total.max(0));
-            Ok::<_, Halt>(Now { snapshot_id: None, total, first: WITH_IT, pages })
+            Ok::<_, Halt>(Now { snapshot_id: None, total, counted: Total::of(row, None), first: WITH_IT, pages })
         };
         let around = 5.max(last / 10);
         let mut price =
@@ -106,12 +134,14 @@ impl Pricing<'_> {
     }
 
     /// What it costs to read a changed playlist up to its proof.
-    fn read(&self, row: &ListRow, now: &Now) -> Read {
+    pub(super) fn read(&self, row: &ListRow, now: &Now) -> Read {
         let mut price = Price::one(Family::PLAYLISTS, Calls::exactly(1));
         let Some(total) = now.total else {
             price.spend(Family::PLAYLIST_ITEMS, Calls::at_least(0));
-            return Read { price: price.but(because::NEVER), several: true };
+            price.spend(Family::PLAYLISTS, Calls::at_least(0));
+            return Read { price: price.but(because::NEVER), several: true, sure: false };
         };
+        price.news = News::UpTo(count(total));
         let same = |at: &&crate::store::Checkpoint| at.snapshot_id.is_some() && at.snapshot_id == now.snapshot_id;
         let went_on = row.checkpoint.as_ref().filter(same);
         let served =
@@ -122,201 +152,44 @@ impl Pricing<'_> {
         if rest(smallest) != rest(largest) {
             price.because(because::CLASS);
         }
-        price.spend(Family::PLAYLIST_ITEMS, Calls::between(rest(largest), rest(smallest)));
+        let (counted, least) = (if ended { Total::Counted } else { now.counted }, rest(largest));
         let rest = rest(smallest);
-        if row.announced.zip(row.served).is_some_and(|(announced, served)| announced != served) {
-            price.spend(Family::PLAYLIST_ITEMS, Calls::between(0, 3));
-            price.because(because::WRONG);
+        match counted {
+            Total::Counted => price.spend(Family::PLAYLIST_ITEMS, Calls::between(least, rest)),
+            _ => {
+                price.spend(Family::PLAYLIST_ITEMS, counted.calls(rest, 0));
+                // A total that is wrong twice over is asked after once.
+                price.spend(Family::PLAYLISTS, Calls::at_least(0));
+                price = price.but(counted.because());
+            }
         }
         if row.restless {
             let again = count(decide::pages(total, smallest));
             price.spend(Family::PLAYLIST_ITEMS, Calls::between(0, again * 2));
             price.because(because::RESTLESS);
         }
-        Read { price, several: rest > 0 || served > now.first || ended }
+        let several = rest > 0 || served > now.first || ended;
+        Read { price, several, sure: counted == Total::Counted }
     }
 
     /// With the call that proves one list by itself.
-    fn proved_alone(&self, read: Read) -> Price {
+    pub(super) fn proved_alone(&self, read: Read) -> Price {
         let mut price = read.price;
         if read.several {
-            let calls = if price.reasons.is_empty() { Calls::exactly(1) } else { Calls::between(0, 1) };
-            price.spend(Family::PLAYLISTS, calls);
+            let sure = read.sure && price.reasons.is_empty();
+            price.spend(Family::PLAYLISTS, if sure { Calls::exactly(1) } else { Calls::between(0, 1) });
         }
         price
     }
 
-    /// What the items of all of a user's playlists cost.
-    pub(super) async fn my_playlist_items(&mut self, frame: &FetchFrame) -> Result<Price, Halt> {
-        let lists = list_of(my_playlists(), frame, Shape::Playlists, Wrapping::Bare);
-        let row = self.row(&lists).await?;
-        let (user, market) = (frame.audience.clone(), frame.market.clone());
-        let since = decide::whole_since(self.engine.started_at, frame.full_every);
-        let known = self.engine.store.write(move |s| s.playlists_of(&user, &market, &since)).await?;
-        if self.engine.is_of_this_run(row.checked_at.as_ref()) {
-            let each = known.into_iter().map(|list| (list, None)).collect();
-            let mut price = self.each(frame, &lists, each).await?;
-            price.asked += 1;
-            price.free += 1;
-            return Ok(price);
-        }
-        // The list of playlists may be read by an earlier fetch of the same run.
-        let listed_before = !self.lists.insert(lists.key.clone());
-        if let Some((listed, mut price)) = self.listed_now(frame, &lists, &known).await? {
-            if listed_before {
-                price = Price::free();
-            }
-            price.add(self.each(frame, &lists, listed).await?);
-            return Ok(price);
-        }
-        let mut price = self.unseen_own(&lists, &row)?;
-        if listed_before {
-            price.by_family.remove(&lists.family);
-        }
-        if row.announced.is_some() {
-            for list in known.iter().filter(|list| list.own) {
-                let row = self.playlist_row(frame, &list.id).await?;
-                let read_before = !self.lists.insert(playlist_key(frame, &list.id));
-                if read_before || self.engine.is_of_this_run(row.checked_at.as_ref()) {
-                    price.add(Price::free());
-                    continue;
-                }
-                let mut one = self.unseen_playlist(&list.id, &row, true)?;
-                // The list of playlists tells whether it changed.
-                let stands = list.read_snapshot_id.is_some();
-                one.by_family.values_mut().for_each(|calls| calls.least = if stands { 0 } else { calls.least.min(1) });
-                price.add(one);
-            }
-            price.because(because::CHANGED);
-            price.because(because::LAST_TIME);
-        }
-        Ok(price)
-    }
-
-    /// The list of playlists without a look.
-    fn unseen_own(&mut self, lists: &List, row: &ListRow) -> Result<Price, Halt> {
-        let (size, _) = self.sizes(lists)?;
-        Ok(match row.announced {
-            Some(last) => {
-                let around = 5.max(last / 10);
-                let pages = |items: i64| count(decide::pages(items.max(0), size));
-                Price::one(lists.family, Calls::between(pages(last - around), pages(last + around)))
-            }
-            None => {
-                let mut price = Price::one(lists.family, Calls::at_least(1)).but(because::NEVER);
-                price.spend(Family::PLAYLISTS, Calls::at_least(0));
-                price.spend(Family::PLAYLIST_ITEMS, Calls::at_least(0));
-                price
-            }
-        })
-    }
-
-    /// The list of playlists as it is now, with what that costs a run; nothing if it may not be asked for.
-    async fn listed_now(
-        &mut self,
-        frame: &FetchFrame,
-        lists: &List,
-        known: &[ListedPlaylist],
-    ) -> Result<Option<(Vec<(ListedPlaylist, Option<i64>)>, Price)>, Halt> {
-        let known: HashMap<&str, &ListedPlaylist> = known.iter().map(|list| (list.id.as_str(), list)).collect();
-        let (mut listed, mut offset, mut pages) = (Vec::new(), 0, 0);
-        loop {
-            if !self.looks.take() {
-                return Ok(None);
-            }
-            let looked = self.engine.look(frame, lists, Place { offset, cursor: None, etag: None }).await;
-            let page = match self.seen(looked)? {
-                Seen::Found(Look::Page(page)) => page,
-                Seen::Refused => return Ok(Some((listed, Price::one(lists.family, Calls::exactly(1))))),
-                Seen::Found(Look::Unchanged) | Seen::Nothing => return Ok(None),
-            };
-            pages += 1;
-            for (place, entry) in (offset..).zip(page.entries()) {
-                let Some(list) = entry.and_then(|entry| serde_json::from_str::<Playlist<'_>>(entry).ok()) else {
-                    continue;
-                };
-                listed.extend(listed_as(&list, place, &frame.audience, &known));
-            }
-            offset += page.served();
-            if page.served() == 0 || (!page.more && page.total.is_none_or(|total| offset >= total)) {
-                return Ok(Some((listed, Price::one(lists.family, Calls::exactly(pages)))));
-            }
-        }
-    }
-
-    /// What the playlists of a list cost, each with its length if that is known.
-    async fn each(
-        &mut self,
-        frame: &FetchFrame,
-        lists: &List,
-        listed: Vec<(ListedPlaylist, Option<i64>)>,
-    ) -> Result<Price, Halt> {
-        let class = self.engine.app.class().map_err(ApiError::from)?;
-        let (_, size) = self.sizes(lists)?;
-        let (mut price, mut groups) = (Price::default(), HashMap::<i64, usize>::new());
-        let foreign = listed.iter().any(|(list, _)| !list.own);
-        if foreign && class.is_none() {
-            price.spend(Family::MARKETS, Calls::between(0, 1));
-            price.because(because::FOREIGN);
-        }
-        for (list, total) in listed {
-            if !list.own && class == Some(AppClass::Development) {
-                continue;
-            }
-            let row = self.playlist_row(frame, &list.id).await?;
-            let at = row.checkpoint.as_ref();
-            let proved =
-                at.is_some_and(|at| at.ended && at.snapshot_id.is_some() && at.snapshot_id == list.snapshot_id);
-            let read_before = !self.lists.insert(playlist_key(frame, &list.id));
-            if read_before
-                || !self.engine.has_changed(&list)
-                || (proved && !self.engine.full)
-                || self.engine.is_of_this_run(row.checked_at.as_ref())
-            {
-                price.add(Price::free());
-                continue;
-            }
-            let pages = self.pages_of(&list.id)?;
-            if list.own && at.is_some_and(|at| at.ended) && !self.engine.full {
-                // What was read to its end waits for its proof, and is read again if that fails.
-                let again = total.or(row.announced).map_or(0, |total| count(decide::pages(total, pages.0)));
-                *groups.entry(list.position / i64::from(size)).or_default() += 1;
-                let mut one = Price::one(Family::PLAYLIST_ITEMS, Calls::between(0, again)).but(because::GOES_ON);
-                one.spend(Family::PLAYLISTS, Calls::between(0, 1));
-                one.spend(lists.family, Calls::between(0, 1));
-                price.add(one);
-                continue;
-            }
-            let total = total.or(row.announced);
-            let read = self.read(&row, &Now { snapshot_id: list.snapshot_id.clone(), total, first: WITH_IT, pages });
-            if !list.own && class.is_none() {
-                let mut one = self.proved_alone(read);
-                one.by_family.values_mut().for_each(|calls| calls.least = 0);
-                price.add(one);
-            } else if list.own {
-                *groups.entry(list.position / i64::from(size)).or_default() += usize::from(read.several);
-                price.add(read.price);
-            } else {
-                price.add(self.proved_alone(read));
-            }
-        }
-        for waiting in groups.into_values().filter(|waiting| *waiting > 0) {
-            match decide::proving(waiting, 1) {
-                Proving::ByTheList => price.spend(lists.family, Calls::exactly(1)),
-                Proving::OneByOne => price.spend(Family::PLAYLISTS, Calls::exactly(waiting as u64)),
-            }
-        }
-        Ok(price)
-    }
-
-    async fn playlist_row(&self, frame: &FetchFrame, id: &str) -> Result<ListRow, Halt> {
+    pub(super) async fn playlist_row(&self, frame: &FetchFrame, id: &str) -> Result<ListRow, Halt> {
         let (key, full) = (playlist_key(frame, id), self.engine.full);
         let row = self.engine.store.write(move |s| s.find_list(&key)).await?.unwrap_or_default();
         Ok(ListRow { checkpoint: row.checkpoint.filter(|_| !full), ..row })
     }
 
     /// The sizes that the pages behind the first may have, the smallest first.
-    fn pages_of(&self, id: &str) -> Result<(u16, u16), Halt> {
+    pub(super) fn pages_of(&self, id: &str) -> Result<(u16, u16), Halt> {
         Ok(match self.engine.app.class().map_err(ApiError::from)? {
             Some(class) => {
                 let page = self.page_of(id, class == AppClass::Extended)?;
@@ -331,30 +204,4 @@ impl Pricing<'_> {
         let path = self.engine.app.path(&items_path(id, old_name)).map_err(ApiError::from)?;
         Ok(self.engine.app.page_size(Family::PLAYLIST_ITEMS, &path, ITEM_PAGES).map_err(ApiError::from)?)
     }
-}
-
-/// A playlist as the list of playlists has it now, beside what is known of its items.
-fn listed_as(
-    list: &Playlist<'_>,
-    position: i64,
-    user: &str,
-    known: &HashMap<&str, &ListedPlaylist>,
-) -> Option<(ListedPlaylist, Option<i64>)> {
-    let id = list.id.value()?.to_string();
-    let before = known.get(id.as_str());
-    let owner = list.owner.value().and_then(|owner| owner.id.value().map(|id| id.to_string()));
-    let total =
-        [&list.items, &list.tracks].into_iter().flatten().find_map(|page| page.total.value().map(|total| total.0));
-    let own = owner.as_deref() == Some(user) || list.collaborative.value().copied().unwrap_or(false);
-    let listed = ListedPlaylist {
-        snapshot_id: list.snapshot_id.value().map(|id| id.to_string()),
-        own,
-        read_snapshot_id: before.and_then(|list| list.read_snapshot_id.clone()),
-        stored: before.map_or(0, |list| list.stored),
-        position,
-        proved: false,
-        ended: false,
-        id,
-    };
-    Some((listed, total))
 }

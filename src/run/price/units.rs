@@ -1,6 +1,7 @@
 //! The price of things by id, of albums' tracks and of searches.
 
-use super::{Calls, Price, Pricing, because, count};
+use super::totals::Total;
+use super::{Calls, News, Price, Pricing, because, count};
 use chrono::TimeDelta;
 
 use crate::ingest;
@@ -57,6 +58,9 @@ impl Pricing<'_> {
                 wanted += 1;
             }
         }
+        if wanted > 0 {
+            price.news = price.news.and(News::UpTo(wanted as u64));
+        }
         self.by_id(things, wanted, &mut price)?;
         Ok(price)
     }
@@ -106,6 +110,7 @@ impl Pricing<'_> {
                 price.free += 1;
                 continue;
             }
+            price.news = price.news.and(News::UpTo(1));
             price.spend(Family::SEARCH, Calls::exactly(1));
             if kind == Kind::Album {
                 // A search brings tracks whole, of albums only what lists have.
@@ -156,7 +161,9 @@ impl Pricing<'_> {
             match totals[place] {
                 Some(total) if total > served => {
                     let rest = count(decide::pages(total - served, ALBUM_PAGE));
-                    price.spend(Family::ALBUM_TRACKS, Calls::exactly(rest));
+                    let counted = Total::of(&row, None);
+                    price.spend(Family::ALBUM_TRACKS, counted.calls(rest, 0));
+                    price = price.but(counted.because());
                 }
                 Some(_) => {}
                 None => {
@@ -169,6 +176,9 @@ impl Pricing<'_> {
             }
         }
         self.by_id(Things::album_heads(), heads, &mut price)?;
+        if price.calls() != Calls::NONE {
+            price.news = News::Unknown;
+        }
         Ok(price)
     }
 
@@ -186,6 +196,7 @@ impl Pricing<'_> {
         let pages = count(decide::pages(wanted, smallest));
         let learns = unsure && wanted > i64::from(smallest) && self.tried_pages.insert(Family::SEARCH);
         let price = Price::one(Family::SEARCH, Calls::between(1, pages + u64::from(learns)));
+        let price = price.bringing(News::UpTo(count(wanted)));
         let price = if learns { price.but(because::CLASS) } else { price };
         Ok(if pages > 1 { price.but(because::HITS) } else { price })
     }

@@ -39,9 +39,9 @@ impl Accounts {
 /// Answers `GET /authorize`.
 pub(super) fn authorize(world: &World, call: &Call) -> Answer {
     let mut accounts = hold(&world.accounts);
-    if call.get("client_id").as_deref() != Some(&accounts.client_id) {
+    let Some(client) = call.get("client_id").filter(|id| accounts.client_ids.contains(id)) else {
         return plain_refusal("INVALID_CLIENT: Invalid client");
-    }
+    };
     let uri = call.get("redirect_uri").unwrap_or_default();
     let Some(target) = Url::parse(&uri).ok().filter(is_secure) else {
         return plain_refusal("INVALID_CLIENT: Insecure redirect URI");
@@ -67,7 +67,7 @@ pub(super) fn authorize(world: &World, call: &Call) -> Answer {
         Consent::Grant { user, scopes } => {
             let asked = asked.split_whitespace().map(str::to_owned);
             let granted = asked.filter(|s| scopes.as_ref().is_none_or(|only| only.contains(s)));
-            let caller = Caller { user: Some(user), scopes: granted.collect() };
+            let caller = Caller { client, user: Some(user), scopes: granted.collect() };
             let code = accounts.code(caller, uri, challenge, world.clock.now_ms());
             back(&[("code", &code)])
         }

@@ -7,8 +7,8 @@ use crate::sandbox::routes::Call;
 
 impl Accounts {
     pub(super) fn client_credentials(&mut self, call: &Call, form: &Form, now_ms: i64) -> Result<Answer, Answer> {
-        self.check_client(call, form)?;
-        let token = self.access_token(Caller { user: None, scopes: Vec::new() }, now_ms);
+        let client = self.check_client(call, form)?;
+        let token = self.access_token(Caller { client, user: None, scopes: Vec::new() }, now_ms);
         let mut body = String::new();
         json::object(&mut body, |o| {
             o.text("access_token", &token);

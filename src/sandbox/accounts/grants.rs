@@ -108,7 +108,8 @@ impl Accounts {
     }
 
     pub(crate) fn sign_in(&mut self, user: &str, scopes: Vec<String>, pkce: bool, now_ms: i64) -> SignedIn {
-        let caller = Caller { user: Some(user.to_owned()), scopes };
+        let client = self.client_ids[0].clone();
+        let caller = Caller { client, user: Some(user.to_owned()), scopes };
         let scope = caller.scopes.join(" ");
         let family = self.family(caller.clone(), pkce, now_ms);
         SignedIn {
@@ -144,10 +145,10 @@ impl Accounts {
         let Some(known) = self.grants.codes.get(code) else {
             return Err(invalid_grant("Invalid authorization code"));
         };
-        match &known.challenge {
+        let client = match &known.challenge {
             None => self.check_client(call, form)?,
             Some(challenge) => {
-                self.check_public_client(call, form)?;
+                let client = self.check_public_client(call, form)?;
                 let verifier = form.get("code_verifier").unwrap_or_default();
                 if !(43..=128).contains(&verifier.len()) {
                     return Err(refuse_token(400, "invalid_request", "code_verifier must be 43 to 128 characters"));
@@ -155,7 +156,11 @@ impl Accounts {
                 if URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)) != *challenge {
                     return Err(invalid_grant("code_verifier was incorrect"));
                 }
+                client
             }
+        };
+        if client != known.caller.client {
+            return Err(invalid_grant("Invalid authorization code"));
         }
         if form.get("redirect_uri") != Some(known.redirect_uri.as_str()) {
             return Err(invalid_grant("Invalid redirect URI"));
@@ -187,10 +192,9 @@ impl Accounts {
         };
         let (place, replaced) = (*family, *replaced);
         let pkce = self.grants.families[place].pkce;
-        if pkce {
-            self.check_public_client(call, form)?;
-        } else {
-            self.check_client(call, form)?;
+        let client = if pkce { self.check_public_client(call, form)? } else { self.check_client(call, form)? };
+        if client != self.grants.families[place].caller.client {
+            return Err(invalid_grant("Invalid refresh token"));
         }
         let family = &mut self.grants.families[place];
         family.revoked |= replaced;
@@ -232,12 +236,12 @@ impl Accounts {
     }
 
     /// A public client names itself in the form; one with a secret may prove itself too.
-    fn check_public_client(&self, call: &Call, form: &Form) -> Result<(), Answer> {
+    fn check_public_client(&self, call: &Call, form: &Form) -> Result<String, Answer> {
         if call.authorization.is_some() {
             return self.check_client(call, form);
         }
         match form.get("client_id") {
-            Some(id) if id == self.client_id => Ok(()),
+            Some(id) if self.client_ids.iter().any(|known| known == id) => Ok(id.to_owned()),
             Some(_) => Err(refuse_token(400, "invalid_client", "Invalid client")),
             None => Err(refuse_token(400, "invalid_request", "client_id must be supplied")),
         }

@@ -24,6 +24,8 @@ use super::{Options, hold};
 /// Whose token came with a call, and what it may read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Caller {
+    /// The app's client id.
+    pub(crate) client: String,
     /// A user's id; none for the app's own token.
     pub(crate) user: Option<String>,
     pub(crate) scopes: Vec<String>,
@@ -45,7 +47,8 @@ struct AccessToken {
 /// What the accounts service remembers.
 #[derive(Debug)]
 pub(crate) struct Accounts {
-    client_id: String,
+    /// The app's, and those of its sisters.
+    client_ids: Vec<String>,
     client_secret: String,
     ttl_secs: u64,
     access: FxHashMap<String, AccessToken>,
@@ -57,7 +60,7 @@ pub(crate) struct Accounts {
 impl Accounts {
     pub(crate) fn new(options: &Options) -> Self {
         Self {
-            client_id: options.client_id.clone(),
+            client_ids: std::iter::once(&options.client_id).chain(&options.sister_client_ids).cloned().collect(),
             client_secret: options.client_secret.clone(),
             ttl_secs: options.token_ttl_secs,
             access: FxHashMap::default(),
@@ -104,11 +107,11 @@ impl Accounts {
         token
     }
 
-    /// Checks the credentials of the app, in the header or in the form.
+    /// Checks the credentials of an app, in the header or in the form, and says which it is.
     ///
     /// # Errors
     /// `invalid_client`, and what is wrong.
-    fn check_client(&self, call: &Call, form: &Form) -> Result<(), Answer> {
+    fn check_client(&self, call: &Call, form: &Form) -> Result<String, Answer> {
         let refused = |what| Err(refuse_token(400, "invalid_client", what));
         let (id, secret) = match call.authorization.as_deref() {
             Some(header) => match basic(header) {
@@ -120,13 +123,13 @@ impl Accounts {
                 _ => return refused("Missing client credentials"),
             },
         };
-        if id != self.client_id {
+        if !self.client_ids.contains(&id) {
             return refused("Invalid client");
         }
         if secret != self.client_secret {
             return refused("Invalid client secret");
         }
-        Ok(())
+        Ok(id)
     }
 }
 

@@ -84,6 +84,13 @@ pub enum Action {
     ShortPage,
     /// A page without items, with everything else as usual.
     EmptyPage,
+    /// One value of an answer is another one.
+    Set {
+        /// Where, as a JSON pointer: `/artists/cursors`; empty for the whole answer.
+        at: String,
+        /// What stands there.
+        to: serde_json::Value,
+    },
     /// A late answer.
     Latency {
         /// How late.
@@ -122,6 +129,11 @@ impl Action {
             message: Some(description.to_owned()),
             reason: Some("invalid_grant".to_owned()),
         }
+    }
+
+    /// Another value at a place of the answer.
+    pub fn set(at: &str, to: serde_json::Value) -> Self {
+        Self::Set { at: at.to_owned(), to }
     }
 
     /// The name it has in JSON and in the log.

@@ -57,7 +57,7 @@ pub(crate) fn api(world: &World, call: &Call) -> Served {
         Err(refusal) => return refusal.into(),
     };
     let on_behalf_of = Some(caller.user.clone().unwrap_or_else(|| "app".to_owned()));
-    let admitted = hold(&world.limits).admit(&family(&call.path), now_ms);
+    let admitted = hold(&world.limits).admit(&caller.client, &family(&call.path), now_ms);
     let answer = match admitted {
         Err(refusal) => too_many(refusal),
         Ok(()) if !world.extended() && caller.user.as_deref() == Some(known::CURATOR) => {
@@ -68,7 +68,7 @@ pub(crate) fn api(world: &World, call: &Call) -> Served {
             if world.options.etags { tagged(answer, call) } else { answer }
         }
     };
-    Served { on_behalf_of, ..answer.into() }
+    Served { client_id: Some(caller.client), on_behalf_of, ..answer.into() }
 }
 
 /// The answer with a tag of what it says, or 304 to who has it already.

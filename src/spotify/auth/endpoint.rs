@@ -1,9 +1,9 @@
 //! The accounts service's one endpoint: `POST /api/token`.
 //!
-//! Every grant goes through here: the app's own, codes, refreshes. A lost answer and a 5xx are asked
-//! for again, at most twice and never after a 4xx, since a rotating refresh token may be spent by an
-//! answer that nobody saw. Whatever the server says is stripped of what it was sent before it gets
-//! into an error.
+//! Every grant goes through here: the app's own, codes, refreshes. What becomes of an attempt is
+//! decided by [`retry::decide_token`]: a lost answer and a 5xx are asked for again, at most twice; a
+//! refusal goes to the caller, who holds everything back. Whatever the server says is stripped of what
+//! it was sent before it gets into an error.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +21,8 @@ use super::{NoToken, TokenRules, certificate, printable};
 use crate::http::clock::Clock;
 use crate::http::jitter;
 use crate::http::observer::Observer;
-use crate::http::retry_after;
+use crate::http::retry::{self, Outcome, Rules, Tried, Verdict};
+use crate::http::retry_after::{self, RetryAfter};
 use crate::http::transport::{Incoming, Outgoing, Transport, TransportError};
 use crate::spotify::error::ApiError;
 use crate::state::grants::Flow;
@@ -87,6 +88,19 @@ struct Body {
     scope: Option<String>,
 }
 
+impl Body {
+    fn granted(self, at: DateTime<Utc>) -> Granted {
+        let seconds = self.expires_in.unwrap_or(3_600.0).clamp(1.0, 86_400.0);
+        Granted {
+            access_token: self.access_token,
+            lasts: Duration::from_secs_f64(seconds),
+            refresh_token: self.refresh_token,
+            scopes: self.scope.map(|scope| scope.split_whitespace().map(str::to_owned).collect()),
+            at,
+        }
+    }
+}
+
 fn secret<'de, D: Deserializer<'de>>(text: D) -> Result<SecretString, D::Error> {
     String::deserialize(text).map(SecretString::from)
 }
@@ -104,12 +118,26 @@ struct Denied {
 
 /// What is sent to get a token.
 pub(super) struct Ask<'a> {
-    /// `None`: as the app itself says who it is, which needs its secret.
+    /// How the app says who it is: with its secret, or by its id alone.
     pub(super) flow: Flow,
     /// The fields of the form.
     pub(super) form: &'a [(&'a str, &'a str)],
     /// Those of them that no error may repeat.
     pub(super) secrets: &'a [&'a SecretString],
+}
+
+/// Why no token came.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) why: NoToken,
+    /// An answer before this one was lost; it may have brought a new token.
+    pub(super) after_loss: bool,
+}
+
+impl From<Failed> for NoToken {
+    fn from(failed: Failed) -> NoToken {
+        failed.why
+    }
 }
 
 impl Endpoint {
@@ -162,33 +190,37 @@ impl Endpoint {
             form.push(("code_verifier", verifier.expose_secret()));
             secrets.push(verifier);
         }
-        self.ask(Ask { flow, form: &form, secrets: &secrets }).await
+        Ok(self.ask(Ask { flow, form: &form, secrets: &secrets }).await?)
     }
 
     /// A refresh, within the time that others wait for it.
-    pub(super) async fn refresh(&self, flow: Flow, token: &SecretString) -> Result<Reply, NoToken> {
+    pub(super) async fn refresh(&self, flow: Flow, token: &SecretString) -> Result<Reply, Failed> {
         let form = [("grant_type", "refresh_token"), ("refresh_token", token.expose_secret())];
         let secrets = [token];
         let asked = self.ask(Ask { flow, form: &form, secrets: &secrets });
         tokio::time::timeout(self.rules.refresh, asked).await.unwrap_or_else(|_| {
             let what = format!("POST {ROUTE}: no answer within {} s", self.rules.refresh.as_secs());
-            Err(NoToken::Error(ApiError::Unreachable { what, attempts: self.rules.attempts }))
+            let why = NoToken::Error(ApiError::Unreachable { what, attempts: self.rules.attempts });
+            Err(Failed { why, after_loss: true })
         })
     }
 
     /// Sends it until an answer says something.
-    pub(super) async fn ask(&self, ask: Ask<'_>) -> Result<Reply, NoToken> {
+    pub(super) async fn ask(&self, ask: Ask<'_>) -> Result<Reply, Failed> {
         let mut form = ask.form.to_vec();
+        let no_secret = || {
+            let (variable, message) = ("SPOTIFY_CLIENT_SECRET", "no client secret is set".to_owned());
+            let why = NoToken::Error(ApiError::Credentials { variable, message });
+            Failed { why, after_loss: false }
+        };
         let basic = match ask.flow {
-            Flow::Code => Some(self.basic.as_ref().ok_or_else(|| ApiError::Credentials {
-                variable: "SPOTIFY_CLIENT_SECRET",
-                message: "no client secret is set".to_owned(),
-            })?),
+            Flow::Code => Some(self.basic.as_ref().ok_or_else(no_secret)?),
             Flow::Pkce => {
                 form.push(("client_id", &self.client_id));
                 None
             }
         };
+        let rules = Rules { attempts: self.rules.attempts, first_pause: self.rules.pause, ..Rules::default() };
         let mut attempt = 1;
         loop {
             let sent = self.transport.send(Outgoing {
@@ -198,71 +230,66 @@ impl Endpoint {
                 etag: None,
                 form: Some(&form),
             });
-            let what = match sent.await {
-                Ok(answer) if (500..600).contains(&answer.status) => {
-                    format!("POST {ROUTE}: status {}", answer.status)
+            let (outcome, came) = self.read(sent.await, &ask, attempt);
+            let jitter = jitter::unit();
+            let tried = Tried { attempt, renewed: false, budget: true, unsaid: 0, refused: 0, jitter };
+            match (came, retry::decide_token(outcome, &tried, &rules)) {
+                (Err(NoToken::Error(error)), Verdict::Again { after }) => {
+                    tracing::debug!(attempt, %error, "no token yet, asking again");
+                    self.clock.sleep(after).await;
+                    attempt += 1;
                 }
-                Ok(answer) => match self.read(&answer, &ask) {
-                    Ok(Reply::InvalidGrant { words, .. }) => {
-                        return Ok(Reply::InvalidGrant { words, after_loss: attempt > 1 });
-                    }
-                    Ok(granted) => return Ok(granted),
-                    Err(Some(failed)) => return Err(failed),
-                    Err(None) => format!("POST {ROUTE}: the answer holds no token"),
-                },
-                Err(TransportError::Certificate { detail, .. }) => {
-                    return Err(NoToken::Error(certificate(&*self.clock, &detail)));
-                }
-                Err(error) => error.to_string(),
-            };
-            if attempt >= self.rules.attempts {
-                return Err(NoToken::Error(ApiError::Unreachable { what, attempts: attempt }));
+                (came, _) => return came.map_err(|why| Failed { why, after_loss: attempt > 1 }),
             }
-            tracing::debug!(attempt, what, "no token yet, asking again");
-            let pause = self.rules.pause * 2_u32.pow(attempt - 1);
-            self.clock.sleep(pause.mul_f64(jitter::unit())).await;
-            attempt += 1;
         }
     }
 
-    /// Reads an answer below 500. `Err(None)`: not a token, worth another try.
-    fn read(&self, answer: &Incoming, ask: &Ask<'_>) -> Result<Reply, Option<NoToken>> {
+    /// How an attempt ended, and what is returned unless there is another.
+    fn read(
+        &self,
+        sent: Result<Incoming, TransportError>,
+        ask: &Ask<'_>,
+        attempt: u32,
+    ) -> (Outcome, Result<Reply, NoToken>) {
+        let unreachable = |what| Err(NoToken::Error(ApiError::Unreachable { what, attempts: attempt }));
+        let answer = match sent {
+            Ok(answer) => answer,
+            Err(TransportError::Certificate { detail, .. }) => {
+                return (Outcome::Certificate, Err(NoToken::Error(certificate(&*self.clock, &detail))));
+            }
+            Err(error) => return (Outcome::Lost, unreachable(error.to_string())),
+        };
         let now = self.clock.now().wall;
         let date = answer.date.as_deref().and_then(|date| httpdate::parse_http_date(date).ok());
         let date = date.map(DateTime::<Utc>::from);
         if let Some(words) = date.and_then(|date| self.skew.notice(date, now)) {
             self.observer.warned(&words);
         }
-        if answer.status == 200 {
-            let body: Body = serde_json::from_slice(&answer.body).map_err(|_| None)?;
-            let seconds = body.expires_in.unwrap_or(3_600.0).clamp(1.0, 86_400.0);
-            return Ok(Reply::Granted(Granted {
-                access_token: body.access_token,
-                lasts: Duration::from_secs_f64(seconds),
-                refresh_token: body.refresh_token,
-                scopes: body.scope.map(|scope| scope.split_whitespace().map(str::to_owned).collect()),
-                at: believed(date, now),
-            }));
+        let (status, retry_after) = (answer.status, &answer.retry_after);
+        let retry_after = retry_after::read(retry_after.as_deref(), answer.date.as_deref(), now);
+        let outcome = Outcome::Answered { status, retry_after, quota: false, conditional: false };
+        if status == 200 {
+            return match serde_json::from_slice::<Body>(&answer.body) {
+                Ok(body) => (outcome, Ok(Reply::Granted(body.granted(believed(date, now))))),
+                Err(_) => (Outcome::Unusable, unreachable(format!("POST {ROUTE}: the answer holds no token"))),
+            };
         }
         let denied: Denied = serde_json::from_slice(&answer.body).unwrap_or_default();
         let invalid_grant = denied.error.as_deref() == Some("invalid_grant");
         let words = match (denied.error, denied.error_description) {
             (Some(error), Some(description)) => format!("{error}: {description}"),
-            (one, other) => one.or(other).unwrap_or_else(|| format!("status {}", answer.status)),
+            (one, other) => one.or(other).unwrap_or_else(|| format!("status {status}")),
         };
         let words = self.without_secrets(words, ask);
-        Err(Some(match answer.status {
-            400 | 401 if invalid_grant => return Ok(Reply::InvalidGrant { words, after_loss: false }),
-            429 => NoToken::Refused {
-                retry_after: retry_after::read(answer.retry_after.as_deref(), answer.date.as_deref(), now),
-                words,
-            },
-            400 | 401 | 403 => NoToken::Error(credentials(words)),
-            status => NoToken::Error(ApiError::Unreachable {
-                what: format!("POST {ROUTE}: status {status}: {words}"),
-                attempts: 1,
-            }),
-        }))
+        let came = match status {
+            400 | 401 if invalid_grant => Ok(Reply::InvalidGrant { words, after_loss: attempt > 1 }),
+            429 => Err(NoToken::Refused { retry_after, words }),
+            503 if retry_after != RetryAfter::Nothing => Err(NoToken::Refused { retry_after, words }),
+            400 | 401 | 403 => Err(NoToken::Error(credentials(words))),
+            500..=599 => unreachable(format!("POST {ROUTE}: status {status}")),
+            _ => unreachable(format!("POST {ROUTE}: status {status}: {words}")),
+        };
+        (outcome, came)
     }
 
     /// A server that echoes what it was sent must not put it into our errors.

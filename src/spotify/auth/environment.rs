@@ -10,14 +10,14 @@ use sha2::{Digest, Sha256};
 
 use crate::spotify::error::ApiError;
 use crate::state::Moment;
-use crate::state::grants::{Flow, Grants, Held, NewGrant};
+use crate::state::grants::{Flow, GrantLock, Grants, Held, NewGrant};
 
-/// What to do with the environment's token for one user.
-pub(super) enum Adopted {
-    /// Nothing: the stored grant is used; with something to say, or without.
+/// Whether the environment's token is in the grants already.
+pub(super) enum Known {
+    /// The stored grant is used; with something to say, or without.
     Stored(Option<String>),
-    /// The token was stored; the grant has to be read again.
-    Stale(String),
+    /// It has to be put in.
+    No,
 }
 
 /// Tokens are random and long: a hash tells two apart and gives nothing away.
@@ -25,37 +25,42 @@ pub fn token_hash(token: &SecretString) -> String {
     Sha256::digest(token.expose_secret()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Whether a user's grant came from this token, or from elsewhere, which wins.
+pub(super) fn known(user: &str, held: Option<&Held>, token: &SecretString) -> Known {
+    let Some(held) = held else { return Known::No };
+    match &held.grant.environment {
+        None => Known::Stored(Some(format!("SPOTIFY_REFRESH_TOKEN is not used: user `{user}` has a stored grant"))),
+        Some(known) if *known == token_hash(token) => Known::Stored((!Grants::holds(held, token)).then(|| {
+            format!("Spotify has replaced the token in SPOTIFY_REFRESH_TOKEN; the stored, newer one of user `{user}` is used")
+        })),
+        Some(_) => Known::No,
+    }
+}
+
 /// Stores the environment's token for a user who has no grant, or whose grant came from another
-/// token of the environment.
+/// token of the environment. The lock shows that nobody else is at it. Returns what there is to say.
 pub(super) fn adopt(
     grants: &Grants,
+    _lock: &GrantLock,
     (user, held): (&str, Option<&Held>),
     token: &SecretString,
     flow: Flow,
     now: Moment,
-) -> Result<Adopted, ApiError> {
+) -> Result<String, ApiError> {
     let hash = token_hash(token);
-    if let Some(held) = held {
-        let stored_wins = match &held.grant.environment {
-            None => Some(format!("SPOTIFY_REFRESH_TOKEN is not used: user `{user}` has a stored grant")),
-            Some(known) if *known == hash => (!Grants::holds(held, token)).then(|| {
-                format!("Spotify has replaced the token in SPOTIFY_REFRESH_TOKEN; the stored, newer one of user `{user}` is used")
-            }),
-            Some(_) => {
-                store(grants, user, token, (flow, hash), now)?;
-                return Ok(Adopted::Stale(format!("a new SPOTIFY_REFRESH_TOKEN replaces the grant of user `{user}`")));
-            }
-        };
-        return Ok(Adopted::Stored(stored_wins));
-    }
-    if let Some(other) = grants.of_environment(&hash)? {
+    if held.is_none()
+        && let Some(other) = grants.of_environment(&hash)?
+    {
         return Err(ApiError::SignIn {
             user: user.to_owned(),
             why: format!("the one token in SPOTIFY_REFRESH_TOKEN is that of user `{other}`"),
         });
     }
     store(grants, user, token, (flow, hash), now)?;
-    Ok(Adopted::Stale(format!("user `{user}` is signed in by SPOTIFY_REFRESH_TOKEN")))
+    Ok(match held {
+        None => format!("user `{user}` is signed in by SPOTIFY_REFRESH_TOKEN"),
+        Some(_) => format!("a new SPOTIFY_REFRESH_TOKEN replaces the grant of user `{user}`"),
+    })
 }
 
 fn store(

@@ -94,7 +94,7 @@ impl fmt::Debug for Token {
 pub(super) enum NoToken {
     /// As the caller shall see it.
     Error(ApiError),
-    /// 429: hold everything back and come again.
+    /// 429, or 503 with a time: hold everything back and come again.
     Refused {
         /// For how long, if it says.
         retry_after: RetryAfter,

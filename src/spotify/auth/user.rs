@@ -16,8 +16,8 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use secrecy::SecretString;
 
-use super::endpoint::{Endpoint, Granted, Reply};
-use super::environment::{Adopted, adopt};
+use super::endpoint::{Endpoint, Failed, Granted, Reply};
+use super::environment::{Known, adopt, known};
 use super::{NoToken, Token, TokenRules};
 use crate::http::clock::Clock;
 use crate::http::halt::Halt;
@@ -124,13 +124,14 @@ impl UserTokens {
         halt: &Halt,
         slot: &Slot,
     ) -> Result<Arc<Token>, NoToken> {
-        let held = self.read(user, slot)?;
-        if let Some(token) = self.usable(&held, refused) {
+        if let Some(held) = self.read(user, slot, None)?
+            && let Some(token) = self.usable(&held, refused)
+        {
             return Ok(token);
         }
         let lock = self.lock(user, halt).await?;
         // Whoever held the lock before us may have done the work.
-        let held = self.read(user, slot)?;
+        let held = self.read(user, slot, Some(&lock))?.ok_or_else(|| self.nobody(user))?;
         if let Some(token) = self.usable(&held, refused) {
             return Ok(token);
         }
@@ -142,15 +143,19 @@ impl UserTokens {
         })
     }
 
-    /// The grant as it is stored, the environment's token considered.
-    fn read(&self, user: &str, slot: &Slot) -> Result<Held, NoToken> {
+    /// The grant as it is stored, the environment's token considered. `None`: that token has to be put in
+    /// its place first, and only whoever holds the lock may do that: another start may have put it in
+    /// just now, and have had it rotated since.
+    fn read(&self, user: &str, slot: &Slot, lock: Option<&GrantLock>) -> Result<Option<Held>, NoToken> {
         let mut held = self.grants.held(user)?;
         let said = slot.current().environment_said;
         if let Some(token) = self.environment.as_ref().filter(|_| !said) {
-            let flow = self.endpoint.flow();
-            let words = match adopt(&self.grants, (user, held.as_ref()), token, flow, self.clock.now())? {
-                Adopted::Stored(words) => words,
-                Adopted::Stale(words) => {
+            let words = match (known(user, held.as_ref(), token), lock) {
+                (Known::Stored(words), _) => words,
+                (Known::No, None) => return Ok(None),
+                (Known::No, Some(lock)) => {
+                    let flow = self.endpoint.flow();
+                    let words = adopt(&self.grants, lock, (user, held.as_ref()), token, flow, self.clock.now())?;
                     held = self.grants.held(user)?;
                     Some(words)
                 }
@@ -164,7 +169,7 @@ impl UserTokens {
         if held.grant.state == GrantState::NeedsSignIn {
             return Err(NoToken::Error(sign_in(&held, &held.grant.state_words, self.now())));
         }
-        Ok(held)
+        Ok(Some(held))
     }
 
     /// The stored access token, if it is fresh and not the one that was refused.
@@ -224,10 +229,13 @@ impl UserTokens {
                     return Err(NoToken::Error(sign_in(&held, &words, self.now())));
                 }
                 // No answer: the token may be spent, and the intent stays to say so.
-                Err(error @ NoToken::Error(ApiError::Unreachable { .. })) => return Err(error),
-                Err(refused) => {
-                    self.grants.call_off(&held.grant, self.now())?;
-                    return Err(refused);
+                Err(Failed { why: why @ NoToken::Error(ApiError::Unreachable { .. }), .. }) => return Err(why),
+                Err(Failed { why, after_loss }) => {
+                    // Nor is the token known to be whole where an answer before this one was lost.
+                    if !after_loss && held.grant.state != GrantState::Refreshing {
+                        self.grants.call_off(&held.grant, self.now())?;
+                    }
+                    return Err(why);
                 }
             }
         }

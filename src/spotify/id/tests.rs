@@ -90,7 +90,49 @@ fn user_ids_are_free_text_and_leave_as_one_path_segment() {
     }
 }
 
+/// Every way to write an id of a kind.
+fn forms(kind: &str, id: &str, query: &str) -> [String; 6] {
+    [
+        id.to_owned(),
+        format!(" {id}\n"),
+        format!("spotify:{kind}:{id}"),
+        format!("https://open.spotify.com/{kind}/{id}{query}"),
+        format!("open.spotify.com/embed/{kind}/{id}{query}"),
+        format!("https://open.spotify.com/intl-pt-BR/{kind}/{id}{query}"),
+    ]
+}
+
 proptest! {
+    #[test]
+    fn any_id_is_the_same_in_every_form_and_no_other_kind_takes_it(
+        id in "[0-9A-Za-z]{22}",
+        query in prop_oneof![Just(String::new()), "[?#][a-z=&0-9%]{0,12}"],
+    ) {
+        let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| *kind != Kind::User).collect();
+        for kind in &kinds {
+            for (n, form) in forms(kind.word(), &id, &query).iter().enumerate() {
+                for asked in &kinds {
+                    let read = Id::parse(form, *asked).ok().map(|id| id.text);
+                    // A bare id says nothing of its kind.
+                    let wanted = (n < 2 || asked == kind).then(|| id.clone());
+                    prop_assert_eq!(read, wanted, "{} as {}", form, asked.word());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_but_22_letters_and_digits_is_an_id(text in prop_oneof!["[0-9A-Za-z]{0,30}", "[0-9A-Za-z./%:?#-]{20,24}", "\\PC{20,24}"]) {
+        let is_one = |text: &str| text.len() == 22 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        for form in [text.clone(), format!("spotify:track:{text}"), format!("https://open.spotify.com/track/{text}")] {
+            if let Ok(id) = Id::parse(&form, Kind::Track) {
+                prop_assert!(is_one(&id.text) && text.contains(&id.text), "{} is read as {}", form, id.text);
+            } else {
+                prop_assert!(!is_one(&text), "{}", form);
+            }
+        }
+    }
+
     #[test]
     fn whatever_is_let_through_cannot_leave_its_place_in_a_path(text in "\\PC{0,40}") {
         for kind in Kind::ALL {

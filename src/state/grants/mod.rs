@@ -64,7 +64,9 @@ impl Grants {
         private::folder(folder)?;
         filesystem::refuse_network(folder)?;
         let _opening = private::turn_to_open(folder)?;
-        let mut db = Db::open(&folder.join("grants.db"), &schema::GRANTS)?;
+        let database = folder.join("grants.db");
+        private::refuse_emptied(&database, &place::file(folder))?;
+        let mut db = Db::open(&database, &schema::GRANTS)?;
         db.read("set up", |conn| conn.pragma_update(None, "secure_delete", true))?;
         let proof: Option<Vec<u8>> =
             db.read("read the seal", |conn| conn.query_row("SELECT proof FROM seal", (), |row| row.get(0)).optional())?;
@@ -80,7 +82,6 @@ impl Grants {
             (Some(key), None) => key,
             (None, None) => Key::create(folder)?,
         };
-        let database = folder.join("grants.db");
         match proof.is_none() {
             true => place::note(folder, &database)?,
             false => place::check(folder, &database)?,

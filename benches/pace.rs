@@ -1,0 +1,148 @@
+//! Prints what four processes of the program make of one pace, against a sandbox whose time is scaled ten
+//! to one: 90 calls in 3 seconds, a pace of 20 a second, answers after 15 ms. See docs/benchmarks.md.
+#![expect(clippy::unwrap_used, reason = "what goes wrong here ends the benchmark")]
+
+use std::collections::HashSet;
+use std::process::Child;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use cratedigger::sandbox::{Action, Fault, Mode, Options, known};
+
+use world::{World, ended, signal};
+
+#[path = "../tests/it/project.rs"]
+#[expect(dead_code, reason = "the tests use the rest")]
+mod project;
+#[path = "../tests/it/world.rs"]
+#[expect(dead_code, reason = "the tests use the rest")]
+mod world;
+
+/// For so long calls are counted.
+const MEASURED: Duration = Duration::from_secs(30);
+/// More than any process can send in that time.
+const IDS: usize = 1_000;
+/// What the fourth process reads takes three times as long to be answered.
+const SLOW_MS: u64 = 30;
+
+/// A project with four jobs, and how to tell their calls apart.
+struct Four {
+    world: World,
+    /// Ids of the tracks that the first three read; the fourth reads artists.
+    tracks: [HashSet<String>; 3],
+}
+
+impl Four {
+    fn new() -> Four {
+        let world = World::with(Options {
+            mode: Mode::Development,
+            rate_limit: Some(90),
+            rate_window: Duration::from_secs(3),
+            latency: Duration::from_millis(15),
+            tracks: 60 * IDS,
+            ..Options::default()
+        });
+        let settings = format!(
+            "[spotify]\napi_url = \"{}\"\naccounts_url = \"{}\"\napp_mode = \"development\"\n[limits]\nrequests_per_second = 20\n\
+             calls_per_day = \"unlimited\"\ncalls_per_family = \"unlimited\"\n",
+            world.sandbox.api_url(),
+            world.sandbox.accounts_url()
+        );
+        world.project.write("config/cratedigger.toml", settings);
+        let (mut tracks, mut artists) = (HashSet::new(), HashSet::new());
+        for row in world.sandbox.catalog().playlist_rows(known::LARGE_PLAYLIST).unwrap() {
+            artists.extend(row.artist_ids);
+            tracks.extend(row.id.filter(|_| row.kind == "track"));
+        }
+        let mut tracks = tracks.into_iter();
+        let tracks = [(); 3].map(|()| tracks.by_ref().take(IDS).collect::<HashSet<String>>());
+        let artists: HashSet<String> = artists.into_iter().take(IDS).collect();
+        let jobs = tracks.iter().map(|ids| ("tracks", ids)).chain([("artists", &artists)]);
+        for (n, (stream, ids)) in jobs.enumerate() {
+            assert_eq!(ids.len(), IDS, "the catalog has so many {stream}");
+            let ids: Vec<&String> = ids.iter().collect();
+            let job = format!("[[fetch]]\nstream = \"{stream}\"\nids = {ids:?}\ncsv = false\n");
+            world.project.write(&format!("jobs/p{n}.toml"), job);
+        }
+        world.sandbox.inject(Fault::on("/v1/artists/*", Action::Latency { ms: SLOW_MS }));
+        Four { world, tracks }
+    }
+
+    /// Calls that were answered within the time, by process.
+    fn answered(&self, from_ms: i64) -> [usize; 4] {
+        let mut out = [0; 4];
+        let within = from_ms..from_ms + i64::try_from(MEASURED.as_millis()).unwrap();
+        for seen in self.world.sandbox.log() {
+            let id = seen.path.rsplit('/').next().unwrap_or_default();
+            let whose = self.tracks.iter().position(|ids| ids.contains(id)).unwrap_or(3);
+            if seen.path.starts_with("/v1/") && seen.status == 200 && within.contains(&seen.at_ms) {
+                out[whose] += 1;
+            }
+        }
+        out
+    }
+
+    /// When each of so many processes had sent its first call.
+    fn all_began(&self, processes: usize) -> i64 {
+        let began = Instant::now();
+        loop {
+            assert!(began.elapsed() < Duration::from_secs(120), "all processes begin");
+            let log = self.world.sandbox.log();
+            let newest = log.last().map_or(0, |seen| seen.at_ms);
+            if self.answered(newest - 30_000).iter().filter(|calls| **calls > 0).count() == processes {
+                return newest;
+            }
+            sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn start(&self, processes: usize) -> Vec<Child> {
+        self.world.sandbox.clear_log();
+        (0..processes).map(|n| self.world.spawn(&[&format!("p{n}"), "-q"])).collect()
+    }
+
+    fn stop(running: Vec<Child>) {
+        running.iter().for_each(|child| signal(child, "TERM"));
+        for ran in running.into_iter().map(ended) {
+            assert_eq!(ran.code, 75, "{ran:?}");
+        }
+    }
+}
+
+fn main() {
+    let one = {
+        let four = Four::new();
+        let running = four.start(1);
+        let from = four.all_began(1);
+        sleep(MEASURED + Duration::from_millis(500));
+        let sent: usize = four.answered(from).iter().sum();
+        Four::stop(running);
+        assert_eq!(four.world.sandbox.counted().refused, 0);
+        sent
+    };
+    let four = Four::new();
+    let running = four.start(4);
+    let from = four.all_began(4);
+    sleep(MEASURED + Duration::from_millis(500));
+    let sent = four.answered(from);
+    let before = four.world.sandbox.counted();
+    four.world.sandbox.ban(Duration::from_secs(2));
+    sleep(Duration::from_secs(6));
+    let after = four.world.sandbox.counted();
+    Four::stop(running);
+    let all: usize = sent.iter().sum();
+    let lost = 100.0 - 100.0 * all as f64 / one as f64;
+    let (least, most) = (sent.iter().min().unwrap(), sent.iter().max().unwrap());
+    println!(
+        "processes of the program on one client id, {} s at 20 a second, 90 in 3 s let through",
+        MEASURED.as_secs()
+    );
+    println!("one / four together                            {one} / {all} calls: {lost:.1} % lost");
+    println!("each of the four (the last is answered late)   {sent:?}");
+    println!("slowest / fastest                              {:.2}", *least as f64 / *most as f64);
+    println!("refused by the limit                           {}", before.refused);
+    println!("a ban of 2 s: told, sent before its end        {}, {}", after.refused - before.refused, after.early);
+    assert!(all * 100 >= one * 95, "four lose more than 5 %");
+    assert!(least * 3 >= *most, "one is starved");
+    assert_eq!((before.refused, after.early), (0, 0));
+}

@@ -1,0 +1,141 @@
+//! Which job runs next: one planner for `run`, `run --due`, `schedule` and what `plan` shows.
+//!
+//! Jobs that fit into what is left of the day go first, by priority; those that do not take what these
+//! leave, by priority too, and among equals the one that has waited longest: sweeps that are larger than
+//! a day take turns. What is left is what the books say less what runs under way have still to spend.
+
+use std::borrow::Borrow;
+use std::cmp::Reverse;
+
+use chrono::{DateTime, Utc};
+
+use super::Failure;
+use super::budget::Left;
+use super::pricing::Desk;
+use crate::job::Job;
+use crate::run::{JobPrice, Looks};
+use crate::scheduler::{Due, JobPast, Past};
+
+/// A job in its place, with its price if that could be worked out.
+pub(super) struct Ready<J> {
+    pub job: J,
+    /// The fire that the run serves, if it serves one.
+    pub due: Option<Due>,
+    pub price: Option<JobPrice>,
+    /// All of it can be done today.
+    pub fits: bool,
+}
+
+/// What was said on the command line for all jobs.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Said {
+    pub full: bool,
+    pub max_calls: Option<u64>,
+}
+
+/// A run under way, which has not spent all of its calls yet.
+pub(super) struct UnderWay {
+    pub job: Job,
+    /// What is set aside for it, less what it has spent.
+    pub price: Option<JobPrice>,
+    /// Calls of the job in the books when it began.
+    pub spent_before: u32,
+}
+
+/// A job that waits for its place.
+pub(super) struct Waiting<'a> {
+    pub job: &'a Job,
+    /// It is new.
+    pub first: bool,
+    /// When its newest run that sent anything began.
+    pub last_run_at: Option<DateTime<Utc>>,
+    pub price: Option<&'a JobPrice>,
+    /// What is left to it alone.
+    pub left: Left,
+}
+
+/// A job's turn.
+pub(super) struct Turn {
+    /// Its place in what was given.
+    pub place: usize,
+    /// All of it can be done today, after those before it.
+    pub fits: bool,
+    /// What those before it leave to it.
+    pub left: Left,
+}
+
+/// The order of jobs.
+pub(super) fn order(waiting: &[Waiting<'_>], left: &Left) -> Vec<Turn> {
+    let mut by_priority: Vec<usize> = (0..waiting.len()).collect();
+    let of = |place: usize| &waiting[place];
+    by_priority.sort_by(|a, b| {
+        let (a, b) = (of(*a), of(*b));
+        // Those that have served before come before those that are new.
+        b.job.priority.cmp(&a.job.priority).then(a.first.cmp(&b.first)).then_with(|| a.job.name.cmp(&b.job.name))
+    });
+    // What has no price fails by itself soon enough.
+    let whole = |place: usize| of(place).price.map(JobPrice::whole).unwrap_or_default();
+    let (mut left, mut turns, mut later) = (left.clone(), Vec::new(), Vec::new());
+    for place in by_priority {
+        let own = of(place).left.and(&left);
+        if own.fits(&whole(place)) {
+            left.spend(&whole(place));
+            turns.push(Turn { place, fits: true, left: own });
+        } else {
+            later.push(place);
+        }
+    }
+    later.sort_by_key(|place| (Reverse(of(*place).job.priority), of(*place).first, of(*place).last_run_at));
+    for place in later {
+        let own = of(place).left.and(&left);
+        // Of its price only that much: the rest is for another day.
+        let today = own.clone().spend(&whole(place));
+        left.set_aside(&whole(place), whole(place).calls().likely().saturating_sub(today));
+        turns.push(Turn { place, fits: false, left: own });
+    }
+    turns
+}
+
+impl Desk<'_> {
+    /// The jobs in the order in which they are to be run beside what is under way.
+    pub(super) async fn in_order<J: Borrow<Job>>(
+        &self,
+        jobs: Vec<(J, Option<Due>)>,
+        said: Said,
+        under_way: &[UnderWay],
+    ) -> Result<Vec<Ready<J>>, Failure> {
+        let past = self.past()?;
+        let mut left = self.left(None)?;
+        for run in under_way {
+            let spent = self.spent(&run.job)?.saturating_sub(run.spent_before);
+            left.set_aside(&run.price.as_ref().map(JobPrice::whole).unwrap_or_default(), spent.into());
+        }
+        let mut ready = Vec::with_capacity(jobs.len());
+        for (job, due) in jobs {
+            // Whatever keeps a job from being priced will be told of by its run.
+            let price = self.price(job.borrow(), said.full, &Looks::at_most(0)).await.ok();
+            ready.push(Ready { job, due, price, fits: false });
+        }
+        let mut waiting = Vec::with_capacity(ready.len());
+        for Ready { job, due, price, .. } in &ready {
+            waiting.push(self.waiting(job.borrow(), *due, said.max_calls, price.as_ref(), &past)?);
+        }
+        let order = order(&waiting, &left);
+        let mut ready: Vec<Option<Ready<J>>> = ready.into_iter().map(Some).collect();
+        Ok(order.into_iter().filter_map(|it| Some(Ready { fits: it.fits, ..ready[it.place].take()? })).collect())
+    }
+
+    /// What the order of jobs goes by.
+    pub(super) fn waiting<'j>(
+        &self,
+        job: &'j Job,
+        due: Option<Due>,
+        max_calls: Option<u64>,
+        price: Option<&'j JobPrice>,
+        past: &Past,
+    ) -> Result<Waiting<'j>, Failure> {
+        let left = self.left(due)?.for_job(job, max_calls, self.spent(job)?);
+        let last_run_at = past.get(&job.name).and_then(JobPast::last_sent_at);
+        Ok(Waiting { job, first: due.is_some_and(|due| due.first), last_run_at, price, left })
+    }
+}
