@@ -18,7 +18,7 @@ use bytes::Bytes;
 use cratedigger::spotify::client::Answer;
 use cratedigger::spotify::page::{RawPage, Wrapping};
 use cratedigger::spotify::wire::{Album, PlaylistItem, Track};
-use cratedigger::store::open_writer;
+use cratedigger::store::{Access, open_writer};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
@@ -94,7 +94,7 @@ struct Page {
 
 fn store(finished: &Path, new: &Path) -> Result<(f64, usize), Failure> {
     let from = Connection::open_with_flags(finished, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let to = open_writer(new, 0o644)?;
+    let to = open_writer(new, Access::of(0o644))?;
     for table in ["users", "playlists", "lists"] {
         for row in rows(&from, table, "?1 = ?1", "")? {
             insert(&to, table, &row)?;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::args::Backup;
-use super::workshop::{must_exist, storage};
+use super::workshop::{must_exist, storage, store_access};
 use super::{Context, Exit, Failure, OrExit, print};
 use crate::store::backup;
 
@@ -12,7 +12,7 @@ pub fn run(args: &Backup, context: &Context) -> Result<Exit, Failure> {
     let settings = context.settings()?;
     let database = context.project.database(&settings);
     must_exist(&database)?;
-    let bytes = backup(&database, &args.file, settings.output.mode).map_err(storage)?;
+    let bytes = backup(&database, &args.file, store_access(&settings)?).map_err(storage)?;
     if context.json {
         print::json(&json!({ "store": database, "copy": args.file, "bytes": bytes })).or_exit(Exit::Storage)?;
     } else if !context.quiet {

@@ -6,13 +6,13 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::args::Export;
-use super::workshop::{Workshop, must_exist};
+use super::workshop::{Workshop, must_exist, storage};
 use super::{Context, Exit, Failure, print};
 use crate::document::printable;
 use crate::job::Job;
 use crate::run::{FileReport, Files, Shown, Written, bound};
 use crate::scheduler::Past;
-use crate::store::RunState;
+use crate::store::{RunState, left_by};
 
 /// Writes the CSVs of jobs again, as their newest run left the store.
 pub fn run(args: &Export, context: &Context) -> Result<Exit, Failure> {
@@ -64,10 +64,8 @@ pub(super) fn write_again(files: &Files, job: &Job, past: &Past) -> Result<Optio
     let parse = |text: &str| text.parse::<DateTime<Utc>>().ok();
     let fire_at =
         newest.fire_at.as_deref().and_then(parse).or_else(|| parse(&newest.started_at)).unwrap_or_else(Utc::now);
-    let last_run_at = runs
-        .iter()
-        .filter(|r| r.id < newest.id && matches!(r.state.as_str(), "complete" | "partial"))
-        .find_map(|r| parse(&r.started_at));
+    let left = left_by(&files.database, &job.name, newest.id).map_err(storage)?;
+    let last_run_at = left.good.as_deref().and_then(parse);
     let reasons: Vec<String> = newest.reason.iter().cloned().collect();
     let bound = bound(job, fire_at, last_run_at);
     let state = match newest.state.as_str() {
@@ -76,7 +74,9 @@ pub(super) fn write_again(files: &Files, job: &Job, past: &Past) -> Result<Optio
         "deferred" => RunState::Deferred,
         _ => RunState::Failed,
     };
-    let unfinished = BTreeSet::new();
+    // Each fetch shows what it last brought; one that never ended has brought nothing that could be shown.
+    let unfinished: BTreeSet<String> =
+        job.fetches.iter().map(|fetch| fetch.name.clone()).filter(|name| !left.ended.contains(name)).collect();
     let shown = Shown {
         job,
         run: newest.id,

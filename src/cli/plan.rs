@@ -17,7 +17,7 @@ use super::{Context, Exit, Failure, OrExit, check, print};
 use crate::job::{Job, Users};
 use crate::run::{Calls, FetchPrice, JobPrice, Looks, Price, seconds, stamp};
 use crate::state::Learned;
-use crate::store::Store;
+use crate::store::{Access, Store};
 
 /// Looks at Spotify unless more, or none, are asked for.
 const LOOKS: u64 = 10;
@@ -87,7 +87,7 @@ pub fn run(args: &Plan, context: &Context) -> Result<Exit, Failure> {
         workshop.store()?
     } else {
         let path = nowhere.path().join("cratedigger.db");
-        Arc::new(Store::open(&path, 0o600, &workshop.identity()).or_exit(Exit::Storage)?)
+        Arc::new(Store::open(&path, Access::of(0o600), &workshop.identity()).or_exit(Exit::Storage)?)
     };
     let desk = Desk { context, workshop: &workshop, credentials: &credentials, store: &store };
     let learned = Learned::of(&workshop.state, &workshop.books_of(&credentials));

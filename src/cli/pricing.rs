@@ -10,7 +10,7 @@ use super::{Context, Exit, Failure};
 use crate::http::clock::{Clock, SystemClock};
 use crate::http::observer::Silent;
 use crate::job::{Job, Users};
-use crate::run::{Engine, Halt, JobPrice, Looks, Start, Unwatched, price_job, stamp};
+use crate::run::{Engine, Halt, JobPrice, Looks, Start, Unwatched, kept_since, price_job, stamp};
 use crate::scheduler::{Due, JobPast, Past};
 use crate::settings::credentials::Credentials;
 use crate::state::grants::Grants;
@@ -76,6 +76,7 @@ impl Desk<'_> {
             run: 0,
             started_at,
             goes_on_from: goes_on_from.and_then(|at| at.parse().ok()).unwrap_or(started_at),
+            kept_since: kept_since(job, &self.workshop.settings.retention, started_at),
             full,
         };
         let price = price_job(&engine, job, &start, looks).await;

@@ -17,7 +17,9 @@ use super::stopper::Stopper;
 use super::workshop::{Most, Workshop, booked};
 use super::{Context, Exit, Failure};
 use crate::job::{Job, Users};
-use crate::run::{AppFacts, Calls, Engine, Files, Halt, JobLock, JobPrice, LockTrouble, RunReport, run_job, stamp};
+use crate::run::{
+    AppFacts, Calls, Engine, Files, Halt, JobLock, JobPrice, LockTrouble, RunReport, kept_since, run_job, stamp,
+};
 use crate::scheduler::{self, Due, JobPast, Next, Now, Past, SignIns};
 use crate::settings::credentials::Credentials;
 use crate::settings::{Schedule as Rules, Settings};
@@ -113,7 +115,7 @@ impl<'a> Runner<'a> {
             Users::None => None,
             Users::Named(_) | Users::All => Some(Arc::clone(self.grants()?)),
         };
-        let keep = settings.output.keep_raw.then(|| RawKeeper::beside(self.store.path(), settings.output.mode));
+        let keep = settings.output.keep_raw.then(|| RawKeeper::beside(self.store.path(), self.files.access));
         let raw = keep.transpose().map_err(|e| halted(Halt::Store(e)))?;
         let watcher = Arc::new(Watcher::new(self.context, &job.name, raw));
         let api = self.api.beside(self.allowance(job, how), Arc::clone(&watcher) as _);
@@ -160,6 +162,7 @@ impl<'a> Runner<'a> {
             run,
             started_at,
             goes_on_from: goes_on_from.and_then(|at| at.parse().ok()).unwrap_or(started_at),
+            kept_since: kept_since(job, &settings.retention, started_at),
             full: how.full,
         };
         let start = self.desk().start(&past, fire_at, grants);

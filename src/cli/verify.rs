@@ -77,7 +77,7 @@ fn rewrite(context: &Context, report: &FilesReport) -> Result<Vec<String>, Failu
             continue;
         }
         // What is on record would be taken for unchanged by its size alone.
-        let conn = open_writer(&workshop.database(), workshop.settings.output.mode).map_err(storage)?;
+        let conn = open_writer(&workshop.database(), files.access).map_err(storage)?;
         forget_files(&conn, &paths).or_exit(Exit::Storage)?;
         drop(conn);
         let Some(done) = write_again(&files, job, &past)? else { continue };

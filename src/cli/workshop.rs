@@ -1,6 +1,6 @@
 //! What commands that fetch or show need opened: state folder, store, and the API with its limits.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -13,12 +13,12 @@ use crate::http::clock::{Clock, SystemClock};
 use crate::http::observer::Observer;
 use crate::run::{AppFacts, Files};
 use crate::settings::credentials::Credentials;
-use crate::settings::{Limits as SettingsLimits, Settings};
+use crate::settings::{Limits as SettingsLimits, Origin, Settings};
 use crate::spotify::AppClass;
 use crate::spotify::client::{Api, ApiConfig, Limits, Scales, ceilings};
 use crate::state::grants::{GrantError, Grants};
 use crate::state::{Ceilings, Learned, Spender, State, StateDir, StateError, Usage};
-use crate::store::{Identity, Store, StoreError};
+use crate::store::{Access, GivenTo, Identity, Store, StoreError};
 
 /// Settings, and the state folder that goes with them.
 pub(super) struct Workshop<'a> {
@@ -60,21 +60,19 @@ impl<'a> Workshop<'a> {
     pub(super) fn store(&self) -> Result<Arc<Store>, Failure> {
         let (path, output) = (self.database(), &self.settings.output);
         local_disk(&path)?;
-        let store =
-            Store::open_limited(&path, output.mode, &self.identity(), output.wal_limit_mib << 20).map_err(storage)?;
-        if let Some(group) = output.group.as_deref().map(group_id).transpose()? {
-            std::os::unix::fs::chown(&path, None, Some(group)).or_exit(Exit::Storage)?;
-        }
-        Ok(Arc::new(store))
+        let access = store_access(&self.settings)?;
+        let store = Store::open_limited(&path, access, &self.identity(), output.wal_limit_mib << 20);
+        Ok(Arc::new(store.map_err(storage)?))
     }
 
     /// Where the files of jobs go.
     pub(super) fn files(&self) -> Result<Files, Failure> {
         let output = &self.settings.output;
-        let group = output.group.as_deref().map(group_id).transpose()?;
+        let csv_dir = self.context.project.csv_dir(&self.settings);
         Ok(Files {
             database: self.database(),
-            target: Target { csv_dir: self.context.project.csv_dir(&self.settings), mode: output.mode, group },
+            access: store_access(&self.settings)?,
+            target: Target { csv_dir, access: access(&self.settings, Some(&output.csv_dir))? },
             csv: self.settings.csv.clone(),
             publish_partial: output.publish_partial,
             dated_csv: self.settings.retention.dated_csv,
@@ -163,7 +161,7 @@ pub(super) fn storage(e: StoreError) -> Failure {
 }
 
 /// Refuses to go on where there is no store yet (exit 74).
-pub(super) fn must_exist(database: &std::path::Path) -> Result<(), Failure> {
+pub(super) fn must_exist(database: &Path) -> Result<(), Failure> {
     if database.exists() {
         return Ok(());
     }
@@ -215,6 +213,25 @@ fn limits(said: &SettingsLimits, most: Most) -> Limits {
         adaptive: said.adaptive,
         spender: most.spender,
     }
+}
+
+/// Who may read the store.
+pub(super) fn store_access(settings: &Settings) -> Result<Access, Failure> {
+    access(settings, settings.output.database.parent())
+}
+
+/// Who may read what is written. A folder within the project that the settings name is there for what is
+/// written; any other is somebody else's.
+fn access(settings: &Settings, folder: Option<&Path>) -> Result<Access, Failure> {
+    let output = &settings.output;
+    let is_for_it = folder.is_some_and(|folder| folder.is_relative() && folder != Path::new(""));
+    let is_set = ["output.mode", "output.group"].iter().any(|key| settings.origin(key) != Origin::Default);
+    let given_to = match (is_set, is_for_it) {
+        (false, _) => GivenTo::New,
+        (true, false) => GivenTo::Files,
+        (true, true) => GivenTo::Folders,
+    };
+    Ok(Access { mode: output.mode, group: output.group.as_deref().map(group_id).transpose()?, given_to })
 }
 
 /// The number of a group, from `/etc/group`.

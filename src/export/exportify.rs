@@ -40,15 +40,13 @@ const COLUMNS: &[(&str, &str, Type, &str)] = &[
 
 /// Names in the stream's view, and the columns of the sheet.
 pub(super) fn columns(stream: &Stream) -> Result<(Vec<&'static str>, Vec<SheetColumn>), ExportError> {
-    match stream.name {
-        "playlist_items" | "my_playlist_items" | "saved_tracks" => Ok(COLUMNS
-            .iter()
-            .map(|(header, name, kind, about)| {
-                (*name, SheetColumn { header: Cow::Borrowed(header), kind: Some(*kind), about })
-            })
-            .unzip()),
-        other => Err(ExportError::NoExportify { stream: other.into() }),
+    if !stream.has_exportify() {
+        return Err(ExportError::NoExportify { stream: stream.name.into() });
     }
+    let columns = COLUMNS.iter().map(|(header, name, kind, about)| {
+        (*name, SheetColumn { header: Cow::Borrowed(header), kind: Some(*kind), about })
+    });
+    Ok(columns.unzip())
 }
 
 /// The condition that leaves out null items.

@@ -7,33 +7,19 @@
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Gid, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use super::error::ExportError;
+use crate::store::{Access, GivenTo};
 
 const TEMPORARY: (&str, &str) = (".cratedigger-", ".tmp");
-
-/// Who may read what is published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Access {
-    /// Mode of files; folders get `x` where files get `r`.
-    pub mode: u32,
-    /// Group of files and folders, if not the process's own.
-    pub group: Option<u32>,
-}
-
-impl Access {
-    fn folder_mode(self) -> u32 {
-        0o700 | self.mode & 0o066 | (self.mode & 0o044) >> 2
-    }
-}
 
 /// An open folder.
 pub(super) struct Folder {
@@ -54,12 +40,12 @@ impl Folder {
         let at = |source| ExportError::Write { path: path.to_owned(), written: 0, source };
         if !path.is_dir() {
             DirBuilder::new().recursive(true).mode(access.folder_mode()).create(path).map_err(at)?;
-            let folder = File::open(path).map_err(at)?;
-            give(&folder, access.folder_mode(), access.group).map_err(at)?;
+            access.give_folder(&File::open(path).map_err(at)?).map_err(at)?;
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| at(e.into()))?;
-        Ok(Folder { fd, path: path.to_owned(), access })
+        let folder = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(|e| at(e.into()))?);
+        access.give_again(&folder).map_err(at)?;
+        Ok(Folder { fd: folder.into(), path: path.to_owned(), access })
     }
 
     /// Opens a folder in this one, made if it is missing.
@@ -69,7 +55,7 @@ impl Folder {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             rustix::fs::openat(&self.fd, name, flags, Mode::empty())
         };
-        let fd = match open() {
+        let folder = match open() {
             Err(Errno::NOENT) => {
                 let mode = Mode::from_raw_mode(self.access.folder_mode());
                 match rustix::fs::mkdirat(&self.fd, name, mode) {
@@ -78,16 +64,17 @@ impl Folder {
                 }
                 let fd = open().map_err(|e| self.failed(name, 0, e.into()))?;
                 let folder = File::from(fd);
-                give(&folder, self.access.folder_mode(), self.access.group).map_err(|e| self.failed(name, 0, e))?;
+                self.access.give_folder(&folder).map_err(|e| self.failed(name, 0, e))?;
                 self.sync()?;
-                folder.into()
+                folder
             }
             Err(Errno::LOOP | Errno::NOTDIR) if self.kind(name) == Some(FileType::Symlink) => {
                 return Err(ExportError::Link { path });
             }
-            other => other.map_err(|e| self.failed(name, 0, e.into()))?,
+            other => File::from(other.map_err(|e| self.failed(name, 0, e.into()))?),
         };
-        Ok(Folder { fd, path, access: self.access })
+        self.in_ours().give_again(&folder).map_err(|e| self.failed(name, 0, e))?;
+        Ok(Folder { fd: folder.into(), path, access: self.access })
     }
 
     /// Removes what killed processes left: temporary files that nobody holds a lock on.
@@ -185,9 +172,25 @@ impl Folder {
             if file.metadata().map_err(failed)?.nlink() > 0 {
                 let draft =
                     Draft { folder: self, name: name.to_owned(), temporary, file, hash: Sha256::new(), bytes: 0 };
-                give(&draft.file, self.access.mode, self.access.group).map_err(failed)?;
+                self.access.give(&draft.file).map_err(failed)?;
                 return Ok(draft);
             }
+        }
+    }
+
+    /// Lets those read a file that stays as it is who may read it now, and nobody else.
+    pub(super) fn admit(&self, name: &str) -> Result<(), ExportError> {
+        match self.open(name)? {
+            Some(file) => self.access.give_again(&file).map_err(|e| self.failed(name, 0, e)),
+            None => Ok(()),
+        }
+    }
+
+    /// Folders in the CSV folder are there for nothing but CSVs.
+    fn in_ours(&self) -> Access {
+        match self.access.given_to {
+            GivenTo::Files => Access { given_to: GivenTo::Folders, ..self.access },
+            _ => self.access,
         }
     }
 
@@ -250,6 +253,7 @@ impl Draft<'_> {
         if old.is_some_and(|old| old.bytes == written.bytes)
             && self.folder.sha256(&self.name)?.as_deref() == Some(written.sha256.as_str())
         {
+            self.folder.admit(&self.name)?;
             return Ok(false);
         }
         // A failed fsync is never tried again: the page cache may claim success for lost data.
@@ -282,13 +286,6 @@ impl Drop for Draft<'_> {
             let _ = rustix::fs::unlinkat(&self.folder.fd, &self.temporary, AtFlags::empty());
         }
     }
-}
-
-fn give(file: &File, mode: u32, group: Option<u32>) -> io::Result<()> {
-    if let Some(group) = group {
-        rustix::fs::fchown(file.as_fd(), None, Some(Gid::from_raw(group)))?;
-    }
-    file.set_permissions(std::fs::Permissions::from_mode(mode))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -99,7 +99,7 @@ impl Package {
             package["description"] = json!(description);
         }
         if self.new.is_empty() && self.old.is_null() || says_the_same(&self.old, &package) {
-            return Ok(());
+            return folder.admit(FILE);
         }
         let mut text = serde_json::to_vec_pretty(&package).expect("a JSON value can be written");
         text.push(b'\n');

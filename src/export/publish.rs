@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::error::ExportError;
-use super::folder::{Access, Folder};
+use super::folder::Folder;
 use super::name::check_name;
 use super::package::{self, Package};
 use super::prune;
@@ -14,17 +14,15 @@ use super::render::{Kept, Page, RenderError, Tally};
 use super::sheet::{Sheet, Source};
 use super::style::Style;
 use crate::store::query::is_volatile;
-use crate::store::{self, ChangedThings, KnownFile, OldFile, PublishedFile, Shows};
+use crate::store::{self, Access, ChangedThings, KnownFile, OldFile, PublishedFile, Shows};
 
 /// Where a job's files go.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// Folder of all jobs' folders.
     pub csv_dir: PathBuf,
-    /// Mode of files; folders get `x` where files get `r`.
-    pub mode: u32,
-    /// Group of files and folders, if not the process's own.
-    pub group: Option<u32>,
+    /// Who may read them.
+    pub access: Access,
 }
 
 /// How a run ended, as the data package says it.
@@ -131,8 +129,7 @@ pub fn publish(
     for name in sheets.iter().map(|sheet| &sheet.path).chain([&run.job]) {
         check_name(name).map_err(|source| ExportError::Name { path: name.clone(), source })?;
     }
-    let access = Access { mode: target.mode, group: target.group };
-    let folder = Folder::root(&target.csv_dir, access)?.enter(&run.job)?;
+    let folder = Folder::root(&target.csv_dir, target.access)?.enter(&run.job)?;
     folder.sweep()?;
     let job = Job {
         store,
@@ -184,8 +181,7 @@ pub fn publish(
 /// # Errors
 /// What stands in the way.
 pub fn check_target(target: &Target, job: &str) -> Result<(), ExportError> {
-    let access = Access { mode: target.mode, group: target.group };
-    let folder = Folder::root(&target.csv_dir, access)?.enter(job)?;
+    let folder = Folder::root(&target.csv_dir, target.access)?.enter(job)?;
     folder.sweep()?;
     folder.draft(package::FILE).map(drop)
 }
@@ -220,6 +216,9 @@ impl Job<'_> {
         }
         let folder = inner.as_ref().unwrap_or(self.folder);
         let found = folder.find(name)?;
+        if found.is_some() && matches!(sheet.source, Source::Kept) {
+            folder.admit(name)?;
+        }
         if let Source::Kept = sheet.source {
             package.keep(&sheet.path);
             let change = if found.is_some() { Change::Kept } else { Change::Missing };
@@ -234,6 +233,7 @@ impl Job<'_> {
             if let Some(known) = known.filter(|known| package.describes(&sheet.path, &known.sha256))
                 && self.is_current(sheet, &known)?
             {
+                folder.admit(name)?;
                 package.keep(&sheet.path);
                 let (rows, guarded) = package.counts(&sheet.path);
                 return Ok((self.file(sheet, Change::Unchanged, rows, found.bytes, guarded), None));

@@ -9,6 +9,7 @@ use super::output::OutputName;
 use super::read::{Context, duration, integer};
 use super::source;
 use crate::document::{Checker, Table, Values, nearest, or_list, quote, texts};
+use crate::settings::Profile;
 use crate::spotify::Kind;
 use crate::stream::{self, Column, Keeps, Stream};
 
@@ -46,7 +47,7 @@ pub(super) fn all(
             checker,
         );
         fetches.push(Fetch {
-            csv: csv(&values, &name, stream, context, checker),
+            csv: csv(&values, &name, stream, context, span, checker),
             columns: columns(&values, stream, checker),
             market: values.text("market").map(str::to_owned).or_else(|| context.market.clone()),
             locale: values.text("locale").map(str::to_owned),
@@ -109,12 +110,25 @@ fn csv(
     name: &str,
     stream: &'static Stream,
     context: &Context<'_>,
+    span: &Range<usize>,
     checker: &mut Checker<'_>,
 ) -> Option<OutputName> {
-    let Some(entry) = values.entry("csv") else {
-        return OutputName::parse(&format!("{name}.csv")).ok();
+    let entry = values.entry("csv");
+    let csv = match entry {
+        Some(_) => OutputName::parse(values.text("csv")?).ok()?,
+        None => OutputName::parse(&format!("{name}.csv")).ok()?,
     };
-    let csv = OutputName::parse(values.text("csv")?).ok()?;
+    if context.profile == Profile::Exportify && !stream.has_exportify() {
+        let at = entry.map_or(span.clone(), |entry| entry.value.span());
+        let problem =
+            checker.report(at, "fetch.csv", format!("the profile `exportify` has no columns for `{}`", stream.name));
+        problem.hint = Some(
+            "write csv = false here, or another `profile`; it is for lists of tracks: playlist_items, my_playlist_items, \
+             saved_tracks"
+                .to_owned(),
+        );
+    }
+    let Some(entry) = entry else { return Some(csv) };
     if csv.per_user() && !(stream.needs_user() && context.has_users) {
         let problem = checker.report(entry.value.span(), "fetch.csv", "`{user}` has no meaning here");
         problem.hint = Some(if stream.needs_user() {

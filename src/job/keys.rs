@@ -108,7 +108,7 @@ pub static JOB: &[Key] = &[
         "retention",
         DURATION,
         "",
-        "Rows of this job older than this are deleted, personal and catalog: plays, ranks and hits by their day, a list by when Spotify last confirmed it. Default: the settings' `retention.rows`. Files are no rows: `retention.dated_csv` is for all jobs.",
+        "Rows of this job older than this are deleted, personal and catalog: plays, ranks and hits by their day, a list by when Spotify last confirmed it. What it asks for by id is read again before it is as old as that; what another job asks for, too, stays. Default: the settings' `retention.rows`. Files are no rows: `retention.dated_csv` is for all jobs.",
     ),
     REFRESH_AFTER,
     FULL_EVERY,

@@ -13,8 +13,8 @@ use super::rules::date;
 use super::schedule::Schedule;
 use super::{CsvOptions, cross, fetch, keys, query};
 use crate::document::{self, Checker, Document, Problem, Table, Value, Values, as_text, texts};
-use crate::settings::Settings;
 use crate::settings::keys::CSV;
+use crate::settings::{Profile, Settings};
 
 /// More of either than this in one job is a mistake.
 const MOST_TABLES: usize = 200;
@@ -28,6 +28,8 @@ pub(super) struct Context<'a> {
     pub refresh_after: Option<Duration>,
     pub full_every: Duration,
     pub has_users: bool,
+    /// How its CSVs look.
+    pub profile: Profile,
 }
 
 /// Reads a job; it is none if anything is wrong with it.
@@ -56,12 +58,14 @@ pub(super) fn job(
     let values = checker.table(&table, "", keys::JOB);
     let users = users(&values, &mut checker);
     let policy = &settings.schedule;
+    let csv_options = csv_options(&values, &mut checker);
     let context = Context {
         dir: path.parent().unwrap_or(Path::new(".")),
         market: values.text("market").map(str::to_owned).or_else(|| settings.defaults.market.clone()),
         refresh_after: duration(&values, "refresh_after"),
         full_every: duration(&values, "full_every").unwrap_or(policy.full_every),
         has_users: users != Users::None || values.entry("users").is_some() || values.entry("user").is_some(),
+        profile: csv_options.over(&settings.csv).profile.unwrap_or(Profile::Plain),
     };
     let timezone = values.text("timezone").and_then(|z| z.parse::<Tz>().ok()).unwrap_or(settings.defaults.timezone);
     let fetches = fetch::all(&tables(&values, "fetch", &mut checker), &context, &mut checker);
@@ -70,7 +74,6 @@ pub(super) fn job(
         let problem = Problem::of_file(&document.file, "the job neither fetches nor asks anything");
         checker.problems.push(problem.with_hint("add a [[fetch]] with stream = \"…\""));
     }
-    let csv_options = csv_options(&values, &mut checker);
     let job = Job {
         name: name.to_owned(),
         path: path.to_owned(),

@@ -10,6 +10,8 @@ pub(super) const BOUND: [&str; 5] = ["since", "last_run_at", "fire_at", "job", "
 pub(super) struct Scan {
     /// Words in lower case, with whether a `(` follows.
     pub words: Vec<(String, bool)>,
+    /// Those of them that stand in no parentheses: they are the whole query's.
+    outer: Vec<String>,
     /// Bound names without their colon.
     pub bound: Vec<String>,
     /// Whether something stands behind a semicolon.
@@ -79,7 +81,11 @@ impl Scan {
             c if is_word(c) => {
                 let (word, after) = split_word(rest);
                 let called = after.trim_start().starts_with('(');
-                self.words.push((word.to_ascii_lowercase(), called));
+                let word = word.to_ascii_lowercase();
+                if self.depth == 0 {
+                    self.outer.push(word.clone());
+                }
+                self.words.push((word, called));
                 after
             }
             _ => behind,
@@ -168,11 +174,10 @@ pub(super) fn check_condition(sql: &str) -> Result<(), Refusal> {
     scan.refusal().map_or(Ok(()), Err)
 }
 
-/// Whether the rows of a query come in an order of its own.
+/// Whether a query orders its rows: by an ORDER BY of its own, and not that of a subquery or window. Without
+/// one, the same rows may come in another order tomorrow, and its file would churn.
 pub(super) fn is_ordered(sql: &str) -> bool {
-    let scan = scan(sql);
-    let words: Vec<&str> = scan.words.iter().map(|(word, _)| word.as_str()).collect();
-    words.windows(2).any(|pair| pair == ["order", "by"])
+    scan(sql).outer.windows(2).any(|pair| pair == ["order", "by"])
 }
 
 /// Whether a query asks for one user's rows.
@@ -207,6 +212,15 @@ fn is_keyword(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_an_order_by_of_the_whole_query_counts() {
+        assert!(is_ordered("SELECT 1 ORDER  BY 1"));
+        assert!(is_ordered("SELECT ')' AS \"order by\" FROM t -- (\norder\nby 1"));
+        assert!(!is_ordered("SELECT * FROM (SELECT 1 ORDER BY 1)"));
+        assert!(!is_ordered("SELECT 'ORDER BY' -- ORDER BY"));
+        assert!(!is_ordered("SELECT row_number() OVER (ORDER BY x) /* ORDER BY */ FROM t"));
+    }
 
     #[test]
     fn only_one_select_is_a_query() {

@@ -31,6 +31,8 @@ pub struct Engine {
     /// When the unfinished run began that this one goes on from; else when this one began. What was
     /// read since then is not read again.
     pub goes_on_from: DateTime<Utc>,
+    /// What was read before this is deleted when the run ends, so it is fresh for nobody. None: nothing is.
+    pub kept_since: Option<DateTime<Utc>>,
     /// Ignore checkpoints and change detection.
     pub full: bool,
 }
@@ -144,6 +146,12 @@ impl Engine {
 
     /// Rows read at or after this are fresh for something that may be `age` old.
     pub fn fresh_since(&self, age: TimeDelta) -> DateTime<Utc> {
+        self.known_since(age).max(self.kept_since.unwrap_or(DateTime::<Utc>::MIN_UTC))
+    }
+
+    /// What was learned at or after this, and is no row of the catalog, holds for something that may be
+    /// `age` old.
+    pub fn known_since(&self, age: TimeDelta) -> DateTime<Utc> {
         if self.full { self.started_at } else { self.goes_on_from - age }
     }
 

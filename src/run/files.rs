@@ -18,7 +18,7 @@ use crate::job::{CsvOptions, Expansion, Fetch, Job, OutputName, Query};
 use crate::settings;
 use crate::store::query::{Bound, Fetched, Reader};
 use crate::store::{
-    OldFile, RunState, Shows, StoreError, data_version, files_before, lists_shown, open_writer, users_of_job,
+    Access, OldFile, RunState, Shows, StoreError, data_version, files_before, lists_shown, open_writer, users_of_job,
 };
 use crate::stream::Column;
 
@@ -30,7 +30,9 @@ const QUERY_TIME: Duration = Duration::from_secs(300);
 pub struct Files {
     /// The store.
     pub database: PathBuf,
-    /// The folder of all jobs' files, with mode and group.
+    /// Who may read the store.
+    pub access: Access,
+    /// The folder of all jobs' files, and who may read these.
     pub target: Target,
     /// The settings' choices about CSVs.
     pub csv: CsvOptions,
@@ -121,7 +123,7 @@ impl Files {
     /// # Errors
     /// If the store cannot be read or a file not be written.
     pub fn write(&self, shown: &Shown<'_>) -> Result<Written, FilesError> {
-        self.write_by(&open_writer(&self.database, 0o644)?, shown)
+        self.write_by(&open_writer(&self.database, self.access)?, shown)
     }
 
     /// Writes what has changed of a job's files, by a connection that can write.

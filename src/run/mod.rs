@@ -43,3 +43,4 @@ pub use lock::{JobLock, ListLock, LockTrouble, SchedulerLock, StoreLock};
 pub use price::{Calls, FetchPrice, JobPrice, Looks, Price, price_job, seconds};
 pub use progress::{Progress, Unwatched};
 pub use report::{Cause, FetchReport, FileReport, RunReport, Whose};
+pub use retention::kept_since;

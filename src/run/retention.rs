@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::engine::{Engine, stamp};
 use super::halt::Halt;
@@ -10,6 +10,13 @@ use super::job::chain;
 use crate::job::Job;
 use crate::settings::Retention;
 use crate::store::{RawKeeper, forget_copies};
+
+/// Rows read before this are deleted at the end of a run of the job that begins now; none if nothing is.
+/// So it calls nothing fresh that is older, or it would be complete with rows missing.
+pub fn kept_since(job: &Job, retention: &Retention, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let shortest = [retention.rows, job.retention].into_iter().flatten().min()?;
+    now.checked_sub_signed(TimeDelta::from_std(shortest).ok()?)
+}
 
 /// Deletes what is older than the job or the settings want to keep.
 pub(super) async fn forget(engine: &Engine, job: &Job, retention: &Retention) -> Result<(), Halt> {

@@ -18,7 +18,7 @@ use crate::job::{Fetch, Job, Source};
 use crate::spotify::error::ApiError;
 use crate::spotify::{Id, Kind, Reference};
 use crate::store::query::{Bound, Fetched, QueryError, Reader};
-use crate::store::{FetchState, RunEnd, RunState, StoreError};
+use crate::store::{FetchState, Named, RunEnd, RunState, StoreError};
 use crate::stream::Takes;
 
 /// What the fetches of a run came to so far.
@@ -62,6 +62,7 @@ impl Sum {
     ) -> Result<(), Halt> {
         let age = start.age(fetch);
         let parts = self.parts(start, fetch);
+        self.arrange(engine, job, fetch).await?;
         let mut served_some = false;
         for (place, part) in (0i64..).zip(&parts) {
             let frame = part.frame(start, fetch, place);
@@ -79,12 +80,18 @@ impl Sum {
         if served_some && !self.deferred.contains(&fetch.name) {
             self.unfinished.remove(&fetch.name);
         }
-        if fetch.stream.needs_user() {
-            let (job, name) = (job.name.clone(), fetch.name.clone());
-            let users: Vec<String> = self.askers.iter().map(|asker| asker.name.clone()).collect();
-            engine.store.write(move |s| s.keep_requested_of(&job, &name, &users)).await?;
-        }
         Ok(())
+    }
+
+    /// Before anybody asks: what stands of one user must not stand where another's comes.
+    async fn arrange(&self, engine: &Engine, job: &Job, fetch: &Fetch) -> Result<(), Halt> {
+        let named = |asker: &Asker| Named {
+            name: asker.name.clone(),
+            user_id: asker.user.as_ref().ok().map(|user| user.user_id.clone()),
+        };
+        let users: Option<Vec<Named>> = fetch.stream.needs_user().then(|| self.askers.iter().map(named).collect());
+        let (job, name) = (job.name.clone(), fetch.name.clone());
+        Ok(engine.store.write(move |s| s.arrange_requested(&job, &name, users.as_deref())).await?)
     }
 
     /// Who asks in a fetch: each user of the job for streams of a user, else the first that can be

@@ -182,7 +182,7 @@ impl Engine {
     /// What was refused since then is not asked for again.
     fn gaps_since(&self) -> String {
         const LOOKED_AT_AGAIN: chrono::TimeDelta = chrono::TimeDelta::days(7);
-        stamp(self.fresh_since(LOOKED_AT_AGAIN))
+        stamp(self.known_since(LOOKED_AT_AGAIN))
     }
 
     /// Notes that an id answers (again).

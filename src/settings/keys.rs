@@ -107,9 +107,14 @@ pub static SECTIONS: &[Section] = &[
                 "mode",
                 Shape::Text(&rules::MODE),
                 "\"0644\"",
-                "Mode of the files; folders get x wherever this has r.",
+                "Mode of the files; folders get x wherever this has r. Once set, what is there already gets it at the next run, but for folders outside the project.",
             ),
-            Key::new("group", Shape::Text(&rules::ANY), "", "Group of the files."),
+            Key::new(
+                "group",
+                Shape::Text(&rules::ANY),
+                "",
+                "Group of the files and folders, to which the program must belong.",
+            ),
             Key::new(
                 "publish_partial",
                 Shape::Flag,
@@ -156,7 +161,7 @@ pub static SECTIONS: &[Section] = &[
     Section { name: "csv", about: "How CSVs are written. Single choices go over the profile's.", keys: CSV },
     Section {
         name: "refresh_after",
-        about: "Things are read again once their row is older than this.",
+        about: "Things are read again once their row is older than this, and in any case before `retention.rows` or the job's `retention` would delete it.",
         keys: &[
             Key::new("albums", DURATION, "\"30d\"", "Age at which an album is read again."),
             Key::new("artists", DURATION, "\"30d\"", "Age at which an artist is read again."),

@@ -139,14 +139,6 @@ pub struct Output {
     pub keep_raw: bool,
 }
 
-impl Output {
-    /// Mode of folders: the files' mode with `x` wherever it has `r`.
-    pub fn dir_mode(&self) -> u32 {
-        // The owner must be able to make files in it.
-        self.mode | ((self.mode & 0o444) >> 2) | 0o700
-    }
-}
-
 /// `[state]`
 #[derive(Debug, Clone, Deserialize)]
 pub struct State {

@@ -2,13 +2,13 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
 use rustix::io::Errno;
 
-use super::{StoreError, migrations, open_reader};
+use super::{Access, StoreError, migrations, open_reader};
 
 /// Copies the store into a new file, which appears under its name when it is whole and on disk.
 /// Returns its size.
@@ -18,7 +18,7 @@ use super::{StoreError, migrations, open_reader};
 ///
 /// # Errors
 /// If the store cannot be read, the file is there already or cannot be written; then nothing stays.
-pub fn backup(store: &Path, copy: &Path, mode: u32) -> Result<u64, StoreError> {
+pub fn backup(store: &Path, copy: &Path, access: Access) -> Result<u64, StoreError> {
     let io = |what: &'static str| move |source| StoreError::Io { path: copy.to_path_buf(), what, source };
     let taken = || std::io::Error::new(ErrorKind::AlreadyExists, "a file of this name is there already");
     if copy.symlink_metadata().is_ok() {
@@ -36,9 +36,9 @@ pub fn backup(store: &Path, copy: &Path, mode: u32) -> Result<u64, StoreError> {
     std::fs::OpenOptions::new()
         .write(true)
         .create_new(true)
-        .mode(mode)
+        .mode(0o600 | access.mode)
         .open(&inside)
-        .and_then(|file| file.set_permissions(std::fs::Permissions::from_mode(mode)))
+        .and_then(|file| access.give(&file))
         .map_err(io("cannot be written"))?;
     let sql = |source| StoreError::Sqlite { path: copy.to_path_buf(), what: "cannot be written as a copy", source };
     conn.execute("VACUUM INTO ?1", [inside.to_string_lossy()]).map_err(sql)?;

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 use rusqlite::Connection;
 
-use super::{StoreError, backup, free_bytes, info, migrations, open_reader};
+use super::{Access, StoreError, backup, free_bytes, info, migrations, open_reader};
 
 /// Between the name of the store and the schema of the copy.
 const MARK: &str = ".schema-";
@@ -62,7 +62,7 @@ fn write(store: &Path, conn: &Connection, copy: &Path) -> Result<(), StoreError>
     }
     let of_store = fs::metadata(store).map_err(io)?;
     let mode = of_store.permissions().mode() & 0o777;
-    backup(store, copy, mode)?;
+    backup(store, copy, Access::of(mode))?;
     if chown(copy, None, Some(of_store.gid())).is_err() {
         // Who may read the store by its group is not who would read the copy by ours.
         fs::set_permissions(copy, Permissions::from_mode(mode & !0o070)).map_err(io)?;
@@ -134,7 +134,7 @@ mod tests {
     /// A store of the schema before this one, with one run.
     fn older(folder: &Path, mode: u32) -> PathBuf {
         let path = folder.join("a.db");
-        super::super::open::create(&path, mode).unwrap();
+        super::super::open::create(&path, Access::of(mode)).unwrap();
         let conn = Connection::open(&path).unwrap();
         let all = migrations::MIGRATIONS.len();
         for script in &migrations::MIGRATIONS[..all - 1] {
@@ -149,7 +149,7 @@ mod tests {
 
     fn open(path: &Path) {
         let identity = Identity { host: "h".into(), state_id: "s".into(), state_folder: "f".into() };
-        Store::open(path, 0o640, &identity).unwrap().close();
+        Store::open(path, Access::of(0o640), &identity).unwrap().close();
     }
 
     fn copies(folder: &Path) -> Vec<PathBuf> {

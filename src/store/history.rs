@@ -1,5 +1,7 @@
 //! Past runs, as `history`, `jobs` and the scheduler read them.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Planned, StoreError};
@@ -129,6 +131,42 @@ pub fn newest_runs(database: &std::path::Path, most: u32) -> Result<Vec<(String,
             all.push((job, Newest { runs, good, complete }));
         }
         Ok(all)
+    };
+    read().map_err(error)
+}
+
+/// What stood when a run of a job ended.
+#[derive(Debug, Default)]
+pub struct LeftBy {
+    /// Start of the newest run before it that ended complete or partial.
+    pub good: Option<String>,
+    /// Fetches with something to show: they ended before, or in it, for every user that it came to.
+    pub ended: BTreeSet<String>,
+}
+
+/// What stood when this run of a job ended.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn left_by(database: &std::path::Path, job: &str, run: i64) -> Result<LeftBy, StoreError> {
+    let conn = super::open_reader(database)?;
+    let error = |source| StoreError::Sqlite { path: database.to_path_buf(), what: "cannot be read", source };
+    let good = "SELECT started_at FROM runs WHERE job = ?1 AND id < ?2 AND state IN ('complete', 'partial')
+                ORDER BY started_at DESC LIMIT 1";
+    // Records of runs are kept for so long only; what was asked for stays. Of a user whose account a run did
+    // not get to know, the record has the local name.
+    let ended = "WITH brought (fetch, user_id) AS (
+          SELECT fetch, coalesce(user_id, '') FROM requested WHERE job = ?1
+          UNION SELECT f.fetch, f.user_id FROM run_fetches f JOIN runs r ON r.id = f.run_id
+                WHERE r.job = ?1 AND f.state IN ('complete', 'partial'))
+        SELECT fetch FROM brought EXCEPT SELECT fetch FROM run_fetches f WHERE run_id = ?2 AND state = 'deferred'
+          AND NOT EXISTS (SELECT 1 FROM brought b WHERE b.fetch = f.fetch AND (b.user_id IN ('', f.user_id)
+            OR b.user_id = (SELECT id FROM users WHERE local_name = f.user_id)))";
+    let read = || {
+        let good = conn.query_row(good, params![job, run], |row| row.get(0)).optional()?;
+        let mut ended = conn.prepare(ended)?;
+        let ended = ended.query_map(params![job, run], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        Ok(LeftBy { good, ended })
     };
     read().map_err(error)
 }

@@ -8,6 +8,7 @@
 //! A failed COMMIT means that the outcome is unknown (measured: the row can be there after
 //! reopening), so the thread stops at one; the next start reads the checkpoint.
 
+mod access;
 mod backup;
 mod changes;
 mod children;
@@ -51,6 +52,7 @@ pub mod views;
 mod wal;
 mod worklist;
 
+pub use access::{Access, GivenTo};
 pub use backup::backup;
 pub use changes::{ListChange, ListName, changes_of_job, title};
 pub use children::{ArtistsOf, Images, MarketFact, MarketTable, Texts};
@@ -58,7 +60,7 @@ pub use compact::{Compacted, room_to_compact};
 pub use copies::forget_copies;
 pub use entity::{Cell, Table};
 pub use error::StoreError;
-pub use history::{Newest, RunRow, RunTotal, newest_runs, past_runs, run_totals};
+pub use history::{LeftBy, Newest, RunRow, RunTotal, left_by, newest_runs, past_runs, run_totals};
 pub use info::{Identity, data_version};
 pub use list::{Checkpoint, ListKey, ListRow};
 pub use members::Standing;
@@ -82,7 +84,7 @@ pub use stage::Member;
 pub use swap::{PLACES_OF_A_TYPE, Proof, ProvedBy, Swapped};
 pub use verify::{Finding, StoreReport, verify_store};
 pub use wal::HELD_WAIT;
-pub use worklist::{ListedPlaylist, Requested, users_of_job};
+pub use worklist::{ListedPlaylist, Named, Requested, users_of_job};
 
 use session::When;
 use std::path::{Path, PathBuf};
@@ -130,16 +132,16 @@ impl Store {
     /// # Errors
     /// If the file cannot be opened, is not ours, is newer, or belongs to another host or state
     /// folder.
-    pub fn open(path: &Path, mode: u32, identity: &Identity) -> Result<Store, StoreError> {
-        Store::open_limited(path, mode, identity, u64::MAX)
+    pub fn open(path: &Path, access: Access, identity: &Identity) -> Result<Store, StoreError> {
+        Store::open_limited(path, access, identity, u64::MAX)
     }
 
     /// The same, with a WAL that may grow to `wal_limit` bytes behind a reader.
     ///
     /// # Errors
     /// As [`Store::open`].
-    pub fn open_limited(path: &Path, mode: u32, identity: &Identity, wal_limit: u64) -> Result<Store, StoreError> {
-        let conn = open_writer(path, mode)?;
+    pub fn open_limited(path: &Path, access: Access, identity: &Identity, wal_limit: u64) -> Result<Store, StoreError> {
+        let conn = open_writer(path, access)?;
         open::look_over(&conn, path)?;
         info::claim(&conn, path, identity)?;
         let mut session = Session::new(conn, path.to_path_buf());

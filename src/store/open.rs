@@ -1,14 +1,14 @@
 //! Opening the file: who may read it, which pragmas hold, what is refused.
 
 use std::fs::OpenOptions;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{StoreError, migrations};
+use super::{Access, StoreError, migrations};
 
 /// SQLite before 3.51.3 can lose commits when two connections reset the WAL at once.
 const SAFE_WAL: i32 = 3_051_003;
@@ -40,17 +40,17 @@ pub fn place_of(path: &Path) -> PathBuf {
 ///
 /// # Errors
 /// If it cannot be opened, is not ours, or is newer.
-pub fn open_writer(path: &Path, mode: u32) -> Result<Connection, StoreError> {
+pub fn open_writer(path: &Path, access: Access) -> Result<Connection, StoreError> {
     refuse_uri(path)?;
     assert!(rusqlite::version_number() >= SAFE_WAL, "the bundled SQLite has the WAL-reset bug");
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
-        create_folder(folder, mode).map_err(|source| StoreError::Io {
+        create_folder(folder, access).map_err(|source| StoreError::Io {
             path: folder.to_path_buf(),
             what: "has no folder to lie in",
             source,
         })?;
     }
-    create(path, mode)?;
+    create(path, access)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut conn = Connection::open_with_flags(path, flags).map_err(sqlite(path, "cannot be opened"))?;
     conn.busy_timeout(BUSY).map_err(sqlite(path, "cannot be opened"))?;
@@ -70,6 +70,7 @@ pub fn open_writer(path: &Path, mode: u32) -> Result<Connection, StoreError> {
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     migrations::migrate(&mut conn, path)?;
     refresh_views(&mut conn).map_err(sqlite(path, "cannot be brought up to date"))?;
+    give_again(path, access)?;
     Ok(conn)
 }
 
@@ -92,7 +93,7 @@ fn refresh_views(conn: &mut Connection) -> rusqlite::Result<()> {
 }
 
 /// A store up to this size is looked over at each start, which takes a tenth of a second; a larger
-/// one after a run that did not end.
+/// one by the run that comes after one that was killed.
 const LOOKED_OVER: u64 = 64 << 20;
 
 /// Refuses a store whose pages do not fit together, before anything is added to it.
@@ -100,10 +101,7 @@ const LOOKED_OVER: u64 = 64 << 20;
 /// # Errors
 /// If it is corrupted.
 pub(super) fn look_over(conn: &Connection, path: &Path) -> Result<(), StoreError> {
-    let read = sqlite(path, "cannot be read");
-    let size = std::fs::metadata(path).map_or(0, |file| file.len());
-    let unended = "SELECT EXISTS (SELECT 1 FROM runs WHERE state = 'running')";
-    if size > LOOKED_OVER && !conn.query_row(unended, [], |row| row.get::<_, bool>(0)).map_err(&read)? {
+    if std::fs::metadata(path).map_or(0, |file| file.len()) > LOOKED_OVER {
         return Ok(());
     }
     check_quickly(conn, path)
@@ -176,25 +174,38 @@ pub fn open_current(path: &Path) -> Result<Connection, StoreError> {
     }
 }
 
-/// Who may read the file may enter its folder, whatever the umask; a folder that is there is left alone.
-fn create_folder(folder: &Path, mode: u32) -> std::io::Result<()> {
+/// Who may read the file may enter its folder, whatever the umask.
+fn create_folder(folder: &Path, access: Access) -> std::io::Result<()> {
     if folder.is_dir() {
-        return Ok(());
+        return access.give_again_at(folder);
     }
     std::fs::create_dir_all(folder)?;
-    let enter = (mode & 0o444) >> 2;
-    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700 | (mode & 0o777) | enter))
+    access.give_folder(&std::fs::File::open(folder)?)
 }
 
 /// The mode is set at creation, whatever the umask: analysts must be able to read the file, and
 /// SQLite gives its `-wal` and `-shm` the mode of the file itself.
-pub(super) fn create(path: &Path, mode: u32) -> Result<(), StoreError> {
-    match OpenOptions::new().write(true).create_new(true).mode(mode).open(path) {
-        Ok(file) => file.set_permissions(std::fs::Permissions::from_mode(mode)),
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+pub(super) fn create(path: &Path, access: Access) -> Result<(), StoreError> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600 | access.mode).open(path) {
+        Ok(file) => access.give(&file),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => access.give_again_at(path),
         Err(e) => Err(e),
     }
     .map_err(|source| StoreError::Io { path: path.to_path_buf(), what: "cannot be created", source })
+}
+
+/// Gives what SQLite keeps beside a database to those who may read that.
+pub(super) fn give_again(path: &Path, access: Access) -> Result<(), StoreError> {
+    for beside in ["-wal", "-shm"] {
+        let mut path = path.to_path_buf();
+        path.as_mut_os_string().push(beside);
+        access.give_again_at(&path).map_err(|source| StoreError::Io {
+            path: path.clone(),
+            what: "cannot be given to those who may read it",
+            source,
+        })?;
+    }
+    Ok(())
 }
 
 /// SQLite would read `file:…?…` as an address with options.

@@ -21,7 +21,7 @@ impl Session {
     /// If the store cannot be read.
     pub fn would_go_on_from(&mut self, job: &str, now: &str) -> Result<Option<String>, StoreError> {
         self.put("SAVEPOINT would", [].as_slice())?;
-        let from = self.begin_run(job, None, "", now).and_then(|run| self.goes_on_from(run, job));
+        let from = self.enter_run(job, None, "", now).and_then(|run| self.goes_on_from(run, job));
         self.put("ROLLBACK TO would", [].as_slice())?;
         self.put("RELEASE would", [].as_slice())?;
         from

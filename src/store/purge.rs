@@ -21,6 +21,11 @@ const PERSONAL: &[&str] = &[
     "my_playlists",
 ];
 
+/// Streams whose lists are one person's.
+const OF_A_PERSON: &str =
+    "'my_playlists', 'saved_tracks', 'saved_albums', 'saved_shows', 'saved_episodes', 'saved_audiobooks',
+     'followed_artists', 'top_artists', 'top_tracks', 'recently_played'";
+
 /// What was deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Purged {
@@ -96,13 +101,22 @@ impl Session {
         }
         purged.playlists =
             run("DELETE FROM playlists WHERE id IN (SELECT id FROM purged_playlists) AND ?1 IS NOT NULL")?;
+        // What could not be stored of their lists; of libraries it does not say whose it was.
+        run(&format!(
+            "DELETE FROM skipped_items AS s WHERE item_id = ?1 OR parent_id IN (SELECT id FROM purged_playlists)
+             OR stream IN ({OF_A_PERSON}) AND parent_id IS NULL
+                AND EXISTS (SELECT 1 FROM run_fetches f WHERE f.run_id = s.run_id AND f.fetch = s.fetch
+                   AND f.user_id IN (?1, (SELECT local_name FROM users WHERE id = ?1)))"
+        ))?;
         run("DELETE FROM requested WHERE user_id = ?1 OR list_id IN (SELECT id FROM lists WHERE audience = ?1)")?;
         run("DELETE FROM staged_items WHERE list_id IN (SELECT id FROM lists WHERE audience = ?1)")?;
         run("DELETE FROM checkpoints WHERE list_id IN (SELECT id FROM lists WHERE audience = ?1)")?;
         // Lists of the catalog that were read with the user's token stay as what they are.
-        run("DELETE FROM lists WHERE audience = ?1 AND kind IN ('my_playlists', 'playlist_items', 'saved_tracks', 'saved_albums',
-             'saved_shows', 'saved_episodes', 'saved_audiobooks', 'followed_artists', 'top_artists', 'top_tracks', 'recently_played')")?;
-        run("UPDATE OR IGNORE lists SET audience = 'forgotten user' WHERE audience = ?1")?;
+        run(&format!("DELETE FROM lists WHERE audience = ?1 AND kind IN ('playlist_items', {OF_A_PERSON})"))?;
+        // Another name for each that is forgotten: one list, read by two of them, is two rows.
+        let nobody = self.conn.query_row("SELECT 'forgotten ' || lower(hex(randomblob(8)))", [], |row| row.get(0));
+        let nobody: String = nobody.map_err(|e| self.error("cannot be read", e))?;
+        self.put("UPDATE lists SET audience = ?2 WHERE audience = ?1", params![user, nobody])?;
         // Before the account was known, the record named the user.
         run("DELETE FROM run_fetches WHERE user_id IN (?1, (SELECT local_name FROM users WHERE id = ?1))")?;
         for table in ["images", "metrics"] {
@@ -110,7 +124,6 @@ impl Session {
         }
         run("DELETE FROM known_gaps WHERE audience = ?1")?;
         run("DELETE FROM etags WHERE audience = ?1")?;
-        run("DELETE FROM skipped_items WHERE item_id = ?1")?;
         run("UPDATE users SET account_id = NULL, local_name = NULL, country = NULL, product = NULL WHERE id = ?1")?;
         run("DELETE FROM users WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM playlists WHERE owner_id = ?1)
              AND NOT EXISTS (SELECT 1 FROM playlist_items WHERE added_by = ?1)

@@ -19,7 +19,7 @@ use rusqlite::{Batch, Connection, OpenFlags, Row, Statement};
 use rustc_hash::FxHashSet;
 
 pub use error::{Position, QueryError};
-pub use text::{is_ordered, is_volatile};
+pub use text::is_volatile;
 
 use super::views::{Scope, Select, identifier};
 use crate::stream::Stream;

@@ -12,7 +12,7 @@ use flate2::write::GzEncoder;
 use rusqlite::{Connection, params};
 
 use super::compact::vacuum;
-use super::{Compacted, StoreError};
+use super::{Access, Compacted, StoreError};
 
 /// The file beside the store.
 #[derive(Debug)]
@@ -26,9 +26,9 @@ impl RawKeeper {
     ///
     /// # Errors
     /// If it cannot be opened.
-    pub fn beside(store: &Path, mode: u32) -> Result<RawKeeper, StoreError> {
+    pub fn beside(store: &Path, access: Access) -> Result<RawKeeper, StoreError> {
         let path = store.with_extension("raw.db");
-        super::open::create(&path, mode)?;
+        super::open::create(&path, access)?;
         let sql = |source| StoreError::Sqlite { path: path.clone(), what: "cannot be opened", source };
         let conn = Connection::open(&path).map_err(sql)?;
         conn.busy_timeout(std::time::Duration::from_secs(10)).map_err(sql)?;
@@ -42,6 +42,7 @@ impl RawKeeper {
              ) STRICT;",
         )
         .map_err(sql)?;
+        super::open::give_again(&path, access)?;
         Ok(RawKeeper { path: path.clone(), conn: Mutex::new(conn) })
     }
 
@@ -127,7 +128,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("cratedigger.db");
         assert_eq!(RawKeeper::forget_before(&store, "2026").unwrap(), 0, "there are none");
-        let keeper = RawKeeper::beside(&store, 0o644).unwrap();
+        let keeper = RawKeeper::beside(&store, Access::of(0o644)).unwrap();
         let noise = (0..20_000_u32).flat_map(|n| xxhash_rust::xxh3::xxh3_64(&n.to_le_bytes()).to_le_bytes());
         let noise: Vec<u8> = noise.collect();
         for day in 1..=9 {
@@ -144,7 +145,7 @@ mod tests {
     #[test]
     fn an_answer_comes_out_as_it_went_in() {
         let folder = tempfile::tempdir().unwrap();
-        let keeper = RawKeeper::beside(&folder.path().join("cratedigger.db"), 0o644).unwrap();
+        let keeper = RawKeeper::beside(&folder.path().join("cratedigger.db"), Access::of(0o644)).unwrap();
         keeper.keep("/artists/x", "2026-01-01T00:00:00.000Z", b"{\"id\":\"x\"}").unwrap();
         let conn = Connection::open(folder.path().join("cratedigger.raw.db")).unwrap();
         let body: Vec<u8> = conn.query_row("SELECT body FROM answers", [], |row| row.get(0)).unwrap();

@@ -3,7 +3,8 @@
 //! How old a row is: a play by when it was played, a rank by its day, a change by when it was seen; a
 //! list, with all that stands in it, by when Spotify last confirmed it; what left a list by when it left.
 //! So a list that a job reads at every fire never gets old, and that of a person whose sign-in was lost
-//! does. Things of the catalog go when they are old and nothing that is kept points at them any more.
+//! does. Things of the catalog go when they are old and nothing that is kept points at them any more. A job
+//! reads again whatever it asks for by id before it is as old as that, so its own things never get old either.
 
 mod things;
 
@@ -17,7 +18,6 @@ const LOGS: &[(&str, &str)] = &[
     ("search_results", "searched_at"),
     ("plays", "played_at"),
     ("top_items", "fetched_at"),
-    ("playlist_changes", "seen_at"),
     ("metrics", "day"),
     ("resume_points", "fetched_at"),
 ];
@@ -25,13 +25,22 @@ const LOGS: &[(&str, &str)] = &[
 /// Logs whose rows say which list they came from.
 const LOGS_OF_LISTS: usize = 3;
 
-/// The logs whose rows say whose they are, or of which playlist.
-const OTHER_LOGS_OF_A_JOB: &[&str] = &[
-    "DELETE FROM resume_points WHERE fetched_at < ?1 AND user_id IN (SELECT user_id FROM requested WHERE job = ?2)",
-    "DELETE FROM playlist_changes WHERE seen_at < ?1 AND playlist_id IN (SELECT l.parent_id FROM lists l JOIN requested r
-     ON r.list_id = l.id WHERE r.job = ?2 AND l.kind = 'playlist_items' UNION SELECT m.playlist_id FROM my_playlists m
-     JOIN requested r ON r.list_id = m.list_id WHERE r.job = ?2)",
-];
+/// The log whose rows say whose they are: those of the users of a job that no other job reads episodes of.
+const RESUME_POINTS_OF_THE_JOB: &str =
+    "DELETE FROM resume_points WHERE fetched_at < ?1 AND user_id IN (SELECT user_id FROM requested WHERE job = ?2)
+     AND user_id NOT IN (SELECT r.user_id FROM requested r JOIN lists l ON l.id = r.list_id WHERE r.job <> ?2
+       AND r.user_id IS NOT NULL AND l.kind IN ('saved_episodes', 'my_playlists', 'playlist_items'))";
+
+/// Lists that a job alone asks for.
+const LISTS_OF_THE_JOB: &str = "list_id IN (SELECT list_id FROM requested WHERE job = ?2)
+     AND list_id NOT IN (SELECT list_id FROM requested WHERE job <> ?2 AND list_id IS NOT NULL)";
+
+/// Playlists that a job alone asks for, reads as somebody's, or sees in a library.
+const PLAYLISTS_OF_THE_JOB: &str = "playlist_id IN (WITH asked (job, id) AS (
+       SELECT r.job, l.parent_id FROM requested r JOIN lists l ON l.id = r.list_id WHERE l.kind = 'playlist_items'
+       UNION ALL SELECT r.job, m.playlist_id FROM requested r JOIN my_playlists m ON m.list_id = r.list_id
+       UNION ALL SELECT job, item_id FROM requested WHERE item_id IS NOT NULL)
+     SELECT id FROM asked GROUP BY id HAVING min(job = ?2))";
 
 /// Lists whose rows stay marked once they are gone, with what their rows hold.
 const MEMBERSHIPS: &[(&str, &str, &str)] = &[
@@ -97,13 +106,7 @@ impl Session {
         for (table, _, _) in MEMBERSHIPS {
             deleted += self.delete(&format!("DELETE FROM {table} WHERE removed_at < ?1"), before)?;
         }
-        for table in SPANS {
-            let sql = format!(
-                "DELETE FROM {table} AS old WHERE seen_at < (SELECT max(seen_at) FROM {table} AS last
-                 WHERE last.playlist_id = old.playlist_id AND last.seen_at < ?1)"
-            );
-            deleted += self.delete(&sql, before)?;
-        }
+        deleted += self.forget_history(before, None)?;
         for sql in NO_LONGER_AS_READ {
             self.delete(sql, before)?;
         }
@@ -121,7 +124,7 @@ impl Session {
     pub fn forget_rows_of(&mut self, job: &str, before: &str) -> Result<usize, StoreError> {
         self.sql(BEGIN)?;
         let mut deleted = 0;
-        let asked = "list_id IN (SELECT list_id FROM requested WHERE job = ?2)";
+        let asked = LISTS_OF_THE_JOB;
         for (table, column) in &LOGS[..LOGS_OF_LISTS] {
             let item = if *table == "plays" { "track_id" } else { "item_id" };
             let kind = if *table == "plays" { "'track'" } else { "kind" };
@@ -134,9 +137,8 @@ impl Session {
             )?;
             deleted += self.of_job(&format!("DELETE FROM {table} WHERE {column} < ?1 AND {asked}"), before, job)?;
         }
-        for sql in OTHER_LOGS_OF_A_JOB {
-            deleted += self.of_job(sql, before, job)?;
-        }
+        deleted += self.of_job(RESUME_POINTS_OF_THE_JOB, before, job)?;
+        deleted += self.forget_history(before, Some(job))?;
         self.of_job(&format!("{OLD_LISTS} AND {OF_THE_JOB}"), before, job)?;
         for (table, kind, item) in MEMBERSHIPS {
             let gone = format!("FROM {table} WHERE removed_at < ?1 AND {asked}");
@@ -163,6 +165,25 @@ impl Session {
         Ok(deleted)
     }
 
+    /// Deletes how playlists came to be what they are: their changes, and with these the versions that they
+    /// lead back to. One without the other would show a list that never was.
+    fn forget_history(&self, before: &str, job: Option<&str>) -> Result<usize, StoreError> {
+        let of = job.map_or("?2 IS NULL", |_| PLAYLISTS_OF_THE_JOB);
+        let mut deleted = 0;
+        let changes = format!("DELETE FROM playlist_changes WHERE seen_at < ?1 AND {of}");
+        let spans = SPANS.iter().map(|table| {
+            format!(
+                "DELETE FROM {table} AS old WHERE seen_at < (SELECT max(seen_at) FROM {table} AS last
+                 WHERE last.playlist_id = old.playlist_id AND last.seen_at < ?1) AND {of}"
+            )
+        });
+        for sql in std::iter::once(changes).chain(spans) {
+            let done = self.prepare(&sql)?.execute(params![before, job]);
+            deleted += done.map_err(|e| self.error("cannot be written", e))?;
+        }
+        Ok(deleted)
+    }
+
     /// Deletes what stands in the lists of `old_lists`, which are then as if they had never been read.
     fn empty_old_lists(&mut self, before: &str) -> Result<usize, StoreError> {
         let mut deleted = 0;
@@ -180,10 +201,14 @@ impl Session {
         }
         deleted += self.sql(&format!("DELETE {unread}"))?;
         // Who meets it again sees it for the first time.
-        self.sql(
-            "DELETE FROM playlist_versions WHERE playlist_id IN (SELECT parent_id FROM old_lists WHERE kind = 'playlist_items')
-             AND NOT EXISTS (SELECT 1 FROM playlist_items i WHERE i.playlist_id = playlist_versions.playlist_id)",
-        )?;
+        for table in ["playlist_versions", "playlist_changes"] {
+            self.sql(&format!(
+                "DELETE FROM {table} WHERE playlist_id IN (SELECT parent_id FROM old_lists WHERE kind = 'playlist_items')
+                 AND NOT EXISTS (SELECT 1 FROM playlist_items i WHERE i.playlist_id = {table}.playlist_id)"
+            ))?;
+        }
+        // What runs recorded of them speaks of rows that are gone.
+        self.sql("DELETE FROM run_lists WHERE list_id IN (SELECT id FROM old_lists)")?;
         self.sql(
             "UPDATE lists SET snapshot_id = NULL, etag = NULL, announced = NULL, served = NULL, stored = NULL, skipped = NULL,
              content_hash = NULL, rows_hash = NULL, proof = NULL, first_read_at = NULL, read_at = NULL, checked_at = NULL WHERE id IN (SELECT id FROM old_lists)",

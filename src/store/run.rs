@@ -119,12 +119,29 @@ pub struct GapKey {
 
 impl Session {
     /// Begins a run and returns its number. Runs of the job that were killed are marked failed: the
-    /// caller holds the job's lock, so none of them can be alive.
+    /// caller holds the job's lock, so none of them can be alive. What killed them may have been the
+    /// machine, so the store is looked over first.
     ///
     /// # Errors
-    /// If the store cannot be written.
+    /// If the store is corrupted or cannot be written.
     pub fn begin_run(
         &mut self,
+        job: &str,
+        fire_at: Option<&str>,
+        job_hash: &str,
+        now: &str,
+    ) -> Result<i64, StoreError> {
+        let killed = "SELECT EXISTS (SELECT 1 FROM runs WHERE job = ?1 AND state = 'running')";
+        let killed = self.prepare(killed)?.query_row([job], |row| row.get(0));
+        if killed.map_err(|e| self.error("cannot be read", e))? {
+            super::check_quickly(&self.conn, self.path())?;
+        }
+        self.enter_run(job, fire_at, job_hash, now)
+    }
+
+    /// The same without a look at the store.
+    pub(super) fn enter_run(
+        &self,
         job: &str,
         fire_at: Option<&str>,
         job_hash: &str,
@@ -291,5 +308,33 @@ impl Session {
     pub(super) fn put(&self, sql: &str, parameters: &[&dyn rusqlite::ToSql]) -> Result<(), StoreError> {
         self.prepare(sql)?.execute(parameters).map_err(|e| self.error("cannot be written", e))?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Access, open_writer};
+    use std::os::unix::fs::FileExt;
+
+    #[test]
+    fn the_run_after_a_killed_one_of_its_job_looks_the_store_over_and_no_other_start_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let open = || Session::new(open_writer(&path, Access::of(0o600)).unwrap(), path.clone());
+        let mut session = open();
+        session.begin_run("killed", None, "", "2026").unwrap();
+        // More than is looked over at each start.
+        let ballast = "CREATE TABLE ballast (it); INSERT INTO ballast VALUES (zeroblob(70 << 20)); PRAGMA wal_checkpoint(TRUNCATE)";
+        session.conn.execute_batch(ballast).unwrap();
+        drop(session);
+        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.write_all_at(&[0xff; 4], 40 << 20).unwrap();
+        let mut session = open();
+        crate::store::open::look_over(&session.conn, &path).unwrap();
+        session.begin_run("other", None, "", "2026").unwrap();
+        session.would_go_on_from("killed", "2026").unwrap();
+        let error = session.begin_run("killed", None, "", "2026").unwrap_err();
+        assert!(error.to_string().contains("malformed") || format!("{error:?}").contains("page"), "{error:?}");
     }
 }

@@ -53,6 +53,25 @@ pub fn users_of_job(store: &rusqlite::Connection, job: &str) -> rusqlite::Result
 /// Places set apart for each user of a fetch.
 const PLACES: i64 = 1 << 32;
 
+/// So far below its place is what is being moved there; beyond the place of any user.
+const ASIDE: i64 = 1 << 62;
+
+/// A user whom a job names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The local name.
+    pub name: String,
+    /// The account, where it can be told.
+    pub user_id: Option<String>,
+}
+
+/// A user on whose behalf a fetch asked.
+struct OfUser {
+    user_id: Option<String>,
+    name: Option<String>,
+    first: i64,
+}
+
 impl Session {
     /// Replaces what a fetch asked for, for one user or for nobody; the rows of its other users stay.
     /// `place` is the user's among the job's.
@@ -76,7 +95,7 @@ impl Session {
             .execute(params![job, fetch, user])
             .map_err(|e| self.error("cannot be written", e))?;
         let mut insert = self.prepare(
-            "INSERT OR REPLACE INTO requested (job, fetch, ordinal, user_id, list_id, item_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO requested (job, fetch, ordinal, user_id, list_id, item_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
         for (ordinal, r) in (first..).zip(requested) {
             insert
@@ -86,32 +105,59 @@ impl Session {
         Ok(())
     }
 
-    /// Forgets what a fetch asked for on behalf of users whom its job no longer names. One whose
-    /// grant is lost is still named: those rows stay.
+    /// Gives what a fetch asked for to the users whom its job names now, or to nobody: each user's goes to
+    /// the place of that user among them, and what was asked on behalf of anybody else is forgotten. One
+    /// whose account cannot be told, since the grant is lost, is known by the local name; those rows stay.
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn keep_requested_of(&mut self, job: &str, fetch: &str, names: &[String]) -> Result<(), StoreError> {
-        let known: Vec<(Option<String>, Option<String>)> = {
-            let mut statement = self.prepare(
-                "SELECT DISTINCT r.user_id, u.local_name FROM requested r LEFT JOIN users u ON u.id = r.user_id
-                 WHERE r.job = ?1 AND r.fetch = ?2",
-            )?;
-            let rows = statement
-                .query_map(params![job, fetch], |row| Ok((row.get(0)?, row.get(1)?)))
-                .map_err(|e| self.error("cannot be read", e))?;
-            rows.collect::<Result<_, _>>().map_err(|e| self.error("cannot be read", e))?
-        };
-        for (user, name) in known {
-            if name.is_some_and(|name| names.contains(&name)) {
-                continue;
+    pub fn arrange_requested(&mut self, job: &str, fetch: &str, users: Option<&[Named]>) -> Result<(), StoreError> {
+        let mut taken = Vec::new();
+        for known in self.users_of_fetch(job, fetch)? {
+            let is = |user: &Named| match (&user.user_id, &known.user_id) {
+                (Some(named), Some(known)) => named == known,
+                (None, Some(_)) => known.name.as_ref() == Some(&user.name),
+                (_, None) => false,
+            };
+            let place = match users {
+                Some(users) => users.iter().position(is),
+                None => known.user_id.is_none().then_some(0),
+            };
+            let first = place.and_then(|place| i64::try_from(place).ok()).map(|place| place * PLACES);
+            match first.filter(|first| !taken.contains(first)) {
+                None => self.put(
+                    "DELETE FROM requested WHERE job = ?1 AND fetch = ?2 AND user_id IS ?3",
+                    params![job, fetch, known.user_id],
+                )?,
+                Some(first) => {
+                    taken.push(first);
+                    if first == known.first / PLACES * PLACES {
+                        continue;
+                    }
+                    // Aside at first: at that place there may be somebody who has yet to move.
+                    self.put(
+                        "UPDATE requested SET ordinal = ?4 + ordinal % ?5 WHERE job = ?1 AND fetch = ?2 AND user_id IS ?3",
+                        params![job, fetch, known.user_id, first - ASIDE, PLACES],
+                    )?;
+                }
             }
             self.changed = true;
-            self.prepare("DELETE FROM requested WHERE job = ?1 AND fetch = ?2 AND user_id IS ?3")?
-                .execute(params![job, fetch, user])
-                .map_err(|e| self.error("cannot be written", e))?;
         }
-        Ok(())
+        self.put(
+            "UPDATE requested SET ordinal = ordinal + ?3 WHERE job = ?1 AND fetch = ?2 AND ordinal < 0",
+            params![job, fetch, ASIDE],
+        )
+    }
+
+    /// On whose behalf a fetch asked, and from which place on.
+    fn users_of_fetch(&self, job: &str, fetch: &str) -> Result<Vec<OfUser>, StoreError> {
+        let mut statement = self.prepare(
+            "SELECT r.user_id, u.local_name, min(r.ordinal) FROM requested r LEFT JOIN users u ON u.id = r.user_id
+             WHERE r.job = ?1 AND r.fetch = ?2 GROUP BY r.user_id",
+        )?;
+        let read = |row: &rusqlite::Row<'_>| Ok(OfUser { user_id: row.get(0)?, name: row.get(1)?, first: row.get(2)? });
+        let rows = statement.query_map(params![job, fetch], read).map_err(|e| self.error("cannot be read", e))?;
+        rows.collect::<Result<_, _>>().map_err(|e| self.error("cannot be read", e))
     }
 
     fn requested(&self, job: &str, fetch: &str, user: Option<&str>) -> Result<(i64, Vec<Requested>), StoreError> {

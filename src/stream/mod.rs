@@ -135,6 +135,11 @@ impl Stream {
         families
     }
 
+    /// Whether the CSV profile `exportify` has columns for it: it knows lists of tracks only.
+    pub fn has_exportify(&self) -> bool {
+        matches!(self.name, "playlist_items" | "my_playlist_items" | "saved_tracks")
+    }
+
     /// Whether its endpoint can be asked for a market. With a user's token the account's country decides;
     /// lists of playlists, and what Spotify shows to everyone, are the same in all of them.
     pub fn takes_market(&self) -> bool {

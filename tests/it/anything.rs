@@ -9,7 +9,7 @@ use cratedigger::spotify::Kind;
 use cratedigger::spotify::client::{Answer, Bearer, Request};
 use cratedigger::spotify::family::Family;
 use cratedigger::spotify::page::{RawPage, Wrapping};
-use cratedigger::store::{Identity, ListKey, Store};
+use cratedigger::store::{Access, Identity, ListKey, Store};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
@@ -132,7 +132,7 @@ impl Shelf {
     fn new() -> Shelf {
         let folder = tempfile::tempdir().unwrap();
         let identity = Identity { host: "test".into(), state_id: "test".into(), state_folder: "test".into() };
-        let store = Store::open(&folder.path().join("store.db"), 0o600, &identity).unwrap();
+        let store = Store::open(&folder.path().join("store.db"), Access::of(0o600), &identity).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         Shelf { _folder: folder, store, runtime }
     }

@@ -281,6 +281,27 @@ fn a_query_without_order_is_warned_of_and_runs() {
     let (exit, said) = Project::with_job("[[query]]\ncsv = \"a.csv\"\nsql = \"SELECT 1\"\n").check();
     assert_eq!(exit, 0);
     assert!(said.starts_with("warning: the query has no ORDER BY"), "{said}");
+    let inner = "[[query]]\ncsv = \"a.csv\"\nsql = \"SELECT * FROM (SELECT 1 ORDER BY 1)\"\n";
+    assert!(Project::with_job(inner).check().1.starts_with("warning: the query has no ORDER BY"));
+}
+
+#[test]
+fn a_profile_without_columns_for_a_stream_is_refused_before_anything_is_asked() {
+    let job = |head: &str, more: &str| {
+        format!("{head}[[fetch]]\nstream = \"saved_tracks\"\n[[fetch]]\nstream = \"markets\"\n{more}")
+    };
+    let (own, other) = ("user = \"me\"\n[csv_options]\nprofile = \"exportify\"\n", "user = \"me\"\n");
+    let said = Project::with_job(&job(own, "")).check();
+    assert_eq!(said.0, 2, "{}", said.1);
+    assert!(said.1.contains("has no columns for `markets`") && said.1.contains("x.toml:6:"), "{}", said.1);
+    assert_eq!(Project::with_job(&job(own, "csv = false\n")).check().0, 0);
+    let set = |job: &str| {
+        let project = Project::with_job(job);
+        project.write("config/cratedigger.toml", "[csv]\nprofile = \"exportify\"\n");
+        project.check().0
+    };
+    assert_eq!(set(&job(other, "")), 2);
+    assert_eq!(set(&job("user = \"me\"\n[csv_options]\nprofile = \"excel\"\n", "")), 0);
 }
 
 #[test]

@@ -2,10 +2,13 @@
 //!
 //! SQLite needs the `-shm` of a WAL database even to read it, and such a user cannot make one.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use cratedigger::sandbox::known;
 
 use crate::project::{Project, stderr, stdout};
+use crate::world::{World, by_ids};
 
 fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap_or_else(|e| panic!("{}: {e}", path.display())).permissions().mode() & 0o777
@@ -51,4 +54,83 @@ fn commands_that_show_the_store_leave_its_files_in_place() {
         assert_eq!(output.status.code(), Some(0), "{args:?}: {}", stderr(&output));
         assert_eq!(mode(&folder.join("cratedigger.db-shm")), 0o644, "{args:?}");
     }
+}
+
+/// Everything below the output folder, and the folder.
+fn output(world: &World) -> Vec<PathBuf> {
+    let mut all = vec![world.project.root().join("output")];
+    let mut next = 0;
+    while let Some(path) = all.get(next).cloned() {
+        next += 1;
+        if path.is_dir() {
+            all.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+    all
+}
+
+/// A group that this process may give files to, other than its own if there is one.
+fn a_group() -> u32 {
+    let groups = std::process::Command::new("id").arg("-G").output().unwrap();
+    let groups: Vec<u32> = stdout(&groups).split_whitespace().map(|id| id.parse().unwrap()).collect();
+    match is_root() {
+        true => 54_321,
+        false => *groups.last().unwrap(),
+    }
+}
+
+fn is_root() -> bool {
+    let id = std::process::Command::new("id").arg("-u").output().unwrap();
+    stdout(&id).trim() == "0"
+}
+
+#[test]
+fn mode_and_group_reach_all_that_is_written_whenever_they_are_set() {
+    let job = by_ids("playlist_items", &[known::EMPTY_PLAYLIST]);
+    let group = a_group();
+    for before in [None, Some("0600"), Some("0644")] {
+        let world = World::extended().job(&job).settings("[output]\nkeep_raw = true");
+        let path = world.project.root().join("config/cratedigger.toml");
+        let plain = std::fs::read_to_string(&path).unwrap();
+        if let Some(before) = before {
+            std::fs::write(&path, format!("{plain}mode = \"{before}\"\n")).unwrap();
+            world.run(&[]).exits(0);
+        }
+        std::fs::write(&path, format!("{plain}mode = \"0640\"\ngroup = \"{group}\"\n")).unwrap();
+        reaches_all(&world, group);
+    }
+}
+
+fn reaches_all(world: &World, group: u32) {
+    world.run(&[]).exits(0);
+    let all = output(world);
+    let names: Vec<&str> = all.iter().filter_map(|path| path.file_name()?.to_str()).collect();
+    for name in
+        ["cratedigger.db-wal", "cratedigger.db-shm", "cratedigger.raw.db", "playlist_items.csv", "datapackage.json"]
+    {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    for path in &all {
+        let found = std::fs::metadata(path).unwrap();
+        assert_eq!(found.gid(), group, "{}", path.display());
+        assert_eq!(mode(path), if path.is_dir() { 0o750 } else { 0o640 }, "{}", path.display());
+    }
+    let copy = world.project.root().join("copy.db");
+    world.cli(&["backup", copy.to_str().unwrap()]).exits(0);
+    assert_eq!((mode(&copy), std::fs::metadata(&copy).unwrap().gid()), (0o640, group));
+}
+
+#[test]
+fn what_was_narrowed_by_hand_stays_so_where_no_setting_says_otherwise() {
+    let world = World::extended().job(&by_ids("playlist_items", &[known::EMPTY_PLAYLIST]));
+    world.run(&[]).exits(0);
+    let narrowed = [world.database(), world.csv_path("playlist_items.csv")];
+    for path in &narrowed {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    world.run(&[]).exits(0);
+    assert!(narrowed.iter().all(|path| mode(path) == 0o600));
+    let world = world.settings("[output]\nmode = \"0644\"");
+    world.run(&[]).exits(0);
+    assert!(narrowed.iter().all(|path| mode(path) == 0o644));
 }

@@ -1,16 +1,18 @@
 //! `retention`: what is older goes, personal and catalog; what is still read stays.
 
 use cratedigger::sandbox::known;
+use cratedigger::store::playlist_at;
 use rusqlite::Connection;
 
 use crate::run_users::{LIBRARY, both, truth};
-use crate::world::World;
+use crate::world::{World, by_ids};
 
-/// Lets days pass for the store: every time in it lies so much further back.
+/// Lets days pass for the store: every time in it lies so much further back, but for when something was
+/// added by Spotify's word.
 fn age(world: &World, days: i64) {
     let store = Connection::open(world.database()).unwrap();
     let columns = "SELECT m.name, p.name FROM sqlite_schema m, pragma_table_info(m.name) p
-        WHERE m.type = 'table' AND p.name LIKE '%\\_at' ESCAPE '\\'";
+        WHERE m.type = 'table' AND p.name LIKE '%\\_at' ESCAPE '\\' AND p.name <> 'added_at'";
     let mut statement = store.prepare(columns).unwrap();
     let found = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     let found: Vec<(String, String)> = found.collect::<Result<_, _>>().unwrap();
@@ -101,10 +103,65 @@ fn the_setting_deletes_the_catalog_of_jobs_that_are_run_no_more() {
     assert_eq!(left[..5], [0; 5], "{things:?}");
     assert_eq!(left[5..7], [1, 1], "the track that is read, and its album");
     assert_eq!(world.rows("PRAGMA foreign_key_check"), Vec::<Vec<String>>::new());
+    world.cli(&["verify"]).exits(0);
     // Read again, it is all there, and the first sight of a playlist is no change.
     world.run(&["x"]).exits(0);
     assert!(things.iter().all(|table| count(table) > 0));
     assert_eq!(world.one("SELECT count(*) FROM playlist_changes"), "0");
+}
+
+#[test]
+fn what_is_read_by_id_is_read_again_before_the_retention_deletes_it() {
+    let (setting, own) = ("[retention]\nrows = \"10d\"", "retention = \"10d\"\n");
+    for (settings, head) in [(setting, ""), ("", own)] {
+        let job = format!("{head}{}", by_ids("artists", &[known::BUSY_ARTIST, known::SEMICOLON_ARTIST]));
+        let world = World::extended().job(&job).settings(settings);
+        world.run(&["x"]).exits(0);
+        world.new_calls();
+        // Younger than `refresh_after.artists`, and older than what is kept.
+        age(&world, 12);
+        assert_eq!(world.cli(&["plan", "x", "--json"]).exits(0).json()["jobs"][0]["calls"]["most"], 1, "{head}");
+        world.run(&["x"]).exits(0);
+        assert_eq!(world.new_calls().len(), 1, "{head}");
+        assert_eq!(world.csv("artists.csv").len(), 2, "{head}");
+        world.run(&["x"]).exits(0);
+        assert_eq!(world.new_calls(), Vec::<String>::new(), "{head}");
+        assert_eq!(world.csv("artists.csv").len(), 2, "{head}");
+    }
+}
+
+#[test]
+fn the_retention_of_a_job_ends_the_history_of_its_playlists_and_leaves_none_that_never_was() {
+    let job = format!("retention = \"30d\"\n{}", by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+    let world = World::extended().job(&job);
+    let remove = || {
+        let edit = serde_json::json!({"do": "remove", "playlist": known::HOME_PLAYLIST, "position": 0, "count": 3});
+        world.sandbox.catalog().edit(serde_json::from_value(edit).unwrap()).unwrap();
+    };
+    for _ in 0..2 {
+        world.run(&["x"]).exits(0);
+        age(&world, 20);
+        remove();
+    }
+    world.run(&["x"]).exits(0);
+    let seen = world.rows("SELECT seen_at, items FROM playlist_versions ORDER BY seen_at");
+    assert_eq!(seen.len(), 3, "{seen:?}");
+    // Now the first is 60 days old, the second 40, and stood until 20 days ago.
+    age(&world, 20);
+    world.run(&["x"]).exits(0);
+    let left = world.rows("SELECT seen_at, items FROM playlist_versions ORDER BY seen_at");
+    assert_eq!(left.iter().map(|row| row[1].as_str()).collect::<Vec<_>>(), ["117", "114"]);
+    let store = world.store();
+    for version in &left {
+        let then = playlist_at(&store, known::HOME_PLAYLIST, Some(&version[0])).unwrap();
+        assert_eq!(then.places.len().to_string(), version[1]);
+    }
+    let days_ago = |days| {
+        let sql = format!("SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-{days} days')");
+        store.query_row(&sql, [], |row| row.get::<_, String>(0)).unwrap()
+    };
+    assert!(playlist_at(&store, known::HOME_PLAYLIST, Some(&days_ago(50))).is_err());
+    world.cli(&["verify"]).exits(0);
 }
 
 /// What an export wrote today under today's date is from then on of this day: file, record and data package.

@@ -201,6 +201,40 @@ fn things_and_lists_that_a_deferred_run_has_read_are_not_read_again() {
 }
 
 #[test]
+fn export_writes_what_a_fetch_brought_once_and_no_file_before_that() {
+    let world = with_long_playlist();
+    world.run(&["--max-calls", "3"]).exits(75);
+    world.cli(&["export"]).exits(0).says("missing");
+    assert!(!world.csv_path("playlist_items.csv").exists(), "it would say that there is nothing");
+    world.run(&[]).exits(0);
+    let whole = world.csv_bytes("playlist_items.csv");
+    let edit = serde_json::json!({"do": "remove", "playlist": long_playlist(&world), "position": 0, "count": 5});
+    world.sandbox.catalog().edit(serde_json::from_value(edit).unwrap()).unwrap();
+    world.run(&["--max-calls", "3"]).exits(75);
+    std::fs::remove_file(world.csv_path("playlist_items.csv")).unwrap();
+    world.cli(&["export"]).exits(0);
+    assert_eq!(world.csv_bytes("playlist_items.csv"), whole, "as it last was whole");
+}
+
+#[test]
+fn export_binds_the_last_good_run_however_many_have_failed_since() {
+    let query = "[[query]]\ncsv = \"since.csv\"\nsql = \"SELECT :last_run_at AS at ORDER BY 1\"\n";
+    let world = World::extended().job(&[by_ids("tracks", &[known::PLAIN_TRACK]), query.to_owned()].concat());
+    world.run(&[]).exits(0);
+    let store = rusqlite::Connection::open(world.database()).unwrap();
+    let failed = "INSERT INTO runs (job, state, started_at, finished_at, exit_code, version)
+        SELECT 'x', 'failed', started_at, finished_at, 1, version FROM runs WHERE id = 1";
+    for _ in 0..60 {
+        store.execute(failed, []).unwrap();
+    }
+    world.run(&[]).exits(0);
+    let (bytes, began) = (world.csv_bytes("since.csv"), world.one("SELECT started_at FROM runs WHERE id = 1"));
+    assert_eq!(world.column("since.csv", "at"), [began]);
+    world.cli(&["export"]).exits(0);
+    assert_eq!(world.csv_bytes("since.csv"), bytes);
+}
+
+#[test]
 fn an_interrupted_list_that_changed_meanwhile_is_read_from_the_start() {
     let world = with_long_playlist();
     let id = long_playlist(&world);

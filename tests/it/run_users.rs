@@ -3,10 +3,10 @@
 use std::io::Write as _;
 use std::process::Stdio;
 
-use cratedigger::sandbox::known;
+use cratedigger::sandbox::{Action, Fault, known};
 use serde_json::json;
 
-use crate::world::{SCOPES, World};
+use crate::world::{SCOPES, World, ended, signal};
 
 pub const LIBRARY: &str = r#"
 users = ["home", "studio"]
@@ -107,6 +107,24 @@ fn a_second_run_keeps_each_play_once_and_reads_unchanged_lists_to_the_same_file(
 }
 
 #[test]
+fn a_user_named_in_front_takes_no_place_of_one_whose_turn_does_not_come() {
+    let job = |users: &str| format!("users = {users}\n[[fetch]]\nstream = \"saved_tracks\"\n");
+    let world = both(World::development().job(&job("[\"home\"]")));
+    world.run(&["x"]).exits(0);
+    world.sandbox.revoke_grants_of(known::HOME);
+    world.sandbox.revoke_access_tokens();
+    world.project.write("jobs/x.toml", job("[\"studio\", \"home\"]"));
+    world.run(&["x"]).exits(77);
+    let saved = |user| truth(&world, user, "saved_tracks");
+    let all = [saved(known::STUDIO), saved(known::HOME)].concat();
+    assert!(world.column("saved_tracks.csv", "track_id") == all, "those of both, in the job's order");
+    world.project.write("jobs/x.toml", job("[\"home\", \"studio\"]"));
+    world.run(&["x"]).exits(77);
+    let all = [saved(known::HOME), saved(known::STUDIO)].concat();
+    assert!(world.column("saved_tracks.csv", "track_id") == all, "and in another order");
+}
+
+#[test]
 fn in_development_mode_the_owner_reads_an_odd_playlist_whole() {
     let job = format!("user = \"home\"\n[[fetch]]\nstream = \"playlist_items\"\nids = [\"{}\"]\n", known::ODD_PLAYLIST);
     let world = signed_in(World::development().job(&job), &[("home", known::HOME)]);
@@ -184,6 +202,52 @@ fn a_file_for_each_user_and_a_purge_that_leaves_the_other_alone() {
         !store.windows(known::STUDIO.len()).any(|w| w == known::STUDIO.as_bytes()),
         "overwritten, not only unlinked"
     );
+}
+
+#[test]
+fn of_two_who_read_the_same_and_are_forgotten_no_id_is_left() {
+    let job = |user: &str| {
+        format!("user = \"{user}\"\n[[fetch]]\nstream = \"artist_albums\"\nids = [\"{}\"]\n", known::BUSY_ARTIST)
+    };
+    let world = both(World::development().job(&job("home")));
+    world.project.write("jobs/y.toml", job("studio"));
+    world.run(&[]).exits(0);
+    assert_eq!(world.one("SELECT count(*) FROM lists WHERE kind = 'artist_albums'"), "4", "albums and singles");
+    let store = rusqlite::Connection::open(world.database()).unwrap();
+    let skip = "INSERT INTO skipped_items (run_id, fetch, stream, parent_id, reason, seen_at) VALUES (1, 'x', 'my_playlist_items', ?1, 'moved', '')";
+    store.execute(skip, [known::STUDIO_PLAYLIST]).unwrap();
+    let listed = "INSERT INTO playlists (id, owner_id, first_seen_at) VALUES (?1, ?2, '')";
+    store.execute(listed, [known::STUDIO_PLAYLIST, known::STUDIO]).unwrap();
+    drop(store);
+    for user in ["home", "studio"] {
+        world.cli(&["auth", "logout", user, "--purge"]).exits(0);
+    }
+    let lists =
+        "SELECT count(DISTINCT audience) FROM lists WHERE kind = 'artist_albums' AND audience LIKE 'forgotten %'";
+    assert_eq!(world.one(lists), "2", "what they read of the catalog stays");
+    assert_eq!(world.one("SELECT count(*) FROM skipped_items"), "0");
+    let store = std::fs::read(world.database()).unwrap();
+    for id in [known::HOME, known::STUDIO] {
+        assert!(!store.windows(id.len()).any(|w| w == id.as_bytes()), "{id}");
+    }
+}
+
+#[test]
+fn a_purge_waits_for_no_run_and_deletes_nothing_under_one() {
+    let job = "user = \"home\"\n[[fetch]]\nstream = \"saved_tracks\"\n";
+    let world = both(World::development().job(job));
+    world.run(&["x"]).exits(0);
+    world.sandbox.inject(Fault::on("/v1/me/tracks", Action::Stall));
+    let child = world.spawn(&["x", "--full"]);
+    world.new_calls();
+    world.wait_for_calls(1);
+    let ran = world.cli(&["auth", "logout", "home", "--purge"]).exits(75).says("nothing was deleted");
+    ran.sat_out_nothing();
+    signal(&child, "TERM");
+    ended(child).exits(75);
+    assert_ne!(world.one("SELECT count(*) FROM saved_tracks"), "0");
+    world.cli(&["auth", "logout", "home", "--purge"]).exits(0);
+    assert_eq!(world.one("SELECT count(*) FROM saved_tracks"), "0");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use cratedigger::sandbox::{self, Mode, Options, Sandbox, known};
 use cratedigger::settings::{Project as Folder, Settings};
 use cratedigger::spotify::client::{Api, ApiConfig, Limits};
 use cratedigger::state::{AppClass, Moment};
-use cratedigger::store::{Identity, Store};
+use cratedigger::store::{Access, Identity, Store};
 use secrecy::SecretString;
 use url::Url;
 
@@ -79,7 +79,7 @@ impl Weeks {
         let folder = tempfile::tempdir().unwrap();
         let host = sandbox.accounts_url().trim_start_matches("http://").to_owned();
         let identity = Identity { host, state_id: "sweep".into(), state_folder: "a test's".into() };
-        let store = Arc::new(Store::open(&project.root().join("store.db"), 0o644, &identity).unwrap());
+        let store = Arc::new(Store::open(&project.root().join("store.db"), Access::of(0o644), &identity).unwrap());
         let clock = Arc::new(Moved { real: SystemClock::new(), ahead_ms: AtomicI64::new(0) });
         Weeks { sandbox, project, folder, store, clock, job, things, a_day }
     }
@@ -130,11 +130,13 @@ impl Weeks {
             run,
             started_at,
             goes_on_from: goes_on_from.and_then(|at| at.parse().ok()).unwrap_or(started_at),
+            kept_since: None,
             full: false,
         };
         let files = Files {
             database: self.store.path().to_path_buf(),
-            target: Target { csv_dir: self.project.root().join("csv"), mode: 0o644, group: None },
+            access: Access::of(0o644),
+            target: Target { csv_dir: self.project.root().join("csv"), access: Access::of(0o644) },
             csv: Settings::built_in().csv,
             publish_partial: true,
             dated_csv: None,

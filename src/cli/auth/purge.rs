@@ -7,6 +7,8 @@ use crate::cli::args::Export;
 use crate::cli::workshop::{Workshop, runtime};
 use crate::cli::{Context, Exit, Failure, OrExit, export, print};
 use crate::document::printable;
+use crate::job::{Job, Users};
+use crate::run::{JobLock, LockTrouble};
 use crate::state::grants::Account;
 use crate::store::{RawKeeper, StoreError};
 
@@ -21,6 +23,8 @@ pub(super) fn run(
         print::stderr("there is no store, so nothing to delete\n");
         return Ok(None);
     }
+    // A run that goes on would write again what is deleted, for somebody who is not there any more.
+    let _locks = hold_jobs(name, context, workshop)?;
     let store = workshop.store()?;
     let runtime = runtime()?;
     let (local, known) = (name.to_owned(), account.map(|account| account.user_id));
@@ -75,6 +79,26 @@ pub(super) fn run(
         );
     }
     Ok(Some(exit))
+}
+
+/// Keeps the jobs of a user from running, as long as the locks are held.
+fn hold_jobs(name: &str, context: &Context, workshop: &Workshop<'_>) -> Result<Vec<JobLock>, Failure> {
+    let asks = |job: &Job| match &job.users {
+        Users::Named(names) => names.iter().any(|user| user == name),
+        Users::All => true,
+        Users::None => false,
+    };
+    let (store, hangs) = (workshop.database(), workshop.settings.schedule.max_runtime);
+    let jobs = context.jobs(&workshop.settings, &[]).jobs;
+    let lock = |job: &Job| {
+        JobLock::take(workshop.state.path(), &store, &job.name, hangs).map_err(|e| match e {
+            LockTrouble::Io { .. } => Failure::new(Exit::Storage, e),
+            _ => Failure::new(Exit::Deferred, e).with_hint(
+                "nothing was deleted; wait until that run has ended, or stop it, and give the command again",
+            ),
+        })
+    };
+    jobs.iter().filter(|job| asks(job)).map(lock).collect()
 }
 
 /// Names the files that still hold this person: of earlier days, or of queries that say it themselves.

@@ -1,7 +1,8 @@
 use super::*;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::fs::symlink;
 
-const OPEN: Access = Access { mode: 0o644, group: None };
+const OPEN: Access = Access::of(0o644);
 
 fn write(folder: &Folder, name: &str, bytes: &[u8]) -> Result<bool, ExportError> {
     let mut draft = folder.draft(name)?;
@@ -18,7 +19,7 @@ fn files_and_folders_have_the_modes_asked_for() {
     let top = tempfile::tempdir().unwrap();
     for (mode_of_file, mode_of_folder) in [(0o644, 0o755), (0o640, 0o750), (0o600, 0o700), (0o664, 0o775)] {
         let csv = top.path().join(format!("{mode_of_file:o}"));
-        let folder = Folder::root(&csv, Access { mode: mode_of_file, group: None }).unwrap().enter("job").unwrap();
+        let folder = Folder::root(&csv, Access::of(mode_of_file)).unwrap().enter("job").unwrap();
         assert!(write(&folder, "a.csv", b"a").unwrap());
         assert_eq!(mode(&csv), mode_of_folder);
         assert_eq!(mode(&csv.join("job")), mode_of_folder);

@@ -1,10 +1,10 @@
 use super::*;
-use crate::export::folder::Access;
+use crate::store::Access;
 use std::io::Write as _;
 use std::path::Path;
 
 fn root(top: &Path) -> Folder {
-    Folder::root(top, Access { mode: 0o644, group: None }).unwrap()
+    Folder::root(top, Access::of(0o644)).unwrap()
 }
 
 /// Writes a file as an export does; returns its record.

@@ -21,7 +21,7 @@ impl Place {
     }
 
     fn target(&self) -> Target {
-        Target { csv_dir: self.top.path().join("csv"), mode: 0o644, group: None }
+        Target { csv_dir: self.top.path().join("csv"), access: store::Access::of(0o644) }
     }
 
     fn file(&self, path: &str) -> String {

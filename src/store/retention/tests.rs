@@ -108,8 +108,29 @@ fn the_retention_of_a_job_reaches_what_the_job_asked_for_and_no_other_job_does()
     assert_eq!(ids(&s, "SELECT user_id AS id FROM saved_tracks UNION ALL SELECT user_id FROM plays"), "");
     // Shared with another job: it stays.
     let mut s = store(&format!(
-        "{LIBRARY}{asked} INSERT INTO requested (job, fetch, ordinal, list_id) VALUES ('other', 'saved', 0, 1);"
+        "{LIBRARY}{asked}
+        INSERT INTO requested (job, fetch, ordinal, list_id) VALUES ('other', 'saved', 0, 1), ('other', 'plays', 0, 6), ('other', 'items', 0, 2);
+        INSERT INTO saved_tracks (list_id, user_id, position, track_id, first_seen_at, removed_at) VALUES (1, 'gone', 1, 't2', OLD, OLD);
+        INSERT INTO playlist_changes (playlist_id, change, kind, position_after, seen_at) VALUES ('p1', 'added', 'track', 0, OLD);
+        INSERT INTO playlist_versions (playlist_id, seen_at, items) VALUES ('p1', '2019-01-01', 0), ('p1', OLD, 1);"
     ));
     s.forget_rows_of("mine", CUTOFF).unwrap();
-    assert_eq!(ids(&s, "SELECT track_id AS id FROM saved_tracks"), "t1");
+    assert_eq!(ids(&s, "SELECT track_id AS id FROM saved_tracks UNION ALL SELECT track_id FROM plays"), "t1 t2 t1");
+    assert_eq!(
+        ids(&s, "SELECT change AS id FROM playlist_changes UNION ALL SELECT items FROM playlist_versions"),
+        "added 0 1"
+    );
+}
+
+#[test]
+fn a_history_that_leads_to_no_list_goes_with_the_list() {
+    let mut s = store(&format!(
+        "{LIBRARY} INSERT INTO requested (job, fetch, ordinal, user_id, list_id) VALUES ('mine', 'items', 0, 'gone', 2);
+        INSERT INTO requested (job, fetch, ordinal, item_id) VALUES ('other', 'lists', 0, 'p1');
+        INSERT INTO playlist_changes (playlist_id, change, kind, position_after, seen_at) VALUES ('p1', 'added', 'track', 0, OLD);
+        INSERT INTO playlist_versions (playlist_id, seen_at, items) VALUES ('p1', '2019-01-01', 0), ('p1', OLD, 1);"
+    ));
+    s.forget_rows_of("mine", CUTOFF).unwrap();
+    assert_eq!(ids(&s, "SELECT playlist_id AS id FROM playlist_items WHERE playlist_id = 'p1'"), "");
+    assert_eq!(ids(&s, "SELECT change AS id FROM playlist_changes UNION ALL SELECT items FROM playlist_versions"), "");
 }
