@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use chrono::TimeDelta;
 use tokio::task::JoinSet;
 
+use super::course::TakenUp;
 use super::engine::{Engine, FetchFrame, Tally};
 use super::halt::{Halt, Weight};
 use super::list::{List, ListEnd, Opening};
@@ -30,6 +31,10 @@ pub struct FetchResult {
     pub state: FetchState,
     /// Its record.
     pub end: FetchEnd,
+    /// Something that it asked for could not be had, whether or not it came to its end.
+    pub lacks: bool,
+    /// The interrupted reads that it met.
+    pub taken_up: Vec<TakenUp>,
     /// What stopped it, if something did.
     pub halt: Option<Halt>,
     /// What a person can do about what it lacks.
@@ -78,11 +83,14 @@ impl Engine {
             Err(halt) => (UnitEnd::default(), Some(halt)),
         };
         sum.tally.write_to(&mut end);
+        end.served += frame.course.served();
         end.asked = end.asked.max(end.unchanged);
         end.calls = i64::try_from(self.api.calls() - calls_before).unwrap_or(i64::MAX);
         let (mut hints, warnings) = (sum.hints.clone(), sum.warnings.clone());
         hints.extend(halt.as_ref().and_then(Halt::hint));
-        let (state, reason, halt) = self.judge(&frame, sum.why(), halt).await?;
+        let trouble = sum.why();
+        let lacks = trouble.is_some();
+        let (state, reason, halt) = self.judge(&frame, trouble, halt).await?;
         end.reason = reason;
         let (run, name, job, record) = (self.run, frame.fetch.clone(), job.to_owned(), end.clone());
         let (user, place) = (frame.part.map(|_| frame.audience.clone()), frame.part.unwrap_or(0));
@@ -103,7 +111,15 @@ impl Engine {
             return Err(halt.unwrap_or(e.into()));
         }
         self.progress.fetch_ended(&frame.fetch, state.word());
-        Ok(FetchResult { state, end, halt, hints, warnings })
+        Ok(FetchResult {
+            lacks: lacks || state == FetchState::Partial,
+            taken_up: frame.course.taken_up(),
+            state,
+            end,
+            halt,
+            hints,
+            warnings,
+        })
     }
 
     /// Whether the app has the stream and none of its families is parked.
@@ -153,7 +169,9 @@ impl Engine {
             Weight::Deferred(_) => FetchState::Deferred,
             _ => FetchState::Failed,
         };
-        Ok((state, Some(words), Some(halt)))
+        // What it could not have so far is not forgotten over what stopped it.
+        let reason = trouble.map_or_else(|| words.clone(), |trouble| format!("{words}; {trouble}"));
+        Ok((state, Some(reason), Some(halt)))
     }
 
     /// Does the units, as many side by side as the app may; stops taking new ones at a halt.
@@ -215,9 +233,9 @@ impl Engine {
             // Its parts are counted as they come.
             Unit::Things(things, references) => return self.referenced(frame, *things, references).await,
             Unit::AlbumTracks(albums) => return self.album_tracks(frame, albums).await,
-            Unit::Playlist(id) => match self.known_gaps(frame, std::slice::from_ref(id)).await?.first() {
-                Some(true) => Ok(UnitEnd::known_gap(Vec::new())),
-                _ => self.playlist_items(frame, id).await,
+            Unit::Playlist(id) => match self.known_gaps(frame, std::slice::from_ref(id)).await?.pop().flatten() {
+                Some(gap) => Ok(UnitEnd::known_gap(Vec::new(), gap)),
+                None => self.playlist_items(frame, id).await,
             },
             Unit::List(list) => self.list_unit(frame, list).await,
             Unit::Search(search) => self.search(frame, search).await,
@@ -263,8 +281,10 @@ impl Engine {
     /// A list that is read at every fire.
     async fn list_unit(&self, frame: &FetchFrame, list: &List) -> Result<UnitEnd, Halt> {
         let parent = &list.key.parent_id;
-        if !parent.is_empty() && self.known_gaps(frame, std::slice::from_ref(parent)).await? == [true] {
-            return Ok(UnitEnd::known_gap(Vec::new()));
+        if !parent.is_empty()
+            && let Some(gap) = self.known_gaps(frame, std::slice::from_ref(parent)).await?.pop().flatten()
+        {
+            return Ok(UnitEnd::known_gap(Vec::new(), gap));
         }
         let _reading = self.lock_list(&list.key).await?;
         let known = self.open_list(&list.key).await?;
@@ -285,7 +305,7 @@ impl Engine {
                 let name = if parent.is_empty() { frame.stream.name } else { parent };
                 self.gap(frame, name, requested, &e).await
             }
-            ListEnd::Unproved { reason, detail } => self.unproved(frame, parent, requested, reason, detail).await,
+            ListEnd::Unproved { reason, detail } => self.unproved(frame, parent, &known, requested, (reason, detail)).await,
         }
     }
 }

@@ -46,7 +46,7 @@ impl Engine {
             ListEnd::Whole(tally) => Ok(UnitEnd::whole(requested, tally)),
             ListEnd::Awaits(_) => Ok(UnitEnd { requested, ..UnitEnd::default() }),
             ListEnd::Refused(e) => self.gap(frame, frame.stream.name, requested, &e).await,
-            ListEnd::Unproved { reason, detail } => self.unproved(frame, "", requested, reason, detail).await,
+            ListEnd::Unproved { reason, detail } => self.unproved(frame, "", &known, requested, (reason, detail)).await,
         }
     }
 

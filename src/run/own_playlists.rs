@@ -184,7 +184,7 @@ impl Engine {
         if at.restarts >= RESTARTS {
             self.forget(read.row.id).await?;
             let detail = format!("it changed in each of {} reads", RESTARTS + 1);
-            return Ok(Items::Done(self.unproved(parts, &read.id, read.requested, "moved", detail).await?));
+            return Ok(Items::Done(self.unproved(parts, &read.id, &read.row, read.requested, ("moved", detail)).await?));
         }
         let id = read.row.id;
         let content = Some(self.store.write(move |s| s.staged_hash(id)).await?);

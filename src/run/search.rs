@@ -181,8 +181,8 @@ impl Engine {
             return Ok(Ok(id));
         }
         let written = format!("{field}:{code}");
-        if self.known_gaps(frame, std::slice::from_ref(&written)).await? == [true] {
-            return Ok(Err(UnitEnd::known_gap(Vec::new())));
+        if let Some(gap) = self.known_gaps(frame, std::slice::from_ref(&written)).await?.pop().flatten() {
+            return Ok(Err(UnitEnd::known_gap(Vec::new(), gap)));
         }
         let body = match self.search_page(frame, &written, kind.word(), 0, 1).await {
             Ok((body, _)) => body,

@@ -84,6 +84,11 @@ pub enum Action {
     ShortPage,
     /// A page without items, with everything else as usual.
     EmptyPage,
+    /// A list that has no more items than this, whatever it announces.
+    EndsAfter {
+        /// How many it has.
+        items: u64,
+    },
     /// A late answer.
     Latency {
         /// How late.
