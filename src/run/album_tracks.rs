@@ -79,7 +79,7 @@ impl Engine {
                         ListEnd::Awaits(_) => UnitEnd { requested, ..UnitEnd::default() },
                         ListEnd::Refused(e) => self.gap(frame, album, requested, &e).await?,
                         ListEnd::Unproved { reason, detail } => {
-                            self.unproved(frame, album, requested, reason, detail).await?
+                            self.unproved(frame, album, &known, requested, (reason, detail)).await?
                         }
                     }
                 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use super::class::AppFacts;
+use super::course::Course;
 use super::halt::Halt;
 use super::progress::Progress;
 use crate::ingest::Asked;
@@ -58,6 +59,8 @@ pub struct FetchFrame {
     pub part: Option<i64>,
     /// A list is read whole at least this often, whatever its version says.
     pub full_every: TimeDelta,
+    /// What happens on the way.
+    pub course: Arc<Course>,
 }
 
 impl FetchFrame {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use chrono::TimeDelta;
 use tokio::task::JoinSet;
 
+use super::course::TakenUp;
 use super::engine::{Engine, FetchFrame, Tally};
 use super::halt::{Halt, Weight};
 use super::list::{List, ListEnd, Opening};
@@ -34,6 +35,10 @@ pub struct FetchResult {
     pub end: FetchEnd,
     /// Of what it asked for, what was read.
     pub read: i64,
+    /// Something that it asked for could not be had, whether or not it came to its end.
+    pub lacks: bool,
+    /// The interrupted reads that it met.
+    pub taken_up: Vec<TakenUp>,
     /// What stopped it, if something did.
     pub halt: Option<Halt>,
     /// What a person can do about what it lacks.
@@ -80,6 +85,7 @@ impl Engine {
             Err(halt) => (UnitEnd::default(), Some(halt)),
         };
         sum.tally.write_to(&mut end);
+        end.served += frame.course.served();
         if fetch.stream.needs_user() {
             // How many lists a user has is known once they are met.
             let lacking = i64::try_from(sum.troubles).unwrap_or(i64::MAX);
@@ -89,7 +95,9 @@ impl Engine {
         let (read, mut hints, warnings) = (sum.tally.read, sum.hints.clone(), sum.warnings.clone());
         hints.extend(halt.as_ref().and_then(Halt::hint));
         let ran = halt.is_none();
-        let (state, reason, halt) = self.judge(&frame, sum.why(), halt).await?;
+        let trouble = sum.why();
+        let lacks = trouble.is_some();
+        let (state, reason, halt) = self.judge(&frame, trouble, halt).await?;
         end.reason = reason;
         let (run, name, job, record) = (self.run, frame.fetch.clone(), job.to_owned(), end.clone());
         let (user, place) = (frame.part.map(|_| frame.audience.clone()), frame.part.unwrap_or(0));
@@ -110,7 +118,16 @@ impl Engine {
             return Err(halt.unwrap_or(e.into()));
         }
         self.progress.fetch_ended(&frame.fetch, state.word());
-        Ok(FetchResult { state, end, read, halt, hints, warnings })
+        Ok(FetchResult {
+            lacks: lacks || state == FetchState::Partial,
+            taken_up: frame.course.taken_up(),
+            state,
+            end,
+            read,
+            halt,
+            hints,
+            warnings,
+        })
     }
 
     /// Whether the app has the stream and none of its families is parked.
@@ -158,7 +175,9 @@ impl Engine {
             Weight::Deferred(_) => FetchState::Deferred,
             _ => FetchState::Failed,
         };
-        Ok((state, Some(words), Some(halt)))
+        // What it could not have so far is not forgotten over what stopped it.
+        let reason = trouble.map_or_else(|| words.clone(), |trouble| format!("{words}; {trouble}"));
+        Ok((state, Some(reason), Some(halt)))
     }
 
     /// Does the units, as many side by side as the app may; stops taking new ones at a halt.
@@ -303,7 +322,9 @@ impl Engine {
                 let name = if parent.is_empty() { frame.stream.name } else { parent };
                 self.gap(frame, name, requested, &e).await
             }
-            ListEnd::Unproved { reason, detail } => self.unproved(frame, parent, requested, reason, detail).await,
+            ListEnd::Unproved { reason, detail } => {
+                self.unproved(frame, parent, &known, requested, (reason, detail)).await
+            }
         }
     }
 }

@@ -19,7 +19,14 @@ pub(super) struct Landing {
     pub at: Checkpoint,
     /// It completes the list: what proves that, and whether it ended before its total.
     pub finish: Option<(ProvedBy, bool)>,
+    /// It may repeat the items before it.
+    pub vouched: bool,
+    /// Hash of what an earlier pass read to its end.
+    pub content: Option<String>,
 }
+
+/// A list that is in order may have a thing twice, and so many more.
+const A_HANDFUL: usize = 5;
 
 /// What committing a page found.
 #[derive(Debug)]
@@ -31,6 +38,10 @@ pub(super) enum Landed {
     },
     /// The list is not the one whose read was interrupted.
     Different,
+    /// The page has the items before it once more: nothing was committed.
+    Repeats(RawPage),
+    /// So many things stand in the list twice that it may have moved; the hash of what was read.
+    Doubled(String),
     Swapped {
         stored: i64,
         skipped: i64,
@@ -66,9 +77,8 @@ impl Notes {
     }
 
     /// Notes what stands in a list for another time: one row of it is kept.
-    fn doubled(&self, s: &mut Session, list: i64, key: &ListKey, below: i64) -> Result<i64, StoreError> {
-        let doubled = s.doubled(list, key, below)?;
-        for row in &doubled {
+    fn doubled(&self, s: &mut Session, doubled: &[Standing]) -> Result<i64, StoreError> {
+        for row in doubled {
             let detail = row.added_at.as_ref().map(|at| format!("saved at {at}"));
             let skip = Skip { item_id: Some(row.id.clone()), reason: "listed_twice", detail, ..Skip::default() };
             self.note(s, row.position, skip)?;
@@ -100,7 +110,7 @@ impl Engine {
         let (parent, notes, finishes) = (list.parent, self.notes(frame, list, &asked), landing.finish.is_some());
         let wrong_total = list.wrong_total(&landing.at);
         let land = move |s: &mut Session| {
-            let Landing { page, offset, overlap, mut at, finish } = landing;
+            let Landing { page, offset, overlap, mut at, finish, vouched, content } = landing;
             if let Some(kind) = parent {
                 // What is refused gets no row; what answers has one that its list can point at.
                 ensure_row(s, kind, &key.parent_id, &asked)?;
@@ -109,10 +119,23 @@ impl Engine {
             if let Some(most) = most {
                 entries.truncate(usize::try_from(most - offset).unwrap_or(0));
             }
-            if overlap && !same_edge(s, id, shape, &key, offset, &entries, &asked)? {
+            if overlap && (entries.is_empty() || !same_rows(s, id, shape, &key, offset, &entries[..1], &asked)?) {
                 return Ok(Landed::Different);
             }
             let staged = stage_entries(s, id, shape, &key.parent_id, offset, &entries, &asked)?;
+            let reached = offset + i64::try_from(entries.len()).unwrap_or(0);
+            if !vouched && s.repeats(id, offset, reached)? {
+                s.unstage(id, offset + i64::from(overlap))?;
+                return Ok(Landed::Repeats(page));
+            }
+            let doubled = if finish.is_some() { s.doubled(id, &key, i64::MAX)? } else { Vec::new() };
+            if doubled.len() > A_HANDFUL {
+                let hash = s.staged_hash(id)?;
+                if content.as_ref() != Some(&hash) {
+                    s.unstage(id, offset + i64::from(overlap))?;
+                    return Ok(Landed::Doubled(hash));
+                }
+            }
             let mut skipped = 0;
             for (position, reason, detail) in staged.gaps {
                 if overlap && position == offset {
@@ -122,7 +145,7 @@ impl Engine {
                 notes.note(s, position, Skip { reason, detail, ..Skip::default() })?;
             }
             if let Some((by, short)) = finish {
-                skipped += notes.doubled(s, id, &key, i64::MAX)?;
+                skipped += notes.doubled(s, &doubled)?;
                 notes.wrong_total(s, wrong_total)?;
                 let proof = Proof { short, beginning: most.is_some(), ..proof(&at, by, skipped) };
                 let swapped = s.swap(id, &key, &proof, run, &asked.now)?;
@@ -134,6 +157,24 @@ impl Engine {
             Ok(Landed::Staged { skipped, rows })
         };
         Ok(if finishes { self.store.write(land).await? } else { self.store.write_page(land).await? })
+    }
+
+    /// Whether a list begins as what was staged of it, up to a place that an interrupted read has reached.
+    pub(super) async fn begins_with(
+        &self,
+        frame: &FetchFrame,
+        list: &List,
+        id: i64,
+        page: RawPage,
+        up_to: i64,
+    ) -> Result<bool, Halt> {
+        let (asked, key, shape) = (frame.asked(self.now()), list.key.clone(), list.shape);
+        let same = self.store.write(move |s| {
+            let mut entries = page.entries();
+            entries.truncate(usize::try_from(up_to).unwrap_or(0));
+            same_rows(s, id, shape, &key, 0, &entries, &asked)
+        });
+        Ok(same.await?)
     }
 
     /// Puts what is staged in place of the old list.
@@ -174,7 +215,8 @@ impl Engine {
         let grown = at.announced.unwrap_or(0) - row.announced.unwrap_or(0);
         let served = row.served.unwrap_or(0) + grown;
         let presumed = self.store.write(move |s| {
-            let doubled = notes.doubled(s, id, &key, at.next_offset)?;
+            let doubled = s.doubled(id, &key, at.next_offset)?;
+            let doubled = notes.doubled(s, &doubled)?;
             s.stage_presumed(id, key.kind, &rest)?;
             let all = doubles(s, id, &key)?;
             let skipped = (served - s.staged_count(id)? + all).max(0);
@@ -217,8 +259,8 @@ fn doubles(s: &Session, list: i64, key: &ListKey) -> Result<i64, StoreError> {
     Ok(i64::try_from(s.doubled(list, key, i64::MAX)?.len()).unwrap_or(i64::MAX))
 }
 
-/// Whether the item at the edge of an interrupted read is still the one that was staged there.
-fn same_edge(
+/// Whether the items at a place of an interrupted read are still those that were staged there.
+fn same_rows(
     s: &mut Session,
     id: i64,
     shape: Shape,
@@ -227,10 +269,11 @@ fn same_edge(
     entries: &[Option<&str>],
     asked: &Asked,
 ) -> Result<bool, StoreError> {
-    let before = s.staged_at(id, offset)?;
-    let Some(first) = entries.get(..1) else { return Ok(false) };
-    stage_entries(s, id, shape, &key.parent_id, offset, first, asked)?;
-    Ok(s.staged_at(id, offset)? == before)
+    let up_to = offset + i64::try_from(entries.len()).unwrap_or(0);
+    let before = s.staged_as_text(id, offset, up_to)?;
+    s.unstage_between(id, offset, up_to)?;
+    stage_entries(s, id, shape, &key.parent_id, offset, entries, asked)?;
+    Ok(s.staged_as_text(id, offset, up_to)? == before)
 }
 
 fn proof(at: &Checkpoint, by: ProvedBy, skipped: i64) -> Proof {

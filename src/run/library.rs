@@ -49,7 +49,7 @@ impl Engine {
             }
             ListEnd::Awaits(_) => Ok(UnitEnd { requested, ..UnitEnd::default() }),
             ListEnd::Refused(e) => self.gap(frame, frame.stream.name, requested, &e).await,
-            ListEnd::Unproved { reason, detail } => self.unproved(frame, "", requested, reason, detail).await,
+            ListEnd::Unproved { reason, detail } => self.unproved(frame, "", &known, requested, (reason, detail)).await,
         }
     }
 

@@ -4,6 +4,7 @@
 //! (`land`); the whole list is put in place by one transaction. Lists that stand newest first are read
 //! from their head to what is known, where that is enough (`head`).
 
+use super::course::TakenUp;
 use super::decide;
 use super::engine::{Engine, FetchFrame, Tally};
 use super::halt::Halt;
@@ -130,11 +131,21 @@ impl Engine {
         let tag = self.tag_of_use(frame, list, row, known.is_some());
         let mut at = match row.checkpoint.clone() {
             Some(at) if at.snapshot_id == opening.snapshot_id => at,
-            _ => self.begin(row.id, &opening, 0).await?,
+            other => {
+                if let Some(at) = other {
+                    self.took_up(frame, list, row, &at, false);
+                }
+                self.begin(row.id, &opening, 0).await?
+            }
         };
         loop {
             let pass = Pass::new(self, frame, list, row, known.clone(), tag.clone());
-            match pass.run(&mut at, &mut opening).await? {
+            let began_at = at.next_offset;
+            let ended = pass.run(&mut at, &mut opening).await;
+            if matches!(ended, Err(_) | Ok(PassEnd::Unproved { .. })) {
+                frame.course.served_in_vain(at.next_offset - began_at);
+            }
+            match ended? {
                 PassEnd::Whole(tally) => return Ok(ListEnd::Whole(list.count(&at, tally))),
                 PassEnd::Presumed(tally) | PassEnd::Unchanged(tally) => return Ok(ListEnd::Whole(tally)),
                 PassEnd::Awaits => return Ok(ListEnd::Awaits(Box::new(at))),
@@ -156,6 +167,18 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Tells whether an interrupted read is gone on with, or begun again because the list is another one.
+    pub(super) fn took_up(&self, frame: &FetchFrame, list: &List, row: &ListRow, at: &Checkpoint, goes_on: bool) {
+        if at.next_offset == 0 {
+            return;
+        }
+        let name = format!("{} {}", list.key.kind, list.key.parent_id);
+        let by = row.begun_by.as_ref().map(|(run, job)| format!("run {run} of {job}"));
+        let taken_up = TakenUp { list: name.trim().to_owned(), at: at.next_offset, of: at.announced, by, goes_on };
+        self.progress.note(&taken_up.to_string());
+        frame.course.took_up(taken_up);
     }
 
     /// What stood in a list, where reading on from there is enough.

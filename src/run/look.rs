@@ -1,7 +1,5 @@
 //! One look at a list: a page of it, or its version.
 
-use serde_json::Value;
-
 use super::class::SmallerPage;
 use super::engine::{Engine, FetchFrame};
 use super::halt::Halt;
@@ -135,12 +133,4 @@ fn check_page(answer: &Answer, wrapping: Wrapping, offset: i64, limit: u16) -> R
         return Err(Unusable::new(format!("{} items on a page of {limit}", page.served())));
     }
     Ok(page)
-}
-
-/// What tells a page from the one before: how many entries it has, the first and the last of them.
-/// Compared as values, since the same entry may come with its keys in another order.
-pub(super) fn edges(page: &RawPage) -> Option<(i64, [Value; 2])> {
-    let entries = page.entries();
-    let value = |entry: Option<&Option<&str>>| serde_json::from_str(entry?.unwrap_or("null")).ok();
-    Some((page.served(), [value(entries.first())?, value(entries.last())?]))
 }

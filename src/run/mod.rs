@@ -6,7 +6,9 @@
 
 mod album_tracks;
 mod class;
+mod course;
 pub mod decide;
+mod doubt;
 mod engine;
 pub mod exit;
 mod fetch;
@@ -35,6 +37,7 @@ mod units;
 mod users;
 
 pub use class::AppFacts;
+pub use course::{Course, TakenUp};
 pub use engine::{Engine, stamp};
 pub use files::{Files, FilesError, Shown, Written, style};
 pub use halt::{Halt, Weight};

@@ -64,9 +64,14 @@ impl Engine {
     ) -> Result<Vec<ListedPlaylist>, Halt> {
         let ids: Vec<String> = lists.iter().map(|list| list.id.clone()).collect();
         let gaps = self.known_gaps(parts, &ids).await?;
-        let (refused, rest): (Vec<_>, Vec<_>) = lists.into_iter().zip(gaps).partition(|(_, refused)| *refused);
-        refused.iter().for_each(|_| self.add(parts, end, UnitEnd::known_gap(Vec::new())));
-        Ok(rest.into_iter().map(|(list, _)| list).collect())
+        let mut rest = Vec::with_capacity(lists.len());
+        for (list, gap) in lists.into_iter().zip(gaps) {
+            match gap {
+                Some(gap) => self.add(parts, end, UnitEnd::known_gap(Vec::new(), gap)),
+                None => rest.push(list),
+            }
+        }
+        Ok(rest)
     }
 
     /// A playlist that is not as it was: read, unless it was read already and the list of playlists

@@ -4,13 +4,13 @@
 //! more; an empty page ends a list whatever `next` says; `total` is a hint until the end, when it is
 //! a check.
 
+use super::doubt::{Odd, Verdict};
 use super::engine::{Engine, FetchFrame, Tally};
 use super::halt::Halt;
 use super::head::{Head, Known};
 use super::land::{Landed, Landing};
 use super::list::{List, Opening};
-use super::look::{Look, Place, edges, is_about_the_list};
-use crate::ingest::Shape;
+use super::look::{Look, Place, is_about_the_list};
 use crate::spotify::error::ApiError;
 use crate::spotify::page::RawPage;
 use crate::store::{Checkpoint, ListRow, ProvedBy};
@@ -47,22 +47,28 @@ type OrEnd<T> = Result<Result<T, PassEnd>, Halt>;
 
 /// One pass.
 pub(super) struct Pass<'a> {
-    engine: &'a Engine,
-    frame: &'a FetchFrame,
-    list: &'a List,
-    row: &'a ListRow,
+    pub(super) engine: &'a Engine,
+    pub(super) frame: &'a FetchFrame,
+    pub(super) list: &'a List,
+    pub(super) row: &'a ListRow,
     head: Option<Head>,
     tag: Option<String>,
     /// Where an interrupted read goes on.
     resumed_at: i64,
     /// Answers that the list came in.
-    answers: i64,
+    pub(super) answers: i64,
     /// One item is read twice: it tells whether this is still the list that was interrupted.
     overlap: bool,
-    /// What tells the page before from others.
-    previous: Option<(i64, [serde_json::Value; 2])>,
-    /// The place whose page is looked at for a second time.
-    doubted: Option<i64>,
+    /// The interrupted read that this pass goes on with, until that is told.
+    interrupted: Option<Checkpoint>,
+    /// A page that was looked at and found to stand as it is.
+    in_hand: Option<RawPage>,
+    /// The place whose page is asked for once more.
+    pub(super) doubted: Option<i64>,
+    /// The place whose page is odd and is so all the same.
+    pub(super) vouched: Option<i64>,
+    /// Hash of what an earlier pass read to its end, or this one.
+    content: Option<String>,
     total_moved: bool,
 }
 
@@ -94,18 +100,23 @@ impl<'a> Pass<'a> {
             resumed_at: 0,
             answers: 0,
             overlap: false,
-            previous: None,
+            interrupted: None,
+            in_hand: None,
             doubted: None,
+            vouched: None,
+            content: None,
             total_moved: false,
         }
     }
 
-    fn by_cursor(&self) -> bool {
+    pub(super) fn by_cursor(&self) -> bool {
         matches!(self.list.paging, Paging::Cursor { .. })
     }
 
     pub(super) async fn run(mut self, at: &mut Checkpoint, opening: &mut Opening) -> Result<PassEnd, Halt> {
-        self.go_on_from(at, opening).await?;
+        if let Err(end) = self.go_on_from(at, opening).await? {
+            return Ok(end);
+        }
         if at.ended && at.snapshot_id.is_none() {
             return self.prove(at, opening).await;
         }
@@ -120,10 +131,16 @@ impl<'a> Pass<'a> {
                 Ok(page) => page,
                 Err(end) => return Ok(end),
             };
-            match self.doubts(at, &page, offset) {
-                Some(None) => continue,
-                Some(Some(end)) => return Ok(end),
-                None => {}
+            if let Some(odd) = self.odd(at, &page, offset) {
+                match self.doubt(offset, &page, odd.may_be).await? {
+                    Verdict::Stands => {}
+                    Verdict::Again => continue,
+                    // An earlier page may have been short: cursors step over what it lacked.
+                    Verdict::False if odd.reason == "cut_short" && self.by_cursor() && at.restarts == 0 => {
+                        return Ok(PassEnd::Moved);
+                    }
+                    Verdict::False => return Ok(odd.end()),
+                }
             }
             if let Err(end) = self.same_total(at, opening, &page).await? {
                 return Ok(end);
@@ -133,6 +150,7 @@ impl<'a> Pass<'a> {
                 Err(end) => return Ok(end),
             };
             if let Some(end) = self.take(at, page, offset, step).await? {
+                opening.content = self.content.take();
                 return Ok(end);
             }
             if at.ended {
@@ -142,21 +160,28 @@ impl<'a> Pass<'a> {
     }
 
     /// Takes up an interrupted read where it was.
-    async fn go_on_from(&mut self, at: &Checkpoint, opening: &mut Opening) -> Result<(), Halt> {
+    async fn go_on_from(&mut self, at: &Checkpoint, opening: &mut Opening) -> OrEnd<()> {
         let just_begun = std::mem::take(&mut opening.just_begun);
+        let unproved = at.next_offset > 0 && at.snapshot_id.is_none() && !just_begun && !at.ended;
+        self.content.clone_from(&opening.content);
         self.resumed_at = at.next_offset;
-        self.overlap = at.next_offset > 0 && at.snapshot_id.is_none() && !self.by_cursor() && !just_begun;
+        self.overlap = unproved && !self.by_cursor();
+        self.interrupted = (at.next_offset > 0 && !just_begun && !at.ended).then(|| at.clone());
+        if unproved && let Err(end) = self.same_head(at).await? {
+            self.tell(false);
+            return Ok(Err(end));
+        }
         self.answers = i64::from(opening.page.is_some()) + i64::from(at.next_offset > 0);
         if let Some(head) = self.head.as_mut().filter(|_| at.next_offset > 0) {
             let (id, up_to) = (self.row.id, at.next_offset);
             head.take(self.engine.store.write(move |s| s.staged(id, 0, up_to)).await?, up_to);
         }
-        Ok(())
+        Ok(Ok(()))
     }
 
     /// The page at a place: in hand, or asked for.
     async fn page(&mut self, at: &mut Checkpoint, opening: &mut Opening, offset: i64) -> OrEnd<RawPage> {
-        if let Some(page) = opening.page.take().filter(|_| offset == 0) {
+        if let Some(page) = self.in_hand.take().or_else(|| opening.page.take().filter(|_| offset == 0)) {
             return Ok(Ok(page));
         }
         self.answers += 1;
@@ -186,45 +211,30 @@ impl<'a> Pass<'a> {
         page.served() == 0 && page.total == Some(0)
     }
 
-    /// A page that repeats the one before, or ends the list too early, or does not say where the next one
-    /// begins: it can be so; it can also be a server's slip, which a second look tells (`Some(None)`).
-    fn doubts(&mut self, at: &Checkpoint, page: &RawPage, offset: i64) -> Option<Option<PassEnd>> {
-        let content = edges(page);
-        let repeats = page.served() > 1 && content.is_some() && self.previous == content;
+    /// What is odd about a page: it ends the list too early, or does not say where the next one begins.
+    fn odd(&self, at: &Checkpoint, page: &RawPage, offset: i64) -> Option<Odd> {
+        if self.vouched == Some(offset) {
+            return None;
+        }
+        if self.by_cursor() && page.more && page.served() > 0 && page.after.is_none() {
+            let detail = format!("the page at {offset} names no cursor for the next one");
+            return Some(Odd { reason: "no_cursor", detail, may_be: false });
+        }
         let reached = offset + page.served();
         // Where pages go by offset, a page that is short leaves the rest to the next one.
         let ends = page.served() == 0 || (self.by_cursor() && !page.more);
-        let total = at.announced.or(page.total).unwrap_or(0);
-        let early = ends && reached < total && !Self::is_empty_end(page);
-        let lost = self.by_cursor() && page.more && page.served() > 0 && page.after.is_none();
-        if (repeats || early || lost) && self.doubted != Some(offset) {
-            self.doubted = Some(offset);
-            return Some(None);
+        let total = at.announced.or(page.total).filter(|total| ends && reached < *total)?;
+        if Self::is_empty_end(page) {
+            return None;
         }
-        if repeats && self.list.shape != Shape::PlaylistItems {
-            let detail = format!("the page at {offset} repeats the one before");
-            return Some(Some(PassEnd::Unproved { reason: "repeated_page", detail }));
-        }
-        if lost {
-            let detail = format!("the page at {offset} names no cursor for the next one");
-            return Some(Some(PassEnd::Unproved { reason: "no_cursor", detail }));
-        }
-        if early && self.by_cursor() && at.restarts == 0 {
-            // An earlier page may have been short: cursors step over what it lacked.
-            return Some(Some(PassEnd::Moved));
-        }
-        if early && !self.may_end_early() {
-            let detail = format!("it ended after {reached} of the {total} items that Spotify announced");
-            return Some(Some(PassEnd::Unproved { reason: "cut_short", detail }));
-        }
-        self.previous = content;
-        None
+        let detail = format!("it ended after {reached} of the {total} items that Spotify announced");
+        Some(Odd { reason: "cut_short", detail, may_be: self.may_end_early() })
     }
 
     /// Of a list with a version the version tells whether it is whole; of discographies Spotify is known
     /// to announce too many. Any other list that ends early has rows missing.
     fn may_end_early(&self) -> bool {
-        self.list.version.is_some() || self.list.key.kind == "artist_albums"
+        !self.by_cursor() && (self.list.version.is_some() || self.list.key.kind == "artist_albums")
     }
 
     /// A total that changes means that the list did, unless its version says that it did not:
@@ -234,9 +244,14 @@ impl<'a> Pass<'a> {
         if same || Self::is_empty_end(page) {
             return Ok(Ok(()));
         }
-        let Some(version) = self.list.version.as_ref().filter(|_| !self.total_moved) else {
+        let Some(version) = self.list.version.as_ref() else {
             return Ok(Err(PassEnd::Moved));
         };
+        if self.total_moved {
+            // Its totals are of no use; whether it moved is asked at its end.
+            at.announced = page.total;
+            return Ok(Ok(()));
+        }
         self.total_moved = true;
         match self.engine.version(self.frame, version).await {
             Ok(snapshot) if snapshot.is_some() && snapshot == at.snapshot_id => {
@@ -292,19 +307,38 @@ impl<'a> Pass<'a> {
         landing.ended = needs_proof;
         let finish = (step.last && !needs_proof).then_some((by, step.short));
         let overlap = std::mem::take(&mut self.overlap);
-        let parts = Landing { page, offset, overlap, at: landing.clone(), finish };
+        let (vouched, content) = (self.vouched == Some(offset), self.content.clone());
+        let parts = Landing { page, offset, overlap, at: landing.clone(), finish, vouched, content };
         match self.engine.land(self.frame, self.list, self.row.id, parts).await? {
             Landed::Different => {
-                let list = self.list.path.as_str();
-                tracing::info!(list, "the list changed since its read was interrupted; it is read from the start");
+                self.tell(false);
+                return Ok(Some(PassEnd::Moved));
+            }
+            Landed::Repeats(page) => {
+                self.overlap = overlap;
+                let verdict = self.doubt(offset, &page, !self.by_cursor()).await?;
+                let detail = format!("the page at {offset} repeats the items before it");
+                return Ok(match verdict {
+                    Verdict::Stands => {
+                        self.in_hand = Some(page);
+                        None
+                    }
+                    Verdict::Again => None,
+                    Verdict::False => Some(Odd { reason: "repeated_page", detail, may_be: false }.end()),
+                });
+            }
+            Landed::Doubled(content) => {
+                self.content = Some(content);
                 return Ok(Some(PassEnd::Moved));
             }
             Landed::Swapped { stored, skipped } => {
+                self.tell(true);
                 landing.skipped += skipped;
                 *at = landing;
                 return Ok(Some(PassEnd::Whole(self.tally(at, stored))));
             }
             Landed::Staged { skipped, rows } => {
+                self.tell(true);
                 landing.skipped += skipped;
                 if let Some(head) = &mut self.head {
                     head.take(rows, step.reached);
@@ -319,6 +353,13 @@ impl<'a> Pass<'a> {
         let unchanged = i64::from(head.found_nothing_new());
         let tally = Tally { presumed: 1, unchanged, ..self.tally(at, stored) };
         Ok(Some(PassEnd::Presumed(Tally { skipped: tally.skipped + doubled, ..tally })))
+    }
+
+    /// Tells, once, what became of the interrupted read.
+    fn tell(&mut self, goes_on: bool) {
+        if let Some(at) = self.interrupted.take() {
+            self.engine.took_up(self.frame, self.list, self.row, &at, goes_on);
+        }
     }
 
     /// Shows that a list with a version did not move while it was read.

@@ -146,7 +146,7 @@ impl Engine {
             }
             ListEnd::Refused(e) => Items::Done(self.gap(frame, &read.id, read.requested, &e).await?),
             ListEnd::Unproved { reason, detail } => {
-                Items::Done(self.unproved(frame, &read.id, read.requested, reason, detail).await?)
+                Items::Done(self.unproved(frame, &read.id, &read.row, read.requested, (reason, detail)).await?)
             }
         })
     }
@@ -198,22 +198,23 @@ impl Engine {
         Ok(written.await?)
     }
 
-    /// Records that a list could not be proved whole; the old one stays.
+    /// Records that a list could not be proved whole; the old one stays, if there is one.
     pub(super) async fn unproved(
         &self,
         frame: &FetchFrame,
         parent: &str,
+        known: &ListRow,
         requested: Vec<Requested>,
-        reason: &'static str,
-        detail: String,
+        (reason, detail): (&'static str, String),
     ) -> Result<UnitEnd, Halt> {
         let parent_id = Some(parent.to_owned()).filter(|p| !p.is_empty());
         let text = Some(detail.clone());
         let (fetch, stream) = (frame.fetch.clone(), frame.stream.name);
         self.skip(crate::store::Skip { fetch, stream, parent_id, reason, detail: text, ..Default::default() }).await?;
-        let tally = Tally { skipped: 1, ..Tally::default() };
+        let tally = Tally { skipped: 1, stored: known.stored.unwrap_or(0), ..Tally::default() };
+        let kept = if known.read_at.is_some() { "the last whole list stays" } else { "it was never read whole" };
         let what = if parent.is_empty() { reason.to_owned() } else { format!("{parent}: {reason}") };
-        Ok(UnitEnd::lacking(requested, tally, format!("{what}: {detail}; the last whole list stays")))
+        Ok(UnitEnd::lacking(requested, tally, format!("{what}: {detail}; {kept}")))
     }
 }
 

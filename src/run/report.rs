@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::course::TakenUp;
+
 /// What a run did.
 #[derive(Debug, Clone, Serialize)]
 pub struct RunReport {
@@ -97,6 +99,8 @@ pub struct FetchReport {
     pub stored: i64,
     /// Items with a row in `skipped_items`.
     pub skipped: i64,
+    /// The interrupted reads that it met.
+    pub taken_up: Vec<TakenUp>,
 }
 
 /// A file of a run.

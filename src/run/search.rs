@@ -201,8 +201,8 @@ impl Engine {
         let before = self.store.write(move |s| s.code_meaning(table, field, &text, "")).await?;
         let meaningless = |end| Ok(Err(Meaningless { end, before }));
         let written = format!("{field}:{code}");
-        if self.known_gaps(frame, std::slice::from_ref(&written)).await? == [true] {
-            return meaningless(UnitEnd::known_gap(Vec::new()));
+        if let Some(gap) = self.known_gaps(frame, std::slice::from_ref(&written)).await?.pop().flatten() {
+            return meaningless(UnitEnd::known_gap(Vec::new(), gap));
         }
         let body = match self.search_page(frame, &written, &[kind], 0, 1).await {
             Ok((body, _)) => body,

@@ -112,12 +112,11 @@ impl Sum {
     }
 
     fn ended(&mut self, fetch: &Fetch, part: &Part, result: FetchResult) {
-        match result.state {
-            FetchState::Partial => self.exits.push(exit::PARTIAL),
-            FetchState::Deferred | FetchState::Failed => {
-                self.unfinished.insert(fetch.name.clone());
-            }
-            _ => {}
+        if result.lacks {
+            self.exits.push(exit::PARTIAL);
+        }
+        if matches!(result.state, FetchState::Deferred | FetchState::Failed) {
+            self.unfinished.insert(fetch.name.clone());
         }
         let name = match &part.user {
             Some(user) if fetch.stream.needs_user() => format!("{} of {}", fetch.name, user.name),
@@ -157,6 +156,7 @@ impl Sum {
             served: end.served,
             stored: end.stored,
             skipped: end.skipped,
+            taken_up: result.taken_up,
         });
     }
 

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::engine::{Engine, FetchFrame, Tally, stamp};
 use super::halt::Halt;
 use super::look::is_about_the_list;
-use super::unit::UnitEnd;
+use super::unit::{KnownGap, UnitEnd};
 use crate::ingest::{self, Asked, Shape, Trouble};
 use crate::spotify::Kind;
 use crate::spotify::client::{Answer, Request, Unusable};
@@ -62,20 +62,20 @@ impl Engine {
         let stale: Vec<String> =
             ids.iter().zip(&fresh).filter(|(_, fresh)| !**fresh).map(|(id, _)| id.clone()).collect();
         let known_gaps = self.known_gaps(frame, &stale).await?;
-        let gaps: HashSet<&String> = stale.iter().zip(known_gaps).filter(|(_, gap)| *gap).map(|(id, _)| id).collect();
+        let mut gaps: HashMap<&String, KnownGap> =
+            stale.iter().zip(known_gaps).filter_map(|(id, gap)| Some((id, gap?))).collect();
         let mut wanted: Vec<String> = Vec::new();
         let mut seen = HashSet::new();
         for (id, fresh) in ids.iter().zip(fresh) {
             let again = !seen.insert(id);
-            let tally = match (fresh || again, gaps.contains(id)) {
-                (_, true) => Tally { unchanged: 1, skipped: 1, ..Tally::default() },
-                (true, false) => Tally { unchanged: 1, stored: i64::from(fresh), ..Tally::default() },
-                (false, false) => {
-                    wanted.push(id.clone());
-                    continue;
-                }
-            };
-            end.tally.add(tally);
+            if let Some(gap) = gaps.remove(id) {
+                end.add(UnitEnd::known_gap(Vec::new(), gap));
+            } else if fresh || again {
+                end.tally.add(Tally { unchanged: 1, stored: i64::from(fresh), ..Tally::default() });
+            } else {
+                wanted.push(id.clone());
+                continue;
+            }
             self.progress.unit_done(&frame.fetch);
         }
         let mut rest = wanted.as_slice();

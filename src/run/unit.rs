@@ -5,6 +5,13 @@ use super::halt::Halt;
 use crate::spotify::error::ApiError;
 use crate::store::{GapKey, ListKey, Requested, Skip};
 
+/// An id that was refused within a week.
+#[derive(Debug)]
+pub(super) struct KnownGap {
+    /// Why it cannot be had, where this job was not told before.
+    pub trouble: Option<String>,
+}
+
 /// What came of one id, list or search.
 #[derive(Debug, Default)]
 pub(super) struct UnitEnd {
@@ -36,9 +43,13 @@ impl UnitEnd {
         UnitEnd { requested, tally, trouble: Some(trouble), troubles: 1, ..UnitEnd::default() }
     }
 
-    /// A unit that was refused before, so that nothing was asked.
-    pub(super) fn known_gap(requested: Vec<Requested>) -> UnitEnd {
-        UnitEnd::whole(requested, Tally { unchanged: 1, skipped: 1, ..Tally::default() })
+    /// A unit that was refused before, so that nothing was asked. It is whole only for a job that knows.
+    pub(super) fn known_gap(requested: Vec<Requested>, gap: KnownGap) -> UnitEnd {
+        let tally = Tally { unchanged: 1, skipped: 1, ..Tally::default() };
+        match gap.trouble {
+            None => UnitEnd::whole(requested, tally),
+            Some(trouble) => UnitEnd::lacking(requested, tally, trouble),
+        }
     }
 
     /// Why it is not whole, in a line.
@@ -80,7 +91,8 @@ pub(super) fn reason(e: &ApiError) -> &'static str {
 }
 
 impl Engine {
-    /// Records that an id could not be had: partial the first time, a known gap from then on.
+    /// Records that an id could not be had: partial until a run of the job has told of it, a known gap from
+    /// then on.
     pub(super) async fn gap(
         &self,
         frame: &FetchFrame,
@@ -97,7 +109,7 @@ impl Engine {
         let known = self
             .store
             .write(move |s| {
-                let known = lasting && (s.note_gap(&key, word, &text, &now)? || own);
+                let known = lasting && ((s.note_gap(&key, word, &text, &now)? && s.was_told(run, stream, &id)?) || own);
                 if word == "not_found" && stream.ends_with("playlist_items") {
                     s.mark_gone(&id, &now)?;
                 }
@@ -134,34 +146,38 @@ impl Engine {
         key: &ListKey,
         item_id: Option<&str>,
     ) -> Result<Option<UnitEnd>, Halt> {
-        if self.known_gaps(frame, &[id.to_owned()]).await? != [true] {
-            return Ok(None);
-        }
+        let Some(gap) = self.known_gaps(frame, &[id.to_owned()]).await?.pop().flatten() else { return Ok(None) };
         let key = key.clone();
         let list = self.store.write(move |s| s.find_list(&key)).await?;
         let item_id = item_id.map(str::to_owned);
         let requested = list.map(|list| Requested { user_id: None, list_id: Some(list.id), item_id });
-        Ok(Some(UnitEnd::known_gap(requested.into_iter().collect())))
+        Ok(Some(UnitEnd::known_gap(requested.into_iter().collect(), gap)))
     }
 
     /// Of these ids, those that were refused within a week: noted, and not asked for again.
-    pub(super) async fn known_gaps(&self, frame: &FetchFrame, ids: &[String]) -> Result<Vec<bool>, Halt> {
+    pub(super) async fn known_gaps(&self, frame: &FetchFrame, ids: &[String]) -> Result<Vec<Option<KnownGap>>, Halt> {
         let since = self.gaps_since();
         let (stream, run, now) = (frame.stream.name, self.run, stamp(self.now()));
         let (fetch, keys) = (frame.fetch.clone(), ids.iter().map(|id| frame.gap(id)).collect::<Vec<_>>());
         let known = self.store.write(move |s| {
-            let gaps = s.gaps(&keys, &since)?;
-            for (GapKey { id, .. }, gap) in keys.iter().zip(&gaps) {
-                let Some((reason, detail)) = gap else { continue };
+            let mut known = Vec::with_capacity(keys.len());
+            for (GapKey { id, .. }, gap) in keys.iter().zip(s.gaps(&keys, &since)?) {
+                let Some((reason, detail)) = gap else {
+                    known.push(None);
+                    continue;
+                };
                 let reason = if reason == "forbidden" { "forbidden" } else { "not_found" };
-                let (fetch, item_id, detail) = (fetch.clone(), Some(id.clone()), Some(detail.clone()));
+                let told = s.was_told(run, stream, id)?;
+                let trouble = (!told).then(|| format!("{id}: {detail}"));
+                let (fetch, item_id, detail) = (fetch.clone(), Some(id.clone()), Some(detail));
                 s.skip(
                     run,
-                    &Skip { fetch, stream, item_id, reason, detail, known_gap: true, ..Skip::default() },
+                    &Skip { fetch, stream, item_id, reason, detail, known_gap: told, ..Skip::default() },
                     &now,
                 )?;
+                known.push(Some(KnownGap { trouble }));
             }
-            Ok(gaps.iter().map(Option::is_some).collect())
+            Ok(known)
         });
         Ok(known.await?)
     }

@@ -170,6 +170,7 @@ impl Part {
             own: false,
             part: fetch.stream.needs_user().then_some(place),
             full_every: chrono::TimeDelta::from_std(fetch.full_every).unwrap_or(chrono::TimeDelta::MAX),
+            course: Arc::default(),
         }
     }
 }

@@ -140,6 +140,15 @@ pub(crate) fn spoil(action: &Action, mut answer: Answer, date: &str) -> Outcome 
             answer.body = with_value(&whole, at, to);
             return Outcome::Answer(answer, Duration::ZERO);
         }
+        Action::EndsAfter { items } => {
+            answer.body = on_page(&whole, |page| {
+                let left = items.saturating_sub(page["offset"].as_u64().unwrap_or(0));
+                if let Some(entries) = page["items"].as_array_mut() {
+                    entries.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+                }
+            });
+            return Outcome::Answer(answer, Duration::ZERO);
+        }
         _ => return Outcome::Answer(answer, Duration::ZERO),
     };
     Outcome::Raw(status, steps)

@@ -49,6 +49,8 @@ pub struct ListRow {
     pub checked_at: Option<String>,
     /// When the read that is under way began.
     pub begun_at: Option<String>,
+    /// The run that last committed a page of it, and that run's job.
+    pub begun_by: Option<(i64, String)>,
     /// The read that is under way, if one is.
     pub checkpoint: Option<Checkpoint>,
 }
@@ -97,8 +99,8 @@ impl Session {
         self.prepare(
             "SELECT l.id, l.snapshot_id, l.etag, l.stored, l.content_hash, l.read_at,
                     c.next_offset, c.cursor, c.announced, c.skipped, c.snapshot_id, c.etag, c.restarts, l.checked_at, c.started_at,
-                    l.announced, l.served, l.proof, l.restless, c.ended
-             FROM lists l LEFT JOIN checkpoints c ON c.list_id = l.id
+                    l.announced, l.served, l.proof, l.restless, c.ended, c.run_id, r.job
+             FROM lists l LEFT JOIN checkpoints c ON c.list_id = l.id LEFT JOIN runs r ON r.id = c.run_id
              WHERE l.kind = ?1 AND l.parent_id = ?2 AND l.audience = ?3 AND l.market = ?4 AND l.variant = ?5",
         )?
         .query_row(params![key.kind, key.parent_id, key.audience, key.market, key.variant], read_row)
@@ -196,6 +198,10 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<ListRow> {
         served: row.get(16)?,
         proof: row.get(17)?,
         restless: row.get(18)?,
+        begun_by: match (row.get(20)?, row.get(21)?) {
+            (Some(run), Some(job)) => Some((run, job)),
+            _ => None,
+        },
         checkpoint,
     })
 }

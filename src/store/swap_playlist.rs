@@ -1,7 +1,12 @@
 //! Putting a playlist in place of its old self, and its history: the changes, and the version that
 //! they led to.
+//!
+//! A playlist has one row for each of its places, whoever read it last. Another market, or another user,
+//! gets other tracks for the same items (Spotify relinks them), and since 2026 most apps are not told which
+//! stand for which. So where somebody else read it before, an item that was added by the same person at the
+//! same time as one that is gone is taken for that one, and no change is told of it.
 
-use rusqlite::{ToSql, params};
+use rusqlite::{OptionalExtension, ToSql, params};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::playlist_diff::{Change, diff};
@@ -42,8 +47,20 @@ impl Session {
             "SELECT kind, uri, added_at, added_by, item_id, NULL FROM staged_items WHERE list_id = ?1 ORDER BY position",
             params![list],
         )?;
+        let last: Option<(i64, Option<String>)> = self
+            .prepare(
+                "SELECT id, snapshot_id FROM lists WHERE kind = 'playlist_items' AND parent_id = ?1 ORDER BY read_at DESC LIMIT 1",
+            )?
+            .query_row([playlist], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()
+            .map_err(|e| self.error("cannot be read", e))?;
+        let (last_read, snapshot_before) = last.unwrap_or((list, None));
         let names = |rows: &[Entry]| rows.iter().map(Entry::name).collect::<Vec<_>>();
-        let diff = diff(&names(&before), &names(&after));
+        let (mut old, new) = (names(&before), names(&after));
+        if last_read != list {
+            name_alike(&before, &after, &mut old, &new);
+        }
+        let diff = diff(&old, &new);
         for (place, entry) in after.iter().enumerate() {
             let origin = diff.origin[place].map(|p| &before[p]);
             let first_seen = origin.and_then(|e| e.first_seen_at.as_deref()).unwrap_or(now);
@@ -67,13 +84,11 @@ impl Session {
             params![playlist, len(after.len())],
         )?;
         self.exec("UPDATE playlist_items SET fetched_at = ?2 WHERE playlist_id = ?1", params![playlist, now])?;
-        let snapshot_before: Option<String> = self.one(
-            "SELECT snapshot_id FROM lists WHERE kind = 'playlist_items' AND parent_id = ?1 ORDER BY read_at DESC LIMIT 1",
-            params![playlist],
-        )?;
-        // Read for two markets, one version of a list names other tracks, and nothing has changed.
+        // Somebody else's names for the same version of a list: nothing has changed. But one and the same
+        // reader sees other items under one version only where a read was wrong, then or now.
         let same_version = proof.snapshot_id.is_some() && proof.snapshot_id == snapshot_before;
-        for change in diff.changes.iter().filter(|_| !same_version) {
+        let only_names = same_version && last_read != list && before.len() == after.len();
+        for change in diff.changes.iter().filter(|_| !only_names) {
             let (word, entry, from, to) = match *change {
                 Change::Added { after: to } => ("added", &after[to], None, Some(len(to))),
                 Change::Removed { before: from } => ("removed", &before[from], Some(len(from)), None),
@@ -89,7 +104,7 @@ impl Session {
                 ],
             )?;
         }
-        if !same_version && !diff.changes.is_empty() {
+        if !only_names && !diff.changes.is_empty() {
             self.add_version(playlist, len(after.len()), proof, run, now)?;
         }
         Ok(Swapped { stored: len(after.len()), changed: !diff.changes.is_empty(), changes: len(diff.changes.len()) })
@@ -120,6 +135,22 @@ impl Session {
     }
 }
 
+/// Gives items that another reader got another track for the names that they have now.
+fn name_alike(before: &[Entry], after: &[Entry], old: &mut [u64], new: &[u64]) {
+    let by_name = diff(old, new);
+    let mut found = vec![false; old.len()];
+    by_name.origin.iter().flatten().for_each(|place| found[*place] = true);
+    let gone: Vec<usize> = (0..old.len()).filter(|place| !found[*place]).collect();
+    let come: Vec<usize> = (0..new.len()).filter(|place| by_name.origin[*place].is_none()).collect();
+    let occasions = |list: &[Entry], places: &[usize]| places.iter().map(|p| list[*p].occasion()).collect::<Vec<_>>();
+    let alike = diff(&occasions(before, &gone), &occasions(after, &come));
+    for (to, from) in alike.origin.iter().enumerate() {
+        if let Some(from) = from {
+            old[gone[*from]] = new[come[to]];
+        }
+    }
+}
+
 /// An item of a playlist as the comparison sees it.
 struct Entry {
     kind: String,
@@ -138,6 +169,12 @@ impl Entry {
         xxh3_64(format!("{what}\u{1}{}\u{1}{}", part(&self.added_at), part(&self.added_by)).as_bytes())
     }
 
+    /// What names it whatever track stands for it: who added it, and when.
+    fn occasion(&self) -> u64 {
+        let part = |text: &Option<String>| text.clone().unwrap_or_else(|| "\u{0}".into());
+        xxh3_64(format!("{}\u{1}{}", part(&self.added_at), part(&self.added_by)).as_bytes())
+    }
+
     fn same_row(&self, other: &Entry) -> bool {
         self.kind == other.kind
             && self.uri == other.uri
@@ -148,5 +185,32 @@ impl Entry {
 
     fn id_if(&self, kind: &str) -> Option<&str> {
         if self.kind == kind { self.item_id.as_deref() } else { None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(uri: &str, added_at: &str) -> Entry {
+        Entry {
+            kind: "track".into(),
+            uri: Some(uri.into()),
+            added_at: Some(added_at.into()),
+            added_by: None,
+            item_id: None,
+            first_seen_at: None,
+        }
+    }
+
+    #[test]
+    fn items_that_another_market_has_other_tracks_for_are_the_same_items() {
+        let before = [item("a", "1"), item("x", "2"), item("x", "2"), item("b", "3"), item("gone", "5")];
+        let after = [item("new", "9"), item("a", "1"), item("y", "2"), item("y", "2"), item("b", "3")];
+        let names = |list: &[Entry]| list.iter().map(Entry::name).collect::<Vec<_>>();
+        let (mut old, new) = (names(&before), names(&after));
+        assert_eq!(diff(&old, &new).changes.len(), 6);
+        name_alike(&before, &after, &mut old, &new);
+        assert_eq!(diff(&old, &new).changes, [Change::Removed { before: 4 }, Change::Added { after: 0 }]);
     }
 }

@@ -300,6 +300,22 @@ impl Session {
             .collect()
     }
 
+    /// Whether the job of a run was told that an id cannot be had: its newest run before that came to its end
+    /// named it. What stopped on the way has told nothing, and what another job was told is not known here.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn was_told(&self, run: i64, stream: &str, id: &str) -> Result<bool, StoreError> {
+        self.prepare(
+            "SELECT EXISTS (SELECT 1 FROM skipped_items WHERE stream = ?2 AND item_id = ?3
+              AND reason IN ('not_found', 'forbidden') AND run_id = (
+               SELECT id FROM runs WHERE job = (SELECT job FROM runs WHERE id = ?1) AND id < ?1
+               AND state IN ('complete', 'partial') ORDER BY started_at DESC, id DESC LIMIT 1))",
+        )?
+        .query_row(params![run, stream, id], |row| row.get(0))
+        .map_err(|e| self.error("cannot be read", e))
+    }
+
     /// The track or album that a code (ISRC or UPC) was found to mean, at or after `since`.
     ///
     /// # Errors

@@ -58,7 +58,7 @@ fn a_list_that_ends_before_its_total_is_never_called_whole_in_silence() {
     let job = fetch("artist_albums", &format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", known::BUSY_ARTIST));
     let world = World::development().job(&job);
     world.run(&[]).exits(0);
-    world.sandbox.inject(Fault::on("/v1/artists/*/albums", Action::EmptyPage).with_query("offset=10"));
+    world.sandbox.inject(Fault::on("/v1/artists/*/albums", Action::EndsAfter { items: 10 }));
     world.run(&["--full"]).exits(0);
     assert_eq!(world.rows("SELECT reason FROM skipped_items"), [["wrong_total"]]);
     assert_eq!(world.one("SELECT count(*) FROM artist_releases WHERE removed_at IS NOT NULL"), "0");

@@ -55,6 +55,7 @@ mod retention;
 mod retry;
 mod run_beside_readers;
 mod run_codes;
+mod run_doubts;
 mod run_exits;
 mod run_faults;
 mod run_files_apart;

@@ -91,6 +91,11 @@ pub enum Action {
         /// What stands there.
         to: serde_json::Value,
     },
+    /// A list that has no more items than this, whatever it announces.
+    EndsAfter {
+        /// How many it has.
+        items: u64,
+    },
     /// A late answer.
     Latency {
         /// How late.

@@ -1,0 +1,64 @@
+//! What happens on the way of a fetch and is told of it, whether or not it comes to its end.
+
+use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+
+/// An interrupted read of a list that was met.
+#[derive(Debug, Clone, Serialize)]
+pub struct TakenUp {
+    /// The stream, and the id of what the list belongs to.
+    pub list: String,
+    /// Items that had been read.
+    pub at: i64,
+    /// Of so many.
+    pub of: Option<i64>,
+    /// The run that had read them.
+    pub by: Option<String>,
+    /// It was gone on with; else the list was another one, and was read from the start.
+    pub goes_on: bool,
+}
+
+impl fmt::Display for TakenUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let TakenUp { list, at, .. } = self;
+        let of = self.of.map_or_else(String::new, |of| format!(" of {of}"));
+        let by = self.by.as_deref().unwrap_or("an earlier run");
+        if self.goes_on {
+            write!(f, "{list}: goes on at item {at}{of}, up to which {by} had read it")
+        } else {
+            write!(f, "{list}: it changed since {by} had read {at}{of} items; it is read from the start")
+        }
+    }
+}
+
+/// What happened on the way; all parts of a fetch share it.
+#[derive(Debug, Default)]
+pub struct Course {
+    served: AtomicI64,
+    taken_up: Mutex<Vec<TakenUp>>,
+}
+
+impl Course {
+    /// Items were served of a list that is not in place: it goes on later, or was given up.
+    pub(super) fn served_in_vain(&self, items: i64) {
+        self.served.fetch_add(items.max(0), Ordering::Relaxed);
+    }
+
+    /// An interrupted read was met.
+    pub(super) fn took_up(&self, list: TakenUp) {
+        self.taken_up.lock().unwrap_or_else(PoisonError::into_inner).push(list);
+    }
+
+    /// Items of lists that are not in place.
+    pub(super) fn served(&self) -> i64 {
+        self.served.load(Ordering::Relaxed)
+    }
+
+    /// The interrupted reads that were met.
+    pub(super) fn taken_up(&self) -> Vec<TakenUp> {
+        self.taken_up.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
