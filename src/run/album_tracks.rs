@@ -51,7 +51,13 @@ impl Engine {
         let mut told = HashSet::new();
         for album in albums {
             let key = album_tracks_key(album, &asked);
-            let known = self.open_list(&key).await?;
+            // What the answer about the album has just begun is no earlier read, whatever is read anew.
+            let known = if wanted.contains(album) {
+                let key = key.clone();
+                self.store.write(move |s| s.list(&key)).await?
+            } else {
+                self.open_list(&key).await?
+            };
             let requested = vec![Requested { user_id: None, list_id: Some(known.id), item_id: None }];
             let stands = self.is_of_this_run(known.checked_at.as_ref());
             let to_be_read = known.checkpoint.is_some() || (listed.contains(album) && !stands);

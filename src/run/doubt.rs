@@ -10,8 +10,9 @@
 use serde_json::Value;
 
 use super::halt::Halt;
+use super::list::Opening;
 use super::look::{Look, Place, is_about_the_list};
-use super::pass::{Pass, PassEnd};
+use super::pass::{OrEnd, Pass, PassEnd};
 use crate::spotify::page::RawPage;
 use crate::store::Checkpoint;
 
@@ -76,9 +77,39 @@ impl Pass<'_> {
         Ok(seen.len() >= page.len() && seen.first() == page.last() && page.starts_with(&seen[1..]))
     }
 
+    /// A total that changes means that the list did, unless its version says that it did not:
+    /// Spotify's totals are wrong now and then.
+    pub(super) async fn same_total(&mut self, at: &mut Checkpoint, opening: &mut Opening, page: &RawPage) -> OrEnd<()> {
+        let same = at.announced.is_none() || page.total.is_none() || page.total == at.announced;
+        if same || Self::is_empty_end(page) {
+            return Ok(Ok(()));
+        }
+        let Some(version) = self.list.version.as_ref() else {
+            return Ok(Err(PassEnd::Moved));
+        };
+        if self.total_moved {
+            // Its totals are of no use; whether it moved is asked at its end.
+            at.announced = page.total;
+            return Ok(Ok(()));
+        }
+        self.total_moved = true;
+        match self.engine.version(self.frame, version).await {
+            Ok(snapshot) if snapshot.is_some() && snapshot == at.snapshot_id => {
+                at.announced = page.total;
+                Ok(Ok(()))
+            }
+            Ok(snapshot) => {
+                opening.snapshot_id = snapshot;
+                Ok(Err(PassEnd::Moved))
+            }
+            Err(Halt::Api(e)) if is_about_the_list(&e) => Ok(Err(PassEnd::Refused(e))),
+            Err(e) => Err(e),
+        }
+    }
+
     /// Whether a list that an interrupted read goes on with begins as it did: where nothing else tells its
     /// versions apart, what came and what went may leave its total as it was.
-    pub(super) async fn same_head(&mut self, at: &Checkpoint) -> Result<Result<(), PassEnd>, Halt> {
+    pub(super) async fn same_head(&mut self, at: &Checkpoint) -> OrEnd<()> {
         let place = Place { offset: 0, cursor: None, etag: at.etag.as_deref() };
         let page = match self.engine.look(self.frame, self.list, place).await {
             Ok(Look::Page(page)) => page,

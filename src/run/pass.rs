@@ -43,7 +43,7 @@ pub(super) enum PassEnd {
 }
 
 /// Either what was wanted, or how the pass ended by that.
-type OrEnd<T> = Result<Result<T, PassEnd>, Halt>;
+pub(super) type OrEnd<T> = Result<Result<T, PassEnd>, Halt>;
 
 /// One pass.
 pub(super) struct Pass<'a> {
@@ -69,7 +69,7 @@ pub(super) struct Pass<'a> {
     pub(super) vouched: Option<i64>,
     /// Hash of what an earlier pass read to its end, or this one.
     content: Option<String>,
-    total_moved: bool,
+    pub(super) total_moved: bool,
 }
 
 /// What a page means for the pass.
@@ -207,7 +207,7 @@ impl<'a> Pass<'a> {
     }
 
     /// The tops end in an empty page that announces 0.
-    fn is_empty_end(page: &RawPage) -> bool {
+    pub(super) fn is_empty_end(page: &RawPage) -> bool {
         page.served() == 0 && page.total == Some(0)
     }
 
@@ -235,36 +235,6 @@ impl<'a> Pass<'a> {
     /// to announce too many. Any other list that ends early has rows missing.
     fn may_end_early(&self) -> bool {
         !self.by_cursor() && (self.list.version.is_some() || self.list.key.kind == "artist_albums")
-    }
-
-    /// A total that changes means that the list did, unless its version says that it did not:
-    /// Spotify's totals are wrong now and then.
-    async fn same_total(&mut self, at: &mut Checkpoint, opening: &mut Opening, page: &RawPage) -> OrEnd<()> {
-        let same = at.announced.is_none() || page.total.is_none() || page.total == at.announced;
-        if same || Self::is_empty_end(page) {
-            return Ok(Ok(()));
-        }
-        let Some(version) = self.list.version.as_ref() else {
-            return Ok(Err(PassEnd::Moved));
-        };
-        if self.total_moved {
-            // Its totals are of no use; whether it moved is asked at its end.
-            at.announced = page.total;
-            return Ok(Ok(()));
-        }
-        self.total_moved = true;
-        match self.engine.version(self.frame, version).await {
-            Ok(snapshot) if snapshot.is_some() && snapshot == at.snapshot_id => {
-                at.announced = page.total;
-                Ok(Ok(()))
-            }
-            Ok(snapshot) => {
-                opening.snapshot_id = snapshot;
-                Ok(Err(PassEnd::Moved))
-            }
-            Err(Halt::Api(e)) if is_about_the_list(&e) => Ok(Err(PassEnd::Refused(e))),
-            Err(e) => Err(e),
-        }
     }
 
     /// How far the list is read with a page, and whether that is all.

@@ -45,14 +45,9 @@ const ROOMS: &[(&str, &[&str])] = &[
 
 /// Files of over 400 lines, and why they are.
 const LONG: &[(&str, &str)] = &[
-    (
-        "src/run/job.rs",
-        "one run from its first fetch to its record, read from top to bottom; `price` goes by its steps",
-    ),
     ("src/spotify/wire/objects.rs", "one list of shapes, each a few lines; to be read beside Spotify's own reference"),
     ("tests/it/api.rs", "tests stand beside each other and are read one at a time"),
     ("tests/it/faults_table.rs", "one test for each row of one table, in its order"),
-    ("tests/it/grants.rs", "tests stand beside each other and are read one at a time"),
 ];
 
 /// What opens a statement of SQL in a string.
