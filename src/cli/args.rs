@@ -321,7 +321,7 @@ pub struct Diff {
     /// The job whose lists are told about
     #[arg(value_name = "JOB")]
     pub job: String,
-    /// Since then: a date, a time in ISO 8601 or an age such as 7d [default: what its newest run found]
+    /// Since then: a date, a time in ISO 8601 or an age such as 7d [default: the start of its newest run that read anything]
     #[arg(long, value_name = "DATE")]
     pub since: Option<String>,
 }

@@ -36,6 +36,7 @@ pub fn run(args: &Diff, context: &Context) -> Result<Exit, Failure> {
         }
     };
     let store = open_current(&database).map_err(storage)?;
+    print::begin();
     let mut out = Telling { out: BufWriter::new(io::stdout().lock()), json: context.json, list: None, count: 0 };
     let told = out.begin(&args.job, since).map_err(Trouble::Output).and_then(|()| {
         changes_of_job(&store, &args.job, &stamp(since), |list, change| {
@@ -149,7 +150,7 @@ fn line(change: &ListChange) -> String {
         "renamed" => format!("renamed    from {} to {}", text(&change.text_before), text(&change.text_after)),
         "described" => format!("described  {}, before: {}", text(&change.text_after), text(&change.text_before)),
         "gone" => "gone       Spotify no longer has it; its rows stay".to_owned(),
-        "first_read" => format!("first read with {} items", change.title.as_deref().unwrap_or("0")),
+        "first_read" => format!("first read with {} items", change.items.unwrap_or(0)),
         other => format!("{other:<10} {item}"),
     }
 }

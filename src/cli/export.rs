@@ -10,9 +10,9 @@ use super::workshop::{Workshop, must_exist, storage};
 use super::{Context, Exit, Failure, print};
 use crate::document::printable;
 use crate::job::Job;
-use crate::run::{FileReport, Files, Shown, Written, bound};
+use crate::run::{FileReport, Files, JobLock, Shown, Written, bound};
 use crate::scheduler::Past;
-use crate::store::{RunState, left_by};
+use crate::store::{KILLED, RunState, left_by};
 
 /// Writes the CSVs of jobs again, as their newest run left the store.
 pub fn run(args: &Export, context: &Context) -> Result<Exit, Failure> {
@@ -29,10 +29,10 @@ pub fn run(args: &Export, context: &Context) -> Result<Exit, Failure> {
     }
     must_exist(&workshop.database())?;
     let files = workshop.files()?;
-    let past = Past::read(&workshop.database()).map_err(|e| Failure::new(Exit::Storage, e))?;
+    let past = Past::read(&workshop.database()).map_err(storage)?;
     let (mut written, mut deleted): (Vec<FileReport>, u64) = (Vec::new(), 0);
     for job in &loaded.jobs {
-        let Some(done) = write_again(&files, job, &past)? else {
+        let Some(done) = write_again(&workshop, &files, job, &past)? else {
             if !args.jobs.is_empty() {
                 print::stderr(&format!("{}: never run, so there is nothing to write\n", job.name));
             }
@@ -57,16 +57,26 @@ pub fn run(args: &Export, context: &Context) -> Result<Exit, Failure> {
 }
 
 /// Writes what has changed of a job's files, as its newest run left the store; `None` if it never ran.
-pub(super) fn write_again(files: &Files, job: &Job, past: &Past) -> Result<Option<Written>, Failure> {
+pub(super) fn write_again(
+    workshop: &Workshop<'_>,
+    files: &Files,
+    job: &Job,
+    past: &Past,
+) -> Result<Option<Written>, Failure> {
     let runs = past.of(&job.name).runs;
-    // Shown is what the newest run that ended left; one that never ran has nothing to show.
-    let Some(newest) = runs.iter().find(|r| r.state != "running") else { return Ok(None) };
+    // Shown is what the newest run that is over left, be it that it was killed; one that never ran has
+    // nothing to show.
+    let hangs = workshop.settings.schedule.max_runtime;
+    let goes_on = JobLock::look(workshop.state.path(), &files.database, &job.name, hangs).is_err();
+    let is_over = |state: &str| state != "running" || !goes_on;
+    let Some(newest) = runs.iter().find(|r| is_over(&r.state)) else { return Ok(None) };
     let parse = |text: &str| text.parse::<DateTime<Utc>>().ok();
     let fire_at =
         newest.fire_at.as_deref().and_then(parse).or_else(|| parse(&newest.started_at)).unwrap_or_else(Utc::now);
     let left = left_by(&files.database, &job.name, newest.id).map_err(storage)?;
     let last_run_at = left.good.as_deref().and_then(parse);
-    let reasons: Vec<String> = newest.reason.iter().cloned().collect();
+    let killed = (newest.state == "running").then(|| KILLED.to_owned());
+    let reasons: Vec<String> = newest.reason.iter().cloned().chain(killed).collect();
     let bound = bound(job, fire_at, last_run_at);
     let state = match newest.state.as_str() {
         "complete" => RunState::Complete,

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use serde_json::{Value, json};
+
 use super::exit::Exit;
 use crate::document::{Frames, Problem, printable};
+use crate::store::StoreError;
 
 /// Why a command ended before its work was done.
 #[derive(Debug)]
@@ -22,9 +25,11 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// A failure with its code.
+    /// A failure with its code; of trouble with the store also what to do about it, whatever command met it.
     pub fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Failure {
-        Failure::Other { exit, error: error.into(), hint: None }
+        let error = error.into();
+        let hint = error.downcast_ref::<StoreError>().and_then(StoreError::hint);
+        Failure::Other { exit, error, hint }
     }
 
     /// The same with what to do about it.
@@ -53,13 +58,8 @@ impl Failure {
             }
             Failure::Other { error, hint, .. } => {
                 let mut out = format!("error: {}\n", printable(&error.to_string()));
-                let mut said = error.to_string();
-                for cause in error.chain().skip(1).map(ToString::to_string) {
-                    // Some errors print their cause themselves.
-                    if !said.contains(&cause) && !cause.contains(&said) {
-                        out.push_str(&format!("caused by: {}\n", printable(&cause)));
-                        said = cause;
-                    }
+                for cause in causes(error) {
+                    out.push_str(&format!("caused by: {}\n", printable(&cause)));
                 }
                 if let Some(hint) = hint {
                     out.push_str(&format!("hint: {}\n", printable(hint)));
@@ -71,6 +71,19 @@ impl Failure {
 }
 
 impl Failure {
+    /// The same as an object for programs.
+    pub fn json(&self) -> Value {
+        let mut value = json!({ "state": "failed", "exit_code": self.exit().code(), "error": self.to_string() });
+        match self {
+            Failure::Problems(problems) => value["problems"] = json!(problems),
+            Failure::Other { error, hint, .. } => {
+                value["causes"] = json!(causes(error));
+                value["hint"] = json!(hint);
+            }
+        }
+        value
+    }
+
     /// The same as events of a log: one for each problem, or one with its cause and what to do.
     pub fn log(&self, job: Option<&str>) {
         let exit_code = self.exit().code();
@@ -87,19 +100,24 @@ impl Failure {
                 }
             }
             Failure::Other { error, hint, .. } => {
-                let mut causes = Vec::new();
-                let mut said = error.to_string();
-                for cause in error.chain().skip(1).map(ToString::to_string) {
-                    if !said.contains(&cause) && !cause.contains(&said) {
-                        causes.push(cause.clone());
-                        said = cause;
-                    }
-                }
-                let why = Some(causes.join("; ")).filter(|why| !why.is_empty());
+                let why = Some(causes(error).join("; ")).filter(|why| !why.is_empty());
                 tracing::error!(job, exit_code, why = why.as_deref(), hint = hint.as_deref(), "{error}");
             }
         }
     }
+}
+
+/// What caused an error, each once.
+fn causes(error: &anyhow::Error) -> Vec<String> {
+    let (mut causes, mut said) = (Vec::new(), error.to_string());
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        // Some errors print their cause themselves.
+        if !said.contains(&cause) && !cause.contains(&said) {
+            said.clone_from(&cause);
+            causes.push(cause);
+        }
+    }
+    causes
 }
 
 /// `3 errors, 1 warning`.

@@ -29,7 +29,7 @@ pub fn run(args: &History, context: &Context) -> Result<Exit, Failure> {
                 json!({
                     "run": r.id, "job": r.job, "state": r.state, "reason": r.reason, "fire_at": r.fire_at,
                     "started_at": r.started_at, "finished_at": r.finished_at, "not_before": r.not_before,
-                    "calls": r.calls, "rows": r.rows,
+                    "exit_code": r.exit_code, "calls": r.calls, "rows": r.rows, "stored": r.stored, "skipped": r.skipped,
                     "planned": r.planned.map(|it| json!({ "least": it.least, "most": it.most })),
                 })
             })

@@ -92,6 +92,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(exit) => exit,
         Err(failure) => {
             context.tell(&failure);
+            if context.json {
+                print::failed(&failure.json());
+            }
             failure.exit()
         }
     }

@@ -1,8 +1,25 @@
 //! stdout, which is for what was asked for and nothing else.
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::document::printable;
+
+/// Whether anything was written to stdout.
+static WRITTEN: AtomicBool = AtomicBool::new(false);
+
+/// Notes that stdout is being written: what fails now puts no object of its own behind it.
+pub fn begin() {
+    WRITTEN.store(true, Ordering::Relaxed);
+}
+
+/// Writes why a command failed, as the one object that it owes a program, unless it has written one.
+pub fn failed(value: &serde_json::Value) {
+    if !WRITTEN.load(Ordering::Relaxed) {
+        // Whoever reads stdout is gone, or its disk is full: the exit code is left, and stderr.
+        drop(json(value));
+    }
+}
 
 /// Writes to stdout. A reader that went away (`| head`) is no error.
 ///
@@ -10,6 +27,7 @@ use crate::document::printable;
 ///
 /// If stdout cannot be written for another reason, such as a full disk.
 pub fn stdout(text: &str) -> io::Result<()> {
+    begin();
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),

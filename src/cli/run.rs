@@ -13,17 +13,25 @@ use super::planner::{Ready, Said};
 use super::runner::{How, Outcome, Runner, next_of, sign_ins};
 use super::standing;
 use super::stopper::Stopper;
-use super::summary::{Told, report_json};
+use super::summary::{Told, report_json, report_of};
 use super::workshop::runtime;
-use super::{Context, Exit, Failure};
+use super::{Context, Exit, Failure, print};
 use crate::job::{Job, Loaded};
 use crate::notify::Ping;
 use crate::run::{Cause, RunReport, Whose};
 use crate::scheduler::{Due, Now, Past};
 use crate::settings::Settings;
 
-/// Runs jobs and says how it ended.
+/// Runs jobs and says how it ended; a program gets its line whatever happens.
 pub fn run(args: &Run, context: &Context) -> Result<Exit, Failure> {
+    run_jobs(args, context).inspect_err(|failure| {
+        if context.json {
+            print::failed(&report_of(failure));
+        }
+    })
+}
+
+fn run_jobs(args: &Run, context: &Context) -> Result<Exit, Failure> {
     let settings = context.settings()?;
     let loaded = context.jobs(&settings, &args.jobs);
     if loaded.has_errors() && !args.jobs.is_empty() {
@@ -50,6 +58,7 @@ pub fn run(args: &Run, context: &Context) -> Result<Exit, Failure> {
                 Err(failure) if args.due => {
                     herald.failed("", &failure);
                     all.done.exits.push(failure.exit());
+                    all.done.told.errors.push(failure.to_string());
                     Ok(())
                 }
                 ended => ended,

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
@@ -16,6 +16,10 @@ use crate::spotify::client::Api;
 
 /// A stop is over by then; supervisors kill after ten seconds.
 const PATIENCE: Duration = Duration::from_secs(9);
+
+/// A second signal so soon after the first is the same one: `timeout` sends it to the process and to its
+/// group, and so does a terminal beside a wrapper that passes it on.
+const ECHO: Duration = Duration::from_secs(1);
 
 /// Who is to be stopped, and whether that was asked for.
 #[derive(Clone, Default)]
@@ -85,7 +89,16 @@ impl Stopper {
             inner.runs.values().for_each(Api::stop);
         }
         self.bell.notify_waiters();
-        let again = tokio::time::timeout(PATIENCE, once(&mut terminate, &mut interrupt)).await;
+        let heard = Instant::now();
+        let again = tokio::time::timeout(PATIENCE, async {
+            loop {
+                once(&mut terminate, &mut interrupt).await;
+                if heard.elapsed() > ECHO {
+                    break;
+                }
+            }
+        });
+        let again = again.await;
         let why = if again.is_ok() { "stopped at once" } else { "stopped: the page in hand took too long" };
         self.say(&format!("{why}; what was committed stays"));
         std::process::exit(i32::from(Exit::Deferred.code()));

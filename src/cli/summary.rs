@@ -2,7 +2,7 @@
 //! JSON for a program.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::args::LogFormat;
 use super::workshop::local;
@@ -119,7 +119,21 @@ pub(super) fn report_json(reports: &[RunReport], told: &Told, exit: Exit) -> Res
     } else {
         "complete"
     };
-    let value = json!({
+    print::json(&line(reports, told, state, exit, not_before.as_deref())).map_err(|e| Failure::new(Exit::Storage, e))
+}
+
+/// The same where nothing could be run: the keys of the line, and those of a failure.
+pub(super) fn report_of(failure: &Failure) -> Value {
+    let told = Told { errors: vec![failure.to_string()], ..Told::default() };
+    let mut value = line(&[], &told, "failed", failure.exit(), None);
+    if let (Value::Object(line), Value::Object(failure)) = (&mut value, failure.json()) {
+        line.extend(failure);
+    }
+    value
+}
+
+fn line(reports: &[RunReport], told: &Told, state: &str, exit: Exit, not_before: Option<&str>) -> Value {
+    json!({
         "state": state,
         "exit_code": exit.code(),
         "not_before": not_before,
@@ -130,6 +144,5 @@ pub(super) fn report_json(reports: &[RunReport], told: &Told, exit: Exit) -> Res
         "running": told.running,
         "errors": told.errors,
         "grants": told.grants,
-    });
-    print::json(&value).map_err(|e| Failure::new(Exit::Storage, e))
+    })
 }

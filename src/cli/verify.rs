@@ -7,13 +7,14 @@ use serde_json::json;
 
 use super::args::Verify;
 use super::export::write_again;
+use super::summary::count;
 use super::workshop::{Workshop, must_exist, storage};
 use super::{Context, Exit, Failure, OrExit, print};
 use crate::document::printable;
 use crate::export::{FileFinding, FilesReport, Matter, verify_files};
 use crate::scheduler::Past;
 use crate::settings::Settings;
-use crate::store::{StoreReport, forget_files, open_reader, open_writer, recorded_jobs, verify_store};
+use crate::store::{StoreReport, forget_files, open_reader, open_writer, recorded_files, state_of_run, verify_store};
 
 /// Compares, and says what differs.
 pub fn run(args: &Verify, context: &Context) -> Result<Exit, Failure> {
@@ -49,14 +50,15 @@ pub fn run(args: &Verify, context: &Context) -> Result<Exit, Failure> {
 
 fn files(context: &Context, settings: &Settings) -> Result<FilesReport, Failure> {
     let conn = open_reader(&context.project.database(settings)).map_err(storage)?;
-    let recorded = recorded_jobs(&conn).or_exit(Exit::Storage)?;
+    let recorded = recorded_files(&conn, None).or_exit(Exit::Storage)?;
     let csv_dir = context.project.csv_dir(settings);
-    verify_files(&csv_dir, &recorded)
+    let state_of = |run| state_of_run(&conn, run).ok().flatten();
+    verify_files(&csv_dir, &recorded, &state_of)
         .map_err(|e| Failure::new(Exit::Storage, e).with_hint(format!("see whether {} can be read", csv_dir.display())))
 }
 
 fn is_a_difference(finding: &FileFinding) -> bool {
-    finding.matter != Matter::Leftover
+    !matches!(finding.matter, Matter::Behind | Matter::Leftover)
 }
 
 fn may_be_written_again(finding: &FileFinding) -> bool {
@@ -80,7 +82,7 @@ fn rewrite(context: &Context, report: &FilesReport) -> Result<Vec<String>, Failu
         let conn = open_writer(&workshop.database(), files.access).map_err(storage)?;
         forget_files(&conn, &paths).or_exit(Exit::Storage)?;
         drop(conn);
-        let Some(done) = write_again(&files, job, &past)? else { continue };
+        let Some(done) = write_again(&workshop, &files, job, &past)? else { continue };
         for failed in done.failed {
             context.tell(&Failure::new(Exit::Usage, failed));
         }
@@ -111,8 +113,8 @@ fn shown(
     }
     if store.waiting_pages > 0 {
         out.push_str(&format!(
-            "  note: {} pages of a run that was killed wait for the next one\n",
-            store.waiting_pages
+            "  note: {} of a run wait to reach their tables, which that run does, or the next one if it was killed\n",
+            count(u64::try_from(store.waiting_pages).unwrap_or(0), "page")
         ));
     }
     let csv_dir = context.project.csv_dir(settings);
@@ -130,7 +132,7 @@ fn shown(
             Matter::Changed => "changed",
             Matter::Stray => "stray",
             Matter::Unreadable => "unreadable",
-            Matter::Leftover => "note",
+            Matter::Behind | Matter::Leftover => "note",
         };
         let path = csv_dir.join(&finding.job).join(&finding.path);
         out.push_str(&format!("  {word:<11} {}: {}\n", printable(&path.display().to_string()), finding.detail));
@@ -156,5 +158,8 @@ fn hints(context: &Context, store: &StoreReport, files: &FilesReport, args: &Ver
     }
     if files.findings.iter().any(|f| f.matter == Matter::Stray) {
         context.say("hint: a stray CSV was not written by any run on record; move it away");
+    }
+    if files.findings.iter().any(|f| f.matter == Matter::Unreadable) {
+        context.say("hint: a link or a folder in the place of a file is never written through: move it away, then `cratedigger export`");
     }
 }

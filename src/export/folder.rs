@@ -21,6 +21,18 @@ use crate::store::{Access, GivenTo};
 
 const TEMPORARY: (&str, &str) = (".cratedigger-", ".tmp");
 
+/// What the journal of an export is called instead: it has to outlive the sweep.
+const JOURNAL: &str = ".journal";
+
+fn is_temporary(name: &str) -> bool {
+    name.starts_with(TEMPORARY.0) && name.ends_with(TEMPORARY.1)
+}
+
+/// Whether a file of this name is the journal of an export.
+pub(super) fn is_journal(name: &str) -> bool {
+    name.starts_with(TEMPORARY.0) && name.ends_with(JOURNAL)
+}
+
 /// An open folder.
 pub(super) struct Folder {
     fd: OwnedFd,
@@ -79,11 +91,20 @@ impl Folder {
 
     /// Removes what killed processes left: temporary files that nobody holds a lock on.
     pub(super) fn sweep(&self) -> Result<(), ExportError> {
+        self.sweep_all(is_temporary)
+    }
+
+    /// Removes the journals of such processes, once what they name is recorded.
+    pub(super) fn sweep_journals(&self) -> Result<(), ExportError> {
+        self.sweep_all(is_journal)
+    }
+
+    fn sweep_all(&self, is_one: fn(&str) -> bool) -> Result<(), ExportError> {
         let here = |e: Errno| ExportError::Write { path: self.path.clone(), written: 0, source: e.into() };
         for entry in Dir::read_from(&self.fd).map_err(here)? {
             let entry = entry.map_err(here)?;
             let Ok(name) = entry.file_name().to_str() else { continue };
-            if !(name.starts_with(TEMPORARY.0) && name.ends_with(TEMPORARY.1)) {
+            if !is_one(name) {
                 continue;
             }
             let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
@@ -107,6 +128,11 @@ impl Folder {
                 _ => Err(self.failed(name, 0, io::Error::other("it is not a file"))),
             },
         }
+    }
+
+    /// Whether there is anything of this name below.
+    pub(super) fn holds(&self, path: &str) -> bool {
+        self.path.join(path).symlink_metadata().is_ok()
     }
 
     /// Whether there is a file of this size below, and no link on the way.
@@ -157,11 +183,20 @@ impl Folder {
 
     /// A new file without a place yet.
     pub(super) fn draft(&self, name: &str) -> Result<Draft<'_>, ExportError> {
+        self.begin(name, TEMPORARY.1)
+    }
+
+    /// The journal of an export that is about to put this file in place.
+    pub(super) fn journal(&self, name: &str) -> Result<Draft<'_>, ExportError> {
+        self.begin(name, JOURNAL)
+    }
+
+    fn begin(&self, name: &str, suffix: &str) -> Result<Draft<'_>, ExportError> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let failed = |e: io::Error| self.failed(name, 0, e);
         loop {
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
-            let temporary = format!("{}{}-{count}{}", TEMPORARY.0, std::process::id(), TEMPORARY.1);
+            let temporary = format!("{}{}-{count}{}", TEMPORARY.0, std::process::id(), suffix);
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let file = match rustix::fs::openat(&self.fd, &temporary, flags, Mode::RUSR | Mode::WUSR) {
                 Err(Errno::EXIST) => continue,
@@ -246,8 +281,21 @@ impl Draft<'_> {
         Written { bytes: self.bytes, sha256: hex(&self.hash.clone().finalize()) }
     }
 
+    /// Lets it lie under its temporary name.
+    pub(super) fn leave(mut self) {
+        self.temporary.clear();
+    }
+
     /// Takes the place of the file, unless that holds the same bytes; tells whether it did.
-    pub(super) fn publish(mut self) -> Result<bool, ExportError> {
+    pub(super) fn publish(self) -> Result<bool, ExportError> {
+        self.publish_noted(|_| Ok(()))
+    }
+
+    /// The same; `note` is called before it gets its name, if it does.
+    pub(super) fn publish_noted(
+        mut self,
+        note: impl FnOnce(&Written) -> Result<(), ExportError>,
+    ) -> Result<bool, ExportError> {
         let written = self.written();
         let old = self.folder.find(&self.name)?;
         if old.is_some_and(|old| old.bytes == written.bytes)
@@ -258,6 +306,7 @@ impl Draft<'_> {
         }
         // A failed fsync is never tried again: the page cache may claim success for lost data.
         self.file.sync_all().map_err(|e| self.failed(e))?;
+        note(&written)?;
         let fd = &self.folder.fd;
         rustix::fs::renameat(fd, &self.temporary, fd, &self.name).map_err(|e| self.failed(e.into()))?;
         self.temporary.clear();

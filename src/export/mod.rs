@@ -11,6 +11,7 @@ mod exportify;
 mod folder;
 mod fragments;
 mod guard;
+mod journal;
 mod name;
 mod package;
 mod prune;

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use super::error::ExportError;
 use super::folder::Folder;
+use super::journal::Journal;
 use super::name::check_name;
 use super::package::{self, Package};
 use super::prune;
@@ -140,40 +141,13 @@ pub fn publish(
         changed: OnceCell::new(),
         current: RefCell::default(),
         kept: RefCell::default(),
+        journal: Journal::of(&folder),
     };
-    let mut package = Package::read(&folder)?;
-    let (mut outcome, mut records) = (Outcome::default(), Vec::new());
-    {
-        // One snapshot for all fetches. Nothing is written in it, so nothing is lost by its end.
-        let _snapshot = match store.is_autocommit() {
-            true => Some(store.unchecked_transaction().map_err(|e| job.unreadable(package::FILE, e))?),
-            false => None,
-        };
-        for sheet in sheets {
-            match job.publish(sheet, &mut package) {
-                Ok((file, record)) => {
-                    outcome.files.push(file);
-                    records.extend(record);
-                }
-                Err(error @ ExportError::Query { .. }) if !error.is_storage() => {
-                    package.keep(&sheet.path);
-                    outcome.failed.push(error);
-                }
-                Err(error) => return Err(error),
-            }
-        }
+    let done = job.publish_all(sheets);
+    if done.is_err() {
+        job.journal.leave();
     }
-    // Fewer lines to go through the next time; without it the file would be compared again.
-    store::still_shown(store, &job.current.take()).map_err(|e| job.unreadable(package::FILE, e))?;
-    store::record_files(store, &run.job, run.id, &run.created_at, &records)
-        .map_err(|e| job.unreadable(package::FILE, e))?;
-    let to_go = prune::to_go(&run.outdated, &run.job, sheets, &outcome.files);
-    // The package first: it never describes what is not there.
-    package.write(&folder, run, &to_go)?;
-    let (deleted, forgotten) = prune::delete(&folder, &run.job, &to_go);
-    store::forget_files(store, &forgotten).map_err(|e| job.unreadable(package::FILE, e))?;
-    outcome.deleted = deleted;
-    Ok(outcome)
+    done
 }
 
 /// Whether files can be written into a job's folder. Nothing is left there.
@@ -198,9 +172,64 @@ struct Job<'a> {
     current: RefCell<Vec<(String, i64)>>,
     /// Cells of things that several files show.
     kept: RefCell<Kept>,
+    /// What was put in place and is not recorded yet.
+    journal: Journal<'a>,
 }
 
 impl Job<'_> {
+    /// Writes the files, the record, and the data package.
+    fn publish_all(&self, sheets: &[Sheet<'_>]) -> Result<Outcome, ExportError> {
+        let (store, run) = (self.store, self.run);
+        let mut package = Package::read(self.folder)?;
+        let (mut outcome, mut records) = (Outcome::default(), Vec::new());
+        {
+            // One snapshot for all fetches. Nothing is written in it, so nothing is lost by its end.
+            let _snapshot = match store.is_autocommit() {
+                true => Some(store.unchecked_transaction().map_err(|e| self.unreadable(package::FILE, e))?),
+                false => None,
+            };
+            for sheet in sheets {
+                match self.publish(sheet, &mut package) {
+                    Ok((file, record)) => {
+                        outcome.files.push(file);
+                        records.extend(record);
+                    }
+                    Err(error @ ExportError::Query { .. }) if !error.is_storage() => {
+                        package.keep(&sheet.path);
+                        outcome.failed.push(error);
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        // Fewer lines to go through the next time; without it the file would be compared again.
+        store::still_shown(store, &self.current.take()).map_err(|e| self.unreadable(package::FILE, e))?;
+        store::record_files(store, &run.job, run.id, &run.created_at, &records)
+            .map_err(|e| self.unreadable(package::FILE, e))?;
+        let to_go = prune::to_go(&run.outdated, &run.job, sheets, &outcome.files);
+        // The package first: it never describes what is not there.
+        package.write(self.folder, run, &to_go)?;
+        let (deleted, forgotten) = prune::delete(self.folder, &run.job, &to_go);
+        store::forget_files(store, &forgotten).map_err(|e| self.unreadable(package::FILE, e))?;
+        self.forget_absent(sheets)?;
+        self.folder.sweep_journals()?;
+        outcome.deleted = deleted;
+        Ok(outcome)
+    }
+
+    /// Forgets files of earlier runs that somebody has deleted: the data package speaks of them no more either.
+    fn forget_absent(&self, sheets: &[Sheet<'_>]) -> Result<(), ExportError> {
+        let unreadable = |e| self.unreadable(package::FILE, e);
+        let recorded = store::recorded_files(self.store, Some(&self.run.job)).map_err(unreadable)?;
+        let is_ours = |path: &str| sheets.iter().any(|sheet| sheet.path == path);
+        let absent = recorded.iter().filter(|file| {
+            let path = file.below_job();
+            !is_ours(path) && check_name(path).is_ok() && !self.folder.holds(path)
+        });
+        let absent: Vec<String> = absent.map(|file| file.path.clone()).collect();
+        store::forget_files(self.store, &absent).map_err(unreadable)
+    }
+
     fn publish(
         &self,
         sheet: &Sheet<'_>,
@@ -248,7 +277,8 @@ impl Job<'_> {
             RenderError::Query(source) => ExportError::Query { path: sheet.path.clone(), source },
         })?;
         let written = draft.written();
-        let change = if draft.publish()? { Change::Written } else { Change::Same };
+        let note = |written: &_| self.journal.note(&sheet.path, written);
+        let change = if draft.publish_noted(note)? { Change::Written } else { Change::Same };
         self.warn(sheet, &tally);
         let guarded = tally.columns.iter().map(|c| c.guarded).sum();
         let mut file = self.file(sheet, change, tally.rows, written.bytes, guarded);

@@ -35,6 +35,8 @@ fn run(state: &str, exit_code: i64, fire: &str, began: &str, ended: &str) -> Run
         calls: 1,
         rows: 1,
         exit_code: Some(exit_code),
+        stored: 0,
+        skipped: 0,
         planned: None,
     }
 }

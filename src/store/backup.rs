@@ -19,8 +19,16 @@ use super::{Access, StoreError, migrations, open_reader};
 /// # Errors
 /// If the store cannot be read, the file is there already or cannot be written; then nothing stays.
 pub fn backup(store: &Path, copy: &Path, access: Access) -> Result<u64, StoreError> {
-    let io = |what: &'static str| move |source| StoreError::Io { path: copy.to_path_buf(), what, source };
+    let io = |what: &'static str| move |source| StoreError::Copy { path: copy.to_path_buf(), what, source };
     let taken = || std::io::Error::new(ErrorKind::AlreadyExists, "a file of this name is there already");
+    if copy.to_string_lossy().starts_with("file:") {
+        // Neither `output.database` nor other programs would take it for the name of a file.
+        let why = std::io::Error::new(
+            ErrorKind::InvalidInput,
+            "a name that begins with file: is read as an address by SQLite",
+        );
+        return Err(io("was not made")(why));
+    }
     if copy.symlink_metadata().is_ok() {
         return Err(io("was not copied there")(taken()));
     }
@@ -40,8 +48,7 @@ pub fn backup(store: &Path, copy: &Path, access: Access) -> Result<u64, StoreErr
         .open(&inside)
         .and_then(|file| access.give(&file))
         .map_err(io("cannot be written"))?;
-    let sql = |source| StoreError::Sqlite { path: copy.to_path_buf(), what: "cannot be written as a copy", source };
-    conn.execute("VACUUM INTO ?1", [inside.to_string_lossy()]).map_err(sql)?;
+    conn.execute("VACUUM INTO ?1", [inside.to_string_lossy()]).map_err(|e| failed(store, copy, e))?;
     let file = File::open(&inside).map_err(io("cannot be written"))?;
     file.sync_all().map_err(io("cannot be written"))?;
     let size = file.metadata().map_err(io("cannot be written"))?.len();
@@ -54,6 +61,18 @@ pub fn backup(store: &Path, copy: &Path, access: Access) -> Result<u64, StoreErr
     done.map_err(io("was not copied there"))?;
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(io("cannot be written"))?;
     Ok(size)
+}
+
+/// Whose the trouble is: the store's, which is read, or the copy's, which is written.
+fn failed(store: &Path, copy: &Path, source: rusqlite::Error) -> StoreError {
+    use rusqlite::ErrorCode::{CannotOpen, DiskFull, PermissionDenied, ReadOnly, SystemIoFailure};
+    let kind = match source.sqlite_error_code() {
+        Some(DiskFull) => ErrorKind::StorageFull,
+        Some(CannotOpen | PermissionDenied | ReadOnly | SystemIoFailure) => ErrorKind::Other,
+        _ => return StoreError::Sqlite { path: store.to_path_buf(), what: "cannot be read", source },
+    };
+    let source = std::io::Error::new(kind, source);
+    StoreError::Copy { path: copy.to_path_buf(), what: "cannot be written", source }
 }
 
 /// What folders of drafts are called.

@@ -32,7 +32,9 @@ pub struct ListChange {
     pub seen_at: String,
     /// Since when the list was not looked at.
     pub seen_before_at: Option<String>,
-    /// Title of the item; the number of items for a baseline.
+    /// Of a baseline: how many items the list had.
+    pub items: Option<i64>,
+    /// Title of the item.
     pub title: Option<String>,
     /// Whose it is: artists, show, owner.
     pub by: Option<String>,
@@ -107,27 +109,46 @@ fn of_playlist<E: From<rusqlite::Error>>(
            FROM playlist_details WHERE playlist_id = ?1 WINDOW w AS (ORDER BY seen_at))
          WHERE n > 1 AND seen_at >= ?2 ORDER BY seen_at",
     )?;
+    // What was renamed, and when it was gone; told between the changes of the items, by time.
+    let mut told = Vec::new();
     let mut rows = names.query([id, since])?;
     while let Some(row) = rows.next()? {
         for (change, after, before) in [("renamed", 1, 3), ("described", 2, 4)] {
             let (text_after, text_before): (Option<String>, Option<String>) = (row.get(after)?, row.get(before)?);
             if text_after != text_before {
                 let seen_at = row.get(0)?;
-                each(&ListChange { change: change.into(), seen_at, text_before, text_after, ..ListChange::default() })?;
+                told.push(ListChange {
+                    change: change.into(),
+                    seen_at,
+                    text_before,
+                    text_after,
+                    ..ListChange::default()
+                });
             }
         }
     }
+    let gone: Option<String> = store
+        .prepare_cached("SELECT gone_at FROM playlists WHERE id = ?1 AND gone_at >= ?2")?
+        .query_row([id, since], |row| row.get(0))
+        .optional()?;
+    told.extend(gone.map(|seen_at| ListChange { change: "gone".into(), seen_at, ..ListChange::default() }));
+    told.sort_by(|a, b| a.seen_at.cmp(&b.seen_at));
+    let mut told = told.into_iter().peekable();
     let mut changes = store.prepare_cached(
         "SELECT change, seen_at, seen_before_at, kind, coalesce(track_id, episode_id), uri, added_at, added_by, position_before,
                 position_after FROM playlist_changes WHERE playlist_id = ?1 AND seen_at >= ?2 ORDER BY seen_at, id",
     )?;
     let mut rows = changes.query([id, since])?;
     while let Some(row) = rows.next()? {
+        let seen_at: String = row.get(1)?;
+        while let Some(other) = told.next_if(|other| other.seen_at <= seen_at) {
+            each(&other)?;
+        }
         let (kind, item_id, uri): (String, Option<String>, Option<String>) = (row.get(3)?, row.get(4)?, row.get(5)?);
         let (title, by) = title(store, &kind, item_id.as_deref().or(uri.as_deref()))?;
         each(&ListChange {
             change: row.get(0)?,
-            seen_at: row.get(1)?,
+            seen_at,
             seen_before_at: row.get(2)?,
             title,
             by,
@@ -140,13 +161,7 @@ fn of_playlist<E: From<rusqlite::Error>>(
             ..ListChange::default()
         })?;
     }
-    let gone = store
-        .prepare_cached("SELECT gone_at FROM playlists WHERE id = ?1 AND gone_at >= ?2")?
-        .query_row([id, since], |row| row.get(0))
-        .optional()?;
-    if let Some(seen_at) = gone {
-        each(&ListChange { change: "gone".into(), seen_at, ..ListChange::default() })?;
-    }
+    told.try_for_each(|other| each(&other))?;
     Ok(())
 }
 
@@ -230,7 +245,7 @@ fn members<E: From<rusqlite::Error>>(
 }
 
 fn first_read(seen_at: String, items: i64) -> ListChange {
-    ListChange { change: "first_read".into(), seen_at, title: Some(items.to_string()), ..ListChange::default() }
+    ListChange { change: "first_read".into(), seen_at, items: Some(items), ..ListChange::default() }
 }
 
 fn release_date(store: &Connection, album: &str) -> rusqlite::Result<Option<String>> {

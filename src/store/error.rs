@@ -1,5 +1,6 @@
 //! What can go wrong with the store, told apart by what the caller must do.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 /// Trouble with the store.
@@ -81,6 +82,17 @@ pub enum StoreError {
         /// What was being done.
         what: &'static str,
         /// The system's own words.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A copy of the store cannot be had; the store is as it was.
+    #[error("the copy {} {what}", path.display())]
+    Copy {
+        /// The copy.
+        path: PathBuf,
+        /// What was being done.
+        what: &'static str,
+        /// The system's own words, or SQLite's.
         #[source]
         source: std::io::Error,
     },
@@ -179,9 +191,16 @@ impl StoreError {
             StoreError::Mismatch { .. } => {
                 Some("put back what was changed, or name another output.database for what comes from elsewhere".into())
             }
-            StoreError::Io { source, .. } if source.kind() == std::io::ErrorKind::AlreadyExists => {
-                Some("name another file, or move that one away".into())
-            }
+            StoreError::Copy { path, source, .. } => Some(match source.kind() {
+                ErrorKind::AlreadyExists => "name another file, or move that one away".into(),
+                ErrorKind::NotFound => {
+                    let folder = path.parent().unwrap_or(path);
+                    format!("make the folder first: mkdir -p {}", folder.display())
+                }
+                ErrorKind::StorageFull => "free space on that disk, or name a file on another".into(),
+                ErrorKind::InvalidInput => "name another file".into(),
+                _ => "name a file in a folder that this user may write to".into(),
+            }),
             StoreError::Io { .. } => Some("make the file and its folder writable for this user".into()),
             StoreError::Gap { path, .. } => {
                 Some(format!("a defect of cratedigger: please report it; {} is as it was", path.display()))

@@ -31,6 +31,10 @@ pub struct RunRow {
     pub rows: i64,
     /// The exit code it asked for; none while it runs, and if it was killed.
     pub exit_code: Option<i64>,
+    /// Rows that its fetches stored.
+    pub stored: i64,
+    /// What its fetches could not have.
+    pub skipped: i64,
     /// Calls that it was expected to send.
     pub planned: Option<Planned>,
 }
@@ -48,7 +52,8 @@ pub struct Newest {
 
 impl RunRow {
     /// The columns that [`RunRow::read`] expects, in its order.
-    pub const COLUMNS: &str = "id, job, state, reason, fire_at, started_at, finished_at, not_before, calls, rows, exit_code, planned_least, planned_most";
+    pub const COLUMNS: &str = "id, job, state, reason, fire_at, started_at, finished_at, not_before, calls, rows, exit_code, planned_least, planned_most,
+        (SELECT coalesce(sum(stored), 0) FROM run_fetches WHERE run_id = id), (SELECT coalesce(sum(skipped), 0) FROM run_fetches WHERE run_id = id)";
 
     /// Reads a row of [`RunRow::COLUMNS`].
     ///
@@ -67,6 +72,8 @@ impl RunRow {
             calls: row.get(8)?,
             rows: row.get(9)?,
             exit_code: row.get(10)?,
+            stored: row.get(13)?,
+            skipped: row.get(14)?,
             planned: match row.get(11)? {
                 Some(least) => Some(Planned { least, most: row.get(12)? }),
                 None => None,

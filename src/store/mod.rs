@@ -69,14 +69,14 @@ pub use open::{check_quickly, open_current, open_reader, open_writer, place_of};
 pub use planned::Planned;
 pub use playlist_names::{NamedPlaylist, details_at, playlists_called};
 pub use published::{
-    KnownFile, OldFile, PublishedFile, asked_twice, files_before, forget_files, known_file, largest_file, record_files,
-    recorded_jobs,
+    KnownFile, OldFile, PublishedFile, RecordedFile, asked_twice, files_before, forget_files, known_file, largest_file,
+    record_files, recorded_files, state_of_run,
 };
 pub use purge::Purged;
 pub use raw::RawKeeper;
 pub use replay::{AsOf, Place, ReplayError, playlist_at};
 pub use reset::UnderWay;
-pub use run::{FetchEnd, FetchState, GapKey, RunEnd, RunState, Skip};
+pub use run::{FetchEnd, FetchState, GapKey, KILLED, RunEnd, RunState, Skip};
 pub use session::Session;
 pub use shown::{ChangedThings, Shows, lists_shown, still_shown};
 pub use space::{NEEDED, free_bytes};

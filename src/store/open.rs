@@ -16,6 +16,34 @@ const SAFE_WAL: i32 = 3_051_003;
 /// How long to wait for another program's lock on the store.
 pub(super) const BUSY: Duration = Duration::from_secs(60);
 
+/// After so long it is said that somebody is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Longest pause between two looks at a lock.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Lets a connection wait for another program's lock for as long as [`BUSY`], and say so.
+fn wait_for_others(conn: &mut Connection) -> rusqlite::Result<()> {
+    conn.busy_handler(Some(wait))
+}
+
+/// Waits a moment for a lock that was refused so many times; false if that was long enough.
+fn wait(refused: i32) -> bool {
+    // Short at first: nearly every lock is that of a commit.
+    const FIRST: [u64; 5] = [1, 2, 5, 10, 25];
+    let refused = usize::try_from(refused).unwrap_or(0);
+    let pause = FIRST.get(refused).map_or(PAUSE, |ms| Duration::from_millis(*ms));
+    let waited = PAUSE.saturating_mul(u32::try_from(refused).unwrap_or(u32::MAX));
+    if waited == PATIENCE {
+        tracing::warn!("another program holds the store; waiting for it, for a minute at most");
+    }
+    if waited >= BUSY {
+        return false;
+    }
+    std::thread::sleep(pause);
+    true
+}
+
 /// Statements kept prepared: every upsert of every table fits.
 const STATEMENTS: usize = 160;
 
@@ -53,7 +81,7 @@ pub fn open_writer(path: &Path, access: Access) -> Result<Connection, StoreError
     create(path, access)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut conn = Connection::open_with_flags(path, flags).map_err(sqlite(path, "cannot be opened"))?;
-    conn.busy_timeout(BUSY).map_err(sqlite(path, "cannot be opened"))?;
+    wait_for_others(&mut conn).map_err(sqlite(path, "cannot be opened"))?;
     // Before any pragma that writes: a file of another program must stay as it is.
     migrations::check(&conn, path)?;
     conn.execute_batch(
@@ -128,8 +156,8 @@ pub fn check_quickly(conn: &Connection, path: &Path) -> Result<(), StoreError> {
 pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     refuse_uri(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags).map_err(sqlite(path, "cannot be opened"))?;
-    conn.busy_timeout(BUSY).map_err(sqlite(path, "cannot be opened"))?;
+    let mut conn = Connection::open_with_flags(path, flags).map_err(sqlite(path, "cannot be opened"))?;
+    wait_for_others(&mut conn).map_err(sqlite(path, "cannot be opened"))?;
     match migrations::check(&conn, path) {
         Err(StoreError::Sqlite { source, .. }) if is_interrupted(&source) => {
             recover(path).map_err(sqlite(path, "cannot be recovered"))?;
@@ -152,8 +180,8 @@ fn is_interrupted(error: &rusqlite::Error) -> bool {
 /// Lets SQLite take back what a killed writer had begun; that is all that is written.
 fn recover(path: &Path) -> rusqlite::Result<()> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags)?;
-    conn.busy_timeout(BUSY)?;
+    let mut conn = Connection::open_with_flags(path, flags)?;
+    wait_for_others(&mut conn)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
 }

@@ -144,6 +144,15 @@ impl Session {
     }
 }
 
+/// Whether a page that waits is laid out as this version does it.
+pub(super) fn can_be_read(page: &[u8]) -> bool {
+    let mut writes = Vec::new();
+    page.split_first()
+        .filter(|(layout, _)| **layout == LAYOUT)
+        .and_then(|(_, rest)| decode(rest, &mut writes))
+        .is_some()
+}
+
 /// A write that waits.
 struct Waiting<'a> {
     write: Write,

@@ -128,20 +128,40 @@ pub(super) fn standing(kind: &str) -> Option<String> {
 
 /// A hash over rows, in order.
 pub(super) fn hash_of(conn: &Connection, sql: &str, parameters: impl Params) -> rusqlite::Result<String> {
-    let mut hash = Xxh3::new();
+    let mut hash = RowsHash::default();
     let mut statement = conn.prepare_cached(sql)?;
     let columns = statement.column_count();
     let mut rows = statement.query(parameters)?;
     while let Some(row) = rows.next()? {
         for column in 0..columns {
-            match row.get_ref(column)? {
-                ValueRef::Text(text) | ValueRef::Blob(text) => hash.update(text),
-                ValueRef::Integer(number) => hash.update(number.to_string().as_bytes()),
-                ValueRef::Real(number) => hash.update(number.to_string().as_bytes()),
-                ValueRef::Null => hash.update(&[0xff]),
-            }
-            hash.update(&[0xfe]);
+            hash.value(row.get_ref(column)?);
         }
     }
-    Ok(format!("{:032x}", hash.digest128()))
+    Ok(hash.finish())
+}
+
+/// The hash over rows, value by value.
+#[derive(Default)]
+pub(super) struct RowsHash(Xxh3);
+
+impl RowsHash {
+    /// The next value, if it is a text or null.
+    pub(super) fn text(&mut self, text: Option<&str>) {
+        self.value(text.map_or(ValueRef::Null, |text| ValueRef::Text(text.as_bytes())));
+    }
+
+    fn value(&mut self, value: ValueRef<'_>) {
+        match value {
+            ValueRef::Text(text) | ValueRef::Blob(text) => self.0.update(text),
+            ValueRef::Integer(number) => self.0.update(number.to_string().as_bytes()),
+            ValueRef::Real(number) => self.0.update(number.to_string().as_bytes()),
+            ValueRef::Null => self.0.update(&[0xff]),
+        }
+        self.0.update(&[0xfe]);
+    }
+
+    /// What they come to.
+    pub(super) fn finish(&self) -> String {
+        format!("{:032x}", self.0.digest128())
+    }
 }

@@ -167,11 +167,48 @@ pub fn largest_file(database: &std::path::Path, job: &str) -> Option<u64> {
     u64::try_from(largest?).ok()
 }
 
-/// The jobs that files were written for, and how many.
+/// What the store has recorded of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedFile {
+    /// Below the CSV folder.
+    pub path: String,
+    /// The job that wrote it.
+    pub job: String,
+    /// Hash of its bytes.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Rows below the header.
+    pub rows: u64,
+}
+
+impl RecordedFile {
+    /// Its path below the folder of its job.
+    pub fn below_job(&self) -> &str {
+        self.path.strip_prefix(&self.job).and_then(|rest| rest.strip_prefix('/')).unwrap_or(&self.path)
+    }
+}
+
+/// All files that are on record; those of one job if one is named.
 ///
 /// # Errors
 /// If the store cannot be read.
-pub fn recorded_jobs(store: &Connection) -> rusqlite::Result<Vec<(String, i64)>> {
-    let mut jobs = store.prepare("SELECT job, count(*) FROM published_files GROUP BY job ORDER BY job")?;
-    jobs.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+pub fn recorded_files(store: &Connection, job: Option<&str>) -> rusqlite::Result<Vec<RecordedFile>> {
+    let mut files = store.prepare(
+        "SELECT path, job, sha256, bytes, rows FROM published_files WHERE ?1 IS NULL OR job = ?1 ORDER BY path",
+    )?;
+    let number = |n: i64| u64::try_from(n).unwrap_or(0);
+    let read = |row: &Row<'_>| {
+        let (path, job, sha256) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(RecordedFile { path, job, sha256, bytes: number(row.get(3)?), rows: number(row.get(4)?) })
+    };
+    files.query_map([job], read)?.collect()
+}
+
+/// How a run ended, if it is still on record.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn state_of_run(store: &Connection, run: i64) -> rusqlite::Result<Option<String>> {
+    store.query_row("SELECT state FROM runs WHERE id = ?1", [run], |row| row.get(0)).optional()
 }

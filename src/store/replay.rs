@@ -95,17 +95,59 @@ pub fn playlist_at(store: &Connection, playlist: &str, at: Option<&str>) -> Resu
     Ok(AsOf { places, seen_at: Some(seen_at), until, snapshot_id })
 }
 
-/// Takes all recorded changes of a playlist back, to see whether they fit.
-///
-/// # Errors
-/// If they don't, or the store cannot be read.
-pub(super) fn check(store: &Connection, playlist: &str) -> Result<(), ReplayError> {
-    let batches = batches_after(store, playlist, "")?;
-    let mut places = if batches.is_empty() { return Ok(()) } else { standing(store, playlist)? };
-    for batch in batches {
-        places = undo(places, &batch)?;
+/// A playlist that is taken back read by read, from how it stands.
+pub(super) struct Back {
+    places: Vec<Place>,
+    /// The changes of each read, oldest read first.
+    left: Vec<Vec<Change>>,
+}
+
+impl Back {
+    /// The playlist as it stands.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub(super) fn begin(store: &Connection, playlist: &str) -> Result<Back, ReplayError> {
+        let mut left = batches_after(store, playlist, "")?;
+        left.reverse();
+        Ok(Back { places: standing(store, playlist)?, left })
     }
-    Ok(())
+
+    /// Its items.
+    pub(super) fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// When the changes were seen that are taken back next.
+    pub(super) fn next_seen_at(&self) -> Option<&str> {
+        self.left.last()?.first().map(|change| change.seen_at.as_str())
+    }
+
+    /// Takes the changes of one more read back; `by_name` sees to it that each speaks of the item that
+    /// stands where it says.
+    ///
+    /// # Errors
+    /// If they do not fit.
+    pub(super) fn step(&mut self, by_name: bool) -> Result<(), ReplayError> {
+        let Some(changes) = self.left.pop() else { return Ok(()) };
+        let is_other = |change: &&Change| {
+            let there = change.to.and_then(|to| self.places.get(to));
+            there.is_some_and(|place| !place.is_called(&change.place))
+        };
+        if let Some(other) = changes.iter().find(is_other).filter(|_| by_name) {
+            return Err(ReplayError::Broken { change: other.id, seen_at: other.seen_at.clone() });
+        }
+        self.places = undo(std::mem::take(&mut self.places), &changes)?;
+        Ok(())
+    }
+}
+
+impl Place {
+    /// Whether it is the same entry of the list: what is compared where a list is read again.
+    fn is_called(&self, other: &Place) -> bool {
+        (&self.uri, &self.added_at, &self.added_by) == (&other.uri, &other.added_at, &other.added_by)
+            && (self.uri.is_some() || self.kind == other.kind)
+    }
 }
 
 fn standing(store: &Connection, playlist: &str) -> rusqlite::Result<Vec<Place>> {

@@ -32,6 +32,9 @@ impl RunState {
     }
 }
 
+/// Why a run that did not come to its end has failed.
+pub const KILLED: &str = "killed before it ended";
+
 /// How a fetch ended.
 pub type FetchState = RunState;
 
@@ -148,11 +151,11 @@ impl Session {
         now: &str,
     ) -> Result<i64, StoreError> {
         self.put(
-            "UPDATE runs SET state = 'failed', reason = 'killed before it ended', finished_at = ?2,
+            "UPDATE runs SET state = 'failed', reason = ?3, finished_at = ?2,
              rows = (SELECT coalesce(sum(served), 0) FROM run_fetches WHERE run_id = runs.id),
              calls = (SELECT coalesce(sum(calls), 0) FROM run_fetches WHERE run_id = runs.id)
              WHERE job = ?1 AND state = 'running'",
-            params![job, now],
+            params![job, now, KILLED],
         )?;
         self.put(
             "INSERT INTO runs (job, state, fire_at, started_at, job_hash, version) VALUES (?1, 'running', ?2, ?3, ?4, ?5)",

@@ -3,6 +3,9 @@
 //! Nothing is written. All of it is one look at one state of the file, so that it may be done while a
 //! run goes on. What is read row by row stays flat in memory, but for one playlist at a time.
 
+mod claims;
+mod history;
+
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -10,7 +13,6 @@ use rusqlite::Connection;
 use super::StoreError;
 use super::open::open_current;
 use super::proof::{hash_of, standing};
-use super::replay::{self, ReplayError};
 
 /// Findings of one kind beyond which only the number is told.
 const SHOWN: usize = 20;
@@ -18,7 +20,7 @@ const SHOWN: usize = 20;
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Finding {
-    /// Which check found it: integrity, reference, list, checkpoint, playlist, history or run.
+    /// Which check found it: integrity, reference, list, checkpoint, waiting, playlist, history or run.
     pub check: &'static str,
     /// What is wrong, and with what.
     pub detail: String,
@@ -33,7 +35,7 @@ pub struct StoreReport {
     pub histories: i64,
     /// Runs that were looked at.
     pub runs: i64,
-    /// Pages of an interrupted run that wait to reach their tables; no damage.
+    /// Pages that wait to reach their tables, of a run under way or of one that was killed; no damage.
     pub waiting_pages: i64,
     /// What is wrong.
     pub findings: Vec<Finding>,
@@ -48,8 +50,17 @@ pub fn verify_store(path: &Path) -> Result<StoreReport, StoreError> {
     let error = |source| StoreError::Sqlite { path: path.to_path_buf(), what: "cannot be read", source };
     let _one_state = conn.unchecked_transaction().map_err(error)?;
     let mut report = StoreReport::default();
-    let steps: [fn(&Connection, &mut StoreReport) -> rusqlite::Result<()>; 7] =
-        [integrity, references, lists, checkpoints, playlists, histories, runs];
+    let steps: [fn(&Connection, &mut StoreReport) -> rusqlite::Result<()>; 9] = [
+        integrity,
+        references,
+        lists,
+        claims::lists,
+        checkpoints,
+        claims::waiting,
+        playlists,
+        history::histories,
+        claims::runs,
+    ];
     for step in steps {
         if let Err(source) = step(&conn, &mut report) {
             // A page that cannot be read spoils one check; the others may still tell something.
@@ -118,15 +129,6 @@ fn lists(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
             );
         }
     }
-    let sql = "SELECT l.kind, l.parent_id, l.id FROM lists l JOIN run_lists r ON r.list_id = l.id
-               AND r.read_at = (SELECT max(o.read_at) FROM run_lists o WHERE o.list_id = l.id)
-               WHERE (r.content_hash, r.stored, r.served) IS NOT (l.content_hash, l.stored, l.served)";
-    let mut statement = conn.prepare(sql)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let name = named(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?, row.get(2)?);
-        report.add("list", format!("{name}: what the run recorded of it is not what stands in lists"));
-    }
     Ok(())
 }
 
@@ -152,7 +154,6 @@ fn checkpoints(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<
     if orphans > 0 {
         report.add("checkpoint", format!("{orphans} lists have staged rows and no checkpoint"));
     }
-    report.waiting_pages = conn.query_row("SELECT count(*) FROM pending_writes", [], |row| row.get(0))?;
     Ok(())
 }
 
@@ -165,52 +166,6 @@ fn playlists(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()
     while let Some(row) = rows.next()? {
         let (id, count, places): (String, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         report.add("playlist", format!("playlist {id}: {count} rows for {places} places"));
-    }
-    Ok(())
-}
-
-/// Taken back one after the other, the recorded changes of a playlist fit the list they led to.
-fn histories(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
-    let mut statement = conn.prepare("SELECT DISTINCT playlist_id FROM playlist_changes ORDER BY 1")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let id: String = row.get(0)?;
-        report.histories += 1;
-        match replay::check(conn, &id) {
-            Err(ReplayError::Store(error)) => return Err(error),
-            Err(other) => report.add("history", format!("playlist {id}: {other}")),
-            Ok(()) => {}
-        }
-    }
-    Ok(())
-}
-
-/// What runs say of themselves.
-fn runs(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
-    report.runs = conn.query_row("SELECT count(*) FROM runs", [], |row| row.get(0))?;
-    let claims = [
-        (
-            "SELECT id FROM runs r WHERE state = 'complete'
-             AND EXISTS (SELECT 1 FROM run_fetches f WHERE f.run_id = r.id AND f.state <> 'complete')",
-            "is called complete, and a fetch of it is not",
-        ),
-        (
-            "SELECT id FROM runs r WHERE state <> 'running'
-             AND rows < (SELECT coalesce(sum(served), 0) FROM run_fetches f WHERE f.run_id = r.id)",
-            "counts fewer items than its fetches were served",
-        ),
-        (
-            "SELECT DISTINCT run_id FROM run_fetches f WHERE state = 'complete' AND EXISTS (SELECT 1 FROM skipped_items s
-             WHERE s.run_id = f.run_id AND s.fetch = f.fetch AND s.reason IN ('moved', 'endless', 'repeated_page', 'cut_short', 'no_cursor'))",
-            "has a fetch that is called complete with a list that was not proved whole",
-        ),
-    ];
-    for (sql, what) in claims {
-        let mut statement = conn.prepare(sql)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            report.add("run", format!("run {} {what}", row.get::<_, i64>(0)?));
-        }
     }
     Ok(())
 }

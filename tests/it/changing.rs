@@ -45,9 +45,11 @@ impl Edited {
         Edited { world, id, tracks }
     }
 
-    fn truth(&self) -> Vec<String> {
+    /// What stands there: URI, when it was added and by whom.
+    fn truth(&self) -> Vec<[String; 3]> {
         let rows = self.world.sandbox.catalog().playlist_rows(&self.id).unwrap();
-        rows.into_iter().map(|row| row.uri.unwrap_or_default()).collect()
+        let text = Option::unwrap_or_default;
+        rows.into_iter().map(|row| [text(row.uri), text(row.added_at), text(row.added_by)]).collect()
     }
 
     /// One random change; few tracks, so that the same ones stand there again and again.
@@ -73,9 +75,11 @@ impl Edited {
         self.world.sandbox.catalog().edit(serde_json::from_value(edit).unwrap()).unwrap();
     }
 
-    fn stored(&self) -> Vec<String> {
-        let rows = self.world.rows("SELECT coalesce(uri, '') FROM playlist_items ORDER BY position");
-        rows.into_iter().map(|mut row| row.remove(0)).collect()
+    fn stored(&self) -> Vec<[String; 3]> {
+        let rows = self.world.rows(
+            "SELECT coalesce(uri, ''), coalesce(added_at, ''), coalesce(added_by, '') FROM playlist_items ORDER BY position",
+        );
+        rows.into_iter().map(|row| row.try_into().unwrap()).collect()
     }
 }
 
@@ -130,7 +134,9 @@ fn a_playlist_edited_at_random_is_stored_as_it_was_and_its_history_leads_back_to
     let store = list.world.store();
     for (seen_at, uris, seed) in &versions {
         let then = playlist_at(&store, &list.id, Some(seen_at)).unwrap();
-        let then: Vec<String> = then.places.into_iter().map(|place| place.uri.unwrap_or_default()).collect();
+        let text = Option::unwrap_or_default;
+        let then: Vec<[String; 3]> =
+            then.places.into_iter().map(|p| [text(p.uri), text(p.added_at), text(p.added_by)]).collect();
         assert!(then == *uris, "seed {seed}: the playlist as it was at {seen_at}");
     }
     list.world.cli(&["verify"]).exits(0);

@@ -1,4 +1,4 @@
-//! The commands that look after what is kept: `verify`, `backup`, `compact`, `reset`, `diff`, `show`.
+//! The commands that look after what is kept: `backup`, `compact`, `reset`, `diff`, `show`.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -8,121 +8,20 @@ use rusqlite::Connection;
 use crate::world::{World, by_ids, ended, fetch, signal};
 
 /// Edits a playlist of the sandbox.
-fn edit(world: &World, json: serde_json::Value) {
+pub fn edit(world: &World, json: serde_json::Value) {
     let edit: Edit = serde_json::from_value(json).unwrap();
     world.sandbox.catalog().edit(edit).unwrap();
 }
 
-fn home() -> World {
+pub fn home() -> World {
     let world = World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
     world.run(&[]).exits(0);
     world
 }
 
 /// Runs SQL on the store behind the program's back.
-fn tamper(world: &World, sql: &str) {
+pub fn tamper(world: &World, sql: &str) {
     Connection::open(world.database()).unwrap().execute_batch(sql).unwrap();
-}
-
-#[test]
-fn verify_finds_nothing_in_what_runs_have_written() {
-    let all = [
-        by_ids("playlist_items", &[known::HOME_PLAYLIST, known::ODD_PLAYLIST]),
-        by_ids("album_tracks", &[known::LONG_ALBUM, known::ODD_ALBUM]),
-        fetch(
-            "artist_albums",
-            &format!("ids = [\"{}\"]\ninclude_groups = [\"album\", \"single\"]", known::BUSY_ARTIST),
-        ),
-        fetch("search", "query = \"year:1990-1999\"\nmax_results = 60\ntypes = [\"track\"]"),
-        fetch("categories", ""),
-        fetch("markets", ""),
-    ];
-    let world = World::extended().job(&all.concat());
-    for _ in 0..2 {
-        world.run(&["--full"]).exits(0);
-        let ran = world.cli(&["verify"]).exits(0);
-        assert!(ran.stdout.contains("cratedigger.db: sound") && ran.stdout.contains("csv: sound"), "{}", ran.stdout);
-        edit(&world, serde_json::json!({"do": "remove", "playlist": known::HOME_PLAYLIST, "position": 3, "count": 2}));
-    }
-    let report = world.cli(&["verify", "--json"]).exits(0).json();
-    assert_eq!(report["sound"], true);
-    assert_eq!(report["files"]["files"], 6);
-    assert_eq!(report["store"]["histories"], 1);
-    assert!(report["store"]["lists"].as_i64().unwrap() >= 8, "{report}");
-    assert_eq!(world.cli(&["verify", "-q"]).exits(0).stdout, "");
-}
-
-#[test]
-fn verify_names_what_differs_in_the_store_and_leaves_it() {
-    let spoilt = [
-        ("DELETE FROM playlist_items WHERE position = 7", "119 rows for 120 places"),
-        (
-            "UPDATE playlist_items SET added_at = '2001-01-01T00:00:00Z' WHERE position = 7",
-            "its rows are not those that were read",
-        ),
-        (
-            "PRAGMA foreign_keys = OFF; DELETE FROM albums WHERE id IN (SELECT album_id FROM tracks LIMIT 1)",
-            "point at no row of albums",
-        ),
-        ("UPDATE lists SET stored = 5 WHERE kind = 'playlist_items'", "what the run recorded of it"),
-        ("INSERT INTO staged_items (list_id, position, kind) VALUES (1, 0, 'track')", "no checkpoint"),
-        ("UPDATE run_fetches SET state = 'partial'", "is called complete, and a fetch of it is not"),
-        (
-            "INSERT INTO playlist_changes (playlist_id, change, kind, position_after, seen_at)
-             SELECT playlist_id, 'added', 'track', 900, '2030-01-01T00:00:00Z' FROM playlist_items LIMIT 1",
-            "does not fit the list that it led to",
-        ),
-    ];
-    for (sql, told) in spoilt {
-        let world = home();
-        tamper(&world, sql);
-        let before = std::fs::read(world.database()).unwrap();
-        let ran = world.cli(&["verify", "--rewrite-csv"]).exits(74).says("hint: keep this file");
-        assert!(ran.stdout.contains(told), "{sql}: {}", ran.stdout);
-        assert_eq!(std::fs::read(world.database()).unwrap(), before, "{sql}");
-    }
-}
-
-#[test]
-fn verify_finds_a_spoilt_page_of_the_store() {
-    let world = home();
-    tamper(&world, "PRAGMA wal_checkpoint(TRUNCATE)");
-    let mut bytes = std::fs::read(world.database()).unwrap();
-    let page = bytes.len() / 4096 / 2;
-    bytes[page * 4096..page * 4096 + 200].fill(0xa5);
-    std::fs::write(world.database(), &bytes).unwrap();
-    let ran = world.cli(&["verify"]);
-    assert_eq!(ran.code, 74, "{}{}", ran.stdout, ran.stderr);
-    assert_eq!(std::fs::read(world.database()).unwrap(), bytes);
-}
-
-#[test]
-fn verify_names_missing_changed_and_stray_files_and_writes_them_again_when_asked() {
-    let world = World::extended()
-        .job(&[by_ids("playlist_items", &[known::HOME_PLAYLIST]), by_ids("tracks", &[known::PLAIN_TRACK])].concat());
-    world.run(&[]).exits(0);
-    let (items, tracks) = (world.csv_bytes("playlist_items.csv"), world.csv_bytes("tracks.csv"));
-    std::fs::remove_file(world.csv_path("tracks.csv")).unwrap();
-    let mut same_size = items.clone();
-    let last = same_size.len() - 3;
-    same_size[last] ^= 1;
-    std::fs::write(world.csv_path("playlist_items.csv"), &same_size).unwrap();
-    std::fs::write(world.csv_path("mine.csv"), "a\n").unwrap();
-    std::fs::write(world.csv_path("notes.txt"), "mine").unwrap();
-    let ran = world.cli(&["verify"]).exits(74).says("--rewrite-csv");
-    for told in ["missing     ", "tracks.csv", "changed     ", "another content", "stray       ", "mine.csv"] {
-        assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
-    }
-    assert!(!ran.stdout.contains("notes.txt"), "{}", ran.stdout);
-    assert_eq!(world.csv_bytes("playlist_items.csv"), same_size, "nothing is mended unless asked");
-    let ran = world.cli(&["verify", "--rewrite-csv"]).exits(74);
-    assert!(ran.stdout.contains("written") && !ran.stdout.contains("changed"), "{}", ran.stdout);
-    assert_eq!((world.csv_bytes("playlist_items.csv"), world.csv_bytes("tracks.csv")), (items, tracks));
-    std::fs::remove_file(world.csv_path("mine.csv")).unwrap();
-    world.cli(&["verify"]).exits(0);
-    std::fs::remove_file(world.csv_path("datapackage.json")).unwrap();
-    assert!(world.cli(&["verify"]).exits(74).stdout.contains("the store knows of 2 files"));
-    world.cli(&["verify", "--rewrite-csv"]).exits(0);
 }
 
 #[test]
@@ -161,7 +60,13 @@ fn a_backup_is_whole_while_a_run_writes_and_takes_the_place_of_nothing() {
     assert_eq!(std::fs::read(&path).unwrap(), before);
     let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o644);
-    world.cli(&["backup", "nowhere/copy.db"]).exits(74).says("nowhere/copy.db");
+    let ran = world.cli(&["backup", "nowhere/copy.db"]).exits(74).says("the copy nowhere/copy.db cannot be written");
+    ran.says("hint: make the folder first: mkdir -p nowhere");
+    world
+        .cli(&["backup", "file:x.db"])
+        .exits(74)
+        .says("the copy file:x.db was not made")
+        .says("hint: name another file");
     let left: Vec<_> = std::fs::read_dir(world.project.root()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().contains(".tmp")), "{left:?}");
 }
@@ -299,8 +204,23 @@ fn a_renamed_playlist_is_found_by_its_old_name_and_was_called_so_then() {
     assert_eq!(world.cli(&["show", "Cellar radio", "--json"]).exits(0).json()["name"], "Cellar radio");
     let told = world.cli(&["diff", "x"]).exits(0).stdout;
     assert!(told.contains("renamed    from \"Kitchen radio\" to \"Cellar radio\""), "{told}");
+    // Told where it stands in time.
+    let insert = serde_json::json!({"do": "insert", "playlist": known::HOME_PLAYLIST, "position": 0, "items": [known::PLAIN_TRACK]});
+    edit(&world, insert.clone());
+    world.run(&[]).exits(0);
+    edit(&world, serde_json::json!({"do": "rename", "playlist": known::HOME_PLAYLIST, "name": "Attic radio"}));
     world.run(&["--full"]).exits(0);
-    assert_eq!(world.one("SELECT count(*) FROM playlist_details"), "2", "an unchanged name adds nothing");
+    let json = world.cli(&["diff", "x", "--json", "--since", "1d"]).exits(0).json();
+    let changes: Vec<&str> =
+        json["changes"].as_array().unwrap().iter().map(|c| c["change"]["change"].as_str().unwrap()).collect();
+    assert_eq!(changes, ["first_read", "renamed", "added", "renamed"]);
+    assert_eq!(
+        (&json["changes"][0]["change"]["items"], &json["changes"][0]["change"]["title"]),
+        (&120.into(), &serde_json::Value::Null)
+    );
+    edit(&world, serde_json::json!({"do": "rename", "playlist": known::HOME_PLAYLIST, "name": "Cellar radio"}));
+    world.run(&["--full"]).exits(0);
+    assert_eq!(world.one("SELECT count(*) FROM playlist_details"), "4", "an unchanged name adds nothing");
 }
 
 #[test]

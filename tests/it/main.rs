@@ -82,4 +82,5 @@ mod told_once;
 mod troubleshooting;
 mod unattended;
 mod units;
+mod verifying;
 mod world;

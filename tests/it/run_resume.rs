@@ -149,7 +149,7 @@ fn a_second_signal_ends_at_once() {
     let child = world.spawn(&[]);
     std::thread::sleep(Duration::from_millis(700));
     signal(&child, "INT");
-    std::thread::sleep(Duration::from_millis(200));
+    std::thread::sleep(Duration::from_millis(1_200));
     signal(&child, "INT");
     ended(child).exits(75).says("stopped at once");
     world.sandbox.clear_faults();

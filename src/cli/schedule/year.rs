@@ -252,6 +252,8 @@ fn row(id: i64, job: &str, fire: DateTime<Utc>, began: DateTime<Utc>, fate: Fate
         calls: 1,
         rows: 1,
         exit_code: Some(exit_code),
+        stored: 0,
+        skipped: 0,
         planned: None,
     }
 }

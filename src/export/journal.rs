@@ -1,0 +1,62 @@
+//! What an export has put in place and not yet recorded, so that nobody takes it for a stray.
+//!
+//! Between the moment in which a CSV gets its name and the one in which store and data package know of it, a
+//! kill may come. A file in the job's folder says until then which files these are; the next export that comes
+//! to its end takes it away.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::Path;
+
+use super::error::ExportError;
+use super::folder::{Draft, Folder, Written, is_journal};
+
+/// Beyond this no journal is read: it would be of some 100,000 files.
+const MOST: u64 = 16 << 20;
+
+/// The journal of one export, there from the first file that it changes on.
+pub(super) struct Journal<'a> {
+    folder: &'a Folder,
+    draft: RefCell<Option<Draft<'a>>>,
+}
+
+impl<'a> Journal<'a> {
+    pub(super) fn of(folder: &'a Folder) -> Journal<'a> {
+        Journal { folder, draft: RefCell::new(None) }
+    }
+
+    /// Notes a file that is about to get its name.
+    pub(super) fn note(&self, path: &str, written: &Written) -> Result<(), ExportError> {
+        let mut draft = self.draft.borrow_mut();
+        let draft = match &mut *draft {
+            Some(draft) => draft,
+            none => none.insert(self.folder.journal(path)?),
+        };
+        let line = format!("{} {path}\n", written.sha256);
+        draft.write_all(line.as_bytes()).map_err(|e| draft.failed(e))
+    }
+
+    /// Lets it lie, after a failure: what it names is in place all the same.
+    pub(super) fn leave(self) {
+        if let Some(draft) = self.draft.into_inner() {
+            draft.leave();
+        }
+    }
+}
+
+/// The files that exports without an end have put in place below a job's folder: path and hash.
+pub(super) fn read(folder: &Path) -> BTreeSet<(String, String)> {
+    let Ok(entries) = fs::read_dir(folder) else { return BTreeSet::new() };
+    let journals = entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(is_journal));
+    let files = journals.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+    files.filter_map(|entry| entries_of(&entry.path())).flatten().collect()
+}
+
+fn entries_of(path: &Path) -> Option<Vec<(String, String)>> {
+    let mut text = String::new();
+    File::open(path).ok()?.take(MOST).read_to_string(&mut text).ok()?;
+    let entry = |line: &str| line.split_once(' ').map(|(hash, path)| (path.to_owned(), hash.to_owned()));
+    Some(text.lines().filter_map(entry).collect())
+}

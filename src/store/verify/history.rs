@@ -1,0 +1,179 @@
+//! The histories of playlists: taken back one read after the other, each has to lead to what was read then.
+
+use rusqlite::Connection;
+
+use super::StoreReport;
+use crate::store::replay::{Back, Place, ReplayError};
+
+/// A version of a playlist that was seen.
+struct Version {
+    seen_at: String,
+    items: i64,
+    /// It was taken over from a store that kept no versions.
+    taken_over: bool,
+}
+
+/// What the history of every playlist says against the lists that were read.
+pub(super) fn histories(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
+    simple(conn, report)?;
+    let mut statement = conn.prepare(
+        "SELECT playlist_id FROM playlist_changes UNION
+         SELECT playlist_id FROM playlist_versions GROUP BY 1 HAVING count(*) > 1 ORDER BY 1",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let id: String = row.get(0)?;
+        report.histories += 1;
+        for detail in of_playlist(conn, &id)? {
+            report.add("history", format!("playlist {id}: {detail}"));
+        }
+    }
+    Ok(())
+}
+
+/// What can be told without going back.
+fn simple(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
+    let claims = [
+        (
+            "SELECT DISTINCT l.parent_id FROM lists l WHERE l.kind = 'playlist_items' AND l.read_at IS NOT NULL
+             AND NOT EXISTS (SELECT 1 FROM playlist_versions v WHERE v.playlist_id = l.parent_id)",
+            "its items were read, and no version of it is recorded",
+        ),
+        (
+            "SELECT v.playlist_id FROM playlist_versions v LEFT JOIN playlist_items i USING (playlist_id)
+             WHERE v.seen_at = (SELECT max(seen_at) FROM playlist_versions n WHERE n.playlist_id = v.playlist_id)
+             GROUP BY 1 HAVING count(i.position) <> v.items",
+            "its newest version had another number of items than stand",
+        ),
+        (
+            "SELECT DISTINCT c.playlist_id FROM playlist_changes c JOIN playlist_versions v USING (playlist_id, seen_at)
+             WHERE (c.snapshot_after, c.run_id) IS NOT (v.snapshot_id, v.run_id)",
+            "a change and the version that it led to name different snapshots or runs",
+        ),
+        (
+            "SELECT DISTINCT v.playlist_id FROM playlist_versions v
+             JOIN lists l ON l.kind = 'playlist_items' AND l.parent_id = v.playlist_id
+             JOIN run_lists r ON r.list_id = l.id AND r.run_id = v.run_id AND r.read_at = v.seen_at
+             WHERE (r.snapshot_before, r.stored) IS NOT (v.snapshot_id, v.items)",
+            "a version is not what the run that saw it recorded",
+        ),
+        (
+            "SELECT id FROM playlists p WHERE name IS NOT NULL AND (name, description) IS NOT
+             (SELECT name, description FROM playlist_details d WHERE d.playlist_id = p.id ORDER BY seen_at DESC LIMIT 1)",
+            "its name or description is not the newest on record",
+        ),
+    ];
+    for (sql, what) in claims {
+        let mut statement = conn.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            report.add("history", format!("playlist {}: {what}", row.get::<_, String>(0)?));
+        }
+    }
+    Ok(())
+}
+
+/// Takes a playlist back to its beginning.
+fn of_playlist(conn: &Connection, id: &str) -> rusqlite::Result<Vec<String>> {
+    let mut versions = versions(conn, id)?;
+    let mut reads = reads(conn, id)?;
+    let mut back = match Back::begin(conn, id) {
+        Ok(back) => back,
+        Err(ReplayError::Store(error)) => return Err(error),
+        Err(other) => return Ok(vec![other.to_string()]),
+    };
+    let mut found = Vec::new();
+    loop {
+        let Some(version) = versions.pop() else {
+            let seen_at = back.next_seen_at().unwrap_or("?");
+            found.push(format!("changes were recorded at {seen_at}, and no version that they led to"));
+            break;
+        };
+        let places = back.places();
+        if i64::try_from(places.len()) != Ok(version.items) {
+            found.push(format!(
+                "taken back to {}, it has {} items, and {} were seen",
+                version.seen_at,
+                places.len(),
+                version.items
+            ));
+        }
+        if let Some(of_then) = &mut reads {
+            let hash = of_then.last().map(|_| hash(places));
+            // Every read since then that changed nothing, and the one that saw it so first.
+            while let Some((read_at, _)) = of_then.last().filter(|(read_at, _)| *read_at >= version.seen_at) {
+                let first = *read_at == version.seen_at;
+                let (read_at, was) = of_then.pop().unwrap_or_default();
+                if Some(&was) != hash.as_ref() {
+                    found.push(format!("taken back to {read_at}, it is not the list that was read then"));
+                }
+                if first {
+                    break;
+                }
+            }
+        }
+        let oldest = versions.is_empty();
+        match back.next_seen_at() {
+            None if oldest => break,
+            _ if version.taken_over => break,
+            Some(seen_at) if seen_at == version.seen_at && !oldest => {}
+            Some(seen_at) if seen_at > version.seen_at.as_str() || oldest => {
+                found.push(format!("the changes of {seen_at} led to no version that is recorded"));
+                break;
+            }
+            _ => {
+                found.push(format!("the changes that led to the version of {} are not there", version.seen_at));
+                break;
+            }
+        }
+        // Names of another reader's in between fit no change, and tell nothing.
+        match back.step(reads.is_some()) {
+            Ok(()) => {}
+            Err(ReplayError::Store(error)) => return Err(error),
+            Err(other) => {
+                found.push(other.to_string());
+                break;
+            }
+        }
+    }
+    found.dedup();
+    found.truncate(3);
+    Ok(found)
+}
+
+/// The versions of a playlist, oldest first.
+fn versions(conn: &Connection, id: &str) -> rusqlite::Result<Vec<Version>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT seen_at, items, run_id IS NULL FROM playlist_versions WHERE playlist_id = ?1 ORDER BY seen_at",
+    )?;
+    let read =
+        |row: &rusqlite::Row<'_>| Ok(Version { seen_at: row.get(0)?, items: row.get(1)?, taken_over: row.get(2)? });
+    statement.query_map([id], read)?.collect()
+}
+
+/// When a playlist was read and the hash over what was read, oldest first. None if it was read as more than
+/// one list: another market or user gets other names for the same items.
+fn reads(conn: &Connection, id: &str) -> rusqlite::Result<Option<Vec<(String, String)>>> {
+    let lists = "SELECT count(*) FROM lists WHERE kind = 'playlist_items' AND parent_id = ?1";
+    let lists: i64 = conn.prepare_cached(lists)?.query_row([id], |row| row.get(0))?;
+    if lists != 1 {
+        return Ok(None);
+    }
+    let mut statement = conn.prepare_cached(
+        "SELECT r.read_at, r.content_hash FROM run_lists r JOIN lists l ON l.id = r.list_id
+         WHERE l.kind = 'playlist_items' AND l.parent_id = ?1 ORDER BY r.read_at",
+    )?;
+    statement.query_map([id], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>().map(Some)
+}
+
+/// The hash that the read of such a list has recorded.
+fn hash(places: &[Place]) -> String {
+    let mut hash = crate::store::proof::RowsHash::default();
+    for place in places {
+        hash.text(Some(&place.kind));
+        for text in [&place.item_id, &place.uri, &place.added_at, &place.added_by, &None] {
+            hash.text(text.as_deref());
+        }
+    }
+    hash.finish()
+}
