@@ -83,20 +83,34 @@ impl Edited {
     }
 }
 
+/// How many items an edit is about: so many changes tell it.
+fn size(edit: &Value) -> usize {
+    let items = edit["items"].as_array().map(Vec::len);
+    items.or(edit["count"].as_u64().and_then(|n| usize::try_from(n).ok())).unwrap()
+}
+
 #[test]
 fn a_playlist_edited_at_random_is_stored_as_it_was_and_its_history_leads_back_to_every_version() {
     let seeds: u64 = std::env::var("CRATEDIGGER_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(40);
     let list = Edited::new();
     let (mut versions, mut moved, mut stale) = (Vec::new(), 0, 0);
-    let mut before = Vec::new();
+    let (mut before, mut ended, mut single) = (Vec::new(), false, 0);
     for seed in 1..=seeds {
         let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        for _ in 0..dice.below(4) {
-            list.make(list.edit(&mut dice));
+        let edits = dice.below(4);
+        let mut alone = if edits == 1 && ended { Some(0) } else { None };
+        for _ in 0..edits {
+            let edit = list.edit(&mut dice);
+            alone = alone.map(|_| size(&edit));
+            list.make(edit);
         }
         if dice.below(2) == 0 {
+            alone = None;
             let (page, times) = (dice.below(5), 1 + dice.below(4));
             list.make(json!({"do": "when_served", "playlist": list.id, "page": page, "times": times, "edit": list.edit(&mut dice)}));
+        }
+        if !(120..=240).contains(&list.truth().len()) {
+            alone = None;
         }
         if list.truth().len() < 120 {
             list.make(
@@ -107,6 +121,8 @@ fn a_playlist_edited_at_random_is_stored_as_it_was_and_its_history_leads_back_to
         if list.truth().len() > 240 {
             list.make(json!({"do": "remove", "playlist": list.id, "position": 20, "count": 70}));
         }
+        let changes = || list.world.one("SELECT count(*) FROM playlist_changes").parse::<usize>().unwrap();
+        let known = changes();
         let ran = list.world.run(&["-q"]);
         list.world.sandbox.clear_log();
         let stored = list.stored();
@@ -120,6 +136,11 @@ fn a_playlist_edited_at_random_is_stored_as_it_was_and_its_history_leads_back_to
                 let version = list.world.sandbox.catalog().snapshot_id(&list.id).unwrap();
                 if list.world.one("SELECT snapshot_id FROM lists WHERE kind = 'playlist_items'") == version {
                     assert_eq!(stored, list.truth(), "seed {seed}");
+                    if let Some(size) = alone {
+                        let new = changes() - known;
+                        assert!(new <= size, "seed {seed}: {new} changes told of an edit of {size}");
+                        single += 1;
+                    }
                     let seen_at = list.world.one("SELECT max(seen_at) FROM playlist_versions");
                     versions.push((seen_at, stored.clone(), seed));
                 } else {
@@ -129,8 +150,10 @@ fn a_playlist_edited_at_random_is_stored_as_it_was_and_its_history_leads_back_to
             }
             other => panic!("seed {seed}: exit code {other}: {}", ran.stderr),
         }
+        ended = ran.code == 0 && stored == list.truth();
         before = stored;
     }
+    assert!(single > 0, "no edit was seen alone");
     let store = list.world.store();
     for (seen_at, uris, seed) in &versions {
         let then = playlist_at(&store, &list.id, Some(seen_at)).unwrap();

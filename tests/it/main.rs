@@ -21,6 +21,7 @@ mod doctor;
 mod ends;
 mod faults_table;
 mod fifty;
+mod for_programs;
 mod foreground;
 mod gate;
 mod grants;
