@@ -102,12 +102,18 @@ impl Session {
         purged.playlists =
             run("DELETE FROM playlists WHERE id IN (SELECT id FROM purged_playlists) AND ?1 IS NOT NULL")?;
         // What could not be stored of their lists; of libraries it does not say whose it was.
-        run(&format!(
-            "DELETE FROM skipped_items AS s WHERE item_id = ?1 OR parent_id IN (SELECT id FROM purged_playlists)
+        let theirs = format!(
+            "(item_id = ?1 OR parent_id IN (SELECT id FROM purged_playlists)
              OR stream IN ({OF_A_PERSON}) AND parent_id IS NULL
                 AND EXISTS (SELECT 1 FROM run_fetches f WHERE f.run_id = s.run_id AND f.fetch = s.fetch
-                   AND f.user_id IN (?1, (SELECT local_name FROM users WHERE id = ?1)))"
+                   AND f.user_id IN (?1, (SELECT local_name FROM users WHERE id = ?1))))"
+        );
+        // Runs count no more of them than are left.
+        run(&format!(
+            "UPDATE run_fetches AS r SET skipped = max(0, skipped - (SELECT count(*) FROM skipped_items s
+             WHERE s.run_id = r.run_id AND s.fetch = r.fetch AND {theirs})) WHERE skipped > 0"
         ))?;
+        run(&format!("DELETE FROM skipped_items AS s WHERE {theirs}"))?;
         run("DELETE FROM requested WHERE user_id = ?1 OR list_id IN (SELECT id FROM lists WHERE audience = ?1)")?;
         run("DELETE FROM staged_items WHERE list_id IN (SELECT id FROM lists WHERE audience = ?1)")?;
         run("DELETE FROM checkpoints WHERE list_id IN (SELECT id FROM lists WHERE audience = ?1)")?;

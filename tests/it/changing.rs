@@ -122,7 +122,7 @@ fn a_playlist_edited_at_random_is_stored_as_it_was_and_its_history_leads_back_to
             list.make(json!({"do": "remove", "playlist": list.id, "position": 20, "count": 70}));
         }
         let changes = || list.world.one("SELECT count(*) FROM playlist_changes").parse::<usize>().unwrap();
-        let known = changes();
+        let known = if list.world.database().exists() { changes() } else { 0 };
         let ran = list.world.run(&["-q"]);
         list.world.sandbox.clear_log();
         let stored = list.stored();

@@ -87,11 +87,11 @@ fn it_is_said_that_a_store_is_waited_for() {
     world.run(&[]).exits(0);
     let other = Connection::open(world.database()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let export = std::thread::scope(|scope| {
-        let export = scope.spawn(|| world.cli(&["export"]));
-        std::thread::sleep(Duration::from_secs(4));
+    let waited = std::thread::scope(|scope| {
+        let waited = scope.spawn(|| world.run(&[]));
+        std::thread::sleep(Duration::from_secs(8));
         other.execute_batch("COMMIT").unwrap();
-        export.join().unwrap()
+        waited.join().unwrap()
     });
-    export.exits(0).says("another program holds the store; waiting for it");
+    waited.exits(0).says("another program holds the store; waiting for it");
 }
