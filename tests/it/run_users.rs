@@ -314,6 +314,9 @@ fn a_purge_says_what_it_deleted_and_names_the_files_that_it_cannot_mend() {
     let raw = std::fs::read(world.project.root().join("output/cratedigger.raw.db")).unwrap();
     assert!(!raw.windows(10).any(|part| part == b"/me/tracks"), "no answer about a person is left");
     assert!(world.csv("saved_tracks.csv").iter().all(|row| row["user"] == "home"));
+    // What is counted is what is left.
+    std::fs::remove_file(world.csv_path("saved-2026-01-01.csv")).unwrap();
+    world.cli(&["verify"]).exits(0);
 }
 
 #[test]
