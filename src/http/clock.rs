@@ -42,7 +42,7 @@ struct Base {
 
 /// `Instant` leaves out suspends and the wall clock may be set. If the two disagree by more than
 /// this, the kernel is asked for the time since boot again.
-const DISAGREE_MS: i64 = 1_000;
+const DISAGREE_MS: i64 = 100;
 
 impl SystemClock {
     /// Reads the clocks once.

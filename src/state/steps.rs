@@ -3,7 +3,8 @@
 //! Deadlines and the rolling day are kept by the wall clock. A step forward would free them early
 //! and cost a ban; a step back would hold them for hours too long. So every transaction compares
 //! both clocks with the last reading: within one boot the difference *is* the step, and all times
-//! are moved by it. Over a reboot only a step back can be seen; what then lies in the future is
+//! are moved by it. A step too small to tell from the time between two readings is kept in mind until
+//! others add to it. Over a reboot only a step back can be seen; what then lies in the future is
 //! taken to have happened now, so that nothing lasts longer than it was meant to. A clock that is
 //! wrong and ahead after a reboot cannot be told from one that is right.
 
@@ -11,8 +12,13 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::moment::Moment;
 
-/// Smaller differences are slewing and scheduling, and are let go.
-const STEP_MS: i64 = 30_000;
+/// The wall clock may get ahead by so much before the books follow: two readings are never taken at once.
+/// Slewing is no difference, since it moves both clocks. What is left of a step adds up with the next one.
+const AHEAD_MS: i64 = 250;
+/// Behind, it holds things back a little, which harms nobody.
+const BEHIND_MS: i64 = 1_000;
+/// Smaller steps are those of a time service, and nobody needs to hear of them.
+const TOLD_MS: i64 = 30_000;
 /// Processes read their clocks before they wait for the lock, so a little back is normal.
 const BACK_MS: i64 = 10_000;
 /// Spotify's rolling window: what we wait where the pace before is not known.
@@ -43,13 +49,20 @@ pub(super) fn notice(tx: &Connection, now: Moment) -> rusqlite::Result<i64> {
     let passed_ms = now.ms() - last.wall_ms;
     // A container that restarts may count its uptime anew under the host's boot id.
     let restarted = now.boot != last.boot || now.steady_ms < last.steady_ms - BACK_MS;
+    let mut seen = now;
     if now.boot.is_some() && !restarted {
         let step_ms = passed_ms - (now.steady_ms - last.steady_ms);
-        if step_ms.abs() > STEP_MS {
-            tracing::warn!(step_ms, "the clock was set; the books move with it");
+        if step_ms > AHEAD_MS || step_ms < -BEHIND_MS {
+            if step_ms.abs() > TOLD_MS {
+                tracing::warn!(step_ms, "the clock was set; the books move with it");
+            } else {
+                tracing::debug!(step_ms, "the clock was corrected; the books move with it");
+            }
             shift(tx, step_ms)?;
             return renew(tx, now, last.generation);
         }
+        // The two clocks are noted as far apart as they were, so that small steps add up.
+        seen.steady_ms += step_ms;
     } else if passed_ms < -BACK_MS {
         tracing::warn!(back_ms = -passed_ms, "the clock is behind its last reading; what lies ahead counts from now");
         clamp(tx, now.ms())?;
@@ -59,7 +72,7 @@ pub(super) fn notice(tx: &Connection, now: Moment) -> rusqlite::Result<i64> {
         return renew(tx, now, last.generation);
     }
     if passed_ms > 1_000 {
-        record(tx, now, last.generation)?;
+        record(tx, seen, last.generation)?;
     }
     Ok(last.generation)
 }

@@ -200,15 +200,20 @@ fn members<E: From<rusqlite::Error>>(
     let mut changes = store.prepare_cached(&format!(
         "SELECT 'removed', removed_at AS at, {child}, {added_at}, position FROM {table} WHERE list_id = ?1 AND removed_at >= ?2
          UNION ALL SELECT 'added', first_seen_at, {child}, {added_at}, position FROM {table}
-         WHERE list_id = ?1 AND first_seen_at >= ?2 AND first_seen_at > ?3 ORDER BY at, 5"
+         WHERE list_id = ?1 AND first_seen_at >= ?2 AND first_seen_at > ?3
+         UNION ALL SELECT 'removed', removed_at, item_id, NULL, NULL FROM returned_members
+         WHERE list_id = ?1 AND removed_at >= ?2
+         UNION ALL SELECT 'added', r.returned_at, r.item_id, {added_at}, position FROM returned_members r
+         JOIN {table} t ON t.list_id = r.list_id AND t.{child} = r.item_id WHERE r.list_id = ?1 AND r.returned_at >= ?2
+         ORDER BY at, 5"
     ))?;
     let mut rows = changes.query(params![list, since, read_at])?;
     while let Some(row) = rows.next()? {
-        let (change, item_id, place): (String, String, i64) = (row.get(0)?, row.get(2)?, row.get(4)?);
+        let (change, item_id, place): (String, String, Option<i64>) = (row.get(0)?, row.get(2)?, row.get(4)?);
         let what = if child == "id" { "category" } else { child.trim_end_matches("_id") };
         let (title, by) = title(store, what, Some(&item_id))?;
         let released = (what == "album" && added_at == "NULL").then(|| release_date(store, &item_id)).transpose()?;
-        let (before, after) = if change == "added" { (None, Some(place)) } else { (Some(place), None) };
+        let (before, after) = if change == "added" { (None, place) } else { (place, None) };
         each(&ListChange {
             change,
             seen_at: row.get(1)?,

@@ -1,7 +1,7 @@
 //! Who stands in a list: which table holds it, and how a new read of it takes the old one's place.
 //!
 //! Each list stream has a table of its own, keyed by list and thing; what a read no longer saw is
-//! marked `removed_at` and stays.
+//! marked `removed_at` and stays. What comes back has a row in `returned_members`.
 
 use rusqlite::{ToSql, params};
 
@@ -90,6 +90,15 @@ impl Session {
                 params![list, now],
             )?;
         }
+        // Once it stands again, its row no longer says that it was gone.
+        self.exec(
+            &format!(
+                "INSERT OR IGNORE INTO returned_members SELECT list_id, {child}, removed_at, ?2 FROM {table}
+                 WHERE list_id = ?1 AND removed_at IS NOT NULL
+                 AND {child} IN (SELECT item_id FROM staged_items WHERE list_id = ?1 AND item_id IS NOT NULL)"
+            ),
+            params![list, now],
+        )?;
         let (mut columns, mut values, mut sets) = (String::new(), String::new(), String::new());
         // The variant may say more than the column: "single, first 5".
         let variant = key.variant.split(',').next().unwrap_or_default();

@@ -45,10 +45,8 @@ pub(super) fn diff(before: &[u64], after: &[u64]) -> Diff {
     let (old, new) = (&old[..old.len() - tail], &new[..new.len() - tail]);
     let stays = subsequence(old, new, MOST).unwrap_or_else(|| in_order(old, new));
 
-    let mut origin: Vec<Option<usize>> = vec![None; after.len()];
-    for place in 0..head {
-        origin[place] = Some(place);
-    }
+    let mut origin: Vec<Option<usize>> = (0..head).map(Some).collect();
+    origin.resize(after.len(), None);
     for (from, to) in stays {
         origin[head + to] = Some(head + from);
     }

@@ -18,6 +18,7 @@ const LOGS: &[(&str, &str)] = &[
     ("search_results", "searched_at"),
     ("plays", "played_at"),
     ("top_items", "fetched_at"),
+    ("returned_members", "returned_at"),
     ("metrics", "day"),
     ("resume_points", "fetched_at"),
 ];
@@ -137,6 +138,8 @@ impl Session {
             )?;
             deleted += self.of_job(&format!("DELETE FROM {table} WHERE {column} < ?1 AND {asked}"), before, job)?;
         }
+        let returned = format!("DELETE FROM returned_members WHERE returned_at < ?1 AND {asked}");
+        deleted += self.of_job(&returned, before, job)?;
         deleted += self.of_job(RESUME_POINTS_OF_THE_JOB, before, job)?;
         deleted += self.forget_history(before, Some(job))?;
         self.of_job(&format!("{OLD_LISTS} AND {OF_THE_JOB}"), before, job)?;
@@ -207,8 +210,10 @@ impl Session {
                  AND NOT EXISTS (SELECT 1 FROM playlist_items i WHERE i.playlist_id = {table}.playlist_id)"
             ))?;
         }
-        // What runs recorded of them speaks of rows that are gone.
-        self.sql("DELETE FROM run_lists WHERE list_id IN (SELECT id FROM old_lists)")?;
+        // What is recorded of them speaks of rows that are gone.
+        for table in ["run_lists", "returned_members"] {
+            self.sql(&format!("DELETE FROM {table} WHERE {old}"))?;
+        }
         self.sql(
             "UPDATE lists SET snapshot_id = NULL, etag = NULL, announced = NULL, served = NULL, stored = NULL, skipped = NULL,
              content_hash = NULL, rows_hash = NULL, proof = NULL, first_read_at = NULL, read_at = NULL, checked_at = NULL WHERE id IN (SELECT id FROM old_lists)",

@@ -176,6 +176,53 @@ fn a_ban_ends_after_its_time_whatever_the_wall_clock_does() {
     assert_eq!(state.cooling(&who, "tracks", over).unwrap(), None);
 }
 
+/// A moment whose wall clock was set ahead of the other by so many milliseconds.
+fn ahead_by(ms: i64, now: Moment) -> Moment {
+    Moment { wall: now.wall + TimeDelta::milliseconds(ms), ..now }
+}
+
+#[test]
+fn small_steps_of_the_clock_free_neither_a_short_ban_nor_a_call_and_add_up() {
+    let folder = TempDir::new().unwrap();
+    let state = open(&folder);
+    let who = Identity::new("app", "account");
+    let limit = ceilings(1, 1, 0.0);
+    take(&state, "albums", limit, noon()).unwrap();
+    let wait = Duration::from_secs(28);
+    let evidence = "status 429";
+    let ban = Refused { reach: Reach::Client, wait, said: true, call: None, reason: Reason::RateLimit, evidence };
+    state.refuse(&who, "albums", ban, Ceilings::default(), noon()).unwrap();
+    let at_once = ahead_by(29_000, noon().plus_ms(10));
+    let until = state.cooling(&who, "tracks", at_once).unwrap().unwrap().until;
+    assert_eq!((until - at_once.wall).num_milliseconds(), 27_990);
+    // A time service that corrects by a fifth of a second each second, each step within what is let go.
+    let mut seconds = 0;
+    while state.cooling(&who, "tracks", ahead_by(29_000 + 200 * seconds, noon().plus_ms(10 + 1_100 * seconds))).unwrap()
+        != None
+    {
+        seconds += 1;
+    }
+    let real_ms = 10 + 1_100 * seconds;
+    assert!((27_750..30_200).contains(&real_ms), "free after {real_ms} ms of 28,000");
+    let before = 24 * HOUR - 10_000;
+    take(&state, "albums", limit, ahead_by(60_000, noon().plus_ms(before))).unwrap_err();
+    take(&state, "albums", limit, ahead_by(60_000, noon().plus_ms(24 * HOUR + 2_000))).unwrap();
+}
+
+#[test]
+fn readings_that_are_a_little_apart_move_nothing() {
+    let folder = TempDir::new().unwrap();
+    let state = open(&folder);
+    let limit = ceilings(1, 1, 0.0);
+    take(&state, "albums", limit, noon()).unwrap();
+    for second in 1..100 {
+        let jitter = [0, 200, -200][second as usize % 3];
+        let now = ahead_by(jitter, noon().plus_ms(1_500 * second));
+        let spent = take(&state, "albums", limit, now).unwrap_err();
+        assert_eq!(spent.free_at, noon().wall + TimeDelta::hours(24));
+    }
+}
+
 #[test]
 fn a_refusal_teaches_a_ceiling_that_rises_slowly_and_never_above_the_setting() {
     let folder = TempDir::new().unwrap();
