@@ -15,8 +15,9 @@ use super::moment::Moment;
 /// The wall clock may get ahead by so much before the books follow: two readings are never taken at once.
 /// Slewing is no difference, since it moves both clocks. What is left of a step adds up with the next one.
 const AHEAD_MS: i64 = 250;
-/// Behind, it holds things back a little, which harms nobody.
-const BEHIND_MS: i64 = 1_000;
+/// Behind, it holds things back a little, which harms nobody; to follow it would free calls on the word of
+/// a process that was not let run between its two readings.
+const BEHIND_MS: i64 = 30_000;
 /// Smaller steps are those of a time service, and nobody needs to hear of them.
 const TOLD_MS: i64 = 30_000;
 /// Processes read their clocks before they wait for the lock, so a little back is normal.
@@ -52,7 +53,7 @@ pub(super) fn notice(tx: &Connection, now: Moment) -> rusqlite::Result<i64> {
     let mut seen = now;
     if now.boot.is_some() && !restarted {
         let step_ms = passed_ms - (now.steady_ms - last.steady_ms);
-        if step_ms > AHEAD_MS || step_ms < -BEHIND_MS {
+        if !(-BEHIND_MS..=AHEAD_MS).contains(&step_ms) {
             if step_ms.abs() > TOLD_MS {
                 tracing::warn!(step_ms, "the clock was set; the books move with it");
             } else {

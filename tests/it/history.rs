@@ -1,7 +1,8 @@
-//! The history of playlists is short: a baseline, then only what changed. And no list is cut in silence.
+//! The history of lists is short: a baseline, then only what changed. And no list is cut in silence.
 
 use cratedigger::sandbox::{Action, Fault, Mode, Options, known};
 
+use crate::keeping::tamper;
 use crate::world::{World, by_ids, fetch};
 
 /// Rows of history, by table.
@@ -64,4 +65,25 @@ fn a_list_that_ends_before_its_total_is_never_called_whole_in_silence() {
     assert_eq!(world.one("SELECT count(*) FROM artist_releases WHERE removed_at IS NOT NULL"), "0");
     assert_eq!(world.one("SELECT proof FROM run_lists ORDER BY run_id DESC LIMIT 1"), "cut");
     world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn diff_tells_what_left_a_list_and_came_back() {
+    let job = fetch("artist_albums", &format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", known::BUSY_ARTIST));
+    let world = World::extended().job(&job);
+    world.run(&[]).exits(0);
+    // As if a read had not seen it: the list was another one then.
+    let gone = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
+    tamper(&world, &format!("UPDATE artist_releases SET removed_at = {gone} WHERE position = 2"));
+    tamper(&world, "UPDATE lists SET content_hash = 'another'");
+    world.run(&["--full"]).exits(0);
+    assert_eq!(world.one("SELECT count(*) FROM artist_releases WHERE removed_at IS NOT NULL"), "0");
+    let told = world.cli(&["diff", "x", "--json", "--since", "1d"]).exits(0).json();
+    let changes: Vec<&str> =
+        told["changes"].as_array().unwrap().iter().map(|c| c["change"]["change"].as_str().unwrap()).collect();
+    assert_eq!(changes, ["first_read", "removed", "added"]);
+    world.cli(&["diff", "x", "--since", "1d"]).exits(0);
+    world.cli(&["verify"]).exits(0);
+    world.run(&["--full"]).exits(0);
+    assert_eq!(world.one("SELECT count(*) FROM returned_members"), "1", "an unchanged list adds nothing");
 }

@@ -197,8 +197,10 @@ fn small_steps_of_the_clock_free_neither_a_short_ban_nor_a_call_and_add_up() {
     assert_eq!((until - at_once.wall).num_milliseconds(), 27_990);
     // A time service that corrects by a fifth of a second each second, each step within what is let go.
     let mut seconds = 0;
-    while state.cooling(&who, "tracks", ahead_by(29_000 + 200 * seconds, noon().plus_ms(10 + 1_100 * seconds))).unwrap()
-        != None
+    while state
+        .cooling(&who, "tracks", ahead_by(29_000 + 200 * seconds, noon().plus_ms(10 + 1_100 * seconds)))
+        .unwrap()
+        .is_some()
     {
         seconds += 1;
     }
