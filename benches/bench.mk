@@ -3,7 +3,7 @@
 
 PEERS := target/peers
 
-bench: bench-calls ## measure exports against a sandbox (minutes; figures in docs/benchmarks.md)
+bench: bench-calls bench-pace ## measure exports against a sandbox (minutes; figures in docs/benchmarks.md)
 	$(CARGO) build --release --locked --quiet --bin cratedigger
 	python3 benches/bench.py
 

@@ -15,7 +15,7 @@ use super::error::StateError;
 use super::ledger::{self, CallId, Ceilings, Lowered};
 use super::moment::{Moment, from_ms};
 use super::turn::Identity;
-use super::{State, adaptive, steps};
+use super::{State, accounts, adaptive};
 
 /// From here on a rate limit's `Retry-After` says that a day's allowance is spent, too.
 const LONG: Duration = Duration::from_secs(3_600);
@@ -147,7 +147,7 @@ impl State {
         let mut books = self.books();
         let super::Books { db, windows, .. } = &mut *books;
         let done = db.write("book a refusal", |tx| {
-            let generation = steps::notice(tx, now)?;
+            let generation = accounts::begin(tx, who, now)?;
             record(tx, who, family, &refused, now)?;
             hold(tx, who, family, &refused, now)?;
             if refused.reason == Reason::RateLimit {
@@ -185,7 +185,7 @@ impl State {
     /// If the books cannot be read.
     pub fn cooling(&self, who: &Identity, family: &str, now: Moment) -> Result<Option<CoolDown>, StateError> {
         self.books().db.write("look at the cool-downs", |tx| {
-            steps::notice(tx, now)?;
+            accounts::begin(tx, who, now)?;
             in_force(tx, who, family, now)
         })
     }

@@ -64,7 +64,7 @@ pub struct Spent {
     pub share: Option<Share>,
 }
 
-/// The times of the last day's calls, by account.
+/// The times of the last day's calls, by account; those among them that were brought from another.
 #[derive(Debug, Default)]
 pub(super) struct Windows(FxHashMap<String, Window>);
 
@@ -104,7 +104,8 @@ impl Windows {
         let since = now.ms() - DAY_MS;
         let mut rows = tx.prepare_cached(
             "SELECT call_id, at_ms, family, job FROM calls JOIN scopes USING (scope_id)
-             WHERE call_id > ?1 AND account = ?2 AND at_ms > ?3 AND outcome >= 0
+             WHERE call_id > ?1 AND at_ms > ?3 AND outcome >= 0 AND (account = ?2
+                OR EXISTS (SELECT 1 FROM brought WHERE brought.call_id = calls.call_id AND brought.account = ?2))
              ORDER BY call_id",
         )?;
         let mut rows = rows.query(params![window.last_id, account, since])?;

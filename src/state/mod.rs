@@ -10,6 +10,7 @@
 //!
 //! Every function takes the present as an argument ([`Moment`]), so that time can be made up.
 
+mod accounts;
 mod adaptive;
 mod cooldown;
 mod db;

@@ -6,7 +6,7 @@ use super::db::Layout;
 pub(super) static BOOKS: Layout =
     Layout { application_id: 0x4344_7374, migrations: &MIGRATIONS, synchronous: "NORMAL" };
 
-const MIGRATIONS: [&str; 2] = [V1, V2];
+const MIGRATIONS: [&str; 3] = [V1, V2, V3];
 
 const V1: &str = "
 -- Whom a call was made for. Client and account are hashes: a copy of this file names nobody.
@@ -97,5 +97,20 @@ CREATE TABLE adaptive (
     allowed    REAL NOT NULL,
     refused_ms INTEGER,
     grown_ms   REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
+const V3: &str = "
+-- Under which account a client was booked last.
+CREATE TABLE clients (
+    client  TEXT PRIMARY KEY,
+    account TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Calls that count for another account as well, since a client came from the one to the other.
+CREATE TABLE brought (
+    call_id INTEGER NOT NULL REFERENCES calls ON DELETE CASCADE,
+    account TEXT NOT NULL,
+    PRIMARY KEY (call_id, account)
 ) STRICT, WITHOUT ROWID;
 ";

@@ -83,6 +83,11 @@ fn renew(tx: &Connection, now: Moment, generation: i64) -> rusqlite::Result<i64>
     Ok(generation + 1)
 }
 
+/// Makes all processes read the books anew.
+pub(super) fn next_generation(tx: &Connection) -> rusqlite::Result<i64> {
+    tx.query_row("UPDATE clock SET generation = generation + 1 RETURNING generation", (), |row| row.get(0))
+}
+
 fn record(tx: &Connection, now: Moment, generation: i64) -> rusqlite::Result<()> {
     tx.prepare_cached("INSERT OR REPLACE INTO clock VALUES (1, ?1, ?2, ?3, ?4)")?.execute(params![
         now.ms(),

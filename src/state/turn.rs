@@ -15,7 +15,7 @@ use super::ledger::{self, CallId, Ceilings, Spent, Windows};
 use super::moment::Moment;
 use super::pace::{self, Pace};
 use super::share::Spender;
-use super::{Books, State, adaptive, steps};
+use super::{Books, State, accounts, adaptive};
 
 /// Outcomes are kept in memory until the next call, but not more than these.
 const OUTCOMES_HELD: usize = 64;
@@ -98,7 +98,7 @@ impl State {
         let mut books = self.books();
         let Books { db, windows, outcomes } = &mut *books;
         let done = db.write("book a call", |tx| {
-            let generation = steps::notice(tx, now)?;
+            let generation = accounts::begin(tx, ask.who, now)?;
             ledger::book_outcomes(tx, outcomes)?;
             if let Some(held) = held(tx, windows, generation, ask, now)? {
                 return Ok(Turn::Held(held));
@@ -132,7 +132,7 @@ impl State {
         let mut books = self.books();
         let Books { db, windows, .. } = &mut *books;
         let done = db.write("look at the books", |tx| {
-            let generation = steps::notice(tx, now)?;
+            let generation = accounts::begin(tx, ask.who, now)?;
             held(tx, windows, generation, ask, now)
         });
         if done.is_err() {

@@ -9,7 +9,7 @@ use super::ledger::{self, Ceilings, DAY_MS};
 use super::moment::{Moment, from_ms};
 use super::share::Job;
 use super::turn::Identity;
-use super::{Books, State, adaptive, steps};
+use super::{Books, State, accounts, adaptive};
 
 /// The books of one account.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,7 +102,7 @@ impl State {
         let mut books = self.books();
         let Books { db, windows, outcomes } = &mut *books;
         let read = db.write("read the books", |tx| {
-            let generation = steps::notice(tx, now)?;
+            let generation = accounts::begin(tx, who, now)?;
             ledger::book_outcomes(tx, outcomes)?;
             let window = windows.refresh(tx, &who.account, generation, now)?;
             let entry = |family: &str, times: &std::collections::VecDeque<i64>| {
@@ -143,7 +143,8 @@ impl State {
                 refusals: tx
                     .prepare_cached(
                         "SELECT family, at_ms, until_ms, evidence, reason FROM refusals
-                         JOIN scopes USING (scope_id) WHERE account = ?1
+                         JOIN scopes USING (scope_id)
+                         WHERE account = ?1 OR client IN (SELECT client FROM clients WHERE account = ?1)
                          ORDER BY refusal_id DESC LIMIT 200",
                     )?
                     .query_map([&who.account], |row| {
@@ -197,7 +198,7 @@ impl State {
         let mut books = self.books();
         let Books { db, windows, .. } = &mut *books;
         let read = db.write("read the books", |tx| {
-            let generation = steps::notice(tx, now)?;
+            let generation = accounts::begin(tx, who, now)?;
             Ok(windows.refresh(tx, &who.account, generation, now)?.of_job(job.number()))
         });
         if read.is_err() {

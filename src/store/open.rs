@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -56,8 +56,9 @@ pub fn open_writer(path: &Path, access: Access) -> Result<Connection, StoreError
     conn.busy_timeout(BUSY).map_err(sqlite(path, "cannot be opened"))?;
     // Before any pragma that writes: a file of another program must stay as it is.
     migrations::check(&conn, path)?;
+    keep_wal(&conn).map_err(sqlite(path, "cannot be opened"))?;
     conn.execute_batch(
-        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF;
+        "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF;
          PRAGMA mmap_size=0; PRAGMA cache_size=-16384; PRAGMA wal_autocheckpoint=2000; PRAGMA journal_size_limit=16777216;
          PRAGMA temp_store=MEMORY;",
     )
@@ -72,6 +73,20 @@ pub fn open_writer(path: &Path, access: Access) -> Result<Connection, StoreError
     refresh_views(&mut conn).map_err(sqlite(path, "cannot be brought up to date"))?;
     give_again(path, access)?;
     Ok(conn)
+}
+
+/// Has changes kept in a WAL. Of two that turn a new file to that at once, each waits for the other to let go
+/// of it, so SQLite tells one of them so instead of letting it wait: that one tries again.
+fn keep_wal(conn: &Connection) -> rusqlite::Result<()> {
+    let began = Instant::now();
+    loop {
+        match conn.query_row("PRAGMA journal_mode=WAL", [], |_| Ok(())) {
+            Err(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) && began.elapsed() < BUSY => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            done => return done,
+        }
+    }
 }
 
 /// Writes what the WAL holds into the database and empties the WAL, as far as no reader is in the way:

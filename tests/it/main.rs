@@ -1,6 +1,7 @@
 //! Integration tests.
 #![expect(clippy::unwrap_used, reason = "in a test, to panic is to fail")]
 
+mod accounts;
 mod answering;
 mod anything;
 mod api;

@@ -175,7 +175,7 @@ fn exit_74_when_the_disk_is_full_keeps_what_was_committed_and_the_next_run_goes_
 
 #[test]
 fn exit_75_for_a_job_that_is_running_sends_nothing_and_a_timer_is_silent_about_it() {
-    let job = format!("schedule = \"* * * * *\"\n{}", by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+    let job = format!("schedule = \"0 6 1 1 *\"\n{}", by_ids("playlist_items", &[known::HOME_PLAYLIST]));
     let world = World::extended().job(&job);
     world.sandbox.inject(Fault::on("/v1/playlists/*/tracks", Action::Latency { ms: 1_500 }).times(1));
     let first = world.spawn(&[]);

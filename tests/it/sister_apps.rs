@@ -53,11 +53,43 @@ fn calls_of_one_app_count_against_the_day_of_the_other() {
     world.run(&["c"]).exits(75).says("come back at");
     assert_eq!(sent(&world), (12, 8));
     assert_eq!(world.sandbox.counted().refused, 0);
+    // Another name for the account is no other day.
+    let renamed = |state: &str| {
+        let mut command = world.command(&["run", "c"]);
+        command.env("SPOTIFY_CLIENT_ID", "sister-client").env("CRATEDIGGER__SPOTIFY__ACCOUNT", "another");
+        command.env("CRATEDIGGER__OUTPUT__DATABASE", format!("{state}.db"));
+        ran(command.env("XDG_STATE_HOME", world.project.root().join(state))).exits(75);
+        (sent(&world), world.sandbox.counted().refused)
+    };
+    assert_eq!(renamed(".local/state"), ((12, 8), 0));
     // Books that do not know of the account's other app would have gone on.
-    let mut command = world.command(&["run", "c"]);
-    command.env("SPOTIFY_CLIENT_ID", "sister-client").env("CRATEDIGGER__SPOTIFY__ACCOUNT", "another");
-    ran(&mut command).exits(75);
-    assert_eq!((sent(&world), world.sandbox.counted().refused), ((12, 9), 1));
+    assert_eq!(renamed("elsewhere"), ((12, 9), 1));
+}
+
+#[test]
+fn who_names_the_account_on_the_day_of_a_refusal_goes_on_with_the_books_as_they_are() {
+    let options = Options { mode: Mode::Development, calls_per_family_per_day: Some(3), ..Options::default() };
+    let world = said_to_be("development", World::with(options)).settings("reserve = \"0%\"\ncalls_per_day = 40");
+    let ids = track_ids(&world, 10);
+    list(&world, "a", &ids[..5]);
+    list(&world, "b", &ids[5..]);
+    let books = || {
+        let said = world.cli(&["quota", "--json"]).exits(0).json();
+        ["account", "families", "cool_downs", "refusals"].map(|key| said[key].clone())
+    };
+    world.run(&["a"]).exits(75).says("quota");
+    assert_eq!((sent(&world), world.sandbox.counted().refused), ((4, 0), 1));
+    let before = books();
+    assert_eq!((&before[0]["used"], before[2].as_array().unwrap().len()), (&4.into(), 1));
+    let path = world.project.root().join("config/cratedigger.toml");
+    let settings = std::fs::read_to_string(&path).unwrap();
+    let names = ["[spotify]\naccount = \"ours\"", "[spotify]\naccount = \"the team\"", "[spotify]"];
+    for name in names {
+        std::fs::write(&path, settings.replace("[spotify]", name)).unwrap();
+        assert_eq!(books(), before, "{name}");
+        world.run(&["b"]).exits(75);
+        assert_eq!((sent(&world), world.sandbox.counted().early), ((4, 0), 0), "{name}");
+    }
 }
 
 #[test]
