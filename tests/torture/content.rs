@@ -32,6 +32,8 @@ pub fn rows(store: &Connection) -> Vec<String> {
         );
         let shown = columns.iter().map(|column| match column.as_str() {
             "list_id" => "(SELECT kind||'|'||parent_id||'|'||iif(audience LIKE 'forgotten %', 'forgotten', audience)||'|'||market||'|'||variant FROM lists WHERE id = t.list_id)".to_owned(),
+            // A purge gives what it forgets a name that nobody had, another one each time.
+            "audience" => "iif(t.audience LIKE 'forgotten %', 'forgotten', t.audience)".to_owned(),
             // That something went is content, when is not.
             "removed_at" => "removed_at IS NOT NULL".to_owned(),
             other => format!("t.\"{other}\""),
