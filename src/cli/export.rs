@@ -12,7 +12,7 @@ use crate::document::printable;
 use crate::job::Job;
 use crate::run::{FileReport, Files, JobLock, Shown, Written, bound};
 use crate::scheduler::Past;
-use crate::store::{KILLED, RunState, left_by};
+use crate::store::{NO_RECORD, RunState, left_by};
 
 /// Writes the CSVs of jobs again, as their newest run left the store.
 pub fn run(args: &Export, context: &Context) -> Result<Exit, Failure> {
@@ -75,7 +75,7 @@ pub(super) fn write_again(
         newest.fire_at.as_deref().and_then(parse).or_else(|| parse(&newest.started_at)).unwrap_or_else(Utc::now);
     let left = left_by(&files.database, &job.name, newest.id).map_err(storage)?;
     let last_run_at = left.good.as_deref().and_then(parse);
-    let killed = (newest.state == "running").then(|| KILLED.to_owned());
+    let killed = (newest.state == "running").then(|| NO_RECORD.to_owned());
     let reasons: Vec<String> = newest.reason.iter().cloned().chain(killed).collect();
     let bound = bound(job, fire_at, last_run_at);
     let state = match newest.state.as_str() {

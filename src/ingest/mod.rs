@@ -17,7 +17,7 @@ mod user;
 
 pub use list::{Shape, Staged, ensure_row, stage_entries, table_of};
 pub use playlist::playlist;
-pub use search::{Found, first_hit, stage_search};
+pub use search::{Found, Window, first_hit, stage_search, unstage_search};
 
 use crate::spotify::Kind;
 use crate::store::{Session, StoreError};

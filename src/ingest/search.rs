@@ -21,6 +21,21 @@ pub struct Found {
     pub more: bool,
     /// Hits that Spotify announced, over all types.
     pub announced: i64,
+    /// Hits that were due in this answer and did not come.
+    pub lacks: i64,
+    /// A type's page has the hits of the one before once more.
+    pub repeats: bool,
+}
+
+/// Where an answer stands in a search.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    /// Rank of its first hit, from 0.
+    pub offset: i64,
+    /// Hits of a type that it may hold.
+    pub limit: i64,
+    /// Hits of a type that are wanted in all.
+    pub most: i64,
 }
 
 /// The page of a type in the answer.
@@ -39,15 +54,18 @@ pub fn stage_search(
     list: i64,
     body: &str,
     kinds: &[Kind],
-    offset: i64,
-    most: i64,
+    window: Window,
     asked: &Asked,
 ) -> Result<Found, Trouble> {
+    let Window { offset, limit, most } = window;
     let pages: BTreeMap<&str, &RawValue> = serde_json::from_str(body).map_err(|e| Trouble::Malformed(e.to_string()))?;
     let mut found = Found::default();
     for (n, kind) in (0i64..).zip(kinds) {
         let page = page_of(&pages, *kind)?;
         found.announced += page.total().unwrap_or(0);
+        let due = (page.total().unwrap_or(0).min(most) - offset).clamp(0, limit);
+        let came = i64::try_from(page.served()).unwrap_or(i64::MAX);
+        found.lacks += (due - came).max(0);
         found.more |= page.has_next() && page.served() > 0;
         for (rank, entry) in (offset..most).zip(page.items.as_deref().unwrap_or_default()) {
             found.served += 1;
@@ -74,8 +92,22 @@ pub fn stage_search(
                 Err(Trouble::Store(e)) => return Err(store(e)),
             }
         }
+        let first = n * PLACES_OF_A_TYPE + offset;
+        found.repeats |= offset > 0 && s.repeats(list, first, first + came.min(most - offset))?;
     }
     Ok(found)
+}
+
+/// Takes back what one answer of a search staged.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn unstage_search(s: &mut Session, list: i64, kinds: &[Kind], window: Window) -> Result<(), StoreError> {
+    for (n, _) in (0i64..).zip(kinds) {
+        let first = n * PLACES_OF_A_TYPE + window.offset;
+        s.unstage_between(list, first, first + window.limit)?;
+    }
+    Ok(())
 }
 
 /// Writes the first hit of a search for one kind and returns its id.

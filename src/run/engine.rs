@@ -147,6 +147,11 @@ impl Engine {
         self.api.now().wall
     }
 
+    /// Calls that the run has sent.
+    pub fn calls(&self) -> i64 {
+        i64::try_from(self.api.calls()).unwrap_or(i64::MAX)
+    }
+
     /// Rows read at or after this are fresh for something that may be `age` old.
     pub fn fresh_since(&self, age: TimeDelta) -> DateTime<Utc> {
         self.known_since(age).max(self.kept_since.unwrap_or(DateTime::<Utc>::MIN_UTC))

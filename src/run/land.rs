@@ -108,7 +108,7 @@ impl Engine {
         let asked = frame.asked(self.now());
         let (key, shape, most, run) = (list.key.clone(), list.shape, list.most, self.run);
         let (parent, notes, finishes) = (list.parent, self.notes(frame, list, &asked), landing.finish.is_some());
-        let wrong_total = list.wrong_total(&landing.at);
+        let (wrong_total, calls) = (list.wrong_total(&landing.at), self.calls());
         let land = move |s: &mut Session| {
             let Landing { page, offset, overlap, mut at, finish, vouched, content } = landing;
             if let Some(kind) = parent {
@@ -136,6 +136,7 @@ impl Engine {
                     return Ok(Landed::Doubled(hash));
                 }
             }
+            s.count_in_run(run, calls, reached - offset - i64::from(overlap))?;
             let mut skipped = 0;
             for (position, reason, detail) in staged.gaps {
                 if overlap && position == offset {
@@ -232,6 +233,23 @@ impl Engine {
         self.forget(id).await?;
         let (snapshot_id, etag) = (opening.snapshot_id.clone(), opening.etag.clone());
         Ok(Checkpoint { snapshot_id, etag, restarts, ..Checkpoint::default() })
+    }
+
+    /// Forgets a read that came to nothing, and keeps the record of it.
+    pub(super) async fn give_up(
+        &self,
+        id: i64,
+        at: &Checkpoint,
+        snapshot_after: Option<String>,
+        reason: &'static str,
+    ) -> Result<(), Halt> {
+        let (at, run, now) = (at.clone(), self.run, stamp(self.now()));
+        let give_up = move |s: &mut Session| {
+            let proof = Proof { snapshot_after, ..proof(&at, ProvedBy::default(), 0) };
+            s.record_unproved(id, &proof, run, reason, &now)?;
+            s.forget_checkpoint(id)
+        };
+        Ok(self.store.write(give_up).await?)
     }
 
     pub(super) async fn forget(&self, id: i64) -> Result<(), Halt> {

@@ -142,7 +142,8 @@ impl Engine {
             let pass = Pass::new(self, frame, list, row, known.clone(), tag.clone());
             let began_at = at.next_offset;
             let ended = pass.run(&mut at, &mut opening).await;
-            if matches!(ended, Err(_) | Ok(PassEnd::Unproved { .. })) {
+            let given_up = matches!(ended, Ok(PassEnd::Moved)) && at.restarts >= RESTARTS;
+            if given_up || matches!(ended, Err(_) | Ok(PassEnd::Unproved { .. })) {
                 frame.course.served_in_vain(at.next_offset - began_at);
             }
             match ended? {
@@ -151,11 +152,11 @@ impl Engine {
                 PassEnd::Awaits => return Ok(ListEnd::Awaits(Box::new(at))),
                 PassEnd::Refused(e) => return Ok(ListEnd::Refused(e)),
                 PassEnd::Unproved { reason, detail } => {
-                    self.forget(row.id).await?;
+                    self.give_up(row.id, &at, None, reason).await?;
                     return Ok(ListEnd::Unproved { reason, detail });
                 }
                 PassEnd::Moved if at.restarts >= RESTARTS => {
-                    self.forget(row.id).await?;
+                    self.give_up(row.id, &at, opening.snapshot_id.clone(), "moved").await?;
                     return Ok(ListEnd::moved());
                 }
                 PassEnd::Moved => {

@@ -24,6 +24,8 @@ impl Engine {
     pub(super) async fn my_playlist_items(&self, frame: &FetchFrame) -> Result<UnitEnd, Halt> {
         let lists = list_of(my_playlists(), frame, Shape::Playlists, Wrapping::Bare);
         let mut end = self.whole_list(frame, &lists).await?;
+        // The rows of this fetch are items; the lists are those of another stream.
+        end.tally.stored = 0;
         let (user, market) = (frame.audience.clone(), frame.market.clone());
         let since = decide::whole_since(self.started_at, frame.full_every);
         let mine = self.store.write(move |s| s.playlists_of(&user, &market, &since)).await?;
@@ -224,7 +226,7 @@ impl Engine {
             return Ok(Items::Done(UnitEnd::whole(read.requested, read.list.count(at, tally))));
         }
         if at.restarts >= RESTARTS {
-            self.forget(read.row.id).await?;
+            self.give_up(read.row.id, at, snapshot_id, "moved").await?;
             return self.came_to(parts, read, ListEnd::moved()).await;
         }
         let id = read.row.id;

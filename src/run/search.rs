@@ -5,7 +5,7 @@ use super::engine::{Engine, FetchFrame, Tally, stamp};
 use super::halt::Halt;
 use super::look::is_about_the_list;
 use super::unit::UnitEnd;
-use crate::ingest::{self, Trouble, stage_search};
+use crate::ingest::{self, Trouble, Window, stage_search, unstage_search};
 use crate::spotify::Kind;
 use crate::spotify::client::{Answer, Request};
 use crate::spotify::error::ApiError;
@@ -26,6 +26,22 @@ pub(super) struct Search {
     pub query: String,
     pub kinds: Vec<Kind>,
     pub most: i64,
+}
+
+/// What one answer of a search was.
+enum Seen {
+    /// Hits, which are committed.
+    Hits {
+        served: i64,
+        lacks: bool,
+        next: Checkpoint,
+        stored: Option<i64>,
+    },
+    /// It lacks hits, or repeats the answer before: nothing is committed, and it is asked for once more.
+    Odd,
+    /// It repeats the answer before, and did so twice.
+    Repeats,
+    Malformed(String),
 }
 
 /// A code that Spotify finds nothing for.
@@ -61,7 +77,7 @@ impl Engine {
             return Ok(UnitEnd::whole(requested, tally));
         }
         let list = known.id;
-        let mut at = match known.checkpoint {
+        let mut at = match known.checkpoint.clone() {
             Some(at) if self.is_of_this_run(known.begun_at.as_ref()) => at,
             _ => {
                 self.store.write(move |s| s.forget_checkpoint(list)).await?;
@@ -69,6 +85,8 @@ impl Engine {
             }
         };
         let (mut tally, began_with) = (Tally::default(), at.skipped);
+        // The place whose answer is asked for once more, since the first one was odd.
+        let mut doubted = None;
         loop {
             let room = search.most.min(DEEPEST) - at.next_offset;
             let (body, limit) = match self.search_page(frame, &search.query, &search.kinds, at.next_offset, room).await
@@ -82,14 +100,28 @@ impl Engine {
             let (asked, kinds, most, run) = (frame.asked(self.now()), search.kinds.clone(), search.most, self.run);
             let (fetch, stream, parent) = (frame.fetch.clone(), frame.stream.name, search.query.clone());
             let (place, last_key) = (at.clone(), key.clone());
+            let window = Window { offset: at.next_offset, limit: i64::from(limit), most };
+            let again = doubted == Some(at.next_offset);
+            let calls = self.calls();
             let found = self.store.write(move |s| {
                 let text = std::str::from_utf8(&body).unwrap_or_default();
                 let offset = place.next_offset;
-                let found = match stage_search(s, list, text, &kinds, offset, most, &asked) {
+                let found = match stage_search(s, list, text, &kinds, window, &asked) {
                     Ok(found) => found,
                     Err(Trouble::Store(e)) => return Err(e),
-                    Err(Trouble::Malformed(detail)) => return Ok(Err(detail)),
+                    Err(Trouble::Malformed(detail)) => return Ok(Seen::Malformed(detail)),
                 };
+                if found.repeats || (found.lacks > 0 && !again) {
+                    unstage_search(s, list, &kinds, window)?;
+                    return Ok(if again { Seen::Repeats } else { Seen::Odd });
+                }
+                if found.lacks > 0 {
+                    let detail = format!("{} of the hits that were due did not come", found.lacks);
+                    let (fetch, parent_id, detail) = (fetch.clone(), Some(parent.clone()), Some(detail));
+                    let (position, reason) = (Some(offset), "short_page");
+                    let skip = Skip { fetch, stream, parent_id, position, reason, detail, ..Skip::default() };
+                    s.skip(run, &skip, &asked.now)?;
+                }
                 for (position, reason, detail) in &found.staged.gaps {
                     let (fetch, parent_id, detail) = (fetch.clone(), Some(parent.clone()), detail.clone());
                     let position = Some(*position);
@@ -115,22 +147,33 @@ impl Engine {
                     s.save_checkpoint(list, run, &next, &asked.now)?;
                     None
                 };
-                Ok(Ok((found.served, next, stored)))
+                s.count_in_run(run, calls, found.served)?;
+                Ok(Seen::Hits { served: found.served, lacks: found.lacks > 0, next, stored })
             });
-            let (served, next, stored) = match found.await? {
-                Ok(found) => found,
-                Err(what) => {
+            let (served, lacks, next, stored) = match found.await? {
+                Seen::Hits { served, lacks, next, stored } => (served, lacks, next, stored),
+                Seen::Odd => {
+                    doubted = Some(at.next_offset);
+                    continue;
+                }
+                Seen::Repeats => {
+                    self.store.write(move |s| s.forget_checkpoint(list)).await?;
+                    let detail = format!("the answer at {} repeats the hits before it", at.next_offset);
+                    return self.unproved(frame, &search.query, &known, requested, ("repeated_page", detail)).await;
+                }
+                Seen::Malformed(what) => {
                     let e = ApiError::Unusable { family: Family::SEARCH, what, attempts: 1 };
                     return self.gap(frame, &search.query, requested, &e).await;
                 }
             };
             at = next;
             tally.served += served;
+            tally.skipped += i64::from(lacks);
             tally.announced = at.announced;
             self.progress.items(&frame.fetch, served);
             if let Some(stored) = stored {
                 tally.stored = stored;
-                tally.skipped = at.skipped - began_with;
+                tally.skipped += at.skipped - began_with;
                 return Ok(UnitEnd::whole(requested, tally));
             }
         }

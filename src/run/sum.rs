@@ -242,7 +242,7 @@ impl Sum {
             reason: self.reasons.first().cloned(),
             not_before: not_before.clone(),
             exit_code: i64::from(exit_code),
-            calls: i64::try_from(engine.api.calls()).unwrap_or(i64::MAX),
+            calls: engine.calls(),
             rows,
             app_class: engine.app.class().map_err(ApiError::from)?.map(crate::state::AppClass::as_str),
         };

@@ -192,6 +192,7 @@ impl Engine {
             .map_err(ApiError::from)?;
         let (asked, run) = (frame.asked(self.now()), self.run);
         let wanted = ids.to_vec();
+        let calls = self.calls();
         let came: Vec<Result<String, String>> = self
             .store
             .write(move |s| {
@@ -207,6 +208,8 @@ impl Engine {
                         Some(Err(Trouble::Store(e))) => return Err(e),
                     });
                 }
+                let items = came.iter().filter(|came| came.is_ok()).count();
+                s.count_in_run(run, calls, i64::try_from(items).unwrap_or(i64::MAX))?;
                 Ok(came)
             })
             .await?;
@@ -270,7 +273,7 @@ impl Engine {
             Err(e) if is_about_the_list(&e) => return self.gap(frame, id, Vec::new(), &e).await,
             Err(e) => return Err(e.into()),
         };
-        let (asked, run) = (frame.asked(self.now()), self.run);
+        let (asked, run, calls) = (frame.asked(self.now()), self.run, self.calls());
         let (gap, wanted) = (frame.gap(id), id.to_owned());
         let came = self
             .store
@@ -281,6 +284,7 @@ impl Engine {
                         // What answers under another id would be asked for under this one.
                         let etag = etag.filter(|_| id == wanted);
                         s.keep_etag(&tag.audience, &tag.request, etag.as_deref())?;
+                        s.count_in_run(run, calls, 1)?;
                         s.close_gap(&gap).map(|()| Ok(id))
                     }
                     Err(Trouble::Malformed(detail)) => Ok(Err(detail)),

@@ -76,7 +76,7 @@ pub use purge::Purged;
 pub use raw::RawKeeper;
 pub use replay::{AsOf, Place, ReplayError, playlist_at};
 pub use reset::UnderWay;
-pub use run::{FetchEnd, FetchState, GapKey, KILLED, RunEnd, RunState, Skip};
+pub use run::{FetchEnd, FetchState, GapKey, NO_RECORD, RunEnd, RunState, Skip};
 pub use session::Session;
 pub use shown::{ChangedThings, Shows, lists_shown, still_shown};
 pub use space::{NEEDED, free_bytes};

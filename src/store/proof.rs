@@ -55,6 +55,30 @@ impl Session {
         Ok(())
     }
 
+    /// Records what was read of a list that could not be proved whole, before it is forgotten.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn record_unproved(
+        &mut self,
+        list: i64,
+        proof: &Proof,
+        run: i64,
+        reason: &str,
+        now: &str,
+    ) -> Result<(), StoreError> {
+        let (staged, hash) = (self.staged_count(list)?, self.staged_hash(list)?);
+        self.exec(
+            "INSERT OR REPLACE INTO unproved_lists (run_id, list_id, reason, announced, served, staged, skipped, snapshot_before,
+             snapshot_after, content_hash, given_up_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            params![
+                run, list, reason, proof.announced, proof.served, staged, proof.skipped, proof.snapshot_id, proof.snapshot_after,
+                hash, now
+            ],
+        )?;
+        Ok(())
+    }
+
     /// A hash over the staged rows, in order.
     ///
     /// # Errors

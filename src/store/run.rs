@@ -32,8 +32,8 @@ impl RunState {
     }
 }
 
-/// Why a run that did not come to its end has failed.
-pub const KILLED: &str = "killed before it ended";
+/// Why a run failed that has no record of its end: it was killed, or could not write it.
+pub const NO_RECORD: &str = "ended without a record: it was killed, or could not write";
 
 /// How a fetch ended.
 pub type FetchState = RunState;
@@ -152,10 +152,10 @@ impl Session {
     ) -> Result<i64, StoreError> {
         self.put(
             "UPDATE runs SET state = 'failed', reason = ?3, finished_at = ?2,
-             rows = (SELECT coalesce(sum(served), 0) FROM run_fetches WHERE run_id = runs.id),
-             calls = (SELECT coalesce(sum(calls), 0) FROM run_fetches WHERE run_id = runs.id)
+             rows = max(rows, (SELECT coalesce(sum(served), 0) FROM run_fetches WHERE run_id = runs.id)),
+             calls = max(calls, (SELECT coalesce(sum(calls), 0) FROM run_fetches WHERE run_id = runs.id))
              WHERE job = ?1 AND state = 'running'",
-            params![job, now, KILLED],
+            params![job, now, NO_RECORD],
         )?;
         self.put(
             "INSERT INTO runs (job, state, fire_at, started_at, job_hash, version) VALUES (?1, 'running', ?2, ?3, ?4, ?5)",
@@ -220,6 +220,15 @@ impl Session {
              finished_at = ?9 WHERE id = ?1",
             params![run, end.state.word(), end.reason, end.not_before, end.exit_code, end.calls, end.rows, end.app_class, now],
         )
+    }
+
+    /// Counts what a run has done by now, with the rows that came of it: it may never get to record its end.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub fn count_in_run(&mut self, run: i64, calls: i64, items: i64) -> Result<(), StoreError> {
+        let sql = "UPDATE runs SET calls = max(calls, ?2), rows = rows + ?3 WHERE id = ?1";
+        self.put(sql, params![run, calls, items])
     }
 
     /// Records how a fetch of a run ended.

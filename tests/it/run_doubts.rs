@@ -245,3 +245,115 @@ fn a_fetch_that_is_stopped_names_what_it_could_not_have_before() {
     let ran = world.run(&["--max-calls", "2"]).exits(3).says("x: deferred").says("0SandboxNoSuchList0000");
     assert!(ran.stderr.contains("calls were allowed"), "{}", ran.stderr);
 }
+
+#[test]
+fn what_cannot_be_had_is_told_by_the_run_after_one_that_was_killed_behind_it() {
+    let gone = "0SandboxNoSuchList0000";
+    let ids = [gone, known::HOME_PLAYLIST];
+    let world = World::extended().settings("concurrency = 1").job(&by_ids("playlist_items", &ids));
+    world.sandbox.inject(Fault::on(&format!("/v1/playlists/{}", known::HOME_PLAYLIST), Action::Stall));
+    let mut child = world.spawn(&[]);
+    // A stalled call is logged when its reader has gone; the one before it is a sign that the next is due.
+    world.wait_for_calls(1);
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    world.sandbox.clear_faults();
+    let refused = format!("/playlists/{gone}");
+    let asked = || world.calls().iter().filter(|call| call.starts_with(&refused)).count();
+    assert_eq!(asked(), 1);
+    let listed = world.cli(&["history"]);
+    assert!(listed.stdout.contains("failed") && listed.stdout.contains("ended without a record"), "{}", listed.stdout);
+    world.run(&[]).exits(3).says(gone).says("x: partial");
+    assert_eq!(asked(), 1, "it is not asked again");
+    world.run(&[]).exits(0);
+}
+
+#[test]
+fn a_killed_run_counts_the_calls_and_the_items_of_what_it_committed() {
+    let (world, id) = plain();
+    world.sandbox.inject(Fault::on(ITEMS, Action::Stall).with_query("offset=200"));
+    let mut child = world.spawn(&[]);
+    world.wait_for_calls(2);
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    world.sandbox.clear_faults();
+    let run = &world.cli(&["history", "--json"]).json()["runs"][0];
+    assert_eq!((run["state"].as_str(), run["rows"].as_i64()), (Some("failed"), Some(200)), "{run}");
+    assert!(run["calls"].as_i64().unwrap() >= 2, "{run}");
+    let ran = world.run(&["--json"]).exits(0).json();
+    assert_eq!(stands(&world), is(&world, &id));
+    // What a run served and what the one before it did are the list together.
+    assert_eq!(ran["runs"][0]["rows"], 60, "{ran}");
+    let taken_up = &ran["runs"][0]["fetches"][0]["taken_up"][0];
+    assert_eq!((taken_up["at"].as_i64(), taken_up["goes_on"].as_bool()), (Some(200), Some(true)), "{ran}");
+    assert_eq!(world.rows("SELECT state, rows FROM runs"), [["failed", "200"], ["complete", "60"]]);
+    world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn a_deferred_run_tells_of_the_items_that_it_read() {
+    let (world, id) = plain();
+    world.run(&["--max-calls", "2"]).exits(75).says("2 calls, 200 items");
+    world.run(&[]).exits(0).says("60 items");
+    assert_eq!(world.rows("SELECT served FROM run_fetches"), [["200"], ["60"]]);
+    assert_eq!(stands(&world), is(&world, &id));
+}
+
+#[test]
+fn a_read_that_came_to_nothing_has_a_record_of_what_it_was() {
+    let (world, _) = plain();
+    world.sandbox.inject(Fault::on(ITEMS, Action::RepeatPage).with_query("offset=200"));
+    world.run(&[]).exits(3);
+    let sql = "SELECT reason, announced, served, staged, snapshot_before IS NOT NULL, length(content_hash) FROM unproved_lists";
+    assert_eq!(world.rows(sql), [["repeated_page", "260", "200", "200", "1", "32"]]);
+    assert_eq!(world.one("SELECT count(*) FROM run_lists"), "0");
+    world.cli(&["verify"]).exits(0);
+}
+
+fn search() -> World {
+    World::extended().job("[[fetch]]\nstream = \"search\"\nquery = \"a\"\nmax_results = 150\n")
+}
+
+/// Ranks and ids of the newest search.
+fn hits(world: &World) -> Vec<Vec<String>> {
+    world.rows(
+        "SELECT rank, item_id FROM search_results WHERE searched_at = (SELECT max(searched_at) FROM search_results)
+         ORDER BY rank",
+    )
+}
+
+#[test]
+fn an_odd_answer_of_a_search_is_asked_for_again_and_told_if_it_stays() {
+    let whole = search();
+    whole.run(&[]).exits(0);
+    let (wanted, fewest) = (hits(&whole), whole.new_calls().len());
+    assert_eq!((wanted.len(), fewest), (150, 3));
+    for action in [Action::EmptyPage, Action::ShortPage, Action::RepeatPage] {
+        let name = action.name();
+        let world = search();
+        world.sandbox.inject(Fault::on("/v1/search", action.clone()).with_query("offset=50").times(1));
+        world.run(&[]).exits(0);
+        assert_eq!(hits(&world), wanted, "{name}");
+        assert_eq!(world.new_calls().len(), fewest + 1, "{name}");
+        assert_eq!(world.one("SELECT count(*) FROM skipped_items"), "0", "{name}");
+        // For good.
+        world.sandbox.inject(Fault::on("/v1/search", action.clone()).with_query("offset=50"));
+        let ran = world.run(&[]);
+        let notes = world.rows("SELECT reason, position, detail FROM skipped_items");
+        match action {
+            Action::RepeatPage => {
+                ran.exits(3).says("repeats the hits before it");
+                assert_eq!(hits(&world), wanted, "no search is added to the log");
+            }
+            _ => {
+                ran.exits(0);
+                let lacks = if name == "empty_page" { 50 } else { 25 };
+                let detail = format!("{lacks} of the hits that were due did not come");
+                assert_eq!(notes, [["short_page", "50", detail.as_str()]], "{name}");
+            }
+        }
+        world.cli(&["verify"]).exits(0);
+    }
+}

@@ -14,6 +14,7 @@ const DIARIES: &[&str] = &[
     "etags",
     "published_files",
     "changed_things",
+    "unproved_lists",
 ];
 
 /// All rows but those of diaries, sorted; lists are named by their keys, and numbers of runs, rows and
