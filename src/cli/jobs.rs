@@ -17,6 +17,9 @@ use crate::scheduler::{self, Past};
 pub fn run(args: &Jobs, context: &Context) -> Result<Exit, Failure> {
     let settings = context.settings()?;
     let loaded = context.jobs(&settings, &args.jobs);
+    if loaded.has_errors() && !args.jobs.is_empty() {
+        return Err(Failure::Problems(loaded.problems));
+    }
     let past = Past::read(&context.project.database(&settings)).or_exit(Exit::Storage)?;
     let now = Utc::now();
     let mut rows = vec![["JOB", "LAST RUN", "STATE", "NEXT", "DATA FROM", "SIGNED IN"].map(str::to_owned).to_vec()];

@@ -53,7 +53,10 @@ pub(super) fn rows(path: &Path) -> Result<Vec<Row>, (usize, String)> {
             (usize::try_from(line).unwrap_or(0) + skipped, "is no row of a CSV".to_owned())
         })?;
         let line = record.position().map_or(0, |at| line_of(at, text)) + skipped;
-        let cells: Vec<String> = record.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect();
+        // Guessed letters would be searched for, and would cost calls.
+        let text_of = |cell| std::str::from_utf8(cell).map(|cell| cell.trim().to_owned());
+        let cells: Result<Vec<String>, _> = record.iter().map(text_of).collect();
+        let cells = cells.map_err(|_| (line, "is not UTF-8; save the file as CSV UTF-8".to_owned()))?;
         if cells.iter().any(|cell| !cell.is_empty()) {
             rows.push(Row { line, cells });
         }

@@ -186,7 +186,7 @@ impl Times {
         // With nothing usable at all there is nothing to wait for: look again in a day.
         let free = |more: u32| {
             let place = (used - usable + more).min(used.saturating_sub(1)) as usize;
-            from_ms(times.and_then(|times| times.get(place)).map_or(i64::MAX, |at| at + DAY_MS))
+            from_ms(times.and_then(|times| times.get(place)).map_or(i64::MAX, |at| at.saturating_add(DAY_MS)))
         };
         let worth_it = (usable / WORTH_IT).saturating_sub(1);
         Some(Spent { reach, used, usable, free_at: free(0), back_at: free(worth_it), share: None })

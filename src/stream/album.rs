@@ -26,7 +26,7 @@ pub(super) const STREAMS: &[Stream] = &[
         about: "a track at its place on an album",
         takes: Takes::Ids(Kind::Album),
         classes: Classes::Both,
-        endpoint: "/albums/{id}/tracks",
+        endpoint: "/albums/{id}, and /albums/{id}/tracks for those of over 50 tracks",
         family: "album_tracks",
         scopes: &[],
         paging: Paging::Offset { development: 50, extended: 50 },

@@ -345,6 +345,9 @@ fn errors_in_a_file_of_ids_name_file_and_line() {
     }
     project.write("jobs/a.csv", b"\xff\xfei\0d\0");
     assert!(project.check().1.contains("UTF-16"));
+    project.write("jobs/a.csv", [format!("id\n{ARTIST}\n").as_bytes(), b"Bj\xf6rk\n"].concat());
+    let (exit, said) = project.check();
+    assert!(exit == 2 && said.contains("jobs/a.csv:3") && said.contains("is not UTF-8"), "{said}");
 }
 
 #[test]

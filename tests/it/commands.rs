@@ -83,3 +83,19 @@ fn every_exit_code_is_in_the_help() {
         assert!(help.contains(&format!("\n  {:>2}  ", exit.code())), "{exit:?}");
     }
 }
+
+#[test]
+fn a_job_that_is_not_there_is_named_by_who_shows_jobs() {
+    let output = Project::with_job("[[fetch]]\nstream = \"markets\"\n").run(&["jobs", "nosuch"]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""));
+    assert!(stderr(&output).contains("nosuch"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_sign_in_tells_of_jobs_whose_wishes_it_cannot_read() {
+    let project = Project::with_job("[[fetch]]\nstream = \"saved_tracks\"\ncolour = \"red\"\n");
+    project.write(".env", "SPOTIFY_CLIENT_ID=id\nSPOTIFY_CLIENT_SECRET=secret\n");
+    let output = project.run(&["auth", "login", "home", "--no-browser"]);
+    let said = stderr(&output);
+    assert!(said.contains("colour") && said.contains("mend it first, or sign in again later"), "{said}");
+}
