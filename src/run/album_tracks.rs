@@ -48,7 +48,6 @@ impl Engine {
             UnitEnd { trouble: heads.trouble, troubles: heads.troubles, hints: heads.hints, ..UnitEnd::default() };
         end.tally.skipped = heads.tally.skipped;
         end.add(without);
-        let mut told = HashSet::new();
         for album in albums {
             let key = album_tracks_key(album, &asked);
             // What the answer about the album has just begun is no earlier read, whatever is read anew.
@@ -61,8 +60,7 @@ impl Engine {
             let requested = vec![Requested { user_id: None, list_id: Some(known.id), item_id: None }];
             let stands = self.is_of_this_run(known.checked_at.as_ref());
             let to_be_read = known.checkpoint.is_some() || (listed.contains(album) && !stands);
-            // Named twice, it is read once.
-            let came_with_it = wanted.contains(album) && told.insert(album);
+            let came_with_it = wanted.contains(album);
             let done = match (to_be_read, stands) {
                 (true, _) => {
                     let list = List {
@@ -79,7 +77,7 @@ impl Engine {
                         proved_later: false,
                         parent: Some(Kind::Album),
                     };
-                    let opening = Opening { just_begun: wanted.contains(album), ..Opening::default() };
+                    let opening = Opening { just_begun: came_with_it, ..Opening::default() };
                     match self.read_list(frame, &list, &known, opening).await? {
                         ListEnd::Whole(tally) => UnitEnd::whole(requested, tally),
                         ListEnd::Awaits(_) => UnitEnd { requested, ..UnitEnd::default() },

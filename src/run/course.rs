@@ -1,5 +1,6 @@
 //! What happens on the way of a fetch and is told of it, whether or not it comes to its end.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -39,12 +40,33 @@ impl fmt::Display for TakenUp {
 pub struct Course {
     served: AtomicI64,
     taken_up: Mutex<Vec<TakenUp>>,
+    /// Where the job names an id, by itself or by a code that means it.
+    named: Mutex<HashMap<String, Vec<usize>>>,
 }
 
 impl Course {
     /// Items were served of a list that is not in place: it goes on later, or was given up.
     pub(super) fn served_in_vain(&self, items: i64) {
         self.served.fetch_add(items.max(0), Ordering::Relaxed);
+    }
+
+    /// Whether an id is to be asked for where it is named at this place, and not where it was met before.
+    pub(super) fn is_first_at(&self, id: &str, place: usize) -> bool {
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = named.entry(id.to_owned()).or_default();
+        if !places.contains(&place) {
+            places.push(place);
+        }
+        places.first() == Some(&place)
+    }
+
+    /// The first places in the job's order at which ids are named, for the places at which they were asked for.
+    pub(super) fn first_places(&self, asked: &[usize]) -> Vec<usize> {
+        let named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        let twice = named.values().filter(|places| places.len() > 1);
+        let earliest: HashMap<usize, usize> =
+            twice.filter_map(|places| Some((*places.first()?, *places.iter().min()?))).collect();
+        asked.iter().map(|place| earliest.get(place).copied().unwrap_or(*place)).collect()
     }
 
     /// An interrupted read was met.

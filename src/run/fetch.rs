@@ -103,7 +103,7 @@ impl Engine {
         let (user, place) = (frame.part.map(|_| frame.audience.clone()), frame.part.unwrap_or(0));
         // A fetch that has not come to its end keeps what it asked for before, and with it its last CSV:
         // also one that is partial because the app does not have the stream.
-        let requested = ran.then(|| in_places(sum.requested, &sum.places));
+        let requested = ran.then(|| in_places(sum.requested, &frame.course.first_places(&sum.places)));
         let recorded = self
             .store
             .write(move |s| {
@@ -263,7 +263,8 @@ impl Engine {
         Ok(end)
     }
 
-    /// The ids that references mean with their places, and what came of the codes that mean none.
+    /// The ids that references mean with their places, each id once in the whole fetch, and what came of
+    /// the codes that mean none.
     pub(super) async fn ids_of(
         &self,
         frame: &FetchFrame,
@@ -277,19 +278,24 @@ impl Engine {
                 Reference::Isrc(code) => self.meaning(frame, Kind::Track, code).await?,
                 Reference::Upc(code) => self.meaning(frame, Kind::Album, code).await?,
             };
-            match meaning {
-                Ok(id) => {
-                    ids.push(id);
-                    places.push(*place);
-                }
+            let id = match meaning {
+                Ok(id) => Some(id),
                 Err(Meaningless { end: nothing, before }) => {
                     end.add(nothing);
                     // What was had by it stays asked for, by its id.
-                    if let Some(id) = before {
-                        ids.push(id);
-                        places.push(*place);
-                    }
+                    before
                 }
+            };
+            match id {
+                Some(id) if frame.course.is_first_at(&id, *place) => {
+                    ids.push(id);
+                    places.push(*place);
+                }
+                Some(_) => {
+                    end.tally.unchanged += 1;
+                    self.progress.unit_done(&frame.fetch);
+                }
+                None => {}
             }
         }
         Ok((ids, places, end))

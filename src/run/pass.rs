@@ -164,7 +164,8 @@ impl<'a> Pass<'a> {
         let just_begun = std::mem::take(&mut opening.just_begun);
         let unproved = at.next_offset > 0 && at.snapshot_id.is_none() && !just_begun && !at.ended;
         self.content.clone_from(&opening.content);
-        self.resumed_at = at.next_offset;
+        // What came with the answer about its parent was served now, too.
+        self.resumed_at = if just_begun { 0 } else { at.next_offset };
         self.overlap = unproved && !self.by_cursor();
         self.interrupted = (at.next_offset > 0 && !just_begun && !at.ended).then(|| at.clone());
         if unproved && let Err(end) = self.same_head(at).await? {

@@ -4,6 +4,8 @@
 //! The job's own order is that of the rows; it is kept as the place of each reference and restored at
 //! the end.
 
+use std::collections::HashSet;
+
 use super::engine::{Engine, FetchFrame};
 use super::halt::Halt;
 use super::units::Unit;
@@ -57,14 +59,16 @@ fn by_age<T>(aged: impl Iterator<Item = (T, Option<String>)>) -> Vec<T> {
     aged.into_iter().map(|(one, _)| one).collect()
 }
 
-/// Restores the job's order of what was asked for.
-pub(super) fn in_places(requested: Vec<Requested>, places: &[usize]) -> Vec<Requested> {
-    if places.len() != requested.len() {
-        return requested;
+/// Restores the job's order of what was asked for; what two ids of the job mean stands there once.
+pub(super) fn in_places(mut requested: Vec<Requested>, places: &[usize]) -> Vec<Requested> {
+    if places.len() == requested.len() {
+        let mut placed: Vec<(usize, Requested)> = places.iter().copied().zip(requested).collect();
+        placed.sort_by_key(|(place, _)| *place);
+        requested = placed.into_iter().map(|(_, requested)| requested).collect();
     }
-    let mut placed: Vec<(usize, Requested)> = places.iter().copied().zip(requested).collect();
-    placed.sort_by_key(|(place, _)| *place);
-    placed.into_iter().map(|(_, requested)| requested).collect()
+    let mut met = HashSet::new();
+    requested.retain(|one| met.insert(one.clone()));
+    requested
 }
 
 fn id_of(reference: &Reference) -> Option<&str> {

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, params};
 use super::{GapKey, ListKey, Session, StoreError, Table};
 
 /// One thing that a fetch asked for, in the job's order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Requested {
     /// The user it was for.
     pub user_id: Option<String>,
