@@ -38,14 +38,11 @@ pub(super) fn parse(text: &str, flag: &str, zone: Tz, now: DateTime<Utc>, of: Of
         LocalResult::None => Err(wrong(&format!("the clocks of {zone} jump over it"))),
     };
     if let Ok(day) = text.parse::<NaiveDate>() {
-        let midnight = |day: NaiveDate| local(day.and_time(NaiveTime::MIN));
         return match of {
-            Of::Begin => midnight(day),
-            Of::End => {
-                let next = day.succ_opt().ok_or_else(|| wrong(&"it is too far away"))?;
-                Ok(midnight(next)? - TimeDelta::milliseconds(1))
-            }
-        };
+            Of::Begin => first_moment(zone, day),
+            Of::End => day.succ_opt().and_then(|next| first_moment(zone, next)).map(|at| at - TimeDelta::milliseconds(1)),
+        }
+        .ok_or_else(|| wrong(&format!("the clocks of {zone} have no such day")));
     }
     for format in ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S%.f"] {
         if let Ok(at) = NaiveDateTime::parse_from_str(text, format) {
@@ -53,6 +50,12 @@ pub(super) fn parse(text: &str, flag: &str, zone: Tz, now: DateTime<Utc>, of: Of
         }
     }
     Err(wrong(&"it is neither a day, a time nor an age"))
+}
+
+/// When a day begins: at midnight, or later where the clocks jump over that.
+fn first_moment(zone: Tz, day: NaiveDate) -> Option<DateTime<Utc>> {
+    let mut quarters = (0..24 * 4).map(|quarter| day.and_time(NaiveTime::MIN) + TimeDelta::minutes(15 * quarter));
+    quarters.find_map(|at| zone.from_local_datetime(&at).earliest()).map(|at| at.to_utc())
 }
 
 #[cfg(test)]
@@ -69,6 +72,16 @@ mod tests {
     fn a_day_is_its_beginning_or_its_end_in_the_zone() {
         assert_eq!(read("2026-07-01", Of::Begin).unwrap(), "2026-06-30T22:00:00+00:00");
         assert_eq!(read("2026-07-01", Of::End).unwrap(), "2026-07-01T21:59:59.999+00:00");
+    }
+
+    #[test]
+    fn a_day_whose_midnight_the_clocks_jump_over_begins_after_the_jump() {
+        let read = |text, of| {
+            let at = parse(text, "--since", chrono_tz::Africa::Cairo, Utc::now(), of).map_err(|e| e.to_string())?;
+            Ok::<_, String>(at.to_rfc3339())
+        };
+        assert_eq!(read("2026-04-24", Of::Begin).unwrap(), "2026-04-23T22:00:00+00:00");
+        assert_eq!(read("2026-04-23", Of::End).unwrap(), "2026-04-23T21:59:59.999+00:00");
     }
 
     #[test]

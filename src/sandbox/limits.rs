@@ -26,6 +26,10 @@ pub struct Allowance {
     pub calls_per_day: Option<u32>,
     /// Calls per rolling 24 hours to one family of endpoints.
     pub calls_per_family_per_day: Option<u32>,
+    /// Calls that are refused count in the windows like those that are let in.
+    pub refused_calls_count: bool,
+    /// The wait of a call that comes before a deadline that it was told, in seconds.
+    pub punishment: Option<u64>,
 }
 
 /// Why a call is refused, and for how long.
@@ -39,17 +43,13 @@ pub(crate) struct Refusal {
 #[derive(Debug, Default)]
 pub(crate) struct Limits {
     allowed: Allowance,
-    refused_count: bool,
-    punishment: Option<Duration>,
     window_ms: i64,
     early: u64,
     refused: u64,
     windows: FxHashMap<String, VecDeque<i64>>,
     day: VecDeque<i64>,
     families: FxHashMap<String, VecDeque<i64>>,
-    deadline: Option<Deadline>,
-    /// Whether anybody was told of the deadline: nobody can keep one that he does not know.
-    told: bool,
+    deadlines: Vec<Deadline>,
     banned_until: Option<i64>,
 }
 
@@ -59,10 +59,12 @@ struct Deadline {
     until: i64,
     refusal: Refusal,
     of: Held,
+    /// Whether anybody was told of it: nobody can keep one that he does not know.
+    told: bool,
 }
 
 /// Whose calls a deadline holds: those of one client id, those to one family, or all.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 enum Held {
     Client(String),
     Family(String),
@@ -100,9 +102,9 @@ impl Limits {
                 rate_limit: options.rate_limit,
                 calls_per_day: options.calls_per_day,
                 calls_per_family_per_day: options.calls_per_family_per_day,
+                refused_calls_count: options.refused_calls_count,
+                punishment: options.punishment.map(|how_long| how_long.as_secs()),
             },
-            refused_count: options.refused_calls_count,
-            punishment: options.punishment,
             window_ms: i64::try_from(options.rate_window.as_millis()).unwrap_or(30_000),
             ..Self::default()
         }
@@ -117,8 +119,7 @@ impl Limits {
     pub(crate) fn ban(&mut self, how_long: Duration, now_ms: i64) {
         let refusal = Refusal { quota: false, retry_after_secs: how_long.as_secs() };
         self.banned_until = Some(now_ms + i64::try_from(how_long.as_millis()).unwrap_or(i64::MAX / 4));
-        self.told = false;
-        self.hold_until(now_ms, refusal, Held::All);
+        self.hold_until(now_ms, refusal, Held::All, false);
     }
 
     /// What was counted so far.
@@ -142,17 +143,20 @@ impl Limits {
     /// # Errors
     /// The refusal to be sent.
     pub(crate) fn admit(&mut self, client: &str, family: &str, now_ms: i64) -> Result<(), Refusal> {
-        let ahead =
-            self.deadline.as_ref().filter(|it| now_ms < it.until && it.concerns(client, family)).map(|it| it.refusal);
-        if ahead.is_some() && std::mem::replace(&mut self.told, true) {
-            self.early += 1;
+        self.deadlines.retain(|it| now_ms < it.until);
+        let (mut ahead, mut early) = (None::<&Deadline>, false);
+        for deadline in self.deadlines.iter_mut().filter(|it| it.concerns(client, family)) {
+            early |= std::mem::replace(&mut deadline.told, true);
+            ahead = ahead.filter(|other| other.until >= deadline.until).or(Some(deadline));
         }
+        self.early += u64::from(early);
+        let ahead = ahead.map(|it| it.refusal);
         if let Some(until) = self.banned_until.filter(|until| now_ms < *until) {
             let left = u64::try_from(until - now_ms).unwrap_or(0).div_ceil(1_000);
             return Err(self.refuse(now_ms, Refusal { quota: false, retry_after_secs: left }, Held::All));
         }
-        if let (Some(was), Some(more)) = (ahead, self.punishment) {
-            let refusal = Refusal { retry_after_secs: more.as_secs(), ..was };
+        if let (Some(was), Some(more)) = (ahead, self.allowed.punishment) {
+            let refusal = Refusal { retry_after_secs: more, ..was };
             return Err(self.refuse(now_ms, refusal, Held::All));
         }
         let of_client = self.windows.entry(client.to_owned()).or_default();
@@ -169,7 +173,7 @@ impl Limits {
             Some((Refusal { quota, retry_after_secs }, of))
         })
         .max_by_key(|(refusal, _)| refusal.retry_after_secs);
-        if verdict.is_none() || self.refused_count {
+        if verdict.is_none() || self.allowed.refused_calls_count {
             if let Some(calls) = self.windows.get_mut(client) {
                 calls.push_back(now_ms);
             }
@@ -180,22 +184,20 @@ impl Limits {
         }
         match verdict {
             None => Ok(()),
-            Some((refusal, of)) => {
-                self.told = true;
-                Err(self.refuse(now_ms, refusal, of))
-            }
+            Some((refusal, of)) => Err(self.refuse(now_ms, refusal, of)),
         }
     }
 
     fn refuse(&mut self, now_ms: i64, refusal: Refusal, of: Held) -> Refusal {
         self.refused += 1;
-        self.hold_until(now_ms, refusal, of);
+        self.hold_until(now_ms, refusal, of, true);
         refusal
     }
 
-    fn hold_until(&mut self, now_ms: i64, refusal: Refusal, of: Held) {
+    fn hold_until(&mut self, now_ms: i64, refusal: Refusal, of: Held, told: bool) {
         let ms = i64::try_from(refusal.retry_after_secs).unwrap_or(i64::MAX / 2000) * 1000;
-        self.deadline = Some(Deadline { until: now_ms + ms, refusal, of });
+        self.deadlines.retain(|it| it.of != of);
+        self.deadlines.push(Deadline { until: now_ms + ms, refusal, of, told });
     }
 }
 
@@ -266,6 +268,18 @@ mod tests {
         assert!(limits.admit("app", "a", 39_999).is_err());
         assert!(limits.admit("app", "a", 41_000).is_ok());
         assert_eq!(limits.counted(41_000).early, 2);
+    }
+
+    #[test]
+    fn each_family_has_a_deadline_of_its_own() {
+        let mut limits = limits(Options { calls_per_family_per_day: Some(1), ..Options::default() });
+        for family in ["a", "b"] {
+            assert!(limits.admit("app", family, 0).is_ok());
+            assert!(limits.admit("app", family, 0).is_err());
+        }
+        assert_eq!(limits.counted(0).early, 0);
+        assert!(limits.admit("app", "a", 1_000).is_err());
+        assert_eq!(limits.counted(1_000).early, 1, "the second family's deadline does not end the first one's");
     }
 
     #[test]

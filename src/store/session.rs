@@ -105,7 +105,9 @@ impl Session {
                 self.forget_fresh();
                 if !self.conn.is_autocommit() {
                     // SQLite rolls back by itself on a full disk; where it has not, we do.
-                    self.run("ROLLBACK", "cannot undo a transaction")?;
+                    if let Err(undo) = self.run("ROLLBACK", "cannot undo a transaction") {
+                        tracing::warn!(error = %undo, "after a failure");
+                    }
                 }
                 Err(error)
             }
