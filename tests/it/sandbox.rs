@@ -179,6 +179,16 @@ async fn the_controls_work_over_http_too() {
     assert_eq!(visit.get("/markets").await.0, 502);
     assert_eq!(visit.get("/markets").await.0, 200);
     assert_eq!(post("/faults", json!({"action": {"do": "explode"}})).await, 400);
+    let limits = json!({"rate_limit": 3, "refused_calls_count": true, "punishment": 3_600});
+    assert_eq!(post("/limits", limits).await, 204);
+    visit.ok("/markets").await;
+    assert_eq!(visit.get("/markets").await.0, 429);
+    let punished = visit.send("/markets").await.unwrap();
+    assert_eq!(punished.headers()["retry-after"], "3600");
+    let counted = json_of(visit.client.get(url("/limits")).send().await.unwrap()).await;
+    assert_eq!((&counted["refused"], &counted["early"]), (&json!(2), &json!(1)));
+    assert_eq!(post("/limits", json!({"calls": 3})).await, 400);
+    assert_eq!(post("/limits", json!({})).await, 204);
     assert_eq!(post("/advance", json!({"seconds": 3601})).await, 204);
     assert_eq!(visit.get("/markets").await.0, 401);
     let truth = json_of(visit.client.get(url(&format!("/truth/playlists/{list}"))).send().await.unwrap()).await;
