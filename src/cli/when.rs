@@ -40,7 +40,9 @@ pub(super) fn parse(text: &str, flag: &str, zone: Tz, now: DateTime<Utc>, of: Of
     if let Ok(day) = text.parse::<NaiveDate>() {
         return match of {
             Of::Begin => first_moment(zone, day),
-            Of::End => day.succ_opt().and_then(|next| first_moment(zone, next)).map(|at| at - TimeDelta::milliseconds(1)),
+            Of::End => {
+                day.succ_opt().and_then(|next| first_moment(zone, next)).map(|at| at - TimeDelta::milliseconds(1))
+            }
         }
         .ok_or_else(|| wrong(&format!("the clocks of {zone} have no such day")));
     }

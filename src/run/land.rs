@@ -50,7 +50,7 @@ pub(super) enum Landed {
 
 /// Where what could not be stored whole is noted.
 #[derive(Debug, Clone)]
-struct Notes {
+pub(super) struct Notes {
     run: i64,
     fetch: String,
     stream: &'static str,
@@ -59,7 +59,7 @@ struct Notes {
 }
 
 impl Notes {
-    fn note(&self, s: &mut Session, position: i64, skip: Skip) -> Result<(), StoreError> {
+    pub(super) fn note(&self, s: &mut Session, position: i64, skip: Skip) -> Result<(), StoreError> {
         let (fetch, parent_id) = (self.fetch.clone(), self.parent_id.clone());
         let skip = Skip { fetch, stream: self.stream, parent_id, position: Some(position), ..skip };
         s.skip(self.run, &skip, &self.now)
@@ -88,12 +88,12 @@ impl Notes {
 }
 
 impl Engine {
-    fn notes(&self, frame: &FetchFrame, list: &List, asked: &Asked) -> Notes {
+    pub(super) fn notes(&self, frame: &FetchFrame, key: &ListKey, asked: &Asked) -> Notes {
         Notes {
             run: self.run,
             fetch: frame.fetch.clone(),
             stream: frame.stream.name,
-            parent_id: Some(list.key.parent_id.clone()).filter(|p| !p.is_empty()),
+            parent_id: Some(key.parent_id.clone()).filter(|p| !p.is_empty()),
             now: asked.now.clone(),
         }
     }
@@ -107,7 +107,7 @@ impl Engine {
     ) -> Result<Landed, Halt> {
         let asked = frame.asked(self.now());
         let (key, shape, most, run) = (list.key.clone(), list.shape, list.most, self.run);
-        let (parent, notes, finishes) = (list.parent, self.notes(frame, list, &asked), landing.finish.is_some());
+        let (parent, notes, finishes) = (list.parent, self.notes(frame, &list.key, &asked), landing.finish.is_some());
         let (wrong_total, calls) = (list.wrong_total(&landing.at), self.calls());
         let land = move |s: &mut Session| {
             let Landing { page, offset, overlap, mut at, finish, vouched, content } = landing;
@@ -191,7 +191,7 @@ impl Engine {
         let snapshot_after = at.snapshot_id.clone().filter(|_| by == ProvedBy::Snapshot);
         let proof = Proof { snapshot_after, ..proof(at, by, 0) };
         let asked = frame.asked(self.now());
-        let (notes, wrong_total) = (self.notes(frame, list, &asked), list.wrong_total(at));
+        let (notes, wrong_total) = (self.notes(frame, &list.key, &asked), list.wrong_total(at));
         let (key, run) = (list.key.clone(), self.run);
         let swap = move |s: &mut Session| {
             notes.wrong_total(s, wrong_total)?;
@@ -211,7 +211,7 @@ impl Engine {
         head: &Head,
     ) -> Result<(i64, i64), Halt> {
         let asked = frame.asked(self.now());
-        let notes = self.notes(frame, list, &asked);
+        let notes = self.notes(frame, &list.key, &asked);
         let (id, key, rest, at, run) = (row.id, list.key.clone(), head.rest(), at.clone(), self.run);
         let grown = at.announced.unwrap_or(0) - row.announced.unwrap_or(0);
         let served = row.served.unwrap_or(0) + grown;

@@ -3,15 +3,16 @@
 use super::class::SmallerPage;
 use super::engine::{Engine, FetchFrame, Tally, stamp};
 use super::halt::Halt;
+use super::land::Notes;
 use super::look::is_about_the_list;
 use super::unit::UnitEnd;
-use crate::ingest::{self, Trouble, Window, stage_search, unstage_search};
+use crate::ingest::{self, Asked, Trouble, Window, stage_search, unstage_search};
 use crate::spotify::Kind;
 use crate::spotify::client::{Answer, Request};
 use crate::spotify::error::ApiError;
 use crate::spotify::family::Family;
 use crate::spotify::page::{RawPage, Wrapping};
-use crate::store::{Checkpoint, ListKey, Proof, Requested, Skip};
+use crate::store::{Checkpoint, ListKey, ListRow, Proof, Requested, Session, Skip, StoreError};
 use crate::stream::Paging;
 
 /// Pages of a search: 10 hits in Development Mode, 50 with Extended Quota.
@@ -28,6 +29,22 @@ pub(super) struct Search {
     pub most: i64,
 }
 
+/// An answer of a search that is to be committed.
+struct Landing {
+    list: i64,
+    key: ListKey,
+    kinds: Vec<Kind>,
+    /// How far the search had come.
+    at: Checkpoint,
+    window: Window,
+    /// An odd answer came from this place before.
+    again: bool,
+    notes: Notes,
+    asked: Asked,
+    run: i64,
+    calls: i64,
+}
+
 /// What one answer of a search was.
 enum Seen {
     /// Hits, which are committed.
@@ -35,6 +52,7 @@ enum Seen {
         served: i64,
         lacks: bool,
         next: Checkpoint,
+        /// Rows that stand, where it was the last answer.
         stored: Option<i64>,
     },
     /// It lacks hits, or repeats the answer before: nothing is committed, and it is asked for once more.
@@ -65,6 +83,48 @@ impl Search {
     }
 }
 
+impl Landing {
+    /// Commits the hits and how far the search has come with them.
+    fn commit(self, s: &mut Session, body: &[u8]) -> Result<Seen, StoreError> {
+        let Landing { list, key, kinds, at, window, again, notes, asked, run, calls } = self;
+        let text = std::str::from_utf8(body).unwrap_or_default();
+        let found = match stage_search(s, list, text, &kinds, window, &asked) {
+            Ok(found) => found,
+            Err(Trouble::Store(e)) => return Err(e),
+            Err(Trouble::Malformed(detail)) => return Ok(Seen::Malformed(detail)),
+        };
+        if found.repeats || (found.lacks > 0 && !again) {
+            unstage_search(s, list, &kinds, window)?;
+            return Ok(if again { Seen::Repeats } else { Seen::Odd });
+        }
+        if found.lacks > 0 {
+            let detail = Some(format!("{} of the hits that were due did not come", found.lacks));
+            notes.note(s, window.offset, Skip { reason: "short_page", detail, ..Skip::default() })?;
+        }
+        for (position, reason, detail) in &found.staged.gaps {
+            notes.note(s, *position, Skip { reason, detail: detail.clone(), ..Skip::default() })?;
+        }
+        let gaps = i64::try_from(found.staged.gaps.len()).unwrap_or(0);
+        let next = Checkpoint {
+            next_offset: window.offset + window.limit,
+            announced: at.announced.or(Some(found.announced)),
+            skipped: at.skipped + gaps,
+            ..at
+        };
+        // Hits come in pages, and the last of them comes with the whole.
+        let stored = if !found.more || next.next_offset >= window.most.min(DEEPEST) {
+            let served = s.staged_count(list)? + next.skipped;
+            let proof = Proof { announced: next.announced, served, skipped: next.skipped, ..Proof::default() };
+            Some(s.swap(list, &key, &proof, run, &asked.now)?.stored)
+        } else {
+            s.save_checkpoint(list, run, &next, &asked.now)?;
+            None
+        };
+        s.count_in_run(run, calls, found.served)?;
+        Ok(Seen::Hits { served: found.served, lacks: found.lacks > 0, next, stored })
+    }
+}
+
 impl Engine {
     /// Searches once and appends what was found to the log.
     pub(super) async fn search(&self, frame: &FetchFrame, search: &Search) -> Result<UnitEnd, Halt> {
@@ -76,14 +136,7 @@ impl Engine {
             let tally = Tally { unchanged: 1, stored: known.stored.unwrap_or(0), ..Tally::default() };
             return Ok(UnitEnd::whole(requested, tally));
         }
-        let list = known.id;
-        let mut at = match known.checkpoint.clone() {
-            Some(at) if self.is_of_this_run(known.begun_at.as_ref()) => at,
-            _ => {
-                self.store.write(move |s| s.forget_checkpoint(list)).await?;
-                Checkpoint::default()
-            }
-        };
+        let mut at = self.began(&known).await?;
         let (mut tally, began_with) = (Tally::default(), at.skipped);
         // The place whose answer is asked for once more, since the first one was odd.
         let mut doubted = None;
@@ -97,67 +150,35 @@ impl Engine {
                 }
                 Err(e) => return Err(e),
             };
-            let (asked, kinds, most, run) = (frame.asked(self.now()), search.kinds.clone(), search.most, self.run);
-            let (fetch, stream, parent) = (frame.fetch.clone(), frame.stream.name, search.query.clone());
-            let (place, last_key) = (at.clone(), key.clone());
-            let window = Window { offset: at.next_offset, limit: i64::from(limit), most };
-            let again = doubted == Some(at.next_offset);
-            let calls = self.calls();
-            let found = self.store.write(move |s| {
-                let text = std::str::from_utf8(&body).unwrap_or_default();
-                let offset = place.next_offset;
-                let found = match stage_search(s, list, text, &kinds, window, &asked) {
-                    Ok(found) => found,
-                    Err(Trouble::Store(e)) => return Err(e),
-                    Err(Trouble::Malformed(detail)) => return Ok(Seen::Malformed(detail)),
-                };
-                if found.repeats || (found.lacks > 0 && !again) {
-                    unstage_search(s, list, &kinds, window)?;
-                    return Ok(if again { Seen::Repeats } else { Seen::Odd });
+            let asked = frame.asked(self.now());
+            let landing = Landing {
+                list: known.id,
+                key: key.clone(),
+                kinds: search.kinds.clone(),
+                at: at.clone(),
+                window: Window { offset: at.next_offset, limit: i64::from(limit), most: search.most },
+                again: doubted == Some(at.next_offset),
+                notes: self.notes(frame, &key, &asked),
+                asked,
+                run: self.run,
+                calls: self.calls(),
+            };
+            match self.store.write(move |s| landing.commit(s, &body)).await? {
+                Seen::Hits { served, lacks, next, stored } => {
+                    at = next;
+                    tally.served += served;
+                    tally.skipped += i64::from(lacks);
+                    tally.announced = at.announced;
+                    self.progress.items(&frame.fetch, served);
+                    if let Some(stored) = stored {
+                        tally.stored = stored;
+                        tally.skipped += at.skipped - began_with;
+                        return Ok(UnitEnd::whole(requested, tally));
+                    }
                 }
-                if found.lacks > 0 {
-                    let detail = format!("{} of the hits that were due did not come", found.lacks);
-                    let (fetch, parent_id, detail) = (fetch.clone(), Some(parent.clone()), Some(detail));
-                    let (position, reason) = (Some(offset), "short_page");
-                    let skip = Skip { fetch, stream, parent_id, position, reason, detail, ..Skip::default() };
-                    s.skip(run, &skip, &asked.now)?;
-                }
-                for (position, reason, detail) in &found.staged.gaps {
-                    let (fetch, parent_id, detail) = (fetch.clone(), Some(parent.clone()), detail.clone());
-                    let position = Some(*position);
-                    s.skip(
-                        run,
-                        &Skip { fetch, stream, parent_id, position, reason, detail, ..Skip::default() },
-                        &asked.now,
-                    )?;
-                }
-                let next = Checkpoint {
-                    next_offset: offset + i64::from(limit),
-                    announced: place.announced.or(Some(found.announced)),
-                    skipped: place.skipped + i64::try_from(found.staged.gaps.len()).unwrap_or(0),
-                    ..place
-                };
-                // Hits come in pages, and the last of them comes with the whole.
-                let stored = if !found.more || next.next_offset >= most.min(DEEPEST) {
-                    let served = s.staged_count(list)? + next.skipped;
-                    let (announced, skipped) = (next.announced, next.skipped);
-                    let proof = Proof { announced, served, skipped, ..Proof::default() };
-                    Some(s.swap(list, &last_key, &proof, run, &asked.now)?.stored)
-                } else {
-                    s.save_checkpoint(list, run, &next, &asked.now)?;
-                    None
-                };
-                s.count_in_run(run, calls, found.served)?;
-                Ok(Seen::Hits { served: found.served, lacks: found.lacks > 0, next, stored })
-            });
-            let (served, lacks, next, stored) = match found.await? {
-                Seen::Hits { served, lacks, next, stored } => (served, lacks, next, stored),
-                Seen::Odd => {
-                    doubted = Some(at.next_offset);
-                    continue;
-                }
+                Seen::Odd => doubted = Some(at.next_offset),
                 Seen::Repeats => {
-                    self.store.write(move |s| s.forget_checkpoint(list)).await?;
+                    self.forget(known.id).await?;
                     let detail = format!("the answer at {} repeats the hits before it", at.next_offset);
                     return self.unproved(frame, &search.query, &known, requested, ("repeated_page", detail)).await;
                 }
@@ -165,16 +186,17 @@ impl Engine {
                     let e = ApiError::Unusable { family: Family::SEARCH, what, attempts: 1 };
                     return self.gap(frame, &search.query, requested, &e).await;
                 }
-            };
-            at = next;
-            tally.served += served;
-            tally.skipped += i64::from(lacks);
-            tally.announced = at.announced;
-            self.progress.items(&frame.fetch, served);
-            if let Some(stored) = stored {
-                tally.stored = stored;
-                tally.skipped += at.skipped - began_with;
-                return Ok(UnitEnd::whole(requested, tally));
+            }
+        }
+    }
+
+    /// Where a search goes on; hits of an earlier run are of another day, and it begins anew.
+    async fn began(&self, known: &ListRow) -> Result<Checkpoint, Halt> {
+        match known.checkpoint.clone() {
+            Some(at) if self.is_of_this_run(known.begun_at.as_ref()) => Ok(at),
+            _ => {
+                self.forget(known.id).await?;
+                Ok(Checkpoint::default())
             }
         }
     }
