@@ -105,12 +105,11 @@ pub fn run_as(args: &Check, context: &Context, known: &AppKnown, now: DateTime<U
 }
 
 fn as_text(job: &Job, context: &Context, notes: &[String], now: DateTime<Utc>) -> String {
-    let count = |n: usize, one: &str, more: &str| format!("{n} {}", if n == 1 { one } else { more });
     let mut out = format!(
         "{}: ok, {}, {}\n",
         context.project.shown(&job.path),
-        count(job.fetches.len(), "fetch", "fetches"),
-        count(job.queries.len(), "query", "queries"),
+        print::count(job.fetches.len(), "fetch"),
+        print::count(job.queries.len(), "query"),
     );
     match &job.schedule {
         None => out.push_str("  no schedule: it is run by name\n"),

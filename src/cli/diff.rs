@@ -150,7 +150,7 @@ fn line(change: &ListChange) -> String {
         "renamed" => format!("renamed    from {} to {}", text(&change.text_before), text(&change.text_after)),
         "described" => format!("described  {}, before: {}", text(&change.text_after), text(&change.text_before)),
         "gone" => "gone       Spotify no longer has it; its rows stay".to_owned(),
-        "first_read" => format!("first read with {} items", change.items.unwrap_or(0)),
+        "first_read" => format!("first read with {}", print::count(change.items.unwrap_or(0), "item")),
         other => format!("{other:<10} {item}"),
     }
 }

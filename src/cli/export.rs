@@ -50,7 +50,12 @@ pub fn run(args: &Export, context: &Context) -> Result<Exit, Failure> {
             .map_err(|e| Failure::new(Exit::Storage, e))?;
     } else if !context.quiet {
         for file in &written {
-            print::stderr(&format!("{:<9} {} ({} rows)\n", file.outcome, printable(&file.path), file.rows));
+            print::stderr(&format!(
+                "{:<9} {} ({})\n",
+                file.outcome,
+                printable(&file.path),
+                print::count(file.rows, "row")
+            ));
         }
     }
     Ok(exit)

@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use super::exit::Exit;
+use super::print;
 use crate::document::{Frames, Problem, printable};
 use crate::store::StoreError;
 
@@ -124,11 +125,10 @@ fn causes(error: &anyhow::Error) -> Vec<String> {
 pub(super) fn summary(problems: &[Problem]) -> String {
     let errors = problems.iter().filter(|p| p.is_error()).count();
     let warnings = problems.len() - errors;
-    let count = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
     match (errors, warnings) {
-        (e, 0) => count(e, "error"),
-        (0, w) => count(w, "warning"),
-        (e, w) => format!("{}, {}", count(e, "error"), count(w, "warning")),
+        (e, 0) => print::count(e, "error"),
+        (0, w) => print::count(w, "warning"),
+        (e, w) => format!("{}, {}", print::count(e, "error"), print::count(w, "warning")),
     }
 }
 

@@ -12,8 +12,9 @@ use std::time::Duration;
 use chrono::Utc;
 
 use super::failure::Failure;
+use super::print::count;
 use super::stopper::Stopper;
-use super::summary::{count, tell};
+use super::summary::tell;
 use super::workshop::local;
 use super::{Context, Exit};
 use crate::document::{Problem, printable};

@@ -35,6 +35,19 @@ pub fn stdout(text: &str) -> io::Result<()> {
     }
 }
 
+/// `1 call`, `2 calls`, `3 queries`.
+pub fn count<N: std::fmt::Display>(n: N, word: &str) -> String {
+    let n = n.to_string();
+    if n == "1" {
+        return format!("{n} {word}");
+    }
+    match word.strip_suffix('y') {
+        Some(stem) => format!("{n} {stem}ies"),
+        None if word.ends_with("ch") => format!("{n} {word}es"),
+        None => format!("{n} {word}s"),
+    }
+}
+
 /// Writes a JSON value to stdout, on one line.
 ///
 /// # Errors

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::Context;
 use super::args::LogFormat;
 use super::workshop::local;
+use super::{Context, print};
 use crate::document::printable;
 use crate::http::family::Family;
 use crate::http::observer::Observer;
@@ -48,10 +48,10 @@ impl Counts {
         let secs = self.began.0.elapsed().as_secs_f64();
         let rate = (self.items - self.began.1) as f64 / secs.max(0.1);
         let mut line = format!(
-            "{}, {done} of {asked}, {} items ({rate:.0}/s), {} calls",
+            "{}, {done} of {asked}, {} ({rate:.0}/s), {}",
             printable(&self.fetch),
-            self.items,
-            self.calls
+            print::count(self.items, "item"),
+            print::count(self.calls, "call")
         );
         if done > 0 && done < asked {
             let left = Duration::from_secs_f64(secs / done as f64 * (asked - done) as f64);

@@ -52,9 +52,9 @@ pub fn run(args: &Reset, context: &Context) -> Result<Exit, Failure> {
     let mut out = String::new();
     for read in &forgotten {
         out.push_str(&format!(
-            "forgot   {}: {} items staged, last page at {}\n",
+            "forgot   {}: {} staged, last page at {}\n",
             named(read),
-            read.items,
+            print::count(read.items, "item"),
             read.updated_at
         ));
     }

@@ -22,10 +22,10 @@ use super::args::Schedule;
 use super::figures;
 use super::herald::{By, Herald};
 use super::planner::{Ready, Said, UnderWay};
+use super::print::count;
 use super::run::{exit_of, is_a_known_ban};
 use super::runner::{How, Outcome, Runner, sign_ins};
 use super::stopper::Stopper;
-use super::summary::count;
 use super::workshop::{open_state, runtime};
 use super::{Context, Exit, Failure};
 use crate::job::Job;
@@ -297,7 +297,7 @@ impl Scheduler<'_> {
             at if at <= Utc::now() => format!("; {job} is due"),
             at => format!("; next {job} at {}", at.format("%Y-%m-%d %H:%M:%SZ")),
         });
-        self.systemd.alive(&format!("{}, {running} running{next}", count(board.scheduled() as u64, "job")));
+        self.systemd.alive(&format!("{}, {running} running{next}", count(board.scheduled(), "job")));
     }
 }
 

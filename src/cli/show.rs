@@ -90,9 +90,10 @@ fn heading(playlist: &NamedPlaylist, name: Option<&str>, description: Option<&st
         out.push_str(&format!("{}\n", print::brief(text)));
     }
     let since = seen.seen_at.as_deref().unwrap_or("?");
+    let items = print::count(seen.places.len(), "item");
     out.push_str(&match &seen.until {
-        Some(until) => format!("{} items, as seen from {since} until {until}\n", seen.places.len()),
-        None => format!("{} items, as seen since {since}\n", seen.places.len()),
+        Some(until) => format!("{items}, as seen from {since} until {until}\n"),
+        None => format!("{items}, as seen since {since}\n"),
     });
     if let Some(gone) = &playlist.gone_at {
         out.push_str(&format!("gone at Spotify since {gone}\n"));

@@ -33,17 +33,17 @@ pub(super) fn tell(context: &Context, report: &RunReport) {
 }
 
 fn summary(report: &RunReport) -> String {
-    let (calls, items) = (count(report.calls, "call"), count(u64::try_from(report.rows).unwrap_or(0), "item"));
+    let (calls, items) = (print::count(report.calls, "call"), print::count(report.rows, "item"));
     let mut out = format!("{}: {}, {calls}, {items}\n", printable(&report.job), report.state);
     for fetch in &report.fetches {
         let name = fetch.user.as_ref().map_or_else(|| fetch.fetch.clone(), |user| format!("{} of {user}", fetch.fetch));
         out.push_str(&format!(
-            "  {:<28} {:<9} {} of {} read, {} rows",
+            "  {:<28} {:<9} {} of {} read, {}",
             printable(&name),
             fetch.state,
             fetch.read,
             fetch.asked,
-            fetch.stored
+            print::count(fetch.stored, "row")
         ));
         if fetch.skipped > 0 {
             out.push_str(&format!(", {} noted in skipped_items", fetch.skipped));
@@ -66,7 +66,12 @@ fn summary(report: &RunReport) -> String {
         });
     }
     for file in &report.files {
-        out.push_str(&format!("  {:<9} {} ({} rows)\n", file.outcome, printable(&file.path), file.rows));
+        out.push_str(&format!(
+            "  {:<9} {} ({})\n",
+            file.outcome,
+            printable(&file.path),
+            print::count(file.rows, "row")
+        ));
     }
     out
 }
@@ -98,11 +103,6 @@ fn events(report: &RunReport) {
     let (run, state, exit_code, calls, rows) = (report.run, report.state, report.exit_code, report.calls, report.rows);
     let not_before = report.not_before.as_deref();
     tracing::info!(job, run, state, exit_code, calls, rows, not_before, "run ends");
-}
-
-/// `1 call`, `2 calls`.
-pub(super) fn count(n: u64, word: &str) -> String {
-    format!("{n} {word}{}", if n == 1 { "" } else { "s" })
 }
 
 /// The one line of `run --json`.

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::args::Verify;
 use super::export::write_again;
-use super::summary::count;
+use super::print::count;
 use super::workshop::{Workshop, must_exist, storage};
 use super::{Context, Exit, Failure, OrExit, print};
 use crate::document::printable;
@@ -101,12 +101,12 @@ fn shown(
     let mut out = String::new();
     let sound = |n: usize| if n == 0 { "sound".to_owned() } else { format!("{n} differ") };
     out.push_str(&format!(
-        "store  {}: {}; {} lists, {} histories, {} runs\n",
+        "store  {}: {}; {}, {}, {}\n",
         context.project.database(settings).display(),
         sound(store.findings.len()),
-        store.lists,
-        store.histories,
-        store.runs
+        count(store.lists, "list"),
+        count(store.histories, "playlist history"),
+        count(store.runs, "run")
     ));
     for finding in &store.findings {
         out.push_str(&format!("  {:<11} {}\n", finding.check, printable(&finding.detail)));
@@ -114,17 +114,17 @@ fn shown(
     if store.waiting_pages > 0 {
         out.push_str(&format!(
             "  note: {} of a run wait to reach their tables, which that run does, or the next one if it was killed\n",
-            count(u64::try_from(store.waiting_pages).unwrap_or(0), "page")
+            count(store.waiting_pages, "page")
         ));
     }
     let csv_dir = context.project.csv_dir(settings);
     let differ = files.findings.iter().filter(|f| is_a_difference(f)).count();
     out.push_str(&format!(
-        "files  {}: {}; {} described by {} data packages\n",
+        "files  {}: {}; {} described by {}\n",
         csv_dir.display(),
         sound(differ),
-        files.files,
-        files.packages
+        count(files.files, "file"),
+        count(files.packages, "data package")
     ));
     for finding in &files.findings {
         let word = match finding.matter {

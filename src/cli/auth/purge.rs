@@ -63,8 +63,9 @@ pub(super) fn run(
     }
     let answers = RawKeeper::forget_people(&workshop.database()).or_exit(Exit::Storage)?;
     print::stderr(&format!(
-        "{name}: {} rows of the library, tops and plays and {} playlists are deleted; what others share stays\n",
-        purged.rows, purged.playlists
+        "{name}: {} of the library, tops and plays and {} are deleted; what others share stays\n",
+        print::count(purged.rows, "row"),
+        print::count(purged.playlists, "playlist")
     ));
     if answers > 0 {
         print::stderr(&format!(

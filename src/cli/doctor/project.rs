@@ -7,9 +7,9 @@ use chrono::Utc;
 
 use super::Line;
 use crate::cli::figures::days_left;
+use crate::cli::print::count;
 use crate::cli::progress::Spoken;
 use crate::cli::standing;
-use crate::cli::summary::count;
 use crate::cli::workshop::{Most, Workshop, local, runtime};
 use crate::cli::{Context, Exit, Failure};
 use crate::job::{Job, Loaded, Users};
@@ -69,7 +69,7 @@ pub(super) fn lines(context: &Context, settings: &Settings, offline: bool) -> Ve
 
 fn jobs(loaded: &Loaded) -> Line {
     let scheduled = loaded.jobs.iter().filter(|job| job.schedule.is_some()).count();
-    let good = format!("{}, {scheduled} with a schedule", count(loaded.jobs.len() as u64, "job"));
+    let good = format!("{}, {scheduled} with a schedule", count(loaded.jobs.len(), "job"));
     match loaded.broken.as_slice() {
         [] if loaded.has_errors() => {
             let why = loaded.problems.iter().find(|problem| problem.is_error()).map(ToString::to_string);
@@ -196,10 +196,10 @@ fn budget(workshop: &Workshop<'_>, credentials: &Credentials) -> Line {
         Ok(usage) => usage,
         Err(failure) => return Line::failed("budget", &failure, "cratedigger quota"),
     };
-    let used = usage.account.used;
+    let used = count(usage.account.used, "call");
     let text = match usage.account.left {
-        Some(left) => format!("{used} calls in the last 24 hours, {left} left"),
-        None => format!("{used} calls in the last 24 hours, no limit"),
+        Some(left) => format!("{used} in the last 24 hours, {left} left"),
+        None => format!("{used} in the last 24 hours, no limit"),
     };
     if let Some(until) = usage.all_held_until() {
         return Line::red(
