@@ -10,7 +10,7 @@ use super::{Context, Exit, Failure};
 use crate::http::clock::{Clock, SystemClock};
 use crate::http::observer::Silent;
 use crate::job::{Job, Users};
-use crate::run::{Engine, Halt, JobPrice, Looks, Start, Unwatched, kept_since, price_job, stamp};
+use crate::run::{Engine, Halt, JobPrice, Looks, Start, Unwatched, kept_since, price_job, stamp, went_on_from};
 use crate::scheduler::{Due, JobPast, Past};
 use crate::settings::credentials::Credentials;
 use crate::state::grants::Grants;
@@ -75,7 +75,7 @@ impl Desk<'_> {
             progress: Arc::new(Unwatched),
             run: 0,
             started_at,
-            goes_on_from: goes_on_from.and_then(|at| at.parse().ok()).unwrap_or(started_at),
+            goes_on_from: went_on_from(goes_on_from.as_deref(), started_at),
             kept_since: kept_since(job, &self.workshop.settings.retention, started_at),
             full,
         };

@@ -19,6 +19,7 @@ use super::{Context, Exit, Failure};
 use crate::job::{Job, Users};
 use crate::run::{
     AppFacts, Calls, Engine, Files, Halt, JobLock, JobPrice, LockTrouble, RunReport, kept_since, run_job, stamp,
+    went_on_from,
 };
 use crate::scheduler::{self, Due, JobPast, Next, Now, Past, SignIns};
 use crate::settings::credentials::Credentials;
@@ -161,7 +162,7 @@ impl<'a> Runner<'a> {
             progress: Arc::clone(&watcher) as _,
             run,
             started_at,
-            goes_on_from: goes_on_from.and_then(|at| at.parse().ok()).unwrap_or(started_at),
+            goes_on_from: went_on_from(goes_on_from.as_deref(), started_at),
             kept_since: kept_since(job, &settings.retention, started_at),
             full: how.full,
         };

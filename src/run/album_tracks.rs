@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use chrono::TimeDelta;
 
-use super::engine::{Engine, FetchFrame, Tally, stamp};
+use super::engine::{Engine, FetchFrame, Tally};
 use super::halt::Halt;
 use super::list::{List, ListEnd, Opening};
 use super::stalest::Placed;
@@ -26,9 +26,9 @@ impl Engine {
         // One lock for all albums: a batch begins twenty lists, and locks taken one by one could
         // wait for each other.
         let _reading = self.lock_list(&album_tracks_key("", &asked)).await?;
-        let since = stamp(self.fresh_since(TimeDelta::zero()));
+        let when = self.fresh_in(TimeDelta::zero());
         let all = albums.clone();
-        let answered = self.store.write(move |s| s.fresh(Table::albums(), &all, &since)).await?;
+        let answered = self.store.write(move |s| s.fresh(Table::albums(), &all, &when)).await?;
         // An album that this run has asked for already is not asked for again: its tracks are a list
         // of their own.
         let (mut wanted, mut listed) = (Vec::new(), HashSet::new());

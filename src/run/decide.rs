@@ -4,34 +4,26 @@
 //! These are functions of what is known and nothing else, so that a price is worked out by the code
 //! that spends it.
 
-use chrono::{DateTime, TimeDelta, Utc};
-
-use super::engine::stamp;
-use crate::store::ListRow;
+use crate::store::{ListRow, Span};
 use crate::stream::Order;
 
-/// Since when a whole read still counts: what was read before is due to be read whole again.
-pub fn whole_since(now: DateTime<Utc>, full_every: TimeDelta) -> String {
-    now.checked_sub_signed(full_every).map(stamp).unwrap_or_default()
-}
-
 /// Whether what stands of a list is of a whole read that still counts.
-pub fn was_read_whole(list: &ListRow, full: bool, whole_since: &str) -> bool {
-    !full && list.read_at.as_deref().is_some_and(|at| at >= whole_since)
+pub fn was_read_whole(list: &ListRow, full: bool, whole: &Span) -> bool {
+    !full && whole.holds(list.whole_at.as_deref())
 }
 
 /// Whether a list with a version stands as it is: no item of it is asked for then.
-pub fn stands(list: &ListRow, full: bool, whole_since: &str, snapshot_id: Option<&str>) -> bool {
-    was_read_whole(list, full, whole_since) && snapshot_id.is_some() && list.snapshot_id.as_deref() == snapshot_id
+pub fn stands(list: &ListRow, full: bool, whole: &Span, snapshot_id: Option<&str>) -> bool {
+    was_read_whole(list, full, whole) && snapshot_id.is_some() && list.snapshot_id.as_deref() == snapshot_id
 }
 
 /// Whether a list is read from its head to what is known, and not whole.
-pub fn from_the_head(list: &ListRow, order: Order, most: Option<i64>, full: bool, whole_since: &str) -> bool {
+pub fn from_the_head(list: &ListRow, order: Order, most: Option<i64>, full: bool, whole: &Span) -> bool {
     order == Order::NewestFirst
         && most.is_none()
         && list.announced.is_some()
         && list.served.is_some_and(|served| served > 0)
-        && was_read_whole(list, full, whole_since)
+        && was_read_whole(list, full, whole)
 }
 
 /// Calls that a list of so many items takes: an empty one takes one too.

@@ -10,7 +10,7 @@ use super::halt::Halt;
 use super::progress::Progress;
 use crate::ingest::Asked;
 use crate::spotify::client::{Api, Bearer};
-use crate::store::{FetchEnd, GapKey, Skip, Store};
+use crate::store::{FetchEnd, GapKey, Skip, Span, Store};
 
 /// What a run works with; clones share everything.
 #[derive(Clone)]
@@ -91,6 +91,13 @@ impl FetchFrame {
     }
 }
 
+/// When the unfinished run began that a run goes on from, by the store's word; what began under a clock that
+/// was ahead is not gone on from.
+pub fn went_on_from(said: Option<&str>, started_at: DateTime<Utc>) -> DateTime<Utc> {
+    let said = said.and_then(|at| at.parse().ok());
+    said.filter(|at| *at <= started_at).unwrap_or(started_at)
+}
+
 /// A time as the store writes it: ISO 8601 in UTC, always with milliseconds, so that text order is
 /// time order.
 pub fn stamp(at: DateTime<Utc>) -> String {
@@ -152,20 +159,33 @@ impl Engine {
         i64::try_from(self.api.calls()).unwrap_or(i64::MAX)
     }
 
-    /// Rows read at or after this are fresh for something that may be `age` old.
-    pub fn fresh_since(&self, age: TimeDelta) -> DateTime<Utc> {
-        self.known_since(age).max(self.kept_since.unwrap_or(DateTime::<Utc>::MIN_UTC))
+    /// Rows read in this time are fresh for something that may be `age` old.
+    pub fn fresh_in(&self, age: TimeDelta) -> Span {
+        self.span(self.since(age).max(self.kept_since.unwrap_or(DateTime::<Utc>::MIN_UTC)))
     }
 
-    /// What was learned at or after this, and is no row of the catalog, holds for something that may be
-    /// `age` old.
-    pub fn known_since(&self, age: TimeDelta) -> DateTime<Utc> {
-        if self.full { self.started_at } else { self.goes_on_from - age }
+    /// What was learned in this time, and is no row of the catalog, holds for something that may be `age`
+    /// old.
+    pub fn known_in(&self, age: TimeDelta) -> Span {
+        self.span(self.since(age))
+    }
+
+    /// A list that was read whole in this time is not yet due to be read whole again.
+    pub fn whole_in(&self, full_every: TimeDelta) -> Span {
+        self.span(self.started_at.checked_sub_signed(full_every).unwrap_or(DateTime::<Utc>::MIN_UTC))
     }
 
     /// Whether something that was read or found unchanged then need not be asked for again by this run.
     pub fn is_of_this_run(&self, at: Option<&String>) -> bool {
-        at.is_some_and(|at| *at >= stamp(self.fresh_since(TimeDelta::zero())))
+        self.fresh_in(TimeDelta::zero()).holds(at.map(String::as_str))
+    }
+
+    fn since(&self, age: TimeDelta) -> DateTime<Utc> {
+        if self.full { self.started_at } else { self.goes_on_from - age }
+    }
+
+    fn span(&self, since: DateTime<Utc>) -> Span {
+        Span { since: stamp(since), until: stamp(self.now()) }
     }
 
     /// Whether the store takes more; to be asked before each call that fills it.

@@ -1,6 +1,6 @@
 //! What is a user's own: profile, playlists, library, followed artists, tops and plays.
 
-use super::engine::{Engine, FetchFrame, Tally, stamp};
+use super::engine::{Engine, FetchFrame, Tally};
 use super::halt::Halt;
 use super::list::{List, ListEnd, Opening};
 use super::look::is_about_the_list;
@@ -55,8 +55,8 @@ impl Engine {
 
     async fn profile(&self, frame: &FetchFrame) -> Result<UnitEnd, Halt> {
         let requested = vec![Requested { user_id: Some(frame.audience.clone()), list_id: None, item_id: None }];
-        let (id, since) = (frame.audience.clone(), stamp(self.fresh_since(chrono::TimeDelta::zero())));
-        let known = self.store.write(move |s| s.fresh(ingest::table_of(Kind::User), &[id], &since)).await?;
+        let (id, when) = (frame.audience.clone(), self.fresh_in(chrono::TimeDelta::zero()));
+        let known = self.store.write(move |s| s.fresh(ingest::table_of(Kind::User), &[id], &when)).await?;
         if known == [true] {
             return Ok(UnitEnd::whole(requested, Tally { unchanged: 1, stored: 1, ..Tally::default() }));
         }
@@ -119,7 +119,7 @@ impl Engine {
             .await?;
         let mut end = UnitEnd::whole(requested, Tally { served, stored, skipped, ..Tally::default() });
         // `stored` counts plays that are new: as many as were served means that none was known.
-        if known.read_at.is_some() && served > 0 && stored >= served - skipped {
+        if known.whole_at.is_some() && served > 0 && stored >= served - skipped {
             end.warnings.push(format!(
                 "all {served} plays are new, so plays before them may be missing: Spotify keeps about 50; run the job \
                  at least every 25 minutes (schedule = \"*/25 * * * *\")"

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::decide;
-use super::engine::{Engine, FetchFrame, Tally, stamp};
+use super::engine::{Engine, FetchFrame, Tally};
 use super::halt::Halt;
 use super::list::{List, ListEnd, Opening};
 use super::look::is_about_the_list;
@@ -77,13 +77,13 @@ impl Engine {
         if self.is_of_this_run(known.checked_at.as_ref()) {
             return Ok(Items::Done(UnitEnd::whole(requested, unchanged)));
         }
-        let since = decide::whole_since(self.started_at, frame.full_every);
+        let when = self.whole_in(frame.full_every);
         let told = self.snapshot_told(playlist).await?;
-        if decide::stands(&known, self.full, &since, told.as_deref()) {
+        if decide::stands(&known, self.full, &when, told.as_deref()) {
             self.confirm(known.id).await?;
             return Ok(Items::Done(UnitEnd::whole(requested, unchanged)));
         }
-        let readable = decide::was_read_whole(&known, self.full, &since);
+        let readable = decide::was_read_whole(&known, self.full, &when);
         let etag = known.etag.clone().filter(|_| readable && known.checkpoint.is_none());
         let head = match self.playlist_head(frame, playlist, etag).await {
             Ok(Some(head)) => head,
@@ -97,7 +97,7 @@ impl Engine {
             Err(e) => return Err(e),
         };
         self.write_head(frame, &head).await?;
-        if decide::stands(&known, self.full, &since, head.snapshot_id.as_deref()) {
+        if decide::stands(&known, self.full, &when, head.snapshot_id.as_deref()) {
             self.confirm(known.id).await?;
             self.answers_again(frame, playlist).await?;
             return Ok(Items::Done(UnitEnd::whole(requested, unchanged)));
@@ -132,8 +132,8 @@ impl Engine {
     /// The version of a playlist that an earlier fetch of this run was told of: by the playlist itself, or
     /// by a list of playlists.
     async fn snapshot_told(&self, playlist: &str) -> Result<Option<String>, Halt> {
-        let (id, since) = (playlist.to_owned(), stamp(self.fresh_since(TimeDelta::zero())));
-        Ok(self.store.write(move |s| s.snapshot_told(&id, &since)).await?)
+        let (id, when) = (playlist.to_owned(), self.fresh_in(TimeDelta::zero()));
+        Ok(self.store.write(move |s| s.snapshot_told(&id, &when)).await?)
     }
 
     /// What the end of a read means for the playlist.
@@ -212,7 +212,7 @@ impl Engine {
         let (fetch, stream) = (frame.fetch.clone(), frame.stream.name);
         self.skip(crate::store::Skip { fetch, stream, parent_id, reason, detail: text, ..Default::default() }).await?;
         let tally = Tally { skipped: 1, stored: known.stored.unwrap_or(0), ..Tally::default() };
-        let kept = if known.read_at.is_some() { "the last whole list stays" } else { "it was never read whole" };
+        let kept = if known.whole_at.is_some() { "the last whole list stays" } else { "it was never read whole" };
         let what = if parent.is_empty() { reason.to_owned() } else { format!("{parent}: {reason}") };
         Ok(UnitEnd::lacking(requested, tally, format!("{what}: {detail}; {kept}")))
     }

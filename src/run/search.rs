@@ -1,7 +1,7 @@
 //! A search: one answer holds a page for each type; codes (ISRC, UPC) are searches too.
 
 use super::class::SmallerPage;
-use super::engine::{Engine, FetchFrame, Tally, stamp};
+use super::engine::{Engine, FetchFrame, Tally};
 use super::halt::Halt;
 use super::land::Notes;
 use super::look::is_about_the_list;
@@ -12,7 +12,7 @@ use crate::spotify::client::{Answer, Request};
 use crate::spotify::error::ApiError;
 use crate::spotify::family::Family;
 use crate::spotify::page::{RawPage, Wrapping};
-use crate::store::{Checkpoint, ListKey, ListRow, Proof, Requested, Session, Skip, StoreError};
+use crate::store::{Checkpoint, ListKey, ListRow, Proof, Requested, Session, Skip, Span, StoreError};
 use crate::stream::Paging;
 
 /// Pages of a search: 10 hits in Development Mode, 50 with Extended Quota.
@@ -246,9 +246,9 @@ impl Engine {
 
     /// The id that an ISRC or UPC was found to mean, where that is fresh.
     pub(super) async fn known_meaning(&self, kind: Kind, code: &str) -> Result<Option<String>, Halt> {
-        let since = stamp(self.fresh_since(chrono::TimeDelta::days(30)));
+        let when = self.fresh_in(chrono::TimeDelta::days(30));
         let (table, text) = (ingest::table_of(kind), code.to_owned());
-        Ok(self.store.write(move |s| s.code_meaning(table, field_of(kind), &text, &since)).await?)
+        Ok(self.store.write(move |s| s.code_meaning(table, field_of(kind), &text, &when)).await?)
     }
 
     /// The id that an ISRC or UPC means: from the store where it is fresh, else by one search.
@@ -263,7 +263,7 @@ impl Engine {
             return Ok(Ok(id));
         }
         let (table, text) = (ingest::table_of(kind), code.to_owned());
-        let before = self.store.write(move |s| s.code_meaning(table, field, &text, "")).await?;
+        let before = self.store.write(move |s| s.code_meaning(table, field, &text, &Span::ever())).await?;
         let meaningless = |end| Ok(Err(Meaningless { end, before }));
         let written = format!("{field}:{code}");
         if let Some(gap) = self.known_gaps(frame, std::slice::from_ref(&written)).await?.pop().flatten() {

@@ -135,14 +135,14 @@ impl Engine {
         if things.anew {
             return Ok((vec![false; ids.len()], HashMap::new()));
         }
-        let since = stamp(self.fresh_since(things.refresh_after));
+        let when = self.fresh_in(things.refresh_after);
         let (all, table, market) = (ids.to_vec(), ingest::table_of(things.kind), frame.market.clone());
         let found = self.store.write(move |s| {
-            let mut fresh = s.fresh(table, &all, &since)?;
+            let mut fresh = s.fresh(table, &all, &when)?;
             let mut answered = HashMap::new();
             if things.kind == Kind::Track {
                 for (id, fresh) in all.iter().zip(&mut fresh).filter(|(_, fresh)| !**fresh) {
-                    if let Some(other) = s.relinked(id, &market, &since)? {
+                    if let Some(other) = s.relinked(id, &market, &when)? {
                         *fresh = true;
                         answered.insert(id.clone(), other);
                     }

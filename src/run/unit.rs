@@ -3,7 +3,7 @@
 use super::engine::{Engine, FetchFrame, Tally, stamp};
 use super::halt::Halt;
 use crate::spotify::error::ApiError;
-use crate::store::{GapKey, ListKey, Requested, Skip};
+use crate::store::{GapKey, ListKey, Requested, Skip, Span};
 
 /// An id that was refused within a week.
 #[derive(Debug)]
@@ -156,12 +156,12 @@ impl Engine {
 
     /// Of these ids, those that were refused within a week: noted, and not asked for again.
     pub(super) async fn known_gaps(&self, frame: &FetchFrame, ids: &[String]) -> Result<Vec<Option<KnownGap>>, Halt> {
-        let since = self.gaps_since();
+        let when = self.gaps_in();
         let (stream, run, now) = (frame.stream.name, self.run, stamp(self.now()));
         let (fetch, keys) = (frame.fetch.clone(), ids.iter().map(|id| frame.gap(id)).collect::<Vec<_>>());
         let known = self.store.write(move |s| {
             let mut known = Vec::with_capacity(keys.len());
-            for (GapKey { id, .. }, gap) in keys.iter().zip(s.gaps(&keys, &since)?) {
+            for (GapKey { id, .. }, gap) in keys.iter().zip(s.gaps(&keys, &when)?) {
                 let Some((reason, detail)) = gap else {
                     known.push(None);
                     continue;
@@ -184,21 +184,21 @@ impl Engine {
 
     /// Whether these ids were refused within a week, without noting it.
     pub(super) async fn were_refused(&self, frame: &FetchFrame, ids: &[String]) -> Result<Vec<bool>, Halt> {
-        let (since, keys) = (self.gaps_since(), ids.iter().map(|id| frame.gap(id)).collect::<Vec<_>>());
-        let gaps = self.store.write(move |s| s.gaps(&keys, &since));
+        let (when, keys) = (self.gaps_in(), ids.iter().map(|id| frame.gap(id)).collect::<Vec<_>>());
+        let gaps = self.store.write(move |s| s.gaps(&keys, &when));
         Ok(gaps.await?.iter().map(Option::is_some).collect())
     }
 
     /// The same of one key.
     pub(super) async fn was_refused(&self, key: &GapKey) -> Result<bool, Halt> {
-        let (since, keys) = (self.gaps_since(), [key.clone()]);
-        Ok(self.store.write(move |s| s.gaps(&keys, &since)).await?.iter().any(Option::is_some))
+        let (when, keys) = (self.gaps_in(), [key.clone()]);
+        Ok(self.store.write(move |s| s.gaps(&keys, &when)).await?.iter().any(Option::is_some))
     }
 
-    /// What was refused since then is not asked for again.
-    fn gaps_since(&self) -> String {
+    /// What was refused in this time is not asked for again.
+    fn gaps_in(&self) -> Span {
         const LOOKED_AT_AGAIN: chrono::TimeDelta = chrono::TimeDelta::days(7);
-        stamp(self.known_since(LOOKED_AT_AGAIN))
+        self.known_in(LOOKED_AT_AGAIN)
     }
 
     /// Notes that an id answers (again).

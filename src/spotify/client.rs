@@ -320,6 +320,11 @@ impl Api {
         &self.0.who
     }
 
+    /// Whether Spotify's answers were dated well before the present of this machine.
+    pub fn clock_is_ahead(&self) -> bool {
+        self.0.endpoint.clock_is_ahead()
+    }
+
     /// The present, as the gate sees it.
     pub fn now(&self) -> crate::state::Moment {
         self.0.gate.clock().now()

@@ -44,7 +44,7 @@ pub struct ListRow {
     /// Hash over the rows.
     pub content_hash: Option<String>,
     /// When it was last read whole.
-    pub read_at: Option<String>,
+    pub whole_at: Option<String>,
     /// When it was last read whole or found unchanged.
     pub checked_at: Option<String>,
     /// When the read that is under way began.
@@ -97,7 +97,7 @@ impl Session {
     /// If the store cannot be read.
     pub fn find_list(&self, key: &ListKey) -> Result<Option<ListRow>, StoreError> {
         self.prepare(
-            "SELECT l.id, l.snapshot_id, l.etag, l.stored, l.content_hash, l.read_at,
+            "SELECT l.id, l.snapshot_id, l.etag, l.stored, l.content_hash, l.whole_at,
                     c.next_offset, c.cursor, c.announced, c.skipped, c.snapshot_id, c.etag, c.restarts, l.checked_at, c.started_at,
                     l.announced, l.served, l.proof, l.restless, c.ended, c.run_id, r.job
              FROM lists l LEFT JOIN checkpoints c ON c.list_id = l.id LEFT JOIN runs r ON r.id = c.run_id
@@ -191,7 +191,7 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<ListRow> {
         etag: row.get(2)?,
         stored: row.get(3)?,
         content_hash: row.get(4)?,
-        read_at: row.get(5)?,
+        whole_at: row.get(5)?,
         checked_at: row.get(13)?,
         begun_at: row.get(14)?,
         announced: row.get(15)?,

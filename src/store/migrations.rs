@@ -22,6 +22,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_planned.sql"),
     include_str!("migrations/0007_returned.sql"),
     include_str!("migrations/0008_unproved.sql"),
+    include_str!("migrations/0009_clocks.sql"),
 ];
 
 /// The schema of this version.

@@ -216,7 +216,7 @@ impl Session {
         }
         self.sql(
             "UPDATE lists SET snapshot_id = NULL, etag = NULL, announced = NULL, served = NULL, stored = NULL, skipped = NULL,
-             content_hash = NULL, rows_hash = NULL, proof = NULL, first_read_at = NULL, read_at = NULL, checked_at = NULL WHERE id IN (SELECT id FROM old_lists)",
+             content_hash = NULL, rows_hash = NULL, proof = NULL, first_read_at = NULL, read_at = NULL, whole_at = NULL, checked_at = NULL WHERE id IN (SELECT id FROM old_lists)",
         )?;
         self.forget_left_reads(before)?;
         Ok(deleted)

@@ -101,33 +101,45 @@ impl Session {
         let hash = self.staged_hash(list)?;
         let known: Option<String> = self.one("SELECT content_hash FROM lists WHERE id = ?1", params![list])?;
         let same = known.as_deref() == Some(hash.as_str());
+        let seen = &*self.later_than_before(list, key, now)?;
         let mut swapped = match key.kind {
-            "playlist_items" => self.swap_playlist(list, &key.parent_id, proof, run, now)?,
-            "search" => self.append_search(list, key, now)?,
-            "top_artists" | "top_tracks" => self.set_tops(list, key, now)?,
-            "recently_played" => self.append_plays(list, key, now)?,
+            "playlist_items" => self.swap_playlist(list, &key.parent_id, proof, run, seen)?,
+            "search" => self.append_search(list, key, seen)?,
+            "top_artists" | "top_tracks" => self.set_tops(list, key, seen)?,
+            "recently_played" => self.append_plays(list, key, seen)?,
             _ => match target(key.kind) {
-                Some(target) => self.swap_members(list, key, &target, proof, same, now)?,
+                Some(target) => self.swap_members(list, key, &target, proof, same, seen)?,
                 None => Swapped::default(),
             },
         };
         swapped.changed |= !same;
         self.changed |= swapped.changed;
         let doubled = self.doubled_as_json(list, key)?;
-        // What was presumed was not read whole: `read_at` stays, so that a whole read comes due.
+        // What was presumed was not read whole: `read_at` and `whole_at` stay, so that a whole read comes due.
         self.exec(
             "UPDATE lists SET snapshot_id = ?2, etag = ?3, announced = ?4, served = ?5, stored = ?6, skipped = ?7, content_hash = ?8,
-             read_at = iif(?11, read_at, ?9), checked_at = ?9, changed_at = iif(?10, ?9, changed_at), gone_at = NULL,
-             gone_reason = NULL, proof = ?12, restless = ?13, doubled = ?14, first_read_at = coalesce(first_read_at, ?9)
-             WHERE id = ?1",
+             read_at = iif(?11, read_at, ?9), checked_at = ?15, changed_at = iif(?10, ?9, changed_at), gone_at = NULL,
+             gone_reason = NULL, proof = ?12, restless = ?13, doubled = ?14, first_read_at = coalesce(first_read_at, ?9),
+             whole_at = iif(?11, whole_at, ?15) WHERE id = ?1",
             params![
-                list, proof.snapshot_id, proof.etag, proof.announced, proof.served, swapped.stored, proof.skipped, hash, now,
-                swapped.changed, proof.by.read().is_some(), proof.by.word(), proof.by == ProvedBy::Content, doubled
+                list, proof.snapshot_id, proof.etag, proof.announced, proof.served, swapped.stored, proof.skipped, hash, seen,
+                swapped.changed, proof.by.read().is_some(), proof.by.word(), proof.by == ProvedBy::Content, doubled, now
             ],
         )?;
-        self.record_proof(list, proof, run, swapped.stored, &hash, now)?;
+        self.record_proof(list, proof, run, swapped.stored, &hash, seen)?;
         self.forget_checkpoint(list)?;
         Ok(swapped)
+    }
+
+    /// When a list is seen that is put in place now: later than whatever was seen of it before, though the
+    /// clock was set back since.
+    fn later_than_before(&self, list: i64, key: &ListKey, now: &str) -> Result<String, StoreError> {
+        let sql = "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', max(at), '+0.001 seconds') FROM (
+                     SELECT read_at AS at FROM run_lists WHERE list_id = ?1
+                     UNION ALL SELECT read_at FROM lists WHERE id = ?1 OR (?2 = 'playlist_items' AND kind = ?2 AND parent_id = ?3)
+                     UNION ALL SELECT seen_at FROM playlist_versions WHERE ?2 = 'playlist_items' AND playlist_id = ?3)";
+        let after: Option<String> = self.one(sql, params![list, key.kind, key.parent_id])?;
+        Ok(after.filter(|after| after.as_str() > now).unwrap_or_else(|| now.to_owned()))
     }
 
     fn append_search(&mut self, list: i64, key: &ListKey, now: &str) -> Result<Swapped, StoreError> {

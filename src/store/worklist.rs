@@ -3,7 +3,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{GapKey, ListKey, Session, StoreError, Table};
+use super::{GapKey, ListKey, Session, Span, StoreError, Table};
 
 /// One thing that a fetch asked for, in the job's order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -177,14 +177,14 @@ impl Session {
     }
 
     /// The playlists in a user's library, as the newest read of it has them, with what is known of
-    /// each one's items in a market. A read before `whole_since` counts as none.
+    /// each one's items in a market. A whole read outside of `whole` counts as none.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn playlists_of(&self, user: &str, market: &str, whole_since: &str) -> Result<Vec<ListedPlaylist>, StoreError> {
+    pub fn playlists_of(&self, user: &str, market: &str, whole: &Span) -> Result<Vec<ListedPlaylist>, StoreError> {
         let mut statement = self.prepare(
             "SELECT p.id, p.snapshot_id, coalesce(p.owner_id = ?1, 0) OR coalesce(p.collaborative, 0),
-                    iif(l.read_at >= ?3 AND c.list_id IS NULL, l.snapshot_id, NULL), coalesce(l.stored, 0), m.position,
+                    iif(l.whole_at BETWEEN ?3 AND ?4 AND c.list_id IS NULL, l.snapshot_id, NULL), coalesce(l.stored, 0), m.position,
                     coalesce(c.ended, 0), coalesce(c.ended AND c.snapshot_id = p.snapshot_id AND c.updated_at < o.read_at, 0)
              FROM my_playlists m JOIN playlists p ON p.id = m.playlist_id
              LEFT JOIN lists l ON l.kind = 'playlist_items' AND l.parent_id = p.id AND l.audience = ?1 AND l.market = ?2
@@ -204,34 +204,37 @@ impl Session {
             })
         };
         let rows = statement
-            .query_map(params![user, market, whole_since], read)
+            .query_map(params![user, market, whole.since, whole.until], read)
             .map_err(|e| self.error("cannot be read", e))?;
         rows.collect::<Result<_, _>>().map_err(|e| self.error("cannot be read", e))
     }
 
-    /// The version of a playlist, if the playlist or a list that it stands in was read at or after `since`.
+    /// The version of a playlist, if the playlist or a list that it stands in was read in that time.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn snapshot_told(&self, playlist: &str, since: &str) -> Result<Option<String>, StoreError> {
+    pub fn snapshot_told(&self, playlist: &str, when: &Span) -> Result<Option<String>, StoreError> {
         let mut statement = self.prepare(
-            "SELECT snapshot_id FROM playlists p WHERE id = ?1 AND gone_at IS NULL AND (fetched_at >= ?2 OR EXISTS (
+            "SELECT snapshot_id FROM playlists p WHERE id = ?1 AND gone_at IS NULL AND (fetched_at BETWEEN ?2 AND ?3 OR EXISTS (
                SELECT 1 FROM my_playlists m JOIN lists l ON l.id = m.list_id
-               WHERE m.playlist_id = p.id AND m.removed_at IS NULL AND l.checked_at >= ?2))",
+               WHERE m.playlist_id = p.id AND m.removed_at IS NULL AND l.checked_at BETWEEN ?2 AND ?3))",
         )?;
-        let told = statement.query_row([playlist, since], |row| row.get(0)).optional();
+        let told = statement.query_row([playlist, &when.since, &when.until], |row| row.get(0)).optional();
         Ok(told.map_err(|e| self.error("cannot be read", e))?.flatten())
     }
 
-    /// Of these ids, the ones whose row was read whole at or after `since`.
+    /// Of these ids, the ones whose row was read whole in that time.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn fresh(&self, table: &Table, ids: &[String], since: &str) -> Result<Vec<bool>, StoreError> {
-        let mut statement = self.prepare(&format!("SELECT fetched_at >= ?2 FROM {} WHERE id = ?1", table.name))?;
+    pub fn fresh(&self, table: &Table, ids: &[String], when: &Span) -> Result<Vec<bool>, StoreError> {
+        let mut statement =
+            self.prepare(&format!("SELECT fetched_at BETWEEN ?2 AND ?3 FROM {} WHERE id = ?1", table.name))?;
         ids.iter()
             .map(|id| {
-                let fresh = statement.query_row(params![id, since], |row| row.get::<_, Option<bool>>(0)).optional();
+                let fresh = statement
+                    .query_row(params![id, when.since, when.until], |row| row.get::<_, Option<bool>>(0))
+                    .optional();
                 Ok(fresh.map_err(|e| self.error("cannot be read", e))?.flatten().unwrap_or(false))
             })
             .collect()
@@ -268,32 +271,35 @@ impl Session {
         keys.iter().map(|key| Ok(self.find_list(key)?.and_then(|list| list.checked_at))).collect()
     }
 
-    /// The track that Spotify answered with, at or after `since`, where this one was asked for in a
+    /// The track that Spotify answered with, in that time, where this one was asked for in a
     /// market; none if it answered with the very one.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn relinked(&self, track: &str, market: &str, since: &str) -> Result<Option<String>, StoreError> {
+    pub fn relinked(&self, track: &str, market: &str, when: &Span) -> Result<Option<String>, StoreError> {
         let sql = "SELECT t.id FROM track_markets m JOIN tracks t ON t.id = m.track_id
-                   WHERE m.linked_from = ?1 AND m.market = ?2 AND t.fetched_at >= ?3 ORDER BY t.fetched_at DESC LIMIT 1";
-        let id = self.prepare(sql)?.query_row(params![track, market, since], |row| row.get(0)).optional();
+                   WHERE m.linked_from = ?1 AND m.market = ?2 AND t.fetched_at BETWEEN ?3 AND ?4 ORDER BY t.fetched_at DESC LIMIT 1";
+        let id =
+            self.prepare(sql)?.query_row(params![track, market, when.since, when.until], |row| row.get(0)).optional();
         id.map_err(|e| self.error("cannot be read", e))
     }
 
-    /// Of these ids, the ones that Spotify refused and that were asked for at or after `since`:
+    /// Of these ids, the ones that Spotify refused and that were asked for in that time:
     /// reason and Spotify's words.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn gaps(&self, gaps: &[GapKey], since: &str) -> Result<Vec<Option<(String, String)>>, StoreError> {
+    pub fn gaps(&self, gaps: &[GapKey], when: &Span) -> Result<Vec<Option<(String, String)>>, StoreError> {
         let mut statement = self.prepare(
             "SELECT reason, coalesce(detail, '') FROM known_gaps
-             WHERE stream = ?1 AND id = ?2 AND audience = ?3 AND market = ?4 AND checked_at >= ?5",
+             WHERE stream = ?1 AND id = ?2 AND audience = ?3 AND market = ?4 AND checked_at BETWEEN ?5 AND ?6",
         )?;
         gaps.iter()
             .map(|GapKey { stream, id, audience, market }| {
                 let gap = statement
-                    .query_row(params![stream, id, audience, market, since], |row| Ok((row.get(0)?, row.get(1)?)))
+                    .query_row(params![stream, id, audience, market, when.since, when.until], |row| {
+                        Ok((row.get(0)?, row.get(1)?))
+                    })
                     .optional();
                 gap.map_err(|e| self.error("cannot be read", e))
             })
@@ -325,13 +331,13 @@ impl Session {
         table: &Table,
         column: &'static str,
         code: &str,
-        since: &str,
+        when: &Span,
     ) -> Result<Option<String>, StoreError> {
         let sql = format!(
-            "SELECT id FROM {} WHERE {column} = ?1 AND fetched_at >= ?2 ORDER BY first_seen_at, id LIMIT 1",
+            "SELECT id FROM {} WHERE {column} = ?1 AND fetched_at BETWEEN ?2 AND ?3 ORDER BY first_seen_at, id LIMIT 1",
             table.name
         );
-        let id = self.prepare(&sql)?.query_row(params![code, since], |row| row.get(0)).optional();
+        let id = self.prepare(&sql)?.query_row(params![code, when.since, when.until], |row| row.get(0)).optional();
         id.map_err(|e| self.error("cannot be read", e))
     }
 }

@@ -82,7 +82,7 @@ fn what_a_read_from_the_head_presumes_is_recorded_as_such_and_a_whole_read_heals
     assert_eq!(world.one(proof), "presumed");
     assert_eq!(world.one("SELECT presumed FROM run_fetches ORDER BY run_id DESC LIMIT 1"), "1");
     assert_eq!(world.one("SELECT read_at < checked_at FROM lists WHERE kind = 'saved_tracks'"), "1");
-    let month = "UPDATE lists SET read_at = '2020-01-01T00:00:00.000Z' WHERE kind = 'saved_tracks'";
+    let month = "UPDATE lists SET whole_at = '2020-01-01T00:00:00.000Z' WHERE kind = 'saved_tracks'";
     rusqlite::Connection::open(world.database()).unwrap().execute_batch(month).unwrap();
     world.run(&["x"]).exits(0);
     assert_eq!(world.new_calls().len(), 5, "read whole, as every thirty days");

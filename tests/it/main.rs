@@ -45,6 +45,7 @@ mod made_up_time;
 mod monitoring;
 mod odd_times;
 mod other_users;
+mod own_clock;
 mod pace;
 mod plan;
 mod priced_at_random;

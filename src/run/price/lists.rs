@@ -102,14 +102,14 @@ impl Pricing<'_> {
             let came = news(&standing, &served, standing.len() == served.len());
             return Ok(Price::one(list.family, Calls::exactly(1)).bringing(came));
         }
-        let since = decide::whole_since(self.engine.started_at, frame.full_every);
+        let when = self.engine.whole_in(frame.full_every);
         let all_new = News::UpTo(count(items));
         if row.checkpoint.is_some() {
             let rest = self.goes_on(list, row, Some(total), (size, size));
             return Ok(self.or_more(rest, list, row).bringing(all_new));
         }
         let known = Total::of(row, list.most);
-        if !decide::from_the_head(row, list.order, list.most, self.engine.full, &since) {
+        if !decide::from_the_head(row, list.order, list.most, self.engine.full, &when) {
             let counted = self.counted(frame, list, row, total).await?;
             let least = 1 + u64::from(page.more && page.served() < items);
             let price = Price::one(list.family, counted.calls(whole, least)).but(counted.because());
@@ -144,8 +144,8 @@ impl Pricing<'_> {
                 list.most.map_or(items, |most| most.min(items))
             };
             let most = count(decide::pages(around(give_or_take(last)), smallest));
-            let since = decide::whole_since(self.engine.started_at, frame.full_every);
-            if decide::from_the_head(row, list.order, list.most, self.engine.full, &since) {
+            let when = self.engine.whole_in(frame.full_every);
+            if decide::from_the_head(row, list.order, list.most, self.engine.full, &when) {
                 Price::one(list.family, Calls::between(1, most)).but(if most > 1 {
                     because::HEAD
                 } else {

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use crate::ingest;
 use crate::run::decide;
-use crate::run::engine::{FetchFrame, stamp};
+use crate::run::engine::FetchFrame;
 
 use crate::run::halt::Halt;
 use crate::run::search::{DEEPEST, PAGING, Search};
@@ -127,13 +127,13 @@ impl Pricing<'_> {
         let refused = self.engine.were_refused(frame, &albums).await?;
         let (of, keys) =
             (albums.clone(), albums.iter().map(|album| album_tracks_key(album, &asked)).collect::<Vec<_>>());
-        let since = stamp(self.engine.fresh_since(TimeDelta::zero()));
+        let when = self.engine.fresh_in(TimeDelta::zero());
         let (rows, totals, answered) = self
             .engine
             .store
             .write(move |s| {
                 let rows = keys.iter().map(|key| s.find_list(key)).collect::<Result<Vec<_>, _>>()?;
-                Ok((rows, s.tracks_of_albums(&of)?, s.fresh(Table::albums(), &of, &since)?))
+                Ok((rows, s.tracks_of_albums(&of)?, s.fresh(Table::albums(), &of, &when)?))
             })
             .await?;
         let mut heads = 0;

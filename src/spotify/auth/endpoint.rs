@@ -141,6 +141,11 @@ impl From<Failed> for NoToken {
 }
 
 impl Endpoint {
+    /// Whether this machine's clock was seen to be ahead.
+    pub(in crate::spotify) fn clock_is_ahead(&self) -> bool {
+        self.skew.is_ahead()
+    }
+
     pub(in crate::spotify) fn new(
         transport: Arc<Transport>,
         clock: Arc<dyn Clock>,

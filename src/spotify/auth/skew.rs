@@ -10,15 +10,19 @@ use chrono::{DateTime, TimeDelta, Utc};
 /// A smaller difference is a slow network and a second hand.
 const TOLERATED: TimeDelta = TimeDelta::minutes(5);
 
-/// Whether it was said.
+/// What was noticed, and whether it was said.
 #[derive(Debug, Default)]
-pub(super) struct Skew(AtomicBool);
+pub(super) struct Skew {
+    told: AtomicBool,
+    ahead: AtomicBool,
+}
 
 impl Skew {
     /// What to say about the clock, the first time that it is wrong.
     pub(super) fn notice(&self, server: DateTime<Utc>, now: DateTime<Utc>) -> Option<String> {
         let ahead = now - server;
-        if ahead.abs() <= TOLERATED || self.0.swap(true, Ordering::Relaxed) {
+        self.ahead.store(ahead > TOLERATED, Ordering::Relaxed);
+        if ahead.abs() <= TOLERATED || self.told.swap(true, Ordering::Relaxed) {
             return None;
         }
         let direction = if ahead > TimeDelta::zero() { "ahead of" } else { "behind" };
@@ -26,6 +30,11 @@ impl Skew {
             "this machine's clock is {} {direction} Spotify's: set it, since schedules and the days left of a sign-in go by it",
             in_words(ahead.abs())
         ))
+    }
+
+    /// Whether the clock is ahead of Spotify's, as far as anybody has noticed.
+    pub(super) fn is_ahead(&self) -> bool {
+        self.ahead.load(Ordering::Relaxed)
     }
 }
 
@@ -54,7 +63,10 @@ mod tests {
         let words = skew.notice(server, server - TimeDelta::minutes(125)).unwrap();
         assert!(words.contains("is 2 h 5 min behind Spotify's"), "{words}");
         assert_eq!(skew.notice(server, server - TimeDelta::minutes(125)), None);
-        let words = Skew::default().notice(server, server + TimeDelta::hours(50)).unwrap();
+        assert!(!skew.is_ahead());
+        let skew = Skew::default();
+        let words = skew.notice(server, server + TimeDelta::hours(50)).unwrap();
+        assert!(skew.is_ahead());
         assert!(words.contains("is 2 days 2 h ahead of Spotify's"), "{words}");
     }
 
