@@ -2,7 +2,7 @@
 
 use cratedigger::sandbox::{Action, Fault, known};
 
-use crate::world::{World, by_ids, ended, ran, signal};
+use crate::world::{World, by_ids, ended, pause, ran, signal};
 
 fn light(world: &World, args: &[&str], what: &str) -> (String, String) {
     let page = world.cli(&[&["doctor", "--json"], args].concat()).json();
@@ -87,7 +87,7 @@ fn a_run_that_failed_and_one_that_hangs_are_red() {
     world.sandbox.inject(Fault::on("/v1/*", Action::Latency { ms: 1_500 }).times(1));
     let run = world.spawn(&[]);
     world.wait_for_calls(1);
-    signal(&run, "STOP");
+    pause(&world, &run);
     let (state, text) = light(&world, &["--offline"], "runs");
     assert!(state == "note" && text.contains("job x is running already"), "{text}");
     let world = world.settings("[schedule]\nmax_runtime = \"1s\"");

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use cratedigger::sandbox::{Action, Fault, Mode, Options, RetryAfter, known};
 
 use crate::injected::{At, Blow, can_inject};
-use crate::world::{HUNG, World, by_ids, ended, fetch, ran, signal};
+use crate::world::{HUNG, World, by_ids, ended, fetch, pause, ran, signal};
 
 const WAL: &str = "output/cratedigger.db-wal";
 
@@ -522,7 +522,7 @@ fn extra_1_a_timer_that_meets_its_own_run_sends_nothing() {
     world.sandbox.inject(Fault::on("/v1/playlists/*/tracks", Action::Latency { ms: 1_000 }).times(1));
     let first = world.spawn(&[]);
     world.wait_for_calls(2);
-    signal(&first, "STOP");
+    pause(&world, &first);
     let second = world.run(&[]).exits(75).says("is running already");
     second.sat_out_nothing();
     signal(&first, "CONT");

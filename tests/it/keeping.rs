@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use cratedigger::sandbox::{Action, Edit, Fault, Mode, Options, known};
 use rusqlite::Connection;
 
-use crate::world::{World, by_ids, ended, fetch, signal};
+use crate::world::{World, by_ids, ended, fetch, pause, signal};
 
 /// Edits a playlist of the sandbox.
 pub fn edit(world: &World, json: serde_json::Value) {
@@ -106,7 +106,7 @@ fn compacting_waits_for_no_run_and_no_run_begins_meanwhile() {
     world.sandbox.inject(Fault::on("/v1/playlists/*/tracks", Action::Latency { ms: 1_500 }).times(1));
     let run = world.spawn(&[]);
     world.wait_for_calls(1);
-    signal(&run, "STOP");
+    pause(&world, &run);
     std::thread::sleep(std::time::Duration::from_millis(200));
     world.cli(&["compact"]).exits(75).says("is in use").says("hint: a run of x is under way");
     signal(&run, "CONT");

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 
 use crate::foreground::Foreground;
 use crate::hooks::Hooks;
-use crate::world::{World, by_ids, ended, signal};
+use crate::world::{World, by_ids, ended, pause, signal};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -111,7 +111,7 @@ fn a_run_that_hangs_is_told_of_once_and_the_other_jobs_go_on() {
     let world = slow(1_500, &hooks);
     let hung = world.spawn(&["--due"]);
     world.wait_for_calls(1);
-    signal(&hung, "STOP");
+    pause(&world, &hung);
     let began = Instant::now();
     let found = loop {
         let tick = world.cli(&["-q", "run", "--due"]);

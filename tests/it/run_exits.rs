@@ -6,7 +6,7 @@ use std::time::Duration;
 use cratedigger::sandbox::{Action, Fault, RetryAfter, known};
 use rusqlite::Connection;
 
-use crate::world::{World, by_ids, ended, fetch, ran, signal};
+use crate::world::{World, by_ids, ended, fetch, pause, ran, signal};
 
 fn plain() -> World {
     World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]))
@@ -181,7 +181,7 @@ fn exit_75_for_a_job_that_is_running_sends_nothing_and_a_timer_is_silent_about_i
     let first = world.spawn(&[]);
     world.wait_for_calls(1);
     // It holds its lock, and sends nothing, for as long as the others take.
-    signal(&first, "STOP");
+    pause(&world, &first);
     std::thread::sleep(Duration::from_millis(200));
     let before = world.calls().len();
     world.run(&[]).exits(75).says("job x is running already").says("nothing was sent");

@@ -274,7 +274,7 @@ fn a_project_that_is_named_in_two_ways_runs_a_job_once() {
     world.sandbox.inject(Fault::on("/v1/playlists/*/tracks", Action::Latency { ms: 1_500 }).times(1));
     let first = world.spawn(&[]);
     world.wait_for_calls(1);
-    crate::world::signal(&first, "STOP");
+    crate::world::pause(&world, &first);
     let link = world.project.root().join("link");
     std::os::unix::fs::symlink(world.project.root(), &link).unwrap();
     for name in [world.project.root(), link.as_path()] {

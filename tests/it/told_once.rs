@@ -10,7 +10,7 @@ use crate::desk;
 use crate::foreground::Foreground;
 use crate::hooks::Hooks;
 use crate::telling::{plain, wait_to_tell};
-use crate::world::{World, by_ids, ended, fetch, ran, signal};
+use crate::world::{World, by_ids, ended, fetch, pause, ran, signal};
 
 /// Takes calls and never answers.
 struct Deaf {
@@ -114,7 +114,7 @@ fn a_job_that_somebody_else_runs_or_has_run_pings_nothing() {
     world.sandbox.inject(Fault::on("/v1/tracks*", Action::Latency { ms: 1_500 }).times(1));
     let first = world.spawn(&["--due"]);
     world.wait_for_calls(1);
-    signal(&first, "STOP");
+    pause(&world, &first);
     for _ in 0..3 {
         assert_eq!(world.cli(&["-q", "run", "--due"]).exits(0).stderr, "");
     }
@@ -136,7 +136,7 @@ fn a_run_that_hangs_pings_its_failure_once() {
     world.sandbox.inject(Fault::on("/v1/tracks*", Action::Latency { ms: 1_500 }).times(1));
     let first = world.spawn(&["--due"]);
     world.wait_for_calls(1);
-    signal(&first, "STOP");
+    pause(&world, &first);
     std::thread::sleep(std::time::Duration::from_millis(2_100));
     let before = hooks.came().len();
     world.cli(&["-q", "run", "--due"]).exits(1).says("it hangs").says(&format!("process {}", first.id()));

@@ -256,6 +256,26 @@ pub fn signal(child: &Child, name: &str) {
     assert!(sent.success(), "kill -{name}");
 }
 
+/// Stops a child where it holds no database, so that nobody waits for it there.
+pub fn pause(world: &World, child: &Child) {
+    let state = std::fs::read_dir(world.project.root().join(".local/state/cratedigger")).unwrap();
+    let state = state.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|ext| ext == "db"));
+    let databases: Vec<PathBuf> = state.chain([world.database()]).collect();
+    let is_free = |path: &PathBuf| {
+        let database = Connection::open(path).unwrap();
+        database.busy_timeout(Duration::ZERO).unwrap();
+        database.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok()
+    };
+    loop {
+        signal(child, "STOP");
+        if databases.iter().all(is_free) {
+            return;
+        }
+        signal(child, "CONT");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// A job with one fetch.
 pub fn fetch(stream: &str, more: &str) -> String {
     format!("[[fetch]]\nstream = \"{stream}\"\n{more}\n")
