@@ -3,7 +3,8 @@
 //! A page that ends a list before its total, or repeats the items before it, is looked at from one place
 //! aside. What is so shows there too, one place further on: an end has the last item left, a repetition
 //! its own items. What does not is asked for once more, and given up if it is odd again. A list is never
-//! called whole over an odd page on that page's word alone.
+//! called whole over an odd page on that page's word alone. A page in mid list that has fewer items than its
+//! size is asked for once more; comes it so again, the next page has to begin behind its last item.
 //!
 //! An interrupted read of a list without a version is doubted likewise: its head is looked at again.
 
@@ -22,8 +23,17 @@ pub(super) struct Odd {
     /// The word in `skipped_items`, should it stay so.
     pub reason: &'static str,
     pub detail: String,
-    /// It is known to be so in lists that are in order.
-    pub may_be: bool,
+    pub taken: Taken,
+}
+
+/// When an odd page is taken as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    Never,
+    /// Lists that are in order are known to be so: if a look from one place aside shows the same.
+    IfAsideShowsIt,
+    /// Servers are known to do so: if it comes so again.
+    IfItComesAgain,
 }
 
 impl Odd {
@@ -46,12 +56,18 @@ pub(super) enum Verdict {
 
 impl Pass<'_> {
     /// What to think of an odd page.
-    pub(super) async fn doubt(&mut self, offset: i64, page: &RawPage, may_be: bool) -> Result<Verdict, Halt> {
-        if may_be && self.is_so(offset, page).await? {
+    pub(super) async fn doubt(&mut self, offset: i64, page: &RawPage, taken: Taken) -> Result<Verdict, Halt> {
+        let again = self.doubted == Some(offset);
+        let stands = match taken {
+            Taken::Never => false,
+            Taken::IfAsideShowsIt => self.is_so(offset, page).await?,
+            Taken::IfItComesAgain => again,
+        };
+        if stands {
             self.vouched = Some(offset);
             return Ok(Verdict::Stands);
         }
-        if self.doubted == Some(offset) {
+        if again {
             return Ok(Verdict::False);
         }
         self.doubted = Some(offset);
@@ -126,6 +142,6 @@ impl Pass<'_> {
 }
 
 /// The entries of a page, compared as values: the same may come with its keys in another order.
-fn values(page: &RawPage) -> Vec<Option<Value>> {
+pub(super) fn values(page: &RawPage) -> Vec<Option<Value>> {
     page.entries().into_iter().map(|entry| serde_json::from_str(entry.unwrap_or("null")).ok()).collect()
 }

@@ -21,11 +21,11 @@ pub(super) struct Landing {
     pub finish: Option<(ProvedBy, bool)>,
     /// It may repeat the items before it.
     pub vouched: bool,
-    /// Hash of what an earlier pass read to its end.
-    pub content: Option<String>,
+    /// Hashes of what stood, and of what an earlier pass read to its end.
+    pub known: Vec<String>,
 }
 
-/// A list that is in order may have a thing twice, and so many more.
+/// A list that is in order may have a thing twice, and so many more, as long as they stand apart.
 const A_HANDFUL: usize = 5;
 
 /// What committing a page found.
@@ -110,7 +110,7 @@ impl Engine {
         let (parent, notes, finishes) = (list.parent, self.notes(frame, &list.key, &asked), landing.finish.is_some());
         let (wrong_total, calls) = (list.wrong_total(&landing.at), self.calls());
         let land = move |s: &mut Session| {
-            let Landing { page, offset, overlap, mut at, finish, vouched, content } = landing;
+            let Landing { page, offset, overlap, mut at, finish, vouched, known } = landing;
             if let Some(kind) = parent {
                 // What is refused gets no row; what answers has one that its list can point at.
                 ensure_row(s, kind, &key.parent_id, &asked)?;
@@ -129,9 +129,10 @@ impl Engine {
                 return Ok(Landed::Repeats(page));
             }
             let doubled = if finish.is_some() { s.doubled(id, &key, i64::MAX)? } else { Vec::new() };
-            if doubled.len() > A_HANDFUL {
+            // What comes or goes while a list is read shows at the edge of two pages.
+            if doubled.len() > A_HANDFUL || (!doubled.is_empty() && s.doubled_nearby(id)?) {
                 let hash = s.staged_hash(id)?;
-                if content.as_ref() != Some(&hash) {
+                if !known.contains(&hash) {
                     s.unstage(id, offset + i64::from(overlap))?;
                     return Ok(Landed::Doubled(hash));
                 }

@@ -4,7 +4,9 @@
 //! more; an empty page ends a list whatever `next` says; `total` is a hint until the end, when it is
 //! a check.
 
-use super::doubt::{Odd, Verdict};
+use serde_json::Value;
+
+use super::doubt::{Odd, Taken, Verdict, values};
 use super::engine::{Engine, FetchFrame, Tally};
 use super::halt::Halt;
 use super::head::{Head, Known};
@@ -67,6 +69,8 @@ pub(super) struct Pass<'a> {
     pub(super) doubted: Option<i64>,
     /// The place whose page is odd and is so all the same.
     pub(super) vouched: Option<i64>,
+    /// The last item of a page that was short, however often it was asked for.
+    edge: Option<(i64, Option<Value>)>,
     /// Hash of what an earlier pass read to its end, or this one.
     content: Option<String>,
     pub(super) total_moved: bool,
@@ -104,6 +108,7 @@ impl<'a> Pass<'a> {
             in_hand: None,
             doubted: None,
             vouched: None,
+            edge: None,
             content: None,
             total_moved: false,
         }
@@ -132,7 +137,10 @@ impl<'a> Pass<'a> {
                 Err(end) => return Ok(end),
             };
             if let Some(odd) = self.odd(at, &page, offset) {
-                match self.doubt(offset, &page, odd.may_be).await? {
+                match self.doubt(offset, &page, odd.taken).await? {
+                    Verdict::Stands if odd.taken == Taken::IfItComesAgain => {
+                        self.edge = Some((offset + page.served(), values(&page).pop().flatten()));
+                    }
                     Verdict::Stands => {}
                     Verdict::Again => continue,
                     // An earlier page may have been short: cursors step over what it lacked.
@@ -219,17 +227,36 @@ impl<'a> Pass<'a> {
         }
         if self.by_cursor() && page.more && page.served() > 0 && page.after.is_none() {
             let detail = format!("the page at {offset} names no cursor for the next one");
-            return Some(Odd { reason: "no_cursor", detail, may_be: false });
+            return Some(Odd { reason: "no_cursor", detail, taken: Taken::Never });
         }
         let reached = offset + page.served();
-        // Where pages go by offset, a page that is short leaves the rest to the next one.
+        let total = at.announced.or(page.total);
+        if let Some((_, last)) = self.edge.as_ref().filter(|(edge, _)| *edge == offset)
+            && *last == values(page).into_iter().next().flatten()
+        {
+            let detail =
+                format!("the page before {offset} was short, and the one there begins with its last item again");
+            return Some(Odd { reason: "short_page", detail, taken: Taken::Never });
+        }
+        if self.is_short(page, total.map(|total| total - offset)) {
+            let detail = format!("the page at {offset} has {} items, and more follow", page.served());
+            return Some(Odd { reason: "short_page", detail, taken: Taken::IfItComesAgain });
+        }
         let ends = page.served() == 0 || (self.by_cursor() && !page.more);
-        let total = at.announced.or(page.total).filter(|total| ends && reached < *total)?;
+        let total = total.filter(|total| ends && reached < *total)?;
         if Self::is_empty_end(page) {
             return None;
         }
         let detail = format!("it ended after {reached} of the {total} items that Spotify announced");
-        Some(Odd { reason: "cut_short", detail, may_be: self.may_end_early() })
+        let taken = if self.may_end_early() { Taken::IfAsideShowsIt } else { Taken::Never };
+        Some(Odd { reason: "cut_short", detail, taken })
+    }
+
+    /// Whether a page has fewer items than its size, and is not the last.
+    fn is_short(&self, page: &RawPage, left: Option<i64>) -> bool {
+        let due = page.limit.into_iter().chain(left).min();
+        let pages = matches!(self.list.paging, Paging::Offset { .. });
+        pages && page.limit.is_some() && page.more && page.served() > 0 && due.is_some_and(|due| page.served() < due)
     }
 
     /// Of a list with a version the version tells whether it is whole; of discographies Spotify is known
@@ -279,7 +306,8 @@ impl<'a> Pass<'a> {
         let finish = (step.last && !needs_proof).then_some((by, step.short));
         let overlap = std::mem::take(&mut self.overlap);
         let (vouched, content) = (self.vouched == Some(offset), self.content.clone());
-        let parts = Landing { page, offset, overlap, at: landing.clone(), finish, vouched, content };
+        let known = content.into_iter().chain(self.row.content_hash.clone()).collect();
+        let parts = Landing { page, offset, overlap, at: landing.clone(), finish, vouched, known };
         match self.engine.land(self.frame, self.list, self.row.id, parts).await? {
             Landed::Different => {
                 self.tell(false);
@@ -287,7 +315,8 @@ impl<'a> Pass<'a> {
             }
             Landed::Repeats(page) => {
                 self.overlap = overlap;
-                let verdict = self.doubt(offset, &page, !self.by_cursor()).await?;
+                let taken = if self.by_cursor() { Taken::Never } else { Taken::IfAsideShowsIt };
+                let verdict = self.doubt(offset, &page, taken).await?;
                 let detail = format!("the page at {offset} repeats the items before it");
                 return Ok(match verdict {
                     Verdict::Stands => {
@@ -295,7 +324,7 @@ impl<'a> Pass<'a> {
                         None
                     }
                     Verdict::Again => None,
-                    Verdict::False => Some(Odd { reason: "repeated_page", detail, may_be: false }.end()),
+                    Verdict::False => Some(Odd { reason: "repeated_page", detail, taken: Taken::Never }.end()),
                 });
             }
             Landed::Doubled(content) => {

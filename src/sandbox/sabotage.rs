@@ -136,6 +136,14 @@ pub(crate) fn spoil(action: &Action, mut answer: Answer, date: &str) -> Outcome 
             });
             return Outcome::Answer(answer, Duration::ZERO);
         }
+        Action::HolePage => {
+            answer.body = on_page(&whole, |page| {
+                if let Some(items) = page["items"].as_array_mut().filter(|items| items.len() > 2) {
+                    items.remove(items.len() / 2);
+                }
+            });
+            return Outcome::Answer(answer, Duration::ZERO);
+        }
         Action::Set { at, to } => {
             answer.body = with_value(&whole, at, to);
             return Outcome::Answer(answer, Duration::ZERO);

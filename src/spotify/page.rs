@@ -34,6 +34,8 @@ pub struct RawPage {
     pub total: Option<i64>,
     /// The offset as the server understood it.
     pub offset: Option<i64>,
+    /// How many items a page has, but for the last, as the server understood it.
+    pub limit: Option<i64>,
     /// Whether Spotify says that more follows.
     pub more: bool,
     /// Cursor of the next page.
@@ -108,6 +110,7 @@ fn cut(body: &Bytes, page: &Page<'_>) -> Result<RawPage, Unusable> {
         entries: items.iter().map(|entry| entry.map(|raw| place(body, raw))).collect(),
         total: page.total(),
         offset: page.offset.value().map(|o| o.0),
+        limit: page.limit.value().map(|limit| limit.0),
         more: page.has_next(),
         after: page.cursors.as_ref().and_then(|c| c.after.value()).map(|after| after.to_string()),
         etag: None,

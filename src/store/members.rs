@@ -215,6 +215,17 @@ impl Session {
         )
     }
 
+    /// Whether a thing stands twice in a staged list within the length of a page.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn doubled_nearby(&self, list: i64) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM staged_items a JOIN staged_items b ON b.list_id = a.list_id
+                     AND b.position BETWEEN a.position + 1 AND a.position + 50
+                   WHERE a.list_id = ?1 AND a.item_id = b.item_id)";
+        Ok(self.one(sql, params![list])?.unwrap_or(false))
+    }
+
     /// All of them, as `lists.doubled` has them.
     pub(super) fn doubled_as_json(&self, list: i64, key: &ListKey) -> Result<Option<String>, StoreError> {
         if target(key.kind).is_none() {

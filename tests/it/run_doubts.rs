@@ -7,7 +7,7 @@ use cratedigger::sandbox::{Action, Fault, LibraryEdit, Mode, Options, Shelf, kno
 use serde_json::json;
 
 use crate::calls_table::{digging, remove, saved_by, truth};
-use crate::world::{World, by_ids};
+use crate::world::{World, by_ids, ended};
 
 const ITEMS: &str = "/v1/playlists/*/tracks";
 
@@ -25,6 +25,18 @@ fn plain() -> (World, String) {
 
 fn edit(world: &World, edit: serde_json::Value) {
     world.sandbox.catalog().edit(serde_json::from_value(edit).unwrap()).unwrap();
+}
+
+/// Saves a track that the user has not saved yet.
+fn save_another(world: &World) {
+    let there: HashSet<String> = truth(world).into_iter().map(|(id, _)| id).collect();
+    let id = {
+        let rows = world.sandbox.catalog().playlist_rows(known::LARGE_PLAYLIST).unwrap();
+        rows.into_iter().filter_map(|row| row.id).find(|id| !there.contains(id)).unwrap()
+    };
+    let (user, shelf) = (known::DIGGER.to_owned(), Shelf::Tracks);
+    let save = LibraryEdit::Save { user, shelf, id, added_at_ms: None, twice: false };
+    world.sandbox.catalog().edit_library(save).unwrap();
 }
 
 fn stands(world: &World) -> Vec<String> {
@@ -140,17 +152,60 @@ fn an_interrupted_read_begins_again_where_the_head_of_the_list_is_another() {
     assert_eq!(world.one("SELECT next_offset FROM checkpoints"), "200");
     // As many as before, and the same at the place where the read stopped.
     remove(&world, 5);
-    let there: HashSet<String> = truth(&world).into_iter().map(|(id, _)| id).collect();
-    let id = {
-        let rows = world.sandbox.catalog().playlist_rows(known::LARGE_PLAYLIST).unwrap();
-        rows.into_iter().filter_map(|row| row.id).find(|id| !there.contains(id)).unwrap()
-    };
-    let (user, shelf) = (known::DIGGER.to_owned(), Shelf::Tracks);
-    let save = LibraryEdit::Save { user, shelf, id, added_at_ms: None, twice: false };
-    world.sandbox.catalog().edit_library(save).unwrap();
+    save_another(&world);
     world.run(&["x"]).exits(0).says("is read from the start");
     assert_eq!(saved_by(&world), truth(&world));
     assert_eq!(world.one("SELECT count(*) FROM saved_tracks WHERE removed_at IS NOT NULL"), "0");
+}
+
+#[test]
+fn a_page_in_mid_list_that_lacks_items_is_asked_for_again_and_never_called_whole() {
+    let plain_calls = {
+        let (world, _) = plain();
+        world.run(&[]).exits(0);
+        world.new_calls().len()
+    };
+    for offset in ["offset=0", "offset=100"] {
+        let (world, id) = plain();
+        // The first page came with the playlist itself.
+        let path = if offset == "offset=0" { "/v1/playlists/*" } else { ITEMS };
+        let fault = |times| {
+            let fault = Fault::on(path, Action::HolePage).times(times);
+            if offset == "offset=0" { fault } else { fault.with_query(offset) }
+        };
+        world.sandbox.inject(fault(1));
+        world.run(&[]).exits(0);
+        assert_eq!(stands(&world), is(&world, &id), "{offset}");
+        assert_eq!(world.new_calls().len(), plain_calls + 1, "{offset}");
+        assert_eq!(world.one("SELECT count(*) FROM skipped_items"), "0");
+    }
+    // For good: the place of the next page tells that one is missing.
+    let (world, _) = plain();
+    world.sandbox.inject(Fault::on(ITEMS, Action::HolePage).with_query("offset=100"));
+    world.run(&[]).exits(3).says("short_page").says("begins with its last item again");
+    assert_eq!(stands(&world), [""; 0]);
+    // A server that serves shorter pages than it says lacks nothing.
+    let (world, whole) = plain();
+    world.sandbox.inject(Fault::on(ITEMS, Action::ShortPage).with_query("offset=100"));
+    world.run(&[]).exits(0);
+    assert_eq!(stands(&world), is(&world, &whole));
+}
+
+#[test]
+fn a_library_that_changes_while_it_is_read_is_read_again_where_its_pages_overlap() {
+    let options = Options { digger_tracks: 268, ..Options::default() };
+    let world = digging(Mode::Development, options, "[[fetch]]\nstream = \"saved_tracks\"\n");
+    world.run(&["x"]).exits(0);
+    world.new_calls();
+    world.sandbox.inject(Fault::on("/v1/me/tracks", Action::Latency { ms: 500 }));
+    let run = world.spawn(&["--full", "x"]);
+    world.wait_for_calls(world.calls().len() + 4);
+    // The total stays, and what came moves an item that was read to the next page.
+    save_another(&world);
+    remove(&world, 240);
+    ended(run).exits(0);
+    assert!(saved_by(&world) == truth(&world));
+    assert_eq!(world.one("SELECT count(*) FROM skipped_items"), "0");
 }
 
 #[test]

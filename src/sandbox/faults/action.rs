@@ -82,6 +82,8 @@ pub enum Action {
     RepeatPage,
     /// A page that lacks its second half, with everything else as usual.
     ShortPage,
+    /// A page that lacks one item in its middle, with everything else as usual.
+    HolePage,
     /// A page without items, with everything else as usual.
     EmptyPage,
     /// One value of an answer is another one.

@@ -20,6 +20,9 @@ pub struct Page<'a> {
     /// The offset of this page as the server understood it.
     #[serde(default)]
     pub offset: Field<Int>,
+    /// How many entries a page has, but for the last, as the server understood it.
+    #[serde(default)]
+    pub limit: Field<Int>,
     /// Whether there is more; the address itself is never followed.
     #[serde(borrow, default)]
     pub next: Field<Text<'a>>,
