@@ -23,6 +23,8 @@ pub struct Found {
     pub announced: i64,
     /// Hits that were due in this answer and did not come.
     pub lacks: i64,
+    /// Hits that are wanted and announced beyond this answer.
+    pub beyond: i64,
     /// A type's page has the hits of the one before once more.
     pub repeats: bool,
 }
@@ -63,7 +65,9 @@ pub fn stage_search(
     for (n, kind) in (0i64..).zip(kinds) {
         let page = page_of(&pages, *kind)?;
         found.announced += page.total().unwrap_or(0);
-        let due = (page.total().unwrap_or(0).min(most) - offset).clamp(0, limit);
+        let wanted = page.total().unwrap_or(0).min(most) - offset;
+        let due = wanted.clamp(0, limit);
+        found.beyond += (wanted - limit).max(0);
         let came = i64::try_from(page.served()).unwrap_or(i64::MAX);
         found.lacks += (due - came).max(0);
         found.more |= page.has_next() && page.served() > 0;

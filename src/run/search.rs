@@ -55,10 +55,13 @@ enum Seen {
         /// Rows that stand, where it was the last answer.
         stored: Option<i64>,
     },
-    /// It lacks hits, or repeats the answer before: nothing is committed, and it is asked for once more.
+    /// It lacks hits, or repeats the answer before: no hit is committed, and it is asked for once more.
     Odd,
-    /// It repeats the answer before, and did so twice.
-    Repeats,
+    /// It was so twice, and nothing can be made of it.
+    Unproved {
+        reason: &'static str,
+        detail: String,
+    },
     Malformed(String),
 }
 
@@ -93,12 +96,20 @@ impl Landing {
             Err(Trouble::Store(e)) => return Err(e),
             Err(Trouble::Malformed(detail)) => return Ok(Seen::Malformed(detail)),
         };
-        if found.repeats || (found.lacks > 0 && !again) {
+        let none = window.offset == 0 && found.served == 0 && found.lacks > 0;
+        if found.repeats || none || (found.lacks > 0 && !again) {
             unstage_search(s, list, &kinds, window)?;
-            return Ok(if again { Seen::Repeats } else { Seen::Odd });
+            let detail = match none {
+                true => format!("none of the {} hits came that Spotify announces", found.announced),
+                false => format!("the answer at {} repeats the hits before it", window.offset),
+            };
+            let reason = if none { "short_page" } else { "repeated_page" };
+            return Ok(if again { Seen::Unproved { reason, detail } } else { Seen::Odd });
         }
-        if found.lacks > 0 {
-            let detail = Some(format!("{} of the hits that were due did not come", found.lacks));
+        // An answer that says that it is the last takes with it what is announced beyond.
+        let lacks = found.lacks + if found.more { 0 } else { found.beyond };
+        if lacks > 0 {
+            let detail = Some(format!("{lacks} of the hits that were due did not come"));
             notes.note(s, window.offset, Skip { reason: "short_page", detail, ..Skip::default() })?;
         }
         for (position, reason, detail) in &found.staged.gaps {
@@ -112,16 +123,17 @@ impl Landing {
             ..at
         };
         // Hits come in pages, and the last of them comes with the whole.
-        let stored = if !found.more || next.next_offset >= window.most.min(DEEPEST) {
+        let stored = if !found.more || next.next_offset >= window.most {
             let served = s.staged_count(list)? + next.skipped;
-            let proof = Proof { announced: next.announced, served, skipped: next.skipped, ..Proof::default() };
+            let (announced, skipped, beginning) = (next.announced, next.skipped, lacks == 0);
+            let proof = Proof { announced, served, skipped, beginning, ..Proof::default() };
             Some(s.swap(list, &key, &proof, run, &asked.now)?.stored)
         } else {
             s.save_checkpoint(list, run, &next, &asked.now)?;
             None
         };
         s.count_in_run(run, calls, found.served)?;
-        Ok(Seen::Hits { served: found.served, lacks: found.lacks > 0, next, stored })
+        Ok(Seen::Hits { served: found.served, lacks: lacks > 0, next, stored })
     }
 }
 
@@ -156,7 +168,7 @@ impl Engine {
                 key: key.clone(),
                 kinds: search.kinds.clone(),
                 at: at.clone(),
-                window: Window { offset: at.next_offset, limit: i64::from(limit), most: search.most },
+                window: Window { offset: at.next_offset, limit: i64::from(limit), most: search.most.min(DEEPEST) },
                 again: doubted == Some(at.next_offset),
                 notes: self.notes(frame, &key, &asked),
                 asked,
@@ -177,10 +189,10 @@ impl Engine {
                     }
                 }
                 Seen::Odd => doubted = Some(at.next_offset),
-                Seen::Repeats => {
-                    self.forget(known.id).await?;
-                    let detail = format!("the answer at {} repeats the hits before it", at.next_offset);
-                    return self.unproved(frame, &search.query, &known, requested, ("repeated_page", detail)).await;
+                Seen::Unproved { reason, detail } => {
+                    self.give_up(known.id, &at, None, reason).await?;
+                    frame.course.served_in_vain(tally.served);
+                    return self.unproved(frame, &search.query, &known, requested, (reason, detail)).await;
                 }
                 Seen::Malformed(what) => {
                     let e = ApiError::Unusable { family: Family::SEARCH, what, attempts: 1 };
