@@ -1,12 +1,14 @@
-//! What is wrong between things that are right by themselves: two of them writing one file.
+//! What is wrong between things that are right by themselves: two of them writing one file, or reading one
+//! playlist for two markets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-use super::model::{Job, Users};
+use super::model::{Fetch, Job, Source, Users};
 use super::output::{Expansion, OutputName};
 use crate::document::{Checker, Problem, Values};
 use crate::settings::Project;
+use crate::spotify::Reference;
 
 /// Two outputs of one job that are the same file, on some file system at least.
 pub(super) fn files(job: &Job, values: &Values<'_, '_>, checker: &mut Checker<'_>) {
@@ -85,8 +87,45 @@ impl Spans {
     }
 }
 
-/// Two jobs whose folders are one where case doesn't count.
+/// What two jobs do to each other.
 pub(super) fn jobs(jobs: &[Job], project: &Project) -> Vec<Problem> {
+    let mut problems = folders(jobs, project);
+    problems.extend(markets(jobs, project));
+    problems
+}
+
+/// A playlist that is read for two markets: the store has one row for each of its places.
+fn markets(jobs: &[Job], project: &Project) -> Vec<Problem> {
+    let mut read: HashMap<&Reference, (&Job, &Fetch)> = HashMap::new();
+    let mut problems = Vec::new();
+    let word = |market: &Option<String>| market.clone().unwrap_or_else(|| "no market".to_owned());
+    for job in jobs {
+        for fetch in job.fetches.iter().filter(|fetch| fetch.stream.name == "playlist_items") {
+            let Source::Ids(ids) = &fetch.source else { continue };
+            let clash = ids.iter().find_map(|id| {
+                let (other_job, other) = *read.entry(id).or_insert((job, fetch));
+                (other.market != fetch.market).then_some((id, other_job, other))
+            });
+            if let Some((id, other_job, other)) = clash {
+                let message = format!(
+                    "fetch `{}` reads playlist {id} for {}, and fetch `{}` of {} for {}: each read puts its tracks in place of the other's",
+                    fetch.name,
+                    word(&fetch.market),
+                    other.name,
+                    other_job.name,
+                    word(&other.market)
+                );
+                let problem = Problem::of_file(&project.shown(&job.path), message).about("fetch.market").as_warning();
+                problems
+                    .push(problem.with_hint("name one market for both, or keep one of them in a project of its own"));
+            }
+        }
+    }
+    problems
+}
+
+/// Two jobs whose folders are one where case doesn't count.
+fn folders(jobs: &[Job], project: &Project) -> Vec<Problem> {
     let mut taken: BTreeMap<String, &Job> = BTreeMap::new();
     let mut problems = Vec::new();
     for job in jobs {

@@ -13,8 +13,12 @@ const ANY: Shape = Shape::Text(&common::ANY);
 const OUTPUT: Shape = Shape::Either("a file name, or `false` for none", &[Shape::Text(&rules::OUTPUT), Shape::False]);
 const RANGE: Shape = Shape::OneOf(|| TimeRange::ALL.map(TimeRange::word).to_vec());
 
-const MARKET: Key =
-    Key::new("market", Shape::Text(&common::MARKET), "", "Country whose catalog is asked for (ISO 3166-1).");
+const MARKET: Key = Key::new(
+    "market",
+    Shape::Text(&common::MARKET),
+    "",
+    "Country whose catalog is asked for (ISO 3166-1). A playlist has one row for each of its places, so read one playlist for one market only.",
+);
 const REFRESH_AFTER: Key = Key::new(
     "refresh_after",
     DURATION,

@@ -3,8 +3,8 @@
 //! A page that ends a list before its total, or repeats the items before it, is looked at from one place
 //! aside. What is so shows there too, one place further on: an end has the last item left, a repetition
 //! its own items. What does not is asked for once more, and given up if it is odd again. A list is never
-//! called whole over an odd page on that page's word alone. A page in mid list that has fewer items than its
-//! size is asked for once more; comes it so again, the next page has to begin behind its last item.
+//! called whole over an odd page on that page's word alone. A page in mid list may have fewer items than its
+//! size, but where the next one begins with its last item again, one of its own is missing.
 //!
 //! An interrupted read of a list without a version is doubted likewise: its head is looked at again.
 
@@ -16,6 +16,7 @@ use super::look::{Look, Place, is_about_the_list};
 use super::pass::{OrEnd, Pass, PassEnd};
 use crate::spotify::page::RawPage;
 use crate::store::Checkpoint;
+use crate::stream::Paging;
 
 /// Something odd about a page.
 #[derive(Debug)]
@@ -23,17 +24,8 @@ pub(super) struct Odd {
     /// The word in `skipped_items`, should it stay so.
     pub reason: &'static str,
     pub detail: String,
-    pub taken: Taken,
-}
-
-/// When an odd page is taken as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Taken {
-    Never,
-    /// Lists that are in order are known to be so: if a look from one place aside shows the same.
-    IfAsideShowsIt,
-    /// Servers are known to do so: if it comes so again.
-    IfItComesAgain,
+    /// It is known to be so in lists that are in order.
+    pub may_be: bool,
 }
 
 impl Odd {
@@ -55,19 +47,58 @@ pub(super) enum Verdict {
 }
 
 impl Pass<'_> {
+    /// The tops end in an empty page that announces 0.
+    pub(super) fn is_empty_end(page: &RawPage) -> bool {
+        page.served() == 0 && page.total == Some(0)
+    }
+
+    /// What is odd about a page: it ends the list too early, or does not say where the next one begins.
+    pub(super) fn odd(&self, at: &Checkpoint, page: &RawPage, offset: i64) -> Option<Odd> {
+        if self.vouched == Some(offset) {
+            return None;
+        }
+        if self.by_cursor() && page.more && page.served() > 0 && page.after.is_none() {
+            let detail = format!("the page at {offset} names no cursor for the next one");
+            return Some(Odd { reason: "no_cursor", detail, may_be: false });
+        }
+        let reached = offset + page.served();
+        let total = at.announced.or(page.total);
+        if let Some((_, last)) = self.edge.as_ref().filter(|(edge, _)| *edge == offset)
+            && *last == values(page).into_iter().next().flatten()
+        {
+            let detail =
+                format!("the page before {offset} was short, and the one there begins with its last item again");
+            return Some(Odd { reason: "short_page", detail, may_be: false });
+        }
+        let ends = page.served() == 0 || (self.by_cursor() && !page.more);
+        let total = total.filter(|total| ends && reached < *total)?;
+        if Self::is_empty_end(page) {
+            return None;
+        }
+        let detail = format!("it ended after {reached} of the {total} items that Spotify announced");
+        Some(Odd { reason: "cut_short", detail, may_be: self.may_end_early() })
+    }
+
+    /// Where a page with fewer items than its size ends, and with which.
+    pub(super) fn short_end(&self, page: &RawPage, offset: i64) -> Option<(i64, Option<Value>)> {
+        let by_offset = matches!(self.list.paging, Paging::Offset { .. });
+        let short = page.limit.is_some_and(|limit| (1..limit).contains(&page.served()));
+        (by_offset && short && page.more).then(|| (offset + page.served(), values(page).pop().flatten()))
+    }
+
+    /// Of a list with a version the version tells whether it is whole; of discographies Spotify is known
+    /// to announce too many. Any other list that ends early has rows missing.
+    fn may_end_early(&self) -> bool {
+        !self.by_cursor() && (self.list.version.is_some() || self.list.key.kind == "artist_albums")
+    }
+
     /// What to think of an odd page.
-    pub(super) async fn doubt(&mut self, offset: i64, page: &RawPage, taken: Taken) -> Result<Verdict, Halt> {
-        let again = self.doubted == Some(offset);
-        let stands = match taken {
-            Taken::Never => false,
-            Taken::IfAsideShowsIt => self.is_so(offset, page).await?,
-            Taken::IfItComesAgain => again,
-        };
-        if stands {
+    pub(super) async fn doubt(&mut self, offset: i64, page: &RawPage, may_be: bool) -> Result<Verdict, Halt> {
+        if may_be && self.is_so(offset, page).await? {
             self.vouched = Some(offset);
             return Ok(Verdict::Stands);
         }
-        if again {
+        if self.doubted == Some(offset) {
             return Ok(Verdict::False);
         }
         self.doubted = Some(offset);
@@ -142,6 +173,6 @@ impl Pass<'_> {
 }
 
 /// The entries of a page, compared as values: the same may come with its keys in another order.
-pub(super) fn values(page: &RawPage) -> Vec<Option<Value>> {
+fn values(page: &RawPage) -> Vec<Option<Value>> {
     page.entries().into_iter().map(|entry| serde_json::from_str(entry.unwrap_or("null")).ok()).collect()
 }

@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::doubt::{Odd, Taken, Verdict, values};
+use super::doubt::{Odd, Verdict};
 use super::engine::{Engine, FetchFrame, Tally};
 use super::halt::Halt;
 use super::head::{Head, Known};
@@ -69,8 +69,8 @@ pub(super) struct Pass<'a> {
     pub(super) doubted: Option<i64>,
     /// The place whose page is odd and is so all the same.
     pub(super) vouched: Option<i64>,
-    /// The last item of a page that was short, however often it was asked for.
-    edge: Option<(i64, Option<Value>)>,
+    /// Where the page before ended that had fewer items than its size, and its last item.
+    pub(super) edge: Option<(i64, Option<Value>)>,
     /// Hash of what an earlier pass read to its end, or this one.
     content: Option<String>,
     pub(super) total_moved: bool,
@@ -137,14 +137,14 @@ impl<'a> Pass<'a> {
                 Err(end) => return Ok(end),
             };
             if let Some(odd) = self.odd(at, &page, offset) {
-                match self.doubt(offset, &page, odd.taken).await? {
-                    Verdict::Stands if odd.taken == Taken::IfItComesAgain => {
-                        self.edge = Some((offset + page.served(), values(&page).pop().flatten()));
-                    }
+                match self.doubt(offset, &page, odd.may_be).await? {
                     Verdict::Stands => {}
                     Verdict::Again => continue,
-                    // An earlier page may have been short: cursors step over what it lacked.
-                    Verdict::False if odd.reason == "cut_short" && self.by_cursor() && at.restarts == 0 => {
+                    // It was the page before that was odd: cursors step over what it lacked.
+                    Verdict::False
+                        if at.restarts == 0
+                            && (odd.reason == "short_page" || odd.reason == "cut_short" && self.by_cursor()) =>
+                    {
                         return Ok(PassEnd::Moved);
                     }
                     Verdict::False => return Ok(odd.end()),
@@ -153,6 +153,7 @@ impl<'a> Pass<'a> {
             if let Err(end) = self.same_total(at, opening, &page).await? {
                 return Ok(end);
             }
+            self.edge = self.short_end(&page, offset);
             let step = match self.step(at, &page, offset) {
                 Ok(step) => step,
                 Err(end) => return Ok(end),
@@ -215,56 +216,6 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// The tops end in an empty page that announces 0.
-    pub(super) fn is_empty_end(page: &RawPage) -> bool {
-        page.served() == 0 && page.total == Some(0)
-    }
-
-    /// What is odd about a page: it ends the list too early, or does not say where the next one begins.
-    fn odd(&self, at: &Checkpoint, page: &RawPage, offset: i64) -> Option<Odd> {
-        if self.vouched == Some(offset) {
-            return None;
-        }
-        if self.by_cursor() && page.more && page.served() > 0 && page.after.is_none() {
-            let detail = format!("the page at {offset} names no cursor for the next one");
-            return Some(Odd { reason: "no_cursor", detail, taken: Taken::Never });
-        }
-        let reached = offset + page.served();
-        let total = at.announced.or(page.total);
-        if let Some((_, last)) = self.edge.as_ref().filter(|(edge, _)| *edge == offset)
-            && *last == values(page).into_iter().next().flatten()
-        {
-            let detail =
-                format!("the page before {offset} was short, and the one there begins with its last item again");
-            return Some(Odd { reason: "short_page", detail, taken: Taken::Never });
-        }
-        if self.is_short(page, total.map(|total| total - offset)) {
-            let detail = format!("the page at {offset} has {} items, and more follow", page.served());
-            return Some(Odd { reason: "short_page", detail, taken: Taken::IfItComesAgain });
-        }
-        let ends = page.served() == 0 || (self.by_cursor() && !page.more);
-        let total = total.filter(|total| ends && reached < *total)?;
-        if Self::is_empty_end(page) {
-            return None;
-        }
-        let detail = format!("it ended after {reached} of the {total} items that Spotify announced");
-        let taken = if self.may_end_early() { Taken::IfAsideShowsIt } else { Taken::Never };
-        Some(Odd { reason: "cut_short", detail, taken })
-    }
-
-    /// Whether a page has fewer items than its size, and is not the last.
-    fn is_short(&self, page: &RawPage, left: Option<i64>) -> bool {
-        let due = page.limit.into_iter().chain(left).min();
-        let pages = matches!(self.list.paging, Paging::Offset { .. });
-        pages && page.limit.is_some() && page.more && page.served() > 0 && due.is_some_and(|due| page.served() < due)
-    }
-
-    /// Of a list with a version the version tells whether it is whole; of discographies Spotify is known
-    /// to announce too many. Any other list that ends early has rows missing.
-    fn may_end_early(&self) -> bool {
-        !self.by_cursor() && (self.list.version.is_some() || self.list.key.kind == "artist_albums")
-    }
-
     /// How far the list is read with a page, and whether that is all.
     fn step(&self, at: &Checkpoint, page: &RawPage, offset: i64) -> Result<Step, PassEnd> {
         let reached = offset + page.served();
@@ -315,8 +266,7 @@ impl<'a> Pass<'a> {
             }
             Landed::Repeats(page) => {
                 self.overlap = overlap;
-                let taken = if self.by_cursor() { Taken::Never } else { Taken::IfAsideShowsIt };
-                let verdict = self.doubt(offset, &page, taken).await?;
+                let verdict = self.doubt(offset, &page, !self.by_cursor()).await?;
                 let detail = format!("the page at {offset} repeats the items before it");
                 return Ok(match verdict {
                     Verdict::Stands => {
@@ -324,7 +274,7 @@ impl<'a> Pass<'a> {
                         None
                     }
                     Verdict::Again => None,
-                    Verdict::False => Some(Odd { reason: "repeated_page", detail, taken: Taken::Never }.end()),
+                    Verdict::False => Some(Odd { reason: "repeated_page", detail, may_be: false }.end()),
                 });
             }
             Landed::Doubled(content) => {

@@ -286,6 +286,20 @@ fn a_query_without_order_is_warned_of_and_runs() {
 }
 
 #[test]
+fn a_playlist_that_is_read_for_two_markets_is_warned_of() {
+    let project = Project::with_job("[[fetch]]\nstream = \"playlist_items\"\nids = [\"0SandboxHomePlaylist00\"]\n");
+    assert_eq!(project.check().1, project.check().1.replace("warning", ""));
+    project.write(
+        "jobs/us.toml",
+        "market = \"US\"\n[[fetch]]\nstream = \"playlist_items\"\nids = [\"0SandboxHomePlaylist00\"]\n",
+    );
+    let (exit, said) = project.check();
+    assert_eq!(exit, 0, "{said}");
+    assert!(said.contains("reads playlist 0SandboxHomePlaylist00 for "), "{said}");
+    assert!(said.contains("puts its tracks in place of the other's"), "{said}");
+}
+
+#[test]
 fn a_profile_without_columns_for_a_stream_is_refused_before_anything_is_asked() {
     let job = |head: &str, more: &str| {
         format!("{head}[[fetch]]\nstream = \"saved_tracks\"\n[[fetch]]\nstream = \"markets\"\n{more}")

@@ -66,6 +66,7 @@ mod run_gaps;
 mod run_lists;
 mod run_playlists;
 mod run_resume;
+mod run_searches;
 mod run_streams;
 mod run_users;
 mod sandbox;
