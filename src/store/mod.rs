@@ -60,7 +60,7 @@ pub use compact::{Compacted, room_to_compact};
 pub use copies::forget_copies;
 pub use entity::{Cell, Table};
 pub use error::StoreError;
-pub use history::{LeftBy, Newest, RunRow, RunTotal, left_by, newest_runs, past_runs, run_totals};
+pub use history::{LeftBy, Newest, RunRow, RunTotal, left_by, newest_runs, past_runs, run_totals, still_running};
 pub use info::{Identity, data_version};
 pub use list::{Checkpoint, ListKey, ListRow};
 pub use members::Standing;

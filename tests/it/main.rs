@@ -83,6 +83,7 @@ mod telling;
 mod told_once;
 mod troubleshooting;
 mod unattended;
+mod under_way;
 mod units;
 mod verifying;
 mod world;
