@@ -115,7 +115,7 @@ impl All<'_> {
             let open = match runner.take() {
                 Some(open) => open,
                 None => {
-                    let open = Runner::open(self.context)?;
+                    let open = Runner::open(self.context, self.args.full)?;
                     self.herald.opened();
                     open
                 }

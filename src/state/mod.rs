@@ -28,6 +28,7 @@ mod schema;
 mod seal;
 mod share;
 mod steps;
+mod stores;
 mod turn;
 mod usage;
 

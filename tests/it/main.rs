@@ -25,6 +25,7 @@ mod fifty;
 mod for_programs;
 mod foreground;
 mod gate;
+mod gone;
 mod grants;
 mod grants_import;
 mod grants_lost;

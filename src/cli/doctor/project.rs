@@ -61,7 +61,7 @@ pub(super) fn lines(context: &Context, settings: &Settings, offline: bool) -> Ve
         }
         Err(failure) => page.push(Line::failed("credentials", &failure, "fill in .env")),
     }
-    page.push(store(&database));
+    page.push(gone(context, settings).unwrap_or_else(|| store(&database)));
     page.extend(runs(context, settings, &loaded.jobs));
     page.push(disk(&context.project.root, &database));
     page
@@ -259,6 +259,14 @@ fn grants(context: &Context, workshop: &Workshop<'_>) -> Vec<Line> {
         page.push(Line::green("grants", "no job needs any"));
     }
     page
+}
+
+/// That the store was there, and is not any more.
+fn gone(context: &Context, settings: &Settings) -> Option<Line> {
+    // A state folder that cannot be opened has a line of its own, and where none is, none was there.
+    context.state_dir(settings).ok().filter(|dir| dir.path().exists())?;
+    let failure = Workshop::open(context).ok()?.not_gone().err()?;
+    Some(Line::failed("store", &failure, "mount its disk"))
 }
 
 fn store(database: &Path) -> Line {
