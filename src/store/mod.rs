@@ -157,7 +157,7 @@ impl Store {
                         return;
                     }
                 }
-                open::settle(session.conn());
+                open::settle(&mut session.conn);
             })
             .map_err(|source| StoreError::Io { path: path.to_path_buf(), what: "has no thread to write it", source })?;
         Ok(Store { path: path.to_path_buf(), work, held, thread: Some(thread), ended_by: Arc::default() })

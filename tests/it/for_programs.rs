@@ -1,11 +1,11 @@
 //! What commands say, to programs and to people, where the store or the books cannot be opened.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use cratedigger::sandbox::known;
+use cratedigger::sandbox::{Action, Fault, known};
 use rusqlite::Connection;
 
-use crate::world::{World, by_ids};
+use crate::world::{HUNG, World, by_ids, ended};
 
 fn plain() -> World {
     World::extended().job(&by_ids("tracks", &[known::PLAIN_TRACK]))
@@ -82,16 +82,23 @@ fn history_tells_programs_how_each_run_ended_and_what_it_stored() {
 }
 
 #[test]
-fn it_is_said_that_a_store_is_waited_for() {
+fn it_is_said_that_a_store_is_waited_for_by_each_run_of_a_process() {
     let world = plain();
+    world.project.write("jobs/y.toml", by_ids("artists", &[known::BUSY_ARTIST]));
     world.run(&[]).exits(0);
+    // The first run of the process has ended when the store is taken, and the second waits for an answer.
+    world.sandbox.inject(Fault::on("/v1/artists*", Action::Latency { ms: 3_000 }));
     let other = Connection::open(world.database()).unwrap();
+    let child = world.spawn(&["x", "y", "--full"]);
+    let began = Instant::now();
+    while world.one("SELECT count(*) FROM runs WHERE job = 'y'") != "2" {
+        assert!(began.elapsed() < HUNG, "y has not begun");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(world.one("SELECT count(*) FROM runs WHERE job = 'x' AND state = 'complete'"), "2");
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let waited = std::thread::scope(|scope| {
-        let waited = scope.spawn(|| world.run(&[]));
-        std::thread::sleep(Duration::from_secs(8));
-        other.execute_batch("COMMIT").unwrap();
-        waited.join().unwrap()
-    });
-    waited.exits(0).says("another program holds the store; waiting for it");
+    std::thread::sleep(Duration::from_secs(10));
+    other.execute_batch("COMMIT").unwrap();
+    let waited = ended(child).exits(0).says("another program holds the store; waiting for it, each time for a minute");
+    assert_eq!(waited.stderr.matches("another program holds").count(), 1, "{}", waited.stderr);
 }
