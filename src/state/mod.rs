@@ -1,5 +1,5 @@
 //! What outlives a run and is no analyst's business: the ledger of calls, cool-downs, the pace
-//! that processes share, and what was learned about an app.
+//! that processes share, what was learned about an app, and which stores there are.
 //!
 //! All of it lies in one folder, private to its owner, in one small SQLite database that several
 //! processes open at once. Spotify counts calls in a rolling day and punishes whoever asks too
