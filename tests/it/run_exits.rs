@@ -180,7 +180,9 @@ fn exit_75_for_a_job_that_is_running_sends_nothing_and_a_timer_is_silent_about_i
     world.sandbox.inject(Fault::on("/v1/playlists/*/tracks", Action::Latency { ms: 1_500 }).times(1));
     let first = world.spawn(&[]);
     world.wait_for_calls(1);
-    // It holds its lock, and sends nothing, for as long as the others take.
+    // It holds its lock, and sends nothing, for as long as the others take. When it waits for the late answer
+    // it is in the middle of no commit, which the others would wait for.
+    std::thread::sleep(Duration::from_millis(500));
     signal(&first, "STOP");
     std::thread::sleep(Duration::from_millis(200));
     let before = world.calls().len();
