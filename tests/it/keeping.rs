@@ -106,6 +106,8 @@ fn compacting_waits_for_no_run_and_no_run_begins_meanwhile() {
     world.sandbox.inject(Fault::on("/v1/playlists/*/tracks", Action::Latency { ms: 1_500 }).times(1));
     let run = world.spawn(&[]);
     world.wait_for_calls(1);
+    // When it waits for the late answer it is in the middle of no commit, which the others would wait for.
+    std::thread::sleep(std::time::Duration::from_millis(500));
     signal(&run, "STOP");
     std::thread::sleep(std::time::Duration::from_millis(200));
     world.cli(&["compact"]).exits(75).says("is in use").says("hint: a run of x is under way");
