@@ -186,7 +186,7 @@ pub struct Run {
     /// Run those that have a fire nobody served; silent if there is none
     #[arg(long)]
     pub due: bool,
-    /// Read everything anew: no checkpoints, no change detection
+    /// Read everything anew: no checkpoints, no change detection; with an empty store where one is gone
     #[arg(long)]
     pub full: bool,
     /// Spend at most so many calls

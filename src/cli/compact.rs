@@ -3,12 +3,14 @@
 //! It has the store to itself for that long: no run begins meanwhile, and it does not begin beside
 //! one. Readers are not disturbed.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use super::workshop::{Workshop, must_exist, runtime, storage};
 use super::{Context, Exit, Failure, OrExit, print};
-use crate::run::{LockTrouble, StoreLock};
-use crate::store::{Compacted, RawKeeper, RunRow, StoreError, free_bytes, newest_runs, room_to_compact};
+use crate::run::{LockTrouble, StoreLock, end_dead};
+use crate::store::{Compacted, RawKeeper, RunRow, RunState, StoreError, free_bytes, newest_runs, room_to_compact};
 
 /// Writes the store anew.
 pub fn run(context: &Context) -> Result<Exit, Failure> {
@@ -18,9 +20,8 @@ pub fn run(context: &Context) -> Result<Exit, Failure> {
     // Its identity says that the locks of this state folder are those of its runs.
     let store = workshop.store()?;
     let _lock = StoreLock::take(workshop.state.path(), &database).map_err(|e| match e {
-        LockTrouble::InUse { .. } => {
-            Failure::new(Exit::Deferred, e).with_hint(format!("{}; try again when it has ended", who_runs(&database)))
-        }
+        LockTrouble::InUse { .. } => Failure::new(Exit::Deferred, e)
+            .with_hint(format!("{}; try again when it has ended", who_runs(workshop.state.path(), &database))),
         _ => Failure::new(Exit::Storage, e),
     })?;
     let needed = room_to_compact(&database).map_err(storage)?;
@@ -51,10 +52,12 @@ pub fn run(context: &Context) -> Result<Exit, Failure> {
 }
 
 /// Whose run has the store, as far as it says.
-fn who_runs(database: &std::path::Path) -> String {
-    let jobs = newest_runs(database, 1).unwrap_or_default().into_iter();
-    let is_running = |runs: &[RunRow]| runs.first().is_some_and(|run| run.state == "running");
-    let running: Vec<String> = jobs.filter(|(_, newest)| is_running(&newest.runs)).map(|(job, _)| job).collect();
+fn who_runs(state_folder: &Path, database: &Path) -> String {
+    let mut newest: Vec<RunRow> =
+        newest_runs(database, 1).unwrap_or_default().into_iter().flat_map(|(_, newest)| newest.runs).collect();
+    end_dead(state_folder, database, &mut newest);
+    let running = newest.into_iter().filter(|run| run.state == RunState::Running.word());
+    let running: Vec<String> = running.map(|run| run.job).collect();
     match running.as_slice() {
         [] => "a run has just begun, or another `compact`".to_owned(),
         jobs => format!("a run of {} is under way", jobs.join(", ")),

@@ -10,9 +10,9 @@ use super::workshop::{Workshop, must_exist, storage};
 use super::{Context, Exit, Failure, print};
 use crate::document::printable;
 use crate::job::Job;
-use crate::run::{FileReport, Files, JobLock, Shown, Written, bound};
+use crate::run::{FileReport, Files, Shown, Written, bound, end_dead};
 use crate::scheduler::Past;
-use crate::store::{NO_RECORD, RunState, left_by};
+use crate::store::{RunState, left_by};
 
 /// Writes the CSVs of jobs again, as their newest run left the store.
 pub fn run(args: &Export, context: &Context) -> Result<Exit, Failure> {
@@ -68,20 +68,17 @@ pub(super) fn write_again(
     job: &Job,
     past: &Past,
 ) -> Result<Option<Written>, Failure> {
-    let runs = past.of(&job.name).runs;
+    let mut runs = past.of(&job.name).runs;
     // Shown is what the newest run that is over left, be it that it was killed; one that never ran has
     // nothing to show.
-    let hangs = workshop.settings.schedule.max_runtime;
-    let goes_on = JobLock::look(workshop.state.path(), &files.database, &job.name, hangs).is_err();
-    let is_over = |state: &str| state != "running" || !goes_on;
-    let Some(newest) = runs.iter().find(|r| is_over(&r.state)) else { return Ok(None) };
+    end_dead(workshop.state.path(), &files.database, &mut runs);
+    let Some(newest) = runs.iter().find(|run| run.state != RunState::Running.word()) else { return Ok(None) };
     let parse = |text: &str| text.parse::<DateTime<Utc>>().ok();
     let fire_at =
         newest.fire_at.as_deref().and_then(parse).or_else(|| parse(&newest.started_at)).unwrap_or_else(Utc::now);
     let left = left_by(&files.database, &job.name, newest.id).map_err(storage)?;
     let last_run_at = left.good.as_deref().and_then(parse);
-    let killed = (newest.state == "running").then(|| NO_RECORD.to_owned());
-    let reasons: Vec<String> = newest.reason.iter().cloned().chain(killed).collect();
+    let reasons: Vec<String> = newest.reason.iter().cloned().collect();
     let bound = bound(job, fire_at, last_run_at);
     let state = match newest.state.as_str() {
         "complete" => RunState::Complete,
@@ -96,7 +93,7 @@ pub(super) fn write_again(
         job,
         run: newest.id,
         state,
-        lacks: state == crate::store::RunState::Partial,
+        lacks: state == RunState::Partial,
         reasons: &reasons,
         unfinished: &unfinished,
         bound: &bound,

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::exit::Exit;
 use super::print;
 use crate::document::{Frames, Problem, printable};
+use crate::run::FilesError;
 use crate::store::StoreError;
 
 /// Why a command ended before its work was done.
@@ -29,7 +30,9 @@ impl Failure {
     /// A failure with its code; of trouble with the store also what to do about it, whatever command met it.
     pub fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Failure {
         let error = error.into();
-        let hint = error.downcast_ref::<StoreError>().and_then(StoreError::hint);
+        let of_files = || error.downcast_ref::<FilesError>().and_then(FilesError::store);
+        let store = error.chain().find_map(|cause| cause.downcast_ref::<StoreError>()).or_else(of_files);
+        let hint = store.and_then(StoreError::hint);
         Failure::Other { exit, error, hint }
     }
 
@@ -74,15 +77,33 @@ impl Failure {
 impl Failure {
     /// The same as an object for programs.
     pub fn json(&self) -> Value {
-        let mut value = json!({ "state": "failed", "exit_code": self.exit().code(), "error": self.to_string() });
-        match self {
-            Failure::Problems(problems) => value["problems"] = json!(problems),
-            Failure::Other { error, hint, .. } => {
-                value["causes"] = json!(causes(error));
-                value["hint"] = json!(hint);
-            }
-        }
+        let mut value = json!({ "state": "failed", "exit_code": self.exit().code() });
+        self.explain(&mut value);
         value
+    }
+
+    /// Puts into an object for programs what failed, what caused it and what to do: always these keys, and
+    /// beside them every problem, where those of files are known.
+    pub fn explain(&self, value: &mut Value) {
+        let (causes, hint) = match self {
+            Failure::Problems(problems) => {
+                value["problems"] = json!(problems);
+                (Vec::new(), first_of(problems).and_then(|problem| problem.hint.clone()))
+            }
+            Failure::Other { error, hint, .. } => (causes(error), hint.clone()),
+        };
+        value["error"] = json!(self.line());
+        value["causes"] = json!(causes);
+        value["hint"] = json!(hint);
+    }
+
+    /// What failed, in a line: of several problems the first.
+    pub fn line(&self) -> String {
+        match self {
+            Failure::Problems(problems) => first_of(problems)
+                .map_or_else(|| self.to_string(), |problem| format!("{}: {}", problem.place(), problem.message)),
+            Failure::Other { error, .. } => error.to_string(),
+        }
     }
 
     /// The same as events of a log: one for each problem, or one with its cause and what to do.
@@ -106,6 +127,11 @@ impl Failure {
             }
         }
     }
+}
+
+/// The gravest of problems: the first that is an error.
+fn first_of(problems: &[Problem]) -> Option<&Problem> {
+    problems.iter().find(|problem| problem.is_error()).or(problems.first())
 }
 
 /// What caused an error, each once.
@@ -154,5 +180,23 @@ pub trait OrExit<T> {
 impl<T, E: Into<anyhow::Error>> OrExit<T> for Result<T, E> {
     fn or_exit(self, exit: Exit) -> Result<T, Failure> {
         self.map_err(|error| Failure::new(exit, error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trouble_with_the_store_has_its_hint_however_deep_it_lies() {
+        let full = || StoreError::NoRoom { path: "/x.db".into(), what: "a copy", free: 1, needed: 2 };
+        let hint = full().hint().unwrap();
+        let context = anyhow::Error::new(full()).context("job x");
+        for error in [full().into(), FilesError::Store(full()).into(), context] {
+            let failure = Failure::new(Exit::Storage, error);
+            assert_eq!(failure.json()["hint"], json!(hint), "{failure:?}");
+        }
+        let other = Failure::new(Exit::Storage, anyhow::anyhow!("something else")).json();
+        assert_eq!((&other["hint"], &other["causes"]), (&Value::Null, &json!([])), "{other}");
     }
 }

@@ -1,5 +1,7 @@
 //! The figures for Prometheus, gathered from store and state folder.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use super::herald::Herald;
@@ -7,10 +9,11 @@ use super::workshop::Workshop;
 use super::{Context, standing};
 use crate::job::Job;
 use crate::notify::{GrantDays, JobFigures, Metrics};
+use crate::run::end_dead;
 use crate::scheduler::{Past, overdue};
 use crate::settings::Settings;
 use crate::state::grants::{self, GrantState};
-use crate::store::{StoreError, run_totals};
+use crate::store::{RunState, RunTotal, StoreError, run_totals};
 
 /// Writes the file for Prometheus, if there is to be one, whether anything runs or not. Where the
 /// store cannot be read, the file stays as it is; what needs a state folder or credentials that are
@@ -51,8 +54,10 @@ fn of_jobs(
     let database = context.project.database(settings);
     let past = Past::read(&database)?;
     let totals = if database.exists() { run_totals(&database)? } else { Vec::new() };
+    let state = context.state_dir(settings).ok();
     let figures = |job: &Job| {
-        let of_job = past.of(&job.name);
+        let mut of_job = past.of(&job.name);
+        let killed = state.as_ref().map_or(0, |state| end_dead(state.path(), &database, of_job.runs.first_mut()));
         let mine = || totals.iter().filter(|total| total.job == job.name);
         let last = of_job.runs.iter().find(|run| run.exit_code.is_some()).and_then(|run| {
             let began: DateTime<Utc> = run.started_at.parse().ok()?;
@@ -60,7 +65,7 @@ fn of_jobs(
         });
         JobFigures {
             job: job.name.clone(),
-            runs: mine().map(|total| (total.state.clone(), total.runs)).collect(),
+            runs: by_end(mine(), i64::try_from(killed).unwrap_or(0)),
             totals: (mine().map(|total| total.calls).sum(), mine().map(|total| total.rows).sum()),
             last,
             last_complete: of_job.last_complete,
@@ -68,6 +73,16 @@ fn of_jobs(
         }
     };
     Ok(jobs.iter().map(figures).collect())
+}
+
+/// Runs by how they ended, of which so many on record as running were killed.
+fn by_end<'t>(totals: impl Iterator<Item = &'t RunTotal>, killed: i64) -> Vec<(String, i64)> {
+    let mut runs: BTreeMap<String, i64> = totals.map(|total| (total.state.clone(), total.runs)).collect();
+    if killed > 0 {
+        *runs.entry(RunState::Running.word().to_owned()).or_default() -= killed;
+        *runs.entry(RunState::Failed.word().to_owned()).or_default() += killed;
+    }
+    runs.into_iter().filter(|(_, runs)| *runs > 0).collect()
 }
 
 /// Days until a user must sign in again; 0 if the grant is lost.

@@ -1,7 +1,5 @@
 //! `history`: past runs, newest first.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
@@ -9,16 +7,15 @@ use super::args::History;
 use super::workshop::local;
 use super::{Context, Exit, Failure, OrExit, print};
 use crate::document::printable;
-use crate::run::JobLock;
-use crate::store::{NO_RECORD, Planned, RunState, past_runs};
+use crate::run::end_dead;
+use crate::store::{Planned, past_runs};
 
 /// Lists past runs.
 pub fn run(args: &History, context: &Context) -> Result<Exit, Failure> {
     let settings = context.settings()?;
     let database = context.project.database(&settings);
-    let read =
-        || if database.exists() { past_runs(&database, args.limit).or_exit(Exit::Storage) } else { Ok(Vec::new()) };
-    let mut runs = read()?;
+    let mut runs =
+        if database.exists() { past_runs(&database, args.limit).or_exit(Exit::Storage)? } else { Vec::new() };
     if let Some(job) = &args.job {
         runs.retain(|r| r.job == *job);
         if runs.is_empty() {
@@ -27,16 +24,7 @@ pub fn run(args: &History, context: &Context) -> Result<Exit, Failure> {
     }
     runs.truncate(usize::try_from(args.limit).unwrap_or(usize::MAX));
     if let Ok(state) = context.state_dir(&settings) {
-        let at_work = |job: &str| JobLock::look(state.path(), &database, job, Duration::MAX).is_err();
-        let silent: Vec<i64> =
-            runs.iter().filter(|run| run.state == "running" && !at_work(&run.job)).map(|run| run.id).collect();
-        // One that has ended since the first look has left its record before its lock.
-        let now = if silent.is_empty() { Vec::new() } else { read()? };
-        let dead = |id: i64| silent.contains(&id) && now.iter().any(|run| run.id == id && run.state == "running");
-        for run in runs.iter_mut().filter(|run| dead(run.id)) {
-            run.state = RunState::Failed.word().to_owned();
-            run.reason = Some(NO_RECORD.to_owned());
-        }
+        end_dead(state.path(), &database, &mut runs);
     }
     if context.json {
         let values: Vec<_> = runs

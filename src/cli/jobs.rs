@@ -11,6 +11,7 @@ use super::standing::{self, Standing};
 use super::workshop::local;
 use super::{Context, Exit, Failure, OrExit, print};
 use crate::document::printable;
+use crate::run::end_dead;
 use crate::scheduler::{self, Past};
 
 /// Lists jobs.
@@ -20,7 +21,8 @@ pub fn run(args: &Jobs, context: &Context) -> Result<Exit, Failure> {
     if loaded.has_errors() && !args.jobs.is_empty() {
         return Err(Failure::Problems(loaded.problems));
     }
-    let past = Past::read(&context.project.database(&settings)).or_exit(Exit::Storage)?;
+    let (database, state) = (context.project.database(&settings), context.state_dir(&settings).ok());
+    let past = Past::read(&database).or_exit(Exit::Storage)?;
     let now = Utc::now();
     let mut rows = vec![["JOB", "LAST RUN", "STATE", "NEXT", "DATA FROM", "SIGNED IN"].map(str::to_owned).to_vec()];
     let mut values = Vec::new();
@@ -30,7 +32,10 @@ pub fn run(args: &Jobs, context: &Context) -> Result<Exit, Failure> {
     for job in &loaded.jobs {
         let users =
             grants.as_ref().ok().map(|grants| standing::of(job, grants.as_ref())).transpose()?.unwrap_or_default();
-        let past = past.of(&job.name);
+        let mut past = past.of(&job.name);
+        if let Some(state) = &state {
+            end_dead(state.path(), &database, past.runs.first_mut());
+        }
         let last = past.runs.first();
         let next = scheduler::starts_after(job, now).next();
         let not_before = last.and_then(|r| r.not_before.as_deref()).and_then(parse).filter(|at| *at > now);

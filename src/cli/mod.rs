@@ -69,9 +69,19 @@ fn without_codes(message: &str) -> Option<String> {
     ["code=", "state="].iter().any(|key| message.contains(key)).then_some(out)
 }
 
+/// A usage error as any other failure: the first paragraph is what is wrong, the others what could be done.
+fn misused(message: &str) -> Failure {
+    let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut parts = message.trim().split("\n\n").map(line);
+    let what = parts.next().unwrap_or_default();
+    let error = anyhow::anyhow!("{}", what.strip_prefix("error: ").unwrap_or(&what).to_owned());
+    Failure::new(Exit::Usage, error).with_hint(parts.collect::<Vec<_>>().join("; "))
+}
+
 /// Runs a command line and says how the process ends.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and versions are asked for, and go to stdout; the rest is a usage error.
@@ -79,9 +89,14 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
                 drop(error.print());
                 return Exit::Complete;
             }
-            match without_codes(&error.to_string()) {
+            let told = without_codes(&error.to_string());
+            match &told {
                 None => drop(error.print()),
-                Some(text) => print::stderr(&text),
+                Some(text) => print::stderr(text),
+            }
+            // What could not be understood may have asked for an answer in JSON all the same.
+            if args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json") {
+                print::failed(&misused(&told.unwrap_or_else(|| error.to_string())).json());
             }
             return Exit::Usage;
         }

@@ -86,6 +86,8 @@ pub fn run(args: &Plan, context: &Context) -> Result<Exit, Failure> {
     let store = if workshop.database().exists() {
         workshop.store()?
     } else {
+        // Nor does a run go on from nothing, if there was something.
+        workshop.not_gone()?;
         let path = nowhere.path().join("cratedigger.db");
         Arc::new(Store::open(&path, Access::of(0o600), &workshop.identity()).or_exit(Exit::Storage)?)
     };

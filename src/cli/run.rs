@@ -13,7 +13,7 @@ use super::planner::{Ready, Said};
 use super::runner::{How, Outcome, Runner, next_of, sign_ins};
 use super::standing;
 use super::stopper::Stopper;
-use super::summary::{Told, report_json, report_of};
+use super::summary::{Told, report_cut_short, report_json, report_of};
 use super::workshop::runtime;
 use super::{Context, Exit, Failure, print};
 use crate::job::{Job, Loaded};
@@ -42,7 +42,7 @@ fn run_jobs(args: &Run, context: &Context) -> Result<Exit, Failure> {
         All { args, context, settings: &settings, herald: &herald, awake_since: Utc::now(), done: Done::default() };
     if loaded.has_errors() {
         // The other jobs have done nothing wrong.
-        all.done.exits.push(Exit::Usage);
+        all.done.failed(Failure::Problems(loaded.problems.clone()));
     }
     let first = if args.due { all.due(&loaded.jobs) } else { Ok(loaded.jobs.iter().map(|job| (job, None)).collect()) };
     let is_idle = first.as_ref().is_ok_and(Vec::is_empty) && !loaded.has_errors();
@@ -50,21 +50,21 @@ fn run_jobs(args: &Run, context: &Context) -> Result<Exit, Failure> {
         let stopper = Stopper::listening(context);
         let work = async {
             herald.loaded(&loaded);
+            all.keep_words(&stopper);
             let ended = match first {
                 Ok(first) => all.rounds(&loaded.jobs, first, &stopper).await,
                 Err(failure) => Err(failure),
             };
-            match ended {
-                Err(failure) if args.due => {
+            if let Err(failure) = ended {
+                if args.due {
                     herald.failed("", &failure);
-                    all.done.exits.push(failure.exit());
-                    all.done.told.errors.push(failure.to_string());
-                    Ok(())
+                } else {
+                    context.tell(&failure);
                 }
-                ended => ended,
+                all.done.failed(failure);
             }
         };
-        runtime()?.block_on(herald.beside(&stopper, work))?;
+        runtime()?.block_on(herald.beside(&stopper, work));
     }
     figures::write(context, &settings, &herald, &loaded.jobs);
     let Done { reports, mut told, exits, .. } = all.done;
@@ -101,7 +101,22 @@ struct Done {
     jobs: BTreeSet<String>,
 }
 
+impl Done {
+    /// Something could not be run at all.
+    fn failed(&mut self, failure: Failure) {
+        self.exits.push(failure.exit());
+        self.told.failures.push(failure);
+    }
+}
+
 impl All<'_> {
+    /// Keeps what a program is told if the command is stopped at once from now on.
+    fn keep_words(&self, stopper: &Stopper) {
+        if self.context.json {
+            stopper.keep_words(report_cut_short(&self.done.reports, &self.done.told));
+        }
+    }
+
     /// Runs jobs; then those that became due meanwhile, since a timer starts no second copy of what
     /// is running. Each job has one turn.
     async fn rounds<'j>(
@@ -115,7 +130,7 @@ impl All<'_> {
             let open = match runner.take() {
                 Some(open) => open,
                 None => {
-                    let open = Runner::open(self.context)?;
+                    let open = Runner::open(self.context, self.args.full)?;
                     self.herald.opened();
                     open
                 }
@@ -171,10 +186,10 @@ impl All<'_> {
             Ok(Outcome::Served) => {}
             Err(failure) => {
                 self.herald.failed(&job.name, &failure);
-                done.exits.push(failure.exit());
-                done.told.errors.push(failure.to_string());
+                done.failed(failure);
             }
         }
+        self.keep_words(stopper);
     }
 
     /// The jobs with a fire that nobody served and that had no turn yet, read from the store without

@@ -67,12 +67,13 @@ pub(super) enum Outcome {
 }
 
 impl<'a> Runner<'a> {
-    /// Opens state folder and store, and finds the credentials. Sends nothing.
-    pub(super) fn open(context: &'a Context) -> Result<Runner<'a>, Failure> {
+    /// Opens state folder and store, and finds the credentials. Sends nothing. Only what reads all anew
+    /// (`full`) begins without a store that was there.
+    pub(super) fn open(context: &'a Context, full: bool) -> Result<Runner<'a>, Failure> {
         let workshop = Workshop::open(context)?;
         let credentials = context.credentials()?;
         let files = workshop.files()?;
-        let store = workshop.store()?;
+        let store = if full { workshop.store_or_new()? } else { workshop.store()? };
         let (api, facts) = workshop.api(&credentials, Most::default(), Arc::new(Spoken))?;
         Ok(Runner { context, workshop, credentials, files, store, api, facts, grants: OnceCell::new() })
     }

@@ -228,7 +228,7 @@ impl Scheduler<'_> {
         if let Some(runner) = open {
             return Some(Rc::clone(runner));
         }
-        match Runner::open(self.context) {
+        match Runner::open(self.context, false) {
             Ok(runner) => {
                 self.herald.opened();
                 Some(Rc::clone(open.insert(Rc::new(runner))))

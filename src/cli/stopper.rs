@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
@@ -35,6 +36,8 @@ struct Inner {
     /// The runs under way.
     runs: BTreeMap<u64, Api>,
     next: u64,
+    /// What a program is told if all is stopped at once.
+    words: Option<Value>,
 }
 
 /// A run that a stop reaches, until it is dropped.
@@ -77,8 +80,8 @@ impl Stopper {
     async fn hear(&self, mut terminate: Signal, mut interrupt: Signal) {
         let once = async |terminate: &mut Signal, interrupt: &mut Signal| {
             tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+                _ = terminate.recv() => SignalKind::terminate(),
+                _ = interrupt.recv() => SignalKind::interrupt(),
             }
         };
         once(&mut terminate, &mut interrupt).await;
@@ -91,17 +94,33 @@ impl Stopper {
         self.bell.notify_waiters();
         let heard = Instant::now();
         let again = tokio::time::timeout(PATIENCE, async {
+            let mut told = false;
             loop {
-                once(&mut terminate, &mut interrupt).await;
+                let kind = once(&mut terminate, &mut interrupt).await;
                 if heard.elapsed() > ECHO {
                     break;
+                }
+                // Somebody at a keyboard may have meant it.
+                if kind == SignalKind::interrupt() && !told {
+                    self.say("twice within a second is taken for once; once more to stop at once");
+                    told = true;
                 }
             }
         });
         let again = again.await;
         let why = if again.is_ok() { "stopped at once" } else { "stopped: the page in hand took too long" };
-        self.say(&format!("{why}; what was committed stays"));
+        let why = format!("{why}; what was committed stays");
+        self.say(&why);
+        if let Some(mut words) = self.lock().words.take() {
+            words["error"] = Value::from(why);
+            print::failed(&words);
+        }
         std::process::exit(i32::from(Exit::Deferred.code()));
+    }
+
+    /// Keeps what a program is told if all is stopped at once: nobody else gets to say it then.
+    pub(super) fn keep_words(&self, words: Value) {
+        self.lock().words = Some(words);
     }
 
     fn say(&self, text: &str) {

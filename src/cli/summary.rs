@@ -16,7 +16,7 @@ pub(super) struct Told {
     /// Jobs whose earlier run is still going.
     pub running: Vec<String>,
     /// Why jobs could not be run.
-    pub errors: Vec<String>,
+    pub failures: Vec<Failure>,
     /// How the users of the jobs stand.
     pub grants: Vec<serde_json::Value>,
 }
@@ -122,18 +122,22 @@ pub(super) fn report_json(reports: &[RunReport], told: &Told, exit: Exit) -> Res
     print::json(&line(reports, told, state, exit, not_before.as_deref())).map_err(|e| Failure::new(Exit::Storage, e))
 }
 
-/// The same where nothing could be run: the keys of the line, and those of a failure.
+/// The same where nothing could be run.
 pub(super) fn report_of(failure: &Failure) -> Value {
-    let told = Told { errors: vec![failure.to_string()], ..Told::default() };
-    let mut value = line(&[], &told, "failed", failure.exit(), None);
-    if let (Value::Object(line), Value::Object(failure)) = (&mut value, failure.json()) {
-        line.extend(failure);
-    }
+    let mut value = line(&[], &Told::default(), "failed", failure.exit(), None);
+    value["errors"] = json!([failure.line()]);
+    failure.explain(&mut value);
     value
 }
 
+/// The same where it is stopped at once, now that so much has been done.
+pub(super) fn report_cut_short(reports: &[RunReport], told: &Told) -> Value {
+    line(reports, told, "deferred", Exit::Deferred, None)
+}
+
+/// The line, always with the same keys; the failure that it explains is the first.
 fn line(reports: &[RunReport], told: &Told, state: &str, exit: Exit, not_before: Option<&str>) -> Value {
-    json!({
+    let mut line = json!({
         "state": state,
         "exit_code": exit.code(),
         "not_before": not_before,
@@ -142,7 +146,14 @@ fn line(reports: &[RunReport], told: &Told, state: &str, exit: Exit, not_before:
         "files": reports.iter().flat_map(|r| &r.files).collect::<Vec<_>>(),
         "runs": reports,
         "running": told.running,
-        "errors": told.errors,
+        "errors": told.failures.iter().map(Failure::line).collect::<Vec<_>>(),
+        "error": null,
+        "causes": [],
+        "hint": null,
         "grants": told.grants,
-    })
+    });
+    if let Some(failure) = told.failures.first() {
+        failure.explain(&mut line);
+    }
+    line
 }

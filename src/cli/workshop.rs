@@ -18,7 +18,7 @@ use crate::spotify::AppClass;
 use crate::spotify::client::{Api, ApiConfig, Limits, Scales, ceilings};
 use crate::state::grants::{GrantError, Grants};
 use crate::state::{Ceilings, Learned, Spender, State, StateDir, StateError, Usage};
-use crate::store::{Access, GivenTo, Identity, Store, StoreError};
+use crate::store::{Access, GivenTo, Identity, Store, StoreError, place_of};
 
 /// Settings, and the state folder that goes with them.
 pub(super) struct Workshop<'a> {
@@ -56,13 +56,41 @@ impl<'a> Workshop<'a> {
         }
     }
 
-    /// Opens the store for writing.
+    /// Opens the store for writing, and makes it where none is known.
     pub(super) fn store(&self) -> Result<Arc<Store>, Failure> {
+        self.not_gone()?;
+        self.store_or_new()
+    }
+
+    /// The same for who reads all anew: where a store is gone, another one is made.
+    pub(super) fn store_or_new(&self) -> Result<Arc<Store>, Failure> {
         let (path, output) = (self.database(), &self.settings.output);
         local_disk(&path)?;
+        let is_new = is_absent(&path);
         let access = store_access(&self.settings)?;
         let store = Store::open_limited(&path, access, &self.identity(), output.wal_limit_mib << 20);
-        Ok(Arc::new(store.map_err(storage)?))
+        let store = Arc::new(store.map_err(storage)?);
+        let place = place_of(&path);
+        if is_new || self.state.store_known_since(&place).map_err(booked)?.is_none() {
+            self.state.know_store(&place, Utc::now()).map_err(booked)?;
+        }
+        Ok(store)
+    }
+
+    /// Refuses to take a store that was there for one that is still to be filled: what a whole day's calls
+    /// brought may lie on a disk that is not mounted.
+    ///
+    /// # Errors
+    /// That it is gone (exit 74).
+    pub(super) fn not_gone(&self) -> Result<(), Failure> {
+        let path = self.database();
+        if !is_absent(&path) {
+            return Ok(());
+        }
+        match self.state.store_known_since(&place_of(&path)).map_err(booked)? {
+            Some(since) => Err(storage(StoreError::Gone { path, since: local(since) })),
+            None => Ok(()),
+        }
     }
 
     /// Where the files of jobs go.
@@ -158,6 +186,11 @@ pub(super) fn storage(e: StoreError) -> Failure {
         Some(hint) => failure.with_hint(hint),
         None => failure,
     }
+}
+
+/// Whether nothing is there. What cannot be looked at is told when it is opened.
+fn is_absent(path: &Path) -> bool {
+    path.try_exists().is_ok_and(|there| !there)
 }
 
 /// Refuses to go on where there is no store yet (exit 74).

@@ -78,6 +78,14 @@ pub enum FilesError {
 }
 
 impl FilesError {
+    /// The trouble with the store, if it is that.
+    pub fn store(&self) -> Option<&StoreError> {
+        match self {
+            FilesError::Store(e) => Some(e),
+            FilesError::Export(_) | FilesError::Query(_) => None,
+        }
+    }
+
     /// Whether it is the disk or the store, rather than something in the job.
     pub fn is_storage(&self) -> bool {
         match self {

@@ -9,7 +9,7 @@ use super::decide;
 use super::engine::{Engine, FetchFrame, Tally};
 use super::halt::Halt;
 use super::head::Known;
-use super::lock::ListLock;
+use super::list_lock::ListLock;
 use super::pass::{Pass, PassEnd};
 use crate::ingest::Shape;
 use crate::spotify::Kind;

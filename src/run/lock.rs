@@ -4,15 +4,14 @@
 //! each other meet there whatever started them, and however each of them names the store.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::halt::Halt;
 use sha2::{Digest, Sha256};
 
-use crate::store::{ListKey, place_of};
+use crate::store::place_of;
 
 /// A job's lock, held until it is dropped.
 #[derive(Debug)]
@@ -66,7 +65,7 @@ pub enum LockTrouble {
         since: Duration,
     },
     /// The lock file cannot be had.
-    #[error("the lock {} cannot be taken", path.display())]
+    #[error("the lock {} cannot be had", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -94,19 +93,20 @@ impl JobLock {
         }
     }
 
-    /// Whether a run of the job is under way, without making or touching anything.
+    /// Whether a run of the job is under way, without making or changing anything.
     ///
     /// # Errors
-    /// That it is, or hangs.
+    /// That it is, or hangs, or that nobody can tell.
     pub fn look(state_folder: &Path, store: &Path, job: &str, hangs: Duration) -> Result<(), LockTrouble> {
-        let path = path_of(state_folder, "job", &format!("{}\n{job}", place_of(store).display()));
-        let Ok(file) = File::open(&path) else { return Ok(()) };
-        match file.try_lock_shared() {
-            Err(TryLockError::WouldBlock) => {
-                Err(held(state_folder, store, job, held_for(&file).unwrap_or_default(), hangs))
-            }
-            _ => Ok(()),
+        match held_since(state_folder, "job", &format!("{}\n{job}", place_of(store).display()))? {
+            Some(since) => Err(held(state_folder, store, job, since, hangs)),
+            None => Ok(()),
         }
+    }
+
+    /// Whether a run of the job may be under way: a lock that cannot be looked at may be held.
+    pub fn is_held(state_folder: &Path, store: &Path, job: &str) -> bool {
+        JobLock::look(state_folder, store, job, Duration::MAX).is_err()
     }
 }
 
@@ -133,7 +133,8 @@ impl StoreLock {
     /// # Errors
     /// If a run holds the store, or the file cannot be had.
     pub fn take(state_folder: &Path, store: &Path) -> Result<StoreLock, LockTrouble> {
-        match take(state_folder, "store", &place_of(store).display().to_string())? {
+        // Runs share it, each until its end.
+        match taken(open(state_folder, "store", &place_of(store).display().to_string())?, File::try_lock)? {
             Ok(file) => Ok(StoreLock { _file: file }),
             Err(_) => Err(LockTrouble::InUse { store: store.to_path_buf() }),
         }
@@ -173,19 +174,14 @@ impl SchedulerLock {
 }
 
 impl SchedulerLock {
-    /// Whether one is held, without making or touching anything.
+    /// Whether one is held, without making or changing anything.
     ///
     /// # Errors
-    /// That another scheduler holds it.
+    /// That another scheduler holds it, or that nobody can tell.
     pub fn look(state_folder: &Path, store: &Path) -> Result<(), LockTrouble> {
-        let path = path_of(state_folder, "schedule", &place_of(store).display().to_string());
-        let Ok(file) = File::open(&path) else { return Ok(()) };
-        match file.try_lock_shared() {
-            Err(TryLockError::WouldBlock) => {
-                let since = held_for(&file).unwrap_or_default();
-                Err(LockTrouble::Scheduled { store: store.to_path_buf(), since })
-            }
-            _ => Ok(()),
+        match held_since(state_folder, "schedule", &place_of(store).display().to_string())? {
+            Some(since) => Err(LockTrouble::Scheduled { store: store.to_path_buf(), since }),
+            None => Ok(()),
         }
     }
 }
@@ -198,7 +194,11 @@ fn path_of(state_folder: &Path, kind: &str, name: &str) -> PathBuf {
 
 /// The lock file of this name, and its path.
 fn open(state_folder: &Path, kind: &str, name: &str) -> Result<(File, PathBuf), LockTrouble> {
-    let path = path_of(state_folder, kind, name);
+    open_at(path_of(state_folder, kind, name))
+}
+
+/// A lock file, made where it is missing, and its path.
+pub(super) fn open_at(path: PathBuf) -> Result<(File, PathBuf), LockTrouble> {
     match OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path) {
         Ok(file) => Ok((file, path)),
         Err(source) => Err(LockTrouble::Io { path, source }),
@@ -210,11 +210,55 @@ fn held_for(file: &File) -> std::io::Result<Duration> {
     Ok(file.metadata()?.modified()?.elapsed().unwrap_or_default())
 }
 
-/// Takes the lock of this name, or tells for how long somebody has held it.
-fn take(state_folder: &Path, kind: &str, name: &str) -> Result<Result<File, Duration>, LockTrouble> {
-    let (file, path) = open(state_folder, kind, name)?;
+/// For how long the lock of this name has been held, if it is. One that nobody ever took has no file. The
+/// kernel tells by giving it, so for that moment it is held, but shared, which [`take`] knows apart.
+fn held_since(state_folder: &Path, kind: &str, name: &str) -> Result<Option<Duration>, LockTrouble> {
+    let path = path_of(state_folder, kind, name);
     let io = |source| LockTrouble::Io { path: path.clone(), source };
-    match file.try_lock() {
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(source) if source.kind() == ErrorKind::NotFound && state_folder.is_dir() => return Ok(None),
+        Err(source) => return Err(io(source)),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => Ok(Some(held_for(&file).unwrap_or_default())),
+        Err(TryLockError::Error(source)) => Err(io(source)),
+    }
+}
+
+/// How often a lock that somebody only looks at is tried again, and after how long each time: a look takes
+/// microseconds.
+const LOOKED_AT: (u32, Duration) = (1000, Duration::from_millis(1));
+
+/// Locks a file for ourselves alone. Who holds it for that has it alone too; whoever shares it only looks
+/// whether it is held, and lets go at once.
+fn lock_alone(file: &File) -> Result<(), TryLockError> {
+    let (times, pause) = LOOKED_AT;
+    for _ in 0..times {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => {}
+            done => return done,
+        }
+        file.try_lock_shared()?;
+        file.unlock().map_err(TryLockError::Error)?;
+        std::thread::sleep(pause);
+    }
+    file.try_lock()
+}
+
+/// Takes the lock of this name, which nobody shares but to look, or tells for how long somebody has held it.
+fn take(state_folder: &Path, kind: &str, name: &str) -> Result<Result<File, Duration>, LockTrouble> {
+    taken(open(state_folder, kind, name)?, lock_alone)
+}
+
+/// The same by another way to lock.
+fn taken(
+    (file, path): (File, PathBuf),
+    lock: impl FnOnce(&File) -> Result<(), TryLockError>,
+) -> Result<Result<File, Duration>, LockTrouble> {
+    let io = |source| LockTrouble::Io { path: path.clone(), source };
+    match lock(&file) {
         Ok(()) => {
             // The time tells the next one for how long this has been going.
             file.set_modified(SystemTime::now()).map_err(io)?;
@@ -222,69 +266,6 @@ fn take(state_folder: &Path, kind: &str, name: &str) -> Result<Result<File, Dura
         }
         Err(TryLockError::WouldBlock) => Ok(Err(held_for(&file).map_err(io)?)),
         Err(TryLockError::Error(source)) => Err(io(source)),
-    }
-}
-
-/// Locks that the lists of a store share: two lists that meet in one wait for each other, which
-/// costs a moment; a file for each list would never go away.
-const LIST_LOCKS: u64 = 256;
-
-/// How often a list that another run reads is looked at again.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
-
-/// The right to read a list, held until it is dropped: what two runs staged of one list at once
-/// would be of neither.
-#[derive(Debug)]
-pub struct ListLock {
-    _file: File,
-}
-
-impl ListLock {
-    /// Waits until nobody else reads the list.
-    ///
-    /// # Errors
-    /// If the lock file cannot be had.
-    pub(super) async fn take(
-        state_folder: &Path,
-        store: &Path,
-        key: &ListKey,
-        goes_on: impl Fn() -> Result<(), Halt>,
-    ) -> Result<ListLock, Halt> {
-        let named = [key.kind, &key.parent_id, &key.audience, &key.market, &key.variant];
-        let (file, path) = Self::file(state_folder, store, named)?;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(ListLock { _file: file }),
-                Err(TryLockError::WouldBlock) => {
-                    goes_on()?;
-                    tokio::time::sleep(LOOK_AGAIN).await;
-                }
-                Err(TryLockError::Error(source)) => return Err(LockTrouble::Io { path, source }.into()),
-            }
-        }
-    }
-
-    /// The lock of a list unless somebody holds it; `named` are the parts of its key, in their order.
-    ///
-    /// # Errors
-    /// If the lock file cannot be had.
-    pub fn try_take(state_folder: &Path, store: &Path, named: [&str; 5]) -> Result<Option<ListLock>, LockTrouble> {
-        let (file, path) = Self::file(state_folder, store, named)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(ListLock { _file: file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(source)) => Err(LockTrouble::Io { path, source }),
-        }
-    }
-
-    fn file(state_folder: &Path, store: &Path, named: [&str; 5]) -> Result<(File, PathBuf), LockTrouble> {
-        let name = format!("{}\n{}", place_of(store).display(), named.join("\n"));
-        let number = xxhash_rust::xxh3::xxh3_64(name.as_bytes()) % LIST_LOCKS;
-        let path = state_folder.join(format!("list-{number:02x}.lock"));
-        match OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path) {
-            Ok(file) => Ok((file, path)),
-            Err(source) => Err(LockTrouble::Io { path, source }),
-        }
     }
 }
 
@@ -302,6 +283,7 @@ fn ago(since: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ListLock;
     use super::*;
 
     #[test]
@@ -349,6 +331,44 @@ mod tests {
         drop(held);
         let relative = Path::new("no/such/folder/cratedigger.db");
         assert_eq!(place_of(relative), std::env::current_dir().unwrap().canonicalize().unwrap().join(relative));
+    }
+
+    #[test]
+    fn asking_whether_a_run_is_under_way_keeps_none_from_beginning() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Path::new("/p/output/cratedigger.db");
+        let path = path_of(folder.path(), "job", &format!("{}\na", place_of(store).display()));
+        assert!(!JobLock::is_held(folder.path(), store, "a"), "it never ran");
+        assert!(!path.exists(), "a look makes nothing");
+        drop(JobLock::take(folder.path(), store, "a", Duration::MAX).unwrap());
+        assert!(!JobLock::is_held(folder.path(), store, "a"));
+        // A look that takes its time.
+        let looked_at = File::open(&path).unwrap();
+        looked_at.try_lock_shared().unwrap();
+        let (tell, hear) = std::sync::mpsc::channel();
+        let looks = std::thread::spawn(move || {
+            tell.send(()).unwrap();
+            std::thread::sleep(LOOKED_AT.1 * 5);
+            drop(looked_at);
+        });
+        hear.recv().unwrap();
+        let taken = JobLock::take(folder.path(), store, "a", Duration::ZERO).unwrap();
+        assert!(JobLock::is_held(folder.path(), store, "a"));
+        looks.join().unwrap();
+        drop(taken);
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_looked_at_may_be_held() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Path::new("/p/output/cratedigger.db");
+        let path = path_of(folder.path(), "job", &format!("{}\na", place_of(store).display()));
+        // As little as a file that others may not read, whoever runs this.
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+        assert!(JobLock::is_held(folder.path(), store, "a"));
+        let cannot_tell = JobLock::look(folder.path(), store, "a", Duration::MAX).unwrap_err().to_string();
+        assert_eq!(cannot_tell, format!("the lock {} cannot be had", path.display()));
+        assert!(JobLock::is_held(&folder.path().join("not there"), store, "a"), "nor where the folder is not there");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What outlives a run and is no analyst's business: the ledger of calls, cool-downs, the pace
-//! that processes share, and what was learned about an app.
+//! that processes share, what was learned about an app, and which stores there are.
 //!
 //! All of it lies in one folder, private to its owner, in one small SQLite database that several
 //! processes open at once. Spotify counts calls in a rolling day and punishes whoever asks too
@@ -28,6 +28,7 @@ mod schema;
 mod seal;
 mod share;
 mod steps;
+mod stores;
 mod turn;
 mod usage;
 
@@ -47,6 +48,9 @@ pub use usage::{FamilyUse, Freed, LearnedCeiling, Refusals, Usage};
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The file with the random name of the folder.
+const ID: &str = "id";
 
 /// The open state folder. One per process; shared by all tasks behind an `Arc`.
 #[derive(Debug)]
@@ -77,7 +81,7 @@ impl State {
         filesystem::refuse_network(dir.path())?;
         let _opening = private::turn_to_open(dir.path())?;
         let books = dir.path().join("state.db");
-        let id = dir.path().join("id");
+        let id = dir.path().join(ID);
         private::refuse_emptied(&books, &id)?;
         let db = db::Db::open(&books, &schema::BOOKS)?;
         let id = private::state_id(&id)?;
@@ -109,6 +113,12 @@ impl State {
         // A panic elsewhere leaves the database as its last commit, which is what we read next.
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The random name of a state folder, as far as it can be read; nothing is made.
+pub fn id_of(folder: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(folder.join(ID)).ok()?;
+    Some(text.trim().to_owned()).filter(|id| !id.is_empty())
 }
 
 impl Drop for State {

@@ -6,7 +6,7 @@ use super::db::Layout;
 pub(super) static BOOKS: Layout =
     Layout { application_id: 0x4344_7374, migrations: &MIGRATIONS, synchronous: "NORMAL" };
 
-const MIGRATIONS: [&str; 3] = [V1, V2, V3];
+const MIGRATIONS: [&str; 4] = [V1, V2, V3, V4];
 
 const V1: &str = "
 -- Whom a call was made for. Client and account are hashes: a copy of this file names nobody.
@@ -112,5 +112,14 @@ CREATE TABLE brought (
     call_id INTEGER NOT NULL REFERENCES calls ON DELETE CASCADE,
     account TEXT NOT NULL,
     PRIMARY KEY (call_id, account)
+) STRICT, WITHOUT ROWID;
+";
+
+const V4: &str = "
+-- Stores that were opened to be written, so that one that is gone is not begun anew in silence. place: a
+-- hash of where it lies, since a copy of this file names nobody.
+CREATE TABLE stores (
+    place    TEXT PRIMARY KEY,
+    since_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 ";

@@ -42,8 +42,9 @@ pub(super) fn content(conn: &Connection) -> rusqlite::Result<u64> {
 
 impl Session {
     /// Writes the file anew, and empties the WAL as far as nobody is reading.
-    pub(super) fn compact(&self) -> Result<Compacted, StoreError> {
-        let compacted = vacuum(&self.conn, self.path());
+    pub(super) fn compact(&mut self) -> Result<Compacted, StoreError> {
+        let path = self.path().to_path_buf();
+        let compacted = vacuum(&mut self.conn, &path);
         // What else this connection does is small, and stays in memory.
         drop(self.conn.execute_batch("PRAGMA temp_store = MEMORY"));
         compacted.map_err(|e| self.error("cannot be written anew", e))
@@ -51,7 +52,7 @@ impl Session {
 }
 
 /// Writes a database in WAL mode anew.
-pub(super) fn vacuum(conn: &Connection, path: &Path) -> rusqlite::Result<Compacted> {
+pub(super) fn vacuum(conn: &mut Connection, path: &Path) -> rusqlite::Result<Compacted> {
     let bytes = |more: &str| {
         let mut name = path.as_os_str().to_owned();
         name.push(more);
@@ -70,7 +71,6 @@ pub(super) fn vacuum(conn: &Connection, path: &Path) -> rusqlite::Result<Compact
     drop(conn.pragma_update(None, "temp_store_directory", ""));
     written?;
     open::settle(conn);
-    conn.busy_timeout(open::BUSY)?;
     let wal_bytes = bytes("-wal");
     Ok(Compacted { bytes_before, bytes_after: bytes("") + wal_bytes, wal_bytes })
 }

@@ -74,6 +74,14 @@ pub enum StoreError {
         /// What does not fit.
         why: String,
     },
+    /// There was a store, and nothing is there any more: a disk that is not mounted, or somebody deleted it.
+    #[error("the store {} is gone; it has been known since {since}", path.display())]
+    Gone {
+        /// The database file.
+        path: PathBuf,
+        /// When it was seen first, for people.
+        since: String,
+    },
     /// The folder or file cannot be had.
     #[error("the store {} {what}", path.display())]
     Io {
@@ -183,7 +191,11 @@ impl StoreError {
                         Some("another program holds the store; close it and run again".into())
                     }
                     Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
-                        Some("restore a backup, or move the file away and run again; it was left untouched".into())
+                        Some(
+                            "restore a backup, or move the file away and begin anew with `cratedigger run --full`; it was \
+                             left untouched"
+                                .into(),
+                        )
                     }
                     _ => None,
                 }
@@ -201,6 +213,11 @@ impl StoreError {
                 ErrorKind::InvalidInput => "name another file".into(),
                 _ => "name a file in a folder that this user may write to".into(),
             }),
+            StoreError::Gone { .. } => Some(
+                "mount its disk, or put the store or a backup of it back; `cratedigger run --full` begins with an empty \
+                 one, which reads all anew"
+                    .into(),
+            ),
             StoreError::Io { .. } => Some("make the file and its folder writable for this user".into()),
             StoreError::Gap { path, .. } => {
                 Some(format!("a defect of cratedigger: please report it; {} is as it was", path.display()))

@@ -142,6 +142,20 @@ pub fn newest_runs(database: &std::path::Path, most: u32) -> Result<Vec<(String,
     read().map_err(error)
 }
 
+/// The runs on record as running, if the store goes with this state folder; else nothing is known of them.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn still_running(database: &std::path::Path, state_id: &str) -> Result<Vec<i64>, StoreError> {
+    let conn = super::open_reader(database)?;
+    let error = |source| StoreError::Sqlite { path: database.to_path_buf(), what: "cannot be read", source };
+    let sql = "SELECT id FROM runs WHERE state = 'running'
+               AND EXISTS (SELECT 1 FROM store_info WHERE key = 'state_id' AND value = ?1)";
+    let mut statement = conn.prepare(sql).map_err(error)?;
+    let rows = statement.query_map([state_id], |row| row.get(0)).map_err(error)?;
+    rows.collect::<Result<_, _>>().map_err(error)
+}
+
 /// What stood when a run of a job ended.
 #[derive(Debug, Default)]
 pub struct LeftBy {

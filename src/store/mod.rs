@@ -61,7 +61,7 @@ pub use compact::{Compacted, room_to_compact};
 pub use copies::forget_copies;
 pub use entity::{Cell, Table};
 pub use error::StoreError;
-pub use history::{LeftBy, Newest, RunRow, RunTotal, left_by, newest_runs, past_runs, run_totals};
+pub use history::{LeftBy, Newest, RunRow, RunTotal, left_by, newest_runs, past_runs, run_totals, still_running};
 pub use info::{Identity, data_version};
 pub use list::{Checkpoint, ListKey, ListRow};
 pub use members::Standing;
@@ -159,7 +159,7 @@ impl Store {
                         return;
                     }
                 }
-                open::settle(session.conn());
+                open::settle(&mut session.conn);
             })
             .map_err(|source| StoreError::Io { path: path.to_path_buf(), what: "has no thread to write it", source })?;
         Ok(Store { path: path.to_path_buf(), work, held, thread: Some(thread), ended_by: Arc::default() })

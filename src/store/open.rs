@@ -1,5 +1,6 @@
 //! Opening the file: who may read it, which pragmas hold, what is refused.
 
+use std::cell::Cell;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use super::{Access, StoreError, migrations};
 const SAFE_WAL: i32 = 3_051_003;
 
 /// How long to wait for another program's lock on the store.
-pub(super) const BUSY: Duration = Duration::from_secs(60);
+const BUSY: Duration = Duration::from_secs(60);
 
 /// After so long it is said that somebody is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -27,20 +28,28 @@ fn wait_for_others(conn: &mut Connection) -> rusqlite::Result<()> {
     conn.busy_handler(Some(wait))
 }
 
+thread_local! {
+    /// When the wait under way began.
+    static WAITS_SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
 /// Waits a moment for a lock that was refused so many times; false if that was long enough.
 fn wait(refused: i32) -> bool {
     // Short at first: nearly every lock is that of a commit.
     const FIRST: [u64; 5] = [1, 2, 5, 10, 25];
-    let refused = usize::try_from(refused).unwrap_or(0);
-    let pause = FIRST.get(refused).map_or(PAUSE, |ms| Duration::from_millis(*ms));
-    let waited = PAUSE.saturating_mul(u32::try_from(refused).unwrap_or(u32::MAX));
-    if waited == PATIENCE {
-        tracing::warn!("another program holds the store; waiting for it, for a minute at most");
-    }
+    let pause = usize::try_from(refused).ok().and_then(|refused| FIRST.get(refused));
+    let pause = pause.map_or(PAUSE, |ms| Duration::from_millis(*ms));
+    let began = WAITS_SINCE.get().filter(|_| refused > 0).unwrap_or_else(Instant::now);
+    WAITS_SINCE.set(Some(began));
+    let waited = began.elapsed();
     if waited >= BUSY {
         return false;
     }
     std::thread::sleep(pause);
+    // Once: of all looks only one falls into the pause in which patience ends.
+    if waited < PATIENCE && began.elapsed() >= PATIENCE {
+        tracing::warn!("another program holds the store; waiting for it, each time for a minute at most");
+    }
     true
 }
 
@@ -119,10 +128,11 @@ fn keep_wal(conn: &Connection) -> rusqlite::Result<()> {
 
 /// Writes what the WAL holds into the database and empties the WAL, as far as no reader is in the way:
 /// closing does not do it, since the files stay.
-pub(super) fn settle(conn: &Connection) {
+pub(super) fn settle(conn: &mut Connection) {
     // Whatever cannot be moved now is as safe in the WAL, and is moved by a later run.
     drop(conn.busy_timeout(Duration::ZERO));
     drop(conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+    drop(wait_for_others(conn));
 }
 
 /// Makes the views anew where they are not those of this version; one process at a time.

@@ -57,12 +57,12 @@ impl RawKeeper {
             return Ok(0);
         }
         let sql = |source| StoreError::Sqlite { path: path.clone(), what: "cannot be written", source };
-        let conn = Connection::open(&path).map_err(sql)?;
+        let mut conn = Connection::open(&path).map_err(sql)?;
         conn.busy_timeout(std::time::Duration::from_secs(10)).map_err(sql)?;
         let of_people =
             "DELETE FROM answers WHERE path LIKE '/me%' OR path LIKE '/users/%' OR path LIKE '/playlists/%'";
         let deleted = conn.execute(of_people, []).map_err(sql)?;
-        vacuum(&conn, &path).map_err(sql)?;
+        vacuum(&mut conn, &path).map_err(sql)?;
         Ok(deleted)
     }
 
@@ -94,9 +94,9 @@ impl RawKeeper {
             return Ok(None);
         }
         let sql = |source| StoreError::Sqlite { path: path.clone(), what: "cannot be written anew", source };
-        let conn = Connection::open(&path).map_err(sql)?;
+        let mut conn = Connection::open(&path).map_err(sql)?;
         conn.busy_timeout(std::time::Duration::from_secs(10)).map_err(sql)?;
-        vacuum(&conn, &path).map(Some).map_err(sql)
+        vacuum(&mut conn, &path).map(Some).map_err(sql)
     }
 
     /// Keeps an answer.

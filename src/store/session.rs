@@ -98,7 +98,7 @@ impl Session {
                     self.forget_fresh();
                     return Err(StoreError::OutcomeUnknown { path: self.path.clone(), source });
                 }
-                self.wal.committed(&self.conn);
+                self.wal.committed(&mut self.conn);
                 Ok(value)
             }
             Err(error) => {

@@ -35,12 +35,11 @@ impl Wal {
     }
 
     /// To be called after a commit.
-    pub(super) fn committed(&self, conn: &Connection) {
+    pub(super) fn committed(&self, conn: &mut Connection) {
         let mut bytes = self.bytes();
         if bytes > self.limit {
             // The reader may be gone since: then all can be moved now.
             open::settle(conn);
-            drop(conn.busy_timeout(open::BUSY));
             bytes = self.bytes();
         }
         self.held.store(if bytes > self.limit { bytes } else { 0 }, Ordering::Relaxed);
@@ -78,8 +77,7 @@ impl Store {
     /// If the writing thread has ended.
     pub async fn empty_wal(&self) -> Result<Option<u64>, StoreError> {
         let left = self.lend_session(|session| {
-            open::settle(&session.conn);
-            drop(session.conn.busy_timeout(open::BUSY));
+            open::settle(&mut session.conn);
             session.wal.bytes()
         });
         Ok(Some(left.await?).filter(|bytes| *bytes > WORTH_A_WORD))

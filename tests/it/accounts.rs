@@ -83,7 +83,7 @@ fn books_written_before_accounts_were_noted_come_along_too() {
     drop(state);
     let path = folder.path().join("state/state.db");
     let db = rusqlite::Connection::open(&path).unwrap();
-    db.execute_batch("DROP TABLE brought; DROP TABLE clients; PRAGMA user_version = 2;").unwrap();
+    db.execute_batch("DROP TABLE stores; DROP TABLE brought; DROP TABLE clients; PRAGMA user_version = 2;").unwrap();
     drop(db);
     assert_eq!(seen(&open(&folder), "app", "ours", noon()).0, 1);
 }

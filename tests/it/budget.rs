@@ -1,8 +1,8 @@
 //! When the day is too short: who goes first, what one job may take, and what is asked before an
 //! expensive run; through the real binary.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::io::{Read as _, Write as _};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use cratedigger::sandbox::{Mode, Options, known};
@@ -130,15 +130,20 @@ fn jobs_that_fit_go_by_priority_then_by_name() {
     assert_eq!(jobs, ["b", "c", "a", "d"]);
 }
 
-/// Runs the binary with a terminal for all three streams and types an answer.
-fn on_a_terminal(world: &World, args: &str, answer: &str) -> (i32, String) {
+/// The binary with a terminal for all three streams.
+fn at_a_terminal(world: &World, args: &str) -> Child {
     let binary = env!("CARGO_BIN_EXE_cratedigger");
     let mut command = Command::new("script");
     command.args(["-qec", &format!("{binary} {args}"), "/dev/null"]);
     command.current_dir(world.project.root()).env_clear().env("HOME", world.project.root()).env("TERM", "dumb");
     command.env("PATH", std::env::var_os("PATH").unwrap());
     command.env("SPOTIFY_CLIENT_ID", "sandbox-client").env("SPOTIFY_CLIENT_SECRET", "sandbox-secret");
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Runs it and types an answer.
+fn on_a_terminal(world: &World, args: &str, answer: &str) -> (i32, String) {
+    let mut child = at_a_terminal(world, args);
     child.stdin.as_mut().unwrap().write_all(answer.as_bytes()).unwrap();
     let ended = child.wait_with_output().unwrap();
     (ended.status.code().unwrap_or(-1), String::from_utf8_lossy(&ended.stdout).into_owned())
@@ -173,6 +178,35 @@ fn an_expensive_run_is_asked_about_on_a_terminal_and_nowhere_else() {
     world.project.write("jobs/x.toml", by_ids("tracks", &other[17..18]));
     let ran = world.run(&[]).exits(0);
     assert!(!ran.stderr.contains("go on?"));
+}
+
+#[test]
+fn a_failure_at_a_question_keeps_the_reports_of_the_jobs_before() {
+    let world = development().settings("calls_per_day = 100\ncalls_per_family = 100\nreserve = \"0%\"");
+    for name in ["b", "c"] {
+        let job = tracks(&world, 30);
+        world.project.write(&format!("jobs/{name}.toml"), job);
+    }
+    world.project.write("jobs/a.toml", by_ids("artists", &[known::BUSY_ARTIST]));
+    let mut child = at_a_terminal(&world, "run --json");
+    let (mut out, mut said) = (child.stdout.take().unwrap(), String::new());
+    let mut byte = [0];
+    while !said.contains("go on? [y/N]") {
+        assert_ne!(out.read(&mut byte).unwrap(), 0, "{said}");
+        said.push(byte[0].into());
+    }
+    // The first job has run, the second waits for an answer, and then the books cannot be read any more.
+    assert_eq!(world.rows("SELECT job, state FROM runs"), [["a", "complete"]]);
+    let books = world.project.root().join(".local/state/cratedigger/state.db");
+    rusqlite::Connection::open(books).unwrap().execute_batch("ALTER TABLE calls RENAME TO lost").unwrap();
+    child.stdin.as_mut().unwrap().write_all(b"n\n").unwrap();
+    out.read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(74), "{said}");
+    let line = said.lines().find(|line| line.starts_with('{')).unwrap_or_else(|| panic!("{said}"));
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!((&line["runs"][0]["job"], &line["runs"][1], &line["calls"]), (&"a".into(), &().into(), &1.into()));
+    assert_eq!((&line["state"], &line["exit_code"]), (&"failed".into(), &74.into()), "{line}");
+    assert!(line["error"].as_str().unwrap().contains("state.db"), "{line}");
 }
 
 #[test]

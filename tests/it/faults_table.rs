@@ -116,15 +116,25 @@ fn fault_02_a_kill_inside_a_commit_leaves_a_page_wholly_there_or_not_at_all() {
         return;
     }
     let wanted = undisturbed();
-    for nth in [2, 4, 6, 8, 10] {
-        let world = pages();
-        world.struck(&["run"], At { calls: "fsync,fdatasync", path: Some(WAL), nth }, Blow::Kill);
+    // The first answer holds a hundred items, the others fifty, and the last one what is left.
+    let whole = [0, 100, 150, 200, 250, 260];
+    let kept = |calls, nth| {
+        let world = with_a_store();
+        world.struck(&["run", "x"], At { calls, path: Some(WAL), nth }, Blow::Kill);
         sound(&world);
-        // Pages have fifty items, and the last one what is left.
-        let reached = reached(&world);
-        assert!(reached % 50 == 0 || reached == 260, "killed at sync {nth}: {reached}");
+        let in_place: i64 = world.one("SELECT count(*) FROM playlist_items").parse().unwrap();
+        let kept = reached(&world).max(in_place);
         heals(&world, &wanted);
-    }
+        kept
+    };
+    // At each sync from the beginning of the run to its end: each page that was written stays, one after the other.
+    let mut at_syncs: Vec<i64> = (1..14).map(|nth| kept("fsync,fdatasync", nth)).collect();
+    at_syncs.dedup();
+    assert_eq!(at_syncs, whole);
+    // At a write, which may be any of a commit.
+    let at_writes: Vec<i64> = AMID_PAGES.into_iter().map(|nth| kept("pwrite64", nth)).collect();
+    assert!(at_writes.iter().all(|kept| whole.contains(kept)), "{at_writes:?}");
+    assert!(at_writes.is_sorted() && at_writes[0] < at_writes[AMID_PAGES.len() - 1], "{at_writes:?}");
 }
 
 #[test]
@@ -302,13 +312,42 @@ fn fault_09_an_output_folder_that_cannot_be_written_is_told_before_the_first_cal
             assert_eq!(world.sandbox.log().len(), 0, "{said}");
         }
     }
+    // A folder that vanished, as with a disk that is not mounted: gone, empty, or a file in its place.
     let world = pages();
+    let every_minute = format!("schedule = \"* * * * *\"\n{}", by_ids("tracks", &[known::PLAIN_TRACK]));
+    world.project.write("jobs/y.toml", every_minute);
     world.run(&[]).exits(0);
-    std::fs::remove_dir_all(world.project.root().join("output")).unwrap();
-    std::fs::write(world.project.root().join("output"), "a file").unwrap();
-    world.sandbox.clear_log();
+    let (output, aside) = (world.project.root().join("output"), world.project.root().join("aside"));
+    let told = || {
+        world.sandbox.clear_log();
+        // A timer says once what lasts.
+        world.run(&["--due"]).exits(74);
+        for args in [&["run"][..], &["run", "x"], &["plan", "x"], &["doctor", "--offline"]] {
+            let ran = world.cli(args).exits(74);
+            let said = ran.stdout + &ran.stderr;
+            assert!(said.contains("cratedigger.db is gone; it has been known since 20"), "{args:?}: {said}");
+            assert!(said.contains("mount its disk, or put the store or a backup of it back"), "{args:?}: {said}");
+        }
+        assert_eq!(world.sandbox.log().len(), 0, "before the first call");
+        assert!(!output.join("cratedigger.db").exists(), "nothing is begun");
+    };
+    std::fs::rename(&output, &aside).unwrap();
+    told();
+    std::fs::create_dir(&output).unwrap();
+    told();
+    std::fs::remove_dir(&output).unwrap();
+    std::fs::write(&output, "a file").unwrap();
     world.run(&[]).exits(74).says("output");
     assert_eq!(world.sandbox.log().len(), 0);
+    std::fs::remove_file(&output).unwrap();
+    // It is back, and nothing was lost or read twice; a project that was moved takes its store along.
+    std::fs::rename(&aside, &output).unwrap();
+    world.run(&["x"]).exits(0).says("0 of 1 read");
+    // And on purpose.
+    std::fs::remove_dir_all(&output).unwrap();
+    world.run(&["--full"]).exits(0);
+    assert_eq!(world.one("SELECT count(*) FROM playlist_items"), "260");
+    world.run(&[]).exits(0);
 }
 
 #[test]

@@ -346,7 +346,7 @@ fn a_ledger_that_is_damaged_locked_newer_or_empty_stops_all_calls_and_stays_as_i
         .exits(74)
         .says("was written by a newer cratedigger (schema 99")
         .says("hint: install the newer version again");
-    db.execute_batch("PRAGMA user_version = 3; BEGIN EXCLUSIVE").unwrap();
+    db.execute_batch("PRAGMA user_version = 4; BEGIN EXCLUSIVE").unwrap();
     world.run(&[]).exits(74).says("is locked by another process").says("hint:");
     db.execute_batch("ROLLBACK").unwrap();
     assert_eq!(world.sandbox.log().len(), 0);

@@ -122,6 +122,15 @@ fn a_clock_that_stands_before_this_program_was_written() {
 }
 
 #[test]
+fn a_store_that_is_not_there_any_more() {
+    let world = tracks();
+    world.run(&[]).exits(0);
+    std::fs::remove_dir_all(world.project.root().join("output")).unwrap();
+    let told = world.run(&[]);
+    is_said("The store is gone", told.code, &told.stderr, 74);
+}
+
+#[test]
 fn every_entry_is_produced_here_but_the_one_that_the_browser_shows() {
     let tests = include_str!("troubleshooting.rs");
     for (heading, _) in entries() {

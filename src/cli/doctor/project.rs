@@ -13,12 +13,12 @@ use crate::cli::standing;
 use crate::cli::workshop::{Most, Workshop, local, runtime};
 use crate::cli::{Context, Exit, Failure};
 use crate::job::{Job, Loaded, Users};
-use crate::run::{JobLock, LockTrouble};
+use crate::run::{JobLock, LockTrouble, end_dead};
 use crate::scheduler::Past;
 use crate::settings::Settings;
 use crate::settings::credentials::Credentials;
 use crate::state::grants::GrantState;
-use crate::store::{check_quickly, open_reader};
+use crate::store::{RunState, check_quickly, open_reader};
 
 /// Less than this is too little to go on with.
 const LITTLE: u64 = 100 * 1024 * 1024;
@@ -61,7 +61,7 @@ pub(super) fn lines(context: &Context, settings: &Settings, offline: bool) -> Ve
         }
         Err(failure) => page.push(Line::failed("credentials", &failure, "fill in .env")),
     }
-    page.push(store(&database));
+    page.push(gone(context, settings).unwrap_or_else(|| store(&database)));
     page.extend(runs(context, settings, &loaded.jobs));
     page.push(disk(&context.project.root, &database));
     page
@@ -84,7 +84,9 @@ fn jobs(loaded: &Loaded) -> Line {
 fn runs(context: &Context, settings: &Settings, jobs: &[Job]) -> Vec<Line> {
     let database = context.project.database(settings);
     let mut page = Vec::new();
-    if let Ok(dir) = context.state_dir(settings) {
+    // Where no state folder is, nothing ever ran.
+    let state = context.state_dir(settings).ok().filter(|dir| dir.path().exists());
+    if let Some(dir) = &state {
         for job in jobs {
             match JobLock::look(dir.path(), &database, &job.name, settings.schedule.max_runtime) {
                 Err(e @ LockTrouble::Hangs { .. }) => {
@@ -99,8 +101,11 @@ fn runs(context: &Context, settings: &Settings, jobs: &[Job]) -> Vec<Line> {
     // A store that cannot be read has a line of its own.
     let past = Past::read(&database).unwrap_or_default();
     for job in jobs {
-        let newest = past.get(&job.name).and_then(|past| past.runs.first());
-        if let Some(run) = newest.filter(|run| run.state == "failed") {
+        let mut newest = past.of(&job.name).runs.into_iter().next();
+        if let Some(dir) = &state {
+            end_dead(dir.path(), &database, &mut newest);
+        }
+        if let Some(run) = newest.filter(|run| run.state == RunState::Failed.word()) {
             let why = run.reason.as_deref().unwrap_or("no reason is recorded");
             let exit =
                 run.exit_code.and_then(|code| Exit::BY_PRECEDENCE.into_iter().find(|it| i64::from(it.code()) == code));
@@ -254,6 +259,14 @@ fn grants(context: &Context, workshop: &Workshop<'_>) -> Vec<Line> {
         page.push(Line::green("grants", "no job needs any"));
     }
     page
+}
+
+/// That the store was there, and is not any more.
+fn gone(context: &Context, settings: &Settings) -> Option<Line> {
+    // A state folder that cannot be opened has a line of its own, and where none is, none was there.
+    context.state_dir(settings).ok().filter(|dir| dir.path().exists())?;
+    let failure = Workshop::open(context).ok()?.not_gone().err()?;
+    Some(Line::failed("store", &failure, "mount its disk"))
 }
 
 fn store(database: &Path) -> Line {
