@@ -108,10 +108,13 @@ fn references(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<(
 
 /// Each list's rows against the hash and the count of its last whole read.
 fn lists(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
-    // The rows of a playlist are those of whoever read it last, under whatever market.
+    // The rows of a playlist are those of whoever read it last, under whatever market; where that read was let go,
+    // nothing is left to hold them against.
     let sql = "SELECT id, kind, parent_id, rows_hash, stored FROM lists l WHERE rows_hash IS NOT NULL
                AND (kind <> 'playlist_items' OR NOT EXISTS (SELECT 1 FROM lists o WHERE o.kind = l.kind
-                    AND o.parent_id = l.parent_id AND (o.read_at, o.id) > (l.read_at, l.id)))";
+                    AND o.parent_id = l.parent_id AND (o.read_at, o.id) > (l.read_at, l.id))
+                 AND NOT EXISTS (SELECT 1 FROM playlist_items i WHERE i.playlist_id = l.parent_id AND i.position = 0
+                    AND i.fetched_at > l.read_at))";
     let mut statement = conn.prepare(sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -157,15 +160,21 @@ fn checkpoints(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<
     Ok(())
 }
 
-/// Every place of a playlist has a row.
+/// Every place of a playlist has a row, and all of them come from one read.
 fn playlists(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
-    let sql = "SELECT playlist_id, count(*), max(position) + 1 FROM playlist_items GROUP BY playlist_id
-               HAVING count(*) <> max(position) + 1 OR min(position) <> 0";
+    let sql = "SELECT playlist_id, count(*), max(position) + 1, count(*) = max(position) + 1 AND min(position) = 0
+               FROM playlist_items GROUP BY playlist_id
+               HAVING count(*) <> max(position) + 1 OR min(position) <> 0 OR min(fetched_at) IS NOT max(fetched_at)";
     let mut statement = conn.prepare(sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let (id, count, places): (String, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        report.add("playlist", format!("playlist {id}: {count} rows for {places} places"));
+        let (id, count, places, whole): (String, i64, i64, bool) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        let what = if whole {
+            "its rows are of several reads".to_owned()
+        } else {
+            format!("{count} rows for {places} places")
+        };
+        report.add("playlist", format!("playlist {id}: {what}"));
     }
     Ok(())
 }

@@ -84,5 +84,6 @@ mod told_once;
 mod troubleshooting;
 mod unattended;
 mod units;
+mod verify_beside;
 mod verifying;
 mod world;

@@ -154,9 +154,14 @@ fn versions(conn: &Connection, id: &str) -> rusqlite::Result<Vec<Version>> {
 /// When a playlist was read and the hash over what was read, oldest first. None if it was read as more than
 /// one list: another market or user gets other names for the same items.
 fn reads(conn: &Connection, id: &str) -> rusqlite::Result<Option<Vec<(String, String)>>> {
-    let lists = "SELECT count(*) FROM lists WHERE kind = 'playlist_items' AND parent_id = ?1";
-    let lists: i64 = conn.prepare_cached(lists)?.query_row([id], |row| row.get(0))?;
-    if lists != 1 {
+    // One that retention or a purge let go has left its versions, or rows that are younger than the other's read.
+    let alone = "SELECT (SELECT count(*) = 1 FROM lists WHERE kind = 'playlist_items' AND parent_id = ?1)
+                 AND NOT EXISTS (SELECT 1 FROM playlist_items i JOIN lists l ON l.kind = 'playlist_items' AND l.parent_id = ?1
+                   WHERE i.playlist_id = ?1 AND i.position = 0 AND i.fetched_at > l.read_at)
+                 AND NOT EXISTS (SELECT 1 FROM playlist_versions v JOIN runs ON runs.id = v.run_id WHERE v.playlist_id = ?1
+                   AND NOT EXISTS (SELECT 1 FROM run_lists r JOIN lists o ON o.id = r.list_id WHERE r.run_id = v.run_id
+                     AND r.read_at = v.seen_at AND o.kind = 'playlist_items' AND o.parent_id = ?1))";
+    if !conn.prepare_cached(alone)?.query_row([id], |row| row.get(0))? {
         return Ok(None);
     }
     let mut statement = conn.prepare_cached(
