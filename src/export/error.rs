@@ -34,6 +34,12 @@ pub enum ExportError {
         /// The link.
         path: PathBuf,
     },
+    /// Something else has the name of a file.
+    #[error("{path} is not a file, so nothing was written there", path = path.display())]
+    NotAFile {
+        /// What stands there.
+        path: PathBuf,
+    },
     /// The name of a file breaks the rules.
     #[error("bad file name {path:?}")]
     Name {
@@ -72,10 +78,22 @@ pub enum ExportError {
 }
 
 impl ExportError {
+    /// Whether it concerns this one file, so that the others can be written all the same.
+    pub(super) fn is_of_one_file(&self) -> bool {
+        match self {
+            ExportError::Link { .. } | ExportError::NotAFile { .. } => true,
+            ExportError::Query { .. } => !self.is_storage(),
+            _ => false,
+        }
+    }
+
     /// Whether storage is to blame (exit code 74) and not what was asked for (exit code 2).
     pub fn is_storage(&self) -> bool {
         match self {
-            ExportError::Store { .. } | ExportError::Write { .. } | ExportError::Link { .. } => true,
+            ExportError::Store { .. }
+            | ExportError::Write { .. }
+            | ExportError::Link { .. }
+            | ExportError::NotAFile { .. } => true,
             ExportError::Query { source, .. } => source.is_storage(),
             _ => false,
         }

@@ -61,6 +61,8 @@ pub struct Shown<'a> {
     pub bound: &'a Bound,
     /// The fire that it serves, or its start.
     pub fire_at: DateTime<Utc>,
+    /// Files that are rendered whatever is known of them, by their paths below the job's folder.
+    pub anew: &'a BTreeSet<String>,
 }
 
 /// Why files could not be written.
@@ -93,7 +95,7 @@ impl FilesError {
 pub struct Written {
     /// The files.
     pub files: Vec<FileReport>,
-    /// Queries that failed; their files are as they were.
+    /// Queries that failed, and names that something else has; these files are as they were.
     pub failed: Vec<ExportError>,
     /// Files of earlier fires that were deleted.
     pub deleted: u64,
@@ -164,6 +166,7 @@ impl Files {
                 sheet.inputs = lists_shown(store, shows).map_err(unreadable)?;
                 sheet.version = Some(version);
             }
+            sheet.anew = shown.anew.contains(&sheet.path);
             sheets.push(sheet);
         }
         let now = Utc::now();
@@ -277,6 +280,7 @@ impl Plan<'_> {
                         rows.since.as_deref().unwrap_or("")
                     ),
                     version: None,
+                    anew: false,
                 }
             }
             What::Query { number, .. } => Sheet {
@@ -287,6 +291,7 @@ impl Plan<'_> {
                 // The names that it uses are part of what the export itself looks at.
                 inputs: inputs.to_owned(),
                 version: None,
+                anew: false,
             },
         }
     }

@@ -205,10 +205,11 @@ pub fn recorded_files(store: &Connection, job: Option<&str>) -> rusqlite::Result
     files.query_map([job], read)?.collect()
 }
 
-/// How a run ended, if it is still on record.
+/// How a run of a job ended, if it is still on record.
 ///
 /// # Errors
 /// If the store cannot be read.
-pub fn state_of_run(store: &Connection, run: i64) -> rusqlite::Result<Option<String>> {
-    store.query_row("SELECT state FROM runs WHERE id = ?1", [run], |row| row.get(0)).optional()
+pub fn state_of_run(store: &Connection, run: i64, job: &str) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT state FROM runs WHERE id = ?1 AND job = ?2";
+    store.query_row(sql, params![run, job], |row| row.get(0)).optional()
 }

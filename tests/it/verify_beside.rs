@@ -1,11 +1,12 @@
 //! `verify` beside and after what other commands do: a purge, retention, a run that publishes meanwhile.
 
 use cratedigger::sandbox::known;
+use cratedigger::sandbox::{Action, Fault};
 use serde_json::json;
 
 use crate::keeping::{edit, tamper};
 use crate::run_users::signed_in;
-use crate::world::{World, by_ids};
+use crate::world::{World, by_ids, ended, fetch, signal};
 
 /// One playlist, read by the app alone and then by a user, who saw it otherwise.
 fn read_by_two() -> World {
@@ -68,4 +69,151 @@ fn rows_whose_reader_retention_has_let_go_are_held_against_nobody_elses_hash() {
     world.cli(&["verify"]).exits(0);
     tamper(&world, "UPDATE playlist_items SET fetched_at = '2001' WHERE position = 7");
     assert!(world.cli(&["verify"]).exits(74).stdout.contains("its rows are of several reads"));
+}
+
+/// A job with two files of one track each.
+fn two_fetches() -> String {
+    let other = format!("name = \"other\"\nids = [\"{}\"]\ncsv = \"other.csv\"", known::UNAVAILABLE_TRACK);
+    [by_ids("tracks", &[known::PLAIN_TRACK]), fetch("tracks", &other)].concat()
+}
+
+fn tracks() -> World {
+    World::extended().job(&two_fetches())
+}
+
+/// Changes a file without another size.
+fn spoil(world: &World, file: &str) {
+    let mut bytes = world.csv_bytes(file);
+    let last = bytes.len() - 3;
+    bytes[last] ^= 1;
+    std::fs::write(world.csv_path(file), bytes).unwrap();
+}
+
+#[test]
+fn files_that_are_published_while_verify_looks_at_them_are_no_difference() {
+    let world = tracks();
+    world.run(&["x"]).exits(0);
+    // Each export finds another style, so it writes every file, its record and the data package anew.
+    let found = std::thread::scope(|threads| {
+        let looking = threads.spawn(|| (0..40).map(|_| world.cli(&["verify"])).find(|ran| ran.code != 0));
+        for delimiter in [",", ";"].into_iter().cycle() {
+            world.command(&["export", "-q"]).env("CRATEDIGGER__CSV__DELIMITER", delimiter).status().unwrap();
+            let text = String::from_utf8(world.csv_bytes("tracks.csv")).unwrap();
+            assert!(text.lines().next().unwrap().contains(delimiter), "it is written anew: {text}");
+            if looking.is_finished() {
+                break;
+            }
+        }
+        looking.join().unwrap()
+    });
+    assert!(found.is_none(), "{found:?}");
+}
+
+#[test]
+fn a_record_stays_where_the_file_cannot_be_written_again() {
+    let world = tracks();
+    world.run(&[]).exits(0);
+    let world = world.job(&by_ids("tracks", &[known::PLAIN_TRACK]));
+    spoil(&world, "other.csv");
+    spoil(&world, "tracks.csv");
+    for _ in 0..2 {
+        let ran = world.cli(&["verify", "--rewrite-csv"]).exits(74).says("no job writes x/other.csv any more");
+        assert!(ran.stdout.contains("x/other.csv: as long as it was, with another content"), "{}", ran.stdout);
+        assert!(!ran.stdout.contains("x/tracks.csv:") && !ran.stdout.contains("stray"), "{}", ran.stdout);
+    }
+    assert_eq!(world.one("SELECT count(*) FROM published_files"), "2");
+    std::fs::remove_file(world.csv_path("other.csv")).unwrap();
+    world.cli(&["verify", "--rewrite-csv"]).exits(0);
+}
+
+#[test]
+fn of_a_job_file_with_a_mistake_nobody_is_told_to_delete_the_csvs() {
+    let world = tracks();
+    world.run(&[]).exits(0);
+    spoil(&world, "tracks.csv");
+    let world = world.job("[[fetch]]\nstream = \"trakcs\"\n");
+    let ran = world.cli(&["verify", "--rewrite-csv"]).exits(74).says("trakcs");
+    assert!(!ran.stderr.contains("delete") && ran.stdout.contains("x/tracks.csv"), "{}{}", ran.stdout, ran.stderr);
+    world.job(&two_fetches()).cli(&["verify", "--rewrite-csv"]).exits(0);
+}
+
+#[test]
+fn what_stands_in_the_way_of_one_file_leaves_those_of_other_jobs_to_be_written() {
+    let world = tracks();
+    world.project.write("jobs/y.toml", by_ids("tracks", &[known::PLAIN_TRACK]));
+    world.run(&[]).exits(0);
+    let of_y = world.project.root().join("output/csv/y/tracks.csv");
+    let wanted = std::fs::read(&of_y).unwrap();
+    std::fs::remove_file(world.csv_path("tracks.csv")).unwrap();
+    std::os::unix::fs::symlink(&of_y, world.csv_path("tracks.csv")).unwrap();
+    for command in [&["export", "--json"][..], &["verify", "--rewrite-csv", "--json"]] {
+        std::fs::remove_file(&of_y).unwrap();
+        std::fs::remove_file(world.csv_path("other.csv")).unwrap();
+        let report = world.cli(command).exits(74).says("symbolic link").json();
+        assert!(report["files"].as_array().is_none_or(|files| files.len() == 2), "{report}");
+        assert_eq!(std::fs::read(&of_y).unwrap(), wanted);
+        assert!(world.csv_path("other.csv").exists(), "and those of the same job");
+    }
+    let ran = world.cli(&["verify"]).exits(74).says("move away what stands where a CSV belongs");
+    assert!(ran.stdout.contains("x/tracks.csv: a link stands where a CSV belongs"), "{}", ran.stdout);
+}
+
+#[test]
+fn files_of_a_job_that_is_running_are_not_written_again_under_it() {
+    let world = tracks();
+    world.run(&[]).exits(0);
+    spoil(&world, "tracks.csv");
+    let spoilt = world.csv_bytes("tracks.csv");
+    world.sandbox.inject(Fault::on("/v1/tracks*", Action::Stall));
+    world.sandbox.clear_log();
+    let child = world.spawn(&["--full"]);
+    world.wait_for_calls(1);
+    let ran = world.cli(&["verify", "--rewrite-csv"]).exits(74).says("job x is running already");
+    assert!(!ran.stderr.contains("delete"), "{}", ran.stderr);
+    assert_eq!(world.csv_bytes("tracks.csv"), spoilt);
+    signal(&child, "TERM");
+    ended(child).exits(75);
+    world.cli(&["verify", "--rewrite-csv"]).exits(0);
+}
+
+#[test]
+fn a_record_of_files_that_cannot_be_read_is_one_finding_among_the_others() {
+    let world = tracks();
+    world.run(&[]).exits(0);
+    tamper(&world, "UPDATE runs SET exit_code = 3");
+    // The root page of the table's tree, over which nothing else goes.
+    let root = "SELECT rootpage FROM sqlite_schema WHERE name = 'published_files'";
+    let page: usize = world.one(root).parse().unwrap();
+    tamper(&world, "PRAGMA wal_checkpoint(TRUNCATE)");
+    let mut bytes = std::fs::read(world.database()).unwrap();
+    bytes[(page - 1) * 4096..(page - 1) * 4096 + 200].fill(0xa5);
+    std::fs::write(world.database(), &bytes).unwrap();
+    let ran = world.cli(&["verify"]).exits(74);
+    for told in ["run 1", "integrity", "files       the store", "cratedigger.db is corrupted", "hint: keep this file"] {
+        assert!(ran.stdout.contains(told) || ran.stderr.contains(told), "{told}: {}{}", ran.stdout, ran.stderr);
+    }
+    assert!(!ran.stdout.contains("\\n") && !ran.stdout.contains("***"), "{}", ran.stdout);
+    let report = world.cli(&["verify", "--json"]).exits(74).json();
+    assert!(report["store"]["counts"]["files"] == 1 && report["store"]["counts"]["run"] == 1, "{report}");
+}
+
+#[test]
+fn a_data_package_is_held_against_runs_of_its_own_job() {
+    let world = tracks();
+    world.project.write("jobs/y.toml", by_ids("tracks", &[known::PLAIN_TRACK]));
+    world.run(&["x"]).exits(0);
+    world.cli(&["backup", "before.db"]).exits(0);
+    world.run(&["y"]).exits(0);
+    let package = world.project.root().join("output/csv/y/datapackage.json");
+    let said = std::fs::read_to_string(&package).unwrap().replace("\"complete\"", "\"partial\"");
+    std::fs::write(&package, said).unwrap();
+    world.cli(&["verify"]).exits(74);
+    // With the backup in its place, the next run has the number that y's had.
+    std::fs::copy(world.project.root().join("before.db"), world.database()).unwrap();
+    for beside in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{beside}", world.database().display()));
+    }
+    world.run(&["x", "--full"]).exits(0);
+    assert_eq!(world.one("SELECT max(id) FROM runs"), "2");
+    world.cli(&["verify"]).exits(0);
 }

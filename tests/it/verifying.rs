@@ -44,7 +44,7 @@ fn verify_names_what_differs_in_the_store_and_leaves_it() {
         ),
         (
             "PRAGMA foreign_keys = OFF; DELETE FROM albums WHERE id IN (SELECT album_id FROM tracks LIMIT 1)",
-            "point at no row of albums",
+            "of tracks without its row of albums",
         ),
         ("UPDATE lists SET stored = 5 WHERE kind = 'playlist_items'", "what the run recorded of it"),
         ("INSERT INTO staged_items (list_id, position, kind) VALUES (1, 0, 'track')", "no checkpoint"),
@@ -103,7 +103,7 @@ fn verify_names_missing_changed_and_stray_files_and_writes_them_again_when_asked
     std::fs::remove_file(world.csv_path("mine.csv")).unwrap();
     world.cli(&["verify"]).exits(0);
     std::fs::remove_file(world.csv_path("datapackage.json")).unwrap();
-    assert!(world.cli(&["verify"]).exits(74).stdout.contains("the store knows of 2 files"));
+    assert!(world.cli(&["verify"]).exits(74).stdout.contains("the store has a record of 2 files"));
     world.cli(&["verify", "--rewrite-csv"]).exits(0);
 }
 
@@ -205,10 +205,14 @@ fn verify_holds_files_against_the_record_and_not_against_the_data_package_alone(
     let cases = [
         (None, r#"{"resources": []}"#.to_owned(), "a run wrote it"),
         (Some(&other), wrong(&other), "with another content"),
-        (Some(&csv), text.replace("\"rows\": 2", "\"rows\": 1"), "counts 1 rows, 2 were written"),
-        (Some(&csv), text.replace("\"complete\"", "\"partial\""), "which ended complete"),
+        (
+            Some(&csv),
+            text.replace("\"rows\": 2", "\"rows\": 1"),
+            "rows in the data package: 1; rows that were written: 2",
+        ),
+        (Some(&csv), text.replace("\"complete\"", "\"partial\""), "it says run 1 was partial; the store says complete"),
         (Some(&csv), "[]".to_owned(), "it is no data package"),
-        (Some(&csv), wrong(&other), "describes another"),
+        (Some(&csv), wrong(&other), "the file is right, the data package describes another one"),
     ];
     for (file, said, told) in cases {
         match file {
