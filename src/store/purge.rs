@@ -170,6 +170,8 @@ impl Session {
         for sql in [
             // Before the account was known, the record named the user.
             "DELETE FROM run_fetches WHERE user_id IN (?1, (SELECT local_name FROM users WHERE id = ?1))",
+            "INSERT OR REPLACE INTO store_info (key, value)
+             SELECT 'purged_through_run', max(id) FROM runs WHERE ?1 IS NOT NULL HAVING max(id) IS NOT NULL",
             "DELETE FROM images WHERE kind = 'user' AND id = ?1",
             "DELETE FROM metrics WHERE kind = 'user' AND id = ?1",
             "DELETE FROM known_gaps WHERE audience = ?1",

@@ -40,6 +40,8 @@ pub struct StoreReport {
     pub runs: i64,
     /// Pages that wait to reach their tables, of a run under way or of one that was killed; no damage.
     pub waiting_pages: i64,
+    /// Lists whose last look was later than now, under a clock that was ahead; no damage.
+    pub lists_ahead: i64,
     /// What is wrong; of what one check finds very often only the first.
     pub findings: Vec<Finding>,
     /// How much each check found.
