@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 
 use super::args::Diff;
 use super::when::{self, Of};
-use super::workshop::{local, must_exist, storage};
-use super::{Context, Exit, Failure, OrExit, print};
+use super::workshop::{local, must_exist, storage, unreadable};
+use super::{Context, Exit, Failure, print};
 use crate::document::printable;
 use crate::run::stamp;
 use crate::scheduler::Past;
@@ -36,19 +36,17 @@ pub fn run(args: &Diff, context: &Context) -> Result<Exit, Failure> {
         }
     };
     let store = open_current(&database).map_err(storage)?;
-    print::begin();
-    let mut out = Telling { out: BufWriter::new(io::stdout().lock()), json: context.json, list: None, count: 0 };
-    let told = out.begin(&args.job, since).map_err(Trouble::Output).and_then(|()| {
-        changes_of_job(&store, &args.job, &stamp(since), |list, change| {
-            out.tell(list, change).map_err(Trouble::Output)
-        })?;
-        out.end(since).map_err(Trouble::Output)
-    });
+    let mut out =
+        Telling { out: BufWriter::new(io::stdout()), json: context.json, job: &args.job, since, list: None, count: 0 };
+    let told = changes_of_job(&store, &args.job, &stamp(since), |list, change| {
+        out.tell(list, change).map_err(Trouble::Output)
+    })
+    .and_then(|()| out.end().map_err(Trouble::Output));
     match told {
         // A reader that went away (`| head`) has seen enough.
         Err(Trouble::Output(e)) if e.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Complete),
         Err(Trouble::Output(e)) => Err(Failure::new(Exit::Storage, e)),
-        Err(Trouble::Store(e)) => Err(e).or_exit(Exit::Storage),
+        Err(Trouble::Store(e)) => Err(unreadable(&database)(e)),
         Ok(()) => Ok(Exit::Complete),
     }
 }
@@ -64,24 +62,32 @@ impl From<rusqlite::Error> for Trouble {
     }
 }
 
-struct Telling<W: Write> {
+struct Telling<'a, W: Write> {
     out: W,
     json: bool,
+    job: &'a str,
+    since: DateTime<Utc>,
     /// The list that was told of last.
     list: Option<ListName>,
     count: u64,
 }
 
-impl<W: Write> Telling<W> {
-    fn begin(&mut self, job: &str, since: DateTime<Utc>) -> io::Result<()> {
+impl<W: Write> Telling<'_, W> {
+    /// Opens what is told, with the first change or at the end: if nothing could be read, a program gets the one
+    /// object that says so.
+    fn begin(&mut self) -> io::Result<()> {
+        print::begin();
         if self.json {
-            let (job, since) = (serde_json::json!(job), stamp(since));
+            let (job, since) = (serde_json::json!(self.job), stamp(self.since));
             return write!(self.out, "{{\"job\":{job},\"since\":\"{since}\",\"changes\":[");
         }
         Ok(())
     }
 
     fn tell(&mut self, list: &ListName, change: &ListChange) -> io::Result<()> {
+        if self.count == 0 {
+            self.begin()?;
+        }
         self.count += 1;
         if self.json {
             let comma = if self.count > 1 { "," } else { "" };
@@ -96,11 +102,15 @@ impl<W: Write> Telling<W> {
         writeln!(self.out, "  {}", line(change))
     }
 
-    fn end(&mut self, since: DateTime<Utc>) -> io::Result<()> {
+    fn end(&mut self) -> io::Result<()> {
+        let since = self.since;
+        if self.count == 0 {
+            self.begin()?;
+        }
         match (self.json, self.count) {
             (true, _) => writeln!(self.out, "]}}")?,
             (false, 0) => writeln!(self.out, "nothing changed since {}", local(since))?,
-            (false, n) => writeln!(self.out, "\n{n} change{} since {}", if n == 1 { "" } else { "s" }, local(since))?,
+            (false, n) => writeln!(self.out, "\n{} since {}", print::count(n, "change"), local(since))?,
         }
         self.out.flush()
     }

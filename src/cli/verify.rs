@@ -175,7 +175,9 @@ fn of_store(database: &Path, store: &StoreReport) -> String {
     }
     if store.lists_ahead > 0 {
         let lists = count(store.lists_ahead, "list");
-        out.push_str(&format!("  note: looked at last at a time that is yet to come: {lists}; a clock was ahead then, or is behind now\n"));
+        out.push_str(&format!(
+            "  note: looked at last at a time that is yet to come: {lists}; a clock was ahead then, or is behind now\n"
+        ));
     }
     if store.waiting_pages > 0 {
         let (pages, verb) = (count(store.waiting_pages, "page"), if store.waiting_pages == 1 { "is" } else { "are" });

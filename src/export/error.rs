@@ -19,12 +19,20 @@ pub enum ExportError {
         source: rusqlite::Error,
     },
     /// A file or folder cannot be written; the old file, if any, is as it was.
-    #[error("cannot write {path} ({written} bytes were written)", path = path.display())]
+    #[error("cannot write {path}{so_far}", path = path.display(), so_far = so_far(*written))]
     Write {
         /// The file or folder.
         path: PathBuf,
         /// Bytes that had been written when it failed.
         written: u64,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// No file can be made in the folder.
+    #[error("no file can be written in {path}", path = path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
         /// The system's error.
         source: io::Error,
     },
@@ -77,7 +85,32 @@ pub enum ExportError {
     },
 }
 
+/// How far a file had come.
+fn so_far(written: u64) -> String {
+    match written {
+        0 => String::new(),
+        n => format!(" ({n} bytes were written)"),
+    }
+}
+
 impl ExportError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        let (ExportError::Write { source, .. } | ExportError::Folder { source, .. }) = self else {
+            let of_a_name = matches!(self, ExportError::Link { .. } | ExportError::NotAFile { .. });
+            return of_a_name.then(|| "move it away, then `cratedigger export`".into());
+        };
+        let text = match source.kind() {
+            io::ErrorKind::PermissionDenied => "make the folder writable for this user, or name another output.csv_dir",
+            io::ErrorKind::ReadOnlyFilesystem => "mount that disk for writing, or name another output.csv_dir",
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                "free space on that disk, then `cratedigger export`: the old file stands, and the rows are in the store"
+            }
+            _ => return None,
+        };
+        Some(text.into())
+    }
+
     /// Whether it concerns this one file, so that the others can be written all the same.
     pub(super) fn is_of_one_file(&self) -> bool {
         match self {
@@ -92,6 +125,7 @@ impl ExportError {
         match self {
             ExportError::Store { .. }
             | ExportError::Write { .. }
+            | ExportError::Folder { .. }
             | ExportError::Link { .. }
             | ExportError::NotAFile { .. } => true,
             ExportError::Query { source, .. } => source.is_storage(),

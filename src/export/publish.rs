@@ -154,7 +154,11 @@ pub fn publish(
 pub fn check_target(target: &Target, job: &str) -> Result<(), ExportError> {
     let folder = Folder::root(&target.csv_dir, target.access)?.enter(job)?;
     folder.sweep()?;
-    folder.draft(package::FILE).map(drop)
+    match folder.draft(package::FILE) {
+        // It is the folder that was tried, and nothing was to be written there yet.
+        Err(ExportError::Write { source, .. }) => Err(ExportError::Folder { path: target.csv_dir.join(job), source }),
+        other => other.map(drop),
+    }
 }
 
 struct Job<'a> {

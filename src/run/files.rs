@@ -80,6 +80,15 @@ pub enum FilesError {
 }
 
 impl FilesError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            FilesError::Store(e) => e.hint(),
+            FilesError::Export(e) => e.hint(),
+            FilesError::Query(_) => None,
+        }
+    }
+
     /// Whether it is the disk or the store, rather than something in the job.
     pub fn is_storage(&self) -> bool {
         match self {

@@ -176,18 +176,42 @@ fn files_of_a_job_that_is_running_are_not_written_again_under_it() {
     world.cli(&["verify", "--rewrite-csv"]).exits(0);
 }
 
+/// Spoils the first page of a table.
+fn spoil_page_of(world: &World, table: &str) {
+    let root = format!("SELECT rootpage FROM sqlite_schema WHERE name = '{table}'");
+    let page: usize = world.one(&root).parse().unwrap();
+    tamper(world, "PRAGMA wal_checkpoint(TRUNCATE)");
+    let mut bytes = std::fs::read(world.database()).unwrap();
+    bytes[(page - 1) * 4096..(page - 1) * 4096 + 200].fill(0xa5);
+    std::fs::write(world.database(), &bytes).unwrap();
+}
+
+#[test]
+fn whoever_reads_a_spoilt_page_names_the_store_and_what_to_do_and_a_program_gets_one_object() {
+    let world = crate::keeping::home();
+    spoil_page_of(&world, "playlist_versions");
+    for command in [&["show", known::HOME_PLAYLIST][..], &["diff", "x", "--since", "7d"]] {
+        let told = world.cli(command).exits(74).says("cratedigger.db is corrupted").says("hint: restore a backup");
+        assert_eq!(told.stdout, "");
+        let report = world.cli(&[command, &["--json"]].concat()).exits(74).json();
+        assert!(report["hint"].is_string() && report["state"] == "failed", "{report}");
+    }
+}
+
+#[test]
+fn lists_looked_at_under_a_clock_that_was_ahead_are_noted_and_no_difference() {
+    let world = crate::keeping::home();
+    tamper(&world, "UPDATE lists SET checked_at = '2099-01-01T00:00:00.000Z'");
+    let ran = world.cli(&["verify"]).exits(0);
+    assert!(ran.stdout.contains("note: looked at last at a time that is yet to come: 1 list;"), "{}", ran.stdout);
+}
+
 #[test]
 fn a_record_of_files_that_cannot_be_read_is_one_finding_among_the_others() {
     let world = tracks();
     world.run(&[]).exits(0);
     tamper(&world, "UPDATE runs SET exit_code = 3");
-    // The root page of the table's tree, over which nothing else goes.
-    let root = "SELECT rootpage FROM sqlite_schema WHERE name = 'published_files'";
-    let page: usize = world.one(root).parse().unwrap();
-    tamper(&world, "PRAGMA wal_checkpoint(TRUNCATE)");
-    let mut bytes = std::fs::read(world.database()).unwrap();
-    bytes[(page - 1) * 4096..(page - 1) * 4096 + 200].fill(0xa5);
-    std::fs::write(world.database(), &bytes).unwrap();
+    spoil_page_of(&world, "published_files");
     let ran = world.cli(&["verify"]).exits(74);
     for told in ["run 1", "integrity", "files       the store", "cratedigger.db is corrupted", "hint: keep this file"] {
         assert!(ran.stdout.contains(told) || ran.stderr.contains(told), "{told}: {}{}", ran.stdout, ran.stderr);

@@ -130,11 +130,15 @@ pub(super) fn runs(conn: &Connection, report: &mut StoreReport) -> rusqlite::Res
         report.add_each(conn, "run", sql, |row| Ok(format!("run {} {what}", row.get::<_, i64>(0)?)))?;
     }
     // Records that retention has deleted are no longer there to be counted.
-    if conn.query_row("SELECT count(*) = max(id) FROM runs", [], |row| Ok(row.get::<_, Option<bool>>(0)? == Some(true)))? {
+    if conn
+        .query_row("SELECT count(*) = max(id) FROM runs", [], |row| Ok(row.get::<_, Option<bool>>(0)? == Some(true)))?
+    {
         report.add_each(conn, "run", OVERCOUNTED, |row| {
             let (run, stream): (i64, String) = (row.get(0)?, row.get(1)?);
             let (counted, recorded): (i64, i64) = (row.get(2)?, row.get(3)?);
-            Ok(format!("run {run} counts {counted} of {stream} that could not be had; recorded with a reason: {recorded}"))
+            Ok(format!(
+                "run {run} counts {counted} of {stream} that could not be had; recorded with a reason: {recorded}"
+            ))
         })?;
     }
     Ok(())
