@@ -18,7 +18,8 @@ use crate::job::{CsvOptions, Expansion, Fetch, Job, OutputName, Query};
 use crate::settings;
 use crate::store::query::{Bound, Fetched, Reader};
 use crate::store::{
-    Access, OldFile, RunState, Shows, StoreError, data_version, files_before, lists_shown, open_writer, users_of_job,
+    Access, OldFile, RunState, Shows, StoreError, data_version, files_before, known_file, lists_shown,
+    nothing_was_read, open_writer, users_of_job,
 };
 use crate::stream::Column;
 
@@ -174,6 +175,13 @@ impl Files {
                 let shows = Shows { job: &job.name, fetch: &fetch.name };
                 sheet.inputs = lists_shown(store, shows).map_err(unreadable)?;
                 sheet.version = Some(version);
+            }
+            // A header alone would say that the list is empty. What stands already follows what the store has.
+            if let What::Fetch { fetch, .. } = &plan.what
+                && nothing_was_read(store, &job.name, &fetch.name).map_err(unreadable)?
+                && known_file(store, &format!("{}/{}", job.name, sheet.path)).map_err(unreadable)?.is_none()
+            {
+                sheet.source = Source::Kept;
             }
             sheet.anew = shown.anew.contains(&sheet.path);
             sheets.push(sheet);
