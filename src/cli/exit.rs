@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 /// How the program ends. The numbers are part of the contract with users; 74, 75 and 77 are those
 /// of `sysexits.h`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Exit {
     /// All complete, or nothing was due.
+    #[default]
     Complete = 0,
     /// A job failed; checkpoints are kept.
     Failed = 1,

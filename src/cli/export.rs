@@ -9,10 +9,11 @@ use super::args::Export;
 use super::workshop::{Workshop, must_exist, storage};
 use super::{Context, Exit, Failure, print};
 use crate::document::printable;
+use crate::export::ExportError;
 use crate::job::Job;
 use crate::run::{FileReport, Files, Shown, Written, bound, end_dead};
 use crate::scheduler::Past;
-use crate::store::{RunState, left_by};
+use crate::store::{RunRow, RunState, left_by};
 
 /// Writes the CSVs of jobs again, as their newest run left the store.
 pub fn run(args: &Export, context: &Context) -> Result<Exit, Failure> {
@@ -31,22 +32,35 @@ pub fn run(args: &Export, context: &Context) -> Result<Exit, Failure> {
     let files = workshop.files()?;
     let past = Past::read(&workshop.database()).map_err(storage)?;
     let (mut written, mut deleted): (Vec<FileReport>, u64) = (Vec::new(), 0);
+    let mut failures = Vec::new();
     for job in &loaded.jobs {
-        let Some(done) = write_again(&workshop, &files, job, &past)? else {
-            if !args.jobs.is_empty() {
-                print::stderr(&format!("{}: never run, so there is nothing to write\n", job.name));
+        // What stands in the way of one job's files leaves those of the others to be written.
+        let done = match write_again(&workshop, &files, job, &past) {
+            Ok(Some(done)) => done,
+            Ok(None) => {
+                if !args.jobs.is_empty() {
+                    print::stderr(&format!("{}: never run, so there is nothing to write\n", job.name));
+                }
+                continue;
             }
-            continue;
+            Err(failure) => {
+                exit = exit.and(failure.exit());
+                print::stderr(&failure.report(context.colour));
+                failures.push(failure.json());
+                continue;
+            }
         };
         for failed in done.failed {
-            exit = exit.and(if failed.is_storage() { Exit::Storage } else { Exit::Usage });
-            print::stderr(&Failure::new(Exit::Usage, failed).report(context.colour));
+            let failure = of_a_file(failed);
+            exit = exit.and(failure.exit());
+            print::stderr(&failure.report(context.colour));
+            failures.push(failure.json());
         }
         written.extend(done.files);
         deleted += done.deleted;
     }
     if context.json {
-        print::json(&json!({ "files": written, "files_deleted": deleted }))
+        print::json(&json!({ "files": written, "files_deleted": deleted, "errors": failures }))
             .map_err(|e| Failure::new(Exit::Storage, e))?;
     } else if !context.quiet {
         for file in &written {
@@ -73,6 +87,16 @@ pub(super) fn write_again(
     // nothing to show.
     end_dead(workshop.state.path(), &files.database, &mut runs);
     let Some(newest) = runs.iter().find(|run| run.state != RunState::Running.word()) else { return Ok(None) };
+    write_as_of(files, job, newest, &BTreeSet::new()).map(Some)
+}
+
+/// Writes a job's files as a run of it left the store; those that are named `anew` whatever is known of them.
+pub(super) fn write_as_of(
+    files: &Files,
+    job: &Job,
+    newest: &RunRow,
+    anew: &BTreeSet<String>,
+) -> Result<Written, Failure> {
     let parse = |text: &str| text.parse::<DateTime<Utc>>().ok();
     let fire_at =
         newest.fire_at.as_deref().and_then(parse).or_else(|| parse(&newest.started_at)).unwrap_or_else(Utc::now);
@@ -98,10 +122,16 @@ pub(super) fn write_again(
         unfinished: &unfinished,
         bound: &bound,
         fire_at,
+        anew,
     };
-    let done = files.write(&shown).map_err(|e| {
+    files.write(&shown).map_err(|e| {
         let exit = if e.is_storage() { Exit::Storage } else { Exit::Usage };
         Failure::new(exit, e)
-    })?;
-    Ok(Some(done))
+    })
+}
+
+/// What stood in the way of one file.
+pub(super) fn of_a_file(error: ExportError) -> Failure {
+    let exit = if error.is_storage() { Exit::Storage } else { Exit::Usage };
+    Failure::new(exit, error)
 }

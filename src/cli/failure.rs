@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::exit::Exit;
 use super::print;
 use crate::document::{Frames, Problem, printable};
+use crate::export::ExportError;
 use crate::run::FilesError;
 use crate::store::StoreError;
 
@@ -27,12 +28,15 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// A failure with its code; of trouble with the store also what to do about it, whatever command met it.
+    /// A failure with its code; of trouble with the store and with files also what to do about it, whatever command
+    /// met it.
     pub fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Failure {
         let error = error.into();
-        let of_files = || error.downcast_ref::<FilesError>().and_then(FilesError::store);
-        let store = error.chain().find_map(|cause| cause.downcast_ref::<StoreError>()).or_else(of_files);
-        let hint = store.and_then(StoreError::hint);
+        let hint = error.chain().find_map(|cause| {
+            let of_store = cause.downcast_ref::<StoreError>().and_then(StoreError::hint);
+            let of_files = || cause.downcast_ref::<FilesError>().and_then(FilesError::hint);
+            of_store.or_else(of_files).or_else(|| cause.downcast_ref::<ExportError>().and_then(ExportError::hint))
+        });
         Failure::Other { exit, error, hint }
     }
 

@@ -9,9 +9,9 @@ use std::cmp::Reverse;
 
 use chrono::{DateTime, Utc};
 
-use super::Failure;
 use super::budget::Left;
 use super::pricing::Desk;
+use super::{Exit, Failure};
 use crate::job::Job;
 use crate::run::{JobPrice, Looks};
 use crate::scheduler::{Due, JobPast, Past};
@@ -110,10 +110,16 @@ impl Desk<'_> {
             let spent = self.spent(&run.job)?.saturating_sub(run.spent_before);
             left.set_aside(&run.price.as_ref().map(JobPrice::whole).unwrap_or_default(), spent.into());
         }
-        let mut ready = Vec::with_capacity(jobs.len());
+        let (mut ready, mut priced) = (Vec::with_capacity(jobs.len()), true);
         for (job, due) in jobs {
-            // Whatever keeps a job from being priced will be told of by its run.
-            let price = self.price(job.borrow(), said.full, &Looks::at_most(0)).await.ok();
+            // Whatever keeps a job from being priced will be told of by its run; a store that another program
+            // holds is waited for once, and not for each of them.
+            let mut price = None;
+            if priced {
+                let found = self.price(job.borrow(), said.full, &Looks::at_most(0)).await;
+                priced = !found.as_ref().is_err_and(|failure| failure.exit() == Exit::Storage);
+                price = found.ok();
+            }
             ready.push(Ready { job, due, price, fits: false });
         }
         let mut waiting = Vec::with_capacity(ready.len());

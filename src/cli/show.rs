@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::args::Show;
 use super::when::{self, Of};
-use super::workshop::{must_exist, storage};
+use super::workshop::{must_exist, storage, unreadable};
 use super::{Context, Exit, Failure, OrExit, print};
 use crate::document::printable;
 use crate::run::stamp;
@@ -24,21 +24,22 @@ pub fn run(args: &Show, context: &Context) -> Result<Exit, Failure> {
     let database = context.project.database(&settings);
     must_exist(&database)?;
     let store = open_current(&database).map_err(storage)?;
-    let playlist = find(&store, &args.playlist)?;
+    let unreadable = unreadable(&database);
+    let playlist = find(&store, &args.playlist, &unreadable)?;
     let name = printable(playlist.name.as_deref().unwrap_or(&playlist.id));
     let seen = playlist_at(&store, &playlist.id, at.as_deref()).map_err(|e| match e {
-        ReplayError::Store(e) => Failure::new(Exit::Storage, e),
+        ReplayError::Store(e) => unreadable(e),
         e @ ReplayError::Broken { .. } => Failure::new(Exit::Storage, anyhow::Error::new(e).context(name.clone()))
             .with_hint("`cratedigger verify` says what else is wrong"),
         e @ (ReplayError::Before { .. } | ReplayError::NeverRead) => {
             Failure::new(Exit::Usage, anyhow::anyhow!("{name} ({}): {e}", playlist.id))
         }
     })?;
-    let (called, description) = details_at(&store, &playlist.id, at.as_deref()).or_exit(Exit::Storage)?;
+    let (called, description) = details_at(&store, &playlist.id, at.as_deref()).map_err(&unreadable)?;
     let called = called.or_else(|| playlist.name.clone());
     if context.json {
         let items = seen.places.iter().enumerate().map(|(n, place)| item(&store, n, place));
-        let items = items.collect::<Result<Vec<_>, _>>().or_exit(Exit::Storage)?;
+        let items = items.collect::<Result<Vec<_>, _>>().map_err(&unreadable)?;
         let value = json!({
             "id": playlist.id, "name": called, "description": description, "owner": playlist.owner,
             "gone_at": playlist.gone_at, "at": at, "seen_at": seen.seen_at, "until": seen.until,
@@ -50,7 +51,7 @@ pub fn run(args: &Show, context: &Context) -> Result<Exit, Failure> {
     let mut out = heading(&playlist, called.as_deref(), description.as_deref(), &seen);
     let mut rows = vec![["AT", "ADDED", "BY", "TITLE", "ARTISTS"].map(str::to_owned).to_vec()];
     for (n, place) in seen.places.iter().enumerate() {
-        let (name, artists) = named(&store, place).or_exit(Exit::Storage)?;
+        let (name, artists) = named(&store, place).map_err(&unreadable)?;
         let name = name.or_else(|| place.uri.clone()).unwrap_or_else(|| format!("({})", place.kind));
         let added = place.added_at.as_deref().map_or("", |at| at.get(..10).unwrap_or(at));
         let by = place.added_by.as_deref().unwrap_or("");
@@ -62,9 +63,13 @@ pub fn run(args: &Show, context: &Context) -> Result<Exit, Failure> {
 }
 
 /// The playlist that is meant: by id, URI or link, else by name.
-fn find(store: &Connection, text: &str) -> Result<NamedPlaylist, Failure> {
+fn find(
+    store: &Connection,
+    text: &str,
+    unreadable: &dyn Fn(rusqlite::Error) -> Failure,
+) -> Result<NamedPlaylist, Failure> {
     let id = Id::parse(text, Kind::Playlist).map(|id| id.as_str().to_owned());
-    let mut found = playlists_called(store, id.as_deref().unwrap_or(text)).or_exit(Exit::Storage)?;
+    let mut found = playlists_called(store, id.as_deref().unwrap_or(text)).map_err(unreadable)?;
     match (found.pop(), found.is_empty()) {
         (Some(one), true) => Ok(one),
         (Some(last), false) => {

@@ -3,129 +3,200 @@
 //! It ends with 74 if anything differs: what a reader opens then is not what a run has written. Files
 //! that an export was killed over, and people's own files that are no CSVs, are no difference.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use serde_json::json;
 
 use super::args::Verify;
-use super::export::write_again;
+use super::export::{of_a_file, write_as_of};
 use super::print::count;
 use super::workshop::{Workshop, must_exist, storage};
 use super::{Context, Exit, Failure, OrExit, print};
 use crate::document::printable;
-use crate::export::{FileFinding, FilesReport, Matter, verify_files};
+use crate::export::{ExportError, FileFinding, FilesReport, Matter, verify_files};
+use crate::job::Job;
+use crate::run::{Files, JobLock, LockTrouble};
 use crate::scheduler::Past;
 use crate::settings::Settings;
-use crate::store::{StoreReport, forget_files, open_reader, open_writer, recorded_files, state_of_run, verify_store};
+use crate::store::{StoreError, StoreReport, open_reader, verify_store};
 
 /// Compares, and says what differs.
 pub fn run(args: &Verify, context: &Context) -> Result<Exit, Failure> {
     let settings = context.settings()?;
     let database = context.project.database(&settings);
     must_exist(&database)?;
-    let store = verify_store(&database).map_err(storage)?;
-    let mut files = files(context, &settings)?;
-    let mut rewritten = Vec::new();
-    if args.rewrite_csv && files.findings.iter().any(may_be_written_again) {
+    let mut store = verify_store(&database).map_err(storage)?;
+    let mut files = files(context, &settings, &mut store);
+    let mut rewritten = Rewritten::default();
+    if args.rewrite_csv && files.findings.iter().any(|f| f.matter.may_be_written_again()) {
         if store.findings.is_empty() {
             rewritten = rewrite(context, &files)?;
-            files = self::files(context, &settings)?;
+            files = self::files(context, &settings, &mut store);
         } else {
             context.say("the CSVs were not written again: the store that they come from is not sound");
         }
     }
-    let differs = !store.findings.is_empty() || files.findings.iter().any(is_a_difference);
+    let differs = !store.findings.is_empty() || files.findings.iter().any(|f| f.matter.is_a_difference());
     if context.json {
         let value = json!({
-            "sound": !differs, "database": database, "store": store, "files": files, "rewritten": rewritten,
+            "sound": !differs, "database": database, "store": store, "files": files, "rewritten": rewritten.files,
         });
         print::json(&value).or_exit(Exit::Storage)?;
     } else {
-        let shown = shown(context, &settings, &store, &files, &rewritten);
+        let csv_dir = context.project.csv_dir(&settings);
+        let shown = format!("{}{}", of_store(&database, &store), of_files(&csv_dir, &files, &rewritten.files));
         if differs || !context.quiet {
             print::stdout(&shown).or_exit(Exit::Storage)?;
         }
-        hints(context, &store, &files, args);
+        hints(context, &store, &files, args.rewrite_csv.then_some(&rewritten));
     }
-    Ok(if differs { Exit::Storage } else { Exit::Complete })
+    Ok(rewritten.exit.and(if differs { Exit::Storage } else { Exit::Complete }))
 }
 
-fn files(context: &Context, settings: &Settings) -> Result<FilesReport, Failure> {
-    let conn = open_reader(&context.project.database(settings)).map_err(storage)?;
-    let recorded = recorded_files(&conn, None).or_exit(Exit::Storage)?;
+/// What the files are like; that the store cannot tell is one more finding about the store.
+fn files(context: &Context, settings: &Settings, store: &mut StoreReport) -> FilesReport {
+    let database = context.project.database(settings);
+    let unreadable = |source| StoreError::Sqlite { path: database.clone(), what: "cannot be read", source };
     let csv_dir = context.project.csv_dir(settings);
-    let state_of = |run| state_of_run(&conn, run).ok().flatten();
-    verify_files(&csv_dir, &recorded, &state_of)
-        .map_err(|e| Failure::new(Exit::Storage, e).with_hint(format!("see whether {} can be read", csv_dir.display())))
+    let conn = if store.empty { Ok(None) } else { open_reader(&database).map(Some) };
+    let report = conn.and_then(|conn| verify_files(&csv_dir, conn.as_ref()).map_err(unreadable));
+    report.unwrap_or_else(|e| {
+        store.cannot_tell("files", &e);
+        FilesReport::default()
+    })
 }
 
-fn is_a_difference(finding: &FileFinding) -> bool {
-    !matches!(finding.matter, Matter::Behind | Matter::Leftover)
+/// What came of writing files again.
+#[derive(Default)]
+struct Rewritten {
+    /// Those that were written.
+    files: Vec<String>,
+    /// Jobs whose files were not written, for a reason that was told.
+    left: BTreeSet<String>,
+    /// Every file that a job has today, by its path below the CSV folder.
+    current: BTreeSet<String>,
+    exit: Exit,
 }
 
-fn may_be_written_again(finding: &FileFinding) -> bool {
-    matches!(finding.matter, Matter::Missing | Matter::Changed)
-}
-
-/// Writes the files of the jobs with a missing or changed one again, and names those that were written.
-fn rewrite(context: &Context, report: &FilesReport) -> Result<Vec<String>, Failure> {
+/// Writes the missing and changed files of jobs again.
+fn rewrite(context: &Context, report: &FilesReport) -> Result<Rewritten, Failure> {
     let workshop = Workshop::open(context)?;
     let loaded = context.jobs(&workshop.settings, &[]);
-    let past = Past::read(&workshop.database()).map_err(storage)?;
     let files = workshop.files()?;
-    let mut written = Vec::new();
+    let mut done = Rewritten { left: loaded.broken.iter().cloned().collect(), ..Rewritten::default() };
+    if loaded.has_errors() {
+        done.tell(context, &Failure::Problems(loaded.problems));
+    }
     for job in &loaded.jobs {
-        let of_job = report.findings.iter().filter(|f| f.job == job.name && may_be_written_again(f));
-        let paths: Vec<String> = of_job.map(|f| format!("{}/{}", f.job, f.path)).collect();
-        if paths.is_empty() {
+        let of_job = report.findings.iter().filter(|f| f.job == job.name && f.matter.may_be_written_again());
+        let anew: BTreeSet<String> = of_job.map(|f| f.path.clone()).collect();
+        if anew.is_empty() {
             continue;
         }
-        // What is on record would be taken for unchanged by its size alone.
-        let conn = open_writer(&workshop.database(), files.access).map_err(storage)?;
-        forget_files(&conn, &paths).or_exit(Exit::Storage)?;
-        drop(conn);
-        let Some(done) = write_again(&workshop, &files, job, &past)? else { continue };
-        for failed in done.failed {
-            context.tell(&Failure::new(Exit::Usage, failed));
+        let failures = match rewrite_job(&workshop, &files, job, &anew, &mut done) {
+            Ok(failed) => failed.into_iter().map(of_a_file).collect(),
+            Err(failure) => vec![failure],
+        };
+        for failure in failures {
+            done.left.insert(job.name.clone());
+            done.tell(context, &failure);
         }
-        written.extend(done.files.into_iter().filter(|file| file.outcome == "written").map(|file| file.path));
     }
-    Ok(written)
+    Ok(done)
 }
 
-fn shown(
-    context: &Context,
-    settings: &Settings,
-    store: &StoreReport,
-    files: &FilesReport,
-    rewritten: &[String],
-) -> String {
-    let mut out = String::new();
-    let sound = |n: usize| if n == 0 { "sound".to_owned() } else { format!("{n} differ") };
-    out.push_str(&format!(
+/// Writes the files of one job again, while no run of it can begin; gives what stood in the way of single files.
+fn rewrite_job(
+    workshop: &Workshop<'_>,
+    files: &Files,
+    job: &Job,
+    anew: &BTreeSet<String>,
+    done: &mut Rewritten,
+) -> Result<Vec<ExportError>, Failure> {
+    let hangs = workshop.settings.schedule.max_runtime;
+    let _lock = JobLock::take(workshop.state.path(), &files.database, &job.name, hangs).map_err(|e| match e {
+        LockTrouble::Io { .. } => Failure::new(Exit::Storage, e),
+        _ => Failure::new(Exit::Deferred, e)
+            .with_hint("its CSVs were not written again; ask once more when that is over"),
+    })?;
+    // Under the lock the newest run is over, be it that it was killed.
+    let past = Past::read(&files.database).map_err(storage)?;
+    let runs = past.of(&job.name).runs;
+    let Some(newest) = runs.first() else {
+        let never = anyhow::anyhow!("{}: never run, so there is nothing to write", job.name);
+        return Err(Failure::new(Exit::Complete, never));
+    };
+    let written = write_as_of(files, job, newest, anew)?;
+    done.current.insert(format!("{}/datapackage.json", job.name));
+    for file in written.files {
+        let below = Path::new(&file.path).strip_prefix(&files.target.csv_dir).unwrap_or(Path::new(&file.path));
+        done.current.insert(below.display().to_string());
+        if file.outcome == "written" {
+            done.files.push(file.path);
+        }
+    }
+    Ok(written.failed)
+}
+
+impl Rewritten {
+    fn tell(&mut self, context: &Context, failure: &Failure) {
+        self.exit = self.exit.and(failure.exit());
+        context.tell(failure);
+    }
+}
+
+/// `sound`, or how much differs.
+fn sound(differ: u64) -> String {
+    match differ {
+        0 => "sound".to_owned(),
+        1 => "1 difference".to_owned(),
+        n => format!("{n} differences"),
+    }
+}
+
+fn of_store(database: &Path, store: &StoreReport) -> String {
+    if store.empty {
+        return format!("store  {}: nothing has been written to it yet\n", database.display());
+    }
+    let mut out = format!(
         "store  {}: {}; {}, {}, {}\n",
-        context.project.database(settings).display(),
-        sound(store.findings.len()),
+        database.display(),
+        sound(store.differ()),
         count(store.lists, "list"),
         count(store.histories, "playlist history"),
         count(store.runs, "run")
-    ));
+    );
     for finding in &store.findings {
         out.push_str(&format!("  {:<11} {}\n", finding.check, printable(&finding.detail)));
     }
-    if store.waiting_pages > 0 {
+    for (check, untold) in store.untold() {
+        out.push_str(&format!("  {check:<11} and {untold} more\n"));
+    }
+    if store.lists_ahead > 0 {
+        let lists = count(store.lists_ahead, "list");
         out.push_str(&format!(
-            "  note: {} of a run wait to reach their tables, which that run does, or the next one if it was killed\n",
-            count(store.waiting_pages, "page")
+            "  note: looked at last at a time that is yet to come: {lists}; a clock was ahead then, or is behind now\n"
         ));
     }
-    let csv_dir = context.project.csv_dir(settings);
-    let differ = files.findings.iter().filter(|f| is_a_difference(f)).count();
-    out.push_str(&format!(
-        "files  {}: {}; {} described by {}\n",
+    if store.waiting_pages > 0 {
+        let (pages, verb) = (count(store.waiting_pages, "page"), if store.waiting_pages == 1 { "is" } else { "are" });
+        out.push_str(&format!(
+            "  note: {pages} {verb} committed and not yet sorted into tables; the next run does that\n"
+        ));
+    }
+    out
+}
+
+fn of_files(csv_dir: &Path, files: &FilesReport, rewritten: &[String]) -> String {
+    let differ = files.findings.iter().filter(|f| f.matter.is_a_difference()).count();
+    let mut out = format!(
+        "files  {}: {}; {}, {}\n",
         csv_dir.display(),
-        sound(differ),
+        sound(differ as u64),
         count(files.files, "file"),
         count(files.packages, "data package")
-    ));
+    );
     for finding in &files.findings {
         let word = match finding.matter {
             Matter::Missing => "missing",
@@ -134,8 +205,8 @@ fn shown(
             Matter::Unreadable => "unreadable",
             Matter::Behind | Matter::Leftover => "note",
         };
-        let path = csv_dir.join(&finding.job).join(&finding.path);
-        out.push_str(&format!("  {word:<11} {}: {}\n", printable(&path.display().to_string()), finding.detail));
+        let path = below(csv_dir, finding);
+        out.push_str(&format!("  {word:<11} {}: {}\n", printable(&path), printable(&finding.detail)));
     }
     for path in rewritten {
         out.push_str(&format!("  written     {}\n", printable(path)));
@@ -143,23 +214,59 @@ fn shown(
     out
 }
 
+/// The path of what was found.
+fn below(csv_dir: &Path, finding: &FileFinding) -> String {
+    let parts = [&finding.job, &finding.path].into_iter().filter(|part| !part.is_empty());
+    parts.fold(csv_dir.to_path_buf(), |path, part| path.join(part)).display().to_string()
+}
+
 /// What to type, for what was found.
-fn hints(context: &Context, store: &StoreReport, files: &FilesReport, args: &Verify) {
+fn hints(context: &Context, store: &StoreReport, files: &FilesReport, rewritten: Option<&Rewritten>) {
     if !store.findings.is_empty() {
-        context.say("hint: keep this file, put a backup in its place, and report what was found");
+        context.say(
+            "hint: keep this file and report what was found; a backup in its place also brings back whom \
+             `auth logout --purge` has forgotten since",
+        );
     }
-    if files.findings.iter().any(may_be_written_again) {
-        context.say(if args.rewrite_csv {
-            "hint: what still differs is of earlier days or of jobs that are gone; nothing writes it again: delete it, \
-             and the next export no longer describes it"
-        } else {
-            "hint: `cratedigger verify --rewrite-csv` writes missing and changed CSVs again, from the store"
-        });
+    let again: Vec<&FileFinding> = files.findings.iter().filter(|f| f.matter.may_be_written_again()).collect();
+    match rewritten {
+        None if again.is_empty() => {}
+        None => context
+            .say("hint: `cratedigger verify --rewrite-csv` writes missing and changed CSVs again, from the store"),
+        Some(done) => hints_after(context, &again, done),
     }
     if files.findings.iter().any(|f| f.matter == Matter::Stray) {
         context.say("hint: a stray CSV was not written by any run on record; move it away");
     }
     if files.findings.iter().any(|f| f.matter == Matter::Unreadable) {
-        context.say("hint: a link or a folder in the place of a file is never written through: move it away, then `cratedigger export`");
+        context.say(
+            "hint: move away what stands where a CSV belongs, or let this user read it; then `cratedigger export`",
+        );
     }
+}
+
+/// What to do about files that differ although they were to be written again.
+fn hints_after(context: &Context, differ: &[&FileFinding], done: &Rewritten) {
+    // Of the others it was told what stood in the way.
+    let differ = differ.iter().filter(|f| !done.left.contains(&f.job)).map(|f| format!("{}/{}", f.job, f.path));
+    let (due, past): (Vec<String>, Vec<String>) = differ.partition(|path| done.current.contains(path));
+    if !due.is_empty() {
+        context.say(&format!("hint: the next run writes {}, once its fetch has come to an end", named(&due)));
+    }
+    if !past.is_empty() {
+        context.say(&format!(
+            "hint: no job writes {} any more; put back what was there, or delete it, and the next export forgets it",
+            named(&past)
+        ));
+    }
+}
+
+/// Some paths by name, the rest by their number.
+fn named(paths: &[String]) -> String {
+    const NAMED: usize = 5;
+    let mut text = paths.iter().take(NAMED).map(|path| printable(path)).collect::<Vec<_>>().join(", ");
+    if let Some(rest) = paths.len().checked_sub(NAMED).filter(|rest| *rest > 0) {
+        text.push_str(&format!(" and {}", count(rest, "other")));
+    }
+    text
 }

@@ -193,6 +193,12 @@ fn is_absent(path: &Path) -> bool {
     path.try_exists().is_ok_and(|there| !there)
 }
 
+/// Trouble with reading a store, by the name of its file.
+pub(super) fn unreadable(database: &Path) -> impl Fn(rusqlite::Error) -> Failure {
+    let path = database.to_path_buf();
+    move |source| storage(StoreError::Sqlite { path: path.clone(), what: "cannot be read", source })
+}
+
 /// Refuses to go on where there is no store yet (exit 74).
 pub(super) fn must_exist(database: &Path) -> Result<(), Failure> {
     if database.exists() {

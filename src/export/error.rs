@@ -19,7 +19,7 @@ pub enum ExportError {
         source: rusqlite::Error,
     },
     /// A file or folder cannot be written; the old file, if any, is as it was.
-    #[error("cannot write {path} ({written} bytes were written)", path = path.display())]
+    #[error("cannot write {path}{so_far}", path = path.display(), so_far = so_far(*written))]
     Write {
         /// The file or folder.
         path: PathBuf,
@@ -28,10 +28,24 @@ pub enum ExportError {
         /// The system's error.
         source: io::Error,
     },
+    /// No file can be made in the folder.
+    #[error("no file can be written in {path}", path = path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
     /// The path leads through a symbolic link, which could lead out of the output folder.
     #[error("refused to write through the symbolic link {path}", path = path.display())]
     Link {
         /// The link.
+        path: PathBuf,
+    },
+    /// Something else has the name of a file.
+    #[error("{path} is not a file, so nothing was written there", path = path.display())]
+    NotAFile {
+        /// What stands there.
         path: PathBuf,
     },
     /// The name of a file breaks the rules.
@@ -71,11 +85,49 @@ pub enum ExportError {
     },
 }
 
+/// How far a file had come.
+fn so_far(written: u64) -> String {
+    match written {
+        0 => String::new(),
+        n => format!(" ({n} bytes were written)"),
+    }
+}
+
 impl ExportError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        let (ExportError::Write { source, .. } | ExportError::Folder { source, .. }) = self else {
+            let of_a_name = matches!(self, ExportError::Link { .. } | ExportError::NotAFile { .. });
+            return of_a_name.then(|| "move it away, then `cratedigger export`".into());
+        };
+        let text = match source.kind() {
+            io::ErrorKind::PermissionDenied => "make the folder writable for this user, or name another output.csv_dir",
+            io::ErrorKind::ReadOnlyFilesystem => "mount that disk for writing, or name another output.csv_dir",
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                "free space on that disk, then `cratedigger export`: the old file stands, and the rows are in the store"
+            }
+            _ => return None,
+        };
+        Some(text.into())
+    }
+
+    /// Whether it concerns this one file, so that the others can be written all the same.
+    pub(super) fn is_of_one_file(&self) -> bool {
+        match self {
+            ExportError::Link { .. } | ExportError::NotAFile { .. } => true,
+            ExportError::Query { .. } => !self.is_storage(),
+            _ => false,
+        }
+    }
+
     /// Whether storage is to blame (exit code 74) and not what was asked for (exit code 2).
     pub fn is_storage(&self) -> bool {
         match self {
-            ExportError::Store { .. } | ExportError::Write { .. } | ExportError::Link { .. } => true,
+            ExportError::Store { .. }
+            | ExportError::Write { .. }
+            | ExportError::Folder { .. }
+            | ExportError::Link { .. }
+            | ExportError::NotAFile { .. } => true,
             ExportError::Query { source, .. } => source.is_storage(),
             _ => false,
         }

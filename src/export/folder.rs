@@ -17,6 +17,7 @@ use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use super::error::ExportError;
+use super::hash;
 use crate::store::{Access, GivenTo};
 
 const TEMPORARY: (&str, &str) = (".cratedigger-", ".tmp");
@@ -125,14 +126,23 @@ impl Folder {
             Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
                 FileType::RegularFile => Ok(Some(Found { bytes: u64::try_from(stat.st_size).unwrap_or(0) })),
                 FileType::Symlink => Err(ExportError::Link { path: self.path.join(name) }),
-                _ => Err(self.failed(name, 0, io::Error::other("it is not a file"))),
+                _ => Err(ExportError::NotAFile { path: self.path.join(name) }),
             },
         }
     }
 
-    /// Whether there is anything of this name below.
-    pub(super) fn holds(&self, path: &str) -> bool {
-        self.path.join(path).symlink_metadata().is_ok()
+    /// Whether there is surely nothing of this name below, as far as can be told without going through a link.
+    pub(super) fn lacks(&self, path: &str) -> bool {
+        let (first, rest) = path.split_once('/').map_or((path, None), |(first, rest)| (first, Some(rest)));
+        match (rustix::fs::statat(&self.fd, first, AtFlags::SYMLINK_NOFOLLOW), rest) {
+            (Err(error), _) => error == Errno::NOENT,
+            (Ok(_), None) => false,
+            (Ok(stat), Some(rest)) => match FileType::from_raw_mode(stat.st_mode) {
+                FileType::Directory => self.enter(first).is_ok_and(|folder| folder.lacks(rest)),
+                // Who looks through a link sees another folder.
+                kind => kind != FileType::Symlink,
+            },
+        }
     }
 
     /// Whether there is a file of this size below, and no link on the way.
@@ -170,15 +180,9 @@ impl Folder {
 
     /// SHA-256 of a file, in hex, if it is there.
     pub(super) fn sha256(&self, name: &str) -> Result<Option<String>, ExportError> {
-        let Some(mut file) = self.open(name)? else { return Ok(None) };
-        let mut hash = Sha256::new();
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            match file.read(&mut buffer).map_err(|e| self.failed(name, 0, e))? {
-                0 => return Ok(Some(hex(&hash.finalize()))),
-                n => hash.update(&buffer[..n]),
-            }
-        }
+        let Some(file) = self.open(name)? else { return Ok(None) };
+        let (_, sha256) = hash::of(file).map_err(|e| self.failed(name, 0, e))?;
+        Ok(Some(sha256))
     }
 
     /// A new file without a place yet.
@@ -243,7 +247,8 @@ impl Folder {
         Some(FileType::from_raw_mode(stat.st_mode))
     }
 
-    fn sync(&self) -> Result<(), ExportError> {
+    /// Has what is in this folder, and under which name, kept by the disk.
+    pub(super) fn sync(&self) -> Result<(), ExportError> {
         let here = |e: Errno| ExportError::Write { path: self.path.clone(), written: 0, source: e.into() };
         rustix::fs::fsync(&self.fd).map_err(here)
     }
@@ -278,7 +283,12 @@ impl Draft<'_> {
 
     /// What it holds so far.
     pub(super) fn written(&self) -> Written {
-        Written { bytes: self.bytes, sha256: hex(&self.hash.clone().finalize()) }
+        Written { bytes: self.bytes, sha256: hash::hex(&self.hash.clone().finalize()) }
+    }
+
+    /// Has what it holds so far kept by the disk.
+    pub(super) fn sync(&self) -> Result<(), ExportError> {
+        self.file.sync_data().map_err(|e| self.failed(e))
     }
 
     /// Lets it lie under its temporary name.
@@ -335,10 +345,6 @@ impl Drop for Draft<'_> {
             let _ = rustix::fs::unlinkat(&self.folder.fd, &self.temporary, AtFlags::empty());
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -27,20 +27,24 @@ impl<'a> Journal<'a> {
         Journal { folder, draft: RefCell::new(None) }
     }
 
-    /// Notes a file that is about to get its name.
+    /// Notes a file that is about to get its name: on disk before that, or a power cut could leave the file
+    /// without the note.
     pub(super) fn note(&self, path: &str, written: &Written) -> Result<(), ExportError> {
         let mut draft = self.draft.borrow_mut();
+        let is_new = draft.is_none();
         let draft = match &mut *draft {
             Some(draft) => draft,
             none => none.insert(self.folder.journal(path)?),
         };
         let line = format!("{} {path}\n", written.sha256);
-        draft.write_all(line.as_bytes()).map_err(|e| draft.failed(e))
+        draft.write_all(line.as_bytes()).map_err(|e| draft.failed(e))?;
+        draft.sync()?;
+        if is_new { self.folder.sync() } else { Ok(()) }
     }
 
-    /// Lets it lie, after a failure: what it names is in place all the same.
-    pub(super) fn leave(self) {
-        if let Some(draft) = self.draft.into_inner() {
+    /// Lets it lie, where what it names is in place and could not be recorded.
+    pub(super) fn leave(&self) {
+        if let Some(draft) = self.draft.take() {
             draft.leave();
         }
     }

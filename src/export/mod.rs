@@ -11,6 +11,7 @@ mod exportify;
 mod folder;
 mod fragments;
 mod guard;
+mod hash;
 mod journal;
 mod name;
 mod package;

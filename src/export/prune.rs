@@ -6,7 +6,6 @@
 
 use super::error::ExportError;
 use super::folder::Folder;
-use super::publish::{Change, Published};
 use super::sheet::Sheet;
 use crate::store::OldFile;
 
@@ -21,15 +20,12 @@ enum Fate {
     Foreign,
 }
 
-/// Those of the files that may go: not what was published now, nor the last of a fetch that was not.
-pub(super) fn to_go(old: &[OldFile], job: &str, sheets: &[Sheet<'_>], published: &[Published]) -> Vec<OldFile> {
-    let stands_anew = |source: &str| {
-        let mut of_source = sheets.iter().zip(published).filter(|(sheet, _)| sheet.name == source);
-        of_source.any(|(_, file)| !matches!(file.change, Change::Kept | Change::Missing))
-    };
+/// Those of the files that may go: not what the job has now, nor the last file of a source that was not written
+/// `anew`.
+pub(super) fn to_go(old: &[OldFile], job: &str, sheets: &[Sheet<'_>], anew: &[&str]) -> Vec<OldFile> {
     let goes = |file: &&OldFile| {
         let is_current = sheets.iter().any(|sheet| file.below(job) == Some(sheet.path.as_str()));
-        !is_current && (!file.newest || stands_anew(&file.source))
+        !is_current && (!file.newest || anew.contains(&file.source.as_str()))
     };
     old.iter().filter(goes).cloned().collect()
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::error::ExportError;
-use super::folder::Folder;
+use super::folder::{Draft, Folder, Found};
 use super::journal::Journal;
 use super::name::check_name;
 use super::package::{self, Package};
@@ -101,12 +101,12 @@ pub struct Published {
     pub too_long_for_excel: u64,
 }
 
-/// What an export did. Queries fail one by one: the other files are written all the same.
+/// What an export did. What concerns one file alone, such as a wrong query, leaves the others to be written.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// Files, in the order of the sheets.
     pub files: Vec<Published>,
-    /// Queries that are wrong or took too long; their files are as they were.
+    /// Queries that are wrong or took too long, and names that something else has; these files are as they were.
     pub failed: Vec<ExportError>,
     /// How many files of earlier fires were deleted.
     pub deleted: u64,
@@ -118,7 +118,8 @@ const EXCEL_ROWS: u64 = 1_048_576;
 /// Writes what has changed of a job's files, then its data package, and deletes what is outdated.
 ///
 /// # Errors
-/// The first that is not a query's: later files and the data package are as they were.
+/// The first that concerns more than one file. Later files are as they were; what was written is recorded and
+/// described, as far as that is possible.
 pub fn publish(
     store: &Connection,
     target: &Target,
@@ -143,11 +144,7 @@ pub fn publish(
         kept: RefCell::default(),
         journal: Journal::of(&folder),
     };
-    let done = job.publish_all(sheets);
-    if done.is_err() {
-        job.journal.leave();
-    }
-    done
+    job.publish_all(sheets)
 }
 
 /// Whether files can be written into a job's folder. Nothing is left there.
@@ -157,7 +154,11 @@ pub fn publish(
 pub fn check_target(target: &Target, job: &str) -> Result<(), ExportError> {
     let folder = Folder::root(&target.csv_dir, target.access)?.enter(job)?;
     folder.sweep()?;
-    folder.draft(package::FILE).map(drop)
+    match folder.draft(package::FILE) {
+        // It is the folder that was tried, and nothing was to be written there yet.
+        Err(ExportError::Write { source, .. }) => Err(ExportError::Folder { path: target.csv_dir.join(job), source }),
+        other => other.map(drop),
+    }
 }
 
 struct Job<'a> {
@@ -176,41 +177,81 @@ struct Job<'a> {
     journal: Journal<'a>,
 }
 
+/// What an export has come to so far.
+struct Export {
+    package: Package,
+    outcome: Outcome,
+    records: Vec<PublishedFile>,
+}
+
 impl Job<'_> {
     /// Writes the files, the record, and the data package.
     fn publish_all(&self, sheets: &[Sheet<'_>]) -> Result<Outcome, ExportError> {
-        let (store, run) = (self.store, self.run);
-        let mut package = Package::read(self.folder)?;
-        let (mut outcome, mut records) = (Outcome::default(), Vec::new());
-        {
-            // One snapshot for all fetches. Nothing is written in it, so nothing is lost by its end.
-            let _snapshot = match store.is_autocommit() {
-                true => Some(store.unchecked_transaction().map_err(|e| self.unreadable(package::FILE, e))?),
-                false => None,
-            };
-            for sheet in sheets {
-                match self.publish(sheet, &mut package) {
-                    Ok((file, record)) => {
-                        outcome.files.push(file);
-                        records.extend(record);
+        let mut draft =
+            Export { package: Package::read(self.folder)?, outcome: Outcome::default(), records: Vec::new() };
+        let written = self.write_all(sheets, &mut draft);
+        let recorded = match &written {
+            Ok(anew) => self.record(&draft.records).and_then(|()| self.conclude(sheets, anew, draft)),
+            // What was written stands; what came in its way leaves the rest as it was.
+            Err(_) => self.record(&draft.records).and_then(|()| {
+                draft.package.write(self.folder, self.run, &[])?;
+                Ok(draft.outcome)
+            }),
+        };
+        if recorded.is_err() {
+            self.journal.leave();
+        }
+        written.and(recorded)
+    }
+
+    /// Writes the files; tells the sources of those that are what the run has left.
+    fn write_all<'s>(&self, sheets: &'s [Sheet<'_>], draft: &mut Export) -> Result<Vec<&'s str>, ExportError> {
+        // One snapshot for all fetches. Nothing is written in it, so nothing is lost by its end.
+        let _snapshot = match self.store.is_autocommit() {
+            true => Some(self.store.unchecked_transaction().map_err(|e| self.unreadable(package::FILE, e))?),
+            false => None,
+        };
+        let mut anew = Vec::new();
+        for (at, sheet) in sheets.iter().enumerate() {
+            match self.publish(sheet, &mut draft.package) {
+                Ok((file, record)) => {
+                    if !matches!(file.change, Change::Kept | Change::Missing) {
+                        anew.push(sheet.name.as_str());
                     }
-                    Err(error @ ExportError::Query { .. }) if !error.is_storage() => {
-                        package.keep(&sheet.path);
-                        outcome.failed.push(error);
-                    }
-                    Err(error) => return Err(error),
+                    draft.outcome.files.push(file);
+                    draft.records.extend(record);
+                }
+                Err(error) if error.is_of_one_file() => {
+                    draft.package.keep(&sheet.path);
+                    draft.outcome.failed.push(error);
+                }
+                Err(error) => {
+                    sheets[at..].iter().for_each(|sheet| draft.package.keep(&sheet.path));
+                    return Err(error);
                 }
             }
         }
+        Ok(anew)
+    }
+
+    /// Records the files that were rendered.
+    fn record(&self, records: &[PublishedFile]) -> Result<(), ExportError> {
+        let (store, run) = (self.store, self.run);
         // Fewer lines to go through the next time; without it the file would be compared again.
-        store::still_shown(store, &self.current.take()).map_err(|e| self.unreadable(package::FILE, e))?;
-        store::record_files(store, &run.job, run.id, &run.created_at, &records)
-            .map_err(|e| self.unreadable(package::FILE, e))?;
-        let to_go = prune::to_go(&run.outdated, &run.job, sheets, &outcome.files);
+        store::still_shown(store, &self.current.take())
+            .and_then(|()| store::record_files(store, &run.job, run.id, &run.created_at, records))
+            .map_err(|e| self.unreadable(package::FILE, e))
+    }
+
+    /// Describes the files, and deletes what is outdated.
+    fn conclude(&self, sheets: &[Sheet<'_>], anew: &[&str], draft: Export) -> Result<Outcome, ExportError> {
+        let Export { package, mut outcome, .. } = draft;
+        let run = self.run;
+        let to_go = prune::to_go(&run.outdated, &run.job, sheets, anew);
         // The package first: it never describes what is not there.
         package.write(self.folder, run, &to_go)?;
         let (deleted, forgotten) = prune::delete(self.folder, &run.job, &to_go);
-        store::forget_files(store, &forgotten).map_err(|e| self.unreadable(package::FILE, e))?;
+        store::forget_files(self.store, &forgotten).map_err(|e| self.unreadable(package::FILE, e))?;
         self.forget_absent(sheets)?;
         self.folder.sweep_journals()?;
         outcome.deleted = deleted;
@@ -224,51 +265,77 @@ impl Job<'_> {
         let is_ours = |path: &str| sheets.iter().any(|sheet| sheet.path == path);
         let absent = recorded.iter().filter(|file| {
             let path = file.below_job();
-            !is_ours(path) && check_name(path).is_ok() && !self.folder.holds(path)
+            !is_ours(path) && check_name(path).is_ok() && self.folder.lacks(path)
         });
         let absent: Vec<String> = absent.map(|file| file.path.clone()).collect();
         store::forget_files(self.store, &absent).map_err(unreadable)
     }
 
+    /// Writes one file if it has to be, and tells what is to be recorded of it.
     fn publish(
         &self,
         sheet: &Sheet<'_>,
         package: &mut Package,
     ) -> Result<(Published, Option<PublishedFile>), ExportError> {
-        let parts: Vec<&str> = sheet.path.split('/').collect();
-        let (name, above) = parts.split_last().expect("a split has at least one part");
-        let mut inner: Option<Folder> = None;
-        for part in above {
-            let next = inner.as_ref().unwrap_or(self.folder).enter(part)?;
-            next.sweep()?;
-            inner = Some(next);
-        }
+        let (inner, name) = self.place_of(sheet)?;
         let folder = inner.as_ref().unwrap_or(self.folder);
         let found = folder.find(name)?;
-        if found.is_some() && matches!(sheet.source, Source::Kept) {
-            folder.admit(name)?;
-        }
-        if let Source::Kept = sheet.source {
-            package.keep(&sheet.path);
-            let change = if found.is_some() { Change::Kept } else { Change::Missing };
-            let (rows, guarded) = package.counts(&sheet.path);
-            let bytes = found.map_or(0, |f| f.bytes);
-            return Ok((self.file(sheet, change, rows, bytes, guarded), None));
-        }
         let inputs = self.inputs(sheet);
-        let volatile = matches!(&sheet.source, Source::Query { sql, .. } if is_volatile(sql));
-        if let (Some(found), false) = (found, volatile) {
-            let known = self.known(sheet)?.filter(|known| known.inputs == inputs && known.bytes == found.bytes);
-            if let Some(known) = known.filter(|known| package.describes(&sheet.path, &known.sha256))
-                && self.is_current(sheet, &known)?
-            {
-                folder.admit(name)?;
-                package.keep(&sheet.path);
-                let (rows, guarded) = package.counts(&sheet.path);
-                return Ok((self.file(sheet, Change::Unchanged, rows, found.bytes, guarded), None));
-            }
+        let stays = match (&sheet.source, &found) {
+            (Source::Kept, Some(_)) => Some(Change::Kept),
+            (Source::Kept, None) => Some(Change::Missing),
+            (_, Some(found)) if self.is_unchanged(sheet, found, &inputs, package)? => Some(Change::Unchanged),
+            _ => None,
+        };
+        let Some(change) = stays else {
+            let (file, record) = self.write_anew(sheet, folder.draft(name)?, inputs, package)?;
+            return Ok((file, Some(record)));
+        };
+        folder.admit(name)?;
+        package.keep(&sheet.path);
+        let (rows, guarded) = package.counts(&sheet.path);
+        Ok((self.file(sheet, change, rows, found.map_or(0, |f| f.bytes), guarded), None))
+    }
+
+    /// The folder that a file lies in, if it is not the job's own, and its name there.
+    fn place_of<'s>(&self, sheet: &'s Sheet<'_>) -> Result<(Option<Folder>, &'s str), ExportError> {
+        let mut inner: Option<Folder> = None;
+        let mut rest = sheet.path.as_str();
+        while let Some((part, below)) = rest.split_once('/') {
+            let next = inner.as_ref().unwrap_or(self.folder).enter(part)?;
+            next.sweep()?;
+            (inner, rest) = (Some(next), below);
         }
-        let mut draft = folder.draft(name)?;
+        Ok((inner, rest))
+    }
+
+    /// Whether what stands there was made from the same inputs, so that it need not be rendered.
+    fn is_unchanged(
+        &self,
+        sheet: &Sheet<'_>,
+        found: &Found,
+        inputs: &str,
+        package: &Package,
+    ) -> Result<bool, ExportError> {
+        let volatile = matches!(&sheet.source, Source::Query { sql, .. } if is_volatile(sql));
+        if sheet.anew || volatile {
+            return Ok(false);
+        }
+        let Some(known) = self.known(sheet)? else { return Ok(false) };
+        Ok(known.inputs == inputs
+            && known.bytes == found.bytes
+            && package.describes(&sheet.path, &known.sha256)
+            && self.is_current(sheet, &known)?)
+    }
+
+    /// Renders a file, puts it in place if it differs by a byte, and describes it.
+    fn write_anew(
+        &self,
+        sheet: &Sheet<'_>,
+        mut draft: Draft<'_>,
+        inputs: String,
+        package: &mut Package,
+    ) -> Result<(Published, PublishedFile), ExportError> {
         let rendered = self.render(sheet, &mut draft);
         let tally = rendered.map_err(|error| match error {
             RenderError::Io(source) => draft.failed(source),
@@ -294,7 +361,7 @@ impl Job<'_> {
             guarded,
             data_version: sheet.version,
         };
-        Ok((file, Some(record)))
+        Ok((file, record))
     }
 
     /// Whether the things that a file shows are as they were; where `inputs` tells all, they are.
@@ -316,7 +383,7 @@ impl Job<'_> {
         Ok(current)
     }
 
-    fn render(&self, sheet: &Sheet<'_>, draft: &mut super::folder::Draft<'_>) -> Result<Tally, RenderError> {
+    fn render(&self, sheet: &Sheet<'_>, draft: &mut Draft<'_>) -> Result<Tally, RenderError> {
         let mut page = Page::new(draft, self.style)?;
         match &sheet.source {
             Source::Fetch(rows) => page.fetch(self.store, rows, &mut self.kept.borrow_mut())?,

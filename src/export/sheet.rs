@@ -25,6 +25,8 @@ pub struct Sheet<'a> {
     /// The store's `data_version`, where `inputs` tells of the lists alone: the things in them are
     /// compared with those that have changed.
     pub version: Option<i64>,
+    /// It is rendered whatever is known of it: what stands there is not what was written.
+    pub anew: bool,
 }
 
 /// Where the rows of a sheet come from.

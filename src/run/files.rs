@@ -18,7 +18,8 @@ use crate::job::{CsvOptions, Expansion, Fetch, Job, OutputName, Query};
 use crate::settings;
 use crate::store::query::{Bound, Fetched, Reader};
 use crate::store::{
-    Access, OldFile, RunState, Shows, StoreError, data_version, files_before, lists_shown, open_writer, users_of_job,
+    Access, OldFile, RunState, Shows, StoreError, data_version, files_before, known_file, lists_shown,
+    nothing_was_read, open_writer, users_of_job,
 };
 use crate::stream::Column;
 
@@ -61,6 +62,8 @@ pub struct Shown<'a> {
     pub bound: &'a Bound,
     /// The fire that it serves, or its start.
     pub fire_at: DateTime<Utc>,
+    /// Files that are rendered whatever is known of them, by their paths below the job's folder.
+    pub anew: &'a BTreeSet<String>,
 }
 
 /// Why files could not be written.
@@ -78,11 +81,12 @@ pub enum FilesError {
 }
 
 impl FilesError {
-    /// The trouble with the store, if it is that.
-    pub fn store(&self) -> Option<&StoreError> {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
         match self {
-            FilesError::Store(e) => Some(e),
-            FilesError::Export(_) | FilesError::Query(_) => None,
+            FilesError::Store(e) => e.hint(),
+            FilesError::Export(e) => e.hint(),
+            FilesError::Query(_) => None,
         }
     }
 
@@ -101,7 +105,7 @@ impl FilesError {
 pub struct Written {
     /// The files.
     pub files: Vec<FileReport>,
-    /// Queries that failed; their files are as they were.
+    /// Queries that failed, and names that something else has; these files are as they were.
     pub failed: Vec<ExportError>,
     /// Files of earlier fires that were deleted.
     pub deleted: u64,
@@ -172,6 +176,14 @@ impl Files {
                 sheet.inputs = lists_shown(store, shows).map_err(unreadable)?;
                 sheet.version = Some(version);
             }
+            // A header alone would say that the list is empty. What stands already follows what the store has.
+            if let What::Fetch { fetch, .. } = &plan.what
+                && nothing_was_read(store, &job.name, &fetch.name).map_err(unreadable)?
+                && known_file(store, &format!("{}/{}", job.name, sheet.path)).map_err(unreadable)?.is_none()
+            {
+                sheet.source = Source::Kept;
+            }
+            sheet.anew = shown.anew.contains(&sheet.path);
             sheets.push(sheet);
         }
         let now = Utc::now();
@@ -285,6 +297,7 @@ impl Plan<'_> {
                         rows.since.as_deref().unwrap_or("")
                     ),
                     version: None,
+                    anew: false,
                 }
             }
             What::Query { number, .. } => Sheet {
@@ -295,6 +308,7 @@ impl Plan<'_> {
                 // The names that it uses are part of what the export itself looks at.
                 inputs: inputs.to_owned(),
                 version: None,
+                anew: false,
             },
         }
     }

@@ -1,5 +1,6 @@
 //! One run of a job, from its start to its record.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
@@ -156,7 +157,9 @@ async fn write_files(
         (sum.reasons.clone(), sum.unfinished.clone(), sum.exits.contains(&exit::PARTIAL));
     let written = engine.store.lend(move |store| {
         let (reasons, unfinished) = (&reasons, &unfinished);
-        files.write_by(store, &Shown { job: &job, run, state, lacks, reasons, unfinished, bound: &bound, fire_at })
+        let anew = &BTreeSet::new();
+        let shown = Shown { job: &job, run, state, lacks, reasons, unfinished, bound: &bound, fire_at, anew };
+        files.write_by(store, &shown)
     });
     Ok(written.await?)
 }

@@ -30,12 +30,11 @@ pub fn backup(store: &Path, copy: &Path, access: Access) -> Result<u64, StoreErr
         return Err(io("was not made")(why));
     }
     if copy.symlink_metadata().is_ok() {
-        return Err(io("was not copied there")(taken()));
+        return Err(io("was not made")(taken()));
     }
     let conn = open_reader(store)?;
     if migrations::check(&conn, store)? == 0 {
-        let why = "nothing has been written to it yet".to_owned();
-        return Err(StoreError::NotOurs { path: store.to_path_buf(), why });
+        return Err(StoreError::Empty { path: store.to_path_buf() });
     }
     let folder = copy.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
     sweep(folder);
@@ -58,7 +57,7 @@ pub fn backup(store: &Path, copy: &Path, access: Access) -> Result<u64, StoreErr
         Err(Errno::INVAL | Errno::NOSYS | Errno::EXIST) => Err(taken()),
         other => other.map_err(Into::into),
     };
-    done.map_err(io("was not copied there"))?;
+    done.map_err(io("was not made"))?;
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(io("cannot be written"))?;
     Ok(size)
 }

@@ -34,6 +34,12 @@ pub enum StoreError {
         /// How that shows.
         why: String,
     },
+    /// It was made, and no run has come to fill it.
+    #[error("nothing has been written to the store {} yet", path.display())]
+    Empty {
+        /// The database file.
+        path: PathBuf,
+    },
     /// Written by a newer version.
     #[error("the store {} was written by a newer version (schema {found}, this one knows {known})", path.display())]
     Newer {
@@ -157,6 +163,17 @@ fn full(source: &rusqlite::Error) -> &'static str {
     }
 }
 
+/// An error with what caused it, in one line.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        line.push_str(&format!(": {inner}"));
+        cause = inner.source();
+    }
+    line
+}
+
 impl StoreError {
     fn no_space(&self) -> String {
         let (StoreError::Sqlite { path, .. } | StoreError::OutcomeUnknown { path, .. }) = self else {
@@ -174,6 +191,7 @@ impl StoreError {
                 Some("install that version or a newer one, or name another output.database".into())
             }
             StoreError::Older { .. } => Some("`cratedigger export` brings it up to date, without a call".into()),
+            StoreError::Empty { .. } => Some("`cratedigger run` fills it".into()),
             StoreError::NotOurs { .. } => Some("move the file away, or name another output.database".into()),
             StoreError::Sqlite { source, .. } | StoreError::OutcomeUnknown { source, .. } => {
                 match source.sqlite_error_code() {

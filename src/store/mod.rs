@@ -71,7 +71,7 @@ pub use planned::Planned;
 pub use playlist_names::{NamedPlaylist, details_at, playlists_called};
 pub use published::{
     KnownFile, OldFile, PublishedFile, RecordedFile, asked_twice, files_before, forget_files, known_file, largest_file,
-    record_files, recorded_files, state_of_run,
+    nothing_was_read, record_files, recorded_files, state_of_run,
 };
 pub use purge::Purged;
 pub use raw::RawKeeper;

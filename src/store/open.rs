@@ -218,10 +218,7 @@ fn recover(path: &Path) -> rusqlite::Result<()> {
 pub fn open_current(path: &Path) -> Result<Connection, StoreError> {
     let conn = open_reader(path)?;
     match (migrations::check(&conn, path)?, migrations::KNOWN) {
-        (0, _) => {
-            let why = "nothing has been written to it yet".to_owned();
-            Err(StoreError::NotOurs { path: path.to_path_buf(), why })
-        }
+        (0, _) => Err(StoreError::Empty { path: path.to_path_buf() }),
         (found, known) if found < known => Err(StoreError::Older { path: path.to_path_buf(), found, known }),
         _ => Ok(conn),
     }

@@ -103,6 +103,17 @@ pub fn asked_twice(store: &Connection, job: &str, fetch: &str) -> rusqlite::Resu
     store.query_row(sql, [job, fetch], |row| row.get(0))
 }
 
+/// Whether a fetch asked for lists, and none of them was ever read whole or is gone: then it has no rows to show, be
+/// they none.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn nothing_was_read(store: &Connection, job: &str, fetch: &str) -> rusqlite::Result<bool> {
+    let sql = "SELECT count(*) > 0 AND count(l.id) = count(*) AND count(l.read_at) = 0 AND count(l.gone_at) = 0
+               FROM requested r LEFT JOIN lists l ON l.id = r.list_id WHERE r.job = ?1 AND r.fetch = ?2";
+    store.query_row(sql, [job, fetch], |row| row.get(0))
+}
+
 /// Forgets what is known of these files, all or none, so that the next export renders them.
 ///
 /// # Errors
@@ -205,10 +216,11 @@ pub fn recorded_files(store: &Connection, job: Option<&str>) -> rusqlite::Result
     files.query_map([job], read)?.collect()
 }
 
-/// How a run ended, if it is still on record.
+/// How a run of a job ended, if it is still on record.
 ///
 /// # Errors
 /// If the store cannot be read.
-pub fn state_of_run(store: &Connection, run: i64) -> rusqlite::Result<Option<String>> {
-    store.query_row("SELECT state FROM runs WHERE id = ?1", [run], |row| row.get(0)).optional()
+pub fn state_of_run(store: &Connection, run: i64, job: &str) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT state FROM runs WHERE id = ?1 AND job = ?2";
+    store.query_row(sql, params![run, job], |row| row.get(0)).optional()
 }

@@ -26,6 +26,9 @@ const OF_A_PERSON: &str =
     "'my_playlists', 'saved_tracks', 'saved_albums', 'saved_shows', 'saved_episodes', 'saved_audiobooks',
      'followed_artists', 'top_artists', 'top_tracks', 'recently_played'";
 
+/// What stands for the audience of a list whose reader was forgotten, followed by a number.
+const NOBODY: &str = "forgotten ";
+
 /// What was deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Purged {
@@ -73,35 +76,60 @@ impl Session {
     /// # Errors
     /// If the store cannot be written.
     pub fn purge_user(&mut self, user: &str) -> Result<Purged, StoreError> {
-        let run = |sql: &str| -> Result<usize, StoreError> {
-            self.conn.execute(sql, params![user]).map_err(|e| self.error("cannot be written", e))
-        };
-        // Lists of the user's that stand in no other user's library and that no other token reads.
-        run("CREATE TEMP TABLE IF NOT EXISTS purged_playlists AS SELECT DISTINCT p.id FROM playlists p
+        self.find_purged_playlists(user)?;
+        let mut purged = Purged::default();
+        for table in PERSONAL {
+            purged.rows += self.purge(&format!("DELETE FROM {table} WHERE user_id = ?1"), user)?;
+        }
+        purged.playlists = self.purge_playlists(user)?;
+        self.purge_skipped(user)?;
+        self.purge_lists(user)?;
+        self.purge_account(user)?;
+        self.conn.execute_batch("DROP TABLE temp.purged_playlists").map_err(|e| self.error("cannot be written", e))?;
+        self.note_change();
+        Ok(purged)
+    }
+
+    /// Runs a statement; ?1 is the user.
+    fn purge(&self, sql: &str, user: &str) -> Result<usize, StoreError> {
+        self.conn.execute(sql, params![user]).map_err(|e| self.error("cannot be written", e))
+    }
+
+    /// Collects the playlists of a user's that stand in no other user's library and that no other token reads.
+    fn find_purged_playlists(&self, user: &str) -> Result<(), StoreError> {
+        let sql = format!(
+            "CREATE TEMP TABLE IF NOT EXISTS purged_playlists AS SELECT DISTINCT p.id FROM playlists p
              LEFT JOIN my_playlists m ON m.playlist_id = p.id AND m.user_id = ?1
              LEFT JOIN lists l ON l.kind = 'playlist_items' AND l.parent_id = p.id AND l.audience = ?1
              WHERE (m.playlist_id IS NOT NULL OR l.id IS NOT NULL OR p.owner_id = ?1)
              AND NOT EXISTS (SELECT 1 FROM my_playlists o WHERE o.playlist_id = p.id AND o.user_id <> ?1)
              AND NOT EXISTS (SELECT 1 FROM user_playlists o WHERE o.playlist_id = p.id)
              AND NOT EXISTS (SELECT 1 FROM search_results s WHERE s.kind = 'playlist' AND s.item_id = p.id)
-             AND NOT EXISTS (SELECT 1 FROM lists o WHERE o.kind = 'playlist_items' AND o.parent_id = p.id AND o.audience <> ?1)")?;
-        let mut purged = Purged::default();
-        for table in PERSONAL {
-            purged.rows += run(&format!("DELETE FROM {table} WHERE user_id = ?1"))?;
-        }
+             AND NOT EXISTS (SELECT 1 FROM lists o WHERE o.kind = 'playlist_items' AND o.parent_id = p.id
+                             AND o.audience <> ?1 AND o.audience NOT LIKE '{NOBODY}%')"
+        );
+        self.purge(&sql, user).map(drop)
+    }
+
+    /// Deletes these playlists with all that is known of them; tells how many there were.
+    fn purge_playlists(&self, user: &str) -> Result<usize, StoreError> {
+        let mut deleted = 0;
         for (table, column) in [
             ("playlist_items", "playlist_id"),
             ("playlist_changes", "playlist_id"),
             ("metrics", "id"),
             ("images", "id"),
+            ("playlists", "id"),
         ] {
-            run(&format!(
-                "DELETE FROM {table} WHERE {column} IN (SELECT id FROM purged_playlists) AND ?1 IS NOT NULL"
-            ))?;
+            let sql =
+                format!("DELETE FROM {table} WHERE {column} IN (SELECT id FROM purged_playlists) AND ?1 IS NOT NULL");
+            deleted = self.purge(&sql, user)?;
         }
-        purged.playlists =
-            run("DELETE FROM playlists WHERE id IN (SELECT id FROM purged_playlists) AND ?1 IS NOT NULL")?;
-        // What could not be stored of their lists; of libraries it does not say whose it was.
+        Ok(deleted)
+    }
+
+    /// Deletes what is told of things of theirs that could not be stored; of libraries it does not say whose it was.
+    fn purge_skipped(&self, user: &str) -> Result<(), StoreError> {
         let theirs = format!(
             "(item_id = ?1 OR parent_id IN (SELECT id FROM purged_playlists)
              OR stream IN ({OF_A_PERSON}) AND parent_id IS NULL
@@ -109,33 +137,52 @@ impl Session {
                    AND f.user_id IN (?1, (SELECT local_name FROM users WHERE id = ?1))))"
         );
         // Runs count no more of them than are left.
-        run(&format!(
+        let count = format!(
             "UPDATE run_fetches AS r SET skipped = max(0, skipped - (SELECT count(*) FROM skipped_items s
              WHERE s.run_id = r.run_id AND s.fetch = r.fetch AND {theirs})) WHERE skipped > 0"
-        ))?;
-        run(&format!("DELETE FROM skipped_items AS s WHERE {theirs}"))?;
-        run("DELETE FROM requested WHERE user_id = ?1 OR list_id IN (SELECT id FROM lists WHERE audience = ?1)")?;
-        run("DELETE FROM staged_items WHERE list_id IN (SELECT id FROM lists WHERE audience = ?1)")?;
-        run("DELETE FROM checkpoints WHERE list_id IN (SELECT id FROM lists WHERE audience = ?1)")?;
-        // Lists of the catalog that were read with the user's token stay as what they are.
-        run(&format!("DELETE FROM lists WHERE audience = ?1 AND kind IN ('playlist_items', {OF_A_PERSON})"))?;
+        );
+        self.purge(&count, user)?;
+        self.purge(&format!("DELETE FROM skipped_items AS s WHERE {theirs}"), user).map(drop)
+    }
+
+    /// Deletes what is known of their lists. Lists of the catalog, and of playlists that others share, stay as
+    /// read by nobody: their rows are those that this read has left, and it says so.
+    fn purge_lists(&self, user: &str) -> Result<(), StoreError> {
+        let theirs = "(SELECT id FROM lists WHERE audience = ?1)";
+        self.purge(&format!("DELETE FROM requested WHERE user_id = ?1 OR list_id IN {theirs}"), user)?;
+        self.purge(&format!("DELETE FROM staged_items WHERE list_id IN {theirs}"), user)?;
+        self.purge(&format!("DELETE FROM checkpoints WHERE list_id IN {theirs}"), user)?;
+        let gone = format!(
+            "DELETE FROM lists WHERE audience = ?1 AND kind IN ({OF_A_PERSON})
+             OR kind = 'playlist_items' AND (parent_id IN (SELECT id FROM purged_playlists)
+                                             OR audience = ?1 AND read_at IS NULL)"
+        );
+        self.purge(&gone, user)?;
         // Another name for each that is forgotten: one list, read by two of them, is two rows.
-        let nobody = self.conn.query_row("SELECT 'forgotten ' || lower(hex(randomblob(8)))", [], |row| row.get(0));
-        let nobody: String = nobody.map_err(|e| self.error("cannot be read", e))?;
-        self.put("UPDATE lists SET audience = ?2 WHERE audience = ?1", params![user, nobody])?;
-        // Before the account was known, the record named the user.
-        run("DELETE FROM run_fetches WHERE user_id IN (?1, (SELECT local_name FROM users WHERE id = ?1))")?;
-        for table in ["images", "metrics"] {
-            run(&format!("DELETE FROM {table} WHERE kind = 'user' AND id = ?1"))?;
-        }
-        run("DELETE FROM known_gaps WHERE audience = ?1")?;
-        run("DELETE FROM etags WHERE audience = ?1")?;
-        run("UPDATE users SET account_id = NULL, local_name = NULL, country = NULL, product = NULL WHERE id = ?1")?;
-        run("DELETE FROM users WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM playlists WHERE owner_id = ?1)
+        let nobody = format!("SELECT '{NOBODY}' || lower(hex(randomblob(8)))");
+        let nobody: String =
+            self.conn.query_row(&nobody, [], |row| row.get(0)).map_err(|e| self.error("cannot be read", e))?;
+        self.put("UPDATE lists SET audience = ?2 WHERE audience = ?1", params![user, nobody])
+    }
+
+    /// Deletes the account, and what runs and tokens say of it.
+    fn purge_account(&self, user: &str) -> Result<(), StoreError> {
+        for sql in [
+            // Before the account was known, the record named the user.
+            "DELETE FROM run_fetches WHERE user_id IN (?1, (SELECT local_name FROM users WHERE id = ?1))",
+            "INSERT OR REPLACE INTO store_info (key, value)
+             SELECT 'purged_through_run', max(id) FROM runs WHERE ?1 IS NOT NULL HAVING max(id) IS NOT NULL",
+            "DELETE FROM images WHERE kind = 'user' AND id = ?1",
+            "DELETE FROM metrics WHERE kind = 'user' AND id = ?1",
+            "DELETE FROM known_gaps WHERE audience = ?1",
+            "DELETE FROM etags WHERE audience = ?1",
+            "UPDATE users SET account_id = NULL, local_name = NULL, country = NULL, product = NULL WHERE id = ?1",
+            "DELETE FROM users WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM playlists WHERE owner_id = ?1)
              AND NOT EXISTS (SELECT 1 FROM playlist_items WHERE added_by = ?1)
-             AND NOT EXISTS (SELECT 1 FROM user_playlists WHERE profile_id = ?1)")?;
-        self.conn.execute_batch("DROP TABLE temp.purged_playlists").map_err(|e| self.error("cannot be written", e))?;
-        self.note_change();
-        Ok(purged)
+             AND NOT EXISTS (SELECT 1 FROM user_playlists WHERE profile_id = ?1)",
+        ] {
+            self.purge(sql, user)?;
+        }
+        Ok(())
     }
 }

@@ -86,31 +86,33 @@ pub fn playlist_at(store: &Connection, playlist: &str, at: Option<&str>) -> Resu
     let Some((seen_at, snapshot_id)) = newest(store, at.unwrap_or("9"))? else {
         return Err(ReplayError::Before { first });
     };
-    let mut places = standing(store, playlist)?;
+    let mut back = Back::begin(store, playlist)?;
     let mut until = None;
-    for batch in batches_after(store, playlist, &seen_at)? {
-        until = batch.first().map(|change| change.seen_at.clone());
-        places = undo(places, &batch)?;
+    while let Some(later) = back.next_seen_at().filter(|later| *later > seen_at.as_str()) {
+        until = Some(later.to_owned());
+        back.step(false)?;
     }
-    Ok(AsOf { places, seen_at: Some(seen_at), until, snapshot_id })
+    Ok(AsOf { places: back.places, seen_at: Some(seen_at), until, snapshot_id })
 }
 
-/// A playlist that is taken back read by read, from how it stands.
-pub(super) struct Back {
+/// A playlist that is taken back read by read, from how it stands. The changes of one read at a time are in
+/// memory, however long the history is.
+pub(super) struct Back<'a> {
+    store: &'a Connection,
+    playlist: &'a str,
     places: Vec<Place>,
-    /// The changes of each read, oldest read first.
-    left: Vec<Vec<Change>>,
+    /// The changes of the read that is taken back next; none if there are no more.
+    next: Vec<Change>,
 }
 
-impl Back {
+impl<'a> Back<'a> {
     /// The playlist as it stands.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub(super) fn begin(store: &Connection, playlist: &str) -> Result<Back, ReplayError> {
-        let mut left = batches_after(store, playlist, "")?;
-        left.reverse();
-        Ok(Back { places: standing(store, playlist)?, left })
+    pub(super) fn begin(store: &'a Connection, playlist: &'a str) -> Result<Back<'a>, ReplayError> {
+        let (places, next) = (standing(store, playlist)?, batch_before(store, playlist, i64::MAX)?);
+        Ok(Back { store, playlist, places, next })
     }
 
     /// Its items.
@@ -120,7 +122,7 @@ impl Back {
 
     /// When the changes were seen that are taken back next.
     pub(super) fn next_seen_at(&self) -> Option<&str> {
-        self.left.last()?.first().map(|change| change.seen_at.as_str())
+        self.next.first().map(|change| change.seen_at.as_str())
     }
 
     /// Takes the changes of one more read back; `by_name` sees to it that each speaks of the item that
@@ -129,7 +131,8 @@ impl Back {
     /// # Errors
     /// If they do not fit.
     pub(super) fn step(&mut self, by_name: bool) -> Result<(), ReplayError> {
-        let Some(changes) = self.left.pop() else { return Ok(()) };
+        let Some(oldest) = self.next.first().map(|change| change.id) else { return Ok(()) };
+        let changes = std::mem::take(&mut self.next);
         let is_other = |change: &&Change| {
             let there = change.to.and_then(|to| self.places.get(to));
             there.is_some_and(|place| !place.is_called(&change.place))
@@ -138,6 +141,7 @@ impl Back {
             return Err(ReplayError::Broken { change: other.id, seen_at: other.seen_at.clone() });
         }
         self.places = undo(std::mem::take(&mut self.places), &changes)?;
+        self.next = batch_before(self.store, self.playlist, oldest)?;
         Ok(())
     }
 }
@@ -168,31 +172,25 @@ fn place(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Place> {
     })
 }
 
-/// The changes seen after a time, newest read first.
-fn batches_after(store: &Connection, playlist: &str, after: &str) -> rusqlite::Result<Vec<Vec<Change>>> {
+/// The changes of the newest read among those before a change, in their order: one read's are numbered in a row.
+fn batch_before(store: &Connection, playlist: &str, before: i64) -> rusqlite::Result<Vec<Change>> {
     let mut statement = store.prepare_cached(
         "SELECT id, seen_at, position_before, position_after, kind, uri, coalesce(track_id, episode_id), added_at, added_by
-         FROM playlist_changes WHERE playlist_id = ?1 AND seen_at > ?2 ORDER BY seen_at DESC, id",
+         FROM playlist_changes WHERE playlist_id = ?1 AND id < ?2 ORDER BY id DESC",
     )?;
     let index = |n: Option<i64>| n.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
-    let read = |row: &rusqlite::Row<'_>| {
-        Ok(Change {
-            id: row.get(0)?,
-            seen_at: row.get(1)?,
-            from: index(row.get(2)?),
-            to: index(row.get(3)?),
-            place: place(row, 4)?,
-        })
-    };
-    let mut batches: Vec<Vec<Change>> = Vec::new();
-    for change in statement.query_map(params![playlist, after], read)? {
-        let change = change?;
-        match batches.last_mut() {
-            Some(batch) if batch.first().is_some_and(|c| c.seen_at == change.seen_at) => batch.push(change),
-            _ => batches.push(vec![change]),
+    let mut batch: Vec<Change> = Vec::new();
+    let mut rows = statement.query(params![playlist, before])?;
+    while let Some(row) = rows.next()? {
+        let seen_at: String = row.get(1)?;
+        if batch.first().is_some_and(|newest| newest.seen_at != seen_at) {
+            break;
         }
+        let (from, to) = (index(row.get(2)?), index(row.get(3)?));
+        batch.push(Change { id: row.get(0)?, seen_at, from, to, place: place(row, 4)? });
     }
-    Ok(batches)
+    batch.reverse();
+    Ok(batch)
 }
 
 /// The list before the changes of one read, from the list after them.

@@ -6,21 +6,22 @@
 mod claims;
 mod history;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 use super::StoreError;
 use super::open::open_current;
 use super::proof::{hash_of, standing};
 
 /// Findings of one kind beyond which only the number is told.
-const SHOWN: usize = 20;
+const SHOWN: u64 = 20;
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Finding {
-    /// Which check found it: integrity, reference, list, checkpoint, waiting, playlist, history or run.
+    /// Which check found it: integrity, reference, list, record, checkpoint, waiting, playlist, history, run or files.
     pub check: &'static str,
     /// What is wrong, and with what.
     pub detail: String,
@@ -29,6 +30,8 @@ pub struct Finding {
 /// What was looked at, and what was found.
 #[derive(Debug, Clone, Default, serde::Serialize)]
 pub struct StoreReport {
+    /// It was made, and nothing has been written to it yet.
+    pub empty: bool,
     /// Lists whose rows were hashed.
     pub lists: i64,
     /// Playlists whose history was taken back to its beginning.
@@ -37,8 +40,12 @@ pub struct StoreReport {
     pub runs: i64,
     /// Pages that wait to reach their tables, of a run under way or of one that was killed; no damage.
     pub waiting_pages: i64,
-    /// What is wrong.
+    /// Lists whose last look was later than now, under a clock that was ahead; no damage.
+    pub lists_ahead: i64,
+    /// What is wrong; of what one check finds very often only the first.
     pub findings: Vec<Finding>,
+    /// How much each check found.
+    pub counts: BTreeMap<&'static str, u64>,
 }
 
 /// Looks the store over.
@@ -46,7 +53,11 @@ pub struct StoreReport {
 /// # Errors
 /// If it is not there, is not ours, or cannot be read at all; what can be read is reported.
 pub fn verify_store(path: &Path) -> Result<StoreReport, StoreError> {
-    let conn = open_current(path)?;
+    let conn = match open_current(path) {
+        // A run that was killed early has left it so.
+        Err(StoreError::Empty { .. }) => return Ok(StoreReport { empty: true, ..StoreReport::default() }),
+        other => other?,
+    };
     let error = |source| StoreError::Sqlite { path: path.to_path_buf(), what: "cannot be read", source };
     let _one_state = conn.unchecked_transaction().map_err(error)?;
     let mut report = StoreReport::default();
@@ -64,22 +75,51 @@ pub fn verify_store(path: &Path) -> Result<StoreReport, StoreError> {
     for step in steps {
         if let Err(source) = step(&conn, &mut report) {
             // A page that cannot be read spoils one check; the others may still tell something.
-            report.findings.push(Finding { check: "integrity", detail: format!("cannot be read on: {source}") });
+            report.add("integrity", format!("cannot be read further: {source}"));
         }
     }
     Ok(report)
 }
 
 impl StoreReport {
+    /// How much is wrong.
+    pub fn differ(&self) -> u64 {
+        self.counts.values().sum()
+    }
+
+    /// Checks that found more than is told, and how much more.
+    pub fn untold(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let more = self.counts.iter().map(|(check, count)| (*check, count.saturating_sub(SHOWN)));
+        more.filter(|(_, untold)| *untold > 0)
+    }
+
+    /// Notes that the store did not let a check come to its end.
+    pub fn cannot_tell(&mut self, check: &'static str, error: &StoreError) {
+        self.add(check, super::error::with_causes(error));
+    }
+
     fn add(&mut self, check: &'static str, detail: String) {
-        let same = self.findings.iter().filter(|f| f.check == check).count();
-        match same.cmp(&SHOWN) {
-            std::cmp::Ordering::Less => self.findings.push(Finding { check, detail }),
-            std::cmp::Ordering::Equal => {
-                self.findings.push(Finding { check, detail: "and more of this kind".into() });
-            }
-            std::cmp::Ordering::Greater => {}
+        let count = self.counts.entry(check).or_default();
+        *count += 1;
+        if *count <= SHOWN {
+            self.findings.push(Finding { check, detail });
         }
+    }
+
+    /// Adds what each row of a query tells.
+    fn add_each(
+        &mut self,
+        conn: &Connection,
+        check: &'static str,
+        sql: &str,
+        tell: impl Fn(&Row<'_>) -> rusqlite::Result<String>,
+    ) -> rusqlite::Result<()> {
+        let mut statement = conn.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            self.add(check, tell(row)?);
+        }
+        Ok(())
     }
 }
 
@@ -88,8 +128,9 @@ fn integrity(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let said: String = row.get(0)?;
-        if said != "ok" {
-            report.add("integrity", said);
+        // One row may hold several lines, under a heading that names the database.
+        for line in said.lines().filter(|line| *line != "ok" && !line.starts_with("***")) {
+            report.add("integrity", line.to_owned());
         }
     }
     Ok(())
@@ -97,21 +138,22 @@ fn integrity(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()
 
 fn references(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
     let sql = "SELECT \"table\", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2";
-    let mut statement = conn.prepare(sql)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
+    report.add_each(conn, "reference", sql, |row| {
         let (table, parent, count): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        report.add("reference", format!("{count} rows of {table} point at no row of {parent}"));
-    }
-    Ok(())
+        let rows = if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
+        Ok(format!("{rows} of {table} without its row of {parent}"))
+    })
 }
 
 /// Each list's rows against the hash and the count of its last whole read.
 fn lists(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
-    // The rows of a playlist are those of whoever read it last, under whatever market.
+    // The rows of a playlist are those of whoever read it last, under whatever market; where that read was let go,
+    // nothing is left to hold them against.
     let sql = "SELECT id, kind, parent_id, rows_hash, stored FROM lists l WHERE rows_hash IS NOT NULL
                AND (kind <> 'playlist_items' OR NOT EXISTS (SELECT 1 FROM lists o WHERE o.kind = l.kind
-                    AND o.parent_id = l.parent_id AND (o.read_at, o.id) > (l.read_at, l.id)))";
+                    AND o.parent_id = l.parent_id AND (o.read_at, o.id) > (l.read_at, l.id))
+                 AND NOT EXISTS (SELECT 1 FROM playlist_items i WHERE i.playlist_id = l.parent_id AND i.position = 0
+                    AND i.fetched_at > l.read_at))";
     let mut statement = conn.prepare(sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -125,7 +167,7 @@ fn lists(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
             let name = named(&kind, &parent, id);
             report.add(
                 "list",
-                format!("{name}: its rows are not those that were read; {count} stand, {recorded} were put there"),
+                format!("{name}: its rows are not those that were read: {count} stand, {recorded} were stored"),
             );
         }
     }
@@ -152,22 +194,23 @@ fn checkpoints(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<
     let sql = "SELECT count(DISTINCT list_id) FROM staged_items WHERE list_id NOT IN (SELECT list_id FROM checkpoints)";
     let orphans: i64 = conn.query_row(sql, [], |row| row.get(0))?;
     if orphans > 0 {
-        report.add("checkpoint", format!("{orphans} lists have staged rows and no checkpoint"));
+        report.add("checkpoint", format!("lists with staged rows and no checkpoint: {orphans}"));
     }
     Ok(())
 }
 
-/// Every place of a playlist has a row.
+/// Every place of a playlist has a row, and all of them come from one read.
 fn playlists(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
-    let sql = "SELECT playlist_id, count(*), max(position) + 1 FROM playlist_items GROUP BY playlist_id
-               HAVING count(*) <> max(position) + 1 OR min(position) <> 0";
-    let mut statement = conn.prepare(sql)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
+    let sql = "SELECT playlist_id, count(*), max(position) + 1, count(*) = max(position) + 1 AND min(position) = 0
+               FROM playlist_items GROUP BY playlist_id
+               HAVING count(*) <> max(position) + 1 OR min(position) <> 0 OR min(fetched_at) IS NOT max(fetched_at)";
+    report.add_each(conn, "playlist", sql, |row| {
         let (id, count, places): (String, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        report.add("playlist", format!("playlist {id}: {count} rows for {places} places"));
-    }
-    Ok(())
+        Ok(match row.get(3)? {
+            true => format!("playlist {id}: its rows are of several reads"),
+            false => format!("playlist {id}: {count} rows for {places} places"),
+        })
+    })
 }
 
 fn named(kind: &str, parent: &str, id: i64) -> String {

@@ -143,3 +143,18 @@ fn files_of_a_partial_run_are_marked_or_held_back_as_the_setting_says() {
     world.run(&[]).exits(0);
     assert_eq!(world.csv("playlist_items.csv").len(), 111);
 }
+
+#[test]
+fn of_a_list_that_was_never_read_whole_there_is_no_file_that_calls_it_empty() {
+    let world = World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+    let moving = serde_json::json!({
+        "do": "when_served", "playlist": known::HOME_PLAYLIST, "page": 1, "times": 50,
+        "edit": {"do": "move", "playlist": known::HOME_PLAYLIST, "from": 0, "count": 1, "to": 90},
+    });
+    crate::keeping::edit(&world, moving);
+    let report = world.run(&["--json"]).exits(3).json();
+    assert_eq!(report["runs"][0]["files"][0]["outcome"], "missing", "{report}");
+    assert!(!world.csv_path("playlist_items.csv").exists());
+    world.cli(&["export"]).exits(0).says("missing");
+    world.cli(&["verify"]).exits(0);
+}

@@ -56,7 +56,7 @@ fn sound(world: &World) {
         return;
     }
     let report = world.cli(&["verify", "--json"]);
-    if report.stderr.contains("nothing has been written") || report.stderr.contains("older version") {
+    if report.stderr.contains("older version") {
         return;
     }
     let report = report.json();
@@ -631,10 +631,9 @@ fn extra_6_a_kill_before_the_first_row_leaves_a_store_that_every_command_takes()
     for nth in 1..=6 {
         let world = pages();
         world.struck(&["run"], At { calls: "pwrite64", path: Some("output/cratedigger.db"), nth }, Blow::Kill);
+        world.cli(&["verify"]).exits(0);
         world.cli(&["history"]).exits(0);
         world.cli(&["jobs"]).exits(0);
-        let verified = world.cli(&["verify"]);
-        assert!(verified.code == 0 || verified.stderr.contains("nothing has been written"), "{}", verified.stderr);
         heals(&world, &wanted);
     }
 }

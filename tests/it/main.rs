@@ -88,5 +88,6 @@ mod troubleshooting;
 mod unattended;
 mod under_way;
 mod units;
+mod verify_beside;
 mod verifying;
 mod world;

@@ -44,7 +44,7 @@ fn verify_names_what_differs_in_the_store_and_leaves_it() {
         ),
         (
             "PRAGMA foreign_keys = OFF; DELETE FROM albums WHERE id IN (SELECT album_id FROM tracks LIMIT 1)",
-            "point at no row of albums",
+            "of tracks without its row of albums",
         ),
         ("UPDATE lists SET stored = 5 WHERE kind = 'playlist_items'", "what the run recorded of it"),
         ("INSERT INTO staged_items (list_id, position, kind) VALUES (1, 0, 'track')", "no checkpoint"),
@@ -103,7 +103,7 @@ fn verify_names_missing_changed_and_stray_files_and_writes_them_again_when_asked
     std::fs::remove_file(world.csv_path("mine.csv")).unwrap();
     world.cli(&["verify"]).exits(0);
     std::fs::remove_file(world.csv_path("datapackage.json")).unwrap();
-    assert!(world.cli(&["verify"]).exits(74).stdout.contains("the store knows of 2 files"));
+    assert!(world.cli(&["verify"]).exits(74).stdout.contains("the store has a record of 2 files"));
     world.cli(&["verify", "--rewrite-csv"]).exits(0);
 }
 
@@ -158,16 +158,22 @@ fn verify_finds_what_was_changed_in_histories_proofs_and_counts() {
             "DELETE FROM playlist_versions WHERE seen_at = (SELECT min(seen_at) FROM playlist_changes)",
             "no version that is recorded",
         ),
-        ("UPDATE playlist_versions SET items = items + 1", "another number of items"),
+        ("UPDATE playlist_versions SET items = items + 1", "items stand than its newest version had"),
         ("UPDATE playlist_versions SET snapshot_id = 'x'", "not what the run that saw it recorded"),
         ("DELETE FROM playlist_details", "name or description"),
         ("DELETE FROM run_lists", "no run has recorded how"),
-        ("UPDATE run_lists SET announced = 5", "does not prove"),
-        ("UPDATE run_lists SET snapshot_after = 'b' WHERE proof = 'version'", "does not prove"),
-        ("UPDATE run_lists SET proof = 'trust'", "does not prove"),
-        ("UPDATE run_lists SET stored = 5 WHERE proof = 'version'", "other rows than items"),
-        ("UPDATE run_fetches SET skipped = 700", "counts more items"),
-        ("DELETE FROM skipped_items", "counts more items"),
+        ("UPDATE run_lists SET announced = 5", "not those of the proof it names"),
+        ("UPDATE run_lists SET snapshot_after = 'b' WHERE proof = 'version'", "not those of the proof it names"),
+        ("UPDATE run_lists SET proof = 'trust'", "not those of the proof it names"),
+        ("UPDATE run_lists SET stored = 5 WHERE proof = 'version'", "more or fewer rows than items"),
+        ("UPDATE run_fetches SET skipped = 700 WHERE run_id = 2", "run 2 counts 700 of"),
+        ("DELETE FROM skipped_items", "recorded with a reason: 0"),
+        ("UPDATE skipped_items SET run_id = 4 WHERE run_id = 1", "run 1 counts"),
+        ("UPDATE playlist_changes SET change = 'added' WHERE change = 'moved'", "what its places do not say"),
+        ("UPDATE playlist_changes SET seen_before_at = '2019'", "before the read that it came after"),
+        ("UPDATE playlist_items SET first_seen_at = '2099'", "seen first after it was last read"),
+        ("DELETE FROM run_fetches", "says of no fetch how it ended"),
+        ("DELETE FROM store_info", "does not say from which host"),
         ("UPDATE lists SET rows_hash = NULL", "no hash"),
         ("UPDATE lists SET snapshot_id = 'x'", "not what stands in lists"),
         ("UPDATE lists SET kind = 'foo' WHERE kind = 'album_tracks'", "no stream reads"),
@@ -205,10 +211,14 @@ fn verify_holds_files_against_the_record_and_not_against_the_data_package_alone(
     let cases = [
         (None, r#"{"resources": []}"#.to_owned(), "a run wrote it"),
         (Some(&other), wrong(&other), "with another content"),
-        (Some(&csv), text.replace("\"rows\": 2", "\"rows\": 1"), "counts 1 rows, 2 were written"),
-        (Some(&csv), text.replace("\"complete\"", "\"partial\""), "which ended complete"),
+        (
+            Some(&csv),
+            text.replace("\"rows\": 2", "\"rows\": 1"),
+            "rows in the data package: 1; rows that were written: 2",
+        ),
+        (Some(&csv), text.replace("\"complete\"", "\"partial\""), "it says run 1 was partial; the store says complete"),
         (Some(&csv), "[]".to_owned(), "it is no data package"),
-        (Some(&csv), wrong(&other), "describes another"),
+        (Some(&csv), wrong(&other), "the file is right, the data package describes another one"),
     ];
     for (file, said, told) in cases {
         match file {

@@ -67,7 +67,7 @@ fn the_newest_file_of_a_fetch_stays_until_another_stands() {
     let file =
         |path: &str, newest| OldFile { path: path.into(), source: "items".into(), sha256: String::new(), newest };
     let old = [file("j/1.csv", false), file("j/2.csv", true)];
-    let going = |path: &str, change| {
+    let going = |path: &str, anew: &[&str]| {
         let sheet = Sheet {
             path: path.into(),
             name: "items".into(),
@@ -75,12 +75,12 @@ fn the_newest_file_of_a_fetch_stays_until_another_stands() {
             source: crate::export::Source::Kept,
             inputs: String::new(),
             version: None,
+            anew: false,
         };
-        let published = Published { path: path.into(), change, rows: 0, bytes: 0, guarded: 0, too_long_for_excel: 0 };
-        let to_go = to_go(&old, "j", &[sheet], &[published]);
+        let to_go = to_go(&old, "j", &[sheet], anew);
         to_go.into_iter().map(|file| file.path).collect::<Vec<_>>()
     };
-    assert_eq!(going("3.csv", Change::Missing), ["j/1.csv"], "the fetch has not finished");
-    assert_eq!(going("3.csv", Change::Written), ["j/1.csv", "j/2.csv"]);
-    assert_eq!(going("2.csv", Change::Unchanged), ["j/1.csv"]);
+    assert_eq!(going("3.csv", &["other"]), ["j/1.csv"], "the fetch has not finished");
+    assert_eq!(going("3.csv", &["other", "items"]), ["j/1.csv", "j/2.csv"]);
+    assert_eq!(going("2.csv", &["items"]), ["j/1.csv"]);
 }

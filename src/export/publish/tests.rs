@@ -57,7 +57,15 @@ fn fetched(name: &str, stream: &str) -> Fetched {
 }
 
 fn sheet<'a>(path: &str, source: Source<'a>, inputs: &str) -> Sheet<'a> {
-    Sheet { path: path.into(), name: path.into(), title: "rows".into(), source, inputs: inputs.into(), version: None }
+    Sheet {
+        path: path.into(),
+        name: path.into(),
+        title: "rows".into(),
+        source,
+        inputs: inputs.into(),
+        version: None,
+        anew: false,
+    }
 }
 
 fn names(columns: &[&str]) -> Vec<String> {
@@ -295,4 +303,71 @@ fn what_is_asked_for_wrongly_is_not_storage_trouble() {
     }
     let columns = names(&["nope"]);
     assert!(matches!(Source::of_fetch("j", &items, Some(&columns), &style), Err(ExportError::NoColumn { .. })));
+}
+
+/// Names in the job's folder.
+fn listed(place: &Place) -> Vec<String> {
+    let entries = std::fs::read_dir(place.target().csv_dir.join("j")).unwrap();
+    let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_link_in_the_place_of_one_file_leaves_the_others_to_be_written() {
+    let place = Place::new();
+    let (items, tracks) = (fetched("items", "playlist_items"), fetched("tracks", "tracks"));
+    let style = Style::default();
+    let sheets = |inputs: &str| {
+        let source = |rows| Source::of_fetch("j", rows, None, &style).unwrap();
+        vec![sheet("a.csv", source(&items), inputs), sheet("b.csv", source(&tracks), inputs)]
+    };
+    std::fs::create_dir_all(place.target().csv_dir.join("j")).unwrap();
+    let a = place.target().csv_dir.join("j/a.csv");
+    for other in ["a link", "a folder"] {
+        match other {
+            "a link" => std::os::unix::fs::symlink("/dev/null", &a).unwrap(),
+            _ => std::fs::create_dir(&a).unwrap(),
+        }
+        let outcome = place.export(&style, &sheets(other), 1).unwrap();
+        assert!(matches!(&outcome.failed[..], [error] if error.is_storage()), "{other}: {:?}", outcome.failed);
+        assert_eq!(outcome.files.len(), 1, "{other}");
+        let described = place.package();
+        assert_eq!(described["resources"].as_array().unwrap().len(), 1, "{other}");
+        assert_eq!(described["resources"][0]["path"], "b.csv", "{other}");
+        assert_eq!(listed(&place), ["a.csv", "b.csv", "datapackage.json"], "{other}: no journal is left");
+        if other == "a link" {
+            std::fs::remove_file(&a).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_was_written_before_an_export_failed_is_recorded_and_described() {
+    let place = Place::new();
+    let (items, tracks) = (fetched("items", "playlist_items"), fetched("tracks", "tracks"));
+    let style = Style::default();
+    let source = |rows| Source::of_fetch("j", rows, None, &style).unwrap();
+    let sheets = |inputs: &str| {
+        vec![
+            sheet("a.csv", source(&items), inputs),
+            sheet("sub/b.csv", source(&tracks), inputs),
+            sheet("c.csv", source(&tracks), inputs),
+        ]
+    };
+    place.export(&style, &sheets("1"), 1).unwrap();
+    let sub = place.target().csv_dir.join("j/sub");
+    std::fs::remove_dir_all(&sub).unwrap();
+    std::fs::write(&sub, "a file where a folder was").unwrap();
+    place.store.execute("UPDATE tracks SET name = 'another' || name", []).unwrap();
+    let c = place.file("c.csv");
+    let error = place.export(&style, &sheets("2"), 2).unwrap_err();
+    assert!(matches!(error, ExportError::Write { .. }), "{error}");
+    let known = store::known_file(&place.store, "j/a.csv").unwrap().unwrap();
+    let package = place.package();
+    let of = |path: &str| package["resources"].as_array().unwrap().iter().find(|r| r["path"] == path).cloned().unwrap();
+    assert_eq!(of("a.csv")["hash"], format!("sha256:{}", known.sha256));
+    assert!(place.file("a.csv").contains("another"), "it is the new one");
+    assert_eq!(place.file("c.csv"), c, "what comes later is as it was");
+    assert_eq!(listed(&place), ["a.csv", "c.csv", "datapackage.json", "sub"], "no journal is left");
 }

@@ -6,9 +6,8 @@ use super::{StoreReport, named};
 use crate::store::pending;
 use crate::store::proof::standing;
 
-/// What lists say against the record of the runs that read them.
-pub(super) fn lists(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
-    let claims = [
+/// Lists of which something is so, and what that is: kind, parent and number.
+const OF_LISTS: &[(&str, &str)] = &[
         (
             // What was presumed has a record of its own, later than the whole read.
             "SELECT l.kind, l.parent_id, l.id FROM lists l JOIN run_lists r ON r.list_id = l.id
@@ -40,31 +39,43 @@ pub(super) fn lists(conn: &Connection, report: &mut StoreReport) -> rusqlite::Re
                WHEN 'end' THEN r.announced IS NULL
                WHEN 'wrong_total' THEN r.announced IS NOT NULL AND r.announced <> r.served
                ELSE r.proof IN ('cut', 'content', 'presumed') END",
-            "what a run recorded of it does not prove what it is said to prove",
+            "announced, served and versions that a run recorded of it are not those of the proof it names",
         ),
         (
             "SELECT DISTINCT l.kind, l.parent_id, l.id FROM lists l JOIN run_lists r ON r.list_id = l.id
              WHERE l.kind = 'playlist_items' AND r.proof <> 'cut' AND r.stored <> r.served",
-            "a run recorded other rows than items, and each has one",
+            "a run recorded more or fewer rows than items, and each has one",
         ),
-    ];
-    for (sql, what) in claims {
-        let mut statement = conn.prepare(sql)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
+];
+
+/// What lists say against the record of the runs that read them.
+pub(super) fn lists(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
+    for (sql, what) in OF_LISTS {
+        report.add_each(conn, "record", sql, |row| {
             let name = named(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?, row.get(2)?);
-            report.add("list", format!("{name}: {what}"));
-        }
+            Ok(format!("{name}: {what}"))
+        })?;
     }
+    unknown_kinds(conn, report)?;
+    // Who fills a store says first from where and with what.
+    let nameless = "SELECT count(*) FROM lists WHERE read_at IS NOT NULL HAVING count(*) > 0 AND NOT EXISTS (SELECT 1 FROM store_info WHERE key = 'api_host')";
+    report.add_each(conn, "record", nameless, |_| {
+        Ok("store_info does not say from which host the rows came".to_owned())
+    })?;
+    // A clock that was ahead and is right again leaves such times, too.
+    let ahead = "SELECT count(*) FROM lists WHERE max(coalesce(checked_at, ''), coalesce(read_at, '')) > strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
+    report.lists_ahead = conn.query_row(ahead, [], |row| row.get(0))?;
+    Ok(())
+}
+
+/// Lists that no stream reads.
+fn unknown_kinds(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
     let mut statement = conn.prepare("SELECT kind, min(id) FROM lists WHERE read_at IS NOT NULL GROUP BY kind")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let kind: String = row.get(0)?;
+        let (kind, id): (String, i64) = (row.get(0)?, row.get(1)?);
         if standing(&kind).is_none() {
-            report.add(
-                "list",
-                format!("list {} is of the kind {kind}, and no stream reads such a list", row.get::<_, i64>(1)?),
-            );
+            report.add("record", format!("list {id} is of the kind {kind}, and no stream reads such a list"));
         }
     }
     Ok(())
@@ -95,7 +106,14 @@ pub(super) fn runs(conn: &Connection, report: &mut StoreReport) -> rusqlite::Res
         ),
         (
             "SELECT id FROM runs WHERE exit_code IS NOT NULL AND (state = 'complete') <> (exit_code = 0)",
-            "has an exit code that is not that of its state",
+            "ended with an exit code that is not that of its state",
+        ),
+        (
+            // A purge takes away what runs say of a person.
+            "SELECT id FROM runs r WHERE state IN ('complete', 'partial') AND calls > 0
+             AND id > coalesce((SELECT CAST(value AS INTEGER) FROM store_info WHERE key = 'purged_through_run'), 0)
+             AND NOT EXISTS (SELECT 1 FROM run_fetches f WHERE f.run_id = r.id)",
+            "asked Spotify, and says of no fetch how it ended",
         ),
         (
             "SELECT id FROM runs r WHERE state <> 'running'
@@ -107,21 +125,32 @@ pub(super) fn runs(conn: &Connection, report: &mut StoreReport) -> rusqlite::Res
              WHERE s.run_id = f.run_id AND s.fetch = f.fetch AND s.reason IN ('moved', 'endless', 'repeated_page', 'cut_short', 'no_cursor'))",
             "has a fetch that is called complete with a list that was not proved whole",
         ),
-        (
-            // A run that goes on with a list counts what an earlier one met and recorded, of whatever job. Records
-            // that retention has deleted are no longer there to be counted.
-            "SELECT r.id FROM runs r JOIN (SELECT run_id, stream, sum(skipped) AS skipped FROM run_fetches GROUP BY 1, 2) f
-             ON f.run_id = r.id WHERE f.skipped > (SELECT count(*) FROM skipped_items s WHERE s.run_id <= r.id AND s.stream = f.stream)
-             AND (SELECT count(*) = max(id) FROM runs)",
-            "counts more items that could not be had than are recorded with a reason",
-        ),
     ];
     for (sql, what) in claims {
-        let mut statement = conn.prepare(sql)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            report.add("run", format!("run {} {what}", row.get::<_, i64>(0)?));
-        }
+        report.add_each(conn, "run", sql, |row| Ok(format!("run {} {what}", row.get::<_, i64>(0)?)))?;
+    }
+    // Records that retention has deleted are no longer there to be counted.
+    if conn
+        .query_row("SELECT count(*) = max(id) FROM runs", [], |row| Ok(row.get::<_, Option<bool>>(0)? == Some(true)))?
+    {
+        report.add_each(conn, "run", OVERCOUNTED, |row| {
+            let (run, stream): (i64, String) = (row.get(0)?, row.get(1)?);
+            let (counted, recorded): (i64, i64) = (row.get(2)?, row.get(3)?);
+            Ok(format!(
+                "run {run} counts {counted} of {stream} that could not be had; recorded with a reason: {recorded}"
+            ))
+        })?;
     }
     Ok(())
 }
+
+/// Runs that count more than is recorded. One that goes on with a list counts what another run met and recorded, of
+/// whatever job, up to the next run of its own job, which begins after it. One pass over both, with a running count.
+const OVERCOUNTED: &str = "
+    WITH ends AS (SELECT id, coalesce(lead(id) OVER (PARTITION BY job ORDER BY id) - 1, (SELECT max(id) FROM runs)) AS last FROM runs),
+    told AS (SELECT stream, run_id AS at, NULL AS run, NULL AS counted FROM skipped_items
+      UNION ALL SELECT f.stream, e.last, f.run_id, sum(f.skipped) FROM run_fetches f JOIN ends e ON e.id = f.run_id
+      GROUP BY f.run_id, f.stream HAVING sum(f.skipped) > 0)
+    SELECT run, stream, counted, recorded FROM (SELECT run, stream, counted,
+      count(*) FILTER (WHERE run IS NULL) OVER (PARTITION BY stream ORDER BY at, run IS NOT NULL ROWS UNBOUNDED PRECEDING) AS recorded
+      FROM told) WHERE counted > recorded ORDER BY run, stream";

@@ -5,6 +5,9 @@ use rusqlite::Connection;
 use super::StoreReport;
 use crate::store::replay::{Back, Place, ReplayError};
 
+/// Findings of one playlist beyond which only the number is told: one wrong change spoils all before it.
+const TOLD: usize = 3;
+
 /// A version of a playlist that was seen.
 struct Version {
     seen_at: String,
@@ -43,7 +46,7 @@ fn simple(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
             "SELECT v.playlist_id FROM playlist_versions v LEFT JOIN playlist_items i USING (playlist_id)
              WHERE v.seen_at = (SELECT max(seen_at) FROM playlist_versions n WHERE n.playlist_id = v.playlist_id)
              GROUP BY 1 HAVING count(i.position) <> v.items",
-            "its newest version had another number of items than stand",
+            "more or fewer items stand than its newest version had",
         ),
         (
             "SELECT DISTINCT c.playlist_id FROM playlist_changes c JOIN playlist_versions v USING (playlist_id, seen_at)
@@ -58,19 +61,30 @@ fn simple(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
             "a version is not what the run that saw it recorded",
         ),
         (
+            "SELECT DISTINCT playlist_id FROM playlist_changes WHERE NOT CASE change
+               WHEN 'added' THEN position_before IS NULL AND position_after IS NOT NULL
+               WHEN 'removed' THEN position_before IS NOT NULL AND position_after IS NULL
+               ELSE position_before IS NOT NULL AND position_after IS NOT NULL END",
+            "a change is called what its places do not say",
+        ),
+        (
+            "SELECT DISTINCT playlist_id FROM playlist_changes c WHERE seen_before_at NOT BETWEEN
+             (SELECT min(seen_at) FROM playlist_versions v WHERE v.playlist_id = c.playlist_id) AND seen_at",
+            "a change was seen before the read that it came after",
+        ),
+        (
+            "SELECT DISTINCT playlist_id FROM playlist_items WHERE first_seen_at > fetched_at",
+            "an item was seen first after it was last read",
+        ),
+        (
             "SELECT id FROM playlists p WHERE name IS NOT NULL AND (name, description) IS NOT
              (SELECT name, description FROM playlist_details d WHERE d.playlist_id = p.id ORDER BY seen_at DESC LIMIT 1)",
             "its name or description is not the newest on record",
         ),
     ];
-    for (sql, what) in claims {
-        let mut statement = conn.prepare(sql)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            report.add("history", format!("playlist {}: {what}", row.get::<_, String>(0)?));
-        }
-    }
-    Ok(())
+    claims.iter().try_for_each(|(sql, what)| {
+        report.add_each(conn, "history", sql, |row| Ok(format!("playlist {}: {what}", row.get::<_, String>(0)?)))
+    })
 }
 
 /// Takes a playlist back to its beginning.
@@ -92,7 +106,7 @@ fn of_playlist(conn: &Connection, id: &str) -> rusqlite::Result<Vec<String>> {
         let places = back.places();
         if i64::try_from(places.len()) != Ok(version.items) {
             found.push(format!(
-                "taken back to {}, it has {} items, and {} were seen",
+                "taken back to {}, it has {} items, and {} were seen then",
                 version.seen_at,
                 places.len(),
                 version.items
@@ -137,7 +151,10 @@ fn of_playlist(conn: &Connection, id: &str) -> rusqlite::Result<Vec<String>> {
         }
     }
     found.dedup();
-    found.truncate(3);
+    if let Some(more) = found.len().checked_sub(TOLD).filter(|more| *more > 0) {
+        found.truncate(TOLD);
+        found.push(format!("and {more} more of this playlist"));
+    }
     Ok(found)
 }
 
@@ -154,9 +171,14 @@ fn versions(conn: &Connection, id: &str) -> rusqlite::Result<Vec<Version>> {
 /// When a playlist was read and the hash over what was read, oldest first. None if it was read as more than
 /// one list: another market or user gets other names for the same items.
 fn reads(conn: &Connection, id: &str) -> rusqlite::Result<Option<Vec<(String, String)>>> {
-    let lists = "SELECT count(*) FROM lists WHERE kind = 'playlist_items' AND parent_id = ?1";
-    let lists: i64 = conn.prepare_cached(lists)?.query_row([id], |row| row.get(0))?;
-    if lists != 1 {
+    // One that retention or a purge let go has left its versions, or rows that are younger than the other's read.
+    let alone = "SELECT (SELECT count(*) = 1 FROM lists WHERE kind = 'playlist_items' AND parent_id = ?1)
+                 AND NOT EXISTS (SELECT 1 FROM playlist_items i JOIN lists l ON l.kind = 'playlist_items' AND l.parent_id = ?1
+                   WHERE i.playlist_id = ?1 AND i.position = 0 AND i.fetched_at > l.read_at)
+                 AND NOT EXISTS (SELECT 1 FROM playlist_versions v JOIN runs ON runs.id = v.run_id WHERE v.playlist_id = ?1
+                   AND NOT EXISTS (SELECT 1 FROM run_lists r JOIN lists o ON o.id = r.list_id WHERE r.run_id = v.run_id
+                     AND r.read_at = v.seen_at AND o.kind = 'playlist_items' AND o.parent_id = ?1))";
+    if !conn.prepare_cached(alone)?.query_row([id], |row| row.get(0))? {
         return Ok(None);
     }
     let mut statement = conn.prepare_cached(

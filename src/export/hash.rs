@@ -1,0 +1,25 @@
+//! SHA-256 of files, in hex: what the record, the data package and the journal know a file by.
+
+use std::io::{self, Read};
+
+use sha2::{Digest, Sha256};
+
+/// Size and hash of all that is left to read.
+pub(super) fn of(mut file: impl Read) -> io::Result<(u64, String)> {
+    let (mut hash, mut bytes) = (Sha256::new(), 0);
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok((bytes, hex(&hash.finalize()))),
+            n => {
+                hash.update(&buffer[..n]);
+                bytes += n as u64;
+            }
+        }
+    }
+}
+
+/// A hash, as it is written.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
