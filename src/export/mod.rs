@@ -20,12 +20,14 @@ mod publish;
 mod render;
 mod sheet;
 mod style;
+mod terms;
 mod verify;
 
 pub use error::ExportError;
 pub use guard::Guard;
 pub use name::{NameError, check_name};
-pub use publish::{Change, Outcome, Published, RunInfo, State, Target, check_target, publish};
+pub use publish::{check_target, publish};
 pub use sheet::{Sheet, SheetColumn, Source};
 pub use style::{LineEnding, Profile, Style, StyleError, TimeFormat};
+pub use terms::{Change, Outcome, Published, RunInfo, State, Target};
 pub use verify::{FileFinding, FilesReport, Matter, verify_files};

@@ -8,10 +8,10 @@ use serde_json::{Map, Value, json};
 
 use super::error::ExportError;
 use super::folder::{Folder, Written};
-use super::publish::RunInfo;
 use super::render::{ColumnTally, Shape, Tally};
 use super::sheet::Sheet;
 use super::style::{LineEnding, Style, TimeFormat};
+use super::terms::RunInfo;
 use crate::store::OldFile;
 use crate::stream::Type;
 

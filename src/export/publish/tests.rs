@@ -1,5 +1,5 @@
 use super::*;
-use crate::export::{Guard, Profile};
+use crate::export::{Guard, Profile, State};
 use crate::store::query::{Bound, Fetched, Reader};
 use crate::store::views::tests::{fill, fill_schema};
 use crate::stream;

@@ -89,73 +89,99 @@ fn simple(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
 
 /// Takes a playlist back to its beginning.
 fn of_playlist(conn: &Connection, id: &str) -> rusqlite::Result<Vec<String>> {
-    let mut versions = versions(conn, id)?;
-    let mut reads = reads(conn, id)?;
-    let mut back = match Back::begin(conn, id) {
-        Ok(back) => back,
+    let back = match Back::begin(conn, id) {
         Err(ReplayError::Store(error)) => return Err(error),
         Err(other) => return Ok(vec![other.to_string()]),
+        Ok(back) => back,
     };
-    let mut found = Vec::new();
+    let mut way = Way { back, reads: reads(conn, id)?, found: Vec::new() };
+    let mut versions = versions(conn, id)?;
     loop {
         let Some(version) = versions.pop() else {
-            let seen_at = back.next_seen_at().unwrap_or("?");
-            found.push(format!("changes were recorded at {seen_at}, and no version that they led to"));
+            let seen_at = way.back.next_seen_at().unwrap_or("?");
+            way.found.push(format!("changes were recorded at {seen_at}, and no version that they led to"));
             break;
         };
-        let places = back.places();
-        if i64::try_from(places.len()) != Ok(version.items) {
-            found.push(format!(
-                "taken back to {}, it has {} items, and {} were seen then",
-                version.seen_at,
-                places.len(),
-                version.items
-            ));
-        }
-        if let Some(of_then) = &mut reads {
-            let hash = of_then.last().map(|_| hash(places));
-            // Every read since then that changed nothing, and the one that saw it so first.
-            while let Some((read_at, _)) = of_then.last().filter(|(read_at, _)| *read_at >= version.seen_at) {
-                let first = *read_at == version.seen_at;
-                let (read_at, was) = of_then.pop().unwrap_or_default();
-                if Some(&was) != hash.as_ref() {
-                    found.push(format!("taken back to {read_at}, it is not the list that was read then"));
-                }
-                if first {
-                    break;
-                }
-            }
-        }
-        let oldest = versions.is_empty();
-        match back.next_seen_at() {
-            None if oldest => break,
-            _ if version.taken_over => break,
-            Some(seen_at) if seen_at == version.seen_at && !oldest => {}
-            Some(seen_at) if seen_at > version.seen_at.as_str() || oldest => {
-                found.push(format!("the changes of {seen_at} led to no version that is recorded"));
-                break;
-            }
-            _ => {
-                found.push(format!("the changes that led to the version of {} are not there", version.seen_at));
-                break;
-            }
-        }
-        // Names of another reader's in between fit no change, and tell nothing.
-        match back.step(reads.is_some()) {
-            Ok(()) => {}
-            Err(ReplayError::Store(error)) => return Err(error),
-            Err(other) => {
-                found.push(other.to_string());
-                break;
-            }
+        way.count(&version);
+        way.hashes(&version);
+        if !way.goes_on(&version, versions.is_empty()) || !way.step()? {
+            break;
         }
     }
+    let mut found = way.found;
     found.dedup();
     if let Some(more) = found.len().checked_sub(TOLD).filter(|more| *more > 0) {
         found.truncate(TOLD);
         found.push(format!("and {more} more of this playlist"));
     }
     Ok(found)
+}
+
+/// A playlist on its way back, and what did not fit so far.
+struct Way<'a> {
+    back: Back<'a>,
+    /// When it was read and the hash of what was read then, oldest first, as far as these can be compared.
+    reads: Option<Vec<(String, String)>>,
+    found: Vec<String>,
+}
+
+impl Way<'_> {
+    /// Holds the number of its items against a version.
+    fn count(&mut self, version: &Version) {
+        let (places, items) = (self.back.places().len(), version.items);
+        if i64::try_from(places) != Ok(items) {
+            let seen_at = &version.seen_at;
+            self.found.push(format!("taken back to {seen_at}, it has {places} items, and {items} were seen then"));
+        }
+    }
+
+    /// Holds its items against every read that saw this version: those since then that changed nothing, and the one
+    /// that saw it first.
+    fn hashes(&mut self, version: &Version) {
+        let Some(reads) = &mut self.reads else { return };
+        let saw_it = |(read_at, _): &(String, String)| *read_at >= version.seen_at;
+        let first = reads.partition_point(|read| !saw_it(read));
+        if first == reads.len() {
+            return;
+        }
+        let hash = hash(self.back.places());
+        for (read_at, was) in reads.drain(first..).rev() {
+            if was != hash {
+                self.found.push(format!("taken back to {read_at}, it is not the list that was read then"));
+            }
+        }
+    }
+
+    /// Whether there are changes that led to a version, as there must be of all but the oldest.
+    fn goes_on(&mut self, version: &Version, oldest: bool) -> bool {
+        let wrong = match self.back.next_seen_at() {
+            None if oldest => return false,
+            _ if version.taken_over => return false,
+            Some(seen_at) if seen_at == version.seen_at && !oldest => return true,
+            Some(seen_at) if seen_at == version.seen_at => {
+                format!("the version before the changes of {seen_at} is not recorded")
+            }
+            Some(seen_at) if seen_at > version.seen_at.as_str() || oldest => {
+                format!("the changes of {seen_at} led to no version that is recorded")
+            }
+            _ => format!("the changes that led to the version of {} are not there", version.seen_at),
+        };
+        self.found.push(wrong);
+        false
+    }
+
+    /// Takes the changes of one more read back; false if they do not fit.
+    fn step(&mut self) -> rusqlite::Result<bool> {
+        // Names of another reader's in between fit no change, and tell nothing.
+        match self.back.step(self.reads.is_some()) {
+            Ok(()) => Ok(true),
+            Err(ReplayError::Store(error)) => Err(error),
+            Err(other) => {
+                self.found.push(other.to_string());
+                Ok(false)
+            }
+        }
+    }
 }
 
 /// The versions of a playlist, oldest first.
