@@ -79,7 +79,7 @@ struct Rewritten {
     exit: Exit,
 }
 
-/// Writes the missing and changed files of jobs again.
+/// Writes the missing and changed files of jobs again, and mends what exports that were cut off have left.
 fn rewrite(context: &Context, report: &FilesReport) -> Result<Rewritten, Failure> {
     let workshop = Workshop::open(context)?;
     let loaded = context.jobs(&workshop.settings, &[]);
@@ -89,13 +89,16 @@ fn rewrite(context: &Context, report: &FilesReport) -> Result<Rewritten, Failure
         done.tell(context, &Failure::Problems(loaded.problems));
     }
     for job in &loaded.jobs {
-        let of_job = report.findings.iter().filter(|f| f.job == job.name && f.matter.may_be_written_again());
-        let anew: BTreeSet<String> = of_job.map(|f| f.path.clone()).collect();
-        if anew.is_empty() {
+        let of_job = || report.findings.iter().filter(|f| f.job == job.name);
+        let anew: BTreeSet<String> =
+            of_job().filter(|f| f.matter.may_be_written_again()).map(|f| f.path.clone()).collect();
+        if anew.is_empty() && of_job().all(|f| f.matter.is_a_difference()) {
             continue;
         }
         let failures = match rewrite_job(&workshop, &files, job, &anew, &mut done) {
             Ok(failed) => failed.into_iter().map(of_a_file).collect(),
+            // The run that is under way mends it.
+            Err(failure) if anew.is_empty() && failure.exit() == Exit::Deferred => continue,
             Err(failure) => vec![failure],
         };
         for failure in failures {

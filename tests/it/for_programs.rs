@@ -112,7 +112,7 @@ fn a_run_that_is_stopped_at_once_tells_a_program_what_it_did() {
         std::thread::sleep(Duration::from_millis(20));
     }
     // A stalled call waits for seconds, so the page in hand keeps the first signal from ending it.
-    for pause_ms in [300, 1_500, 0] {
+    for pause_ms in [100, 1_500, 0] {
         signal(&child, "INT");
         std::thread::sleep(Duration::from_millis(pause_ms));
     }
