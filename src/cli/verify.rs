@@ -29,7 +29,7 @@ pub fn run(args: &Verify, context: &Context) -> Result<Exit, Failure> {
     let mut store = verify_store(&database).map_err(storage)?;
     let mut files = files(context, &settings, &mut store);
     let mut rewritten = Rewritten::default();
-    if args.rewrite_csv && files.findings.iter().any(|f| f.matter.may_be_written_again()) {
+    if args.rewrite_csv && files.findings.iter().any(|f| f.matter.is_mended_by_an_export()) {
         if store.findings.is_empty() {
             rewritten = rewrite(context, &files)?;
             files = self::files(context, &settings, &mut store);
@@ -92,7 +92,7 @@ fn rewrite(context: &Context, report: &FilesReport) -> Result<Rewritten, Failure
         let of_job = || report.findings.iter().filter(|f| f.job == job.name);
         let anew: BTreeSet<String> =
             of_job().filter(|f| f.matter.may_be_written_again()).map(|f| f.path.clone()).collect();
-        if anew.is_empty() && of_job().all(|f| f.matter.is_a_difference()) {
+        if !of_job().any(|f| f.matter.is_mended_by_an_export()) {
             continue;
         }
         let failures = match rewrite_job(&workshop, &files, job, &anew, &mut done) {

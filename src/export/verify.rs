@@ -52,6 +52,11 @@ impl Matter {
         !matches!(self, Matter::Behind | Matter::Leftover)
     }
 
+    /// Whether writing the job's files again puts an end to it.
+    pub fn is_mended_by_an_export(self) -> bool {
+        self.may_be_written_again() || !self.is_a_difference()
+    }
+
     /// Whether an export could make it what it was.
     pub fn may_be_written_again(self) -> bool {
         matches!(self, Matter::Missing | Matter::Changed)

@@ -35,6 +35,17 @@ fn verify_finds_nothing_in_what_runs_have_written() {
 }
 
 #[test]
+fn what_a_cut_off_export_has_left_is_no_difference_and_goes_with_the_next_rewrite() {
+    let world = home();
+    let left = world.csv_path(".cratedigger-1-1.journal");
+    std::fs::write(&left, "").unwrap();
+    let said = world.cli(&["verify"]).exits(0).stdout;
+    assert!(said.contains("the next export takes it away") && left.exists(), "{said}");
+    world.cli(&["verify", "--rewrite-csv"]).exits(0);
+    assert!(!left.exists());
+}
+
+#[test]
 fn verify_names_what_differs_in_the_store_and_leaves_it() {
     let spoilt = [
         ("DELETE FROM playlist_items WHERE position = 7", "119 rows for 120 places"),
