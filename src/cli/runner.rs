@@ -147,9 +147,9 @@ impl<'a> Runner<'a> {
             if let Some(whole) = whole {
                 s.set_planned(run, whole, &[])?;
             }
-            Ok(Some((run, s.goes_on_from(run, &name)?)))
+            Ok(Some((run, s.goes_on_from(run, &name)?, s.is_ahead_of(&now)?)))
         });
-        let Some((run, goes_on_from)) = begun.await.map_err(|e| halted(Halt::Store(e)))? else {
+        let Some((run, goes_on_from, clock_was_wrong)) = begun.await.map_err(|e| halted(Halt::Store(e)))? else {
             return Ok(Outcome::Served);
         };
         begins();
@@ -166,6 +166,7 @@ impl<'a> Runner<'a> {
             goes_on_from: went_on_from(goes_on_from.as_deref(), started_at),
             kept_since: kept_since(job, &settings.retention, started_at),
             full: how.full,
+            clock_was_wrong,
         };
         let start = self.desk().start(&past, fire_at, grants);
         let report = run_job(&engine, job, &start, &self.files).await;

@@ -36,6 +36,9 @@ pub struct Engine {
     pub kept_since: Option<DateTime<Utc>>,
     /// Ignore checkpoints and change detection.
     pub full: bool,
+    /// The store held times later than its begin: some clock was wrong, and a time from its begin on does not
+    /// tell whether it is of this run.
+    pub clock_was_wrong: bool,
 }
 
 /// What all calls of a fetch have in common.
@@ -185,7 +188,8 @@ impl Engine {
     }
 
     fn span(&self, since: DateTime<Utc>) -> Span {
-        Span { since: stamp(since), until: stamp(self.now()) }
+        let until = if self.clock_was_wrong { self.started_at } else { self.now() };
+        Span { since: stamp(since), until: stamp(until) }
     }
 
     /// Whether the store takes more; to be asked before each call that fills it.

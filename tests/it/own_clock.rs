@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use cratedigger::sandbox::known;
+use cratedigger::sandbox::{Action, Fault, known};
 use serde_json::json;
 
 use crate::keeping::edit;
@@ -64,6 +64,17 @@ fn what_was_read_under_a_clock_that_was_wrong_is_read_again_once_it_is_right() {
         world.cli(&["verify"]).exits(0);
         assert_eq!(world.one("SELECT count(*) FROM runs"), "5", "nothing was deleted for an age that is none");
     }
+}
+
+#[test]
+fn a_run_that_outlasts_the_step_of_a_clock_takes_nothing_of_before_for_its_own() {
+    let job = [fetch("markets", ""), by_ids("playlist_items", &[known::HOME_PLAYLIST])];
+    let world = World::extended().job(&job.concat());
+    at(&world, 3, &["run"]).exits(0);
+    change(&world);
+    world.sandbox.inject(Fault::on("/v1/markets", Action::Latency { ms: 3_500 }).times(1));
+    world.run(&["--full"]).exits(0);
+    assert_eq!(world.csv("playlist_items.csv").len(), 119);
 }
 
 #[test]

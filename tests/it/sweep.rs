@@ -132,6 +132,7 @@ impl Weeks {
             goes_on_from: goes_on_from.and_then(|at| at.parse().ok()).unwrap_or(started_at),
             kept_since: None,
             full: false,
+            clock_was_wrong: false,
         };
         let files = Files {
             database: self.store.path().to_path_buf(),
