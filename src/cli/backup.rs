@@ -11,7 +11,7 @@ use crate::store::backup;
 pub fn run(args: &Backup, context: &Context) -> Result<Exit, Failure> {
     let settings = context.settings()?;
     let database = context.project.database(&settings);
-    must_exist(&database)?;
+    must_exist(context, &settings)?;
     let bytes = backup(&database, &args.file, store_access(&settings)?).map_err(storage)?;
     if context.json {
         print::json(&json!({ "store": database, "copy": args.file, "bytes": bytes })).or_exit(Exit::Storage)?;

@@ -16,7 +16,7 @@ use crate::store::{Compacted, RawKeeper, RunRow, RunState, StoreError, free_byte
 pub fn run(context: &Context) -> Result<Exit, Failure> {
     let workshop = Workshop::open(context)?;
     let database = workshop.database();
-    must_exist(&database)?;
+    must_exist(context, &workshop.settings)?;
     // Its identity says that the locks of this state folder are those of its runs.
     let store = workshop.store()?;
     let _lock = StoreLock::take(workshop.state.path(), &database).map_err(|e| match e {

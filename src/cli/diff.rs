@@ -9,12 +9,12 @@ use chrono::{DateTime, Utc};
 
 use super::args::Diff;
 use super::when::{self, Of};
-use super::workshop::{local, must_exist, storage};
+use super::workshop::{local, must_exist, storage, unreadable};
 use super::{Context, Exit, Failure, print};
 use crate::document::printable;
 use crate::run::stamp;
 use crate::scheduler::Past;
-use crate::store::{ListChange, ListName, StoreError, changes_of_job, open_current};
+use crate::store::{ListChange, ListName, changes_of_job, open_current};
 
 /// Tells what changed.
 pub fn run(args: &Diff, context: &Context) -> Result<Exit, Failure> {
@@ -24,7 +24,7 @@ pub fn run(args: &Diff, context: &Context) -> Result<Exit, Failure> {
         return Err(Failure::Problems(loaded.problems));
     }
     let database = context.project.database(&settings);
-    must_exist(&database)?;
+    must_exist(context, &settings)?;
     let since = match (&args.since, loaded.jobs.first()) {
         (Some(text), Some(job)) => when::parse(text, "--since", job.timezone, Utc::now(), Of::Begin)?,
         _ => {
@@ -52,7 +52,7 @@ pub fn run(args: &Diff, context: &Context) -> Result<Exit, Failure> {
         Err(Trouble::Output(e)) if e.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Complete),
         Err(Trouble::Output(e)) => Err(Failure::new(Exit::Storage, e)),
         Err(Trouble::Store(source)) => {
-            let failure = storage(StoreError::Sqlite { path: database, what: "cannot be read", source });
+            let failure = unreadable(&database)(source);
             if out.count > 0 {
                 // The object that was begun is closed, and says so.
                 drop(out.end(Some(&failure)));

@@ -28,7 +28,7 @@ pub fn run(args: &Export, context: &Context) -> Result<Exit, Failure> {
         print::stderr(&broken.report(context.colour));
         exit = Exit::Usage;
     }
-    must_exist(&workshop.database())?;
+    must_exist(context, &workshop.settings)?;
     let files = workshop.files()?;
     let past = Past::read(&workshop.database()).map_err(storage)?;
     let (mut written, mut deleted): (Vec<FileReport>, u64) = (Vec::new(), 0);

@@ -28,7 +28,7 @@ pub fn run(args: &Reset, context: &Context) -> Result<Exit, Failure> {
         }
         _ => Vec::new(),
     };
-    must_exist(&workshop.database())?;
+    must_exist(context, &workshop.settings)?;
     let _lock = match JobLock::take(
         workshop.state.path(),
         &workshop.database(),

@@ -22,7 +22,7 @@ pub fn run(args: &Show, context: &Context) -> Result<Exit, Failure> {
     let at = at.map(|text| when::parse(text, "--at", settings.defaults.timezone, Utc::now(), Of::End)).transpose()?;
     let at = at.map(stamp);
     let database = context.project.database(&settings);
-    must_exist(&database)?;
+    must_exist(context, &settings)?;
     let store = open_current(&database).map_err(storage)?;
     let unreadable = unreadable(&database);
     let playlist = find(&store, &args.playlist, &unreadable)?;

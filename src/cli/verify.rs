@@ -25,7 +25,7 @@ use crate::store::{StoreError, StoreReport, open_reader, verify_store};
 pub fn run(args: &Verify, context: &Context) -> Result<Exit, Failure> {
     let settings = context.settings()?;
     let database = context.project.database(&settings);
-    must_exist(&database)?;
+    must_exist(context, &settings)?;
     let mut store = verify_store(&database).map_err(storage)?;
     let mut files = files(context, &settings, &mut store);
     let mut rewritten = Rewritten::default();

@@ -83,14 +83,17 @@ impl<'a> Workshop<'a> {
     /// # Errors
     /// That it is gone (exit 74).
     pub(super) fn not_gone(&self) -> Result<(), Failure> {
+        self.missed()?.map_or(Ok(()), |gone| Err(storage(gone)))
+    }
+
+    /// That the store was there and is not any more, if it is so.
+    fn missed(&self) -> Result<Option<StoreError>, Failure> {
         let path = self.database();
         if !is_absent(&path) {
-            return Ok(());
+            return Ok(None);
         }
-        match self.state.store_known_since(&place_of(&path)).map_err(booked)? {
-            Some(since) => Err(storage(StoreError::Gone { path, since: local(since) })),
-            None => Ok(()),
-        }
+        let since = self.state.store_known_since(&place_of(&path)).map_err(booked)?;
+        Ok(since.map(|since| StoreError::Gone { path, since: local(since) }))
     }
 
     /// Where the files of jobs go.
@@ -199,13 +202,24 @@ pub(super) fn unreadable(database: &Path) -> impl Fn(rusqlite::Error) -> Failure
     move |source| storage(StoreError::Sqlite { path: path.clone(), what: "cannot be read", source })
 }
 
-/// Refuses to go on where there is no store yet (exit 74).
-pub(super) fn must_exist(database: &Path) -> Result<(), Failure> {
+/// Refuses to go on where there is no store, yet or any more (exit 74).
+pub(super) fn must_exist(context: &Context, settings: &Settings) -> Result<(), Failure> {
+    let database = context.project.database(settings);
     if database.exists() {
         return Ok(());
     }
-    let error = anyhow::anyhow!("there is no store at {}", database.display());
-    Err(Failure::new(Exit::Storage, error).with_hint("`cratedigger run` fills one"))
+    let what = format!("there is no store at {}", database.display());
+    Err(match missed(context, settings) {
+        Some(gone) => Failure::new(Exit::Storage, anyhow::Error::from(gone).context(what)),
+        None => Failure::new(Exit::Storage, anyhow::anyhow!(what)).with_hint("`cratedigger run` fills one"),
+    })
+}
+
+/// That the store was there and is not any more, as far as the state folder tells; where no such folder is,
+/// no store was.
+pub(super) fn missed(context: &Context, settings: &Settings) -> Option<StoreError> {
+    context.state_dir(settings).ok().filter(|dir| dir.path().exists())?;
+    Workshop::open(context).ok()?.missed().ok()?
 }
 
 /// Opens the state folder that the settings name.

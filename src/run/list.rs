@@ -184,8 +184,8 @@ impl Engine {
 
     /// What stood in a list, where reading on from there is enough.
     async fn known(&self, frame: &FetchFrame, list: &List, row: &ListRow) -> Result<Option<Known>, Halt> {
-        let when = self.whole_in(frame.full_every);
-        if !decide::from_the_head(row, list.order, list.most, self.full, &when) {
+        let whole = self.whole_in(frame.full_every);
+        if !decide::from_the_head(row, list.order, list.most, self.full, &whole) {
             return Ok(None);
         }
         let (id, kind) = (row.id, list.key.kind);
@@ -196,9 +196,11 @@ impl Engine {
     /// The entity tag to ask with: where the same first answer means that the list stands as it is. A
     /// log needs its rows again whatever they are.
     fn tag_of_use(&self, frame: &FetchFrame, list: &List, row: &ListRow, from_the_head: bool) -> Option<String> {
-        let when = self.whole_in(frame.full_every);
+        let whole = self.whole_in(frame.full_every);
         let in_one = row.proof.as_deref() == Some("one_answer");
         let of_use = frame.stream.keeps == Keeps::Now && list.version.is_none() && (in_one || from_the_head);
-        row.etag.clone().filter(|_| of_use && row.checkpoint.is_none() && decide::was_read_whole(row, self.full, &when))
+        row.etag
+            .clone()
+            .filter(|_| of_use && row.checkpoint.is_none() && decide::was_read_whole(row, self.full, &whole))
     }
 }

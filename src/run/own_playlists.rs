@@ -27,8 +27,8 @@ impl Engine {
         // The rows of this fetch are items; the lists are those of another stream.
         end.tally.stored = 0;
         let (user, market) = (frame.audience.clone(), frame.market.clone());
-        let when = self.whole_in(frame.full_every);
-        let mine = self.store.write(move |s| s.playlists_of(&user, &market, &when)).await?;
+        let whole = self.whole_in(frame.full_every);
+        let mine = self.store.write(move |s| s.playlists_of(&user, &market, &whole)).await?;
         self.progress.fetch_began(&frame.fetch, mine.len());
         let parts = FetchFrame { own: true, ..frame.clone() };
         let (own, foreign): (Vec<_>, Vec<_>) = mine.into_iter().partition(|list| list.own);

@@ -77,13 +77,13 @@ impl Engine {
         if self.is_of_this_run(known.checked_at.as_ref()) {
             return Ok(Items::Done(UnitEnd::whole(requested, unchanged)));
         }
-        let when = self.whole_in(frame.full_every);
+        let whole = self.whole_in(frame.full_every);
         let told = self.snapshot_told(playlist).await?;
-        if decide::stands(&known, self.full, &when, told.as_deref()) {
+        if decide::stands(&known, self.full, &whole, told.as_deref()) {
             self.confirm(known.id).await?;
             return Ok(Items::Done(UnitEnd::whole(requested, unchanged)));
         }
-        let readable = decide::was_read_whole(&known, self.full, &when);
+        let readable = decide::was_read_whole(&known, self.full, &whole);
         let etag = known.etag.clone().filter(|_| readable && known.checkpoint.is_none());
         let head = match self.playlist_head(frame, playlist, etag).await {
             Ok(Some(head)) => head,
@@ -97,7 +97,7 @@ impl Engine {
             Err(e) => return Err(e),
         };
         self.write_head(frame, &head).await?;
-        if decide::stands(&known, self.full, &when, head.snapshot_id.as_deref()) {
+        if decide::stands(&known, self.full, &whole, head.snapshot_id.as_deref()) {
             self.confirm(known.id).await?;
             self.answers_again(frame, playlist).await?;
             return Ok(Items::Done(UnitEnd::whole(requested, unchanged)));

@@ -50,8 +50,8 @@ fn only_a_run_that_reads_all_anew_begins_another_store_and_that_one_is_known_fro
     let said = world.run(&["--json"]).exits(74).json();
     assert!(said["error"].as_str().unwrap().contains("is gone"), "{said}");
     assert!(said["hint"].as_str().unwrap().contains("`cratedigger run --full`"), "{said}");
-    // What only reads says what it always said.
-    world.cli(&["verify"]).exits(74).says("there is no store");
+    // What only reads says what it always said, and why.
+    world.cli(&["verify"]).exits(74).says("there is no store").says("is gone").says("mount its disk");
     world.run(&["--full", "x"]).exits(0).says("1 of 1 read");
     world.run(&[]).exits(0);
     gone();

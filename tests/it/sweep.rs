@@ -11,7 +11,7 @@ use cratedigger::export::Target;
 use cratedigger::http::clock::{Clock, Sleep, SystemClock};
 use cratedigger::http::observer::Silent;
 use cratedigger::job::{self, Job};
-use cratedigger::run::{AppFacts, Engine, Files, RunReport, Start, Unwatched, run_job, stamp};
+use cratedigger::run::{AppFacts, Engine, Files, RunReport, Start, Unwatched, run_job, stamp, went_on_from};
 use cratedigger::sandbox::{self, Mode, Options, Sandbox, known};
 use cratedigger::settings::{Project as Folder, Settings};
 use cratedigger::spotify::client::{Api, ApiConfig, Limits};
@@ -129,7 +129,7 @@ impl Weeks {
             progress: Arc::new(Unwatched),
             run,
             started_at,
-            goes_on_from: goes_on_from.and_then(|at| at.parse().ok()).unwrap_or(started_at),
+            goes_on_from: went_on_from(goes_on_from.as_deref(), started_at),
             kept_since: None,
             full: false,
             clock_was_wrong: false,

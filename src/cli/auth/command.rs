@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::{AuthArgs, AuthCommand, AuthError, Login, LoginArgs, Terminal};
 use crate::cli::workshop::{Most, Workshop, runtime};
 use crate::cli::{Context, Exit, Failure, OrExit, print};
-use crate::document::Problem;
 use crate::http::observer::Observer;
 use crate::job::{Job, Users};
 use crate::settings::Origin;
@@ -29,11 +28,12 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &Context) -> Result<Exit, Fa
     let credentials = context.credentials()?;
     let grants = workshop.grants(&credentials)?;
     let loaded = context.jobs(&workshop.settings, &[]);
+    let is_whole = !loaded.has_errors();
     let jobs = loaded.jobs;
-    if matches!(args.command, AuthCommand::Login(_)) && loaded.problems.iter().any(Problem::is_error) {
+    if matches!(args.command, AuthCommand::Login(_)) && !is_whole {
         // Nobody should have to sign in twice for a typo that could have been mended first.
         context.tell(&Failure::Problems(loaded.problems));
-        Spoken.warned("a job that cannot be read asks for nothing here: mend it first, or sign in again later");
+        Spoken.warned("what a job that cannot be read needs is not asked for: mend it first, or sign in again later");
     }
     match &args.command {
         AuthCommand::Login(login) => sign_in(login, context, &workshop, &credentials, &grants, &jobs),

@@ -10,7 +10,7 @@ use crate::cli::figures::days_left;
 use crate::cli::print::count;
 use crate::cli::progress::Spoken;
 use crate::cli::standing;
-use crate::cli::workshop::{Most, Workshop, local, runtime};
+use crate::cli::workshop::{Most, Workshop, local, missed, runtime, storage};
 use crate::cli::{Context, Exit, Failure};
 use crate::job::{Job, Loaded, Users};
 use crate::run::{JobLock, LockTrouble, end_dead};
@@ -61,7 +61,9 @@ pub(super) fn lines(context: &Context, settings: &Settings, offline: bool) -> Ve
         }
         Err(failure) => page.push(Line::failed("credentials", &failure, "fill in .env")),
     }
-    page.push(gone(context, settings).unwrap_or_else(|| store(&database)));
+    // A state folder that cannot be opened has a line of its own.
+    let gone = missed(context, settings).map(|gone| Line::failed("store", &storage(gone), "mount its disk"));
+    page.push(gone.unwrap_or_else(|| store(&database)));
     page.extend(runs(context, settings, &loaded.jobs));
     page.push(disk(&context.project.root, &database));
     page
@@ -259,14 +261,6 @@ fn grants(context: &Context, workshop: &Workshop<'_>) -> Vec<Line> {
         page.push(Line::green("grants", "no job needs any"));
     }
     page
-}
-
-/// That the store was there, and is not any more.
-fn gone(context: &Context, settings: &Settings) -> Option<Line> {
-    // A state folder that cannot be opened has a line of its own, and where none is, none was there.
-    context.state_dir(settings).ok().filter(|dir| dir.path().exists())?;
-    let failure = Workshop::open(context).ok()?.not_gone().err()?;
-    Some(Line::failed("store", &failure, "mount its disk"))
 }
 
 fn store(database: &Path) -> Line {

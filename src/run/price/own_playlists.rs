@@ -47,8 +47,8 @@ impl Pricing<'_> {
         let lists = list_of(my_playlists(), frame, Shape::Playlists, Wrapping::Bare);
         let row = self.row(&lists).await?;
         let (user, market) = (frame.audience.clone(), frame.market.clone());
-        let when = self.engine.whole_in(frame.full_every);
-        let known = self.engine.store.write(move |s| s.playlists_of(&user, &market, &when)).await?;
+        let whole = self.engine.whole_in(frame.full_every);
+        let known = self.engine.store.write(move |s| s.playlists_of(&user, &market, &whole)).await?;
         if self.engine.is_of_this_run(row.checked_at.as_ref()) {
             let each = known.into_iter().map(|list| (list, None)).collect();
             let mut price = self.each(frame, &lists, each).await?;

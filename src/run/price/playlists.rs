@@ -43,13 +43,13 @@ impl Pricing<'_> {
         if !self.lists.insert(playlist_key(frame, id)) || self.engine.is_of_this_run(row.checked_at.as_ref()) {
             return Ok(Price::free());
         }
-        let when = self.engine.whole_in(frame.full_every);
+        let whole = self.engine.whole_in(frame.full_every);
         let told = self.snapshots.get(id).cloned();
-        if told.as_ref().is_some_and(|told| decide::stands(&row, self.engine.full, &when, told.as_deref())) {
+        if told.as_ref().is_some_and(|told| decide::stands(&row, self.engine.full, &whole, told.as_deref())) {
             return Ok(Price::free());
         }
-        let price = self.playlist_asked(frame, id, &row, &when).await?;
-        Ok(if told.is_none() && self.tells_versions && decide::was_read_whole(&row, self.engine.full, &when) {
+        let price = self.playlist_asked(frame, id, &row, &whole).await?;
+        Ok(if told.is_none() && self.tells_versions && decide::was_read_whole(&row, self.engine.full, &whole) {
             let mut price = price.but(because::TOLD);
             price.by_family.values_mut().for_each(|calls| calls.least = 0);
             price
@@ -64,14 +64,14 @@ impl Pricing<'_> {
         frame: &FetchFrame,
         id: &str,
         row: &ListRow,
-        when: &Span,
+        whole: &Span,
     ) -> Result<Price, Halt> {
         if self.look() {
             let looked = self.engine.playlist_head(frame, id, None).await;
             match self.seen(looked)? {
                 Seen::Found(Some(head)) => {
                     let class = self.engine.app.class().map_err(ApiError::from)?;
-                    let stands = decide::stands(row, self.engine.full, when, head.snapshot_id.as_deref());
+                    let stands = decide::stands(row, self.engine.full, whole, head.snapshot_id.as_deref());
                     if stands || (head.page.is_none() && !head.old_name && class != Some(AppClass::Extended)) {
                         let price = Price::one(Family::PLAYLISTS, Calls::exactly(1)).bringing(News::None);
                         return Ok(if stands { Price { free: 1, ..price } } else { price });
@@ -101,7 +101,7 @@ impl Pricing<'_> {
                 Seen::Nothing => {}
             }
         }
-        self.unseen_playlist(id, row, decide::was_read_whole(row, self.engine.full, when))
+        self.unseen_playlist(id, row, decide::was_read_whole(row, self.engine.full, whole))
     }
 
     /// A playlist that nobody looks at.
