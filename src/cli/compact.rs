@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::workshop::{Workshop, must_exist, runtime, storage};
 use super::{Context, Exit, Failure, OrExit, print};
-use crate::run::{LockTrouble, StoreLock, end_dead};
+use crate::run::{LockTrouble, StoreLock, tell_dead};
 use crate::store::{Compacted, RawKeeper, RunRow, RunState, StoreError, free_bytes, newest_runs, room_to_compact};
 
 /// Writes the store anew.
@@ -55,7 +55,7 @@ pub fn run(context: &Context) -> Result<Exit, Failure> {
 fn who_runs(state_folder: &Path, database: &Path) -> String {
     let mut newest: Vec<RunRow> =
         newest_runs(database, 1).unwrap_or_default().into_iter().flat_map(|(_, newest)| newest.runs).collect();
-    end_dead(state_folder, database, &mut newest);
+    tell_dead(state_folder, database, &mut newest);
     let running = newest.into_iter().filter(|run| run.state == RunState::Running.word());
     let running: Vec<String> = running.map(|run| run.job).collect();
     match running.as_slice() {

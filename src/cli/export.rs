@@ -11,7 +11,7 @@ use super::{Context, Exit, Failure, print};
 use crate::document::printable;
 use crate::export::ExportError;
 use crate::job::Job;
-use crate::run::{FileReport, Files, Shown, Written, bound, end_dead};
+use crate::run::{FileReport, Files, Shown, Written, bound, tell_dead};
 use crate::scheduler::Past;
 use crate::store::{RunRow, RunState, left_by};
 
@@ -85,7 +85,7 @@ pub(super) fn write_again(
     let mut runs = past.of(&job.name).runs;
     // Shown is what the newest run that is over left, be it that it was killed; one that never ran has
     // nothing to show.
-    end_dead(workshop.state.path(), &files.database, &mut runs);
+    tell_dead(workshop.state.path(), &files.database, &mut runs);
     let Some(newest) = runs.iter().find(|run| run.state != RunState::Running.word()) else { return Ok(None) };
     write_as_of(files, job, newest, &BTreeSet::new()).map(Some)
 }

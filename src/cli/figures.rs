@@ -9,7 +9,7 @@ use super::workshop::Workshop;
 use super::{Context, standing};
 use crate::job::Job;
 use crate::notify::{GrantDays, JobFigures, Metrics};
-use crate::run::end_dead;
+use crate::run::tell_dead;
 use crate::scheduler::{Past, overdue};
 use crate::settings::Settings;
 use crate::state::grants::{self, GrantState};
@@ -57,7 +57,7 @@ fn of_jobs(
     let state = context.state_dir(settings).ok();
     let figures = |job: &Job| {
         let mut of_job = past.of(&job.name);
-        let killed = state.as_ref().map_or(0, |state| end_dead(state.path(), &database, of_job.runs.first_mut()));
+        let killed = state.as_ref().map_or(0, |state| tell_dead(state.path(), &database, of_job.runs.first_mut()));
         let mine = || totals.iter().filter(|total| total.job == job.name);
         let last = of_job.runs.iter().find(|run| run.exit_code.is_some()).and_then(|run| {
             let began: DateTime<Utc> = run.started_at.parse().ok()?;

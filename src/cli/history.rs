@@ -7,7 +7,7 @@ use super::args::History;
 use super::workshop::local;
 use super::{Context, Exit, Failure, OrExit, print};
 use crate::document::printable;
-use crate::run::end_dead;
+use crate::run::tell_dead;
 use crate::store::{Planned, past_runs};
 
 /// Lists past runs.
@@ -24,7 +24,7 @@ pub fn run(args: &History, context: &Context) -> Result<Exit, Failure> {
     }
     runs.truncate(usize::try_from(args.limit).unwrap_or(usize::MAX));
     if let Ok(state) = context.state_dir(&settings) {
-        end_dead(state.path(), &database, &mut runs);
+        tell_dead(state.path(), &database, &mut runs);
     }
     if context.json {
         let values: Vec<_> = runs

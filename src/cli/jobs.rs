@@ -11,7 +11,7 @@ use super::standing::{self, Standing};
 use super::workshop::local;
 use super::{Context, Exit, Failure, OrExit, print};
 use crate::document::printable;
-use crate::run::end_dead;
+use crate::run::tell_dead;
 use crate::scheduler::{self, Past};
 
 /// Lists jobs.
@@ -34,7 +34,7 @@ pub fn run(args: &Jobs, context: &Context) -> Result<Exit, Failure> {
             grants.as_ref().ok().map(|grants| standing::of(job, grants.as_ref())).transpose()?.unwrap_or_default();
         let mut past = past.of(&job.name);
         if let Some(state) = &state {
-            end_dead(state.path(), &database, past.runs.first_mut());
+            tell_dead(state.path(), &database, past.runs.first_mut());
         }
         let last = past.runs.first();
         let next = scheduler::starts_after(job, now).next();

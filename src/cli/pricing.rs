@@ -65,8 +65,8 @@ impl Desk<'_> {
         let start = self.start(&self.past()?.of(&job.name), None, grants);
         let started_at = api.now().wall;
         let (name, now) = (job.name.clone(), stamp(started_at));
-        let known = self.store.write(move |s| Ok((s.is_ahead_of(&now)?, s.would_go_on_from(&name, &now)?))).await;
-        let (clock_was_wrong, goes_on_from) = known.map_err(|e| halted(Halt::Store(e)))?;
+        let goes_on_from = self.store.write(move |s| s.would_go_on_from(&name, &now)).await;
+        let goes_on_from = goes_on_from.map_err(|e| halted(Halt::Store(e)))?;
         let engine = Engine {
             api: api.clone(),
             store: Arc::clone(self.store),
@@ -78,7 +78,6 @@ impl Desk<'_> {
             goes_on_from: went_on_from(goes_on_from.as_deref(), started_at),
             kept_since: kept_since(job, &self.workshop.settings.retention, started_at),
             full,
-            clock_was_wrong,
         };
         let price = price_job(&engine, job, &start, looks).await;
         looks.settle(before, api.calls());

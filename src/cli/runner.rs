@@ -7,7 +7,7 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::preflight::room;
 use super::pricing::{Desk, halted};
@@ -136,6 +136,7 @@ impl<'a> Runner<'a> {
         let fire_at = how.due.map(|due| due.fire);
         let (name, hash, now) = (job.name.clone(), job.hash.clone(), stamp(started_at));
         let fire = fire_at.map(stamp);
+        let (clock, before) = (api.clone(), stamp(started_at - TimeDelta::milliseconds(1)));
         let (whole, parts) = planned(how.price.as_ref());
         let begun = self.store.write(move |s| {
             if let Some(fire) = &fire
@@ -147,9 +148,11 @@ impl<'a> Runner<'a> {
             if let Some(whole) = whole {
                 s.set_planned(run, whole, &[])?;
             }
-            Ok(Some((run, s.goes_on_from(run, &name)?, s.is_ahead_of(&now)?)))
+            // What another run has noted while this one waited for the store is no time that lies ahead.
+            s.take_back_times(&stamp(clock.now().wall), &before)?;
+            Ok(Some((run, s.goes_on_from(run, &name)?)))
         });
-        let Some((run, goes_on_from, clock_was_wrong)) = begun.await.map_err(|e| halted(Halt::Store(e)))? else {
+        let Some((run, goes_on_from)) = begun.await.map_err(|e| halted(Halt::Store(e)))? else {
             return Ok(Outcome::Served);
         };
         begins();
@@ -166,7 +169,6 @@ impl<'a> Runner<'a> {
             goes_on_from: went_on_from(goes_on_from.as_deref(), started_at),
             kept_since: kept_since(job, &settings.retention, started_at),
             full: how.full,
-            clock_was_wrong,
         };
         let start = self.desk().start(&past, fire_at, grants);
         let report = run_job(&engine, job, &start, &self.files).await;

@@ -102,7 +102,7 @@ impl Stopper {
                 }
                 // Somebody at a keyboard may have meant it.
                 if kind == SignalKind::interrupt() && !told {
-                    self.say("twice within a second is taken for once; once more to stop at once");
+                    self.say("twice within a second is taken for once; once more after that stops at once");
                     told = true;
                 }
             }

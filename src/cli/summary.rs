@@ -132,7 +132,11 @@ pub(super) fn report_of(failure: &Failure) -> Value {
 
 /// The same where it is stopped at once, now that so much has been done.
 pub(super) fn report_cut_short(reports: &[RunReport], told: &Told) -> Value {
-    line(reports, told, "deferred", Exit::Deferred, None)
+    let mut line = line(reports, told, "deferred", Exit::Deferred, None);
+    // It ended by the stop; what failed before that stands in `errors`.
+    (line["causes"], line["hint"]) = (json!([]), Value::Null);
+    line.as_object_mut().and_then(|keys| keys.remove("problems"));
+    line
 }
 
 /// The line, always with the same keys; the failure that it explains is the first.

@@ -183,12 +183,7 @@ pub(super) fn of_grants(e: GrantError) -> Failure {
 
 /// Trouble with the store, with what to do about it (exit 74).
 pub(super) fn storage(e: StoreError) -> Failure {
-    let hint = e.hint();
-    let failure = Failure::new(Exit::Storage, e);
-    match hint {
-        Some(hint) => failure.with_hint(hint),
-        None => failure,
-    }
+    Failure::new(Exit::Storage, e)
 }
 
 /// Whether nothing is there. What cannot be looked at is told when it is opened.

@@ -20,12 +20,12 @@ enum Fate {
     Foreign,
 }
 
-/// Those of the files that may go: not what the job has now, nor the last file of a source that was not written
-/// `anew`.
-pub(super) fn to_go(old: &[OldFile], job: &str, sheets: &[Sheet<'_>], anew: &[&str]) -> Vec<OldFile> {
+/// Those of the files that may go: not what the job has now, nor the last file of a source of which no file of
+/// this run is `standing`.
+pub(super) fn to_go(old: &[OldFile], job: &str, sheets: &[Sheet<'_>], standing: &[&str]) -> Vec<OldFile> {
     let goes = |file: &&OldFile| {
         let is_current = sheets.iter().any(|sheet| file.below(job) == Some(sheet.path.as_str()));
-        !is_current && (!file.newest || anew.contains(&file.source.as_str()))
+        !is_current && (!file.newest || standing.contains(&file.source.as_str()))
     };
     old.iter().filter(goes).cloned().collect()
 }

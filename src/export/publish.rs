@@ -93,15 +93,15 @@ struct Export {
 impl Job<'_> {
     /// Writes the files, the record, and the data package.
     fn publish_all(&self, sheets: &[Sheet<'_>]) -> Result<Outcome, ExportError> {
-        let mut draft =
+        let mut so_far =
             Export { package: Package::read(self.folder)?, outcome: Outcome::default(), records: Vec::new() };
-        let written = self.write_all(sheets, &mut draft);
+        let written = self.write_all(sheets, &mut so_far);
         let recorded = match &written {
-            Ok(anew) => self.record(&draft.records).and_then(|()| self.conclude(sheets, anew, draft)),
+            Ok(standing) => self.record(&so_far.records).and_then(|()| self.conclude(sheets, standing, so_far)),
             // What was written stands; what came in its way leaves the rest as it was.
-            Err(_) => self.record(&draft.records).and_then(|()| {
-                draft.package.write(self.folder, self.run, &[])?;
-                Ok(draft.outcome)
+            Err(_) => self.record(&so_far.records).and_then(|()| {
+                so_far.package.write(self.folder, self.run, &[])?;
+                Ok(so_far.outcome)
             }),
         };
         if recorded.is_err() {
@@ -111,33 +111,33 @@ impl Job<'_> {
     }
 
     /// Writes the files; tells the sources of those that are what the run has left.
-    fn write_all<'s>(&self, sheets: &'s [Sheet<'_>], draft: &mut Export) -> Result<Vec<&'s str>, ExportError> {
+    fn write_all<'s>(&self, sheets: &'s [Sheet<'_>], so_far: &mut Export) -> Result<Vec<&'s str>, ExportError> {
         // One snapshot for all fetches. Nothing is written in it, so nothing is lost by its end.
         let _snapshot = match self.store.is_autocommit() {
             true => Some(self.store.unchecked_transaction().map_err(|e| self.unreadable(package::FILE, e))?),
             false => None,
         };
-        let mut anew = Vec::new();
+        let mut standing = Vec::new();
         for (at, sheet) in sheets.iter().enumerate() {
-            match self.publish(sheet, &mut draft.package) {
+            match self.publish(sheet, &mut so_far.package) {
                 Ok((file, record)) => {
                     if !matches!(file.change, Change::Kept | Change::Missing) {
-                        anew.push(sheet.name.as_str());
+                        standing.push(sheet.name.as_str());
                     }
-                    draft.outcome.files.push(file);
-                    draft.records.extend(record);
+                    so_far.outcome.files.push(file);
+                    so_far.records.extend(record);
                 }
                 Err(error) if error.is_of_one_file() => {
-                    draft.package.keep(&sheet.path);
-                    draft.outcome.failed.push(error);
+                    so_far.package.keep(&sheet.path);
+                    so_far.outcome.failed.push(error);
                 }
                 Err(error) => {
-                    sheets[at..].iter().for_each(|sheet| draft.package.keep(&sheet.path));
+                    sheets[at..].iter().for_each(|sheet| so_far.package.keep(&sheet.path));
                     return Err(error);
                 }
             }
         }
-        Ok(anew)
+        Ok(standing)
     }
 
     /// Records the files that were rendered.
@@ -150,10 +150,10 @@ impl Job<'_> {
     }
 
     /// Describes the files, and deletes what is outdated.
-    fn conclude(&self, sheets: &[Sheet<'_>], anew: &[&str], draft: Export) -> Result<Outcome, ExportError> {
-        let Export { package, mut outcome, .. } = draft;
+    fn conclude(&self, sheets: &[Sheet<'_>], standing: &[&str], so_far: Export) -> Result<Outcome, ExportError> {
+        let Export { package, mut outcome, .. } = so_far;
         let run = self.run;
-        let to_go = prune::to_go(&run.outdated, &run.job, sheets, anew);
+        let to_go = prune::to_go(&run.outdated, &run.job, sheets, standing);
         // The package first: it never describes what is not there.
         package.write(self.folder, run, &to_go)?;
         let (deleted, forgotten) = prune::delete(self.folder, &run.job, &to_go);

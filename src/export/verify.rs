@@ -278,9 +278,10 @@ impl Look<'_> {
                 (Matter::Changed, format!("rows in the data package: {rows}; rows that were written: {}", file.rows))
             }
             (None, Some(_)) => (Matter::Behind, "the data package describes it, this store has no record of it".into()),
-            (Some(_), None) if has_package => {
-                (Matter::Behind, "the data package does not describe it; the next export does".into())
-            }
+            (Some(_), None) if has_package => (
+                Matter::Behind,
+                "the data package does not describe it; the next export does, if its job still writes it".into(),
+            ),
             _ => return,
         };
         self.add(found, path, matter, detail);

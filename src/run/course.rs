@@ -50,8 +50,8 @@ impl Course {
         self.served.fetch_add(items.max(0), Ordering::Relaxed);
     }
 
-    /// Whether an id is to be asked for where it is named at this place, and not where it was met before.
-    pub(super) fn is_first_at(&self, id: &str, place: usize) -> bool {
+    /// Names an id at a place of the job; whether it is asked for there, and not where it was named before.
+    pub(super) fn claim(&self, id: &str, place: usize) -> bool {
         let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
         let places = named.entry(id.to_owned()).or_default();
         if !places.contains(&place) {

@@ -10,7 +10,7 @@ use crate::store::{NO_RECORD, RunRow, RunState, still_running};
 /// Calls those of the runs failed that are on record as running, and are not: nobody holds the lock of
 /// their job, in the state folder that the store goes with. Where that cannot be told, a run goes on. How many
 /// were killed.
-pub fn end_dead<'r>(state_folder: &Path, database: &Path, runs: impl IntoIterator<Item = &'r mut RunRow>) -> usize {
+pub fn tell_dead<'r>(state_folder: &Path, database: &Path, runs: impl IntoIterator<Item = &'r mut RunRow>) -> usize {
     let is_silent =
         |run: &RunRow| run.state == RunState::Running.word() && !JobLock::is_held(state_folder, database, &run.job);
     let mut silent: Vec<&mut RunRow> = runs.into_iter().filter(|run| is_silent(run)).collect();

@@ -64,7 +64,7 @@ impl Pass<'_> {
         let reached = offset + page.served();
         let total = at.announced.or(page.total);
         if let Some((_, last)) = self.edge.as_ref().filter(|(edge, _)| *edge == offset)
-            && *last == values(page).into_iter().next().flatten()
+            && page.entries().into_iter().next().and_then(value).as_ref() == Some(last)
         {
             let detail =
                 format!("the page before {offset} was short, and the one there begins with its last item again");
@@ -80,10 +80,14 @@ impl Pass<'_> {
     }
 
     /// Where a page with fewer items than its size ends, and with which.
-    pub(super) fn short_end(&self, page: &RawPage, offset: i64) -> Option<(i64, Option<Value>)> {
+    pub(super) fn short_end(&self, page: &RawPage, offset: i64) -> Option<(i64, Value)> {
         let by_offset = matches!(self.list.paging, Paging::Offset { .. });
         let short = page.limit.is_some_and(|limit| (1..limit).contains(&page.served()));
-        (by_offset && short && page.more).then(|| (offset + page.served(), values(page).pop().flatten()))
+        if !(by_offset && short && page.more) {
+            return None;
+        }
+        // Two nulls are no sign of anything.
+        page.entries().into_iter().last().and_then(value).map(|last| (offset + page.served(), last))
     }
 
     /// Of a list with a version the version tells whether it is whole; of discographies Spotify is known
@@ -174,5 +178,9 @@ impl Pass<'_> {
 
 /// The entries of a page, compared as values: the same may come with its keys in another order.
 fn values(page: &RawPage) -> Vec<Option<Value>> {
-    page.entries().into_iter().map(|entry| serde_json::from_str(entry.unwrap_or("null")).ok()).collect()
+    page.entries().into_iter().map(value).collect()
+}
+
+fn value(entry: Option<&str>) -> Option<Value> {
+    serde_json::from_str(entry?).ok()
 }

@@ -36,9 +36,6 @@ pub struct Engine {
     pub kept_since: Option<DateTime<Utc>>,
     /// Ignore checkpoints and change detection.
     pub full: bool,
-    /// The store held times later than its begin: some clock was wrong, and a time from its begin on does not
-    /// tell whether it is of this run.
-    pub clock_was_wrong: bool,
 }
 
 /// What all calls of a fetch have in common.
@@ -188,8 +185,7 @@ impl Engine {
     }
 
     fn span(&self, since: DateTime<Utc>) -> Span {
-        let until = if self.clock_was_wrong { self.started_at } else { self.now() };
-        Span { since: stamp(since), until: stamp(until) }
+        Span { since: stamp(since), until: stamp(self.now()) }
     }
 
     /// Whether the store takes more; to be asked before each call that fills it.

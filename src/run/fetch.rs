@@ -286,16 +286,13 @@ impl Engine {
                     before
                 }
             };
-            match id {
-                Some(id) if frame.course.is_first_at(&id, *place) => {
-                    ids.push(id);
-                    places.push(*place);
-                }
-                Some(_) => {
-                    end.tally.unchanged += 1;
-                    self.progress.unit_done(&frame.fetch);
-                }
-                None => {}
+            let Some(id) = id else { continue };
+            if frame.course.claim(&id, *place) {
+                ids.push(id);
+                places.push(*place);
+            } else {
+                end.tally.unchanged += 1;
+                self.progress.unit_done(&frame.fetch);
             }
         }
         Ok((ids, places, end))

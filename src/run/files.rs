@@ -112,7 +112,7 @@ pub struct Written {
 }
 
 impl Written {
-    /// For each failed query whether storage is to blame and what it says.
+    /// For each file that could not be written whether storage is to blame and what it says.
     pub(super) fn failures(&self) -> Vec<(bool, String)> {
         self.failed.iter().map(|e| (e.is_storage(), super::job::chain(e))).collect()
     }

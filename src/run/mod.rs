@@ -40,7 +40,7 @@ mod users;
 
 pub use class::AppFacts;
 pub use course::{Course, TakenUp};
-pub use dead::end_dead;
+pub use dead::tell_dead;
 pub use engine::{Engine, stamp, went_on_from};
 pub use files::{Files, FilesError, Shown, Written, style};
 pub use halt::{Halt, Weight};

@@ -70,7 +70,7 @@ pub(super) struct Pass<'a> {
     /// The place whose page is odd and is so all the same.
     pub(super) vouched: Option<i64>,
     /// Where the page before ended that had fewer items than its size, and its last item.
-    pub(super) edge: Option<(i64, Option<Value>)>,
+    pub(super) edge: Option<(i64, Value)>,
     /// Hash of what an earlier pass read to its end, or this one.
     content: Option<String>,
     pub(super) total_moved: bool,

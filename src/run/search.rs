@@ -30,7 +30,7 @@ pub(super) struct Search {
 }
 
 /// An answer of a search that is to be committed.
-struct Landing {
+struct Hits {
     list: i64,
     key: ListKey,
     kinds: Vec<Kind>,
@@ -39,6 +39,8 @@ struct Landing {
     window: Window,
     /// An odd answer came from this place before.
     again: bool,
+    /// Hits that were due at an earlier place did not come.
+    lacked: bool,
     notes: Notes,
     asked: Asked,
     run: i64,
@@ -46,7 +48,7 @@ struct Landing {
 }
 
 /// What one answer of a search was.
-enum Seen {
+enum Came {
     /// Hits, which are committed.
     Hits {
         served: i64,
@@ -86,15 +88,15 @@ impl Search {
     }
 }
 
-impl Landing {
+impl Hits {
     /// Commits the hits and how far the search has come with them.
-    fn commit(self, s: &mut Session, body: &[u8]) -> Result<Seen, StoreError> {
-        let Landing { list, key, kinds, at, window, again, notes, asked, run, calls } = self;
+    fn commit(self, s: &mut Session, body: &[u8]) -> Result<Came, StoreError> {
+        let Hits { list, key, kinds, at, window, again, lacked, notes, asked, run, calls } = self;
         let text = std::str::from_utf8(body).unwrap_or_default();
         let found = match stage_search(s, list, text, &kinds, window, &asked) {
             Ok(found) => found,
             Err(Trouble::Store(e)) => return Err(e),
-            Err(Trouble::Malformed(detail)) => return Ok(Seen::Malformed(detail)),
+            Err(Trouble::Malformed(detail)) => return Ok(Came::Malformed(detail)),
         };
         let none = window.offset == 0 && found.served == 0 && found.lacks > 0;
         if found.repeats || none || (found.lacks > 0 && !again) {
@@ -104,7 +106,7 @@ impl Landing {
                 false => format!("the answer at {} repeats the hits before it", window.offset),
             };
             let reason = if none { "short_page" } else { "repeated_page" };
-            return Ok(if again { Seen::Unproved { reason, detail } } else { Seen::Odd });
+            return Ok(if again { Came::Unproved { reason, detail } } else { Came::Odd });
         }
         // An answer that says that it is the last takes with it what is announced beyond.
         let lacks = found.lacks + if found.more { 0 } else { found.beyond };
@@ -125,7 +127,7 @@ impl Landing {
         // Hits come in pages, and the last of them comes with the whole.
         let stored = if !found.more || next.next_offset >= window.most {
             let served = s.staged_count(list)? + next.skipped;
-            let (announced, skipped, beginning) = (next.announced, next.skipped, lacks == 0);
+            let (announced, skipped, beginning) = (next.announced, next.skipped, lacks == 0 && !lacked);
             let proof = Proof { announced, served, skipped, beginning, ..Proof::default() };
             Some(s.swap(list, &key, &proof, run, &asked.now)?.stored)
         } else {
@@ -133,7 +135,7 @@ impl Landing {
             None
         };
         s.count_in_run(run, calls, found.served)?;
-        Ok(Seen::Hits { served: found.served, lacks: lacks > 0, next, stored })
+        Ok(Came::Hits { served: found.served, lacks: lacks > 0, next, stored })
     }
 }
 
@@ -151,7 +153,7 @@ impl Engine {
         let mut at = self.began(&known).await?;
         let (mut tally, began_with) = (Tally::default(), at.skipped);
         // The place whose answer is asked for once more, since the first one was odd.
-        let mut doubted = None;
+        let (mut doubted, mut lacked) = (None, false);
         loop {
             let room = search.most.min(DEEPEST) - at.next_offset;
             let (body, limit) = match self.search_page(frame, &search.query, &search.kinds, at.next_offset, room).await
@@ -163,23 +165,25 @@ impl Engine {
                 Err(e) => return Err(e),
             };
             let asked = frame.asked(self.now());
-            let landing = Landing {
+            let landing = Hits {
                 list: known.id,
                 key: key.clone(),
                 kinds: search.kinds.clone(),
                 at: at.clone(),
                 window: Window { offset: at.next_offset, limit: i64::from(limit), most: search.most.min(DEEPEST) },
                 again: doubted == Some(at.next_offset),
+                lacked,
                 notes: self.notes(frame, &key, &asked),
                 asked,
                 run: self.run,
                 calls: self.calls(),
             };
             match self.store.write(move |s| landing.commit(s, &body)).await? {
-                Seen::Hits { served, lacks, next, stored } => {
+                Came::Hits { served, lacks, next, stored } => {
                     at = next;
                     tally.served += served;
                     tally.skipped += i64::from(lacks);
+                    lacked |= lacks;
                     tally.announced = at.announced;
                     self.progress.items(&frame.fetch, served);
                     if let Some(stored) = stored {
@@ -188,13 +192,13 @@ impl Engine {
                         return Ok(UnitEnd::whole(requested, tally));
                     }
                 }
-                Seen::Odd => doubted = Some(at.next_offset),
-                Seen::Unproved { reason, detail } => {
+                Came::Odd => doubted = Some(at.next_offset),
+                Came::Unproved { reason, detail } => {
                     self.give_up(known.id, &at, None, reason).await?;
                     frame.course.served_in_vain(tally.served);
                     return self.unproved(frame, &search.query, &known, requested, (reason, detail)).await;
                 }
-                Seen::Malformed(what) => {
+                Came::Malformed(what) => {
                     let e = ApiError::Unusable { family: Family::SEARCH, what, attempts: 1 };
                     return self.gap(frame, &search.query, requested, &e).await;
                 }

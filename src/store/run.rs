@@ -190,17 +190,6 @@ impl Session {
         from.map_err(|e| self.error("cannot be read", e))
     }
 
-    /// Whether anything was noted at a later time than now.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn is_ahead_of(&self, now: &str) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM runs WHERE started_at > ?1 OR finished_at > ?1)
-                   OR EXISTS (SELECT 1 FROM lists WHERE checked_at > ?1)
-                   OR EXISTS (SELECT 1 FROM known_gaps WHERE checked_at > ?1)";
-        Ok(self.one(sql, params![now])?.unwrap_or(false))
-    }
-
     /// Takes a fire for a run that is about to begin; false if it was served already.
     ///
     /// The row of a fire is there once, whatever starts a run for it: cron, systemd, `schedule`.

@@ -185,7 +185,7 @@ impl Session {
         let mut statement = self.prepare(
             "SELECT p.id, p.snapshot_id, coalesce(p.owner_id = ?1, 0) OR coalesce(p.collaborative, 0),
                     iif(l.whole_at BETWEEN ?3 AND ?4 AND c.list_id IS NULL, l.snapshot_id, NULL), coalesce(l.stored, 0), m.position,
-                    coalesce(c.ended, 0), coalesce(c.ended AND c.snapshot_id = p.snapshot_id AND c.updated_at < o.read_at, 0)
+                    coalesce(c.ended, 0), coalesce(c.ended AND c.snapshot_id = p.snapshot_id AND c.updated_at < o.whole_at, 0)
              FROM my_playlists m JOIN playlists p ON p.id = m.playlist_id
              LEFT JOIN lists l ON l.kind = 'playlist_items' AND l.parent_id = p.id AND l.audience = ?1 AND l.market = ?2
              LEFT JOIN checkpoints c ON c.list_id = l.id LEFT JOIN lists o ON o.id = m.list_id

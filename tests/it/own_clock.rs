@@ -33,7 +33,12 @@ fn clock() -> &'static PathBuf {
 /// A run so many seconds from now.
 fn at(world: &World, seconds: i64, args: &[&str]) -> Ran {
     let mut command = world.command(args);
-    ran(command.env("LD_PRELOAD", clock()).env("CLOCK_OFFSET", seconds.to_string()))
+    let ran = ran(command.env("LD_PRELOAD", clock()).env("CLOCK_OFFSET", seconds.to_string()));
+    let began: chrono::DateTime<chrono::Utc> =
+        world.one("SELECT started_at FROM runs ORDER BY id DESC LIMIT 1").parse().unwrap();
+    let off = (began - chrono::Utc::now()).num_seconds() - seconds;
+    assert!(off.abs() <= 60, "the clock was {off} s from the one that it was given");
+    ran
 }
 
 fn change(world: &World) {

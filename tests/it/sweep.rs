@@ -132,7 +132,6 @@ impl Weeks {
             goes_on_from: went_on_from(goes_on_from.as_deref(), started_at),
             kept_since: None,
             full: false,
-            clock_was_wrong: false,
         };
         let files = Files {
             database: self.store.path().to_path_buf(),

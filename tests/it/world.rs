@@ -266,7 +266,9 @@ pub fn pause(world: &World, child: &Child) {
         database.busy_timeout(Duration::ZERO).unwrap();
         database.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok()
     };
+    let began = Instant::now();
     loop {
+        assert!(began.elapsed() < HUNG, "it holds a database all the time");
         signal(child, "STOP");
         if databases.iter().all(is_free) {
             return;

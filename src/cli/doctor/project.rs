@@ -13,7 +13,7 @@ use crate::cli::standing;
 use crate::cli::workshop::{Most, Workshop, local, missed, runtime, storage};
 use crate::cli::{Context, Exit, Failure};
 use crate::job::{Job, Loaded, Users};
-use crate::run::{JobLock, LockTrouble, end_dead};
+use crate::run::{JobLock, LockTrouble, tell_dead};
 use crate::scheduler::Past;
 use crate::settings::Settings;
 use crate::settings::credentials::Credentials;
@@ -105,7 +105,7 @@ fn runs(context: &Context, settings: &Settings, jobs: &[Job]) -> Vec<Line> {
     for job in jobs {
         let mut newest = past.of(&job.name).runs.into_iter().next();
         if let Some(dir) = &state {
-            end_dead(dir.path(), &database, &mut newest);
+            tell_dead(dir.path(), &database, &mut newest);
         }
         if let Some(run) = newest.filter(|run| run.state == RunState::Failed.word()) {
             let why = run.reason.as_deref().unwrap_or("no reason is recorded");

@@ -67,7 +67,7 @@ fn the_newest_file_of_a_fetch_stays_until_another_stands() {
     let file =
         |path: &str, newest| OldFile { path: path.into(), source: "items".into(), sha256: String::new(), newest };
     let old = [file("j/1.csv", false), file("j/2.csv", true)];
-    let going = |path: &str, anew: &[&str]| {
+    let going = |path: &str, standing: &[&str]| {
         let sheet = Sheet {
             path: path.into(),
             name: "items".into(),
@@ -77,7 +77,7 @@ fn the_newest_file_of_a_fetch_stays_until_another_stands() {
             version: None,
             anew: false,
         };
-        let to_go = to_go(&old, "j", &[sheet], anew);
+        let to_go = to_go(&old, "j", &[sheet], standing);
         to_go.into_iter().map(|file| file.path).collect::<Vec<_>>()
     };
     assert_eq!(going("3.csv", &["other"]), ["j/1.csv"], "the fetch has not finished");
