@@ -21,21 +21,21 @@ demo: ## the example jobs against a sandbox on this machine, in output/demo: no 
 
 test: fmt lint doc ## what CI runs: format, clippy, docs, tests, demo
 	@command -v strace >/dev/null || echo 'note: strace is missing (apt-get install strace), so no system call is made to fail' >&2
-	$(CARGO) test --locked --quiet
+	$(CARGO) test --locked --quiet --workspace
 	$(CARGO) run --locked --quiet -- --quiet demo --dir target/demo
 
 fmt: ## check the format (`cargo fmt` mends it)
-	$(CARGO) fmt --check
+	$(CARGO) fmt --all --check
 
 lint: ## clippy, warnings denied
-	$(CARGO) clippy --locked --quiet --all-targets -- -D warnings
+	$(CARGO) clippy --locked --quiet --workspace --all-targets -- -D warnings
 
 doc: ## the docs of the code, warnings denied; in target/doc
-	RUSTDOCFLAGS="$(RUSTDOC)" $(CARGO) doc --locked --quiet --no-deps --document-private-items
+	RUSTDOCFLAGS="$(RUSTDOC)" $(CARGO) doc --locked --quiet --workspace --no-deps --document-private-items
 
 build: $(PROGRAM) ## the program, built for speed
 
-$(PROGRAM): Cargo.toml Cargo.lock $(shell find src jobs contrib -type f)
+$(PROGRAM): Cargo.toml Cargo.lock $(shell find src crates jobs contrib -type f)
 	$(CARGO) build --locked --release
 	touch $@
 

@@ -15,12 +15,12 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use cratedigger::spotify::client::Answer;
-use cratedigger::spotify::page::{RawPage, Wrapping};
-use cratedigger::spotify::wire::{Album, PlaylistItem, Track};
 use cratedigger::store::{Access, open_writer};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
+use spotify_client::client::Answer;
+use spotify_client::page::{RawPage, Wrapping};
+use spotify_client::wire::{Album, PlaylistItem, Track};
 
 type Failure = Box<dyn std::error::Error>;
 

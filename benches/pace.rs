@@ -7,7 +7,7 @@ use std::process::Child;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use cratedigger::sandbox::{Action, Fault, Mode, Options, known};
+use spotify_sandbox::{Action, Fault, Mode, Options, known};
 
 use world::{World, ended, signal};
 

@@ -4,16 +4,12 @@
 pub mod cli;
 pub mod document;
 pub mod export;
-pub mod http;
 pub mod ingest;
 pub mod job;
 pub mod notify;
 pub mod run;
-pub mod sandbox;
 pub mod scheduler;
 pub mod settings;
 pub mod signin;
-pub mod spotify;
-pub mod state;
 pub mod store;
 pub mod stream;

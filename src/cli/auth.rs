@@ -24,8 +24,8 @@ pub use logout::{Forgotten, run as logout};
 pub use person::{Line, Person, Terminal};
 
 use crate::signin::SignInError;
-use crate::spotify::error::ApiError;
-use crate::state::grants::GrantError;
+use spotify_client::error::ApiError;
+use spotify_client::state::grants::GrantError;
 
 /// `cratedigger auth …`
 #[derive(Debug, Clone, Args)]

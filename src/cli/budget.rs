@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::job::Job;
 use crate::run::{Calls, Price};
-use crate::state::{Ceilings, Share, Usage};
+use spotify_client::state::{Ceilings, Share, Usage};
 
 /// Calls that may still be sent now. `None`: no ceiling.
 #[derive(Debug, Clone)]
@@ -133,7 +133,7 @@ fn least(one: Option<u64>, other: Option<u64>) -> Option<u64> {
 }
 
 fn usable(calls: u32, reserve: f64) -> u32 {
-    crate::state::usable(calls, reserve)
+    spotify_client::state::usable(calls, reserve)
 }
 
 /// `12 calls`, `3 to 5 calls`, `7 or more calls`, `about 404 calls (204 or more)`.

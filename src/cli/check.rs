@@ -17,9 +17,9 @@ use crate::document::{Frames, Problem};
 use crate::job::{Job, Users};
 use crate::scheduler::starts_after;
 use crate::settings::Settings;
-use crate::spotify::AppClass;
-use crate::state::{Endpoint, Identity, Learned, State, TokenKind, Word};
 use crate::stream::Classes;
+use spotify_client::AppClass;
+use spotify_client::state::{Endpoint, Identity, Learned, State, TokenKind, Word};
 
 /// Checks, with what class the settings say the app is of.
 ///

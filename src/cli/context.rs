@@ -13,7 +13,7 @@ use super::print;
 use crate::job;
 use crate::settings::credentials::{self, Credentials};
 use crate::settings::{Flags, Project, Settings};
-use crate::state::{StateDir, StateError};
+use spotify_client::state::{StateDir, StateError};
 
 /// What every command is given.
 #[derive(Debug)]

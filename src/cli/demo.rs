@@ -12,8 +12,8 @@ use super::context::Environment;
 use super::init::EXAMPLES;
 use super::workshop::runtime;
 use super::{Context, Exit, Failure, OrExit, print, run, sandbox};
-use crate::sandbox::{self as spotify, Options, known};
 use crate::settings::{Flags, Project};
+use spotify_sandbox::{self as spotify, Options, known};
 
 /// Says that a folder is a demo's, and may be made anew.
 const MARK: &str = ".cratedigger-demo";

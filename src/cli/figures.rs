@@ -12,8 +12,8 @@ use crate::notify::{GrantDays, JobFigures, Metrics};
 use crate::run::tell_dead;
 use crate::scheduler::{Past, overdue};
 use crate::settings::Settings;
-use crate::state::grants::{self, GrantState};
 use crate::store::{RunState, RunTotal, StoreError, run_totals};
+use spotify_client::state::grants::{self, GrantState};
 
 /// Writes the file for Prometheus, if there is to be one, whether anything runs or not. Where the
 /// store cannot be read, the file stays as it is; what needs a state folder or credentials that are

@@ -16,8 +16,8 @@ use super::workshop::{Workshop, booked, runtime};
 use super::{Context, Exit, Failure, OrExit, check, print};
 use crate::job::{Job, Users};
 use crate::run::{Calls, FetchPrice, JobPrice, Looks, Price, seconds, stamp};
-use crate::state::Learned;
 use crate::store::{Access, Store};
+use spotify_client::state::Learned;
 
 /// Looks at Spotify unless more, or none, are asked for.
 const LOOKS: u64 = 10;

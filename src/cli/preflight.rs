@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use super::{Exit, Failure};
-use crate::state::network_kind;
 use crate::store::{NEEDED, free_bytes, largest_file};
+use spotify_client::state::network_kind;
 
 /// Refuses a store on a network file system: readers and writers would not see each other's locks.
 ///

@@ -7,15 +7,15 @@ use chrono::{DateTime, Utc};
 use super::budget::Left;
 use super::workshop::{Most, Workshop, booked};
 use super::{Context, Exit, Failure};
-use crate::http::clock::{Clock, SystemClock};
-use crate::http::observer::Silent;
 use crate::job::{Job, Users};
 use crate::run::{Engine, Halt, JobPrice, Looks, Start, Unwatched, kept_since, price_job, stamp, went_on_from};
 use crate::scheduler::{Due, JobPast, Past};
 use crate::settings::credentials::Credentials;
-use crate::state::grants::Grants;
-use crate::state::{Ceilings, Job as Spends, Spender, Usage};
 use crate::store::{Store, place_of};
+use spotify_client::http::clock::{Clock, SystemClock};
+use spotify_client::http::observer::Silent;
+use spotify_client::state::grants::Grants;
+use spotify_client::state::{Ceilings, Job as Spends, Spender, Usage};
 
 /// What the runs of a command have in common.
 pub(super) struct Desk<'a> {

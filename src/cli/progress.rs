@@ -11,10 +11,10 @@ use super::args::LogFormat;
 use super::workshop::local;
 use super::{Context, print};
 use crate::document::printable;
-use crate::http::family::Family;
-use crate::http::observer::Observer;
 use crate::run::{Progress, stamp};
 use crate::store::RawKeeper;
+use spotify_client::http::family::Family;
+use spotify_client::http::observer::Observer;
 
 /// Short, so that a narrow terminal shows it on one line; the message is cut where the line ends.
 const TEMPLATE: &str = "{bar:12} {elapsed_precise} {wide_msg}";

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use super::args::Quota;
 use super::workshop::{Workshop, booked};
 use super::{Context, Exit, Failure, OrExit, print};
-use crate::http::clock::{Clock, SystemClock};
 use crate::run::stamp;
-use crate::spotify::AppClass;
-use crate::spotify::family::Family;
-use crate::state::{Ceilings, FamilyUse, Learned, StateError, TokenKind, Usage, Word};
+use spotify_client::AppClass;
+use spotify_client::family::Family;
+use spotify_client::http::clock::{Clock, SystemClock};
+use spotify_client::state::{Ceilings, FamilyUse, Learned, StateError, TokenKind, Usage, Word};
 
 /// All that is shown.
 struct Shown {

@@ -24,10 +24,10 @@ use crate::run::{
 use crate::scheduler::{self, Due, JobPast, Next, Now, Past, SignIns};
 use crate::settings::credentials::Credentials;
 use crate::settings::{Schedule as Rules, Settings};
-use crate::spotify::client::{Allowance, Api};
-use crate::state::grants::Grants;
-use crate::state::{Share, Spender};
 use crate::store::{Planned, RawKeeper, Store};
+use spotify_client::client::{Allowance, Api};
+use spotify_client::state::grants::Grants;
+use spotify_client::state::{Share, Spender};
 
 /// What all runs of a process share.
 pub(super) struct Runner<'a> {

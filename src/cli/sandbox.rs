@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::args::{AppMode, GrantRotation, Sandbox};
 use super::workshop::runtime;
 use super::{Context, Exit, Failure, OrExit, print};
-use crate::sandbox::{self, Fault, Mode, Options, Rotation};
+use spotify_sandbox::{self, Fault, Mode, Options, Rotation};
 
 /// Serves until it is stopped.
 pub fn run(args: &Sandbox, context: &Context) -> Result<Exit, Failure> {
@@ -27,7 +27,7 @@ pub fn run(args: &Sandbox, context: &Context) -> Result<Exit, Failure> {
     };
     let (id, secret) = (options.client_id.clone(), options.client_secret.clone());
     runtime()?.block_on(async {
-        let sandbox = sandbox::start(options).await.or_exit(Exit::Failed)?;
+        let sandbox = spotify_sandbox::start(options).await.or_exit(Exit::Failed)?;
         for fault in faults {
             sandbox.inject(fault);
         }

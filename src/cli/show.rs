@@ -10,10 +10,10 @@ use super::workshop::{must_exist, storage, unreadable};
 use super::{Context, Exit, Failure, OrExit, print};
 use crate::document::printable;
 use crate::run::stamp;
-use crate::spotify::{Id, Kind};
 use crate::store::{
     AsOf, NamedPlaylist, Place, ReplayError, details_at, open_current, playlist_at, playlists_called, title,
 };
+use spotify_client::{Id, Kind};
 
 /// Shows a playlist.
 pub fn run(args: &Show, context: &Context) -> Result<Exit, Failure> {

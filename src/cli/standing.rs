@@ -12,7 +12,7 @@ use super::{Context, Failure};
 use crate::job::{Job, Users};
 use crate::scheduler::SignIns;
 use crate::settings::Settings;
-use crate::state::grants::{End, Grant, GrantState, Grants, end};
+use spotify_client::state::grants::{End, Grant, GrantState, Grants, end};
 
 /// The grants of the app; `None` where the state folder has none, or nobody says which app.
 ///

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::args::LogFormat;
 use super::{Context, Exit, print};
-use crate::spotify::client::Api;
+use spotify_client::client::Api;
 
 /// A stop is over by then; supervisors kill after ten seconds.
 const PATIENCE: Duration = Duration::from_secs(9);

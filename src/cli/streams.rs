@@ -6,8 +6,8 @@ use super::args::Streams;
 use super::print::table;
 use super::{Context, Exit, Failure, OrExit, print};
 use crate::document::{nearest, or_list, quote};
-use crate::spotify::Kind;
 use crate::stream::{self, Classes, Column, Paging, Stream, Takes, Type};
+use spotify_client::Kind;
 
 /// Prints the table of streams, or all about one.
 ///

@@ -9,16 +9,16 @@ use url::Url;
 use super::preflight::local_disk;
 use super::{Context, Exit, Failure, OrExit};
 use crate::export::Target;
-use crate::http::clock::{Clock, SystemClock};
-use crate::http::observer::Observer;
 use crate::run::{AppFacts, Files};
 use crate::settings::credentials::Credentials;
 use crate::settings::{Limits as SettingsLimits, Origin, Settings};
-use crate::spotify::AppClass;
-use crate::spotify::client::{Api, ApiConfig, Limits, Scales, ceilings};
-use crate::state::grants::{GrantError, Grants};
-use crate::state::{Ceilings, Learned, Spender, State, StateDir, StateError, Usage};
 use crate::store::{Access, GivenTo, Identity, Store, StoreError, place_of};
+use spotify_client::AppClass;
+use spotify_client::client::{Api, ApiConfig, Limits, Scales, ceilings};
+use spotify_client::http::clock::{Clock, SystemClock};
+use spotify_client::http::observer::Observer;
+use spotify_client::state::grants::{GrantError, Grants};
+use spotify_client::state::{Ceilings, Learned, Spender, State, StateDir, StateError, Usage};
 
 /// Settings, and the state folder that goes with them.
 pub(super) struct Workshop<'a> {
@@ -116,8 +116,8 @@ impl<'a> Workshop<'a> {
     }
 
     /// Whose books the app's calls are in.
-    pub(super) fn books_of(&self, who: &Credentials) -> crate::state::Identity {
-        crate::state::Identity::new(&who.client_id, &self.settings.account(&who.client_id))
+    pub(super) fn books_of(&self, who: &Credentials) -> spotify_client::state::Identity {
+        spotify_client::state::Identity::new(&who.client_id, &self.settings.account(&who.client_id))
     }
 
     /// The class of the app, as far as it is configured or was learned not too long ago.
@@ -151,6 +151,8 @@ impl<'a> Workshop<'a> {
         let configured = self.settings.spotify.app_mode.class();
         let account = self.settings.account(&who.client_id);
         let of = |class| limits(&self.settings.limits_for(class), most);
+        let mut scales = Scales::default();
+        scales.transport.user_agent = concat!("cratedigger/", env!("CARGO_PKG_VERSION"));
         let config = ApiConfig {
             api_url: self.settings.spotify.api_url.clone(),
             accounts_url: self.settings.spotify.accounts_url.clone(),
@@ -158,7 +160,7 @@ impl<'a> Workshop<'a> {
             client_secret: who.client_secret.clone(),
             account,
             limits: of(self.class(who)?),
-            scales: Scales::default(),
+            scales,
         };
         let api = Api::new(config, Arc::clone(&self.state), observer).or_exit(Exit::Usage)?;
         let facts = AppFacts::new(configured, api.clone(), of(configured), of(Some(AppClass::Extended)));

@@ -3,8 +3,8 @@
 use super::artist::{images, mentioned, metrics};
 use super::cell::{id, inner, int, link, number, plain, text};
 use super::{Asked, Trouble};
-use crate::spotify::wire::{Album, Field};
 use crate::store::{ArtistsOf, Session, Table};
+use spotify_client::wire::{Album, Field};
 
 /// Writes an album, whole or as mentioned, and returns its id. The album of a local file has none.
 pub(super) fn album(s: &mut Session, a: &Album<'_>, asked: &Asked, whole: bool) -> Result<Option<String>, Trouble> {

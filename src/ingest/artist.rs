@@ -2,8 +2,8 @@
 
 use super::cell::{id, inner, int, link, number, plain, text};
 use super::{Asked, Trouble};
-use crate::spotify::wire::{Artist, Field, Image};
 use crate::store::{Session, Table};
+use spotify_client::wire::{Artist, Field, Image};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// Writes an artist, whole or as mentioned, and returns its id.

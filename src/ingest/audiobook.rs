@@ -4,8 +4,8 @@ use super::artist::images;
 use super::cell::{boolean, id, int, link, plain, text};
 use super::show::{languages, market};
 use super::{Asked, Trouble, parse};
-use crate::spotify::wire::{Audiobook, Episode, Field, Named};
 use crate::store::{Cell, MarketTable, Session, Table};
+use spotify_client::wire::{Audiobook, Episode, Field, Named};
 
 /// Writes an audiobook and returns its id.
 pub(super) fn audiobook(

@@ -1,7 +1,7 @@
 //! From fields of an answer to cells of a row.
 
-use crate::spotify::wire::{Field, Int, Links, Text};
 use crate::store::Cell;
+use spotify_client::wire::{Field, Int, Links, Text};
 
 /// A text.
 pub(super) fn text<'a>(field: &'a Field<Text<'_>>) -> Cell<'a> {

@@ -4,9 +4,9 @@ use serde_json::value::RawValue;
 
 use super::cell::{id, plain};
 use super::{Asked, Trouble, album, artist, audiobook, parse, playlist, show, track};
-use crate::spotify::Kind;
-use crate::spotify::wire::{Album, Category, Episode, Saved, Track};
 use crate::store::{Member, Session, StoreError, Table};
+use spotify_client::Kind;
+use spotify_client::wire::{Album, Category, Episode, Saved, Track};
 
 /// What the entries of a list are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

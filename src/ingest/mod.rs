@@ -19,9 +19,9 @@ pub use list::{Shape, Staged, ensure_row, stage_entries, table_of};
 pub use playlist::playlist;
 pub use search::{Found, Window, first_hit, stage_search, unstage_search};
 
-use crate::spotify::Kind;
 use crate::store::{Session, StoreError};
 use serde::Deserialize;
+use spotify_client::Kind;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
 
 /// What an answer was asked with.

@@ -3,8 +3,8 @@
 use super::artist::{images, metrics};
 use super::cell::{boolean, id, inner, int, link, number, plain, text};
 use super::{Asked, Fingerprint, Trouble, parse, show, track, user};
-use crate::spotify::wire::{Discriminator, Playlist, PlaylistItem, scan};
 use crate::store::{Cell, Member, Session, Table};
+use spotify_client::wire::{Discriminator, Playlist, PlaylistItem, scan};
 
 /// Writes a playlist without its items and returns its id.
 ///

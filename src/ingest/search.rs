@@ -6,9 +6,9 @@ use serde_json::value::RawValue;
 
 use super::list::Staged;
 use super::{Asked, Trouble, album, entity, parse, playlist};
-use crate::spotify::Kind;
-use crate::spotify::wire::Page;
 use crate::store::{Member, PLACES_OF_A_TYPE, Session, StoreError};
+use spotify_client::Kind;
+use spotify_client::wire::Page;
 
 /// What one answer of a search held.
 #[derive(Debug, Default)]

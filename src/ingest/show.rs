@@ -3,8 +3,8 @@
 use super::artist::images;
 use super::cell::{boolean, id, int, link, number, plain, text};
 use super::{Asked, Trouble, parse};
-use crate::spotify::wire::{Episode, Field, Show, Text};
 use crate::store::{Cell, MarketFact, MarketTable, Session, Table};
+use spotify_client::wire::{Episode, Field, Show, Text};
 
 /// Writes a show and returns its id.
 pub(super) fn show(s: &mut Session, w: &Show<'_>, asked: &Asked, whole: bool) -> Result<Option<String>, Trouble> {

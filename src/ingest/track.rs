@@ -3,8 +3,8 @@
 use super::artist::{mentioned, metrics};
 use super::cell::{boolean, id, inner, int, link, number, plain, text};
 use super::{Asked, Fingerprint, Trouble, album, parse};
-use crate::spotify::wire::{Album, Field, LocalAlbum, Track, scan};
 use crate::store::{ArtistsOf, Cell, MarketFact, MarketTable, Session, Table};
+use spotify_client::wire::{Album, Field, LocalAlbum, Track, scan};
 
 /// Writes a track and what it mentions, and returns its id.
 pub(super) fn track(s: &mut Session, t: &Track<'_>, asked: &Asked, whole: bool) -> Result<Option<String>, Trouble> {

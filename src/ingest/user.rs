@@ -3,8 +3,8 @@
 use super::artist::images;
 use super::cell::{id, inner, int, link, plain, text};
 use super::{Asked, Trouble};
-use crate::spotify::wire::User;
 use crate::store::{Cell, Session, Table};
+use spotify_client::wire::User;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 /// Writes a user and returns the id; an empty one, which Spotify has sent, counts as none.

@@ -8,7 +8,7 @@ use super::model::{Fetch, Job, Source, Users};
 use super::output::{Expansion, OutputName};
 use crate::document::{Checker, Problem, Values};
 use crate::settings::Project;
-use crate::spotify::Reference;
+use spotify_client::Reference;
 
 /// Two outputs of one job that are the same file, on some file system at least.
 pub(super) fn files(job: &Job, values: &Values<'_, '_>, checker: &mut Checker<'_>) {

@@ -10,8 +10,8 @@ use super::read::{Context, duration, integer};
 use super::source;
 use crate::document::{Checker, Table, Values, nearest, or_list, quote, texts};
 use crate::settings::Profile;
-use crate::spotify::Kind;
 use crate::stream::{self, Column, Keeps, Stream};
+use spotify_client::Kind;
 
 /// Reads all fetches of a job. One that is wrong still has its name, so that those which take from
 /// it are not reported for its sake.

@@ -5,8 +5,8 @@ use super::rules;
 use crate::document::{Key, Shape};
 use crate::settings::keys::zones;
 use crate::settings::{policy, rules as common};
-use crate::spotify::Kind;
 use crate::stream;
+use spotify_client::Kind;
 
 const DURATION: Shape = Shape::Text(&common::DURATION);
 const ANY: Shape = Shape::Text(&common::ANY);

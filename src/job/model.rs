@@ -10,8 +10,8 @@ use serde::Serialize;
 use super::output::OutputName;
 use super::schedule::Schedule;
 use super::{CsvOptions, FirstRun, Missed, Overlap};
-use crate::spotify::{Kind, Reference};
 use crate::stream::{Column, Stream};
+use spotify_client::{Kind, Reference};
 
 /// One job, checked.
 #[derive(Debug, Clone)]

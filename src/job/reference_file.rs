@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::csv_file::{Row, rows};
 use crate::document::{Checker, Problem, quote};
-use crate::spotify::{Kind, NotAnId, Reference};
+use spotify_client::{Kind, NotAnId, Reference};
 
 /// More than this cannot be read from Spotify in a lifetime.
 const MOST_IDS: usize = 1_000_000;

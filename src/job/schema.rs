@@ -11,8 +11,8 @@ use super::keys::{FETCH, JOB, OPTIONS, QUERY, SOURCES};
 use crate::document::Key;
 use crate::settings::keys::CSV;
 use crate::settings::{described, row};
-use crate::spotify::Kind;
 use crate::stream::{self, Stream, Takes};
+use spotify_client::Kind;
 
 /// The JSON Schema of a job file.
 pub fn json_schema() -> Value {
@@ -89,7 +89,7 @@ fn of_stream(stream: &'static Stream) -> Value {
     schema
 }
 
-/// Ids in their forms, as [`crate::spotify::Id`] reads them.
+/// Ids in their forms, as [`spotify_client::Id`] reads them.
 fn id_pattern(kind: Kind) -> String {
     let word = kind.word();
     let id = "[0-9A-Za-z]{22}";

@@ -9,8 +9,8 @@ use super::read::Context;
 use super::sql;
 use super::{reference_file, search_file};
 use crate::document::{Checker, Finding, Values, nearest, or_list, quote, texts};
-use crate::spotify::{Kind, Reference};
 use crate::stream::{self, Stream, Takes};
+use spotify_client::{Kind, Reference};
 
 /// The other fetches of the job, as one of them sees them.
 pub(super) struct Above<'a> {

@@ -45,6 +45,7 @@ impl Poster {
         // The path and the query of such an address are what keeps others from using it.
         let host = url.host_str().unwrap_or("?").to_owned();
         let client = self.client.get_or_init(|| {
+            spotify_client::http::transport::use_ring();
             let built = Client::builder()
                 .redirect(redirect::Policy::none())
                 .retry(retry::never())

@@ -11,11 +11,11 @@ use super::stalest::Placed;
 use super::things::{Things, album_tracks_key};
 use super::unit::UnitEnd;
 use crate::ingest::Shape;
-use crate::spotify::family::Family;
-use crate::spotify::page::Wrapping;
-use crate::spotify::{Kind, path_segment};
 use crate::store::{Requested, Table};
 use crate::stream::{Order, Paging};
+use spotify_client::family::Family;
+use spotify_client::page::Wrapping;
+use spotify_client::{Kind, path_segment};
 
 impl Engine {
     /// The tracks of albums: an album's own answer holds the first of them, or all.

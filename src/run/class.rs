@@ -1,10 +1,10 @@
 //! Which class of app this is, and the largest pages that work for it: found out by trying, once.
 
-use crate::spotify::client::{Api, Bearer, Limits, Request, ceilings};
-use crate::spotify::error::{ApiError, Deferral};
-use crate::spotify::family::Family;
-use crate::state::{AppClass, StateError};
 use crate::stream::Paging;
+use spotify_client::client::{Api, Bearer, Limits, Request, ceilings};
+use spotify_client::error::{ApiError, Deferral};
+use spotify_client::family::Family;
+use spotify_client::state::{AppClass, StateError};
 
 /// Whether playlist items are still to be had as `tracks`.
 const OLD_NAME: &str = "route.playlist_tracks";

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::lock::JobLock;
-use crate::state::id_of;
 use crate::store::{NO_RECORD, RunRow, RunState, still_running};
+use spotify_client::state::id_of;
 
 /// Calls those of the runs failed that are on record as running, and are not: nobody holds the lock of
 /// their job, in the state folder that the store goes with. Where that cannot be told, a run goes on. How many

@@ -14,9 +14,9 @@ use super::halt::Halt;
 use super::list::Opening;
 use super::look::{Look, Place, is_about_the_list};
 use super::pass::{OrEnd, Pass, PassEnd};
-use crate::spotify::page::RawPage;
 use crate::store::Checkpoint;
 use crate::stream::Paging;
+use spotify_client::page::RawPage;
 
 /// Something odd about a page.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use super::course::Course;
 use super::halt::Halt;
 use super::progress::Progress;
 use crate::ingest::Asked;
-use crate::spotify::client::{Api, Bearer};
 use crate::store::{FetchEnd, GapKey, Skip, Span, Store};
+use spotify_client::client::{Api, Bearer};
 
 /// What a run works with; clones share everything.
 #[derive(Clone)]

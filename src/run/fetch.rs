@@ -18,13 +18,13 @@ use super::things::Things;
 use super::unit::UnitEnd;
 use super::units::Unit;
 use crate::job::Fetch;
-use crate::spotify::error::ApiError;
-use crate::spotify::family::Family;
-use crate::spotify::refusal::Refusal;
-use crate::spotify::{Kind, Reference};
-use crate::state::AppClass;
 use crate::store::{FetchEnd, FetchState, Requested, Skip};
 use crate::stream::Classes;
+use spotify_client::error::ApiError;
+use spotify_client::family::Family;
+use spotify_client::refusal::Refusal;
+use spotify_client::state::AppClass;
+use spotify_client::{Kind, Reference};
 
 /// What a fetch came to.
 #[derive(Debug)]

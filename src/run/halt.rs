@@ -5,9 +5,9 @@ use chrono::{DateTime, Utc};
 use super::exit;
 use super::look::is_about_the_list;
 use super::report::{Cause, Whose};
-use crate::spotify::error::ApiError;
-use crate::state::grants::GrantError;
 use crate::store::StoreError;
+use spotify_client::error::ApiError;
+use spotify_client::state::grants::GrantError;
 
 /// A reason to stop that is not about one id or one list.
 #[derive(Debug, thiserror::Error)]

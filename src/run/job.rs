@@ -14,10 +14,10 @@ use super::retention::forget;
 use super::sum::Sum;
 use crate::job::{Fetch, Job, Since, Users};
 use crate::settings::{RefreshAfter, Retention};
-use crate::spotify::error::ApiError;
-use crate::state::grants::{GrantError, Grants};
 use crate::store::RunState;
 use crate::store::query::Bound;
+use spotify_client::error::ApiError;
+use spotify_client::state::grants::{GrantError, Grants};
 
 /// How a run begins.
 #[derive(Debug, Clone, Default)]

@@ -5,8 +5,8 @@ use super::halt::Halt;
 use super::head::Head;
 use super::list::{List, Opening};
 use crate::ingest::{Asked, Shape, ensure_row, stage_entries};
-use crate::spotify::page::RawPage;
 use crate::store::{Checkpoint, ListKey, ListRow, Proof, ProvedBy, Session, Skip, Standing, StoreError};
+use spotify_client::page::RawPage;
 
 /// A page that is to be committed.
 #[derive(Debug)]

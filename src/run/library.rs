@@ -7,13 +7,13 @@ use super::look::is_about_the_list;
 use super::unit::UnitEnd;
 use crate::ingest::{self, Shape, Trouble};
 use crate::job::{Fetch, TimeRange};
-use crate::spotify::Kind;
-use crate::spotify::client::{Answer, Request, Unusable};
-use crate::spotify::error::ApiError;
-use crate::spotify::family::Family;
-use crate::spotify::page::{RawPage, Wrapping, utf8};
 use crate::store::{ListKey, Proof, Requested};
 use crate::stream::{Paging, Stream};
+use spotify_client::Kind;
+use spotify_client::client::{Answer, Request, Unusable};
+use spotify_client::error::ApiError;
+use spotify_client::family::Family;
+use spotify_client::page::{RawPage, Wrapping, utf8};
 
 impl Engine {
     /// One fetch of a stream of a user's.

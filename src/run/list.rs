@@ -12,13 +12,13 @@ use super::head::Known;
 use super::list_lock::ListLock;
 use super::pass::{Pass, PassEnd};
 use crate::ingest::Shape;
-use crate::spotify::Kind;
-use crate::spotify::client::Request;
-use crate::spotify::error::ApiError;
-use crate::spotify::family::Family;
-use crate::spotify::page::{RawPage, Wrapping};
 use crate::store::{Checkpoint, ListKey, ListRow};
 use crate::stream::{Keeps, Order, Paging};
+use spotify_client::Kind;
+use spotify_client::client::Request;
+use spotify_client::error::ApiError;
+use spotify_client::family::Family;
+use spotify_client::page::{RawPage, Wrapping};
 
 /// A list that moves while it is read is begun again this often.
 pub(super) const RESTARTS: i64 = 2;

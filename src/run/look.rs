@@ -4,11 +4,11 @@ use super::class::SmallerPage;
 use super::engine::{Engine, FetchFrame};
 use super::halt::Halt;
 use super::list::List;
-use crate::spotify::client::{Answer, Request, Unusable};
-use crate::spotify::error::ApiError;
-use crate::spotify::page::{RawPage, Wrapping};
-use crate::spotify::wire::Playlist;
 use crate::stream::Paging;
+use spotify_client::client::{Answer, Request, Unusable};
+use spotify_client::error::ApiError;
+use spotify_client::page::{RawPage, Wrapping};
+use spotify_client::wire::Playlist;
 
 /// What came of asking for a page.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl Engine {
 
 /// Whether an error concerns one list and not the run.
 pub(super) fn is_about_the_list(e: &ApiError) -> bool {
-    use crate::spotify::refusal::Refusal;
+    use spotify_client::refusal::Refusal;
     match e {
         ApiError::Refused { kind, .. } => matches!(kind, Refusal::NotYourPlaylist | Refusal::Unknown),
         ApiError::BadRequest { .. }

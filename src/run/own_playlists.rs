@@ -12,12 +12,12 @@ use super::look::{Look, Place, is_about_the_list};
 use super::playlist::{Items, Waiting, items_of, playlist_key};
 use super::unit::{UnitEnd, reason};
 use crate::ingest::Shape;
-use crate::spotify::error::ApiError;
-use crate::spotify::page::Wrapping;
-use crate::spotify::wire::Playlist;
-use crate::state::AppClass;
 use crate::store::{Checkpoint, GapKey, ListRow, ListedPlaylist, ProvedBy};
 use crate::stream::Stream;
+use spotify_client::error::ApiError;
+use spotify_client::page::Wrapping;
+use spotify_client::state::AppClass;
+use spotify_client::wire::Playlist;
 
 impl Engine {
     /// The items of all lists that may be read.

@@ -13,10 +13,10 @@ use super::head::{Head, Known};
 use super::land::{Landed, Landing};
 use super::list::{List, Opening};
 use super::look::{Look, Place, is_about_the_list};
-use crate::spotify::error::ApiError;
-use crate::spotify::page::RawPage;
 use crate::store::{Checkpoint, ListRow, ProvedBy};
 use crate::stream::Paging;
+use spotify_client::error::ApiError;
+use spotify_client::page::RawPage;
 
 /// A list that serves this many items more than it announced does not end.
 const BEYOND_TOTAL: i64 = 1_000;

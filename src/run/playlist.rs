@@ -9,16 +9,16 @@ use super::list::{List, ListEnd, Opening};
 use super::look::is_about_the_list;
 use super::unit::UnitEnd;
 use crate::ingest::{self, Shape, Trouble};
-use crate::spotify::Kind;
-use crate::spotify::client::{Answer, Request, Unusable};
-use crate::spotify::error::ApiError;
-use crate::spotify::family::Family;
-use crate::spotify::page::{RawPage, Wrapping};
-use crate::spotify::refusal::Refusal;
-use crate::spotify::wire::Playlist;
-use crate::state::AppClass;
 use crate::store::{Checkpoint, ListKey, ListRow, Requested};
 use crate::stream::{Order, Paging};
+use spotify_client::Kind;
+use spotify_client::client::{Answer, Request, Unusable};
+use spotify_client::error::ApiError;
+use spotify_client::family::Family;
+use spotify_client::page::{RawPage, Wrapping};
+use spotify_client::refusal::Refusal;
+use spotify_client::state::AppClass;
+use spotify_client::wire::Playlist;
 
 /// Without it, episodes come back as tracks that are none, or null.
 const BOTH_TYPES: (&str, &str) = ("additional_types", "track,episode");

@@ -7,13 +7,13 @@ use super::land::Notes;
 use super::look::is_about_the_list;
 use super::unit::UnitEnd;
 use crate::ingest::{self, Asked, Trouble, Window, stage_search, unstage_search};
-use crate::spotify::Kind;
-use crate::spotify::client::{Answer, Request};
-use crate::spotify::error::ApiError;
-use crate::spotify::family::Family;
-use crate::spotify::page::{RawPage, Wrapping};
 use crate::store::{Checkpoint, ListKey, ListRow, Proof, Requested, Session, Skip, Span, StoreError};
 use crate::stream::Paging;
+use spotify_client::Kind;
+use spotify_client::client::{Answer, Request};
+use spotify_client::error::ApiError;
+use spotify_client::family::Family;
+use spotify_client::page::{RawPage, Wrapping};
 
 /// Pages of a search: 10 hits in Development Mode, 50 with Extended Quota.
 pub(super) const PAGING: Paging = Paging::Offset { development: 10, extended: 50 };

@@ -10,8 +10,8 @@ use super::engine::{Engine, FetchFrame};
 use super::halt::Halt;
 use super::units::Unit;
 use crate::ingest;
-use crate::spotify::{Kind, Reference};
 use crate::store::{ListKey, Requested};
+use spotify_client::{Kind, Reference};
 
 /// A reference and its place in the job.
 #[derive(Debug, Clone)]

@@ -15,11 +15,11 @@ use super::job::Start;
 use super::report::{Cause, FetchReport, RunReport};
 use super::users::{Asker, Part, Trouble};
 use crate::job::{Fetch, Job, Source};
-use crate::spotify::error::ApiError;
-use crate::spotify::{Id, Kind, Reference};
 use crate::store::query::{Bound, Fetched, QueryError, Reader};
 use crate::store::{FetchState, Named, RunEnd, RunState, StoreError};
 use crate::stream::Takes;
+use spotify_client::error::ApiError;
+use spotify_client::{Id, Kind, Reference};
 
 /// What the fetches of a run came to so far.
 #[derive(Default)]
@@ -244,7 +244,7 @@ impl Sum {
             exit_code: i64::from(exit_code),
             calls: engine.calls(),
             rows,
-            app_class: engine.app.class().map_err(ApiError::from)?.map(crate::state::AppClass::as_str),
+            app_class: engine.app.class().map_err(ApiError::from)?.map(spotify_client::state::AppClass::as_str),
         };
         let (run, now) = (engine.run, finished.clone());
         engine.store.write(move |s| s.end_run(run, &end, &now)).await?;

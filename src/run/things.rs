@@ -11,14 +11,14 @@ use super::halt::Halt;
 use super::look::is_about_the_list;
 use super::unit::{KnownGap, UnitEnd};
 use crate::ingest::{self, Asked, Shape, Trouble};
-use crate::spotify::Kind;
-use crate::spotify::client::{Answer, Request, Unusable};
-use crate::spotify::error::ApiError;
-use crate::spotify::family::Family;
-use crate::spotify::page::{RawPage, Wrapping, utf8};
-use crate::spotify::refusal::Refusal;
-use crate::state::AppClass;
 use crate::store::{Checkpoint, ListKey, MarketFact, MarketTable, Proof, Requested, Session, Table};
+use spotify_client::Kind;
+use spotify_client::client::{Answer, Request, Unusable};
+use spotify_client::error::ApiError;
+use spotify_client::family::Family;
+use spotify_client::page::{RawPage, Wrapping, utf8};
+use spotify_client::refusal::Refusal;
+use spotify_client::state::AppClass;
 
 /// A kind of thing that is read by id, and where.
 #[derive(Debug, Clone, Copy)]
@@ -239,7 +239,7 @@ impl Engine {
         answered: &mut HashMap<String, String>,
     ) -> Result<UnitEnd, Halt> {
         let mut request =
-            Request::new(things.family, format!("/{}/{}", things.plural(), crate::spotify::path_segment(id)));
+            Request::new(things.family, format!("/{}/{}", things.plural(), spotify_client::path_segment(id)));
         request.query = frame.query();
         // A list that comes inside is needed whatever it is.
         let tag =

@@ -2,8 +2,8 @@
 
 use super::engine::{Engine, FetchFrame, Tally, stamp};
 use super::halt::Halt;
-use crate::spotify::error::ApiError;
 use crate::store::{GapKey, ListKey, Requested, Skip, Span};
+use spotify_client::error::ApiError;
 
 /// An id that was refused within a week.
 #[derive(Debug)]

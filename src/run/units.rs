@@ -12,11 +12,11 @@ use super::stalest::Placed;
 use super::things::{Things, album_tracks_key};
 use crate::ingest::Shape;
 use crate::job::{Fetch, Group};
-use crate::spotify::family::Family;
-use crate::spotify::page::Wrapping;
-use crate::spotify::{Kind, Reference, path_segment};
 use crate::store::ListKey;
 use crate::stream::{Paging, Takes};
+use spotify_client::family::Family;
+use spotify_client::page::Wrapping;
+use spotify_client::{Kind, Reference, path_segment};
 
 /// A piece of a fetch that is done or not done as a whole.
 #[derive(Debug, Clone)]

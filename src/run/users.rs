@@ -7,12 +7,12 @@ use super::halt::{Halt, Weight};
 use crate::ingest::{Asked, ensure_row};
 use crate::job::Fetch;
 use crate::signin::identify;
-use crate::spotify::Kind;
-use crate::spotify::client::Bearer;
-use crate::spotify::error::ApiError;
-use crate::state::grants::{GrantError, Grants};
 use crate::store::{Cell, Table};
 use crate::stream::Stream;
+use spotify_client::Kind;
+use spotify_client::client::Bearer;
+use spotify_client::error::ApiError;
+use spotify_client::state::grants::{GrantError, Grants};
 
 /// A user of a job.
 #[derive(Debug, Clone)]

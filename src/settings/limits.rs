@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::sections::{Calls, Settings};
-use crate::spotify::AppClass;
+use spotify_client::AppClass;
 
 /// How fast and how much may be asked.
 #[derive(Debug, Clone, PartialEq)]

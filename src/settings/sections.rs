@@ -12,7 +12,7 @@ use super::csv::Csv;
 use super::origin::Origin;
 use super::policy::{FirstRun, Missed, Overlap};
 use crate::document;
-use crate::spotify::AppClass;
+use spotify_client::AppClass;
 
 /// All settings.
 #[derive(Debug, Clone, Deserialize)]

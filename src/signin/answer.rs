@@ -9,7 +9,7 @@ use url::{Url, form_urlencoded};
 
 use super::SignInError;
 use super::secret::same;
-use crate::state::grants::Pending;
+use spotify_client::state::grants::Pending;
 
 /// No answer of Spotify's is longer; codes have a few hundred characters.
 const LONGEST: usize = 8_192;
@@ -126,7 +126,7 @@ mod tests {
     use secrecy::ExposeSecret;
 
     use super::*;
-    use crate::state::grants::Flow;
+    use spotify_client::state::grants::Flow;
 
     fn pending() -> Pending {
         Pending {

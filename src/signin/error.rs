@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::spotify::error::ApiError;
-use crate::state::grants::{Account, GrantError};
+use spotify_client::error::ApiError;
+use spotify_client::state::grants::{Account, GrantError};
 
 /// Where an app's redirect URIs are registered.
 pub const DASHBOARD: &str = "https://developer.spotify.com/dashboard";

@@ -23,10 +23,10 @@ pub use error::{DASHBOARD, SignInError, invalid_redirect};
 pub use redirect::Redirect;
 pub use whose::identify;
 
-use crate::spotify::client::Api;
-use crate::spotify::error::ApiError;
-use crate::state::grants::{Access, Account, Flow, Grant, GrantError, Grants, NewGrant, Pending, check_name};
 use answer::Answer;
+use spotify_client::client::Api;
+use spotify_client::error::ApiError;
+use spotify_client::state::grants::{Access, Account, Flow, Grant, GrantError, Grants, NewGrant, Pending, check_name};
 
 /// What is wanted of a user.
 #[derive(Debug, Clone)]

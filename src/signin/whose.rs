@@ -3,11 +3,11 @@
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use crate::spotify::client::{Answer, Api, Bearer, Request, Unusable};
-use crate::spotify::error::ApiError;
-use crate::spotify::family::Family;
-use crate::spotify::refusal::Refusal;
-use crate::state::grants::Account;
+use spotify_client::client::{Answer, Api, Bearer, Request, Unusable};
+use spotify_client::error::ApiError;
+use spotify_client::family::Family;
+use spotify_client::refusal::Refusal;
+use spotify_client::state::grants::Account;
 
 #[derive(Deserialize)]
 struct Me {

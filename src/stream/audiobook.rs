@@ -3,7 +3,7 @@
 
 use super::column::{AUDIOBOOK, SEEN, boolean, integer, list, text};
 use super::{Classes, Keeps, Order, Paging, Stream, Takes};
-use crate::spotify::Kind;
+use spotify_client::Kind;
 
 pub(super) const STREAMS: &[Stream] = &[
     Stream {

@@ -4,7 +4,7 @@ use super::column::{
     ALBUM, ARTIST, AUDIOBOOK, Column, EPISODE, SEEN, SHOW, TRACK, TRACK_MORE, USER, integer, text, time,
 };
 use super::{Classes, Keeps, Order, Paging, Stream, Takes};
-use crate::spotify::Kind;
+use spotify_client::Kind;
 
 const SAVED: &[Column] =
     &[integer("position", "place in the library, newest first, from 0"), time("added_at", "when the user saved it")];

@@ -20,8 +20,8 @@ mod track;
 
 pub use column::{Column, Type};
 
-use crate::spotify::Kind;
-use crate::spotify::family::Family;
+use spotify_client::Kind;
+use spotify_client::family::Family;
 
 /// Which apps may read a stream, as of February 2026.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::column::{Column, PLAYLIST, SEEN, TRACK, TRACK_MORE, USER, integer, text, time};
 use super::{Classes, Keeps, Order, Paging, Stream, Takes};
-use crate::spotify::Kind;
+use spotify_client::Kind;
 
 /// Where an item stands and who put it there; what it is follows in [`TRACK`] and [`EPISODE_PART`].
 const ITEM: &[Column] = &[

@@ -2,7 +2,7 @@
 
 use super::column::{SEEN, integer, list, text, time};
 use super::{Classes, Keeps, Order, Paging, Stream, Takes};
-use crate::spotify::Kind;
+use spotify_client::Kind;
 
 pub(super) const STREAMS: &[Stream] = &[Stream {
     name: "search",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cratedigger::state::{Ask, Ceilings, Held, Identity, Moment, Pace, Reach, Reason, Refused, State, Turn};
+use spotify_client::state::{Ask, Ceilings, Held, Identity, Moment, Pace, Reach, Reason, Refused, State, Turn};
 use tempfile::TempDir;
 
 use crate::gate::open;

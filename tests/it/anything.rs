@@ -5,14 +5,14 @@
 use bytes::Bytes;
 use cratedigger::ingest::{Asked, Shape, ensure_row, stage_entries};
 use cratedigger::settings::{Flags, Project, Settings};
-use cratedigger::spotify::Kind;
-use cratedigger::spotify::client::{Answer, Bearer, Request};
-use cratedigger::spotify::family::Family;
-use cratedigger::spotify::page::{RawPage, Wrapping};
 use cratedigger::store::{Access, Identity, ListKey, Store};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
+use spotify_client::Kind;
+use spotify_client::client::{Answer, Bearer, Request};
+use spotify_client::family::Family;
+use spotify_client::page::{RawPage, Wrapping};
 use url::Url;
 
 use crate::answering::reply;

@@ -5,17 +5,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use cratedigger::http::breaker::BreakerRules;
-use cratedigger::http::observer::{Observer, Silent};
-use cratedigger::http::retry::Rules;
-use cratedigger::http::transport::{Incoming, TransportRules};
-use cratedigger::spotify::auth::TokenRules;
-use cratedigger::spotify::client::{Api, ApiConfig, Bearer, Limits, Request, Scales};
-use cratedigger::spotify::error::{ApiError, Deferral, Scope};
-use cratedigger::spotify::family::Family;
-use cratedigger::spotify::refusal::Refusal;
-use cratedigger::state::{Ceilings, State};
 use secrecy::SecretString;
+use spotify_client::auth::TokenRules;
+use spotify_client::client::{Api, ApiConfig, Bearer, Limits, Request, Scales};
+use spotify_client::error::{ApiError, Deferral, Scope};
+use spotify_client::family::Family;
+use spotify_client::http::breaker::BreakerRules;
+use spotify_client::http::observer::{Observer, Silent};
+use spotify_client::http::retry::Rules;
+use spotify_client::http::transport::{Incoming, TransportRules};
+use spotify_client::refusal::Refusal;
+use spotify_client::state::{Ceilings, State};
 use tempfile::TempDir;
 use url::Url;
 
@@ -33,6 +33,7 @@ pub fn quick() -> Scales {
             idle: Duration::from_millis(200),
             total: Duration::from_millis(600),
             body: 64 * 1024,
+            ..TransportRules::default()
         },
         retry: Rules {
             first_pause: Duration::from_millis(5),

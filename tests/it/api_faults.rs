@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use cratedigger::http::observer::Silent;
-use cratedigger::spotify::client::{Api, Bearer, Request, Unusable};
-use cratedigger::spotify::error::ApiError;
-use cratedigger::spotify::family::Family;
 use flate2::{Compression, write::GzEncoder};
+use spotify_client::client::{Api, Bearer, Request, Unusable};
+use spotify_client::error::ApiError;
+use spotify_client::family::Family;
+use spotify_client::http::observer::Silent;
 use tempfile::TempDir;
 
 use crate::answering::{Answering, Reply, reply};

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cratedigger::http::observer::Silent;
 use cratedigger::run::AppFacts;
-use cratedigger::sandbox::{Action, Body, Fault, RetryAfter, known};
-use cratedigger::spotify::AppClass;
-use cratedigger::spotify::client::{Allowance, Bearer, Limits, Request};
-use cratedigger::spotify::error::{ApiError, Deferral, Scope};
-use cratedigger::spotify::family::Family;
 use rusqlite::Connection;
+use spotify_client::AppClass;
+use spotify_client::client::{Allowance, Bearer, Limits, Request};
+use spotify_client::error::{ApiError, Deferral, Scope};
+use spotify_client::family::Family;
+use spotify_client::http::observer::Silent;
+use spotify_sandbox::{Action, Body, Fault, RetryAfter, known};
 
 use crate::answering::{Reply, reply};
 use crate::api::Desk;

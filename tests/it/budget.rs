@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use cratedigger::sandbox::{Mode, Options, known};
+use spotify_sandbox::{Mode, Options, known};
 
 use crate::quota::{a_day_later, development, ids, said_to_be, track_ids, tracks};
 use crate::world::{World, by_ids};

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use cratedigger::sandbox::{Action, Edit, Fault, LibraryEdit, Mode, Options, Shelf, known};
+use spotify_sandbox::{Action, Edit, Fault, LibraryEdit, Mode, Options, Shelf, known};
 
 use crate::calls_table::{Sizes, digging, is_proof, remove, save_new, saved_by, sign_in, table, truth};
 use crate::run_users::signed_in;

@@ -7,8 +7,8 @@ use std::collections::HashSet;
 use std::io::Write as _;
 use std::process::Stdio;
 
-use cratedigger::sandbox::{Edit, LibraryEdit, Mode, Options, Shelf, known};
 use serde_json::json;
+use spotify_sandbox::{Edit, LibraryEdit, Mode, Options, Shelf, known};
 
 use crate::world::{SCOPES, World};
 

@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cratedigger::sandbox::{Fault, known};
 use serde_json::json;
+use spotify_sandbox::{Fault, known};
 
 use crate::answering::{Answering, reply};
 use crate::desk::{self, AtBrowser};

@@ -3,9 +3,9 @@
 //!
 //! Forty seeds here; `make torture` plays thousands (`CRATEDIGGER_SEEDS`).
 
-use cratedigger::sandbox::{Mode, Options, known};
 use cratedigger::store::playlist_at;
 use serde_json::{Value, json};
+use spotify_sandbox::{Mode, Options, known};
 
 use crate::world::{World, by_ids};
 

@@ -1,6 +1,6 @@
 //! `doctor`: green where all is well; each red line says what to type.
 
-use cratedigger::sandbox::{Action, Fault, known};
+use spotify_sandbox::{Action, Fault, known};
 
 use crate::world::{World, by_ids, ended, pause, ran, signal};
 

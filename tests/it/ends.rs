@@ -1,7 +1,7 @@
 //! However a run ends, four say the same: the summary on stderr, `history`, `--json` and the exit code.
 
-use cratedigger::sandbox::{Action, Fault, RetryAfter, known};
 use serde_json::Value;
+use spotify_sandbox::{Action, Fault, RetryAfter, known};
 
 use crate::world::{World, by_ids, ended, fetch, signal};
 

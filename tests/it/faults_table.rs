@@ -6,7 +6,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
-use cratedigger::sandbox::{Action, Fault, Mode, Options, RetryAfter, known};
+use spotify_sandbox::{Action, Fault, Mode, Options, RetryAfter, known};
 
 use crate::injected::{At, Blow, can_inject};
 use crate::world::{HUNG, World, by_ids, ended, fetch, pause, ran, signal};

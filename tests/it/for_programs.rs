@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use cratedigger::sandbox::{Action, Fault, known};
 use rusqlite::Connection;
+use spotify_sandbox::{Action, Fault, known};
 
 use crate::world::{HUNG, World, by_ids, ended, fetch, signal};
 

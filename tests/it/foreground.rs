@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cratedigger::sandbox::known;
+use spotify_sandbox::known;
 
 use crate::quota::{development, track_ids};
 use crate::world::{World, by_ids, signal};

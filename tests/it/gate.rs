@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use cratedigger::http::breaker::BreakerRules;
-use cratedigger::http::clock::Clock as _;
-use cratedigger::http::gate::{Gate, GateRules, Shut, Why};
-use cratedigger::http::observer::Observer;
-use cratedigger::spotify::family::Family;
-use cratedigger::state::{Ceilings, Identity, Reach, Reason, Refused, State, StateDir};
+use spotify_client::family::Family;
+use spotify_client::http::breaker::BreakerRules;
+use spotify_client::http::clock::Clock as _;
+use spotify_client::http::gate::{Gate, GateRules, Shut, Why};
+use spotify_client::http::observer::Observer;
+use spotify_client::state::{Ceilings, Identity, Reach, Reason, Refused, State, StateDir};
 use tempfile::TempDir;
 
 use crate::made_up_time::MadeUpTime;

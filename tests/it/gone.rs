@@ -1,6 +1,6 @@
 //! A store that was there and is not: missed where it lay, and nowhere else.
 
-use cratedigger::sandbox::known;
+use spotify_sandbox::known;
 
 use crate::world::{World, by_ids, ran};
 

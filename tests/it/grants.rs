@@ -4,15 +4,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Months, TimeDelta, Utc};
-use cratedigger::http::clock::Clock;
-use cratedigger::http::observer::Observer;
-use cratedigger::sandbox::{self, Action, Fault, Options, Rotation, Sandbox, SignedIn, known};
-use cratedigger::spotify::client::{Api, ApiConfig, Bearer, Limits, Request};
-use cratedigger::spotify::error::ApiError;
-use cratedigger::spotify::family::Family;
-use cratedigger::state::grants::{Access, Flow, GrantState, Grants, NewGrant};
-use cratedigger::state::{State, StateDir};
 use secrecy::{ExposeSecret, SecretString};
+use spotify_client::client::{Api, ApiConfig, Bearer, Limits, Request};
+use spotify_client::error::ApiError;
+use spotify_client::family::Family;
+use spotify_client::http::clock::Clock;
+use spotify_client::http::observer::Observer;
+use spotify_client::state::grants::{Access, Flow, GrantState, Grants, NewGrant};
+use spotify_client::state::{State, StateDir};
+use spotify_sandbox::{Action, Fault, Options, Rotation, Sandbox, SignedIn, known};
 use tempfile::TempDir;
 use url::Url;
 
@@ -91,7 +91,7 @@ pub fn granted(signed_in: &SignedIn, flow: Flow, at: DateTime<Utc>, access: bool
 
 impl Table {
     pub async fn with(options: Options) -> Table {
-        let sandbox = sandbox::start(options).await.unwrap();
+        let sandbox = spotify_sandbox::start(options).await.unwrap();
         let folder = TempDir::new().unwrap();
         Table { folder, sandbox, heard: Arc::default() }
     }
@@ -278,7 +278,7 @@ async fn a_refused_client_secret_says_nothing_about_the_grant() {
 async fn a_ban_at_the_token_endpoint_parks_and_leaves_the_grant_as_it_was() {
     let table = Table::with(small()).await;
     table.sign_in(false);
-    let ban = Action::rate_limited(sandbox::RetryAfter::Seconds(86_400));
+    let ban = Action::rate_limited(spotify_sandbox::RetryAfter::Seconds(86_400));
     table.sandbox.inject(Fault::on("/api/token", ban).times(1));
     let error = table.api().get(&home(), &me()).await.unwrap_err();
     assert!(matches!(error, ApiError::Deferred { .. }), "{error:?}");

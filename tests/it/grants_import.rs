@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use cratedigger::cli::auth::{self, AuthError, ImportArgs, Imported, Line, Person};
-use cratedigger::sandbox::known;
-use cratedigger::state::grants::{Flow, Grants, end};
 use secrecy::ExposeSecret;
+use spotify_client::state::grants::{Flow, Grants, end};
+use spotify_sandbox::known;
 use tempfile::TempDir;
 use url::Url;
 

@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, Barrier};
 
-use cratedigger::http::observer::Silent;
-use cratedigger::sandbox::{self, Action, Body, Fault, Options, Rotation, known};
-use cratedigger::spotify::client::Api;
-use cratedigger::spotify::error::ApiError;
-use cratedigger::state::State;
-use cratedigger::state::grants::GrantState;
 use secrecy::SecretString;
+use spotify_client::client::Api;
+use spotify_client::error::ApiError;
+use spotify_client::http::observer::Silent;
+use spotify_client::state::State;
+use spotify_client::state::grants::GrantState;
+use spotify_sandbox::{Action, Body, Fault, Options, Rotation, known};
 
 use crate::grants::{Table, config_for, home, me, open_grants, small, state_dir};
 use crate::world::World;
@@ -17,7 +17,7 @@ fn refused_client() -> Action {
     Action::Status {
         code: 400,
         body: Body::Json,
-        retry_after: sandbox::RetryAfter::None,
+        retry_after: spotify_sandbox::RetryAfter::None,
         message: Some("Invalid client".to_owned()),
         reason: Some("invalid_client".to_owned()),
     }
@@ -25,7 +25,7 @@ fn refused_client() -> Action {
 
 #[tokio::test]
 async fn a_refusal_after_a_lost_answer_does_not_wipe_the_note_that_a_token_may_be_lost() {
-    for second in [Action::rate_limited(sandbox::RetryAfter::Seconds(5_000)), refused_client()] {
+    for second in [Action::rate_limited(spotify_sandbox::RetryAfter::Seconds(5_000)), refused_client()] {
         let table = Table::rotating().await;
         table.sign_in(false);
         // The sandbox rotates, and the answer never arrives.

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use cratedigger::cli::auth::{self, Line, Login, LoginArgs, Outcome, Person};
-use cratedigger::sandbox::{Action, Consent, Fault, Options, known};
 use cratedigger::signin::{Redirect, SignInError, Wanted, begin, identify};
-use cratedigger::spotify::client::Bearer;
-use cratedigger::state::grants::{Flow, GrantState};
+use spotify_client::client::Bearer;
+use spotify_client::state::grants::{Flow, GrantState};
+use spotify_sandbox::{Action, Consent, Fault, Options, known};
 use url::Url;
 
 use crate::grants::{Table, me, small};
@@ -211,7 +211,7 @@ async fn a_ban_is_told_before_the_code_is_spent() {
     let mut person = MadeUp::default();
     start.run(&LoginArgs { no_browser: true, ..login("home") }, &mut person).await.unwrap();
     let back = consent(Url::parse(&person.shown[0]).unwrap()).await;
-    let ban = Action::rate_limited(cratedigger::sandbox::RetryAfter::Seconds(86_400));
+    let ban = Action::rate_limited(spotify_sandbox::RetryAfter::Seconds(86_400));
     table.sandbox.inject(Fault::on("/api/token", ban).times(1));
     let args = LoginArgs { paste: Some(back.to_string()), ..login("home") };
     for _ in 0..2 {

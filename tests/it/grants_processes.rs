@@ -8,12 +8,12 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
-use cratedigger::http::observer::Silent;
-use cratedigger::sandbox::{Options, Rotation};
-use cratedigger::spotify::client::Api;
-use cratedigger::spotify::error::ApiError;
-use cratedigger::state::State;
-use cratedigger::state::grants::GrantState;
+use spotify_client::client::Api;
+use spotify_client::error::ApiError;
+use spotify_client::http::observer::Silent;
+use spotify_client::state::State;
+use spotify_client::state::grants::GrantState;
+use spotify_sandbox::{Options, Rotation};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -37,7 +37,7 @@ fn helper() {
     let opened = Arc::new(State::open(state_dir(folder)).unwrap());
     let mut config = config_for(api_url, accounts_url, true);
     // Eight processes on two cores keep each other waiting.
-    config.scales.transport = cratedigger::http::transport::TransportRules::default();
+    config.scales.transport = spotify_client::http::transport::TransportRules::default();
     let api = Api::new(config, opened, Arc::new(Silent)).unwrap();
     let api = api.with_grants(open_grants(folder), None);
     println!("\n@ready");

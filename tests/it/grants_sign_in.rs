@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use chrono::Utc;
 use cratedigger::cli::auth::{self, Line, Login, LoginArgs, Outcome, Person};
-use cratedigger::sandbox::{Action, Consent, Fault, known};
 use cratedigger::signin::{Wanted, begin};
-use cratedigger::spotify::client::{Api, Bearer};
-use cratedigger::state::grants::{Flow, Grants};
 use secrecy::ExposeSecret;
+use spotify_client::client::{Api, Bearer};
+use spotify_client::state::grants::{Flow, Grants};
+use spotify_sandbox::{Action, Consent, Fault, known};
 use tokio::task::JoinHandle;
 use url::Url;
 
@@ -70,7 +70,14 @@ impl MadeUp {
 }
 
 pub fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+    {
+        spotify_client::http::transport::use_ring();
+        reqwest::Client::builder()
+    }
+    .no_proxy()
+    .redirect(reqwest::redirect::Policy::none())
+    .build()
+    .unwrap()
 }
 
 /// Follows the address to Spotify; brings where it leads.

@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex};
 
 use chrono::{Months, TimeDelta, Utc};
 use cratedigger::cli::auth::{self, LogoutArgs};
-use cratedigger::http::observer::Silent;
-use cratedigger::spotify::client::{Api, Bearer};
-use cratedigger::spotify::error::ApiError;
-use cratedigger::state::grants::{Access, Account, Flow, GrantError, Grants, NewGrant, end};
-use cratedigger::state::{KeyOrigin, State, StateError};
 use rusqlite::Connection;
 use secrecy::{ExposeSecret, SecretString};
+use spotify_client::client::{Api, Bearer};
+use spotify_client::error::ApiError;
+use spotify_client::http::observer::Silent;
+use spotify_client::state::grants::{Access, Account, Flow, GrantError, Grants, NewGrant, end};
+use spotify_client::state::{KeyOrigin, State, StateError};
 use tempfile::TempDir;
 
 use crate::answering::{Answering, reply};

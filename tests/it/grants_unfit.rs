@@ -6,9 +6,9 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use cratedigger::sandbox::{Options, Rotation, known};
 use rusqlite::Connection;
 use serde_json::json;
+use spotify_sandbox::{Options, Rotation, known};
 
 use crate::run_users::both;
 use crate::world::{Ran, World, ran};

@@ -1,6 +1,6 @@
 //! The history of lists is short: a baseline, then only what changed. And no list is cut in silence.
 
-use cratedigger::sandbox::{Action, Fault, Mode, Options, known};
+use spotify_sandbox::{Action, Fault, Mode, Options, known};
 
 use crate::keeping::tamper;
 use crate::world::{World, by_ids, fetch};

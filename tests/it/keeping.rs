@@ -2,8 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use cratedigger::sandbox::{Action, Edit, Fault, Mode, Options, known};
 use rusqlite::Connection;
+use spotify_sandbox::{Action, Edit, Fault, Mode, Options, known};
 
 use crate::world::{World, by_ids, ended, fetch, pause, signal};
 

@@ -55,7 +55,17 @@ impl Sandbox {
     fn playlists(&self) -> Vec<String> {
         let url = format!("{}/_sandbox/ids", self.said("accounts_url"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let text = runtime.block_on(async { reqwest::get(url).await.expect("ids").text().await.expect("ids") });
+        let text = runtime.block_on(async {
+            {
+                spotify_client::http::transport::use_ring();
+                reqwest::get(url)
+            }
+            .await
+            .expect("ids")
+            .text()
+            .await
+            .expect("ids")
+        });
         let ids: Value = serde_json::from_str(&text).expect("JSON");
         ids["playlists"].as_array().expect("a list").iter().map(|id| id.as_str().expect("an id").to_owned()).collect()
     }

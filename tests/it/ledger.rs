@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use cratedigger::state::{
+use spotify_client::state::{
     AppClass, Ask, Ceilings, Held, Identity, Learned, Moment, Pace, Reach, Reason, Refused, Spent, State, Turn,
 };
 use tempfile::TempDir;

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use cratedigger::http::clock::{Clock, Sleep};
-use cratedigger::state::Moment;
+use spotify_client::http::clock::{Clock, Sleep};
+use spotify_client::state::Moment;
 use tokio::sync::oneshot;
 
 #[derive(Debug)]

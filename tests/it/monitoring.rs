@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use cratedigger::notify::{Event, Message, Metrics};
-use cratedigger::sandbox::{Action, Fault, known};
+use spotify_sandbox::{Action, Fault, known};
 
 use crate::world::{World, by_ids, ended, ran, signal};
 

@@ -5,8 +5,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use cratedigger::sandbox::{Action, Fault, RetryAfter, known};
 use rusqlite::Connection;
+use spotify_sandbox::{Action, Fault, RetryAfter, known};
 
 use crate::foreground::Foreground;
 use crate::hooks::Hooks;

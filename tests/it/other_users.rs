@@ -5,7 +5,7 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use cratedigger::sandbox::known;
+use spotify_sandbox::known;
 
 use crate::project::{Project, stderr, stdout};
 use crate::world::{World, by_ids};

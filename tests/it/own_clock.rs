@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use cratedigger::sandbox::{Action, Fault, known};
 use serde_json::json;
+use spotify_sandbox::{Action, Fault, known};
 
 use crate::keeping::edit;
 use crate::world::{Ran, World, by_ids, fetch, ran};

@@ -6,12 +6,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cratedigger::http::breaker::BreakerRules;
-use cratedigger::http::clock::Clock as _;
-use cratedigger::http::gate::{Gate, GateRules};
-use cratedigger::http::observer::{Observer, Silent};
-use cratedigger::spotify::family::Family;
-use cratedigger::state::{
+use spotify_client::family::Family;
+use spotify_client::http::breaker::BreakerRules;
+use spotify_client::http::clock::Clock as _;
+use spotify_client::http::gate::{Gate, GateRules};
+use spotify_client::http::observer::{Observer, Silent};
+use spotify_client::state::{
     Adapts, Ask, Ceilings, Identity, Moment, Pace, Reach, Reason, Refused, State, StateDir, Turn,
 };
 use tempfile::TempDir;

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use cratedigger::sandbox::{Edit, known};
 use serde_json::Value;
+use spotify_sandbox::{Edit, known};
 
 use crate::quota::{development, ids, said_to_be, track_ids, tracks};
 use crate::run_users::{everything, signed_in};

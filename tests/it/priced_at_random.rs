@@ -3,7 +3,7 @@
 //!
 //! Six seeds here; `CRATEDIGGER_SEEDS` plays more.
 
-use cratedigger::sandbox::{Edit, LibraryEdit, Mode, Options, Shelf, known};
+use spotify_sandbox::{Edit, LibraryEdit, Mode, Options, Shelf, known};
 
 use crate::changing::Dice;
 use crate::plan::plan_and_run;

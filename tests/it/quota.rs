@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use cratedigger::sandbox::{Action, Allowance, Fault, Mode, Options, RetryAfter, known};
 use rusqlite::Connection;
+use spotify_sandbox::{Action, Allowance, Fault, Mode, Options, RetryAfter, known};
 
 use crate::world::{World, by_ids, ended, fetch};
 

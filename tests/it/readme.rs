@@ -106,7 +106,7 @@ fn the_sandbox_does_what_its_page_says() {
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(stdout(&output).lines().count(), 3, "{}", stdout(&output));
     let faults = marked("docs/sandbox.md", "faults").concat();
-    let faults: Vec<cratedigger::sandbox::Fault> =
+    let faults: Vec<spotify_sandbox::Fault> =
         faults.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"))).collect();
     let code = std::fs::read_to_string(root().join("src/sandbox/faults/action.rs")).unwrap();
     let code = code.split("impl Action").next().unwrap().replace('_', "");
@@ -122,7 +122,7 @@ fn the_sandbox_does_what_its_page_says() {
 
 #[tokio::test]
 async fn the_ids_and_edits_of_the_sandboxs_page_are_its_own() {
-    let sandbox = cratedigger::sandbox::start(cratedigger::sandbox::Options::default()).await.unwrap();
+    let sandbox = spotify_sandbox::start(spotify_sandbox::Options::default()).await.unwrap();
     let ids = sandbox.catalog().ids().to_string();
     let known = std::fs::read_to_string(root().join("src/sandbox/catalog/known.rs")).unwrap();
     let page = std::fs::read_to_string(root().join("docs/sandbox.md")).unwrap();

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::Utc;
-use cratedigger::http::observer::Silent;
-use cratedigger::spotify::client::Api;
-use cratedigger::spotify::error::{ApiError, Deferral, Scope};
-use cratedigger::spotify::family::Family;
-use cratedigger::state::{Ceilings, State, Usage};
+use spotify_client::client::Api;
+use spotify_client::error::{ApiError, Deferral, Scope};
+use spotify_client::family::Family;
+use spotify_client::http::observer::Silent;
+use spotify_client::state::{Ceilings, State, Usage};
 use tempfile::TempDir;
 use tokio::sync::Barrier;
 

@@ -1,8 +1,8 @@
 //! `retention`: what is older goes, personal and catalog; what is still read stays.
 
-use cratedigger::sandbox::known;
 use cratedigger::store::playlist_at;
 use rusqlite::Connection;
+use spotify_sandbox::known;
 
 use crate::run_users::{LIBRARY, both, truth};
 use crate::world::{World, by_ids};

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use cratedigger::http::retry::{GiveUp, Outcome, Rules, Tried, Verdict, decide, decide_token};
-use cratedigger::http::retry_after::{BELIEVED, RetryAfter, read};
-use cratedigger::state::{Reach, Reason};
 use proptest::prelude::*;
+use spotify_client::http::retry::{GiveUp, Outcome, Rules, Tried, Verdict, decide, decide_token};
+use spotify_client::http::retry_after::{BELIEVED, RetryAfter, read};
+use spotify_client::state::{Reach, Reason};
 
 const FIRST: Tried = Tried { attempt: 1, renewed: false, budget: true, unsaid: 0, refused: 0, jitter: 0.5 };
 

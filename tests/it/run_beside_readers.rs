@@ -1,8 +1,8 @@
 //! A program that reads the store and does not let go: it blocks no run, it sees what it saw, and what
 //! is written meanwhile does not grow without limit.
 
-use cratedigger::sandbox::{Mode, Options};
 use rusqlite::{Connection, OpenFlags};
+use spotify_sandbox::{Mode, Options};
 
 use crate::world::{World, by_ids};
 

@@ -3,8 +3,8 @@
 
 use std::collections::HashSet;
 
-use cratedigger::sandbox::{Action, Fault, LibraryEdit, Mode, Options, Shelf, known};
 use serde_json::json;
+use spotify_sandbox::{Action, Fault, LibraryEdit, Mode, Options, Shelf, known};
 
 use crate::calls_table::{digging, remove, saved_by, truth};
 use crate::world::{World, by_ids, ended};

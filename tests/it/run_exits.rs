@@ -3,8 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use cratedigger::sandbox::{Action, Fault, RetryAfter, known};
 use rusqlite::Connection;
+use spotify_sandbox::{Action, Fault, RetryAfter, known};
 
 use crate::world::{World, by_ids, ended, fetch, pause, ran, signal};
 

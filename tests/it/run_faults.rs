@@ -1,7 +1,7 @@
 //! What goes wrong on the wire, one fault a test: no row of a spoilt answer is stored, what passes is
 //! tried again, what stays costs that list and no more.
 
-use cratedigger::sandbox::{Action, Fault, Mode, Options, known};
+use spotify_sandbox::{Action, Fault, Mode, Options, known};
 
 use crate::world::{World, by_ids, fetch};
 

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cratedigger::sandbox::{Edit, Mode, Options};
 use rusqlite::Connection;
+use spotify_sandbox::{Edit, Mode, Options};
 
 use crate::world::{World, by_ids};
 

@@ -1,8 +1,8 @@
 //! What Spotify no longer gives: what was had of it before stays, in the store and in every CSV, however
 //! many runs look at it.
 
-use cratedigger::sandbox::{Action, Fault, known};
 use serde_json::{Value, json};
+use spotify_sandbox::{Action, Fault, known};
 
 use crate::run_users::{both, truth};
 use crate::world::{World, by_ids, fetch};

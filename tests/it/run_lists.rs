@@ -1,8 +1,8 @@
 //! Lists, searches and users whose answers are odd: what stands is what Spotify has, nothing is asked for
 //! twice, and each trouble costs only itself.
 
-use cratedigger::sandbox::{Action, Fault, Options, known};
 use serde_json::{Value, json};
+use spotify_sandbox::{Action, Fault, Options, known};
 
 use crate::run_users::{both, signed_in};
 use crate::world::{World, by_ids, fetch, ran};
@@ -126,7 +126,7 @@ fn users_whose_account_is_not_known_have_a_row_each() {
 
 #[test]
 fn a_playlist_without_a_version_is_proved_by_its_content() {
-    let options = Options { mode: cratedigger::sandbox::Mode::Extended, playlist_items: 260, ..Options::default() };
+    let options = Options { mode: spotify_sandbox::Mode::Extended, playlist_items: 260, ..Options::default() };
     let world = World::with(options);
     let id = {
         let catalog = world.sandbox.catalog();
@@ -152,7 +152,7 @@ fn a_playlist_without_a_version_is_proved_by_its_content() {
 
 #[test]
 fn a_playlist_that_was_read_again_keeps_no_tag_of_another_address() {
-    let options = Options { mode: cratedigger::sandbox::Mode::Extended, etags: true, ..Options::default() };
+    let options = Options { mode: spotify_sandbox::Mode::Extended, etags: true, ..Options::default() };
     let world = World::with(options).job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
     let edit = json!({
         "do": "when_served", "playlist": known::HOME_PLAYLIST, "page": 1, "times": 1,

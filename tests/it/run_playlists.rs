@@ -1,6 +1,6 @@
 //! Playlists against the sandbox's own truth, value for value, and the calls that they cost.
 
-use cratedigger::sandbox::{Edit, Mode, Options, TrueRow, known};
+use spotify_sandbox::{Edit, Mode, Options, TrueRow, known};
 
 use crate::world::{Row, World, by_ids};
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use cratedigger::sandbox::{Action, Fault, Mode, Options, known};
+use spotify_sandbox::{Action, Fault, Mode, Options, known};
 
 use crate::world::{World, by_ids, ended, fetch, signal};
 

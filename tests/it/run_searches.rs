@@ -1,6 +1,6 @@
 //! Searches whose answers lack hits, or repeat the ones before.
 
-use cratedigger::sandbox::{Action, Fault};
+use spotify_sandbox::{Action, Fault};
 
 use crate::world::World;
 

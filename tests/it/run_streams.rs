@@ -1,7 +1,7 @@
 //! Every stream that needs no user, in both app classes, against the sandbox's own truth, and the
 //! calls that it costs.
 
-use cratedigger::sandbox::known;
+use spotify_sandbox::known;
 
 use crate::world::{Ran, World, by_ids, fetch};
 

@@ -3,8 +3,8 @@
 use std::io::Write as _;
 use std::process::Stdio;
 
-use cratedigger::sandbox::{Action, Fault, known};
 use serde_json::json;
+use spotify_sandbox::{Action, Fault, known};
 
 use crate::world::{SCOPES, World, ended, signal};
 

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use cratedigger::sandbox::{self, Allowance, Mode, Options, Sandbox, known};
 use reqwest::Client;
 use serde_json::{Value, json};
+use spotify_sandbox::{Allowance, Mode, Options, Sandbox, known};
 
 /// A sandbox, a client and the app's token.
 pub(crate) struct Visit {
@@ -15,8 +15,15 @@ pub(crate) struct Visit {
 }
 
 pub(crate) async fn visit(options: Options) -> Visit {
-    let sandbox = sandbox::start(options).await.unwrap();
-    let client = Client::builder().no_proxy().retry(reqwest::retry::never()).build().unwrap();
+    let sandbox = spotify_sandbox::start(options).await.unwrap();
+    let client = {
+        spotify_client::http::transport::use_ring();
+        Client::builder()
+    }
+    .no_proxy()
+    .retry(reqwest::retry::never())
+    .build()
+    .unwrap();
     let mut visit = Visit { sandbox, client, token: String::new() };
     let (status, body) =
         visit.ask_token("sandbox-client", "sandbox-secret", &[("grant_type", "client_credentials")]).await;
@@ -205,7 +212,14 @@ async fn the_controls_work_over_http_too() {
 async fn answers_are_packed_for_readers_that_can_unpack_them() {
     let visit = visit(Options { gzip: true, ..extended() }).await;
     let url = format!("{}/markets", visit.sandbox.api_url());
-    let plain = Client::builder().no_proxy().no_gzip().build().unwrap();
+    let plain = {
+        spotify_client::http::transport::use_ring();
+        Client::builder()
+    }
+    .no_proxy()
+    .no_gzip()
+    .build()
+    .unwrap();
     let ask = |client: &Client| client.get(&url).bearer_auth(&visit.token).header("accept-encoding", "gzip").send();
     let packed = ask(&plain).await.unwrap();
     assert_eq!(packed.headers()["content-encoding"], "gzip");

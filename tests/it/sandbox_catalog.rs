@@ -1,7 +1,7 @@
 //! What the sandbox answers about albums, artists, tracks and the spoken word, in both classes.
 
-use cratedigger::sandbox::known;
 use serde_json::{Value, json};
+use spotify_sandbox::known;
 
 use crate::sandbox::{development, extended, visit};
 

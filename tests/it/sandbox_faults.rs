@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use cratedigger::sandbox::{Action, Body, Fault, RetryAfter, known};
 use serde_json::Value;
+use spotify_sandbox::{Action, Body, Fault, RetryAfter, known};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -1,8 +1,8 @@
 //! Playlists of the sandbox: whole, moving and odd.
 
-use cratedigger::sandbox::{Edit, Options, known};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use spotify_sandbox::{Edit, Options, known};
 
 use crate::sandbox::{development, extended, visit};
 

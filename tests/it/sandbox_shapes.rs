@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may stop a test")]
 
-use cratedigger::sandbox::{Mode, Options, known};
 use serde_json::Value;
+use spotify_sandbox::{Mode, Options, known};
 
 use crate::sandbox::{Visit, visit};
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cratedigger::sandbox::{Consent, Mode, Options, Rotation, known};
 use reqwest::Url;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use spotify_sandbox::{Consent, Mode, Options, Rotation, known};
 
 use crate::sandbox::{Visit, development, extended, visit};
 
@@ -35,7 +35,14 @@ async fn as_user(options: Options, user: &str, scopes: &[&str]) -> Visit {
 
 /// Where `/authorize` sends the browser: status, and the query of the redirect.
 async fn authorize(visit: &Visit, more: &[(&str, &str)]) -> (u16, HashMap<String, String>) {
-    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let client = {
+        spotify_client::http::transport::use_ring();
+        reqwest::Client::builder()
+    }
+    .no_proxy()
+    .redirect(reqwest::redirect::Policy::none())
+    .build()
+    .unwrap();
     let mut url = Url::parse(&format!("{}/authorize", visit.sandbox.accounts_url())).unwrap();
     let mut pairs: HashMap<&str, &str> = [
         ("client_id", "sandbox-client"),

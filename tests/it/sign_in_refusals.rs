@@ -2,8 +2,8 @@
 
 use std::net::{TcpListener, TcpStream};
 
-use cratedigger::sandbox::{Action, Fault, known};
 use serde_json::json;
+use spotify_sandbox::{Action, Fault, known};
 
 use crate::desk::{self, AtBrowser};
 use crate::run_users::signed_in;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cratedigger::sandbox::{Mode, Options, known};
+use spotify_sandbox::{Mode, Options, known};
 
 use crate::quota::{said_to_be, track_ids};
 use crate::world::{Ran, World, by_ids, ran};

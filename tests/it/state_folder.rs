@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use cratedigger::state::{Chosen, State, StateDir, StateError};
+use spotify_client::state::{Chosen, State, StateDir, StateError};
 use tempfile::TempDir;
 
 fn at(path: &Path) -> StateDir {
@@ -48,8 +48,8 @@ fn child_opens_the_state_it_is_told_to() {
     };
     let state = State::open(at(Path::new(&path))).unwrap();
     let usage = state.usage(
-        &cratedigger::state::Identity::new("app", "app"),
-        cratedigger::state::Ceilings::default(),
+        &spotify_client::state::Identity::new("app", "app"),
+        spotify_client::state::Ceilings::default(),
         crate::made_up_time::noon(),
     );
     assert_eq!(usage.unwrap().account.used, 0);

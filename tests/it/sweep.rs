@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use cratedigger::export::Target;
-use cratedigger::http::clock::{Clock, Sleep, SystemClock};
-use cratedigger::http::observer::Silent;
 use cratedigger::job::{self, Job};
 use cratedigger::run::{AppFacts, Engine, Files, RunReport, Start, Unwatched, run_job, stamp, went_on_from};
-use cratedigger::sandbox::{self, Mode, Options, Sandbox, known};
 use cratedigger::settings::{Project as Folder, Settings};
-use cratedigger::spotify::client::{Api, ApiConfig, Limits};
-use cratedigger::state::{AppClass, Moment};
 use cratedigger::store::{Access, Identity, Store};
 use secrecy::SecretString;
+use spotify_client::client::{Api, ApiConfig, Limits};
+use spotify_client::http::clock::{Clock, Sleep, SystemClock};
+use spotify_client::http::observer::Silent;
+use spotify_client::state::{AppClass, Moment};
+use spotify_sandbox::{Mode, Options, Sandbox, known};
 use url::Url;
 
 use crate::api::config;
@@ -64,7 +64,7 @@ impl Weeks {
         let a_day = u32::try_from(things / 10).unwrap();
         let options =
             Options { mode: Mode::Development, tracks: things * 2, calls_per_day: Some(a_day), ..Options::default() };
-        let sandbox = sandbox::start(options).await.unwrap();
+        let sandbox = spotify_sandbox::start(options).await.unwrap();
         let rows = sandbox.catalog().playlist_rows(known::LARGE_PLAYLIST).unwrap();
         let tracks = rows.into_iter().filter(|row| row.kind == "track").filter_map(|row| row.id);
         let mut ids: Vec<String> = tracks.collect::<BTreeSet<_>>().into_iter().collect();
@@ -111,7 +111,7 @@ impl Weeks {
         config.client_id = "sandbox-client".to_owned();
         config.client_secret = Some(SecretString::from("sandbox-secret"));
         config.limits = limits.clone();
-        config.scales = cratedigger::spotify::client::Scales::default();
+        config.scales = spotify_client::client::Scales::default();
         let api = Api::with_clock(config, open(&self.folder), Arc::new(Silent), self.clock.clone()).unwrap();
         let app = AppFacts::new(Some(AppClass::Development), api.clone(), limits.clone(), limits);
         let started_at = self.now();

@@ -1,6 +1,6 @@
 //! `[notify]`: pings, webhook, command, the file for Prometheus; once per change of state.
 
-use cratedigger::sandbox::known;
+use spotify_sandbox::known;
 
 use crate::hooks::Hooks;
 use crate::world::{Ran, World, by_ids, ran};

@@ -3,8 +3,8 @@
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use cratedigger::sandbox::{Action, Fault, RetryAfter, known};
 use rusqlite::Connection;
+use spotify_sandbox::{Action, Fault, RetryAfter, known};
 
 use crate::desk;
 use crate::foreground::Foreground;

@@ -1,8 +1,8 @@
 //! docs/troubleshooting.md against the program: each cause is produced, and what is said is what the
 //! page quotes.
 
-use cratedigger::sandbox::{Action, Body, Fault, RetryAfter, known};
-use cratedigger::spotify::error::ApiError;
+use spotify_client::error::ApiError;
+use spotify_sandbox::{Action, Body, Fault, RetryAfter, known};
 
 use crate::world::{World, by_ids, ran};
 

@@ -4,8 +4,8 @@
 use std::process::Command;
 use std::time::Duration;
 
-use cratedigger::sandbox::{Edit, known};
 use rusqlite::Connection;
+use spotify_sandbox::{Edit, known};
 
 use crate::desk::{self, AtBrowser};
 use crate::run_users::{everything, truth};

@@ -3,7 +3,7 @@
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use cratedigger::sandbox::{Action, Fault, known};
+use spotify_sandbox::{Action, Fault, known};
 
 use crate::world::{HUNG, World, by_ids};
 

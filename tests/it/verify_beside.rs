@@ -1,8 +1,8 @@
 //! `verify` beside and after what other commands do: a purge, retention, a run that publishes meanwhile.
 
-use cratedigger::sandbox::known;
-use cratedigger::sandbox::{Action, Fault};
 use serde_json::json;
+use spotify_sandbox::known;
+use spotify_sandbox::{Action, Fault};
 
 use crate::keeping::{edit, tamper};
 use crate::run_users::signed_in;

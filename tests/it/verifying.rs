@@ -1,6 +1,6 @@
 //! `verify`: what it finds of what was changed behind the program's back, and what it calls sound.
 
-use cratedigger::sandbox::known;
+use spotify_sandbox::known;
 
 use crate::injected::{At, Blow, can_inject};
 use crate::keeping::{edit, home, tamper};

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cratedigger::sandbox::{self, Mode, Options, Sandbox};
 use rusqlite::{Connection, OpenFlags};
+use spotify_sandbox::{Mode, Options, Sandbox};
 use tokio::sync::oneshot;
 
 use crate::project::Project;
@@ -80,7 +80,7 @@ impl World {
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                started.send(sandbox::start(options).await.unwrap()).unwrap();
+                started.send(spotify_sandbox::start(options).await.unwrap()).unwrap();
                 drop(over.await);
             });
         });

@@ -5,9 +5,9 @@ use std::io::Write as _;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use cratedigger::sandbox::{Edit, Mode, Options, known};
 use rusqlite::Connection;
 use serde_json::json;
+use spotify_sandbox::{Edit, Mode, Options, known};
 
 use crate::content;
 use crate::trial::{Holds, Trial, Whole};

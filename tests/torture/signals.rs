@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use cratedigger::sandbox::known;
+use spotify_sandbox::known;
 
 use crate::dice::Dice;
 use crate::scene::Scene;

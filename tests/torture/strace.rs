@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cratedigger::sandbox::{Action, Fault};
+use spotify_sandbox::{Action, Fault};
 
 use crate::dice::Dice;
 use crate::scene::Scene;

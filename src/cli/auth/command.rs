@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::{AuthArgs, AuthCommand, AuthError, Login, LoginArgs, Terminal};
 use crate::cli::workshop::{Most, Workshop, runtime};
 use crate::cli::{Context, Exit, Failure, OrExit, print};
-use crate::http::observer::Observer;
 use crate::job::{Job, Users};
 use crate::settings::Origin;
 use crate::settings::credentials::Credentials;
 use crate::signin::listener::LISTENS;
-use crate::state::grants::{Flow, Grants, check_name};
+use spotify_client::http::observer::Observer;
+use spotify_client::state::grants::{Flow, Grants, check_name};
 
 /// Says what a person should know, such as that the clock is wrong.
 struct Spoken;

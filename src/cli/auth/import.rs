@@ -14,7 +14,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use super::{AuthError, ImportArgs, Person};
-use crate::state::grants::{Account, Flow, Grants, NewGrant, check_name};
+use spotify_client::state::grants::{Account, Flow, Grants, NewGrant, check_name};
 
 /// Thousands of grants take a few megabytes.
 const LARGEST: u64 = 64 * 1024 * 1024;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::AuthError;
 use crate::document::printable;
-use crate::state::grants::{Grant, GrantState, Grants, end};
+use spotify_client::state::grants::{Grant, GrantState, Grants, end};
 
 /// The list for stdout: a table, or with `as_json` one JSON array. `jobs` has the names of the jobs
 /// of each user; users of jobs who have no grant are listed, too.

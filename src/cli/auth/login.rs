@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::{AuthError, LoginArgs, Person};
 use crate::signin::listener::{Answered, LISTENS, Listener, Page};
 use crate::signin::{self, Begun, Redirect, SignInError, SignedIn, Wanted, answer};
-use crate::spotify::client::Api;
-use crate::state::grants::{Grants, end};
+use spotify_client::client::Api;
+use spotify_client::state::grants::{Grants, end};
 
 /// What a sign-in needs to know beside its arguments.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! `auth logout`: forgets a grant. What it fetched is forgotten elsewhere, by the account's id.
 
 use super::{AuthError, LogoutArgs};
-use crate::state::grants::{Account, Grants};
+use spotify_client::state::grants::{Account, Grants};
 
 /// Who was forgotten.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use crate::cli::{Context, Exit, Failure, OrExit, export, print};
 use crate::document::printable;
 use crate::job::{Job, Users};
 use crate::run::{JobLock, LockTrouble};
-use crate::state::grants::Account;
 use crate::store::{RawKeeper, StoreError};
+use spotify_client::state::grants::Account;
 
 /// Deletes a person's rows and writes the CSVs again. `None`: the store knows nobody of this name.
 pub(super) fn run(

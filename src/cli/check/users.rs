@@ -4,7 +4,7 @@ use crate::cli::standing::{self, Standing};
 use crate::cli::{Context, Failure};
 use crate::job::{Job, Users};
 use crate::settings::Settings;
-use crate::state::grants::Grants;
+use spotify_client::state::grants::Grants;
 
 /// The grants of the app, or why they cannot be read.
 pub(super) type Known = Result<Option<Grants>, Failure>;

@@ -17,8 +17,8 @@ use crate::run::{JobLock, LockTrouble, tell_dead};
 use crate::scheduler::Past;
 use crate::settings::Settings;
 use crate::settings::credentials::Credentials;
-use crate::state::grants::GrantState;
 use crate::store::{RunState, check_quickly, open_reader};
+use spotify_client::state::grants::GrantState;
 
 /// Less than this is too little to go on with.
 const LITTLE: u64 = 100 * 1024 * 1024;

@@ -6,7 +6,7 @@ use super::Shown;
 use crate::cli::print;
 use crate::cli::workshop::local;
 use crate::document::printable;
-use crate::state::{FamilyUse, Freed, Reach, TokenKind};
+use spotify_client::state::{FamilyUse, Freed, Reach, TokenKind};
 
 /// Refusals that are shown; `--json` has all.
 const REFUSALS: usize = 10;
@@ -39,7 +39,7 @@ pub(super) fn of(shown: &Shown) -> String {
     }
     if !usage.learned.is_empty() {
         out.push_str("\nceilings that refusals taught; they rise by a twentieth a day, up to the setting\n");
-        let row = |it: &crate::state::LearnedCeiling| {
+        let row = |it: &spotify_client::state::LearnedCeiling| {
             let of = if it.family.is_empty() { "all".to_owned() } else { it.family.clone() };
             let now = format!("{} calls a day, now {}", it.calls, it.now);
             vec![format!("  {of}"), now, format!("since {}", day(it.at)), printable(&it.evidence)]

@@ -10,11 +10,11 @@ use crate::run::halt::{Halt, Weight};
 use crate::run::job::{Start, bound};
 use crate::run::sum::Sum;
 use crate::run::users::{NOT_KNOWN, Trouble};
-use crate::spotify::Kind;
-use crate::spotify::error::{ApiError, Deferral};
-use crate::spotify::family::Family;
-use crate::state::AppClass;
 use crate::stream::{Classes, Paging, Takes};
+use spotify_client::Kind;
+use spotify_client::error::{ApiError, Deferral};
+use spotify_client::family::Family;
+use spotify_client::state::AppClass;
 
 /// What a fetch of a job costs.
 #[derive(Debug, Clone)]
@@ -144,7 +144,7 @@ fn not_for_this_app(engine: &Engine, fetch: &Fetch) -> Result<Option<String>, Ha
 
 fn families(fetch: &Fetch, asks: &Asks) -> Vec<Family> {
     let mut families = fetch.stream.families();
-    if asks.references.iter().any(|it| !matches!(it, crate::spotify::Reference::Id(_))) {
+    if asks.references.iter().any(|it| !matches!(it, spotify_client::Reference::Id(_))) {
         families.push(Family::SEARCH);
     }
     families

@@ -16,12 +16,12 @@ use crate::run::head::{Head, Known};
 use crate::run::library::lists_of_a_user;
 use crate::run::list::List;
 use crate::run::look::{Look, Place};
-use crate::spotify::error::ApiError;
-use crate::spotify::family::Family;
-use crate::spotify::page::RawPage;
-use crate::spotify::wire::Playlist;
 use crate::store::{ListRow, Standing};
 use crate::stream::Paging;
+use spotify_client::error::ApiError;
+use spotify_client::family::Family;
+use spotify_client::page::RawPage;
+use spotify_client::wire::Playlist;
 
 /// How many items a list may have won or lost since the last look, for a price without asking.
 fn give_or_take(items: i64) -> i64 {

@@ -20,10 +20,10 @@ use chrono::{DateTime, Utc};
 use super::engine::Engine;
 use super::halt::Halt;
 use super::look::is_about_the_list;
-use crate::spotify::Kind;
-use crate::spotify::error::{ApiError, Deferral};
-use crate::spotify::family::Family;
 use crate::store::ListKey;
+use spotify_client::Kind;
+use spotify_client::error::{ApiError, Deferral};
+use spotify_client::family::Family;
 
 pub use job::{FetchPrice, JobPrice, price_job};
 

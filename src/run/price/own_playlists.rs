@@ -15,12 +15,12 @@ use crate::run::list::List;
 use crate::run::look::{Look, Place};
 use crate::run::own_playlists::my_playlists;
 use crate::run::playlist::{items_of, playlist_key};
-use crate::spotify::error::ApiError;
-use crate::spotify::family::Family;
-use crate::spotify::page::Wrapping;
-use crate::spotify::wire::Playlist;
-use crate::state::AppClass;
 use crate::store::{ListRow, ListedPlaylist};
+use spotify_client::error::ApiError;
+use spotify_client::family::Family;
+use spotify_client::page::Wrapping;
+use spotify_client::state::AppClass;
+use spotify_client::wire::Playlist;
 
 /// Lists that one page of the list of playlists may prove.
 #[derive(Default)]

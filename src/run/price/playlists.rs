@@ -6,10 +6,10 @@ use crate::run::decide;
 use crate::run::engine::FetchFrame;
 use crate::run::halt::Halt;
 use crate::run::playlist::{ITEM_PAGES, items_of, items_path, playlist_key};
-use crate::spotify::error::ApiError;
-use crate::spotify::family::Family;
-use crate::state::AppClass;
 use crate::store::{ListRow, Span};
+use spotify_client::error::ApiError;
+use spotify_client::family::Family;
+use spotify_client::state::AppClass;
 
 /// Items that come with the playlist itself.
 pub(super) const WITH_IT: i64 = 100;
@@ -90,7 +90,7 @@ impl Pricing<'_> {
                         snapshot_id: head.snapshot_id.clone(),
                         total,
                         counted,
-                        first: page.map_or(0, crate::spotify::page::RawPage::served),
+                        first: page.map_or(0, spotify_client::page::RawPage::served),
                         pages: (self.page_of(id, old_name)?, self.page_of(id, old_name)?),
                     };
                     return Ok(self.proved_alone(self.read(row, &now)));

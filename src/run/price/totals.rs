@@ -10,9 +10,9 @@ use crate::run::engine::FetchFrame;
 use crate::run::halt::Halt;
 use crate::run::list::List;
 use crate::run::look::{Look, Place};
-use crate::spotify::page::RawPage;
 use crate::store::ListRow;
 use crate::stream::Paging;
+use spotify_client::page::RawPage;
 
 /// Calls that a list takes which ends before it has served what it announced: one finds nothing there,
 /// and one makes sure of that.

@@ -13,12 +13,12 @@ use crate::run::search::{DEEPEST, PAGING, Search};
 use crate::run::stalest::Placed;
 use crate::run::things::{Things, album_tracks_key};
 use crate::run::units::Unit;
-use crate::spotify::error::ApiError;
-use crate::spotify::family::Family;
-use crate::spotify::{Kind, Reference};
-use crate::state::AppClass;
 use crate::store::Table;
 use crate::stream::Paging;
+use spotify_client::error::ApiError;
+use spotify_client::family::Family;
+use spotify_client::state::AppClass;
+use spotify_client::{Kind, Reference};
 
 /// Tracks that an album's own answer holds, and that a page of the rest does.
 const ALBUM_PAGE: u16 = 50;

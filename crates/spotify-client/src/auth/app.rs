@@ -1,0 +1,98 @@
+//! The app's own token (client credentials).
+//!
+//! One request is in flight whoever asks: the first task fetches, the others wait and use what it
+//! got, or share its failure. A token is used until shortly before it expires, a random bit earlier
+//! so that processes do not renew in step. A refused secret stays refused for this run: asking
+//! again cannot help and looks like guessing.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::endpoint::{Ask, Endpoint, Granted, Reply};
+use super::{NoToken, Token, TokenRules};
+use crate::error::ApiError;
+use crate::http::clock::Clock;
+use crate::state::grants::Flow;
+
+/// Fetches and keeps the app's token.
+#[derive(Debug)]
+pub(crate) struct AppToken {
+    endpoint: Arc<Endpoint>,
+    clock: Arc<dyn Clock>,
+    rules: TokenRules,
+    current: Mutex<Current>,
+    fetching: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Current {
+    token: Option<Arc<Token>>,
+    generation: i64,
+    failures: u64,
+    failed: Option<NoToken>,
+    /// A refusal that no second request can change.
+    for_good: bool,
+}
+
+impl AppToken {
+    pub(crate) fn new(endpoint: Arc<Endpoint>, clock: Arc<dyn Clock>, rules: TokenRules) -> AppToken {
+        AppToken { endpoint, clock, rules, current: Mutex::default(), fetching: tokio::sync::Mutex::default() }
+    }
+
+    /// The token in hand, if it is fresh and not the one that was refused.
+    pub(crate) fn in_hand(&self, refused: Option<i64>) -> Option<Arc<Token>> {
+        let now_ms = self.clock.now().steady_ms;
+        self.current().token.clone().filter(|token| token.is_good(refused, now_ms))
+    }
+
+    /// The token in hand, or a new one.
+    pub(crate) async fn get(&self, refused: Option<i64>) -> Result<Arc<Token>, NoToken> {
+        let failures = self.current().failures;
+        let _fetching = self.fetching.lock().await;
+        if let Some(token) = self.in_hand(refused) {
+            return Ok(token);
+        }
+        {
+            let current = self.current();
+            if (current.failures != failures || current.for_good)
+                && let Some(failed) = &current.failed
+            {
+                return Err(failed.clone());
+            }
+        }
+        let fetched = self.fetch().await;
+        let mut current = self.current();
+        match fetched {
+            Ok(granted) => {
+                current.generation += 1;
+                let fresh = granted.lasts - self.rules.early(granted.lasts);
+                let fresh = i64::try_from(fresh.as_millis()).unwrap_or(0);
+                let fresh_until_ms = self.clock.now().steady_ms + fresh;
+                let token = Arc::new(Token::new(&granted.access_token, current.generation, fresh_until_ms));
+                current.token = Some(Arc::clone(&token));
+                Ok(token)
+            }
+            Err(failed) => {
+                current.failures += 1;
+                current.for_good = matches!(&failed, NoToken::Error(ApiError::Credentials { .. }));
+                current.failed = Some(failed.clone());
+                Err(failed)
+            }
+        }
+    }
+
+    /// Asks for a token, whatever is in hand.
+    pub(crate) async fn fetch(&self) -> Result<Granted, NoToken> {
+        let form = [("grant_type", "client_credentials")];
+        match self.endpoint.ask(Ask { flow: Flow::Code, form: &form, secrets: &[] }).await? {
+            Reply::Granted(granted) => Ok(granted),
+            Reply::InvalidGrant { words, .. } => Err(NoToken::Error(ApiError::Credentials {
+                variable: "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET",
+                message: words,
+            })),
+        }
+    }
+
+    fn current(&self) -> std::sync::MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

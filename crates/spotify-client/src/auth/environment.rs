@@ -1,0 +1,86 @@
+//! `SPOTIFY_REFRESH_TOKEN`: a grant from the environment, for a set-up with one user.
+//!
+//! The token becomes a stored grant when it is first used, since a rotated one has to live
+//! somewhere. From then on the stored one wins, and that is said; the environment's counts again
+//! when somebody puts another token there. What came from elsewhere (a sign-in, an import) is never
+//! touched by the environment.
+
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+
+use crate::error::ApiError;
+use crate::state::Moment;
+use crate::state::grants::{Flow, GrantLock, Grants, Held, NewGrant};
+
+/// Whether the environment's token is in the grants already.
+pub(super) enum Known {
+    /// The stored grant is used; with something to say, or without.
+    Stored(Option<String>),
+    /// It has to be put in.
+    No,
+}
+
+/// Tokens are random and long: a hash tells two apart and gives nothing away.
+pub fn token_hash(token: &SecretString) -> String {
+    Sha256::digest(token.expose_secret()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Whether a user's grant came from this token, or from elsewhere, which wins.
+pub(super) fn known(user: &str, held: Option<&Held>, token: &SecretString) -> Known {
+    let Some(held) = held else { return Known::No };
+    match &held.grant.environment {
+        None => Known::Stored(Some(format!("SPOTIFY_REFRESH_TOKEN is not used: user `{user}` has a stored grant"))),
+        Some(known) if *known == token_hash(token) => Known::Stored((!Grants::holds(held, token)).then(|| {
+            format!("Spotify has replaced the token in SPOTIFY_REFRESH_TOKEN; the stored, newer one of user `{user}` is used")
+        })),
+        Some(_) => Known::No,
+    }
+}
+
+/// Stores the environment's token for a user who has no grant, or whose grant came from another
+/// token of the environment. The lock shows that nobody else is at it. Returns what there is to say.
+pub(super) fn adopt(
+    grants: &Grants,
+    _lock: &GrantLock,
+    (user, held): (&str, Option<&Held>),
+    token: &SecretString,
+    flow: Flow,
+    now: Moment,
+) -> Result<String, ApiError> {
+    let hash = token_hash(token);
+    if held.is_none()
+        && let Some(other) = grants.of_environment(&hash)?
+    {
+        return Err(ApiError::SignIn {
+            user: user.to_owned(),
+            why: format!("the one token in SPOTIFY_REFRESH_TOKEN is that of user `{other}`"),
+        });
+    }
+    store(grants, user, token, (flow, hash), now)?;
+    Ok(match held {
+        None => format!("user `{user}` is signed in by SPOTIFY_REFRESH_TOKEN"),
+        Some(_) => format!("a new SPOTIFY_REFRESH_TOKEN replaces the grant of user `{user}`"),
+    })
+}
+
+fn store(
+    grants: &Grants,
+    user: &str,
+    token: &SecretString,
+    (flow, hash): (Flow, String),
+    now: Moment,
+) -> Result<(), ApiError> {
+    crate::state::grants::check_name(user)?;
+    let new = NewGrant {
+        user: user.to_owned(),
+        refresh: token.clone(),
+        access: None,
+        scopes: None,
+        flow,
+        account: None,
+        authorized_at: None,
+        imported_at: Some(now.wall),
+        environment: Some(hash),
+    };
+    Ok(grants.put(&[new], now.wall)?)
+}

@@ -1,0 +1,173 @@
+//! Changes to playlists, at once or in the middle of somebody's reading.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AddedBy, Content, Playlists, Row};
+use crate::catalog::{Kind, Music};
+use crate::clock::timestamp;
+
+/// One change to a playlist; as JSON `{"do":"remove","playlist":"…","position":3,"count":1}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Edit {
+    /// Puts items in before a position.
+    Insert {
+        /// Id of the playlist.
+        playlist: String,
+        /// From 0; beyond the end means at the end.
+        position: usize,
+        /// Track or episode ids, or null for an item that is gone.
+        items: Vec<Option<String>>,
+    },
+    /// Takes items out.
+    Remove {
+        /// Id of the playlist.
+        playlist: String,
+        /// The first one to go, from 0.
+        position: usize,
+        /// How many go.
+        count: usize,
+    },
+    /// Moves items elsewhere in the list.
+    Move {
+        /// Id of the playlist.
+        playlist: String,
+        /// The first one to move, from 0.
+        from: usize,
+        /// How many move.
+        count: usize,
+        /// Where they stand afterwards, counted without them.
+        to: usize,
+    },
+    /// Gives the playlist another name.
+    Rename {
+        /// Id of the playlist.
+        playlist: String,
+        /// The new name.
+        name: String,
+    },
+    /// Gives the playlist another snapshot id and leaves it as it is.
+    Touch {
+        /// Id of the playlist.
+        playlist: String,
+    },
+    /// Deletes the playlist: 404 from now on.
+    Delete {
+        /// Id of the playlist.
+        playlist: String,
+    },
+    /// Makes another edit each time that a page of the list has been served.
+    WhenServed {
+        /// Id of the playlist that is being read.
+        playlist: String,
+        /// Which page, from 0: offset divided by limit.
+        page: usize,
+        /// How often, so that a list can settle or keep moving.
+        times: u32,
+        /// What happens right after that page.
+        edit: Box<Edit>,
+    },
+}
+
+/// An edit that names something the sandbox doesn't have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the sandbox has no {0}")]
+pub struct EditRefused(pub String);
+
+/// An edit that waits for a page of a list to be served.
+#[derive(Debug)]
+pub(super) struct Ambush {
+    playlist: String,
+    page: usize,
+    left: u32,
+    edit: Edit,
+}
+
+impl Playlists {
+    /// Makes one edit.
+    ///
+    /// # Errors
+    /// If it names a playlist, track or episode that doesn't exist; nothing has changed then.
+    pub(crate) fn edit(&mut self, edit: Edit, music: &Music, now_ms: i64) -> Result<(), EditRefused> {
+        let id = match edit {
+            Edit::WhenServed { playlist, page, times, edit } => {
+                self.get_mut(&playlist)?;
+                let ambush = Ambush { playlist, page, left: times, edit: *edit };
+                self.ambushes.push(ambush);
+                return Ok(());
+            }
+            Edit::Delete { playlist } => {
+                self.get_mut(&playlist)?;
+                self.places.remove(&playlist);
+                return Ok(());
+            }
+            Edit::Touch { playlist } => playlist,
+            Edit::Rename { playlist, name } => {
+                self.get_mut(&playlist)?.name = name;
+                playlist
+            }
+            Edit::Insert { playlist, position, items } => {
+                let list = self.get_mut(&playlist)?;
+                let added_by = AddedBy::User(list.owner.clone());
+                let mut rows = Vec::new();
+                for item in items {
+                    rows.push(Row {
+                        added_at: Some(timestamp(now_ms)),
+                        added_by: added_by.clone(),
+                        content: content(music, item.as_deref())?,
+                        both_keys: false,
+                        extra_keys: false,
+                    });
+                }
+                let into = list.listed();
+                let position = position.min(into.len());
+                into.splice(position..position, rows);
+                playlist
+            }
+            Edit::Remove { playlist, position, count } => {
+                let from = self.get_mut(&playlist)?.listed();
+                let start = position.min(from.len());
+                from.drain(start..start.saturating_add(count).min(from.len()));
+                playlist
+            }
+            Edit::Move { playlist, from, count, to } => {
+                let rows = self.get_mut(&playlist)?.listed();
+                let start = from.min(rows.len());
+                let end = start.saturating_add(count).min(rows.len());
+                let moved: Vec<Row> = rows.drain(start..end).collect();
+                let to = to.min(rows.len());
+                rows.splice(to..to, moved);
+                playlist
+            }
+        };
+        self.get_mut(&id)?.revision += 1;
+        Ok(())
+    }
+
+    /// Makes the edits that waited for this page of this list.
+    pub(crate) fn served(&mut self, id: &str, page: usize, music: &Music, now_ms: i64) {
+        let mut due = Vec::new();
+        for ambush in &mut self.ambushes {
+            if ambush.left > 0 && ambush.playlist == id && ambush.page == page {
+                ambush.left -= 1;
+                due.push(ambush.edit.clone());
+            }
+        }
+        self.ambushes.retain(|ambush| ambush.left > 0);
+        for edit in due {
+            if let Err(refused) = self.edit(edit, music, now_ms) {
+                tracing::warn!(%refused, "an edit that waited for a page could not be made");
+            }
+        }
+    }
+}
+
+fn content(music: &Music, id: Option<&str>) -> Result<Content, EditRefused> {
+    let Some(id) = id else {
+        return Ok(Content::Null);
+    };
+    let track = music.find(Kind::Track, id).map(Content::Track);
+    track
+        .or_else(|| music.find(Kind::Episode, id).map(Content::Episode))
+        .ok_or_else(|| EditRefused(format!("track or episode {id}")))
+}

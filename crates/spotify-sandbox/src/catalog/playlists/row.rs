@@ -1,0 +1,52 @@
+//! One position of a playlist.
+
+use crate::catalog::Place;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Content {
+    Null,
+    Track(Place),
+    Episode(Place),
+    Local(Box<Local>),
+}
+
+/// A file of the user's own, of which Spotify knows only its tags.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Local {
+    pub(crate) artist: String,
+    /// Without one the album is null.
+    pub(crate) album: Option<String>,
+    pub(crate) title: String,
+    pub(crate) secs: Option<u64>,
+}
+
+impl Local {
+    /// `spotify:local:ARTIST:ALBUM:TITLE:SECONDS`, encoded as a form is.
+    pub(crate) fn uri(&self) -> String {
+        let part = |text: &str| -> String { url::form_urlencoded::byte_serialize(text.as_bytes()).collect() };
+        format!(
+            "spotify:local:{}:{}:{}:{}",
+            part(&self.artist),
+            part(self.album.as_deref().unwrap_or_default()),
+            part(&self.title),
+            self.secs.map(|secs| secs.to_string()).unwrap_or_default()
+        )
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum AddedBy {
+    Null,
+    /// A user's id; old rows have an empty one.
+    User(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) added_at: Option<String>,
+    pub(crate) added_by: AddedBy,
+    pub(crate) content: Content,
+    /// Whether `item` and `track` are both sent.
+    pub(crate) both_keys: bool,
+    pub(crate) extra_keys: bool,
+}

@@ -1,0 +1,137 @@
+//! The controls under `/_sandbox`, for people and for tests that talk HTTP only.
+//!
+//! | request | does |
+//! | --- | --- |
+//! | `GET /_sandbox` | lists these |
+//! | `GET /_sandbox/log`, `DELETE /_sandbox/log` | the requests so far; forgets them |
+//! | `POST /_sandbox/faults`, `DELETE /_sandbox/faults` | adds a fault or a list of them; lets all go well |
+//! | `POST /_sandbox/advance` | `{"seconds":3600}`: moves the clock |
+//! | `POST /_sandbox/limits` | `{"rate_limit":90}`: other limits from now on |
+//! | `GET /_sandbox/limits` | what they have counted: refusals, calls that came too early, calls in the windows |
+//! | `POST /_sandbox/ban` | `{"seconds":80000}`: refuses everything for so long |
+//! | `POST /_sandbox/edit` | changes a playlist, now or when a page of it is served |
+//! | `POST /_sandbox/library` | changes what a user has saved |
+//! | `POST /_sandbox/expire` | ends all access tokens |
+//! | `POST /_sandbox/consent` | `"ask"`, `"deny"` or `{"grant":{"user":"sandbox-home","scopes":null}}` |
+//! | `POST /_sandbox/grants` | `{"user":…,"scopes":[…],"pkce":false}`: signs in without a browser |
+//! | `DELETE /_sandbox/grants/{user}` | takes a user's consent back |
+//! | `GET /_sandbox/truth/playlists/{id}` | what a reader of it should end up with |
+//! | `GET /_sandbox/truth/{albums,artists,shows,audiobooks,users}/{id}` | the ids that their lists hold |
+//! | `GET /_sandbox/ids` | ids worth trying, by kind |
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use super::Call;
+use crate::answer::{Answer, not_found, refuse};
+use crate::catalog::{Edit, LibraryEdit};
+use crate::faults::Fault;
+use crate::hold;
+use crate::world::World;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Advance {
+    seconds: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Grant {
+    user: String,
+    scopes: Vec<String>,
+    #[serde(default)]
+    pkce: bool,
+}
+
+/// Answers a control.
+pub(crate) fn control(world: &World, call: &Call) -> Answer {
+    let segments: Vec<&str> = call.path.trim_matches('/').split('/').skip(1).collect();
+    act(world, call, &segments).unwrap_or_else(|refusal| refusal)
+}
+
+fn act(world: &World, call: &Call, segments: &[&str]) -> Result<Answer, Answer> {
+    match (call.method.as_str(), segments) {
+        ("GET", []) => return Ok(overview(world)),
+        ("GET", ["log"]) => return Ok(Answer::value(&world.log.all())),
+        ("GET", ["limits"]) => {
+            return Ok(Answer::value(&hold(&world.limits).counted(world.clock.now_ms())));
+        }
+        ("GET", ["ids"]) => return Ok(Answer::value(&world.ids())),
+        ("GET", ["truth", "playlists", id]) => {
+            let rows = world.true_rows(id).ok_or_else(not_found)?;
+            let playlists = hold(&world.playlists);
+            let list = playlists.get(id).ok_or_else(not_found)?;
+            return Ok(Answer::value(&json!({
+                "id": list.id, "name": list.name, "snapshot_id": list.snapshot_id(), "rows": rows,
+            })));
+        }
+        ("GET", ["truth", kind, id]) => {
+            let truth = world.truth_of(kind, id).ok_or_else(not_found)?;
+            return Ok(Answer::value(&truth));
+        }
+        ("DELETE", ["log"]) => world.log.clear(),
+        ("DELETE", ["faults"]) => world.faults.clear(),
+        ("POST", ["faults"]) if call.body.trim_ascii_start().starts_with(b"[") => {
+            let faults = read::<Vec<Fault>>(call)?;
+            faults.into_iter().for_each(|fault| world.faults.add(fault));
+        }
+        ("POST", ["faults"]) => world.faults.add(read(call)?),
+        ("POST", ["advance"]) => {
+            let seconds = read::<Advance>(call)?.seconds;
+            let by = Duration::try_from_secs_f64(seconds);
+            world.clock.advance(by.map_err(|err| refuse(400, &err.to_string()))?);
+        }
+        ("POST", ["ban"]) => {
+            let how_long = Duration::try_from_secs_f64(read::<Advance>(call)?.seconds);
+            let how_long = how_long.map_err(|err| refuse(400, &err.to_string()))?;
+            hold(&world.limits).ban(how_long, world.clock.now_ms());
+        }
+        ("POST", ["limits"]) => hold(&world.limits).allow(read(call)?),
+        ("POST", ["edit"]) => {
+            let edit = read::<Edit>(call)?;
+            world.edit(edit).map_err(|refused| refuse(404, &refused.to_string()))?;
+        }
+        ("POST", ["library"]) => {
+            let edit = read::<LibraryEdit>(call)?;
+            world.edit_library(edit).map_err(|refused| refuse(404, &refused.to_string()))?;
+        }
+        ("POST", ["consent"]) => hold(&world.accounts).set_consent(read(call)?),
+        ("POST", ["grants"]) => {
+            let Grant { user, scopes, pkce } = read(call)?;
+            let now_ms = world.clock.now_ms();
+            let signed_in = hold(&world.accounts).sign_in(&user, scopes, pkce, now_ms);
+            return Ok(Answer::value(&signed_in));
+        }
+        ("DELETE", ["grants", user]) => hold(&world.accounts).revoke_grants_of(user),
+        ("POST", ["expire"]) => hold(&world.accounts).revoke_access_tokens(),
+        _ => return Err(not_found()),
+    }
+    Ok(Answer::empty(204))
+}
+
+fn read<T: DeserializeOwned>(call: &Call) -> Result<T, Answer> {
+    serde_json::from_slice(&call.body).map_err(|err| refuse(400, &err.to_string()))
+}
+
+fn overview(world: &World) -> Answer {
+    Answer::value(&json!({
+        "mode": world.options.mode,
+        "seed": world.options.seed,
+        "tracks": world.music.tracks.len(),
+        "api_url": world.api_url,
+        "accounts_url": world.accounts_url,
+        "controls": [
+            "GET /_sandbox/log", "DELETE /_sandbox/log",
+            "POST /_sandbox/faults", "DELETE /_sandbox/faults",
+            "POST /_sandbox/advance",
+            "GET /_sandbox/limits", "POST /_sandbox/limits", "POST /_sandbox/ban", "POST /_sandbox/edit", "POST /_sandbox/library", "POST /_sandbox/expire",
+            "POST /_sandbox/consent", "POST /_sandbox/grants", "DELETE /_sandbox/grants/{user}",
+            "GET /_sandbox/truth/playlists/{id}",
+            "GET /_sandbox/truth/{albums,artists,shows,audiobooks,users}/{id}", "GET /_sandbox/ids",
+        ],
+    }))
+}
