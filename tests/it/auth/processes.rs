@@ -8,12 +8,12 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
-use spotify_client::client::Api;
+use spotify_client::client::SpotifyClient;
 use spotify_client::error::ApiError;
-use spotify_client::http::observer::Silent;
-use spotify_client::state::State;
+use spotify_client::http::observer::NoopObserver;
+use spotify_client::state::StateDb;
 use spotify_client::state::grants::GrantState;
-use spotify_sandbox::{Options, Rotation};
+use spotify_sandbox::{SandboxOptions, TokenRotation};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -34,11 +34,11 @@ fn helper() {
     let (api_url, accounts_url) = urls.split_once(' ').unwrap();
     let folder = Path::new(&state);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let opened = Arc::new(State::open(state_dir(folder)).unwrap());
+    let opened = Arc::new(StateDb::open(state_dir(folder)).unwrap());
     let mut config = config_for(api_url, accounts_url, true);
     // Eight processes on two cores keep each other waiting.
-    config.scales.transport = spotify_client::http::transport::TransportRules::default();
-    let api = Api::new(config, opened, Arc::new(Silent)).unwrap();
+    config.timings.transport = spotify_client::http::transport::TransportRules::default();
+    let api = SpotifyClient::new(config, opened, Arc::new(NoopObserver)).unwrap();
     let api = api.with_grants(open_grants(folder), None);
     println!("\n@ready");
     for line in std::io::stdin().lines() {
@@ -174,8 +174,8 @@ async fn eight_processes_that_start_at_once_refresh_a_grant_once() {
 }
 
 /// Kills a process at a step of its refresh; then another start makes the call.
-async fn killed_at(step: &'static str, rotation: Rotation) -> (Result<(), ApiError>, usize, GrantState) {
-    let table = Table::with(Options { rotation, ..small() }).await;
+async fn killed_at(step: &'static str, rotation: TokenRotation) -> (Result<(), ApiError>, usize, GrantState) {
+    let table = Table::with(SandboxOptions { rotation, ..small() }).await;
     table.sign_in(true);
     let table = beside(move || {
         let mut helper = Helper::start(&table, Some(step), "077");
@@ -195,7 +195,7 @@ async fn killed_at(step: &'static str, rotation: Rotation) -> (Result<(), ApiErr
 
 #[tokio::test]
 async fn after_a_kill_at_any_step_the_next_run_works_or_says_what_happened() {
-    for rotation in [Rotation::Never, Rotation::Always] {
+    for rotation in [TokenRotation::Never, TokenRotation::Always] {
         let (outcome, refreshes, left) = killed_at("locked", rotation).await;
         assert!(outcome.is_ok(), "{outcome:?}");
         assert_eq!((refreshes, left), (1, GrantState::Ok));
@@ -208,14 +208,14 @@ async fn after_a_kill_at_any_step_the_next_run_works_or_says_what_happened() {
         assert!(outcome.is_ok(), "{outcome:?}");
         assert_eq!((refreshes, left), (1, GrantState::Ok));
     }
-    let (outcome, refreshes, left) = killed_at("answered", Rotation::Never).await;
+    let (outcome, refreshes, left) = killed_at("answered", TokenRotation::Never).await;
     assert!(outcome.is_ok(), "{outcome:?}");
     assert_eq!((refreshes, left), (2, GrantState::Refreshing));
 }
 
 #[tokio::test]
 async fn a_rotation_that_died_with_its_process_is_said_with_the_time_of_the_cut() {
-    let (outcome, refreshes, left) = killed_at("answered", Rotation::Always).await;
+    let (outcome, refreshes, left) = killed_at("answered", TokenRotation::Always).await;
     assert_eq!((refreshes, left), (2, GrantState::Refreshing));
     let error = outcome.unwrap_err();
     let said = error.to_string();

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use spotify_sandbox::{Fault, known};
+use spotify_sandbox::{Fault, fixtures};
 
 use crate::support::http_server::{Answering, reply};
 use crate::support::sign_in::{self, AtBrowser};
@@ -118,7 +118,7 @@ fn no_error_path_of_a_sign_in_tells_a_secret() {
     let wrong = [("SPOTIFY_CLIENT_SECRET", SECRET)];
     // With a secret that Spotify refuses, by a browser and by pasting; then with PKCE and a verifier.
     for env in [&wrong[..], &[][..]] {
-        for account in ["nobody", known::HOME] {
+        for account in ["nobody", fixtures::HOME_USER] {
             for secretless in [false, true] {
                 let mut begin = watch.world.command(&["auth", "login", "home", "--no-browser", "-vv"]);
                 begin.envs(env.iter().copied());
@@ -159,7 +159,7 @@ fn no_error_path_of_a_sign_in_tells_a_secret() {
         watch.world.sandbox.clear_faults();
         fault(&watch.world, "/api/token", action);
         let browser = AtBrowser::begin(&watch.world, "home", &["-vv"]);
-        let back = sign_in::consent(&browser.address, known::HOME);
+        let back = sign_in::consent(&browser.address, fixtures::HOME_USER);
         let page = sign_in::get(&back);
         assert!(secret_in(page.text.as_bytes()).is_none(), "{}", page.text);
         let ran = browser.end();
@@ -195,7 +195,7 @@ fn no_error_path_of_a_run_tells_a_secret() {
     watch.both(&["run", REFRESH], "", &[]);
 
     // Signed in for good, with an API that fails in every way.
-    sign_in::sign_in(&watch.world, "home", known::HOME);
+    sign_in::sign_in(&watch.world, "home", fixtures::HOME_USER);
     for action in [
         json!({"do": "status", "code": 400}),
         json!({"do": "status", "code": 401}),

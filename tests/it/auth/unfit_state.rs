@@ -8,7 +8,7 @@ use std::process::Command;
 
 use rusqlite::Connection;
 use serde_json::json;
-use spotify_sandbox::{Options, Rotation, known};
+use spotify_sandbox::{SandboxOptions, TokenRotation, fixtures};
 
 use crate::support::world::{Ran, World, ran};
 use crate::sync::users::both;
@@ -16,7 +16,7 @@ use crate::sync::users::both;
 fn world() -> World {
     let world =
         both(World::development().job("users = [\"home\", \"studio\"]\n[[fetch]]\nstream = \"saved_tracks\"\n"));
-    let other = format!("[[fetch]]\nstream = \"artists\"\nids = [\"{}\"]\n", known::BUSY_ARTIST);
+    let other = format!("[[fetch]]\nstream = \"artists\"\nids = [\"{}\"]\n", fixtures::BUSY_ARTIST);
     world.project.write("jobs/other.toml", other);
     world.run(&["x"]).exits(0);
     world
@@ -181,10 +181,11 @@ fn a_disk_that_fills_in_the_middle_of_a_refresh_costs_no_grant() {
         eprintln!("not tried: this machine gives no mount namespace");
         return;
     }
-    let options = Options { rotation: Rotation::Always, ..Options::default() };
+    let options = SandboxOptions { rotation: TokenRotation::Always, ..SandboxOptions::default() };
     let world = World::with(options).job("user = \"home\"\n[[fetch]]\nstream = \"me\"\n");
     for k in 0..=60 {
-        let token = world.sandbox.sign_in(known::HOME, &["user-read-private", "user-read-email"], false).refresh_token;
+        let token =
+            world.sandbox.sign_in(fixtures::HOME_USER, &["user-read-private", "user-read-email"], false).refresh_token;
         let line = json!({ "user": "home", "refresh_token": token, "client_id": "sandbox-client", "flow": "code" });
         world.project.write(&format!("grant-{k}.jsonl"), format!("{line}\n"));
     }

@@ -1,7 +1,7 @@
 //! What `check` says about job files that are wrong, and about those that are right.
 
 use crate::support::project::{Project, stderr, stdout};
-use cratedigger::document::Key;
+use cratedigger::document::KeySpec;
 use cratedigger::job::keys;
 
 const ARTIST: &str = "4Z8W4fKeB5YxbbsqsVdVSj";
@@ -44,7 +44,7 @@ fn misspelt(key: &str) -> String {
     if swapped == key { key[..key.len() - 1].to_owned() } else { swapped }
 }
 
-fn each_misspelt(head: &str, keys: &[Key]) {
+fn each_misspelt(head: &str, keys: &[KeySpec]) {
     let mut text = head.to_owned();
     let first = text.lines().count() + 1;
     for key in keys {
@@ -334,7 +334,7 @@ fn what_spreadsheets_write_is_read() {
         let project = Project::with_job("[[fetch]]\nstream = \"artists\"\nids_file = \"a.csv\"\n");
         project.write("jobs/a.csv", &file);
         let job = load(&project);
-        let cratedigger::job::Source::Ids(ids) = &job.fetches[0].source else { panic!("ids") };
+        let cratedigger::job::FetchSource::Ids(ids) = &job.fetches[0].source else { panic!("ids") };
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
         assert_eq!(ids, [ARTIST, other], "{file:?}");
     }
@@ -370,7 +370,7 @@ fn searches_come_from_rows_by_a_template() {
     let project = Project::with_job(text);
     project.write("jobs/q.csv", "Isrc;title\nAA;x y\nBB;\nAA;x y\nCC;z\n");
     let job = load(&project);
-    let cratedigger::job::Source::Searches(found) = &job.fetches[0].source else { panic!("searches") };
+    let cratedigger::job::FetchSource::Searches(found) = &job.fetches[0].source else { panic!("searches") };
     assert_eq!(found, &["isrc:AA x y", "isrc:CC z"]);
     project.write("jobs/q.csv", "irsc,title\nAA,x\n");
     let (exit, said) = project.check();

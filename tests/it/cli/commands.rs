@@ -79,7 +79,7 @@ fn a_missing_project_says_what_to_do() {
 #[test]
 fn every_exit_code_is_in_the_help() {
     let help = stdout(&Project::new().run(&["--help"]));
-    for exit in cratedigger::cli::Exit::BY_PRECEDENCE {
+    for exit in cratedigger::cli::ExitStatus::BY_PRECEDENCE {
         assert!(help.contains(&format!("\n  {:>2}  ", exit.code())), "{exit:?}");
     }
 }

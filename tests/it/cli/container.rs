@@ -179,7 +179,7 @@ fn the_commands_of_the_examples_are_ones_that_there_are() {
 #[test]
 fn airflow_skips_a_task_whose_run_is_deferred() {
     let dag = contrib("airflow/cratedigger_dag.py");
-    let code = format!("skip_on_exit_code={},", cratedigger::cli::Exit::Deferred.code());
+    let code = format!("skip_on_exit_code={},", cratedigger::cli::ExitStatus::Deferred.code());
     assert!(dag.contains(&code), "{code}");
     let command = dag.lines().find_map(|line| line.trim().strip_prefix("bash_command=f\"cratedigger ")).unwrap();
     let command = command.trim_end_matches("\",").replace("{PROJECT}", "/srv/spotify").replace("{job}", "x");

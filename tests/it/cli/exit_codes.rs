@@ -4,17 +4,17 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use spotify_sandbox::{Action, Fault, RetryAfter, known};
+use spotify_sandbox::{Fault, FaultAction, RetryAfterHeader, fixtures};
 
 use crate::support::world::{World, by_ids, ended, fetch, pause, ran, signal};
 
 fn plain() -> World {
-    World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]))
+    World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]))
 }
 
 #[test]
 fn exit_0_is_complete_and_a_timer_with_nothing_due_sends_nothing_and_says_nothing() {
-    let job = format!("schedule = \"15 6 * * *\"\n{}", by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+    let job = format!("schedule = \"15 6 * * *\"\n{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     let world = World::extended().job(&job);
     world.run(&["--due"]).exits(0).says("x: complete");
     world.sandbox.clear_log();
@@ -32,7 +32,7 @@ fn ran_without_credentials(world: &World, args: &[&str]) -> crate::support::worl
 
 #[test]
 fn exit_1_says_that_spotify_cannot_be_reached_and_the_next_run_goes_on() {
-    let world = World::extended().job(&by_ids("artists", &[known::BUSY_ARTIST]));
+    let world = World::extended().job(&by_ids("artists", &[fixtures::BUSY_ARTIST]));
     let path = world.project.root().join("config/cratedigger.toml");
     let settings = std::fs::read_to_string(&path).unwrap();
     // Nobody listens on port 1.
@@ -59,7 +59,7 @@ fn exit_2_shows_every_problem_and_the_other_jobs_still_run() {
 #[test]
 fn exit_2_for_a_query_that_fails_leaves_the_other_files_written() {
     let more = "[[query]]\ncsv = \"slow.csv\"\nsql = \"SELECT abs(-9223372036854775808) AS x\"\n";
-    let world = World::extended().job(&format!("{}{more}", by_ids("tracks", &[known::PLAIN_TRACK])));
+    let world = World::extended().job(&format!("{}{more}", by_ids("tracks", &[fixtures::PLAIN_TRACK])));
     world.run(&[]).exits(2).says("slow.csv").says("overflow");
     assert_eq!(world.csv("tracks.csv").len(), 1);
 }
@@ -67,7 +67,7 @@ fn exit_2_for_a_query_that_fails_leaves_the_other_files_written() {
 #[test]
 fn exit_3_names_each_thing_that_could_not_be_had() {
     let (one, two) = ("0000000000000000000000", "0000000000000000000001");
-    let world = World::extended().job(&by_ids("playlist_items", &[one, two, known::HOME_PLAYLIST]));
+    let world = World::extended().job(&by_ids("playlist_items", &[one, two, fixtures::HOME_PLAYLIST]));
     world.run(&[]).exits(3).says(one).says("not found").says("and 1 more, see skipped_items");
     assert_eq!(world.csv("playlist_items.csv").len(), 120);
     assert_eq!(
@@ -113,7 +113,7 @@ fn exit_74_for_a_database_of_another_program_and_for_a_newer_store() {
 
 #[test]
 fn exit_74_for_a_corrupted_store_leaves_it_as_it_is() {
-    let world = World::extended().job(&by_ids("playlist_items", &[known::ODD_PLAYLIST]));
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::EDGE_CASE_PLAYLIST]));
     world.run(&[]).exits(0);
     let mut bytes = std::fs::read(world.database()).unwrap();
     let pages = bytes.len() / 4096;
@@ -155,7 +155,7 @@ fn a_store_without_rows_belongs_to_nobody_yet() {
 
 #[test]
 fn exit_74_when_the_disk_is_full_keeps_what_was_committed_and_the_next_run_goes_on() {
-    let world = World::extended().job(&by_ids("playlist_items", &[known::LARGE_PLAYLIST]));
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::LARGE_PLAYLIST]));
     let binary = env!("CARGO_BIN_EXE_cratedigger");
     // A limit on the size of files; its signal is ignored, so that writing fails as on a full disk.
     let script = format!("trap '' XFSZ; ulimit -f 6000; exec {binary} run");
@@ -170,14 +170,14 @@ fn exit_74_when_the_disk_is_full_keeps_what_was_committed_and_the_next_run_goes_
     world.new_calls();
     world.run(&[]).exits(0);
     assert!(world.new_calls().len() < 503 - reached / 100 + 3);
-    assert_eq!(world.csv("playlist_items.csv").len(), known::LARGE_PLAYLIST_ITEMS);
+    assert_eq!(world.csv("playlist_items.csv").len(), fixtures::LARGE_PLAYLIST_ITEMS);
 }
 
 #[test]
 fn exit_75_for_a_job_that_is_running_sends_nothing_and_a_timer_is_silent_about_it() {
-    let job = format!("schedule = \"0 6 1 1 *\"\n{}", by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+    let job = format!("schedule = \"0 6 1 1 *\"\n{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     let world = World::extended().job(&job);
-    world.sandbox.inject(Fault::on("/v1/playlists/*/tracks", Action::Latency { ms: 1_500 }).times(1));
+    world.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", FaultAction::Latency { ms: 1_500 }).times(1));
     let first = world.spawn(&[]);
     world.wait_for_calls(1);
     // It holds its lock, and sends nothing, for as long as the others take.
@@ -197,9 +197,11 @@ fn exit_75_for_a_job_that_is_running_sends_nothing_and_a_timer_is_silent_about_i
 
 #[test]
 fn exit_75_for_a_long_ban_is_over_in_seconds_and_ten_restarts_send_nothing() {
-    let job = format!("schedule = \"* * * * *\"\n{}", by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+    let job = format!("schedule = \"* * * * *\"\n{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     let world = World::extended().job(&job);
-    world.sandbox.inject(Fault::on("/v1/*", Action::rate_limited(RetryAfter::Seconds(86_400))).times(1));
+    world
+        .sandbox
+        .inject(Fault::on_path("/v1/*", FaultAction::rate_limited(RetryAfterHeader::Seconds(86_400))).times(1));
     let ran = world.run(&[]).exits(75).says("Spotify holds calls of this client id back until").says("come back at");
     ran.sat_out_nothing();
     assert!(ran.stderr.contains("API rate limit exceeded"));
@@ -220,7 +222,9 @@ fn exit_75_for_a_long_ban_is_over_in_seconds_and_ten_restarts_send_nothing() {
 #[test]
 fn a_short_wait_is_sat_out() {
     let world = plain();
-    world.sandbox.inject(Fault::on("/v1/*/tracks", Action::rate_limited(RetryAfter::Seconds(2))).times(1));
+    world
+        .sandbox
+        .inject(Fault::on_path("/v1/*/tracks", FaultAction::rate_limited(RetryAfterHeader::Seconds(2))).times(1));
     let ran = world.run(&[]).exits(0).says("waiting: ");
     assert!(ran.took >= Duration::from_secs(2), "{:?}", ran.took);
     assert_eq!(world.csv("playlist_items.csv").len(), 120);
@@ -229,13 +233,13 @@ fn a_short_wait_is_sat_out() {
 #[test]
 fn a_spent_quota_parks_one_family_while_the_other_fetches_go_on() {
     let job = [
-        fetch("artist_albums", &format!("name = \"releases\"\nids = [\"{}\"]", known::BUSY_ARTIST)),
+        fetch("artist_albums", &format!("name = \"releases\"\nids = [\"{}\"]", fixtures::BUSY_ARTIST)),
         fetch("albums", "from = \"releases\""),
-        by_ids("tracks", &[known::PLAIN_TRACK]),
+        by_ids("tracks", &[fixtures::PLAIN_TRACK]),
         by_ids("playlist_items", &["0000000000000000000000"]),
     ];
     let world = World::extended().job(&job.concat());
-    world.sandbox.inject(Fault::on("/v1/artists/*/albums", Action::quota_exceeded(50_000)));
+    world.sandbox.inject(Fault::on_path("/v1/artists/*/albums", FaultAction::quota_exceeded(50_000)));
     let ran = world.run(&[]).exits(3).says("Spotify's quota for calls to artist_albums is spent until");
     assert!(ran.stderr.contains("albums: it goes by releases, which has not finished"), "{}", ran.stderr);
     assert_eq!(ran.stderr.matches("quota for calls to artist_albums").count(), 1, "said once: {}", ran.stderr);
@@ -265,13 +269,13 @@ fn exit_77_names_the_variable_to_look_at() {
 #[test]
 fn a_token_that_ends_in_mid_run_is_renewed_once_and_no_page_is_lost() {
     let world = plain();
-    world.sandbox.inject(Fault::on("/v1/*/tracks", Action::status(401)).times(1));
+    world.sandbox.inject(Fault::on_path("/v1/*/tracks", FaultAction::status(401)).times(1));
     world.run(&[]).exits(0);
     let tokens = world.sandbox.log().iter().filter(|seen| seen.path == "/api/token").count();
     assert_eq!(tokens, 2);
     assert_eq!(world.csv("playlist_items.csv").len(), 120);
     let world = plain();
-    world.sandbox.inject(Fault::on("/v1/*/tracks", Action::status(401)));
+    world.sandbox.inject(Fault::on_path("/v1/*/tracks", FaultAction::status(401)));
     world.run(&[]).exits(77).says("SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET");
 }
 
@@ -280,7 +284,7 @@ fn two_processes_on_an_empty_folder_both_succeed() {
     for _ in 0..5 {
         let world = World::extended();
         for name in ["a", "b", "c"] {
-            world.project.write(&format!("jobs/{name}.toml"), by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+            world.project.write(&format!("jobs/{name}.toml"), by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
         }
         let all: Vec<_> = ["a", "b", "c"].iter().map(|name| world.spawn(&[name])).collect();
         for child in all {
@@ -324,7 +328,7 @@ fn json_logs_are_json_throughout_and_quiet_says_nothing_of_what_went_well() {
     let world = plain();
     let ran = world.run(&["-q"]).exits(0);
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
-    let job = by_ids("playlist_items", &["0000000000000000000000", known::HOME_PLAYLIST]);
+    let job = by_ids("playlist_items", &["0000000000000000000000", fixtures::HOME_PLAYLIST]);
     let world = world.job(&job);
     for args in [&["--log-format", "json"][..], &["--log-format", "json", "nonsense"]] {
         let ran = world.run(args);
@@ -345,14 +349,14 @@ fn json_logs_are_json_throughout_and_quiet_says_nothing_of_what_went_well() {
 fn control_characters_of_names_never_reach_the_terminal() {
     let world = plain();
     let message = "no\u{1b}[2J\u{1b}]0;owned\u{7} such \u{202e}list\nERROR forged";
-    let action = Action::Status {
+    let action = FaultAction::Status {
         code: 404,
         body: Default::default(),
-        retry_after: RetryAfter::None,
+        retry_after: RetryAfterHeader::None,
         message: Some(message.to_owned()),
         reason: None,
     };
-    world.sandbox.inject(Fault::on("/v1/*", action));
+    world.sandbox.inject(Fault::on_path("/v1/*", action));
     let ran = world.run(&["-vv"]).exits(3);
     assert!(!ran.stderr.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{:?}", ran.stderr);
     assert!(!ran.stderr.lines().any(|line| line.starts_with("ERROR forged")));
@@ -361,8 +365,8 @@ fn control_characters_of_names_never_reach_the_terminal() {
 #[test]
 fn a_signal_that_comes_twice_at_once_is_one_and_a_later_one_stops_at_once() {
     let slow = || {
-        let world = World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
-        world.sandbox.inject(Fault::on("/v1/playlists/*", Action::Latency { ms: 3_000 }));
+        let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
+        world.sandbox.inject(Fault::on_path("/v1/playlists/*", FaultAction::Latency { ms: 3_000 }));
         let child = world.spawn(&[]);
         world.wait_for_calls(1);
         (world, child)

@@ -1,6 +1,6 @@
 //! The JSON Schema of job files against `check`, over jobs that are right and jobs that are wrong.
 
-use cratedigger::document::Problem;
+use cratedigger::document::Diagnostic;
 use cratedigger::job::{self, json_schema};
 use cratedigger::settings::{Project as Folder, Settings};
 
@@ -8,14 +8,14 @@ use crate::support::project::Project;
 
 const ID: &str = "4aawyAB9vmqN3uQ7FjRGTy";
 
-fn check(text: &str) -> Vec<Problem> {
+fn check(text: &str) -> Vec<Diagnostic> {
     let project = Project::with_job(text);
     project.write("jobs/ids.csv", format!("id\n{ID}\n"));
     project.write("jobs/q.csv", "isrc\nAA\n");
     job::load(&Folder::at(project.root()), &Settings::built_in(), &[])
         .problems
         .into_iter()
-        .filter(Problem::is_error)
+        .filter(Diagnostic::is_error)
         .collect()
 }
 

@@ -122,7 +122,7 @@ fn the_sandbox_does_what_its_page_says() {
 
 #[tokio::test]
 async fn the_ids_and_edits_of_the_sandboxs_page_are_its_own() {
-    let sandbox = spotify_sandbox::start(spotify_sandbox::Options::default()).await.unwrap();
+    let sandbox = spotify_sandbox::start(spotify_sandbox::SandboxOptions::default()).await.unwrap();
     let ids = sandbox.catalog().ids().to_string();
     let known = std::fs::read_to_string(root().join("src/sandbox/catalog/known.rs")).unwrap();
     let page = std::fs::read_to_string(root().join("docs/sandbox.md")).unwrap();

@@ -3,7 +3,7 @@
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use spotify_sandbox::{Action, Fault, known};
+use spotify_sandbox::{Fault, FaultAction, fixtures};
 
 use crate::support::world::{HUNG, World, by_ids};
 
@@ -11,10 +11,10 @@ use crate::support::world::{HUNG, World, by_ids};
 fn under_way() -> (World, Child) {
     let world = World::extended()
         .settings("[notify]\nprometheus_file = \"figures.prom\"")
-        .job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+        .job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     // A store with rows in it stays with its state folder.
     world.run(&[]).exits(0);
-    world.sandbox.inject(Fault::on("/v1/playlists/*", Action::Stall));
+    world.sandbox.inject(Fault::on_path("/v1/playlists/*", FaultAction::Stall));
     let child = world.spawn(&["--full"]);
     let began = Instant::now();
     while !world.cli(&["history"]).stdout.contains("running") {

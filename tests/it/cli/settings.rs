@@ -89,7 +89,7 @@ fn unknown_and_untyped_variables_are_refused() {
 
 #[test]
 fn later_layers_go_over_earlier_ones_and_each_setting_knows_its_own() {
-    use cratedigger::settings::{Flags, Project as Folder, Settings};
+    use cratedigger::settings::{Project as Folder, SettingFlags, Settings};
     let project = Project::new();
     project.write("config/cratedigger.toml", "[limits]\nmax_wait = \"1m\"\nconcurrency = 2\n[state]\ndir = \"st\"\n");
     let env = [
@@ -99,7 +99,7 @@ fn later_layers_go_over_earlier_ones_and_each_setting_knows_its_own() {
     ];
     let vars = || env.iter().map(|(n, v)| ((*n).to_owned(), Some((*v).to_owned())));
     let folder = Folder::at(project.root());
-    let settings = Settings::load_with(&folder, &Flags::default(), vars()).expect("settings");
+    let settings = Settings::load_with(&folder, &SettingFlags::default(), vars()).expect("settings");
     assert_eq!(settings.limits.max_wait.as_secs(), 120);
     assert_eq!(settings.origin("limits.max_wait").to_string(), "$CRATEDIGGER__LIMITS__MAX_WAIT");
     assert_eq!(settings.origin("limits.concurrency").to_string(), "config/cratedigger.toml:3");
@@ -109,7 +109,7 @@ fn later_layers_go_over_earlier_ones_and_each_setting_knows_its_own() {
     assert_eq!((limits.concurrency, limits.calls_per_day, limits.calls_per_family), (2, None, Some(500)));
     assert_eq!(settings.state.dir.as_deref(), Some(std::path::Path::new("st")));
     assert_eq!(settings.origin("state.dir").to_string(), "config/cratedigger.toml:5");
-    let flags = Flags { state_dir: Some("elsewhere".into()) };
+    let flags = SettingFlags { state_dir: Some("elsewhere".into()) };
     let settings = Settings::load_with(&folder, &flags, vars()).expect("settings");
     assert_eq!(settings.state.dir.as_deref(), Some(std::path::Path::new("elsewhere")));
     assert_eq!(settings.origin("state.dir").to_string(), "--state-dir");
@@ -117,12 +117,12 @@ fn later_layers_go_over_earlier_ones_and_each_setting_knows_its_own() {
 
 #[test]
 fn the_commented_file_sets_nothing_and_says_everything() {
-    use cratedigger::settings::{Flags, Project as Folder, Settings, commented_file};
+    use cratedigger::settings::{Project as Folder, SettingFlags, Settings, commented_file};
     let project = Project::new();
     let file = commented_file(&[]);
     project.write("config/cratedigger.toml", &file);
-    let settings =
-        Settings::load_with(&Folder::at(project.root()), &Flags::default(), std::iter::empty()).expect("settings");
+    let settings = Settings::load_with(&Folder::at(project.root()), &SettingFlags::default(), std::iter::empty())
+        .expect("settings");
     assert!(settings.origins.is_empty());
     // Uncommented, every default in it is a setting that is right.
     let set: String = file
@@ -133,8 +133,8 @@ fn the_commented_file_sets_nothing_and_says_everything() {
         .map(|l| format!("{l}\n"))
         .collect();
     project.write("config/cratedigger.toml", set);
-    let settings =
-        Settings::load_with(&Folder::at(project.root()), &Flags::default(), std::iter::empty()).expect("settings");
+    let settings = Settings::load_with(&Folder::at(project.root()), &SettingFlags::default(), std::iter::empty())
+        .expect("settings");
     assert!(settings.origins.len() > 30, "{:?}", settings.origins);
     for section in SECTIONS {
         for key in section.keys {

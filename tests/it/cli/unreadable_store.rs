@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use spotify_sandbox::{Action, Fault, known};
+use spotify_sandbox::{Fault, FaultAction, fixtures};
 
 use crate::support::world::{HUNG, World, by_ids, ended, fetch, signal};
 
 fn plain() -> World {
-    World::extended().job(&by_ids("tracks", &[known::PLAIN_TRACK]))
+    World::extended().job(&by_ids("tracks", &[fixtures::PLAIN_TRACK]))
 }
 
 /// Every command that answers programs, with what it needs to get as far as the store.
@@ -102,9 +102,9 @@ fn what_is_wrong_with_a_command_line_or_a_file_has_the_keys_of_every_failure() {
 #[test]
 fn a_run_that_is_stopped_at_once_tells_a_program_what_it_did() {
     let world = plain();
-    world.project.write("jobs/y.toml", by_ids("artists", &[known::BUSY_ARTIST]));
+    world.project.write("jobs/y.toml", by_ids("artists", &[fixtures::BUSY_ARTIST]));
     world.run(&["x"]).exits(0);
-    world.sandbox.inject(Fault::on("/v1/artists*", Action::Stall));
+    world.sandbox.inject(Fault::on_path("/v1/artists*", FaultAction::Stall));
     let child = world.spawn(&["x", "y", "--json"]);
     let began = Instant::now();
     while world.cli(&["history", "y"]).stdout.lines().count() < 2 {
@@ -125,8 +125,8 @@ fn a_run_that_is_stopped_at_once_tells_a_program_what_it_did() {
 
 #[test]
 fn a_diff_that_fails_is_one_object_be_it_at_once_or_behind_changes() {
-    let releases = fetch("artist_albums", &format!("ids = [\"{}\"]", known::BUSY_ARTIST));
-    let world = World::extended().job(&[by_ids("playlist_items", &[known::ODD_PLAYLIST]), releases].concat());
+    let releases = fetch("artist_albums", &format!("ids = [\"{}\"]", fixtures::BUSY_ARTIST));
+    let world = World::extended().job(&[by_ids("playlist_items", &[fixtures::EDGE_CASE_PLAYLIST]), releases].concat());
     world.run(&[]).exits(0);
     let fails = |table: &str| {
         Connection::open(world.database()).unwrap().execute_batch(&format!("DROP TABLE {table}")).unwrap();
@@ -155,7 +155,7 @@ fn a_store_of_another_program_gets_the_same_hint_from_every_command() {
 
 #[test]
 fn history_tells_programs_how_each_run_ended_and_what_it_stored() {
-    let world = World::extended().job(&by_ids("tracks", &[known::PLAIN_TRACK, "0SandboxNoSuchTrack000"]));
+    let world = World::extended().job(&by_ids("tracks", &[fixtures::PLAIN_TRACK, "0SandboxNoSuchTrack000"]));
     world.run(&[]).exits(3);
     let run = world.cli(&["history", "--json"]).exits(0).json()["runs"][0].clone();
     assert_eq!((&run["exit_code"], &run["stored"], &run["skipped"]), (&3.into(), &1.into(), &1.into()), "{run}");
@@ -164,10 +164,10 @@ fn history_tells_programs_how_each_run_ended_and_what_it_stored() {
 #[test]
 fn it_is_said_that_a_store_is_waited_for_by_each_run_of_a_process() {
     let world = plain();
-    world.project.write("jobs/y.toml", by_ids("artists", &[known::BUSY_ARTIST]));
+    world.project.write("jobs/y.toml", by_ids("artists", &[fixtures::BUSY_ARTIST]));
     world.run(&[]).exits(0);
     // The first run of the process has ended when the store is taken, and the second waits for an answer.
-    world.sandbox.inject(Fault::on("/v1/artists*", Action::Latency { ms: 3_000 }));
+    world.sandbox.inject(Fault::on_path("/v1/artists*", FaultAction::Latency { ms: 3_000 }));
     let other = Connection::open(world.database()).unwrap();
     let child = world.spawn(&["x", "y", "--full"]);
     let began = Instant::now();

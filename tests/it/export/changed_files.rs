@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
-use spotify_sandbox::{Edit, Mode, Options};
+use spotify_sandbox::{PlaylistEdit, QuotaMode, SandboxOptions};
 
 use crate::support::world::{World, by_ids};
 
@@ -17,8 +17,13 @@ const FETCHES: usize = 200;
 
 /// A file for each of some playlists, which share their tracks; and their ids.
 fn apart(tracks: usize) -> (World, Vec<String>) {
-    let options =
-        Options { mode: Mode::Extended, tracks, playlists: LISTS, playlist_items: ITEMS, ..Options::default() };
+    let options = SandboxOptions {
+        mode: QuotaMode::Extended,
+        tracks,
+        playlists: LISTS,
+        playlist_items: ITEMS,
+        ..SandboxOptions::default()
+    };
     let world = World::with(options);
     let ids = world.sandbox.catalog().playlist_ids();
     let ids = ids[ids.len() - LISTS..].to_vec();
@@ -53,7 +58,7 @@ fn hold_what_the_store_holds(world: &World) {
 }
 
 fn remove(world: &World, playlist: &str, position: usize) {
-    let edit = Edit::Remove { playlist: playlist.to_owned(), position, count: 1 };
+    let edit = PlaylistEdit::Remove { playlist: playlist.to_owned(), position, count: 1 };
     world.sandbox.catalog().edit(edit).unwrap();
 }
 
@@ -75,13 +80,13 @@ fn of_many_playlists_the_one_that_changed_is_rendered_and_none_of_the_others() {
     let all = world.sandbox.catalog().ids();
     let strange = all["tracks"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned());
     let strange = strange.into_iter().find(|id| !known.contains(id)).unwrap();
-    let edit = Edit::Insert { playlist: ids[5].clone(), position: 1, items: vec![Some(strange)] };
+    let edit = PlaylistEdit::Insert { playlist: ids[5].clone(), position: 1, items: vec![Some(strange)] };
     world.sandbox.catalog().edit(edit).unwrap();
     world.run(&[]).exits(0);
     assert_eq!(rendered(&world), BTreeSet::from([5]));
     hold_what_the_store_holds(&world);
 
-    let edit = Edit::Rename { playlist: ids[7].clone(), name: "Another name".into() };
+    let edit = PlaylistEdit::Rename { playlist: ids[7].clone(), name: "Another name".into() };
     world.sandbox.catalog().edit(edit).unwrap();
     world.run(&[]).exits(0);
     assert_eq!(rendered(&world), BTreeSet::from([7]));
@@ -107,8 +112,13 @@ fn outcomes(stdout: &str) -> (BTreeMap<String, usize>, Vec<String>) {
 /// The number that was promised, by both commands that write files.
 #[test]
 fn of_a_thousand_files_an_export_and_a_run_render_the_one_that_changed() {
-    let options =
-        Options { mode: Mode::Extended, tracks: 300, playlists: MANY, playlist_items: 5, ..Options::default() };
+    let options = SandboxOptions {
+        mode: QuotaMode::Extended,
+        tracks: 300,
+        playlists: MANY,
+        playlist_items: 5,
+        ..SandboxOptions::default()
+    };
     let world = World::with(options);
     let settings = std::fs::read_to_string(world.project.root().join("config/cratedigger.toml")).unwrap();
     world

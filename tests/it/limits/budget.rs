@@ -5,14 +5,17 @@ use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use spotify_sandbox::{Mode, Options, known};
+use spotify_sandbox::{QuotaMode, SandboxOptions, fixtures};
 
 use super::quota::{a_day_later, development, ids, said_to_be, track_ids, tracks};
 use crate::support::world::{World, by_ids};
 
 /// A backfill that needs far more than a day holds, and a small job of the same endpoint family.
 fn backfill_and_daily(backfill: &str, daily: &str) -> World {
-    let world = said_to_be("development", World::with(Options { mode: Mode::Development, ..Options::default() }));
+    let world = said_to_be(
+        "development",
+        World::with(SandboxOptions { mode: QuotaMode::Development, ..SandboxOptions::default() }),
+    );
     let world = world.settings(
         "calls_per_day = 60\ncalls_per_family = 40\nreserve = \"0%\"\n[schedule]\nfirst_run_share = \"100%\"",
     );
@@ -95,7 +98,8 @@ fn max_calls_is_what_a_job_gets_of_any_24_hours_over_all_its_runs() {
 
 #[test]
 fn max_calls_holds_where_a_day_has_no_ceiling() {
-    let world = said_to_be("extended", World::with(Options { mode: Mode::Extended, ..Options::default() }));
+    let world =
+        said_to_be("extended", World::with(SandboxOptions { mode: QuotaMode::Extended, ..SandboxOptions::default() }));
     let artists = ids(&world, "artists", 4);
     let artists: Vec<&str> = artists.iter().map(String::as_str).collect();
     let world = world.job(&format!("max_calls = 2\n{}", by_ids("artist_albums", &artists)));
@@ -165,7 +169,7 @@ fn an_expensive_run_is_asked_about_on_a_terminal_and_nowhere_else() {
     let (code, said) = on_a_terminal(&world, "run", "y\n");
     assert_eq!((code, world.new_calls().len()), (0, 30), "{said}");
     // A quarter of what is left is no question; neither is --yes, nor a run without a terminal.
-    world.project.write("jobs/x.toml", by_ids("artists", &[known::BUSY_ARTIST]));
+    world.project.write("jobs/x.toml", by_ids("artists", &[fixtures::BUSY_ARTIST]));
     let (_, said) = on_a_terminal(&world, "run", "");
     assert!(!said.contains("go on?"), "{said}");
     assert_eq!(world.new_calls().len(), 1);
@@ -187,7 +191,7 @@ fn a_failure_at_a_question_keeps_the_reports_of_the_jobs_before() {
         let job = tracks(&world, 30);
         world.project.write(&format!("jobs/{name}.toml"), job);
     }
-    world.project.write("jobs/a.toml", by_ids("artists", &[known::BUSY_ARTIST]));
+    world.project.write("jobs/a.toml", by_ids("artists", &[fixtures::BUSY_ARTIST]));
     let mut child = at_a_terminal(&world, "run --json");
     let (mut out, mut said) = (child.stdout.take().unwrap(), String::new());
     let mut byte = [0];
@@ -239,11 +243,11 @@ fn jobs_shows_the_oldest_row_and_how_long_all_of_it_anew_takes() {
 
 #[test]
 fn an_adaptive_pace_slows_down_at_a_refusal_and_quota_tells_what_it_found() {
-    let world = World::with(Options {
-        mode: Mode::Development,
+    let world = World::with(SandboxOptions {
+        mode: QuotaMode::Development,
         rate_limit: Some(10),
         rate_window: Duration::from_secs(1),
-        ..Options::default()
+        ..SandboxOptions::default()
     });
     let world = said_to_be("development", world).settings("adaptive = true");
     let path = world.project.root().join("config/cratedigger.toml");
@@ -254,7 +258,7 @@ fn an_adaptive_pace_slows_down_at_a_refusal_and_quota_tells_what_it_found() {
         world.job(&job)
     };
     world.run(&[]).exits(0);
-    let counted = world.sandbox.counted();
+    let counted = world.sandbox.limit_counts();
     assert_eq!((counted.refused, counted.early), (1, 0), "one refusal taught it");
     let shown = world.cli(&["quota", "--json"]).exits(0).json();
     assert_eq!(shown["pace"]["window_ms"], 30_000);
@@ -263,10 +267,11 @@ fn an_adaptive_pace_slows_down_at_a_refusal_and_quota_tells_what_it_found() {
 
 #[test]
 fn sweeps_that_are_larger_than_a_day_take_turns() {
-    let world = said_to_be("development", World::with(Options { mode: Mode::Development, ..Options::default() }))
-        .settings(
-            "calls_per_day = 20\ncalls_per_family = 20\nreserve = \"0%\"\n[schedule]\nfirst_run_share = \"100%\"",
-        );
+    let world = said_to_be(
+        "development",
+        World::with(SandboxOptions { mode: QuotaMode::Development, ..SandboxOptions::default() }),
+    )
+    .settings("calls_per_day = 20\ncalls_per_family = 20\nreserve = \"0%\"\n[schedule]\nfirst_run_share = \"100%\"");
     let ids = track_ids(&world, 105);
     for (job, ids) in ["a", "b", "c"].into_iter().zip(ids.chunks(35)) {
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();

@@ -4,23 +4,32 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;
-use spotify_client::http::retry::{GiveUp, Outcome, Rules, Tried, Verdict, decide, decide_token};
-use spotify_client::http::retry_after::{BELIEVED, RetryAfter, read};
-use spotify_client::state::{Reach, Reason};
+use spotify_client::http::retry::{
+    AttemptHistory, AttemptOutcome, GiveUpReason, RetryDecision, RetryRules, decide, decide_token,
+};
+use spotify_client::http::retry_after::{MAX_BELIEVED_WAIT, RetryAfter, read};
+use spotify_client::state::{CoolDownReason, CoolDownScope};
 
-const FIRST: Tried = Tried { attempt: 1, renewed: false, budget: true, unsaid: 0, refused: 0, jitter: 0.5 };
+const FIRST: AttemptHistory = AttemptHistory {
+    attempt: 1,
+    token_renewed: false,
+    may_retry: true,
+    unstated_refusals: 0,
+    family_refusals: 0,
+    jitter: 0.5,
+};
 
-fn answered(status: u16, retry_after: RetryAfter) -> Outcome {
-    Outcome::Answered { status, retry_after, quota: false, conditional: false }
+fn answered(status: u16, retry_after: RetryAfter) -> AttemptOutcome {
+    AttemptOutcome::Answered { status, retry_after, quota: false, conditional: false }
 }
 
-fn word(verdict: Verdict) -> &'static str {
+fn word(verdict: RetryDecision) -> &'static str {
     match verdict {
-        Verdict::Done => "done",
-        Verdict::Again { .. } => "again",
-        Verdict::RefreshToken => "refresh",
-        Verdict::Park { .. } => "park",
-        Verdict::GiveUp(_) => "give up",
+        RetryDecision::Done => "done",
+        RetryDecision::Again { .. } => "again",
+        RetryDecision::RefreshToken => "refresh",
+        RetryDecision::Defer { .. } => "park",
+        RetryDecision::GiveUp(_) => "give up",
     }
 }
 
@@ -28,7 +37,7 @@ fn word(verdict: Verdict) -> &'static str {
 fn every_status_has_its_verdict() {
     let mut runs: Vec<(u16, u16, &str)> = Vec::new();
     for status in 100..=599 {
-        let verdict = word(decide(answered(status, RetryAfter::Nothing), &FIRST, &Rules::default()));
+        let verdict = word(decide(answered(status, RetryAfter::Nothing), &FIRST, &RetryRules::default()));
         match runs.last_mut() {
             Some((_, last, same)) if *same == verdict => *last = status,
             _ => runs.push((status, status, verdict)),
@@ -57,51 +66,58 @@ fn every_status_has_its_verdict() {
 
 #[test]
 fn a_304_is_an_answer_only_to_a_conditional_request() {
-    let outcome =
-        |conditional| Outcome::Answered { status: 304, retry_after: RetryAfter::Nothing, quota: false, conditional };
-    let rules = Rules::default();
-    assert_eq!(decide(outcome(true), &FIRST, &rules), Verdict::Done);
-    assert_eq!(decide(outcome(false), &FIRST, &rules), Verdict::GiveUp(GiveUp::Final));
+    let outcome = |conditional| AttemptOutcome::Answered {
+        status: 304,
+        retry_after: RetryAfter::Nothing,
+        quota: false,
+        conditional,
+    };
+    let rules = RetryRules::default();
+    assert_eq!(decide(outcome(true), &FIRST, &rules), RetryDecision::Done);
+    assert_eq!(decide(outcome(false), &FIRST, &rules), RetryDecision::GiveUp(GiveUpReason::Final));
 }
 
 #[test]
 fn a_second_401_with_a_new_token_is_final() {
-    let tried = Tried { renewed: true, ..FIRST };
-    let verdict = decide(answered(401, RetryAfter::Nothing), &tried, &Rules::default());
-    assert_eq!(verdict, Verdict::GiveUp(GiveUp::Unauthorized));
+    let tried = AttemptHistory { token_renewed: true, ..FIRST };
+    let verdict = decide(answered(401, RetryAfter::Nothing), &tried, &RetryRules::default());
+    assert_eq!(verdict, RetryDecision::GiveUp(GiveUpReason::Unauthorized));
 }
 
 #[test]
 fn failures_are_retried_four_times_with_pauses_that_double() {
-    for outcome in [Outcome::Lost, Outcome::Unusable, answered(502, RetryAfter::Nothing)] {
-        let pauses: Vec<Verdict> = (1..=5)
+    for outcome in [AttemptOutcome::Lost, AttemptOutcome::Unusable, answered(502, RetryAfter::Nothing)] {
+        let pauses: Vec<RetryDecision> = (1..=5)
             .map(|attempt| {
-                let tried = Tried { attempt, jitter: 1.0, ..FIRST };
-                decide(outcome, &tried, &Rules::default())
+                let tried = AttemptHistory { attempt, jitter: 1.0, ..FIRST };
+                decide(outcome, &tried, &RetryRules::default())
             })
             .collect();
-        let again = |ms| Verdict::Again { after: Duration::from_millis(ms) };
-        assert_eq!(pauses, [again(500), again(1_000), again(2_000), again(4_000), Verdict::GiveUp(GiveUp::Attempts)]);
+        let again = |ms| RetryDecision::Again { after: Duration::from_millis(ms) };
+        assert_eq!(
+            pauses,
+            [again(500), again(1_000), again(2_000), again(4_000), RetryDecision::GiveUp(GiveUpReason::Attempts)]
+        );
     }
 }
 
 #[test]
 fn without_retry_budget_nothing_is_retried() {
-    let tried = Tried { budget: false, ..FIRST };
-    let verdict = decide(Outcome::Lost, &tried, &Rules::default());
-    assert_eq!(verdict, Verdict::GiveUp(GiveUp::Budget));
+    let tried = AttemptHistory { may_retry: false, ..FIRST };
+    let verdict = decide(AttemptOutcome::Lost, &tried, &RetryRules::default());
+    assert_eq!(verdict, RetryDecision::GiveUp(GiveUpReason::Budget));
 }
 
 #[test]
 fn a_certificate_is_never_tried_twice() {
-    let verdict = decide(Outcome::Certificate, &FIRST, &Rules::default());
-    assert_eq!(verdict, Verdict::GiveUp(GiveUp::Certificate));
+    let verdict = decide(AttemptOutcome::Certificate, &FIRST, &RetryRules::default());
+    assert_eq!(verdict, RetryDecision::GiveUp(GiveUpReason::Certificate));
 }
 
-fn parked(outcome: Outcome, unsaid: u32, refused: u32) -> (Reach, u64, Reason) {
-    let tried = Tried { unsaid, refused, jitter: 0.0, ..FIRST };
-    match decide(outcome, &tried, &Rules::default()) {
-        Verdict::Park { reach, wait, reason } => (reach, wait.as_secs(), reason),
+fn parked(outcome: AttemptOutcome, unsaid: u32, refused: u32) -> (CoolDownScope, u64, CoolDownReason) {
+    let tried = AttemptHistory { unstated_refusals: unsaid, family_refusals: refused, jitter: 0.0, ..FIRST };
+    match decide(outcome, &tried, &RetryRules::default()) {
+        RetryDecision::Defer { scope: reach, wait, reason } => (reach, wait.as_secs(), reason),
         other => panic!("not parked but {other:?}"),
     }
 }
@@ -110,12 +126,12 @@ fn parked(outcome: Outcome, unsaid: u32, refused: u32) -> (Reach, u64, Reason) {
 fn a_refusal_holds_back_what_it_is_about() {
     let wait = RetryAfter::Wait(Duration::from_secs(7));
     let limited = |status, retry_after| parked(answered(status, retry_after), 0, 0);
-    assert_eq!(limited(429, wait), (Reach::Client, 7, Reason::RateLimit));
-    assert_eq!(limited(503, wait), (Reach::Client, 7, Reason::Unavailable));
-    let day = (Reach::Client, 86_400, Reason::RateLimit);
+    assert_eq!(limited(429, wait), (CoolDownScope::Client, 7, CoolDownReason::RateLimit));
+    assert_eq!(limited(503, wait), (CoolDownScope::Client, 7, CoolDownReason::Unavailable));
+    let day = (CoolDownScope::Client, 86_400, CoolDownReason::RateLimit);
     assert_eq!(limited(429, RetryAfter::Absurd), day);
-    let quota = |retry_after| Outcome::Answered { status: 429, retry_after, quota: true, conditional: false };
-    let family = |secs| (Reach::Family, secs, Reason::Quota);
+    let quota = |retry_after| AttemptOutcome::Answered { status: 429, retry_after, quota: true, conditional: false };
+    let family = |secs| (CoolDownScope::Family, secs, CoolDownReason::Quota);
     assert_eq!(parked(quota(wait), 0, 0), family(7));
     assert_eq!(parked(quota(RetryAfter::Nothing), 0, 0), family(86_400));
 }
@@ -124,7 +140,7 @@ fn a_refusal_holds_back_what_it_is_about() {
 fn a_token_is_asked_for_again_when_the_server_fails_and_after_no_refusal() {
     let mut runs: Vec<(u16, u16, &str)> = Vec::new();
     for status in 100..=599 {
-        let verdict = word(decide_token(answered(status, RetryAfter::Nothing), &FIRST, &Rules::default()));
+        let verdict = word(decide_token(answered(status, RetryAfter::Nothing), &FIRST, &RetryRules::default()));
         match runs.last_mut() {
             Some((_, last, same)) if *same == verdict => *last = status,
             _ => runs.push((status, status, verdict)),
@@ -141,10 +157,10 @@ fn a_token_is_asked_for_again_when_the_server_fails_and_after_no_refusal() {
     assert_eq!(runs, expected);
     let wait = RetryAfter::Wait(Duration::from_secs(7));
     for status in [429, 503] {
-        let tried = Tried { refused: 9, jitter: 0.0, ..FIRST };
-        let verdict = decide_token(answered(status, wait), &tried, &Rules::default());
-        let (reach, wait, reason) = (Reach::Client, Duration::from_secs(7), Reason::Accounts);
-        assert_eq!(verdict, Verdict::Park { reach, wait, reason }, "however many came before");
+        let tried = AttemptHistory { family_refusals: 9, jitter: 0.0, ..FIRST };
+        let verdict = decide_token(answered(status, wait), &tried, &RetryRules::default());
+        let (scope, wait, reason) = (CoolDownScope::Client, Duration::from_secs(7), CoolDownReason::Accounts);
+        assert_eq!(verdict, RetryDecision::Defer { scope, wait, reason }, "however many came before");
     }
 }
 
@@ -158,8 +174,8 @@ fn refusals_that_do_not_say_how_long_double_up_to_a_quarter_of_an_hour() {
 #[test]
 fn six_refusals_in_a_row_park_the_family_for_a_day() {
     let outcome = answered(429, RetryAfter::Wait(Duration::from_secs(1)));
-    assert_eq!(parked(outcome, 0, 4), (Reach::Client, 1, Reason::RateLimit));
-    let day = (Reach::Family, 86_400, Reason::RateLimit);
+    assert_eq!(parked(outcome, 0, 4), (CoolDownScope::Client, 1, CoolDownReason::RateLimit));
+    let day = (CoolDownScope::Family, 86_400, CoolDownReason::RateLimit);
     assert_eq!(parked(outcome, 0, 5), day);
 }
 
@@ -213,7 +229,7 @@ proptest! {
     ) {
         match read(Some(&text), date.as_deref(), noon()) {
             RetryAfter::Wait(wait) => {
-                prop_assert!(wait > Duration::ZERO && wait <= BELIEVED);
+                prop_assert!(wait > Duration::ZERO && wait <= MAX_BELIEVED_WAIT);
                 let seconds = text.trim().parse::<f64>().ok();
                 let until = httpdate::parse_http_date(text.trim()).ok();
                 prop_assert!(seconds.is_some() || until.is_some(), "{:?} says nothing", text);
@@ -250,8 +266,8 @@ proptest! {
     #[test]
     fn jitter_only_ever_adds(wait in 1_u64..=604_800, jitter in 0.0..=1.0_f64) {
         let outcome = answered(429, RetryAfter::Wait(Duration::from_secs(wait)));
-        let tried = Tried { jitter, ..FIRST };
-        let Verdict::Park { wait: parked, .. } = decide(outcome, &tried, &Rules::default()) else {
+        let tried = AttemptHistory { jitter, ..FIRST };
+        let RetryDecision::Defer { wait: parked, .. } = decide(outcome, &tried, &RetryRules::default()) else {
             panic!("a 429 parks");
         };
         prop_assert!(parked >= Duration::from_secs(wait));

@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use spotify_sandbox::known;
+use spotify_sandbox::fixtures;
 
 use crate::limits::quota::{development, track_ids};
 use crate::support::world::{World, by_ids, signal};
@@ -71,7 +71,7 @@ impl Foreground {
 }
 
 fn job(line: &str) -> String {
-    format!("schedule = \"{line}\"\n{}", by_ids("playlist_items", &[known::HOME_PLAYLIST]))
+    format!("schedule = \"{line}\"\n{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]))
 }
 
 #[test]
@@ -170,5 +170,5 @@ fn of_a_day_too_short_for_all_those_that_fit_have_theirs_first_and_sweeps_share_
     let places: Vec<usize> = calls.iter().map(place).collect();
     assert!(places[..16].iter().all(|place| *place < 16), "{places:?}");
     assert!(places[16..50].iter().all(|place| (16..56).contains(place)), "{places:?}");
-    assert_eq!(world.sandbox.counted().refused, 0);
+    assert_eq!(world.sandbox.limit_counts().refused, 0);
 }

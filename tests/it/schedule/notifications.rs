@@ -1,6 +1,6 @@
 //! `[notify]`: pings, webhook, command, the file for Prometheus; once per change of state.
 
-use spotify_sandbox::known;
+use spotify_sandbox::fixtures;
 
 use crate::support::hook_server::Hooks;
 use crate::support::world::{Ran, World, by_ids, ran};
@@ -8,7 +8,7 @@ use crate::support::world::{Ran, World, by_ids, ran};
 const FIRE: &str = "schedule = \"15 6 * * *\"\n";
 
 pub fn plain(notify: &str) -> World {
-    let job = format!("{FIRE}{}", by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+    let job = format!("{FIRE}{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     World::extended().job(&job).settings(&format!("[notify]\n{notify}"))
 }
 

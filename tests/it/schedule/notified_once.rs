@@ -4,7 +4,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
-use spotify_sandbox::{Action, Fault, RetryAfter, known};
+use spotify_sandbox::{Fault, FaultAction, RetryAfterHeader, fixtures};
 
 use super::foreground::Foreground;
 use super::notifications::{plain, wait_to_tell};
@@ -110,8 +110,8 @@ fn a_job_that_somebody_else_runs_or_has_run_pings_nothing() {
     let world = plain(&format!("ping_url = \"{}\"", hooks.url("/ping/{job}")));
     world
         .project
-        .write("jobs/x.toml", format!("schedule = \"* * * * *\"\n{}", by_ids("tracks", &[known::PLAIN_TRACK])));
-    world.sandbox.inject(Fault::on("/v1/tracks*", Action::Latency { ms: 1_500 }).times(1));
+        .write("jobs/x.toml", format!("schedule = \"* * * * *\"\n{}", by_ids("tracks", &[fixtures::PLAIN_TRACK])));
+    world.sandbox.inject(Fault::on_path("/v1/tracks*", FaultAction::Latency { ms: 1_500 }).times(1));
     let first = world.spawn(&["--due"]);
     world.wait_for_calls(1);
     pause(&world, &first);
@@ -132,8 +132,8 @@ fn a_run_that_hangs_pings_its_failure_once() {
     let world = plain(&format!("ping_url = \"{}\"\n[schedule]\nmax_runtime = \"1s\"", hooks.url("/ping/{job}")));
     world
         .project
-        .write("jobs/x.toml", format!("schedule = \"* * * * *\"\n{}", by_ids("tracks", &[known::PLAIN_TRACK])));
-    world.sandbox.inject(Fault::on("/v1/tracks*", Action::Latency { ms: 1_500 }).times(1));
+        .write("jobs/x.toml", format!("schedule = \"* * * * *\"\n{}", by_ids("tracks", &[fixtures::PLAIN_TRACK])));
+    world.sandbox.inject(Fault::on_path("/v1/tracks*", FaultAction::Latency { ms: 1_500 }).times(1));
     let first = world.spawn(&["--due"]);
     world.wait_for_calls(1);
     pause(&world, &first);
@@ -158,7 +158,7 @@ fn a_lost_grant_of_three_jobs_is_one_message_with_all_of_them_and_so_is_its_end(
         let job = format!("user = \"home\"\nschedule = \"*/30 * * * *\"\n{}", fetch("saved_albums", ""));
         world.project.write(&format!("jobs/{name}.toml"), job);
     }
-    sign_in::sign_in(&world, "home", known::HOME);
+    sign_in::sign_in(&world, "home", fixtures::HOME_USER);
     world.cli(&["-q", "run", "--due"]).exits(0);
     world.sandbox.advance(std::time::Duration::from_secs(190 * 86_400));
     age(&world, 31);
@@ -173,7 +173,7 @@ fn a_lost_grant_of_three_jobs_is_one_message_with_all_of_them_and_so_is_its_end(
     age(&world, 70);
     assert_eq!(world.cli(&["-q", "run", "--due"]).exits(0).stderr, "");
     assert_eq!(events(&hooks), ["sign_in"]);
-    sign_in::sign_in(&world, "home", known::HOME);
+    sign_in::sign_in(&world, "home", fixtures::HOME_USER);
     world.cli(&["-q", "run", "--due"]).exits(0);
     assert_eq!(world.cli(&["-q", "run", "--due"]).exits(0).stderr, "");
     assert_eq!(events(&hooks), ["sign_in", "recovery"]);
@@ -184,12 +184,14 @@ fn a_ban_of_fourteen_hours_is_one_message_also_for_jobs_of_every_half_hour() {
     let hooks = Hooks::listening();
     let world = plain(&format!("webhook_url = \"{}\"", hooks.url("/hook")));
     for name in ["x", "y"] {
-        let job = format!("schedule = \"*/30 * * * *\"\n{}", by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+        let job = format!("schedule = \"*/30 * * * *\"\n{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
         world.project.write(&format!("jobs/{name}.toml"), job);
     }
     world.cli(&["-q", "run", "--due"]).exits(0);
     age(&world, 31);
-    world.sandbox.inject(Fault::on("/v1/*", Action::rate_limited(RetryAfter::Seconds(50_400))).times(1));
+    world
+        .sandbox
+        .inject(Fault::on_path("/v1/*", FaultAction::rate_limited(RetryAfterHeader::Seconds(50_400))).times(1));
     let first = world.cli(&["-q", "run", "--due"]).exits(75);
     assert_eq!(first.stderr.matches("come back at").count(), 1, "{}", first.stderr);
     world.sandbox.clear_log();
@@ -205,7 +207,7 @@ fn the_file_for_prometheus_says_overdue_while_nothing_can_run() {
     let world = plain("prometheus_file = \"m.prom\"");
     world
         .project
-        .write("jobs/x.toml", format!("schedule = \"*/30 * * * *\"\n{}", by_ids("tracks", &[known::PLAIN_TRACK])));
+        .write("jobs/x.toml", format!("schedule = \"*/30 * * * *\"\n{}", by_ids("tracks", &[fixtures::PLAIN_TRACK])));
     world.run(&["--due"]).exits(0);
     let figures = || std::fs::read_to_string(world.project.root().join("m.prom")).unwrap();
     assert!(figures().contains("cratedigger_overdue{job=\"x\"} 0"), "{}", figures());
@@ -227,8 +229,8 @@ fn a_job_that_needs_the_secret_leaves_those_that_do_not_alone() {
     world.project.write("jobs/mine.toml", mine);
     world
         .project
-        .write("jobs/app.toml", format!("schedule = \"0 6 * * *\"\n{}", by_ids("tracks", &[known::PLAIN_TRACK])));
-    sign_in::sign_in(&world, "home", known::HOME);
+        .write("jobs/app.toml", format!("schedule = \"0 6 * * *\"\n{}", by_ids("tracks", &[fixtures::PLAIN_TRACK])));
+    sign_in::sign_in(&world, "home", fixtures::HOME_USER);
     let tick = || {
         let mut command = world.project.command(&["-q", "run", "--due"]);
         ran(command.env("SPOTIFY_CLIENT_ID", "sandbox-client"))

@@ -2,13 +2,18 @@
 //! is written meanwhile does not grow without limit.
 
 use rusqlite::{Connection, OpenFlags};
-use spotify_sandbox::{Mode, Options};
+use spotify_sandbox::{QuotaMode, SandboxOptions};
 
 use crate::support::world::{World, by_ids};
 
 fn world(lists: usize) -> (World, Vec<String>) {
-    let options =
-        Options { mode: Mode::Extended, tracks: 2_000, playlists: lists, playlist_items: 2_000, ..Options::default() };
+    let options = SandboxOptions {
+        mode: QuotaMode::Extended,
+        tracks: 2_000,
+        playlists: lists,
+        playlist_items: 2_000,
+        ..SandboxOptions::default()
+    };
     let world = World::with(options);
     let ids = world.sandbox.catalog().playlist_ids();
     (world, ids[ids.len() - lists..].to_vec())

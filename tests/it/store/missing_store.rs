@@ -1,11 +1,11 @@
 //! A store that was there and is not: missed where it lay, and nowhere else.
 
-use spotify_sandbox::known;
+use spotify_sandbox::fixtures;
 
 use crate::support::world::{World, by_ids, ran};
 
 fn plain() -> World {
-    World::extended().job(&by_ids("tracks", &[known::PLAIN_TRACK]))
+    World::extended().job(&by_ids("tracks", &[fixtures::PLAIN_TRACK]))
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use spotify_sandbox::known;
+use spotify_sandbox::fixtures;
 
 use crate::support::project::{Project, stderr, stdout};
 use crate::support::world::{World, by_ids};
@@ -86,7 +86,7 @@ fn is_root() -> bool {
 
 #[test]
 fn mode_and_group_reach_all_that_is_written_whenever_they_are_set() {
-    let job = by_ids("playlist_items", &[known::EMPTY_PLAYLIST]);
+    let job = by_ids("playlist_items", &[fixtures::EMPTY_PLAYLIST]);
     let group = a_group();
     for before in [None, Some("0600"), Some("0644")] {
         let world = World::extended().job(&job).settings("[output]\nkeep_raw = true");
@@ -122,7 +122,7 @@ fn reaches_all(world: &World, group: u32) {
 
 #[test]
 fn what_was_narrowed_by_hand_stays_so_where_no_setting_says_otherwise() {
-    let world = World::extended().job(&by_ids("playlist_items", &[known::EMPTY_PLAYLIST]));
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::EMPTY_PLAYLIST]));
     world.run(&[]).exits(0);
     let narrowed = [world.database(), world.csv_path("playlist_items.csv")];
     for path in &narrowed {

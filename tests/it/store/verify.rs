@@ -1,6 +1,6 @@
 //! `verify`: what it finds of what was changed behind the program's back, and what it calls sound.
 
-use spotify_sandbox::known;
+use spotify_sandbox::fixtures;
 
 use super::maintenance::{edit, home, tamper};
 use crate::support::strace::{At, Blow, can_inject};
@@ -9,11 +9,11 @@ use crate::support::world::{World, by_ids, fetch};
 #[test]
 fn verify_finds_nothing_in_what_runs_have_written() {
     let all = [
-        by_ids("playlist_items", &[known::HOME_PLAYLIST, known::ODD_PLAYLIST]),
-        by_ids("album_tracks", &[known::LONG_ALBUM, known::ODD_ALBUM]),
+        by_ids("playlist_items", &[fixtures::HOME_PLAYLIST, fixtures::EDGE_CASE_PLAYLIST]),
+        by_ids("album_tracks", &[fixtures::LONG_ALBUM, fixtures::EDGE_CASE_ALBUM]),
         fetch(
             "artist_albums",
-            &format!("ids = [\"{}\"]\ninclude_groups = [\"album\", \"single\"]", known::BUSY_ARTIST),
+            &format!("ids = [\"{}\"]\ninclude_groups = [\"album\", \"single\"]", fixtures::BUSY_ARTIST),
         ),
         fetch("search", "query = \"year:1990-1999\"\nmax_results = 60\ntypes = [\"track\"]"),
         fetch("categories", ""),
@@ -24,7 +24,10 @@ fn verify_finds_nothing_in_what_runs_have_written() {
         world.run(&["--full"]).exits(0);
         let ran = world.cli(&["verify"]).exits(0);
         assert!(ran.stdout.contains("cratedigger.db: sound") && ran.stdout.contains("csv: sound"), "{}", ran.stdout);
-        edit(&world, serde_json::json!({"do": "remove", "playlist": known::HOME_PLAYLIST, "position": 3, "count": 2}));
+        edit(
+            &world,
+            serde_json::json!({"do": "remove", "playlist": fixtures::HOME_PLAYLIST, "position": 3, "count": 2}),
+        );
     }
     let report = world.cli(&["verify", "--json"]).exits(0).json();
     assert_eq!(report["sound"], true);
@@ -91,8 +94,9 @@ fn verify_finds_a_spoilt_page_of_the_store() {
 
 #[test]
 fn verify_names_missing_changed_and_stray_files_and_writes_them_again_when_asked() {
-    let world = World::extended()
-        .job(&[by_ids("playlist_items", &[known::HOME_PLAYLIST]), by_ids("tracks", &[known::PLAIN_TRACK])].concat());
+    let world = World::extended().job(
+        &[by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]), by_ids("tracks", &[fixtures::PLAIN_TRACK])].concat(),
+    );
     world.run(&[]).exits(0);
     let (items, tracks) = (world.csv_bytes("playlist_items.csv"), world.csv_bytes("tracks.csv"));
     std::fs::remove_file(world.csv_path("tracks.csv")).unwrap();
@@ -122,16 +126,16 @@ fn verify_names_missing_changed_and_stray_files_and_writes_them_again_when_asked
 fn with_history() -> World {
     let world = World::extended().job(
         &[
-            by_ids("playlist_items", &[known::HOME_PLAYLIST, known::ODD_PLAYLIST]),
-            by_ids("album_tracks", &[known::LONG_ALBUM]),
+            by_ids("playlist_items", &[fixtures::HOME_PLAYLIST, fixtures::EDGE_CASE_PLAYLIST]),
+            by_ids("album_tracks", &[fixtures::LONG_ALBUM]),
         ]
         .concat(),
     );
     world.run(&[]).exits(0);
     for change in [
-        serde_json::json!({"do": "remove", "playlist": known::HOME_PLAYLIST, "position": 5, "count": 3}),
-        serde_json::json!({"do": "move", "playlist": known::HOME_PLAYLIST, "from": 0, "count": 4, "to": 90}),
-        serde_json::json!({"do": "insert", "playlist": known::HOME_PLAYLIST, "position": 0, "items": [known::PLAIN_TRACK]}),
+        serde_json::json!({"do": "remove", "playlist": fixtures::HOME_PLAYLIST, "position": 5, "count": 3}),
+        serde_json::json!({"do": "move", "playlist": fixtures::HOME_PLAYLIST, "from": 0, "count": 4, "to": 90}),
+        serde_json::json!({"do": "insert", "playlist": fixtures::HOME_PLAYLIST, "position": 0, "items": [fixtures::PLAIN_TRACK]}),
     ] {
         edit(&world, change);
         world.run(&[]).exits(0);
@@ -207,7 +211,7 @@ fn verify_finds_what_was_changed_in_histories_proofs_and_counts() {
 
 #[test]
 fn verify_holds_files_against_the_record_and_not_against_the_data_package_alone() {
-    let world = World::extended().job(&by_ids("tracks", &[known::PLAIN_TRACK, known::UNAVAILABLE_TRACK]));
+    let world = World::extended().job(&by_ids("tracks", &[fixtures::PLAIN_TRACK, fixtures::UNAVAILABLE_TRACK]));
     world.run(&[]).exits(0);
     let (csv, package) = (world.csv_bytes("tracks.csv"), world.csv_bytes("datapackage.json"));
     let text = String::from_utf8(package.clone()).unwrap();
@@ -249,10 +253,10 @@ fn verify_holds_files_against_the_record_and_not_against_the_data_package_alone(
 
 #[test]
 fn a_file_of_an_earlier_run_that_somebody_deletes_is_forgotten_by_the_next_export() {
-    let both = [by_ids("tracks", &[known::PLAIN_TRACK]), by_ids("albums", &[known::LONG_ALBUM])].concat();
+    let both = [by_ids("tracks", &[fixtures::PLAIN_TRACK]), by_ids("albums", &[fixtures::LONG_ALBUM])].concat();
     let world = World::extended().job(&both);
     world.run(&[]).exits(0);
-    let world = world.job(&by_ids("tracks", &[known::PLAIN_TRACK]));
+    let world = world.job(&by_ids("tracks", &[fixtures::PLAIN_TRACK]));
     world.cli(&["verify"]).exits(0);
     std::fs::remove_file(world.csv_path("albums.csv")).unwrap();
     world.cli(&["verify"]).exits(74);
@@ -265,7 +269,8 @@ fn after_a_kill_while_files_are_put_in_place_verify_finds_nothing_and_export_men
     if !can_inject() {
         return;
     }
-    let job = [by_ids("playlist_items", &[known::HOME_PLAYLIST]), by_ids("tracks", &[known::PLAIN_TRACK])].concat();
+    let job =
+        [by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]), by_ids("tracks", &[fixtures::PLAIN_TRACK])].concat();
     let undisturbed = World::extended().job(&job);
     undisturbed.run(&[]).exits(0);
     let wanted = |file| undisturbed.csv_bytes(file);
@@ -293,7 +298,10 @@ fn after_a_kill_while_files_are_put_in_place_verify_finds_nothing_and_export_men
         assert_eq!(report["files"]["findings"], serde_json::json!([]));
         // In a later run, what stood before is on record.
         world.run(&[]).exits(0);
-        edit(&world, serde_json::json!({"do": "remove", "playlist": known::HOME_PLAYLIST, "position": 5, "count": 3}));
+        edit(
+            &world,
+            serde_json::json!({"do": "remove", "playlist": fixtures::HOME_PLAYLIST, "position": 5, "count": 3}),
+        );
         world.struck(&["run"], At { nth: nth - 1, ..at }, Blow::Kill);
         world.cli(&["verify"]).exits(0);
         world.cli(&["export", "x"]).exits(0);
