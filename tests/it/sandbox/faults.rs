@@ -58,7 +58,7 @@ async fn struck(action: Action) -> (Visit, Vec<u8>, Option<std::io::ErrorKind>) 
 }
 
 #[tokio::test]
-async fn a_status_comes_with_the_body_and_the_header_asked_for() {
+async fn status_has_its_body_and_header() {
     let refusal = |body, retry_after| Action::Status { code: 429, body, retry_after, message: None, reason: None };
     let seconds = |n| RetryAfter::Seconds(n);
     for (action, header, body) in [
@@ -88,7 +88,7 @@ async fn a_status_comes_with_the_body_and_the_header_asked_for() {
 }
 
 #[tokio::test]
-async fn a_reset_and_a_close_come_without_a_byte() {
+async fn reset_and_close_send_no_byte() {
     let (_, bytes, end) = struck(Action::Reset).await;
     assert_eq!((bytes.len(), end), (0, Some(std::io::ErrorKind::ConnectionReset)));
     let (_, bytes, end) = struck(Action::CloseBeforeHeaders).await;
@@ -96,7 +96,7 @@ async fn a_reset_and_a_close_come_without_a_byte() {
 }
 
 #[tokio::test]
-async fn lengths_lie_in_every_way() {
+async fn content_lengths_are_wrong_in_every_way() {
     let (visit, bytes, _) = struck(Action::CutBody).await;
     let (head, body) = split(&bytes);
     let whole = visit.send(&list()).await.unwrap().text().await.unwrap().len();
@@ -114,7 +114,7 @@ async fn lengths_lie_in_every_way() {
 }
 
 #[tokio::test]
-async fn a_body_can_be_no_json_no_utf8_or_half_a_character() {
+async fn body_can_be_invalid_json_or_utf8() {
     for (action, utf8) in [
         (Action::MalformedJson, true),
         (Action::InvalidUtf8, false),
@@ -131,7 +131,7 @@ async fn a_body_can_be_no_json_no_utf8_or_half_a_character() {
 }
 
 #[tokio::test]
-async fn bytes_drip_bodies_never_end_and_connections_stall() {
+async fn bodies_drip_never_end_or_stall() {
     let start = Instant::now();
     let (_, bytes, end) = struck(Action::Latency { ms: 300 }).await;
     assert!(start.elapsed() > Duration::from_millis(300) && end.is_none() && !bytes.is_empty());
@@ -146,7 +146,7 @@ async fn bytes_drip_bodies_never_end_and_connections_stall() {
 }
 
 #[tokio::test]
-async fn a_small_body_unpacks_to_a_large_one() {
+async fn small_body_unpacks_to_a_large_one() {
     let (_, bytes, _) = struck(Action::GzipBomb { mib: 50 }).await;
     let (head, body) = split(&bytes);
     assert!(head.contains("content-encoding: gzip") && body.len() < 1 << 20);
@@ -155,7 +155,7 @@ async fn a_small_body_unpacks_to_a_large_one() {
 }
 
 #[tokio::test]
-async fn garbage_and_redirects_come_in_place_of_an_answer() {
+async fn garbage_and_redirects_replace_an_answer() {
     let (_, bytes, _) = struck(Action::GarbageStatusLine).await;
     assert!(bytes.starts_with(b"SSH-2.0"));
     let to = "http://127.0.0.1:9/elsewhere".to_owned();
@@ -165,7 +165,7 @@ async fn garbage_and_redirects_come_in_place_of_an_answer() {
 }
 
 #[tokio::test]
-async fn a_page_leads_astray_repeats_itself_or_lacks_a_half() {
+async fn page_repeats_lacks_items_or_misleads() {
     let visit = visit(extended()).await;
     let path = format!("/playlists/{}/items?limit=20&offset=20", known::HOME_PLAYLIST);
     let good = visit.ok(&path).await;
@@ -187,7 +187,7 @@ async fn a_page_leads_astray_repeats_itself_or_lacks_a_half() {
 }
 
 #[tokio::test]
-async fn endless_pages_go_on_past_the_end() {
+async fn endless_pages_continue_past_the_end() {
     let visit = visit(extended()).await;
     visit.sandbox.inject(Fault::on("/v1/playlists/*", Action::EndlessPages));
     let mut path = list();
@@ -200,7 +200,7 @@ async fn endless_pages_go_on_past_the_end() {
 }
 
 #[tokio::test]
-async fn the_accounts_service_refuses_in_its_own_shape() {
+async fn accounts_service_has_its_own_error_shape() {
     let visit = visit(extended()).await;
     let grant = [("grant_type", "client_credentials")];
     visit.sandbox.inject(Fault::on("/api/token", Action::invalid_grant("Refresh token revoked")).times(1));
