@@ -11,10 +11,10 @@ use spotify_sandbox::{Action, Fault, Mode, Options, known};
 
 use world::{World, ended, signal};
 
-#[path = "../tests/it/project.rs"]
+#[path = "../tests/it/support/project.rs"]
 #[expect(dead_code, reason = "the tests use the rest")]
 mod project;
-#[path = "../tests/it/world.rs"]
+#[path = "../tests/it/support/world.rs"]
 #[expect(dead_code, reason = "the tests use the rest")]
 mod world;
 

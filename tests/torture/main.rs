@@ -4,13 +4,13 @@
 //! `cargo test` runs a few dozen points of each kind. `make torture` runs thousands and prints tables of
 //! counts (`SEED=7` for other chances, `KILLS=2000` for more kills, `STRIDE=1` for every write, `POINTS=30`
 //! for more lots, `SCENE="changed run"` for the system calls of that one alone). Lists that are edited while
-//! they are read are in `tests/it/changing.rs`.
+//! they are read are in `tests/it/sync/edited_playlists.rs`.
 #![expect(clippy::unwrap_used, reason = "in a test, to panic is to fail")]
 
 mod content;
 mod dice;
 mod disk;
-#[path = "../it/project.rs"]
+#[path = "../it/support/project.rs"]
 #[expect(dead_code, reason = "shared with the other tests, which use more of it")]
 mod project;
 mod scene;
@@ -18,7 +18,7 @@ mod signals;
 mod strace;
 mod table;
 mod trial;
-#[path = "../it/world.rs"]
+#[path = "../it/support/world.rs"]
 #[expect(dead_code, reason = "shared with the other tests, which use more of it")]
 mod world;
 

@@ -1,0 +1,186 @@
+//! What teaches which class of app this is, and what does not; what a probe is let do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cratedigger::run::AppFacts;
+use rusqlite::Connection;
+use spotify_client::AppClass;
+use spotify_client::client::{Allowance, Bearer, Limits, Request};
+use spotify_client::error::{ApiError, Deferral, Scope};
+use spotify_client::family::Family;
+use spotify_client::http::observer::Silent;
+use spotify_sandbox::{Action, Body, Fault, RetryAfter, known};
+
+use super::api_calls::Desk;
+use super::quota::tracks;
+use crate::support::http_server::{Reply, reply};
+use crate::support::world::{World, fetch};
+
+fn class_of(world: &World) -> serde_json::Value {
+    world.cli(&["quota", "--json"]).exits(0).json()["app_class"].clone()
+}
+
+/// One list: the group of albums.
+fn albums_of_an_artist() -> String {
+    fetch("artist_albums", &format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", known::BUSY_ARTIST))
+}
+
+fn refused_with(code: u16, body: Body) -> Action {
+    Action::Status { code, body, retry_after: RetryAfter::None, message: None, reason: None }
+}
+
+/// An app with Extended Quota that has found that out, by a batch read.
+fn known_to_be_extended() -> World {
+    let world = World::extended();
+    world.project.write("jobs/batch.toml", tracks(&world, 2));
+    world.run(&["batch"]).exits(0);
+    world.new_calls();
+    assert_eq!(class_of(&world), "extended");
+    world
+}
+
+#[test]
+fn a_wrong_market_is_no_page_that_is_too_large() {
+    for world in [known_to_be_extended(), World::extended()] {
+        let before = class_of(&world);
+        // ZZ passes for a country, and Spotify knows none of that name.
+        let world = world.job(&format!("market = \"ZZ\"\n{}", albums_of_an_artist()));
+        world.run(&["x"]).exits(3).says("Invalid market code");
+        assert_eq!(world.new_calls().len(), 1, "the words name the market: a smaller page is no use");
+        assert_eq!(class_of(&world), before);
+        let world = world.job(&fetch("new_releases", ""));
+        world.run(&["x"]).exits(0);
+    }
+}
+
+#[test]
+fn a_refused_page_teaches_nothing_until_a_smaller_one_is_answered() {
+    let world = World::extended().job(&albums_of_an_artist());
+    world.sandbox.inject(Fault::on("/v1/artists/*/albums", Action::status(400)));
+    world.run(&[]).exits(3);
+    assert_eq!(world.new_calls().len(), 2, "the large page and the small one");
+    assert!(class_of(&world).is_null());
+    world.sandbox.clear_faults();
+    world.run(&["--full"]).exits(0);
+    assert!(world.new_calls()[0].contains("limit=50"), "the large page is asked for as before");
+    // An app in Development Mode is answered, and then it is known.
+    let world = World::development().job(&albums_of_an_artist());
+    world.run(&[]).exits(0);
+    assert_eq!(class_of(&world), "development");
+}
+
+#[test]
+fn a_search_that_is_refused_teaches_nothing_either() {
+    let world = known_to_be_extended().job(&fetch("search", "query = \"a\"\ntypes = [\"track\"]\nmax_results = 100"));
+    world.sandbox.inject(Fault::on("/v1/search", Action::status(400)));
+    world.run(&["x"]).exits(3);
+    assert_eq!(world.new_calls().len(), 2);
+    assert_eq!(class_of(&world), "extended");
+}
+
+#[test]
+fn a_proxys_refusal_says_nothing_about_the_app() {
+    for body in [Body::Html, Body::Text, Body::Empty] {
+        for world in [known_to_be_extended(), World::extended()] {
+            let before = class_of(&world);
+            let world = world.job(&fetch("new_releases", ""));
+            world.sandbox.inject(Fault::on("/v1/browse/new-releases", refused_with(403, body)));
+            world.run(&["x"]).exits(3);
+            assert_eq!(class_of(&world), before, "{body:?}");
+            let known = Connection::open(world.project.root().join(".local/state/cratedigger/state.db")).unwrap();
+            let refused: i64 = known
+                .query_row("SELECT count(*) FROM learned WHERE value LIKE 'refused%'", (), |row| row.get(0))
+                .unwrap();
+            assert_eq!(refused, 0, "{body:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_believed_of_extended_quota_is_not_overturned_by_one_answer() {
+    let world = known_to_be_extended().job(&fetch("new_releases", ""));
+    world.sandbox.inject(Fault::on("/v1/browse/new-releases", Action::status(403)));
+    for expected in [2, 1] {
+        world.run(&["x"]).exits(3);
+        // A second opinion, once a day.
+        assert_eq!(world.new_calls().len(), expected);
+        assert_eq!(class_of(&world), "extended");
+    }
+}
+
+#[test]
+fn an_app_that_lost_extended_quota_is_found_out_by_two_answers() {
+    let world = known_to_be_extended().job(&fetch("new_releases", ""));
+    world.sandbox.inject(Fault::on("/v1/browse/new-releases", Action::status(403)));
+    world.sandbox.inject(Fault::on("/v1/markets", Action::status(403)));
+    world.run(&["x"]).exits(3);
+    assert_eq!(world.new_calls().len(), 2);
+    assert_eq!(class_of(&world), "development");
+}
+
+#[tokio::test]
+async fn while_the_class_is_probed_the_ceilings_hold_all_other_calls() {
+    let desk = Desk::with_config(
+        |asked| match asked.line().contains("/markets") {
+            // It takes as long as a server may take.
+            true => Reply::Drip(b"HTTP/1.1 200 X\r\ncontent-length: 1000\r\n\r\n".to_vec(), b' '),
+            false => reply(200, "", "{}"),
+        },
+        |config| config.limits.calls_per_day = Some(3),
+    )
+    .await;
+    let present = Limits { calls_per_day: Some(3), reserve: 0.0, ..Limits::development() };
+    let facts = AppFacts::new(None, desk.api.clone(), present, Limits::extended());
+    let neighbour = desk.api.beside(Allowance { max_calls: None, reserve: 0.05, spender: None }, Arc::new(Silent));
+    let album = |n: usize| Request::new(Family::ALBUMS, format!("/albums/{n}"));
+    let mut spent = None;
+    for n in 0..3 {
+        spent = desk.api.get(&Bearer::App, &album(n)).await.err();
+    }
+    let spent = spent.unwrap();
+    let probe = facts.may_go_on(&Bearer::App, &spent);
+    let others = async {
+        while desk.server.count("GET /v1/markets") == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        neighbour.get(&Bearer::App, &album(9)).await
+    };
+    let (goes_on, others) = tokio::join!(probe, others);
+    assert!(!goes_on.unwrap());
+    let held = others.unwrap_err();
+    assert!(matches!(held, ApiError::Deferred { why: Deferral::Budget(Scope::Account), .. }), "{held}");
+    assert_eq!(desk.server.count("GET /v1/albums"), 2, "three less the reserve");
+}
+
+#[test]
+fn a_class_that_was_learned_too_long_ago_gives_no_ceilings() {
+    let world = known_to_be_extended();
+    assert_eq!(world.cli(&["check", "--json"]).exits(0).json()["app_class"], "Extended Quota");
+    let ceiling = |world: &World| world.cli(&["quota", "--json"]).exits(0).json()["account"]["ceiling"].clone();
+    assert!(ceiling(&world).is_null(), "unlimited");
+    let db = Connection::open(world.project.root().join(".local/state/cratedigger/state.db")).unwrap();
+    db.execute("UPDATE learned SET learned_ms = learned_ms - 31 * 86400000", ()).unwrap();
+    assert!(class_of(&world).is_null());
+    assert_eq!(ceiling(&world), 1_000);
+    assert!(world.cli(&["check", "--json"]).exits(0).json()["app_class"].is_null());
+}
+
+#[tokio::test]
+async fn a_process_that_lives_for_weeks_goes_by_the_class_as_it_is_known() {
+    let desk = Desk::with(|_| reply(200, "", "{}")).await;
+    let cautious = Limits { calls_per_day: Some(3), reserve: 0.0, ..Limits::development() };
+    let facts = AppFacts::new(None, desk.api.clone(), cautious, Limits::extended());
+    let album = |n: usize| Request::new(Family::ALBUMS, format!("/albums/{n}"));
+    facts.go_by_class().unwrap();
+    facts.learn(AppClass::Extended, "a batch read was answered").unwrap();
+    for n in 0..5 {
+        desk.api.get(&Bearer::App, &album(n)).await.unwrap();
+    }
+    let db = Connection::open(desk.folder.path().join("state/state.db")).unwrap();
+    db.execute("UPDATE learned SET learned_ms = learned_ms - 31 * 86400000", ()).unwrap();
+    // As each run does when it begins.
+    facts.beside(desk.api.clone()).go_by_class().unwrap();
+    let held = desk.api.get(&Bearer::App, &album(9)).await.unwrap_err();
+    assert!(matches!(held, ApiError::Deferred { why: Deferral::Budget(Scope::Account), .. }), "{held}");
+}
