@@ -8,6 +8,8 @@ use spotify_client::http::retry::{GiveUp, Outcome, Rules, Tried, Verdict, decide
 use spotify_client::http::retry_after::{BELIEVED, RetryAfter, read};
 use spotify_client::state::{Reach, Reason};
 
+use crate::support::snapshot::Cases;
+
 const FIRST: Tried = Tried { attempt: 1, renewed: false, budget: true, unsaid: 0, refused: 0, jitter: 0.5 };
 
 fn answered(status: u16, retry_after: RetryAfter) -> Outcome {
@@ -24,35 +26,39 @@ fn word(verdict: Verdict) -> &'static str {
     }
 }
 
-#[test]
-fn every_status_has_its_verdict() {
-    let mut runs: Vec<(u16, u16, &str)> = Vec::new();
+/// Ranges of statuses that are decided alike.
+fn ranges(decide: impl Fn(u16) -> &'static str) -> String {
+    let mut ranges: Vec<(u16, u16, &str)> = Vec::new();
     for status in 100..=599 {
-        let verdict = word(decide(answered(status, RetryAfter::Nothing), &FIRST, &Rules::default()));
-        match runs.last_mut() {
-            Some((_, last, same)) if *same == verdict => *last = status,
-            _ => runs.push((status, status, verdict)),
+        let word = decide(status);
+        match ranges.last_mut() {
+            Some((_, last, same)) if *same == word => *last = status,
+            _ => ranges.push((status, status, word)),
         }
     }
-    let expected = [
-        (100, 199, "give up"),
-        (200, 200, "done"),
-        (201, 299, "again"),
-        (300, 400, "give up"),
-        (401, 401, "refresh"),
-        (402, 407, "give up"),
-        (408, 408, "again"),
-        (409, 424, "give up"),
-        (425, 425, "again"),
-        (426, 428, "give up"),
-        (429, 429, "park"),
-        (430, 499, "give up"),
-        (500, 500, "again"),
-        (501, 501, "give up"),
-        (502, 504, "again"),
-        (505, 599, "give up"),
-    ];
-    assert_eq!(runs, expected);
+    ranges.into_iter().map(|(first, last, word)| format!("{first} to {last}: {word}\n")).collect()
+}
+
+#[test]
+fn every_status_has_its_decision() {
+    let rules = Rules::default();
+    let last = Tried { attempt: u32::from(u8::MAX), ..FIRST };
+    let renewed = Tried { renewed: true, ..FIRST };
+    let no_budget = Tried { budget: false, ..FIRST };
+    let mut cases = Cases::new();
+    let status = |status| answered(status, RetryAfter::Nothing);
+    cases.add("a call, first try", &ranges(|code| word(decide(status(code), &FIRST, &rules))));
+    cases.add("a call, last try", &ranges(|code| word(decide(status(code), &last, &rules))));
+    cases.add("a call with a new token", &ranges(|code| word(decide(status(code), &renewed, &rules))));
+    cases.add("a call when no budget is left", &ranges(|code| word(decide(status(code), &no_budget, &rules))));
+    let quota =
+        |status| Outcome::Answered { status, retry_after: RetryAfter::Nothing, quota: true, conditional: false };
+    cases.add("a call, the answer speaks of a quota", &ranges(|code| word(decide(quota(code), &FIRST, &rules))));
+    let conditional =
+        |status| Outcome::Answered { status, retry_after: RetryAfter::Nothing, quota: false, conditional: true };
+    cases.add("a conditional call", &ranges(|code| word(decide(conditional(code), &FIRST, &rules))));
+    cases.add("a token request", &ranges(|code| word(decide_token(status(code), &FIRST, &rules))));
+    cases.assert_text("statuses");
 }
 
 #[test]
