@@ -85,7 +85,7 @@ impl Helper {
         command
             .args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\"")])
             .arg(std::env::current_exe().unwrap())
-            .args(["--exact", "grants_processes::helper", "--nocapture"])
+            .args(["--exact", "auth::processes::helper", "--nocapture"])
             .env(STATE, table.path())
             .env(URLS, format!("{} {}", table.sandbox.api_url(), table.sandbox.accounts_url()))
             .env_remove(KILL_AT)

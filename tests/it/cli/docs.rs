@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::project::{Project, stdout};
 
-const MARK: &str = "The tables below are written from what the program itself goes by.\n";
+const MARK: &str = "The tables below are generated from the program.\n";
 
 fn holds(file: &str, tables: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);

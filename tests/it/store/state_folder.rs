@@ -73,7 +73,7 @@ fn files_are_private_under_any_umask() {
         let path = folder.path().join("state");
         let status = Command::new("sh")
             .arg("-c")
-            .arg(format!("umask {umask}; exec \"$0\" --exact state_folder::child_opens_its_state"))
+            .arg(format!("umask {umask}; exec \"$0\" --exact store::state_folder::child_opens_its_state"))
             .arg(std::env::current_exe().unwrap())
             .env("CRATEDIGGER_TEST_STATE", &path)
             .output()
