@@ -59,7 +59,7 @@ uninstall: ## take away what `make install` put there
 torture: ## kill and starve the program at thousands of moments (an hour; needs strace; KILLS, STRIDE, POINTS, DISKS, SEED): nothing may be lost
 	@command -v strace >/dev/null || { echo 'strace is missing: apt-get install strace' >&2; exit 1; }
 	$(CARGO) test --locked --quiet --test torture -- --ignored --nocapture --test-threads=1
-	CRATEDIGGER_SEEDS=3000 $(CARGO) test --locked --quiet --test it changing:: -- --nocapture
+	CRATEDIGGER_SEEDS=3000 $(CARGO) test --locked --quiet --test it edited_playlists:: -- --nocapture
 
 audit: ## licences, sources and advisories of all crates (needs cargo-deny: `cargo install cargo-deny --locked`)
 	@$(CARGO) deny --version >/dev/null 2>&1 || { echo 'cargo-deny is missing: cargo install cargo-deny --locked' >&2; exit 1; }

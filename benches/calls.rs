@@ -1,12 +1,12 @@
 //! Prints what exports cost in calls, against a sandbox: see docs/benchmarks.md.
 #![expect(clippy::unwrap_used, reason = "what goes wrong here ends the benchmark")]
 
-#[path = "../tests/it/calls_table.rs"]
+#[path = "../tests/it/support/calls_table.rs"]
 mod calls_table;
-#[path = "../tests/it/project.rs"]
+#[path = "../tests/it/support/project.rs"]
 #[expect(dead_code, reason = "the tests use the rest")]
 mod project;
-#[path = "../tests/it/world.rs"]
+#[path = "../tests/it/support/world.rs"]
 #[expect(dead_code, reason = "the tests use the rest")]
 mod world;
 

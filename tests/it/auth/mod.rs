@@ -1,0 +1,13 @@
+//! Signing in, grants and secrets.
+
+pub mod grant_files;
+pub mod grants;
+pub mod import;
+pub mod lost_refresh;
+pub mod paste;
+pub mod processes;
+pub mod secrets;
+pub mod sign_in;
+pub mod sign_in_refusals;
+pub mod unattended;
+pub mod unfit_state;

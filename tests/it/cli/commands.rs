@@ -1,0 +1,101 @@
+//! The command line itself.
+
+use crate::support::project::{Project, stderr, stdout};
+
+#[test]
+fn wrong_command_line_exits_2_and_help_0() {
+    let project = Project::new();
+    for args in [
+        &["nonsense"][..],
+        &["check", "--nonsense"],
+        &[],
+        &["schema", "nonsense"],
+        &["streams", "nonsense"],
+        &["-q", "-v", "man"],
+    ] {
+        let output = project.run(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert_eq!(stdout(&output), "", "{args:?}");
+        assert_ne!(stderr(&output), "", "{args:?}");
+    }
+    for args in [&["--help"][..], &["check", "--help"], &["--version"]] {
+        let output = project.run(args);
+        assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""), "{args:?}");
+    }
+}
+
+#[test]
+fn no_option_takes_a_secret() {
+    let page = stdout(&Project::new().run(&["man"])).to_lowercase();
+    // Below stand files and variables, which may hold one.
+    let (help, _) = page.split_once(".sh \"exit status\"").expect("options, then the exit status");
+    let names: Vec<&str> = help.lines().filter(|line| line.starts_with("\\fb")).collect();
+    assert!(names.len() > 50, "{names:?}");
+    for word in ["secret", "token", "password"] {
+        assert!(!names.iter().any(|name| name.contains(word)), "{word}");
+    }
+}
+
+#[test]
+fn global_options_work_before_and_after() {
+    let project = Project::new();
+    for args in [["--json", "streams"], ["streams", "--json"]] {
+        let streams: serde_json::Value = serde_json::from_str(&stdout(&project.run(&args))).expect("json");
+        assert_eq!(streams.as_array().map(Vec::len), Some(cratedigger::stream::all().count()));
+    }
+}
+
+#[test]
+fn streams_show_all_their_columns() {
+    let project = Project::new();
+    for stream in cratedigger::stream::all() {
+        let told = stdout(&project.run(&["streams", stream.name]));
+        for column in stream.columns() {
+            assert!(told.contains(column.name), "{}: {}", stream.name, column.name);
+        }
+    }
+}
+
+#[test]
+fn completions_and_manual_name_every_command() {
+    let project = Project::new();
+    let man = stdout(&project.run(&["man"]));
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = stdout(&project.run(&["completions", shell]));
+        for command in ["init", "check", "streams", "schema", "completions", "man"] {
+            assert!(script.contains(command), "{shell}: {command}");
+            assert!(man.contains(command), "{command}");
+        }
+    }
+}
+
+#[test]
+fn missing_project_has_a_hint() {
+    let output = Project::new().run(&["check"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("cratedigger init"), "{}", stderr(&output));
+}
+
+#[test]
+fn help_lists_every_exit_code() {
+    let help = stdout(&Project::new().run(&["--help"]));
+    for exit in cratedigger::cli::ExitStatus::BY_PRECEDENCE {
+        assert!(help.contains(&format!("\n  {:>2}  ", exit.code())), "{exit:?}");
+    }
+}
+
+#[test]
+fn unknown_job_is_named_by_jobs() {
+    let output = Project::with_job("[[fetch]]\nstream = \"markets\"\n").run(&["jobs", "nosuch"]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""));
+    assert!(stderr(&output).contains("nosuch"), "{}", stderr(&output));
+}
+
+#[test]
+fn sign_in_reports_broken_jobs() {
+    let project = Project::with_job("[[fetch]]\nstream = \"saved_tracks\"\ncolour = \"red\"\n");
+    project.write(".env", "SPOTIFY_CLIENT_ID=id\nSPOTIFY_CLIENT_SECRET=secret\n");
+    let output = project.run(&["auth", "login", "home", "--no-browser"]);
+    let said = stderr(&output);
+    assert!(said.contains("colour") && said.contains("mend it first, or sign in again later"), "{said}");
+}

@@ -1,0 +1,105 @@
+//! `doctor`: green where all is well; each red line says what to type.
+
+use spotify_sandbox::{Fault, FaultAction, fixtures};
+
+use crate::support::world::{World, by_ids, ended, pause, ran, signal};
+
+fn light(world: &World, args: &[&str], what: &str) -> (String, String) {
+    let page = world.cli(&[&["doctor", "--json"], args].concat()).json();
+    let line = page["lines"].as_array().unwrap().iter().find(|line| line["what"] == what).cloned();
+    let line = line.unwrap_or_else(|| panic!("no line about {what}: {page}"));
+    (line["state"].as_str().unwrap().to_owned(), format!("{} {}", line["text"], line["do"]))
+}
+
+#[test]
+fn healthy_project_is_green_with_one_token() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
+    world.run(&[]).exits(0);
+    world.sandbox.clear_log();
+    let page = world.cli(&["doctor"]).exits(0);
+    for words in ["ok    settings", "ok    Spotify", "ok    store", "ok    disk", "ok    budget", "all is well"] {
+        assert!(page.stdout.contains(words), "{words}:\n{}", page.stdout);
+    }
+    assert!(page.stdout.contains("(config/cratedigger.toml:2)"), "where a setting came from: {}", page.stdout);
+    assert_eq!((world.sandbox.log().len(), world.calls().len()), (1, 0), "a token and no call");
+    world.sandbox.clear_log();
+    world.cli(&["doctor", "--offline"]).exits(0);
+    assert_eq!(world.sandbox.log().len(), 0);
+}
+
+#[test]
+fn each_red_line_has_a_command() {
+    let user = "schedule = \"15 6 * * *\"\nuser = \"home\"\n[[fetch]]\nstream = \"saved_tracks\"\n";
+    let world = World::extended().job(user);
+    world.project.write("jobs/broken.toml", "colour = 1\n");
+    // There is no state folder before something was run.
+    world.run(&[]);
+    let (state, text) = light(&world, &["--offline"], "grants");
+    assert!(state == "bad" && text.contains("cratedigger auth login home"), "{state} {text}");
+    let (state, text) = light(&world, &[], "jobs");
+    assert!(state == "bad" && text.contains("broken: broken") && text.contains("cratedigger check"), "{state} {text}");
+    let folder = world.project.root().join(".local/state/cratedigger");
+    std::process::Command::new("chmod").arg("755").arg(&folder).status().unwrap();
+    let (state, text) = light(&world, &["--offline"], "state folder");
+    assert!(state == "bad" && text.contains("chmod"), "{state} {text}");
+    let shown = world.cli(&["doctor", "--offline"]);
+    assert!(shown.stdout.contains("things to see to"), "{}", shown.stdout);
+    assert_eq!(shown.code, 74, "the gravest: {}", shown.stdout);
+}
+
+#[test]
+fn wrong_credentials_are_red() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
+    world.run(&[]).exits(0);
+    let mut command = world.command(&["doctor", "--json"]);
+    let ran =
+        crate::support::world::ran(command.env("SPOTIFY_CLIENT_SECRET", "00000000000000000000000000000000")).exits(77);
+    let line = ran.json()["lines"].as_array().unwrap().iter().find(|line| line["what"] == "Spotify").cloned().unwrap();
+    assert_eq!(line["state"], "bad");
+    assert!(line["do"].as_str().is_some_and(|text| !text.is_empty()), "{line}");
+}
+
+#[test]
+fn doctor_before_the_first_run_leaves_no_file() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
+    assert_eq!(light(&world, &[], "Spotify").0, "ok");
+    let mut command = world.command(&["doctor"]);
+    let wrong = ran(command.env("SPOTIFY_CLIENT_SECRET", "00000000000000000000000000000000")).exits(77);
+    assert!(wrong.stdout.contains("bad   Spotify"), "{}", wrong.stdout);
+    let mut command = world.project.command(&["doctor", "--offline"]);
+    let without = ran(command.env("SPOTIFY_CLIENT_ID", "sandbox-client")).exits(77);
+    assert!(
+        without.stdout.contains("bad   credentials") && without.stdout.contains("job x reads"),
+        "{}",
+        without.stdout
+    );
+    let nowhere = world.cli(&["--project", "nowhere", "doctor"]).exits(2);
+    assert!(nowhere.stdout.contains("cratedigger init nowhere"), "{}", nowhere.stdout);
+    assert!(!world.project.root().join(".local").exists() && !world.database().exists());
+    std::fs::create_dir_all(world.database().parent().unwrap()).unwrap();
+    std::fs::write(world.database(), "").unwrap();
+    let (state, text) = light(&world, &["--offline"], "store");
+    assert!(state == "note" && text.contains("empty"), "{text}");
+}
+
+#[test]
+fn failed_and_hanging_runs_are_red() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
+    world.sandbox.inject(Fault::on_path("/v1/*", FaultAction::Latency { ms: 1_500 }).times(1));
+    let run = world.spawn(&[]);
+    world.wait_for_calls(1);
+    pause(&world, &run);
+    let (state, text) = light(&world, &["--offline"], "runs");
+    assert!(state == "note" && text.contains("job x is running already"), "{text}");
+    let world = world.settings("[schedule]\nmax_runtime = \"1s\"");
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    let (state, text) = light(&world, &["--offline"], "runs");
+    assert!(state == "bad" && text.contains(&format!("process {}", run.id())), "{text}");
+    signal(&run, "CONT");
+    ended(run).exits(0);
+    let mut command = world.command(&["run", "x"]);
+    ran(command.env("SPOTIFY_CLIENT_SECRET", "00000000000000000000000000000000"));
+    assert_eq!(world.one("SELECT state FROM runs ORDER BY id DESC LIMIT 1"), "failed");
+    let (state, text) = light(&world, &["--offline"], "runs");
+    assert!(state == "bad" && text.contains("cratedigger history x"), "{text}");
+}

@@ -1,0 +1,69 @@
+//! A folder made by `init`.
+
+use crate::support::project::{Project, stderr, stdout};
+
+#[test]
+fn new_folder_passes_check_in_both_classes() {
+    for (mode, jobs) in [("development", 5), ("extended", 7)] {
+        let project = Project::new();
+        let output = project.run(&["init", "my project", "--app-mode", mode]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let output = project.run(&["--project", "my project", "check"]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert_eq!(stderr(&output), "");
+        assert_eq!(stdout(&output).matches(": ok").count(), jobs);
+        let settings =
+            std::fs::read_to_string(project.root().join("my project/config/cratedigger.toml")).expect("settings");
+        let dir = project.root().join(".local/state/cratedigger");
+        assert!(settings.contains(&format!("\ndir = \"{}\"", dir.display())), "{settings}");
+        assert!(settings.contains(&format!("\napp_mode = \"{mode}\"")), "{settings}");
+    }
+}
+
+#[test]
+fn init_overwrites_nothing() {
+    let project = Project::new();
+    project.write(".gitignore", "mine\n");
+    project.write("jobs/search.toml", "mine = true\n");
+    let output = project.run(&["init"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stdout(&output).contains("kept   jobs/search.toml"));
+    assert!(stdout(&output).contains(".gitignore does not name .env"));
+    let kept = |name: &str| std::fs::read_to_string(project.root().join(name)).expect(name);
+    assert_eq!((kept(".gitignore").as_str(), kept("jobs/search.toml").as_str()), ("mine\n", "mine = true\n"));
+    let again = project.run(&["init"]);
+    assert!(!stdout(&again).contains("wrote"), "{}", stdout(&again));
+}
+
+#[test]
+fn editors_find_the_printed_schemas() {
+    let project = Project::new();
+    project.run(&["init"]);
+    for (of, file) in [("job", "config/job.schema.json"), ("config", "config/settings.schema.json")] {
+        let printed = stdout(&project.run(&["schema", of]));
+        assert_eq!(printed, std::fs::read_to_string(project.root().join(file)).expect(file));
+    }
+    for job in std::fs::read_dir(project.root().join("jobs")).expect("jobs") {
+        let path = job.expect("a job").path();
+        if path.extension().is_some_and(|e| e == "toml") {
+            let text = std::fs::read_to_string(&path).expect("a job");
+            assert!(text.starts_with("#:schema ../config/job.schema.json\n"), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn repository_schemas_are_current() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (of, file) in [("job", "config/job.schema.json"), ("config", "config/settings.schema.json")] {
+        let printed = stdout(&Project::new().run(&["schema", of]));
+        let kept = std::fs::read_to_string(root.join(file)).expect(file);
+        assert!(printed == kept, "{file} is out of date: cratedigger schema {of} > {file}");
+    }
+    let (file, written) = (root.join("config/cratedigger.toml"), cratedigger::settings::commented_file(&[]));
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&file, &written).expect("the settings file");
+    }
+    let kept = std::fs::read_to_string(file).expect("the settings file");
+    assert!(kept == written, "config/cratedigger.toml is out of date: UPDATE_DOCS=1 cargo test --test it init");
+}

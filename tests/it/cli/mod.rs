@@ -1,0 +1,20 @@
+//! Commands: what they print, how they end, and the documents that describe them.
+
+pub mod check;
+pub mod commands;
+pub mod container;
+pub mod docs;
+pub mod doctor;
+pub mod exit_codes;
+pub mod help;
+pub mod init;
+pub mod job_schema;
+pub mod monitoring_doc;
+pub mod plan;
+pub mod random_plans;
+pub mod readme;
+pub mod run_endings;
+pub mod running_runs;
+pub mod settings;
+pub mod troubleshooting_doc;
+pub mod unreadable_store;

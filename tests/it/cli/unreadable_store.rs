@@ -1,0 +1,184 @@
+//! What commands say, to programs and to people, where the store or the books cannot be opened.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use spotify_sandbox::{Fault, FaultAction, fixtures};
+
+use crate::support::world::{HUNG, World, by_ids, ended, fetch, signal};
+
+fn plain() -> World {
+    World::extended().job(&by_ids("tracks", &[fixtures::PLAIN_TRACK]))
+}
+
+/// Every command that answers programs, with what it needs to get as far as the store.
+const FOR_PROGRAMS: &[&[&str]] = &[
+    &["run"],
+    &["run", "--due"],
+    &["export"],
+    &["history"],
+    &["jobs"],
+    &["plan"],
+    &["verify"],
+    &["backup", "copy.db"],
+    &["compact"],
+    &["reset", "x"],
+    &["diff", "x", "--since", "1d"],
+    &["show", "Kitchen radio"],
+];
+
+#[test]
+fn unreadable_store_gives_one_json_object() {
+    let fails = |world: &World, args: &[&str]| {
+        let ran = world.cli(&[args, &["--json"]].concat());
+        let said: serde_json::Value = serde_json::from_str(&ran.stdout)
+            .unwrap_or_else(|e| panic!("{args:?}: {e}: {:?} {}", ran.stdout, ran.stderr));
+        assert_eq!(ran.stdout.lines().count(), 1, "{args:?}: {}", ran.stdout);
+        assert_eq!(ran.code, 74, "{args:?}: {} {}", ran.stdout, ran.stderr);
+        is_a_failure(&said, 74);
+        said
+    };
+    let world = plain();
+    world
+        .project
+        .write("output/cratedigger.db", "this is no database, but it is long enough to be looked at".repeat(20));
+    for args in FOR_PROGRAMS {
+        let said = fails(&world, args);
+        assert!(said["error"].as_str().unwrap().contains("is not a cratedigger store"), "{args:?}: {said}");
+        assert!(said["hint"].as_str().unwrap().contains("move the file away"), "{args:?}: {said}");
+    }
+    let said = fails(&world, &["run"]);
+    assert!(said["runs"].as_array().unwrap().is_empty() && said["calls"] == 0 && said["hint"].is_string(), "{said}");
+    // The ledger is the same to it.
+    let world = plain();
+    world.run(&[]).exits(0);
+    let ledger = world.project.root().join(".local/state/cratedigger/state.db");
+    assert!(ledger.exists(), "where the books lie");
+    std::fs::write(&ledger, "no ledger").unwrap();
+    for args in [&["run"][..], &["quota"], &["export"]] {
+        fails(&world, args);
+    }
+    is_a_failure(&world.cli(&["run", "nothing", "--json"]).exits(2).json(), 2);
+}
+
+/// The keys of whatever failed.
+#[track_caller]
+fn is_a_failure(said: &serde_json::Value, code: i32) {
+    assert_eq!((&said["state"], &said["exit_code"]), (&"failed".into(), &code.into()), "{said}");
+    assert!(said["error"].is_string() && said["causes"].is_array(), "{said}");
+    assert!(said["hint"].is_string() || said.as_object().unwrap()["hint"].is_null(), "{said}");
+}
+
+#[test]
+fn usage_errors_have_the_failure_keys() {
+    let world = plain();
+    for args in [&["run", "--json", "--nosuch"][..], &["--json", "nosuch"], &["show", "--json"], &["--json"]] {
+        let ran = world.cli(args).exits(2);
+        is_a_failure(&ran.json(), 2);
+        assert!(
+            ran.stderr.contains("Usage:") && ran.json()["hint"].is_string(),
+            "{args:?}: {} {}",
+            ran.stdout,
+            ran.stderr
+        );
+    }
+    let said = world.cli(&["run", "--json", "--nosuch"]).json();
+    assert_eq!(said["error"], "unexpected argument '--nosuch' found", "{said}");
+    assert_eq!(world.cli(&["run", "--nosuch"]).exits(2).stdout, "");
+    // A broken job: by its name nothing runs; among all, the others do, and it is told.
+    world.project.write("jobs/y.toml", "shedule = 1\n");
+    for (args, runs) in [(&["run", "y", "--json"][..], 0), (&["run", "--json"], 1), (&["run", "--due", "--json"], 0)] {
+        let said = world.cli(args).exits(2).json();
+        is_a_failure(&said, 2);
+        assert_eq!(said["runs"].as_array().unwrap().len(), runs, "{args:?}: {said}");
+        assert!(said["error"].as_str().unwrap().starts_with("jobs/y.toml:1:1: "), "{args:?}: {said}");
+        assert_eq!((&said["errors"][0], &said["problems"][0]["line"]), (&said["error"], &1.into()), "{args:?}: {said}");
+    }
+    std::fs::remove_file(world.project.root().join("jobs/y.toml")).unwrap();
+    let said = world.run(&["--json"]).exits(0).json();
+    assert_eq!((&said["error"], &said["hint"], &said["causes"]), (&().into(), &().into(), &serde_json::json!([])));
+}
+
+#[test]
+fn stopped_run_reports_its_work_as_json() {
+    let world = plain();
+    world.project.write("jobs/y.toml", by_ids("artists", &[fixtures::BUSY_ARTIST]));
+    world.run(&["x"]).exits(0);
+    world.sandbox.inject(Fault::on_path("/v1/artists*", FaultAction::Stall));
+    let child = world.spawn(&["x", "y", "--json"]);
+    let began = Instant::now();
+    while world.cli(&["history", "y"]).stdout.lines().count() < 2 {
+        assert!(began.elapsed() < HUNG, "y has not begun");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // A stalled call waits for seconds, so the page in hand keeps the first signal from ending it.
+    for pause_ms in [100, 1_500, 0] {
+        signal(&child, "INT");
+        std::thread::sleep(Duration::from_millis(pause_ms));
+    }
+    let ran = ended(child).exits(75).says("twice within a second is taken for once").says("stopped at once");
+    let said = ran.json();
+    assert_eq!((&said["state"], &said["exit_code"]), (&"deferred".into(), &75.into()), "{said}");
+    assert_eq!(said["error"], "stopped at once; what was committed stays", "{said}");
+    assert_eq!((&said["runs"][0]["job"], &said["runs"][1]), (&"x".into(), &().into()), "{said}");
+}
+
+#[test]
+fn failed_diff_is_one_json_object() {
+    let releases = fetch("artist_albums", &format!("ids = [\"{}\"]", fixtures::BUSY_ARTIST));
+    let world = World::extended().job(&[by_ids("playlist_items", &[fixtures::EDGE_CASE_PLAYLIST]), releases].concat());
+    world.run(&[]).exits(0);
+    let fails = |table: &str| {
+        Connection::open(world.database()).unwrap().execute_batch(&format!("DROP TABLE {table}")).unwrap();
+        let said = world.cli(&["diff", "x", "--since", "1d", "--json"]).exits(74).json();
+        is_a_failure(&said, 74);
+        assert!(said["error"].as_str().unwrap().contains("cratedigger.db cannot be read"), "{said}");
+        assert!(said["causes"][0].as_str().unwrap().contains(table), "{said}");
+        said["changes"].as_array().map(Vec::len)
+    };
+    let told = fails("returned_members");
+    assert!(told.is_some_and(|changes| changes > 0), "what was told stays: {told:?}");
+    let told = fails("playlist_versions");
+    assert!(told.is_none(), "nothing was told: {told:?}");
+}
+
+#[test]
+fn foreign_store_gets_one_hint_everywhere() {
+    let world = plain();
+    world
+        .project
+        .write("output/cratedigger.db", "this is no database, but it is long enough to be looked at".repeat(20));
+    for args in FOR_PROGRAMS {
+        world.cli(args).exits(74).says("hint: move the file away");
+    }
+}
+
+#[test]
+fn history_json_has_exit_code_and_rows() {
+    let world = World::extended().job(&by_ids("tracks", &[fixtures::PLAIN_TRACK, "0SandboxNoSuchTrack000"]));
+    world.run(&[]).exits(3);
+    let run = world.cli(&["history", "--json"]).exits(0).json()["runs"][0].clone();
+    assert_eq!((&run["exit_code"], &run["stored"], &run["skipped"]), (&3.into(), &1.into(), &1.into()), "{run}");
+}
+
+#[test]
+fn waiting_for_the_store_is_reported() {
+    let world = plain();
+    world.project.write("jobs/y.toml", by_ids("artists", &[fixtures::BUSY_ARTIST]));
+    world.run(&[]).exits(0);
+    // The first run of the process has ended when the store is taken, and the second waits for an answer.
+    world.sandbox.inject(Fault::on_path("/v1/artists*", FaultAction::Latency { ms: 3_000 }));
+    let other = Connection::open(world.database()).unwrap();
+    let child = world.spawn(&["x", "y", "--full"]);
+    let began = Instant::now();
+    while world.one("SELECT count(*) FROM runs WHERE job = 'y'") != "2" {
+        assert!(began.elapsed() < HUNG, "y has not begun");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(world.one("SELECT count(*) FROM runs WHERE job = 'x' AND state = 'complete'"), "2");
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    std::thread::sleep(Duration::from_secs(10));
+    other.execute_batch("COMMIT").unwrap();
+    let waited = ended(child).exits(0).says("another program holds the store; waiting for it, each time for a minute");
+    assert_eq!(waited.stderr.matches("another program holds").count(), 1, "{}", waited.stderr);
+}

@@ -1,0 +1,376 @@
+//! Whatever an answer, a cursor or a job file holds: nothing panics, nothing is stored wrong, and what
+//! cannot be stored is counted. (Retry-After: `retry`; ids and links: `spotify::id`; CSVs through another
+//! reader: `export::render`.)
+
+use bytes::Bytes;
+use cratedigger::ingest::{EntryKind, IngestContext, ensure_row, stage_entries};
+use cratedigger::settings::{Project, SettingFlags, Settings};
+use cratedigger::store::{FileAccess, ListKey, Store, StoreIdentity};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use serde_json::{Value, json};
+use spotify_client::EntityKind;
+use spotify_client::client::{ApiCaller, ApiRequest, ApiResponse};
+use spotify_client::family::EndpointFamily;
+use spotify_client::page::{Envelope, RawPage};
+use url::Url;
+
+use crate::limits::api_calls::Desk;
+use crate::support::http_server::reply;
+
+/// Position, kind, id, URI and date of a staged row.
+type StagedRow = (i64, String, Option<String>, Option<String>, Option<String>);
+
+/// Keys that Spotify uses where they matter, so that random objects come close to real ones.
+const KEYS: [&str; 26] = [
+    "id",
+    "uri",
+    "type",
+    "name",
+    "track",
+    "item",
+    "is_local",
+    "added_at",
+    "added_by",
+    "album",
+    "artists",
+    "images",
+    "explicit",
+    "duration_ms",
+    "external_ids",
+    "isrc",
+    "owner",
+    "snapshot_id",
+    "show",
+    "release_date",
+    "restrictions",
+    "reason",
+    "linked_from",
+    "is_playable",
+    "href",
+    "total",
+];
+
+fn leaf() -> BoxedStrategy<Value> {
+    prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(|n| serde_json::Number::from_f64(n).map_or(Value::Null, Value::Number)),
+        any::<String>().prop_map(Value::from),
+        prop_oneof![
+            Just("track"),
+            Just("episode"),
+            Just("spotify:track:4aawyAB9vmqN3uQ7FjRGTy"),
+            Just("4aawyAB9vmqN3uQ7FjRGTy"),
+            Just("spotify:local:a:b:c:10"),
+            Just("2026-11-23T09:00:00Z"),
+            Just("")
+        ]
+        .prop_map(Value::from),
+    ]
+    .boxed()
+}
+
+fn anything() -> BoxedStrategy<Value> {
+    leaf()
+        .prop_recursive(4, 40, 8, |inner| {
+            let key = prop_oneof![4 => prop::sample::select(&KEYS[..]).prop_map(str::to_owned), 1 => any::<String>()];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::vec((key, inner), 0..8).prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
+            ]
+        })
+        .boxed()
+}
+
+fn answer(body: impl Into<Bytes>) -> ApiResponse {
+    ApiResponse { status: 200, body: body.into(), etag: None }
+}
+
+proptest! {
+    #![proptest_config(Config::with_cases(600))]
+
+    #[test]
+    fn arbitrary_bytes_never_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
+        for wrapping in [Envelope::Bare, Envelope::Key("artists"), Envelope::InPlaylist, Envelope::Array("tracks")] {
+            drop(RawPage::read(&answer(body.clone()), wrapping));
+        }
+    }
+
+    #[test]
+    fn page_entries_keep_their_order(entries in prop::collection::vec(anything(), 0..8), rest in anything()) {
+        let body = json!({ "items": entries, "total": rest, "next": rest, "offset": rest, "limit": rest }).to_string();
+        if let Ok(Some(page)) = RawPage::read(&answer(body), Envelope::Bare) {
+            let read: Vec<Value> = page.entries().into_iter().map(|entry| entry.map_or(Value::Null, |text| serde_json::from_str(text).unwrap())).collect();
+            prop_assert_eq!(read, entries);
+        }
+    }
+
+    #[test]
+    fn cursor_is_kept_exactly_or_refused(after in anything()) {
+        let body = json!({ "items": [], "next": "x", "cursors": { "after": after } }).to_string();
+        if let Ok(Some(page)) = RawPage::read(&answer(body), Envelope::Bare) {
+            prop_assert_eq!(page.after.as_deref(), after.as_str());
+        }
+    }
+}
+
+/// A store to put pages into.
+struct Shelf {
+    _folder: tempfile::TempDir,
+    store: Store,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// What a playlist's entry holds, as far as it can be told from outside.
+fn held(entry: &Value) -> &Value {
+    if entry["item"].is_null() { &entry["track"] } else { &entry["item"] }
+}
+
+impl Shelf {
+    fn new() -> Shelf {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = StoreIdentity { host: "test".into(), state_id: "test".into(), state_folder: "test".into() };
+        let store = Store::open(&folder.path().join("store.db"), FileAccess::from_mode(0o600), &identity).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        Shelf { _folder: folder, store, runtime }
+    }
+
+    /// Stages a page and holds what is staged against what stood on it.
+    fn takes(&self, shape: EntryKind, kind: &'static str, texts: Vec<Option<String>>) -> Result<(), TestCaseError> {
+        // Half a surrogate pair, in what we don't read, is no reason to lose the rest; a `Value` can't hold it.
+        let entries: Vec<Option<Value>> = texts
+            .iter()
+            .map(|text| text.as_ref().map_or(Some(Value::Null), |text| serde_json::from_str(text).ok()))
+            .collect();
+        let asked = IngestContext { now: "2026-11-23T09:00:00.000Z".into(), market: String::new(), user_id: None };
+        let work = self.store.write(move |s| {
+            for parent in [EntityKind::Playlist, EntityKind::Artist, EntityKind::Show] {
+                ensure_row(s, parent, "parent", &asked)?;
+            }
+            let key = ListKey {
+                kind,
+                parent_id: "parent".into(),
+                audience: "app".into(),
+                market: String::new(),
+                variant: String::new(),
+            };
+            let list = s.tx_open_list(&key)?.id;
+            s.tx_discard_checkpoint(list)?;
+            let entries: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
+            let staged = stage_entries(s, list, shape, "parent", 0, &entries, &asked)?;
+            let sql =
+                "SELECT position, kind, item_id, uri, added_at FROM staged_items WHERE list_id = ?1 ORDER BY position";
+            let mut statement = s.conn().prepare(sql).unwrap();
+            let rows: Vec<StagedRow> = statement
+                .query_map([list], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?)))
+                .unwrap()
+                .map(Result::unwrap)
+                .collect();
+            let broken =
+                s.conn().query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |r| r.get::<_, i64>(0));
+            Ok((rows, staged.unstored.len(), broken.unwrap()))
+        });
+        let (rows, gaps, broken) = self.runtime.block_on(work).unwrap();
+        prop_assert_eq!(broken, 0, "every reference leads somewhere");
+        let whole = rows.iter().filter(|row| row.1 != "unavailable").count();
+        prop_assert_eq!(whole + gaps, entries.len(), "{}: each is stored or counted: {:?}", kind, rows);
+        if shape == EntryKind::PlaylistItems {
+            prop_assert_eq!(rows.len(), entries.len(), "each place has a row");
+            for (position, kind, item_id, uri, added_at) in &rows {
+                let Some(entry) = &entries[usize::try_from(*position).unwrap()] else { continue };
+                let thing = held(entry);
+                if kind != "unavailable" {
+                    prop_assert_eq!(uri.as_deref(), thing["uri"].as_str(), "{}", entry);
+                    prop_assert!(item_id.is_none() || item_id.as_deref() == thing["id"].as_str(), "{}", entry);
+                }
+                prop_assert!(added_at.is_none() || added_at.as_deref() == entry["added_at"].as_str(), "{}", entry);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn any_json_item_is_stored_or_counted() {
+    let shelf = Shelf::new();
+    let shapes = [
+        (EntryKind::PlaylistItems, "playlist_items"),
+        (EntryKind::Saved(EntityKind::Track), "saved_tracks"),
+        (EntryKind::Albums, "artist_albums"),
+        (EntryKind::Episodes, "show_episodes"),
+        (EntryKind::Playlists, "my_playlists"),
+    ];
+    let mut runner = TestRunner::new(Config { cases: 250, failure_persistence: None, ..Config::default() });
+    let pages = prop::collection::vec(anything(), 1..6);
+    let done = runner.run(&pages, |entries| {
+        for (shape, kind) in shapes {
+            let texts = entries.iter().map(|e| (!e.is_null()).then(|| e.to_string())).collect();
+            shelf.takes(shape, kind, texts)?;
+        }
+        Ok(())
+    });
+    done.unwrap();
+    shelf.store.close();
+}
+
+/// A page as Spotify sends it: a track twice, and nothing.
+fn page_of_a_playlist() -> String {
+    let track = include_str!("../../fixtures/sandbox/track.extended.json").trim();
+    let entry = |track: &str| {
+        let by = r#"{"id":"u","type":"user","uri":"spotify:user:u","href":"http://api/users/u"}"#;
+        format!(r#"{{"added_at":"2026-01-01T00:00:00Z","added_by":{by},"is_local":false,"track":{track}}}"#)
+    };
+    format!(r#"{{"items":[{},{},{}],"total":3,"offset":0,"next":null}}"#, entry(track), entry("null"), entry(track))
+}
+
+#[test]
+fn damaged_page_is_refused_or_stored_exactly() {
+    let shelf = Shelf::new();
+    let page = page_of_a_playlist();
+    // Where, how much is taken away, and what comes there instead: bytes, or a piece of the page itself.
+    let inserted = prop_oneof![
+        Just(Vec::new()),
+        prop::collection::vec(any::<u8>(), 1..4),
+        prop::sample::select(vec![
+            "null",
+            "{}",
+            "[]",
+            "\"",
+            ",",
+            ":",
+            "-1",
+            "1e999",
+            "\\ud83d",
+            "\"uri\":\"x\",",
+            "\"id\":7,"
+        ])
+        .prop_map(|text| text.as_bytes().to_vec()),
+        (0..page.len(), 0..200_usize).prop_map(|(from, len)| page_of_a_playlist()
+            .as_bytes()
+            .iter()
+            .skip(from)
+            .take(len)
+            .copied()
+            .collect()),
+    ];
+    let damage = (0..page.len(), prop_oneof![Just(0), Just(1), 0..300_usize], inserted);
+    let mut runner = TestRunner::new(Config { cases: 3_000, failure_persistence: None, ..Config::default() });
+    let (read, refused) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+    let done = runner.run(&prop::collection::vec(damage, 1..3), |damages| {
+        let mut body = page.clone().into_bytes();
+        for (at, len, inserted) in damages {
+            let at = at.min(body.len());
+            body.splice(at..(at + len).min(body.len()), inserted);
+        }
+        let Ok(Some(page)) = RawPage::read(&answer(body), Envelope::Bare) else {
+            refused.set(refused.get() + 1);
+            return Ok(());
+        };
+        read.set(read.get() + 1);
+        let texts = page.entries().into_iter().map(|entry| entry.map(str::to_owned)).collect();
+        shelf.takes(EntryKind::PlaylistItems, "playlist_items", texts)
+    });
+    done.unwrap();
+    shelf.store.close();
+    assert!(read.get() > 100 && refused.get() > 100, "{} read, {} refused", read.get(), refused.get());
+}
+
+#[test]
+fn any_cursor_is_sent_back_exactly() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let desk = runtime.block_on(Desk::with(|_| reply(200, "", "{}")));
+    let mut runner = TestRunner::new(Config { cases: 200, failure_persistence: None, ..Config::default() });
+    let cursors = prop_oneof!["[a-z&=?#/%+;@. \r\n-]{0,12}", any::<String>()];
+    let done = runner.run(&cursors, |cursor| {
+        let path = "/me/following";
+        let request = ApiRequest::new(EndpointFamily::FOLLOWED_ARTISTS, path)
+            .with_query("type", "artist")
+            .with_query("after", cursor.clone());
+        runtime.block_on(desk.api.get(&ApiCaller::App, &request)).unwrap();
+        let line = desk.server.lines().pop().unwrap();
+        let sent = Url::parse("http://api.example").unwrap().join(line.split(' ').nth(1).unwrap()).unwrap();
+        prop_assert!(sent.path().ends_with(path), "{}", line);
+        let query: Vec<(String, String)> = sent.query_pairs().into_owned().collect();
+        prop_assert_eq!(query, [("type".to_owned(), "artist".to_owned()), ("after".to_owned(), cursor)]);
+        Ok(())
+    });
+    done.unwrap();
+}
+
+#[test]
+fn any_job_file_is_read_or_refused_in_place() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("jobs")).unwrap();
+    let project = Project::at(folder.path());
+    let settings = Settings::load_with(&project, &SettingFlags::default(), std::iter::empty()).unwrap();
+    let line = prop_oneof![
+        Just("[[fetch]]".to_owned()),
+        Just("[[query]]".to_owned()),
+        Just("[csv_options]".to_owned()),
+        (
+            prop_oneof![
+                prop::sample::select(vec![
+                    "stream",
+                    "ids",
+                    "csv",
+                    "sql",
+                    "schedule",
+                    "timezone",
+                    "market",
+                    "since",
+                    "columns",
+                    "where",
+                    "from",
+                    "name",
+                    "window",
+                    "users",
+                    "max_calls",
+                    "include_groups",
+                    "types",
+                    "query",
+                    "profile",
+                    "priority",
+                    "ids_file",
+                ])
+                .prop_map(str::to_owned),
+                "[a-z_]{1,8}"
+            ],
+            prop_oneof![
+                prop::sample::select(vec![
+                    "\"playlist_items\"",
+                    "\"tracks\"",
+                    "\"*/5 * * * *\"",
+                    "\"Europe/Berlin\"",
+                    "\"DE\"",
+                    "\"7d\"",
+                    "[\"x\"]",
+                    "\"last_run\"",
+                    "\"a.csv\"",
+                    "\"../x\"",
+                    "\"SELECT 1\"",
+                    "[\"4aawyAB9vmqN3uQ7FjRGTy\"]",
+                    "{ a = 1 }",
+                    "1e400",
+                ])
+                .prop_map(str::to_owned),
+                any::<String>().prop_map(|text| toml::Value::String(text).to_string()),
+                any::<i64>().prop_map(|n| n.to_string()),
+                Just("2026-11-23".to_owned()),
+                Just("[".to_owned()),
+            ]
+        )
+            .prop_map(|(key, value)| format!("{key} = {value}")),
+        "\\PC{0,30}",
+    ];
+    let mut runner = TestRunner::new(Config { cases: 400, failure_persistence: None, ..Config::default() });
+    let done = runner.run(&prop::collection::vec(line, 0..12), |lines| {
+        std::fs::write(folder.path().join("jobs/x.toml"), lines.join("\n")).unwrap();
+        let loaded = cratedigger::job::load(&project, &settings, &[]);
+        prop_assert_eq!(loaded.jobs.len() + loaded.broken.len(), 1, "it is a job or it is broken");
+        prop_assert_eq!(loaded.broken.is_empty(), !loaded.has_errors(), "what is broken is told");
+        Ok(())
+    });
+    done.unwrap();
+}

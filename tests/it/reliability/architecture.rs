@@ -1,0 +1,259 @@
+//! The house itself: which room may use which, where SQL, printing and panics are allowed, and how
+//! long a file may be. ARCHITECTURE.md shows the same table.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Every room with the rooms that it may use. A room may use only rooms that stand below it here,
+/// so there are no cycles; an arrow that nobody uses has to go.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("cli", &["scheduler", "notify", "run", "export", "signin", "job", "settings", "document", "store", "stream"]),
+    ("scheduler", &["job", "settings", "store"]),
+    ("notify", &["settings"]),
+    ("run", &["export", "ingest", "signin", "job", "settings", "store", "stream"]),
+    ("export", &["store", "stream"]),
+    ("ingest", &["store"]),
+    ("signin", &[]),
+    ("job", &["settings", "document", "stream"]),
+    ("settings", &["document"]),
+    ("document", &[]),
+    ("store", &["stream"]),
+    ("stream", &[]),
+];
+
+/// Files of over 400 lines, and why they are.
+const LONG: &[(&str, &str)] = &[
+    (
+        "crates/spotify-client/src/wire/objects.rs",
+        "one list of shapes, each a few lines; to be read beside Spotify's own reference",
+    ),
+    ("tests/it/limits/api_calls.rs", "tests stand beside each other and are read one at a time"),
+    ("tests/it/reliability/faults_table.rs", "one test for each row of one table, in its order"),
+];
+
+/// What opens a statement of SQL in a string.
+const SQL: &[&str] = &[
+    "INSERT INTO ",
+    "INSERT OR ",
+    "DELETE FROM ",
+    "CREATE TABLE ",
+    "CREATE VIEW ",
+    "CREATE INDEX ",
+    "DROP ",
+    "PRAGMA ",
+    "BEGIN IMMEDIATE",
+    "COMMIT",
+    "ROLLBACK",
+    "ATTACH ",
+];
+
+/// What prints.
+const PRINTS: &[&str] =
+    &["print!", "println!", "eprint!", "eprintln!", "dbg!", "io::stdout", "io::stderr", "io::stdin"];
+
+struct File {
+    path: String,
+    room: String,
+    /// Without comments, and without the tests at its end.
+    code: String,
+    lines: usize,
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(dir) else { return };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            walk(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// All Rust files below a folder, in order.
+fn files(below: &str) -> Vec<File> {
+    let mut paths = Vec::new();
+    walk(&root().join(below), &mut paths);
+    paths.sort();
+    let read = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path).unwrap();
+        let inside = path.strip_prefix(root().join(below)).unwrap();
+        let room = inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
+        let path = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+        let lines = text.lines().count();
+        let is_test = path.ends_with("tests.rs") || path.contains("/tests/");
+        let shown = if is_test { "" } else { text.split("#[cfg(test)]\nmod tests {").next().unwrap_or("") };
+        let code = shown.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+        File { path, room, code, lines }
+    };
+    paths.iter().map(read).collect()
+}
+
+/// All sources of the program: its own and those of its member crates.
+fn sources() -> Vec<File> {
+    ["src", "crates/spotify-client/src", "crates/spotify-sandbox/src"].iter().flat_map(|below| files(below)).collect()
+}
+
+/// The rooms that a piece of code names, as `crate::room` or in `crate::{room, …}`.
+fn named(code: &str) -> BTreeSet<String> {
+    let word = |text: &str| text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
+    let mut rooms = BTreeSet::new();
+    for rest in code.split("crate::").skip(1) {
+        match rest.strip_prefix('{') {
+            None => rooms.extend([word(rest)]),
+            Some(group) => {
+                let (mut depth, mut part) = (0, String::new());
+                for c in group.chars() {
+                    match c {
+                        '{' => depth += 1,
+                        '}' if depth == 0 => break,
+                        '}' => depth -= 1,
+                        ',' if depth == 0 => rooms.extend([word(std::mem::take(&mut part).trim())]),
+                        _ => {}
+                    }
+                    if depth == 0 && c != ',' {
+                        part.push(c);
+                    }
+                }
+                rooms.extend([word(part.trim())]);
+            }
+        }
+    }
+    rooms.remove("");
+    rooms
+}
+
+/// The arrows that the code has, without those from a room to itself.
+fn arrows() -> BTreeMap<String, BTreeSet<String>> {
+    let mut arrows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in files("src").iter().filter(|f| f.path != "src/main.rs" && f.path != "src/lib.rs") {
+        let mut used = named(&file.code);
+        used.remove(&file.room);
+        arrows.entry(file.room.clone()).or_default().extend(used);
+    }
+    arrows
+}
+
+#[test]
+fn modules_use_each_other_as_listed() {
+    let allowed: BTreeMap<String, BTreeSet<String>> =
+        ROOMS.iter().map(|(room, uses)| ((*room).to_owned(), uses.iter().map(ToString::to_string).collect())).collect();
+    assert_eq!(arrows(), allowed, "left: what the code has, right: what is allowed");
+}
+
+#[test]
+fn dependencies_point_down() {
+    for (n, (room, uses)) in ROOMS.iter().enumerate() {
+        for used in *uses {
+            let at = ROOMS.iter().position(|(name, _)| name == used);
+            assert!(at.is_some_and(|at| at > n), "{room} uses {used}");
+        }
+    }
+}
+
+#[test]
+fn architecture_md_has_the_same_table() {
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let written: Vec<(&str, Vec<&str>)> = text
+        .lines()
+        .filter_map(|line| {
+            let mut cells = line.strip_prefix("| `")?.split(" | ");
+            let room = cells.next()?.trim_matches('`');
+            let uses = cells.last()?.trim_end_matches('|').trim();
+            Some((room, uses.split(", ").filter(|u| *u != "nothing of ours").collect()))
+        })
+        .collect();
+    let table: Vec<(&str, Vec<&str>)> = ROOMS.iter().map(|(room, uses)| (*room, uses.to_vec())).collect();
+    assert_eq!(written, table, "left: ARCHITECTURE.md");
+}
+
+#[test]
+fn main_uses_only_cli() {
+    let main = std::fs::read_to_string(root().join("src/main.rs")).unwrap();
+    let used: BTreeSet<&str> = main.split("cratedigger::").skip(1).filter_map(|rest| rest.split(':').next()).collect();
+    assert_eq!(used, BTreeSet::from(["cli"]));
+}
+
+#[test]
+fn super_stays_within_its_module() {
+    for file in files("src") {
+        let depth = Path::new(&file.path).with_extension("").iter().skip(1).filter(|part| *part != "mod").count();
+        for line in file.code.lines() {
+            let supers = line.matches("super::").count();
+            let chained = line.contains(&"super::".repeat(supers.max(1)));
+            assert!(supers < depth || !chained, "{}: {line}", file.path);
+        }
+    }
+}
+
+#[test]
+fn sql_is_in_store_and_state_only() {
+    for file in sources().iter().filter(|f| !matches!(f.room.as_str(), "store" | "state")) {
+        for text in file.code.split('"').skip(1).step_by(2) {
+            let text = text.trim_start();
+            let is_sql = SQL.iter().any(|opening| text.starts_with(opening))
+                || (text.starts_with("SELECT ") && !text.contains('…'))
+                || (text.starts_with("UPDATE ") && text.contains(" SET "));
+            assert!(!is_sql, "{}: {text}", file.path);
+        }
+    }
+}
+
+#[test]
+fn only_cli_prints() {
+    for file in sources().iter().filter(|f| f.room != "cli") {
+        for word in PRINTS {
+            assert!(!file.code.contains(word), "{} has {word}", file.path);
+        }
+    }
+}
+
+#[test]
+fn nothing_unwraps_outside_tests() {
+    for file in sources() {
+        for word in [".unwrap()", ".unwrap_err()", "#[allow(", "#![allow("] {
+            assert!(!file.code.contains(word), "{} has {word}", file.path);
+        }
+    }
+}
+
+#[test]
+fn files_are_short_or_excepted() {
+    for file in sources().iter().chain(&files("tests")).chain(&files("benches")) {
+        let excused = LONG.iter().any(|(path, _)| *path == file.path);
+        assert!(file.lines <= 400 || excused, "{}: {} lines; look for the second idea in it", file.path, file.lines);
+    }
+    for (path, _) in LONG {
+        assert!(root().join(path).exists(), "{path} is gone");
+    }
+}
+
+#[test]
+fn architecture_md_names_exist() {
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let code: String = sources().iter().map(|f| format!("{}\n", f.code)).collect();
+    for name in text.split('`').skip(1).step_by(2) {
+        let is_path = name.contains('/') && !name.contains(' ') && !name.contains('=');
+        if is_path && !name.contains('*') {
+            assert!(root().join(name).exists(), "{name}");
+            continue;
+        }
+        let mut parts = name.rsplit("::");
+        let (last, before) = (parts.next().unwrap_or(""), parts.next());
+        let is_name = !last.is_empty() && last.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if is_name && (before.is_some() || last.contains('_')) {
+            let defined = ["fn ", "struct ", "enum ", "mod ", "TABLE "].iter().any(|what| {
+                code.match_indices(&format!("{what}{last}")).any(|(at, found)| {
+                    !code[at + found.len()..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+                })
+            });
+            let elsewhere = ["snapshot_id", "playlist_changes", "csv_playlist_items", "playlist_items"].contains(&last);
+            assert!(defined || elsewhere, "ARCHITECTURE.md names {name}, which is not in src");
+        }
+    }
+}

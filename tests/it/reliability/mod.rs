@@ -1,0 +1,10 @@
+//! Faults, wrong clocks and arbitrary input; and the rules of the code itself.
+
+pub mod api_faults;
+pub mod arbitrary_input;
+pub mod architecture;
+pub mod documented_tests;
+pub mod faults_table;
+pub mod memory;
+pub mod wire_faults;
+pub mod wrong_clock;

@@ -1,0 +1,194 @@
+//! `[notify]`: pings, webhook, command, the file for Prometheus; once per change of state.
+
+use spotify_sandbox::fixtures;
+
+use crate::support::hook_server::Hooks;
+use crate::support::world::{Ran, World, by_ids, ran};
+
+const FIRE: &str = "schedule = \"15 6 * * *\"\n";
+
+pub fn plain(notify: &str) -> World {
+    let job = format!("{FIRE}{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
+    World::extended().job(&job).settings(&format!("[notify]\n{notify}"))
+}
+
+fn without_credentials(world: &World, args: &[&str]) -> Ran {
+    ran(&mut world.project.command(args))
+}
+
+#[test]
+fn pings_have_exit_code_and_last_lines() {
+    let hooks = Hooks::listening();
+    let world = plain(&format!("ping_url = \"{}\"", hooks.url("/secret-key/{job}")));
+    world.run(&["x"]).exits(0);
+    let came = hooks.came();
+    let [start, end] = came.as_slice() else { panic!("{came:?}") };
+    let (path, rid) = start.target.split_once("?rid=").unwrap();
+    assert_eq!(path, "/secret-key/x/start");
+    assert_eq!((rid.len(), rid.split('-').count()), (36, 5), "a UUID");
+    assert_eq!(end.target, format!("/secret-key/x/0?rid={rid}"));
+    assert!(end.body.starts_with("x: complete, run 1, exit 0, "), "{}", end.body);
+
+    world.project.write("jobs/x.toml", format!("{FIRE}{}", by_ids("playlist_items", &["0000000000000000000000"])));
+    world.run(&["x"]).exits(3);
+    let end = hooks.came().pop().unwrap();
+    assert!(end.target.starts_with("/secret-key/x/3?rid="), "{}", end.target);
+    assert!(end.body.contains("0000000000000000000000"), "{}", end.body);
+}
+
+#[test]
+fn ping_failure_fails_no_job() {
+    let world = plain(
+        "ping_url = \"http://127.0.0.1:1/secret-key\"\nwebhook_url = \"http://127.0.0.1:1/other-key\"\non = [\"failure\"]",
+    );
+    let ran = world.run(&["x"]).exits(0).says("notify.ping_url: 127.0.0.1 cannot be reached").says("the job goes on");
+    assert!(!ran.stderr.contains("secret-key") && !ran.stderr.contains("other-key"), "{}", ran.stderr);
+}
+
+#[test]
+fn lasting_problem_is_reported_once() {
+    let hooks = Hooks::listening();
+    let world = plain(&format!("webhook_url = \"{}\"", hooks.url("/hook")));
+    let first = without_credentials(&world, &["-q", "run", "--due"]).exits(77).says("SPOTIFY_CLIENT_ID");
+    assert!(first.stderr.contains("hint:"), "{}", first.stderr);
+    for _ in 0..3 {
+        let again = without_credentials(&world, &["-q", "run", "--due"]).exits(77);
+        assert_eq!(again.stderr, "", "it is no news");
+    }
+    assert_eq!(hooks.came().len(), 1);
+    let message: serde_json::Value = serde_json::from_str(&hooks.came()[0].body).unwrap();
+    assert_eq!(message["event"], "sign_in");
+    assert!(message["text"].as_str().unwrap().starts_with("no job runs: no client id"), "{message}");
+
+    world.cli(&["-q", "run", "--due"]).exits(0);
+    world.cli(&["-q", "run", "--due"]).exits(0);
+    let events: Vec<String> = hooks
+        .came()
+        .iter()
+        .map(|came| serde_json::from_str::<serde_json::Value>(&came.body).unwrap()["event"].to_string())
+        .collect();
+    assert_eq!(events, ["\"sign_in\"", "\"recovery\""]);
+}
+
+#[test]
+fn broken_job_file_is_reported_once() {
+    let hooks = Hooks::listening();
+    let world = plain(&format!("webhook_url = \"{}\"", hooks.url("/hook")));
+    world.run(&["--due"]).exits(0);
+    world.project.write("jobs/y.toml", "[[fetch]]\nstream = \"artist\"\n");
+    world.cli(&["-q", "run", "--due"]).exits(2).says("jobs/y.toml:2");
+    assert_eq!(world.cli(&["-q", "run", "--due"]).exits(2).stderr, "");
+    world.project.write("jobs/y.toml", "[[fetch]]\nstream = \"markets\"\n");
+    world.cli(&["-q", "run", "--due"]).exits(0);
+    let came = hooks.came();
+    assert_eq!(came.len(), 2, "{came:?}");
+    assert!(came[0].body.contains("the file of job y is wrong"), "{}", came[0].body);
+    assert!(came[1].body.contains("job y is good again"), "{}", came[1].body);
+}
+
+#[test]
+fn hanging_notify_command_is_killed() {
+    let partial = format!("{FIRE}{}", by_ids("playlist_items", &["0000000000000000000000"]));
+    let world = plain(
+        "on = [\"partial\"]\ncommand = [\"sh\", \"-c\", \"cat > told.txt; echo $CRATEDIGGER_EVENT $CRATEDIGGER_JOB >> told.txt\"]",
+    );
+    world.project.write("jobs/x.toml", &partial);
+    world.run(&["x"]).exits(3);
+    let told = std::fs::read_to_string(world.project.root().join("told.txt")).unwrap();
+    assert!(told.starts_with("cratedigger: job x is partial: ") && told.ends_with("partial x\n"), "{told}");
+
+    let world =
+        plain("on = [\"partial\"]\ntimeout = \"1s\"\ncommand = [\"sh\", \"-c\", \"sleep 600 & echo $! > pid; wait\"]");
+    world.project.write("jobs/x.toml", &partial);
+    world.run(&["x"]).exits(3).says("sh took longer than 1 s and was killed");
+    let pid = std::fs::read_to_string(world.project.root().join("pid")).unwrap();
+    let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    assert!(state.is_empty() || state.contains(") Z "), "it lives on: {state}");
+}
+
+#[test]
+fn prometheus_file_has_all_metrics() {
+    let world = plain("prometheus_file = \"metrics/cratedigger.prom\"");
+    world.run(&["x"]).exits(0);
+    let text = std::fs::read_to_string(world.project.root().join("metrics/cratedigger.prom")).unwrap();
+    for line in [
+        "cratedigger_runs{job=\"x\",state=\"complete\"} 1",
+        "cratedigger_last_run_exit_code{job=\"x\"} 0",
+        "cratedigger_overdue{job=\"x\"} 0",
+        "cratedigger_held_until_timestamp_seconds 0",
+        "# TYPE cratedigger_data_timestamp_seconds gauge",
+        "cratedigger_calls_used_24h{family=\"\"} ",
+        "cratedigger_data_age_seconds{job=\"x\"} ",
+    ] {
+        assert!(text.contains(line), "{line} is not in:\n{text}");
+    }
+    assert!(
+        text.lines().all(|line| line.starts_with("# ") || line.split(' ').next_back().unwrap().parse::<i64>().is_ok())
+    );
+}
+
+/// Lets a quarter of an hour pass for what waits to be told: it was last tried so much earlier.
+pub fn wait_to_tell(world: &World) {
+    let folder = std::fs::read_dir(world.project.root().join(".local/state/cratedigger")).unwrap();
+    let told = folder.map(|entry| entry.unwrap().path()).find(|path| path.extension().is_some_and(|e| e == "json"));
+    let told = told.expect("something was told");
+    let mut book: serde_json::Value = serde_json::from_slice(&std::fs::read(&told).unwrap()).unwrap();
+    let earlier = (chrono::Utc::now() - chrono::TimeDelta::minutes(15)).to_rfc3339();
+    for it in book["undelivered"].as_array_mut().unwrap() {
+        it["tried"] = earlier.clone().into();
+    }
+    for (_, it) in book["pings"].as_object_mut().unwrap() {
+        it["tried"] = earlier.clone().into();
+    }
+    std::fs::write(told, book.to_string()).unwrap();
+}
+
+#[test]
+fn undelivered_message_is_sent_later() {
+    let hooks = Hooks::listening();
+    hooks.refuse(true);
+    let world = plain(&format!(
+        "webhook_url = \"{}\"\ncommand = [\"sh\", \"-c\", \"cat >> told.txt; echo end >> told.txt\"]\non = [\"partial\"]",
+        hooks.url("/hook")
+    ));
+    world.project.write("jobs/x.toml", format!("{FIRE}{}", by_ids("playlist_items", &["0000000000000000000000"])));
+    let told = || std::fs::read_to_string(world.project.root().join("told.txt")).unwrap().matches("end\n").count();
+    world.run(&["x"]).exits(3).says("notify.webhook_url: 127.0.0.1 answered with status 503; it is tried again");
+    assert_eq!((told(), hooks.came().len()), (1, 0));
+    // Too soon, and then once more in vain.
+    world.cli(&["-q", "run", "--due"]).exits(0);
+    wait_to_tell(&world);
+    assert_eq!(world.cli(&["-q", "run", "--due"]).exits(0).stderr, "", "whoever ran it has been told");
+    hooks.refuse(false);
+    assert_eq!(world.cli(&["-q", "run", "--due"]).exits(0).stderr, "", "too soon");
+    assert_eq!((told(), hooks.came().len()), (1, 0));
+    wait_to_tell(&world);
+    world.cli(&["-q", "run", "--due"]).exits(0);
+    assert_eq!((told(), hooks.came().len()), (1, 1));
+    assert!(hooks.came()[0].body.contains("job x is partial"), "{}", hooks.came()[0].body);
+    assert_eq!(world.cli(&["-q", "run", "--due"]).exits(0).stderr, "");
+    assert_eq!((told(), hooks.came().len()), (1, 1));
+}
+
+#[test]
+fn missed_ping_is_sent_later() {
+    let hooks = Hooks::listening();
+    hooks.refuse(true);
+    let world = plain(&format!("ping_url = \"{}\"", hooks.url("/key")));
+    world.run(&["x"]).exits(0).says("notify.ping_url: 127.0.0.1 answered with status 503; it is tried again");
+    hooks.refuse(false);
+    wait_to_tell(&world);
+    world.cli(&["-q", "run", "--due"]).exits(0);
+    let came = hooks.came();
+    let [end] = came.as_slice() else { panic!("{came:?}") };
+    assert!(end.target.starts_with("/key/0?rid=") && end.body.starts_with("x: complete, run 1"), "{end:?}");
+
+    hooks.refuse(true);
+    world.run(&["x"]).exits(0);
+    hooks.refuse(false);
+    world.run(&["x"]).exits(0);
+    wait_to_tell(&world);
+    world.cli(&["-q", "run", "--due"]).exits(0);
+    let ends: Vec<String> = hooks.came()[1..].iter().map(|came| came.body.chars().take(18).collect()).collect();
+    assert_eq!(ends, ["", "x: complete, run 3"], "start and end of the third");
+}

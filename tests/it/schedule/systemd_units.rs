@@ -1,0 +1,261 @@
+//! The units for systemd: `init --systemd` writes what `contrib/systemd/` holds, they say what they must, they start
+//! a program that finds its way from what systemd gives it, and systemd itself finds no fault with them.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::project::{Project, stderr, stdout};
+use crate::support::world::World;
+
+const SERVICES: [&str; 2] = ["cratedigger.service", "cratedigger-schedule.service"];
+
+/// What the sandbox of the services may cost by `systemd-analyze security`.
+const EXPOSURE: f64 = 1.5;
+
+fn contrib() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/systemd")
+}
+
+/// A unit of `contrib/systemd/`.
+struct Unit(String);
+
+impl Unit {
+    fn of(name: &str) -> Unit {
+        Unit(std::fs::read_to_string(contrib().join(name)).unwrap_or_else(|e| panic!("{name}: {e}")))
+    }
+
+    /// All values of a key.
+    fn all(&self, key: &str) -> Vec<&str> {
+        self.0.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect()
+    }
+
+    /// Its one value.
+    #[track_caller]
+    fn one(&self, key: &str) -> &str {
+        let all = self.all(key);
+        assert_eq!(all.len(), 1, "{key}: {all:?}");
+        all[0]
+    }
+
+    /// What it starts, word by word.
+    fn command(&self) -> Vec<&str> {
+        self.one("ExecStart").split(' ').collect()
+    }
+}
+
+/// A project whose name has a blank and a percent sign, and the folder of its units.
+fn written() -> (Project, PathBuf) {
+    let project = Project::new();
+    let output = project.run(&["init", "--systemd", "my 50% project"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let units = project.root().join("my 50% project/systemd");
+    (project, units)
+}
+
+fn names(folder: &Path) -> BTreeSet<String> {
+    std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn init_writes_contrib_files_with_its_paths() {
+    let (project, units) = written();
+    assert_eq!(names(&units), names(&contrib()));
+    let root = project.root().canonicalize().unwrap().join("my 50% project");
+    let (root, program) = (root.to_str().unwrap(), env!("CARGO_BIN_EXE_cratedigger"));
+    for name in names(&contrib()) {
+        let text = std::fs::read_to_string(units.join(&name)).unwrap();
+        // A clone in somebody's home, where the program lies then: the sandbox lets it in.
+        let homes = text.lines().filter(|line| line.starts_with("BindReadOnlyPaths=") || line.starts_with("# Of all"));
+        let homes: Vec<String> = homes.map(|line| format!("{line}\n")).collect();
+        let text = homes.iter().fold(text.clone(), |text, line| text.replace(line, ""));
+        let text = text.replace("ProtectHome=tmpfs\n", "ProtectHome=yes\n");
+        let escaped = root.replace('%', "%%");
+        let text = text.replace(&format!("\"{escaped}\""), "/srv/spotify");
+        let text = text.replace(&format!("\"{escaped}/output\""), "/srv/spotify/output");
+        let text = text.replace(&format!("'{root}"), "'/srv/spotify").replace("'/srv/spotify'", "/srv/spotify");
+        let text = text.replace("'/srv/spotify/output'", "/srv/spotify/output");
+        let text = text.replace("--project /srv/spotify\"", "--project '$project'\"");
+        let text = text.replace(program, "/usr/local/bin/cratedigger");
+        let kept = std::fs::read_to_string(contrib().join(&name)).unwrap();
+        assert_eq!(text, kept, "{name}");
+    }
+}
+
+#[test]
+fn settings_and_units_share_the_state_folder() {
+    let (project, _) = written();
+    let settings = project.root().join("my 50% project/config/cratedigger.toml");
+    let settings = std::fs::read_to_string(settings).unwrap();
+    for name in SERVICES {
+        let unit = Unit::of(name);
+        let folder = format!("/var/lib/{}", unit.one("StateDirectory"));
+        assert!(settings.contains(&format!("\ndir = \"{folder}\"\n")), "{settings}");
+        assert_eq!(unit.one("StateDirectoryMode"), "0700");
+    }
+}
+
+#[test]
+fn units_follow_another_output_folder() {
+    let project = Project::new();
+    project.write("config/cratedigger.toml", "[output]\ndatabase = \"/var/store/a.db\"\ncsv_dir = \"files/csv\"\n");
+    let output = project.run(&["init", "--systemd"]);
+    assert!(
+        stdout(&output).contains("note: the units keep their state in /var/lib/cratedigger"),
+        "{}",
+        stdout(&output)
+    );
+    let root = project.root().canonicalize().unwrap();
+    let unit = std::fs::read_to_string(root.join("systemd/cratedigger.service")).unwrap();
+    for path in [format!("{}/files/csv", root.display()), "/var/store".to_owned()] {
+        let named = unit.lines().any(|line| {
+            (line.starts_with("ReadWritePaths=") || line.starts_with("BindPaths=")) && line.contains(&path)
+        });
+        assert!(named, "{path}: {unit}");
+    }
+}
+
+#[test]
+fn units_have_the_required_lines() {
+    let shared = |name: &str| Unit::of(name).0.split_once("# --- who,").unwrap().1.to_owned();
+    let [once, daemon] = SERVICES.map(Unit::of);
+    for unit in [&once, &daemon] {
+        assert!(unit.one("SuccessExitStatus").split(' ').any(|code| code == "75"));
+        let teller = unit.one("OnFailure").replace("%n", "");
+        assert!(names(&contrib()).contains(&teller), "{teller}");
+        let credentials: Vec<&str> =
+            unit.all("LoadCredential").iter().filter_map(|c| Some(c.split_once(':')?.0)).collect();
+        assert_eq!(credentials, ["spotify_client_id", "spotify_client_secret", "cratedigger_key"]);
+    }
+    // The same sandbox for both, but for how they are installed.
+    let [one, other] = SERVICES.map(shared);
+    assert_eq!(
+        one.split_once("\n").unwrap().1,
+        other.split_once("\n").unwrap().1.split("\n[Install]").next().unwrap(),
+        "left: {}",
+        SERVICES[0]
+    );
+    assert_eq!(once.one("Type"), "oneshot");
+    assert_eq!((daemon.one("Type"), daemon.one("NotifyAccess")), ("notify", "main"));
+    assert!(daemon.one("WatchdogSec").ends_with("min"));
+    let timer = Unit::of("cratedigger.timer");
+    assert_eq!((timer.one("Persistent"), timer.one("FixedRandomDelay")), ("true", "true"));
+    assert!(timer.one("RandomizedDelaySec").parse::<u32>().unwrap() > 0);
+}
+
+#[test]
+fn units_start_existing_commands() {
+    for name in SERVICES {
+        let unit = Unit::of(name);
+        let command = unit.command();
+        assert_eq!(command[..3], ["/usr/local/bin/cratedigger", "--project", "/srv/spotify"]);
+        let output = Project::new().run(&[&command[3..], &["--help"]].concat());
+        assert_eq!(output.status.code(), Some(0), "{command:?}: {}", stderr(&output));
+    }
+}
+
+/// A command as a service starts it: nothing in its environment but what systemd puts there.
+fn as_a_service(world: &World, args: &[&str]) -> Command {
+    let home = world.project.root();
+    let credentials = home.join("credentials");
+    if !credentials.exists() {
+        let key = "0123456789abcdef0123456789abcdef";
+        for (name, text) in [
+            ("spotify_client_id", "sandbox-client\n"),
+            ("spotify_client_secret", "sandbox-secret\n"),
+            ("cratedigger_key", key),
+        ] {
+            world.project.write(&format!("credentials/{name}"), text);
+            // An ACL lets the user in, and shows as bits of the group.
+            let path = credentials.join(name);
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o440)).unwrap();
+        }
+    }
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "umask 077; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_cratedigger")]).args(args);
+    command.current_dir("/").env_clear().env("PATH", "/usr/bin:/bin").env("LANG", "C.UTF-8");
+    command.env("STATE_DIRECTORY", home.join("state")).env("CREDENTIALS_DIRECTORY", credentials);
+    command
+}
+
+#[test]
+fn service_finds_state_and_credentials() {
+    let job = "schedule = \"0 6 * * *\"\n[[fetch]]\nstream = \"search\"\nquery = \"a\"\ntypes = [\"track\"]\n";
+    let world = World::development().job(job);
+    let root = world.project.root().to_str().unwrap();
+    let unit = Unit::of(SERVICES[0]);
+    let args: Vec<&str> = unit.command()[1..].iter().map(|a| if *a == "/srv/spotify" { root } else { *a }).collect();
+    let first = as_a_service(&world, &args).output().unwrap();
+    assert_eq!(first.status.code(), Some(0), "{}", stderr(&first));
+    assert!(stderr(&first).contains("x: complete"), "{}", stderr(&first));
+    assert!(world.project.root().join("state/state.db").exists());
+    // Analysts read what the service wrote, whatever its umask.
+    assert_eq!(world.database().metadata().unwrap().permissions().mode() & 0o777, 0o644);
+    assert_eq!(world.csv_path("search.csv").metadata().unwrap().permissions().mode() & 0o777, 0o644);
+    let sign_in = as_a_service(&world, &["--project", root, "auth", "list"]).output().unwrap();
+    assert_eq!(sign_in.status.code(), Some(0), "{}", stderr(&sign_in));
+    let second = as_a_service(&world, &args).output().unwrap();
+    assert_eq!((second.status.code(), stdout(&second), stderr(&second)), (Some(0), String::new(), String::new()));
+}
+
+#[test]
+fn wrong_user_of_state_folder_is_told_the_user() {
+    let project = Project::new();
+    let Some(owner) = nobodys(&project.root().join("state")) else { return };
+    let output = project.run(&["--state-dir", "state", "auth", "list"]);
+    assert_eq!(output.status.code(), Some(74));
+    assert!(stderr(&output).contains(&format!("sudo -u '#{owner}'")), "{}", stderr(&output));
+}
+
+/// Makes a folder that is another user's, where tests may do so.
+fn nobodys(path: &Path) -> Option<u32> {
+    std::fs::create_dir(path).unwrap();
+    std::os::unix::fs::chown(path, Some(65_534), None).ok().map(|()| 65_534)
+}
+
+#[test]
+fn installer_needs_root() {
+    let (_project, units) = written();
+    let script = units.join("install.sh");
+    assert!(Command::new("sh").arg("-n").arg(&script).status().unwrap().success());
+    let text = std::fs::read_to_string(script).unwrap();
+    assert!(text.contains("[ \"$(id -u)\" = 0 ] || fail"));
+    for unit in SERVICES.map(Unit::of) {
+        for credential in unit.all("LoadCredential") {
+            let (name, file) = credential.split_once(':').unwrap();
+            assert_eq!(file, format!("/etc/cratedigger/{name}"));
+            assert!(text.contains(&format!(" {name}\n")) || text.contains(&format!("keep {name}")), "{name}");
+        }
+        assert!(text.contains(&format!("\nuser={}\n", unit.one("User"))));
+        assert!(text.contains(&format!(" /var/lib/{}\n", unit.one("StateDirectory"))));
+    }
+}
+
+/// What `systemd-analyze` says, where it is there: `make check-units` insists on it.
+fn analyze(args: &[&str], files: &[PathBuf]) -> Option<String> {
+    let output = Command::new("systemd-analyze").args(args).args(files).output().ok()?;
+    let said = format!("{}{}", stdout(&output), stderr(&output));
+    assert!(output.status.success(), "systemd-analyze {args:?}: {said}");
+    Some(said)
+}
+
+#[test]
+fn systemd_accepts_the_units() {
+    let (_project, units) = written();
+    let files: Vec<PathBuf> = names(&units).iter().filter(|n| !n.ends_with(".sh")).map(|n| units.join(n)).collect();
+    if let Some(said) = analyze(&["verify", "--man=no"], &files) {
+        assert!(!said.contains("cratedigger"), "{said}");
+    }
+}
+
+#[test]
+fn systemd_rates_the_units_as_secure() {
+    let (_project, units) = written();
+    for name in SERVICES {
+        let Some(said) = analyze(&["security", "--offline=true", "--no-pager"], &[units.join(name)]) else { return };
+        let rating = said.rsplit_once("Overall exposure level for ").unwrap().1;
+        let rating: f64 = rating.split_once(": ").unwrap().1.split(' ').next().unwrap().parse().unwrap();
+        assert!(rating <= EXPOSURE, "{name}: {rating}\n{said}");
+    }
+}

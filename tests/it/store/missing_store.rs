@@ -1,0 +1,59 @@
+//! A store that was there and is not: missed where it lay, and nowhere else.
+
+use spotify_sandbox::fixtures;
+
+use crate::support::world::{World, by_ids, ran};
+
+fn plain() -> World {
+    World::extended().job(&by_ids("tracks", &[fixtures::PLAIN_TRACK]))
+}
+
+#[test]
+fn moved_project_keeps_its_store() {
+    let world = plain();
+    world.run(&[]).exits(0);
+    let root = world.project.root().to_path_buf();
+    let state = root.join(".local/state/cratedigger");
+    let at = |project: &str| {
+        let root = root.join(project);
+        let mut command = world.command(&["--state-dir", state.to_str().unwrap(), "run"]);
+        ran(command.args(["--project", root.to_str().unwrap()]))
+    };
+    for project in ["moved", "other"] {
+        std::fs::create_dir(root.join(project)).unwrap();
+        for folder in ["config", "jobs"] {
+            std::fs::create_dir(root.join(project).join(folder)).unwrap();
+        }
+        for file in ["config/cratedigger.toml", "jobs/x.toml"] {
+            std::fs::copy(root.join(file), root.join(project).join(file)).unwrap();
+        }
+    }
+    std::fs::rename(root.join("output"), root.join("moved/output")).unwrap();
+    at("moved").exits(0).says("0 of 1 read");
+    at("other").exits(0).says("1 of 1 read");
+    // The one is missed; the other, which has the same state folder, is not.
+    std::fs::remove_dir_all(root.join("moved/output")).unwrap();
+    at("moved").exits(74).says("moved/output/cratedigger.db is gone");
+    at("other").exits(0);
+    // A backup in its place will do.
+    std::fs::create_dir(root.join("moved/output")).unwrap();
+    std::fs::copy(root.join("other/output/cratedigger.db"), root.join("moved/output/cratedigger.db")).unwrap();
+    at("moved").exits(0);
+}
+
+#[test]
+fn only_a_full_run_starts_a_new_store() {
+    let world = plain();
+    world.run(&[]).exits(0);
+    let gone = || std::fs::remove_dir_all(world.project.root().join("output")).unwrap();
+    gone();
+    let said = world.run(&["--json"]).exits(74).json();
+    assert!(said["error"].as_str().unwrap().contains("is gone"), "{said}");
+    assert!(said["hint"].as_str().unwrap().contains("`cratedigger run --full`"), "{said}");
+    // What only reads says what it always said, and why.
+    world.cli(&["verify"]).exits(74).says("there is no store").says("is gone").says("mount its disk");
+    world.run(&["--full", "x"]).exits(0).says("1 of 1 read");
+    world.run(&[]).exits(0);
+    gone();
+    world.run(&[]).exits(74).says("is gone");
+}

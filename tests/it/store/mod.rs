@@ -1,0 +1,10 @@
+//! The store and the state folder at rest, and the commands that maintain them.
+
+pub mod concurrent_readers;
+pub mod maintenance;
+pub mod missing_store;
+pub mod other_users;
+pub mod retention;
+pub mod state_folder;
+pub mod verify;
+pub mod verify_concurrent;

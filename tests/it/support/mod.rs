@@ -1,0 +1,11 @@
+//! Helpers of the tests.
+
+pub mod calls_table;
+pub mod hook_server;
+pub mod http_server;
+pub mod made_up_time;
+pub mod project;
+pub mod sign_in;
+pub mod snapshot;
+pub mod strace;
+pub mod world;

@@ -1,0 +1,131 @@
+//! What Spotify no longer gives: what was had of it before stays, in the store and in every CSV, however
+//! many runs look at it.
+
+use serde_json::{Value, json};
+use spotify_sandbox::{Fault, FaultAction, fixtures};
+
+use super::users::{both, truth};
+use crate::support::world::{World, by_ids, fetch};
+
+#[test]
+fn vanished_playlist_keeps_its_rows() {
+    let world =
+        World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST, fixtures::FOREIGN_PLAYLIST]));
+    world.run(&[]).exits(0);
+    let before = world.csv_bytes("playlist_items.csv");
+    let delete = json!({"do": "delete", "playlist": fixtures::HOME_PLAYLIST});
+    world.sandbox.catalog().edit(serde_json::from_value(delete).unwrap()).unwrap();
+    world.new_calls();
+    for (run, code) in [(2, 3), (3, 0), (4, 0)] {
+        world.run(&[]).exits(code);
+        assert!(world.csv_bytes("playlist_items.csv") == before, "run {run}");
+        let asked = world.new_calls().iter().any(|call| call.contains(fixtures::HOME_PLAYLIST));
+        assert_eq!(asked, run == 2, "a known gap is not asked for");
+        assert_eq!(world.one(&format!("SELECT count(*) FROM skipped_items WHERE run_id = {run}")), "1");
+    }
+    assert_eq!(world.one("SELECT count(*) FROM playlists WHERE gone_at IS NOT NULL"), "1");
+    assert_eq!(world.one("SELECT count(*) FROM playlist_changes"), "0");
+}
+
+#[test]
+fn refused_list_keeps_its_rows() {
+    let job = [
+        fetch("artist_albums", &format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", fixtures::BUSY_ARTIST)),
+        fetch("albums", "from = \"artist_albums\""),
+    ];
+    let world = World::extended().job(&job.concat());
+    world.run(&[]).exits(0);
+    let files = || ["artist_albums.csv", "albums.csv"].map(|file| world.csv_bytes(file));
+    let before = files();
+    // One that passes: what was had stays, also while it is not asked for again.
+    world.sandbox.inject(Fault::on_path("/v1/artists/*/albums", FaultAction::status(404)).times(1));
+    for (run, code) in [(2, 3), (3, 0), (4, 0)] {
+        world.run(&[]).exits(code);
+        assert!(files() == before, "run {run}");
+    }
+}
+
+#[test]
+fn unknown_code_keeps_its_old_meaning() {
+    let world = World::extended().job(&fetch("tracks", "ids = [\"isrc:QZSBX2600001\"]"));
+    world.run(&[]).exits(0);
+    let before = world.csv_bytes("tracks.csv");
+    let old = "UPDATE tracks SET fetched_at = '2020-01-01T00:00:00.000Z'";
+    rusqlite::Connection::open(world.database()).unwrap().execute_batch(old).unwrap();
+    world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::set("/tracks/items", json!([]))));
+    for code in [3, 0] {
+        world.run(&[]).exits(code);
+        assert!(world.csv_bytes("tracks.csv") == before);
+    }
+}
+
+#[test]
+fn lost_stream_keeps_its_last_csv() {
+    let world = World::extended().job(&fetch("new_releases", ""));
+    world.run(&[]).exits(0);
+    let before = world.csv_bytes("new_releases.csv");
+    assert_eq!(world.csv("new_releases.csv").len(), 100);
+    let mut command = world.command(&["run"]);
+    command.env("CRATEDIGGER__SPOTIFY__APP_MODE", "development");
+    crate::support::world::ran(&mut command).exits(3).says("nothing was sent");
+    assert!(world.csv_bytes("new_releases.csv") == before, "refused before anything was sent");
+    let removed = FaultAction::Status {
+        code: 403,
+        body: Default::default(),
+        retry_after: Default::default(),
+        message: Some("Forbidden.".to_owned()),
+        reason: None,
+    };
+    world.sandbox.inject(Fault::on_path("/v1/browse/new-releases", removed));
+    world.run(&[]).exits(3).says("this class of app does not have the endpoint");
+    assert!(world.csv_bytes("new_releases.csv") == before, "refused by Spotify");
+}
+
+fn followed() -> (World, Vec<u8>) {
+    let world = both(World::development().job("user = \"home\"\n[[fetch]]\nstream = \"followed_artists\"\n"));
+    world.run(&[]).exits(0);
+    assert_eq!(
+        world.column("followed_artists.csv", "artist_id"),
+        truth(&world, fixtures::HOME_USER, "followed_artists")
+    );
+    let before = world.csv_bytes("followed_artists.csv");
+    (world, before)
+}
+
+#[test]
+fn short_cursor_list_is_partial() {
+    let page = |action| Fault::on_path("/v1/me/following", action);
+    let no_cursor = FaultAction::set("/artists/cursors", Value::Null);
+    for (fault, word) in [
+        (page(FaultAction::EmptyPage), "cut_short"),
+        (page(FaultAction::EmptyPage).with_query("after="), "cut_short"),
+        (page(FaultAction::ShortPage), "cut_short"),
+        (page(no_cursor), "no_cursor"),
+    ] {
+        let (world, before) = followed();
+        world.sandbox.inject(fault);
+        world.run(&["--full"]).exits(3).says(word).says("the last whole list stays");
+        assert!(world.csv_bytes("followed_artists.csv") == before, "{word}");
+        assert_eq!(world.one("SELECT count(*) FROM followed_artists WHERE removed_at IS NOT NULL"), "0");
+    }
+}
+
+#[test]
+fn short_cursor_page_is_read_again() {
+    for action in [FaultAction::EmptyPage, FaultAction::ShortPage, FaultAction::set("/artists/cursors", Value::Null)] {
+        let (world, before) = followed();
+        world.sandbox.inject(Fault::on_path("/v1/me/following", action.clone()).times(1));
+        world.run(&["--full"]).exits(0);
+        assert!(world.csv_bytes("followed_artists.csv") == before, "{}", action.name());
+    }
+}
+
+#[test]
+fn empty_first_page_is_partial() {
+    let world = both(World::development().job("user = \"home\"\n[[fetch]]\nstream = \"saved_tracks\"\n"));
+    world.run(&[]).exits(0);
+    let before = world.csv_bytes("saved_tracks.csv");
+    world.sandbox.inject(Fault::on_path("/v1/me/tracks", FaultAction::EmptyPage));
+    world.run(&["--full"]).exits(3).says("cut_short");
+    assert!(world.csv_bytes("saved_tracks.csv") == before);
+}

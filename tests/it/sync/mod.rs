@@ -1,0 +1,14 @@
+//! Reading from Spotify into the store.
+
+pub mod call_counts;
+pub mod codes;
+pub mod edited_playlists;
+pub mod gaps;
+pub mod list_history;
+pub mod odd_lists;
+pub mod odd_pages;
+pub mod playlists;
+pub mod resume;
+pub mod searches;
+pub mod streams;
+pub mod users;

@@ -1,0 +1,298 @@
+//! Lists, searches and users whose answers are odd: what stands is what Spotify has, nothing is asked for
+//! twice, and each trouble costs only itself.
+
+use serde_json::{Value, json};
+use spotify_sandbox::{Fault, FaultAction, SandboxOptions, fixtures};
+
+use super::users::{both, signed_in};
+use crate::support::world::{World, by_ids, fetch, ran};
+
+/// A job of home's.
+fn of_home(streams: &[&str]) -> String {
+    let fetches: String = streams.iter().map(|stream| fetch(stream, "")).collect();
+    format!("user = \"home\"\n{fetches}")
+}
+
+/// Home's playlists but the one that takes a thousand calls.
+fn lists_of_home() -> World {
+    let world = signed_in(World::development().job(&of_home(&["my_playlist_items"])), &[("home", fixtures::HOME_USER)]);
+    let delete = json!({"do": "delete", "playlist": fixtures::LARGE_PLAYLIST});
+    world.sandbox.catalog().edit(serde_json::from_value(delete).unwrap()).unwrap();
+    world
+}
+
+#[test]
+fn search_without_a_page_is_partial() {
+    for (at, to) in [("", json!({})), ("/tracks", Value::Null), ("/tracks/items", json!("x")), ("/artists", json!(5))] {
+        let job = fetch("search", "queries = [\"one\"]\ntypes = [\"track\", \"artist\"]");
+        let world = World::extended().job(&job);
+        world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::set(at, to.clone())));
+        world.run(&[]).exits(3).says("unusable");
+        assert_eq!(world.one("SELECT count(*) FROM search_results"), "0", "{at} {to}");
+        world.sandbox.clear_faults();
+        world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::set(at, to)).times(1));
+        world.run(&[]).exits(0);
+        assert_ne!(world.one("SELECT count(*) FROM search_results"), "0");
+    }
+}
+
+#[test]
+fn rank_is_spotifys_place_with_nulls() {
+    let job = fetch("search", "queries = [\"one\"]\nmax_results = 4");
+    let world = World::extended().job(&job);
+    world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::set("/tracks/items/1", Value::Null)));
+    world.run(&[]).exits(0);
+    let ranks = "SELECT rank FROM search_results WHERE kind = 'track' ORDER BY rank";
+    assert_eq!(world.rows(ranks), [["1"], ["3"]]);
+    let world = both(World::development().job(&of_home(&["top_tracks"])));
+    world.sandbox.inject(Fault::on_path("/v1/me/top/tracks", FaultAction::set("/items/0", Value::Null)).times(1));
+    world.run(&[]).exits(0);
+    assert_eq!(world.one("SELECT min(rank) FROM top_items"), "2");
+    world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn limited_list_has_each_place_once() {
+    let more = format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]\nlimit_per_parent = 3", fixtures::BUSY_ARTIST);
+    let world = World::development().job(&fetch("artist_albums", &more));
+    world.run(&[]).exits(0);
+    let before = world.column("artist_albums.csv", "album_id");
+    assert_eq!(before.len(), 3);
+    // Two that were there make room for one that is new.
+    let new = json!({"id": fixtures::LONG_ALBUM, "name": "New", "album_type": "album"});
+    world.sandbox.inject(Fault::on_path("/v1/artists/*/albums", FaultAction::set("/items/0", new)));
+    world.run(&[]).exits(0);
+    let now = world.column("artist_albums.csv", "album_id");
+    assert_eq!(now, [fixtures::LONG_ALBUM, &before[1], &before[2]]);
+    let places = "SELECT position FROM artist_releases WHERE removed_at IS NULL ORDER BY 1";
+    assert_eq!(world.rows(places), [["0"], ["1"], ["2"]]);
+    assert_eq!(world.one("SELECT proof FROM run_lists ORDER BY run_id DESC LIMIT 1"), "cut");
+    world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn refused_profile_costs_itself_only() {
+    for status in [403, 404, 400] {
+        let world = both(World::development().job(&of_home(&["me", "saved_tracks"])));
+        world.run(&[]).exits(0);
+        let before = world.csv_bytes("me.csv");
+        world.sandbox.inject(Fault::on_path("/v1/me", FaultAction::status(status)));
+        world.run(&["--full"]).exits(3).says("me");
+        assert!(world.csv_bytes("me.csv") == before, "{status}");
+        let states = "SELECT state FROM run_fetches WHERE run_id = 2 ORDER BY fetch";
+        assert_eq!(world.rows(states), [["partial"], ["complete"]], "{status}");
+    }
+}
+
+#[test]
+fn useless_probe_costs_one_call() {
+    let world = lists_of_home();
+    world.sandbox.inject(Fault::on_path("/v1/markets", FaultAction::status(404)));
+    let probes = |world: &World| world.new_calls().iter().filter(|call| call.starts_with("/markets")).count();
+    world.run(&[]).exits(0);
+    assert_eq!(probes(&world), 1);
+    assert!(world.csv("my_playlist_items.csv").iter().any(|row| row["playlist_id"] == fixtures::HOME_PLAYLIST));
+    world.run(&[]).exits(0);
+    assert_eq!(probes(&world), 0);
+}
+
+#[test]
+fn missing_playlist_is_tried_once_a_week() {
+    let world = lists_of_home();
+    let gone = format!("/v1/playlists/{}*", fixtures::HOME_PLAYLIST);
+    world.sandbox.inject(Fault::on_path(&gone, FaultAction::status(404)));
+    for run in 1..4 {
+        world.run(&[]).exits(0);
+        let asked = world.new_calls().iter().filter(|call| call.contains(fixtures::HOME_PLAYLIST)).count();
+        assert_eq!(asked, usize::from(run == 1), "run {run}");
+        let noted = format!(
+            "SELECT count(*) FROM skipped_items WHERE run_id = {run} AND item_id = '{}'",
+            fixtures::HOME_PLAYLIST
+        );
+        assert_eq!(world.one(&noted), "1", "run {run}");
+    }
+    let week = "UPDATE known_gaps SET checked_at = '2026-01-01T00:00:00.000Z'";
+    rusqlite::Connection::open(world.database()).unwrap().execute_batch(week).unwrap();
+    world.sandbox.clear_faults();
+    world.run(&[]).exits(0);
+    assert!(world.csv("my_playlist_items.csv").iter().any(|row| row["playlist_id"] == fixtures::HOME_PLAYLIST));
+}
+
+#[test]
+fn users_without_account_have_a_row_each() {
+    let job = format!("users = [\"a\", \"b\"]\n{}", fetch("saved_tracks", ""));
+    let world = World::development().job(&job);
+    world.run(&[]).exits(77);
+    assert_eq!(world.rows("SELECT user_id FROM run_fetches ORDER BY 1"), [["a"], ["b"]]);
+}
+
+#[test]
+fn playlist_without_version_proved_by_content() {
+    let options =
+        SandboxOptions { mode: spotify_sandbox::QuotaMode::Extended, playlist_items: 260, ..SandboxOptions::default() };
+    let world = World::with(options);
+    let id = {
+        let catalog = world.sandbox.catalog();
+        let long = |id: &String| catalog.expected_rows(id).is_some_and(|rows| rows.len() == 260);
+        catalog.playlist_ids().into_iter().find(long).unwrap()
+    };
+    let world = world.job(&by_ids("playlist_items", &[&id]));
+    world.sandbox.inject(
+        Fault::on_path("/v1/playlists/*", FaultAction::set("/snapshot_id", Value::Null)).with_query("additional"),
+    );
+    world
+        .sandbox
+        .inject(Fault::on_path("/v1/playlists/*", FaultAction::set("/snapshot_id", Value::Null)).with_query("fields"));
+    let edit = json!({
+        "do": "when_served", "playlist": id, "page": 1, "times": 1,
+        "edit": {"do": "remove", "playlist": id, "position": 0, "count": 1},
+    });
+    world.sandbox.catalog().edit(serde_json::from_value(edit).unwrap()).unwrap();
+    world.run(&[]).exits(0);
+    let truth = world.sandbox.catalog().expected_rows(&id).unwrap();
+    let truth: Vec<String> = truth.into_iter().map(|row| row.uri.unwrap_or_default()).collect();
+    assert_eq!(world.column("playlist_items.csv", "uri"), truth);
+    assert_eq!(world.one("SELECT proof FROM lists WHERE kind = 'playlist_items'"), "content");
+}
+
+#[test]
+fn reread_playlist_drops_foreign_etags() {
+    let options =
+        SandboxOptions { mode: spotify_sandbox::QuotaMode::Extended, etags: true, ..SandboxOptions::default() };
+    let world = World::with(options).job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
+    let edit = json!({
+        "do": "when_served", "playlist": fixtures::HOME_PLAYLIST, "page": 1, "times": 1,
+        "edit": {"do": "remove", "playlist": fixtures::HOME_PLAYLIST, "position": 0, "count": 1},
+    });
+    world.sandbox.catalog().edit(serde_json::from_value(edit).unwrap()).unwrap();
+    world.run(&[]).exits(0);
+    assert!(world.new_calls().iter().any(|call| call.contains("/tracks?") && call.contains("offset=0")), "read again");
+    assert_eq!(world.one("SELECT etag FROM lists WHERE kind = 'playlist_items'"), "-");
+}
+
+#[test]
+fn removed_batch_reads_are_tried_once() {
+    for status in [404, 410] {
+        let ids = |n: usize| -> String {
+            let ids = [
+                fixtures::PLAIN_TRACK,
+                fixtures::RELINKED_TRACK,
+                fixtures::UNAVAILABLE_TRACK,
+                "0SandboxOddTrack000003",
+            ];
+            format!("name = \"t{n}\"\nids = {:?}", &ids[n * 2..n * 2 + 2])
+        };
+        let world = World::extended().job(&[fetch("tracks", &ids(0)), fetch("tracks", &ids(1))].concat());
+        world.sandbox.inject(Fault::on_path("/v1/tracks", FaultAction::status(status)));
+        world.run(&[]).exits(0);
+        let calls = world.new_calls();
+        assert_eq!(calls.iter().filter(|call| call.contains("ids=")).count(), 1, "{status}: {calls:?}");
+        assert_eq!((world.csv("t0.csv").len(), world.csv("t1.csv").len()), (2, 2));
+    }
+}
+
+#[test]
+fn market_free_items_are_read_once() {
+    let job = [
+        fetch("categories", "name = \"de\"\nmarket = \"DE\""),
+        fetch("categories", "name = \"us\"\nmarket = \"US\""),
+        fetch("markets", "market = \"DE\""),
+    ];
+    let world = World::extended().job(&job.concat());
+    world.run(&[]).exits(0);
+    let calls = world.new_calls();
+    assert_eq!(calls.len(), 2, "{calls:?}");
+    assert!(!calls.iter().any(|call| call.contains("market=")), "{calls:?}");
+    assert_eq!(world.csv_bytes("de.csv"), world.csv_bytes("us.csv"));
+}
+
+#[test]
+fn stopped_run_reports_its_rows() {
+    let world = World::development();
+    let ids = world.sandbox.catalog().ids();
+    // These have a page of albums each.
+    let ids: Vec<&str> =
+        ids["artists"].as_array().unwrap().iter().skip(2).take(5).filter_map(|id| id.as_str()).collect();
+    let world = world.job(&fetch("artist_albums", &format!("ids = {ids:?}\ninclude_groups = [\"album\"]")));
+    let run = |args: &[&str]| {
+        let mut command = world.command(&[&["run"], args].concat());
+        ran(command.env("CRATEDIGGER__SPOTIFY__APP_MODE", "development"))
+    };
+    run(&["--max-calls", "2"]).exits(75).says("2 of 5 read");
+    run(&[]).exits(0).says("3 of 5 read");
+    // What is refused was not read.
+    let world = World::development().job(&by_ids("artists", &["0000000000000000000000"]));
+    world.run(&[]).exits(3).says("0 of 1 read");
+}
+
+#[test]
+fn album_named_twice_is_read_once() {
+    let album = fixtures::LONG_ALBUM;
+    let world = World::extended();
+    let upc = world.truth("albums", album)["upc"].as_str().unwrap().to_owned();
+    let job = [by_ids("albums", &[album]), by_ids("album_tracks", &[album, &format!("upc:{upc}")])];
+    let world = world.job(&job.concat());
+    world.run(&[]).exits(0);
+    let pages = world.new_calls().iter().filter(|call| call.contains("/tracks")).count();
+    assert_eq!(pages, 3);
+    assert_eq!(world.one("SELECT count(*) FROM album_tracks"), "120");
+    let counts = "SELECT asked, unchanged, served, stored FROM run_fetches WHERE fetch = 'album_tracks'";
+    assert_eq!(world.rows(counts), [["2", "1", "120", "120"]]);
+    assert_eq!(world.csv("album_tracks.csv").len(), 120);
+    // Named by its code first, it stands where the code does, whichever was asked for first.
+    let odd = fixtures::EDGE_CASE_ALBUM;
+    let code = format!("upc:{upc}");
+    let world = World::extended().job(&by_ids("albums", &[&code, odd, album]));
+    for _ in 0..2 {
+        world.run(&[]).exits(0);
+        assert_eq!(world.column("albums.csv", "album_id"), [album, odd]);
+    }
+    // With the album's own answer came the first of its tracks: they were served, too.
+    let world = World::extended().job(&by_ids("album_tracks", &[&code, album]));
+    world.run(&[]).exits(0);
+    assert_eq!(world.rows(counts), [["2", "1", "120", "120"]]);
+    // Read as a whole with the album itself, it was served once, too.
+    let world = World::extended().job(&by_ids("album_tracks", &[fixtures::EDGE_CASE_ALBUM]));
+    world.run(&[]).exits(0);
+    let served = "SELECT served = stored FROM run_fetches";
+    assert_eq!(world.one(served), "1");
+    world.run(&["--full"]).exits(0);
+}
+
+#[test]
+fn run_without_a_fetch_is_recorded_as_failed() {
+    let job = format!("users = \"*\"\n{}", fetch("saved_tracks", ""));
+    let world = both(World::development().job(&job));
+    world.run(&[]).exits(0);
+    let before = world.csv_bytes("saved_tracks.csv");
+    let grants = world.project.root().join(".local/state/cratedigger/grants.db");
+    // Half a year ago but for a few days: a warning is due, and cannot be noted.
+    let spoil =
+        "CREATE TRIGGER full BEFORE UPDATE OF warned_days ON grants BEGIN SELECT raise(FAIL, 'the disk is full'); END;
+                 UPDATE grants SET authorized_ms = authorized_ms - 177 * 86400000";
+    rusqlite::Connection::open(grants).unwrap().execute_batch(spoil).unwrap();
+    let code = 74;
+    world.run(&[]).exits(code).says("the disk is full");
+    let ended = "SELECT state, exit_code FROM runs WHERE finished_at IS NOT NULL ORDER BY id DESC LIMIT 1";
+    assert_eq!(world.rows(ended), [["failed", &code.to_string()]]);
+    assert_eq!(world.one("SELECT count(*) FROM runs WHERE state = 'running'"), "0");
+    assert!(world.csv_bytes("saved_tracks.csv") == before);
+}
+
+#[test]
+fn project_with_two_names_runs_a_job_once() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
+    world.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", FaultAction::Latency { ms: 1_500 }).times(1));
+    let first = world.spawn(&[]);
+    world.wait_for_calls(1);
+    crate::support::world::pause(&world, &first);
+    let link = world.project.root().join("link");
+    std::os::unix::fs::symlink(world.project.root(), &link).unwrap();
+    for name in [world.project.root(), link.as_path()] {
+        let mut command = world.command(&["run", "--project", name.to_str().unwrap()]);
+        ran(&mut command).exits(75).says("job x is running already");
+    }
+    crate::support::world::signal(&first, "CONT");
+    crate::support::world::ended(first).exits(0);
+    assert_eq!(world.rows("SELECT state FROM runs"), [["complete"]]);
+}

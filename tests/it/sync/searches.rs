@@ -1,0 +1,58 @@
+//! Searches whose answers lack hits, or repeat the ones before.
+
+use spotify_sandbox::{Fault, FaultAction};
+
+use crate::support::world::World;
+
+fn search() -> World {
+    World::extended().job("[[fetch]]\nstream = \"search\"\nquery = \"a\"\nmax_results = 150\n")
+}
+
+/// Ranks and ids of the newest search.
+fn hits(world: &World) -> Vec<Vec<String>> {
+    world.rows(
+        "SELECT rank, item_id FROM search_results WHERE searched_at = (SELECT max(searched_at) FROM search_results)
+         ORDER BY rank",
+    )
+}
+
+#[test]
+fn odd_search_answer_is_requested_again() {
+    let whole = search();
+    whole.run(&[]).exits(0);
+    let (wanted, fewest) = (hits(&whole), whole.new_calls().len());
+    assert_eq!((wanted.len(), fewest), (150, 3));
+    for action in [FaultAction::EmptyPage, FaultAction::ShortPage, FaultAction::RepeatPage] {
+        let name = action.name();
+        let world = search();
+        world.sandbox.inject(Fault::on_path("/v1/search", action.clone()).with_query("offset=50").times(1));
+        world.run(&[]).exits(0);
+        assert_eq!(hits(&world), wanted, "{name}");
+        assert_eq!(world.new_calls().len(), fewest + 1, "{name}");
+        assert_eq!(world.one("SELECT count(*) FROM skipped_items"), "0", "{name}");
+        // For good.
+        world.sandbox.inject(Fault::on_path("/v1/search", action.clone()).with_query("offset=50"));
+        let ran = world.run(&[]);
+        let notes = world.rows("SELECT reason, position, detail FROM skipped_items");
+        match action {
+            FaultAction::RepeatPage => {
+                ran.exits(3).says("repeats the hits before it");
+                assert_eq!(hits(&world), wanted, "no search is added to the log");
+            }
+            _ => {
+                ran.exits(0);
+                // An empty answer ends a search: what is wanted beyond it did not come either.
+                let lacks = if name == "empty_page" { 100 } else { 25 };
+                let detail = format!("{lacks} of the hits that were due did not come");
+                assert_eq!(notes, [["short_page", "50", detail.as_str()]], "{name}");
+            }
+        }
+        world.cli(&["verify"]).exits(0);
+    }
+    assert_eq!(whole.one("SELECT proof FROM run_lists"), "cut", "more is announced than is wanted");
+    // Hits are announced, and none comes: there is nothing to add to the log.
+    whole.sandbox.inject(Fault::on_path("/v1/search", FaultAction::EmptyPage));
+    whole.run(&[]).exits(3).says("short_page").says("hits came that Spotify announces");
+    assert_eq!(hits(&whole), wanted);
+    assert_eq!(whole.one("SELECT reason FROM unproved_lists"), "short_page");
+}
