@@ -1,4 +1,4 @@
-//! `auth`: sign users in, see who is signed in, sign them out, take grants over.
+//! `auth`: sign users in and out, list sign-ins, and import grants.
 //!
 //! What a command needs is handed to it: the API with its grants, scopes and jobs of the users. It
 //! talks through a [`Person`], so that tests can be one.
@@ -30,37 +30,35 @@ use spotify_client::state::grants::GrantError;
 /// `cratedigger auth …`
 #[derive(Debug, Clone, Args)]
 pub struct AuthArgs {
-    /// What to do.
     #[command(subcommand)]
     pub command: AuthCommand,
 }
 
-/// The commands of `auth`.
 #[derive(Debug, Clone, Subcommand)]
 pub enum AuthCommand {
     /// Sign a user in at Spotify
     Login(LoginArgs),
-    /// Show who is signed in, and for how many days
+    /// Show who is signed in and for how many days
     List,
     /// Forget a user's grant
     Logout(LogoutArgs),
-    /// Take over grants of another program
+    /// Import grants from another program
     Import(ImportArgs),
 }
 
 /// `auth login`
 #[derive(Debug, Clone, Args)]
 pub struct LoginArgs {
-    /// The user's name in job files
+    /// The name of the user in job files
     pub user: String,
-    /// Print the address instead of opening a browser, and wait for the address that it leads to
+    /// Print the address instead of opening a browser, then wait for the redirect address to be pasted
     #[arg(long)]
     pub no_browser: bool,
-    /// Finish a sign-in that was begun with --no-browser: the address where the browser ended up,
+    /// Finish a sign-in that was started with --no-browser: the address that the browser was redirected to,
     /// or `-` to type it in
     #[arg(long, value_name = "URL", conflicts_with = "no_browser")]
     pub paste: Option<String>,
-    /// Accept another account than the one that the user had
+    /// Accept a different account than the one the user had before
     #[arg(long)]
     pub replace: bool,
 }
@@ -70,7 +68,7 @@ pub struct LoginArgs {
 pub struct LogoutArgs {
     /// The user's name in job files
     pub user: String,
-    /// Delete the user's rows from the store, too, and write the CSVs again
+    /// Also delete the user's rows from the store, and rewrite the CSV files
     #[arg(long)]
     pub purge: bool,
 }
@@ -78,57 +76,48 @@ pub struct LogoutArgs {
 /// `auth import`
 #[derive(Debug, Clone, Args)]
 pub struct ImportArgs {
-    /// A `.cache` or `.cache-USERNAME` of spotipy, or JSON lines; `-` reads them from stdin
+    /// A `.cache` or `.cache-USERNAME` file of spotipy, or JSON lines; `-` reads stdin
     pub file: PathBuf,
-    /// The name for the user of a `.cache` [default: USERNAME of `.cache-USERNAME`]
+    /// The name for the user of a `.cache` file [default: USERNAME of `.cache-USERNAME`]
     #[arg(long)]
     pub user: Option<String>,
-    /// How the user of a `.cache` signed in: `code` or `pkce` [default: code with a client secret]
+    /// How the user of a `.cache` file signed in: `code` or `pkce` [default: code with a client secret]
     #[arg(long, value_parser = ["code", "pkce"])]
     pub flow: Option<String>,
-    /// The day on which the user of a `.cache` agreed at Spotify, as 2026-05-31
+    /// The day on which the user of a `.cache` file gave consent, such as 2026-05-31
     #[arg(long, value_name = "DATE")]
     pub authorized_on: Option<chrono::NaiveDate>,
-    /// Replace grants that are there
+    /// Replace existing grants
     #[arg(long)]
     pub replace: bool,
 }
 
-/// Why an `auth` command did not do its work.
+/// Why an `auth` command failed.
 #[derive(Debug, Error)]
 pub enum AuthError {
-    /// The sign-in.
     #[error(transparent)]
     SignIn(#[from] SignInError),
-    /// The grants.
     #[error(transparent)]
     Grants(#[from] GrantError),
-    /// There is no grant of this name.
-    #[error("user `{user}` is not signed in; in {folder} are: {known}")]
+    #[error("user `{user}` is not signed in; users in {folder}: {known}")]
     Unknown {
-        /// The name.
         user: String,
-        /// The state folder, and why this one.
+        /// The state folder and the reason why it is used.
         folder: String,
-        /// Who is there.
+        /// The users who are signed in.
         known: String,
     },
-    /// An import that cannot be done; nothing was stored.
+    /// The import was refused; nothing was stored.
     #[error("{from}: {why}")]
     Import {
-        /// File and line.
         from: String,
-        /// What is wrong; never a token.
+        /// The problem, without any token.
         why: String,
-        /// What to do about it.
         hint: Option<String>,
     },
-    /// Reading or writing.
-    #[error("cannot {action}")]
+    #[error("failed to {action}")]
     Io {
-        /// What was tried.
         action: String,
-        /// What the system said.
         source: std::io::Error,
     },
 }
@@ -144,7 +133,6 @@ impl AuthError {
         }
     }
 
-    /// What a person can do about it, if there is something to say.
     pub fn hint(&self) -> Option<String> {
         match self {
             AuthError::SignIn(error) => error.hint(),
@@ -165,7 +153,6 @@ fn sign_in_exit_code(error: &SignInError) -> u8 {
     }
 }
 
-/// The exit code of trouble with the grants.
 pub fn grant_exit_code(error: &GrantError) -> u8 {
     match error {
         GrantError::Name { .. } => 2,

@@ -1,4 +1,4 @@
-//! `backup FILE`: a consistent copy of the store, while runs go on.
+//! `backup FILE`: writes a consistent copy of the store, even while jobs are running.
 
 use serde_json::json;
 
@@ -7,7 +7,6 @@ use super::args::BackupArgs;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::store::backup;
 
-/// Copies the store.
 pub fn run(args: &BackupArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let settings = context.settings()?;
     let database = context.project.database(&settings);

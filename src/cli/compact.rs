@@ -1,7 +1,7 @@
-//! `compact`: the store written anew, without the room that deleted rows left.
+//! `compact`: rewrites the database to reclaim the space of deleted rows.
 //!
-//! It has the store to itself for that long: no run begins meanwhile, and it does not begin beside
-//! one. Readers are not disturbed.
+//! It needs the store for itself: no run can start meanwhile, and it does not start during a run. Readers
+//! are not affected.
 
 use std::path::Path;
 
@@ -14,23 +14,22 @@ use crate::store::{
 };
 use crate::sync::{LockError, StoreLock, mark_crashed_runs};
 
-/// Writes the store anew.
 pub fn run(context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let workshop = App::open(context)?;
     let database = workshop.database_path();
     require_store(context, &workshop.settings)?;
-    // Its identity says that the locks of this state folder are those of its runs.
+    // Opening checks that the store belongs to this state folder, whose locks are used below.
     let store = workshop.open_store()?;
     let _lock = StoreLock::take(workshop.state.path(), &database).map_err(|e| match e {
         LockError::InUse { .. } => CommandError::new(ExitStatus::Deferred, e).with_hint(format!(
-            "{}; try again when it has ended",
+            "{}; try again when it has finished",
             describe_lock_holder(workshop.state.path(), &database)
         )),
         _ => CommandError::new(ExitStatus::Storage, e),
     })?;
     let needed = bytes_needed_to_compact(&database).map_err(storage_error)?;
     if let Some(free) = free_bytes(&database).filter(|free| *free < needed) {
-        let what = "the new one while both stand";
+        let what = "the new file next to the old one";
         return Err(storage_error(StoreError::NoSpace { path: database, what, free, needed }));
     }
     let compacted = runtime()?.block_on(store.compact()).map_err(storage_error)?;
@@ -43,7 +42,7 @@ pub fn run(context: &CommandContext) -> Result<ExitStatus, CommandError> {
         context.notice(&format!("{what}: {} bytes before, {} now", done.bytes_before, done.bytes_after));
         if done.wal_bytes > 0 {
             context.notice(&format!(
-                "warning: another program is reading: {} bytes stand in the -wal until the first run after that",
+                "warning: another program is reading; {} bytes stay in the -wal file until the next run after that",
                 done.wal_bytes
             ));
         }
@@ -55,7 +54,7 @@ pub fn run(context: &CommandContext) -> Result<ExitStatus, CommandError> {
     Ok(ExitStatus::Complete)
 }
 
-/// Whose run has the store, as far as it says.
+/// Describes the run that uses the store.
 fn describe_lock_holder(state_folder: &Path, database: &Path) -> String {
     let mut newest: Vec<RunRow> =
         newest_runs_by_job(database, 1).unwrap_or_default().into_iter().flat_map(|(_, newest)| newest.runs).collect();
@@ -63,7 +62,7 @@ fn describe_lock_holder(state_folder: &Path, database: &Path) -> String {
     let running = newest.into_iter().filter(|run| run.state == RunState::Running.as_str());
     let running: Vec<String> = running.map(|run| run.job).collect();
     match running.as_slice() {
-        [] => "a run has just begun, or another `compact`".to_owned(),
-        jobs => format!("a run of {} is under way", jobs.join(", ")),
+        [] => "a run or another `compact` has just started".to_owned(),
+        jobs => format!("a run of {} is in progress", jobs.join(", ")),
     }
 }

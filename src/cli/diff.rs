@@ -1,7 +1,6 @@
-//! `diff JOB [--since DATE]`: what changed in a job's lists, in words.
+//! `diff JOB [--since DATE]`: shows what changed in a job's lists.
 //!
-//! Changes are told as they are read from the store, so that a million of them take no more memory
-//! than one.
+//! Changes are printed as they are read from the store, so memory does not grow with their number.
 
 use std::io::{self, BufWriter, Write};
 
@@ -16,7 +15,7 @@ use crate::scheduler::RunHistory;
 use crate::store::{ListChange, ListName, changes_of_job, open_current_schema};
 use crate::sync::timestamp;
 
-/// Tells what changed.
+/// Prints the changes.
 pub fn run(args: &DiffArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let settings = context.settings()?;
     let loaded = context.jobs(&settings, std::slice::from_ref(&args.job));
@@ -36,7 +35,7 @@ pub fn run(args: &DiffArgs, context: &CommandContext) -> Result<ExitStatus, Comm
                     ExitStatus::Usage,
                     anyhow::anyhow!("{}: no run has read anything yet", printable(&args.job)),
                 )
-                .with_hint("run it, or say since when: --since 7d")
+                .with_hint("run the job, or give a start: --since 7d")
             })?
         }
     };
@@ -53,16 +52,16 @@ pub fn run(args: &DiffArgs, context: &CommandContext) -> Result<ExitStatus, Comm
         out.write_change(list, change).map_err(DiffError::Output)
     });
     match told.and_then(|()| out.finish(None).map_err(DiffError::Output)) {
-        // A reader that went away (`| head`) has seen enough.
+        // A closed pipe (`| head`) is not an error.
         Err(DiffError::Output(e)) if e.kind() == io::ErrorKind::BrokenPipe => Ok(ExitStatus::Complete),
         Err(DiffError::Output(e)) => Err(CommandError::new(ExitStatus::Storage, e)),
         Err(DiffError::Store(source)) => {
             let failure = unreadable_store(&database)(source);
             if out.count > 0 {
-                // The object that was begun is closed, and says so.
+                // Close the JSON object, with the error in it.
                 drop(out.finish(Some(&failure)));
             }
-            // The lock on stdout goes with it.
+            // This releases the lock on stdout.
             drop(out);
             Err(failure)
         }
@@ -86,13 +85,13 @@ struct DiffWriter<'a, W: Write> {
     json: bool,
     job: &'a str,
     since: DateTime<Utc>,
-    /// The list that was told of last.
+    /// The list of the last printed change.
     list: Option<ListName>,
     count: u64,
 }
 
 impl<W: Write> DiffWriter<'_, W> {
-    /// With the first change or at the end: until then a failure may have stdout to itself.
+    /// Starts the output with the first change or at the end, so that an earlier error can still use stdout.
     fn start(&mut self) -> io::Result<()> {
         print::mark_written();
         if self.json {
@@ -120,7 +119,7 @@ impl<W: Write> DiffWriter<'_, W> {
         writeln!(self.out, "  {}", line(change))
     }
 
-    /// All was told, or no more can be: then the object has the keys of a failure as well.
+    /// Ends the output. After an error, the JSON object also gets the keys of the error.
     fn finish(&mut self, failure: Option<&CommandError>) -> io::Result<()> {
         if self.count == 0 {
             self.start()?;
@@ -162,7 +161,7 @@ fn line(change: &ListChange) -> String {
         (Some(title), Some(by)) => format!("{} by {}", quoted(title), print::shorten(by)),
         (Some(title), None) => quoted(title),
         (None, _) => {
-            change.uri.as_deref().or(change.item_id.as_deref()).map_or("an item that is gone".into(), printable)
+            change.uri.as_deref().or(change.item_id.as_deref()).map_or("an item that no longer exists".into(), printable)
         }
     };
     let place = |at: Option<i64>| at.map_or_else(|| "?".to_owned(), |at| at.to_string());
@@ -184,7 +183,7 @@ fn line(change: &ListChange) -> String {
         }
         "renamed" => format!("renamed    from {} to {}", text(&change.text_before), text(&change.text_after)),
         "described" => format!("described  {}, before: {}", text(&change.text_after), text(&change.text_before)),
-        "gone" => "gone       Spotify no longer has it; its rows stay".to_owned(),
+        "gone" => "gone       no longer on Spotify; its rows are kept".to_owned(),
         "first_read" => format!("first read with {}", print::count(change.items.unwrap_or(0), "item")),
         other => format!("{other:<10} {item}"),
     }

@@ -1,4 +1,4 @@
-//! Exit codes: what cron, systemd and Airflow go by.
+//! The exit codes of the program, which cron, systemd and Airflow react to.
 
 use std::process::ExitCode;
 
@@ -45,15 +45,15 @@ impl ExitStatus {
     pub fn meaning(self) -> &'static str {
         match self {
             ExitStatus::Complete => "all complete, or nothing was due",
-            ExitStatus::Failed => "a job failed: Spotify unreachable, retries spent; checkpoints are kept",
+            ExitStatus::Failed => "a job failed, for example because Spotify cannot be reached; checkpoints are kept",
             ExitStatus::Usage => "the command line, the settings or a job file is wrong",
-            ExitStatus::Partial => "partial: something asked for could not be had, each with its reason",
-            ExitStatus::Storage => "the store or an output file cannot be read or written; what was committed stays",
+            ExitStatus::Partial => "partial: some data could not be read; each case has a reason",
+            ExitStatus::Storage => "the store or an output file cannot be read or written; committed data are kept",
             ExitStatus::Deferred => {
-                "deferred: quota spent, a long cool-down, already running, or stopped; the message says when to come back"
+                "deferred: quota used up, a long cool-down, already running, or stopped; the message says when to try again"
             }
             ExitStatus::UserAction => {
-                "a person must act: sign in again, renew Premium, allow-list a user, see to the credentials"
+                "a user must act: sign in again, renew Premium, allow-list a user, or fix the credentials"
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `export`: the CSVs again, from the store, without one call.
+//! `export`: rewrites the CSV files from the store, without any call.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::scheduler::RunHistory;
 use crate::store::{RunRow, RunState, state_after_run};
 use crate::sync::{ExportedRun, FileReport, JobExportReport, JobFiles, mark_crashed_runs, query_bindings};
 
-/// Writes the CSVs of jobs again, as their newest run left the store.
+/// Rewrites the CSV files of jobs as of their newest run.
 pub fn run(args: &ExportArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let workshop = App::open(context)?;
     let loaded = context.jobs(&workshop.settings, &args.jobs);
@@ -34,12 +34,12 @@ pub fn run(args: &ExportArgs, context: &CommandContext) -> Result<ExitStatus, Co
     let (mut written, mut deleted): (Vec<FileReport>, u64) = (Vec::new(), 0);
     let mut failures = Vec::new();
     for job in &loaded.jobs {
-        // What stands in the way of one job's files leaves those of the others to be written.
+        // An error with the files of one job does not affect those of other jobs.
         let done = match export_job(&workshop, &files, job, &past) {
             Ok(Some(done)) => done,
             Ok(None) => {
                 if !args.jobs.is_empty() {
-                    print::stderr(&format!("{}: never run, so there is nothing to write\n", job.name));
+                    print::stderr(&format!("{}: never ran, so there is nothing to write\n", job.name));
                 }
                 continue;
             }
@@ -75,7 +75,7 @@ pub fn run(args: &ExportArgs, context: &CommandContext) -> Result<ExitStatus, Co
     Ok(exit)
 }
 
-/// Writes what has changed of a job's files, as its newest run left the store; `None` if it never ran.
+/// Rewrites the files of a job that have changed, as of its newest run. `None` if it never ran.
 pub(super) fn export_job(
     workshop: &App<'_>,
     files: &JobFiles,
@@ -83,14 +83,13 @@ pub(super) fn export_job(
     past: &RunHistory,
 ) -> Result<Option<JobExportReport>, CommandError> {
     let mut runs = past.job_or_default(&job.name).runs;
-    // Shown is what the newest run that is over left, be it that it was killed; one that never ran has
-    // nothing to show.
+    // The newest finished or crashed run counts.
     mark_crashed_runs(workshop.state.path(), &files.database, &mut runs);
     let Some(newest) = runs.iter().find(|run| run.state != RunState::Running.as_str()) else { return Ok(None) };
     export_job_as_of(files, job, newest, &BTreeSet::new()).map(Some)
 }
 
-/// Writes a job's files as a run of it left the store; those that are named `anew` whatever is known of them.
+/// Writes the files of a job as of one of its runs. Files in `anew` are written even if nothing changed.
 pub(super) fn export_job_as_of(
     files: &JobFiles,
     job: &Job,
@@ -110,7 +109,7 @@ pub(super) fn export_job_as_of(
         "deferred" => RunState::Deferred,
         _ => RunState::Failed,
     };
-    // Each fetch shows what it last brought; one that never ended has brought nothing that could be shown.
+    // Each fetch shows the data of its last finished read; a fetch that never finished has no data to show.
     let unfinished: BTreeSet<String> = job
         .fetches
         .iter()
@@ -134,7 +133,7 @@ pub(super) fn export_job_as_of(
     })
 }
 
-/// What stood in the way of one file.
+/// The error of a single file.
 pub(super) fn file_error(error: ExportError) -> CommandError {
     let exit = if error.is_storage() { ExitStatus::Storage } else { ExitStatus::Usage };
     CommandError::new(exit, error)

@@ -1,4 +1,4 @@
-//! `history`: past runs, newest first.
+//! `history`: shows past runs, newest first.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -10,7 +10,6 @@ use crate::document::printable;
 use crate::store::{PlannedCalls, past_runs};
 use crate::sync::mark_crashed_runs;
 
-/// Lists past runs.
 pub fn run(args: &HistoryArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let settings = context.settings()?;
     let database = context.project.database(&settings);
@@ -19,7 +18,7 @@ pub fn run(args: &HistoryArgs, context: &CommandContext) -> Result<ExitStatus, C
     if let Some(job) = &args.job {
         runs.retain(|r| r.job == *job);
         if runs.is_empty() {
-            print::stderr(&format!("{}: no run is recorded\n", printable(job)));
+            print::stderr(&format!("{}: no recorded run\n", printable(job)));
         }
     }
     runs.truncate(usize::try_from(args.limit).unwrap_or(usize::MAX));
@@ -61,7 +60,7 @@ pub fn run(args: &HistoryArgs, context: &CommandContext) -> Result<ExitStatus, C
     Ok(ExitStatus::Complete)
 }
 
-/// `6`, `3 to 5`, `7+`; a run of an older version has no price.
+/// `6`, `3 to 5`, `7+`; runs of older versions have no price.
 fn format_planned(planned: Option<PlannedCalls>) -> String {
     match planned.map(|it| (it.least, it.most)) {
         None => "-".to_owned(),

@@ -1,5 +1,5 @@
-//! `jobs`: each job with its next and last run, the age of its data, and the days left of its sign-ins;
-//! and for each of its streams how old the oldest row is, and how long reading all of it anew takes.
+//! `jobs`: shows each job with its last and next run, the age of its data and the days left of its
+//! sign-ins; and for each stream the age of its oldest row and the time for a full read.
 
 mod sweeps;
 
@@ -14,7 +14,6 @@ use crate::document::printable;
 use crate::scheduler::{self, RunHistory};
 use crate::sync::mark_crashed_runs;
 
-/// Lists jobs.
 pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let settings = context.settings()?;
     let loaded = context.jobs(&settings, &args.jobs);
@@ -28,7 +27,7 @@ pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     let mut values = Vec::new();
     let grants = sign_in_status::open_existing_grants(context, &settings);
     let sweeps = sweeps::list_sweeps(context, &settings, &loaded.jobs);
-    let mut swept = vec![["JOB", "FETCH", "STREAM", "OLDEST ROW", "ALL OF IT ANEW"].map(str::to_owned).to_vec()];
+    let mut swept = vec![["JOB", "FETCH", "STREAM", "OLDEST ROW", "FULL READ"].map(str::to_owned).to_vec()];
     for job in &loaded.jobs {
         let users = grants
             .as_ref()

@@ -126,7 +126,7 @@ pub fn run(args: &PlanArgs, context: &CommandContext) -> Result<ExitStatus, Comm
         requests_per_second: settings.limits_for(workshop.app_class(&credentials)?).requests_per_second,
         asked: looks.sent(),
         ended: looks.stopped_by().or_else(|| {
-            all_taken.then(|| format!("a probe takes a quarter of what is left today, {most} calls, and no more"))
+            all_taken.then(|| format!("a probe uses at most a quarter of what is left today, {most} calls"))
         }),
     };
     if context.json {

@@ -1,4 +1,5 @@
-//! `reset JOB [FETCH]`: what was interrupted begins anew. Rows that stand are left as they are.
+//! `reset JOB [FETCH]`: discards the checkpoints of interrupted reads, which then start again. Stored rows
+//! stay as they are.
 
 use chrono::Utc;
 use serde_json::json;
@@ -10,7 +11,7 @@ use crate::document::printable;
 use crate::store::{InterruptedRead, Store};
 use crate::sync::{JobLock, ListLock, LockError, timestamp};
 
-/// Forgets checkpoints and says which.
+/// Discards checkpoints and lists them.
 pub fn run(args: &ResetArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let workshop = App::open(context)?;
     let loaded = context.jobs(&workshop.settings, std::slice::from_ref(&args.job));
@@ -62,13 +63,13 @@ pub fn run(args: &ResetArgs, context: &CommandContext) -> Result<ExitStatus, Com
         out.push_str(&format!("kept     {}: another run is reading it now\n", describe_read(read)));
     }
     if forgotten.is_empty() && busy.is_empty() {
-        out.push_str("no read was interrupted: there is no checkpoint to forget\n");
+        out.push_str("no read was interrupted, so there is no checkpoint to discard\n");
     }
     print::stdout(&out).or_exit(ExitStatus::Storage)?;
     Ok(if busy.is_empty() { ExitStatus::Complete } else { ExitStatus::Deferred })
 }
 
-/// The lists that a fetch of a stream reads: mostly those of its own name.
+/// The lists that a fetch of a stream reads.
 fn lists_of(stream: &'static str) -> Vec<&'static str> {
     match stream {
         "my_playlist_items" => vec!["my_playlists", "playlist_items"],
@@ -76,7 +77,7 @@ fn lists_of(stream: &'static str) -> Vec<&'static str> {
     }
 }
 
-/// What was forgotten, and what another run reads at the moment.
+/// Discards the checkpoints. Returns the discarded reads, and those that another run is reading now.
 async fn reset_reads(
     store: &Store,
     workshop: &App<'_>,

@@ -150,7 +150,7 @@ impl RunCommand<'_> {
                 }
                 self.done.jobs.insert(job.name.clone());
                 if !confirmation::confirm_run(&open.desk(), self.args, job, price.as_ref()).await? {
-                    self.context.notice(&format!("{} was not run", job.name));
+                    self.context.notice(&format!("{} did not run", job.name));
                     continue;
                 }
                 let (full, max_calls, awake_since) = (self.args.full, self.args.max_calls, self.awake_since);

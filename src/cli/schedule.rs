@@ -1,9 +1,9 @@
-//! `schedule`: stays in the foreground and runs jobs when they are due, by the rules of `run --due`.
+//! `schedule`: stays in the foreground and runs jobs when they are due, with the rules of `run --due`.
 //!
-//! Jobs go side by side, under one gate and one budget; one that does not fit into what is left of the
-//! day goes alone, when those that fit have had theirs. While nothing runs, neither the store nor
-//! credentials are open: it sleeps, never longer than [`LOOK`] at a time, and goes by what the wall
-//! clock shows when it wakes, since timers stop while a machine is suspended.
+//! Jobs run in parallel with one rate limiter and one budget. A job that does not fit into today's budget
+//! runs alone, after the jobs that fit. While no job runs, neither the store nor the credentials are open.
+//! The loop sleeps for at most [`POLL_INTERVAL`] and then reads the wall clock, since timers stop while a
+//! machine is suspended.
 
 mod change_watch;
 mod job_board;
@@ -36,22 +36,22 @@ use change_watch::{ClockPair, FileWatcher};
 use job_board::JobBoard;
 use systemd::SystemdNotifier;
 
-/// No sleep is longer: what the wall clock shows is looked at this often, and so are the job files.
+/// The longest sleep: the wall clock and the job files are checked this often.
 const POLL_INTERVAL: Duration = Duration::from_secs(15);
 
-/// The file for Prometheus is written this often, and after each run.
+/// The Prometheus file is written this often, and after each run.
 const METRICS_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
-/// A job that could not even begin, or whose lock somebody else holds, is looked at again after this.
+/// A job that could not start, or whose lock another process holds, is checked again after this time.
 const RETRY_PAUSE: Duration = Duration::from_secs(60);
 
-/// Runs until it is stopped.
+/// Runs until a signal arrives.
 pub fn run(_: &ScheduleArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let settings = context.settings()?;
     let state = open_state(context, &settings)?;
     let _lock = SchedulerLock::take(state.path(), &context.project.database(&settings)).map_err(|e| match e {
         LockError::Io { .. } => CommandError::new(ExitStatus::Storage, e),
-        _ => CommandError::new(ExitStatus::Deferred, e).with_hint("one is enough: it runs all jobs of the project"),
+        _ => CommandError::new(ExitStatus::Deferred, e).with_hint("one scheduler runs all jobs of the project"),
     })?;
     drop(state);
     let scheduler = SchedulerLoop {
@@ -64,7 +64,7 @@ pub fn run(_: &ScheduleArgs, context: &CommandContext) -> Result<ExitStatus, Com
     runtime()?.block_on(scheduler.herald.run_with_deliveries(&scheduler.stopper, scheduler.run_until_stopped()))
 }
 
-/// What one look needs.
+/// What the loop needs in every round.
 struct SchedulerLoop<'a> {
     context: &'a CommandContext,
     settings: &'a Settings,
@@ -73,7 +73,6 @@ struct SchedulerLoop<'a> {
     systemd: SystemdNotifier,
 }
 
-/// How a run ended, and of which job.
 struct FinishedRun {
     job: String,
     outcome: Result<JobOutcome, CommandError>,
@@ -91,12 +90,12 @@ impl SchedulerLoop<'_> {
         self.load_jobs(&mut board);
         board.wake(Utc::now());
         metrics::write_metrics(self.context, self.settings, &self.herald, &board.jobs());
-        tracing::info!(jobs = board.scheduled(), "the scheduler begins");
+        tracing::info!(jobs = board.scheduled(), "the scheduler has started");
         self.systemd.notify_ready();
         while !self.stopper.is_stopping() {
             let now = Utc::now();
             if let Some(moved) = clocks.moved() {
-                tracing::info!(seconds = moved, "the clock moved on without us: all jobs are looked at again");
+                tracing::info!(seconds = moved, "the clock moved (a suspend or a clock change): checking all jobs again");
                 board.wake(now);
             }
             if files.jobs_changed() {
@@ -114,9 +113,9 @@ impl SchedulerLoop<'_> {
                     let PlannedJob { job, due, price, fits } = ready;
                     board.start(&job.name, now);
                     let (fire_at, late_s) = due.map(|due| (due.fire, (now - due.fire).num_seconds())).unzip();
-                    tracing::info!(job = job.name, fire_at = fire_at.map(timestamp), late_s, "run begins");
+                    tracing::info!(job = job.name, fire_at = fire_at.map(timestamp), late_s, "run started");
                     let spent_before = runner.desk().spent(&job).unwrap_or(0);
-                    // What does not fit takes what is left: nothing is set aside for it.
+                    // A run that does not fit takes what is left, so no calls are reserved for it.
                     under_way.push(RunInProgress {
                         job: job.clone(),
                         price: price.clone().filter(|_| fits),
@@ -135,7 +134,7 @@ impl SchedulerLoop<'_> {
                 metrics::write_metrics(self.context, self.settings, &self.herald, &board.jobs());
                 figures_at = Instant::now();
             }
-            // With all hands full nothing can begin before a run ends.
+            // With all slots in use, nothing can start before a run ends.
             let idle = runs.len() < usize::try_from(self.settings.schedule.parallel_jobs).unwrap_or(1);
             let next = if idle { board.time_until_next(now) } else { POLL_INTERVAL };
             let rest = next.min(POLL_INTERVAL).min(files.rest()).min(self.systemd.interval());
@@ -159,19 +158,18 @@ impl SchedulerLoop<'_> {
         while let Some(ended) = runs.next().await {
             exits.extend(self.run_finished(ended, &mut board));
         }
-        tracing::info!("the scheduler ends");
-        // What was cut short is deferred; a scheduler that was at rest has ended as it was asked to.
+        tracing::info!("the scheduler has stopped");
+        // Interrupted runs are deferred; stopping an idle scheduler is a success.
         Ok(if exits.contains(&ExitStatus::Deferred) { ExitStatus::Deferred } else { ExitStatus::Complete })
     }
 
-    /// Reads the job files; a broken one leaves its job as it was.
+    /// Reads the job files. A job with a broken file keeps its last valid version.
     fn load_jobs(&self, board: &mut JobBoard) {
         let loaded = self.context.jobs(self.settings, &[]);
         self.herald.jobs_loaded(&loaded);
         board.replace(loaded);
     }
 
-    /// The jobs that are due.
     fn due_jobs(&self, board: &mut JobBoard, now: DateTime<Utc>) -> Vec<(Job, DueFire)> {
         if !board.needs_check(now) {
             return Vec::new();
@@ -185,13 +183,13 @@ impl SchedulerLoop<'_> {
             }
         };
         let looked_at = board.check(&past, now, &|job| sign_ins(job, self.context, self.settings));
-        // What is due gets its chance first.
+        // A job that is due runs first, before it is reported as overdue.
         self.herald.report_overdue(&looked_at.resting, &past, now);
-        // What the job file and its lists of ids say now, if they can be read.
+        // Use the current version of the job file and its lists of ids.
         looked_at.due.into_iter().map(|(job, due)| (self.reload_job(job), due)).collect()
     }
 
-    /// The jobs that are due in the order in which they go, and what runs them.
+    /// The due jobs in the order in which they run, and the runner for them.
     async fn plan_due_jobs<'r>(
         &'r self,
         open: &mut Option<Rc<JobRunner<'r>>>,
@@ -223,7 +221,7 @@ impl SchedulerLoop<'_> {
         loaded.jobs.pop().unwrap_or(job)
     }
 
-    /// What runs share, opened for the first of them.
+    /// The runner, which is opened for the first job.
     fn open_runner<'r>(
         &'r self,
         open: &mut Option<Rc<JobRunner<'r>>>,
@@ -287,17 +285,17 @@ impl SchedulerLoop<'_> {
         exit
     }
 
-    /// A run of ours that takes longer than `schedule.max_runtime`.
+    /// Reports runs that take longer than `schedule.max_runtime`.
     fn report_hanging(&self, board: &mut JobBoard, now: DateTime<Utc>) {
         for (job, since) in board.hanging(now, self.settings.schedule.max_runtime) {
-            let why = anyhow::anyhow!("job {job} has been running for {} h: it hangs", (now - since).num_hours());
+            let why = anyhow::anyhow!("job {job} hangs: it has been running for {} h", (now - since).num_hours());
             let failure = CommandError::new(ExitStatus::Failed, why)
-                .with_hint("restart the scheduler: the run goes on where it is");
+                .with_hint("restart the scheduler; the next run continues where this one stopped");
             self.herald.job_failed(&job, &failure);
         }
     }
 
-    /// Tells systemd that we are alive, and what we do.
+    /// Sends a watchdog signal and the status to systemd.
     fn update_status(&self, board: &JobBoard, running: usize) {
         let next = board.next().map_or_else(String::new, |(at, job)| match at {
             at if at <= Utc::now() => format!("; {job} is due"),
@@ -307,9 +305,9 @@ impl SchedulerLoop<'_> {
     }
 }
 
-/// Those of the jobs in order that begin now, where so many hands are free and so many runs are under
-/// way. What does not fit takes what the others leave: so it begins when there is no other run, and no
-/// other begins beside it now. With ceilings a day's calls are sent in minutes: the wait is short.
+/// The jobs that start now, in order, with `free` slots and `under_way` runs in progress. A job that does
+/// not fit into the budget takes what the others leave, so it starts only without other runs. The wait is
+/// short, since the calls of a day take minutes.
 fn startable(
     ready: Vec<PlannedJob<Job>>,
     free: usize,

@@ -1,4 +1,4 @@
-//! `show PLAYLIST [--at TIME]`: a playlist as it stands, or as it was at any time seen.
+//! `show PLAYLIST [--at TIME]`: shows a playlist as it is now, or as it was at an earlier time.
 
 use chrono::Utc;
 use rusqlite::Connection;
@@ -16,7 +16,6 @@ use crate::store::{
 use crate::sync::timestamp;
 use spotify_client::{EntityKind, SpotifyId};
 
-/// Shows a playlist.
 pub fn run(args: &ShowArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let settings = context.settings()?;
     let at = args.at.as_deref();
@@ -34,7 +33,7 @@ pub fn run(args: &ShowArgs, context: &CommandContext) -> Result<ExitStatus, Comm
         ReplayError::Store(e) => unreadable(e),
         e @ ReplayError::Broken { .. } => {
             CommandError::new(ExitStatus::Storage, anyhow::Error::new(e).context(name.clone()))
-                .with_hint("`cratedigger verify` says what else is wrong")
+                .with_hint("`cratedigger verify` lists all problems of the store")
         }
         e @ (ReplayError::NotYetSeen { .. } | ReplayError::NeverRead) => {
             CommandError::new(ExitStatus::Usage, anyhow::anyhow!("{name} ({}): {e}", playlist.id))
@@ -67,7 +66,7 @@ pub fn run(args: &ShowArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     Ok(ExitStatus::Complete)
 }
 
-/// The playlist that is meant: by id, URI or link, else by name.
+/// Finds a playlist by id, URI or link, or else by name.
 fn find(
     store: &Connection,
     text: &str,
@@ -79,16 +78,16 @@ fn find(
         (Some(one), true) => Ok(one),
         (Some(last), false) => {
             found.push(last);
-            let each = found.iter().map(|p| format!("{} (by {})", p.id, p.owner.as_deref().unwrap_or("nobody known")));
+            let each = found.iter().map(|p| format!("{} (by {})", p.id, p.owner.as_deref().unwrap_or("unknown")));
             let each = each.collect::<Vec<_>>().join(", ");
             let error =
-                anyhow::anyhow!("{} playlists are called {:?}: {}", found.len(), printable(text), printable(&each));
-            Err(CommandError::new(ExitStatus::Usage, error).with_hint("name one by its id"))
+                anyhow::anyhow!("{} playlists are named {:?}: {}", found.len(), printable(text), printable(&each));
+            Err(CommandError::new(ExitStatus::Usage, error).with_hint("use the id of one of them"))
         }
         (None, _) => {
-            let error = anyhow::anyhow!("the store knows no playlist {:?}", printable(text));
+            let error = anyhow::anyhow!("the store has no playlist {:?}", printable(text));
             Err(CommandError::new(ExitStatus::Usage, error)
-                .with_hint("name it by its id, URI, link or name; what was never read is not in the store"))
+                .with_hint("use its id, URI, link or name; playlists that were never read are not in the store"))
         }
     }
 }
@@ -106,7 +105,7 @@ fn heading(playlist: &NamedPlaylist, name: Option<&str>, description: Option<&st
         None => format!("{items}, as seen since {since}\n"),
     });
     if let Some(gone) = &playlist.gone_at {
-        out.push_str(&format!("gone at Spotify since {gone}\n"));
+        out.push_str(&format!("no longer on Spotify since {gone}\n"));
     }
     out.push('\n');
     out

@@ -1,4 +1,4 @@
-//! `auth`: what each command needs is opened here and handed to it.
+//! Opens what the commands of `auth` need.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::signin::listener::LISTEN_TIMEOUT;
 use spotify_client::http::observer::CallObserver;
 use spotify_client::state::grants::{GrantStore, SignInFlow, check_user_name};
 
-/// Says what a person should know, such as that the clock is wrong.
+/// Prints warnings, such as that the clock is wrong.
 struct AuthLogObserver;
 
 impl CallObserver for AuthLogObserver {
@@ -22,7 +22,6 @@ impl CallObserver for AuthLogObserver {
     }
 }
 
-/// Runs a command of `auth`.
 pub(in crate::cli) fn run(args: &AuthArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let workshop = App::open(context)?;
     let credentials = context.credentials()?;
@@ -31,10 +30,10 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &CommandContext) -> Result<E
     let is_whole = !loaded.has_errors();
     let jobs = loaded.jobs;
     if matches!(args.command, AuthCommand::Login(_)) && !is_whole {
-        // Nobody should have to sign in twice for a typo that could have been mended first.
+        // A typo in a job file should not make users sign in twice.
         context.report(&CommandError::Problems(loaded.problems));
         AuthLogObserver
-            .warned("what a job that cannot be read needs is not asked for: mend it first, or sign in again later");
+            .warned("the scopes of broken jobs are not requested; fix the jobs first, or sign in again later");
     }
     match &args.command {
         AuthCommand::Login(login) => sign_in(login, context, &workshop, &credentials, &grants, &jobs),
@@ -45,7 +44,7 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &CommandContext) -> Result<E
             Ok(ExitStatus::Complete)
         }
         AuthCommand::Logout(logout) => {
-            // The rows first: without the grant nobody knows any more whose they are.
+            // Rows go first: without the grant it is not known which rows belong to the user.
             let known = grants.get(&logout.user).map_err(|e| auth_failure(AuthError::Grants(e)))?;
             let signed_in = known.is_some();
             let exit = match logout.purge {
@@ -53,13 +52,13 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &CommandContext) -> Result<E
                 false => None,
             };
             if let (false, Some(exit)) = (signed_in, exit) {
-                print::stderr(&format!("{}: there was no grant any more to forget\n", logout.user));
+                print::stderr(&format!("{}: there was no grant left to delete\n", logout.user));
                 return Ok(exit);
             }
             let exit = exit.unwrap_or(ExitStatus::Complete);
             let forgotten = super::logout(logout, &grants).map_err(auth_failure)?;
             print::stderr(&format!(
-                "{}: the grant is forgotten here; Spotify keeps the consent until it is taken back at https://www.spotify.com/account/apps\n",
+                "{}: the grant is deleted here; Spotify keeps the consent until you revoke it at https://www.spotify.com/account/apps\n",
                 forgotten.user
             ));
             Ok(exit)
@@ -70,10 +69,10 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &CommandContext) -> Result<E
             let import = super::import(import, &grants, flow, &mut person, now);
             let imported = runtime()?.block_on(import).map_err(auth_failure)?;
             for user in &imported.stored {
-                print::stderr(&format!("{user}: taken over\n"));
+                print::stderr(&format!("{user}: imported\n"));
             }
             for user in &imported.known {
-                print::stderr(&format!("{user}: was there already\n"));
+                print::stderr(&format!("{user}: already present\n"));
             }
             Ok(ExitStatus::Complete)
         }
@@ -94,7 +93,7 @@ fn sign_in(
     let scopes = scopes_for_user(&args.user, jobs);
     if scopes.is_empty() {
         print::stderr(&format!(
-            "no job names {} yet, so no scope is asked for; sign in again once one does\n",
+            "no job names {} yet, so no scope is requested; sign in again when one does\n",
             args.user
         ));
     }
@@ -109,14 +108,14 @@ fn sign_in(
     Ok(ExitStatus::Complete)
 }
 
-/// The scopes that the jobs of a user need, and no more.
+/// The scopes that the jobs of a user need.
 fn scopes_for_user(user: &str, jobs: &[Job]) -> Vec<String> {
     let scopes: BTreeSet<&str> = jobs
         .iter()
         .filter(|job| job_names_user(job, user))
         .flat_map(|job| &job.fetches)
         .flat_map(|fetch| match fetch.stream.name {
-            // With ids, too, a private list needs what a list of the user's own needs.
+            // A private playlist that is read by id needs the same scopes as the user's own playlists.
             "playlist_items" | "playlists" => &["playlist-read-private", "playlist-read-collaborative"][..],
             _ => fetch.stream.scopes,
         })
@@ -133,7 +132,7 @@ fn job_names_user(job: &Job, user: &str) -> bool {
     }
 }
 
-/// The jobs of each user who is signed in or named by a job.
+/// The jobs of each user who is signed in or named in a job.
 fn dependent_jobs(jobs: &[Job], grants: &GrantStore) -> Result<BTreeMap<String, Vec<String>>, CommandError> {
     let known = grants.list().map_err(|e| auth_failure(AuthError::Grants(e)))?;
     let of = |user: &str| jobs.iter().filter(|job| job_names_user(job, user)).map(|job| job.name.clone()).collect();

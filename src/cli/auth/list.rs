@@ -1,4 +1,4 @@
-//! `auth list`: who is signed in, whose account it is, and for how long.
+//! `auth list`: shows who is signed in, with which account, and for how long.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,11 @@ use super::AuthError;
 use crate::document::printable;
 use spotify_client::state::grants::{Grant, GrantState, GrantStore, grant_end};
 
-/// The list for stdout: a table, or with `as_json` one JSON array. `jobs` has the names of the jobs
-/// of each user; users of jobs who have no grant are listed, too.
+/// The list as a table, or with `as_json` as a JSON array. `jobs` maps each user to the names of its jobs;
+/// users without a grant are listed too.
 ///
 /// # Errors
 ///
-/// If the grants cannot be read.
 pub fn run(
     grants: &GrantStore,
     jobs: &BTreeMap<String, Vec<String>>,
@@ -37,10 +36,10 @@ pub fn run(
             .map(|user| [user.as_str(), "-", "not signed in", "-", &jobs_of(user).join(", "), ""].map(str::to_owned)),
     );
     let mut out =
-        if rows.len() > 1 { table(&rows) } else { format!("nobody is signed in (state folder: {})\n", grants.dir()) };
+        if rows.len() > 1 { table(&rows) } else { format!("no user is signed in (state folder: {})\n", grants.dir()) };
     let others = grants.count_of_other_apps()?;
     if others > 0 {
-        out.push_str(&format!("and {others} of other client ids\n"));
+        out.push_str(&format!("and {others} with other client ids\n"));
     }
     Ok(out)
 }
@@ -75,7 +74,7 @@ fn row(grant: &Grant, jobs: &[String], now: DateTime<Utc>) -> [String; 6] {
         GrantState::NeedsSignIn => "must sign in",
         _ if end.is_some_and(|end| end.is_over(now) && !end.at_most) => "ended",
         GrantState::Ok => "ok",
-        GrantState::Refreshing => "ok, being renewed",
+        GrantState::Refreshing => "ok, being refreshed",
     };
     let days = match end {
         Some(end) if end.at_most => format!("at most {} (six months from import)", end.days_left(now)),
@@ -84,7 +83,7 @@ fn row(grant: &Grant, jobs: &[String], now: DateTime<Utc>) -> [String; 6] {
     };
     [
         grant.user.clone(),
-        grant.account.as_ref().map_or_else(|| "not asked yet".to_owned(), |it| printable(&it.to_string())),
+        grant.account.as_ref().map_or_else(|| "not known yet".to_owned(), |it| printable(&it.to_string())),
         state.to_owned(),
         days,
         if jobs.is_empty() { "-".to_owned() } else { jobs.join(", ") },
@@ -92,7 +91,6 @@ fn row(grant: &Grant, jobs: &[String], now: DateTime<Utc>) -> [String; 6] {
     ]
 }
 
-/// Columns that line up, two blanks apart.
 fn table(rows: &[[String; 6]]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: [usize; 6] = std::array::from_fn(width);

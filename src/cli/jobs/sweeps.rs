@@ -1,5 +1,5 @@
-//! For each stream of a job, how old its oldest row is, and how long it takes to read all of it anew with
-//! what the job may spend in a day.
+//! For each stream of a job: the age of its oldest row, and how long a full read takes within the daily
+//! budget of the job.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -13,14 +13,13 @@ use crate::settings::Settings;
 use crate::store::{OldestRow, oldest_rows};
 use crate::sync::{CallRange, JobEstimate, ProbeBudget, seconds_for_calls};
 
-/// One fetch of a job.
 pub(super) struct StreamSweep {
     pub job: String,
     pub fetch: String,
     pub stream: &'static str,
-    /// When its oldest row was last read or found unchanged.
+    /// When the oldest row was last read or found unchanged.
     pub oldest: Option<DateTime<Utc>>,
-    /// Calls and seconds of reading all of it anew, where the books can be read.
+    /// The calls and seconds of a full read, if the ledger can be read.
     cost: Option<(CallRange, f64)>,
 }
 
@@ -46,8 +45,8 @@ impl StreamSweep {
     }
 }
 
-/// The sweeps of jobs, as far as they can be told: without a store nothing was read, without the state
-/// folder or credentials nobody knows what a day holds.
+/// Lists the streams of jobs. Without a store no age is known; without a state folder or credentials no
+/// price is known.
 pub(super) fn list_sweeps(context: &CommandContext, settings: &Settings, jobs: &[Job]) -> Vec<StreamSweep> {
     let database = context.project.database(settings);
     let anew = prices(context, settings, jobs);
@@ -70,7 +69,7 @@ pub(super) fn list_sweeps(context: &CommandContext, settings: &Settings, jobs: &
     sweeps
 }
 
-/// What reading all of a job anew costs, and what it may spend in a day.
+/// The price of a full read of a job, and the daily budget of the job.
 struct SweepPrice {
     price: JobEstimate,
     days: crate::cli::budget::RemainingBudget,
@@ -87,12 +86,12 @@ impl SweepPrice {
             days += self.days.days(&part.estimate);
         }
         let paced = seconds_for_calls(calls.expected_calls(), self.requests_per_second);
-        // What a day holds may be spent at once; the rest waits for the days after.
+        // The budget of the first day can be spent at once; the rest waits for the following days.
         Some((calls, if days > 1.0 { (days - 1.0) * 86_400.0 + paced.min(86_400.0) } else { paced }))
     }
 }
 
-/// The prices of reading jobs anew, where there is anything to reckon with; nothing is made or asked.
+/// The prices of full reads, if the ledger and the store exist. Nothing is created and no call is sent.
 fn prices(context: &CommandContext, settings: &Settings, jobs: &[Job]) -> Option<Vec<Option<SweepPrice>>> {
     let state = context.state_dir(settings).ok()?;
     if !state.path().join("state.db").exists() || !context.project.database(settings).exists() {

@@ -1,4 +1,4 @@
-//! The books for a person.
+//! The ledger as text.
 
 use chrono::{DateTime, Utc};
 
@@ -8,10 +8,9 @@ use crate::cli::print;
 use crate::document::printable;
 use spotify_client::state::{CoolDownScope, FamilyUsage, FreedCalls, TokenKind};
 
-/// Refusals that are shown; `--json` has all.
+/// The number of refusals shown; `--json` lists all.
 const REFUSALS_SHOWN: usize = 10;
 
-/// All of it.
 pub(super) fn quota_text(shown: &QuotaReport) -> String {
     let mut out = calls_text(shown);
     let usage = &shown.usage;
@@ -38,23 +37,22 @@ pub(super) fn quota_text(shown: &QuotaReport) -> String {
         }
     }
     if !usage.learned.is_empty() {
-        out.push_str("\nceilings that refusals taught; they rise by a twentieth a day, up to the setting\n");
+        out.push_str("\nceilings learned from refusals; they rise by a twentieth per day, up to the setting\n");
         let row = |it: &spotify_client::state::LearnedCeiling| {
             let of = if it.family.is_empty() { "all".to_owned() } else { it.family.clone() };
-            let now = format!("{} calls a day, now {}", it.calls, it.now);
+            let now = format!("{} calls per day, now {}", it.calls, it.now);
             vec![format!("  {of}"), now, format!("since {}", format_day(it.at)), printable(&it.evidence)]
         };
         out.push_str(&print::format_table(&usage.learned.iter().map(row).collect::<Vec<_>>()));
     }
     if let Some((calls, window_ms, at)) = usage.pace {
         let secs = window_ms / 1_000;
-        out.push_str(&format!("\npace found: {calls:.0} calls in {secs} s, refused beyond on {}\n", format_day(at)));
+        out.push_str(&format!("\nlearned pace: {calls:.0} calls in {secs} s; more were refused on {}\n", format_day(at)));
     }
     out.push_str(&endpoints(shown));
     out
 }
 
-/// Used and left.
 fn calls_text(shown: &QuotaReport) -> String {
     let usage = &shown.usage;
     let head = ["CALLS IN 24 H", "USED", "CEILING", "LEFT", "BECOMES FREE"];
@@ -67,9 +65,9 @@ fn calls_text(shown: &QuotaReport) -> String {
             out.push_str("no ceiling is set (limits.calls_per_day, limits.calls_per_family)\n")
         }
         (_, family) => {
-            out.push_str(&format!("left is what may go after the reserve of {reserve}%"));
+            out.push_str(&format!("the calls left exclude the reserve of {reserve}%"));
             if let Some(family) = family {
-                out.push_str(&format!("; a family that is not listed has used none of its {family}"));
+                out.push_str(&format!("; a family that is not listed has all of its {family} left"));
             }
             out.push('\n');
         }
@@ -100,9 +98,8 @@ fn format_clock(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     local.format(if today { "%H:%M" } else { "%a %d %H:%M" }).to_string()
 }
 
-/// What the app may call.
 fn endpoints(shown: &QuotaReport) -> String {
-    let class = shown.class.map_or_else(|| "of a class not yet known".to_owned(), |class| format!("{class}"));
+    let class = shown.class.map_or_else(|| "class not known yet".to_owned(), |class| format!("{class}"));
     let mut out = format!("\nwhat this app may call ({class})\n");
     let mut rows = Vec::new();
     let mut unknown = Vec::new();

@@ -1,4 +1,4 @@
-//! The question before an expensive run, where somebody sits who can answer it.
+//! The confirmation before an expensive run on a terminal.
 
 use std::io::{BufRead, IsTerminal, stdin};
 
@@ -10,12 +10,12 @@ use crate::document::printable;
 use crate::job::Job;
 use crate::sync::{JobEstimate, ProbeBudget, seconds_for_calls};
 
-/// A run that takes more than this part of what is left today is asked about.
+/// A run that takes more than this fraction of today's remaining calls needs a confirmation.
 const EXPENSIVE_SHARE: f64 = 0.25;
-/// Looks at Spotify for the sake of the question, as `plan` takes them.
+/// The calls that may be sent to find out the price, as in `plan`.
 const LOOKUPS: u64 = 10;
 
-/// Whether the run goes on: asked on a terminal if it is expensive, else taken for granted.
+/// Asks on a terminal whether to start an expensive run. Other runs need no confirmation.
 pub(super) async fn confirm_run(
     desk: &Desk<'_>,
     args: &RunArgs,
@@ -36,7 +36,7 @@ pub(super) async fn confirm_run(
     let price = match expensive(price) {
         (false, false) => return Ok(true),
         (true, _) => price,
-        // It may be cheap, and it may not: a few calls tell.
+        // A few calls show whether it is cheap.
         (false, true) => {
             looked = desk.price(job, args.full, &looks).await?;
             if expensive(&looked) == (false, false) {
@@ -47,17 +47,17 @@ pub(super) async fn confirm_run(
     };
     let calls = price.total().calls();
     let pace = desk.workshop.settings.limits_for(desk.workshop.app_class(desk.credentials)?).requests_per_second;
-    // Of what nobody can say, the part that is known says nothing.
+    // Without an upper bound, a percentage would be misleading.
     let share = calls.at_most.and_then(|most| left.share(most)).filter(|share| share.is_finite());
     let (account, time) = (left.account.unwrap_or(0), format_duration(seconds_for_calls(calls.expected_calls(), pace)));
     let part = share.map_or_else(String::new, |share| format!(" ({:.0}%)", share * 100.0));
     let asked = match looks.sent() {
         0 => String::new(),
-        1 => "; asked Spotify once to know".to_owned(),
-        n => format!("; asked Spotify {n} times to know"),
+        1 => "; 1 call was sent to find out".to_owned(),
+        n => format!("; {n} calls were sent to find out"),
     };
     print::stderr(&format!(
-        "{} would take {} of the {account} that it may take today{part}, {time} at the present pace{asked}\ngo on? [y/N] ",
+        "{} would use {} of the {account} that it may use today{part}, {time} at the current pace{asked}\ncontinue? [y/N] ",
         printable(&job.name),
         describe_calls(calls),
     ));
