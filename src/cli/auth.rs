@@ -116,10 +116,7 @@ pub enum AuthError {
         hint: Option<String>,
     },
     #[error("failed to {action}")]
-    Io {
-        action: String,
-        source: std::io::Error,
-    },
+    Io { action: String, source: std::io::Error },
 }
 
 impl AuthError {

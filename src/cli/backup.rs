@@ -2,8 +2,10 @@
 
 use serde_json::json;
 
-use super::app::{require_store, storage_error, store_access};
 use super::args::BackupArgs;
+use super::error_exits::store_error;
+use super::file_access::store_access;
+use super::store_file::require_store;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::store::backup;
 
@@ -11,7 +13,7 @@ pub fn run(args: &BackupArgs, context: &CommandContext) -> Result<ExitStatus, Co
     let settings = context.settings()?;
     let database = context.project.database(&settings);
     require_store(context, &settings)?;
-    let bytes = backup(&database, &args.file, store_access(&settings)?).map_err(storage_error)?;
+    let bytes = backup(&database, &args.file, store_access(&settings)?).map_err(store_error)?;
     if context.json {
         print::json(&json!({ "store": database, "copy": args.file, "bytes": bytes })).or_exit(ExitStatus::Storage)?;
     } else if !context.quiet {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::args::CheckArgs;
 use super::command_error::count_problems;
+use super::local_time::format_in_zone;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::{Diagnostic, DiagnosticRenderer};
 use crate::job::{Job, JobUsers};
@@ -123,7 +124,7 @@ fn as_text(job: &Job, context: &CommandContext, notes: &[String], now: DateTime<
             }
             for (n, fire) in fires.iter().enumerate() {
                 let label = if n == 0 { "next" } else { "    " };
-                let local = fire.with_timezone(&job.timezone).format("%a %Y-%m-%d %H:%M %Z");
+                let local = format_in_zone(*fire, job.timezone, now);
                 out.push_str(&format!("  {label}  {local}  {}\n", format_instant(*fire)));
             }
         }

@@ -45,6 +45,15 @@ impl CommandError {
         }
     }
 
+    /// Replaces the hint if there is one.
+    #[must_use]
+    pub fn with_optional_hint(self, text: Option<String>) -> CommandError {
+        match text {
+            Some(text) => self.with_hint(text),
+            None => self,
+        }
+    }
+
     /// The exit code.
     pub fn exit(&self) -> ExitStatus {
         match self {

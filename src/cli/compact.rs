@@ -7,7 +7,10 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::app::{App, require_store, runtime, storage_error};
+use super::app::App;
+use super::error_exits::store_error;
+use super::runtime::runtime;
+use super::store_file::require_store;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::store::{
     CompactReport, RawAnswers, RunRow, RunState, StoreError, bytes_needed_to_compact, free_bytes, newest_runs_by_job,
@@ -15,25 +18,26 @@ use crate::store::{
 use crate::sync::{LockError, StoreLock, mark_crashed_runs};
 
 pub fn run(context: &CommandContext) -> Result<ExitStatus, CommandError> {
-    let workshop = App::open(context)?;
-    let database = workshop.database_path();
-    require_store(context, &workshop.settings)?;
+    let settings = context.settings()?;
+    let app = App::open(context, &settings)?;
+    let database = app.database_path();
+    require_store(context, app.settings)?;
     // Opening checks that the store belongs to this state folder, whose locks are used below.
-    let store = workshop.open_store()?;
-    let _lock = StoreLock::take(workshop.state.path(), &database).map_err(|e| match e {
+    let store = app.store()?;
+    let _lock = StoreLock::take(app.state.path(), &database).map_err(|e| match e {
         LockError::InUse { .. } => CommandError::new(ExitStatus::Deferred, e).with_hint(format!(
             "{}; try again when it has finished",
-            describe_lock_holder(workshop.state.path(), &database)
+            describe_lock_holder(app.state.path(), &database)
         )),
         _ => CommandError::new(ExitStatus::Storage, e),
     })?;
-    let needed = bytes_needed_to_compact(&database).map_err(storage_error)?;
+    let needed = bytes_needed_to_compact(&database).map_err(store_error)?;
     if let Some(free) = free_bytes(&database).filter(|free| *free < needed) {
         let what = "the new file next to the old one";
-        return Err(storage_error(StoreError::NoSpace { path: database, what, free, needed }));
+        return Err(store_error(StoreError::NoSpace { path: database, what, free, needed }));
     }
-    let compacted = runtime()?.block_on(store.compact()).map_err(storage_error)?;
-    let raw = RawAnswers::compact(&database).map_err(storage_error)?;
+    let compacted = runtime()?.block_on(store.compact()).map_err(store_error)?;
+    let raw = RawAnswers::compact(&database).map_err(store_error)?;
     if context.json {
         print::json(&json!({ "database": database, "store": compacted, "raw": raw })).or_exit(ExitStatus::Storage)?;
         return Ok(ExitStatus::Complete);

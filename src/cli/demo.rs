@@ -7,10 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
-use super::app::runtime;
 use super::args::{DemoArgs, RunArgs};
 use super::context::VariableSource;
 use super::init::EXAMPLES;
+use super::runtime::runtime;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print, run, sandbox};
 use crate::settings::{Project, SettingFlags};
 use spotify_sandbox::{self as spotify, SandboxOptions, fixtures};
@@ -57,8 +57,9 @@ pub fn run(args: &DemoArgs, context: &CommandContext) -> Result<ExitStatus, Comm
             drop(served);
         })
         .or_exit(ExitStatus::Failed)?;
-    let heard: Result<DemoProject, CommandError> =
-        hear.recv().map_err(|_| CommandError::new(ExitStatus::Failed, anyhow::anyhow!("failed to start the sandbox")))?;
+    let heard: Result<DemoProject, CommandError> = hear
+        .recv()
+        .map_err(|_| CommandError::new(ExitStatus::Failed, anyhow::anyhow!("failed to start the sandbox")))?;
     write_project(&folder, &heard?)?;
 
     let demo = CommandContext {
@@ -109,9 +110,8 @@ fn recreate_folder(folder: &Path) -> Result<(), CommandError> {
     let empty = fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
     if !empty && !folder.join(MARK).exists() {
         let error = anyhow::anyhow!("{} is not a demo folder", folder.display());
-        return Err(
-            CommandError::new(ExitStatus::Usage, error).with_hint("choose another folder with --dir, or move this one away")
-        );
+        return Err(CommandError::new(ExitStatus::Usage, error)
+            .with_hint("choose another folder with --dir, or move this one away"));
     }
     if !empty {
         fs::remove_dir_all(folder).or_exit(ExitStatus::Storage)?;

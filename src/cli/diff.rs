@@ -6,8 +6,10 @@ use std::io::{self, BufWriter, Write};
 
 use chrono::{DateTime, Utc};
 
-use super::app::{format_local, require_store, storage_error, unreadable_store};
 use super::args::DiffArgs;
+use super::error_exits::{store_error, unreadable_store};
+use super::local_time::format_local;
+use super::store_file::require_store;
 use super::time_argument::{self, DayBound};
 use super::{CommandContext, CommandError, ExitStatus, print};
 use crate::document::printable;
@@ -29,7 +31,7 @@ pub fn run(args: &DiffArgs, context: &CommandContext) -> Result<ExitStatus, Comm
             time_argument::parse_time(text, "--since", job.timezone, Utc::now(), DayBound::Start)?
         }
         _ => {
-            let past = RunHistory::read(&database).map_err(storage_error)?;
+            let past = RunHistory::read(&database).map_err(store_error)?;
             past.job_or_default(&args.job).last_good.ok_or_else(|| {
                 CommandError::new(
                     ExitStatus::Usage,
@@ -39,7 +41,7 @@ pub fn run(args: &DiffArgs, context: &CommandContext) -> Result<ExitStatus, Comm
             })?
         }
     };
-    let store = open_current_schema(&database).map_err(storage_error)?;
+    let store = open_current_schema(&database).map_err(store_error)?;
     let mut out = DiffWriter {
         out: BufWriter::new(io::stdout().lock()),
         json: context.json,
@@ -160,9 +162,11 @@ fn line(change: &ListChange) -> String {
     let item = match (&change.title, &change.by) {
         (Some(title), Some(by)) => format!("{} by {}", quoted(title), print::shorten(by)),
         (Some(title), None) => quoted(title),
-        (None, _) => {
-            change.uri.as_deref().or(change.item_id.as_deref()).map_or("an item that no longer exists".into(), printable)
-        }
+        (None, _) => change
+            .uri
+            .as_deref()
+            .or(change.item_id.as_deref())
+            .map_or("an item that no longer exists".into(), printable),
     };
     let place = |at: Option<i64>| at.map_or_else(|| "?".to_owned(), |at| at.to_string());
     let text = |text: &Option<String>| text.as_deref().map_or("nothing".into(), quoted);

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::app::{App, require_store, storage_error};
+use super::app::App;
 use super::args::ExportArgs;
+use super::error_exits::{file_error, store_error};
+use super::store_file::require_store;
 use super::{CommandContext, CommandError, ExitStatus, print};
 use crate::document::printable;
-use crate::export::ExportError;
 use crate::job::Job;
 use crate::scheduler::RunHistory;
 use crate::store::{RunRow, RunState, state_after_run};
@@ -17,8 +18,9 @@ use crate::sync::{ExportedRun, FileReport, JobExportReport, JobFiles, mark_crash
 
 /// Rewrites the CSV files of jobs as of their newest run.
 pub fn run(args: &ExportArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
-    let workshop = App::open(context)?;
-    let loaded = context.jobs(&workshop.settings, &args.jobs);
+    let settings = context.settings()?;
+    let app = App::open(context, &settings)?;
+    let loaded = context.jobs(app.settings, &args.jobs);
     let mut exit = ExitStatus::Complete;
     if loaded.has_errors() {
         let broken = CommandError::Problems(loaded.problems);
@@ -28,14 +30,14 @@ pub fn run(args: &ExportArgs, context: &CommandContext) -> Result<ExitStatus, Co
         print::stderr(&broken.report(context.colour));
         exit = ExitStatus::Usage;
     }
-    require_store(context, &workshop.settings)?;
-    let files = workshop.job_files()?;
-    let past = RunHistory::read(&workshop.database_path()).map_err(storage_error)?;
+    require_store(context, app.settings)?;
+    let files = app.job_files()?;
+    let past = RunHistory::read(&app.database_path()).map_err(store_error)?;
     let (mut written, mut deleted): (Vec<FileReport>, u64) = (Vec::new(), 0);
     let mut failures = Vec::new();
     for job in &loaded.jobs {
         // An error with the files of one job does not affect those of other jobs.
-        let done = match export_job(&workshop, &files, job, &past) {
+        let done = match export_job(&app, &files, job, &past) {
             Ok(Some(done)) => done,
             Ok(None) => {
                 if !args.jobs.is_empty() {
@@ -77,14 +79,14 @@ pub fn run(args: &ExportArgs, context: &CommandContext) -> Result<ExitStatus, Co
 
 /// Rewrites the files of a job that have changed, as of its newest run. `None` if it never ran.
 pub(super) fn export_job(
-    workshop: &App<'_>,
+    app: &App<'_>,
     files: &JobFiles,
     job: &Job,
     past: &RunHistory,
 ) -> Result<Option<JobExportReport>, CommandError> {
     let mut runs = past.job_or_default(&job.name).runs;
     // The newest finished or crashed run counts.
-    mark_crashed_runs(workshop.state.path(), &files.database, &mut runs);
+    mark_crashed_runs(app.state.path(), &files.database, &mut runs);
     let Some(newest) = runs.iter().find(|run| run.state != RunState::Running.as_str()) else { return Ok(None) };
     export_job_as_of(files, job, newest, &BTreeSet::new()).map(Some)
 }
@@ -99,7 +101,7 @@ pub(super) fn export_job_as_of(
     let parse = |text: &str| text.parse::<DateTime<Utc>>().ok();
     let fire_at =
         newest.fire_at.as_deref().and_then(parse).or_else(|| parse(&newest.started_at)).unwrap_or_else(Utc::now);
-    let left = state_after_run(&files.database, &job.name, newest.id).map_err(storage_error)?;
+    let left = state_after_run(&files.database, &job.name, newest.id).map_err(store_error)?;
     let last_run_at = left.last_usable_at.as_deref().and_then(parse);
     let reasons: Vec<String> = newest.reason.iter().cloned().collect();
     let bound = query_bindings(job, fire_at, last_run_at);
@@ -131,10 +133,4 @@ pub(super) fn export_job_as_of(
         let exit = if e.is_storage() { ExitStatus::Storage } else { ExitStatus::Usage };
         CommandError::new(exit, e)
     })
-}
-
-/// The error of a single file.
-pub(super) fn file_error(error: ExportError) -> CommandError {
-    let exit = if error.is_storage() { ExitStatus::Storage } else { ExitStatus::Usage };
-    CommandError::new(exit, error)
 }

@@ -1,10 +1,10 @@
 //! `history`: shows past runs, newest first.
 
-use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::app::format_local;
 use super::args::HistoryArgs;
+use super::local_time::format_stored;
+use super::table::format_table;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::printable;
 use crate::store::{PlannedCalls, past_runs};
@@ -43,7 +43,7 @@ pub fn run(args: &HistoryArgs, context: &CommandContext) -> Result<ExitStatus, C
     let mut rows =
         vec![["RUN", "JOB", "STARTED", "STATE", "PLANNED", "CALLS", "ITEMS", "WHY"].map(str::to_owned).to_vec()];
     for r in &runs {
-        let started = r.started_at.parse::<DateTime<Utc>>().map_or_else(|_| r.started_at.clone(), format_local);
+        let started = format_stored(&r.started_at);
         let why = printable(r.reason.as_deref().unwrap_or(""));
         rows.push(vec![
             r.id.to_string(),
@@ -56,7 +56,7 @@ pub fn run(args: &HistoryArgs, context: &CommandContext) -> Result<ExitStatus, C
             why,
         ]);
     }
-    print::stdout(&print::format_table(&rows)).or_exit(ExitStatus::Storage)?;
+    print::stdout(&format_table(&rows)).or_exit(ExitStatus::Storage)?;
     Ok(ExitStatus::Complete)
 }
 

@@ -132,7 +132,8 @@ fn files(args: &InitArgs, context: &CommandContext, extended: bool) -> Vec<(Stri
 
 /// The paths in the units: this program, the project folder and the output folders.
 fn unit_paths(project: &Project, context: &CommandContext) -> Result<units::UnitPaths, CommandError> {
-    let fails = |what: &str| CommandError::new(ExitStatus::Storage, anyhow::anyhow!("failed to find the path of {what}"));
+    let fails =
+        |what: &str| CommandError::new(ExitStatus::Storage, anyhow::anyhow!("failed to find the path of {what}"));
     let root = std::fs::create_dir_all(&project.root).and_then(|()| project.root.canonicalize());
     let root = root.map_err(|e| CommandError::new(ExitStatus::Storage, e))?;
     let program = std::env::current_exe().map_err(|_| fails("this program"))?;
@@ -144,7 +145,9 @@ fn unit_paths(project: &Project, context: &CommandContext) -> Result<units::Unit
     outputs.dedup_by(|inner, outer| inner.starts_with(outer));
     let place = units::UnitPaths { program, project: root, outputs };
     match place.unsupported_path() {
-        Some(path) => Err(CommandError::new(ExitStatus::Usage, anyhow::anyhow!("a unit file cannot contain the path {path:?}"))),
+        Some(path) => {
+            Err(CommandError::new(ExitStatus::Usage, anyhow::anyhow!("a unit file cannot contain the path {path:?}")))
+        }
         None => Ok(place),
     }
 }

@@ -6,9 +6,10 @@ mod sweeps;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::app::format_local;
 use super::args::JobsArgs;
+use super::local_time::format_local;
 use super::sign_in_status::{self, SignInStatus};
+use super::table::format_table;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::printable;
 use crate::scheduler::{self, RunHistory};
@@ -26,7 +27,7 @@ pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     let mut rows = vec![["JOB", "LAST RUN", "STATE", "NEXT", "DATA FROM", "SIGNED IN"].map(str::to_owned).to_vec()];
     let mut values = Vec::new();
     let grants = sign_in_status::open_existing_grants(context, &settings);
-    let sweeps = sweeps::list_sweeps(context, &settings, &loaded.jobs);
+    let sweeps = sweeps::list_sweeps(context, &settings, &loaded.jobs, &past);
     let mut swept = vec![["JOB", "FETCH", "STREAM", "OLDEST ROW", "FULL READ"].map(str::to_owned).to_vec()];
     for job in &loaded.jobs {
         let users = grants
@@ -85,9 +86,9 @@ pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     if context.json {
         print::json(&json!({ "jobs": values })).or_exit(ExitStatus::Storage)?;
     } else {
-        print::stdout(&print::format_table(&rows)).or_exit(ExitStatus::Storage)?;
+        print::stdout(&format_table(&rows)).or_exit(ExitStatus::Storage)?;
         if swept.len() > 1 {
-            print::stdout(&format!("\n{}", print::format_table(&swept))).or_exit(ExitStatus::Storage)?;
+            print::stdout(&format!("\n{}", format_table(&swept))).or_exit(ExitStatus::Storage)?;
         }
     }
     Ok(if loaded.has_errors() { ExitStatus::Usage } else { ExitStatus::Complete })

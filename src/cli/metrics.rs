@@ -17,8 +17,8 @@ use spotify_client::state::grants::{self, GrantState};
 
 /// Writes the Prometheus file if one is configured, even if no job ran. If the store cannot be read, the
 /// file stays unchanged. Metrics that need a missing state folder or missing credentials are left out.
-pub(super) fn write_metrics(context: &CommandContext, settings: &Settings, herald: &Reporter<'_>, jobs: &[Job]) {
-    let Some(notifier) = herald.notifier().filter(|notifier| notifier.has_metrics()) else { return };
+pub(super) fn write_metrics(context: &CommandContext, settings: &Settings, reporter: &Reporter<'_>, jobs: &[Job]) {
+    let Some(notifier) = reporter.notifier().filter(|notifier| notifier.has_metrics()) else { return };
     let now = Utc::now();
     let jobs = match job_metrics(context, settings, jobs, now) {
         Ok(jobs) => jobs,
@@ -27,8 +27,8 @@ pub(super) fn write_metrics(context: &CommandContext, settings: &Settings, heral
     let mut metrics = PrometheusMetrics { at: now, jobs, ..PrometheusMetrics::default() };
     let has_state = context.state_dir(settings).is_ok_and(|dir| dir.path().exists());
     let usage = || {
-        let workshop = App::open(context).ok()?;
-        workshop.usage(&context.credentials().ok()?).ok()
+        let app = App::open(context, settings).ok()?;
+        app.usage(app.call_ceilings().ok()?).ok()
     };
     if let Some(usage) = has_state.then(usage).flatten() {
         for family in std::iter::once(&usage.account).chain(&usage.families) {

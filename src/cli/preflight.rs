@@ -38,7 +38,10 @@ pub(super) fn require_free_space(database: &Path, csv_dir: &Path, job: &str) -> 
         [("the store", database, MIN_FREE_BYTES), ("the CSVs", csv_dir, MIN_FREE_BYTES / 4 + beside)]
     {
         if let Some(free) = free_bytes(path).filter(|free| *free < needed) {
-            let error = anyhow::anyhow!("not enough space for {what} at {}: {free} bytes free, {needed} needed", path.display());
+            let error = anyhow::anyhow!(
+                "not enough space for {what} at {}: {free} bytes free, {needed} needed",
+                path.display()
+            );
             return Err(CommandError::new(ExitStatus::Storage, error)
                 .with_hint("free up space on that disk; nothing was sent to Spotify"));
         }

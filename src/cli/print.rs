@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::table::shorten_to;
 use crate::document::printable;
 
 /// Whether anything was written to stdout.
@@ -65,26 +66,6 @@ pub fn stderr(text: &str) {
 
 /// A foreign text for one line of a terminal: without control characters, and shortened if it is long.
 pub fn shorten(text: &str) -> String {
-    const LONGEST: usize = 80;
-    let shown = printable(text);
-    match shown.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &shown[..end]),
-        None => shown,
-    }
-}
-
-/// Rows in columns that line up, two blanks apart.
-pub fn format_table(rows: &[Vec<String>]) -> String {
-    let width = |column: usize| rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..rows.iter().map(Vec::len).max().unwrap_or(0)).map(width).collect();
-    let mut out = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(&format!("{cell:width$}  "));
-        }
-        out.push_str(line.trim_end());
-        out.push('\n');
-    }
-    out
+    const WIDTH: usize = 80;
+    shorten_to(&printable(text), WIDTH)
 }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::app::format_local;
 use super::args::LogFormat;
+use super::local_time::format_local;
 use super::{CommandContext, print};
 use crate::document::printable;
 use crate::store::RawAnswers;

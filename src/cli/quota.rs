@@ -6,8 +6,9 @@ mod text;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::app::{App, ledger_error};
+use super::app::App;
 use super::args::QuotaArgs;
+use super::error_exits::ledger_error;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::sync::timestamp;
 use spotify_client::AppClass;
@@ -40,10 +41,9 @@ struct EndpointKnowledge {
 ///
 /// If the state folder cannot be read.
 pub fn run(args: &QuotaArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
-    let workshop = App::open(context)?;
-    let credentials = context.credentials()?;
-    let who = workshop.ledger_identity(&credentials);
-    let learned = LearnedFacts::new(&workshop.state, &who);
+    let settings = context.settings()?;
+    let app = App::open(context, &settings)?;
+    let learned = LearnedFacts::new(&app.state, &app.ledger_identity()?);
     let now = SystemClock::new().now();
     if args.relearn {
         let forgotten = learned.forget("").map_err(ledger_error)?;
@@ -52,9 +52,9 @@ pub fn run(args: &QuotaArgs, context: &CommandContext) -> Result<ExitStatus, Com
             if forgotten == 1 { "fact" } else { "facts" }
         ));
     }
-    let class = workshop.app_class(&credentials)?;
-    let ceilings = workshop.ceilings(&credentials)?;
-    let usage = workshop.state.usage(&who, ceilings, now).map_err(ledger_error)?;
+    let class = app.app_class()?;
+    let ceilings = app.call_ceilings()?;
+    let usage = app.usage(ceilings)?;
     let endpoints = endpoint_knowledge(&learned, class, now.wall).map_err(ledger_error)?;
     let shown = QuotaReport { usage, ceilings, class, endpoints, now: now.wall };
     if context.json {

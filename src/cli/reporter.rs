@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use chrono::Utc;
 
-use super::app::format_local;
 use super::command_error::CommandError;
+use super::local_time::{format_local, format_stored};
 use super::print::count;
 use super::shutdown::Shutdown;
 use super::summary::report_run;
@@ -72,11 +72,11 @@ impl<'a> Reporter<'a> {
 
     /// Runs `work` and delivers messages at the same time. Deliveries that are left at its end get another
     /// minute, or two seconds after a signal.
-    pub(super) async fn run_with_deliveries<T>(&self, stopper: &Shutdown, work: impl Future<Output = T>) -> T {
+    pub(super) async fn run_with_deliveries<T>(&self, shutdown: &Shutdown, work: impl Future<Output = T>) -> T {
         let Some(notifier) = &self.notifier else { return work.await };
         let patience = async {
-            stopper.sleep(DELIVERY_TIMEOUT).await;
-            if stopper.is_stopping() {
+            shutdown.sleep(DELIVERY_TIMEOUT).await;
+            if shutdown.is_stopping() {
                 tokio::time::sleep(STOP_DELIVERY_TIMEOUT).await;
             }
         };
@@ -322,7 +322,7 @@ pub(super) fn ping_lines(report: &RunReport) -> Vec<String> {
         count(report.calls, "call"),
         count(report.rows.unsigned_abs(), "item")
     );
-    let until = report.not_before.as_ref().map(|at| format!("deferred until {at}"));
+    let until = report.not_before.as_ref().map(|at| format!("deferred until {}", format_stored(at)));
     std::iter::once(head)
         .chain(report.reasons.iter().cloned())
         .chain(report.hints.iter().cloned())

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::app::runtime;
 use super::args::{AppMode, GrantRotation, SandboxArgs};
+use super::runtime::runtime;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use spotify_sandbox::{self, Fault, QuotaMode, SandboxOptions, TokenRotation};
 

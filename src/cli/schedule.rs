@@ -18,18 +18,20 @@ use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use super::app::{open_state, runtime};
+use super::app::open_state;
 use super::args::ScheduleArgs;
-use super::job_runner::{JobOutcome, JobRunner, RunOptions, sign_ins};
+use super::job_runner::{JobOutcome, JobRunner, RunOptions, is_known_deferral, read_sign_ins};
+use super::local_time::format_local;
 use super::metrics;
-use super::planner::{PlannedJob, RunInProgress, RunOverrides};
+use super::planner::{PlannedJob, RunInProgress, RunOverrides, plan_jobs};
+use super::pricing::calls_spent;
 use super::print::count;
 use super::reporter::{Reporter, StartedBy};
-use super::run::{exit_status, is_known_deferral};
+use super::runtime::runtime;
 use super::shutdown::Shutdown;
 use super::{CommandContext, CommandError, ExitStatus};
 use crate::job::Job;
-use crate::scheduler::DueFire;
+use crate::scheduler::{DueFire, RunHistory};
 use crate::settings::Settings;
 use crate::sync::{LockError, SchedulerLock, timestamp};
 use change_watch::{ClockPair, FileWatcher};
@@ -57,20 +59,27 @@ pub fn run(_: &ScheduleArgs, context: &CommandContext) -> Result<ExitStatus, Com
     let scheduler = SchedulerLoop {
         context,
         settings: &settings,
-        herald: Reporter::new(context, &settings, StartedBy::Schedule),
-        stopper: Shutdown::listen(context),
+        reporter: Reporter::new(context, &settings, StartedBy::Schedule),
+        shutdown: Shutdown::listen(context),
         systemd: SystemdNotifier::from_environment(),
     };
-    runtime()?.block_on(scheduler.herald.run_with_deliveries(&scheduler.stopper, scheduler.run_until_stopped()))
+    runtime()?.block_on(scheduler.reporter.run_with_deliveries(&scheduler.shutdown, scheduler.run_until_stopped()))
 }
 
 /// What the loop needs in every round.
 struct SchedulerLoop<'a> {
     context: &'a CommandContext,
     settings: &'a Settings,
-    herald: Reporter<'a>,
-    stopper: Shutdown,
+    reporter: Reporter<'a>,
+    shutdown: Shutdown,
     systemd: SystemdNotifier,
+}
+
+/// The due jobs and the history that shows it.
+#[derive(Default)]
+struct DueJobs {
+    jobs: Vec<(Job, DueFire)>,
+    history: RunHistory,
 }
 
 struct FinishedRun {
@@ -85,17 +94,20 @@ impl SchedulerLoop<'_> {
         let mut clocks = ClockPair::new();
         let mut runs = FuturesUnordered::new();
         let mut runner: Option<Rc<JobRunner<'_>>> = None;
-        let mut figures_at = Instant::now();
+        let mut metrics_at = Instant::now();
         let (mut under_way, mut exits) = (Vec::new(), Vec::new());
         self.load_jobs(&mut board);
         board.wake(Utc::now());
-        metrics::write_metrics(self.context, self.settings, &self.herald, &board.jobs());
+        metrics::write_metrics(self.context, self.settings, &self.reporter, &board.jobs());
         tracing::info!(jobs = board.scheduled(), "the scheduler has started");
         self.systemd.notify_ready();
-        while !self.stopper.is_stopping() {
+        while !self.shutdown.is_stopping() {
             let now = Utc::now();
             if let Some(moved) = clocks.moved() {
-                tracing::info!(seconds = moved, "the clock moved (a suspend or a clock change): checking all jobs again");
+                tracing::info!(
+                    seconds = moved,
+                    "the clock moved (a suspend or a clock change): checking all jobs again"
+                );
                 board.wake(now);
             }
             if files.jobs_changed() {
@@ -105,7 +117,7 @@ impl SchedulerLoop<'_> {
                 board.recheck_all();
             }
             let free = usize::try_from(self.settings.schedule.parallel_jobs).unwrap_or(1).saturating_sub(runs.len());
-            let due = if free > 0 { self.due_jobs(&mut board, now) } else { Vec::new() };
+            let due = if free > 0 { self.due_jobs(&mut board, now) } else { DueJobs::default() };
             if let Some((runner, ready)) = self.plan_due_jobs(&mut runner, due, &under_way, &mut board, now).await {
                 for ready in
                     startable(ready, free, under_way.len(), |job| board.wait_for_run_end(job, now, POLL_INTERVAL))
@@ -114,11 +126,11 @@ impl SchedulerLoop<'_> {
                     board.start(&job.name, now);
                     let (fire_at, late_s) = due.map(|due| (due.fire, (now - due.fire).num_seconds())).unzip();
                     tracing::info!(job = job.name, fire_at = fire_at.map(timestamp), late_s, "run started");
-                    let spent_before = runner.desk().spent(&job).unwrap_or(0);
+                    let spent_before = calls_spent(&runner.app, &job).unwrap_or(0);
                     // A run that does not fit takes what is left, so no calls are reserved for it.
                     under_way.push(RunInProgress {
                         job: job.clone(),
-                        price: price.clone().filter(|_| fits),
+                        price: price.known().filter(|_| fits).cloned(),
                         spent_before,
                     });
                     runs.push(self.run_one(
@@ -130,9 +142,9 @@ impl SchedulerLoop<'_> {
             }
             self.update_status(&board, runs.len());
             self.report_hanging(&mut board, now);
-            if figures_at.elapsed() >= METRICS_INTERVAL {
-                metrics::write_metrics(self.context, self.settings, &self.herald, &board.jobs());
-                figures_at = Instant::now();
+            if metrics_at.elapsed() >= METRICS_INTERVAL {
+                metrics::write_metrics(self.context, self.settings, &self.reporter, &board.jobs());
+                metrics_at = Instant::now();
             }
             // With all slots in use, nothing can start before a run ends.
             let idle = runs.len() < usize::try_from(self.settings.schedule.parallel_jobs).unwrap_or(1);
@@ -143,7 +155,7 @@ impl SchedulerLoop<'_> {
                     under_way.retain(|run| run.job.name != ended.job);
                     exits.extend(self.run_finished(ended, &mut board));
                 }
-                () = self.stopper.sleep(rest) => {}
+                () = self.shutdown.sleep(rest) => {}
             }
             if runs.is_empty()
                 && let Some(Ok(runner)) = runner.take().map(Rc::try_unwrap)
@@ -166,50 +178,51 @@ impl SchedulerLoop<'_> {
     /// Reads the job files. A job with a broken file keeps its last valid version.
     fn load_jobs(&self, board: &mut JobBoard) {
         let loaded = self.context.jobs(self.settings, &[]);
-        self.herald.jobs_loaded(&loaded);
+        self.reporter.jobs_loaded(&loaded);
         board.replace(loaded);
     }
 
-    fn due_jobs(&self, board: &mut JobBoard, now: DateTime<Utc>) -> Vec<(Job, DueFire)> {
+    fn due_jobs(&self, board: &mut JobBoard, now: DateTime<Utc>) -> DueJobs {
         if !board.needs_check(now) {
-            return Vec::new();
+            return DueJobs::default();
         }
-        let past = match crate::scheduler::RunHistory::read(&self.context.project.database(self.settings)) {
-            Ok(past) => past,
+        let history = match RunHistory::read(&self.context.project.database(self.settings)) {
+            Ok(history) => history,
             Err(e) => {
-                self.herald.job_failed("", &CommandError::new(ExitStatus::Storage, e));
+                self.reporter.job_failed("", &CommandError::new(ExitStatus::Storage, e));
                 board.postpone_all(now, RETRY_PAUSE);
-                return Vec::new();
+                return DueJobs::default();
             }
         };
-        let looked_at = board.check(&past, now, &|job| sign_ins(job, self.context, self.settings));
+        let checked = board.check(&history, now, &|job| read_sign_ins(job, self.context, self.settings));
         // A job that is due runs first, before it is reported as overdue.
-        self.herald.report_overdue(&looked_at.resting, &past, now);
+        self.reporter.report_overdue(&checked.resting, &history, now);
         // Use the current version of the job file and its lists of ids.
-        looked_at.due.into_iter().map(|(job, due)| (self.reload_job(job), due)).collect()
+        let jobs = checked.due.into_iter().map(|(job, due)| (self.reload_job(job), due)).collect();
+        DueJobs { jobs, history }
     }
 
     /// The due jobs in the order in which they run, and the runner for them.
     async fn plan_due_jobs<'r>(
         &'r self,
         open: &mut Option<Rc<JobRunner<'r>>>,
-        due: Vec<(Job, DueFire)>,
+        due: DueJobs,
         under_way: &[RunInProgress],
         board: &mut JobBoard,
         now: DateTime<Utc>,
     ) -> Option<(Rc<JobRunner<'r>>, Vec<PlannedJob<Job>>)> {
-        let mut jobs = Vec::with_capacity(due.len());
-        for (job, due) in due {
+        let mut jobs = Vec::with_capacity(due.jobs.len());
+        for (job, fire) in due.jobs {
             if self.open_runner(open, &job, board, now).is_some() {
-                jobs.push((job, Some(due)));
+                jobs.push((job, Some(fire)));
             }
         }
         let runner = open.clone().filter(|_| !jobs.is_empty())?;
         let names: Vec<String> = jobs.iter().map(|(job, _)| job.name.clone()).collect();
-        match runner.desk().plan_jobs(jobs, RunOverrides::default(), under_way).await {
+        match plan_jobs(&runner.app, jobs, RunOverrides::default(), &due.history, under_way).await {
             Ok(ready) => Some((runner, ready)),
             Err(failure) => {
-                self.herald.job_failed("", &failure);
+                self.reporter.job_failed("", &failure);
                 names.iter().for_each(|job| board.postpone(job, now, RETRY_PAUSE));
                 None
             }
@@ -232,13 +245,13 @@ impl SchedulerLoop<'_> {
         if let Some(runner) = open {
             return Some(Rc::clone(runner));
         }
-        match JobRunner::open(self.context, false) {
+        match JobRunner::open(self.context, self.settings, false) {
             Ok(runner) => {
-                self.herald.project_recovered();
+                self.reporter.project_recovered();
                 Some(Rc::clone(open.insert(Rc::new(runner))))
             }
             Err(failure) => {
-                self.herald.job_failed("", &failure);
+                self.reporter.job_failed("", &failure);
                 board.postpone(&job.name, now, RETRY_PAUSE);
                 None
             }
@@ -246,7 +259,7 @@ impl SchedulerLoop<'_> {
     }
 
     async fn run_one(&self, runner: Rc<JobRunner<'_>>, job: Job, how: RunOptions) -> FinishedRun {
-        let outcome = runner.run_and_ping(&job, &how, &self.stopper, &self.herald).await;
+        let outcome = runner.run_and_ping(&job, &how, &self.shutdown, &self.reporter).await;
         FinishedRun { job: job.name, outcome }
     }
 
@@ -255,15 +268,15 @@ impl SchedulerLoop<'_> {
         board.finish(&job);
         let exit = match ended.outcome {
             Ok(JobOutcome::Finished(report)) => {
-                if is_known_deferral(&report, &self.stopper) {
+                if is_known_deferral(&report, &self.shutdown) {
                     tracing::info!(job, run = report.run, not_before = report.not_before.as_deref(), "still deferred");
-                    self.herald.run_still_deferred(&report);
+                    self.reporter.run_still_deferred(&report);
                 } else {
-                    self.herald.run_finished(&report);
+                    self.reporter.run_finished(&report);
                 }
                 let again = report.not_before.is_some() || report.state == "deferred";
                 board.postpone(&job, now, if again { RETRY_PAUSE } else { Duration::ZERO });
-                Some(exit_status(&report))
+                Some(ExitStatus::from_code(report.exit_code))
             }
             Ok(JobOutcome::AlreadyRunning(words)) => {
                 tracing::debug!(job, "{words}");
@@ -271,17 +284,17 @@ impl SchedulerLoop<'_> {
                 None
             }
             Ok(JobOutcome::AlreadyServed) => {
-                tracing::info!(job, "somebody else served the fire");
+                tracing::info!(job, "another process has served the fire");
                 board.postpone(&job, now, Duration::ZERO);
                 None
             }
             Err(failure) => {
-                self.herald.job_failed(&job, &failure);
+                self.reporter.job_failed(&job, &failure);
                 board.postpone(&job, now, RETRY_PAUSE);
                 Some(failure.exit())
             }
         };
-        metrics::write_metrics(self.context, self.settings, &self.herald, &board.jobs());
+        metrics::write_metrics(self.context, self.settings, &self.reporter, &board.jobs());
         exit
     }
 
@@ -291,7 +304,7 @@ impl SchedulerLoop<'_> {
             let why = anyhow::anyhow!("job {job} hangs: it has been running for {} h", (now - since).num_hours());
             let failure = CommandError::new(ExitStatus::Failed, why)
                 .with_hint("restart the scheduler; the next run continues where this one stopped");
-            self.herald.job_failed(&job, &failure);
+            self.reporter.job_failed(&job, &failure);
         }
     }
 
@@ -299,7 +312,7 @@ impl SchedulerLoop<'_> {
     fn update_status(&self, board: &JobBoard, running: usize) {
         let next = board.next().map_or_else(String::new, |(at, job)| match at {
             at if at <= Utc::now() => format!("; {job} is due"),
-            at => format!("; next {job} at {}", at.format("%Y-%m-%d %H:%M:%SZ")),
+            at => format!("; next {job} at {}", format_local(at)),
         });
         self.systemd.notify_status(&format!("{}, {running} running{next}", count(board.scheduled(), "job")));
     }

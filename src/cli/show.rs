@@ -4,8 +4,11 @@ use chrono::Utc;
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::app::{require_store, storage_error, unreadable_store};
 use super::args::ShowArgs;
+use super::error_exits::{store_error, unreadable_store};
+use super::local_time::format_stored;
+use super::store_file::require_store;
+use super::table::format_table;
 use super::time_argument::{self, DayBound};
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::printable;
@@ -25,7 +28,7 @@ pub fn run(args: &ShowArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     let at = at.map(timestamp);
     let database = context.project.database(&settings);
     require_store(context, &settings)?;
-    let store = open_current_schema(&database).map_err(storage_error)?;
+    let store = open_current_schema(&database).map_err(store_error)?;
     let unreadable = unreadable_store(&database);
     let playlist = find(&store, &args.playlist, &unreadable)?;
     let name = printable(playlist.name.as_deref().unwrap_or(&playlist.id));
@@ -61,7 +64,7 @@ pub fn run(args: &ShowArgs, context: &CommandContext) -> Result<ExitStatus, Comm
         let by = place.added_by.as_deref().unwrap_or("");
         rows.push([&n.to_string(), added, by, &name, artists.as_deref().unwrap_or("")].map(print::shorten).to_vec());
     }
-    out.push_str(&print::format_table(&rows));
+    out.push_str(&format_table(&rows));
     print::stdout(&out).or_exit(ExitStatus::Storage)?;
     Ok(ExitStatus::Complete)
 }
@@ -98,14 +101,14 @@ fn heading(playlist: &NamedPlaylist, name: Option<&str>, description: Option<&st
     if let Some(text) = description.filter(|text| !text.is_empty()) {
         out.push_str(&format!("{}\n", print::shorten(text)));
     }
-    let since = seen.seen_at.as_deref().unwrap_or("?");
+    let since = seen.seen_at.as_deref().map_or_else(|| "?".to_owned(), format_stored);
     let items = print::count(seen.places.len(), "item");
     out.push_str(&match &seen.until {
-        Some(until) => format!("{items}, as seen from {since} until {until}\n"),
+        Some(until) => format!("{items}, as seen from {since} until {}\n", format_stored(until)),
         None => format!("{items}, as seen since {since}\n"),
     });
     if let Some(gone) = &playlist.gone_at {
-        out.push_str(&format!("no longer on Spotify since {gone}\n"));
+        out.push_str(&format!("no longer on Spotify since {}\n", format_stored(gone)));
     }
     out.push('\n');
     out

@@ -8,6 +8,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use super::app::open_grants_in;
+use super::error_exits::grant_error;
 use super::{CommandContext, CommandError};
 use crate::job::{Job, JobUsers};
 use crate::scheduler::SignInSummary;
@@ -42,11 +43,8 @@ pub(super) struct SignInStatus {
 }
 
 /// The users of a job in the order of the job file; for `"*"`, all users who are signed in.
-///
-/// # Errors
-///
 pub(super) fn sign_in_statuses(job: &Job, grants: Option<&GrantStore>) -> Result<Vec<SignInStatus>, CommandError> {
-    let all = grants.map(GrantStore::list).transpose().map_err(super::app::grant_error)?.unwrap_or_default();
+    let all = grants.map(GrantStore::list).transpose().map_err(grant_error)?.unwrap_or_default();
     let names: Vec<String> = match &job.users {
         JobUsers::None => Vec::new(),
         JobUsers::Named(names) => names.clone(),

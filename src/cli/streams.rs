@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::args::StreamsArgs;
-use super::print::format_table;
+use super::table::format_table;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::{nearest, or_list, quote};
 use crate::stream::{self, Column, ColumnType, Paging, Stream, StreamAccess, StreamInput};

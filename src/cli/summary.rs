@@ -3,8 +3,9 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-use super::app::format_local;
 use super::args::LogFormat;
+use super::local_time::format_local;
+use super::table::pad;
 use super::{CommandContext, CommandError, ExitStatus, print};
 use crate::document::printable;
 use crate::sync::RunReport;
@@ -37,8 +38,8 @@ fn run_summary(report: &RunReport) -> String {
     for fetch in &report.fetches {
         let name = fetch.user.as_ref().map_or_else(|| fetch.fetch.clone(), |user| format!("{} of {user}", fetch.fetch));
         out.push_str(&format!(
-            "  {:<28} {:<9} {} of {} read, {}",
-            printable(&name),
+            "  {} {:<9} {} of {} read, {}",
+            pad(&printable(&name), 28),
             fetch.state,
             fetch.read,
             fetch.asked,
@@ -58,11 +59,8 @@ fn run_summary(report: &RunReport) -> String {
     }
     report.hints.iter().for_each(|text| line("hint", text));
     if let Some(at) = report.not_before.as_ref().and_then(|at| at.parse::<DateTime<Utc>>().ok()) {
-        let (utc, local) = (at.to_rfc3339_opts(SecondsFormat::Secs, true), format_local(at));
-        out.push_str(&match local.strip_suffix(" +00:00") {
-            Some(_) => format!("  come back at {utc}\n"),
-            None => format!("  come back at {local} ({utc})\n"),
-        });
+        let utc = at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        out.push_str(&format!("  come back at {} ({utc})\n", format_local(at)));
     }
     for file in &report.files {
         out.push_str(&format!(

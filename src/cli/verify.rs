@@ -8,10 +8,12 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::app::{App, require_store, storage_error};
+use super::app::App;
 use super::args::VerifyArgs;
-use super::export::{export_job_as_of, file_error};
+use super::error_exits::{file_error, store_error};
+use super::export::export_job_as_of;
 use super::print::count;
+use super::store_file::require_store;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::printable;
 use crate::export::{ExportError, FileFinding, FileIssue, FilesReport, verify_files};
@@ -26,12 +28,12 @@ pub fn run(args: &VerifyArgs, context: &CommandContext) -> Result<ExitStatus, Co
     let settings = context.settings()?;
     let database = context.project.database(&settings);
     require_store(context, &settings)?;
-    let mut store = verify_store(&database).map_err(storage_error)?;
+    let mut store = verify_store(&database).map_err(store_error)?;
     let mut files = check_files(context, &settings, &mut store);
     let mut rewritten = RewriteResult::default();
     if args.rewrite_csv && files.findings.iter().any(|f| f.issue.is_fixed_by_export()) {
         if store.findings.is_empty() {
-            rewritten = rewrite(context, &files)?;
+            rewritten = rewrite(context, &settings, &files)?;
             files = check_files(context, &settings, &mut store);
         } else {
             context.notice("the CSV files were not rewritten, since the store has differences");
@@ -80,10 +82,10 @@ struct RewriteResult {
 }
 
 /// Rewrites missing and changed files, and repairs what interrupted exports left behind.
-fn rewrite(context: &CommandContext, report: &FilesReport) -> Result<RewriteResult, CommandError> {
-    let workshop = App::open(context)?;
-    let loaded = context.jobs(&workshop.settings, &[]);
-    let files = workshop.job_files()?;
+fn rewrite(context: &CommandContext, settings: &Settings, report: &FilesReport) -> Result<RewriteResult, CommandError> {
+    let app = App::open(context, settings)?;
+    let loaded = context.jobs(settings, &[]);
+    let files = app.job_files()?;
     let mut done = RewriteResult { left: loaded.broken.iter().cloned().collect(), ..RewriteResult::default() };
     if loaded.has_errors() {
         done.tell(context, &CommandError::Problems(loaded.problems));
@@ -94,7 +96,7 @@ fn rewrite(context: &CommandContext, report: &FilesReport) -> Result<RewriteResu
         if !of_job().any(|f| f.issue.is_fixed_by_export()) {
             continue;
         }
-        let failures = match rewrite_job(&workshop, &files, job, &anew, &mut done) {
+        let failures = match rewrite_job(&app, &files, job, &anew, &mut done) {
             Ok(failed) => failed.into_iter().map(file_error).collect(),
             // The run in progress repairs it.
             Err(failure) if anew.is_empty() && failure.exit() == ExitStatus::Deferred => continue,
@@ -110,20 +112,19 @@ fn rewrite(context: &CommandContext, report: &FilesReport) -> Result<RewriteResu
 
 /// Rewrites the files of one job while holding its lock. Returns the errors of single files.
 fn rewrite_job(
-    workshop: &App<'_>,
+    app: &App<'_>,
     files: &JobFiles,
     job: &Job,
     anew: &BTreeSet<String>,
     done: &mut RewriteResult,
 ) -> Result<Vec<ExportError>, CommandError> {
-    let hangs = workshop.settings.schedule.max_runtime;
-    let _lock = JobLock::take(workshop.state.path(), &files.database, &job.name, hangs).map_err(|e| match e {
+    let hangs = app.settings.schedule.max_runtime;
+    let _lock = JobLock::take(app.state.path(), &files.database, &job.name, hangs).map_err(|e| match e {
         LockError::Io { .. } => CommandError::new(ExitStatus::Storage, e),
-        _ => CommandError::new(ExitStatus::Deferred, e)
-            .with_hint("its CSV files were not rewritten; try again later"),
+        _ => CommandError::new(ExitStatus::Deferred, e).with_hint("its CSV files were not rewritten; try again later"),
     })?;
     // Under the lock the newest run is over, even if it was killed.
-    let past = RunHistory::read(&files.database).map_err(storage_error)?;
+    let past = RunHistory::read(&files.database).map_err(store_error)?;
     let runs = past.job_or_default(&job.name).runs;
     let Some(newest) = runs.first() else {
         print::stderr(&format!("{}: never ran, so there is nothing to write\n", job.name));
@@ -242,9 +243,7 @@ fn print_hints(context: &CommandContext, store: &StoreReport, files: &FilesRepor
         context.notice("hint: a stray CSV file was not written by any recorded run; move it away");
     }
     if files.findings.iter().any(|f| f.issue == FileIssue::Unreadable) {
-        context.notice(
-            "hint: move the unreadable file away, or let this user read it; then run `cratedigger export`",
-        );
+        context.notice("hint: move the unreadable file away, or let this user read it; then run `cratedigger export`");
     }
 }
 

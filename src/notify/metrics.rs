@@ -115,14 +115,20 @@ impl PrometheusMetrics {
                 f.line(&[("job", &job.job)], (self.at - at).num_seconds().max(0));
             }
         }
-        let mut f =
-            MetricFamily::new(all, "cratedigger_calls_used_24h", "Calls of the last 24 hours; family \"\" is the total.");
+        let mut f = MetricFamily::new(
+            all,
+            "cratedigger_calls_used_24h",
+            "Calls of the last 24 hours; family \"\" is the total.",
+        );
         self.calls_used.iter().for_each(|(family, n)| f.line(&[("family", family)], n));
         let mut f =
             MetricFamily::new(all, "cratedigger_calls_left", "Calls that are left now, where there is a limit.");
         self.calls_left.iter().for_each(|(family, n)| f.line(&[("family", family)], n));
-        let mut f =
-            MetricFamily::new(all, "cratedigger_held_until_timestamp_seconds", "No call may be sent before this time; 0 if there is no such limit.");
+        let mut f = MetricFamily::new(
+            all,
+            "cratedigger_held_until_timestamp_seconds",
+            "No call may be sent before this time; 0 if there is no such limit.",
+        );
         f.line(&[], self.held_until.map_or(0, |at| at.timestamp()));
         let mut f = MetricFamily::new(all, "cratedigger_grant_days_left", "Days until a user must sign in again.");
         self.grants.iter().for_each(|grant| f.line(&[("user", &grant.user)], grant.days));

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{AuthArgs, AuthCommand, AuthError, LoginArgs, LoginFlow, TerminalPrompt};
-use crate::cli::app::{App, RunCallLimits, runtime};
+use crate::cli::app::{App, RunCallLimits};
+use crate::cli::runtime::runtime;
 use crate::cli::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::job::{Job, JobUsers};
 use crate::settings::SettingOrigin;
-use crate::settings::credentials::Credentials;
 use crate::signin::listener::LISTEN_TIMEOUT;
 use spotify_client::http::observer::CallObserver;
 use spotify_client::state::grants::{GrantStore, SignInFlow, check_user_name};
@@ -23,10 +23,11 @@ impl CallObserver for AuthLogObserver {
 }
 
 pub(in crate::cli) fn run(args: &AuthArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
-    let workshop = App::open(context)?;
-    let credentials = context.credentials()?;
-    let grants = workshop.open_grants(&credentials)?;
-    let loaded = context.jobs(&workshop.settings, &[]);
+    let settings = context.settings()?;
+    let app = App::open(context, &settings)?;
+    let credentials = app.credentials()?;
+    let grants = app.grants()?;
+    let loaded = context.jobs(app.settings, &[]);
     let is_whole = !loaded.has_errors();
     let jobs = loaded.jobs;
     if matches!(args.command, AuthCommand::Login(_)) && !is_whole {
@@ -36,10 +37,10 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &CommandContext) -> Result<E
             .warned("the scopes of broken jobs are not requested; fix the jobs first, or sign in again later");
     }
     match &args.command {
-        AuthCommand::Login(login) => sign_in(login, context, &workshop, &credentials, &grants, &jobs),
+        AuthCommand::Login(login) => sign_in(login, &app, &jobs),
         AuthCommand::List => {
-            let dependent = dependent_jobs(&jobs, &grants)?;
-            let text = super::list(&grants, &dependent, context.json, chrono::Utc::now()).map_err(auth_failure)?;
+            let dependent = dependent_jobs(&jobs, grants)?;
+            let text = super::list(grants, &dependent, context.json, chrono::Utc::now()).map_err(auth_failure)?;
             print::stdout(&text).or_exit(ExitStatus::Storage)?;
             Ok(ExitStatus::Complete)
         }
@@ -48,7 +49,7 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &CommandContext) -> Result<E
             let known = grants.get(&logout.user).map_err(|e| auth_failure(AuthError::Grants(e)))?;
             let signed_in = known.is_some();
             let exit = match logout.purge {
-                true => super::purge::run(&logout.user, known.and_then(|grant| grant.account), context, &workshop)?,
+                true => super::purge::run(&logout.user, known.and_then(|grant| grant.account), &app)?,
                 false => None,
             };
             if let (false, Some(exit)) = (signed_in, exit) {
@@ -56,7 +57,7 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &CommandContext) -> Result<E
                 return Ok(exit);
             }
             let exit = exit.unwrap_or(ExitStatus::Complete);
-            let forgotten = super::logout(logout, &grants).map_err(auth_failure)?;
+            let forgotten = super::logout(logout, grants).map_err(auth_failure)?;
             print::stderr(&format!(
                 "{}: the grant is deleted here; Spotify keeps the consent until you revoke it at https://www.spotify.com/account/apps\n",
                 forgotten.user
@@ -66,7 +67,7 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &CommandContext) -> Result<E
         AuthCommand::Import(import) => {
             let flow = if credentials.client_secret.is_some() { SignInFlow::Code } else { SignInFlow::Pkce };
             let (mut person, now) = (TerminalPrompt, chrono::Utc::now());
-            let import = super::import(import, &grants, flow, &mut person, now);
+            let import = super::import(import, grants, flow, &mut person, now);
             let imported = runtime()?.block_on(import).map_err(auth_failure)?;
             for user in &imported.stored {
                 print::stderr(&format!("{user}: imported\n"));
@@ -79,17 +80,11 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &CommandContext) -> Result<E
     }
 }
 
-fn sign_in(
-    args: &LoginArgs,
-    context: &CommandContext,
-    workshop: &App<'_>,
-    credentials: &Credentials,
-    grants: &Arc<GrantStore>,
-    jobs: &[Job],
-) -> Result<ExitStatus, CommandError> {
+fn sign_in(args: &LoginArgs, app: &App<'_>, jobs: &[Job]) -> Result<ExitStatus, CommandError> {
     check_user_name(&args.user).map_err(|e| auth_failure(AuthError::Grants(e)))?;
-    let (api, _) = workshop.open_api(credentials, RunCallLimits::default(), Arc::new(AuthLogObserver))?;
-    let api = api.with_grants(Arc::clone(grants), context.refresh_token());
+    let (api, _) = app.open_client(RunCallLimits::default(), Arc::new(AuthLogObserver))?;
+    let (credentials, grants) = (app.credentials()?, app.grants()?);
+    let api = api.with_grants(Arc::clone(grants), app.context.refresh_token());
     let scopes = scopes_for_user(&args.user, jobs);
     if scopes.is_empty() {
         print::stderr(&format!(
@@ -97,8 +92,8 @@ fn sign_in(
             args.user
         ));
     }
-    let configured = workshop.settings.spotify.redirect_uri.to_string();
-    let is_default = workshop.settings.origin("spotify.redirect_uri") == SettingOrigin::Default;
+    let configured = app.settings.spotify.redirect_uri.to_string();
+    let is_default = app.settings.origin("spotify.redirect_uri") == SettingOrigin::Default;
     let redirect_uri = match &credentials.redirect_uri {
         Some(uri) if is_default => uri.clone(),
         _ => configured,

@@ -81,8 +81,10 @@ fn read(file: &Path, name: &str, person: &mut dyn UserPrompt) -> Result<String, 
     let opened = fs::File::open(file).map_err(trouble)?;
     let mode = opened.metadata().map_err(trouble)?.permissions().mode();
     if mode & 0o077 != 0 {
-        person
-            .tell(&format!("warning: {name} contains tokens and is readable by other users (mode {:04o})", mode & 0o7777));
+        person.tell(&format!(
+            "warning: {name} contains tokens and is readable by other users (mode {:04o})",
+            mode & 0o7777
+        ));
     }
     opened.take(MAX_FILE_BYTES).read_to_string(&mut text).map_err(trouble)?;
     Ok(text)
@@ -107,7 +109,8 @@ async fn import_spotipy(
     let flow = args.flow.as_deref().and_then(SignInFlow::from_name).unwrap_or(flow);
     let mut authorized_at = args.authorized_on.map(start_of_day);
     while authorized_at.is_none() && person.is_interactive() {
-        person.tell("on which day did the user give consent on Spotify (2026-05-31)? leave it empty if you do not know:");
+        person
+            .tell("on which day did the user give consent on Spotify (2026-05-31)? leave it empty if you do not know:");
         let line =
             person.read_line().await.map_err(|source| AuthError::Io { action: "read the day".to_owned(), source })?;
         let line = line.unwrap_or_default();
@@ -202,7 +205,8 @@ fn import_line(
     let authorized_at = match text_field(record, "authorized_at", place)? {
         None => None,
         Some(time) => Some(
-            parse_time(&time).ok_or_else(|| place.refuse("`authorized_at` is not a time such as 2026-05-31T12:00:00Z"))?,
+            parse_time(&time)
+                .ok_or_else(|| place.refuse("`authorized_at` is not a time such as 2026-05-31T12:00:00Z"))?,
         ),
     };
     let (account_id, display_name) =

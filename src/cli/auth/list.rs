@@ -11,9 +11,6 @@ use spotify_client::state::grants::{Grant, GrantState, GrantStore, grant_end};
 
 /// The list as a table, or with `as_json` as a JSON array. `jobs` maps each user to the names of its jobs;
 /// users without a grant are listed too.
-///
-/// # Errors
-///
 pub fn run(
     grants: &GrantStore,
     jobs: &BTreeMap<String, Vec<String>>,

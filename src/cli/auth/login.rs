@@ -132,7 +132,8 @@ fn explain_steps(redirect: &RedirectUri, login: &LoginFlow<'_>, person: &mut dyn
         "redirect URI: {register}{any}; register exactly this address for the app at {}",
         signin::DASHBOARD
     ));
-    let scopes = if login.scopes.is_empty() { "none, since no job needs any".to_owned() } else { login.scopes.join(" ") };
+    let scopes =
+        if login.scopes.is_empty() { "none, since no job needs any".to_owned() } else { login.scopes.join(" ") };
     person.tell(&format!("scopes: {scopes}"));
 }
 

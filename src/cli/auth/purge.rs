@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cli::app::{App, runtime};
+use crate::cli::app::App;
 use crate::cli::args::ExportArgs;
-use crate::cli::{CommandContext, CommandError, ExitStatus, OrExit, export, print};
+use crate::cli::runtime::runtime;
+use crate::cli::{CommandError, ExitStatus, OrExit, export, print};
 use crate::document::printable;
 use crate::job::{Job, JobUsers};
 use crate::store::{RawAnswers, StoreError};
@@ -16,16 +17,15 @@ use spotify_client::state::grants::SpotifyAccount;
 pub(super) fn run(
     name: &str,
     account: Option<SpotifyAccount>,
-    context: &CommandContext,
-    workshop: &App<'_>,
+    app: &App<'_>,
 ) -> Result<Option<ExitStatus>, CommandError> {
-    if !workshop.database_path().exists() {
+    if !app.database_path().exists() {
         print::stderr("there is no store, so there is nothing to delete\n");
         return Ok(None);
     }
     // A run in progress would write the deleted rows again.
-    let _locks = lock_jobs(name, context, workshop)?;
-    let store = workshop.open_store()?;
+    let _locks = lock_jobs(name, app)?;
+    let store = app.open_store()?;
     let runtime = runtime()?;
     let (local, known) = (name.to_owned(), account.map(|account| account.user_id));
     let found = runtime.block_on(store.write(move |s| {
@@ -39,7 +39,7 @@ pub(super) fn run(
         return Ok(None);
     };
     // Files go first: if the command is killed, the next one finds them in the records.
-    let folder = workshop.job_files()?.target.csv_dir;
+    let folder = app.job_files()?.target.csv_dir;
     for file in files {
         let path = folder.join(file);
         if path.exists() {
@@ -61,7 +61,7 @@ pub(super) fn run(
     if let Ok(store) = Arc::try_unwrap(store) {
         store.close();
     }
-    let answers = RawAnswers::delete_personal(&workshop.database_path()).or_exit(ExitStatus::Storage)?;
+    let answers = RawAnswers::delete_personal(&app.database_path()).or_exit(ExitStatus::Storage)?;
     print::stderr(&format!(
         "{name}: deleted {} of the library, tops and plays and {}; data shared with other users are kept\n",
         print::count(purged.rows, "row"),
@@ -72,31 +72,28 @@ pub(super) fn run(
             "deleted {answers} raw responses about users, since they do not say which user they belong to\n"
         ));
     }
-    let exit = export::run(&ExportArgs { jobs: Vec::new() }, context)?;
+    let exit = export::run(&ExportArgs { jobs: Vec::new() }, app.context)?;
     report_remaining_files(&folder, name, &user);
     if exit != ExitStatus::Complete {
-        print::stderr(
-            "hint: some files were not rewritten; run `cratedigger export` when the problem is solved\n",
-        );
+        print::stderr("hint: some files were not rewritten; run `cratedigger export` when the problem is solved\n");
     }
     Ok(Some(exit))
 }
 
 /// Locks the jobs of a user, so that they cannot run.
-fn lock_jobs(name: &str, context: &CommandContext, workshop: &App<'_>) -> Result<Vec<JobLock>, CommandError> {
+fn lock_jobs(name: &str, app: &App<'_>) -> Result<Vec<JobLock>, CommandError> {
     let asks = |job: &Job| match &job.users {
         JobUsers::Named(names) => names.iter().any(|user| user == name),
         JobUsers::All => true,
         JobUsers::None => false,
     };
-    let (store, hangs) = (workshop.database_path(), workshop.settings.schedule.max_runtime);
-    let jobs = context.jobs(&workshop.settings, &[]).jobs;
+    let (store, hangs) = (app.database_path(), app.settings.schedule.max_runtime);
+    let jobs = app.context.jobs(app.settings, &[]).jobs;
     let lock = |job: &Job| {
-        JobLock::take(workshop.state.path(), &store, &job.name, hangs).map_err(|e| match e {
+        JobLock::take(app.state.path(), &store, &job.name, hangs).map_err(|e| match e {
             LockError::Io { .. } => CommandError::new(ExitStatus::Storage, e),
-            _ => CommandError::new(ExitStatus::Deferred, e).with_hint(
-                "nothing was deleted; wait for that run to finish, or stop it, then try again",
-            ),
+            _ => CommandError::new(ExitStatus::Deferred, e)
+                .with_hint("nothing was deleted; wait for that run to finish, or stop it, then try again"),
         })
     };
     jobs.iter().filter(|job| asks(job)).map(lock).collect()

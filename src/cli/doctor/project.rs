@@ -6,16 +6,19 @@ use std::sync::Arc;
 use chrono::Utc;
 
 use super::DoctorLine;
-use crate::cli::app::{App, RunCallLimits, format_local, missed, runtime, storage_error};
+use crate::cli::app::{App, RunCallLimits};
+use crate::cli::error_exits::store_error;
+use crate::cli::local_time::format_local;
 use crate::cli::metrics::days_left;
 use crate::cli::print::count;
 use crate::cli::progress::LogObserver;
+use crate::cli::runtime::runtime;
 use crate::cli::sign_in_status;
+use crate::cli::store_file::find_lost_store;
 use crate::cli::{CommandContext, CommandError, ExitStatus};
 use crate::job::{Job, JobUsers, LoadedJobs};
 use crate::scheduler::RunHistory;
 use crate::settings::Settings;
-use crate::settings::credentials::Credentials;
 use crate::store::{RunState, open_reader, quick_check};
 use crate::sync::{JobLock, LockError, mark_crashed_runs};
 use spotify_client::state::grants::GrantState;
@@ -43,9 +46,9 @@ pub(super) fn project_lines(context: &CommandContext, settings: &Settings, offli
     match context.state_dir(settings) {
         Ok(dir) if !dir.path().exists() => {
             page.push(DoctorLine::note("state folder", format!("{dir}: does not exist yet; the first run creates it")));
-            page.extend(without_state(context, offline));
+            page.extend(without_state(context, settings, &loaded.jobs, offline));
         }
-        Ok(_) => page.extend(with_state(context, offline)),
+        Ok(_) => page.extend(with_state(context, settings, &loaded.jobs, offline)),
         Err(e) => page.push(DoctorLine::problem("state folder", e.to_string(), "set state.dir", ExitStatus::Storage)),
     }
     match context.credentials() {
@@ -67,8 +70,8 @@ pub(super) fn project_lines(context: &CommandContext, settings: &Settings, offli
         Err(failure) => page.push(DoctorLine::from_error("credentials", &failure, "fill in .env")),
     }
     // A state folder that cannot be opened has its own line.
-    let gone =
-        missed(context, settings).map(|gone| DoctorLine::from_error("store", &storage_error(gone), "mount its disk"));
+    let gone = find_lost_store(context, settings)
+        .map(|gone| DoctorLine::from_error("store", &store_error(gone), "mount its disk"));
     page.push(gone.unwrap_or_else(|| store(&database)));
     page.extend(runs(context, settings, &loaded.jobs));
     page.push(disk(&context.project.root, &database));
@@ -137,73 +140,70 @@ fn runs(context: &CommandContext, settings: &Settings, jobs: &[Job]) -> Vec<Doct
 
 /// The checks of the app that need no state folder: whether Spotify accepts it, and who is signed in. The
 /// call uses a temporary state folder.
-fn without_state(context: &CommandContext, offline: bool) -> Vec<DoctorLine> {
-    let Ok(credentials) = context.credentials() else { return Vec::new() };
+fn without_state(context: &CommandContext, settings: &Settings, jobs: &[Job], offline: bool) -> Vec<DoctorLine> {
+    if context.credentials().is_err() {
+        return Vec::new();
+    }
     let failed =
         |failure: &CommandError| vec![DoctorLine::from_error("Spotify", failure, "cratedigger doctor --offline")];
     let folder = match tempfile::tempdir() {
         Ok(folder) => folder,
         Err(e) => return failed(&CommandError::new(ExitStatus::Storage, e)),
     };
-    let workshop = match App::open_in(context, &folder.path().join("state")) {
-        Ok(workshop) => workshop,
+    let app = match App::open_in(context, settings, &folder.path().join("state")) {
+        Ok(app) => app,
         Err(failure) => return failed(&failure),
     };
-    let mut page = vec![if offline {
-        DoctorLine::note("Spotify", "not checked (--offline)")
-    } else {
-        credentials_line(&workshop, &credentials)
-    }];
+    let mut page =
+        vec![if offline { DoctorLine::note("Spotify", "not checked (--offline)") } else { credentials_line(&app) }];
     page.push(DoctorLine::note(
         "app",
         "the first run finds out what it may call; the limits of Development Mode apply until then",
     ));
     page.push(DoctorLine::passed("budget", "no call has been sent yet"));
-    page.extend(grants(context, &workshop));
+    page.extend(grants(&app, jobs));
     page
 }
 
 /// The checks that open the state folder, which must not be readable by other users.
-fn with_state(context: &CommandContext, offline: bool) -> Vec<DoctorLine> {
-    let workshop = match App::open(context) {
-        Ok(workshop) => workshop,
+fn with_state(context: &CommandContext, settings: &Settings, jobs: &[Job], offline: bool) -> Vec<DoctorLine> {
+    let app = match App::open(context, settings) {
+        Ok(app) => app,
         Err(failure) => {
-            let dir = context.settings().ok().and_then(|s| context.state_dir(&s).ok());
+            let dir = context.state_dir(settings).ok();
             let folder = dir.map_or_else(String::new, |dir| dir.path().display().to_string());
             return vec![DoctorLine::from_error("state folder", &failure, &format!("chmod -R go= {folder}"))];
         }
     };
-    let mut page = vec![DoctorLine::passed("state folder", format!("{}, closed to others", workshop.state.dir()))];
-    let Ok(credentials) = context.credentials() else { return page };
-    page.push(if offline {
-        DoctorLine::note("Spotify", "not checked (--offline)")
-    } else {
-        credentials_line(&workshop, &credentials)
-    });
-    page.push(match workshop.app_class(&credentials) {
+    let mut page = vec![DoctorLine::passed("state folder", format!("{}, closed to others", app.state.dir()))];
+    if app.credentials().is_err() {
+        return page;
+    }
+    page.push(if offline { DoctorLine::note("Spotify", "not checked (--offline)") } else { credentials_line(&app) });
+    page.push(match app.app_class() {
         Ok(Some(class)) => {
             DoctorLine::passed("app", format!("{} mode; `cratedigger quota` lists what it may call", class.as_str()))
         }
-        Ok(None) => {
-            DoctorLine::note("app", "its class is not known yet; the limits of Development Mode apply until a run finds out")
-        }
+        Ok(None) => DoctorLine::note(
+            "app",
+            "its class is not known yet; the limits of Development Mode apply until a run finds out",
+        ),
         Err(failure) => DoctorLine::from_error("app", &failure, "cratedigger quota"),
     });
-    page.push(budget(&workshop, &credentials));
-    page.extend(grants(context, &workshop));
+    page.push(budget(&app));
+    page.extend(grants(&app, jobs));
     page
 }
 
 /// Whether Spotify accepts the credentials, and whether the clocks agree.
-fn credentials_line(workshop: &App<'_>, credentials: &Credentials) -> DoctorLine {
-    if credentials.client_secret.is_none() {
+fn credentials_line(app: &App<'_>) -> DoctorLine {
+    if app.credentials().is_ok_and(|found| found.client_secret.is_none()) {
         return DoctorLine::note("Spotify", "not checked: without a client secret only users have tokens");
     }
-    let greeting =
-        workshop.open_api(credentials, RunCallLimits::default(), Arc::new(LogObserver)).and_then(|(api, _)| {
-            let asked = runtime()?.block_on(api.check_credentials());
-            Ok(asked.map_err(crate::sync::SyncError::from))
-        });
+    let greeting = app.open_client(RunCallLimits::default(), Arc::new(LogObserver)).and_then(|(api, _)| {
+        let asked = runtime()?.block_on(api.check_credentials());
+        Ok(asked.map_err(crate::sync::SyncError::from))
+    });
     match greeting {
         Ok(Ok(None)) => DoctorLine::passed("Spotify", "accepts the credentials; its clock and this machine's agree"),
         Ok(Ok(Some(server))) => {
@@ -227,8 +227,8 @@ fn credentials_line(workshop: &App<'_>, credentials: &Credentials) -> DoctorLine
     }
 }
 
-fn budget(workshop: &App<'_>, credentials: &Credentials) -> DoctorLine {
-    let usage = match workshop.usage(credentials) {
+fn budget(app: &App<'_>) -> DoctorLine {
+    let usage = match app.call_ceilings().and_then(|ceilings| app.usage(ceilings)) {
         Ok(usage) => usage,
         Err(failure) => return DoctorLine::from_error("budget", &failure, "cratedigger quota"),
     };
@@ -252,9 +252,8 @@ fn budget(workshop: &App<'_>, credentials: &Credentials) -> DoctorLine {
 }
 
 /// The users who are signed in with the days left, and the users who are not.
-fn grants(context: &CommandContext, workshop: &App<'_>) -> Vec<DoctorLine> {
-    let loaded = context.jobs(&workshop.settings, &[]);
-    let grants = match sign_in_status::open_existing_grants(context, &workshop.settings) {
+fn grants(app: &App<'_>, jobs: &[Job]) -> Vec<DoctorLine> {
+    let grants = match sign_in_status::open_existing_grants(app.context, app.settings) {
         Ok(grants) => grants,
         Err(failure) => return vec![DoctorLine::from_error("grants", &failure, "cratedigger auth list")],
     };
@@ -280,7 +279,7 @@ fn grants(context: &CommandContext, workshop: &App<'_>) -> Vec<DoctorLine> {
         })
         .collect();
     let mut missing: Vec<String> = Vec::new();
-    for job in &loaded.jobs {
+    for job in jobs {
         for user in sign_in_status::sign_in_statuses(job, grants.as_ref()).unwrap_or_default() {
             if !user.is_signed_in() && !missing.contains(&user.user) {
                 missing.push(user.user.clone());
@@ -302,7 +301,10 @@ fn grants(context: &CommandContext, workshop: &App<'_>) -> Vec<DoctorLine> {
 
 fn store(database: &Path) -> DoctorLine {
     if !database.exists() {
-        return DoctorLine::note("store", format!("{}: does not exist yet; the first run creates it", database.display()));
+        return DoctorLine::note(
+            "store",
+            format!("{}: does not exist yet; the first run creates it", database.display()),
+        );
     }
     let size = std::fs::metadata(database).map_or(0, |m| m.len());
     if size == 0 {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 
 use super::DoctorLine;
-use crate::cli::app::format_local;
+use crate::cli::local_time::format_local;
 use crate::cli::{CommandContext, ExitStatus};
 use crate::scheduler::{RunHistory, overdue};
 use crate::settings::Settings;
@@ -26,10 +26,8 @@ pub(super) fn timer_lines(context: &CommandContext, settings: &Settings, now: Da
     let newest = jobs.iter().filter_map(|job| past.job(&job.name));
     let newest = newest.flat_map(|past| &past.runs).filter(|run| run.fire_at.is_some());
     let fired = newest.filter_map(|run| run.started_at.parse::<DateTime<Utc>>().ok()).max();
-    let last = fired.map_or_else(
-        || "no scheduled run so far".to_owned(),
-        |at| format!("last scheduled run {}", format_local(at)),
-    );
+    let last = fired
+        .map_or_else(|| "no scheduled run so far".to_owned(), |at| format!("last scheduled run {}", format_local(at)));
     let root = &context.project.root;
     let mut starters = find_timers(&absolute_path(root));
     if let Ok(dir) = context.state_dir(settings)

@@ -1,9 +1,9 @@
 //! Prices as text.
 
 use super::{BudgetFit, PlanReport, PricedJob};
-use crate::cli::app::format_local;
 use crate::cli::budget::{describe_calls, format_calls, format_duration};
-use crate::cli::print;
+use crate::cli::local_time::format_local;
+use crate::cli::table::format_table;
 use crate::document::printable;
 use crate::sync::{CallRange, FetchEstimate, seconds_for_calls};
 
@@ -56,7 +56,7 @@ fn job_text(priced: &PricedJob<'_>, shown: &PlanReport<'_>) -> String {
     let head = ["  FETCH", "STREAM", "CALLS", "FREE"].map(str::to_owned).to_vec();
     let mut rows = vec![head];
     rows.extend(priced.price.fetches.iter().map(row));
-    out.push_str(&print::format_table(&rows));
+    out.push_str(&format_table(&rows));
     if priced.price.account_lookups != CallRange::NONE {
         out.push_str(&format!(
             "  and {} to find out which accounts the grants belong to\n",

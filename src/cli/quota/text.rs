@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::QuotaReport;
-use crate::cli::app::format_local;
-use crate::cli::print;
+use crate::cli::local_time::{format_clock_time, format_local};
+use crate::cli::table::format_table;
 use crate::document::printable;
 use spotify_client::state::{CoolDownScope, FamilyUsage, FreedCalls, TokenKind};
 
@@ -30,7 +30,7 @@ pub(super) fn quota_text(shown: &QuotaReport) -> String {
             .take(REFUSALS_SHOWN)
             .map(|it| vec![format!("  {}", format_local(it.at)), it.family.clone(), printable(&it.evidence)])
             .collect();
-        out.push_str(&print::format_table(&rows));
+        out.push_str(&format_table(&rows));
         let more = usage.refusals.len().saturating_sub(REFUSALS_SHOWN);
         if more > 0 {
             out.push_str(&format!("  and {more} more, see --json\n"));
@@ -43,11 +43,14 @@ pub(super) fn quota_text(shown: &QuotaReport) -> String {
             let now = format!("{} calls per day, now {}", it.calls, it.now);
             vec![format!("  {of}"), now, format!("since {}", format_day(it.at)), printable(&it.evidence)]
         };
-        out.push_str(&print::format_table(&usage.learned.iter().map(row).collect::<Vec<_>>()));
+        out.push_str(&format_table(&usage.learned.iter().map(row).collect::<Vec<_>>()));
     }
     if let Some((calls, window_ms, at)) = usage.pace {
         let secs = window_ms / 1_000;
-        out.push_str(&format!("\nlearned pace: {calls:.0} calls in {secs} s; more were refused on {}\n", format_day(at)));
+        out.push_str(&format!(
+            "\nlearned pace: {calls:.0} calls in {secs} s; more were refused on {}\n",
+            format_day(at)
+        ));
     }
     out.push_str(&endpoints(shown));
     out
@@ -58,7 +61,7 @@ fn calls_text(shown: &QuotaReport) -> String {
     let head = ["CALLS IN 24 H", "USED", "CEILING", "LEFT", "BECOMES FREE"];
     let mut rows = vec![head.map(str::to_owned).to_vec(), family_row("all", &usage.account, shown.now)];
     rows.extend(usage.families.iter().map(|it| family_row(&it.family, it, shown.now)));
-    let mut out = print::format_table(&rows);
+    let mut out = format_table(&rows);
     let reserve = (shown.ceilings.reserve * 1_000.0).round() / 10.0;
     match (usage.account.ceiling, shown.ceilings.per_family) {
         (None, None) if usage.learned.is_empty() => {
@@ -82,20 +85,14 @@ fn family_row(name: &str, it: &FamilyUsage, now: DateTime<Utc>) -> Vec<String> {
         _ => "-".to_owned(),
     };
     let left = if it.blocked_until.is_some() { "none now".to_owned() } else { number(it.left) };
-    let freed = it.blocked_until.map_or(freed, |until| format!("held until {}", format_clock(until, now)));
+    let freed = it.blocked_until.map_or(freed, |until| format!("held until {}", format_clock_time(until, now)));
     vec![name.to_owned(), it.used.to_string(), number(it.ceiling), left, freed]
 }
 
 /// `37 from 14:05 to 14:59`.
 fn describe_freed(freed: &FreedCalls, now: DateTime<Utc>) -> String {
-    let (from, until) = (format_clock(freed.from, now), format_clock(freed.until, now));
+    let (from, until) = (format_clock_time(freed.from, now), format_clock_time(freed.until, now));
     if from == until { format!("{} at {from}", freed.calls) } else { format!("{} from {from} to {until}", freed.calls) }
-}
-
-fn format_clock(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    let local = at.with_timezone(&chrono::Local);
-    let today = local.date_naive() == now.with_timezone(&chrono::Local).date_naive();
-    local.format(if today { "%H:%M" } else { "%a %d %H:%M" }).to_string()
 }
 
 fn endpoints(shown: &QuotaReport) -> String {
@@ -114,7 +111,7 @@ fn endpoints(shown: &QuotaReport) -> String {
             None => unknown.push((known.token, known.family.as_str())),
         }
     }
-    out.push_str(&print::format_table(&rows));
+    out.push_str(&format_table(&rows));
     for (token, whose) in [(TokenKind::App, "the app's token"), (TokenKind::User, "a user's token")] {
         let families: Vec<&str> = unknown.iter().filter(|it| it.0 == token).map(|it| it.1).collect();
         if !families.is_empty() {

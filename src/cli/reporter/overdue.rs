@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Reporter;
-use crate::cli::app::format_local;
+use crate::cli::local_time::format_local;
 use crate::job::{Job, LoadedJobs};
 use crate::notify::{AlertEvent, AlertKind, AlertScope, AlertTransition};
 use crate::scheduler::{RunHistory, overdue};
@@ -24,11 +24,8 @@ impl Reporter<'_> {
             let text =
                 format!("job {} is overdue: two scheduled times have passed without a complete run ({last})", job.name);
             self.context.warn(Some(&job.name), &text);
-            let details = vec![format!(
-                "since {}; `cratedigger history {}` shows its runs",
-                format_local(since),
-                job.name
-            )];
+            let details =
+                vec![format!("since {}; `cratedigger history {}` shows its runs", format_local(since), job.name)];
             self.send(AlertEvent::Overdue, &job.name, text, details, None);
         }
     }

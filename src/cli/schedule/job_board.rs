@@ -101,7 +101,11 @@ impl JobBoard {
                 }
                 tracing::warn!(job = name, "the job file is invalid; the last valid version stays in use");
             } else if !path_there(place) && !place.is_removed {
-                let how = if place.running_since.is_some() { "its run continues to its end" } else { "the job no longer runs" };
+                let how = if place.running_since.is_some() {
+                    "its run continues to its end"
+                } else {
+                    "the job no longer runs"
+                };
                 tracing::info!(job = name, "the job file was deleted; {how}");
                 place.is_removed = true;
             }
