@@ -15,7 +15,7 @@ fn said_of(file: &str) -> String {
 }
 
 #[test]
-fn each_error_of_the_file_is_said_in_its_place() {
+fn wrong_settings_are_reported_in_place() {
     let mut cases = Cases::new();
     for (name, file) in [
         ("did you mean limits", "[limit]\n"),
@@ -49,7 +49,7 @@ fn each_error_of_the_file_is_said_in_its_place() {
 }
 
 #[test]
-fn each_misspelt_setting_is_reported_with_the_right_name() {
+fn each_misspelt_setting_gets_the_right_name() {
     let mut file = String::new();
     let mut expected = Vec::new();
     for section in SECTIONS {
@@ -68,7 +68,7 @@ fn each_misspelt_setting_is_reported_with_the_right_name() {
 }
 
 #[test]
-fn unknown_and_untyped_variables_are_refused() {
+fn wrong_variables_are_refused() {
     let mut cases = Cases::new();
     for (name, value) in [
         ("CRATEDIGGER__LIMITS__MAX_WIAT", "1m"),
@@ -87,8 +87,8 @@ fn unknown_and_untyped_variables_are_refused() {
 }
 
 #[test]
-fn later_layers_go_over_earlier_ones_and_each_setting_knows_its_own() {
-    use cratedigger::settings::{Flags, Project as Folder, Settings};
+fn later_layers_override_earlier_ones() {
+    use cratedigger::settings::{Project as Folder, SettingFlags, Settings};
     let project = Project::new();
     project.write("config/cratedigger.toml", "[limits]\nmax_wait = \"1m\"\nconcurrency = 2\n[state]\ndir = \"st\"\n");
     let env = [
@@ -98,7 +98,7 @@ fn later_layers_go_over_earlier_ones_and_each_setting_knows_its_own() {
     ];
     let vars = || env.iter().map(|(n, v)| ((*n).to_owned(), Some((*v).to_owned())));
     let folder = Folder::at(project.root());
-    let settings = Settings::load_with(&folder, &Flags::default(), vars()).expect("settings");
+    let settings = Settings::load_with(&folder, &SettingFlags::default(), vars()).expect("settings");
     assert_eq!(settings.limits.max_wait.as_secs(), 120);
     assert_eq!(settings.origin("limits.max_wait").to_string(), "$CRATEDIGGER__LIMITS__MAX_WAIT");
     assert_eq!(settings.origin("limits.concurrency").to_string(), "config/cratedigger.toml:3");
@@ -108,20 +108,20 @@ fn later_layers_go_over_earlier_ones_and_each_setting_knows_its_own() {
     assert_eq!((limits.concurrency, limits.calls_per_day, limits.calls_per_family), (2, None, Some(500)));
     assert_eq!(settings.state.dir.as_deref(), Some(std::path::Path::new("st")));
     assert_eq!(settings.origin("state.dir").to_string(), "config/cratedigger.toml:5");
-    let flags = Flags { state_dir: Some("elsewhere".into()) };
+    let flags = SettingFlags { state_dir: Some("elsewhere".into()) };
     let settings = Settings::load_with(&folder, &flags, vars()).expect("settings");
     assert_eq!(settings.state.dir.as_deref(), Some(std::path::Path::new("elsewhere")));
     assert_eq!(settings.origin("state.dir").to_string(), "--state-dir");
 }
 
 #[test]
-fn the_commented_file_sets_nothing_and_says_everything() {
-    use cratedigger::settings::{Flags, Project as Folder, Settings, commented_file};
+fn commented_file_lists_every_setting() {
+    use cratedigger::settings::{Project as Folder, SettingFlags, Settings, commented_file};
     let project = Project::new();
     let file = commented_file(&[]);
     project.write("config/cratedigger.toml", &file);
-    let settings =
-        Settings::load_with(&Folder::at(project.root()), &Flags::default(), std::iter::empty()).expect("settings");
+    let settings = Settings::load_with(&Folder::at(project.root()), &SettingFlags::default(), std::iter::empty())
+        .expect("settings");
     assert!(settings.origins.is_empty());
     // Uncommented, every default in it is a setting that is right.
     let set: String = file
@@ -132,8 +132,8 @@ fn the_commented_file_sets_nothing_and_says_everything() {
         .map(|l| format!("{l}\n"))
         .collect();
     project.write("config/cratedigger.toml", set);
-    let settings =
-        Settings::load_with(&Folder::at(project.root()), &Flags::default(), std::iter::empty()).expect("settings");
+    let settings = Settings::load_with(&Folder::at(project.root()), &SettingFlags::default(), std::iter::empty())
+        .expect("settings");
     assert!(settings.origins.len() > 30, "{:?}", settings.origins);
     for section in SECTIONS {
         for key in section.keys {
