@@ -23,6 +23,7 @@ pub use login::{LoginFlow, LoginOutcome, run as login};
 pub use logout::{LogoutReport, run as logout};
 pub use prompt::{LineFuture, TerminalPrompt, UserPrompt};
 
+use super::ExitStatus;
 use crate::signin::SignInError;
 use spotify_client::error::ApiError;
 use spotify_client::state::grants::GrantError;
@@ -121,12 +122,12 @@ pub enum AuthError {
 
 impl AuthError {
     /// The exit code.
-    pub fn exit_code(&self) -> u8 {
+    pub fn exit(&self) -> ExitStatus {
         match self {
-            AuthError::SignIn(error) => sign_in_exit_code(error),
-            AuthError::Grants(error) => grant_exit_code(error),
-            AuthError::Unknown { .. } | AuthError::Import { .. } => 2,
-            AuthError::Io { .. } => 74,
+            AuthError::SignIn(error) => sign_in_exit(error),
+            AuthError::Grants(error) => grant_exit(error),
+            AuthError::Unknown { .. } | AuthError::Import { .. } => ExitStatus::Usage,
+            AuthError::Io { .. } => ExitStatus::Storage,
         }
     }
 
@@ -140,32 +141,32 @@ impl AuthError {
     }
 }
 
-fn sign_in_exit_code(error: &SignInError) -> u8 {
+fn sign_in_exit(error: &SignInError) -> ExitStatus {
     match error {
-        SignInError::Redirect { .. } | SignInError::Pasted { .. } => 2,
-        SignInError::Port { .. } | SignInError::NoRandomness { .. } => 1,
-        SignInError::Api(error) => api_exit_code(error),
-        SignInError::Grants(error) => grant_exit_code(error),
-        _ => 77,
+        SignInError::Redirect { .. } | SignInError::Pasted { .. } => ExitStatus::Usage,
+        SignInError::Port { .. } | SignInError::NoRandomness { .. } => ExitStatus::Failed,
+        SignInError::Api(error) => api_exit(error),
+        SignInError::Grants(error) => grant_exit(error),
+        _ => ExitStatus::UserAction,
     }
 }
 
-pub fn grant_exit_code(error: &GrantError) -> u8 {
+pub fn grant_exit(error: &GrantError) -> ExitStatus {
     match error {
-        GrantError::Name { .. } => 2,
-        error if error.requires_user_action() => 77,
-        _ => 74,
+        GrantError::Name { .. } => ExitStatus::Usage,
+        error if error.requires_user_action() => ExitStatus::UserAction,
+        _ => ExitStatus::Storage,
     }
 }
 
 /// The exit code of an error of the API in a command that makes one call or two.
-pub fn api_exit_code(error: &ApiError) -> u8 {
+pub fn api_exit(error: &ApiError) -> ExitStatus {
     match error {
-        ApiError::SignIn { .. } | ApiError::Credentials { .. } | ApiError::Refused { .. } => 77,
-        ApiError::Grants(error) => grant_exit_code(error),
-        ApiError::State(_) => 74,
-        ApiError::Deferred { .. } | ApiError::Stopped => 75,
-        ApiError::Config { .. } => 2,
-        _ => 1,
+        ApiError::SignIn { .. } | ApiError::Credentials { .. } | ApiError::Refused { .. } => ExitStatus::UserAction,
+        ApiError::Grants(error) => grant_exit(error),
+        ApiError::State(_) => ExitStatus::Storage,
+        ApiError::Deferred { .. } | ApiError::Stopped => ExitStatus::Deferred,
+        ApiError::Config { .. } => ExitStatus::Usage,
+        _ => ExitStatus::Failed,
     }
 }

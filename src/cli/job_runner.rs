@@ -13,7 +13,7 @@ use super::planner::PlannedPrice;
 use super::preflight::require_free_space;
 use super::pricing::{grants_for, job_key, price_job, reserve, run_parameters};
 use super::progress::{LogObserver, ProgressDisplay};
-use super::reporter::{Reporter, ping_lines};
+use super::reporter::{Reporter, ping_code, ping_lines};
 use super::shutdown::Shutdown;
 use super::sign_in_status;
 use super::{CommandContext, CommandError, ExitStatus, OrExit};
@@ -21,7 +21,7 @@ use crate::job::{Job, JobUsers};
 use crate::notify::RunPinger;
 use crate::scheduler::{self, DueFire, JobHistory, NextStart, RunHistory, ScheduleTime, SignInSummary};
 use crate::settings::{ScheduleSettings, Settings};
-use crate::store::{PlannedCalls, RawAnswers, Store};
+use crate::store::{self, PlannedCalls, RawAnswers, Store, future_times, runs};
 use crate::sync::{
     AppFacts, CallRange, CauseScope, JobEstimate, JobFiles, JobLock, LockError, ProbeBudget, RunCause, RunReport,
     SyncContext, SyncError, resume_start, retained_since, run_job, timestamp,
@@ -88,7 +88,7 @@ impl<'a> JobRunner<'a> {
         let on_start = || pinger.iter().for_each(RunPinger::start);
         let outcome = self.run(job, options, shutdown, on_start).await;
         if let (Ok(JobOutcome::Finished(report)), Some(pinger)) = (&outcome, &pinger) {
-            pinger.finish(report.exit_code, &ping_lines(report));
+            pinger.finish(ping_code(report.exit_code), &ping_lines(report));
         }
         outcome
     }
@@ -223,17 +223,17 @@ async fn start_run(
     let (clock, before) = (client.clone(), timestamp(started_at - TimeDelta::milliseconds(1)));
     let started = store.write(move |s| {
         if let Some(fire) = &fire
-            && !s.tx_claim_fire(&name, fire)?
+            && !runs::claim_fire(s, &name, fire)?
         {
             return Ok(None);
         }
-        let run_id = s.tx_start_run(&name, fire.as_deref(), &hash, &now)?;
+        let run_id = runs::start(s, &name, fire.as_deref(), &hash, &now)?;
         if let Some(planned) = planned {
-            s.tx_save_planned(run_id, planned, &[])?;
+            store::planned_calls::save(s, run_id, planned, &[])?;
         }
         // Other runs may have written times while this one waited for the store; those are not in the future.
-        s.tx_reset_future_times(&timestamp(clock.now().wall), &before)?;
-        Ok(Some(StartedRun { run_id, resumes_from: s.tx_resumes_since(run_id, &name)? }))
+        future_times::reset(s, &timestamp(clock.now().wall), &before)?;
+        Ok(Some(StartedRun { run_id, resumes_from: runs::resumes_since(s, run_id, &name)? }))
     });
     started.await.map_err(|e| sync_error(SyncError::Store(e)))
 }
@@ -246,7 +246,7 @@ async fn save_planned_calls(store: &Store, run_id: i64, price: &JobEstimate) -> 
         .iter()
         .map(|it| (it.fetch.clone(), it.user_id.clone(), planned_calls(it.estimate.calls())))
         .collect();
-    let saved = store.write(move |s| s.tx_save_planned(run_id, total, &parts)).await;
+    let saved = store.write(move |s| store::planned_calls::save(s, run_id, total, &parts)).await;
     saved.map_err(|e| sync_error(SyncError::Store(e)))
 }
 

@@ -10,7 +10,7 @@ use super::error_exits::{ledger_error, sync_error};
 use super::{CommandError, ExitStatus, OrExit};
 use crate::job::{Job, JobUsers};
 use crate::scheduler::{DueFire, JobHistory, RunHistory};
-use crate::store::canonical_path;
+use crate::store::{canonical_path, runs};
 use crate::sync::{
     JobEstimate, NoopRunObserver, ProbeBudget, RunParameters, SyncContext, SyncError, estimate_job, resume_start,
     retained_since, timestamp,
@@ -70,7 +70,7 @@ pub(super) async fn price_job(
     let started_at = client.now().wall;
     let (name, now) = (job.name.clone(), timestamp(started_at));
     let store = app.store()?;
-    let resumes_from = store.write(move |s| s.tx_would_resume_since(&name, &now)).await;
+    let resumes_from = store.write(move |s| runs::would_resume_since(s, &name, &now)).await;
     let resumes_from = resumes_from.map_err(|e| sync_error(SyncError::Store(e)))?;
     let sync = SyncContext {
         api: client.clone(),

@@ -147,7 +147,7 @@ impl<'a> Reporter<'a> {
         if (begun != AlertTransition::Repeated || self.started_by == StartedBy::User)
             && let Some(ping) = self.ping(job).filter(|_| !job.is_empty())
         {
-            ping.finish(failure.exit().code(), std::slice::from_ref(&report));
+            ping.finish(ping_code(failure.exit().code()), std::slice::from_ref(&report));
         }
         match self.started_by {
             StartedBy::Schedule if news => failure.log(Some(job).filter(|job| !job.is_empty())),
@@ -309,6 +309,11 @@ fn log_run_end(report: &RunReport, warns: bool) {
     } else {
         tracing::info!(job, run, state, exit_code, calls, rows, not_before, why, "run finished");
     }
+}
+
+/// The exit code in a ping. A deferred run continues by itself, so it counts as a success.
+pub(super) fn ping_code(exit_code: u8) -> u8 {
+    if exit_code == ExitStatus::Deferred.code() { ExitStatus::Complete.code() } else { exit_code }
 }
 
 /// The text of a ping about a finished run.

@@ -12,7 +12,7 @@ use super::runtime::runtime;
 use super::store_file::require_store;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::printable;
-use crate::store::{InterruptedRead, Store};
+use crate::store::{InterruptedRead, Store, interrupted_reads, lists};
 use crate::sync::{JobLock, ListLock, LockError, timestamp};
 
 /// Discards checkpoints and lists them.
@@ -87,7 +87,7 @@ async fn reset_reads(
 ) -> Result<(Vec<InterruptedRead>, Vec<InterruptedRead>), CommandError> {
     let (job, fetch) = (args.job.clone(), args.fetch.clone());
     let reads =
-        store.write(move |s| s.tx_interrupted_reads(&job, fetch.as_deref().map(|name| (name, kinds.as_slice()))));
+        store.write(move |s| interrupted_reads::of_job(s, &job, fetch.as_deref().map(|name| (name, kinds.as_slice()))));
     let (mut forgotten, mut busy) = (Vec::new(), Vec::new());
     for read in reads.await.map_err(store_error)? {
         let named = [&read.kind, &read.parent_id, &read.audience, &read.market, &read.variant].map(String::as_str);
@@ -97,12 +97,12 @@ async fn reset_reads(
             continue;
         }
         let list = read.list;
-        store.write(move |s| s.tx_discard_checkpoint(list)).await.map_err(store_error)?;
+        store.write(move |s| lists::discard_checkpoint(s, list)).await.map_err(store_error)?;
         forgotten.push(read);
     }
     if args.fetch.is_none() {
         let (job, now) = (args.job.clone(), timestamp(Utc::now()));
-        store.write(move |s| s.tx_forbid_resume(&job, &now)).await.map_err(store_error)?;
+        store.write(move |s| interrupted_reads::forbid_resume(s, &job, &now)).await.map_err(store_error)?;
     }
     Ok((forgotten, busy))
 }

@@ -93,17 +93,15 @@ impl<'a> RunPinger<'a> {
         self.send(START_PING.to_owned(), String::new());
     }
 
-    /// Reports the end of the run with its exit code and the last lines of its report. A deferred run
-    /// continues by itself, so it counts as a success.
+    /// Reports the end of the run with its exit code and the last lines of its report.
     pub fn finish(&self, exit_code: u8, lines: &[String]) {
-        let code = if exit_code == 75 { 0 } else { exit_code };
         let mut body = lines.join("\n");
         if body.len() > MAX_PING_BYTES {
             let from =
                 (body.len() - MAX_PING_BYTES..body.len()).find(|at| body.is_char_boundary(*at)).unwrap_or(body.len());
             body = body.split_off(from);
         }
-        self.send(code.to_string(), body);
+        self.send(exit_code.to_string(), body);
     }
 
     fn send(&self, what: String, body: String) {

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::run_history::{JobHistory, PERSON, SignInSummary, is_successful, parse_time};
+use super::run_history::{JobHistory, SignInSummary, is_successful, parse_time};
 use crate::job::{FirstRunPolicy, Job, MissedPolicy};
 use crate::settings::ScheduleSettings as Rules;
 use crate::store::RunRow;
+use crate::sync::exit_codes;
 
 /// The longest pause between two attempts of a failed run.
 const MAX_RETRY_PAUSE: Duration = Duration::from_secs(6 * 3600);
@@ -148,7 +149,7 @@ fn pending_fire(job: &Job, past: &JobHistory, rules: &Rules, now: ScheduleTime) 
         return at(not_before);
     }
     match newest.state.as_str() {
-        "failed" if newest.exit_code == Some(PERSON) => found,
+        "failed" if newest.exit_code == Some(exit_codes::USER_ACTION.into()) => found,
         "failed" => at(retry_at(&since, rules)),
         // Its lock shows whether the run is alive. A run that is killed every time is not tried forever.
         "running" if count_failures(&since) <= rules.retries => found,
@@ -197,7 +198,7 @@ fn waits_for_user_action(
     sign_ins: &SignInSummary,
     fire: DateTime<Utc>,
 ) -> Option<Option<DateTime<Utc>>> {
-    if newest.state != "failed" || newest.exit_code != Some(PERSON) {
+    if newest.state != "failed" || newest.exit_code != Some(exit_codes::USER_ACTION.into()) {
         return None;
     }
     let began = parse_time(&newest.started_at);

@@ -6,9 +6,7 @@ use chrono::{DateTime, Utc};
 use rustc_hash::FxHashMap;
 
 use crate::store::{self, RunRow, StoreError};
-
-/// The exit code of a run that needs a user action.
-pub(super) const PERSON: i64 = 77;
+use crate::sync::exit_codes;
 
 /// The number of runs read for each job; older runs do not matter.
 const RUNS_PER_JOB: u32 = 50;
@@ -86,7 +84,7 @@ impl JobHistory {
 
     /// Whether the newest run needed a user action, so that the sign-in status matters.
     pub fn needed_user_action(&self) -> bool {
-        self.runs.first().is_some_and(|run| run.exit_code == Some(PERSON))
+        self.runs.first().is_some_and(|run| run.exit_code == Some(exit_codes::USER_ACTION.into()))
     }
 
     /// Whether a run for this fire ended complete or partial.

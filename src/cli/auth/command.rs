@@ -140,12 +140,6 @@ fn dependent_jobs(jobs: &[Job], grants: &GrantStore) -> Result<BTreeMap<String, 
 }
 
 fn auth_failure(e: AuthError) -> CommandError {
-    let exit =
-        ExitStatus::BY_PRECEDENCE.into_iter().find(|exit| exit.code() == e.exit_code()).unwrap_or(ExitStatus::Failed);
-    let hint = e.hint();
-    let failure = CommandError::new(exit, e);
-    match hint {
-        Some(hint) => failure.with_hint(hint),
-        None => failure,
-    }
+    let (exit, hint) = (e.exit(), e.hint());
+    CommandError::new(exit, e).with_optional_hint(hint)
 }

@@ -9,7 +9,7 @@ use crate::cli::runtime::runtime;
 use crate::cli::{CommandError, ExitStatus, OrExit, export, print};
 use crate::document::printable;
 use crate::job::{Job, JobUsers};
-use crate::store::{RawAnswers, StoreError};
+use crate::store::{RawAnswers, StoreError, purge};
 use crate::sync::{JobLock, LockError};
 use spotify_client::state::grants::SpotifyAccount;
 
@@ -30,8 +30,8 @@ pub(super) fn run(
     let (local, known) = (name.to_owned(), account.map(|account| account.user_id));
     let found = runtime.block_on(store.write(move |s| {
         // A user who signed out earlier is still named in the store.
-        let user = known.map_or_else(|| s.tx_account_id(&local), |user| Ok(Some(user)))?;
-        Ok((user, s.tx_files_of_user(&local)?))
+        let user = known.map_or_else(|| purge::account_id(s, &local), |user| Ok(Some(user)))?;
+        Ok((user, purge::files_of_user(s, &local)?))
     }));
     let (user, files) = found.or_exit(ExitStatus::Storage)?;
     let Some(user) = user else {
@@ -50,8 +50,8 @@ pub(super) fn run(
     let (local, account) = (name.to_owned(), user.clone());
     let purged = runtime.block_on(async {
         let purged = store.write(move |s| {
-            s.tx_forget_files_of_user(&local)?;
-            s.tx_purge_user(&account)
+            purge::forget_files_of_user(s, &local)?;
+            purge::purge_user(s, &account)
         });
         let purged = purged.await?;
         store.compact().await?;

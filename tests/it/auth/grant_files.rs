@@ -307,7 +307,7 @@ fn removed_user_leaves_no_token() {
     }
     let error = auth::logout(&LogoutArgs { user: "home".to_owned(), purge: false }, &grants).unwrap_err();
     assert!(error.to_string().ends_with("are: studio"), "{error}");
-    assert_eq!(error.exit_code(), 2);
+    assert_eq!(error.exit().code(), 2);
 }
 
 /// Keeps what is logged.

@@ -181,7 +181,7 @@ async fn invalid_lines_are_refused_by_number() {
         assert!(bad.is_empty() || said.contains("bad.jsonl:2: "), "{said}");
         let all = format!("{said} {error:?} {:?}", error.hint());
         assert!(!all.contains("AQsecret"), "{all}");
-        assert_eq!(error.exit_code(), 2);
+        assert_eq!(error.exit().code(), 2);
         assert!(desk.grants.list().unwrap().is_empty());
     }
     let args = desk.file(".cache-x", r#"{"access_token":"BQsecret","refresh_token":null}"#);
