@@ -141,11 +141,11 @@ async fn thousands_of_lines_are_imported() {
 async fn invalid_lines_are_refused_by_number() {
     let mut desk = desk();
     for (bad, says) in [
-        ("", "holds no grant"),
+        ("", "contains no grant"),
         ("AQsecret", "is neither a cache of spotipy nor a line of JSON"),
         ("[1,2]", "is neither a cache"),
         (r#"{"refresh_token":"AQsecret"}"#, "`user` is missing"),
-        (r#"{"user":"x","refresh_token":"AQsecret","client_id":"other"}"#, "the client id is not that of this app"),
+        (r#"{"user":"x","refresh_token":"AQsecret","client_id":"other"}"#, "the client id differs from that of this app"),
         (r#"{"user":"x","refresh_token":"AQsecret"}"#, "`client_id` is missing"),
         (r#"{"user":"x","client_id":"sandbox-client"}"#, "`refresh_token` is missing"),
         (r#"{"user":"x","client_id":"sandbox-client","refresh_token":["AQsecret"]}"#, "`refresh_token` is not a text"),
@@ -171,7 +171,7 @@ async fn invalid_lines_are_refused_by_number() {
             r#"{"user":"x","client_id":"sandbox-client","refresh_token":"AQsecret","scopes":"AQsecret"}"#,
             "`scopes` is not a list of scopes",
         ),
-        (&line("good", ""), "stands there twice"),
+        (&line("good", ""), "is listed twice"),
     ] {
         let text = if bad.is_empty() { String::new() } else { format!("{}\n{bad}\n", line("good", "")) };
         let args = desk.file("bad.jsonl", &text);
@@ -185,7 +185,7 @@ async fn invalid_lines_are_refused_by_number() {
         assert!(desk.grants.list().unwrap().is_empty());
     }
     let args = desk.file(".cache-x", r#"{"access_token":"BQsecret","refresh_token":null}"#);
-    assert!(desk.import(&args).await.unwrap_err().to_string().ends_with("holds no refresh token"));
+    assert!(desk.import(&args).await.unwrap_err().to_string().ends_with("contains no refresh token"));
 }
 
 #[tokio::test]
@@ -255,5 +255,5 @@ async fn list_shows_accounts_days_and_missing_users() {
     assert_eq!(json[2]["state"], "not_signed_in");
     let nobody = open_grants(&desk.folder.path().join("other"));
     let nobody = auth::list(&nobody, &BTreeMap::new(), false, desk.now).unwrap();
-    assert!(nobody.starts_with("nobody is signed in (state folder: "), "{nobody}");
+    assert!(nobody.starts_with("no user is signed in (state folder: "), "{nobody}");
 }

@@ -65,7 +65,7 @@ impl Foreground {
     pub fn stop(mut self) -> (i32, String) {
         signal(&self.child, "TERM");
         let code = self.child.wait().unwrap().code().unwrap_or(-1);
-        self.until("the end", |this| this.said().contains("the scheduler ends"));
+        self.until("the end", |this| this.said().contains("the scheduler has stopped"));
         (code, self.said())
     }
 }
@@ -103,13 +103,13 @@ fn broken_edit_keeps_the_last_good_job() {
     let mut it = Foreground::start(&world);
     it.until_said("run ends");
     world.project.write("jobs/x.toml", "schedule = \"61 * * * *\"\n[[fetch]]\nstream = \"markets\"\n");
-    it.until_said("the last good version holds on");
+    it.until_said("the last valid version stays in use");
     world.project.write("jobs/note.csv", "another change of the folder\n");
     world.project.write("jobs/y.toml", job("15 6 1 1 *"));
     it.until("the new job", |it| it.said().matches("run ends").count() == 2);
-    assert_eq!(it.said().matches("the last good version holds on").count(), 1, "{}", it.said());
+    assert_eq!(it.said().matches("the last valid version stays in use").count(), 1, "{}", it.said());
     std::fs::rename(world.project.root().join("jobs/y.toml"), world.project.root().join("jobs/z.toml")).unwrap();
-    it.until_said("the job file is gone");
+    it.until_said("the job file was deleted");
     it.until("the job of another name", |it| it.said().matches("run ends").count() == 3);
     world.project.write("jobs/x.toml", job("16 6 1 1 *"));
     it.until_said("the job file has changed");
