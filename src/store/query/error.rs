@@ -57,7 +57,7 @@ pub enum QueryError {
     #[error("a query must be one statement; another one follows the first ;")]
     SeveralStatements,
     /// It uses a name that has no value.
-    #[error("{0} has no value; a query may use {names}", names = super::QueryParameters::NAMES.join(", "))]
+    #[error("{0} is not bound; a query may use {names}", names = super::QueryParameters::NAMES.join(", "))]
     UnknownName(String),
     /// Two result columns have the same name.
     #[error("two columns are named {0}; rename one of them with AS")]
