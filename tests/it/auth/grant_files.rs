@@ -79,7 +79,7 @@ fn key_file(folder: &TempDir, name: &str, mode: u32) -> PathBuf {
 }
 
 #[tokio::test]
-async fn whatever_the_umask_every_file_is_closed_to_others() {
+async fn files_are_private_under_any_umask() {
     let table = Table::rotating().await;
     let table = tokio::task::spawn_blocking(move || {
         let mut helper = Helper::start(&table, None, "000");
@@ -112,7 +112,7 @@ async fn whatever_the_umask_every_file_is_closed_to_others() {
 }
 
 #[test]
-fn no_token_lies_in_clear_in_any_file() {
+fn no_file_holds_a_token_in_clear() {
     let (_folder, path) = filled();
     let grants = open_grants(&path);
     assert_eq!(grants.get_with_tokens("home").unwrap().unwrap().refresh.expose_secret(), format!("{CANARY}-home"));
@@ -124,7 +124,7 @@ fn no_token_lies_in_clear_in_any_file() {
 }
 
 #[test]
-fn another_key_a_missing_key_and_an_unfit_key_change_nothing() {
+fn wrong_key_changes_nothing() {
     let (folder, path) = filled();
     let before = dump(&path);
     let other = key_file(&folder, "other", 0o600);
@@ -166,7 +166,7 @@ fn another_key_a_missing_key_and_an_unfit_key_change_nothing() {
 }
 
 #[test]
-fn the_credential_goes_before_the_named_file_and_that_before_the_folder() {
+fn credential_beats_named_file_beats_folder() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("state");
     let credentials = folder.path().join("credentials");
@@ -190,7 +190,7 @@ fn the_credential_goes_before_the_named_file_and_that_before_the_folder() {
 }
 
 #[test]
-fn a_token_copied_from_another_row_does_not_open_and_the_other_rows_do() {
+fn token_copied_to_another_row_stays_sealed() {
     let (_folder, path) = filled();
     sql(
         &path,
@@ -209,7 +209,7 @@ fn a_token_copied_from_another_row_does_not_open_and_the_other_rows_do() {
 }
 
 #[test]
-fn a_newer_a_foreign_and_a_damaged_database_are_refused_and_left_alone() {
+fn unusable_database_is_refused_and_kept() {
     let (_folder, path) = filled();
     sql(&path, "PRAGMA user_version = 99");
     let error = open_with(&path, &[]).unwrap_err();
@@ -227,7 +227,7 @@ fn a_newer_a_foreign_and_a_damaged_database_are_refused_and_left_alone() {
 }
 
 #[test]
-fn grants_of_another_app_are_not_ours_and_share_the_key() {
+fn grants_belong_to_one_app() {
     let (_folder, path) = filled();
     let other = GrantStore::open(state_dir(&path), "another-client", |_| None).unwrap();
     assert!(other.get("home").unwrap().is_none());
@@ -237,7 +237,7 @@ fn grants_of_another_app_are_not_ours_and_share_the_key() {
 }
 
 #[tokio::test]
-async fn a_token_that_cannot_be_saved_is_kept_beside_and_recovered() {
+async fn unsaved_token_is_recovered() {
     let table = Table::rotating().await;
     table.sign_in(true);
     // As a full disk would: the intent can be written, the result cannot.
@@ -264,7 +264,7 @@ async fn a_token_that_cannot_be_saved_is_kept_beside_and_recovered() {
 }
 
 #[tokio::test]
-async fn where_the_intent_cannot_be_written_nothing_is_sent_and_the_old_token_still_works() {
+async fn unwritten_intent_sends_no_refresh() {
     let table = Table::rotating().await;
     let first = table.sign_in(true);
     sql(&table.path(), "CREATE TRIGGER full BEFORE UPDATE OF state ON grants BEGIN SELECT RAISE(ABORT, 'full'); END");
@@ -276,7 +276,7 @@ async fn where_the_intent_cannot_be_written_nothing_is_sent_and_the_old_token_st
 }
 
 #[test]
-fn warnings_are_given_once_over_all_starts_and_anew_after_a_sign_in() {
+fn warnings_are_given_once_per_sign_in() {
     let (_folder, path) = filled();
     let grants = open_grants(&path);
     let consent = grants.get("home").unwrap().unwrap().authorized_at.unwrap();
@@ -295,7 +295,7 @@ fn warnings_are_given_once_over_all_starts_and_anew_after_a_sign_in() {
 }
 
 #[test]
-fn a_forgotten_user_leaves_no_sealed_token_behind() {
+fn removed_user_leaves_no_token() {
     let (_folder, path) = filled();
     let sealed = dump(&path)[0].1.clone();
     let grants = open_grants(&path);
@@ -326,7 +326,7 @@ impl std::io::Write for Kept {
 }
 
 #[tokio::test]
-async fn no_log_at_any_level_and_no_error_holds_a_token_that_the_server_echoes() {
+async fn echoed_token_stays_out_of_logs_and_errors() {
     let kept = Kept::default();
     let writer = kept.clone();
     let subscriber =
@@ -367,7 +367,7 @@ async fn no_log_at_any_level_and_no_error_holds_a_token_that_the_server_echoes()
 }
 
 #[tokio::test]
-async fn an_unknown_user_is_told_which_folder_was_looked_in_and_who_is_there() {
+async fn unknown_user_error_names_folder_and_users() {
     let table = Table::with(small()).await;
     table.sign_in(false);
     let error = table.api().get(&ApiCaller::User("stduio".to_owned()), &me()).await.unwrap_err();

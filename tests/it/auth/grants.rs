@@ -155,7 +155,7 @@ fn sign_in_needed(error: &ApiError) -> String {
 }
 
 #[tokio::test]
-async fn a_call_for_a_user_goes_out_with_a_renewed_token_and_later_starts_use_it_too() {
+async fn renewed_token_is_used_by_later_starts() {
     for pkce in [false, true] {
         let table = Table::rotating().await;
         let first = table.sign_in(pkce);
@@ -170,7 +170,7 @@ async fn a_call_for_a_user_goes_out_with_a_renewed_token_and_later_starts_use_it
 }
 
 #[tokio::test]
-async fn an_answer_without_a_refresh_token_keeps_the_old_one() {
+async fn missing_refresh_token_keeps_the_old_one() {
     let table = Table::with(small()).await;
     let first = table.sign_in(true);
     table.api().get(&home(), &me()).await.unwrap();
@@ -179,7 +179,7 @@ async fn an_answer_without_a_refresh_token_keeps_the_old_one() {
 }
 
 #[tokio::test]
-async fn a_401_renews_the_token_once_for_all_tasks_that_met_it() {
+async fn one_renewal_serves_all_tasks_with_a_401() {
     let table = Table::rotating().await;
     table.sign_in(false);
     let api = table.api();
@@ -210,7 +210,7 @@ async fn join_all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> 
 }
 
 #[tokio::test]
-async fn a_refused_grant_is_asked_for_once_kept_and_never_asked_for_again() {
+async fn refused_grant_is_tried_once() {
     let table = Table::rotating().await;
     let first = table.sign_in(false);
     table.sandbox.revoke_grants(fixtures::HOME_USER);
@@ -226,7 +226,7 @@ async fn a_refused_grant_is_asked_for_once_kept_and_never_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_spurious_invalid_grant_stops_the_user_and_wipes_nothing() {
+async fn spurious_invalid_grant_deletes_nothing() {
     let table = Table::rotating().await;
     let first = table.sign_in(false);
     let spurious = FaultAction::invalid_grant("Refresh token revoked");
@@ -238,7 +238,7 @@ async fn a_spurious_invalid_grant_stops_the_user_and_wipes_nothing() {
 }
 
 #[tokio::test]
-async fn network_trouble_is_no_invalid_grant_and_the_next_run_works() {
+async fn network_trouble_is_no_invalid_grant() {
     let table = Table::with(small()).await;
     table.sign_in(false);
     table.sandbox.inject(Fault::on_path("/api/token", FaultAction::status(503)));
@@ -251,7 +251,7 @@ async fn network_trouble_is_no_invalid_grant_and_the_next_run_works() {
 }
 
 #[tokio::test]
-async fn an_answer_that_got_lost_with_a_rotation_is_named_as_the_likely_cause() {
+async fn lost_rotation_is_named_as_likely_cause() {
     let table = Table::rotating().await;
     table.sign_in(false);
     // The sandbox rotates, and the answer never arrives; asked again, it sees a token used twice.
@@ -261,7 +261,7 @@ async fn an_answer_that_got_lost_with_a_rotation_is_named_as_the_likely_cause() 
 }
 
 #[tokio::test]
-async fn a_refused_client_secret_says_nothing_about_the_grant() {
+async fn refused_client_secret_keeps_the_grant() {
     let table = Table::with(small()).await;
     table.sign_in(false);
     let mut config = config_for(&table.sandbox.api_url(), &table.sandbox.accounts_url(), true);
@@ -275,7 +275,7 @@ async fn a_refused_client_secret_says_nothing_about_the_grant() {
 }
 
 #[tokio::test]
-async fn a_ban_at_the_token_endpoint_parks_and_leaves_the_grant_as_it_was() {
+async fn token_endpoint_ban_keeps_the_grant() {
     let table = Table::with(small()).await;
     table.sign_in(false);
     let ban = FaultAction::rate_limited(spotify_sandbox::RetryAfterHeader::Seconds(86_400));
@@ -289,7 +289,7 @@ async fn a_ban_at_the_token_endpoint_parks_and_leaves_the_grant_as_it_was() {
 }
 
 #[tokio::test]
-async fn one_lost_grant_costs_that_user_only() {
+async fn lost_grant_stops_that_user_only() {
     let table = Table::with(small()).await;
     table.sign_in(false);
     let studio = table.sandbox.sign_in(fixtures::STUDIO_USER, &[], false);
@@ -303,7 +303,7 @@ async fn one_lost_grant_costs_that_user_only() {
 }
 
 #[tokio::test]
-async fn six_months_after_the_consent_the_day_is_named_and_nothing_is_retried() {
+async fn expired_consent_is_named_with_its_day() {
     let table = Table::with(small()).await;
     let time = MadeUpTime::new();
     let consent = time.now().wall;
@@ -328,7 +328,7 @@ async fn six_months_after_the_consent_the_day_is_named_and_nothing_is_retried() 
 }
 
 #[tokio::test]
-async fn the_environments_token_is_used_stored_and_outlived_by_its_successor() {
+async fn environment_token_is_stored_and_rotated() {
     let table = Table::rotating().await;
     let token = table.sandbox.sign_in(fixtures::HOME_USER, &["user-library-read"], false).refresh_token;
     table.api_with(true, Some(&token)).get(&home(), &me()).await.unwrap();
@@ -348,7 +348,7 @@ async fn the_environments_token_is_used_stored_and_outlived_by_its_successor() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_wrong_is_named_once() {
+async fn wrong_clock_is_reported_once() {
     let table = Table::with(small()).await;
     table.sign_in(false);
     table.sandbox.advance(Duration::from_secs(2 * 3_600 + 90));
@@ -362,7 +362,7 @@ async fn a_clock_that_is_wrong_is_named_once() {
 }
 
 #[tokio::test]
-async fn a_stop_while_a_refresh_is_under_way_lets_it_be_saved() {
+async fn stop_lets_a_refresh_be_saved() {
     let table = Table::rotating().await;
     let first = table.sign_in(false);
     table.sandbox.inject(Fault::on_path("/api/token", FaultAction::Latency { ms: 150 }).times(1));
@@ -380,7 +380,7 @@ async fn a_stop_while_a_refresh_is_under_way_lets_it_be_saved() {
 }
 
 #[tokio::test]
-async fn a_token_that_stays_refused_is_renewed_once_and_then_a_person_is_asked_for() {
+async fn refused_token_is_renewed_once() {
     let table = Table::rotating().await;
     table.sign_in(false);
     let api = table.api();

@@ -82,7 +82,7 @@ fn line(user: &str, more: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_cache_of_spotipy_is_taken_over_under_the_name_in_its_file_name() {
+async fn spotipy_cache_keeps_its_user_name() {
     let mut desk = desk();
     let args = desk.file(".cache-dave.smith", SPOTIPY);
     let imported = desk.import(&args).await.unwrap();
@@ -101,7 +101,7 @@ async fn a_cache_of_spotipy_is_taken_over_under_the_name_in_its_file_name() {
 }
 
 #[tokio::test]
-async fn a_person_is_asked_for_the_name_and_the_day_of_consent() {
+async fn import_prompts_for_name_and_consent_day() {
     let mut desk = desk();
     let args = desk.file(".cache", SPOTIPY);
     let error = desk.import(&args).await.unwrap_err();
@@ -115,7 +115,7 @@ async fn a_person_is_asked_for_the_name_and_the_day_of_consent() {
 }
 
 #[tokio::test]
-async fn thousands_of_lines_come_with_their_days_of_consent() {
+async fn thousands_of_lines_are_imported() {
     let mut desk = desk();
     let lines: Vec<String> = (0..3_000)
         .map(|n| {
@@ -138,7 +138,7 @@ async fn thousands_of_lines_come_with_their_days_of_consent() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_grant_is_refused_by_line_stores_nothing_and_is_not_repeated() {
+async fn invalid_lines_are_refused_by_number() {
     let mut desk = desk();
     for (bad, says) in [
         ("", "holds no grant"),
@@ -189,7 +189,7 @@ async fn what_is_not_a_grant_is_refused_by_line_stores_nothing_and_is_not_repeat
 }
 
 #[tokio::test]
-async fn a_user_who_is_there_is_replaced_only_when_asked_for() {
+async fn known_user_is_replaced_on_request_only() {
     let mut desk = desk();
     let first = desk.file("1.jsonl", &line("home", ""));
     desk.import(&first).await.unwrap();
@@ -207,7 +207,7 @@ async fn a_user_who_is_there_is_replaced_only_when_asked_for() {
 }
 
 #[tokio::test]
-async fn a_file_that_others_may_read_is_said() {
+async fn readable_import_file_is_warned_about() {
     let mut desk = desk();
     let args = desk.file("1.jsonl", &line("home", ""));
     fs::set_permissions(&args.file, Permissions::from_mode(0o644)).unwrap();
@@ -216,7 +216,7 @@ async fn a_file_that_others_may_read_is_said() {
 }
 
 #[tokio::test]
-async fn an_imported_grant_makes_calls() {
+async fn imported_grant_makes_calls() {
     let table = Table::with(small()).await;
     let token = table.sandbox.sign_in(fixtures::HOME_USER, &["user-top-read"], false);
     let file = table.folder.path().join(".cache-home");
@@ -230,7 +230,7 @@ async fn an_imported_grant_makes_calls() {
 }
 
 #[tokio::test]
-async fn the_list_shows_account_days_jobs_and_who_is_missing() {
+async fn list_shows_accounts_days_and_missing_users() {
     let mut desk = desk();
     let more =
         r#","user_id":"id-home","display_name":"Home","authorized_at":"2026-06-01T00:00:00Z","scopes":"user-top-read""#;

@@ -24,7 +24,7 @@ fn refused_client() -> FaultAction {
 }
 
 #[tokio::test]
-async fn a_refusal_after_a_lost_answer_does_not_wipe_the_note_that_a_token_may_be_lost() {
+async fn refusal_keeps_the_note_of_a_lost_token() {
     for second in [FaultAction::rate_limited(spotify_sandbox::RetryAfterHeader::Seconds(5_000)), refused_client()] {
         let table = Table::rotating().await;
         table.sign_in(false);
@@ -39,7 +39,7 @@ async fn a_refusal_after_a_lost_answer_does_not_wipe_the_note_that_a_token_may_b
 }
 
 #[tokio::test]
-async fn a_note_of_an_earlier_start_is_not_wiped_by_a_refusal_either() {
+async fn refusal_keeps_notes_of_earlier_starts() {
     let table = Table::rotating().await;
     table.sign_in(false);
     table.sandbox.inject(Fault::on_path("/api/token", FaultAction::status(502)));
@@ -65,7 +65,7 @@ fn ask(api: &SpotifyClient) -> Result<(), ApiError> {
 }
 
 #[test]
-fn starts_that_adopt_the_environments_token_together_lose_no_rotation() {
+fn concurrent_starts_lose_no_rotation() {
     for round in 0..12 {
         let world = World::with(SandboxOptions { rotation: TokenRotation::Always, ..small() });
         let token = world.sandbox.sign_in(fixtures::HOME_USER, &["user-library-read"], true).refresh_token;

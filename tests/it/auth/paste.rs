@@ -14,7 +14,7 @@ use super::grants::{Table, me, small};
 use super::sign_in::*;
 
 #[tokio::test]
-async fn a_pasted_address_signs_in_and_the_address_to_open_stands_alone() {
+async fn pasted_address_signs_in() {
     let table = table(fixtures::HOME_USER).await;
     let mut person = paster();
     let start = Start::of(&table, false);
@@ -33,7 +33,7 @@ async fn a_pasted_address_signs_in_and_the_address_to_open_stands_alone() {
 }
 
 #[tokio::test]
-async fn two_commands_do_what_one_does_and_an_answer_counts_once() {
+async fn sign_in_works_in_two_commands() {
     for secret in [true, false] {
         let table = table(fixtures::HOME_USER).await;
         let mut person = MadeUp::default();
@@ -58,7 +58,7 @@ async fn two_commands_do_what_one_does_and_an_answer_counts_once() {
 }
 
 #[tokio::test]
-async fn the_bare_code_is_enough_and_a_person_may_try_again() {
+async fn bare_code_is_enough() {
     let table = table(fixtures::HOME_USER).await;
     let mut person = paster();
     person.types.push_back("what do you want".to_owned());
@@ -71,7 +71,7 @@ async fn the_bare_code_is_enough_and_a_person_may_try_again() {
 }
 
 #[tokio::test]
-async fn a_state_of_another_sign_in_is_refused_and_the_right_one_still_works() {
+async fn wrong_state_is_refused() {
     let table = table(fixtures::HOME_USER).await;
     let start = Start::of(&table, true);
     let args = LoginArgs { no_browser: true, ..login("home") };
@@ -89,7 +89,7 @@ async fn a_state_of_another_sign_in_is_refused_and_the_right_one_still_works() {
 }
 
 #[tokio::test]
-async fn a_code_that_ran_out_brings_a_new_link_that_works() {
+async fn expired_code_gives_a_new_link() {
     let table = table(fixtures::HOME_USER).await;
     let start = Start::of(&table, true);
     let mut person = MadeUp::default();
@@ -106,7 +106,7 @@ async fn a_code_that_ran_out_brings_a_new_link_that_works() {
 }
 
 #[tokio::test]
-async fn after_network_trouble_the_same_address_may_be_pasted_again() {
+async fn paste_works_again_after_network_trouble() {
     let table = table(fixtures::HOME_USER).await;
     let start = Start::of(&table, true);
     let mut person = MadeUp::default();
@@ -120,7 +120,7 @@ async fn after_network_trouble_the_same_address_may_be_pasted_again() {
 }
 
 #[tokio::test]
-async fn a_grant_whose_account_nobody_names_is_kept_and_asked_about_later() {
+async fn grant_without_account_is_asked_later() {
     let table = table(fixtures::HOME_USER).await;
     let start = Start::of(&table, true);
     let mut person = MadeUp::default();
@@ -146,7 +146,7 @@ async fn a_grant_whose_account_nobody_names_is_kept_and_asked_about_later() {
 }
 
 #[tokio::test]
-async fn a_sign_in_waits_for_a_day_and_no_longer() {
+async fn sign_in_expires_after_a_day() {
     let table = table(fixtures::HOME_USER).await;
     let start = Start::of(&table, true);
     let mut person = MadeUp::default();
@@ -159,7 +159,7 @@ async fn a_sign_in_waits_for_a_day_and_no_longer() {
 }
 
 #[tokio::test]
-async fn another_account_for_a_known_user_needs_replace() {
+async fn another_account_needs_replace() {
     let table = table(fixtures::HOME_USER).await;
     pasted(&table, "home").await.unwrap();
     let before = table.grants().get("home").unwrap();
@@ -177,7 +177,7 @@ async fn another_account_for_a_known_user_needs_replace() {
 }
 
 #[tokio::test]
-async fn scopes_that_were_not_granted_are_stored_so_and_said() {
+async fn missing_scopes_are_stored_and_reported() {
     let table = Table::with(small()).await;
     let some = Some(vec!["user-top-read".to_owned()]);
     table.sandbox.set_consent(ConsentDecision::Grant { user: fixtures::HOME_USER.to_owned(), scopes: some });
@@ -190,7 +190,7 @@ async fn scopes_that_were_not_granted_are_stored_so_and_said() {
 }
 
 #[tokio::test]
-async fn a_user_who_has_to_sign_in_again_is_well_afterwards() {
+async fn second_sign_in_repairs_the_user() {
     let table = table(fixtures::HOME_USER).await;
     pasted(&table, "home").await.unwrap();
     table.sandbox.revoke_grants(fixtures::HOME_USER);
@@ -205,7 +205,7 @@ async fn a_user_who_has_to_sign_in_again_is_well_afterwards() {
 }
 
 #[tokio::test]
-async fn a_ban_is_told_before_the_code_is_spent() {
+async fn ban_is_reported_before_the_code_is_used() {
     let table = table(fixtures::HOME_USER).await;
     let start = Start::of(&table, true);
     let mut person = MadeUp::default();
@@ -222,7 +222,7 @@ async fn a_ban_is_told_before_the_code_is_spent() {
 }
 
 #[tokio::test]
-async fn an_imported_grant_learns_whose_it_is_by_one_call() {
+async fn imported_grant_learns_its_account() {
     let table = Table::with(SandboxOptions { ..small() }).await;
     table.sign_in(false);
     let api = table.api();
@@ -232,7 +232,7 @@ async fn an_imported_grant_learns_whose_it_is_by_one_call() {
 }
 
 #[tokio::test]
-async fn a_redirect_uri_that_spotify_refuses_is_refused_before_anything_happens() {
+async fn invalid_redirect_uri_is_refused_first() {
     let table = table(fixtures::HOME_USER).await;
     let mut start = Start::of(&table, true);
     start.redirect_uri = "http://localhost:8888/callback".to_owned();
@@ -245,7 +245,7 @@ async fn a_redirect_uri_that_spotify_refuses_is_refused_before_anything_happens(
 }
 
 #[tokio::test]
-async fn an_https_redirect_is_pasted_even_where_there_is_a_browser() {
+async fn https_redirect_is_always_pasted() {
     let table = table(fixtures::HOME_USER).await;
     let mut start = Start::of(&table, true);
     start.redirect_uri = "https://example.com/callback".to_owned();
@@ -256,7 +256,7 @@ async fn an_https_redirect_is_pasted_even_where_there_is_a_browser() {
 }
 
 #[tokio::test]
-async fn names_that_could_not_stand_in_a_file_name_are_refused() {
+async fn invalid_user_names_are_refused() {
     let table = table(fixtures::HOME_USER).await;
     let start = Start::of(&table, true);
     for name in ["", "*", "../x", "a b", ".x", "-x", "ü", &"x".repeat(65)] {
@@ -267,7 +267,7 @@ async fn names_that_could_not_stand_in_a_file_name_are_refused() {
 }
 
 #[tokio::test]
-async fn while_a_paste_is_awaited_a_browser_on_this_machine_may_answer() {
+async fn browser_may_answer_a_waiting_paste() {
     let table = table(fixtures::HOME_USER).await;
     let start = Start::of(&table, true);
     let args = LoginArgs { no_browser: true, ..login("home") };

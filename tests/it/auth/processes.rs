@@ -85,7 +85,7 @@ impl Helper {
         command
             .args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\"")])
             .arg(std::env::current_exe().unwrap())
-            .args(["--exact", "grants_processes::helper", "--nocapture"])
+            .args(["--exact", "auth::processes::helper", "--nocapture"])
             .env(STATE, table.path())
             .env(URLS, format!("{} {}", table.sandbox.api_url(), table.sandbox.accounts_url()))
             .env_remove(KILL_AT)
@@ -132,7 +132,7 @@ async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) ->
 }
 
 #[tokio::test]
-async fn eight_processes_refresh_one_grant_a_hundred_times_by_one_call_a_round() {
+async fn eight_processes_share_each_refresh() {
     let table = Table::rotating().await;
     table.sign_in(true);
     let refreshes = beside(move || {
@@ -156,7 +156,7 @@ async fn eight_processes_refresh_one_grant_a_hundred_times_by_one_call_a_round()
 }
 
 #[tokio::test]
-async fn eight_processes_that_start_at_once_refresh_a_grant_once() {
+async fn eight_concurrent_starts_refresh_once() {
     let table = Table::rotating().await;
     table.sign_in(true);
     beside(move || {
@@ -194,7 +194,7 @@ async fn killed_at(step: &'static str, rotation: TokenRotation) -> (Result<(), A
 }
 
 #[tokio::test]
-async fn after_a_kill_at_any_step_the_next_run_works_or_says_what_happened() {
+async fn kill_at_any_step_is_recovered_or_explained() {
     for rotation in [TokenRotation::Never, TokenRotation::Always] {
         let (outcome, refreshes, left) = killed_at("locked", rotation).await;
         assert!(outcome.is_ok(), "{outcome:?}");
@@ -214,7 +214,7 @@ async fn after_a_kill_at_any_step_the_next_run_works_or_says_what_happened() {
 }
 
 #[tokio::test]
-async fn a_rotation_that_died_with_its_process_is_said_with_the_time_of_the_cut() {
+async fn interrupted_rotation_is_reported() {
     let (outcome, refreshes, left) = killed_at("answered", TokenRotation::Always).await;
     assert_eq!((refreshes, left), (2, GrantState::Refreshing));
     let error = outcome.unwrap_err();

@@ -113,7 +113,7 @@ fn fault(world: &World, path: &str, action: serde_json::Value) {
 const JOB: &str = "user = \"home\"\n[[fetch]]\nstream = \"saved_tracks\"\n[[fetch]]\nstream = \"my_playlists\"\n";
 
 #[test]
-fn no_error_path_of_a_sign_in_tells_a_secret() {
+fn sign_in_errors_hold_no_secret() {
     let mut watch = Watch::of(World::development().job(JOB).settings("[output]\nkeep_raw = true"));
     let wrong = [("SPOTIFY_CLIENT_SECRET", SECRET)];
     // With a secret that Spotify refuses, by a browser and by pasting; then with PKCE and a verifier.
@@ -172,7 +172,7 @@ fn no_error_path_of_a_sign_in_tells_a_secret() {
 }
 
 #[test]
-fn no_error_path_of_a_run_tells_a_secret() {
+fn run_errors_hold_no_secret() {
     let mut watch = Watch::of(World::development().job(JOB).settings("[output]\nkeep_raw = true"));
     let line = json!({ "user": "home", "refresh_token": REFRESH, "client_id": "sandbox-client", "flow": "code" });
     watch.world.project.write("given-grant.jsonl", format!("{line}\n"));
@@ -252,7 +252,7 @@ fn echoing(status: u16, json_body: bool) -> (url::Url, tokio::sync::oneshot::Sen
 }
 
 #[test]
-fn a_server_that_echoes_what_it_was_sent_gets_none_of_it_told() {
+fn echoed_secrets_are_not_printed() {
     // Accounts service and API in one, which answer with the whole request: in JSON, and as plain text.
     let mut looked = 0;
     for status in [400, 401, 403, 404, 429, 500, 503] {

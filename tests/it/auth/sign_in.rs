@@ -162,7 +162,7 @@ pub fn code_of(address: &Url) -> String {
 }
 
 #[tokio::test]
-async fn a_browser_signs_a_user_in_with_a_secret_and_without() {
+async fn browser_signs_in_with_or_without_a_secret() {
     for secret in [true, false] {
         let table = table(fixtures::HOME_USER).await;
         let start = Start::of(&table, secret);
@@ -191,7 +191,7 @@ async fn a_browser_signs_a_user_in_with_a_secret_and_without() {
 }
 
 #[tokio::test]
-async fn what_is_not_the_answer_gets_a_page_and_changes_nothing() {
+async fn other_requests_change_nothing() {
     let table = table(fixtures::HOME_USER).await;
     let start = Start::of(&table, true);
     let seen: Arc<Mutex<Vec<(u16, String)>>> = Arc::default();
@@ -231,7 +231,7 @@ async fn what_is_not_the_answer_gets_a_page_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_second_answer_is_late_and_afterwards_nobody_listens() {
+async fn second_answer_is_too_late() {
     let table = table(fixtures::HOME_USER).await;
     // The exchange takes a while, so that the second answer comes before the first is settled.
     table.sandbox.inject(Fault::on_path("/api/token", FaultAction::Latency { ms: 150 }).times(1));
@@ -260,7 +260,7 @@ async fn a_second_answer_is_late_and_afterwards_nobody_listens() {
 }
 
 #[tokio::test]
-async fn a_denial_leaves_the_grants_as_they_were() {
+async fn denial_keeps_the_grants() {
     let table = table(fixtures::HOME_USER).await;
     pasted(&table, "home").await.unwrap();
     let before = table.grants().get("home").unwrap();
@@ -274,7 +274,7 @@ async fn a_denial_leaves_the_grants_as_they_were() {
 }
 
 #[tokio::test]
-async fn nobody_coming_back_is_explained_with_what_the_browser_shows() {
+async fn missing_answer_is_explained() {
     let table = table(fixtures::HOME_USER).await;
     let mut start = Start::of(&table, true);
     start.patience = Duration::from_millis(100);
@@ -288,7 +288,7 @@ async fn nobody_coming_back_is_explained_with_what_the_browser_shows() {
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_named_and_a_paste_does_not_need_it() {
+async fn used_port_is_named() {
     let table = table(fixtures::HOME_USER).await;
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut start = Start::of(&table, true);
@@ -301,7 +301,7 @@ async fn a_port_in_use_is_named_and_a_paste_does_not_need_it() {
 }
 
 #[tokio::test]
-async fn no_error_and_no_debug_of_a_sign_in_holds_a_secret() {
+async fn sign_in_debug_holds_no_secret() {
     let table = table(fixtures::HOME_USER).await;
     let start = Start::of(&table, false);
     let wanted = SignInRequest { user: "home", scopes: &[], redirect_uri: "http://127.0.0.1/callback", replace: false };

@@ -35,7 +35,7 @@ fn unchanged(what: impl FnOnce(&World)) {
 }
 
 #[test]
-fn a_denied_consent_ends_with_77_at_a_browser_and_pasted() {
+fn denied_consent_exits_77() {
     unchanged(|world| {
         let browser = AtBrowser::begin(world, "home", &[]);
         let page = sign_in::get(&sign_in::consent(&browser.address, "nobody"));
@@ -47,7 +47,7 @@ fn a_denied_consent_ends_with_77_at_a_browser_and_pasted() {
 }
 
 #[test]
-fn a_wrong_state_is_refused_and_a_replayed_one_counts_once() {
+fn wrong_or_replayed_state_is_refused() {
     unchanged(|world| {
         let link = sign_in::link(world, "home", &[]);
         let back = sign_in::consent(&link, fixtures::HOME_USER);
@@ -62,7 +62,7 @@ fn a_wrong_state_is_refused_and_a_replayed_one_counts_once() {
 }
 
 #[test]
-fn a_token_that_is_refused_as_soon_as_it_came_blames_no_client_id() {
+fn refused_new_token_blames_no_client_id() {
     unchanged(|world| {
         let back = sign_in::consent(&sign_in::link(world, "home", &[]), fixtures::HOME_USER);
         world.sandbox.inject(Fault::on_path("/v1/me", FaultAction::status(401)));
@@ -75,7 +75,7 @@ fn a_token_that_is_refused_as_soon_as_it_came_blames_no_client_id() {
 }
 
 #[test]
-fn a_second_callback_meets_a_closed_port() {
+fn second_callback_finds_a_closed_port() {
     let world = world();
     let browser = AtBrowser::begin(&world, "home", &[]);
     let back = sign_in::consent(&browser.address, fixtures::HOME_USER);
@@ -88,7 +88,7 @@ fn a_second_callback_meets_a_closed_port() {
 }
 
 #[test]
-fn html_in_a_callback_gets_into_no_page_and_no_message() {
+fn html_in_a_callback_is_not_repeated() {
     unchanged(|world| {
         let browser = AtBrowser::begin(world, "home", &[]);
         let link = url::Url::parse(&browser.address).unwrap();
@@ -111,7 +111,7 @@ fn html_in_a_callback_gets_into_no_page_and_no_message() {
 }
 
 #[test]
-fn a_port_in_use_is_named_and_a_pasted_answer_does_without() {
+fn used_port_is_named_and_paste_works() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let world = world();
@@ -133,7 +133,7 @@ fn a_port_in_use_is_named_and_a_pasted_answer_does_without() {
 }
 
 #[test]
-fn localhost_and_plain_http_are_refused_before_anything_is_opened() {
+fn localhost_and_http_redirects_are_refused() {
     unchanged(|world| {
         for (uri, rule) in [
             ("http://localhost:8888/callback", "names localhost"),
@@ -148,7 +148,7 @@ fn localhost_and_plain_http_are_refused_before_anything_is_opened() {
 }
 
 #[test]
-fn another_account_for_a_known_user_is_refused_unless_it_is_meant() {
+fn other_account_is_refused_without_replace() {
     let world = world();
     let before = stored(&world);
     world.run(&["x"]).exits(77); // asks whose account studio is
@@ -161,7 +161,7 @@ fn another_account_for_a_known_user_is_refused_unless_it_is_meant() {
 }
 
 #[test]
-fn an_unknown_user_in_a_job_is_told_where_was_looked_and_who_is_there() {
+fn unknown_user_in_a_job_lists_known_users() {
     let world = world();
     world.project.write("jobs/y.toml", "user = \"nobody\"\n[[fetch]]\nstream = \"saved_tracks\"\n");
     let checked = world.cli(&["check", "y"]).exits(0);
@@ -181,7 +181,7 @@ fn an_unknown_user_in_a_job_is_told_where_was_looked_and_who_is_there() {
 }
 
 #[test]
-fn an_import_of_another_shape_stores_nothing_and_repeats_nothing() {
+fn wrong_import_stores_and_repeats_nothing() {
     const TOKEN: &str = "AQDcanarycanarycanarycanarycanarycanary";
     unchanged(|world| {
         let line = |more: &str| {

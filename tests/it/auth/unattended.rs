@@ -90,7 +90,7 @@ fn states(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn two_users_sign_in_once_and_cron_reads_all_that_is_theirs_until_the_consent_ends() {
+fn cron_reads_two_users_until_consent_ends() {
     let world = world();
     // One at a browser on this machine, one elsewhere, by a pasted address.
     let browser = AtBrowser::begin(&world, "home", &[]);
@@ -183,7 +183,7 @@ fn two_users_sign_in_once_and_cron_reads_all_that_is_theirs_until_the_consent_en
 }
 
 #[test]
-fn runs_warn_once_each_at_30_14_7_and_1_days_and_json_and_jobs_count_them() {
+fn consent_warnings_at_30_14_7_and_1_days() {
     let world = world();
     sign_in::sign_in(&world, "home", fixtures::HOME_USER);
     sign_in::sign_in(&world, "studio", fixtures::STUDIO_USER);

@@ -8,7 +8,7 @@ use cratedigger::job::keys;
 const ARTIST: &str = "4Z8W4fKeB5YxbbsqsVdVSj";
 
 #[test]
-fn an_error_is_shown_with_line_column_caret_and_the_nearest_name() {
+fn error_shows_place_and_nearest_name() {
     let project = Project::with_job(
         "shedule = \"15 6 * * *\"\n\n[[fetch]]\nstream = \"artist\"\nids = [\"spotify:track:4aawyAB9vmqN3uQ7FjRGTy\"]\n",
     );
@@ -48,7 +48,7 @@ fn each_misspelt(head: &str, keys: &[KeySpec]) {
 }
 
 #[test]
-fn each_misspelt_key_is_reported_in_its_place_with_the_right_name() {
+fn each_misspelt_key_gets_the_right_name() {
     each_misspelt("", keys::JOB);
     each_misspelt(&format!("[[fetch]]\nstream = \"artists\"\nids = [\"{ARTIST}\"]\n"), keys::FETCH);
     each_misspelt("[[query]]\ncsv = \"a.csv\"\nsql = \"SELECT 1 ORDER BY 1\"\n", keys::QUERY);
@@ -156,7 +156,7 @@ fn wrong_job_files_are_reported_in_place() {
 }
 
 #[test]
-fn all_problems_of_all_files_are_reported_at_once() {
+fn all_problems_are_reported_at_once() {
     let project =
         Project::with_job("shedule = 1\n[[fetch]]\nstream = \"artists\"\nids = [\"x\", \"y\"]\ncolums = []\n");
     project.write("jobs/y.toml", "[[query]]\n");
@@ -166,13 +166,13 @@ fn all_problems_of_all_files_are_reported_at_once() {
 }
 
 #[test]
-fn broken_syntax_does_not_hide_the_other_problems() {
+fn broken_syntax_hides_no_other_problem() {
     let (_, said) = Project::with_job("shedule = \"@daily\"\nmarket = DE\n[[fetch]]\nstream = \"artits\"\n").check();
     assert_text("broken_syntax", &said);
 }
 
 #[test]
-fn a_secret_in_a_job_is_refused_and_never_shown() {
+fn secret_in_a_job_is_refused_and_hidden() {
     let secret = "0123456789abcdef0123456789abcdef";
     let project = Project::with_job(&format!(
         "client_secret = \"{secret}\"\ndescription = \"{secret}\" x\nmarket = \"{secret}\"\n"
@@ -186,7 +186,7 @@ fn a_secret_in_a_job_is_refused_and_never_shown() {
 }
 
 #[test]
-fn escape_sequences_in_a_file_do_not_reach_the_terminal() {
+fn escape_sequences_do_not_reach_the_terminal() {
     let (_, said) = Project::with_job("market = \"\\u001b[31mX\"\n# \u{1b}[2J\n\"\\u001b[0m\" = 1\n").check();
     assert!(!said.contains('\u{1b}'), "{said:?}");
 }
@@ -198,7 +198,7 @@ fn colours_need_a_terminal() {
 }
 
 #[test]
-fn named_jobs_only_are_read() {
+fn only_named_jobs_are_read() {
     let project = Project::with_job("broken = 1\n");
     project.write("jobs/good.toml", "[[fetch]]\nstream = \"markets\"\n");
     let output = project.run(&["check", "good"]);
@@ -212,7 +212,7 @@ fn named_jobs_only_are_read() {
 }
 
 #[test]
-fn names_that_differ_in_case_only_would_share_a_folder() {
+fn names_must_differ_in_more_than_case() {
     let project = Project::with_job("[[fetch]]\nstream = \"markets\"\n");
     project.write("jobs/X.toml", "[[fetch]]\nstream = \"markets\"\n");
     project.write("jobs/-odd.toml", "[[fetch]]\nstream = \"markets\"\n");
@@ -222,7 +222,7 @@ fn names_that_differ_in_case_only_would_share_a_folder() {
 }
 
 #[test]
-fn json_holds_the_problems_with_their_places() {
+fn json_has_problems_with_places() {
     let output = Project::with_job("shedule = 1\n").run(&["--json", "check"]);
     let value: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("json");
     let problem = &value["problems"][0];
@@ -234,7 +234,7 @@ fn json_holds_the_problems_with_their_places() {
 }
 
 #[test]
-fn a_query_without_order_is_warned_of_and_runs() {
+fn query_without_order_is_a_warning() {
     let (exit, said) = Project::with_job("[[query]]\ncsv = \"a.csv\"\nsql = \"SELECT 1\"\n").check();
     assert_eq!(exit, 0);
     assert_text("query_without_order", &said);
@@ -243,7 +243,7 @@ fn a_query_without_order_is_warned_of_and_runs() {
 }
 
 #[test]
-fn a_playlist_that_is_read_for_two_markets_is_warned_of() {
+fn playlist_for_two_markets_is_a_warning() {
     let project = Project::with_job("[[fetch]]\nstream = \"playlist_items\"\nids = [\"0SandboxHomePlaylist00\"]\n");
     assert_eq!(project.check().1, project.check().1.replace("warning", ""));
     project.write(
@@ -256,7 +256,7 @@ fn a_playlist_that_is_read_for_two_markets_is_warned_of() {
 }
 
 #[test]
-fn a_profile_without_columns_for_a_stream_is_refused_before_anything_is_asked() {
+fn profile_without_columns_is_refused() {
     let job = |head: &str, more: &str| {
         format!("{head}[[fetch]]\nstream = \"saved_tracks\"\n[[fetch]]\nstream = \"markets\"\n{more}")
     };
@@ -275,7 +275,7 @@ fn a_profile_without_columns_for_a_stream_is_refused_before_anything_is_asked() 
 }
 
 #[test]
-fn what_spreadsheets_write_is_read() {
+fn spreadsheet_files_are_read() {
     let other = "0k17h0D3J5VfsdmQ1iZtE9";
     for file in [
         format!("\u{feff}name;id\r\nRadiohead;{ARTIST}\r\n\"Pink; Floyd\";\"{other}\"\r\n;;\r\n"),
@@ -297,7 +297,7 @@ fn what_spreadsheets_write_is_read() {
 }
 
 #[test]
-fn errors_in_a_file_of_ids_name_file_and_line() {
+fn id_file_errors_have_file_and_line() {
     let project = Project::with_job("[[fetch]]\nstream = \"artists\"\nids_file = \"a.csv\"\n");
     project.write("jobs/a.csv", format!("id\n{ARTIST}\n\nspotify:track:{ARTIST}\n{ARTIST}\n"));
     let (exit, said) = project.check();
@@ -321,7 +321,7 @@ fn errors_in_a_file_of_ids_name_file_and_line() {
 }
 
 #[test]
-fn searches_come_from_rows_by_a_template() {
+fn searches_come_from_a_template() {
     let text = "[[fetch]]\nstream = \"search\"\nqueries_file = \"q.csv\"\nquery = \"isrc:{isrc} {Title}\"\n";
     let project = Project::with_job(text);
     project.write("jobs/q.csv", "Isrc;title\nAA;x y\nBB;\nAA;x y\nCC;z\n");

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::project::{Project, stdout};
 
-const MARK: &str = "The tables below are written from what the program itself goes by.\n";
+const MARK: &str = "The tables below are generated from the program.\n";
 
 fn holds(file: &str, tables: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
@@ -22,17 +22,17 @@ fn holds(file: &str, tables: &str) {
 }
 
 #[test]
-fn the_tables_of_jobs_are_those_of_the_program() {
+fn job_tables_are_current() {
     holds("docs/jobs.md", &cratedigger::job::markdown());
 }
 
 #[test]
-fn the_tables_of_settings_are_those_of_the_program() {
+fn settings_tables_are_current() {
     holds("docs/settings.md", &cratedigger::settings::markdown());
 }
 
 #[test]
-fn the_tables_of_streams_are_those_of_the_program() {
+fn stream_tables_are_current() {
     let streams: Vec<Value> = serde_json::from_str(&stdout(&Project::new().run(&["--json", "streams"]))).unwrap();
     let text = |value: &Value| value.as_str().unwrap().replace('|', "\\|");
     let names = |value: &Value| {
@@ -85,14 +85,14 @@ fn exit_codes() -> String {
 }
 
 #[test]
-fn the_exit_codes_of_the_docs_and_the_readme_are_those_of_the_program() {
+fn documented_exit_codes_are_current() {
     holds("docs/exit-codes.md", &format!("\n{}", exit_codes()));
     let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     assert!(readme.contains(&exit_codes()), "README.md lacks:\n{}", exit_codes());
 }
 
 #[test]
-fn a_run_and_the_command_line_mean_the_same_by_an_exit_code() {
+fn runs_and_commands_share_exit_codes() {
     use cratedigger::sync::exit_codes;
     assert_eq!(ExitStatus::BY_PRECEDENCE.map(ExitStatus::code), exit_codes::PRECEDENCE);
     let named = [

@@ -13,7 +13,7 @@ fn plain() -> World {
 }
 
 #[test]
-fn exit_0_is_complete_and_a_timer_with_nothing_due_sends_nothing_and_says_nothing() {
+fn exit_0_with_nothing_due_is_silent() {
     let job = format!("schedule = \"15 6 * * *\"\n{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     let world = World::extended().job(&job);
     world.run(&["--due"]).exits(0).says("x: complete");
@@ -31,7 +31,7 @@ fn ran_without_credentials(world: &World, args: &[&str]) -> crate::support::worl
 }
 
 #[test]
-fn exit_1_says_that_spotify_cannot_be_reached_and_the_next_run_goes_on() {
+fn exit_1_when_spotify_is_unreachable() {
     let world = World::extended().job(&by_ids("artists", &[fixtures::BUSY_ARTIST]));
     let path = world.project.root().join("config/cratedigger.toml");
     let settings = std::fs::read_to_string(&path).unwrap();
@@ -46,7 +46,7 @@ fn exit_1_says_that_spotify_cannot_be_reached_and_the_next_run_goes_on() {
 }
 
 #[test]
-fn exit_2_shows_every_problem_and_the_other_jobs_still_run() {
+fn exit_2_leaves_other_jobs_running() {
     let world = plain();
     world.project.write("jobs/broken.toml", "[[fetch]]\nstream = \"artist\"\nids = [\"x\"]\ncolour = 1\n");
     world.run(&["broken"]).exits(2).says("jobs/broken.toml:2").says("artists").says("colour");
@@ -57,7 +57,7 @@ fn exit_2_shows_every_problem_and_the_other_jobs_still_run() {
 }
 
 #[test]
-fn exit_2_for_a_query_that_fails_leaves_the_other_files_written() {
+fn exit_2_for_a_failed_query_writes_the_rest() {
     let more = "[[query]]\ncsv = \"slow.csv\"\nsql = \"SELECT abs(-9223372036854775808) AS x\"\n";
     let world = World::extended().job(&format!("{}{more}", by_ids("tracks", &[fixtures::PLAIN_TRACK])));
     world.run(&[]).exits(2).says("slow.csv").says("overflow");
@@ -65,7 +65,7 @@ fn exit_2_for_a_query_that_fails_leaves_the_other_files_written() {
 }
 
 #[test]
-fn exit_3_names_each_thing_that_could_not_be_had() {
+fn exit_3_names_each_missing_item() {
     let (one, two) = ("0000000000000000000000", "0000000000000000000001");
     let world = World::extended().job(&by_ids("playlist_items", &[one, two, fixtures::HOME_PLAYLIST]));
     world.run(&[]).exits(3).says(one).says("not found").says("and 1 more, see skipped_items");
@@ -78,7 +78,7 @@ fn exit_3_names_each_thing_that_could_not_be_had() {
 }
 
 #[test]
-fn exit_74_for_a_folder_that_cannot_be_written_comes_before_the_first_call() {
+fn exit_74_for_an_unwritable_folder() {
     let world = plain();
     let csv = world.project.root().join("output/csv");
     std::fs::create_dir_all(csv.parent().unwrap()).unwrap();
@@ -88,7 +88,7 @@ fn exit_74_for_a_folder_that_cannot_be_written_comes_before_the_first_call() {
 }
 
 #[test]
-fn exit_74_for_a_store_that_is_none_leaves_it_as_it_is() {
+fn exit_74_for_a_file_that_is_no_store() {
     let world = plain();
     world
         .project
@@ -100,7 +100,7 @@ fn exit_74_for_a_store_that_is_none_leaves_it_as_it_is() {
 }
 
 #[test]
-fn exit_74_for_a_database_of_another_program_and_for_a_newer_store() {
+fn exit_74_for_a_foreign_or_newer_store() {
     let world = plain();
     std::fs::create_dir_all(world.database().parent().unwrap()).unwrap();
     Connection::open(world.database()).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
@@ -112,7 +112,7 @@ fn exit_74_for_a_database_of_another_program_and_for_a_newer_store() {
 }
 
 #[test]
-fn exit_74_for_a_corrupted_store_leaves_it_as_it_is() {
+fn exit_74_for_a_corrupted_store() {
     let world = World::extended().job(&by_ids("playlist_items", &[fixtures::EDGE_CASE_PLAYLIST]));
     world.run(&[]).exits(0);
     let mut bytes = std::fs::read(world.database()).unwrap();
@@ -128,7 +128,7 @@ fn exit_74_for_a_corrupted_store_leaves_it_as_it_is() {
 }
 
 #[test]
-fn exit_74_for_a_store_of_another_host_or_another_state_folder_names_both() {
+fn exit_74_for_another_host_or_state_folder() {
     let world = plain();
     world.run(&[]).exits(0);
     let other = world.project.root().join("elsewhere");
@@ -143,7 +143,7 @@ fn exit_74_for_a_store_of_another_host_or_another_state_folder_names_both() {
 }
 
 #[test]
-fn a_store_without_rows_belongs_to_nobody_yet() {
+fn empty_store_has_no_owner() {
     let world = plain();
     let path = world.project.root().join("config/cratedigger.toml");
     let settings = std::fs::read_to_string(&path).unwrap();
@@ -154,7 +154,7 @@ fn a_store_without_rows_belongs_to_nobody_yet() {
 }
 
 #[test]
-fn exit_74_when_the_disk_is_full_keeps_what_was_committed_and_the_next_run_goes_on() {
+fn exit_74_for_a_full_disk_keeps_commits() {
     let world = World::extended().job(&by_ids("playlist_items", &[fixtures::LARGE_PLAYLIST]));
     let binary = env!("CARGO_BIN_EXE_cratedigger");
     // A limit on the size of files; its signal is ignored, so that writing fails as on a full disk.
@@ -174,7 +174,7 @@ fn exit_74_when_the_disk_is_full_keeps_what_was_committed_and_the_next_run_goes_
 }
 
 #[test]
-fn exit_75_for_a_job_that_is_running_sends_nothing_and_a_timer_is_silent_about_it() {
+fn exit_75_for_a_running_job_sends_nothing() {
     let job = format!("schedule = \"0 6 1 1 *\"\n{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     let world = World::extended().job(&job);
     world.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", FaultAction::Latency { ms: 1_500 }).times(1));
@@ -196,7 +196,7 @@ fn exit_75_for_a_job_that_is_running_sends_nothing_and_a_timer_is_silent_about_i
 }
 
 #[test]
-fn exit_75_for_a_long_ban_is_over_in_seconds_and_ten_restarts_send_nothing() {
+fn exit_75_for_a_long_ban_sends_nothing() {
     let job = format!("schedule = \"* * * * *\"\n{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     let world = World::extended().job(&job);
     world
@@ -220,7 +220,7 @@ fn exit_75_for_a_long_ban_is_over_in_seconds_and_ten_restarts_send_nothing() {
 }
 
 #[test]
-fn a_short_wait_is_sat_out() {
+fn short_wait_is_waited_out() {
     let world = plain();
     world
         .sandbox
@@ -231,7 +231,7 @@ fn a_short_wait_is_sat_out() {
 }
 
 #[test]
-fn a_spent_quota_parks_one_family_while_the_other_fetches_go_on() {
+fn spent_quota_parks_one_family_only() {
     let job = [
         fetch("artist_albums", &format!("name = \"releases\"\nids = [\"{}\"]", fixtures::BUSY_ARTIST)),
         fetch("albums", "from = \"releases\""),
@@ -253,7 +253,7 @@ fn a_spent_quota_parks_one_family_while_the_other_fetches_go_on() {
 }
 
 #[test]
-fn exit_77_names_the_variable_to_look_at() {
+fn exit_77_names_the_variable() {
     let world = plain();
     let ran = ran_without_credentials(&world, &["run"]).exits(77);
     assert!(ran.stderr.contains("SPOTIFY_CLIENT_ID") && ran.stderr.contains("hint:"), "{}", ran.stderr);
@@ -267,7 +267,7 @@ fn exit_77_names_the_variable_to_look_at() {
 }
 
 #[test]
-fn a_token_that_ends_in_mid_run_is_renewed_once_and_no_page_is_lost() {
+fn token_is_renewed_in_the_middle_of_a_run() {
     let world = plain();
     world.sandbox.inject(Fault::on_path("/v1/*/tracks", FaultAction::status(401)).times(1));
     world.run(&[]).exits(0);
@@ -280,7 +280,7 @@ fn a_token_that_ends_in_mid_run_is_renewed_once_and_no_page_is_lost() {
 }
 
 #[test]
-fn two_processes_on_an_empty_folder_both_succeed() {
+fn two_processes_start_on_an_empty_folder() {
     for _ in 0..5 {
         let world = World::extended();
         for name in ["a", "b", "c"] {
@@ -300,7 +300,7 @@ fn two_processes_on_an_empty_folder_both_succeed() {
 }
 
 #[test]
-fn an_analyst_who_reads_or_writes_for_seconds_is_waited_for() {
+fn run_waits_for_another_reader_or_writer() {
     let world = plain();
     world.run(&[]).exits(0);
     let analyst = Connection::open(world.database()).unwrap();
@@ -314,7 +314,7 @@ fn an_analyst_who_reads_or_writes_for_seconds_is_waited_for() {
 }
 
 #[test]
-fn a_store_may_be_read_by_others_at_rest_and_during_a_run() {
+fn others_may_read_the_store() {
     let world = plain();
     world.run(&[]).exits(0);
     let mode = |path: &str| std::fs::metadata(world.project.root().join(path)).unwrap().permissions().mode() & 0o777;
@@ -324,7 +324,7 @@ fn a_store_may_be_read_by_others_at_rest_and_during_a_run() {
 }
 
 #[test]
-fn json_logs_are_json_throughout_and_quiet_says_nothing_of_what_went_well() {
+fn json_logs_are_json_and_quiet_is_silent() {
     let world = plain();
     let ran = world.run(&["-q"]).exits(0);
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
@@ -346,7 +346,7 @@ fn json_logs_are_json_throughout_and_quiet_says_nothing_of_what_went_well() {
 }
 
 #[test]
-fn control_characters_of_names_never_reach_the_terminal() {
+fn control_characters_never_reach_the_terminal() {
     let world = plain();
     let message = "no\u{1b}[2J\u{1b}]0;owned\u{7} such \u{202e}list\nERROR forged";
     let action = FaultAction::Status {
@@ -363,7 +363,7 @@ fn control_characters_of_names_never_reach_the_terminal() {
 }
 
 #[test]
-fn a_signal_that_comes_twice_at_once_is_one_and_a_later_one_stops_at_once() {
+fn second_signal_stops_at_once() {
     let slow = || {
         let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
         world.sandbox.inject(Fault::on_path("/v1/playlists/*", FaultAction::Latency { ms: 3_000 }));

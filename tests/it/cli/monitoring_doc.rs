@@ -12,7 +12,7 @@ fn page() -> String {
 }
 
 #[test]
-fn every_metric_stands_on_the_page_and_every_metric_of_the_page_is_written() {
+fn every_metric_is_documented_and_written() {
     let (page, written) = (page(), PrometheusMetrics::default().text());
     let there: Vec<&str> = written.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     assert!(there.len() > 10, "{written}");
@@ -25,7 +25,7 @@ fn every_metric_stands_on_the_page_and_every_metric_of_the_page_is_written() {
 }
 
 #[test]
-fn every_event_and_every_field_of_a_message_stands_on_the_page() {
+fn every_event_and_field_is_documented() {
     let page = page();
     let message = AlertMessage {
         event: AlertEvent::Failure,
@@ -72,7 +72,7 @@ fn documented(stderr: &str) -> Vec<serde_json::Value> {
 }
 
 #[test]
-fn each_line_of_a_json_log_is_an_object_of_documented_fields() {
+fn json_log_lines_have_documented_fields() {
     let world = World::extended();
     let of = |lines: &[serde_json::Value], field: &str| lines.iter().any(|line| !line[field].is_null());
     world

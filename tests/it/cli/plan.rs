@@ -123,7 +123,7 @@ max_results = 30
 "#;
 
 #[test]
-fn streams_by_id_and_search_cost_what_the_plan_says_first_and_again() {
+fn plan_is_exact_for_ids_and_searches() {
     for (class, world) in [
         ("development", World::development()),
         ("extended", World::extended()),
@@ -140,7 +140,7 @@ fn streams_by_id_and_search_cost_what_the_plan_says_first_and_again() {
 }
 
 #[test]
-fn playlists_cost_what_the_plan_says_whether_they_changed_or_not() {
+fn plan_is_exact_for_playlists() {
     for class in ["development", "extended"] {
         let world = match class {
             "development" => development(),
@@ -165,7 +165,7 @@ fn playlists_cost_what_the_plan_says_whether_they_changed_or_not() {
 }
 
 #[test]
-fn a_users_library_and_playlists_cost_what_the_plan_says_first_unchanged_and_changed() {
+fn plan_is_exact_for_user_libraries() {
     for (class, world) in [("development", development()), ("extended", said_to_be("extended", World::extended()))] {
         let world = signed_in(world, &[("home", fixtures::HOME_USER), ("studio", fixtures::STUDIO_USER)]);
         // A thousand calls by itself.
@@ -184,7 +184,7 @@ fn a_users_library_and_playlists_cost_what_the_plan_says_first_unchanged_and_cha
 }
 
 #[test]
-fn a_fetch_that_goes_by_another_is_a_range_until_the_other_is_free() {
+fn dependent_fetch_is_planned_as_a_range() {
     let parent = by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]);
     let child = "[[fetch]]\nstream = \"artists\"\nfrom = \"playlist_items\"\nwhere = \"position < 20\"\n";
     let world = signed_in(development(), &[("home", fixtures::HOME_USER)]);
@@ -210,7 +210,7 @@ fn a_fetch_that_goes_by_another_is_a_range_until_the_other_is_free() {
 }
 
 #[test]
-fn codes_and_refused_ids_cost_what_the_plan_says() {
+fn plan_is_exact_for_codes_and_refused_ids() {
     let rows = development().sandbox.catalog().expected_rows(fixtures::HOME_PLAYLIST).unwrap();
     let isrcs: Vec<String> =
         rows.iter().filter_map(|row| Some(format!("isrc:{}", row.isrc.as_ref()?))).take(4).collect();
@@ -230,7 +230,7 @@ fn codes_and_refused_ids_cost_what_the_plan_says() {
 }
 
 #[test]
-fn a_run_that_was_stopped_costs_what_is_left_of_it() {
+fn stopped_run_costs_what_is_left() {
     let world = development().settings("calls_per_day = 1000").job("");
     let list = track_ids(&world, 30);
     world.project.write("jobs/x.toml", by_ids("tracks", &list.iter().map(String::as_str).collect::<Vec<_>>()));
@@ -243,7 +243,7 @@ fn a_run_that_was_stopped_costs_what_is_left_of_it() {
 }
 
 #[test]
-fn a_plan_says_what_share_of_today_it_takes_whether_it_fits_and_what_would_come_first() {
+fn plan_shows_its_share_of_today() {
     let world = development().settings("calls_per_day = 40\ncalls_per_family = 40\nreserve = \"0%\"").job("");
     let list = track_ids(&world, 50);
     let list: Vec<&str> = list.iter().map(String::as_str).collect();
@@ -280,7 +280,7 @@ fn a_plan_says_what_share_of_today_it_takes_whether_it_fits_and_what_would_come_
 }
 
 #[test]
-fn a_plan_without_a_store_makes_none_and_needs_no_secret_to_ask_nothing() {
+fn plan_without_a_store_creates_none() {
     let world = development();
     let world = {
         let job = tracks(&world, 3);
@@ -294,7 +294,7 @@ fn a_plan_without_a_store_makes_none_and_needs_no_secret_to_ask_nothing() {
 }
 
 #[test]
-fn a_plan_names_what_the_app_was_refused_and_what_is_held_back() {
+fn plan_names_refusals_and_deferrals() {
     let world = World::development();
     let world = world.job(&format!("{}{}", by_ids("artists", &[fixtures::BUSY_ARTIST]), fetch("markets", "")));
     world.run(&[]).exits(3);
@@ -313,7 +313,7 @@ fn a_plan_names_what_the_app_was_refused_and_what_is_held_back() {
 }
 
 #[test]
-fn history_shows_planned_against_spent() {
+fn history_shows_planned_and_spent_calls() {
     let world = development();
     let world = {
         let job = format!("{}{}", tracks(&world, 5), fetch("search", "query = \"a\"\nmax_results = 30"));
@@ -335,7 +335,7 @@ fn history_shows_planned_against_spent() {
 }
 
 #[test]
-fn a_chain_is_bounded_by_what_its_parent_may_bring_and_exact_when_that_brings_nothing() {
+fn chain_is_bounded_by_its_parent() {
     let albums = "[[fetch]]\nstream = \"albums\"\nfrom = \"artist_albums\"\n";
     let world = development().job(&format!("{}{albums}", by_ids("artist_albums", &[fixtures::BUSY_ARTIST])));
     // First run: a look tells how many releases there are, and no album costs more than a call.
@@ -356,7 +356,7 @@ fn a_chain_is_bounded_by_what_its_parent_may_bring_and_exact_when_that_brings_no
 }
 
 #[test]
-fn a_probe_takes_a_quarter_of_what_is_left_and_says_what_it_asked() {
+fn probe_takes_a_quarter_of_what_is_left() {
     let world = development().settings("calls_per_day = 120\nreserve = \"0%\"").job("");
     let artists = ids(&world, "artists", 22);
     world
@@ -371,7 +371,7 @@ fn a_probe_takes_a_quarter_of_what_is_left_and_says_what_it_asked() {
 }
 
 #[test]
-fn what_cannot_go_today_is_not_said_to_fit() {
+fn plan_beyond_today_does_not_fit() {
     // Each of them has room, all three together have not.
     let world = development().settings("calls_per_day = 20\ncalls_per_family = 20\nreserve = \"0%\"").job("");
     let list = track_ids(&world, 24);

@@ -92,7 +92,7 @@ fn newest(world: &World) -> Value {
 }
 
 #[test]
-fn summary_history_json_and_exit_code_say_the_same_of_every_end() {
+fn all_outputs_agree_on_how_a_run_ended() {
     for (name, job, arrange, state, code) in ends() {
         let world = World::extended().job(&job);
         arrange(&world);
@@ -132,7 +132,7 @@ fn summary_history_json_and_exit_code_say_the_same_of_every_end() {
 }
 
 #[test]
-fn a_run_that_was_stopped_says_so_everywhere() {
+fn stopped_run_is_reported_everywhere() {
     let world = World::extended().job(&two());
     world.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", FaultAction::Latency { ms: 2_000 }));
     let child = world.spawn(&["--json"]);
@@ -145,7 +145,7 @@ fn a_run_that_was_stopped_says_so_everywhere() {
 }
 
 #[test]
-fn files_of_a_partial_run_are_marked_or_held_back_as_the_setting_says() {
+fn partial_files_follow_the_setting() {
     let job = [by_ids("playlist_items", &[fixtures::HOME_PLAYLIST, NOBODY]), fetch("categories", "")].concat();
     let world = World::extended().job(&job);
     world.run(&[]).exits(3);
@@ -171,7 +171,7 @@ fn files_of_a_partial_run_are_marked_or_held_back_as_the_setting_says() {
 }
 
 #[test]
-fn of_a_list_that_was_never_read_whole_there_is_no_file_that_calls_it_empty() {
+fn unread_list_has_no_empty_file() {
     let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     let moving = serde_json::json!({
         "do": "when_served", "playlist": fixtures::HOME_PLAYLIST, "page": 1, "times": 50,

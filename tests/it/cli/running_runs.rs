@@ -32,7 +32,7 @@ fn told(world: &World, before: &[&str]) -> [String; 2] {
 }
 
 #[test]
-fn a_run_is_called_dead_only_where_its_lock_is_seen_to_be_free() {
+fn run_is_dead_only_if_its_lock_is_free() {
     let (world, mut child) = under_way();
     assert_eq!(told(&world, &[]), ["running", "running"]);
     // A state folder that never saw the run: one that is not there, and one that is.
@@ -57,7 +57,7 @@ fn a_run_is_called_dead_only_where_its_lock_is_seen_to_be_free() {
 }
 
 #[test]
-fn what_was_killed_is_called_failed_wherever_it_is_told() {
+fn killed_run_is_failed_everywhere() {
     let (world, mut child) = under_way();
     child.kill().unwrap();
     child.wait().unwrap();

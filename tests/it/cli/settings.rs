@@ -15,7 +15,7 @@ fn said_of(file: &str) -> String {
 }
 
 #[test]
-fn each_error_of_the_file_is_said_in_its_place() {
+fn wrong_settings_are_reported_in_place() {
     let mut cases = Cases::new();
     for (name, file) in [
         ("did you mean limits", "[limit]\n"),
@@ -49,7 +49,7 @@ fn each_error_of_the_file_is_said_in_its_place() {
 }
 
 #[test]
-fn each_misspelt_setting_is_reported_with_the_right_name() {
+fn each_misspelt_setting_gets_the_right_name() {
     let mut file = String::new();
     let mut expected = Vec::new();
     for section in SECTIONS {
@@ -68,7 +68,7 @@ fn each_misspelt_setting_is_reported_with_the_right_name() {
 }
 
 #[test]
-fn unknown_and_untyped_variables_are_refused() {
+fn wrong_variables_are_refused() {
     let mut cases = Cases::new();
     for (name, value) in [
         ("CRATEDIGGER__LIMITS__MAX_WIAT", "1m"),
@@ -87,7 +87,7 @@ fn unknown_and_untyped_variables_are_refused() {
 }
 
 #[test]
-fn later_layers_go_over_earlier_ones_and_each_setting_knows_its_own() {
+fn later_layers_override_earlier_ones() {
     use cratedigger::settings::{Project as Folder, SettingFlags, Settings};
     let project = Project::new();
     project.write("config/cratedigger.toml", "[limits]\nmax_wait = \"1m\"\nconcurrency = 2\n[state]\ndir = \"st\"\n");
@@ -115,7 +115,7 @@ fn later_layers_go_over_earlier_ones_and_each_setting_knows_its_own() {
 }
 
 #[test]
-fn the_commented_file_sets_nothing_and_says_everything() {
+fn commented_file_lists_every_setting() {
     use cratedigger::settings::{Project as Folder, SettingFlags, Settings, commented_file};
     let project = Project::new();
     let file = commented_file(&[]);

@@ -67,7 +67,7 @@ fn with_fault(heading: &str, action: FaultAction, exit: i32) {
 }
 
 #[test]
-fn a_refused_token_and_refused_credentials() {
+fn entry_refused_token_and_credentials() {
     with_fault("401: the token is not accepted", FaultAction::status(401), 77);
     let world = tracks();
     let mut command = world.command(&["run"]);
@@ -76,7 +76,7 @@ fn a_refused_token_and_refused_credentials() {
 }
 
 #[test]
-fn each_kind_of_403() {
+fn entry_each_kind_of_403() {
     let world = World::development().job(&by_ids("artist_top_tracks", &[fixtures::BUSY_ARTIST]));
     let told = world.run(&[]);
     is_said("403: this class of app does not have the endpoint", told.code, &told.stderr, 3);
@@ -92,27 +92,27 @@ fn each_kind_of_403() {
 }
 
 #[test]
-fn an_unknown_id() {
+fn entry_unknown_id() {
     let world = World::development().job(&by_ids("shows", &[fixtures::SHOW]));
     let told = world.run(&[]);
     is_said("404: nothing of that id", told.code, &told.stderr, 3);
 }
 
 #[test]
-fn each_kind_of_429() {
+fn entry_each_kind_of_429() {
     with_fault("429: a long ban", FaultAction::rate_limited(RetryAfterHeader::Seconds(86_400)), 75);
     with_fault("429 on every call of one endpoint", FaultAction::rate_limited(RetryAfterHeader::Seconds(1)), 75);
     with_fault("The quota is spent", FaultAction::quota_exceeded(50_000), 75);
 }
 
 #[test]
-fn a_page_in_spotifys_place_and_a_server_that_is_down() {
+fn entry_foreign_page_and_outage() {
     with_fault("HTML instead of JSON", FaultAction::Html200, 3);
     with_fault("Spotify cannot be reached", FaultAction::status(500), 1);
 }
 
 #[test]
-fn a_clock_that_stands_before_this_program_was_written() {
+fn entry_clock_before_the_release() {
     // The sandbox has no certificate to refuse; the words are those that the refusal of one brings.
     let now = chrono::DateTime::UNIX_EPOCH;
     let message = "the server's certificate is not accepted: certificate not valid yet".to_owned();
@@ -122,7 +122,7 @@ fn a_clock_that_stands_before_this_program_was_written() {
 }
 
 #[test]
-fn a_store_that_is_not_there_any_more() {
+fn entry_missing_store() {
     let world = tracks();
     world.run(&[]).exits(0);
     std::fs::remove_dir_all(world.project.root().join("output")).unwrap();
@@ -131,7 +131,7 @@ fn a_store_that_is_not_there_any_more() {
 }
 
 #[test]
-fn every_entry_is_produced_here_but_the_one_that_the_browser_shows() {
+fn every_entry_is_produced() {
     let tests = include_str!("troubleshooting_doc.rs");
     for (heading, _) in entries() {
         let produced = tests.contains(&format!("\"{heading}\""));

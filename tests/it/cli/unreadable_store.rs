@@ -28,7 +28,7 @@ const FOR_PROGRAMS: &[&[&str]] = &[
 ];
 
 #[test]
-fn a_program_gets_one_object_from_every_command_that_cannot_open_its_store_or_its_books() {
+fn unreadable_store_gives_one_json_object() {
     let fails = |world: &World, args: &[&str]| {
         let ran = world.cli(&[args, &["--json"]].concat());
         let said: serde_json::Value = serde_json::from_str(&ran.stdout)
@@ -70,7 +70,7 @@ fn is_a_failure(said: &serde_json::Value, code: i32) {
 }
 
 #[test]
-fn what_is_wrong_with_a_command_line_or_a_file_has_the_keys_of_every_failure() {
+fn usage_errors_have_the_failure_keys() {
     let world = plain();
     for args in [&["run", "--json", "--nosuch"][..], &["--json", "nosuch"], &["show", "--json"], &["--json"]] {
         let ran = world.cli(args).exits(2);
@@ -100,7 +100,7 @@ fn what_is_wrong_with_a_command_line_or_a_file_has_the_keys_of_every_failure() {
 }
 
 #[test]
-fn a_run_that_is_stopped_at_once_tells_a_program_what_it_did() {
+fn stopped_run_reports_its_work_as_json() {
     let world = plain();
     world.project.write("jobs/y.toml", by_ids("artists", &[fixtures::BUSY_ARTIST]));
     world.run(&["x"]).exits(0);
@@ -124,7 +124,7 @@ fn a_run_that_is_stopped_at_once_tells_a_program_what_it_did() {
 }
 
 #[test]
-fn a_diff_that_fails_is_one_object_be_it_at_once_or_behind_changes() {
+fn failed_diff_is_one_json_object() {
     let releases = fetch("artist_albums", &format!("ids = [\"{}\"]", fixtures::BUSY_ARTIST));
     let world = World::extended().job(&[by_ids("playlist_items", &[fixtures::EDGE_CASE_PLAYLIST]), releases].concat());
     world.run(&[]).exits(0);
@@ -143,7 +143,7 @@ fn a_diff_that_fails_is_one_object_be_it_at_once_or_behind_changes() {
 }
 
 #[test]
-fn a_store_of_another_program_gets_the_same_hint_from_every_command() {
+fn foreign_store_gets_one_hint_everywhere() {
     let world = plain();
     world
         .project
@@ -154,7 +154,7 @@ fn a_store_of_another_program_gets_the_same_hint_from_every_command() {
 }
 
 #[test]
-fn history_tells_programs_how_each_run_ended_and_what_it_stored() {
+fn history_json_has_exit_code_and_rows() {
     let world = World::extended().job(&by_ids("tracks", &[fixtures::PLAIN_TRACK, "0SandboxNoSuchTrack000"]));
     world.run(&[]).exits(3);
     let run = world.cli(&["history", "--json"]).exits(0).json()["runs"][0].clone();
@@ -162,7 +162,7 @@ fn history_tells_programs_how_each_run_ended_and_what_it_stored() {
 }
 
 #[test]
-fn it_is_said_that_a_store_is_waited_for_by_each_run_of_a_process() {
+fn waiting_for_the_store_is_reported() {
     let world = plain();
     world.project.write("jobs/y.toml", by_ids("artists", &[fixtures::BUSY_ARTIST]));
     world.run(&[]).exits(0);

@@ -63,7 +63,7 @@ fn remove(world: &World, playlist: &str, position: usize) {
 }
 
 #[test]
-fn of_many_playlists_the_one_that_changed_is_rendered_and_none_of_the_others() {
+fn only_the_changed_playlist_is_rendered() {
     let (world, ids) = apart(300);
     world.run(&[]).exits(0);
     assert_eq!(rendered(&world).len(), LISTS);
@@ -111,7 +111,7 @@ fn outcomes(stdout: &str) -> (BTreeMap<String, usize>, Vec<String>) {
 
 /// The number that was promised, by both commands that write files.
 #[test]
-fn of_a_thousand_files_an_export_and_a_run_render_the_one_that_changed() {
+fn one_of_a_thousand_files_is_rendered() {
     let options = SandboxOptions {
         mode: QuotaMode::Extended,
         tracks: 300,
@@ -153,7 +153,7 @@ fn of_a_thousand_files_an_export_and_a_run_render_the_one_that_changed() {
 }
 
 #[test]
-fn another_job_that_fills_the_same_store_makes_no_file_stale() {
+fn other_jobs_make_no_file_stale() {
     let (world, ids) = apart(300);
     world.run(&["x"]).exits(0);
     let other = format!("[[fetch]]\nstream = \"playlist_items\"\nids = [{:?}]\n", ids[2]);
@@ -166,7 +166,7 @@ fn another_job_that_fills_the_same_store_makes_no_file_stale() {
 /// A thing that Spotify renames is met where a list that holds it is read again; the others that
 /// hold it are not read, and their files show the new name all the same.
 #[test]
-fn a_thing_that_changed_is_in_every_file_that_shows_it_and_in_no_other_is_rendered() {
+fn change_reaches_every_file_that_shows_it() {
     for (table, column, of_track) in [
         ("tracks", "name", "SELECT id FROM tracks WHERE id = ?"),
         ("albums", "name", "SELECT album_id FROM tracks WHERE id = ?"),

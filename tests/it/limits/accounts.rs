@@ -46,7 +46,7 @@ fn take_as(state: &StateDb, client: &str, account: &str, now: ClockReading) -> R
 }
 
 #[test]
-fn a_client_id_under_another_account_brings_its_books_and_leaves_them_there() {
+fn client_id_brings_its_calls_to_a_new_account() {
     let folder = TempDir::new().unwrap();
     let (state, another_process) = (open(&folder), open(&folder));
     for _ in 0..3 {
@@ -75,7 +75,7 @@ fn a_client_id_under_another_account_brings_its_books_and_leaves_them_there() {
 }
 
 #[test]
-fn client_ids_that_come_under_one_account_add_up_and_the_lower_ceiling_holds() {
+fn joined_client_ids_add_up_their_calls() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     for (client, calls) in [("one", 300), ("two", 5)] {
@@ -92,7 +92,7 @@ fn client_ids_that_come_under_one_account_add_up_and_the_lower_ceiling_holds() {
 }
 
 #[test]
-fn books_written_before_accounts_were_noted_come_along_too() {
+fn calls_from_before_accounts_are_kept() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     take_as(&state, "app", "account", noon());
@@ -105,7 +105,7 @@ fn books_written_before_accounts_were_noted_come_along_too() {
 }
 
 #[test]
-fn calls_that_were_brought_are_pruned_with_the_others() {
+fn moved_calls_are_pruned_too() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     for call in 0..3_000 {

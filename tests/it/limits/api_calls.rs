@@ -120,7 +120,7 @@ fn error(status: u16, headers: &str, message: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn many_tasks_fetch_one_token_and_send_it_as_bearer() {
+async fn many_tasks_share_one_bearer_token() {
     let desk = Desk::with(|_| reply(200, "", "{}")).await;
     let tasks: Vec<_> = (0..20)
         .map(|n| {
@@ -145,7 +145,7 @@ async fn many_tasks_fetch_one_token_and_send_it_as_bearer() {
 }
 
 #[tokio::test]
-async fn query_and_etag_are_sent_and_a_304_is_an_answer() {
+async fn etag_is_sent_and_a_304_is_an_answer() {
     let desk = Desk::with(|asked| {
         if asked.text.contains("if-none-match: \"abc\"") {
             Reply::Bytes(b"HTTP/1.1 304 X\r\nconnection: close\r\n\r\n".to_vec())
@@ -164,7 +164,7 @@ async fn query_and_etag_are_sent_and_a_304_is_an_answer() {
 }
 
 #[tokio::test]
-async fn a_401_renews_the_token_once_and_sends_the_call_again() {
+async fn first_401_renews_the_token_and_retries() {
     let tokens = AtomicUsize::new(0);
     let server = Answering::with(move |asked| {
         if asked.line().starts_with("POST") {
@@ -191,7 +191,7 @@ async fn a_401_renews_the_token_once_and_sends_the_call_again() {
 }
 
 #[tokio::test]
-async fn a_second_401_with_a_newer_token_needs_a_person() {
+async fn second_401_needs_a_person() {
     let desk = Desk::with(|_| error(401, "", "Invalid access token")).await;
     let failed = desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
     let ApiError::Credentials { variable, message } = &failed else {
@@ -210,7 +210,7 @@ async fn token_server(status: u16, body: &'static str) -> (Answering, TempDir, S
 }
 
 #[tokio::test]
-async fn a_refused_secret_names_the_variable_and_is_never_tried_again() {
+async fn refused_secret_names_its_variable() {
     for (description, expected) in
         [("Invalid client secret", "SPOTIFY_CLIENT_SECRET"), ("Invalid client", "SPOTIFY_CLIENT_ID")]
     {
@@ -229,7 +229,7 @@ async fn a_refused_secret_names_the_variable_and_is_never_tried_again() {
 }
 
 #[tokio::test]
-async fn a_token_request_is_repeated_twice_when_the_server_fails() {
+async fn failed_token_request_is_retried_twice() {
     let (server, _folder, api) = token_server(503, "down").await;
     let failed = get(&api, EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
     assert!(matches!(failed, ApiError::Unreachable { attempts: 3, .. }), "{failed}");
@@ -237,7 +237,7 @@ async fn a_token_request_is_repeated_twice_when_the_server_fails() {
 }
 
 #[tokio::test]
-async fn without_a_secret_nothing_is_sent() {
+async fn no_secret_sends_nothing() {
     let server = Answering::with(|_| token("t")).await;
     let folder = TempDir::new().unwrap();
     let mut config = config(server.url());
@@ -258,7 +258,7 @@ impl CallObserver for Waits {
 }
 
 #[tokio::test]
-async fn a_short_retry_after_is_sat_out_by_all_tasks() {
+async fn all_tasks_wait_for_a_short_retry_after() {
     let refused = AtomicUsize::new(0);
     let server = Answering::with(move |asked| {
         if asked.line().starts_with("POST") {
@@ -287,7 +287,7 @@ async fn a_short_retry_after_is_sat_out_by_all_tasks() {
 }
 
 #[tokio::test]
-async fn a_ban_is_kept_over_restarts_and_costs_no_network_at_all() {
+async fn ban_survives_restarts_without_calls() {
     let desk = Desk::with(|_| error(429, "retry-after: 80000\r\n", "Too many requests")).await;
     let mut times = Vec::new();
     let failed = desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
@@ -311,7 +311,7 @@ async fn a_ban_is_kept_over_restarts_and_costs_no_network_at_all() {
 }
 
 #[tokio::test]
-async fn a_ban_by_the_token_endpoint_holds_the_client_too() {
+async fn token_endpoint_ban_holds_the_client() {
     let server = Answering::with(|_| reply(429, "retry-after: 5000\r\n", "Too many requests")).await;
     let folder = TempDir::new().unwrap();
     for _ in 0..3 {
@@ -323,7 +323,7 @@ async fn a_ban_by_the_token_endpoint_holds_the_client_too() {
 }
 
 #[tokio::test]
-async fn a_spent_quota_parks_its_family_then_the_account() {
+async fn spent_quota_parks_family_then_account() {
     let desk = Desk::with(|asked| {
         let quota = r#"{"error":{"status":429,"message":"Too many requests","reason":"QUOTA_EXCEEDED"}}"#;
         match asked.line().contains("/tracks/") {
@@ -354,7 +354,7 @@ async fn a_spent_quota_parks_its_family_then_the_account() {
 }
 
 #[tokio::test]
-async fn an_app_that_is_refused_for_ever_is_asked_six_times() {
+async fn endless_refusals_end_after_six_calls() {
     let desk = Desk::with(|asked| match asked.line().contains("/markets") {
         true => error(429, "", "Too many requests"),
         false => reply(200, "", "{}"),
@@ -370,7 +370,7 @@ async fn an_app_that_is_refused_for_ever_is_asked_six_times() {
 }
 
 #[tokio::test]
-async fn the_day_stops_before_the_refusal_and_before_the_token() {
+async fn spent_day_sends_not_even_a_token() {
     let desk = Desk::with_config(
         |_| reply(200, "", "{}"),
         |config| {
@@ -399,7 +399,7 @@ async fn the_day_stops_before_the_refusal_and_before_the_token() {
 }
 
 #[tokio::test]
-async fn every_call_is_booked_with_its_outcome() {
+async fn every_call_is_recorded_with_its_outcome() {
     let desk = Desk::with(|asked| match asked.line().contains("gone") {
         true => error(404, "", "Not found."),
         false => reply(200, "", "{}"),
@@ -423,7 +423,7 @@ async fn every_call_is_booked_with_its_outcome() {
 }
 
 #[tokio::test]
-async fn a_stop_ends_a_wait_and_sends_nothing_more() {
+async fn stop_ends_a_wait_and_sends_nothing() {
     let desk = Desk::with(|_| error(429, "retry-after: 300\r\n", "Too many requests")).await;
     let api = desk.api.clone();
     let waiting = tokio::spawn(async move { get(&api, EndpointFamily::ALBUMS, "/albums/1").await });
@@ -437,7 +437,7 @@ async fn a_stop_ends_a_wait_and_sends_nothing_more() {
 }
 
 #[tokio::test]
-async fn final_answers_are_told_apart_and_never_sent_twice() {
+async fn final_answers_are_never_retried() {
     let desk = Desk::with(|asked| {
         let status = asked.line().split('/').nth(3).unwrap()[..3].parse().unwrap();
         error(status, "", "Spotify's own words")
@@ -460,7 +460,7 @@ async fn final_answers_are_told_apart_and_never_sent_twice() {
 }
 
 #[test]
-fn an_answers_debug_tells_nothing_of_its_body() {
+fn debug_output_hides_the_body() {
     let body = format!(r#"{{"access_token":"{TOKEN}"}}"#).into();
     let (etag, retry_after, date) = (None, None, None);
     let incoming = HttpResponse { status: 200, body, etag, retry_after, date, content_type: None };
@@ -468,7 +468,7 @@ fn an_answers_debug_tells_nothing_of_its_body() {
 }
 
 #[test]
-fn the_kinds_of_403_are_told_apart() {
+fn kinds_of_403_are_told_apart() {
     let playlist = |path: &str| ApiRequest::new(EndpointFamily::PLAYLIST_ITEMS, path);
     let premium = "Active premium subscription required for the owner of the app";
     let unregistered = "User not registered in the Developer Dashboard";
@@ -496,7 +496,7 @@ fn the_kinds_of_403_are_told_apart() {
 }
 
 #[test]
-fn a_base_url_must_be_https_or_on_this_machine() {
+fn base_url_is_https_or_loopback() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     for (url, accepted) in [

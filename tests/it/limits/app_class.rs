@@ -41,7 +41,7 @@ fn known_to_be_extended() -> World {
 }
 
 #[test]
-fn a_wrong_market_is_no_page_that_is_too_large() {
+fn wrong_market_says_nothing_of_page_size() {
     for world in [known_to_be_extended(), World::extended()] {
         let before = class_of(&world);
         // ZZ passes for a country, and Spotify knows none of that name.
@@ -55,7 +55,7 @@ fn a_wrong_market_is_no_page_that_is_too_large() {
 }
 
 #[test]
-fn a_refused_page_teaches_nothing_until_a_smaller_one_is_answered() {
+fn page_size_is_learned_by_a_smaller_page() {
     let world = World::extended().job(&albums_of_an_artist());
     world.sandbox.inject(Fault::on_path("/v1/artists/*/albums", FaultAction::status(400)));
     world.run(&[]).exits(3);
@@ -71,7 +71,7 @@ fn a_refused_page_teaches_nothing_until_a_smaller_one_is_answered() {
 }
 
 #[test]
-fn a_search_that_is_refused_teaches_nothing_either() {
+fn refused_search_teaches_nothing() {
     let world = known_to_be_extended().job(&fetch("search", "query = \"a\"\ntypes = [\"track\"]\nmax_results = 100"));
     world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::status(400)));
     world.run(&["x"]).exits(3);
@@ -80,7 +80,7 @@ fn a_search_that_is_refused_teaches_nothing_either() {
 }
 
 #[test]
-fn a_proxys_refusal_says_nothing_about_the_app() {
+fn proxy_refusal_teaches_nothing() {
     for body in [ErrorBodyFormat::Html, ErrorBodyFormat::Text, ErrorBodyFormat::Empty] {
         for world in [known_to_be_extended(), World::extended()] {
             let before = class_of(&world);
@@ -98,7 +98,7 @@ fn a_proxys_refusal_says_nothing_about_the_app() {
 }
 
 #[test]
-fn what_is_believed_of_extended_quota_is_not_overturned_by_one_answer() {
+fn one_answer_does_not_change_the_class() {
     let world = known_to_be_extended().job(&fetch("new_releases", ""));
     world.sandbox.inject(Fault::on_path("/v1/browse/new-releases", FaultAction::status(403)));
     for expected in [2, 1] {
@@ -110,7 +110,7 @@ fn what_is_believed_of_extended_quota_is_not_overturned_by_one_answer() {
 }
 
 #[test]
-fn an_app_that_lost_extended_quota_is_found_out_by_two_answers() {
+fn two_answers_reveal_lost_extended_quota() {
     let world = known_to_be_extended().job(&fetch("new_releases", ""));
     world.sandbox.inject(Fault::on_path("/v1/browse/new-releases", FaultAction::status(403)));
     world.sandbox.inject(Fault::on_path("/v1/markets", FaultAction::status(403)));
@@ -120,7 +120,7 @@ fn an_app_that_lost_extended_quota_is_found_out_by_two_answers() {
 }
 
 #[tokio::test]
-async fn while_the_class_is_probed_the_ceilings_hold_all_other_calls() {
+async fn limits_hold_while_the_class_is_probed() {
     let desk = Desk::with_config(
         |asked| match asked.line().contains("/markets") {
             // It takes as long as a server may take.
@@ -158,7 +158,7 @@ async fn while_the_class_is_probed_the_ceilings_hold_all_other_calls() {
 }
 
 #[test]
-fn a_class_that_was_learned_too_long_ago_gives_no_ceilings() {
+fn outdated_class_gives_no_limits() {
     let world = known_to_be_extended();
     assert_eq!(world.cli(&["check", "--json"]).exits(0).json()["app_class"], "Extended Quota");
     let ceiling = |world: &World| world.cli(&["quota", "--json"]).exits(0).json()["account"]["ceiling"].clone();
@@ -171,7 +171,7 @@ fn a_class_that_was_learned_too_long_ago_gives_no_ceilings() {
 }
 
 #[tokio::test]
-async fn a_process_that_lives_for_weeks_goes_by_the_class_as_it_is_known() {
+async fn long_process_follows_the_current_class() {
     let desk = Desk::with(|_| reply(200, "", "{}")).await;
     let cautious = CallLimits { calls_per_day: Some(3), reserve: 0.0, ..CallLimits::development() };
     let facts = AppFacts::new(None, desk.api.clone(), cautious, CallLimits::extended());

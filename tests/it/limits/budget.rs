@@ -31,7 +31,7 @@ fn state_of(world: &World, job: &str) -> String {
 }
 
 #[test]
-fn a_backfill_does_not_starve_a_daily_job_whoever_starts_them() {
+fn backfill_does_not_starve_a_daily_job() {
     for args in [&["--due"][..], &[]] {
         let world = backfill_and_daily("priority = 10\n", "");
         // Even where the backfill has the higher priority: the daily job fits, and goes first.
@@ -56,7 +56,7 @@ fn a_backfill_does_not_starve_a_daily_job_whoever_starts_them() {
 }
 
 #[test]
-fn a_backfill_that_was_first_leaves_the_daily_job_its_calls() {
+fn earlier_backfill_leaves_the_daily_job_calls() {
     let world = backfill_and_daily("", "");
     world.run(&["backfill"]).exits(75);
     assert_eq!(world.new_calls().len(), 20, "half of what a family gets");
@@ -65,14 +65,14 @@ fn a_backfill_that_was_first_leaves_the_daily_job_its_calls() {
 }
 
 #[test]
-fn max_calls_in_a_job_gives_it_another_share() {
+fn max_calls_in_a_job_changes_its_share() {
     let world = backfill_and_daily("max_calls = 35\n", "");
     world.run(&["backfill"]).exits(75).says("this job has used its `max_calls` of the last 24 hours");
     assert_eq!(world.new_calls().len(), 35);
 }
 
 #[test]
-fn max_calls_is_what_a_job_gets_of_any_24_hours_over_all_its_runs() {
+fn max_calls_counts_all_runs_of_24_hours() {
     let world = backfill_and_daily("max_calls = 5\n", "");
     let ran = world.run(&["backfill", "--json"]).exits(75).json();
     let at: chrono::DateTime<chrono::Utc> = ran["not_before"].as_str().unwrap().parse().unwrap();
@@ -97,7 +97,7 @@ fn max_calls_is_what_a_job_gets_of_any_24_hours_over_all_its_runs() {
 }
 
 #[test]
-fn max_calls_holds_where_a_day_has_no_ceiling() {
+fn max_calls_holds_without_a_daily_limit() {
     let world =
         said_to_be("extended", World::with(SandboxOptions { mode: QuotaMode::Extended, ..SandboxOptions::default() }));
     let artists = ids(&world, "artists", 4);
@@ -110,7 +110,7 @@ fn max_calls_holds_where_a_day_has_no_ceiling() {
 }
 
 #[test]
-fn max_calls_of_a_command_bounds_that_run_and_gives_no_other_share() {
+fn max_calls_option_limits_that_run_only() {
     let world = backfill_and_daily("", "");
     for _ in 0..2 {
         world.run(&["backfill", "--max-calls", "4"]).exits(75).says("the calls of this run are used");
@@ -121,7 +121,7 @@ fn max_calls_of_a_command_bounds_that_run_and_gives_no_other_share() {
 }
 
 #[test]
-fn jobs_that_fit_go_by_priority_then_by_name() {
+fn jobs_run_by_priority_then_by_name() {
     let world = development();
     let ids = track_ids(&world, 9);
     for (name, priority, n) in [("a", 0, 0), ("b", 5, 1), ("c", 5, 2), ("d", -1, 3)] {
@@ -154,7 +154,7 @@ fn on_a_terminal(world: &World, args: &str, answer: &str) -> (i32, String) {
 }
 
 #[test]
-fn an_expensive_run_is_asked_about_on_a_terminal_and_nowhere_else() {
+fn expensive_run_prompts_on_a_terminal_only() {
     let world = development().settings("calls_per_day = 100\ncalls_per_family = 100\nreserve = \"0%\"");
     let world = {
         let job = tracks(&world, 30);
@@ -185,7 +185,7 @@ fn an_expensive_run_is_asked_about_on_a_terminal_and_nowhere_else() {
 }
 
 #[test]
-fn a_failure_at_a_question_keeps_the_reports_of_the_jobs_before() {
+fn failed_prompt_keeps_earlier_reports() {
     let world = development().settings("calls_per_day = 100\ncalls_per_family = 100\nreserve = \"0%\"");
     for name in ["b", "c"] {
         let job = tracks(&world, 30);
@@ -214,7 +214,7 @@ fn a_failure_at_a_question_keeps_the_reports_of_the_jobs_before() {
 }
 
 #[test]
-fn jobs_shows_the_oldest_row_and_how_long_all_of_it_anew_takes() {
+fn jobs_shows_oldest_row_and_refresh_time() {
     let world = development().settings("calls_per_day = 10\ncalls_per_family = 10\nreserve = \"0%\"");
     let world = {
         let job = format!("max_calls = 1000\n{}", tracks(&world, 8));
@@ -242,7 +242,7 @@ fn jobs_shows_the_oldest_row_and_how_long_all_of_it_anew_takes() {
 }
 
 #[test]
-fn an_adaptive_pace_slows_down_at_a_refusal_and_quota_tells_what_it_found() {
+fn adaptive_pace_slows_down_after_a_refusal() {
     let world = World::with(SandboxOptions {
         mode: QuotaMode::Development,
         rate_limit: Some(10),
@@ -266,7 +266,7 @@ fn an_adaptive_pace_slows_down_at_a_refusal_and_quota_tells_what_it_found() {
 }
 
 #[test]
-fn sweeps_that_are_larger_than_a_day_take_turns() {
+fn sweeps_larger_than_a_day_take_turns() {
     let world = said_to_be(
         "development",
         World::with(SandboxOptions { mode: QuotaMode::Development, ..SandboxOptions::default() }),

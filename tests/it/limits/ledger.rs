@@ -31,7 +31,7 @@ fn take(state: &StateDb, family: &str, ceilings: CallCeilings, now: ClockReading
 }
 
 #[test]
-fn the_day_stops_before_the_ceiling_and_says_when_the_next_call_is_free() {
+fn day_stops_at_the_limit_with_a_time() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     let limit = ceilings(20, 100, 0.05);
@@ -47,7 +47,7 @@ fn the_day_stops_before_the_ceiling_and_says_when_the_next_call_is_free() {
 }
 
 #[test]
-fn a_familys_ceiling_leaves_the_others() {
+fn family_limit_leaves_other_families() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     let limit = ceilings(1_000, 3, 0.0);
@@ -60,7 +60,7 @@ fn a_familys_ceiling_leaves_the_others() {
 }
 
 #[test]
-fn calls_of_other_processes_and_other_apps_of_the_account_count() {
+fn calls_of_the_whole_account_count() {
     let folder = TempDir::new().unwrap();
     let (one, other) = (open(&folder), open(&folder));
     let limit = ceilings(4, 4, 0.0);
@@ -77,7 +77,7 @@ fn calls_of_other_processes_and_other_apps_of_the_account_count() {
 }
 
 #[test]
-fn a_cancelled_call_does_not_count() {
+fn cancelled_call_does_not_count() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     let who = ClientIdentity::new("app", "account");
@@ -91,14 +91,14 @@ fn a_cancelled_call_does_not_count() {
 }
 
 #[test]
-fn a_ceiling_of_zero_lets_nothing_out_and_names_a_day() {
+fn limit_of_zero_sends_nothing() {
     let folder = TempDir::new().unwrap();
     let spent = take(&open(&folder), "albums", ceilings(0, 5, 0.0), noon()).unwrap_err();
     assert_eq!(spent.free_at, noon().wall + TimeDelta::hours(24));
 }
 
 #[test]
-fn setting_the_clock_ahead_frees_nothing() {
+fn clock_set_ahead_frees_nothing() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     let limit = ceilings(2, 2, 0.0);
@@ -112,7 +112,7 @@ fn setting_the_clock_ahead_frees_nothing() {
 }
 
 #[test]
-fn setting_the_clock_back_holds_nothing_longer_than_it_was_meant() {
+fn clock_set_back_holds_nothing_longer() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     let limit = ceilings(1, 1, 0.0);
@@ -124,7 +124,7 @@ fn setting_the_clock_back_holds_nothing_longer_than_it_was_meant() {
 }
 
 #[test]
-fn after_a_reboot_with_a_clock_that_is_behind_the_future_counts_as_now() {
+fn future_calls_after_a_reboot_count_as_now() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     let limit = ceilings(1, 1, 0.0);
@@ -135,7 +135,7 @@ fn after_a_reboot_with_a_clock_that_is_behind_the_future_counts_as_now() {
 }
 
 #[test]
-fn a_container_that_counts_its_uptime_anew_is_no_step_of_the_clock() {
+fn new_uptime_is_no_clock_step() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     let limit = ceilings(1, 1, 0.0);
@@ -159,7 +159,7 @@ fn refuse(state: &StateDb, reach: CoolDownScope, reason: CoolDownReason, hours: 
 }
 
 #[test]
-fn a_ban_ends_after_its_time_whatever_the_wall_clock_does() {
+fn ban_ignores_wall_clock_steps() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     let who = ClientIdentity::new("app", "account");
@@ -183,7 +183,7 @@ fn ahead_by(ms: i64, now: ClockReading) -> ClockReading {
 }
 
 #[test]
-fn small_steps_of_the_clock_free_neither_a_short_ban_nor_a_call_and_add_up() {
+fn small_clock_steps_add_up_and_free_nothing() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     let who = ClientIdentity::new("app", "account");
@@ -220,7 +220,7 @@ fn small_steps_of_the_clock_free_neither_a_short_ban_nor_a_call_and_add_up() {
 }
 
 #[test]
-fn readings_that_are_a_little_apart_move_nothing() {
+fn small_clock_differences_move_nothing() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     let limit = ceilings(1, 1, 0.0);
@@ -234,7 +234,7 @@ fn readings_that_are_a_little_apart_move_nothing() {
 }
 
 #[test]
-fn a_refusal_teaches_a_ceiling_that_rises_slowly_and_never_above_the_setting() {
+fn learned_limit_rises_slowly_to_the_setting() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     let who = ClientIdentity::new("app", "account");
@@ -260,7 +260,7 @@ fn a_refusal_teaches_a_ceiling_that_rises_slowly_and_never_above_the_setting() {
 }
 
 #[test]
-fn usage_shows_what_is_used_left_refused_and_when_calls_become_free() {
+fn usage_shows_used_left_and_next_free() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     let who = ClientIdentity::new("app", "account");
@@ -295,7 +295,7 @@ fn old_calls_are_pruned() {
 }
 
 #[test]
-fn what_is_learned_survives_a_restart_and_belongs_to_one_client_id() {
+fn learned_facts_survive_per_client_id() {
     let folder = TempDir::new().unwrap();
     let who = ClientIdentity::new("app", "account");
     {
@@ -317,7 +317,7 @@ fn what_is_learned_survives_a_restart_and_belongs_to_one_client_id() {
 }
 
 #[test]
-fn a_turn_costs_well_under_a_tenth_of_a_millisecond() {
+fn one_turn_takes_under_100_microseconds() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     let limit = ceilings(100_000, 100_000, 0.0);

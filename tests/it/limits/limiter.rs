@@ -102,7 +102,7 @@ fn refused(reach: CoolDownScope, secs: u64) -> NewRefusal<'static> {
 }
 
 #[tokio::test]
-async fn calls_go_out_at_the_pace_with_two_at_once_after_a_pause() {
+async fn calls_keep_the_pace_after_a_burst_of_two() {
     let house = House::new();
     let gate = house.gate(rules());
     let sent = house.time.drive(house.send(&gate, 6)).await;
@@ -110,7 +110,7 @@ async fn calls_go_out_at_the_pace_with_two_at_once_after_a_pause() {
 }
 
 #[tokio::test]
-async fn two_processes_share_one_pace_and_neither_starves() {
+async fn two_processes_share_one_pace() {
     let house = House::new();
     let (one, other) = (house.gate(rules()), house.gate(rules()));
     let both = async { tokio::join!(house.send(&one, 40), house.send(&other, 40)) };
@@ -127,7 +127,7 @@ async fn two_processes_share_one_pace_and_neither_starves() {
 }
 
 #[tokio::test]
-async fn one_refusal_holds_every_task_and_process_until_its_deadline() {
+async fn one_refusal_holds_all_tasks_and_processes() {
     let house = House::new();
     let (one, other) = (house.gate(rules()), house.gate(rules()));
     house.time.drive(house.send(&one, 1)).await;
@@ -144,7 +144,7 @@ async fn one_refusal_holds_every_task_and_process_until_its_deadline() {
 }
 
 #[tokio::test]
-async fn four_processes_and_a_window_of_the_server_none_is_refused_or_starves() {
+async fn four_processes_fit_the_server_window() {
     let house = House::new();
     let gates: Vec<_> = (0..4).map(|_| house.gate(rules())).collect();
     let all = async {
@@ -165,7 +165,7 @@ async fn four_processes_and_a_window_of_the_server_none_is_refused_or_starves() 
 }
 
 #[tokio::test]
-async fn a_deadline_never_moves_back() {
+async fn deadline_never_moves_back() {
     let house = House::new();
     let gate = house.gate(rules());
     for secs in [60, 5] {
@@ -176,7 +176,7 @@ async fn a_deadline_never_moves_back() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_comes_while_others_wait_for_their_slot_holds_them_too() {
+async fn refusal_holds_tasks_that_wait_for_a_slot() {
     let house = House::new();
     let slow = LimiterRules { requests_per_second: 0.1, ..rules() };
     let gate = house.gate(slow);
@@ -204,7 +204,7 @@ async fn shut(house: &House, gate: &CallLimiter, family: EndpointFamily) -> (Lim
 }
 
 #[tokio::test]
-async fn a_wait_beyond_the_limit_is_not_begun() {
+async fn wait_beyond_the_limit_is_not_started() {
     let house = House::new();
     let gate = house.gate(rules());
     gate.record_refusal(EndpointFamily::ALBUMS, refused(CoolDownScope::Client, 86_400)).unwrap();
@@ -217,7 +217,7 @@ async fn a_wait_beyond_the_limit_is_not_begun() {
 }
 
 #[tokio::test]
-async fn more_than_an_hour_of_waits_ends_the_run() {
+async fn over_an_hour_of_waits_ends_the_run() {
     let house = House::new();
     let gate = house.gate(rules());
     for _ in 0..6 {
@@ -233,7 +233,7 @@ async fn more_than_an_hour_of_waits_ends_the_run() {
 }
 
 #[tokio::test]
-async fn a_spent_family_leaves_the_others_and_a_second_one_parks_the_account() {
+async fn second_spent_family_parks_the_account() {
     let house = House::new();
     let gate = house.gate(rules());
     gate.record_refusal(EndpointFamily::SHOW_EPISODES, refused(CoolDownScope::Family, 50_000)).unwrap();
@@ -248,7 +248,7 @@ async fn a_spent_family_leaves_the_others_and_a_second_one_parks_the_account() {
 }
 
 #[tokio::test]
-async fn after_a_long_ban_the_first_minute_goes_at_a_quarter_of_the_pace() {
+async fn quarter_pace_after_a_long_ban() {
     let house = House::new();
     let patient = LimiterRules { max_wait: Duration::from_secs(3_000), ..rules() };
     let gate = house.gate(patient);
@@ -258,7 +258,7 @@ async fn after_a_long_ban_the_first_minute_goes_at_a_quarter_of_the_pace() {
 }
 
 #[tokio::test]
-async fn a_stop_ends_every_wait_at_once() {
+async fn stop_ends_every_wait_at_once() {
     let house = House::new();
     let gate = house.gate(rules());
     gate.record_refusal(EndpointFamily::ALBUMS, refused(CoolDownScope::Client, 300)).unwrap();
@@ -273,7 +273,7 @@ async fn a_stop_ends_every_wait_at_once() {
 }
 
 #[tokio::test]
-async fn no_more_calls_than_a_run_may_have() {
+async fn run_stays_within_its_calls() {
     let house = House::new();
     let gate = house.gate(LimiterRules { max_calls: Some(3), ..rules() });
     house.time.drive(house.send(&gate, 3)).await;
@@ -282,7 +282,7 @@ async fn no_more_calls_than_a_run_may_have() {
 }
 
 #[tokio::test]
-async fn permits_bound_the_calls_in_flight() {
+async fn permits_limit_calls_in_flight() {
     let house = House::new();
     let gate = house.gate(LimiterRules { concurrency: 1, ..rules() });
     let first = house.time.drive(gate.acquire(EndpointFamily::ALBUMS)).await.unwrap();
@@ -296,7 +296,7 @@ async fn permits_bound_the_calls_in_flight() {
 }
 
 #[tokio::test]
-async fn five_failures_in_a_row_open_the_breaker_and_one_call_probes() {
+async fn five_failures_open_the_breaker() {
     let house = House::new();
     let gate = house.gate(rules());
     for _ in 0..5 {

@@ -107,7 +107,7 @@ fn send(state: &StateDb, server: &mut Server, pace: CallPace, mut now: ClockRead
 }
 
 #[test]
-fn adaptive_pace_uses_nine_tenths_of_a_limit_nobody_told_it_with_five_refusals_an_hour_at_most() {
+fn adaptive_pace_finds_an_unknown_limit() {
     for limit in [90, 180] {
         let folder = TempDir::new().unwrap();
         let (state, mut server) = (open(&folder), Server::of(limit));
@@ -122,7 +122,7 @@ fn adaptive_pace_uses_nine_tenths_of_a_limit_nobody_told_it_with_five_refusals_a
 }
 
 #[test]
-fn the_fixed_pace_of_two_a_second_is_never_refused_where_ninety_are_let_through() {
+fn pace_of_two_fits_ninety_per_30_seconds() {
     let folder = TempDir::new().unwrap();
     let (state, mut server) = (open(&folder), Server::of(90));
     send(&state, &mut server, pace(false), noon(), 2 * HOUR_MS);
@@ -131,7 +131,7 @@ fn the_fixed_pace_of_two_a_second_is_never_refused_where_ninety_are_let_through(
 }
 
 #[test]
-fn an_adaptive_pace_survives_a_limit_that_is_halved_and_given_back() {
+fn adaptive_pace_follows_a_halved_limit() {
     let folder = TempDir::new().unwrap();
     let (state, mut server) = (open(&folder), Server::of(90));
     let mut now = noon();
@@ -149,7 +149,7 @@ fn an_adaptive_pace_survives_a_limit_that_is_halved_and_given_back() {
 }
 
 #[test]
-fn what_was_learned_survives_a_restart_and_an_idle_night_and_is_forgotten_after_seven_days() {
+fn learned_pace_is_kept_for_seven_days() {
     let folder = TempDir::new().unwrap();
     let mut server = Server::of(90);
     let now = send(&open(&folder), &mut server, pace(true), noon(), HOUR_MS);
@@ -169,7 +169,7 @@ fn what_was_learned_survives_a_restart_and_an_idle_night_and_is_forgotten_after_
 }
 
 #[test]
-fn after_a_long_ban_the_first_minute_goes_at_a_quarter_of_the_pace() {
+fn quarter_pace_after_a_long_ban() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     let mut server = Server::of(1_000);
@@ -228,7 +228,7 @@ fn gate(folder: &TempDir, time: &Arc<MadeUpTime>) -> CallLimiter {
 }
 
 #[tokio::test]
-async fn four_processes_together_lose_nothing_against_one_and_the_slowest_keeps_a_third() {
+async fn four_processes_are_as_fast_as_one() {
     let end = Duration::from_secs(1_000);
     let quick = Duration::from_millis(150);
     let alone = {

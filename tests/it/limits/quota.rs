@@ -54,7 +54,7 @@ fn endpoint(quota: &serde_json::Value, family: &str, token: &str) -> String {
 }
 
 #[test]
-fn quota_shows_what_is_used_and_left_and_when_it_becomes_free_and_asks_nobody() {
+fn quota_shows_usage_without_calls() {
     let world = development();
     let world = world.settings("calls_per_day = 100\ncalls_per_family = 50");
     let world = {
@@ -79,7 +79,7 @@ fn quota_shows_what_is_used_and_left_and_when_it_becomes_free_and_asks_nobody() 
 }
 
 #[test]
-fn client_ids_of_one_account_share_the_budget_and_others_do_not() {
+fn client_ids_of_one_account_share_a_budget() {
     let world = development().settings("calls_per_day = 100");
     let path = world.project.root().join("config/cratedigger.toml");
     let settings = std::fs::read_to_string(&path).unwrap().replace("[spotify]", "[spotify]\naccount = \"ours\"");
@@ -97,7 +97,7 @@ fn client_ids_of_one_account_share_the_budget_and_others_do_not() {
 }
 
 #[test]
-fn quota_tells_what_the_app_may_call_and_relearn_forgets_it() {
+fn quota_shows_permissions_relearn_forgets() {
     let world = World::development();
     let job = format!("{}{}", tracks(&world, 1), fetch("markets", ""));
     let world = world.job(&job);
@@ -121,7 +121,7 @@ fn quota_tells_what_the_app_may_call_and_relearn_forgets_it() {
 }
 
 #[test]
-fn what_was_learned_a_month_ago_is_not_believed_any_more() {
+fn facts_expire_after_a_month() {
     let world = World::development();
     let world = {
         let job = format!("{}{}", tracks(&world, 1), fetch("markets", ""));
@@ -140,7 +140,7 @@ fn what_was_learned_a_month_ago_is_not_believed_any_more() {
 }
 
 #[test]
-fn an_endpoint_that_always_answers_429_is_learned_as_refused() {
+fn endless_429_is_learned_as_refused() {
     let world = World::development();
     let world = {
         let job = tracks(&world, 2);
@@ -154,7 +154,7 @@ fn an_endpoint_that_always_answers_429_is_learned_as_refused() {
 }
 
 #[test]
-fn work_stops_before_the_refusal_with_the_reserve_and_goes_on_when_calls_are_free() {
+fn run_stops_at_the_reserve_and_resumes() {
     let world = said_to_be(
         "development",
         World::with(SandboxOptions {
@@ -196,7 +196,7 @@ pub fn a_day_later(world: &World) {
 }
 
 #[test]
-fn quota_exceeded_parks_the_family_and_a_second_family_parks_the_account() {
+fn quota_exceeded_twice_parks_the_account() {
     let world = said_to_be(
         "development",
         World::with(SandboxOptions {
@@ -235,7 +235,7 @@ fn quota_exceeded_parks_the_family_and_a_second_family_parks_the_account() {
 }
 
 #[test]
-fn after_a_ban_of_80_000_seconds_ten_restarts_send_nothing_and_name_the_time() {
+fn ten_restarts_in_a_ban_send_nothing() {
     let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     world.sandbox.ban(Duration::from_secs(80_000));
     world.run(&[]).exits(75).says("come back at");
@@ -251,7 +251,7 @@ fn after_a_ban_of_80_000_seconds_ten_restarts_send_nothing_and_name_the_time() {
 }
 
 #[test]
-fn two_simultaneous_cron_lines_on_one_state_folder_share_pace_and_budget() {
+fn two_cron_lines_share_pace_and_budget() {
     let world = said_to_be(
         "development",
         World::with(SandboxOptions {
@@ -289,7 +289,7 @@ fn two_simultaneous_cron_lines_on_one_state_folder_share_pace_and_budget() {
 }
 
 #[test]
-fn four_processes_hear_of_a_refusal_that_one_of_them_got() {
+fn four_processes_share_one_refusal() {
     let world = World::extended();
     let path = world.project.root().join("config/cratedigger.toml");
     let settings =
@@ -316,7 +316,7 @@ fn four_processes_hear_of_a_refusal_that_one_of_them_got() {
 }
 
 #[test]
-fn a_ledger_that_is_damaged_locked_newer_or_empty_stops_all_calls_and_stays_as_it_is() {
+fn unusable_ledger_stops_all_calls() {
     let world = development();
     let world = {
         let job = tracks(&world, 1);
@@ -358,7 +358,7 @@ fn a_ledger_that_is_damaged_locked_newer_or_empty_stops_all_calls_and_stays_as_i
 }
 
 #[test]
-fn a_ledger_of_a_machine_whose_clock_was_ahead_frees_nothing_early_and_says_so() {
+fn ledger_from_the_future_frees_nothing_early() {
     let world = development().settings("calls_per_day = 5\nreserve = \"0%\"");
     let world = {
         let job = format!("max_calls = 100\n{}", tracks(&world, 9));
@@ -381,7 +381,7 @@ fn a_ledger_of_a_machine_whose_clock_was_ahead_frees_nothing_early_and_says_so()
 }
 
 #[test]
-fn other_limits_of_the_sandbox_roll_as_its_clock_moves() {
+fn sandbox_limits_follow_its_clock() {
     let world = development();
     let world = {
         let job = tracks(&world, 4);

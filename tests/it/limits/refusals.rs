@@ -30,7 +30,7 @@ fn learned(api: &SpotifyClient, folder: &TempDir) -> Vec<(String, u32)> {
 }
 
 #[tokio::test]
-async fn a_server_in_maintenance_holds_the_client_and_teaches_no_ceiling() {
+async fn maintenance_teaches_no_limit() {
     let desk = Desk::with(|_| reply(503, "retry-after: 5000\r\n", "")).await;
     let failed = desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
     assert!(
@@ -45,7 +45,7 @@ async fn a_server_in_maintenance_holds_the_client_and_teaches_no_ceiling() {
 }
 
 #[tokio::test]
-async fn a_time_that_is_not_believed_teaches_no_ceiling() {
+async fn unbelievable_time_teaches_no_limit() {
     let desk = Desk::with(|_| reply(429, "retry-after: 99999999\r\n", "")).await;
     let failed = desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
     assert!(matches!(failed, ApiError::Deferred { .. }), "{failed}");
@@ -53,7 +53,7 @@ async fn a_time_that_is_not_believed_teaches_no_ceiling() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_the_accounts_service_says_nothing_about_the_apis_day() {
+async fn accounts_refusal_leaves_the_api_budget() {
     let server = Answering::with(|_| reply(429, "retry-after: 5000\r\n", "")).await;
     let folder = TempDir::new().unwrap();
     let api = SpotifyClient::new(config(server.url()), open(&folder), Arc::new(NoopObserver)).unwrap();
@@ -67,7 +67,7 @@ async fn a_refusal_of_the_accounts_service_says_nothing_about_the_apis_day() {
 }
 
 #[tokio::test]
-async fn tokens_refused_in_a_row_never_park_the_client_for_a_day_of_our_own() {
+async fn refused_tokens_never_park_for_a_day() {
     let server = Answering::with(|_| reply(429, "", "")).await;
     let folder = TempDir::new().unwrap();
     let mut config = config(server.url());
@@ -84,7 +84,7 @@ async fn tokens_refused_in_a_row_never_park_the_client_for_a_day_of_our_own() {
 }
 
 #[tokio::test]
-async fn refusals_in_flight_together_lower_the_ceiling_once() {
+async fn concurrent_refusals_lower_the_limit_once() {
     let all_there = Arc::new(Barrier::new(4));
     let desk = Desk::with(move |_| match reply(429, "retry-after: 5000\r\n", QUOTA) {
         Reply::Bytes(bytes) => Reply::Together(Arc::clone(&all_there), bytes),
@@ -126,7 +126,7 @@ async fn refused_after(calls: usize, day: Option<u32>, family: Option<u32>, refu
 }
 
 #[tokio::test]
-async fn a_ceiling_is_lowered_from_the_one_in_force_and_by_half_at_most() {
+async fn limit_is_lowered_by_half_at_most() {
     let long: &[&str] = &["retry-after: 5000\r\n", ""];
     let quota: &[&str] = &["retry-after: 5000\r\n", QUOTA];
     for (calls, day, family, refusal, expected) in [
@@ -144,7 +144,7 @@ async fn a_ceiling_is_lowered_from_the_one_in_force_and_by_half_at_most() {
 }
 
 #[tokio::test]
-async fn a_token_request_waits_as_long_as_it_is_told() {
+async fn token_request_waits_as_told() {
     let server = Answering::with(|_| reply(503, "retry-after: 60\r\n", "")).await;
     let folder = TempDir::new().unwrap();
     let mut config = config(server.url());

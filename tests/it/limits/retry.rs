@@ -71,7 +71,7 @@ fn every_status_has_its_decision() {
 }
 
 #[test]
-fn a_304_is_an_answer_only_to_a_conditional_request() {
+fn only_conditional_requests_accept_304() {
     let outcome = |conditional| AttemptOutcome::Answered {
         status: 304,
         retry_after: RetryAfter::Nothing,
@@ -84,14 +84,14 @@ fn a_304_is_an_answer_only_to_a_conditional_request() {
 }
 
 #[test]
-fn a_second_401_with_a_new_token_is_final() {
+fn second_401_with_a_new_token_is_final() {
     let tried = AttemptHistory { token_renewed: true, ..FIRST };
     let verdict = decide(answered(401, RetryAfter::Nothing), &tried, &RetryRules::default());
     assert_eq!(verdict, RetryDecision::GiveUp(GiveUpReason::Unauthorized));
 }
 
 #[test]
-fn failures_are_retried_four_times_with_pauses_that_double() {
+fn failures_retry_four_times_and_double() {
     for outcome in [AttemptOutcome::Lost, AttemptOutcome::Unusable, answered(502, RetryAfter::Nothing)] {
         let pauses: Vec<RetryDecision> = (1..=5)
             .map(|attempt| {
@@ -108,14 +108,14 @@ fn failures_are_retried_four_times_with_pauses_that_double() {
 }
 
 #[test]
-fn without_retry_budget_nothing_is_retried() {
+fn no_retry_budget_means_no_retry() {
     let tried = AttemptHistory { may_retry: false, ..FIRST };
     let verdict = decide(AttemptOutcome::Lost, &tried, &RetryRules::default());
     assert_eq!(verdict, RetryDecision::GiveUp(GiveUpReason::Budget));
 }
 
 #[test]
-fn a_certificate_is_never_tried_twice() {
+fn certificate_is_never_tried_twice() {
     let verdict = decide(AttemptOutcome::Certificate, &FIRST, &RetryRules::default());
     assert_eq!(verdict, RetryDecision::GiveUp(GiveUpReason::Certificate));
 }
@@ -129,7 +129,7 @@ fn parked(outcome: AttemptOutcome, unsaid: u32, refused: u32) -> (CoolDownScope,
 }
 
 #[test]
-fn a_refusal_holds_back_what_it_is_about() {
+fn refusal_holds_only_its_scope() {
     let wait = RetryAfter::Wait(Duration::from_secs(7));
     let limited = |status, retry_after| parked(answered(status, retry_after), 0, 0);
     assert_eq!(limited(429, wait), (CoolDownScope::Client, 7, CoolDownReason::RateLimit));
@@ -143,7 +143,7 @@ fn a_refusal_holds_back_what_it_is_about() {
 }
 
 #[test]
-fn a_token_is_asked_for_again_when_the_server_fails_and_after_no_refusal() {
+fn token_request_retries_server_failures_only() {
     let mut runs: Vec<(u16, u16, &str)> = Vec::new();
     for status in 100..=599 {
         let verdict = word(decide_token(answered(status, RetryAfter::Nothing), &FIRST, &RetryRules::default()));
@@ -171,14 +171,14 @@ fn a_token_is_asked_for_again_when_the_server_fails_and_after_no_refusal() {
 }
 
 #[test]
-fn refusals_that_do_not_say_how_long_double_up_to_a_quarter_of_an_hour() {
+fn refusals_without_a_time_double_their_wait() {
     let outcome = answered(429, RetryAfter::Nothing);
     let waits: Vec<u64> = (0..10).map(|unsaid| parked(outcome, unsaid, 0).1).collect();
     assert_eq!(waits, [5, 10, 20, 40, 80, 160, 320, 640, 900, 900]);
 }
 
 #[test]
-fn six_refusals_in_a_row_park_the_family_for_a_day() {
+fn six_refusals_park_the_family_for_a_day() {
     let outcome = answered(429, RetryAfter::Wait(Duration::from_secs(1)));
     assert_eq!(parked(outcome, 0, 4), (CoolDownScope::Client, 1, CoolDownReason::RateLimit));
     let day = (CoolDownScope::Family, 86_400, CoolDownReason::RateLimit);
@@ -190,7 +190,7 @@ fn noon() -> DateTime<Utc> {
 }
 
 #[test]
-fn retry_after_is_read_in_every_form_that_was_seen() {
+fn every_known_retry_after_form_is_read() {
     let secs = |n| RetryAfter::Wait(Duration::from_secs(n));
     let now = noon();
     let plain = |text| read(Some(text), None, now);
@@ -219,7 +219,7 @@ fn retry_after_is_read_in_every_form_that_was_seen() {
 }
 
 #[test]
-fn a_date_counts_from_the_servers_own_clock() {
+fn date_counts_from_the_server_clock() {
     // The server is two hours behind us and asks for 90 s.
     let header = Some("Mon, 23 Nov 2026 10:01:30 GMT");
     let date = Some("Mon, 23 Nov 2026 10:00:00 GMT");
@@ -229,7 +229,7 @@ fn a_date_counts_from_the_servers_own_clock() {
 
 proptest! {
     #[test]
-    fn whatever_stands_in_the_headers_a_wait_is_as_long_as_a_number_or_a_date_says(
+    fn any_header_gives_a_wait_of_number_or_date(
         text in prop_oneof!["\\PC{0,40}", "[ 0-9.eE+-]{0,12}", "[A-Z][a-z]{2}, [0-9]{2} Nov 20[0-9]{2} [0-9:]{8} GMT"],
         date in prop::option::of("\\PC{0,40}"),
     ) {
@@ -250,13 +250,13 @@ proptest! {
     }
 
     #[test]
-    fn seconds_are_kept_to_the_second(wait in 1_u64..=604_800) {
+    fn retry_after_seconds_are_exact(wait in 1_u64..=604_800) {
         let expected = RetryAfter::Wait(Duration::from_secs(wait));
         prop_assert_eq!(read(Some(&wait.to_string()), None, noon()), expected);
     }
 
     #[test]
-    fn a_date_is_as_far_off_as_the_server_says_whatever_our_clock_says(
+    fn date_ignores_the_local_clock(
         wait in 1_u64..=604_800,
         sent in 1_500_000_000_u64..2_500_000_000,
         form in 0..3_usize,
@@ -270,7 +270,7 @@ proptest! {
     }
 
     #[test]
-    fn jitter_only_ever_adds(wait in 1_u64..=604_800, jitter in 0.0..=1.0_f64) {
+    fn jitter_only_adds(wait in 1_u64..=604_800, jitter in 0.0..=1.0_f64) {
         let outcome = answered(429, RetryAfter::Wait(Duration::from_secs(wait)));
         let tried = AttemptHistory { jitter, ..FIRST };
         let RetryDecision::Defer { wait: parked, .. } = decide(outcome, &tried, &RetryRules::default()) else {

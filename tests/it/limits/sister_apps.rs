@@ -38,7 +38,7 @@ fn sent(world: &World) -> (usize, usize) {
 }
 
 #[test]
-fn calls_of_one_app_count_against_the_day_of_the_other() {
+fn sister_apps_share_one_day() {
     let limits = "calls_per_day = 20\ncalls_per_family = \"unlimited\"";
     let world = sisters(SandboxOptions { calls_per_day: Some(20), ..SandboxOptions::default() }, limits);
     let ids = track_ids(&world, 30);
@@ -67,7 +67,7 @@ fn calls_of_one_app_count_against_the_day_of_the_other() {
 }
 
 #[test]
-fn who_names_the_account_on_the_day_of_a_refusal_goes_on_with_the_books_as_they_are() {
+fn naming_the_account_keeps_the_ledger() {
     let options =
         SandboxOptions { mode: QuotaMode::Development, calls_per_family_per_day: Some(3), ..SandboxOptions::default() };
     let world = said_to_be("development", World::with(options)).settings("reserve = \"0%\"\ncalls_per_day = 40");
@@ -94,7 +94,7 @@ fn who_names_the_account_on_the_day_of_a_refusal_goes_on_with_the_books_as_they_
 }
 
 #[test]
-fn quota_exceeded_on_one_app_parks_the_family_for_the_other_and_nothing_else() {
+fn quota_exceeded_parks_the_sister_family_too() {
     let limits = "calls_per_day = \"unlimited\"\ncalls_per_family = \"unlimited\"";
     let world = sisters(SandboxOptions { calls_per_family_per_day: Some(3), ..SandboxOptions::default() }, limits);
     let ids = track_ids(&world, 10);
@@ -125,7 +125,7 @@ fn quota_exceeded_on_one_app_parks_the_family_for_the_other_and_nothing_else() {
 }
 
 #[test]
-fn a_rate_limit_is_of_one_client_id_and_the_other_goes_on() {
+fn rate_limit_holds_one_client_id() {
     let limits = "max_wait = \"1s\"";
     let options =
         SandboxOptions { rate_limit: Some(3), rate_window: Duration::from_secs(600), ..SandboxOptions::default() };

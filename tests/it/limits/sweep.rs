@@ -175,7 +175,7 @@ impl Weeks {
 }
 
 #[tokio::test]
-async fn a_library_of_ten_days_calls_is_swept_evenly_and_nothing_is_refused() {
+async fn ten_day_library_is_swept_evenly() {
     let weeks = Weeks::new().await;
     let began = weeks.now();
     let limit = TimeDelta::hours(252);

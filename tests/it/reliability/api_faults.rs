@@ -18,7 +18,7 @@ use crate::limits::limiter::open;
 use crate::support::http_server::{Answering, Reply, reply};
 
 #[tokio::test]
-async fn what_goes_wrong_twice_works_the_third_time() {
+async fn two_failures_then_success() {
     for fault in ["500", "503", "408", "cut", "hangup", "html", "empty", "204"] {
         let sent = AtomicUsize::new(0);
         let desk = Desk::with(move |_| {
@@ -40,7 +40,7 @@ async fn what_goes_wrong_twice_works_the_third_time() {
 }
 
 #[tokio::test]
-async fn a_page_that_stays_unusable_is_given_up_after_five_answers() {
+async fn unusable_page_is_dropped_after_five_tries() {
     for (body, word) in [("<html>", "HTML"), ("{\"items\":[", "cut short"), ("", "empty")] {
         let desk = Desk::with(move |_| reply(200, "", body)).await;
         let failed = desk.get(EndpointFamily::PLAYLIST_ITEMS, "/playlists/1/items").await.unwrap_err();
@@ -53,7 +53,7 @@ async fn a_page_that_stays_unusable_is_given_up_after_five_answers() {
 }
 
 #[tokio::test]
-async fn what_the_caller_finds_unusable_is_asked_for_again() {
+async fn answer_rejected_by_the_caller_is_retried() {
     let sent = AtomicUsize::new(0);
     let desk = Desk::with(move |_| {
         let n = sent.fetch_add(1, Ordering::SeqCst);
@@ -71,7 +71,7 @@ async fn what_the_caller_finds_unusable_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_down_is_given_up_as_unreachable() {
+async fn server_that_is_down_is_unreachable() {
     let desk = Desk::with(|_| reply(502, "", "bad gateway")).await;
     let failed = desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
     assert!(matches!(failed, ApiError::Unreachable { attempts: 5, .. }), "{failed}");
@@ -79,7 +79,7 @@ async fn a_server_that_is_down_is_given_up_as_unreachable() {
 }
 
 #[tokio::test]
-async fn a_run_retries_no_more_than_its_budget() {
+async fn run_stays_within_its_retry_budget() {
     let desk = Desk::with(|_| reply(200, "", "<html>")).await;
     let mut spent = 0;
     for n in 0..12 {
@@ -98,7 +98,7 @@ async fn a_run_retries_no_more_than_its_budget() {
 }
 
 #[tokio::test]
-async fn an_endless_drip_ends_at_the_total_limit() {
+async fn endless_drip_ends_at_the_total_limit() {
     let desk = Desk::with_config(
         |_| Reply::Drip(b"HTTP/1.1 200 X\r\ncontent-length: 9999999\r\n\r\n{".to_vec(), b' '),
         |config| config.timings.retry.attempts = 2,
@@ -110,7 +110,7 @@ async fn an_endless_drip_ends_at_the_total_limit() {
 }
 
 #[tokio::test]
-async fn a_body_over_the_cap_is_not_swallowed_also_when_it_comes_packed() {
+async fn oversized_body_is_refused_when_packed_too() {
     let mut packed = GzEncoder::new(Vec::new(), Compression::best());
     packed.write_all(&vec![b' '; 8 * 1024 * 1024]).unwrap();
     let packed = packed.finish().unwrap();
@@ -127,7 +127,7 @@ async fn a_body_over_the_cap_is_not_swallowed_also_when_it_comes_packed() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_an_error_and_the_other_host_hears_nothing() {
+async fn redirect_is_an_error_and_not_followed() {
     let other = Answering::with(|_| reply(200, "", "{}")).await;
     for status in [301, 302, 303, 307, 308] {
         let location = format!("location: http://{}/v1/albums/1\r\n", other.address);
@@ -145,7 +145,7 @@ async fn a_redirect_is_an_error_and_the_other_host_hears_nothing() {
 }
 
 #[tokio::test]
-async fn a_path_that_leads_elsewhere_is_not_sent() {
+async fn path_to_another_host_is_not_sent() {
     let desk = Desk::with(|_| reply(200, "", "{}")).await;
     for path in [
         "albums/1",
@@ -169,7 +169,7 @@ async fn a_path_that_leads_elsewhere_is_not_sent() {
 }
 
 #[tokio::test]
-async fn an_unreachable_server_costs_five_attempts_and_no_more() {
+async fn unreachable_server_costs_five_attempts() {
     let server = Answering::with(|_| Reply::Hangup).await;
     let url = server.url();
     drop(server);
@@ -180,7 +180,7 @@ async fn an_unreachable_server_costs_five_attempts_and_no_more() {
 }
 
 #[tokio::test]
-async fn no_secret_stands_in_any_error_dump_or_book() {
+async fn no_secret_in_errors_dumps_or_ledger() {
     // A server that throws back all it was told, in every way that fails.
     let desk = Desk::with(|asked| {
         let echo = asked.text.replace(['\r', '\n', '"'], " ");

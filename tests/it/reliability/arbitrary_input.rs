@@ -93,14 +93,14 @@ proptest! {
     #![proptest_config(Config::with_cases(600))]
 
     #[test]
-    fn bytes_that_are_no_page_are_refused_without_a_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn arbitrary_bytes_never_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
         for wrapping in [Envelope::Bare, Envelope::Key("artists"), Envelope::InPlaylist, Envelope::Array("tracks")] {
             drop(RawPage::read(&answer(body.clone()), wrapping));
         }
     }
 
     #[test]
-    fn the_entries_of_a_page_are_what_stood_in_it_in_order(entries in prop::collection::vec(anything(), 0..8), rest in anything()) {
+    fn page_entries_keep_their_order(entries in prop::collection::vec(anything(), 0..8), rest in anything()) {
         let body = json!({ "items": entries, "total": rest, "next": rest, "offset": rest, "limit": rest }).to_string();
         if let Ok(Some(page)) = RawPage::read(&answer(body), Envelope::Bare) {
             let read: Vec<Value> = page.entries().into_iter().map(|entry| entry.map_or(Value::Null, |text| serde_json::from_str(text).unwrap())).collect();
@@ -109,7 +109,7 @@ proptest! {
     }
 
     #[test]
-    fn a_cursor_is_taken_over_to_the_letter_or_not_at_all(after in anything()) {
+    fn cursor_is_kept_exactly_or_refused(after in anything()) {
         let body = json!({ "items": [], "next": "x", "cursors": { "after": after } }).to_string();
         if let Ok(Some(page)) = RawPage::read(&answer(body), Envelope::Bare) {
             prop_assert_eq!(page.after.as_deref(), after.as_str());
@@ -194,7 +194,7 @@ impl Shelf {
 }
 
 #[test]
-fn any_json_on_a_page_of_a_list_is_stored_as_it_is_or_counted() {
+fn any_json_item_is_stored_or_counted() {
     let shelf = Shelf::new();
     let shapes = [
         (EntryKind::PlaylistItems, "playlist_items"),
@@ -227,7 +227,7 @@ fn page_of_a_playlist() -> String {
 }
 
 #[test]
-fn a_real_page_that_is_damaged_anywhere_is_refused_or_stored_as_it_is() {
+fn damaged_page_is_refused_or_stored_exactly() {
     let shelf = Shelf::new();
     let page = page_of_a_playlist();
     // Where, how much is taken away, and what comes there instead: bytes, or a piece of the page itself.
@@ -279,7 +279,7 @@ fn a_real_page_that_is_damaged_anywhere_is_refused_or_stored_as_it_is() {
 }
 
 #[test]
-fn a_cursor_of_any_characters_is_sent_back_to_the_letter_and_is_nothing_but_a_cursor() {
+fn any_cursor_is_sent_back_exactly() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let desk = runtime.block_on(Desk::with(|_| reply(200, "", "{}")));
     let mut runner = TestRunner::new(Config { cases: 200, failure_persistence: None, ..Config::default() });
@@ -301,7 +301,7 @@ fn a_cursor_of_any_characters_is_sent_back_to_the_letter_and_is_nothing_but_a_cu
 }
 
 #[test]
-fn any_job_file_is_read_or_refused_with_a_place_and_never_panics() {
+fn any_job_file_is_read_or_refused_in_place() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(folder.path().join("jobs")).unwrap();
     let project = Project::at(folder.path());

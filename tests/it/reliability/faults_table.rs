@@ -94,7 +94,7 @@ fn reached(world: &World) -> i64 {
 }
 
 #[test]
-fn fault_01_a_kill_between_an_answer_and_its_commit_costs_that_page_alone() {
+fn fault_01_kill_before_commit_costs_one_page() {
     if !can_inject() {
         return;
     }
@@ -116,7 +116,7 @@ fn fault_01_a_kill_between_an_answer_and_its_commit_costs_that_page_alone() {
 }
 
 #[test]
-fn fault_02_a_kill_inside_a_commit_leaves_a_page_wholly_there_or_not_at_all() {
+fn fault_02_kill_in_commit_is_all_or_nothing() {
     if !can_inject() {
         return;
     }
@@ -143,7 +143,7 @@ fn fault_02_a_kill_inside_a_commit_leaves_a_page_wholly_there_or_not_at_all() {
 }
 
 #[test]
-fn fault_03_a_kill_while_a_csv_is_written_leaves_the_old_one_and_nothing_stray() {
+fn fault_03_kill_in_csv_write_keeps_the_old_csv() {
     if !can_inject() {
         return;
     }
@@ -162,7 +162,7 @@ fn fault_03_a_kill_while_a_csv_is_written_leaves_the_old_one_and_nothing_stray()
 }
 
 #[test]
-fn fault_04_a_kill_between_a_csv_and_its_record_is_made_good_without_writing_it_again() {
+fn fault_04_kill_after_csv_rename_is_recorded() {
     if !can_inject() {
         return;
     }
@@ -177,7 +177,7 @@ fn fault_04_a_kill_between_a_csv_and_its_record_is_made_good_without_writing_it_
 }
 
 #[test]
-fn fault_05_what_is_acknowledged_is_on_disk_before_the_next_call_goes_out() {
+fn fault_05_commit_is_synced_before_next_call() {
     if !can_inject() {
         return;
     }
@@ -211,7 +211,7 @@ fn fault_05_what_is_acknowledged_is_on_disk_before_the_next_call_goes_out() {
 }
 
 #[test]
-fn fault_06_a_disk_that_fills_at_a_page_keeps_the_pages_before_it() {
+fn fault_06_full_disk_keeps_earlier_pages() {
     let wanted = undisturbed();
     // A limit on the size of files, which fails as a full disk does and needs no strace.
     let world = pages();
@@ -247,7 +247,7 @@ fn fault_06_a_disk_that_fills_at_a_page_keeps_the_pages_before_it() {
 }
 
 #[test]
-fn fault_07_a_disk_that_fills_at_a_csv_leaves_the_old_one_and_the_rows() {
+fn fault_07_full_disk_keeps_csv_and_rows() {
     if !can_inject() {
         return;
     }
@@ -269,7 +269,7 @@ fn fault_07_a_disk_that_fills_at_a_csv_leaves_the_old_one_and_the_rows() {
 }
 
 #[test]
-fn fault_08_a_failed_fsync_ends_the_run_at_once_and_is_never_tried_again() {
+fn fault_08_failed_fsync_ends_the_run() {
     if !can_inject() {
         return;
     }
@@ -294,7 +294,7 @@ fn fault_08_a_failed_fsync_ends_the_run_at_once_and_is_never_tried_again() {
 }
 
 #[test]
-fn fault_09_an_output_folder_that_cannot_be_written_is_told_before_the_first_call() {
+fn fault_09_unwritable_output_sends_no_call() {
     for (setting, named) in
         [("csv_dir = \"/proc/nowhere/csv\"", "/proc/nowhere"), ("database = \"/proc/nowhere/x.db\"", "/proc/nowhere")]
     {
@@ -356,7 +356,7 @@ fn fault_09_an_output_folder_that_cannot_be_written_is_told_before_the_first_cal
 }
 
 #[test]
-fn fault_10_a_corrupted_page_is_refused_at_the_start_and_the_file_left_alone() {
+fn fault_10_corrupted_page_is_refused_at_start() {
     let world = pages();
     world.run(&[]).exits(0);
     let mut bytes = std::fs::read(world.database()).unwrap();
@@ -371,7 +371,7 @@ fn fault_10_a_corrupted_page_is_refused_at_the_start_and_the_file_left_alone() {
 }
 
 #[test]
-fn fault_11_a_short_retry_after_is_sat_out_to_its_end() {
+fn fault_11_short_retry_after_is_waited_out() {
     let (world, wanted) = (pages(), undisturbed());
     world.sandbox.inject(
         Fault::on_path("/v1/playlists/*/tracks", FaultAction::rate_limited(RetryAfterHeader::Seconds(2))).nth(2),
@@ -383,7 +383,7 @@ fn fault_11_a_short_retry_after_is_sat_out_to_its_end() {
 }
 
 #[test]
-fn fault_12_a_ban_of_a_day_ends_the_run_with_a_time_and_later_starts_send_nothing() {
+fn fault_12_day_long_ban_outlives_the_process() {
     let world = pages();
     world.sandbox.inject(
         Fault::on_path("/v1/playlists/*/tracks", FaultAction::rate_limited(RetryAfterHeader::Seconds(86_400))).times(1),
@@ -397,7 +397,7 @@ fn fault_12_a_ban_of_a_day_ends_the_run_with_a_time_and_later_starts_send_nothin
 }
 
 #[test]
-fn fault_13_a_retry_after_that_is_missing_or_odd_is_five_seconds_and_a_date_is_a_date() {
+fn fault_13_odd_retry_after_is_five_seconds() {
     let said = |retry_after| {
         let world = pages();
         world.sandbox.inject(Fault::on_path("/v1/tracks*", FaultAction::rate_limited(retry_after)).times(1));
@@ -424,7 +424,7 @@ fn fault_13_a_retry_after_that_is_missing_or_odd_is_five_seconds_and_a_date_is_a
 }
 
 #[test]
-fn fault_14_a_401_in_mid_run_costs_one_token_and_no_page_and_a_second_one_a_person() {
+fn fault_14_401_in_a_run_costs_one_token() {
     let (world, wanted) = (pages(), undisturbed());
     world.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", FaultAction::status(401)).nth(3));
     world.run(&[]).exits(0);
@@ -438,7 +438,7 @@ fn fault_14_a_401_in_mid_run_costs_one_token_and_no_page_and_a_second_one_a_pers
 }
 
 #[test]
-fn fault_15_an_invalid_grant_is_asked_for_once_and_other_jobs_run() {
+fn fault_15_invalid_grant_stops_one_user_only() {
     let world = pages();
     world.project.write("jobs/mine.toml", "user = \"home\"\n[[fetch]]\nstream = \"saved_tracks\"\n");
     let token = world.sandbox.sign_in(fixtures::HOME_USER, &["user-library-read"], false).refresh_token;
@@ -455,7 +455,7 @@ fn fault_15_an_invalid_grant_is_asked_for_once_and_other_jobs_run() {
 }
 
 #[test]
-fn fault_16_processes_that_refresh_one_token_make_one_call_and_all_succeed() {
+fn fault_16_processes_share_one_refresh() {
     let world = pages();
     for n in 0..4 {
         world.project.write(&format!("jobs/mine{n}.toml"), "user = \"home\"\n[[fetch]]\nstream = \"saved_tracks\"\n");
@@ -473,7 +473,7 @@ fn fault_16_processes_that_refresh_one_token_make_one_call_and_all_succeed() {
 }
 
 #[test]
-fn fault_17_an_answer_that_is_cut_or_no_json_stores_nothing_and_costs_that_list_alone() {
+fn fault_17_broken_answer_stores_nothing() {
     let wanted = undisturbed();
     for action in [FaultAction::CutBody, FaultAction::ShortLength, FaultAction::NoLength, FaultAction::MalformedJson] {
         let (world, name) = (pages(), action.name());
@@ -491,7 +491,7 @@ fn fault_17_an_answer_that_is_cut_or_no_json_stores_nothing_and_costs_that_list_
 }
 
 #[test]
-fn fault_18_a_body_without_end_or_a_bomb_is_cut_off_in_little_memory() {
+fn fault_18_endless_body_uses_little_memory() {
     for action in [FaultAction::EndlessBody, FaultAction::GzipBomb { mib: 512 }] {
         let (world, name) = (pages(), action.name());
         world.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", action).with_query("offset=100"));
@@ -513,7 +513,7 @@ fn fault_18_a_body_without_end_or_a_bomb_is_cut_off_in_little_memory() {
 }
 
 #[test]
-fn fault_19_a_playlist_edited_in_mid_read_is_read_again_at_most_twice() {
+fn fault_19_edited_playlist_is_read_again() {
     for (times, code) in [(2, 0), (50, 3)] {
         let world = pages();
         let id = world
@@ -545,7 +545,7 @@ fn fault_19_a_playlist_edited_in_mid_read_is_read_again_at_most_twice() {
 }
 
 #[test]
-fn fault_20_a_clock_that_jumps_moves_no_wait_and_serves_no_fire_twice() {
+fn fault_20_clock_jump_moves_no_wait() {
     let job = format!("schedule = \"0 6 * * *\"\n{}", by_ids("tracks", &[fixtures::PLAIN_TRACK]));
     let world = World::extended().job(&job);
     world.run(&["--due"]).exits(0);
@@ -565,7 +565,7 @@ fn fault_20_a_clock_that_jumps_moves_no_wait_and_serves_no_fire_twice() {
 }
 
 #[test]
-fn extra_1_a_timer_that_meets_its_own_run_sends_nothing() {
+fn extra_1_overlapping_timer_sends_nothing() {
     let world = pages();
     world.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", FaultAction::Latency { ms: 1_000 }).times(1));
     let first = world.spawn(&[]);
@@ -581,7 +581,7 @@ fn extra_1_a_timer_that_meets_its_own_run_sends_nothing() {
 }
 
 #[test]
-fn extra_2_a_name_that_does_not_resolve_ends_the_run_with_1() {
+fn extra_2_unresolved_name_exits_1() {
     let world = World::extended().job(&by_ids("tracks", &[fixtures::PLAIN_TRACK]));
     let mut command = world.command(&["run"]);
     command.env("CRATEDIGGER__SPOTIFY__ACCOUNTS_URL", "https://accounts.nowhere.invalid");
@@ -590,7 +590,7 @@ fn extra_2_a_name_that_does_not_resolve_ends_the_run_with_1() {
 }
 
 #[test]
-fn extra_3_a_server_that_speaks_no_tls_where_tls_is_due_gets_no_secret() {
+fn extra_3_server_without_tls_gets_no_secret() {
     let world = World::extended().job(&by_ids("tracks", &[fixtures::PLAIN_TRACK]));
     let plain = world.sandbox.accounts_url().replace("http://", "https://");
     let mut command = world.command(&["run"]);
@@ -601,7 +601,7 @@ fn extra_3_a_server_that_speaks_no_tls_where_tls_is_due_gets_no_secret() {
 }
 
 #[test]
-fn extra_4_a_job_file_edited_in_mid_run_changes_the_next_run_only() {
+fn extra_4_edited_job_changes_the_next_run_only() {
     let world = pages();
     let path = world.project.root().join("jobs/x.toml");
     let before = std::fs::read_to_string(&path).unwrap();
@@ -618,7 +618,7 @@ fn extra_4_a_job_file_edited_in_mid_run_changes_the_next_run_only() {
 }
 
 #[test]
-fn extra_5_a_stop_ends_within_ten_seconds_with_the_page_in_hand_committed() {
+fn extra_5_stop_commits_the_current_page() {
     let (world, wanted) = (pages(), undisturbed());
     world.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", FaultAction::Latency { ms: 400 }));
     let child = world.spawn(&[]);
@@ -632,7 +632,7 @@ fn extra_5_a_stop_ends_within_ten_seconds_with_the_page_in_hand_committed() {
 }
 
 #[test]
-fn extra_6_a_kill_before_the_first_row_leaves_a_store_that_every_command_takes() {
+fn extra_6_kill_before_first_row_keeps_the_store() {
     if !can_inject() {
         return;
     }

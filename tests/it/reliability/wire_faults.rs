@@ -25,7 +25,7 @@ fn truth(world: &World) -> Vec<String> {
 const PAGE: &str = "/v1/artists/*/albums";
 
 #[test]
-fn a_fault_that_passes_leaves_no_trace() {
+fn temporary_fault_leaves_no_trace() {
     let faults = [
         FaultAction::CutBody,
         FaultAction::ShortLength,
@@ -58,7 +58,7 @@ fn a_fault_that_passes_leaves_no_trace() {
 }
 
 #[test]
-fn a_fault_that_stays_costs_the_list_and_the_rest_goes_on() {
+fn lasting_fault_costs_one_list_only() {
     let faults = [
         FaultAction::CutBody,
         FaultAction::MalformedJson,
@@ -85,7 +85,7 @@ fn a_fault_that_stays_costs_the_list_and_the_rest_goes_on() {
 }
 
 #[test]
-fn pages_without_end_are_no_list() {
+fn endless_pages_are_not_stored() {
     let world = small_pages();
     world.sandbox.inject(Fault::on_path(PAGE, FaultAction::EndlessPages));
     let ran = world.run(&[]);
@@ -101,7 +101,7 @@ fn pages_without_end_are_no_list() {
 }
 
 #[test]
-fn a_foreign_next_and_a_redirect_lead_nowhere() {
+fn foreign_links_are_not_followed() {
     let elsewhere = World::extended();
     let host = elsewhere.sandbox.accounts_url();
     let world = small_pages();
@@ -119,7 +119,7 @@ fn a_foreign_next_and_a_redirect_lead_nowhere() {
 }
 
 #[test]
-fn a_spotify_that_is_down_ends_the_run_and_the_next_one_goes_on() {
+fn outage_ends_the_run_and_the_next_resumes() {
     let world = small_pages();
     world.sandbox.inject(Fault::on_path(PAGE, FaultAction::status(500)).with_query("offset=10"));
     world.run(&[]).exits(1).says("Spotify cannot be reached").says("status 500");
@@ -160,7 +160,7 @@ fn uris(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn a_list_that_moves_while_it_is_read_is_read_again_and_is_right() {
+fn moving_list_is_read_again() {
     for times in [1, 2] {
         let world = edit_when_served(times);
         world.run(&[]).exits(0);
@@ -174,7 +174,7 @@ fn a_list_that_moves_while_it_is_read_is_read_again_and_is_right() {
 }
 
 #[test]
-fn a_list_that_keeps_moving_is_partial_and_the_old_one_stays() {
+fn list_that_keeps_moving_is_partial() {
     let world = edit_when_served(50);
     let before = world.csv_bytes("playlist_items.csv");
     world.run(&[]).exits(3).says("moved").says("in each of 3 reads").says("the last whole list stays");
@@ -186,7 +186,7 @@ fn a_list_that_keeps_moving_is_partial_and_the_old_one_stays() {
 }
 
 #[test]
-fn a_total_that_is_wrong_while_the_version_stays_is_noted_and_complete() {
+fn wrong_total_with_one_version_is_complete() {
     let world = World::extended().job(&by_ids("playlist_items", &[fixtures::EDGE_CASE_PLAYLIST]));
     world.run(&[]).exits(0);
     let note = world.rows("SELECT reason, detail FROM skipped_items WHERE reason = 'wrong_total'");
@@ -196,7 +196,7 @@ fn a_total_that_is_wrong_while_the_version_stays_is_noted_and_complete() {
 }
 
 #[test]
-fn an_id_that_spoils_a_batch_costs_itself_only() {
+fn bad_id_in_a_batch_costs_itself_only() {
     let ids = [fixtures::PLAIN_TRACK, fixtures::UNAVAILABLE_TRACK, fixtures::RELINKED_TRACK];
     let world = World::extended().job(&by_ids("tracks", &ids));
     world.sandbox.inject(Fault::on_path("/v1/tracks", FaultAction::status(400)));
@@ -208,7 +208,7 @@ fn an_id_that_spoils_a_batch_costs_itself_only() {
 }
 
 #[test]
-fn a_playlist_that_is_deleted_while_it_is_read_costs_itself_only() {
+fn playlist_deleted_in_a_read_costs_itself_only() {
     let world =
         World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST, fixtures::EDGE_CASE_PLAYLIST]));
     world
@@ -219,7 +219,7 @@ fn a_playlist_that_is_deleted_while_it_is_read_costs_itself_only() {
 }
 
 #[test]
-fn a_search_that_is_refused_costs_itself_only() {
+fn refused_search_costs_itself_only() {
     let job = [
         fetch("tracks", "ids = [\"isrc:QZSBX2600001\", \"isrc:ZZZZZ0000000\"]"),
         fetch("search", "queries = [\"one\", \"two\"]"),
@@ -234,7 +234,7 @@ fn a_search_that_is_refused_costs_itself_only() {
 }
 
 #[test]
-fn a_limit_of_the_unknown_class_is_settled_by_one_probe() {
+fn one_probe_settles_an_unknown_class() {
     // Artists one by one tell nothing about the class; 1 % of 500 calls are soon made.
     let ids = |world: &World| -> Vec<String> {
         let ids = world.sandbox.catalog().ids();

@@ -46,7 +46,7 @@ fn change(world: &World) {
 }
 
 #[test]
-fn what_was_read_under_a_clock_that_was_wrong_is_read_again_once_it_is_right() {
+fn rows_read_under_a_wrong_clock_are_read_again() {
     for wrong in [2 * 3_600, 10 * DAY, 1_100 * DAY, -3, -2 * 3_600, -10 * DAY] {
         let job = [
             by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]),
@@ -72,7 +72,7 @@ fn what_was_read_under_a_clock_that_was_wrong_is_read_again_once_it_is_right() {
 }
 
 #[test]
-fn a_run_that_outlasts_the_step_of_a_clock_takes_nothing_of_before_for_its_own() {
+fn run_over_a_clock_step_keeps_its_own_rows() {
     let job = [fetch("markets", ""), by_ids("playlist_items", &[fixtures::HOME_PLAYLIST])];
     let world = World::extended().job(&job.concat());
     at(&world, 3, &["run"]).exits(0);
@@ -83,7 +83,7 @@ fn a_run_that_outlasts_the_step_of_a_clock_takes_nothing_of_before_for_its_own()
 }
 
 #[test]
-fn the_order_of_what_was_seen_outlives_a_clock_that_is_set_back() {
+fn history_order_survives_a_clock_set_back() {
     let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     let us = format!("market = \"US\"\n{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     world.project.write("jobs/us.toml", &us);

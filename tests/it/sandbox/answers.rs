@@ -86,7 +86,7 @@ impl Visit {
 }
 
 #[tokio::test]
-async fn a_token_is_given_for_the_right_credentials_only() {
+async fn token_needs_the_right_credentials() {
     let visit = visit(development()).await;
     let grant = [("grant_type", "client_credentials")];
     let (status, body) = visit.ask_token("sandbox-client", "sandbox-secret", &grant).await;
@@ -104,7 +104,7 @@ async fn a_token_is_given_for_the_right_credentials_only() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_missing_unknown_or_too_old_gets_401_in_spotifys_words() {
+async fn bad_token_gets_401_in_spotifys_words() {
     let mut visit = visit(SandboxOptions { token_ttl_secs: 60, ..development() }).await;
     let path = format!("/tracks/{}", fixtures::PLAIN_TRACK);
     visit.ok(&path).await;
@@ -119,7 +119,7 @@ async fn a_token_that_is_missing_unknown_or_too_old_gets_401_in_spotifys_words()
 }
 
 #[tokio::test]
-async fn limits_answer_429_and_free_themselves_as_time_passes() {
+async fn limits_answer_429_until_time_passes() {
     let visit = visit(SandboxOptions { rate_limit: Some(2), calls_per_family_per_day: Some(3), ..development() }).await;
     let path = format!("/tracks/{}", fixtures::PLAIN_TRACK);
     visit.ok(&path).await;
@@ -140,7 +140,7 @@ async fn limits_answer_429_and_free_themselves_as_time_passes() {
 }
 
 #[tokio::test]
-async fn the_same_seed_gives_the_same_answers_and_another_seed_others() {
+async fn answers_depend_on_the_seed() {
     let (one, two) = (visit(extended()).await, visit(extended()).await);
     let other = visit(SandboxOptions { seed: 2, ..extended() }).await;
     let port = |visit: &Visit, text: String| text.replace(&visit.sandbox.accounts_url(), "");
@@ -151,7 +151,7 @@ async fn the_same_seed_gives_the_same_answers_and_another_seed_others() {
 }
 
 #[tokio::test]
-async fn the_log_holds_every_call_and_no_token() {
+async fn log_has_every_call_and_no_token() {
     let visit = visit(development()).await;
     visit.ok(&format!("/albums/{}?market=DE", fixtures::LONG_ALBUM)).await;
     let log = visit.sandbox.log();
@@ -168,7 +168,7 @@ async fn the_log_holds_every_call_and_no_token() {
 }
 
 #[tokio::test]
-async fn the_controls_work_over_http_too() {
+async fn controls_work_over_http() {
     let visit = visit(extended()).await;
     let url = |path: &str| format!("{}/_sandbox{path}", visit.sandbox.accounts_url());
     let post = async |path: &str, body: Value| {
@@ -209,7 +209,7 @@ async fn the_controls_work_over_http_too() {
 }
 
 #[tokio::test]
-async fn answers_are_packed_for_readers_that_can_unpack_them() {
+async fn answers_are_compressed_on_request() {
     let visit = visit(SandboxOptions { gzip: true, ..extended() }).await;
     let url = format!("{}/markets", visit.sandbox.api_url());
     let plain = {

@@ -6,7 +6,7 @@ use spotify_sandbox::fixtures;
 use super::answers::{development, extended, visit};
 
 #[tokio::test]
-async fn ids_and_limits_that_cannot_be_are_refused_and_not_mended() {
+async fn impossible_ids_and_limits_are_refused() {
     let visit = visit(development()).await;
     let unknown = "0000000000000000000000";
     for (path, status, message) in [
@@ -27,7 +27,7 @@ async fn ids_and_limits_that_cannot_be_are_refused_and_not_mended() {
 }
 
 #[tokio::test]
-async fn development_mode_lacks_what_february_2026_took() {
+async fn development_mode_lacks_removed_endpoints() {
     let visit = visit(development()).await;
     for path in [
         "/albums?ids=x",
@@ -73,7 +73,7 @@ async fn development_mode_lacks_what_february_2026_took() {
 }
 
 #[tokio::test]
-async fn extended_quota_mode_keeps_the_old_names_fields_and_endpoints() {
+async fn extended_quota_keeps_the_old_names() {
     let visit = visit(extended()).await;
     let track = visit.ok(&format!("/tracks/{}", fixtures::PLAIN_TRACK)).await;
     assert_eq!(track["available_markets"].as_array().unwrap().len(), 184);
@@ -105,7 +105,7 @@ async fn extended_quota_mode_keeps_the_old_names_fields_and_endpoints() {
 }
 
 #[tokio::test]
-async fn discographies_come_by_group_with_the_page_sizes_of_the_class() {
+async fn discographies_use_class_page_sizes() {
     let dev = visit(development()).await;
     let path = format!("/artists/{}/albums", fixtures::BUSY_ARTIST);
     assert_eq!(dev.ok(&path).await["limit"], 5);
@@ -121,7 +121,7 @@ async fn discographies_come_by_group_with_the_page_sizes_of_the_class() {
 }
 
 #[tokio::test]
-async fn search_finds_by_code_by_field_and_by_word() {
+async fn search_finds_by_code_field_and_word() {
     let visit = visit(extended()).await;
     let found = visit.ok("/search?q=isrc%3AQZSBX2600001&type=track").await;
     assert_eq!(found["tracks"]["items"][0]["id"], fixtures::PLAIN_TRACK);
@@ -145,7 +145,7 @@ async fn search_finds_by_code_by_field_and_by_word() {
 }
 
 #[tokio::test]
-async fn spoken_word_depends_on_the_market() {
+async fn shows_depend_on_the_market() {
     let visit = visit(extended()).await;
     let (show, book) = (fixtures::SHOW, fixtures::AUDIOBOOK);
     assert_eq!(visit.get(&format!("/shows/{show}")).await.0, 404, "an app's token needs a market");
@@ -167,7 +167,7 @@ async fn spoken_word_depends_on_the_market() {
 }
 
 #[tokio::test]
-async fn a_market_makes_things_playable_unplayable_or_somebody_elses_id() {
+async fn market_changes_playability_and_ids() {
     let visit = visit(extended()).await;
     let track = visit.ok(&format!("/tracks/{}?market=DE", fixtures::PLAIN_TRACK)).await;
     assert_eq!(track["is_playable"], true);
@@ -181,7 +181,7 @@ async fn a_market_makes_things_playable_unplayable_or_somebody_elses_id() {
 }
 
 #[tokio::test]
-async fn lists_of_albums_episodes_and_chapters_equal_the_truth() {
+async fn album_and_show_lists_equal_the_catalog() {
     let visit = visit(extended()).await;
     let truth = |kind: &str, id: &str| visit.sandbox.catalog().expected_ids(kind, id).unwrap();
     for (path, list) in [

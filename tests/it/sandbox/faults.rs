@@ -58,7 +58,7 @@ async fn struck(action: FaultAction) -> (Visit, Vec<u8>, Option<std::io::ErrorKi
 }
 
 #[tokio::test]
-async fn a_status_comes_with_the_body_and_the_header_asked_for() {
+async fn status_has_its_body_and_header() {
     let refusal = |body, retry_after| FaultAction::Status { code: 429, body, retry_after, message: None, reason: None };
     let seconds = |n| RetryAfterHeader::Seconds(n);
     for (action, header, body) in [
@@ -92,7 +92,7 @@ async fn a_status_comes_with_the_body_and_the_header_asked_for() {
 }
 
 #[tokio::test]
-async fn a_reset_and_a_close_come_without_a_byte() {
+async fn reset_and_close_send_no_byte() {
     let (_, bytes, end) = struck(FaultAction::Reset).await;
     assert_eq!((bytes.len(), end), (0, Some(std::io::ErrorKind::ConnectionReset)));
     let (_, bytes, end) = struck(FaultAction::CloseBeforeHeaders).await;
@@ -100,7 +100,7 @@ async fn a_reset_and_a_close_come_without_a_byte() {
 }
 
 #[tokio::test]
-async fn lengths_lie_in_every_way() {
+async fn content_lengths_are_wrong_in_every_way() {
     let (visit, bytes, _) = struck(FaultAction::CutBody).await;
     let (head, body) = split(&bytes);
     let whole = visit.send(&list()).await.unwrap().text().await.unwrap().len();
@@ -118,7 +118,7 @@ async fn lengths_lie_in_every_way() {
 }
 
 #[tokio::test]
-async fn a_body_can_be_no_json_no_utf8_or_half_a_character() {
+async fn body_can_be_invalid_json_or_utf8() {
     for (action, utf8) in [
         (FaultAction::MalformedJson, true),
         (FaultAction::InvalidUtf8, false),
@@ -135,7 +135,7 @@ async fn a_body_can_be_no_json_no_utf8_or_half_a_character() {
 }
 
 #[tokio::test]
-async fn bytes_drip_bodies_never_end_and_connections_stall() {
+async fn bodies_drip_never_end_or_stall() {
     let start = Instant::now();
     let (_, bytes, end) = struck(FaultAction::Latency { ms: 300 }).await;
     assert!(start.elapsed() > Duration::from_millis(300) && end.is_none() && !bytes.is_empty());
@@ -150,7 +150,7 @@ async fn bytes_drip_bodies_never_end_and_connections_stall() {
 }
 
 #[tokio::test]
-async fn a_small_body_unpacks_to_a_large_one() {
+async fn small_body_unpacks_to_a_large_one() {
     let (_, bytes, _) = struck(FaultAction::GzipBomb { mib: 50 }).await;
     let (head, body) = split(&bytes);
     assert!(head.contains("content-encoding: gzip") && body.len() < 1 << 20);
@@ -159,7 +159,7 @@ async fn a_small_body_unpacks_to_a_large_one() {
 }
 
 #[tokio::test]
-async fn garbage_and_redirects_come_in_place_of_an_answer() {
+async fn garbage_and_redirects_replace_an_answer() {
     let (_, bytes, _) = struck(FaultAction::GarbageStatusLine).await;
     assert!(bytes.starts_with(b"SSH-2.0"));
     let to = "http://127.0.0.1:9/elsewhere".to_owned();
@@ -169,7 +169,7 @@ async fn garbage_and_redirects_come_in_place_of_an_answer() {
 }
 
 #[tokio::test]
-async fn a_page_leads_astray_repeats_itself_or_lacks_a_half() {
+async fn page_repeats_lacks_items_or_misleads() {
     let visit = visit(extended()).await;
     let path = format!("/playlists/{}/items?limit=20&offset=20", fixtures::HOME_PLAYLIST);
     let good = visit.ok(&path).await;
@@ -191,7 +191,7 @@ async fn a_page_leads_astray_repeats_itself_or_lacks_a_half() {
 }
 
 #[tokio::test]
-async fn endless_pages_go_on_past_the_end() {
+async fn endless_pages_continue_past_the_end() {
     let visit = visit(extended()).await;
     visit.sandbox.inject(Fault::on_path("/v1/playlists/*", FaultAction::EndlessPages));
     let mut path = list();
@@ -204,7 +204,7 @@ async fn endless_pages_go_on_past_the_end() {
 }
 
 #[tokio::test]
-async fn the_accounts_service_refuses_in_its_own_shape() {
+async fn accounts_service_has_its_own_error_shape() {
     let visit = visit(extended()).await;
     let grant = [("grant_type", "client_credentials")];
     visit.sandbox.inject(Fault::on_path("/api/token", FaultAction::invalid_grant("Refresh token revoked")).times(1));

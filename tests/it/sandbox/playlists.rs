@@ -7,7 +7,7 @@ use spotify_sandbox::{PlaylistEdit, SandboxOptions, fixtures};
 use super::answers::{development, extended, visit};
 
 #[tokio::test]
-async fn a_whole_list_is_read_along_its_links_and_equals_the_truth() {
+async fn list_read_by_links_equals_the_catalog() {
     let visit = visit(SandboxOptions { playlists: 2, playlist_items: 731, ..extended() }).await;
     let lists = visit.sandbox.catalog().playlist_ids();
     let id = lists.last().unwrap();
@@ -33,7 +33,7 @@ async fn a_whole_list_is_read_along_its_links_and_equals_the_truth() {
 }
 
 #[tokio::test]
-async fn a_filter_an_etag_and_episodes_are_served_as_asked_for() {
+async fn filter_etag_and_episodes_are_served() {
     let visit = visit(extended()).await;
     let path = format!("/playlists/{}", fixtures::HOME_PLAYLIST);
     let some =
@@ -53,7 +53,7 @@ async fn a_filter_an_etag_and_episodes_are_served_as_asked_for() {
 }
 
 #[tokio::test]
-async fn a_list_moves_while_it_is_read_and_its_snapshot_id_tells() {
+async fn snapshot_id_shows_a_moving_list() {
     let visit = visit(extended()).await;
     let (id, catalog) = (fixtures::HOME_PLAYLIST, visit.sandbox.catalog());
     let before = (catalog.snapshot_id(id), catalog.expected_rows(id).unwrap());
@@ -81,7 +81,7 @@ async fn a_list_moves_while_it_is_read_and_its_snapshot_id_tells() {
 }
 
 #[tokio::test]
-async fn the_odd_playlist_holds_all_that_is_odd_and_agrees_with_the_truth() {
+async fn odd_playlist_equals_the_catalog() {
     let visit = visit(extended()).await;
     let id = fixtures::EDGE_CASE_PLAYLIST;
     let whole = visit.ok(&format!("/playlists/{id}?additional_types=track,episode")).await;
@@ -129,7 +129,7 @@ async fn the_odd_playlist_holds_all_that_is_odd_and_agrees_with_the_truth() {
 }
 
 #[tokio::test]
-async fn the_large_playlist_ends_in_twenty_odd_rows() {
+async fn large_playlist_ends_in_twenty_odd_rows() {
     let visit = visit(extended()).await;
     let id = fixtures::LARGE_PLAYLIST;
     let truth = visit.sandbox.catalog().expected_rows(id).unwrap();
@@ -143,7 +143,7 @@ async fn the_large_playlist_ends_in_twenty_odd_rows() {
 }
 
 #[tokio::test]
-async fn the_odd_playlist_is_odd_in_development_mode_too() {
+async fn odd_playlist_in_development_mode() {
     let mut visit = visit(development()).await;
     visit.token = visit.sandbox.sign_in(fixtures::HOME_USER, &["playlist-read-private"], true).access_token;
     let items = visit.walk(&format!("/playlists/{}/items?limit=7", fixtures::EDGE_CASE_PLAYLIST)).await;
@@ -162,7 +162,7 @@ async fn the_odd_playlist_is_odd_in_development_mode_too() {
 }
 
 #[tokio::test]
-async fn a_list_that_fills_its_last_page_names_no_next_one() {
+async fn full_last_page_has_no_next_link() {
     let visit = visit(extended()).await;
     let path = format!("/playlists/{}/items?limit=50", fixtures::FOREIGN_PLAYLIST);
     assert!(visit.ok(&format!("{path}&offset=49")).await["next"].is_string());

@@ -54,7 +54,7 @@ async fn user(mode: QuotaMode) -> Visit {
 }
 
 #[tokio::test]
-async fn every_answer_has_the_keys_and_types_of_its_example() {
+async fn answers_have_the_keys_of_their_examples() {
     let shows = format!("/shows?ids={}", fixtures::SHOW);
     for (mode, cases) in [
         (
@@ -99,7 +99,7 @@ async fn every_answer_has_the_keys_and_types_of_its_example() {
 }
 
 #[tokio::test]
-async fn the_app_token_has_the_keys_of_its_example() {
+async fn app_token_has_the_keys_of_its_example() {
     let visit = visit(SandboxOptions::default()).await;
     let form = [("grant_type", "client_credentials")];
     let (_, token) = visit.ask_token("sandbox-client", "sandbox-secret", &form).await;
@@ -107,7 +107,7 @@ async fn the_app_token_has_the_keys_of_its_example() {
 }
 
 #[test]
-fn a_difference_in_keys_or_types_is_found() {
+fn different_keys_or_types_are_found() {
     let differ = |a: Value, b: Value| differences("", &a, &b).len();
     assert_eq!(differ(serde_json::json!({"a": 1}), serde_json::json!({"a": 2})), 0);
     assert_eq!(differ(serde_json::json!({"a": 1}), serde_json::json!({"b": 2})), 2);

@@ -84,7 +84,7 @@ async fn refresh(visit: &Visit, token: &str) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn a_code_is_given_for_consent_and_fetched_once() {
+async fn consent_gives_a_code_that_works_once() {
     let mut visit = visit(development()).await;
     yes(&visit).await;
     let (status, query) = authorize(&visit, &[]).await;
@@ -107,7 +107,7 @@ async fn a_code_is_given_for_consent_and_fetched_once() {
 }
 
 #[tokio::test]
-async fn a_public_client_proves_itself_by_its_verifier() {
+async fn public_client_needs_its_verifier() {
     let visit = visit(SandboxOptions { rotation: TokenRotation::Pkce, ..development() }).await;
     yes(&visit).await;
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(VERIFIER));
@@ -145,7 +145,7 @@ async fn a_public_client_proves_itself_by_its_verifier() {
 }
 
 #[tokio::test]
-async fn a_refresh_without_rotation_brings_no_token_and_ends_after_six_months() {
+async fn refresh_without_rotation_ends_in_six_months() {
     let visit = visit(development()).await;
     let grant = visit.sandbox.sign_in(fixtures::STUDIO_USER, ALL_SCOPES, false);
     let (status, body) = refresh(&visit, &grant.refresh_token).await;
@@ -165,7 +165,7 @@ async fn a_refresh_without_rotation_brings_no_token_and_ends_after_six_months() 
 }
 
 #[tokio::test]
-async fn a_user_can_say_no_or_grant_less_and_a_browser_gets_a_page() {
+async fn user_can_deny_or_grant_less() {
     let visit = visit(development()).await;
     assert_eq!(authorize(&visit, &[]).await.0, 200, "a page to choose from");
     assert!(authorize(&visit, &[("sandbox_user", fixtures::STUDIO_USER)]).await.1.contains_key("code"));
@@ -185,7 +185,7 @@ async fn a_user_can_say_no_or_grant_less_and_a_browser_gets_a_page() {
 }
 
 #[tokio::test]
-async fn each_user_reads_its_own_and_shared_lists_in_development_mode() {
+async fn development_mode_reads_own_and_shared_lists() {
     let home = as_user(development(), fixtures::HOME_USER, ALL_SCOPES).await;
     let whole = home.ok(&format!("/playlists/{}", fixtures::HOME_PLAYLIST)).await;
     assert_eq!(whole["items"]["items"].as_array().unwrap().len(), 100);
@@ -206,7 +206,7 @@ async fn each_user_reads_its_own_and_shared_lists_in_development_mode() {
 }
 
 #[tokio::test]
-async fn libraries_tops_follows_and_plays_are_read_with_their_scopes() {
+async fn libraries_need_their_scopes() {
     let home = as_user(extended(), fixtures::HOME_USER, ALL_SCOPES).await;
     for (path, key, count) in [
         ("/me/tracks?limit=50", "track", 268),
@@ -248,7 +248,7 @@ async fn libraries_tops_follows_and_plays_are_read_with_their_scopes() {
 }
 
 #[tokio::test]
-async fn a_missing_scope_a_missing_user_and_a_user_not_on_the_list_are_refused_apart() {
+async fn user_refusals_are_told_apart() {
     let bare = as_user(development(), fixtures::HOME_USER, &[]).await;
     for path in
         ["/me/tracks", "/me/playlists", "/me/following?type=artist", "/me/top/tracks", "/me/player/recently-played"]

@@ -48,7 +48,7 @@ fn banned_until(world: &World) -> i64 {
 }
 
 #[test]
-fn a_ban_lasts_as_long_as_spotify_said_whichever_way_the_clock_was_wrong() {
+fn ban_lasts_as_told_under_a_wrong_clock() {
     let job = format!("schedule = \"0 6 * * *\"\n{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     let world = World::extended().job(&job);
     world.sandbox.inject(Fault::on_path("/v1/*", FaultAction::rate_limited(RetryAfterHeader::Seconds(7_200))).times(1));
@@ -66,7 +66,7 @@ fn a_ban_lasts_as_long_as_spotify_said_whichever_way_the_clock_was_wrong() {
 }
 
 #[test]
-fn a_fire_that_was_served_under_a_clock_a_day_ahead_is_not_served_again_when_its_day_comes() {
+fn fire_served_a_day_early_is_not_repeated() {
     // Half a day away from its time, so that no fire comes while the test runs.
     let line = (chrono::Utc::now() + chrono::TimeDelta::hours(12)).format("%-M %-H * * *");
     let job = format!("schedule = \"{line}\"\n{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
@@ -106,7 +106,7 @@ fn told(hooks: &Hooks) -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_run_that_hangs_is_told_of_once_and_the_other_jobs_go_on() {
+fn hanging_run_is_reported_once() {
     let hooks = Hooks::listening();
     let world = slow(1_500, &hooks);
     let hung = world.spawn(&["--due"]);
@@ -137,7 +137,7 @@ fn a_run_that_hangs_is_told_of_once_and_the_other_jobs_go_on() {
 }
 
 #[test]
-fn the_scheduler_tells_of_its_own_run_that_hangs_and_of_its_end() {
+fn scheduler_reports_its_hanging_run() {
     let hooks = Hooks::listening();
     let world = slow(4_000, &hooks);
     let mut it = Foreground::start(&world);

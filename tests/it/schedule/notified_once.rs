@@ -62,7 +62,7 @@ fn events(hooks: &Hooks) -> Vec<String> {
 }
 
 #[test]
-fn who_is_told_and_never_answers_holds_up_neither_runs_nor_the_watchdog_nor_the_stop() {
+fn silent_receiver_blocks_nothing() {
     let deaf = Deaf::listening();
     // Ten minutes are longer than this test waits for anything.
     let world = plain(&format!(
@@ -83,7 +83,7 @@ fn who_is_told_and_never_answers_holds_up_neither_runs_nor_the_watchdog_nor_the_
 }
 
 #[test]
-fn a_host_that_is_down_is_one_line_over_all_ticks_of_a_timer() {
+fn unreachable_host_is_logged_once() {
     let world = plain(
         "webhook_url = \"http://127.0.0.1:1/hook\"\nping_url = \"http://127.0.0.1:1/ping\"\n\
          command = [\"false\"]\non = [\"partial\", \"recovery\"]\nprometheus_file = \"jobs\"",
@@ -105,7 +105,7 @@ fn a_host_that_is_down_is_one_line_over_all_ticks_of_a_timer() {
 }
 
 #[test]
-fn a_job_that_somebody_else_runs_or_has_run_pings_nothing() {
+fn job_run_elsewhere_sends_no_ping() {
     let hooks = Hooks::listening();
     let world = plain(&format!("ping_url = \"{}\"", hooks.url("/ping/{job}")));
     world
@@ -127,7 +127,7 @@ fn a_job_that_somebody_else_runs_or_has_run_pings_nothing() {
 }
 
 #[test]
-fn a_run_that_hangs_pings_its_failure_once() {
+fn hanging_run_pings_its_failure_once() {
     let hooks = Hooks::listening();
     let world = plain(&format!("ping_url = \"{}\"\n[schedule]\nmax_runtime = \"1s\"", hooks.url("/ping/{job}")));
     world
@@ -151,7 +151,7 @@ fn a_run_that_hangs_pings_its_failure_once() {
 }
 
 #[test]
-fn a_lost_grant_of_three_jobs_is_one_message_with_all_of_them_and_so_is_its_end() {
+fn lost_grant_of_three_jobs_is_one_message() {
     let hooks = Hooks::listening();
     let world = World::extended().settings(&format!("[notify]\nwebhook_url = \"{}\"", hooks.url("/hook")));
     for name in ["a", "b", "c"] {
@@ -180,7 +180,7 @@ fn a_lost_grant_of_three_jobs_is_one_message_with_all_of_them_and_so_is_its_end(
 }
 
 #[test]
-fn a_ban_of_fourteen_hours_is_one_message_also_for_jobs_of_every_half_hour() {
+fn long_ban_is_one_message() {
     let hooks = Hooks::listening();
     let world = plain(&format!("webhook_url = \"{}\"", hooks.url("/hook")));
     for name in ["x", "y"] {
@@ -203,7 +203,7 @@ fn a_ban_of_fourteen_hours_is_one_message_also_for_jobs_of_every_half_hour() {
 }
 
 #[test]
-fn the_file_for_prometheus_says_overdue_while_nothing_can_run() {
+fn prometheus_file_shows_overdue_jobs() {
     let world = plain("prometheus_file = \"m.prom\"");
     world
         .project
@@ -222,7 +222,7 @@ fn the_file_for_prometheus_says_overdue_while_nothing_can_run() {
 }
 
 #[test]
-fn a_job_that_needs_the_secret_leaves_those_that_do_not_alone() {
+fn missing_secret_stops_only_its_jobs() {
     let hooks = Hooks::listening();
     let world = World::extended().settings(&format!("[notify]\nwebhook_url = \"{}\"", hooks.url("/hook")));
     let mine = format!("user = \"home\"\nschedule = \"0 6 * * *\"\n{}", fetch("saved_albums", ""));
@@ -245,7 +245,7 @@ fn a_job_that_needs_the_secret_leaves_those_that_do_not_alone() {
 }
 
 #[test]
-fn a_file_that_is_broken_is_told_with_its_own_problems_only() {
+fn broken_file_is_reported_with_its_problems() {
     let hooks = Hooks::listening();
     let world = plain(&format!("webhook_url = \"{}\"", hooks.url("/hook")));
     world.project.write("jobs/a.toml", "[[fetch]]\nstream = \"artist\"\n");

@@ -39,7 +39,7 @@ fn wal_mib(world: &World) -> u64 {
 }
 
 #[test]
-fn a_reader_that_does_not_let_go_blocks_no_run_and_sees_what_it_saw() {
+fn long_reader_blocks_no_run() {
     let (world, ids) = world(3);
     let world = world.job(&job(&ids[..1]));
     world.run(&[]).exits(0);
@@ -54,7 +54,7 @@ fn a_reader_that_does_not_let_go_blocks_no_run_and_sees_what_it_saw() {
 }
 
 #[test]
-fn behind_a_reader_the_wal_stops_at_its_limit_and_the_run_goes_on_when_it_is_gone() {
+fn wal_stops_at_its_limit_behind_a_reader() {
     let (world, ids) = world(6);
     let world = world.job(&job(&ids[..1])).settings("[output]\nwal_limit_mib = 2");
     world.run(&[]).exits(0);

@@ -25,7 +25,7 @@ pub fn tamper(world: &World, sql: &str) {
 }
 
 #[test]
-fn a_backup_is_whole_while_a_run_writes_and_takes_the_place_of_nothing() {
+fn backup_during_a_run_is_complete() {
     let world =
         World::with(SandboxOptions { mode: QuotaMode::Extended, playlist_items: 900, ..SandboxOptions::default() });
     let ids = world.sandbox.catalog().playlist_ids();
@@ -73,7 +73,7 @@ fn a_backup_is_whole_while_a_run_writes_and_takes_the_place_of_nothing() {
 }
 
 #[test]
-fn compacting_gives_the_room_of_deleted_rows_back_while_a_reader_sees_what_it_saw() {
+fn compact_reclaims_space_beside_a_reader() {
     let world = home();
     let filled = "INSERT INTO skipped_items (fetch, stream, reason, seen_at, detail)
          WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)
@@ -100,7 +100,7 @@ fn compacting_gives_the_room_of_deleted_rows_back_while_a_reader_sees_what_it_sa
 }
 
 #[test]
-fn compacting_waits_for_no_run_and_no_run_begins_meanwhile() {
+fn compact_excludes_runs() {
     let job = format!("schedule = \"* * * * *\"\n{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     let world = World::extended().job(&job);
     world.cli(&["compact"]).exits(74).says("there is no store");
@@ -125,7 +125,7 @@ fn compacting_waits_for_no_run_and_no_run_begins_meanwhile() {
 }
 
 #[test]
-fn reset_forgets_checkpoints_and_says_which() {
+fn reset_lists_dropped_checkpoints() {
     let options = SandboxOptions {
         mode: QuotaMode::Extended,
         playlist_page_max: 50,
@@ -160,7 +160,7 @@ fn reset_forgets_checkpoints_and_says_which() {
 }
 
 #[test]
-fn a_playlist_is_shown_as_it_was_at_any_time_seen() {
+fn show_prints_a_playlist_at_any_time() {
     let world = home();
     let truth = |world: &World| -> Vec<String> {
         let rows = world.sandbox.catalog().expected_rows(fixtures::HOME_PLAYLIST).unwrap();
@@ -200,7 +200,7 @@ fn a_playlist_is_shown_as_it_was_at_any_time_seen() {
 }
 
 #[test]
-fn a_renamed_playlist_is_found_by_its_old_name_and_was_called_so_then() {
+fn renamed_playlist_is_found_by_old_name() {
     let world = home();
     let before = world.one("SELECT max(seen_at) FROM playlist_versions");
     edit(&world, serde_json::json!({"do": "rename", "playlist": fixtures::HOME_PLAYLIST, "name": "Cellar radio"}));
@@ -230,7 +230,7 @@ fn a_renamed_playlist_is_found_by_its_old_name_and_was_called_so_then() {
 }
 
 #[test]
-fn diff_tells_what_the_newest_run_found_in_words() {
+fn diff_prints_the_newest_changes() {
     let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     world.cli(&["diff", "x"]).exits(74).says("there is no store");
     world.run(&[]).exits(0);
@@ -269,7 +269,7 @@ fn diff_tells_what_the_newest_run_found_in_words() {
 }
 
 #[test]
-fn diff_tells_new_releases_of_an_artist_and_what_left_a_list() {
+fn diff_prints_releases_and_removals() {
     let job = fetch("artist_albums", &format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", fixtures::BUSY_ARTIST));
     let world = World::extended().job(&job);
     world.run(&[]).exits(0);
@@ -287,7 +287,7 @@ fn diff_tells_new_releases_of_an_artist_and_what_left_a_list() {
 }
 
 #[test]
-fn the_example_job_writes_the_additions_since_its_last_run_and_no_others() {
+fn example_job_writes_new_additions_only() {
     let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/jobs");
     let job = std::fs::read_to_string(format!("{root}/weekly-additions.toml")).unwrap();

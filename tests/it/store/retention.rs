@@ -43,7 +43,7 @@ fn rows_of(world: &World, user: &str) -> Vec<u64> {
 }
 
 #[test]
-fn the_data_of_somebody_whose_sign_in_was_lost_ends_with_the_retention_and_what_is_read_stays() {
+fn retention_ends_data_of_a_lost_user() {
     let world = both(World::development().job(&format!("retention = \"30d\"\n{LIBRARY}")));
     world.run(&["x"]).exits(0);
     assert!(rows_of(&world, fixtures::STUDIO_USER).iter().all(|rows| *rows > 0));
@@ -76,7 +76,7 @@ fn the_data_of_somebody_whose_sign_in_was_lost_ends_with_the_retention_and_what_
 }
 
 #[test]
-fn the_setting_deletes_the_catalog_of_jobs_that_are_run_no_more() {
+fn retention_deletes_catalog_of_old_jobs() {
     let spoken = format!(
         "market = \"US\"\n[[fetch]]\nstream = \"show_episodes\"\nids = [\"{}\"]\n[[fetch]]\nstream = \"shows\"\nids = [\"{}\"]\n\
          [[fetch]]\nstream = \"audiobook_chapters\"\nids = [\"{}\"]\n[[fetch]]\nstream = \"audiobooks\"\nids = [\"{}\"]\nmarket = \"US\"\n\
@@ -111,7 +111,7 @@ fn the_setting_deletes_the_catalog_of_jobs_that_are_run_no_more() {
 }
 
 #[test]
-fn what_is_read_by_id_is_read_again_before_the_retention_deletes_it() {
+fn items_are_refreshed_before_retention() {
     let (setting, own) = ("[retention]\nrows = \"10d\"", "retention = \"10d\"\n");
     for (settings, head) in [(setting, ""), ("", own)] {
         let job = format!("{head}{}", by_ids("artists", &[fixtures::BUSY_ARTIST, fixtures::SEMICOLON_ARTIST]));
@@ -131,7 +131,7 @@ fn what_is_read_by_id_is_read_again_before_the_retention_deletes_it() {
 }
 
 #[test]
-fn the_retention_of_a_job_ends_the_history_of_its_playlists_and_leaves_none_that_never_was() {
+fn retention_shortens_playlist_histories() {
     let job = format!("retention = \"30d\"\n{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     let world = World::extended().job(&job);
     let remove = || {
@@ -185,7 +185,7 @@ fn csvs(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn dated_files_go_when_they_are_old_and_the_data_package_speaks_of_those_that_stay() {
+fn old_dated_files_are_deleted() {
     let job = format!(
         "[[fetch]]\nstream = \"tracks\"\nids = [\"{}\"]\ncsv = \"a-{{date}}.csv\"\n[[query]]\nsql = \"SELECT 1 AS one\"\ncsv = \"one.csv\"\n",
         fixtures::PLAIN_TRACK

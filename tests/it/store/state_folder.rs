@@ -14,7 +14,7 @@ fn at(path: &Path) -> StateDir {
 }
 
 #[test]
-fn the_first_that_is_set_names_the_folder_and_says_so() {
+fn first_setting_names_the_folder() {
     let env = |pairs: &'static [(&'static str, &'static str)]| {
         move |name: &str| -> Option<OsString> {
             pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into())
@@ -42,7 +42,7 @@ fn the_first_that_is_set_names_the_folder_and_says_so() {
 
 /// Runs in a process of its own, for its umask. Does nothing in an ordinary test run.
 #[test]
-fn child_opens_the_state_it_is_told_to() {
+fn child_opens_its_state() {
     let Some(path) = std::env::var_os("CRATEDIGGER_TEST_STATE") else {
         return;
     };
@@ -73,7 +73,7 @@ fn files_are_private_under_any_umask() {
         let path = folder.path().join("state");
         let status = Command::new("sh")
             .arg("-c")
-            .arg(format!("umask {umask}; exec \"$0\" --exact state_folder::child_opens_the_state_it_is_told_to"))
+            .arg(format!("umask {umask}; exec \"$0\" --exact store::state_folder::child_opens_its_state"))
             .arg(std::env::current_exe().unwrap())
             .env("CRATEDIGGER_TEST_STATE", &path)
             .output()
@@ -89,7 +89,7 @@ fn files_are_private_under_any_umask() {
 }
 
 #[test]
-fn a_folder_or_file_that_others_may_read_is_refused() {
+fn readable_folder_or_file_is_refused() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("state");
     drop(StateDb::open(at(&path)).unwrap());
@@ -106,7 +106,7 @@ fn a_folder_or_file_that_others_may_read_is_refused() {
 }
 
 #[test]
-fn a_link_in_place_of_the_database_is_refused() {
+fn link_instead_of_database_is_refused() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("state");
     drop(StateDb::open(at(&path)).unwrap());
@@ -117,7 +117,7 @@ fn a_link_in_place_of_the_database_is_refused() {
 }
 
 #[test]
-fn a_network_file_system_is_refused_where_there_is_one() {
+fn network_file_system_is_refused() {
     // /proc stands in for "not a disk": it must at least be told apart without a crash.
     let error = StateDb::open(at(Path::new("/proc/cratedigger"))).unwrap_err();
     assert!(matches!(error, StateError::Io { .. }), "{error}");
@@ -134,7 +134,7 @@ fn the_id_is_random_and_stays() {
 }
 
 #[test]
-fn a_damaged_foreign_or_newer_database_is_refused_and_left_as_it_was() {
+fn unusable_database_is_left_alone() {
     let folder = TempDir::new().unwrap();
     let make = |name: &str| {
         let path = folder.path().join(name);
@@ -169,7 +169,7 @@ fn a_damaged_foreign_or_newer_database_is_refused_and_left_as_it_was() {
 }
 
 #[test]
-fn many_starts_on_an_empty_folder_all_succeed() {
+fn many_starts_on_an_empty_folder_succeed() {
     for _ in 0..5 {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("deep/state");

@@ -7,7 +7,7 @@ use crate::support::strace::{At, Blow, can_inject};
 use crate::support::world::{World, by_ids, fetch};
 
 #[test]
-fn verify_finds_nothing_in_what_runs_have_written() {
+fn verify_finds_sound_runs_sound() {
     let all = [
         by_ids("playlist_items", &[fixtures::HOME_PLAYLIST, fixtures::EDGE_CASE_PLAYLIST]),
         by_ids("album_tracks", &[fixtures::LONG_ALBUM, fixtures::EDGE_CASE_ALBUM]),
@@ -38,7 +38,7 @@ fn verify_finds_nothing_in_what_runs_have_written() {
 }
 
 #[test]
-fn what_a_cut_off_export_has_left_is_no_difference_and_goes_with_the_next_rewrite() {
+fn leftovers_of_an_export_are_no_difference() {
     let world = home();
     let left = world.csv_path(".cratedigger-1-1.journal");
     std::fs::write(&left, "").unwrap();
@@ -49,7 +49,7 @@ fn what_a_cut_off_export_has_left_is_no_difference_and_goes_with_the_next_rewrit
 }
 
 #[test]
-fn verify_names_what_differs_in_the_store_and_leaves_it() {
+fn verify_names_differences_in_the_store() {
     let spoilt = [
         ("DELETE FROM playlist_items WHERE position = 7", "119 rows for 120 places"),
         (
@@ -80,7 +80,7 @@ fn verify_names_what_differs_in_the_store_and_leaves_it() {
 }
 
 #[test]
-fn verify_finds_a_spoilt_page_of_the_store() {
+fn verify_finds_a_corrupted_page() {
     let world = home();
     tamper(&world, "PRAGMA wal_checkpoint(TRUNCATE)");
     let mut bytes = std::fs::read(world.database()).unwrap();
@@ -93,7 +93,7 @@ fn verify_finds_a_spoilt_page_of_the_store() {
 }
 
 #[test]
-fn verify_names_missing_changed_and_stray_files_and_writes_them_again_when_asked() {
+fn verify_names_and_rewrites_files() {
     let world = World::extended().job(
         &[by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]), by_ids("tracks", &[fixtures::PLAIN_TRACK])].concat(),
     );
@@ -144,7 +144,7 @@ fn with_history() -> World {
 }
 
 #[test]
-fn verify_finds_what_was_changed_in_histories_proofs_and_counts() {
+fn verify_finds_changed_records() {
     let world = with_history();
     world.cli(&["verify"]).exits(0);
     tamper(&world, "PRAGMA wal_checkpoint(TRUNCATE)");
@@ -210,7 +210,7 @@ fn verify_finds_what_was_changed_in_histories_proofs_and_counts() {
 }
 
 #[test]
-fn verify_holds_files_against_the_record_and_not_against_the_data_package_alone() {
+fn verify_compares_files_with_the_record() {
     let world = World::extended().job(&by_ids("tracks", &[fixtures::PLAIN_TRACK, fixtures::UNAVAILABLE_TRACK]));
     world.run(&[]).exits(0);
     let (csv, package) = (world.csv_bytes("tracks.csv"), world.csv_bytes("datapackage.json"));
@@ -252,7 +252,7 @@ fn verify_holds_files_against_the_record_and_not_against_the_data_package_alone(
 }
 
 #[test]
-fn a_file_of_an_earlier_run_that_somebody_deletes_is_forgotten_by_the_next_export() {
+fn deleted_old_file_is_dropped_by_export() {
     let both = [by_ids("tracks", &[fixtures::PLAIN_TRACK]), by_ids("albums", &[fixtures::LONG_ALBUM])].concat();
     let world = World::extended().job(&both);
     world.run(&[]).exits(0);
@@ -265,7 +265,7 @@ fn a_file_of_an_earlier_run_that_somebody_deletes_is_forgotten_by_the_next_expor
 }
 
 #[test]
-fn after_a_kill_while_files_are_put_in_place_verify_finds_nothing_and_export_mends_it_without_a_call() {
+fn kill_in_a_file_swap_is_repaired_by_export() {
     if !can_inject() {
         return;
     }

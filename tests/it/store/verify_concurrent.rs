@@ -20,7 +20,7 @@ fn read_by_two() -> World {
 }
 
 #[test]
-fn a_purge_of_whoever_read_a_shared_playlist_last_leaves_a_store_that_is_sound() {
+fn purge_of_the_last_reader_keeps_store_sound() {
     let world = read_by_two();
     world.cli(&["auth", "logout", "home", "--purge"]).exits(0);
     world.cli(&["verify"]).exits(0);
@@ -35,7 +35,7 @@ fn a_purge_of_whoever_read_a_shared_playlist_last_leaves_a_store_that_is_sound()
 }
 
 #[test]
-fn a_playlist_that_only_forgotten_people_have_read_is_forgotten_with_the_last_of_them() {
+fn playlist_goes_with_its_last_reader() {
     let job = |user: &str| format!("user = \"{user}\"\n{}", by_ids("playlist_items", &[fixtures::EDGE_CASE_PLAYLIST]));
     let world = crate::sync::users::both(World::extended().job(&job("home")));
     world.project.write("jobs/y.toml", job("studio"));
@@ -51,7 +51,7 @@ fn a_playlist_that_only_forgotten_people_have_read_is_forgotten_with_the_last_of
 }
 
 #[test]
-fn rows_whose_reader_retention_has_let_go_are_held_against_nobody_elses_hash() {
+fn rows_without_reader_match_no_hash() {
     let world = read_by_two();
     // As retention leaves the list of somebody who has not looked for so long.
     let emptied = format!(
@@ -90,7 +90,7 @@ fn spoil(world: &World, file: &str) {
 }
 
 #[test]
-fn files_that_are_published_while_verify_looks_at_them_are_no_difference() {
+fn publishing_files_is_no_difference() {
     let world = tracks();
     world.run(&["x"]).exits(0);
     // Each export finds another style, so it writes every file, its record and the data package anew.
@@ -106,7 +106,7 @@ fn files_that_are_published_while_verify_looks_at_them_are_no_difference() {
 }
 
 #[test]
-fn a_record_stays_where_the_file_cannot_be_written_again() {
+fn record_stays_if_the_file_cannot_be_written() {
     let world = tracks();
     world.run(&[]).exits(0);
     let world = world.job(&by_ids("tracks", &[fixtures::PLAIN_TRACK]));
@@ -123,7 +123,7 @@ fn a_record_stays_where_the_file_cannot_be_written_again() {
 }
 
 #[test]
-fn of_a_job_file_with_a_mistake_nobody_is_told_to_delete_the_csvs() {
+fn broken_job_does_not_make_csvs_stray() {
     let world = tracks();
     world.run(&[]).exits(0);
     spoil(&world, "tracks.csv");
@@ -134,7 +134,7 @@ fn of_a_job_file_with_a_mistake_nobody_is_told_to_delete_the_csvs() {
 }
 
 #[test]
-fn what_stands_in_the_way_of_one_file_leaves_those_of_other_jobs_to_be_written() {
+fn blocked_file_leaves_other_jobs_alone() {
     let world = tracks();
     world.project.write("jobs/y.toml", by_ids("tracks", &[fixtures::PLAIN_TRACK]));
     world.run(&[]).exits(0);
@@ -155,7 +155,7 @@ fn what_stands_in_the_way_of_one_file_leaves_those_of_other_jobs_to_be_written()
 }
 
 #[test]
-fn files_of_a_job_that_is_running_are_not_written_again_under_it() {
+fn files_of_a_running_job_are_not_rewritten() {
     let world = tracks();
     world.run(&[]).exits(0);
     spoil(&world, "tracks.csv");
@@ -183,7 +183,7 @@ fn spoil_page_of(world: &World, table: &str) {
 }
 
 #[test]
-fn whoever_reads_a_spoilt_page_names_the_store_and_what_to_do_and_a_program_gets_one_object() {
+fn corrupted_page_is_reported_by_every_command() {
     let world = super::maintenance::home();
     spoil_page_of(&world, "playlist_versions");
     for command in [&["show", fixtures::HOME_PLAYLIST][..], &["diff", "x", "--since", "7d"]] {
@@ -195,7 +195,7 @@ fn whoever_reads_a_spoilt_page_names_the_store_and_what_to_do_and_a_program_gets
 }
 
 #[test]
-fn lists_looked_at_under_a_clock_that_was_ahead_are_noted_and_no_difference() {
+fn lists_from_the_future_are_noted() {
     let world = super::maintenance::home();
     tamper(&world, "UPDATE lists SET checked_at = '2099-01-01T00:00:00.000Z'");
     let ran = world.cli(&["verify"]).exits(0);
@@ -203,7 +203,7 @@ fn lists_looked_at_under_a_clock_that_was_ahead_are_noted_and_no_difference() {
 }
 
 #[test]
-fn a_record_of_files_that_cannot_be_read_is_one_finding_among_the_others() {
+fn unreadable_file_record_is_one_finding() {
     let world = tracks();
     world.run(&[]).exits(0);
     tamper(&world, "UPDATE runs SET exit_code = 3");
@@ -218,7 +218,7 @@ fn a_record_of_files_that_cannot_be_read_is_one_finding_among_the_others() {
 }
 
 #[test]
-fn a_data_package_is_held_against_runs_of_its_own_job() {
+fn data_package_matches_runs_of_its_job() {
     let world = tracks();
     world.project.write("jobs/y.toml", by_ids("tracks", &[fixtures::PLAIN_TRACK]));
     world.run(&["x"]).exits(0);

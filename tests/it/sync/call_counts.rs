@@ -15,7 +15,7 @@ use crate::support::world::{World, by_ids, fetch};
 const SMALL: Sizes = Sizes { playlists: 60, items: 120, saved: 320, artists: 60, removed: [60, 150, 260] };
 
 #[test]
-fn exports_cost_the_fewest_calls_possible() {
+fn exports_cost_the_fewest_calls() {
     for line in table(SMALL) {
         assert_eq!(line.sent, line.fewest, "{line:?}");
         assert!(line.sent <= line.plain, "{}: {line:?}", line.what);
@@ -40,7 +40,7 @@ fn save(world: &World, id: &str, added_at_ms: Option<i64>, twice: bool) {
 }
 
 #[test]
-fn a_library_read_from_its_head_is_what_the_user_has_after_any_additions_and_removals() {
+fn library_read_from_its_head_is_right() {
     let world = library(230);
     world.run(&["x"]).exits(0);
     let mut dice = 7usize;
@@ -68,7 +68,7 @@ fn a_library_read_from_its_head_is_what_the_user_has_after_any_additions_and_rem
 }
 
 #[test]
-fn what_a_read_from_the_head_presumes_is_recorded_as_such_and_a_whole_read_heals_it() {
+fn assumptions_of_a_head_read_are_recorded() {
     let world = library(230);
     world.run(&["x"]).exits(0);
     let proof = "SELECT proof FROM lists WHERE kind = 'saved_tracks'";
@@ -93,7 +93,7 @@ fn what_a_read_from_the_head_presumes_is_recorded_as_such_and_a_whole_read_heals
 }
 
 #[test]
-fn null_rows_count_as_known_and_what_stands_twice_is_noted_and_kept_once() {
+fn null_rows_and_duplicates_are_noted() {
     let world = library(130);
     let (user, shelf) = (fixtures::DIGGER_USER.to_owned(), LibrarySection::Tracks);
     library_edit(&world, LibraryEdit::Lose { user, shelf, position: 3 });
@@ -123,7 +123,7 @@ fn truth_ids(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn no_url_is_asked_for_twice_in_a_run() {
+fn no_url_is_requested_twice_in_a_run() {
     let mut job = String::from("user = \"studio\"\n");
     for stream in [
         "me",
@@ -167,7 +167,7 @@ fn no_url_is_asked_for_twice_in_a_run() {
 }
 
 #[test]
-fn a_playlist_whose_version_changes_at_every_look_is_known_by_its_content() {
+fn playlist_with_unstable_version_by_content() {
     let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     let playlist = fixtures::HOME_PLAYLIST.to_owned();
     let edit = Box::new(PlaylistEdit::Touch { playlist: playlist.clone() });
@@ -190,7 +190,7 @@ fn a_playlist_whose_version_changes_at_every_look_is_known_by_its_content() {
 }
 
 #[test]
-fn an_app_that_loses_the_old_name_of_playlist_items_goes_on_under_the_new_one() {
+fn renamed_items_endpoint_is_followed() {
     let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     world.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", FaultAction::status(403)));
     world.run(&[]).exits(0);
@@ -204,7 +204,7 @@ fn an_app_that_loses_the_old_name_of_playlist_items_goes_on_under_the_new_one() 
 }
 
 #[test]
-fn what_has_an_entity_tag_is_asked_for_with_it_and_is_not_sent_again() {
+fn etags_avoid_unchanged_answers() {
     let options = SandboxOptions { digger_tracks: 120, etags: true, ..SandboxOptions::default() };
     let job = format!(
         "{SAVED}{}",
@@ -226,7 +226,7 @@ fn what_has_an_entity_tag_is_asked_for_with_it_and_is_not_sent_again() {
 }
 
 #[test]
-fn the_beginning_of_a_discography_is_another_list_than_the_whole_of_it() {
+fn partial_discography_is_a_separate_list() {
     let ids = format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", fixtures::BUSY_ARTIST);
     let job = [
         fetch("artist_albums", &format!("name = \"few\"\n{ids}\nlimit_per_parent = 3")),
@@ -245,7 +245,7 @@ fn the_beginning_of_a_discography_is_another_list_than_the_whole_of_it() {
 }
 
 #[test]
-fn playlists_that_wait_for_their_proof_when_a_run_is_killed_are_not_read_again() {
+fn unproved_playlists_survive_a_kill() {
     let options = SandboxOptions { digger_playlists: 5, playlist_items: 120, ..SandboxOptions::default() };
     let world = digging(QuotaMode::Development, options, "[[fetch]]\nstream = \"my_playlist_items\"\n");
     world.sandbox.inject(Fault { skip: 1, ..Fault::on_path("/v1/me/playlists", FaultAction::Stall) });
@@ -265,7 +265,7 @@ fn playlists_that_wait_for_their_proof_when_a_run_is_killed_are_not_read_again()
 }
 
 #[test]
-fn what_was_never_read_goes_first_and_then_the_oldest_and_the_file_keeps_the_jobs_order() {
+fn unread_items_go_first_then_the_oldest() {
     let world = World::development();
     let ids: Vec<String> = {
         let ids = world.sandbox.catalog().ids();
@@ -288,7 +288,7 @@ fn what_was_never_read_goes_first_and_then_the_oldest_and_the_file_keeps_the_job
 }
 
 #[test]
-fn what_a_fetch_was_told_of_a_playlist_the_next_one_does_not_ask_for() {
+fn fetches_share_playlist_details() {
     let chain = "user = \"home\"\n[[fetch]]\nstream = \"my_playlists\"\n[[fetch]]\nstream = \"playlist_items\"\nfrom = \"my_playlists\"\n";
     let both = [fixtures::HOME_PLAYLIST, fixtures::FOREIGN_PLAYLIST];
     let both = format!("{}{}", by_ids("playlists", &both), by_ids("playlist_items", &both));

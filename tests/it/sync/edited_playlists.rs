@@ -94,7 +94,7 @@ fn size(edit: &Value) -> usize {
 }
 
 #[test]
-fn a_playlist_edited_at_random_is_stored_as_it_was_and_its_history_leads_back_to_every_version() {
+fn random_edits_are_stored_with_their_history() {
     let seeds: u64 = std::env::var("CRATEDIGGER_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(40);
     let list = Edited::new();
     let (mut versions, mut moved, mut stale) = (Vec::new(), 0, 0);

@@ -8,7 +8,7 @@ use super::users::{both, truth};
 use crate::support::world::{World, by_ids, fetch};
 
 #[test]
-fn a_vanished_playlist_keeps_its_rows_in_every_run() {
+fn vanished_playlist_keeps_its_rows() {
     let world =
         World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST, fixtures::FOREIGN_PLAYLIST]));
     world.run(&[]).exits(0);
@@ -28,7 +28,7 @@ fn a_vanished_playlist_keeps_its_rows_in_every_run() {
 }
 
 #[test]
-fn a_list_that_is_refused_keeps_its_rows_and_so_do_those_that_go_by_it() {
+fn refused_list_keeps_its_rows() {
     let job = [
         fetch("artist_albums", &format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", fixtures::BUSY_ARTIST)),
         fetch("albums", "from = \"artist_albums\""),
@@ -46,7 +46,7 @@ fn a_list_that_is_refused_keeps_its_rows_and_so_do_those_that_go_by_it() {
 }
 
 #[test]
-fn a_code_that_means_nothing_any_more_keeps_what_it_meant() {
+fn unknown_code_keeps_its_old_meaning() {
     let world = World::extended().job(&fetch("tracks", "ids = [\"isrc:QZSBX2600001\"]"));
     world.run(&[]).exits(0);
     let before = world.csv_bytes("tracks.csv");
@@ -60,7 +60,7 @@ fn a_code_that_means_nothing_any_more_keeps_what_it_meant() {
 }
 
 #[test]
-fn a_stream_that_the_app_lost_keeps_its_last_csv() {
+fn lost_stream_keeps_its_last_csv() {
     let world = World::extended().job(&fetch("new_releases", ""));
     world.run(&[]).exits(0);
     let before = world.csv_bytes("new_releases.csv");
@@ -93,7 +93,7 @@ fn followed() -> (World, Vec<u8>) {
 }
 
 #[test]
-fn a_list_by_cursors_that_ends_before_its_total_is_partial_and_the_old_one_stays() {
+fn short_cursor_list_is_partial() {
     let page = |action| Fault::on_path("/v1/me/following", action);
     let no_cursor = FaultAction::set("/artists/cursors", Value::Null);
     for (fault, word) in [
@@ -111,7 +111,7 @@ fn a_list_by_cursors_that_ends_before_its_total_is_partial_and_the_old_one_stays
 }
 
 #[test]
-fn a_page_by_cursors_that_is_short_once_is_read_again_and_the_list_is_right() {
+fn short_cursor_page_is_read_again() {
     for action in [FaultAction::EmptyPage, FaultAction::ShortPage, FaultAction::set("/artists/cursors", Value::Null)] {
         let (world, before) = followed();
         world.sandbox.inject(Fault::on_path("/v1/me/following", action.clone()).times(1));
@@ -121,7 +121,7 @@ fn a_page_by_cursors_that_is_short_once_is_read_again_and_the_list_is_right() {
 }
 
 #[test]
-fn a_list_whose_first_page_is_empty_although_it_announces_more_is_partial() {
+fn empty_first_page_is_partial() {
     let world = both(World::development().job("user = \"home\"\n[[fetch]]\nstream = \"saved_tracks\"\n"));
     world.run(&[]).exits(0);
     let before = world.csv_bytes("saved_tracks.csv");

@@ -12,7 +12,7 @@ fn rows(world: &World) -> [String; 3] {
 }
 
 #[test]
-fn an_insert_at_the_head_of_ten_thousand_items_is_one_change_and_an_unchanged_run_adds_nothing() {
+fn insert_at_the_head_is_one_change() {
     let world = World::with(SandboxOptions {
         mode: QuotaMode::Extended,
         playlist_items: 10_000,
@@ -43,7 +43,7 @@ fn an_insert_at_the_head_of_ten_thousand_items_is_one_change_and_an_unchanged_ru
 }
 
 #[test]
-fn a_list_that_ends_before_its_total_is_never_called_whole_in_silence() {
+fn short_list_is_never_silently_complete() {
     let world = World::extended().job(&format!("market = \"US\"\n{}", by_ids("show_episodes", &[fixtures::SHOW])));
     world.run(&[]).exits(0);
     let (before, standing) =
@@ -72,7 +72,7 @@ fn a_list_that_ends_before_its_total_is_never_called_whole_in_silence() {
 }
 
 #[test]
-fn diff_tells_what_left_a_list_and_came_back() {
+fn diff_shows_items_that_came_back() {
     let job = fetch("artist_albums", &format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", fixtures::BUSY_ARTIST));
     let world = World::extended().job(&job);
     world.run(&[]).exits(0);

@@ -22,7 +22,7 @@ fn lists_of_home() -> World {
 }
 
 #[test]
-fn a_search_whose_answer_lacks_a_page_is_asked_for_again_and_then_partial() {
+fn search_without_a_page_is_partial() {
     for (at, to) in [("", json!({})), ("/tracks", Value::Null), ("/tracks/items", json!("x")), ("/artists", json!(5))] {
         let job = fetch("search", "queries = [\"one\"]\ntypes = [\"track\", \"artist\"]");
         let world = World::extended().job(&job);
@@ -37,7 +37,7 @@ fn a_search_whose_answer_lacks_a_page_is_asked_for_again_and_then_partial() {
 }
 
 #[test]
-fn a_rank_is_the_place_that_spotify_gave_it_and_a_null_takes_its_own() {
+fn rank_is_spotifys_place_with_nulls() {
     let job = fetch("search", "queries = [\"one\"]\nmax_results = 4");
     let world = World::extended().job(&job);
     world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::set("/tracks/items/1", Value::Null)));
@@ -52,7 +52,7 @@ fn a_rank_is_the_place_that_spotify_gave_it_and_a_null_takes_its_own() {
 }
 
 #[test]
-fn a_beginning_has_the_rows_of_the_beginning_and_each_place_once() {
+fn limited_list_has_each_place_once() {
     let more = format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]\nlimit_per_parent = 3", fixtures::BUSY_ARTIST);
     let world = World::development().job(&fetch("artist_albums", &more));
     world.run(&[]).exits(0);
@@ -71,7 +71,7 @@ fn a_beginning_has_the_rows_of_the_beginning_and_each_place_once() {
 }
 
 #[test]
-fn a_profile_that_is_refused_costs_itself_only() {
+fn refused_profile_costs_itself_only() {
     for status in [403, 404, 400] {
         let world = both(World::development().job(&of_home(&["me", "saved_tracks"])));
         world.run(&[]).exits(0);
@@ -85,7 +85,7 @@ fn a_profile_that_is_refused_costs_itself_only() {
 }
 
 #[test]
-fn a_probe_that_tells_nothing_costs_one_call_and_no_list() {
+fn useless_probe_costs_one_call() {
     let world = lists_of_home();
     world.sandbox.inject(Fault::on_path("/v1/markets", FaultAction::status(404)));
     let probes = |world: &World| world.new_calls().iter().filter(|call| call.starts_with("/markets")).count();
@@ -97,7 +97,7 @@ fn a_probe_that_tells_nothing_costs_one_call_and_no_list() {
 }
 
 #[test]
-fn a_listed_playlist_that_is_gone_is_asked_for_once_a_week() {
+fn missing_playlist_is_tried_once_a_week() {
     let world = lists_of_home();
     let gone = format!("/v1/playlists/{}*", fixtures::HOME_PLAYLIST);
     world.sandbox.inject(Fault::on_path(&gone, FaultAction::status(404)));
@@ -119,7 +119,7 @@ fn a_listed_playlist_that_is_gone_is_asked_for_once_a_week() {
 }
 
 #[test]
-fn users_whose_account_is_not_known_have_a_row_each() {
+fn users_without_account_have_a_row_each() {
     let job = format!("users = [\"a\", \"b\"]\n{}", fetch("saved_tracks", ""));
     let world = World::development().job(&job);
     world.run(&[]).exits(77);
@@ -127,7 +127,7 @@ fn users_whose_account_is_not_known_have_a_row_each() {
 }
 
 #[test]
-fn a_playlist_without_a_version_is_proved_by_its_content() {
+fn playlist_without_version_proved_by_content() {
     let options =
         SandboxOptions { mode: spotify_sandbox::QuotaMode::Extended, playlist_items: 260, ..SandboxOptions::default() };
     let world = World::with(options);
@@ -156,7 +156,7 @@ fn a_playlist_without_a_version_is_proved_by_its_content() {
 }
 
 #[test]
-fn a_playlist_that_was_read_again_keeps_no_tag_of_another_address() {
+fn reread_playlist_drops_foreign_etags() {
     let options =
         SandboxOptions { mode: spotify_sandbox::QuotaMode::Extended, etags: true, ..SandboxOptions::default() };
     let world = World::with(options).job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
@@ -171,7 +171,7 @@ fn a_playlist_that_was_read_again_keeps_no_tag_of_another_address() {
 }
 
 #[test]
-fn batch_reads_that_are_gone_are_tried_once() {
+fn removed_batch_reads_are_tried_once() {
     for status in [404, 410] {
         let ids = |n: usize| -> String {
             let ids = [
@@ -192,7 +192,7 @@ fn batch_reads_that_are_gone_are_tried_once() {
 }
 
 #[test]
-fn what_is_the_same_in_all_markets_is_read_once_and_asked_for_without_one() {
+fn market_free_items_are_read_once() {
     let job = [
         fetch("categories", "name = \"de\"\nmarket = \"DE\""),
         fetch("categories", "name = \"us\"\nmarket = \"US\""),
@@ -207,7 +207,7 @@ fn what_is_the_same_in_all_markets_is_read_once_and_asked_for_without_one() {
 }
 
 #[test]
-fn a_run_that_is_stopped_says_what_it_read() {
+fn stopped_run_reports_its_rows() {
     let world = World::development();
     let ids = world.sandbox.catalog().ids();
     // These have a page of albums each.
@@ -226,7 +226,7 @@ fn a_run_that_is_stopped_says_what_it_read() {
 }
 
 #[test]
-fn an_album_that_is_named_twice_is_read_once() {
+fn album_named_twice_is_read_once() {
     let album = fixtures::LONG_ALBUM;
     let world = World::extended();
     let upc = world.truth("albums", album)["upc"].as_str().unwrap().to_owned();
@@ -260,7 +260,7 @@ fn an_album_that_is_named_twice_is_read_once() {
 }
 
 #[test]
-fn a_run_that_ends_before_its_first_fetch_is_recorded_as_failed_at_once() {
+fn run_without_a_fetch_is_recorded_as_failed() {
     let job = format!("users = \"*\"\n{}", fetch("saved_tracks", ""));
     let world = both(World::development().job(&job));
     world.run(&[]).exits(0);
@@ -280,7 +280,7 @@ fn a_run_that_ends_before_its_first_fetch_is_recorded_as_failed_at_once() {
 }
 
 #[test]
-fn a_project_that_is_named_in_two_ways_runs_a_job_once() {
+fn project_with_two_names_runs_a_job_once() {
     let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     world.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", FaultAction::Latency { ms: 1_500 }).times(1));
     let first = world.spawn(&[]);

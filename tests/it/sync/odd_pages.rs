@@ -50,7 +50,7 @@ fn is(world: &World, id: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_page_of_a_playlist_that_repeats_the_one_before_is_never_stored() {
+fn repeated_playlist_page_is_not_stored() {
     for (action, reason) in [(FaultAction::RepeatPage, "repeated_page"), (FaultAction::EmptyPage, "cut_short")] {
         for offset in ["offset=100", "offset=200"] {
             // Once and twice it is a slip, which passes.
@@ -90,7 +90,7 @@ fn a_page_of_a_playlist_that_repeats_the_one_before_is_never_stored() {
 }
 
 #[test]
-fn a_playlist_whose_pages_are_alike_is_read_as_it_is_for_a_look_a_page() {
+fn playlist_with_equal_pages_is_read() {
     let (world, id) = plain();
     edit(&world, json!({"do": "insert", "playlist": id, "position": 50, "items": vec![fixtures::PLAIN_TRACK; 400]}));
     world.run(&[]).exits(0);
@@ -105,7 +105,7 @@ fn a_playlist_whose_pages_are_alike_is_read_as_it_is_for_a_look_a_page() {
 }
 
 #[test]
-fn a_list_that_ends_before_its_total_is_taken_where_a_look_aside_shows_its_end() {
+fn short_list_is_accepted_after_a_probe() {
     // A playlist by its version, noted.
     let (world, id) = plain();
     world.sandbox.inject(Fault::on_path(ITEMS, FaultAction::EndsAfter { items: 230 }));
@@ -118,7 +118,7 @@ fn a_list_that_ends_before_its_total_is_taken_where_a_look_aside_shows_its_end()
 }
 
 #[test]
-fn a_repeated_page_of_an_album_takes_no_track_away() {
+fn repeated_album_page_removes_no_track() {
     let job = by_ids("album_tracks", &[fixtures::LONG_ALBUM]);
     let world = World::extended().job(&job);
     world.run(&[]).exits(0);
@@ -135,7 +135,7 @@ fn a_repeated_page_of_an_album_takes_no_track_away() {
 }
 
 #[test]
-fn a_repeated_page_after_an_interruption_is_seen_too() {
+fn repeated_page_after_a_kill_is_noticed() {
     let (world, id) = plain();
     // The head, and the page at 100.
     world.run(&["--max-calls", "2"]).exits(75);
@@ -146,7 +146,7 @@ fn a_repeated_page_after_an_interruption_is_seen_too() {
 }
 
 #[test]
-fn an_interrupted_read_begins_again_where_the_head_of_the_list_is_another() {
+fn changed_head_restarts_a_read() {
     let options = SandboxOptions { digger_tracks: 268, ..SandboxOptions::default() };
     let world = digging(QuotaMode::Development, options, "[[fetch]]\nstream = \"saved_tracks\"\n");
     world.run(&["x", "--max-calls", "4"]).exits(75);
@@ -160,7 +160,7 @@ fn an_interrupted_read_begins_again_where_the_head_of_the_list_is_another() {
 }
 
 #[test]
-fn a_page_in_mid_list_that_lacks_an_item_is_never_part_of_a_whole_list() {
+fn short_page_is_read_again() {
     // The first page comes with the playlist itself.
     let first = Fault::on_path("/v1/playlists/*", FaultAction::HolePage);
     let second = Fault::on_path(ITEMS, FaultAction::HolePage).with_query("offset=100");
@@ -187,7 +187,7 @@ fn a_page_in_mid_list_that_lacks_an_item_is_never_part_of_a_whole_list() {
 }
 
 #[test]
-fn a_library_that_changes_while_it_is_read_is_read_again_where_its_pages_overlap() {
+fn overlapping_library_pages_are_read_again() {
     let options = SandboxOptions { digger_tracks: 268, ..SandboxOptions::default() };
     let world = digging(QuotaMode::Development, options, "[[fetch]]\nstream = \"saved_tracks\"\n");
     world.run(&["x"]).exits(0);
@@ -204,7 +204,7 @@ fn a_library_that_changes_while_it_is_read_is_read_again_where_its_pages_overlap
 }
 
 #[test]
-fn a_playlist_whose_pages_have_no_end_is_said_to_have_none() {
+fn endless_playlist_is_reported() {
     let (world, _) = plain();
     world.sandbox.inject(Fault::on_path(ITEMS, FaultAction::EndlessPages));
     let ran = world.run(&[]).exits(3);
@@ -214,7 +214,7 @@ fn a_playlist_whose_pages_have_no_end_is_said_to_have_none() {
 }
 
 #[test]
-fn a_first_read_that_was_cut_short_and_the_next_one_are_told_by_the_history() {
+fn history_covers_a_cut_first_read() {
     let (world, id) = plain();
     let wrong = Fault::on_path(ITEMS, FaultAction::EndsAfter { items: 230 });
     world.sandbox.inject(wrong);
@@ -233,7 +233,7 @@ fn a_first_read_that_was_cut_short_and_the_next_one_are_told_by_the_history() {
 }
 
 #[test]
-fn a_playlist_read_for_two_markets_tells_of_edits_and_not_of_relinked_tracks() {
+fn two_markets_record_edits_not_relinks() {
     let world = World::extended();
     let id = fixtures::HOME_PLAYLIST;
     edit(&world, json!({"do": "insert", "playlist": id, "position": 10, "items": vec![fixtures::RELINKED_TRACK; 4]}));
@@ -254,7 +254,7 @@ fn a_playlist_read_for_two_markets_tells_of_edits_and_not_of_relinked_tracks() {
 }
 
 #[test]
-fn what_cannot_be_had_is_told_once_to_each_job_by_a_run_that_came_to_its_end() {
+fn missing_items_are_reported_once_per_job() {
     let gone = "0SandboxNoSuchList0000";
     let ids = [fixtures::STUDIO_PLAYLIST, gone, fixtures::HOME_PLAYLIST];
     let job = by_ids("playlist_items", &ids);
@@ -289,7 +289,7 @@ fn what_cannot_be_had_is_told_once_to_each_job_by_a_run_that_came_to_its_end() {
 }
 
 #[test]
-fn a_fetch_that_is_stopped_names_what_it_could_not_have_before() {
+fn stopped_fetch_reports_missing_items() {
     let ids = ["0SandboxNoSuchList0000", fixtures::HOME_PLAYLIST];
     let world = World::extended().settings("concurrency = 1").job(&by_ids("playlist_items", &ids));
     let ran = world.run(&["--max-calls", "2"]).exits(3).says("x: deferred").says("0SandboxNoSuchList0000");
@@ -297,7 +297,7 @@ fn a_fetch_that_is_stopped_names_what_it_could_not_have_before() {
 }
 
 #[test]
-fn what_cannot_be_had_is_told_by_the_run_after_one_that_was_killed_behind_it() {
+fn missing_items_are_reported_after_a_kill() {
     let gone = "0SandboxNoSuchList0000";
     let ids = [gone, fixtures::HOME_PLAYLIST];
     let world = World::extended().settings("concurrency = 1").job(&by_ids("playlist_items", &ids));
@@ -320,7 +320,7 @@ fn what_cannot_be_had_is_told_by_the_run_after_one_that_was_killed_behind_it() {
 }
 
 #[test]
-fn a_killed_run_counts_the_calls_and_the_items_of_what_it_committed() {
+fn killed_run_counts_committed_work() {
     let (world, id) = plain();
     world.sandbox.inject(Fault::on_path(ITEMS, FaultAction::Stall).with_query("offset=200"));
     let mut child = world.spawn(&[]);
@@ -343,7 +343,7 @@ fn a_killed_run_counts_the_calls_and_the_items_of_what_it_committed() {
 }
 
 #[test]
-fn a_deferred_run_tells_of_the_items_that_it_read() {
+fn deferred_run_reports_its_items() {
     let (world, id) = plain();
     world.run(&["--max-calls", "2"]).exits(75).says("2 calls, 200 items");
     world.run(&[]).exits(0).says("60 items");
@@ -352,7 +352,7 @@ fn a_deferred_run_tells_of_the_items_that_it_read() {
 }
 
 #[test]
-fn a_read_that_came_to_nothing_has_a_record_of_what_it_was() {
+fn failed_read_is_recorded() {
     let (world, _) = plain();
     world.sandbox.inject(Fault::on_path(ITEMS, FaultAction::RepeatPage).with_query("offset=200"));
     world.run(&[]).exits(3);

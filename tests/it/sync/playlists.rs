@@ -56,7 +56,7 @@ fn compare(rows: &[Row], truth: &[ExpectedRow]) {
 const PLAIN: &str = "\n[csv_options]\nformula_guard = \"off\"\n";
 
 #[test]
-fn the_odd_playlist_is_in_the_csv_value_for_value() {
+fn odd_playlist_is_exact_in_the_csv() {
     let job = by_ids("playlist_items", &[fixtures::EDGE_CASE_PLAYLIST]) + PLAIN;
     let world = World::extended().job(&job);
     world.run(&[]).exits(0);
@@ -69,7 +69,7 @@ fn the_odd_playlist_is_in_the_csv_value_for_value() {
 }
 
 #[test]
-fn odd_rows_beyond_position_50000_are_in_the_csv_value_for_value() {
+fn odd_rows_beyond_50000_are_exact() {
     let job = by_ids("playlist_items", &[fixtures::LARGE_PLAYLIST]) + PLAIN;
     let world = World::extended().job(&job);
     world.run(&[]).exits(0);
@@ -79,7 +79,7 @@ fn odd_rows_beyond_position_50000_are_in_the_csv_value_for_value() {
 }
 
 #[test]
-fn an_unchanged_playlist_costs_one_call_and_leaves_the_file_alone() {
+fn unchanged_playlist_leaves_the_file_alone() {
     let world = World::extended().job(&by_ids("playlist_items", &[fixtures::EDGE_CASE_PLAYLIST]));
     world.run(&[]).exits(0);
     let before = (world.csv_bytes("playlist_items.csv"), world.csv_path("playlist_items.csv").metadata().unwrap());
@@ -93,7 +93,7 @@ fn an_unchanged_playlist_costs_one_call_and_leaves_the_file_alone() {
 }
 
 #[test]
-fn a_short_playlist_costs_one_call_and_a_longer_one_its_pages_and_a_proof() {
+fn short_playlist_costs_one_call() {
     let world = World::extended().job(&by_ids("playlist_items", &[fixtures::EMPTY_PLAYLIST]));
     world.run(&[]).exits(0);
     assert_eq!(world.new_calls().len(), 1, "its first page is inside the answer");
@@ -107,7 +107,7 @@ fn a_short_playlist_costs_one_call_and_a_longer_one_its_pages_and_a_proof() {
 }
 
 #[test]
-fn a_page_of_100_is_tried_once_and_what_was_learned_is_remembered() {
+fn page_of_100_is_tried_once() {
     let options = SandboxOptions { mode: QuotaMode::Extended, playlist_page_max: 50, ..SandboxOptions::default() };
     let world = World::with(options).job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     world.run(&[]).exits(0);
@@ -119,7 +119,7 @@ fn a_page_of_100_is_tried_once_and_what_was_learned_is_remembered() {
 }
 
 #[test]
-fn what_changed_is_recorded_once_and_the_first_sight_is_no_change() {
+fn changes_are_recorded_once() {
     let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     world.run(&[]).exits(0);
     let changes = "SELECT change, position_before, position_after FROM playlist_changes ORDER BY id";
@@ -137,7 +137,7 @@ fn what_changed_is_recorded_once_and_the_first_sight_is_no_change() {
 }
 
 #[test]
-fn a_foreign_playlist_in_development_mode_costs_one_call_and_then_none_for_a_week() {
+fn foreign_playlist_costs_one_call_a_week() {
     let world = World::development().job(&by_ids("playlist_items", &[fixtures::FOREIGN_PLAYLIST]));
     world.run(&[]).exits(3).says("only the owner and collaborators");
     assert_eq!(world.new_calls().len(), 1);
@@ -148,7 +148,7 @@ fn a_foreign_playlist_in_development_mode_costs_one_call_and_then_none_for_a_wee
 }
 
 #[test]
-fn a_playlist_read_in_two_markets_has_no_changes_by_that() {
+fn two_markets_make_no_changes() {
     let world = World::extended();
     for (name, market) in [("a", "DE"), ("b", "US")] {
         let job = format!("market = \"{market}\"\n{}", by_ids("playlist_items", &[fixtures::EDGE_CASE_PLAYLIST]));

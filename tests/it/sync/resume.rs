@@ -59,7 +59,7 @@ fn no_traces(world: &World) {
 }
 
 #[test]
-fn a_run_that_is_killed_after_any_call_ends_as_if_nothing_had_happened() {
+fn run_killed_after_any_call_recovers() {
     let whole = pages_of_50().job(&everything());
     whole.run(&[]).exits(0);
     let (calls, wanted) = (whole.new_calls().len(), results(&whole));
@@ -110,7 +110,7 @@ fn with_long_playlist() -> World {
 }
 
 #[test]
-fn a_run_that_is_stopped_in_the_middle_of_a_page_commits_and_the_next_one_goes_on() {
+fn stop_in_a_page_commits_and_resumes() {
     for name in ["TERM", "INT"] {
         let whole = with_long_playlist();
         whole.run(&[]).exits(0);
@@ -134,7 +134,7 @@ fn a_run_that_is_stopped_in_the_middle_of_a_page_commits_and_the_next_one_goes_o
 }
 
 #[test]
-fn a_stop_does_not_wait_for_a_server_that_says_nothing() {
+fn stop_does_not_wait_for_a_silent_server() {
     let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     world.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", FaultAction::Stall));
     let child = world.spawn(&[]);
@@ -148,7 +148,7 @@ fn a_stop_does_not_wait_for_a_server_that_says_nothing() {
 }
 
 #[test]
-fn a_second_signal_ends_at_once() {
+fn second_signal_ends_at_once() {
     let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     world.sandbox.inject(Fault::on_path("/v1/playlists/*", FaultAction::Stall));
     let child = world.spawn(&[]);
@@ -162,7 +162,7 @@ fn a_second_signal_ends_at_once() {
 }
 
 #[test]
-fn the_calls_of_a_run_can_be_bounded_and_the_next_run_goes_on() {
+fn limited_run_is_resumed_by_the_next() {
     let whole = pages_of_50().job(&everything());
     whole.run(&[]).exits(0);
     let wanted = results(&whole);
@@ -183,7 +183,7 @@ fn the_calls_of_a_run_can_be_bounded_and_the_next_run_goes_on() {
 }
 
 #[test]
-fn things_and_lists_that_a_deferred_run_has_read_are_not_read_again() {
+fn deferred_run_rereads_nothing() {
     let world = World::development();
     let ids = world.sandbox.catalog().ids();
     let artists: Vec<&str> = ids["artists"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).take(8).collect();
@@ -206,7 +206,7 @@ fn things_and_lists_that_a_deferred_run_has_read_are_not_read_again() {
 }
 
 #[test]
-fn export_writes_what_a_fetch_brought_once_and_no_file_before_that() {
+fn export_writes_no_file_before_the_first_read() {
     let world = with_long_playlist();
     world.run(&["--max-calls", "3"]).exits(75);
     world.cli(&["export"]).exits(0).says("missing");
@@ -222,7 +222,7 @@ fn export_writes_what_a_fetch_brought_once_and_no_file_before_that() {
 }
 
 #[test]
-fn export_binds_the_last_good_run_however_many_have_failed_since() {
+fn export_uses_the_last_good_run() {
     let query = "[[query]]\ncsv = \"since.csv\"\nsql = \"SELECT :last_run_at AS at ORDER BY 1\"\n";
     let world = World::extended().job(&[by_ids("tracks", &[fixtures::PLAIN_TRACK]), query.to_owned()].concat());
     world.run(&[]).exits(0);
@@ -240,7 +240,7 @@ fn export_binds_the_last_good_run_however_many_have_failed_since() {
 }
 
 #[test]
-fn an_interrupted_list_that_changed_meanwhile_is_read_from_the_start() {
+fn changed_list_is_read_from_the_start() {
     let world = with_long_playlist();
     let id = long_playlist(&world);
     world.run(&["--max-calls", "5"]).exits(75);
@@ -254,7 +254,7 @@ fn an_interrupted_list_that_changed_meanwhile_is_read_from_the_start() {
 }
 
 #[test]
-fn full_forgets_checkpoints() {
+fn full_run_drops_checkpoints() {
     let world = with_long_playlist();
     world.run(&["--max-calls", "5"]).exits(75);
     world.new_calls();

@@ -17,7 +17,7 @@ fn hits(world: &World) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn an_odd_answer_of_a_search_is_asked_for_again_and_told_if_it_stays() {
+fn odd_search_answer_is_requested_again() {
     let whole = search();
     whole.run(&[]).exits(0);
     let (wanted, fewest) = (hits(&whole), whole.new_calls().len());

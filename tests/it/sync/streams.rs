@@ -24,7 +24,7 @@ fn ids_of(world: &World, kind: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_tracks_of_an_album_are_those_of_the_album_in_order() {
+fn album_tracks_keep_their_order() {
     for (n, class) in CLASSES.iter().enumerate() {
         let albums = [fixtures::LONG_ALBUM, fixtures::EDGE_CASE_ALBUM];
         let (world, _) = runs(class(), &by_ids("album_tracks", &albums));
@@ -41,7 +41,7 @@ fn the_tracks_of_an_album_are_those_of_the_album_in_order() {
 }
 
 #[test]
-fn albums_come_in_batches_or_one_by_one_with_what_the_class_sees() {
+fn albums_are_read_by_class() {
     for (n, class) in CLASSES.iter().enumerate() {
         let world = class();
         let ids: Vec<String> = ids_of(&world, "albums").into_iter().take(25).collect();
@@ -68,7 +68,7 @@ fn text(value: &serde_json::Value) -> String {
 }
 
 #[test]
-fn artists_are_read_and_fresh_ones_are_not_read_again() {
+fn fresh_artists_are_not_read_again() {
     for class in CLASSES {
         let ids = [fixtures::BUSY_ARTIST, fixtures::SEMICOLON_ARTIST];
         let job = fetch("artists", &format!("ids = {ids:?}\nrefresh_after = \"7d\""));
@@ -88,7 +88,7 @@ fn artists_are_read_and_fresh_ones_are_not_read_again() {
 }
 
 #[test]
-fn an_id_that_is_named_twice_is_read_and_shown_once() {
+fn repeated_id_is_read_once() {
     for class in CLASSES {
         let id = fixtures::PLAIN_TRACK;
         let job = fetch("tracks", &format!("ids = [\"{id}\", \"spotify:track:{id}\"]"));
@@ -99,7 +99,7 @@ fn an_id_that_is_named_twice_is_read_and_shown_once() {
 }
 
 #[test]
-fn a_discography_is_whole_in_each_group_and_knows_the_group_in_either_class() {
+fn discography_is_whole_in_each_group() {
     for (n, class) in CLASSES.iter().enumerate() {
         let groups = ["album", "single", "compilation", "appears_on"];
         let job =
@@ -124,7 +124,7 @@ fn a_discography_is_whole_in_each_group_and_knows_the_group_in_either_class() {
 }
 
 #[test]
-fn top_tracks_come_with_their_rank_in_extended_quota_and_cost_one_call_in_development_mode() {
+fn top_tracks_have_ranks() {
     let job = by_ids("artist_top_tracks", &[fixtures::BUSY_ARTIST, fixtures::SEMICOLON_ARTIST]);
     let (world, _) = runs(World::extended(), &job);
     assert_eq!(world.new_calls().len(), 2);
@@ -142,7 +142,7 @@ fn top_tracks_come_with_their_rank_in_extended_quota_and_cost_one_call_in_develo
 }
 
 #[test]
-fn tracks_by_id_have_their_isrc_in_either_class() {
+fn tracks_have_their_isrc_in_both_classes() {
     for class in CLASSES {
         let world = class();
         let ids: Vec<String> = ids_of(&world, "tracks").into_iter().take(5).collect();
@@ -156,7 +156,7 @@ fn tracks_by_id_have_their_isrc_in_either_class() {
 }
 
 #[test]
-fn a_track_that_answers_under_another_id_is_in_the_csv_and_is_not_asked_for_again() {
+fn relinked_track_is_read_once() {
     for class in CLASSES {
         let ids = [fixtures::RELINKED_TRACK, fixtures::PLAIN_TRACK];
         let job = format!("market = \"DE\"\n{}", fetch("tracks", &format!("ids = {ids:?}\nrefresh_after = \"7d\"")));
@@ -175,7 +175,7 @@ fn a_track_that_answers_under_another_id_is_in_the_csv_and_is_not_asked_for_agai
 }
 
 #[test]
-fn playlists_shows_episodes_audiobooks_come_by_id() {
+fn playlists_and_shows_are_read_by_id() {
     for class in CLASSES {
         let job = [
             "market = \"US\"\n".to_owned(),
@@ -200,7 +200,7 @@ fn playlists_shows_episodes_audiobooks_come_by_id() {
 }
 
 #[test]
-fn episodes_of_a_show_and_chapters_of_a_book_are_whole_and_a_null_one_is_noted() {
+fn episodes_and_chapters_are_complete() {
     for class in CLASSES {
         let job = [
             "market = \"US\"\n".to_owned(),
@@ -228,7 +228,7 @@ fn episodes_of_a_show_and_chapters_of_a_book_are_whole_and_a_null_one_is_noted()
 }
 
 #[test]
-fn a_gap_in_one_market_is_none_in_another() {
+fn gap_is_limited_to_its_market() {
     let world = World::development().job(&by_ids("shows", &[fixtures::SHOW]));
     world.run(&[]).exits(3).says(fixtures::SHOW).says("not found");
     let world = world.job(&format!("market = \"DE\"\n{}", by_ids("shows", &[fixtures::SHOW])));
@@ -237,7 +237,7 @@ fn a_gap_in_one_market_is_none_in_another() {
 }
 
 #[test]
-fn browse_lists_are_whole_in_extended_quota() {
+fn browse_lists_are_complete() {
     let job = [fetch("new_releases", ""), fetch("categories", ""), fetch("markets", "")].concat();
     let (world, _) = runs(World::extended(), &job);
     assert_eq!(world.csv("new_releases.csv").len(), 100);
@@ -251,7 +251,7 @@ fn browse_lists_are_whole_in_extended_quota() {
 }
 
 #[test]
-fn the_playlists_of_a_user_are_listed_and_an_unknown_user_is_a_gap() {
+fn user_playlists_are_listed() {
     let job = by_ids("user_playlists", &[fixtures::CURATOR_USER, "nobody-of-this-name"]);
     let world = World::extended().job(&job);
     world.run(&[]).exits(3).says("nobody-of-this-name: user_playlists: not found");
@@ -264,7 +264,7 @@ fn the_playlists_of_a_user_are_listed_and_an_unknown_user_is_a_gap() {
 }
 
 #[test]
-fn a_search_is_a_log_and_finds_what_the_catalog_holds() {
+fn search_results_are_a_log() {
     for (n, class) in CLASSES.iter().enumerate() {
         let job = fetch(
             "search",
@@ -286,7 +286,7 @@ fn a_search_is_a_log_and_finds_what_the_catalog_holds() {
 }
 
 #[test]
-fn a_search_for_several_types_ranks_each_by_itself() {
+fn search_ranks_each_type_separately() {
     let job = fetch("search", "query = \"sandbox\"\ntypes = [\"playlist\", \"artist\", \"show\"]\nmax_results = 5");
     let (world, _) = runs(World::extended(), &job);
     for kind in ["playlist", "artist", "show"] {
@@ -298,7 +298,7 @@ fn a_search_for_several_types_ranks_each_by_itself() {
 }
 
 #[test]
-fn codes_mean_tracks_and_albums_and_an_unknown_code_is_a_gap_with_its_name() {
+fn codes_resolve_to_tracks_and_albums() {
     for class in CLASSES {
         let job = [
             fetch("tracks", "ids = [\"isrc:QZSBX2600001\", \"isrc:ZZZZZ0000000\"]\nrefresh_after = \"30d\""),
@@ -316,7 +316,7 @@ fn codes_mean_tracks_and_albums_and_an_unknown_code_is_a_gap_with_its_name() {
 }
 
 #[test]
-fn a_fetch_goes_by_the_rows_of_another_and_asks_for_what_it_does_not_know() {
+fn dependent_fetch_reads_unknown_rows() {
     for class in CLASSES {
         let job = [
             fetch(
@@ -343,7 +343,7 @@ fn a_fetch_goes_by_the_rows_of_another_and_asks_for_what_it_does_not_know() {
 }
 
 #[test]
-fn since_is_the_start_of_the_last_good_run() {
+fn since_is_the_last_good_start() {
     let job = [
         fetch("artist_albums", &format!("name = \"releases\"\nids = [\"{}\"]", fixtures::BUSY_ARTIST)),
         fetch("albums", "from = \"releases\"\nwhere = \"first_seen_at >= :since\""),
@@ -360,7 +360,7 @@ fn since_is_the_start_of_the_last_good_run() {
 }
 
 #[test]
-fn a_query_sees_the_fetches_of_its_job_as_tables() {
+fn query_sees_fetches_as_tables() {
     let job = [
         fetch("playlist_items", &format!("name = \"items\"\nids = [\"{}\"]", fixtures::EDGE_CASE_PLAYLIST)),
         "[[query]]\ncsv = \"kinds.csv\"\nsql = \"SELECT kind, count(*) AS n FROM items GROUP BY kind ORDER BY kind\"\n"
@@ -374,7 +374,7 @@ fn a_query_sees_the_fetches_of_its_job_as_tables() {
 }
 
 #[test]
-fn ids_come_from_what_spreadsheets_write() {
+fn ids_come_from_spreadsheets() {
     let world = World::extended();
     let file = format!("\u{feff}name;uri\r\nPlain;spotify:track:{}\r\n", fixtures::PLAIN_TRACK);
     world.project.write("jobs/list.csv", file);
@@ -383,7 +383,7 @@ fn ids_come_from_what_spreadsheets_write() {
 }
 
 #[test]
-fn an_unknown_id_is_partial_once_then_a_known_gap_and_looked_at_again_weekly() {
+fn unknown_id_becomes_a_known_gap() {
     for class in CLASSES {
         let unknown = "0000000000000000000000";
         let world = class().job(&by_ids("albums", &[fixtures::EDGE_CASE_ALBUM, unknown]));

@@ -74,7 +74,7 @@ pub fn truth(world: &World, user: &str, list: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_list_of_two_users_stands_in_one_file_for_each_as_spotify_has_it() {
+fn two_users_have_exact_files() {
     let world = both(World::development().job(LIBRARY));
     world.run(&["x"]).exits(0);
     for (list, file, column) in [
@@ -94,7 +94,7 @@ fn every_list_of_two_users_stands_in_one_file_for_each_as_spotify_has_it() {
 }
 
 #[test]
-fn a_second_run_keeps_each_play_once_and_reads_unchanged_lists_to_the_same_file() {
+fn second_run_keeps_plays_once() {
     let world = both(World::development().job(LIBRARY));
     world.run(&["x"]).exits(0);
     let before = (world.csv_bytes("recently_played.csv"), world.csv_bytes("saved_tracks.csv"));
@@ -107,7 +107,7 @@ fn a_second_run_keeps_each_play_once_and_reads_unchanged_lists_to_the_same_file(
 }
 
 #[test]
-fn a_user_named_in_front_takes_no_place_of_one_whose_turn_does_not_come() {
+fn first_user_does_not_displace_another() {
     let job = |users: &str| format!("users = {users}\n[[fetch]]\nstream = \"saved_tracks\"\n");
     let world = both(World::development().job(&job("[\"home\"]")));
     world.run(&["x"]).exits(0);
@@ -125,7 +125,7 @@ fn a_user_named_in_front_takes_no_place_of_one_whose_turn_does_not_come() {
 }
 
 #[test]
-fn in_development_mode_the_owner_reads_an_odd_playlist_whole() {
+fn owner_reads_odd_playlist_in_development() {
     let job = format!(
         "user = \"home\"\n[[fetch]]\nstream = \"playlist_items\"\nids = [\"{}\"]\n",
         fixtures::EDGE_CASE_PLAYLIST
@@ -145,7 +145,7 @@ fn in_development_mode_the_owner_reads_an_odd_playlist_whole() {
 }
 
 #[test]
-fn unchanged_playlists_of_a_user_cost_the_list_of_lists_and_nothing_more() {
+fn unchanged_user_playlists_cost_one_list() {
     let job = "user = \"studio\"\n[[fetch]]\nstream = \"my_playlist_items\"\n";
     let world = signed_in(World::development().job(job), &[("studio", fixtures::STUDIO_USER)]);
     world.run(&["x"]).exits(0);
@@ -157,7 +157,7 @@ fn unchanged_playlists_of_a_user_cost_the_list_of_lists_and_nothing_more() {
 }
 
 #[test]
-fn one_lost_grant_costs_that_user_and_ends_with_77_and_what_to_type() {
+fn lost_grant_exits_77_with_a_command() {
     let world =
         both(World::development().job("users = [\"home\", \"studio\"]\n[[fetch]]\nstream = \"saved_tracks\"\n"));
     world.run(&["x"]).exits(0);
@@ -175,7 +175,7 @@ fn one_lost_grant_costs_that_user_and_ends_with_77_and_what_to_type() {
 }
 
 #[test]
-fn a_missing_scope_is_named_with_the_command_that_adds_it() {
+fn missing_scope_is_named_with_a_command() {
     let world = World::development()
         .job("user = \"home\"\n[[fetch]]\nstream = \"top_tracks\"\n[[fetch]]\nstream = \"saved_tracks\"\n");
     let token = world.sandbox.sign_in(fixtures::HOME_USER, &["user-library-read"], false).refresh_token;
@@ -189,7 +189,7 @@ fn a_missing_scope_is_named_with_the_command_that_adds_it() {
 }
 
 #[test]
-fn a_file_for_each_user_and_a_purge_that_leaves_the_other_alone() {
+fn purge_leaves_other_users_alone() {
     let job = "users = [\"home\", \"studio\"]\n[[fetch]]\nstream = \"saved_tracks\"\ncsv = \"{user}.csv\"\n[[fetch]]\nstream = \"me\"\n";
     let world = both(World::development().job(job));
     world.run(&["x"]).exits(0);
@@ -211,7 +211,7 @@ fn a_file_for_each_user_and_a_purge_that_leaves_the_other_alone() {
 }
 
 #[test]
-fn of_two_who_read_the_same_and_are_forgotten_no_id_is_left() {
+fn purge_of_two_readers_leaves_no_id() {
     let job = |user: &str| {
         format!("user = \"{user}\"\n[[fetch]]\nstream = \"artist_albums\"\nids = [\"{}\"]\n", fixtures::BUSY_ARTIST)
     };
@@ -239,7 +239,7 @@ fn of_two_who_read_the_same_and_are_forgotten_no_id_is_left() {
 }
 
 #[test]
-fn a_purge_waits_for_no_run_and_deletes_nothing_under_one() {
+fn purge_is_refused_during_a_run() {
     let job = "user = \"home\"\n[[fetch]]\nstream = \"saved_tracks\"\n";
     let world = both(World::development().job(job));
     world.run(&["x"]).exits(0);
@@ -257,7 +257,7 @@ fn a_purge_waits_for_no_run_and_deletes_nothing_under_one() {
 }
 
 #[test]
-fn plays_that_may_be_missing_are_said_with_how_often_to_run_and_none_is_stored_twice() {
+fn missing_plays_are_reported() {
     let world =
         both(World::development().job("users = [\"home\", \"studio\"]\n[[fetch]]\nstream = \"recently_played\"\n"));
     let first = world.run(&["x", "--json"]).exits(0).json();
@@ -279,7 +279,7 @@ fn plays_that_may_be_missing_are_said_with_how_often_to_run_and_none_is_stored_t
 }
 
 #[test]
-fn ranks_are_kept_per_day_and_range_so_that_they_can_be_followed() {
+fn ranks_are_kept_per_day_and_range() {
     let job = "user = \"home\"\n[[fetch]]\nstream = \"top_tracks\"\ntime_range = [\"short_term\", \"long_term\"]\n";
     let world = signed_in(World::development().job(job), &[("home", fixtures::HOME_USER)]);
     world.run(&["x"]).exits(0);
@@ -301,7 +301,7 @@ fn ranks_are_kept_per_day_and_range_so_that_they_can_be_followed() {
 }
 
 #[test]
-fn a_purge_says_what_it_deleted_and_names_the_files_that_it_cannot_mend() {
+fn purge_lists_deleted_rows_and_files() {
     let job = "users = [\"home\", \"studio\"]\n[[fetch]]\nstream = \"saved_tracks\"\n[[fetch]]\nstream = \"my_playlists\"\n\
                [[query]]\ncsv = \"who.csv\"\nsql = \"SELECT 'studio' AS user, count(*) AS n FROM saved_tracks ORDER BY 1\"\n";
     let world = both(World::development().job(job).settings("[output]\nkeep_raw = true"));
@@ -326,7 +326,7 @@ fn a_purge_says_what_it_deleted_and_names_the_files_that_it_cannot_mend() {
 }
 
 #[test]
-fn who_signed_out_earlier_can_still_be_purged_by_name() {
+fn signed_out_user_can_be_purged() {
     let world =
         both(World::development().job("users = [\"home\", \"studio\"]\n[[fetch]]\nstream = \"saved_tracks\"\n"));
     world.run(&["x"]).exits(0);
