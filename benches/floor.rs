@@ -15,25 +15,25 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use cratedigger::store::{Access, open_writer};
+use cratedigger::store::{FileAccess, open_writer};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
-use spotify_client::client::Answer;
-use spotify_client::page::{RawPage, Wrapping};
+use spotify_client::client::ApiResponse;
+use spotify_client::page::{Envelope, RawPage};
 use spotify_client::wire::{Album, PlaylistItem, Track};
 
-type Failure = Box<dyn std::error::Error>;
+type BenchError = Box<dyn std::error::Error>;
 
 /// Items of a page.
-const PAGE: usize = 100;
+const ITEMS_PER_PAGE: usize = 100;
 
-fn main() -> Result<(), Failure> {
+fn main() -> Result<(), BenchError> {
     // Cargo adds `--bench`.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (seconds, rows) = match words[..] {
         ["parse", folder] => parse(Path::new(folder))?,
-        ["store", finished, new] => store(Path::new(finished), Path::new(new))?,
+        ["store", finished, new] => write_store(Path::new(finished), Path::new(new))?,
         _ => return Err("floor parse FOLDER | floor store FINISHED NEW".into()),
     };
     println!("{{\"cpu\": {seconds:.2}, \"rows\": {rows}}}");
@@ -41,7 +41,7 @@ fn main() -> Result<(), Failure> {
 }
 
 /// CPU seconds of this process so far.
-fn cpu() -> Result<f64, Failure> {
+fn cpu_seconds() -> Result<f64, BenchError> {
     // Fields 14 and 15 are clock ticks, a hundredth of a second each; the name may hold blanks.
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     let behind_name = stat.rsplit(')').next().unwrap_or_default();
@@ -49,25 +49,25 @@ fn cpu() -> Result<f64, Failure> {
     Ok(f64::from(ticks.sum::<Result<u32, _>>()?) / 100.0)
 }
 
-fn parse(folder: &Path) -> Result<(f64, usize), Failure> {
+fn parse(folder: &Path) -> Result<(f64, usize), BenchError> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
     files.sort();
     let (mut seconds, mut rows) = (0.0, 0);
     // The clock of a process is coarse: many pages between two looks at it.
-    for some in files.chunks(PAGE) {
+    for some in files.chunks(ITEMS_PER_PAGE) {
         let bodies: Vec<Bytes> = some.iter().map(|f| std::fs::read(f).map(Bytes::from)).collect::<Result<_, _>>()?;
-        let before = cpu()?;
+        let before = cpu_seconds()?;
         for body in bodies {
             rows += parse_page(body)?;
         }
-        seconds += cpu()? - before;
+        seconds += cpu_seconds()? - before;
     }
     Ok((seconds, rows))
 }
 
-fn parse_page(body: Bytes) -> Result<usize, Failure> {
-    let answer = Answer { status: 200, body, etag: None };
-    let page = RawPage::read(&answer, Wrapping::Bare).map_err(|unusable| unusable.what)?.ok_or("no page")?;
+fn parse_page(body: Bytes) -> Result<usize, BenchError> {
+    let answer = ApiResponse { status: 200, body, etag: None };
+    let page = RawPage::read(&answer, Envelope::Bare).map_err(|unusable| unusable.reason)?.ok_or("no page")?;
     let entries = page.entries();
     for entry in entries.iter().flatten() {
         let item = PlaylistItem::read(entry)?;
@@ -83,42 +83,43 @@ fn parse_page(body: Bytes) -> Result<usize, Failure> {
 }
 
 /// A row: the table's values in its order.
-type Row = Vec<Value>;
+type TableRow = Vec<Value>;
 
 /// What one page adds, table by table, what is mentioned before what mentions it.
 #[derive(Default)]
-struct Page {
-    new: Vec<(&'static str, Row)>,
-    items: Vec<Row>,
+struct PageRows {
+    new: Vec<(&'static str, TableRow)>,
+    items: Vec<TableRow>,
 }
 
-fn store(finished: &Path, new: &Path) -> Result<(f64, usize), Failure> {
+fn write_store(finished: &Path, new: &Path) -> Result<(f64, usize), BenchError> {
     let from = Connection::open_with_flags(finished, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let to = open_writer(new, Access::of(0o644))?;
+    let to = open_writer(new, FileAccess::from_mode(0o644))?;
     for table in ["users", "playlists", "lists"] {
         for row in rows(&from, table, "?1 = ?1", "")? {
             insert(&to, table, &row)?;
         }
     }
-    let mut known = Known { from: &from, seen: HashSet::new() };
+    let mut known = SourceStore { from: &from, written_ids: HashSet::new() };
     let mut lists = from.prepare("SELECT id, parent_id FROM lists WHERE kind = 'playlist_items' ORDER BY id")?;
     let lists: Vec<(i64, String)> = lists.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect::<Result<_, _>>()?;
     let (mut seconds, mut count) = (0.0, 0);
     for (list, playlist) in lists {
         let items = rows(&from, "playlist_items", "playlist_id = ?1 ORDER BY position", &playlist)?;
-        let pages: Vec<Page> = items.chunks(PAGE).map(|some| known.page(some)).collect::<Result<_, _>>()?;
-        let before = cpu()?;
+        let pages: Vec<PageRows> =
+            items.chunks(ITEMS_PER_PAGE).map(|some| known.page(some)).collect::<Result<_, _>>()?;
+        let before = cpu_seconds()?;
         for page in &pages {
             write_page(&to, list, page)?;
         }
-        put_in_place(&to, list, &playlist)?;
-        seconds += cpu()? - before;
+        commit_list(&to, list, &playlist)?;
+        seconds += cpu_seconds()? - before;
         count += items.len();
     }
     Ok((seconds, count))
 }
 
-fn write_page(to: &Connection, list: i64, page: &Page) -> Result<(), Failure> {
+fn write_page(to: &Connection, list: i64, page: &PageRows) -> Result<(), BenchError> {
     to.execute_batch("BEGIN IMMEDIATE")?;
     for (table, row) in &page.new {
         insert(to, table, row)?;
@@ -140,7 +141,7 @@ fn write_page(to: &Connection, list: i64, page: &Page) -> Result<(), Failure> {
     Ok(to.execute_batch("COMMIT")?)
 }
 
-fn put_in_place(to: &Connection, list: i64, playlist: &str) -> Result<(), Failure> {
+fn commit_list(to: &Connection, list: i64, playlist: &str) -> Result<(), BenchError> {
     to.execute_batch("BEGIN IMMEDIATE")?;
     to.prepare_cached(
         "INSERT INTO playlist_items (playlist_id, position, kind, uri, added_at, added_by, track_id, episode_id,
@@ -155,14 +156,14 @@ fn put_in_place(to: &Connection, list: i64, playlist: &str) -> Result<(), Failur
 }
 
 /// The finished store, and what of it earlier pages brought.
-struct Known<'a> {
+struct SourceStore<'a> {
     from: &'a Connection,
-    seen: HashSet<String>,
+    written_ids: HashSet<String>,
 }
 
-impl Known<'_> {
-    fn page(&mut self, items: &[Row]) -> Result<Page, Failure> {
-        let mut page = Page { new: Vec::new(), items: items.to_vec() };
+impl SourceStore<'_> {
+    fn page(&mut self, items: &[TableRow]) -> Result<PageRows, BenchError> {
+        let mut page = PageRows { new: Vec::new(), items: items.to_vec() };
         for item in items {
             if let Some(Value::Text(track)) = item.get(6) {
                 self.track(track, &mut page)?;
@@ -171,13 +172,13 @@ impl Known<'_> {
         Ok(page)
     }
 
-    fn track(&mut self, id: &str, page: &mut Page) -> Result<(), Failure> {
-        if !self.seen.insert(id.to_owned()) {
+    fn track(&mut self, id: &str, page: &mut PageRows) -> Result<(), BenchError> {
+        if !self.written_ids.insert(id.to_owned()) {
             return Ok(());
         }
         let track = rows(self.from, "tracks", "id = ?1", id)?;
         if let Some(Value::Text(album)) = track.first().and_then(|row| row.get(3))
-            && self.seen.insert(album.clone())
+            && self.written_ids.insert(album.clone())
         {
             let artists = self.artists("album_artists", "album_id = ?1", album, page)?;
             self.add("albums", rows(self.from, "albums", "id = ?1", album)?, page);
@@ -192,11 +193,17 @@ impl Known<'_> {
     }
 
     /// The rows that say whose a thing is; the artists that are new come with the page.
-    fn artists(&mut self, table: &'static str, which: &str, id: &str, page: &mut Page) -> Result<Vec<Row>, Failure> {
+    fn artists(
+        &mut self,
+        table: &'static str,
+        which: &str,
+        id: &str,
+        page: &mut PageRows,
+    ) -> Result<Vec<TableRow>, BenchError> {
         let of = rows(self.from, table, which, id)?;
         for row in &of {
             if let Some(Value::Text(artist)) = row.get(2)
-                && self.seen.insert(artist.clone())
+                && self.written_ids.insert(artist.clone())
             {
                 self.add("artists", rows(self.from, "artists", "id = ?1", artist)?, page);
             }
@@ -204,19 +211,19 @@ impl Known<'_> {
         Ok(of)
     }
 
-    fn add(&self, table: &'static str, rows: Vec<Row>, page: &mut Page) {
+    fn add(&self, table: &'static str, rows: Vec<TableRow>, page: &mut PageRows) {
         page.new.extend(rows.into_iter().map(|row| (table, row)));
     }
 }
 
-fn rows(from: &Connection, table: &str, which: &str, id: &str) -> Result<Vec<Row>, Failure> {
+fn rows(from: &Connection, table: &str, which: &str, id: &str) -> Result<Vec<TableRow>, BenchError> {
     let mut statement = from.prepare_cached(&format!("SELECT * FROM {table} WHERE {which}"))?;
     let columns = statement.column_count();
     let rows = statement.query_map([id], |row| (0..columns).map(|n| row.get(n)).collect())?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn insert(to: &Connection, table: &str, row: &Row) -> Result<(), Failure> {
+fn insert(to: &Connection, table: &str, row: &TableRow) -> Result<(), BenchError> {
     thread_local! {
         static SQL: std::cell::RefCell<HashMap<String, String>> = std::cell::RefCell::default();
     }

@@ -7,7 +7,7 @@ use std::process::Child;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use spotify_sandbox::{Action, Fault, Mode, Options, known};
+use spotify_sandbox::{Fault, FaultAction, QuotaMode, SandboxOptions, fixtures};
 
 use world::{World, ended, signal};
 
@@ -19,28 +19,28 @@ mod project;
 mod world;
 
 /// For so long calls are counted.
-const MEASURED: Duration = Duration::from_secs(30);
+const MEASURED_TIME: Duration = Duration::from_secs(30);
 /// More than any process can send in that time.
 const IDS: usize = 1_000;
 /// What the fourth process reads takes three times as long to be answered.
 const SLOW_MS: u64 = 30;
 
 /// A project with four jobs, and how to tell their calls apart.
-struct Four {
+struct FourJobs {
     world: World,
     /// Ids of the tracks that the first three read; the fourth reads artists.
     tracks: [HashSet<String>; 3],
 }
 
-impl Four {
-    fn new() -> Four {
-        let world = World::with(Options {
-            mode: Mode::Development,
+impl FourJobs {
+    fn new() -> FourJobs {
+        let world = World::with(SandboxOptions {
+            mode: QuotaMode::Development,
             rate_limit: Some(90),
             rate_window: Duration::from_secs(3),
             latency: Duration::from_millis(15),
             tracks: 60 * IDS,
-            ..Options::default()
+            ..SandboxOptions::default()
         });
         let settings = format!(
             "[spotify]\napi_url = \"{}\"\naccounts_url = \"{}\"\napp_mode = \"development\"\n[limits]\nrequests_per_second = 20\n\
@@ -50,7 +50,7 @@ impl Four {
         );
         world.project.write("config/cratedigger.toml", settings);
         let (mut tracks, mut artists) = (HashSet::new(), HashSet::new());
-        for row in world.sandbox.catalog().playlist_rows(known::LARGE_PLAYLIST).unwrap() {
+        for row in world.sandbox.catalog().expected_rows(fixtures::LARGE_PLAYLIST).unwrap() {
             artists.extend(row.artist_ids);
             tracks.extend(row.id.filter(|_| row.kind == "track"));
         }
@@ -64,14 +64,14 @@ impl Four {
             let job = format!("[[fetch]]\nstream = \"{stream}\"\nids = {ids:?}\ncsv = false\n");
             world.project.write(&format!("jobs/p{n}.toml"), job);
         }
-        world.sandbox.inject(Fault::on("/v1/artists/*", Action::Latency { ms: SLOW_MS }));
-        Four { world, tracks }
+        world.sandbox.inject(Fault::on_path("/v1/artists/*", FaultAction::Latency { ms: SLOW_MS }));
+        FourJobs { world, tracks }
     }
 
     /// Calls that were answered within the time, by process.
-    fn answered(&self, from_ms: i64) -> [usize; 4] {
+    fn answered_calls(&self, from_ms: i64) -> [usize; 4] {
         let mut out = [0; 4];
-        let within = from_ms..from_ms + i64::try_from(MEASURED.as_millis()).unwrap();
+        let within = from_ms..from_ms + i64::try_from(MEASURED_TIME.as_millis()).unwrap();
         for seen in self.world.sandbox.log() {
             let id = seen.path.rsplit('/').next().unwrap_or_default();
             let whose = self.tracks.iter().position(|ids| ids.contains(id)).unwrap_or(3);
@@ -83,13 +83,13 @@ impl Four {
     }
 
     /// When each of so many processes had sent its first call.
-    fn all_began(&self, processes: usize) -> i64 {
+    fn wait_until_all_started(&self, processes: usize) -> i64 {
         let began = Instant::now();
         loop {
             assert!(began.elapsed() < Duration::from_secs(120), "all processes begin");
             let log = self.world.sandbox.log();
             let newest = log.last().map_or(0, |seen| seen.at_ms);
-            if self.answered(newest - 30_000).iter().filter(|calls| **calls > 0).count() == processes {
+            if self.answered_calls(newest - 30_000).iter().filter(|calls| **calls > 0).count() == processes {
                 return newest;
             }
             sleep(Duration::from_millis(50));
@@ -111,31 +111,31 @@ impl Four {
 
 fn main() {
     let one = {
-        let four = Four::new();
+        let four = FourJobs::new();
         let running = four.start(1);
-        let from = four.all_began(1);
-        sleep(MEASURED + Duration::from_millis(500));
-        let sent: usize = four.answered(from).iter().sum();
-        Four::stop(running);
-        assert_eq!(four.world.sandbox.counted().refused, 0);
+        let from = four.wait_until_all_started(1);
+        sleep(MEASURED_TIME + Duration::from_millis(500));
+        let sent: usize = four.answered_calls(from).iter().sum();
+        FourJobs::stop(running);
+        assert_eq!(four.world.sandbox.limit_counts().refused, 0);
         sent
     };
-    let four = Four::new();
+    let four = FourJobs::new();
     let running = four.start(4);
-    let from = four.all_began(4);
-    sleep(MEASURED + Duration::from_millis(500));
-    let sent = four.answered(from);
-    let before = four.world.sandbox.counted();
+    let from = four.wait_until_all_started(4);
+    sleep(MEASURED_TIME + Duration::from_millis(500));
+    let sent = four.answered_calls(from);
+    let before = four.world.sandbox.limit_counts();
     four.world.sandbox.ban(Duration::from_secs(2));
     sleep(Duration::from_secs(6));
-    let after = four.world.sandbox.counted();
-    Four::stop(running);
+    let after = four.world.sandbox.limit_counts();
+    FourJobs::stop(running);
     let all: usize = sent.iter().sum();
     let lost = 100.0 - 100.0 * all as f64 / one as f64;
     let (least, most) = (sent.iter().min().unwrap(), sent.iter().max().unwrap());
     println!(
         "processes of the program on one client id, {} s at 20 a second, 90 in 3 s let through",
-        MEASURED.as_secs()
+        MEASURED_TIME.as_secs()
     );
     println!("one / four together                            {one} / {all} calls: {lost:.1} % lost");
     println!("each of the four (the last is answered late)   {sent:?}");

@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub struct Cli {
     /// Flags of all commands.
     #[command(flatten)]
-    pub global: Global,
+    pub global: GlobalArgs,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -22,7 +22,7 @@ pub struct Cli {
 /// Flags that may stand before or after any command.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
-pub struct Global {
+pub struct GlobalArgs {
     /// The project folder: config/, jobs/ and output/ lie in it
     #[arg(long, global = true, value_name = "DIR", default_value = ".")]
     pub project: PathBuf,
@@ -57,56 +57,56 @@ pub enum LogFormat {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make a project folder: settings, example jobs, and what editors need
-    Init(Init),
+    Init(InitArgs),
     /// Check settings and job files, offline, and show when each job is due next
-    Check(Check),
+    Check(CheckArgs),
     /// List what can be fetched, or all about one stream
-    Streams(Streams),
+    Streams(StreamsArgs),
     /// Show what a run would cost now, and whether that is left today
-    Plan(Plan),
+    Plan(PlanArgs),
     /// Run jobs: those named, all, or those that are due
-    Run(Run),
+    Run(RunArgs),
     /// Stay in the foreground and run jobs when they are due
-    Schedule(Schedule),
+    Schedule(ScheduleArgs),
     /// Write the CSVs again from the store, offline
-    Export(Export),
+    Export(ExportArgs),
     /// Show each job: next and last run, age of its data
-    Jobs(Jobs),
+    Jobs(JobsArgs),
     /// Show past runs with their calls and rows
-    History(History),
+    History(HistoryArgs),
     /// Show in words what changed in a job's lists
-    Diff(Diff),
+    Diff(DiffArgs),
     /// Show a playlist as it stands, or as it was at any time seen
-    Show(Show),
+    Show(ShowArgs),
     /// Check the store and the CSVs against what was recorded, offline
-    Verify(Verify),
+    Verify(VerifyArgs),
     /// Copy the store, also while runs go on
-    Backup(Backup),
+    Backup(BackupArgs),
     /// Write the store anew, so that the room of deleted rows goes back to the disk
     Compact,
     /// Forget how far a job's interrupted reads have come
-    Reset(Reset),
+    Reset(ResetArgs),
     /// Show the calls used and left, cool-downs, and what the app may call
-    Quota(Quota),
+    Quota(QuotaArgs),
     /// Sign users in and out, and see for how long they are signed in
     Auth(super::auth::AuthArgs),
     /// One page of green and red: is everything in place?
-    Doctor(Doctor),
+    Doctor(DoctorArgs),
     /// Serve a made-up Spotify on this machine, to try jobs on
-    Sandbox(Sandbox),
+    Sandbox(SandboxArgs),
     /// Run the example jobs against a sandbox: no credentials, no network
-    Demo(Demo),
+    Demo(DemoArgs),
     /// Print the JSON Schema of job files or of the settings file
-    Schema(Schema),
+    Schema(SchemaArgs),
     /// Print a completion script for a shell
-    Completions(Completions),
+    Completions(CompletionsArgs),
     /// Print the manual page
     Man,
 }
 
 /// `init`
 #[derive(Debug, Args)]
-pub struct Init {
+pub struct InitArgs {
     /// The folder; made if it doesn't exist [default: the project folder]
     pub dir: Option<PathBuf>,
     /// The class of the app: example jobs that it cannot run are left out
@@ -139,7 +139,7 @@ pub enum GrantRotation {
 
 /// `check`
 #[derive(Debug, Args)]
-pub struct Check {
+pub struct CheckArgs {
     /// Jobs to check, by name [default: all]
     #[arg(value_name = "JOB")]
     pub jobs: Vec<String>,
@@ -147,7 +147,7 @@ pub struct Check {
 
 /// `streams`
 #[derive(Debug, Args)]
-pub struct Streams {
+pub struct StreamsArgs {
     /// The stream to tell all about
     #[arg(value_name = "STREAM")]
     pub stream: Option<String>,
@@ -155,15 +155,15 @@ pub struct Streams {
 
 /// `schema`
 #[derive(Debug, Args)]
-pub struct Schema {
+pub struct SchemaArgs {
     /// Of which file
     #[arg(value_name = "FILE")]
-    pub of: SchemaOf,
+    pub of: SchemaKind,
 }
 
 /// Which JSON Schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SchemaOf {
+pub enum SchemaKind {
     /// Of jobs/*.toml
     Job,
     /// Of config/cratedigger.toml
@@ -172,14 +172,14 @@ pub enum SchemaOf {
 
 /// `completions`
 #[derive(Debug, Args)]
-pub struct Completions {
+pub struct CompletionsArgs {
     /// The shell
     pub shell: clap_complete::Shell,
 }
 
 /// `run`
 #[derive(Debug, Args)]
-pub struct Run {
+pub struct RunArgs {
     /// Jobs to run, by name [default: all]
     #[arg(value_name = "JOB")]
     pub jobs: Vec<String>,
@@ -200,20 +200,20 @@ pub struct Run {
     pub yes: bool,
 }
 
-impl Run {
+impl RunArgs {
     /// All jobs, with nothing special.
-    pub fn all() -> Run {
-        Run { jobs: Vec::new(), due: false, full: false, max_calls: None, ok_if_deferred: false, yes: true }
+    pub fn all() -> RunArgs {
+        RunArgs { jobs: Vec::new(), due: false, full: false, max_calls: None, ok_if_deferred: false, yes: true }
     }
 }
 
 /// `schedule`
 #[derive(Debug, Args)]
-pub struct Schedule {}
+pub struct ScheduleArgs {}
 
 /// `export`
 #[derive(Debug, Args)]
-pub struct Export {
+pub struct ExportArgs {
     /// Jobs whose CSVs are written again [default: all]
     #[arg(value_name = "JOB")]
     pub jobs: Vec<String>,
@@ -221,7 +221,7 @@ pub struct Export {
 
 /// `jobs`
 #[derive(Debug, Args)]
-pub struct Jobs {
+pub struct JobsArgs {
     /// Jobs to show [default: all]
     #[arg(value_name = "JOB")]
     pub jobs: Vec<String>,
@@ -229,7 +229,7 @@ pub struct Jobs {
 
 /// `history`
 #[derive(Debug, Args)]
-pub struct History {
+pub struct HistoryArgs {
     /// The job whose runs are shown [default: all]
     #[arg(value_name = "JOB")]
     pub job: Option<String>,
@@ -240,7 +240,7 @@ pub struct History {
 
 /// `sandbox`
 #[derive(Debug, Args)]
-pub struct Sandbox {
+pub struct SandboxArgs {
     /// The class of app that it answers
     #[arg(long, value_name = "CLASS", default_value = "development")]
     pub mode: AppMode,
@@ -284,7 +284,7 @@ pub struct Sandbox {
 
 /// `demo`
 #[derive(Debug, Args)]
-pub struct Demo {
+pub struct DemoArgs {
     /// The class of app that is played
     #[arg(long, value_name = "CLASS", default_value = "extended")]
     pub mode: AppMode,
@@ -295,7 +295,7 @@ pub struct Demo {
 
 /// `plan`
 #[derive(Debug, Args)]
-pub struct Plan {
+pub struct PlanArgs {
     /// Jobs to price [default: all]
     #[arg(value_name = "JOB")]
     pub jobs: Vec<String>,
@@ -309,7 +309,7 @@ pub struct Plan {
 
 /// `quota`
 #[derive(Debug, Args)]
-pub struct Quota {
+pub struct QuotaArgs {
     /// Forget what the app may call, and learn it anew
     #[arg(long)]
     pub relearn: bool,
@@ -317,7 +317,7 @@ pub struct Quota {
 
 /// `diff`
 #[derive(Debug, Args)]
-pub struct Diff {
+pub struct DiffArgs {
     /// The job whose lists are told about
     #[arg(value_name = "JOB")]
     pub job: String,
@@ -328,7 +328,7 @@ pub struct Diff {
 
 /// `show`
 #[derive(Debug, Args)]
-pub struct Show {
+pub struct ShowArgs {
     /// The playlist: id, URI, link or name
     #[arg(value_name = "PLAYLIST")]
     pub playlist: String,
@@ -339,7 +339,7 @@ pub struct Show {
 
 /// `verify`
 #[derive(Debug, Args)]
-pub struct Verify {
+pub struct VerifyArgs {
     /// Write CSVs that are missing or changed again, from the store
     #[arg(long)]
     pub rewrite_csv: bool,
@@ -347,7 +347,7 @@ pub struct Verify {
 
 /// `backup`
 #[derive(Debug, Args)]
-pub struct Backup {
+pub struct BackupArgs {
     /// The copy; must not exist
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
@@ -355,7 +355,7 @@ pub struct Backup {
 
 /// `reset`
 #[derive(Debug, Args)]
-pub struct Reset {
+pub struct ResetArgs {
     /// The job whose reads begin anew
     #[arg(value_name = "JOB")]
     pub job: String,
@@ -366,7 +366,7 @@ pub struct Reset {
 
 /// `doctor`
 #[derive(Debug, Args)]
-pub struct Doctor {
+pub struct DoctorArgs {
     /// Ask nobody on the network
     #[arg(long)]
     pub offline: bool,

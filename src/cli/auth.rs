@@ -8,7 +8,7 @@ mod import;
 mod list;
 mod login;
 mod logout;
-mod person;
+mod prompt;
 mod purge;
 
 use std::path::PathBuf;
@@ -17,11 +17,11 @@ use clap::{Args, Subcommand};
 use thiserror::Error;
 
 pub(in crate::cli) use command::run;
-pub use import::{Imported, run as import};
+pub use import::{ImportReport, run as import};
 pub use list::run as list;
-pub use login::{Login, Outcome, run as login};
-pub use logout::{Forgotten, run as logout};
-pub use person::{Line, Person, Terminal};
+pub use login::{LoginFlow, LoginOutcome, run as login};
+pub use logout::{LogoutReport, run as logout};
+pub use prompt::{LineFuture, TerminalPrompt, UserPrompt};
 
 use crate::signin::SignInError;
 use spotify_client::error::ApiError;
@@ -135,10 +135,10 @@ pub enum AuthError {
 
 impl AuthError {
     /// The exit code.
-    pub fn exit(&self) -> u8 {
+    pub fn exit_code(&self) -> u8 {
         match self {
-            AuthError::SignIn(error) => sign_in_exit(error),
-            AuthError::Grants(error) => grant_exit(error),
+            AuthError::SignIn(error) => sign_in_exit_code(error),
+            AuthError::Grants(error) => grant_exit_code(error),
             AuthError::Unknown { .. } | AuthError::Import { .. } => 2,
             AuthError::Io { .. } => 74,
         }
@@ -155,30 +155,30 @@ impl AuthError {
     }
 }
 
-fn sign_in_exit(error: &SignInError) -> u8 {
+fn sign_in_exit_code(error: &SignInError) -> u8 {
     match error {
         SignInError::Redirect { .. } | SignInError::Pasted { .. } => 2,
         SignInError::Port { .. } | SignInError::NoRandomness { .. } => 1,
-        SignInError::Api(error) => api_exit(error),
-        SignInError::Grants(error) => grant_exit(error),
+        SignInError::Api(error) => api_exit_code(error),
+        SignInError::Grants(error) => grant_exit_code(error),
         _ => 77,
     }
 }
 
 /// The exit code of trouble with the grants.
-pub fn grant_exit(error: &GrantError) -> u8 {
+pub fn grant_exit_code(error: &GrantError) -> u8 {
     match error {
         GrantError::Name { .. } => 2,
-        error if error.needs_a_person() => 77,
+        error if error.requires_user_action() => 77,
         _ => 74,
     }
 }
 
 /// The exit code of an error of the API in a command that makes one call or two.
-pub fn api_exit(error: &ApiError) -> u8 {
+pub fn api_exit_code(error: &ApiError) -> u8 {
     match error {
         ApiError::SignIn { .. } | ApiError::Credentials { .. } | ApiError::Refused { .. } => 77,
-        ApiError::Grants(error) => grant_exit(error),
+        ApiError::Grants(error) => grant_exit_code(error),
         ApiError::State(_) => 74,
         ApiError::Deferred { .. } | ApiError::Stopped => 75,
         ApiError::Config { .. } => 2,

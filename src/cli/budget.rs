@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use crate::job::Job;
-use crate::run::{Calls, Price};
-use spotify_client::state::{Ceilings, Share, Usage};
+use crate::sync::{CallEstimate, CallRange};
+use spotify_client::state::{CallCeilings, JobShare, LedgerUsage};
 
 /// Calls that may still be sent now. `None`: no ceiling.
 #[derive(Debug, Clone)]
-pub(super) struct Left {
+pub(super) struct RemainingBudget {
     /// To the account.
     pub account: Option<u64>,
     /// To families with calls in the last day, or with a ceiling of their own.
@@ -20,9 +20,9 @@ pub(super) struct Left {
     day: (Option<u32>, Option<u32>),
 }
 
-impl Left {
+impl RemainingBudget {
     /// What the books say.
-    pub(super) fn of(usage: &Usage, ceilings: Ceilings) -> Left {
+    pub(super) fn from_usage(usage: &LedgerUsage, ceilings: CallCeilings) -> RemainingBudget {
         let of_day = |calls: Option<u32>| calls.map(|calls| self::usable(calls, ceilings.reserve));
         let usable = |calls: u32| u64::from(usable(calls, ceilings.reserve));
         let used = usage.families.iter().filter_map(|it| Some((it.family.clone(), u64::from(it.left?))));
@@ -31,7 +31,7 @@ impl Left {
             let now = ceilings.per_family.map_or(learned.now, |set| set.min(learned.now));
             families.entry(learned.family.clone()).or_insert(usable(now));
         }
-        Left {
+        RemainingBudget {
             account: usage.account.left.map(u64::from),
             families,
             per_family: ceilings.per_family.map(usable),
@@ -40,31 +40,31 @@ impl Left {
     }
 
     /// A whole day, of which nothing was spent yet.
-    pub(super) fn whole_day(usage: &Usage, ceilings: Ceilings) -> Left {
+    pub(super) fn whole_day(usage: &LedgerUsage, ceilings: CallCeilings) -> RemainingBudget {
         let usable = |calls: u32| u64::from(usable(calls, ceilings.reserve));
-        let fresh = Left::of(usage, ceilings);
+        let fresh = RemainingBudget::from_usage(usage, ceilings);
         let used = usage.families.iter().filter_map(|it| Some((it.family.clone(), usable(it.ceiling?))));
-        Left { account: usage.account.ceiling.map(usable), families: used.collect(), ..fresh }
+        RemainingBudget { account: usage.account.ceiling.map(usable), families: used.collect(), ..fresh }
     }
 
     /// How many days of this a price is: by the account or by the family that takes longest.
-    pub(super) fn days(&self, price: &Price) -> f64 {
-        let days = |calls: Calls, left: Option<u64>| match left {
+    pub(super) fn days(&self, price: &CallEstimate) -> f64 {
+        let days = |calls: CallRange, left: Option<u64>| match left {
             None => 0.0,
-            Some(left) => calls.likely() as f64 / left.max(1) as f64,
+            Some(left) => calls.expected_calls() as f64 / left.max(1) as f64,
         };
-        let families = price.by_family.iter().map(|(family, calls)| days(*calls, self.family(family.as_str())));
+        let families = price.by_family.iter().map(|(family, calls)| days(*calls, self.left_in_family(family.as_str())));
         families.fold(days(price.calls(), self.account), f64::max)
     }
 
     /// What is left to one job: its share of the day less what it has spent, and no more than a run is let.
-    pub(super) fn for_job(&self, job: &Job, max_calls: Option<u64>, spent: u32) -> Left {
+    pub(super) fn for_job(&self, job: &Job, max_calls: Option<u64>, spent: u32) -> RemainingBudget {
         let mut left = self.clone();
-        let share = Share::said(job.max_calls);
-        let of_account = share.of_account(self.day.0).map(|calls| u64::from(calls.saturating_sub(spent)));
-        let of_family = share.of_family(self.day.1).map(u64::from);
-        left.account = least(least(left.account, of_account), max_calls);
-        left.per_family = least(left.per_family, of_family);
+        let share = JobShare::from_max_calls(job.max_calls);
+        let of_account = share.account_limit(self.day.0).map(|calls| u64::from(calls.saturating_sub(spent)));
+        let of_family = share.family_limit(self.day.1).map(u64::from);
+        left.account = tighter_bound(tighter_bound(left.account, of_account), max_calls);
+        left.per_family = tighter_bound(left.per_family, of_family);
         if let Some(most) = of_family {
             left.families.values_mut().for_each(|left| *left = most.min(*left));
         }
@@ -73,49 +73,50 @@ impl Left {
 
     /// What is left here and there.
     #[must_use]
-    pub(super) fn and(&self, other: &Left) -> Left {
+    pub(super) fn tighter_of(&self, other: &RemainingBudget) -> RemainingBudget {
         let names = self.families.keys().chain(other.families.keys());
-        let family = |name: &String| Some((name.clone(), least(self.family(name), other.family(name))?));
-        Left {
-            account: least(self.account, other.account),
+        let family =
+            |name: &String| Some((name.clone(), tighter_bound(self.left_in_family(name), other.left_in_family(name))?));
+        RemainingBudget {
+            account: tighter_bound(self.account, other.account),
             families: names.filter_map(family).collect(),
-            per_family: least(self.per_family, other.per_family),
+            per_family: tighter_bound(self.per_family, other.per_family),
             day: self.day,
         }
     }
 
-    fn family(&self, family: &str) -> Option<u64> {
+    fn left_in_family(&self, family: &str) -> Option<u64> {
         self.families.get(family).copied().or(self.per_family)
     }
 
     /// Whether a run of this price can end today.
-    pub(super) fn fits(&self, price: &Price) -> bool {
-        let within = |calls: Calls, left: Option<u64>| left.is_none_or(|left| calls.likely() <= left);
+    pub(super) fn fits(&self, price: &CallEstimate) -> bool {
+        let within = |calls: CallRange, left: Option<u64>| left.is_none_or(|left| calls.expected_calls() <= left);
         within(price.calls(), self.account)
-            && price.by_family.iter().all(|(family, calls)| within(*calls, self.family(family.as_str())))
+            && price.by_family.iter().all(|(family, calls)| within(*calls, self.left_in_family(family.as_str())))
     }
 
     /// Takes off what a run of this price spends, and says how many calls that are: as many as there are.
-    pub(super) fn spend(&mut self, price: &Price) -> u64 {
-        price.by_family.iter().map(|(family, calls)| self.take(family.as_str(), calls.likely())).sum()
+    pub(super) fn spend(&mut self, price: &CallEstimate) -> u64 {
+        price.by_family.iter().map(|(family, calls)| self.take(family.as_str(), calls.expected_calls())).sum()
     }
 
     /// Takes off what a run of this price has still to spend after so many calls.
-    pub(super) fn set_aside(&mut self, price: &Price, spent: u64) {
-        let whole = price.calls().likely();
+    pub(super) fn reserve(&mut self, price: &CallEstimate, spent: u64) {
+        let whole = price.calls().expected_calls();
         // The books of a job do not tell its runs' families apart: all are taken to be as far.
         let rest = |calls: u64| calls.saturating_mul(whole.saturating_sub(spent)).div_ceil(whole.max(1));
         for (family, calls) in &price.by_family {
-            self.take(family.as_str(), rest(calls.likely()));
+            self.take(family.as_str(), rest(calls.expected_calls()));
         }
     }
 
     fn take(&mut self, family: &str, wanted: u64) -> u64 {
-        let now = [self.account, self.family(family)].into_iter().flatten().fold(wanted, u64::min);
+        let now = [self.account, self.left_in_family(family)].into_iter().flatten().fold(wanted, u64::min);
         if let Some(left) = &mut self.account {
             *left -= now;
         }
-        if let Some(left) = self.family(family) {
+        if let Some(left) = self.left_in_family(family) {
             self.families.insert(family.to_owned(), left - now);
         }
         now
@@ -128,7 +129,7 @@ impl Left {
 }
 
 /// The tighter of two bounds.
-fn least(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+fn tighter_bound(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     one.into_iter().chain(other).min()
 }
 
@@ -137,26 +138,28 @@ fn usable(calls: u32, reserve: f64) -> u32 {
 }
 
 /// `12 calls`, `3 to 5 calls`, `7 or more calls`, `about 404 calls (204 or more)`.
-pub(super) fn words(calls: Calls) -> String {
-    let noun = if calls.likely() == 1 && calls.most == Some(1) { "call" } else { "calls" };
-    match figure(calls).split_once(" (") {
+pub(super) fn describe_calls(calls: CallRange) -> String {
+    let noun = if calls.expected_calls() == 1 && calls.at_most == Some(1) { "call" } else { "calls" };
+    match format_calls(calls).split_once(" (") {
         Some((about, least)) => format!("{about} {noun} ({least}"),
-        None => format!("{} {noun}", figure(calls)),
+        None => format!("{} {noun}", format_calls(calls)),
     }
 }
 
 /// `12`, `3 to 5`, `7 or more`, `about 404 (204 or more)`.
-pub(super) fn figure(calls: Calls) -> String {
-    match (calls.least, calls.most) {
+pub(super) fn format_calls(calls: CallRange) -> String {
+    match (calls.at_least, calls.at_most) {
         (least, Some(most)) if least == most => least.to_string(),
         (least, Some(most)) => format!("{least} to {most}"),
-        (least, None) if calls.likely() > least => format!("about {} ({least} or more)", calls.likely()),
+        (least, None) if calls.expected_calls() > least => {
+            format!("about {} ({least} or more)", calls.expected_calls())
+        }
         (least, None) => format!("{least} or more"),
     }
 }
 
 /// `3 min 20 s`.
-pub(super) fn time(seconds: f64) -> String {
+pub(super) fn format_duration(seconds: f64) -> String {
     let secs = seconds.ceil() as u64;
     match secs {
         0..120 => format!("{secs} s"),

@@ -2,17 +2,17 @@
 
 use clap::CommandFactory;
 
-use super::args::{Cli, Completions};
-use super::{Context, Exit, Failure, OrExit, print};
+use super::args::{Cli, CompletionsArgs};
+use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 
 /// Prints the script.
 ///
 /// # Errors
 ///
 /// If stdout cannot be written.
-pub fn run(args: &Completions, _: &Context) -> Result<Exit, Failure> {
+pub fn run(args: &CompletionsArgs, _: &CommandContext) -> Result<ExitStatus, CommandError> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "cratedigger", &mut script);
-    print::stdout(&String::from_utf8_lossy(&script)).or_exit(Exit::Storage)?;
-    Ok(Exit::Complete)
+    print::stdout(&String::from_utf8_lossy(&script)).or_exit(ExitStatus::Storage)?;
+    Ok(ExitStatus::Complete)
 }

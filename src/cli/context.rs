@@ -6,22 +6,22 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use super::args::{Global, LogFormat};
-use super::exit::Exit;
-use super::failure::Failure;
+use super::args::{GlobalArgs, LogFormat};
+use super::command_error::CommandError;
+use super::exit::ExitStatus;
 use super::print;
 use crate::job;
 use crate::settings::credentials::{self, Credentials};
-use crate::settings::{Flags, Project, Settings};
+use crate::settings::{Project, SettingFlags, Settings};
 use spotify_client::state::{StateDir, StateError};
 
 /// What every command is given.
 #[derive(Debug)]
-pub struct Context {
+pub struct CommandContext {
     /// The project folder.
     pub project: Project,
     /// Flags that go over settings.
-    pub flags: Flags,
+    pub flags: SettingFlags,
     /// Answer in JSON.
     pub json: bool,
     /// Say only what needs attention.
@@ -31,35 +31,35 @@ pub struct Context {
     /// Whether stderr may be coloured.
     pub colour: bool,
     /// Where variables come from.
-    pub environment: Environment,
+    pub environment: VariableSource,
 }
 
 /// Where variables come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Environment {
+pub enum VariableSource {
     /// The process.
     Process,
     /// Nowhere: a demo must not be bent by what is set for the real thing.
     Empty,
 }
 
-impl Context {
+impl CommandContext {
     /// The context of a command line.
-    pub fn new(global: &Global) -> Context {
+    pub fn new(global: &GlobalArgs) -> CommandContext {
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-        Context {
+        CommandContext {
             project: Project::at(&global.project),
-            flags: Flags { state_dir: global.state_dir.clone() },
+            flags: SettingFlags { state_dir: global.state_dir.clone() },
             json: global.json,
             quiet: global.quiet,
             log_format: global.log_format,
             colour: !no_colour && std::io::stderr().is_terminal(),
-            environment: Environment::Process,
+            environment: VariableSource::Process,
         }
     }
 
     /// Tells why something could not be done, in the form that logs have.
-    pub fn tell(&self, failure: &Failure) {
+    pub fn report(&self, failure: &CommandError) {
         match self.log_format {
             LogFormat::Text => print::stderr(&failure.report(self.colour)),
             LogFormat::Json => failure.log(None),
@@ -75,7 +75,7 @@ impl Context {
     }
 
     /// Says one thing.
-    pub fn say(&self, text: &str) {
+    pub fn notice(&self, text: &str) {
         match self.log_format {
             LogFormat::Text => print::stderr(&format!("{text}\n")),
             LogFormat::Json => tracing::warn!("{text}"),
@@ -87,12 +87,12 @@ impl Context {
     /// # Errors
     ///
     /// Every problem of the settings file and the environment (exit 2).
-    pub fn settings(&self) -> Result<Settings, Failure> {
+    pub fn settings(&self) -> Result<Settings, CommandError> {
         let settings = match self.environment {
-            Environment::Process => Settings::load(&self.project, &self.flags),
-            Environment::Empty => Settings::load_with(&self.project, &self.flags, std::iter::empty()),
+            VariableSource::Process => Settings::load(&self.project, &self.flags),
+            VariableSource::Empty => Settings::load_with(&self.project, &self.flags, std::iter::empty()),
         };
-        settings.map_err(Failure::Problems)
+        settings.map_err(CommandError::Problems)
     }
 
     /// The state folder: by flag, setting or environment.
@@ -115,14 +115,14 @@ impl Context {
     /// # Errors
     ///
     /// Which variable is missing or unfit, and what to do (exit 77).
-    pub fn credentials(&self) -> Result<Credentials, Failure> {
+    pub fn credentials(&self) -> Result<Credentials, CommandError> {
         let found = match self.environment {
-            Environment::Process => credentials::find(&self.project),
-            Environment::Empty => credentials::find_with(&self.project, |_| None),
+            VariableSource::Process => credentials::find(&self.project),
+            VariableSource::Empty => credentials::find_with(&self.project, |_| None),
         };
         found.map_err(|e| {
             let hint = e.hint();
-            Failure::new(Exit::Person, e).with_hint(hint)
+            CommandError::new(ExitStatus::UserAction, e).with_hint(hint)
         })
     }
 
@@ -131,25 +131,25 @@ impl Context {
     /// # Errors
     ///
     /// That there is none, and where it may stand (exit 77).
-    pub fn secret<'a>(&self, credentials: &'a Credentials) -> Result<&'a SecretString, Failure> {
+    pub fn require_secret<'a>(&self, credentials: &'a Credentials) -> Result<&'a SecretString, CommandError> {
         credentials.secret().map_err(|e| {
             let hint = e.hint();
-            Failure::new(Exit::Person, e).with_hint(hint)
+            CommandError::new(ExitStatus::UserAction, e).with_hint(hint)
         })
     }
 
     /// `SPOTIFY_REFRESH_TOKEN`, for set-ups with one user.
     pub fn refresh_token(&self) -> Option<SecretString> {
         let value = match self.environment {
-            Environment::Process => std::env::var("SPOTIFY_REFRESH_TOKEN").ok(),
-            Environment::Empty => None,
+            VariableSource::Process => std::env::var("SPOTIFY_REFRESH_TOKEN").ok(),
+            VariableSource::Empty => None,
         };
         value.filter(|token| !token.trim().is_empty()).map(SecretString::from)
     }
 
     /// The jobs of the project: those named, or all. What is wrong with some is in it, since the
     /// others may still run.
-    pub fn jobs(&self, settings: &Settings, names: &[String]) -> job::Loaded {
+    pub fn jobs(&self, settings: &Settings, names: &[String]) -> job::LoadedJobs {
         job::load(&self.project, settings, names)
     }
 }

@@ -7,36 +7,41 @@ use std::io::{self, BufWriter, Write};
 
 use chrono::{DateTime, Utc};
 
-use super::args::Diff;
-use super::when::{self, Of};
-use super::workshop::{local, must_exist, storage, unreadable};
-use super::{Context, Exit, Failure, print};
+use super::app::{format_local, require_store, storage_error, unreadable_store};
+use super::args::DiffArgs;
+use super::time_argument::{self, DayBound};
+use super::{CommandContext, CommandError, ExitStatus, print};
 use crate::document::printable;
-use crate::run::stamp;
-use crate::scheduler::Past;
-use crate::store::{ListChange, ListName, changes_of_job, open_current};
+use crate::scheduler::RunHistory;
+use crate::store::{ListChange, ListName, changes_of_job, open_current_schema};
+use crate::sync::timestamp;
 
 /// Tells what changed.
-pub fn run(args: &Diff, context: &Context) -> Result<Exit, Failure> {
+pub fn run(args: &DiffArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let settings = context.settings()?;
     let loaded = context.jobs(&settings, std::slice::from_ref(&args.job));
     if loaded.has_errors() {
-        return Err(Failure::Problems(loaded.problems));
+        return Err(CommandError::Problems(loaded.problems));
     }
     let database = context.project.database(&settings);
-    must_exist(context, &settings)?;
+    require_store(context, &settings)?;
     let since = match (&args.since, loaded.jobs.first()) {
-        (Some(text), Some(job)) => when::parse(text, "--since", job.timezone, Utc::now(), Of::Begin)?,
+        (Some(text), Some(job)) => {
+            time_argument::parse_time(text, "--since", job.timezone, Utc::now(), DayBound::Start)?
+        }
         _ => {
-            let past = Past::read(&database).map_err(storage)?;
-            past.of(&args.job).last_good.ok_or_else(|| {
-                Failure::new(Exit::Usage, anyhow::anyhow!("{}: no run has read anything yet", printable(&args.job)))
-                    .with_hint("run it, or say since when: --since 7d")
+            let past = RunHistory::read(&database).map_err(storage_error)?;
+            past.job_or_default(&args.job).last_good.ok_or_else(|| {
+                CommandError::new(
+                    ExitStatus::Usage,
+                    anyhow::anyhow!("{}: no run has read anything yet", printable(&args.job)),
+                )
+                .with_hint("run it, or say since when: --since 7d")
             })?
         }
     };
-    let store = open_current(&database).map_err(storage)?;
-    let mut out = Telling {
+    let store = open_current_schema(&database).map_err(storage_error)?;
+    let mut out = DiffWriter {
         out: BufWriter::new(io::stdout().lock()),
         json: context.json,
         job: &args.job,
@@ -44,39 +49,39 @@ pub fn run(args: &Diff, context: &Context) -> Result<Exit, Failure> {
         list: None,
         count: 0,
     };
-    let told = changes_of_job(&store, &args.job, &stamp(since), |list, change| {
-        out.tell(list, change).map_err(Trouble::Output)
+    let told = changes_of_job(&store, &args.job, &timestamp(since), |list, change| {
+        out.write_change(list, change).map_err(DiffError::Output)
     });
-    match told.and_then(|()| out.end(None).map_err(Trouble::Output)) {
+    match told.and_then(|()| out.finish(None).map_err(DiffError::Output)) {
         // A reader that went away (`| head`) has seen enough.
-        Err(Trouble::Output(e)) if e.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Complete),
-        Err(Trouble::Output(e)) => Err(Failure::new(Exit::Storage, e)),
-        Err(Trouble::Store(source)) => {
-            let failure = unreadable(&database)(source);
+        Err(DiffError::Output(e)) if e.kind() == io::ErrorKind::BrokenPipe => Ok(ExitStatus::Complete),
+        Err(DiffError::Output(e)) => Err(CommandError::new(ExitStatus::Storage, e)),
+        Err(DiffError::Store(source)) => {
+            let failure = unreadable_store(&database)(source);
             if out.count > 0 {
                 // The object that was begun is closed, and says so.
-                drop(out.end(Some(&failure)));
+                drop(out.finish(Some(&failure)));
             }
             // The lock on stdout goes with it.
             drop(out);
             Err(failure)
         }
-        Ok(()) => Ok(Exit::Complete),
+        Ok(()) => Ok(ExitStatus::Complete),
     }
 }
 
-enum Trouble {
+enum DiffError {
     Output(io::Error),
     Store(rusqlite::Error),
 }
 
-impl From<rusqlite::Error> for Trouble {
-    fn from(error: rusqlite::Error) -> Trouble {
-        Trouble::Store(error)
+impl From<rusqlite::Error> for DiffError {
+    fn from(error: rusqlite::Error) -> DiffError {
+        DiffError::Store(error)
     }
 }
 
-struct Telling<'a, W: Write> {
+struct DiffWriter<'a, W: Write> {
     out: W,
     json: bool,
     job: &'a str,
@@ -86,20 +91,20 @@ struct Telling<'a, W: Write> {
     count: u64,
 }
 
-impl<W: Write> Telling<'_, W> {
+impl<W: Write> DiffWriter<'_, W> {
     /// With the first change or at the end: until then a failure may have stdout to itself.
-    fn begin(&mut self) -> io::Result<()> {
-        print::begin();
+    fn start(&mut self) -> io::Result<()> {
+        print::mark_written();
         if self.json {
-            let (job, since) = (serde_json::json!(self.job), stamp(self.since));
+            let (job, since) = (serde_json::json!(self.job), timestamp(self.since));
             return write!(self.out, "{{\"job\":{job},\"since\":\"{since}\",\"changes\":[");
         }
         Ok(())
     }
 
-    fn tell(&mut self, list: &ListName, change: &ListChange) -> io::Result<()> {
+    fn write_change(&mut self, list: &ListName, change: &ListChange) -> io::Result<()> {
         if self.count == 0 {
-            self.begin()?;
+            self.start()?;
         }
         self.count += 1;
         if self.json {
@@ -116,9 +121,9 @@ impl<W: Write> Telling<'_, W> {
     }
 
     /// All was told, or no more can be: then the object has the keys of a failure as well.
-    fn end(&mut self, failure: Option<&Failure>) -> io::Result<()> {
+    fn finish(&mut self, failure: Option<&CommandError>) -> io::Result<()> {
         if self.count == 0 {
-            self.begin()?;
+            self.start()?;
         }
         match (self.json, failure, self.count) {
             (true, None, _) => writeln!(self.out, "]}}")?,
@@ -127,9 +132,9 @@ impl<W: Write> Telling<'_, W> {
                 writeln!(self.out, "],{}", keys.strip_prefix('{').unwrap_or(&keys))?;
             }
             (false, Some(_), _) => {}
-            (false, None, 0) => writeln!(self.out, "nothing changed since {}", local(self.since))?,
+            (false, None, 0) => writeln!(self.out, "nothing changed since {}", format_local(self.since))?,
             (false, None, n) => {
-                writeln!(self.out, "\n{} since {}", print::count(n, "change"), local(self.since))?;
+                writeln!(self.out, "\n{} since {}", print::count(n, "change"), format_local(self.since))?;
             }
         }
         self.out.flush()
@@ -154,7 +159,7 @@ fn heading(list: &ListName) -> String {
 
 fn line(change: &ListChange) -> String {
     let item = match (&change.title, &change.by) {
-        (Some(title), Some(by)) => format!("{} by {}", quoted(title), print::brief(by)),
+        (Some(title), Some(by)) => format!("{} by {}", quoted(title), print::shorten(by)),
         (Some(title), None) => quoted(title),
         (None, _) => {
             change.uri.as_deref().or(change.item_id.as_deref()).map_or("an item that is gone".into(), printable)
@@ -186,5 +191,5 @@ fn line(change: &ListChange) -> String {
 }
 
 fn quoted(text: &str) -> String {
-    format!("\"{}\"", print::brief(text))
+    format!("\"{}\"", print::shorten(text))
 }

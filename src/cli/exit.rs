@@ -6,7 +6,7 @@ use std::process::ExitCode;
 /// of `sysexits.h`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
-pub enum Exit {
+pub enum ExitStatus {
     /// All complete, or nothing was due.
     #[default]
     Complete = 0,
@@ -21,13 +21,20 @@ pub enum Exit {
     /// Quota, a long cool-down, a run in progress, or a signal; later it goes on.
     Deferred = 75,
     /// Sign in again, renew Premium, allow-list a user, or see to the credentials.
-    Person = 77,
+    UserAction = 77,
 }
 
-impl Exit {
+impl ExitStatus {
     /// Every code, the one that wins over all others first.
-    pub const BY_PRECEDENCE: [Exit; 7] =
-        [Exit::Storage, Exit::Person, Exit::Failed, Exit::Usage, Exit::Partial, Exit::Deferred, Exit::Complete];
+    pub const BY_PRECEDENCE: [ExitStatus; 7] = [
+        ExitStatus::Storage,
+        ExitStatus::UserAction,
+        ExitStatus::Failed,
+        ExitStatus::Usage,
+        ExitStatus::Partial,
+        ExitStatus::Deferred,
+        ExitStatus::Complete,
+    ];
 
     /// The number.
     pub fn code(self) -> u8 {
@@ -37,34 +44,34 @@ impl Exit {
     /// What it means, for the table in the docs and in `--help`.
     pub fn meaning(self) -> &'static str {
         match self {
-            Exit::Complete => "all complete, or nothing was due",
-            Exit::Failed => "a job failed: Spotify unreachable, retries spent; checkpoints are kept",
-            Exit::Usage => "the command line, the settings or a job file is wrong",
-            Exit::Partial => "partial: something asked for could not be had, each with its reason",
-            Exit::Storage => "the store or an output file cannot be read or written; what was committed stays",
-            Exit::Deferred => {
+            ExitStatus::Complete => "all complete, or nothing was due",
+            ExitStatus::Failed => "a job failed: Spotify unreachable, retries spent; checkpoints are kept",
+            ExitStatus::Usage => "the command line, the settings or a job file is wrong",
+            ExitStatus::Partial => "partial: something asked for could not be had, each with its reason",
+            ExitStatus::Storage => "the store or an output file cannot be read or written; what was committed stays",
+            ExitStatus::Deferred => {
                 "deferred: quota spent, a long cool-down, already running, or stopped; the message says when to come back"
             }
-            Exit::Person => {
+            ExitStatus::UserAction => {
                 "a person must act: sign in again, renew Premium, allow-list a user, see to the credentials"
             }
         }
     }
 
     /// The code of several outcomes together.
-    pub fn of_all(outcomes: impl IntoIterator<Item = Exit>) -> Exit {
-        outcomes.into_iter().fold(Exit::Complete, Exit::and)
+    pub fn most_severe(outcomes: impl IntoIterator<Item = ExitStatus>) -> ExitStatus {
+        outcomes.into_iter().fold(ExitStatus::Complete, ExitStatus::more_severe)
     }
 
     /// The code of two outcomes together.
     #[must_use]
-    pub fn and(self, other: Exit) -> Exit {
-        Exit::BY_PRECEDENCE.into_iter().find(|e| *e == self || *e == other).unwrap_or(self)
+    pub fn more_severe(self, other: ExitStatus) -> ExitStatus {
+        ExitStatus::BY_PRECEDENCE.into_iter().find(|e| *e == self || *e == other).unwrap_or(self)
     }
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> ExitCode {
+impl From<ExitStatus> for ExitCode {
+    fn from(exit: ExitStatus) -> ExitCode {
         ExitCode::from(exit.code())
     }
 }
@@ -75,10 +82,21 @@ mod tests {
 
     #[test]
     fn the_gravest_outcome_wins() {
-        assert_eq!(Exit::of_all([]), Exit::Complete);
-        assert_eq!(Exit::of_all([Exit::Deferred, Exit::Complete, Exit::Partial]), Exit::Partial);
-        assert_eq!(Exit::of_all([Exit::Usage, Exit::Failed, Exit::Person, Exit::Storage]), Exit::Storage);
-        let codes: Vec<u8> = Exit::BY_PRECEDENCE.iter().map(|e| e.code()).collect();
+        assert_eq!(ExitStatus::most_severe([]), ExitStatus::Complete);
+        assert_eq!(
+            ExitStatus::most_severe([ExitStatus::Deferred, ExitStatus::Complete, ExitStatus::Partial]),
+            ExitStatus::Partial
+        );
+        assert_eq!(
+            ExitStatus::most_severe([
+                ExitStatus::Usage,
+                ExitStatus::Failed,
+                ExitStatus::UserAction,
+                ExitStatus::Storage
+            ]),
+            ExitStatus::Storage
+        );
+        let codes: Vec<u8> = ExitStatus::BY_PRECEDENCE.iter().map(|e| e.code()).collect();
         assert_eq!(codes, [74, 77, 1, 2, 3, 75, 0]);
     }
 }

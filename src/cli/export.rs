@@ -5,37 +5,37 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::args::Export;
-use super::workshop::{Workshop, must_exist, storage};
-use super::{Context, Exit, Failure, print};
+use super::app::{App, require_store, storage_error};
+use super::args::ExportArgs;
+use super::{CommandContext, CommandError, ExitStatus, print};
 use crate::document::printable;
 use crate::export::ExportError;
 use crate::job::Job;
-use crate::run::{FileReport, Files, Shown, Written, bound, tell_dead};
-use crate::scheduler::Past;
-use crate::store::{RunRow, RunState, left_by};
+use crate::scheduler::RunHistory;
+use crate::store::{RunRow, RunState, state_after_run};
+use crate::sync::{ExportedRun, FileReport, JobExportReport, JobFiles, mark_crashed_runs, query_bindings};
 
 /// Writes the CSVs of jobs again, as their newest run left the store.
-pub fn run(args: &Export, context: &Context) -> Result<Exit, Failure> {
-    let workshop = Workshop::open(context)?;
+pub fn run(args: &ExportArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
+    let workshop = App::open(context)?;
     let loaded = context.jobs(&workshop.settings, &args.jobs);
-    let mut exit = Exit::Complete;
+    let mut exit = ExitStatus::Complete;
     if loaded.has_errors() {
-        let broken = Failure::Problems(loaded.problems);
+        let broken = CommandError::Problems(loaded.problems);
         if !args.jobs.is_empty() {
             return Err(broken);
         }
         print::stderr(&broken.report(context.colour));
-        exit = Exit::Usage;
+        exit = ExitStatus::Usage;
     }
-    must_exist(context, &workshop.settings)?;
-    let files = workshop.files()?;
-    let past = Past::read(&workshop.database()).map_err(storage)?;
+    require_store(context, &workshop.settings)?;
+    let files = workshop.job_files()?;
+    let past = RunHistory::read(&workshop.database_path()).map_err(storage_error)?;
     let (mut written, mut deleted): (Vec<FileReport>, u64) = (Vec::new(), 0);
     let mut failures = Vec::new();
     for job in &loaded.jobs {
         // What stands in the way of one job's files leaves those of the others to be written.
-        let done = match write_again(&workshop, &files, job, &past) {
+        let done = match export_job(&workshop, &files, job, &past) {
             Ok(Some(done)) => done,
             Ok(None) => {
                 if !args.jobs.is_empty() {
@@ -44,15 +44,15 @@ pub fn run(args: &Export, context: &Context) -> Result<Exit, Failure> {
                 continue;
             }
             Err(failure) => {
-                exit = exit.and(failure.exit());
+                exit = exit.more_severe(failure.exit());
                 print::stderr(&failure.report(context.colour));
                 failures.push(failure.json());
                 continue;
             }
         };
         for failed in done.failed {
-            let failure = of_a_file(failed);
-            exit = exit.and(failure.exit());
+            let failure = file_error(failed);
+            exit = exit.more_severe(failure.exit());
             print::stderr(&failure.report(context.colour));
             failures.push(failure.json());
         }
@@ -61,7 +61,7 @@ pub fn run(args: &Export, context: &Context) -> Result<Exit, Failure> {
     }
     if context.json {
         print::json(&json!({ "files": written, "files_deleted": deleted, "errors": failures }))
-            .map_err(|e| Failure::new(Exit::Storage, e))?;
+            .map_err(|e| CommandError::new(ExitStatus::Storage, e))?;
     } else if !context.quiet {
         for file in &written {
             print::stderr(&format!(
@@ -76,34 +76,34 @@ pub fn run(args: &Export, context: &Context) -> Result<Exit, Failure> {
 }
 
 /// Writes what has changed of a job's files, as its newest run left the store; `None` if it never ran.
-pub(super) fn write_again(
-    workshop: &Workshop<'_>,
-    files: &Files,
+pub(super) fn export_job(
+    workshop: &App<'_>,
+    files: &JobFiles,
     job: &Job,
-    past: &Past,
-) -> Result<Option<Written>, Failure> {
-    let mut runs = past.of(&job.name).runs;
+    past: &RunHistory,
+) -> Result<Option<JobExportReport>, CommandError> {
+    let mut runs = past.job_or_default(&job.name).runs;
     // Shown is what the newest run that is over left, be it that it was killed; one that never ran has
     // nothing to show.
-    tell_dead(workshop.state.path(), &files.database, &mut runs);
-    let Some(newest) = runs.iter().find(|run| run.state != RunState::Running.word()) else { return Ok(None) };
-    write_as_of(files, job, newest, &BTreeSet::new()).map(Some)
+    mark_crashed_runs(workshop.state.path(), &files.database, &mut runs);
+    let Some(newest) = runs.iter().find(|run| run.state != RunState::Running.as_str()) else { return Ok(None) };
+    export_job_as_of(files, job, newest, &BTreeSet::new()).map(Some)
 }
 
 /// Writes a job's files as a run of it left the store; those that are named `anew` whatever is known of them.
-pub(super) fn write_as_of(
-    files: &Files,
+pub(super) fn export_job_as_of(
+    files: &JobFiles,
     job: &Job,
     newest: &RunRow,
     anew: &BTreeSet<String>,
-) -> Result<Written, Failure> {
+) -> Result<JobExportReport, CommandError> {
     let parse = |text: &str| text.parse::<DateTime<Utc>>().ok();
     let fire_at =
         newest.fire_at.as_deref().and_then(parse).or_else(|| parse(&newest.started_at)).unwrap_or_else(Utc::now);
-    let left = left_by(&files.database, &job.name, newest.id).map_err(storage)?;
-    let last_run_at = left.good.as_deref().and_then(parse);
+    let left = state_after_run(&files.database, &job.name, newest.id).map_err(storage_error)?;
+    let last_run_at = left.last_usable_at.as_deref().and_then(parse);
     let reasons: Vec<String> = newest.reason.iter().cloned().collect();
-    let bound = bound(job, fire_at, last_run_at);
+    let bound = query_bindings(job, fire_at, last_run_at);
     let state = match newest.state.as_str() {
         "complete" => RunState::Complete,
         "partial" => RunState::Partial,
@@ -111,27 +111,31 @@ pub(super) fn write_as_of(
         _ => RunState::Failed,
     };
     // Each fetch shows what it last brought; one that never ended has brought nothing that could be shown.
-    let unfinished: BTreeSet<String> =
-        job.fetches.iter().map(|fetch| fetch.name.clone()).filter(|name| !left.ended.contains(name)).collect();
-    let shown = Shown {
+    let unfinished: BTreeSet<String> = job
+        .fetches
+        .iter()
+        .map(|fetch| fetch.name.clone())
+        .filter(|name| !left.finished_fetches.contains(name))
+        .collect();
+    let shown = ExportedRun {
         job,
         run: newest.id,
         state,
-        lacks: state == RunState::Partial,
+        is_incomplete: state == RunState::Partial,
         reasons: &reasons,
         unfinished: &unfinished,
         bound: &bound,
         fire_at,
-        anew,
+        force_render: anew,
     };
     files.write(&shown).map_err(|e| {
-        let exit = if e.is_storage() { Exit::Storage } else { Exit::Usage };
-        Failure::new(exit, e)
+        let exit = if e.is_storage() { ExitStatus::Storage } else { ExitStatus::Usage };
+        CommandError::new(exit, e)
     })
 }
 
 /// What stood in the way of one file.
-pub(super) fn of_a_file(error: ExportError) -> Failure {
-    let exit = if error.is_storage() { Exit::Storage } else { Exit::Usage };
-    Failure::new(exit, error)
+pub(super) fn file_error(error: ExportError) -> CommandError {
+    let exit = if error.is_storage() { ExitStatus::Storage } else { ExitStatus::Usage };
+    CommandError::new(exit, error)
 }

@@ -1,11 +1,11 @@
 //! What stands below `--help`.
 
-use super::exit::Exit;
+use super::exit::ExitStatus;
 
 /// The table of exit codes.
 pub(super) fn exit_codes() -> String {
     let mut out = String::from("Exit codes:\n");
-    let mut exits = Exit::BY_PRECEDENCE;
+    let mut exits = ExitStatus::BY_PRECEDENCE;
     exits.sort_by_key(|e| e.code());
     for exit in exits {
         out.push_str(&format!("  {:>2}  {}\n", exit.code(), exit.meaning()));

@@ -3,19 +3,19 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::args::History;
-use super::workshop::local;
-use super::{Context, Exit, Failure, OrExit, print};
+use super::app::format_local;
+use super::args::HistoryArgs;
+use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::printable;
-use crate::run::tell_dead;
-use crate::store::{Planned, past_runs};
+use crate::store::{PlannedCalls, past_runs};
+use crate::sync::mark_crashed_runs;
 
 /// Lists past runs.
-pub fn run(args: &History, context: &Context) -> Result<Exit, Failure> {
+pub fn run(args: &HistoryArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let settings = context.settings()?;
     let database = context.project.database(&settings);
     let mut runs =
-        if database.exists() { past_runs(&database, args.limit).or_exit(Exit::Storage)? } else { Vec::new() };
+        if database.exists() { past_runs(&database, args.limit).or_exit(ExitStatus::Storage)? } else { Vec::new() };
     if let Some(job) = &args.job {
         runs.retain(|r| r.job == *job);
         if runs.is_empty() {
@@ -24,7 +24,7 @@ pub fn run(args: &History, context: &Context) -> Result<Exit, Failure> {
     }
     runs.truncate(usize::try_from(args.limit).unwrap_or(usize::MAX));
     if let Ok(state) = context.state_dir(&settings) {
-        tell_dead(state.path(), &database, &mut runs);
+        mark_crashed_runs(state.path(), &database, &mut runs);
     }
     if context.json {
         let values: Vec<_> = runs
@@ -38,31 +38,31 @@ pub fn run(args: &History, context: &Context) -> Result<Exit, Failure> {
                 })
             })
             .collect();
-        print::json(&json!({ "runs": values })).or_exit(Exit::Storage)?;
-        return Ok(Exit::Complete);
+        print::json(&json!({ "runs": values })).or_exit(ExitStatus::Storage)?;
+        return Ok(ExitStatus::Complete);
     }
     let mut rows =
         vec![["RUN", "JOB", "STARTED", "STATE", "PLANNED", "CALLS", "ITEMS", "WHY"].map(str::to_owned).to_vec()];
     for r in &runs {
-        let started = r.started_at.parse::<DateTime<Utc>>().map_or_else(|_| r.started_at.clone(), local);
+        let started = r.started_at.parse::<DateTime<Utc>>().map_or_else(|_| r.started_at.clone(), format_local);
         let why = printable(r.reason.as_deref().unwrap_or(""));
         rows.push(vec![
             r.id.to_string(),
             printable(&r.job),
             started,
             r.state.clone(),
-            planned(r.planned),
+            format_planned(r.planned),
             r.calls.to_string(),
             r.rows.to_string(),
             why,
         ]);
     }
-    print::stdout(&print::table(&rows)).or_exit(Exit::Storage)?;
-    Ok(Exit::Complete)
+    print::stdout(&print::format_table(&rows)).or_exit(ExitStatus::Storage)?;
+    Ok(ExitStatus::Complete)
 }
 
 /// `6`, `3 to 5`, `7+`; a run of an older version has no price.
-fn planned(planned: Option<Planned>) -> String {
+fn format_planned(planned: Option<PlannedCalls>) -> String {
     match planned.map(|it| (it.least, it.most)) {
         None => "-".to_owned(),
         Some((least, None)) => format!("{least}+"),

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::args::{AppMode, Init, SchemaOf};
-use super::{Context, Exit, Failure, OrExit, print, schema};
+use super::args::{AppMode, InitArgs, SchemaKind};
+use super::{CommandContext, CommandError, ExitStatus, OrExit, print, schema};
 use crate::settings::{self, Project, Settings};
 
 mod units;
@@ -37,7 +37,7 @@ const GITIGNORE: &str = "\
 /output/
 ";
 
-const TAPLO: &str = "\
+const TAPLO_CONFIG: &str = "\
 # Lets editors with taplo (Even Better TOML) complete and check the files of this project.
 include = [\"jobs/*.toml\", \"config/cratedigger.toml\"]
 
@@ -50,7 +50,7 @@ include = [\"config/cratedigger.toml\"]
 schema = { path = \"config/settings.schema.json\" }
 ";
 
-const NEXT: &str = "
+const NEXT_STEPS: &str = "
 Next: copy .env.example to .env and fill it in; edit jobs/artists.csv;
 then `cratedigger check` and `cratedigger run`.
 ";
@@ -60,7 +60,7 @@ then `cratedigger check` and `cratedigger run`.
 /// # Errors
 ///
 /// If a file cannot be written (exit 74).
-pub fn run(args: &Init, context: &Context) -> Result<Exit, Failure> {
+pub fn run(args: &InitArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let project = args.dir.as_ref().map_or_else(|| context.project.clone(), Project::at);
     let extended = match args.app_mode {
         Some(mode) => mode == AppMode::Extended,
@@ -70,19 +70,20 @@ pub fn run(args: &Init, context: &Context) -> Result<Exit, Failure> {
     };
     let (mut written, mut kept) = (Vec::new(), Vec::new());
     let mut files = files(args, context, extended);
-    let place = if args.systemd { Some(place(&project, context)?) } else { None };
+    let place = if args.systemd { Some(unit_paths(&project, context)?) } else { None };
     if let Some(place) = &place {
         files.extend(units::render(place).into_iter().map(|(name, text)| (format!("systemd/{name}"), text)));
     }
     for (name, text) in files {
         let done = write_new(&project.root.join(&name), &text)
             .map_err(|e| anyhow::Error::new(e).context(format!("cannot write {name}")))
-            .or_exit(Exit::Storage)?;
+            .or_exit(ExitStatus::Storage)?;
         if done { written.push(name) } else { kept.push(name) }
     }
     if context.json {
-        print::json(&json!({ "folder": project.root, "written": written, "kept": kept })).or_exit(Exit::Storage)?;
-        return Ok(Exit::Complete);
+        print::json(&json!({ "folder": project.root, "written": written, "kept": kept }))
+            .or_exit(ExitStatus::Storage)?;
+        return Ok(ExitStatus::Complete);
     }
     let mut out = String::new();
     for name in &written {
@@ -96,14 +97,14 @@ pub fn run(args: &Init, context: &Context) -> Result<Exit, Failure> {
     }
     match &place {
         Some(place) => out.push_str(&next_with_systemd(&project, place, context)),
-        None => out.push_str(NEXT),
+        None => out.push_str(NEXT_STEPS),
     }
-    print::stdout(&out).or_exit(Exit::Storage)?;
-    Ok(Exit::Complete)
+    print::stdout(&out).or_exit(ExitStatus::Storage)?;
+    Ok(ExitStatus::Complete)
 }
 
 /// What a project is made of, by paths below its folder.
-fn files(args: &Init, context: &Context, extended: bool) -> Vec<(String, String)> {
+fn files(args: &InitArgs, context: &CommandContext, extended: bool) -> Vec<(String, String)> {
     let mut set = Vec::new();
     // Written out in full, so that cron, a shell and systemd mean the same folder by it.
     if args.systemd {
@@ -117,9 +118,9 @@ fn files(args: &Init, context: &Context, extended: bool) -> Vec<(String, String)
     }
     let mut files = vec![
         ("config/cratedigger.toml".to_owned(), settings::commented_file(&set)),
-        ("config/job.schema.json".to_owned(), schema::text(SchemaOf::Job)),
-        ("config/settings.schema.json".to_owned(), schema::text(SchemaOf::Config)),
-        (".taplo.toml".to_owned(), TAPLO.to_owned()),
+        ("config/job.schema.json".to_owned(), schema::schema_text(SchemaKind::Job)),
+        ("config/settings.schema.json".to_owned(), schema::schema_text(SchemaKind::Config)),
+        (".taplo.toml".to_owned(), TAPLO_CONFIG.to_owned()),
         (".env.example".to_owned(), ENV_EXAMPLE.to_owned()),
         (".gitignore".to_owned(), GITIGNORE.to_owned()),
     ];
@@ -130,10 +131,10 @@ fn files(args: &Init, context: &Context, extended: bool) -> Vec<(String, String)
 }
 
 /// What the units name: this program, the project folder, and where its results go.
-fn place(project: &Project, context: &Context) -> Result<units::Place, Failure> {
-    let fails = |what: &str| Failure::new(Exit::Storage, anyhow::anyhow!("cannot tell where {what} is"));
+fn unit_paths(project: &Project, context: &CommandContext) -> Result<units::UnitPaths, CommandError> {
+    let fails = |what: &str| CommandError::new(ExitStatus::Storage, anyhow::anyhow!("cannot tell where {what} is"));
     let root = std::fs::create_dir_all(&project.root).and_then(|()| project.root.canonicalize());
-    let root = root.map_err(|e| Failure::new(Exit::Storage, e))?;
+    let root = root.map_err(|e| CommandError::new(ExitStatus::Storage, e))?;
     let program = std::env::current_exe().map_err(|_| fails("this program"))?;
     let settings = Settings::load(project, &context.flags).unwrap_or_else(|_| Settings::built_in());
     let database = root.join(&settings.output.database);
@@ -141,15 +142,15 @@ fn place(project: &Project, context: &Context) -> Result<units::Place, Failure> 
     outputs.extend(database.parent().map(Path::to_path_buf));
     outputs.sort();
     outputs.dedup_by(|inner, outer| inner.starts_with(outer));
-    let place = units::Place { program, project: root, outputs };
-    match place.unfit() {
-        Some(path) => Err(Failure::new(Exit::Usage, anyhow::anyhow!("no unit can name the path {path:?}"))),
+    let place = units::UnitPaths { program, project: root, outputs };
+    match place.unsupported_path() {
+        Some(path) => Err(CommandError::new(ExitStatus::Usage, anyhow::anyhow!("no unit can name the path {path:?}"))),
         None => Ok(place),
     }
 }
 
 /// What is left to do, and what may stand in its way.
-fn next_with_systemd(project: &Project, place: &units::Place, context: &Context) -> String {
+fn next_with_systemd(project: &Project, place: &units::UnitPaths, context: &CommandContext) -> String {
     let mut out = String::new();
     let dir = Settings::load(project, &context.flags).ok().and_then(|settings| settings.state.dir);
     if dir.is_none_or(|dir| dir != Path::new(units::STATE_DIR)) {
@@ -158,7 +159,7 @@ fn next_with_systemd(project: &Project, place: &units::Place, context: &Context)
             units::STATE_DIR
         ));
     }
-    if place.in_a_home() {
+    if place.is_in_home() {
         out.push_str(
             "note: the service runs as a user of its own, who cannot enter a home folder by hand: /srv/spotify and\n      \
              a program in /usr/local/bin are easier to keep\n",

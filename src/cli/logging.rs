@@ -9,12 +9,12 @@ use std::io::{self, IsTerminal, Write};
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::args::{Global, LogFormat};
+use super::args::{GlobalArgs, LogFormat};
 use super::progress;
 use crate::document::{printable, printable_json};
 
 /// Starts logging for the rest of the process. A second start does nothing.
-pub fn start(global: &Global) {
+pub fn start(global: &GlobalArgs) {
     let level = match (global.quiet, global.verbose) {
         (true, _) => LevelFilter::WARN,
         (false, 0) => LevelFilter::INFO,
@@ -23,7 +23,7 @@ pub fn start(global: &Global) {
     };
     // Other crates print URLs and headers at their own discretion: only their warnings are let in.
     let filter = EnvFilter::new(format!("warn,cratedigger={level}"));
-    let writer = Escaping { json: global.log_format == LogFormat::Json };
+    let writer = EscapingWriter { json: global.log_format == LogFormat::Json };
     let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
     let started = match global.log_format {
         LogFormat::Json => base.json().flatten_event(true).with_current_span(false).try_init(),
@@ -35,25 +35,25 @@ pub fn start(global: &Global) {
 }
 
 /// Makes writers to stderr that escape control characters.
-struct Escaping {
+struct EscapingWriter {
     /// Lines are JSON, and stay so.
     json: bool,
 }
 
-impl<'a> MakeWriter<'a> for Escaping {
-    type Writer = Escaped;
+impl<'a> MakeWriter<'a> for EscapingWriter {
+    type Writer = EscapedStderr;
 
-    fn make_writer(&'a self) -> Escaped {
-        Escaped { json: self.json }
+    fn make_writer(&'a self) -> EscapedStderr {
+        EscapedStderr { json: self.json }
     }
 }
 
 /// A writer to stderr; each write is one event.
-struct Escaped {
+struct EscapedStderr {
     json: bool,
 }
 
-impl Write for Escaped {
+impl Write for EscapedStderr {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         // A line that lands on a bar would leave half of it standing.
         let line = escaped(event, self.json);

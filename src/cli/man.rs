@@ -7,7 +7,7 @@ use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 
 use super::args::Cli;
-use super::{Context, Exit, Failure, OrExit, print};
+use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 
 /// What is read and written, below the project folder where no other is said.
 const FILES: &[(&str, &str)] = &[
@@ -36,14 +36,14 @@ const ENVIRONMENT: &[(&str, &str)] = &[
 /// # Errors
 ///
 /// If stdout cannot be written.
-pub fn run(_: &Context) -> Result<Exit, Failure> {
+pub fn run(_: &CommandContext) -> Result<ExitStatus, CommandError> {
     let mut page = Vec::new();
-    write(&mut page).or_exit(Exit::Failed)?;
-    print::stdout(&String::from_utf8_lossy(&page)).or_exit(Exit::Storage)?;
-    Ok(Exit::Complete)
+    write_page(&mut page).or_exit(ExitStatus::Failed)?;
+    print::stdout(&String::from_utf8_lossy(&page)).or_exit(ExitStatus::Storage)?;
+    Ok(ExitStatus::Complete)
 }
 
-fn write(page: &mut Vec<u8>) -> io::Result<()> {
+fn write_page(page: &mut Vec<u8>) -> io::Result<()> {
     let mut cli = Cli::command();
     cli.build();
     let man = Man::new(cli.clone());
@@ -54,25 +54,25 @@ fn write(page: &mut Vec<u8>) -> io::Result<()> {
     man.render_options_section(page)?;
     page.extend(b".SH COMMANDS\n");
     for command in cli.get_subcommands() {
-        of_command(page, command, "cratedigger")?;
+        write_command(page, command, "cratedigger")?;
     }
-    let mut exits = Exit::BY_PRECEDENCE;
+    let mut exits = ExitStatus::BY_PRECEDENCE;
     exits.sort_by_key(|exit| exit.code());
     let exits = exits.map(|exit| (exit.code().to_string(), exit.meaning()));
-    list(page, "EXIT STATUS", exits.iter().map(|(code, meaning)| (code.as_str(), *meaning)));
-    list(page, "FILES", FILES.iter().copied());
-    list(page, "ENVIRONMENT", ENVIRONMENT.iter().copied());
+    write_list(page, "EXIT STATUS", exits.iter().map(|(code, meaning)| (code.as_str(), *meaning)));
+    write_list(page, "FILES", FILES.iter().copied());
+    write_list(page, "ENVIRONMENT", ENVIRONMENT.iter().copied());
     Ok(())
 }
 
 /// A command with its arguments and options; one that has commands of its own is these.
-fn of_command(page: &mut Vec<u8>, command: &Command, path: &str) -> io::Result<()> {
+fn write_command(page: &mut Vec<u8>, command: &Command, path: &str) -> io::Result<()> {
     if command.is_hide_set() || command.get_name() == "help" {
         return Ok(());
     }
     let path = format!("{path} {}", command.get_name());
     if command.has_subcommands() {
-        return command.get_subcommands().try_for_each(|inner| of_command(page, inner, &path));
+        return command.get_subcommands().try_for_each(|inner| write_command(page, inner, &path));
     }
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
     page.extend(format!(".SS \"{path}\"\n{}\n", escaped(&about)).into_bytes());
@@ -94,17 +94,17 @@ fn of_command(page: &mut Vec<u8>, command: &Command, path: &str) -> io::Result<(
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
         let said = arg.get_action().takes_values() && !choices.is_empty();
         let choices = if said { format!(" ({})", choices.join(", ")) } else { String::new() };
-        item(page, &name, &format!("{help}{choices}"));
+        write_item(page, &name, &format!("{help}{choices}"));
     }
     Ok(())
 }
 
-fn list<'a>(page: &mut Vec<u8>, title: &str, items: impl Iterator<Item = (&'a str, &'a str)>) {
+fn write_list<'a>(page: &mut Vec<u8>, title: &str, items: impl Iterator<Item = (&'a str, &'a str)>) {
     page.extend(format!(".SH \"{title}\"\n").into_bytes());
-    items.for_each(|(name, about)| item(page, name, about));
+    items.for_each(|(name, about)| write_item(page, name, about));
 }
 
-fn item(page: &mut Vec<u8>, name: &str, about: &str) {
+fn write_item(page: &mut Vec<u8>, name: &str, about: &str) {
     page.extend(format!(".TP\n\\fB{}\\fR\n{}\n", escaped(name), escaped(about)).into_bytes());
 }
 
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn the_page_tells_of_every_command_and_option_and_of_no_page_that_there_is_not() {
         let mut page = Vec::new();
-        write(&mut page).unwrap();
+        write_page(&mut page).unwrap();
         let page = String::from_utf8(page).unwrap();
         assert!(!page.contains("(1)"), "a page of its own for a command");
         let mut cli = Cli::command();

@@ -3,11 +3,13 @@
 //! A command is `run(args, &Context) -> Result<Exit, Failure>`. To add one, add its arm to
 //! [`args::Command`] and to the `match` below.
 
+mod app;
 pub mod args;
 pub mod auth;
 mod backup;
 mod budget;
 mod check;
+mod command_error;
 mod compact;
 mod completions;
 mod context;
@@ -16,15 +18,14 @@ mod diff;
 mod doctor;
 mod exit;
 mod export;
-mod failure;
-mod figures;
 mod help;
-mod herald;
 mod history;
 mod init;
+mod job_runner;
 mod jobs;
 mod logging;
 mod man;
+mod metrics;
 mod plan;
 mod planner;
 mod preflight;
@@ -32,33 +33,32 @@ mod pricing;
 pub mod print;
 mod progress;
 mod quota;
+mod reporter;
 mod reset;
 mod run;
-mod runner;
 mod sandbox;
 mod schedule;
 mod schema;
 mod show;
-mod standing;
-mod stopper;
+mod shutdown;
+mod sign_in_status;
 mod streams;
 mod summary;
+mod time_argument;
 mod verify;
-mod when;
-mod workshop;
 
 use std::ffi::OsString;
 
 use clap::Parser;
 
-pub use context::Context;
-pub use exit::Exit;
-pub use failure::{Failure, OrExit};
+pub use command_error::{CommandError, OrExit};
+pub use context::CommandContext;
+pub use exit::ExitStatus;
 
 use args::{Cli, Command};
 
 /// A message that repeats the address of an answer, without what the answer says: it may end up in a log.
-fn without_codes(message: &str) -> Option<String> {
+fn redact_codes(message: &str) -> Option<String> {
     let mut parts = message.split('?');
     let mut out = parts.next()?.to_owned();
     for part in parts {
@@ -70,16 +70,16 @@ fn without_codes(message: &str) -> Option<String> {
 }
 
 /// A usage error as any other failure: the first paragraph is what is wrong, the others what could be done.
-fn misused(message: &str) -> Failure {
+fn usage_error(message: &str) -> CommandError {
     let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut parts = message.trim().split("\n\n").map(line);
     let what = parts.next().unwrap_or_default();
     let error = anyhow::anyhow!("{}", what.strip_prefix("error: ").unwrap_or(&what).to_owned());
-    Failure::new(Exit::Usage, error).with_hint(parts.collect::<Vec<_>>().join("; "))
+    CommandError::new(ExitStatus::Usage, error).with_hint(parts.collect::<Vec<_>>().join("; "))
 }
 
 /// Runs a command line and says how the process ends.
-pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
     let args: Vec<OsString> = args.into_iter().collect();
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
@@ -87,35 +87,35 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
             // Help and versions are asked for, and go to stdout; the rest is a usage error.
             if !error.use_stderr() {
                 drop(error.print());
-                return Exit::Complete;
+                return ExitStatus::Complete;
             }
-            let told = without_codes(&error.to_string());
+            let told = redact_codes(&error.to_string());
             match &told {
                 None => drop(error.print()),
                 Some(text) => print::stderr(text),
             }
             // What could not be understood may have asked for an answer in JSON all the same.
             if args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json") {
-                print::failed(&misused(&told.unwrap_or_else(|| error.to_string())).json());
+                print::write_error_object(&usage_error(&told.unwrap_or_else(|| error.to_string())).json());
             }
-            return Exit::Usage;
+            return ExitStatus::Usage;
         }
     };
     logging::start(&cli.global);
-    let context = Context::new(&cli.global);
+    let context = CommandContext::new(&cli.global);
     match dispatch(cli.command, &context) {
         Ok(exit) => exit,
         Err(failure) => {
-            context.tell(&failure);
+            context.report(&failure);
             if context.json {
-                print::failed(&failure.json());
+                print::write_error_object(&failure.json());
             }
             failure.exit()
         }
     }
 }
 
-fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
+fn dispatch(command: Command, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     match command {
         Command::Init(args) => init::run(&args, context),
         Command::Check(args) => check::run(&args, context),

@@ -8,51 +8,51 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::args::Plan;
-use super::budget::Left;
-use super::planner::{Turn, Waiting, order};
+use super::app::{App, ledger_error, runtime};
+use super::args::PlanArgs;
+use super::budget::RemainingBudget;
+use super::planner::{QueueSlot, QueuedJob, order_jobs};
 use super::pricing::Desk;
-use super::workshop::{Workshop, booked, runtime};
-use super::{Context, Exit, Failure, OrExit, check, print};
-use crate::job::{Job, Users};
-use crate::run::{Calls, FetchPrice, JobPrice, Looks, Price, seconds, stamp};
-use crate::store::{Access, Store};
-use spotify_client::state::Learned;
+use super::{CommandContext, CommandError, ExitStatus, OrExit, check, print};
+use crate::job::{Job, JobUsers};
+use crate::store::{FileAccess, Store};
+use crate::sync::{CallEstimate, CallRange, FetchEstimate, JobEstimate, ProbeBudget, seconds_for_calls, timestamp};
+use spotify_client::state::LearnedFacts;
 
 /// Looks at Spotify unless more, or none, are asked for.
-const LOOKS: u64 = 10;
+const LOOKUPS: u64 = 10;
 /// The part of what is left today that a probe may take: as much as a run takes without being asked about.
-const PROBE: u64 = 4;
+const PROBE_DIVISOR: u64 = 4;
 
 /// A job with its price.
-struct Priced<'a> {
+struct PricedJob<'a> {
     job: &'a Job,
-    price: JobPrice,
+    price: JobEstimate,
     /// What is left to it, after the jobs before it.
-    left: Left,
-    fits: Fits,
+    left: RemainingBudget,
+    fits: BudgetFit,
     /// What the app is known not to have.
     refused: Vec<String>,
 }
 
 /// Whether a run can end today.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fits {
+enum BudgetFit {
     Yes,
     No,
     /// As far as is known it may, but nobody knows how much it takes.
     Unknown,
     /// Something of it is held back until then.
-    Held(DateTime<Utc>),
+    HeldBack(DateTime<Utc>),
     /// A person has to act before all of it can be read.
-    Waits,
+    NeedsUserAction,
 }
 
 /// All that is shown.
-struct Shown<'a> {
+struct PlanReport<'a> {
     /// In the order in which `run` goes by them.
-    jobs: Vec<Priced<'a>>,
-    left: Left,
+    jobs: Vec<PricedJob<'a>>,
+    left: RemainingBudget,
     requests_per_second: f64,
     asked: u64,
     /// Why no more was asked.
@@ -64,75 +64,75 @@ struct Shown<'a> {
 /// # Errors
 ///
 /// If settings or jobs are wrong, or the state folder or the store cannot be read.
-pub fn run(args: &Plan, context: &Context) -> Result<Exit, Failure> {
+pub fn run(args: &PlanArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let settings = context.settings()?;
     let loaded = context.jobs(&settings, &args.jobs);
-    let mut exit = Exit::Complete;
+    let mut exit = ExitStatus::Complete;
     if loaded.has_errors() {
-        let broken = Failure::Problems(loaded.problems);
+        let broken = CommandError::Problems(loaded.problems);
         if !args.jobs.is_empty() {
             return Err(broken);
         }
-        context.tell(&broken);
-        exit = Exit::Usage;
+        context.report(&broken);
+        exit = ExitStatus::Usage;
     }
-    let workshop = Workshop::open(context)?;
+    let workshop = App::open(context)?;
     let credentials = context.credentials()?;
-    if !args.offline && loaded.jobs.iter().any(|job| job.users == Users::None) {
-        context.secret(&credentials)?;
+    if !args.offline && loaded.jobs.iter().any(|job| job.users == JobUsers::None) {
+        context.require_secret(&credentials)?;
     }
     // Without a store everything is still to be read; `plan` makes none.
-    let nowhere = tempfile::tempdir().or_exit(Exit::Storage)?;
-    let store = if workshop.database().exists() {
-        workshop.store()?
+    let nowhere = tempfile::tempdir().or_exit(ExitStatus::Storage)?;
+    let store = if workshop.database_path().exists() {
+        workshop.open_store()?
     } else {
         // Nor does a run go on from nothing, if there was something.
-        workshop.not_gone()?;
+        workshop.require_store_not_lost()?;
         let path = nowhere.path().join("cratedigger.db");
-        Arc::new(Store::open(&path, Access::of(0o600), &workshop.identity()).or_exit(Exit::Storage)?)
+        Arc::new(Store::open(&path, FileAccess::from_mode(0o600), &workshop.identity()).or_exit(ExitStatus::Storage)?)
     };
     let desk = Desk { context, workshop: &workshop, credentials: &credentials, store: &store };
-    let learned = Learned::of(&workshop.state, &workshop.books_of(&credentials));
-    let endpoints = learned.endpoints(Utc::now()).map_err(booked)?;
-    let most = desk.left(None)?.account.map_or(u64::from(u32::MAX) - 1, |left| (left / PROBE).max(LOOKS));
+    let learned = LearnedFacts::new(&workshop.state, &workshop.ledger_identity(&credentials));
+    let endpoints = learned.endpoints(Utc::now()).map_err(ledger_error)?;
+    let most = desk.left(None)?.account.map_or(u64::from(u32::MAX) - 1, |left| (left / PROBE_DIVISOR).max(LOOKUPS));
     let looks = match (args.offline, args.probe) {
-        (true, _) => Looks::at_most(0),
-        (_, true) => Looks::probing(most),
-        _ => Looks::at_most(LOOKS),
+        (true, _) => ProbeBudget::at_most(0),
+        (_, true) => ProbeBudget::for_exact_estimates(most),
+        _ => ProbeBudget::at_most(LOOKUPS),
     };
     let prices = runtime()?.block_on(async {
         let mut prices = Vec::new();
         for job in &loaded.jobs {
             prices.push((job, desk.price(job, false, &looks).await?));
         }
-        Ok::<_, Failure>(prices)
+        Ok::<_, CommandError>(prices)
     })?;
     let (left, past) = (desk.left(None)?, desk.past()?);
-    let waiting: Vec<Waiting<'_>> = prices
+    let waiting: Vec<QueuedJob<'_>> = prices
         .iter()
-        .map(|(job, price)| desk.waiting(job, None, None, Some(price), &past))
+        .map(|(job, price)| desk.queued_job(job, None, None, Some(price), &past))
         .collect::<Result<_, _>>()?;
-    let turns = order(&waiting, &left);
+    let turns = order_jobs(&waiting, &left);
     let mut prices: Vec<_> = prices.into_iter().map(Some).collect();
-    let priced = |turn: Turn| {
-        let (job, price) = prices[turn.place].take()?;
-        let fits = Fits::of(&price, turn.fits);
-        Some(Priced { job, price, left: turn.left, fits, refused: check::refused(job, &endpoints) })
+    let priced = |turn: QueueSlot| {
+        let (job, price) = prices[turn.index].take()?;
+        let fits = BudgetFit::from_price(&price, turn.fits);
+        Some(PricedJob { job, price, left: turn.left, fits, refused: check::refused_notes(job, &endpoints) })
     };
-    let all_taken = args.probe && looks.left() == 0;
-    let shown = Shown {
+    let all_taken = args.probe && looks.remaining() == 0;
+    let shown = PlanReport {
         jobs: turns.into_iter().filter_map(priced).collect(),
         left,
-        requests_per_second: settings.limits_for(workshop.class(&credentials)?).requests_per_second,
+        requests_per_second: settings.limits_for(workshop.app_class(&credentials)?).requests_per_second,
         asked: looks.sent(),
-        ended: looks.ended().or_else(|| {
+        ended: looks.stopped_by().or_else(|| {
             all_taken.then(|| format!("a probe takes a quarter of what is left today, {most} calls, and no more"))
         }),
     };
     if context.json {
-        print::json(&shown.json()).or_exit(Exit::Storage)?;
+        print::json(&shown.json()).or_exit(ExitStatus::Storage)?;
     } else {
-        print::stdout(&text::of(&shown)).or_exit(Exit::Storage)?;
+        print::stdout(&text::plan_text(&shown)).or_exit(ExitStatus::Storage)?;
     }
     drop(shown);
     if let Ok(store) = Arc::try_unwrap(store) {
@@ -141,48 +141,48 @@ pub fn run(args: &Plan, context: &Context) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-impl Fits {
+impl BudgetFit {
     /// Of a run of this price, for which enough is left or not.
-    fn of(price: &JobPrice, enough: bool) -> Fits {
+    fn from_price(price: &JobEstimate, enough: bool) -> BudgetFit {
         let held = price.fetches.iter().filter_map(|fetch| fetch.not_before).max();
         match held {
-            Some(until) => Fits::Held(until),
-            None if price.fetches.iter().any(|fetch| fetch.waits_for_a_person) => Fits::Waits,
-            None if !enough => Fits::No,
-            None if price.whole().calls().most.is_none() => Fits::Unknown,
-            None => Fits::Yes,
+            Some(until) => BudgetFit::HeldBack(until),
+            None if price.fetches.iter().any(|fetch| fetch.needs_user_action) => BudgetFit::NeedsUserAction,
+            None if !enough => BudgetFit::No,
+            None if price.total().calls().at_most.is_none() => BudgetFit::Unknown,
+            None => BudgetFit::Yes,
         }
     }
 
     fn json(self) -> Value {
         match self {
-            Fits::Yes => true.into(),
-            Fits::Unknown => Value::Null,
-            Fits::No | Fits::Held(_) | Fits::Waits => false.into(),
+            BudgetFit::Yes => true.into(),
+            BudgetFit::Unknown => Value::Null,
+            BudgetFit::No | BudgetFit::HeldBack(_) | BudgetFit::NeedsUserAction => false.into(),
         }
     }
 }
 
-impl Priced<'_> {
+impl PricedJob<'_> {
     fn held_until(&self) -> Option<DateTime<Utc>> {
         match self.fits {
-            Fits::Held(until) => Some(until),
+            BudgetFit::HeldBack(until) => Some(until),
             _ => None,
         }
     }
 
     /// How far each fetch comes with what is left, in order: calls sent and calls needed.
-    fn first(&self) -> Vec<(&FetchPrice, u64, Calls)> {
+    fn done_today(&self) -> Vec<(&FetchEstimate, u64, CallRange)> {
         let mut left = self.left.clone();
-        self.price.fetches.iter().map(|fetch| (fetch, left.spend(&fetch.price), fetch.price.calls())).collect()
+        self.price.fetches.iter().map(|fetch| (fetch, left.spend(&fetch.estimate), fetch.estimate.calls())).collect()
     }
 
-    fn json(&self, shown: &Shown<'_>) -> Value {
-        let whole = self.price.whole();
+    fn json(&self, shown: &PlanReport<'_>) -> Value {
+        let whole = self.price.total();
         let calls = whole.calls();
-        let time = |calls: u64| seconds(calls, shown.requests_per_second);
+        let time = |calls: u64| seconds_for_calls(calls, shown.requests_per_second);
         let first: Vec<Value> = self
-            .first()
+            .done_today()
             .into_iter()
             .map(|(fetch, calls, of)| json!({ "fetch": fetch.fetch, "user": fetch.user, "calls": calls, "of": calls_json(of) }))
             .collect();
@@ -191,13 +191,13 @@ impl Priced<'_> {
             "priority": self.job.priority,
             "calls": calls_json(calls),
             "exact": whole.is_exact(),
-            "seconds": { "least": time(calls.least), "most": calls.most.map(time) },
-            "share_of_left": shown.left.share(calls.likely()).filter(|share| share.is_finite()),
+            "seconds": { "least": time(calls.at_least), "most": calls.at_most.map(time) },
+            "share_of_left": shown.left.share(calls.expected_calls()).filter(|share| share.is_finite()),
             "left": self.left.account,
             "fits": self.fits.json(),
-            "not_before": self.held_until().map(stamp),
-            "waits_for_a_person": self.fits == Fits::Waits,
-            "first": if self.fits == Fits::No { Value::from(first) } else { Value::Null },
+            "not_before": self.held_until().map(timestamp),
+            "waits_for_a_person": self.fits == BudgetFit::NeedsUserAction,
+            "first": if self.fits == BudgetFit::No { Value::from(first) } else { Value::Null },
             "families": families_json(&whole),
             "fetches": self.price.fetches.iter().map(fetch_json).collect::<Vec<_>>(),
             "notes": self.refused,
@@ -205,7 +205,7 @@ impl Priced<'_> {
     }
 }
 
-impl Shown<'_> {
+impl PlanReport<'_> {
     fn json(&self) -> Value {
         json!({
             "asked": self.asked,
@@ -218,19 +218,19 @@ impl Shown<'_> {
     }
 }
 
-fn fetch_json(fetch: &FetchPrice) -> Value {
-    let price = &fetch.price;
+fn fetch_json(fetch: &FetchEstimate) -> Value {
+    let price = &fetch.estimate;
     json!({
         "fetch": fetch.fetch, "user": fetch.user, "stream": fetch.stream, "calls": calls_json(price.calls()),
-        "exact": price.is_exact(), "asked": price.asked, "free": price.free, "families": families_json(price),
-        "reasons": price.reasons, "note": fetch.note, "not_before": fetch.not_before.map(stamp),
+        "exact": price.is_exact(), "asked": price.asked, "free": price.unchanged, "families": families_json(price),
+        "reasons": price.reasons, "note": fetch.note, "not_before": fetch.not_before.map(timestamp),
     })
 }
 
-fn calls_json(calls: Calls) -> Value {
-    json!({ "least": calls.least, "most": calls.most, "likely": calls.likely() })
+fn calls_json(calls: CallRange) -> Value {
+    json!({ "least": calls.at_least, "most": calls.at_most, "likely": calls.expected_calls() })
 }
 
-fn families_json(price: &Price) -> Value {
+fn families_json(price: &CallEstimate) -> Value {
     price.by_family.iter().map(|(family, calls)| (family.as_str().to_owned(), calls_json(*calls))).collect()
 }

@@ -9,12 +9,12 @@ use crate::document::printable;
 static WRITTEN: AtomicBool = AtomicBool::new(false);
 
 /// Notes that stdout is being written: what fails now puts no object of its own behind it.
-pub fn begin() {
+pub fn mark_written() {
     WRITTEN.store(true, Ordering::Relaxed);
 }
 
 /// Writes why a command failed, as the one object that it owes a program, unless it has written one.
-pub fn failed(value: &serde_json::Value) {
+pub fn write_error_object(value: &serde_json::Value) {
     if !WRITTEN.load(Ordering::Relaxed) {
         // Whoever reads stdout is gone, or its disk is full: the exit code is left, and stderr.
         drop(json(value));
@@ -27,7 +27,7 @@ pub fn failed(value: &serde_json::Value) {
 ///
 /// If stdout cannot be written for another reason, such as a full disk.
 pub fn stdout(text: &str) -> io::Result<()> {
-    begin();
+    mark_written();
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -65,7 +65,7 @@ pub fn stderr(text: &str) {
 
 /// A text that came from elsewhere, on one line of a terminal: without control characters, and cut
 /// where it is long.
-pub fn brief(text: &str) -> String {
+pub fn shorten(text: &str) -> String {
     const LONGEST: usize = 80;
     let shown = printable(text);
     match shown.char_indices().nth(LONGEST) {
@@ -75,7 +75,7 @@ pub fn brief(text: &str) -> String {
 }
 
 /// Rows in columns that line up, two blanks apart.
-pub fn table(rows: &[Vec<String>]) -> String {
+pub fn format_table(rows: &[Vec<String>]) -> String {
     let width = |column: usize| rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..rows.iter().map(Vec::len).max().unwrap_or(0)).map(width).collect();
     let mut out = String::new();

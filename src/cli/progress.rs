@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use super::app::format_local;
 use super::args::LogFormat;
-use super::workshop::local;
-use super::{Context, print};
+use super::{CommandContext, print};
 use crate::document::printable;
-use crate::run::{Progress, stamp};
-use crate::store::RawKeeper;
-use spotify_client::http::family::Family;
-use spotify_client::http::observer::Observer;
+use crate::store::RawAnswers;
+use crate::sync::{RunObserver, timestamp};
+use spotify_client::http::family::EndpointFamily;
+use spotify_client::http::observer::CallObserver;
 
 /// Short, so that a narrow terminal shows it on one line; the message is cut where the line ends.
 const TEMPLATE: &str = "{bar:12} {elapsed_precise} {wide_msg}";
@@ -26,27 +26,27 @@ pub(super) fn bars() -> &'static MultiProgress {
 }
 
 /// Shows a run as it goes.
-pub(super) struct Watcher {
+pub(super) struct ProgressDisplay {
     job: String,
     bar: Option<ProgressBar>,
-    raw: Option<RawKeeper>,
-    counts: Mutex<Counts>,
+    raw: Option<RawAnswers>,
+    counts: Mutex<ProgressCounts>,
 }
 
-struct Counts {
+struct ProgressCounts {
     fetch: String,
     /// When the fetch began, and the items that had come before.
-    began: (Instant, i64),
+    started: (Instant, i64),
     calls: u64,
     items: i64,
     waiting: Option<String>,
 }
 
-impl Counts {
+impl ProgressCounts {
     /// `playlist_items, 3 of 9, 1200 items (40/s), 31 calls, 2m left`
-    fn line(&self, done: u64, asked: u64) -> String {
-        let secs = self.began.0.elapsed().as_secs_f64();
-        let rate = (self.items - self.began.1) as f64 / secs.max(0.1);
+    fn print_line(&self, done: u64, asked: u64) -> String {
+        let secs = self.started.0.elapsed().as_secs_f64();
+        let rate = (self.items - self.started.1) as f64 / secs.max(0.1);
         let mut line = format!(
             "{}, {done} of {asked}, {} ({rate:.0}/s), {}",
             printable(&self.fetch),
@@ -64,10 +64,10 @@ impl Counts {
     }
 }
 
-impl Watcher {
+impl ProgressDisplay {
     /// A watcher of a run: with a bar if stderr is a terminal and logs are for people. `raw` gets
     /// every answer as it came.
-    pub(super) fn new(context: &Context, job: &str, raw: Option<RawKeeper>) -> Watcher {
+    pub(super) fn new(context: &CommandContext, job: &str, raw: Option<RawAnswers>) -> ProgressDisplay {
         let shown = std::io::stderr().is_terminal() && !context.quiet && context.log_format == LogFormat::Text;
         let bar = shown.then(|| {
             let bar = bars().add(ProgressBar::new(0));
@@ -75,8 +75,9 @@ impl Watcher {
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
-        let counts = Counts { fetch: job.to_owned(), began: (Instant::now(), 0), calls: 0, items: 0, waiting: None };
-        Watcher { job: job.to_owned(), bar, raw, counts: Mutex::new(counts) }
+        let counts =
+            ProgressCounts { fetch: job.to_owned(), started: (Instant::now(), 0), calls: 0, items: 0, waiting: None };
+        ProgressDisplay { job: job.to_owned(), bar, raw, counts: Mutex::new(counts) }
     }
 
     /// Takes the bar away.
@@ -86,11 +87,11 @@ impl Watcher {
         }
     }
 
-    fn counts(&self, change: impl FnOnce(&mut Counts)) {
+    fn update_counts(&self, change: impl FnOnce(&mut ProgressCounts)) {
         let mut counts = self.counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         change(&mut counts);
         let Some(bar) = &self.bar else { return };
-        bar.set_message(counts.line(bar.position(), bar.length().unwrap_or(0)));
+        bar.set_message(counts.print_line(bar.position(), bar.length().unwrap_or(0)));
     }
 
     /// A line above the bar, or in the log.
@@ -102,11 +103,11 @@ impl Watcher {
     }
 }
 
-impl Progress for Watcher {
-    fn fetch_began(&self, fetch: &str, asked: usize) {
-        self.counts(|c| {
+impl RunObserver for ProgressDisplay {
+    fn fetch_started(&self, fetch: &str, asked: usize) {
+        self.update_counts(|c| {
             c.fetch = format!("{} {fetch}", self.job);
-            c.began = (Instant::now(), c.items);
+            c.started = (Instant::now(), c.items);
         });
         match &self.bar {
             Some(bar) => {
@@ -117,17 +118,17 @@ impl Progress for Watcher {
         }
     }
 
-    fn items(&self, _: &str, served: i64) {
-        self.counts(|c| c.items += served);
+    fn items_served(&self, _: &str, served: i64) {
+        self.update_counts(|c| c.items += served);
     }
 
-    fn unit_done(&self, _: &str) {
+    fn item_done(&self, _: &str) {
         if let Some(bar) = &self.bar {
             bar.inc(1);
         }
     }
 
-    fn fetch_ended(&self, fetch: &str, state: &str) {
+    fn fetch_finished(&self, fetch: &str, state: &str) {
         if self.bar.is_none() {
             tracing::info!(job = self.job, fetch, state, "fetch ends");
         }
@@ -138,30 +139,30 @@ impl Progress for Watcher {
     }
 }
 
-impl Observer for Watcher {
-    fn sent(&self, _: Family) {
-        self.counts(|c| c.calls += 1);
+impl CallObserver for ProgressDisplay {
+    fn sent(&self, _: EndpointFamily) {
+        self.update_counts(|c| c.calls += 1);
     }
 
-    fn came(&self, path: &str, body: &[u8]) {
+    fn received(&self, path: &str, body: &[u8]) {
         let Some(raw) = &self.raw else { return };
         // What is kept raw is no part of the record, so trouble with it does not end the run.
-        if let Err(e) = raw.keep(path, &stamp(Utc::now()), body) {
+        if let Err(e) = raw.save(path, &timestamp(Utc::now()), body) {
             self.warned(&format!("{e}; the run goes on without it"));
         }
     }
 
     fn waiting(&self, why: &str, until: DateTime<Utc>) {
-        let text = format!("{why}, until {}", local(until));
-        self.counts(|c| c.waiting = Some(text.clone()));
+        let text = format!("{why}, until {}", format_local(until));
+        self.update_counts(|c| c.waiting = Some(text.clone()));
         self.line(&format!("waiting: {text}"));
     }
 
     fn resumed(&self) {
-        self.counts(|c| c.waiting = None);
+        self.update_counts(|c| c.waiting = None);
     }
 
-    fn retrying(&self, family: Family, attempt: u32, why: &str, after: Duration) {
+    fn retrying(&self, family: EndpointFamily, attempt: u32, why: &str, after: Duration) {
         tracing::debug!(job = self.job, %family, attempt, why, after_ms = after.as_millis() as u64, "trying again");
     }
 
@@ -175,9 +176,9 @@ impl Observer for Watcher {
 
 /// Hears of what concerns no run alone.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Spoken;
+pub(super) struct LogObserver;
 
-impl Observer for Spoken {
+impl CallObserver for LogObserver {
     fn warned(&self, what: &str) {
         tracing::warn!("{what}");
     }

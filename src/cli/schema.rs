@@ -1,7 +1,7 @@
 //! `schema job|config`: what editors complete and check files by.
 
-use super::args::{Schema, SchemaOf};
-use super::{Context, Exit, Failure, OrExit, print};
+use super::args::{SchemaArgs, SchemaKind};
+use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::{job, settings};
 
 /// Prints the schema.
@@ -9,16 +9,16 @@ use crate::{job, settings};
 /// # Errors
 ///
 /// If stdout cannot be written.
-pub fn run(args: &Schema, _: &Context) -> Result<Exit, Failure> {
-    print::stdout(&text(args.of)).or_exit(Exit::Storage)?;
-    Ok(Exit::Complete)
+pub fn run(args: &SchemaArgs, _: &CommandContext) -> Result<ExitStatus, CommandError> {
+    print::stdout(&schema_text(args.of)).or_exit(ExitStatus::Storage)?;
+    Ok(ExitStatus::Complete)
 }
 
 /// A schema as it is written to files.
-pub(super) fn text(of: SchemaOf) -> String {
+pub(super) fn schema_text(of: SchemaKind) -> String {
     let schema = match of {
-        SchemaOf::Job => job::json_schema(),
-        SchemaOf::Config => settings::json_schema(),
+        SchemaKind::Job => job::json_schema(),
+        SchemaKind::Config => settings::json_schema(),
     };
     format!("{schema:#}\n")
 }

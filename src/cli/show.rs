@@ -4,38 +4,43 @@ use chrono::Utc;
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::args::Show;
-use super::when::{self, Of};
-use super::workshop::{must_exist, storage, unreadable};
-use super::{Context, Exit, Failure, OrExit, print};
+use super::app::{require_store, storage_error, unreadable_store};
+use super::args::ShowArgs;
+use super::time_argument::{self, DayBound};
+use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::printable;
-use crate::run::stamp;
 use crate::store::{
-    AsOf, NamedPlaylist, Place, ReplayError, details_at, open_current, playlist_at, playlists_called, title,
+    NamedPlaylist, PlaylistPlace, PlaylistVersion, ReplayError, find_playlists_by_name, open_current_schema,
+    playlist_at, playlist_details_at, title_and_owner,
 };
-use spotify_client::{Id, Kind};
+use crate::sync::timestamp;
+use spotify_client::{EntityKind, SpotifyId};
 
 /// Shows a playlist.
-pub fn run(args: &Show, context: &Context) -> Result<Exit, Failure> {
+pub fn run(args: &ShowArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let settings = context.settings()?;
     let at = args.at.as_deref();
-    let at = at.map(|text| when::parse(text, "--at", settings.defaults.timezone, Utc::now(), Of::End)).transpose()?;
-    let at = at.map(stamp);
+    let at = at
+        .map(|text| time_argument::parse_time(text, "--at", settings.defaults.timezone, Utc::now(), DayBound::End))
+        .transpose()?;
+    let at = at.map(timestamp);
     let database = context.project.database(&settings);
-    must_exist(context, &settings)?;
-    let store = open_current(&database).map_err(storage)?;
-    let unreadable = unreadable(&database);
+    require_store(context, &settings)?;
+    let store = open_current_schema(&database).map_err(storage_error)?;
+    let unreadable = unreadable_store(&database);
     let playlist = find(&store, &args.playlist, &unreadable)?;
     let name = printable(playlist.name.as_deref().unwrap_or(&playlist.id));
     let seen = playlist_at(&store, &playlist.id, at.as_deref()).map_err(|e| match e {
         ReplayError::Store(e) => unreadable(e),
-        e @ ReplayError::Broken { .. } => Failure::new(Exit::Storage, anyhow::Error::new(e).context(name.clone()))
-            .with_hint("`cratedigger verify` says what else is wrong"),
-        e @ (ReplayError::Before { .. } | ReplayError::NeverRead) => {
-            Failure::new(Exit::Usage, anyhow::anyhow!("{name} ({}): {e}", playlist.id))
+        e @ ReplayError::Broken { .. } => {
+            CommandError::new(ExitStatus::Storage, anyhow::Error::new(e).context(name.clone()))
+                .with_hint("`cratedigger verify` says what else is wrong")
+        }
+        e @ (ReplayError::NotYetSeen { .. } | ReplayError::NeverRead) => {
+            CommandError::new(ExitStatus::Usage, anyhow::anyhow!("{name} ({}): {e}", playlist.id))
         }
     })?;
-    let (called, description) = details_at(&store, &playlist.id, at.as_deref()).map_err(&unreadable)?;
+    let (called, description) = playlist_details_at(&store, &playlist.id, at.as_deref()).map_err(&unreadable)?;
     let called = called.or_else(|| playlist.name.clone());
     if context.json {
         let items = seen.places.iter().enumerate().map(|(n, place)| item(&store, n, place));
@@ -45,31 +50,31 @@ pub fn run(args: &Show, context: &Context) -> Result<Exit, Failure> {
             "gone_at": playlist.gone_at, "at": at, "seen_at": seen.seen_at, "until": seen.until,
             "snapshot_id": seen.snapshot_id, "items": items,
         });
-        print::json(&value).or_exit(Exit::Storage)?;
-        return Ok(Exit::Complete);
+        print::json(&value).or_exit(ExitStatus::Storage)?;
+        return Ok(ExitStatus::Complete);
     }
     let mut out = heading(&playlist, called.as_deref(), description.as_deref(), &seen);
     let mut rows = vec![["AT", "ADDED", "BY", "TITLE", "ARTISTS"].map(str::to_owned).to_vec()];
     for (n, place) in seen.places.iter().enumerate() {
-        let (name, artists) = named(&store, place).map_err(&unreadable)?;
+        let (name, artists) = recorded_names(&store, place).map_err(&unreadable)?;
         let name = name.or_else(|| place.uri.clone()).unwrap_or_else(|| format!("({})", place.kind));
         let added = place.added_at.as_deref().map_or("", |at| at.get(..10).unwrap_or(at));
         let by = place.added_by.as_deref().unwrap_or("");
-        rows.push([&n.to_string(), added, by, &name, artists.as_deref().unwrap_or("")].map(print::brief).to_vec());
+        rows.push([&n.to_string(), added, by, &name, artists.as_deref().unwrap_or("")].map(print::shorten).to_vec());
     }
-    out.push_str(&print::table(&rows));
-    print::stdout(&out).or_exit(Exit::Storage)?;
-    Ok(Exit::Complete)
+    out.push_str(&print::format_table(&rows));
+    print::stdout(&out).or_exit(ExitStatus::Storage)?;
+    Ok(ExitStatus::Complete)
 }
 
 /// The playlist that is meant: by id, URI or link, else by name.
 fn find(
     store: &Connection,
     text: &str,
-    unreadable: &dyn Fn(rusqlite::Error) -> Failure,
-) -> Result<NamedPlaylist, Failure> {
-    let id = Id::parse(text, Kind::Playlist).map(|id| id.as_str().to_owned());
-    let mut found = playlists_called(store, id.as_deref().unwrap_or(text)).map_err(unreadable)?;
+    unreadable: &dyn Fn(rusqlite::Error) -> CommandError,
+) -> Result<NamedPlaylist, CommandError> {
+    let id = SpotifyId::parse(text, EntityKind::Playlist).map(|id| id.as_str().to_owned());
+    let mut found = find_playlists_by_name(store, id.as_deref().unwrap_or(text)).map_err(unreadable)?;
     match (found.pop(), found.is_empty()) {
         (Some(one), true) => Ok(one),
         (Some(last), false) => {
@@ -78,21 +83,21 @@ fn find(
             let each = each.collect::<Vec<_>>().join(", ");
             let error =
                 anyhow::anyhow!("{} playlists are called {:?}: {}", found.len(), printable(text), printable(&each));
-            Err(Failure::new(Exit::Usage, error).with_hint("name one by its id"))
+            Err(CommandError::new(ExitStatus::Usage, error).with_hint("name one by its id"))
         }
         (None, _) => {
             let error = anyhow::anyhow!("the store knows no playlist {:?}", printable(text));
-            Err(Failure::new(Exit::Usage, error)
+            Err(CommandError::new(ExitStatus::Usage, error)
                 .with_hint("name it by its id, URI, link or name; what was never read is not in the store"))
         }
     }
 }
 
-fn heading(playlist: &NamedPlaylist, name: Option<&str>, description: Option<&str>, seen: &AsOf) -> String {
+fn heading(playlist: &NamedPlaylist, name: Option<&str>, description: Option<&str>, seen: &PlaylistVersion) -> String {
     let owner = playlist.owner.as_deref().map_or_else(String::new, |owner| format!(" by {}", printable(owner)));
-    let mut out = format!("{} ({}){owner}\n", print::brief(name.unwrap_or("?")), playlist.id);
+    let mut out = format!("{} ({}){owner}\n", print::shorten(name.unwrap_or("?")), playlist.id);
     if let Some(text) = description.filter(|text| !text.is_empty()) {
-        out.push_str(&format!("{}\n", print::brief(text)));
+        out.push_str(&format!("{}\n", print::shorten(text)));
     }
     let since = seen.seen_at.as_deref().unwrap_or("?");
     let items = print::count(seen.places.len(), "item");
@@ -107,12 +112,12 @@ fn heading(playlist: &NamedPlaylist, name: Option<&str>, description: Option<&st
     out
 }
 
-fn named(store: &Connection, place: &Place) -> rusqlite::Result<(Option<String>, Option<String>)> {
-    title(store, &place.kind, place.item_id.as_deref().or(place.uri.as_deref()))
+fn recorded_names(store: &Connection, place: &PlaylistPlace) -> rusqlite::Result<(Option<String>, Option<String>)> {
+    title_and_owner(store, &place.kind, place.item_id.as_deref().or(place.uri.as_deref()))
 }
 
-fn item(store: &Connection, position: usize, place: &Place) -> rusqlite::Result<serde_json::Value> {
-    let (name, artists) = named(store, place)?;
+fn item(store: &Connection, position: usize, place: &PlaylistPlace) -> rusqlite::Result<serde_json::Value> {
+    let (name, artists) = recorded_names(store, place)?;
     Ok(json!({
         "position": position, "kind": place.kind, "uri": place.uri, "item_id": place.item_id, "name": name,
         "artists": artists, "added_at": place.added_at, "added_by": place.added_by,

@@ -4,35 +4,35 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
+use super::app::format_local;
 use super::args::LogFormat;
-use super::workshop::local;
-use super::{Context, Exit, Failure, print};
+use super::{CommandContext, CommandError, ExitStatus, print};
 use crate::document::printable;
-use crate::run::RunReport;
+use crate::sync::RunReport;
 
 /// What came of jobs that did not get to run.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct JsonExtras {
     /// Jobs whose earlier run is still going.
     pub running: Vec<String>,
     /// Why jobs could not be run.
-    pub failures: Vec<Failure>,
+    pub failures: Vec<CommandError>,
     /// How the users of the jobs stand.
     pub grants: Vec<serde_json::Value>,
 }
 
 /// Tells a person, or the log, how a run ended. `-q` leaves what needs attention.
-pub(super) fn tell(context: &Context, report: &RunReport) {
+pub(super) fn report_run(context: &CommandContext, report: &RunReport) {
     if context.quiet && report.exit_code == 0 && report.warnings.is_empty() {
         return;
     }
     match context.log_format {
-        LogFormat::Json => events(report),
-        LogFormat::Text => print::stderr(&summary(report)),
+        LogFormat::Json => log_events(report),
+        LogFormat::Text => print::stderr(&run_summary(report)),
     }
 }
 
-fn summary(report: &RunReport) -> String {
+fn run_summary(report: &RunReport) -> String {
     let (calls, items) = (print::count(report.calls, "call"), print::count(report.rows, "item"));
     let mut out = format!("{}: {}, {calls}, {items}\n", printable(&report.job), report.state);
     for fetch in &report.fetches {
@@ -53,13 +53,13 @@ fn summary(report: &RunReport) -> String {
     let mut line = |what: &str, text: &str| out.push_str(&format!("  {what}: {}\n", printable(text)));
     report.warnings.iter().for_each(|text| line("warning", text));
     for reason in &report.reasons {
-        let (ours, theirs) = parted(reason);
+        let (ours, theirs) = split_reason(reason);
         line("why", ours);
         theirs.into_iter().for_each(|words| line("caused by", words));
     }
     report.hints.iter().for_each(|text| line("hint", text));
     if let Some(at) = report.not_before.as_ref().and_then(|at| at.parse::<DateTime<Utc>>().ok()) {
-        let (utc, local) = (at.to_rfc3339_opts(SecondsFormat::Secs, true), local(at));
+        let (utc, local) = (at.to_rfc3339_opts(SecondsFormat::Secs, true), format_local(at));
         out.push_str(&match local.strip_suffix(" +00:00") {
             Some(_) => format!("  come back at {utc}\n"),
             None => format!("  come back at {local} ({utc})\n"),
@@ -77,7 +77,7 @@ fn summary(report: &RunReport) -> String {
 }
 
 /// Our own words and Spotify's, which begin with a status or with OAuth's name of the error.
-fn parted(reason: &str) -> (&str, Option<&str>) {
+fn split_reason(reason: &str) -> (&str, Option<&str>) {
     let at = [": status ", ": invalid_"].iter().filter_map(|mark| reason.find(mark)).min();
     match at {
         Some(at) => (&reason[..at], Some(&reason[at + 2..])),
@@ -86,7 +86,7 @@ fn parted(reason: &str) -> (&str, Option<&str>) {
 }
 
 /// The same as events.
-fn events(report: &RunReport) {
+fn log_events(report: &RunReport) {
     let job = report.job.as_str();
     for text in &report.warnings {
         tracing::warn!(job, "{text}");
@@ -106,33 +106,36 @@ fn events(report: &RunReport) {
 }
 
 /// The one line of `run --json`.
-pub(super) fn report_json(reports: &[RunReport], told: &Told, exit: Exit) -> Result<(), Failure> {
+pub(super) fn report_json(reports: &[RunReport], told: &JsonExtras, exit: ExitStatus) -> Result<(), CommandError> {
     let not_before = reports.iter().filter_map(|r| r.not_before.clone()).max();
     let is = |state: &str| reports.iter().any(|report| report.state == state);
     // The gravest state of them all; a run that is deferred goes on later, whatever else it lacks.
-    let state = if is("failed") || matches!(exit, Exit::Storage | Exit::Person | Exit::Failed | Exit::Usage) {
+    let state = if is("failed")
+        || matches!(exit, ExitStatus::Storage | ExitStatus::UserAction | ExitStatus::Failed | ExitStatus::Usage)
+    {
         "failed"
-    } else if is("deferred") || exit == Exit::Deferred {
+    } else if is("deferred") || exit == ExitStatus::Deferred {
         "deferred"
     } else if is("partial") {
         "partial"
     } else {
         "complete"
     };
-    print::json(&line(reports, told, state, exit, not_before.as_deref())).map_err(|e| Failure::new(Exit::Storage, e))
+    print::json(&report_object(reports, told, state, exit, not_before.as_deref()))
+        .map_err(|e| CommandError::new(ExitStatus::Storage, e))
 }
 
 /// The same where nothing could be run.
-pub(super) fn report_of(failure: &Failure) -> Value {
-    let mut value = line(&[], &Told::default(), "failed", failure.exit(), None);
-    value["errors"] = json!([failure.line()]);
-    failure.explain(&mut value);
+pub(super) fn failed_report_json(failure: &CommandError) -> Value {
+    let mut value = report_object(&[], &JsonExtras::default(), "failed", failure.exit(), None);
+    value["errors"] = json!([failure.headline()]);
+    failure.add_to_json(&mut value);
     value
 }
 
 /// The same where it is stopped at once, now that so much has been done.
-pub(super) fn report_cut_short(reports: &[RunReport], told: &Told) -> Value {
-    let mut line = line(reports, told, "deferred", Exit::Deferred, None);
+pub(super) fn report_cut_short(reports: &[RunReport], told: &JsonExtras) -> Value {
+    let mut line = report_object(reports, told, "deferred", ExitStatus::Deferred, None);
     // It ended by the stop; what failed before that stands in `errors`.
     (line["causes"], line["hint"]) = (json!([]), Value::Null);
     line.as_object_mut().and_then(|keys| keys.remove("problems"));
@@ -140,7 +143,13 @@ pub(super) fn report_cut_short(reports: &[RunReport], told: &Told) -> Value {
 }
 
 /// The line, always with the same keys; the failure that it explains is the first.
-fn line(reports: &[RunReport], told: &Told, state: &str, exit: Exit, not_before: Option<&str>) -> Value {
+fn report_object(
+    reports: &[RunReport],
+    told: &JsonExtras,
+    state: &str,
+    exit: ExitStatus,
+    not_before: Option<&str>,
+) -> Value {
     let mut line = json!({
         "state": state,
         "exit_code": exit.code(),
@@ -150,14 +159,14 @@ fn line(reports: &[RunReport], told: &Told, state: &str, exit: Exit, not_before:
         "files": reports.iter().flat_map(|r| &r.files).collect::<Vec<_>>(),
         "runs": reports,
         "running": told.running,
-        "errors": told.failures.iter().map(Failure::line).collect::<Vec<_>>(),
+        "errors": told.failures.iter().map(CommandError::headline).collect::<Vec<_>>(),
         "error": null,
         "causes": [],
         "hint": null,
         "grants": told.grants,
     });
     if let Some(failure) = told.failures.first() {
-        failure.explain(&mut line);
+        failure.add_to_json(&mut line);
     }
     line
 }

@@ -8,97 +8,96 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::args::Verify;
-use super::export::{of_a_file, write_as_of};
+use super::app::{App, require_store, storage_error};
+use super::args::VerifyArgs;
+use super::export::{export_job_as_of, file_error};
 use super::print::count;
-use super::workshop::{Workshop, must_exist, storage};
-use super::{Context, Exit, Failure, OrExit, print};
+use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::printable;
-use crate::export::{ExportError, FileFinding, FilesReport, Matter, verify_files};
+use crate::export::{ExportError, FileFinding, FileIssue, FilesReport, verify_files};
 use crate::job::Job;
-use crate::run::{Files, JobLock, LockTrouble};
-use crate::scheduler::Past;
+use crate::scheduler::RunHistory;
 use crate::settings::Settings;
 use crate::store::{StoreError, StoreReport, open_reader, verify_store};
+use crate::sync::{JobFiles, JobLock, LockError};
 
 /// Compares, and says what differs.
-pub fn run(args: &Verify, context: &Context) -> Result<Exit, Failure> {
+pub fn run(args: &VerifyArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let settings = context.settings()?;
     let database = context.project.database(&settings);
-    must_exist(context, &settings)?;
-    let mut store = verify_store(&database).map_err(storage)?;
-    let mut files = files(context, &settings, &mut store);
-    let mut rewritten = Rewritten::default();
-    if args.rewrite_csv && files.findings.iter().any(|f| f.matter.is_mended_by_an_export()) {
+    require_store(context, &settings)?;
+    let mut store = verify_store(&database).map_err(storage_error)?;
+    let mut files = check_files(context, &settings, &mut store);
+    let mut rewritten = RewriteResult::default();
+    if args.rewrite_csv && files.findings.iter().any(|f| f.issue.is_fixed_by_export()) {
         if store.findings.is_empty() {
             rewritten = rewrite(context, &files)?;
-            files = self::files(context, &settings, &mut store);
+            files = check_files(context, &settings, &mut store);
         } else {
-            context.say("the CSVs were not written again: the store that they come from is not sound");
+            context.notice("the CSVs were not written again: the store that they come from is not sound");
         }
     }
-    let differs = !store.findings.is_empty() || files.findings.iter().any(|f| f.matter.is_a_difference());
+    let differs = !store.findings.is_empty() || files.findings.iter().any(|f| f.issue.is_a_difference());
     if context.json {
         let value = json!({
             "sound": !differs, "database": database, "store": store, "files": files, "rewritten": rewritten.files,
         });
-        print::json(&value).or_exit(Exit::Storage)?;
+        print::json(&value).or_exit(ExitStatus::Storage)?;
     } else {
         let csv_dir = context.project.csv_dir(&settings);
-        let shown = format!("{}{}", of_store(&database, &store), of_files(&csv_dir, &files, &rewritten.files));
+        let shown = format!("{}{}", store_text(&database, &store), files_text(&csv_dir, &files, &rewritten.files));
         if differs || !context.quiet {
-            print::stdout(&shown).or_exit(Exit::Storage)?;
+            print::stdout(&shown).or_exit(ExitStatus::Storage)?;
         }
-        hints(context, &store, &files, args.rewrite_csv.then_some(&rewritten));
+        print_hints(context, &store, &files, args.rewrite_csv.then_some(&rewritten));
     }
-    Ok(rewritten.exit.and(if differs { Exit::Storage } else { Exit::Complete }))
+    Ok(rewritten.exit.more_severe(if differs { ExitStatus::Storage } else { ExitStatus::Complete }))
 }
 
 /// What the files are like; that the store cannot tell is one more finding about the store.
-fn files(context: &Context, settings: &Settings, store: &mut StoreReport) -> FilesReport {
+fn check_files(context: &CommandContext, settings: &Settings, store: &mut StoreReport) -> FilesReport {
     let database = context.project.database(settings);
     let unreadable = |source| StoreError::Sqlite { path: database.clone(), what: "cannot be read", source };
     let csv_dir = context.project.csv_dir(settings);
     let conn = if store.empty { Ok(None) } else { open_reader(&database).map(Some) };
     let report = conn.and_then(|conn| verify_files(&csv_dir, conn.as_ref()).map_err(unreadable));
     report.unwrap_or_else(|e| {
-        store.cannot_tell("files", &e);
+        store.add_unreadable("files", &e);
         FilesReport::default()
     })
 }
 
 /// What came of writing files again.
 #[derive(Default)]
-struct Rewritten {
+struct RewriteResult {
     /// Those that were written.
     files: Vec<String>,
     /// Jobs whose files were not written, for a reason that was told.
     left: BTreeSet<String>,
     /// Every file that a job has today, by its path below the CSV folder.
     current: BTreeSet<String>,
-    exit: Exit,
+    exit: ExitStatus,
 }
 
 /// Writes the missing and changed files of jobs again, and mends what exports that were cut off have left.
-fn rewrite(context: &Context, report: &FilesReport) -> Result<Rewritten, Failure> {
-    let workshop = Workshop::open(context)?;
+fn rewrite(context: &CommandContext, report: &FilesReport) -> Result<RewriteResult, CommandError> {
+    let workshop = App::open(context)?;
     let loaded = context.jobs(&workshop.settings, &[]);
-    let files = workshop.files()?;
-    let mut done = Rewritten { left: loaded.broken.iter().cloned().collect(), ..Rewritten::default() };
+    let files = workshop.job_files()?;
+    let mut done = RewriteResult { left: loaded.broken.iter().cloned().collect(), ..RewriteResult::default() };
     if loaded.has_errors() {
-        done.tell(context, &Failure::Problems(loaded.problems));
+        done.tell(context, &CommandError::Problems(loaded.problems));
     }
     for job in &loaded.jobs {
         let of_job = || report.findings.iter().filter(|f| f.job == job.name);
-        let anew: BTreeSet<String> =
-            of_job().filter(|f| f.matter.may_be_written_again()).map(|f| f.path.clone()).collect();
-        if !of_job().any(|f| f.matter.is_mended_by_an_export()) {
+        let anew: BTreeSet<String> = of_job().filter(|f| f.issue.can_be_rewritten()).map(|f| f.path.clone()).collect();
+        if !of_job().any(|f| f.issue.is_fixed_by_export()) {
             continue;
         }
         let failures = match rewrite_job(&workshop, &files, job, &anew, &mut done) {
-            Ok(failed) => failed.into_iter().map(of_a_file).collect(),
+            Ok(failed) => failed.into_iter().map(file_error).collect(),
             // The run that is under way mends it.
-            Err(failure) if anew.is_empty() && failure.exit() == Exit::Deferred => continue,
+            Err(failure) if anew.is_empty() && failure.exit() == ExitStatus::Deferred => continue,
             Err(failure) => vec![failure],
         };
         for failure in failures {
@@ -111,27 +110,27 @@ fn rewrite(context: &Context, report: &FilesReport) -> Result<Rewritten, Failure
 
 /// Writes the files of one job again, while no run of it can begin; gives what stood in the way of single files.
 fn rewrite_job(
-    workshop: &Workshop<'_>,
-    files: &Files,
+    workshop: &App<'_>,
+    files: &JobFiles,
     job: &Job,
     anew: &BTreeSet<String>,
-    done: &mut Rewritten,
-) -> Result<Vec<ExportError>, Failure> {
+    done: &mut RewriteResult,
+) -> Result<Vec<ExportError>, CommandError> {
     let hangs = workshop.settings.schedule.max_runtime;
     let _lock = JobLock::take(workshop.state.path(), &files.database, &job.name, hangs).map_err(|e| match e {
-        LockTrouble::Io { .. } => Failure::new(Exit::Storage, e),
-        _ => Failure::new(Exit::Deferred, e)
+        LockError::Io { .. } => CommandError::new(ExitStatus::Storage, e),
+        _ => CommandError::new(ExitStatus::Deferred, e)
             .with_hint("its CSVs were not written again; ask once more when that is over"),
     })?;
     // Under the lock the newest run is over, be it that it was killed.
-    let past = Past::read(&files.database).map_err(storage)?;
-    let runs = past.of(&job.name).runs;
+    let past = RunHistory::read(&files.database).map_err(storage_error)?;
+    let runs = past.job_or_default(&job.name).runs;
     let Some(newest) = runs.first() else {
         print::stderr(&format!("{}: never run, so there is nothing to write\n", job.name));
         done.left.insert(job.name.clone());
         return Ok(Vec::new());
     };
-    let written = write_as_of(files, job, newest, anew)?;
+    let written = export_job_as_of(files, job, newest, anew)?;
     done.current.insert(format!("{}/datapackage.json", job.name));
     for file in written.files {
         let below = Path::new(&file.path).strip_prefix(&files.target.csv_dir).unwrap_or(Path::new(&file.path));
@@ -143,15 +142,15 @@ fn rewrite_job(
     Ok(written.failed)
 }
 
-impl Rewritten {
-    fn tell(&mut self, context: &Context, failure: &Failure) {
-        self.exit = self.exit.and(failure.exit());
-        context.tell(failure);
+impl RewriteResult {
+    fn tell(&mut self, context: &CommandContext, failure: &CommandError) {
+        self.exit = self.exit.more_severe(failure.exit());
+        context.report(failure);
     }
 }
 
 /// `sound`, or how much differs.
-fn sound(differ: u64) -> String {
+fn differ_verdict(differ: u64) -> String {
     match differ {
         0 => "sound".to_owned(),
         1 => "1 difference".to_owned(),
@@ -159,14 +158,14 @@ fn sound(differ: u64) -> String {
     }
 }
 
-fn of_store(database: &Path, store: &StoreReport) -> String {
+fn store_text(database: &Path, store: &StoreReport) -> String {
     if store.empty {
         return format!("store  {}: nothing has been written to it yet\n", database.display());
     }
     let mut out = format!(
         "store  {}: {}; {}, {}, {}\n",
         database.display(),
-        sound(store.differ()),
+        differ_verdict(store.finding_count()),
         count(store.lists, "list"),
         count(store.histories, "playlist history"),
         count(store.runs, "run")
@@ -174,7 +173,7 @@ fn of_store(database: &Path, store: &StoreReport) -> String {
     for finding in &store.findings {
         out.push_str(&format!("  {:<11} {}\n", finding.check, printable(&finding.detail)));
     }
-    for (check, untold) in store.untold() {
+    for (check, untold) in store.omitted_counts() {
         out.push_str(&format!("  {check:<11} and {untold} more\n"));
     }
     if store.lists_ahead > 0 {
@@ -192,24 +191,24 @@ fn of_store(database: &Path, store: &StoreReport) -> String {
     out
 }
 
-fn of_files(csv_dir: &Path, files: &FilesReport, rewritten: &[String]) -> String {
-    let differ = files.findings.iter().filter(|f| f.matter.is_a_difference()).count();
+fn files_text(csv_dir: &Path, files: &FilesReport, rewritten: &[String]) -> String {
+    let differ = files.findings.iter().filter(|f| f.issue.is_a_difference()).count();
     let mut out = format!(
         "files  {}: {}; {}, {}\n",
         csv_dir.display(),
-        sound(differ as u64),
+        differ_verdict(differ as u64),
         count(files.files, "file"),
         count(files.packages, "data package")
     );
     for finding in &files.findings {
-        let word = match finding.matter {
-            Matter::Missing => "missing",
-            Matter::Changed => "changed",
-            Matter::Stray => "stray",
-            Matter::Unreadable => "unreadable",
-            Matter::Behind | Matter::Leftover => "note",
+        let word = match finding.issue {
+            FileIssue::Missing => "missing",
+            FileIssue::Changed => "changed",
+            FileIssue::Stray => "stray",
+            FileIssue::Unreadable => "unreadable",
+            FileIssue::Behind | FileIssue::Leftover => "note",
         };
-        let path = below(csv_dir, finding);
+        let path = relative_path(csv_dir, finding);
         out.push_str(&format!("  {word:<11} {}: {}\n", printable(&path), printable(&finding.detail)));
     }
     for path in rewritten {
@@ -219,54 +218,54 @@ fn of_files(csv_dir: &Path, files: &FilesReport, rewritten: &[String]) -> String
 }
 
 /// The path of what was found.
-fn below(csv_dir: &Path, finding: &FileFinding) -> String {
+fn relative_path(csv_dir: &Path, finding: &FileFinding) -> String {
     let parts = [&finding.job, &finding.path].into_iter().filter(|part| !part.is_empty());
     parts.fold(csv_dir.to_path_buf(), |path, part| path.join(part)).display().to_string()
 }
 
 /// What to type, for what was found.
-fn hints(context: &Context, store: &StoreReport, files: &FilesReport, rewritten: Option<&Rewritten>) {
+fn print_hints(context: &CommandContext, store: &StoreReport, files: &FilesReport, rewritten: Option<&RewriteResult>) {
     if !store.findings.is_empty() {
-        context.say(
+        context.notice(
             "hint: keep this file and report what was found; a backup in its place also brings back whom \
              `auth logout --purge` has forgotten since",
         );
     }
-    let again: Vec<&FileFinding> = files.findings.iter().filter(|f| f.matter.may_be_written_again()).collect();
+    let again: Vec<&FileFinding> = files.findings.iter().filter(|f| f.issue.can_be_rewritten()).collect();
     match rewritten {
         None if again.is_empty() => {}
         None => context
-            .say("hint: `cratedigger verify --rewrite-csv` writes missing and changed CSVs again, from the store"),
-        Some(done) => hints_after(context, &again, done),
+            .notice("hint: `cratedigger verify --rewrite-csv` writes missing and changed CSVs again, from the store"),
+        Some(done) => print_rewrite_hints(context, &again, done),
     }
-    if files.findings.iter().any(|f| f.matter == Matter::Stray) {
-        context.say("hint: a stray CSV was not written by any run on record; move it away");
+    if files.findings.iter().any(|f| f.issue == FileIssue::Stray) {
+        context.notice("hint: a stray CSV was not written by any run on record; move it away");
     }
-    if files.findings.iter().any(|f| f.matter == Matter::Unreadable) {
-        context.say(
+    if files.findings.iter().any(|f| f.issue == FileIssue::Unreadable) {
+        context.notice(
             "hint: move away what stands where a CSV belongs, or let this user read it; then `cratedigger export`",
         );
     }
 }
 
 /// What to do about files that differ although they were to be written again.
-fn hints_after(context: &Context, differ: &[&FileFinding], done: &Rewritten) {
+fn print_rewrite_hints(context: &CommandContext, differ: &[&FileFinding], done: &RewriteResult) {
     // Of the others it was told what stood in the way.
     let differ = differ.iter().filter(|f| !done.left.contains(&f.job)).map(|f| format!("{}/{}", f.job, f.path));
     let (due, past): (Vec<String>, Vec<String>) = differ.partition(|path| done.current.contains(path));
     if !due.is_empty() {
-        context.say(&format!("hint: the next run writes {}, once its fetch has come to an end", named(&due)));
+        context.notice(&format!("hint: the next run writes {}, once its fetch has come to an end", name_some(&due)));
     }
     if !past.is_empty() {
-        context.say(&format!(
+        context.notice(&format!(
             "hint: no job writes {} any more; put back what was there, or delete it, and the next export forgets it",
-            named(&past)
+            name_some(&past)
         ));
     }
 }
 
 /// Some paths by name, the rest by their number.
-fn named(paths: &[String]) -> String {
+fn name_some(paths: &[String]) -> String {
     const NAMED: usize = 5;
     let mut text = paths.iter().take(NAMED).map(|path| printable(path)).collect::<Vec<_>>().join(", ");
     if let Some(rest) = paths.len().checked_sub(NAMED).filter(|rest| *rest > 0) {

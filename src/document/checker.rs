@@ -3,38 +3,38 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::key::Key;
+use super::diagnostic::Diagnostic;
+use super::key_spec::KeySpec;
 use super::nearest::{nearest, or_list};
-use super::problem::Problem;
 use super::quote::{names_a_secret, printable};
-use super::shape::Finding;
+use super::shape::ValueFinding;
 use super::text::Document;
-use super::value::{Table, Value};
+use super::value::{TomlTable, TomlValue};
 
 /// Collects the problems of one file.
-pub struct Checker<'d> {
+pub struct DocumentChecker<'d> {
     /// The file.
     pub document: &'d Arc<Document>,
     /// What was found so far.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<Diagnostic>,
 }
 
-impl<'d> Checker<'d> {
+impl<'d> DocumentChecker<'d> {
     /// A checker that has found nothing yet.
-    pub fn new(document: &'d Arc<Document>) -> Checker<'d> {
-        Checker { document, problems: Vec::new() }
+    pub fn new(document: &'d Arc<Document>) -> DocumentChecker<'d> {
+        DocumentChecker { document, problems: Vec::new() }
     }
 
     /// Notes a problem at a place and lets the caller say more about it.
-    pub fn report(&mut self, span: Range<usize>, key: &str, message: impl Into<String>) -> &mut Problem {
-        let problem = self.document.problem(span, message).about(key);
+    pub fn report(&mut self, span: Range<usize>, key: &str, message: impl Into<String>) -> &mut Diagnostic {
+        let problem = self.document.diagnostic(span, message).for_key(key);
         self.problems.push(problem);
         let last = self.problems.len() - 1;
         &mut self.problems[last]
     }
 
     /// Notes what a shape or a rule found.
-    pub fn found(&mut self, key: &str, finding: Finding) {
+    pub fn report_finding(&mut self, key: &str, finding: ValueFinding) {
         let problem = self.report(finding.span, key, finding.message);
         problem.label = finding.label;
         problem.hint = finding.hint;
@@ -42,26 +42,31 @@ impl<'d> Checker<'d> {
 
     /// Checks one table: every key is known, every value has its key's shape. Returns the values
     /// that are right, so that later rules look at nothing that was already reported.
-    pub fn table<'t, 'i>(&mut self, table: &'t Table<'i>, prefix: &str, keys: &'static [Key]) -> Values<'t, 'i> {
-        let mut values = Values { entries: Vec::new() };
+    pub fn check_table<'t, 'i>(
+        &mut self,
+        table: &'t TomlTable<'i>,
+        prefix: &str,
+        keys: &'static [KeySpec],
+    ) -> TableValues<'t, 'i> {
+        let mut values = TableValues { entries: Vec::new() };
         for (name, value) in table {
             let written = name.get_ref().as_ref();
             let path = if prefix.is_empty() { written.to_owned() } else { format!("{prefix}.{written}") };
             let Some(key) = keys.iter().find(|k| k.name == written) else {
-                self.unknown(name.span(), written, prefix, keys);
+                self.report_unknown_key(name.span(), written, prefix, keys);
                 continue;
             };
             let findings = key.shape.check(value);
             let right = findings.is_empty();
             for finding in findings {
-                self.found(&path, finding);
+                self.report_finding(&path, finding);
             }
-            values.entries.push(Entry { key, at: name.span(), value, right });
+            values.entries.push(KeyEntry { key, at: name.span(), value, right });
         }
         values
     }
 
-    fn unknown(&mut self, span: Range<usize>, written: &str, prefix: &str, keys: &[Key]) {
+    fn report_unknown_key(&mut self, span: Range<usize>, written: &str, prefix: &str, keys: &[KeySpec]) {
         let shown = printable(written);
         let path = if prefix.is_empty() { shown.clone() } else { format!("{prefix}.{shown}") };
         let place = if prefix.is_empty() { String::new() } else { format!(" in `{prefix}`") };
@@ -81,30 +86,30 @@ impl<'d> Checker<'d> {
 }
 
 /// One key of a table that the table of keys knows.
-pub struct Entry<'t, 'i> {
+pub struct KeyEntry<'t, 'i> {
     /// Its row in the table of keys.
-    pub key: &'static Key,
+    pub key: &'static KeySpec,
     /// Where the key stands.
     pub at: Range<usize>,
     /// Its value.
-    pub value: &'t Value<'i>,
+    pub value: &'t TomlValue<'i>,
     /// Whether the value has the key's shape.
     pub right: bool,
 }
 
 /// The known keys of one table of a file.
-pub struct Values<'t, 'i> {
-    entries: Vec<Entry<'t, 'i>>,
+pub struct TableValues<'t, 'i> {
+    entries: Vec<KeyEntry<'t, 'i>>,
 }
 
-impl<'t, 'i> Values<'t, 'i> {
+impl<'t, 'i> TableValues<'t, 'i> {
     /// The value of a key, if it stands there and has its shape.
-    pub fn get(&self, name: &str) -> Option<&'t Value<'i>> {
+    pub fn get(&self, name: &str) -> Option<&'t TomlValue<'i>> {
         self.entry(name).filter(|e| e.right).map(|e| e.value)
     }
 
     /// The key as written, whether its value is right or not.
-    pub fn entry(&self, name: &str) -> Option<&Entry<'t, 'i>> {
+    pub fn entry(&self, name: &str) -> Option<&KeyEntry<'t, 'i>> {
         self.entries.iter().find(|e| e.key.name == name)
     }
 
@@ -114,7 +119,7 @@ impl<'t, 'i> Values<'t, 'i> {
     }
 
     /// Every known key, in the order of the file.
-    pub fn iter(&self) -> impl Iterator<Item = &Entry<'t, 'i>> {
+    pub fn iter(&self) -> impl Iterator<Item = &KeyEntry<'t, 'i>> {
         self.entries.iter()
     }
 }

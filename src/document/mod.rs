@@ -11,21 +11,21 @@
 //! from the same rows.
 
 mod checker;
-mod frame;
-mod key;
+mod diagnostic;
+mod key_spec;
 mod nearest;
-mod problem;
 mod quote;
+mod render;
 mod shape;
 mod text;
 mod value;
 
-pub use checker::{Checker, Entry, Values};
-pub use frame::Frames;
-pub use key::Key;
+pub use checker::{DocumentChecker, KeyEntry, TableValues};
+pub use diagnostic::{Diagnostic, DiagnosticSeverity};
+pub use key_spec::KeySpec;
 pub use nearest::{nearest, or_list};
-pub use problem::{Problem, Severity};
 pub use quote::{printable, printable_json, quote};
-pub use shape::{Finding, Refusal, Shape, TextRule, texts};
+pub use render::DiagnosticRenderer;
+pub use shape::{RuleViolation, TextRule, ValueFinding, ValueShape, texts};
 pub use text::Document;
-pub use value::{Table, Value, as_text, duration};
+pub use value::{TomlTable, TomlValue, as_text, duration};

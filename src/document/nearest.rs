@@ -1,9 +1,9 @@
 //! The nearest valid names.
 
 /// At most this many edits away; further is guessing.
-const FARTHEST: usize = 2;
+const MAX_DISTANCE: usize = 2;
 /// At most this many suggestions.
-const MOST: usize = 3;
+const MAX_SUGGESTIONS: usize = 3;
 
 /// The names within two edits of what was written, nearest first, at most three. A name that only
 /// differs in case, dashes or a plural comes first.
@@ -13,10 +13,10 @@ pub fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> V
         .into_iter()
         .map(|name| (distance(&written, name), name))
         // A name of three letters is two edits away from everything.
-        .filter(|(distance, name)| *distance <= FARTHEST && *distance < name.chars().count().max(2))
+        .filter(|(distance, name)| *distance <= MAX_DISTANCE && *distance < name.chars().count().max(2))
         .collect();
     found.sort_by_key(|(distance, _)| *distance);
-    found.into_iter().map(|(_, name)| name).take(MOST).collect()
+    found.into_iter().map(|(_, name)| name).take(MAX_SUGGESTIONS).collect()
 }
 
 /// Edits between two names; none for what stands behind the last slash, since people write `Berlin`

@@ -1,12 +1,12 @@
 //! Showing what somebody wrote, safely: no control characters, no secrets, no endless text.
 
 /// Longer values are cut in messages.
-const SHOWN: usize = 60;
+const MAX_SHOWN: usize = 60;
 
 /// A value as messages show it: in backticks, short, printable, and without what may be a secret.
 pub fn quote(value: &str) -> String {
-    let mut shown: String = mask(value).chars().take(SHOWN).collect();
-    if shown.len() < value.len() && value.chars().count() > SHOWN {
+    let mut shown: String = mask(value).chars().take(MAX_SHOWN).collect();
+    if shown.len() < value.len() && value.chars().count() > MAX_SHOWN {
         shown.push('…');
     }
     format!("`{}`", printable(&shown))

@@ -4,11 +4,11 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::problem::{Problem, Severity};
-use super::value::Table;
+use super::diagnostic::{Diagnostic, DiagnosticSeverity};
+use super::value::TomlTable;
 
 /// A file longer than this is no file that a person wrote.
-const MOST_BYTES: u64 = 1024 * 1024;
+const MAX_BYTES: u64 = 1024 * 1024;
 
 /// A TOML file that was read.
 #[derive(Debug)]
@@ -25,11 +25,11 @@ impl Document {
     /// # Errors
     ///
     /// A problem without a line: the file is missing, unreadable, too large or not UTF-8.
-    pub fn read(path: &Path, shown: &str) -> Result<Arc<Document>, Box<Problem>> {
-        let fails = |message: String| Box::new(Problem::of_file(shown, message));
+    pub fn read(path: &Path, shown: &str) -> Result<Arc<Document>, Box<Diagnostic>> {
+        let fails = |message: String| Box::new(Diagnostic::for_file(shown, message));
         let length = std::fs::metadata(path).map_err(|e| fails(format!("cannot be read: {e}")))?.len();
-        if length > MOST_BYTES {
-            return Err(fails(format!("is {length} bytes long; at most {MOST_BYTES} are read")));
+        if length > MAX_BYTES {
+            return Err(fails(format!("is {length} bytes long; at most {MAX_BYTES} are read")));
         }
         let bytes = std::fs::read(path).map_err(|e| fails(format!("cannot be read: {e}")))?;
         let text = String::from_utf8(bytes).map_err(|e| {
@@ -51,14 +51,14 @@ impl Document {
 
     /// The tree of the file, and what the parser had to say. The tree holds what could be made out,
     /// so that one typo does not hide the others.
-    pub fn parse(self: &Arc<Self>) -> (Table<'_>, Vec<Problem>) {
+    pub fn parse(self: &Arc<Self>) -> (TomlTable<'_>, Vec<Diagnostic>) {
         let (tree, errors) = toml::de::DeTable::parse_recoverable(&self.text);
         let problems = errors
             .into_iter()
             .map(|error| {
                 let span = error.span().unwrap_or(0..0);
                 let (message, hint) = parser_message(error.message(), &self.text, &span);
-                let mut problem = self.problem(span, message);
+                let mut problem = self.diagnostic(span, message);
                 problem.hint = hint;
                 problem
             })
@@ -67,23 +67,23 @@ impl Document {
     }
 
     /// A problem at a place of this file.
-    pub fn problem(self: &Arc<Self>, span: Range<usize>, message: impl Into<String>) -> Problem {
-        let (line, column) = self.place(span.start);
-        Problem {
+    pub fn diagnostic(self: &Arc<Self>, span: Range<usize>, message: impl Into<String>) -> Diagnostic {
+        let (line, column) = self.line_and_column(span.start);
+        Diagnostic {
             file: self.file.clone(),
             line: Some(line),
             column: Some(column),
             key: None,
             message: message.into(),
             hint: None,
-            severity: Severity::Error,
+            severity: DiagnosticSeverity::Error,
             label: None,
             source: Some((self.clone(), span)),
         }
     }
 
     /// Line and column of a byte, both from 1; columns count characters.
-    pub fn place(&self, offset: usize) -> (usize, usize) {
+    pub fn line_and_column(&self, offset: usize) -> (usize, usize) {
         let mut offset = offset.min(self.text.len());
         while !self.text.is_char_boundary(offset) {
             offset -= 1;

@@ -6,12 +6,12 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// A table of a file whose keys and values know where they stand.
-pub type Table<'a> = DeTable<'a>;
+pub type TomlTable<'a> = DeTable<'a>;
 /// A value that knows where it stands.
-pub type Value<'a> = Spanned<DeValue<'a>>;
+pub type TomlValue<'a> = Spanned<DeValue<'a>>;
 
 /// The text of a value, if it is text.
-pub fn as_text<'v>(value: &'v Value<'_>) -> Option<&'v str> {
+pub fn as_text<'v>(value: &'v TomlValue<'_>) -> Option<&'v str> {
     value.get_ref().as_str()
 }
 

@@ -9,15 +9,15 @@ use std::io::Write;
 
 use rusqlite::types::ValueRef;
 
-use super::style::{Style, TimeFormat};
-use crate::stream::Type;
+use super::style::{CsvStyle, TimeFormat};
+use crate::stream::ColumnType;
 
 /// The longest text that Excel shows in one cell.
 const EXCEL_CELL: usize = 32_767;
 
 /// What had to be done to a cell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Mark {
+pub(super) struct CellMark {
     /// The formula guard put a `'` in front.
     pub guarded: bool,
     /// NUL characters became U+FFFD.
@@ -27,33 +27,40 @@ pub(super) struct Mark {
 }
 
 /// Appends a value as a cell; `kind` is none for the columns of a query, whose values say what they are.
-pub(super) fn write(style: &Style, kind: Option<Type>, value: ValueRef<'_>, out: &mut Vec<u8>) -> Mark {
+pub(super) fn write_cell(
+    style: &CsvStyle,
+    kind: Option<ColumnType>,
+    value: ValueRef<'_>,
+    out: &mut Vec<u8>,
+) -> CellMark {
     match value {
         ValueRef::Null => {
             out.extend_from_slice(style.null.as_bytes());
-            Mark::default()
+            CellMark::default()
         }
         ValueRef::Integer(n) => {
             match kind {
-                Some(Type::Boolean) => out.extend_from_slice(if n == 0 { b"false" } else { b"true" }),
-                None | Some(Type::Integer) => number(n, out),
-                Some(Type::Text | Type::Time | Type::List) => return text(style, n.to_string().as_bytes(), out),
+                Some(ColumnType::Boolean) => out.extend_from_slice(if n == 0 { b"false" } else { b"true" }),
+                None | Some(ColumnType::Integer) => number(n, out),
+                Some(ColumnType::Text | ColumnType::Time | ColumnType::List) => {
+                    return write_text(style, n.to_string().as_bytes(), out);
+                }
             }
-            Mark::default()
+            CellMark::default()
         }
         ValueRef::Real(n) => {
             number(n, out);
-            Mark::default()
+            CellMark::default()
         }
         ValueRef::Text(bytes) => match (kind, style.time_format) {
-            (Some(Type::Time), TimeFormat::Spreadsheet) => {
-                text(style, spreadsheet_time(bytes).as_deref().unwrap_or(bytes), out)
+            (Some(ColumnType::Time), TimeFormat::Spreadsheet) => {
+                write_text(style, spreadsheet_time(bytes).as_deref().unwrap_or(bytes), out)
             }
-            _ => text(style, bytes, out),
+            _ => write_text(style, bytes, out),
         },
         ValueRef::Blob(bytes) => {
             let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-            text(style, hex.as_bytes(), out)
+            write_text(style, hex.as_bytes(), out)
         }
     }
 }
@@ -63,7 +70,7 @@ fn number(n: impl std::fmt::Display, out: &mut Vec<u8>) {
 }
 
 /// Appends text as a quoted cell.
-pub(super) fn text(style: &Style, bytes: &[u8], out: &mut Vec<u8>) -> Mark {
+pub(super) fn write_text(style: &CsvStyle, bytes: &[u8], out: &mut Vec<u8>) -> CellMark {
     let lossy;
     let bytes = match std::str::from_utf8(bytes) {
         Ok(_) => bytes,
@@ -73,7 +80,7 @@ pub(super) fn text(style: &Style, bytes: &[u8], out: &mut Vec<u8>) -> Mark {
             lossy.as_bytes()
         }
     };
-    let mut mark = Mark { guarded: style.formula_guard.applies(bytes), nul: false, long: bytes.len() > EXCEL_CELL };
+    let mut mark = CellMark { guarded: style.formula_guard.applies(bytes), nul: false, long: bytes.len() > EXCEL_CELL };
     out.push(b'"');
     if mark.guarded {
         out.push(b'\'');
@@ -115,25 +122,25 @@ mod tests {
     use super::*;
     use crate::export::style::Profile;
 
-    fn cell(style: &Style, kind: Option<Type>, value: ValueRef<'_>) -> String {
+    fn cell(style: &CsvStyle, kind: Option<ColumnType>, value: ValueRef<'_>) -> String {
         let mut out = Vec::new();
-        write(style, kind, value, &mut out);
+        write_cell(style, kind, value, &mut out);
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn null_the_empty_string_numbers_booleans_and_text_are_told_apart() {
-        let plain = Style::default();
+        let plain = CsvStyle::default();
         let written = [
-            (Some(Type::Text), ValueRef::Null, ""),
-            (Some(Type::Text), ValueRef::Text(b""), "\"\""),
-            (Some(Type::Text), ValueRef::Text(b"12"), "\"12\""),
-            (Some(Type::Text), ValueRef::Text(b"a \"b\"\n"), "\"a \"\"b\"\"\n\""),
-            (Some(Type::Text), ValueRef::Text(b"a\0"), "\"a\u{fffd}\""),
-            (Some(Type::Text), ValueRef::Text(b"=1"), "\"'=1\""),
-            (Some(Type::Integer), ValueRef::Integer(-7), "-7"),
-            (Some(Type::Boolean), ValueRef::Integer(1), "true"),
-            (Some(Type::Boolean), ValueRef::Integer(0), "false"),
+            (Some(ColumnType::Text), ValueRef::Null, ""),
+            (Some(ColumnType::Text), ValueRef::Text(b""), "\"\""),
+            (Some(ColumnType::Text), ValueRef::Text(b"12"), "\"12\""),
+            (Some(ColumnType::Text), ValueRef::Text(b"a \"b\"\n"), "\"a \"\"b\"\"\n\""),
+            (Some(ColumnType::Text), ValueRef::Text(b"a\0"), "\"a\u{fffd}\""),
+            (Some(ColumnType::Text), ValueRef::Text(b"=1"), "\"'=1\""),
+            (Some(ColumnType::Integer), ValueRef::Integer(-7), "-7"),
+            (Some(ColumnType::Boolean), ValueRef::Integer(1), "true"),
+            (Some(ColumnType::Boolean), ValueRef::Integer(0), "false"),
             (None, ValueRef::Integer(1), "1"),
             (None, ValueRef::Real(0.1), "0.1"),
             (None, ValueRef::Blob(&[0xff, 0]), "\"ff00\""),
@@ -146,11 +153,14 @@ mod tests {
 
     #[test]
     fn a_spreadsheet_gets_times_that_it_recognises_and_other_texts_unchanged() {
-        let excel = Style::of(Profile::Excel);
-        let time = |text: &'static str| cell(&excel, Some(Type::Time), ValueRef::Text(text.as_bytes()));
+        let excel = CsvStyle::for_profile(Profile::Excel);
+        let time = |text: &'static str| cell(&excel, Some(ColumnType::Time), ValueRef::Text(text.as_bytes()));
         assert_eq!(time("2026-01-02T03:04:05Z"), "\"2026-01-02 03:04:05\"");
         assert_eq!(time("2026-01-02T03:04:05.678Z"), "\"2026-01-02 03:04:05\"");
         assert_eq!(time("0000"), "\"0000\"");
-        assert_eq!(cell(&excel, Some(Type::Text), ValueRef::Text(b"2026-01-02T03:04:05Z")), "\"2026-01-02T03:04:05Z\"");
+        assert_eq!(
+            cell(&excel, Some(ColumnType::Text), ValueRef::Text(b"2026-01-02T03:04:05Z")),
+            "\"2026-01-02T03:04:05Z\""
+        );
     }
 }

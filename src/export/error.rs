@@ -3,8 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::name::NameError;
-use super::style::StyleError;
+use super::name::FileNameError;
+use super::style::CsvStyleError;
 use crate::store::query::QueryError;
 
 /// Why nothing, or not everything, could be exported.
@@ -54,11 +54,11 @@ pub enum ExportError {
         /// As it was given.
         path: String,
         /// Which rule.
-        source: NameError,
+        source: FileNameError,
     },
     /// The style could not be read back.
     #[error("bad csv option")]
-    Style(#[from] StyleError),
+    Style(#[from] CsvStyleError),
     /// The profile has no columns for the stream.
     #[error(
         "the exportify profile has columns for playlist_items, my_playlist_items and saved_tracks, not for {stream}"
@@ -112,7 +112,7 @@ impl ExportError {
     }
 
     /// Whether it concerns this one file, so that the others can be written all the same.
-    pub(super) fn is_of_one_file(&self) -> bool {
+    pub(super) fn concerns_one_file(&self) -> bool {
         match self {
             ExportError::Link { .. } | ExportError::NotAFile { .. } => true,
             ExportError::Query { .. } => !self.is_storage(),

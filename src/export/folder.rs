@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::ExportError;
 use super::hash;
-use crate::store::{Access, GivenTo};
+use crate::store::{AccessTarget, FileAccess};
 
 const TEMPORARY: (&str, &str) = (".cratedigger-", ".tmp");
 
@@ -35,34 +35,34 @@ pub(super) fn is_journal(name: &str) -> bool {
 }
 
 /// An open folder.
-pub(super) struct Folder {
+pub(super) struct OutputFolder {
     fd: OwnedFd,
     path: PathBuf,
-    access: Access,
+    access: FileAccess,
 }
 
 /// A file as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct FoundFile {
     pub bytes: u64,
 }
 
-impl Folder {
+impl OutputFolder {
     /// Opens the CSV folder, made if it is missing.
-    pub(super) fn root(path: &Path, access: Access) -> Result<Folder, ExportError> {
+    pub(super) fn root(path: &Path, access: FileAccess) -> Result<OutputFolder, ExportError> {
         let at = |source| ExportError::Write { path: path.to_owned(), written: 0, source };
         if !path.is_dir() {
             DirBuilder::new().recursive(true).mode(access.folder_mode()).create(path).map_err(at)?;
-            access.give_folder(&File::open(path).map_err(at)?).map_err(at)?;
+            access.apply_to_folder(&File::open(path).map_err(at)?).map_err(at)?;
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(|e| at(e.into()))?);
-        access.give_again(&folder).map_err(at)?;
-        Ok(Folder { fd: folder.into(), path: path.to_owned(), access })
+        access.reapply(&folder).map_err(at)?;
+        Ok(OutputFolder { fd: folder.into(), path: path.to_owned(), access })
     }
 
     /// Opens a folder in this one, made if it is missing.
-    pub(super) fn enter(&self, name: &str) -> Result<Folder, ExportError> {
+    pub(super) fn enter(&self, name: &str) -> Result<OutputFolder, ExportError> {
         let path = self.path.join(name);
         let open = || {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -77,7 +77,7 @@ impl Folder {
                 }
                 let fd = open().map_err(|e| self.failed(name, 0, e.into()))?;
                 let folder = File::from(fd);
-                self.access.give_folder(&folder).map_err(|e| self.failed(name, 0, e))?;
+                self.access.apply_to_folder(&folder).map_err(|e| self.failed(name, 0, e))?;
                 self.sync()?;
                 folder
             }
@@ -86,21 +86,21 @@ impl Folder {
             }
             other => File::from(other.map_err(|e| self.failed(name, 0, e.into()))?),
         };
-        self.in_ours().give_again(&folder).map_err(|e| self.failed(name, 0, e))?;
-        Ok(Folder { fd: folder.into(), path, access: self.access })
+        self.access_inside().reapply(&folder).map_err(|e| self.failed(name, 0, e))?;
+        Ok(OutputFolder { fd: folder.into(), path, access: self.access })
     }
 
     /// Removes what killed processes left: temporary files that nobody holds a lock on.
     pub(super) fn sweep(&self) -> Result<(), ExportError> {
-        self.sweep_all(is_temporary)
+        self.sweep_where(is_temporary)
     }
 
     /// Removes the journals of such processes, once what they name is recorded.
     pub(super) fn sweep_journals(&self) -> Result<(), ExportError> {
-        self.sweep_all(is_journal)
+        self.sweep_where(is_journal)
     }
 
-    fn sweep_all(&self, is_one: fn(&str) -> bool) -> Result<(), ExportError> {
+    fn sweep_where(&self, is_one: fn(&str) -> bool) -> Result<(), ExportError> {
         let here = |e: Errno| ExportError::Write { path: self.path.clone(), written: 0, source: e.into() };
         for entry in Dir::read_from(&self.fd).map_err(here)? {
             let entry = entry.map_err(here)?;
@@ -119,12 +119,12 @@ impl Folder {
     }
 
     /// The file of this name; an error if it is something else.
-    pub(super) fn find(&self, name: &str) -> Result<Option<Found>, ExportError> {
+    pub(super) fn find(&self, name: &str) -> Result<Option<FoundFile>, ExportError> {
         match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(self.failed(name, 0, error.into())),
             Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
-                FileType::RegularFile => Ok(Some(Found { bytes: u64::try_from(stat.st_size).unwrap_or(0) })),
+                FileType::RegularFile => Ok(Some(FoundFile { bytes: u64::try_from(stat.st_size).unwrap_or(0) })),
                 FileType::Symlink => Err(ExportError::Link { path: self.path.join(name) }),
                 _ => Err(ExportError::NotAFile { path: self.path.join(name) }),
             },
@@ -132,13 +132,13 @@ impl Folder {
     }
 
     /// Whether there is surely nothing of this name below, as far as can be told without going through a link.
-    pub(super) fn lacks(&self, path: &str) -> bool {
+    pub(super) fn is_missing(&self, path: &str) -> bool {
         let (first, rest) = path.split_once('/').map_or((path, None), |(first, rest)| (first, Some(rest)));
         match (rustix::fs::statat(&self.fd, first, AtFlags::SYMLINK_NOFOLLOW), rest) {
             (Err(error), _) => error == Errno::NOENT,
             (Ok(_), None) => false,
             (Ok(stat), Some(rest)) => match FileType::from_raw_mode(stat.st_mode) {
-                FileType::Directory => self.enter(first).is_ok_and(|folder| folder.lacks(rest)),
+                FileType::Directory => self.enter(first).is_ok_and(|folder| folder.is_missing(rest)),
                 // Who looks through a link sees another folder.
                 kind => kind != FileType::Symlink,
             },
@@ -181,21 +181,21 @@ impl Folder {
     /// SHA-256 of a file, in hex, if it is there.
     pub(super) fn sha256(&self, name: &str) -> Result<Option<String>, ExportError> {
         let Some(file) = self.open(name)? else { return Ok(None) };
-        let (_, sha256) = hash::of(file).map_err(|e| self.failed(name, 0, e))?;
+        let (_, sha256) = hash::sha256_of(file).map_err(|e| self.failed(name, 0, e))?;
         Ok(Some(sha256))
     }
 
     /// A new file without a place yet.
-    pub(super) fn draft(&self, name: &str) -> Result<Draft<'_>, ExportError> {
-        self.begin(name, TEMPORARY.1)
+    pub(super) fn draft(&self, name: &str) -> Result<DraftFile<'_>, ExportError> {
+        self.start_draft(name, TEMPORARY.1)
     }
 
     /// The journal of an export that is about to put this file in place.
-    pub(super) fn journal(&self, name: &str) -> Result<Draft<'_>, ExportError> {
-        self.begin(name, JOURNAL)
+    pub(super) fn journal(&self, name: &str) -> Result<DraftFile<'_>, ExportError> {
+        self.start_draft(name, JOURNAL)
     }
 
-    fn begin(&self, name: &str, suffix: &str) -> Result<Draft<'_>, ExportError> {
+    fn start_draft(&self, name: &str, suffix: &str) -> Result<DraftFile<'_>, ExportError> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let failed = |e: io::Error| self.failed(name, 0, e);
         loop {
@@ -210,8 +210,8 @@ impl Folder {
             // Another process may have swept it before it was locked.
             if file.metadata().map_err(failed)?.nlink() > 0 {
                 let draft =
-                    Draft { folder: self, name: name.to_owned(), temporary, file, hash: Sha256::new(), bytes: 0 };
-                self.access.give(&draft.file).map_err(failed)?;
+                    DraftFile { folder: self, name: name.to_owned(), temporary, file, hash: Sha256::new(), bytes: 0 };
+                self.access.apply(&draft.file).map_err(failed)?;
                 return Ok(draft);
             }
         }
@@ -220,15 +220,15 @@ impl Folder {
     /// Lets those read a file that stays as it is who may read it now, and nobody else.
     pub(super) fn admit(&self, name: &str) -> Result<(), ExportError> {
         match self.open(name)? {
-            Some(file) => self.access.give_again(&file).map_err(|e| self.failed(name, 0, e)),
+            Some(file) => self.access.reapply(&file).map_err(|e| self.failed(name, 0, e)),
             None => Ok(()),
         }
     }
 
     /// Folders in the CSV folder are there for nothing but CSVs.
-    fn in_ours(&self) -> Access {
-        match self.access.given_to {
-            GivenTo::Files => Access { given_to: GivenTo::Folders, ..self.access },
+    fn access_inside(&self) -> FileAccess {
+        match self.access.applies_to {
+            AccessTarget::Files => FileAccess { applies_to: AccessTarget::Folders, ..self.access },
             _ => self.access,
         }
     }
@@ -259,8 +259,8 @@ impl Folder {
 }
 
 /// A file that is being written; dropped, it leaves nothing.
-pub(super) struct Draft<'a> {
-    folder: &'a Folder,
+pub(super) struct DraftFile<'a> {
+    folder: &'a OutputFolder,
     name: String,
     temporary: String,
     file: File,
@@ -270,20 +270,20 @@ pub(super) struct Draft<'a> {
 
 /// What a draft holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Written {
+pub(super) struct WrittenFile {
     pub bytes: u64,
     pub sha256: String,
 }
 
-impl Draft<'_> {
+impl DraftFile<'_> {
     /// The error for a failure while it was written.
     pub(super) fn failed(&self, source: io::Error) -> ExportError {
         self.folder.failed(&self.name, self.bytes, source)
     }
 
     /// What it holds so far.
-    pub(super) fn written(&self) -> Written {
-        Written { bytes: self.bytes, sha256: hash::hex(&self.hash.clone().finalize()) }
+    pub(super) fn written(&self) -> WrittenFile {
+        WrittenFile { bytes: self.bytes, sha256: hash::hex(&self.hash.clone().finalize()) }
     }
 
     /// Has what it holds so far kept by the disk.
@@ -292,19 +292,19 @@ impl Draft<'_> {
     }
 
     /// Lets it lie under its temporary name.
-    pub(super) fn leave(mut self) {
+    pub(super) fn keep_temporary(mut self) {
         self.temporary.clear();
     }
 
     /// Takes the place of the file, unless that holds the same bytes; tells whether it did.
     pub(super) fn publish(self) -> Result<bool, ExportError> {
-        self.publish_noted(|_| Ok(()))
+        self.publish_with(|_| Ok(()))
     }
 
     /// The same; `note` is called before it gets its name, if it does.
-    pub(super) fn publish_noted(
+    pub(super) fn publish_with(
         mut self,
-        note: impl FnOnce(&Written) -> Result<(), ExportError>,
+        note: impl FnOnce(&WrittenFile) -> Result<(), ExportError>,
     ) -> Result<bool, ExportError> {
         let written = self.written();
         let old = self.folder.find(&self.name)?;
@@ -325,7 +325,7 @@ impl Draft<'_> {
     }
 }
 
-impl Write for Draft<'_> {
+impl Write for DraftFile<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let n = self.file.write(bytes)?;
         self.hash.update(&bytes[..n]);
@@ -338,7 +338,7 @@ impl Write for Draft<'_> {
     }
 }
 
-impl Drop for Draft<'_> {
+impl Drop for DraftFile<'_> {
     fn drop(&mut self) {
         if !self.temporary.is_empty() {
             // The next export sweeps what cannot be removed now.

@@ -8,14 +8,14 @@
 use rustc_hash::FxHashMap;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::cell::Mark;
+use super::cell::CellMark;
 
 /// Bytes of the arena. 50,000 tracks with all default columns take some 16 MiB.
-const ARENA: usize = 20 << 20;
+const ARENA_BYTES: usize = 20 << 20;
 
 /// Rendered cells of one thing.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Fragment {
+pub(super) struct CsvFragment {
     /// The cells, run after run; within a run with delimiters between them.
     pub bytes: Vec<u8>,
     /// Where each run ends.
@@ -28,7 +28,7 @@ pub(super) struct Fragment {
     pub long: u64,
 }
 
-impl Fragment {
+impl CsvFragment {
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
@@ -36,7 +36,7 @@ impl Fragment {
     }
 
     /// Notes what had to be done to the cell in a column of the thing, below 64.
-    pub(super) fn mark(&mut self, column: usize, mark: Mark) {
+    pub(super) fn mark(&mut self, column: usize, mark: CellMark) {
         self.guarded |= u64::from(mark.guarded) << column;
         self.nul |= u64::from(mark.nul) << column;
         self.long |= u64::from(mark.long) << column;
@@ -44,7 +44,7 @@ impl Fragment {
 }
 
 /// Where a fragment is in the arena: the ends of its runs, then its bytes.
-struct Entry {
+struct FragmentEntry {
     at: u32,
     len: u32,
 }
@@ -52,22 +52,22 @@ struct Entry {
 /// A bounded store of fragments by key. The key itself is not kept but its 128-bit hash, which is
 /// a third of its size; that two of a billion things share one is less likely than a broken disk.
 #[derive(Default)]
-pub(super) struct Fragments {
+pub(super) struct FragmentCache {
     runs: usize,
-    index: FxHashMap<u128, Entry>,
+    index: FxHashMap<u128, FragmentEntry>,
     arena: Vec<u8>,
     marks: FxHashMap<u32, (u64, u64, u64)>,
     missed: usize,
 }
 
-impl Fragments {
+impl FragmentCache {
     /// For fragments of this many runs.
     pub(super) fn new(runs: usize) -> Self {
-        Fragments { runs, index: FxHashMap::default(), arena: Vec::new(), marks: FxHashMap::default(), missed: 0 }
+        FragmentCache { runs, index: FxHashMap::default(), arena: Vec::new(), marks: FxHashMap::default(), missed: 0 }
     }
 
     /// Fills `into` with the fragment of this key, if it is here.
-    pub(super) fn find(&mut self, key: &[u8], into: &mut Fragment) -> bool {
+    pub(super) fn find(&mut self, key: &[u8], into: &mut CsvFragment) -> bool {
         let Some(entry) = self.index.get(&xxh3_128(key)) else {
             self.missed += 1;
             return false;
@@ -86,10 +86,10 @@ impl Fragments {
     }
 
     /// Keeps a fragment, unless there is no room for it now.
-    pub(super) fn keep(&mut self, key: &[u8], fragment: &Fragment) {
+    pub(super) fn insert(&mut self, key: &[u8], fragment: &CsvFragment) {
         let size = 4 * self.runs + fragment.bytes.len();
-        if self.arena.len() + size > ARENA {
-            if size > ARENA || self.missed <= self.index.len() {
+        if self.arena.len() + size > ARENA_BYTES {
+            if size > ARENA_BYTES || self.missed <= self.index.len() {
                 return;
             }
             self.index.clear();
@@ -99,7 +99,7 @@ impl Fragments {
         // At once: an arena that grows by doubling leaves holes in the heap, and the next export of the run
         // would fill others. What is not used yet takes no memory.
         if self.arena.capacity() == 0 {
-            self.arena.reserve_exact(ARENA);
+            self.arena.reserve_exact(ARENA_BYTES);
         }
         let small = "the arena is smaller than 4 GiB";
         let at = u32::try_from(self.arena.len()).expect(small);
@@ -109,7 +109,7 @@ impl Fragments {
         if (fragment.guarded, fragment.nul, fragment.long) != (0, 0, 0) {
             self.marks.insert(at, (fragment.guarded, fragment.nul, fragment.long));
         }
-        self.index.insert(xxh3_128(key), Entry { at, len });
+        self.index.insert(xxh3_128(key), FragmentEntry { at, len });
         self.missed = 0;
     }
 }
@@ -118,8 +118,8 @@ impl Fragments {
 mod tests {
     use super::*;
 
-    fn fragment(n: usize, size: usize) -> Fragment {
-        Fragment {
+    fn fragment(n: usize, size: usize) -> CsvFragment {
+        CsvFragment {
             bytes: vec![b'x'; size],
             ends: vec![1, u32::try_from(size).unwrap()],
             guarded: n as u64 % 3,
@@ -130,11 +130,11 @@ mod tests {
 
     #[test]
     fn what_was_kept_is_found_as_it_was() {
-        let mut kept = Fragments::new(2);
+        let mut kept = FragmentCache::new(2);
         for n in 0..1000 {
-            kept.keep(n.to_string().as_bytes(), &fragment(n, 1 + n));
+            kept.insert(n.to_string().as_bytes(), &fragment(n, 1 + n));
         }
-        let mut found = Fragment::default();
+        let mut found = CsvFragment::default();
         for n in 0..1000 {
             assert!(kept.find(n.to_string().as_bytes(), &mut found));
             assert_eq!(found, fragment(n, 1 + n));
@@ -144,14 +144,14 @@ mod tests {
 
     #[test]
     fn memory_stays_bounded_and_a_new_working_set_replaces_the_old() {
-        let mut kept = Fragments::new(2);
-        let mut found = Fragment::default();
+        let mut kept = FragmentCache::new(2);
+        let mut found = CsvFragment::default();
         for n in 0..200_000_usize {
             let key = n.to_string();
             if !kept.find(key.as_bytes(), &mut found) {
-                kept.keep(key.as_bytes(), &fragment(n, 500));
+                kept.insert(key.as_bytes(), &fragment(n, 500));
             }
-            assert!(kept.arena.len() <= ARENA);
+            assert!(kept.arena.len() <= ARENA_BYTES);
         }
         assert!((150_000..200_000_usize).any(|n| kept.find(n.to_string().as_bytes(), &mut found)));
     }

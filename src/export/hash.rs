@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use sha2::{Digest, Sha256};
 
 /// Size and hash of all that is left to read.
-pub(super) fn of(mut file: impl Read) -> io::Result<(u64, String)> {
+pub(super) fn sha256_of(mut file: impl Read) -> io::Result<(u64, String)> {
     let (mut hash, mut bytes) = (Sha256::new(), 0);
     let mut buffer = vec![0; 1 << 16];
     loop {

@@ -11,25 +11,25 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use super::error::ExportError;
-use super::folder::{Draft, Folder, Written, is_journal};
+use super::folder::{DraftFile, OutputFolder, WrittenFile, is_journal};
 
 /// Beyond this no journal is read: it would be of some 100,000 files.
-const MOST: u64 = 16 << 20;
+const MAX_BYTES: u64 = 16 << 20;
 
 /// The journal of one export, there from the first file that it changes on.
-pub(super) struct Journal<'a> {
-    folder: &'a Folder,
-    draft: RefCell<Option<Draft<'a>>>,
+pub(super) struct ExportJournal<'a> {
+    folder: &'a OutputFolder,
+    draft: RefCell<Option<DraftFile<'a>>>,
 }
 
-impl<'a> Journal<'a> {
-    pub(super) fn of(folder: &'a Folder) -> Journal<'a> {
-        Journal { folder, draft: RefCell::new(None) }
+impl<'a> ExportJournal<'a> {
+    pub(super) fn new(folder: &'a OutputFolder) -> ExportJournal<'a> {
+        ExportJournal { folder, draft: RefCell::new(None) }
     }
 
     /// Notes a file that is about to get its name: on disk before that, or a power cut could leave the file
     /// without the note.
-    pub(super) fn note(&self, path: &str, written: &Written) -> Result<(), ExportError> {
+    pub(super) fn record(&self, path: &str, written: &WrittenFile) -> Result<(), ExportError> {
         let mut draft = self.draft.borrow_mut();
         let is_new = draft.is_none();
         let draft = match &mut *draft {
@@ -43,9 +43,9 @@ impl<'a> Journal<'a> {
     }
 
     /// Lets it lie, where what it names is in place and could not be recorded.
-    pub(super) fn leave(&self) {
+    pub(super) fn keep_on_disk(&self) {
         if let Some(draft) = self.draft.take() {
-            draft.leave();
+            draft.keep_temporary();
         }
     }
 }
@@ -55,12 +55,12 @@ pub(super) fn read(folder: &Path) -> BTreeSet<(String, String)> {
     let Ok(entries) = fs::read_dir(folder) else { return BTreeSet::new() };
     let journals = entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(is_journal));
     let files = journals.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
-    files.filter_map(|entry| entries_of(&entry.path())).flatten().collect()
+    files.filter_map(|entry| read_entries(&entry.path())).flatten().collect()
 }
 
-fn entries_of(path: &Path) -> Option<Vec<(String, String)>> {
+fn read_entries(path: &Path) -> Option<Vec<(String, String)>> {
     let mut text = String::new();
-    File::open(path).ok()?.take(MOST).read_to_string(&mut text).ok()?;
+    File::open(path).ok()?.take(MAX_BYTES).read_to_string(&mut text).ok()?;
     let entry = |line: &str| line.split_once(' ').map(|(hash, path)| (path.to_owned(), hash.to_owned()));
     Some(text.lines().filter_map(entry).collect())
 }

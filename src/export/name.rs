@@ -1,14 +1,14 @@
 //! Rules for the names of output files: what works on every system and cannot leave the folder.
 
 /// Bytes of a path, templates filled in.
-const LONGEST: usize = 200;
+const MAX_PATH_BYTES: usize = 200;
 
 /// Names that Windows keeps for devices, with any extension.
 const DEVICES: &[&str] = &["con", "prn", "aux", "nul"];
 
 /// Which rule a name breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NameError {
+pub enum FileNameError {
     /// Nothing in it, or nothing between two slashes.
     #[error("a part of it is empty")]
     Empty,
@@ -16,7 +16,7 @@ pub enum NameError {
     #[error("it must be relative to the job's output folder")]
     Absolute,
     /// Too long.
-    #[error("it is longer than {LONGEST} bytes")]
+    #[error("it is longer than {MAX_PATH_BYTES} bytes")]
     TooLong,
     /// A character outside the allowed ones.
     #[error("{0:?} is not allowed; use letters, digits, dot, dash, underscore and space")]
@@ -33,35 +33,35 @@ pub enum NameError {
 ///
 /// # Errors
 /// The first rule that it breaks.
-pub fn check_name(path: &str) -> Result<(), NameError> {
+pub fn check_name(path: &str) -> Result<(), FileNameError> {
     if path.starts_with('/') {
-        return Err(NameError::Absolute);
+        return Err(FileNameError::Absolute);
     }
-    if path.len() > LONGEST {
-        return Err(NameError::TooLong);
+    if path.len() > MAX_PATH_BYTES {
+        return Err(FileNameError::TooLong);
     }
-    path.split('/').try_for_each(part)?;
+    path.split('/').try_for_each(check_part)?;
     match path {
-        super::package::FILE => Err(NameError::Reserved(path.into())),
+        super::package::FILE_NAME => Err(FileNameError::Reserved(path.into())),
         _ => Ok(()),
     }
 }
 
-fn part(name: &str) -> Result<(), NameError> {
+fn check_part(name: &str) -> Result<(), FileNameError> {
     if name.is_empty() {
-        return Err(NameError::Empty);
+        return Err(FileNameError::Empty);
     }
     if let Some(odd) = name.chars().find(|c| !c.is_ascii_alphanumeric() && !"._ -".contains(*c)) {
-        return Err(NameError::Character(odd));
+        return Err(FileNameError::Character(odd));
     }
     if name.starts_with(['.', '-', ' ']) || name.ends_with(['.', ' ']) {
-        return Err(NameError::Edge(name.into()));
+        return Err(FileNameError::Edge(name.into()));
     }
     let stem = name.split('.').next().unwrap_or(name).trim_end().to_ascii_lowercase();
     let numbered =
         |prefix| stem.strip_prefix(prefix).is_some_and(|n: &str| n.len() == 1 && n.as_bytes()[0].is_ascii_digit());
     match DEVICES.contains(&stem.as_str()) || numbered("com") || numbered("lpt") {
-        true => Err(NameError::Reserved(name.into())),
+        true => Err(FileNameError::Reserved(name.into())),
         false => Ok(()),
     }
 }

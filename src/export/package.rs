@@ -7,30 +7,30 @@
 use serde_json::{Map, Value, json};
 
 use super::error::ExportError;
-use super::folder::{Folder, Written};
-use super::render::{ColumnTally, Shape, Tally};
-use super::sheet::Sheet;
-use super::style::{LineEnding, Style, TimeFormat};
-use super::terms::RunInfo;
-use crate::store::OldFile;
-use crate::stream::Type;
+use super::folder::{OutputFolder, WrittenFile};
+use super::outcome::RunInfo;
+use super::output_file::OutputFile;
+use super::render::{ColumnStats, CsvStats, InferredType};
+use super::style::{CsvStyle, LineEnding, TimeFormat};
+use crate::store::OutdatedFile;
+use crate::stream::ColumnType;
 
 /// Its name.
-pub(super) const FILE: &str = "datapackage.json";
+pub(super) const FILE_NAME: &str = "datapackage.json";
 
 /// The package as it was, and as it will be.
-pub(super) struct Package {
+pub(super) struct DataPackage {
     /// As it stands beside the files, or null.
     old: Value,
     /// Its resources: described anew, or as they were.
     new: Vec<Value>,
 }
 
-impl Package {
+impl DataPackage {
     /// Reads what is there; what cannot be read is written anew.
-    pub(super) fn read(folder: &Folder) -> Result<Package, ExportError> {
-        let old = folder.read(FILE)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Value::Null);
-        Ok(Package { old, new: Vec::new() })
+    pub(super) fn read(folder: &OutputFolder) -> Result<DataPackage, ExportError> {
+        let old = folder.read(FILE_NAME)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Value::Null);
+        Ok(DataPackage { old, new: Vec::new() })
     }
 
     /// Whether the old package describes this file as having this content.
@@ -47,13 +47,20 @@ impl Package {
     }
 
     /// Describes a file as before.
-    pub(super) fn keep(&mut self, path: &str) {
+    pub(super) fn keep_resource(&mut self, path: &str) {
         let same = self.resource(path).cloned();
         self.new.extend(same);
     }
 
     /// Describes a file.
-    pub(super) fn put(&mut self, sheet: &Sheet<'_>, style: &Style, tally: &Tally, written: &Written, keys: Vec<&str>) {
+    pub(super) fn add_resource(
+        &mut self,
+        sheet: &OutputFile<'_>,
+        style: &CsvStyle,
+        tally: &CsvStats,
+        written: &WrittenFile,
+        keys: Vec<&str>,
+    ) {
         let mut resource = json!({
             "name": "",
             "title": sheet.title,
@@ -71,10 +78,10 @@ impl Package {
             "rows": tally.rows,
         });
         if let Some(undo) = style.formula_guard.undo_rule() {
-            let cells = counted(tally, |column| column.guarded);
+            let cells = count_columns(tally, |column| column.guarded);
             resource["formulaGuard"] = json!({ "mode": style.formula_guard.name(), "cells": cells, "undo": undo });
         }
-        let nul = counted(tally, |column| column.nul);
+        let nul = count_columns(tally, |column| column.nul);
         if !nul.is_empty() {
             resource["nulReplaced"] = json!({ "cells": nul, "by": "\u{fffd}" });
         }
@@ -82,10 +89,15 @@ impl Package {
     }
 
     /// Writes it, if it says anything new; it speaks no more of what is to go.
-    pub(super) fn write(mut self, folder: &Folder, run: &RunInfo, to_go: &[OldFile]) -> Result<(), ExportError> {
-        let goes = |path: &str| to_go.iter().any(|file| file.below(&run.job) == Some(path));
+    pub(super) fn write(
+        mut self,
+        folder: &OutputFolder,
+        run: &RunInfo,
+        to_go: &[OutdatedFile],
+    ) -> Result<(), ExportError> {
+        let goes = |path: &str| to_go.iter().any(|file| file.path_below_job(&run.job) == Some(path));
         self.keep_files_of_earlier_runs(folder, goes)?;
-        name_each(&mut self.new);
+        assign_names(&mut self.new);
         let mut package = json!({
             "profile": "tabular-data-package",
             "name": slug(&run.job),
@@ -98,12 +110,12 @@ impl Package {
         if let Some(description) = &run.description {
             package["description"] = json!(description);
         }
-        if self.new.is_empty() && self.old.is_null() || says_the_same(&self.old, &package) {
-            return folder.admit(FILE);
+        if self.new.is_empty() && self.old.is_null() || is_equivalent(&self.old, &package) {
+            return folder.admit(FILE_NAME);
         }
         let mut text = serde_json::to_vec_pretty(&package).expect("a JSON value can be written");
         text.push(b'\n');
-        let mut draft = folder.draft(FILE)?;
+        let mut draft = folder.draft(FILE_NAME)?;
         std::io::Write::write_all(&mut draft, &text).map_err(|e| draft.failed(e))?;
         draft.publish().map(drop)
     }
@@ -113,7 +125,11 @@ impl Package {
     }
 
     /// Files of earlier days, or of fetches that the job no longer has, as long as they are there.
-    fn keep_files_of_earlier_runs(&mut self, folder: &Folder, goes: impl Fn(&str) -> bool) -> Result<(), ExportError> {
+    fn keep_files_of_earlier_runs(
+        &mut self,
+        folder: &OutputFolder,
+        goes: impl Fn(&str) -> bool,
+    ) -> Result<(), ExportError> {
         let Some(old) = self.old["resources"].as_array() else { return Ok(()) };
         for resource in old {
             let Some(path) = resource["path"].as_str() else { continue };
@@ -130,7 +146,7 @@ impl Package {
 }
 
 /// Whether two packages differ in nothing but when and by which run they were written.
-fn says_the_same(old: &Value, new: &Value) -> bool {
+fn is_equivalent(old: &Value, new: &Value) -> bool {
     let timeless = |package: &Value| {
         let mut package = package.clone();
         package["created"] = Value::Null;
@@ -140,7 +156,7 @@ fn says_the_same(old: &Value, new: &Value) -> bool {
     old.is_object() && old["run"].is_object() && timeless(old) == timeless(new)
 }
 
-fn dialect(style: &Style) -> Value {
+fn dialect(style: &CsvStyle) -> Value {
     json!({
         "delimiter": char::from(style.delimiter).to_string(),
         "lineTerminator": match style.line_ending { LineEnding::Lf => "\n", LineEnding::CrLf => "\r\n" },
@@ -152,7 +168,7 @@ fn dialect(style: &Style) -> Value {
     })
 }
 
-fn schema(style: &Style, tally: &Tally, keys: &[&str]) -> Value {
+fn schema(style: &CsvStyle, tally: &CsvStats, keys: &[&str]) -> Value {
     let fields: Vec<Value> = tally.columns.iter().map(|column| field(style, column)).collect();
     let mut schema = json!({ "fields": fields, "missingValues": [style.null] });
     if !keys.is_empty() {
@@ -161,26 +177,26 @@ fn schema(style: &Style, tally: &Tally, keys: &[&str]) -> Value {
     schema
 }
 
-fn field(style: &Style, tally: &ColumnTally) -> Value {
+fn field(style: &CsvStyle, tally: &ColumnStats) -> Value {
     let column = &tally.column;
     let mut field = json!({ "name": column.header });
-    let (kind, format) = match (column.kind, style.time_format) {
-        (Some(Type::Time), TimeFormat::Iso) => ("datetime", None),
-        (Some(Type::Time), TimeFormat::Spreadsheet) => ("datetime", Some("%Y-%m-%d %H:%M:%S")),
-        (Some(Type::Integer), _) => ("integer", None),
-        (Some(Type::Boolean), _) => ("boolean", None),
-        (Some(Type::Text | Type::List), _) => ("string", None),
-        (None, _) => match tally.shape {
-            Shape::Integer => ("integer", None),
-            Shape::Number => ("number", None),
-            Shape::Empty | Shape::Text => ("string", None),
+    let (kind, format) = match (column.column_type, style.time_format) {
+        (Some(ColumnType::Time), TimeFormat::Iso) => ("datetime", None),
+        (Some(ColumnType::Time), TimeFormat::Spreadsheet) => ("datetime", Some("%Y-%m-%d %H:%M:%S")),
+        (Some(ColumnType::Integer), _) => ("integer", None),
+        (Some(ColumnType::Boolean), _) => ("boolean", None),
+        (Some(ColumnType::Text | ColumnType::List), _) => ("string", None),
+        (None, _) => match tally.inferred {
+            InferredType::Integer => ("integer", None),
+            InferredType::Number => ("number", None),
+            InferredType::Empty | InferredType::Text => ("string", None),
         },
     };
     field["type"] = json!(kind);
     if let Some(format) = format {
         field["format"] = json!(format);
     }
-    if column.kind == Some(Type::List) {
+    if column.column_type == Some(ColumnType::List) {
         field["list"] = json!(true);
     }
     if !column.about.is_empty() {
@@ -189,13 +205,13 @@ fn field(style: &Style, tally: &ColumnTally) -> Value {
     field
 }
 
-fn counted(tally: &Tally, count: impl Fn(&ColumnTally) -> u64) -> Map<String, Value> {
+fn count_columns(tally: &CsvStats, count: impl Fn(&ColumnStats) -> u64) -> Map<String, Value> {
     let counts = tally.columns.iter().map(|c| (c.column.header.to_string(), count(c)));
     counts.filter(|(_, n)| *n > 0).map(|(name, n)| (name, json!(n))).collect()
 }
 
 /// Resource names must be unique and are made of lower-case letters, digits, `.`, `-` and `_`.
-fn name_each(resources: &mut [Value]) {
+fn assign_names(resources: &mut [Value]) {
     let mut seen = std::collections::HashSet::new();
     for resource in resources {
         let path = resource["path"].as_str().unwrap_or("file");

@@ -5,13 +5,13 @@
 //! byte. No link is followed on the way, and the newest file of each fetch and query stays.
 
 use super::error::ExportError;
-use super::folder::Folder;
-use super::sheet::Sheet;
-use crate::store::OldFile;
+use super::folder::OutputFolder;
+use super::output_file::OutputFile;
+use crate::store::OutdatedFile;
 
 /// What became of a file that was to go.
 #[derive(Debug, PartialEq, Eq)]
-enum Fate {
+enum PruneOutcome {
     /// It is deleted.
     Deleted,
     /// It was there no more.
@@ -22,23 +22,28 @@ enum Fate {
 
 /// Those of the files that may go: not what the job has now, nor the last file of a source of which no file of
 /// this run is `standing`.
-pub(super) fn to_go(old: &[OldFile], job: &str, sheets: &[Sheet<'_>], standing: &[&str]) -> Vec<OldFile> {
-    let goes = |file: &&OldFile| {
-        let is_current = sheets.iter().any(|sheet| file.below(job) == Some(sheet.path.as_str()));
-        !is_current && (!file.newest || standing.contains(&file.source.as_str()))
+pub(super) fn files_to_delete(
+    old: &[OutdatedFile],
+    job: &str,
+    sheets: &[OutputFile<'_>],
+    standing: &[&str],
+) -> Vec<OutdatedFile> {
+    let goes = |file: &&OutdatedFile| {
+        let is_current = sheets.iter().any(|sheet| file.path_below_job(job) == Some(sheet.path.as_str()));
+        !is_current && (!file.is_newest || standing.contains(&file.source.as_str()))
     };
     old.iter().filter(goes).cloned().collect()
 }
 
 /// Deletes a job's files; tells how many were deleted, and which are not to be thought of any more.
-pub(super) fn delete(folder: &Folder, job: &str, files: &[OldFile]) -> (u64, Vec<String>) {
+pub(super) fn delete(folder: &OutputFolder, job: &str, files: &[OutdatedFile]) -> (u64, Vec<String>) {
     let (mut deleted, mut forgotten) = (0, Vec::new());
     for file in files {
-        let Some(path) = file.below(job) else { continue };
+        let Some(path) = file.path_below_job(job) else { continue };
         match remove(folder, path, &file.sha256) {
             Ok(fate) => {
-                deleted += u64::from(fate == Fate::Deleted);
-                if fate == Fate::Foreign {
+                deleted += u64::from(fate == PruneOutcome::Deleted);
+                if fate == PruneOutcome::Foreign {
                     tracing::warn!(job, path, "an old dated CSV is no longer what was written, so it is left alone");
                 }
                 forgotten.push(file.path.clone());
@@ -50,19 +55,19 @@ pub(super) fn delete(folder: &Folder, job: &str, files: &[OldFile]) -> (u64, Vec
 }
 
 /// Deletes a file below a folder, and the folders that are empty then.
-fn remove(folder: &Folder, path: &str, sha256: &str) -> Result<Fate, ExportError> {
+fn remove(folder: &OutputFolder, path: &str, sha256: &str) -> Result<PruneOutcome, ExportError> {
     let Some((first, rest)) = path.split_once('/') else {
         return match folder.find(path) {
-            Ok(None) => Ok(Fate::Gone),
+            Ok(None) => Ok(PruneOutcome::Gone),
             Ok(Some(_)) if folder.sha256(path)?.as_deref() == Some(sha256) => {
-                folder.delete(path).map(|()| Fate::Deleted)
+                folder.delete(path).map(|()| PruneOutcome::Deleted)
             }
             // A link or a folder was written by nobody of us either.
-            Ok(Some(_)) | Err(_) => Ok(Fate::Foreign),
+            Ok(Some(_)) | Err(_) => Ok(PruneOutcome::Foreign),
         };
     };
     if !folder.has_folder(first) {
-        return Ok(Fate::Gone);
+        return Ok(PruneOutcome::Gone);
     }
     let inner = folder.enter(first)?;
     let fate = remove(&inner, rest, sha256)?;

@@ -6,17 +6,17 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::error::ExportError;
-use super::folder::{Draft, Folder, Found};
-use super::journal::Journal;
+use super::folder::{DraftFile, FoundFile, OutputFolder};
+use super::journal::ExportJournal;
 use super::name::check_name;
-use super::package::{self, Package};
+use super::outcome::{ExportOutcome, ExportTarget, ExportedFile, FileChange, RunInfo};
+use super::output_file::{OutputFile, RowSource};
+use super::package::{self, DataPackage};
 use super::prune;
-use super::render::{Kept, Page, RenderError, Tally};
-use super::sheet::{Sheet, Source};
-use super::style::Style;
-use super::terms::{Change, Outcome, Published, RunInfo, Target};
+use super::render::{CsvStats, CsvWriter, FragmentCaches, RenderError};
+use super::style::CsvStyle;
 use crate::store::query::is_volatile;
-use crate::store::{self, ChangedThings, KnownFile, PublishedFile, Shows};
+use crate::store::{self, EntityChanges, FetchRef, KnownFile, PublishedFile};
 
 /// Rows beyond which Excel shows nothing, the header included.
 const EXCEL_ROWS: u64 = 1_048_576;
@@ -28,18 +28,18 @@ const EXCEL_ROWS: u64 = 1_048_576;
 /// described, as far as that is possible.
 pub fn publish(
     store: &Connection,
-    target: &Target,
-    style: &Style,
-    sheets: &[Sheet<'_>],
+    target: &ExportTarget,
+    style: &CsvStyle,
+    sheets: &[OutputFile<'_>],
     run: &RunInfo,
-) -> Result<Outcome, ExportError> {
+) -> Result<ExportOutcome, ExportError> {
     style.check()?;
     for name in sheets.iter().map(|sheet| &sheet.path).chain([&run.job]) {
         check_name(name).map_err(|source| ExportError::Name { path: name.clone(), source })?;
     }
-    let folder = Folder::root(&target.csv_dir, target.access)?.enter(&run.job)?;
+    let folder = OutputFolder::root(&target.csv_dir, target.access)?.enter(&run.job)?;
     folder.sweep()?;
-    let job = Job {
+    let job = JobExport {
         store,
         root: &target.csv_dir,
         folder: &folder,
@@ -47,8 +47,8 @@ pub fn publish(
         run,
         changed: OnceCell::new(),
         current: RefCell::default(),
-        kept: RefCell::default(),
-        journal: Journal::of(&folder),
+        fragments: RefCell::default(),
+        journal: ExportJournal::new(&folder),
     };
     job.publish_all(sheets)
 }
@@ -57,47 +57,50 @@ pub fn publish(
 ///
 /// # Errors
 /// What stands in the way.
-pub fn check_target(target: &Target, job: &str) -> Result<(), ExportError> {
-    let folder = Folder::root(&target.csv_dir, target.access)?.enter(job)?;
+pub fn check_target(target: &ExportTarget, job: &str) -> Result<(), ExportError> {
+    let folder = OutputFolder::root(&target.csv_dir, target.access)?.enter(job)?;
     folder.sweep()?;
-    match folder.draft(package::FILE) {
+    match folder.draft(package::FILE_NAME) {
         // It is the folder that was tried, and nothing was to be written there yet.
         Err(ExportError::Write { source, .. }) => Err(ExportError::Folder { path: target.csv_dir.join(job), source }),
         other => other.map(drop),
     }
 }
 
-struct Job<'a> {
+struct JobExport<'a> {
     store: &'a Connection,
     root: &'a Path,
-    folder: &'a Folder,
-    style: &'a Style,
+    folder: &'a OutputFolder,
+    style: &'a CsvStyle,
     run: &'a RunInfo,
     /// What has changed of the things that files show; read where a file asks.
-    changed: OnceCell<ChangedThings>,
+    changed: OnceCell<EntityChanges>,
     /// Files that were compared with it and show nothing of it, with the version that they show now.
     current: RefCell<Vec<(String, i64)>>,
     /// Cells of things that several files show.
-    kept: RefCell<Kept>,
+    fragments: RefCell<FragmentCaches>,
     /// What was put in place and is not recorded yet.
-    journal: Journal<'a>,
+    journal: ExportJournal<'a>,
 }
 
 /// What an export has come to so far.
-struct Export {
-    package: Package,
-    outcome: Outcome,
+struct ExportProgress {
+    package: DataPackage,
+    outcome: ExportOutcome,
     records: Vec<PublishedFile>,
 }
 
-impl Job<'_> {
+impl JobExport<'_> {
     /// Writes the files, the record, and the data package.
-    fn publish_all(&self, sheets: &[Sheet<'_>]) -> Result<Outcome, ExportError> {
-        let mut so_far =
-            Export { package: Package::read(self.folder)?, outcome: Outcome::default(), records: Vec::new() };
+    fn publish_all(&self, sheets: &[OutputFile<'_>]) -> Result<ExportOutcome, ExportError> {
+        let mut so_far = ExportProgress {
+            package: DataPackage::read(self.folder)?,
+            outcome: ExportOutcome::default(),
+            records: Vec::new(),
+        };
         let written = self.write_all(sheets, &mut so_far);
         let recorded = match &written {
-            Ok(standing) => self.record(&so_far.records).and_then(|()| self.conclude(sheets, standing, so_far)),
+            Ok(standing) => self.record(&so_far.records).and_then(|()| self.finish(sheets, standing, so_far)),
             // What was written stands; what came in its way leaves the rest as it was.
             Err(_) => self.record(&so_far.records).and_then(|()| {
                 so_far.package.write(self.folder, self.run, &[])?;
@@ -105,34 +108,38 @@ impl Job<'_> {
             }),
         };
         if recorded.is_err() {
-            self.journal.leave();
+            self.journal.keep_on_disk();
         }
         written.and(recorded)
     }
 
     /// Writes the files; tells the sources of those that are what the run has left.
-    fn write_all<'s>(&self, sheets: &'s [Sheet<'_>], so_far: &mut Export) -> Result<Vec<&'s str>, ExportError> {
+    fn write_all<'s>(
+        &self,
+        sheets: &'s [OutputFile<'_>],
+        so_far: &mut ExportProgress,
+    ) -> Result<Vec<&'s str>, ExportError> {
         // One snapshot for all fetches. Nothing is written in it, so nothing is lost by its end.
         let _snapshot = match self.store.is_autocommit() {
-            true => Some(self.store.unchecked_transaction().map_err(|e| self.unreadable(package::FILE, e))?),
+            true => Some(self.store.unchecked_transaction().map_err(|e| self.unreadable(package::FILE_NAME, e))?),
             false => None,
         };
         let mut standing = Vec::new();
         for (at, sheet) in sheets.iter().enumerate() {
             match self.publish(sheet, &mut so_far.package) {
                 Ok((file, record)) => {
-                    if !matches!(file.change, Change::Kept | Change::Missing) {
+                    if !matches!(file.change, FileChange::Kept | FileChange::Missing) {
                         standing.push(sheet.name.as_str());
                     }
                     so_far.outcome.files.push(file);
                     so_far.records.extend(record);
                 }
-                Err(error) if error.is_of_one_file() => {
-                    so_far.package.keep(&sheet.path);
+                Err(error) if error.concerns_one_file() => {
+                    so_far.package.keep_resource(&sheet.path);
                     so_far.outcome.failed.push(error);
                 }
                 Err(error) => {
-                    sheets[at..].iter().for_each(|sheet| so_far.package.keep(&sheet.path));
+                    sheets[at..].iter().for_each(|sheet| so_far.package.keep_resource(&sheet.path));
                     return Err(error);
                 }
             }
@@ -144,20 +151,25 @@ impl Job<'_> {
     fn record(&self, records: &[PublishedFile]) -> Result<(), ExportError> {
         let (store, run) = (self.store, self.run);
         // Fewer lines to go through the next time; without it the file would be compared again.
-        store::still_shown(store, &self.current.take())
+        store::confirm_files(store, &self.current.take())
             .and_then(|()| store::record_files(store, &run.job, run.id, &run.created_at, records))
-            .map_err(|e| self.unreadable(package::FILE, e))
+            .map_err(|e| self.unreadable(package::FILE_NAME, e))
     }
 
     /// Describes the files, and deletes what is outdated.
-    fn conclude(&self, sheets: &[Sheet<'_>], standing: &[&str], so_far: Export) -> Result<Outcome, ExportError> {
-        let Export { package, mut outcome, .. } = so_far;
+    fn finish(
+        &self,
+        sheets: &[OutputFile<'_>],
+        standing: &[&str],
+        so_far: ExportProgress,
+    ) -> Result<ExportOutcome, ExportError> {
+        let ExportProgress { package, mut outcome, .. } = so_far;
         let run = self.run;
-        let to_go = prune::to_go(&run.outdated, &run.job, sheets, standing);
+        let to_go = prune::files_to_delete(&run.outdated, &run.job, sheets, standing);
         // The package first: it never describes what is not there.
         package.write(self.folder, run, &to_go)?;
         let (deleted, forgotten) = prune::delete(self.folder, &run.job, &to_go);
-        store::forget_files(self.store, &forgotten).map_err(|e| self.unreadable(package::FILE, e))?;
+        store::forget_files(self.store, &forgotten).map_err(|e| self.unreadable(package::FILE_NAME, e))?;
         self.forget_absent(sheets)?;
         self.folder.sweep_journals()?;
         outcome.deleted = deleted;
@@ -165,13 +177,13 @@ impl Job<'_> {
     }
 
     /// Forgets files of earlier runs that somebody has deleted: the data package speaks of them no more either.
-    fn forget_absent(&self, sheets: &[Sheet<'_>]) -> Result<(), ExportError> {
-        let unreadable = |e| self.unreadable(package::FILE, e);
+    fn forget_absent(&self, sheets: &[OutputFile<'_>]) -> Result<(), ExportError> {
+        let unreadable = |e| self.unreadable(package::FILE_NAME, e);
         let recorded = store::recorded_files(self.store, Some(&self.run.job)).map_err(unreadable)?;
         let is_ours = |path: &str| sheets.iter().any(|sheet| sheet.path == path);
         let absent = recorded.iter().filter(|file| {
-            let path = file.below_job();
-            !is_ours(path) && check_name(path).is_ok() && self.folder.lacks(path)
+            let path = file.path_below_job();
+            !is_ours(path) && check_name(path).is_ok() && self.folder.is_missing(path)
         });
         let absent: Vec<String> = absent.map(|file| file.path.clone()).collect();
         store::forget_files(self.store, &absent).map_err(unreadable)
@@ -180,32 +192,32 @@ impl Job<'_> {
     /// Writes one file if it has to be, and tells what is to be recorded of it.
     fn publish(
         &self,
-        sheet: &Sheet<'_>,
-        package: &mut Package,
-    ) -> Result<(Published, Option<PublishedFile>), ExportError> {
-        let (inner, name) = self.place_of(sheet)?;
+        sheet: &OutputFile<'_>,
+        package: &mut DataPackage,
+    ) -> Result<(ExportedFile, Option<PublishedFile>), ExportError> {
+        let (inner, name) = self.folder_of(sheet)?;
         let folder = inner.as_ref().unwrap_or(self.folder);
         let found = folder.find(name)?;
         let inputs = self.inputs(sheet);
         let stays = match (&sheet.source, &found) {
-            (Source::Kept, Some(_)) => Some(Change::Kept),
-            (Source::Kept, None) => Some(Change::Missing),
-            (_, Some(found)) if self.is_unchanged(sheet, found, &inputs, package)? => Some(Change::Unchanged),
+            (RowSource::Kept, Some(_)) => Some(FileChange::Kept),
+            (RowSource::Kept, None) => Some(FileChange::Missing),
+            (_, Some(found)) if self.is_unchanged(sheet, found, &inputs, package)? => Some(FileChange::Unchanged),
             _ => None,
         };
         let Some(change) = stays else {
-            let (file, record) = self.write_anew(sheet, folder.draft(name)?, inputs, package)?;
+            let (file, record) = self.rewrite(sheet, folder.draft(name)?, inputs, package)?;
             return Ok((file, Some(record)));
         };
         folder.admit(name)?;
-        package.keep(&sheet.path);
+        package.keep_resource(&sheet.path);
         let (rows, guarded) = package.counts(&sheet.path);
-        Ok((self.file(sheet, change, rows, found.map_or(0, |f| f.bytes), guarded), None))
+        Ok((self.exported_file(sheet, change, rows, found.map_or(0, |f| f.bytes), guarded), None))
     }
 
     /// The folder that a file lies in, if it is not the job's own, and its name there.
-    fn place_of<'s>(&self, sheet: &'s Sheet<'_>) -> Result<(Option<Folder>, &'s str), ExportError> {
-        let mut inner: Option<Folder> = None;
+    fn folder_of<'s>(&self, sheet: &'s OutputFile<'_>) -> Result<(Option<OutputFolder>, &'s str), ExportError> {
+        let mut inner: Option<OutputFolder> = None;
         let mut rest = sheet.path.as_str();
         while let Some((part, below)) = rest.split_once('/') {
             let next = inner.as_ref().unwrap_or(self.folder).enter(part)?;
@@ -218,16 +230,16 @@ impl Job<'_> {
     /// Whether what stands there was made from the same inputs, so that it need not be rendered.
     fn is_unchanged(
         &self,
-        sheet: &Sheet<'_>,
-        found: &Found,
+        sheet: &OutputFile<'_>,
+        found: &FoundFile,
         inputs: &str,
-        package: &Package,
+        package: &DataPackage,
     ) -> Result<bool, ExportError> {
-        let volatile = matches!(&sheet.source, Source::Query { sql, .. } if is_volatile(sql));
-        if sheet.anew || volatile {
+        let volatile = matches!(&sheet.source, RowSource::Query { sql, .. } if is_volatile(sql));
+        if sheet.force || volatile {
             return Ok(false);
         }
-        let Some(known) = self.known(sheet)? else { return Ok(false) };
+        let Some(known) = self.known_file(sheet)? else { return Ok(false) };
         Ok(known.inputs == inputs
             && known.bytes == found.bytes
             && package.describes(&sheet.path, &known.sha256)
@@ -235,13 +247,13 @@ impl Job<'_> {
     }
 
     /// Renders a file, puts it in place if it differs by a byte, and describes it.
-    fn write_anew(
+    fn rewrite(
         &self,
-        sheet: &Sheet<'_>,
-        mut draft: Draft<'_>,
+        sheet: &OutputFile<'_>,
+        mut draft: DraftFile<'_>,
         inputs: String,
-        package: &mut Package,
-    ) -> Result<(Published, PublishedFile), ExportError> {
+        package: &mut DataPackage,
+    ) -> Result<(ExportedFile, PublishedFile), ExportError> {
         let rendered = self.render(sheet, &mut draft);
         let tally = rendered.map_err(|error| match error {
             RenderError::Io(source) => draft.failed(source),
@@ -250,13 +262,13 @@ impl Job<'_> {
             RenderError::Query(source) => ExportError::Query { path: sheet.path.clone(), source },
         })?;
         let written = draft.written();
-        let note = |written: &_| self.journal.note(&sheet.path, written);
-        let change = if draft.publish_noted(note)? { Change::Written } else { Change::Same };
+        let note = |written: &_| self.journal.record(&sheet.path, written);
+        let change = if draft.publish_with(note)? { FileChange::Written } else { FileChange::Same };
         self.warn(sheet, &tally);
         let guarded = tally.columns.iter().map(|c| c.guarded).sum();
-        let mut file = self.file(sheet, change, tally.rows, written.bytes, guarded);
+        let mut file = self.exported_file(sheet, change, tally.rows, written.bytes, guarded);
         file.too_long_for_excel = tally.columns.iter().map(|c| c.long).sum();
-        package.put(sheet, self.style, &tally, &written, self.keys(sheet)?);
+        package.add_resource(sheet, self.style, &tally, &written, self.keys(sheet)?);
         let record = PublishedFile {
             path: self.below_root(sheet),
             source: sheet.name.clone(),
@@ -271,58 +283,58 @@ impl Job<'_> {
     }
 
     /// Whether the things that a file shows are as they were; where `inputs` tells all, they are.
-    fn is_current(&self, sheet: &Sheet<'_>, known: &KnownFile) -> Result<bool, ExportError> {
-        let (Some(version), Source::Fetch(rows)) = (sheet.version, &sheet.source) else { return Ok(true) };
+    fn is_current(&self, sheet: &OutputFile<'_>, known: &KnownFile) -> Result<bool, ExportError> {
+        let (Some(version), RowSource::Fetch(rows)) = (sheet.version, &sheet.source) else { return Ok(true) };
         let unreadable = |e| self.unreadable(&sheet.path, e);
         let changed = match self.changed.get() {
             Some(changed) => changed,
             None => {
-                let read = ChangedThings::read(self.store).map_err(unreadable)?;
+                let read = EntityChanges::read(self.store).map_err(unreadable)?;
                 self.changed.get_or_init(|| read)
             }
         };
-        let of = Shows { job: rows.job, fetch: rows.fetch };
-        let current = !changed.are_shown(self.store, of, known.data_version).map_err(unreadable)?;
-        if current && known.data_version.is_some_and(|known| changed.any_after(known)) {
+        let of = FetchRef { job: rows.job, fetch: rows.fetch };
+        let current = !changed.affect_file(self.store, of, known.data_version).map_err(unreadable)?;
+        if current && known.data_version.is_some_and(|known| changed.has_changes_after(known)) {
             self.current.borrow_mut().push((self.below_root(sheet), version));
         }
         Ok(current)
     }
 
-    fn render(&self, sheet: &Sheet<'_>, draft: &mut Draft<'_>) -> Result<Tally, RenderError> {
-        let mut page = Page::new(draft, self.style)?;
+    fn render(&self, sheet: &OutputFile<'_>, draft: &mut DraftFile<'_>) -> Result<CsvStats, RenderError> {
+        let mut page = CsvWriter::new(draft, self.style)?;
         match &sheet.source {
-            Source::Fetch(rows) => page.fetch(self.store, rows, &mut self.kept.borrow_mut())?,
-            Source::Query { reader, sql, bound } => page.query(reader, sql, bound)?,
-            Source::Kept => {}
+            RowSource::Fetch(rows) => page.write_fetch(self.store, rows, &mut self.fragments.borrow_mut())?,
+            RowSource::Query { reader, sql, bound } => page.write_query(reader, sql, bound)?,
+            RowSource::Kept => {}
         }
         Ok(page.finish()?.1)
     }
 
     /// Columns that name one row, unless the job asked for the same thing twice.
-    fn keys(&self, sheet: &Sheet<'_>) -> Result<Vec<&'static str>, ExportError> {
-        let Source::Fetch(rows) = &sheet.source else { return Ok(Vec::new()) };
-        let twice =
-            store::asked_twice(self.store, rows.job, rows.fetch).map_err(|e| self.unreadable(&sheet.path, e))?;
+    fn keys(&self, sheet: &OutputFile<'_>) -> Result<Vec<&'static str>, ExportError> {
+        let RowSource::Fetch(rows) = &sheet.source else { return Ok(Vec::new()) };
+        let twice = store::has_duplicate_requests(self.store, rows.job, rows.fetch)
+            .map_err(|e| self.unreadable(&sheet.path, e))?;
         Ok(if twice { Vec::new() } else { rows.keys.clone() })
     }
 
     /// Fingerprint of everything the file is made from.
-    fn inputs(&self, sheet: &Sheet<'_>) -> String {
+    fn inputs(&self, sheet: &OutputFile<'_>) -> String {
         let (sql, columns) = match &sheet.source {
-            Source::Fetch(rows) => (rows.select.sql(), format!("{:?}", rows.columns)),
-            Source::Query { sql, bound, .. } => ((*sql).to_owned(), format!("{:?}", bound.used_in(sql))),
-            Source::Kept => Default::default(),
+            RowSource::Fetch(rows) => (rows.select.sql(), format!("{:?}", rows.columns)),
+            RowSource::Query { sql, bound, .. } => ((*sql).to_owned(), format!("{:?}", bound.used_in(sql))),
+            RowSource::Kept => Default::default(),
         };
         let all = format!("{}\0{:?}\0{sql}\0{columns}\0{}", sheet.inputs, self.style, env!("CARGO_PKG_VERSION"));
         format!("{:032x}", xxhash_rust::xxh3::xxh3_128(all.as_bytes()))
     }
 
-    fn known(&self, sheet: &Sheet<'_>) -> Result<Option<KnownFile>, ExportError> {
+    fn known_file(&self, sheet: &OutputFile<'_>) -> Result<Option<KnownFile>, ExportError> {
         store::known_file(self.store, &self.below_root(sheet)).map_err(|e| self.unreadable(&sheet.path, e))
     }
 
-    fn warn(&self, sheet: &Sheet<'_>, tally: &Tally) {
+    fn warn(&self, sheet: &OutputFile<'_>, tally: &CsvStats) {
         let excel = self.style.bom;
         if excel && tally.rows + 1 > EXCEL_ROWS {
             tracing::warn!(
@@ -336,12 +348,19 @@ impl Job<'_> {
         }
     }
 
-    fn file(&self, sheet: &Sheet<'_>, change: Change, rows: u64, bytes: u64, guarded: u64) -> Published {
+    fn exported_file(
+        &self,
+        sheet: &OutputFile<'_>,
+        change: FileChange,
+        rows: u64,
+        bytes: u64,
+        guarded: u64,
+    ) -> ExportedFile {
         let path = self.root.join(&self.run.job).join(&sheet.path);
-        Published { path, change, rows, bytes, guarded, too_long_for_excel: 0 }
+        ExportedFile { path, change, rows, bytes, guarded, too_long_for_excel: 0 }
     }
 
-    fn below_root(&self, sheet: &Sheet<'_>) -> String {
+    fn below_root(&self, sheet: &OutputFile<'_>) -> String {
         format!("{}/{}", self.run.job, sheet.path)
     }
 

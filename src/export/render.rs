@@ -10,24 +10,24 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Rows, Statement};
 
 use super::cell;
-use super::fragments::{Fragment, Fragments};
-use super::sheet::{FetchRows, SheetColumn};
-use super::style::{LineEnding, Style};
-use crate::store::query::{Bound, QueryError, Reader};
-use crate::store::views::Halves;
-use crate::stream::Type;
+use super::fragments::{CsvFragment, FragmentCache};
+use super::output_file::{CsvColumn, FetchRows};
+use super::style::{CsvStyle, LineEnding};
+use crate::store::query::{QueryError, QueryParameters, QueryReader};
+use crate::store::views::SplitQuery;
+use crate::stream::ColumnType;
 
 /// What was written.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct CsvStats {
     pub rows: u64,
-    pub columns: Vec<ColumnTally>,
+    pub columns: Vec<ColumnStats>,
 }
 
 /// What was written in one column.
 #[derive(Debug, Clone)]
-pub(super) struct ColumnTally {
-    pub column: SheetColumn,
+pub(super) struct ColumnStats {
+    pub column: CsvColumn,
     /// Cells with a `'` in front.
     pub guarded: u64,
     /// Cells in which NUL became U+FFFD.
@@ -35,12 +35,12 @@ pub(super) struct ColumnTally {
     /// Cells that Excel would cut.
     pub long: u64,
     /// For queries: what its values are.
-    pub shape: Shape,
+    pub inferred: InferredType,
 }
 
 /// The narrowest type of all values in a column; null fits any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Shape {
+pub(super) enum InferredType {
     Empty,
     Integer,
     Number,
@@ -60,15 +60,15 @@ pub(super) enum RenderError {
 }
 
 /// A CSV in the making.
-pub(super) struct Page<'a, W: Write> {
+pub(super) struct CsvWriter<'a, W: Write> {
     csv: csv::Writer<W>,
-    style: &'a Style,
-    tally: Tally,
+    style: &'a CsvStyle,
+    tally: CsvStats,
     line: Vec<u8>,
 }
 
-impl<'a, W: Write> Page<'a, W> {
-    pub(super) fn new(mut out: W, style: &'a Style) -> io::Result<Self> {
+impl<'a, W: Write> CsvWriter<'a, W> {
+    pub(super) fn new(mut out: W, style: &'a CsvStyle) -> io::Result<Self> {
         if style.bom {
             out.write_all("\u{feff}".as_bytes())?;
         }
@@ -83,69 +83,74 @@ impl<'a, W: Write> Page<'a, W> {
             .flexible(true)
             .buffer_capacity(1 << 16)
             .from_writer(out);
-        Ok(Page { csv, style, tally: Tally::default(), line: Vec::new() })
+        Ok(CsvWriter { csv, style, tally: CsvStats::default(), line: Vec::new() })
     }
 
     /// Writes the rows of a fetch. What other sheets of the same style left in `kept` is used again,
     /// as long as nothing is written to the store in between.
-    pub(super) fn fetch(
+    pub(super) fn write_fetch(
         &mut self,
         store: &Connection,
         sheet: &FetchRows<'_>,
-        kept: &mut Kept,
+        kept: &mut FragmentCaches,
     ) -> Result<(), RenderError> {
-        let Some(halves) = sheet.select.halves() else { return self.whole(store, sheet) };
-        self.header(sheet.columns.clone())?;
-        let mut thing = store.prepare(&halves.thing)?;
+        let Some(halves) = sheet.select.split() else { return self.write_whole_rows(store, sheet) };
+        self.write_header(sheet.columns.clone())?;
+        let mut thing = store.prepare(&halves.entity)?;
         let mut statement = store.prepare(&halves.rows)?;
-        Joined::new(&halves, kept).write(self, &mut statement.query([])?, &mut thing)
+        JoinedRows::new(&halves, kept).write(self, &mut statement.query([])?, &mut thing)
     }
 
     /// Writes the rows of a fetch, each read whole.
-    pub(super) fn whole(&mut self, store: &Connection, sheet: &FetchRows<'_>) -> Result<(), RenderError> {
-        self.header(sheet.columns.clone())?;
+    pub(super) fn write_whole_rows(&mut self, store: &Connection, sheet: &FetchRows<'_>) -> Result<(), RenderError> {
+        self.write_header(sheet.columns.clone())?;
         let mut statement = store.prepare(&sheet.select.sql())?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            self.row(row)?;
+            self.write_row(row)?;
         }
         Ok(())
     }
 
     /// Writes what a query gives.
-    pub(super) fn query(&mut self, reader: &Reader, sql: &str, bound: &Bound) -> Result<(), RenderError> {
+    pub(super) fn write_query(
+        &mut self,
+        reader: &QueryReader,
+        sql: &str,
+        bound: &QueryParameters,
+    ) -> Result<(), RenderError> {
         let page = std::cell::RefCell::new(self);
-        let named = |header: String| SheetColumn { header: header.into(), kind: None, about: "" };
+        let named = |header: String| CsvColumn { header: header.into(), column_type: None, about: "" };
         reader.run(
             sql,
             bound,
-            |names| page.borrow_mut().header(names.into_iter().map(named).collect()),
-            |row| page.borrow_mut().row(row),
+            |names| page.borrow_mut().write_header(names.into_iter().map(named).collect()),
+            |row| page.borrow_mut().write_row(row),
         )
     }
 
     /// Flushes, and tells what was written.
-    pub(super) fn finish(mut self) -> io::Result<(W, Tally)> {
+    pub(super) fn finish(mut self) -> io::Result<(W, CsvStats)> {
         self.csv.flush()?;
         let out = self.csv.into_inner().map_err(|e| io::Error::new(e.error().kind(), e.error().to_string()))?;
         Ok((out, self.tally))
     }
 
-    fn header(&mut self, columns: Vec<SheetColumn>) -> Result<(), RenderError> {
+    fn write_header(&mut self, columns: Vec<CsvColumn>) -> Result<(), RenderError> {
         for column in &columns {
             self.line.clear();
-            cell::text(self.style, column.header.as_bytes(), &mut self.line);
+            cell::write_text(self.style, column.header.as_bytes(), &mut self.line);
             self.csv.write_field(&self.line)?;
         }
-        let counted = |column| ColumnTally { column, guarded: 0, nul: 0, long: 0, shape: Shape::Empty };
+        let counted = |column| ColumnStats { column, guarded: 0, nul: 0, long: 0, inferred: InferredType::Empty };
         self.tally.columns = columns.into_iter().map(counted).collect();
         self.end_row()
     }
 
-    fn row(&mut self, row: &Row<'_>) -> Result<(), RenderError> {
+    fn write_row(&mut self, row: &Row<'_>) -> Result<(), RenderError> {
         for n in 0..self.tally.columns.len() {
             self.line.clear();
-            self.cell(n, row.get_ref(n)?);
+            self.write_cell(n, row.get_ref(n)?);
             self.csv.write_field(&self.line)?;
         }
         self.tally.rows += 1;
@@ -153,17 +158,17 @@ impl<'a, W: Write> Page<'a, W> {
     }
 
     /// Appends a cell to the line and counts what had to be done to it.
-    fn cell(&mut self, n: usize, value: ValueRef<'_>) {
+    fn write_cell(&mut self, n: usize, value: ValueRef<'_>) {
         let column = &mut self.tally.columns[n];
-        let mark = cell::write(self.style, column.column.kind, value, &mut self.line);
+        let mark = cell::write_cell(self.style, column.column.column_type, value, &mut self.line);
         column.guarded += u64::from(mark.guarded);
         column.nul += u64::from(mark.nul);
         column.long += u64::from(mark.long);
-        column.shape = column.shape.max(match value {
-            ValueRef::Null => Shape::Empty,
-            ValueRef::Integer(_) => Shape::Integer,
-            ValueRef::Real(_) => Shape::Number,
-            ValueRef::Text(_) | ValueRef::Blob(_) => Shape::Text,
+        column.inferred = column.inferred.max(match value {
+            ValueRef::Null => InferredType::Empty,
+            ValueRef::Integer(_) => InferredType::Integer,
+            ValueRef::Real(_) => InferredType::Number,
+            ValueRef::Text(_) | ValueRef::Blob(_) => InferredType::Text,
         });
     }
 
@@ -173,65 +178,65 @@ impl<'a, W: Write> Page<'a, W> {
 }
 
 /// Neighbouring columns that all come from the row, or all from its thing.
-struct Run {
+struct ColumnRun {
     of_thing: bool,
     columns: std::ops::Range<usize>,
 }
 
 /// Fragments that outlive a sheet, with what they were made by.
 #[derive(Default)]
-pub(super) struct Kept {
+pub(super) struct FragmentCaches {
     made_by: Option<(String, Vec<bool>)>,
-    fragments: Fragments,
+    fragments: FragmentCache,
 }
 
-impl Kept {
+impl FragmentCaches {
     /// Those that were made as `halves` makes them.
-    fn of(&mut self, halves: &Halves, runs: usize) -> &mut Fragments {
-        let made_by = (halves.thing.clone(), halves.of_thing.clone());
+    fn cache_for(&mut self, halves: &SplitQuery, runs: usize) -> &mut FragmentCache {
+        let made_by = (halves.entity.clone(), halves.from_entity.clone());
         if self.made_by.as_ref() != Some(&made_by) {
-            *self = Kept { made_by: Some(made_by), fragments: Fragments::new(runs) };
+            *self = FragmentCaches { made_by: Some(made_by), fragments: FragmentCache::new(runs) };
         }
         &mut self.fragments
     }
 }
 
 /// Rows whose other half comes from their thing.
-struct Joined<'k> {
-    runs: Vec<Run>,
+struct JoinedRows<'k> {
+    runs: Vec<ColumnRun>,
     /// Numbers of the thing's columns in the sheet.
     theirs: Vec<usize>,
     own: usize,
     keys: usize,
-    kept: &'k mut Fragments,
+    kept: &'k mut FragmentCache,
     key: Vec<u8>,
-    fragment: Fragment,
+    fragment: CsvFragment,
 }
 
-impl<'k> Joined<'k> {
-    fn new(halves: &Halves, kept: &'k mut Kept) -> Self {
-        let mut runs: Vec<Run> = Vec::new();
-        for (n, of_thing) in halves.of_thing.iter().enumerate() {
+impl<'k> JoinedRows<'k> {
+    fn new(halves: &SplitQuery, kept: &'k mut FragmentCaches) -> Self {
+        let mut runs: Vec<ColumnRun> = Vec::new();
+        for (n, of_thing) in halves.from_entity.iter().enumerate() {
             match runs.last_mut() {
                 Some(run) if run.of_thing == *of_thing => run.columns.end = n + 1,
-                _ => runs.push(Run { of_thing: *of_thing, columns: n..n + 1 }),
+                _ => runs.push(ColumnRun { of_thing: *of_thing, columns: n..n + 1 }),
             }
         }
-        let theirs: Vec<usize> = (0..halves.of_thing.len()).filter(|n| halves.of_thing[*n]).collect();
+        let theirs: Vec<usize> = (0..halves.from_entity.len()).filter(|n| halves.from_entity[*n]).collect();
         assert!(theirs.len() <= 64, "marks of a fragment are 64 bits");
-        let own = halves.of_thing.len() - theirs.len();
-        let kept = kept.of(halves, runs.iter().filter(|run| run.of_thing).count());
-        Joined { runs, theirs, own, keys: halves.keys, kept, key: Vec::new(), fragment: Fragment::default() }
+        let own = halves.from_entity.len() - theirs.len();
+        let kept = kept.cache_for(halves, runs.iter().filter(|run| run.of_thing).count());
+        JoinedRows { runs, theirs, own, keys: halves.keys, kept, key: Vec::new(), fragment: CsvFragment::default() }
     }
 
     fn write<W: Write>(
         &mut self,
-        page: &mut Page<'_, W>,
+        page: &mut CsvWriter<'_, W>,
         rows: &mut Rows<'_>,
         thing: &mut Statement<'_>,
     ) -> Result<(), RenderError> {
         while let Some(row) = rows.next()? {
-            self.look_up(page, row, thing)?;
+            self.load_fragment(page, row, thing)?;
             let (mut own, mut piece, mut from) = (0, 0, 0);
             for run in &self.runs {
                 if run.of_thing {
@@ -245,7 +250,7 @@ impl<'k> Joined<'k> {
                     if n > run.columns.start {
                         page.line.push(page.style.delimiter);
                     }
-                    page.cell(n, row.get_ref(own)?);
+                    page.write_cell(n, row.get_ref(own)?);
                     own += 1;
                 }
                 page.csv.write_field(&page.line)?;
@@ -258,9 +263,9 @@ impl<'k> Joined<'k> {
     }
 
     /// Makes the cells of the row's thing the current fragment.
-    fn look_up<W: Write>(
+    fn load_fragment<W: Write>(
         &mut self,
-        page: &Page<'_, W>,
+        page: &CsvWriter<'_, W>,
         row: &Row<'_>,
         thing: &mut Statement<'_>,
     ) -> Result<(), RenderError> {
@@ -289,20 +294,20 @@ impl<'k> Joined<'k> {
                 if n > run.columns.start {
                     self.fragment.bytes.push(page.style.delimiter);
                 }
-                let kind: Option<Type> = page.tally.columns[n].column.kind;
-                let mark = cell::write(page.style, kind, shown.get_ref(theirs)?, &mut self.fragment.bytes);
+                let kind: Option<ColumnType> = page.tally.columns[n].column.column_type;
+                let mark = cell::write_cell(page.style, kind, shown.get_ref(theirs)?, &mut self.fragment.bytes);
                 self.fragment.mark(theirs, mark);
                 theirs += 1;
             }
             let end = u32::try_from(self.fragment.bytes.len()).map_err(|_| io::Error::other("a row of over 4 GiB"))?;
             self.fragment.ends.push(end);
         }
-        self.kept.keep(&self.key, &self.fragment);
+        self.kept.insert(&self.key, &self.fragment);
         Ok(())
     }
 
-    fn count(&self, tally: &mut Tally) {
-        let Fragment { guarded, nul, long, .. } = self.fragment;
+    fn count(&self, tally: &mut CsvStats) {
+        let CsvFragment { guarded, nul, long, .. } = self.fragment;
         if guarded | nul | long == 0 {
             return;
         }

@@ -52,7 +52,7 @@ pub enum TimeFormat {
 
 /// Every choice about how a CSV is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Style {
+pub struct CsvStyle {
     /// Where the other choices came from; `exportify` also decides the columns.
     pub profile: Profile,
     /// Begin with a byte order mark, which Excel needs to see that a file is UTF-8.
@@ -73,7 +73,7 @@ pub struct Style {
 
 /// A choice that would make a file which cannot be read back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StyleError {
+pub enum CsvStyleError {
     /// Not one of the delimiters.
     #[error("delimiter {0:?} is none of: comma, semicolon, tab, |")]
     Delimiter(char),
@@ -85,10 +85,10 @@ pub enum StyleError {
     ListSeparator,
 }
 
-impl Style {
+impl CsvStyle {
     /// The choices of a profile.
-    pub fn of(profile: Profile) -> Style {
-        let plain = Style {
+    pub fn for_profile(profile: Profile) -> CsvStyle {
+        let plain = CsvStyle {
             profile,
             bom: false,
             delimiter: b',',
@@ -98,7 +98,7 @@ impl Style {
             time_format: TimeFormat::Iso,
             formula_guard: Guard::Auto,
         };
-        let excel = Style {
+        let excel = CsvStyle {
             bom: true,
             line_ending: LineEnding::CrLf,
             time_format: TimeFormat::Spreadsheet,
@@ -108,8 +108,8 @@ impl Style {
         match profile {
             Profile::Plain => plain,
             Profile::Excel => excel,
-            Profile::ExcelSemicolon => Style { delimiter: b';', ..excel },
-            Profile::Exportify => Style { list_separator: ", ".into(), ..plain },
+            Profile::ExcelSemicolon => CsvStyle { delimiter: b';', ..excel },
+            Profile::Exportify => CsvStyle { list_separator: ", ".into(), ..plain },
         }
     }
 
@@ -117,18 +117,18 @@ impl Style {
     ///
     /// # Errors
     /// The first such choice.
-    pub fn check(&self) -> Result<(), StyleError> {
+    pub fn check(&self) -> Result<(), CsvStyleError> {
         if !b",;\t|".contains(&self.delimiter) {
-            return Err(StyleError::Delimiter(self.delimiter.into()));
+            return Err(CsvStyleError::Delimiter(self.delimiter.into()));
         }
         let word = self.null.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'\\');
         let value =
             self.null.parse::<f64>().is_ok_and(|n| !n.is_nan()) || ["true", "false"].contains(&self.null.as_str());
         if !word || value {
-            return Err(StyleError::Null(self.null.clone()));
+            return Err(CsvStyleError::Null(self.null.clone()));
         }
         if self.list_separator.is_empty() {
-            return Err(StyleError::ListSeparator);
+            return Err(CsvStyleError::ListSeparator);
         }
         Ok(())
     }
@@ -138,9 +138,9 @@ impl Style {
     }
 }
 
-impl Default for Style {
+impl Default for CsvStyle {
     fn default() -> Self {
-        Style::of(Profile::Plain)
+        CsvStyle::for_profile(Profile::Plain)
     }
 }
 
@@ -151,18 +151,18 @@ mod tests {
     #[test]
     fn every_profile_can_be_read_back() {
         for profile in Profile::ALL {
-            assert_eq!(Style::of(profile).check(), Ok(()));
+            assert_eq!(CsvStyle::for_profile(profile).check(), Ok(()));
         }
     }
 
     #[test]
     fn choices_that_cannot_be_read_back_are_refused() {
         for null in ["a,b", "\"", "\n", "1", "true", "1e3"] {
-            assert!(Style { null: null.into(), ..Style::default() }.check().is_err(), "{null}");
+            assert!(CsvStyle { null: null.into(), ..CsvStyle::default() }.check().is_err(), "{null}");
         }
         for null in ["", "NA", "\\N", "NULL", "NaN"] {
-            assert!(Style { null: null.into(), ..Style::default() }.check().is_ok(), "{null}");
+            assert!(CsvStyle { null: null.into(), ..CsvStyle::default() }.check().is_ok(), "{null}");
         }
-        assert!(Style { delimiter: b'"', ..Style::default() }.check().is_err());
+        assert!(CsvStyle { delimiter: b'"', ..CsvStyle::default() }.check().is_err());
     }
 }

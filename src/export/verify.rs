@@ -16,14 +16,14 @@ use serde_json::Value;
 use super::hash;
 use super::journal;
 use super::name::check_name;
-use super::package::FILE;
-use crate::store::{RecordedFile, recorded_files, state_of_run};
+use super::package::FILE_NAME;
+use crate::store::{RecordedFile, recorded_files, run_state};
 
 /// Said of what an export without an end put in place.
-const BEHIND: &str = "written by an export that was cut off; the next export records it";
+const UNRECORDED: &str = "written by an export that was cut off; the next export records it";
 
 /// How often a job is looked at again whose files move meanwhile.
-const LOOKS: usize = 20;
+const MAX_ATTEMPTS: usize = 20;
 
 /// Time enough for an export to come from a file to its record, or from a deleted one to that.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -31,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// What is the matter with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Matter {
+pub enum FileIssue {
     /// It was written, and it is not there.
     Missing,
     /// It is not what was written, or the data package does not say what was written.
@@ -46,20 +46,20 @@ pub enum Matter {
     Leftover,
 }
 
-impl Matter {
+impl FileIssue {
     /// Whether somebody who opens the file reads something else than a run has written.
     pub fn is_a_difference(self) -> bool {
-        !matches!(self, Matter::Behind | Matter::Leftover)
+        !matches!(self, FileIssue::Behind | FileIssue::Leftover)
     }
 
     /// Whether writing the job's files again puts an end to it.
-    pub fn is_mended_by_an_export(self) -> bool {
-        self.may_be_written_again() || !self.is_a_difference()
+    pub fn is_fixed_by_export(self) -> bool {
+        self.can_be_rewritten() || !self.is_a_difference()
     }
 
     /// Whether an export could make it what it was.
-    pub fn may_be_written_again(self) -> bool {
-        matches!(self, Matter::Missing | Matter::Changed)
+    pub fn can_be_rewritten(self) -> bool {
+        matches!(self, FileIssue::Missing | FileIssue::Changed)
     }
 }
 
@@ -71,7 +71,7 @@ pub struct FileFinding {
     /// Its path below the job's folder; empty if it is the folder itself.
     pub path: String,
     /// What is the matter.
-    pub matter: Matter,
+    pub issue: FileIssue,
     /// More about it.
     pub detail: String,
 }
@@ -95,29 +95,30 @@ pub struct FilesReport {
 pub fn verify_files(csv_dir: &Path, store: Option<&Connection>) -> rusqlite::Result<FilesReport> {
     let mut report = FilesReport::default();
     let mut jobs: BTreeSet<String> = recorded(store, None)?.into_iter().map(|file| file.job).collect();
-    match folders(csv_dir) {
+    match list_folders(csv_dir) {
         Ok(found) => jobs.extend(found),
         Err(e) => {
             let (job, path) = (String::new(), String::new());
-            report.findings.push(FileFinding { job, path, matter: Matter::Unreadable, detail: e.to_string() });
+            report.findings.push(FileFinding { job, path, issue: FileIssue::Unreadable, detail: e.to_string() });
         }
     }
     for job in jobs {
         let path = csv_dir.join(&job);
-        let mut look = Look { job: &job, path: &path, store, known: Known::read(store, &job, &path)?, at: None };
-        let first = look.take()?;
+        let mut look =
+            FolderCheck { job: &job, path: &path, store, recorded: RecordedState::read(store, &job, &path)?, at: None };
+        let first = look.run()?;
         let mut found = first.findings;
-        for _ in 0..LOOKS {
-            if !found.iter().any(|finding| finding.matter.is_a_difference()) {
+        for _ in 0..MAX_ATTEMPTS {
+            if !found.iter().any(|finding| finding.issue.is_a_difference()) {
                 break;
             }
             std::thread::sleep(PAUSE);
-            let known = Known::read(store, &job, &path)?;
-            if known == look.known {
+            let known = RecordedState::read(store, &job, &path)?;
+            if known == look.recorded {
                 break;
             }
-            (look.known, look.at) = (known, Some(found.into_iter().map(|finding| finding.path).collect()));
-            found = look.take()?.findings;
+            (look.recorded, look.at) = (known, Some(found.into_iter().map(|finding| finding.path).collect()));
+            found = look.run()?.findings;
         }
         report.packages += first.packages;
         report.files += first.files;
@@ -127,7 +128,7 @@ pub fn verify_files(csv_dir: &Path, store: Option<&Connection>) -> rusqlite::Res
 }
 
 /// The names of the folders in a folder, if it is there.
-fn folders(path: &Path) -> io::Result<Vec<String>> {
+fn list_folders(path: &Path) -> io::Result<Vec<String>> {
     let entries = match fs::read_dir(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other?,
@@ -148,7 +149,7 @@ fn recorded(store: Option<&Connection>, job: Option<&str>) -> rusqlite::Result<V
 
 /// What the files of a job are held against.
 #[derive(PartialEq)]
-struct Known {
+struct RecordedState {
     /// What the store has recorded of them, by their paths below the job's folder.
     record: BTreeMap<String, RecordedFile>,
     /// Files that an export without an end put in place: path and hash.
@@ -157,28 +158,28 @@ struct Known {
     package: Result<Vec<u8>, (io::ErrorKind, String)>,
 }
 
-impl Known {
-    fn read(store: Option<&Connection>, job: &str, folder: &Path) -> rusqlite::Result<Known> {
+impl RecordedState {
+    fn read(store: Option<&Connection>, job: &str, folder: &Path) -> rusqlite::Result<RecordedState> {
         // In the order of an export's own steps backwards: what moves meanwhile is seen by one of them.
-        let package = fs::read(folder.join(FILE)).map_err(|e| (e.kind(), e.to_string()));
+        let package = fs::read(folder.join(FILE_NAME)).map_err(|e| (e.kind(), e.to_string()));
         let record = recorded(store, Some(job))?;
-        let record = record.into_iter().map(|file| (file.below_job().to_owned(), file)).collect();
-        Ok(Known { record, under_way: journal::read(folder), package })
+        let record = record.into_iter().map(|file| (file.path_below_job().to_owned(), file)).collect();
+        Ok(RecordedState { record, under_way: journal::read(folder), package })
     }
 }
 
 /// One look at the folder of one job.
-struct Look<'a> {
+struct FolderCheck<'a> {
     job: &'a str,
     path: &'a Path,
     store: Option<&'a Connection>,
-    known: Known,
+    recorded: RecordedState,
     /// The paths that are looked at; all if none are named.
     at: Option<BTreeSet<String>>,
 }
 
-impl Look<'_> {
-    fn take(&self) -> rusqlite::Result<FilesReport> {
+impl FolderCheck<'_> {
+    fn run(&self) -> rusqlite::Result<FilesReport> {
         let mut found = FilesReport::default();
         let package = self.package(&mut found);
         found.packages = u64::from(package.is_object());
@@ -190,69 +191,69 @@ impl Look<'_> {
             } else {
                 self.add(
                     &mut found,
-                    FILE,
-                    Matter::Changed,
+                    FILE_NAME,
+                    FileIssue::Changed,
                     format!("it names a file {path:?}, which no export writes"),
                 );
             }
         }
-        let paths: BTreeSet<String> = described.keys().chain(self.known.record.keys()).cloned().collect();
-        for path in paths.iter().filter(|path| self.is_asked_for(path)) {
+        let paths: BTreeSet<String> = described.keys().chain(self.recorded.record.keys()).cloned().collect();
+        for path in paths.iter().filter(|path| self.is_in_scope(path)) {
             self.compare(&mut found, path, described.get(path).copied(), package.is_object());
         }
         let run = &package["run"];
         if let (Some(id), Some(said)) = (run["id"].as_i64(), run["state"].as_str()) {
             // A run whose files fail becomes another one after they are written.
-            let ended = self.store.map(|store| state_of_run(store, id, self.job)).transpose()?.flatten();
+            let ended = self.store.map(|store| run_state(store, id, self.job)).transpose()?.flatten();
             let ended = ended.filter(|state| matches!(state.as_str(), "complete" | "partial"));
             if let Some(ended) = ended.filter(|ended| ended != said) {
                 let detail = format!("it says run {id} was {said}; the store says {ended}");
-                self.add(&mut found, FILE, Matter::Changed, detail);
+                self.add(&mut found, FILE_NAME, FileIssue::Changed, detail);
             }
         }
-        let known = paths.into_iter().chain([FILE.to_owned()]).collect();
-        self.strays(&mut found, self.path, "", &known);
+        let known = paths.into_iter().chain([FILE_NAME.to_owned()]).collect();
+        self.find_strays(&mut found, self.path, "", &known);
         Ok(found)
     }
 
-    fn is_asked_for(&self, path: &str) -> bool {
+    fn is_in_scope(&self, path: &str) -> bool {
         self.at.as_ref().is_none_or(|at| at.contains(path))
     }
 
     /// The data package; null if there is none.
     fn package(&self, found: &mut FilesReport) -> Value {
-        let files = self.known.record.len();
-        let (matter, detail) = match &self.known.package {
+        let files = self.recorded.record.len();
+        let (matter, detail) = match &self.recorded.package {
             Ok(bytes) => match serde_json::from_slice::<Value>(bytes) {
                 Ok(package) if package["resources"].is_array() => return package,
-                Ok(_) => (Matter::Changed, "it is no data package".to_owned()),
-                Err(e) => (Matter::Changed, e.to_string()),
+                Ok(_) => (FileIssue::Changed, "it is no data package".to_owned()),
+                Err(e) => (FileIssue::Changed, e.to_string()),
             },
             Err((io::ErrorKind::NotFound, _)) if files == 0 => return Value::Null,
             Err((io::ErrorKind::NotFound, _)) => {
                 let told = format!("the store has a record of {files} file{}", if files == 1 { "" } else { "s" });
-                (if self.known.under_way.is_empty() { Matter::Missing } else { Matter::Behind }, told)
+                (if self.recorded.under_way.is_empty() { FileIssue::Missing } else { FileIssue::Behind }, told)
             }
-            Err((_, why)) => (Matter::Unreadable, why.clone()),
+            Err((_, why)) => (FileIssue::Unreadable, why.clone()),
         };
-        self.add(found, FILE, matter, detail);
+        self.add(found, FILE_NAME, matter, detail);
         Value::Null
     }
 
     /// A file that is on record, or described, or both.
     fn compare(&self, found: &mut FilesReport, path: &str, resource: Option<&Value>, has_package: bool) {
-        let record = self.known.record.get(path);
+        let record = self.recorded.record.get(path);
         let (bytes, sha256) = match digest(&self.path.join(path)) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 let who = if resource.is_some() { "the data package describes it" } else { "a run wrote it" };
-                return self.add(found, path, Matter::Missing, who.into());
+                return self.add(found, path, FileIssue::Missing, who.into());
             }
-            Err(e) => return self.add(found, path, Matter::Unreadable, e.to_string()),
+            Err(e) => return self.add(found, path, FileIssue::Unreadable, e.to_string()),
             Ok(read) => read,
         };
         found.files += 1;
-        if self.known.under_way.contains(&(path.to_owned(), sha256.clone())) {
-            return self.add(found, path, Matter::Behind, BEHIND.into());
+        if self.recorded.under_way.contains(&(path.to_owned(), sha256.clone())) {
+            return self.add(found, path, FileIssue::Behind, UNRECORDED.into());
         }
         let said = resource.map(|r| {
             let hash = r["hash"].as_str().and_then(|hash| hash.strip_prefix("sha256:")).unwrap_or_default();
@@ -262,24 +263,26 @@ impl Look<'_> {
         match wanted {
             Some((wanted, _)) if wanted != bytes => {
                 let detail = format!("{bytes} bytes, {wanted} were written");
-                return self.add(found, path, Matter::Changed, detail);
+                return self.add(found, path, FileIssue::Changed, detail);
             }
             Some((_, wanted)) if wanted != sha256 => {
-                return self.add(found, path, Matter::Changed, "as long as it was, with another content".into());
+                return self.add(found, path, FileIssue::Changed, "as long as it was, with another content".into());
             }
             _ => {}
         }
         let (matter, detail) = match (record, resource) {
             (Some(_), Some(_)) if said != Some((bytes, sha256)) => {
-                (Matter::Changed, "the file is right, the data package describes another one".to_owned())
+                (FileIssue::Changed, "the file is right, the data package describes another one".to_owned())
             }
             (Some(file), Some(resource)) if resource["rows"].as_u64() != Some(file.rows) => {
                 let rows = resource["rows"].as_u64().map_or_else(|| "no".to_owned(), |rows| rows.to_string());
-                (Matter::Changed, format!("rows in the data package: {rows}; rows that were written: {}", file.rows))
+                (FileIssue::Changed, format!("rows in the data package: {rows}; rows that were written: {}", file.rows))
             }
-            (None, Some(_)) => (Matter::Behind, "the data package describes it, this store has no record of it".into()),
+            (None, Some(_)) => {
+                (FileIssue::Behind, "the data package describes it, this store has no record of it".into())
+            }
             (Some(_), None) if has_package => (
-                Matter::Behind,
+                FileIssue::Behind,
                 "the data package does not describe it; the next export does, if its job still writes it".into(),
             ),
             _ => return,
@@ -288,30 +291,30 @@ impl Look<'_> {
     }
 
     /// CSVs that nobody knows of, and what killed exports left.
-    fn strays(&self, found: &mut FilesReport, folder: &Path, below: &str, known: &BTreeSet<String>) {
+    fn find_strays(&self, found: &mut FilesReport, folder: &Path, below: &str, known: &BTreeSet<String>) {
         let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
         let mut entries = match entries {
             Ok(entries) => entries,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return,
-            Err(e) => return self.add(found, below.trim_end_matches('/'), Matter::Unreadable, e.to_string()),
+            Err(e) => return self.add(found, below.trim_end_matches('/'), FileIssue::Unreadable, e.to_string()),
         };
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
             let name = entry.file_name().to_string_lossy().into_owned();
             let path = format!("{below}{name}");
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                self.strays(found, &entry.path(), &format!("{path}/"), known);
+                self.find_strays(found, &entry.path(), &format!("{path}/"), known);
                 continue;
             }
-            if !self.is_asked_for(&path) {
+            if !self.is_in_scope(&path) {
                 continue;
             }
             if name.starts_with(".cratedigger-") {
-                self.add(found, &path, Matter::Leftover, "the next export takes it away".into());
+                self.add(found, &path, FileIssue::Leftover, "the next export takes it away".into());
             } else if name.ends_with(".csv") && !known.contains(&path) {
                 let (matter, detail) = match self.is_under_way(&path, &entry.path()) {
-                    true => (Matter::Behind, BEHIND),
-                    false => (Matter::Stray, "no run on record wrote it, and no data package describes it"),
+                    true => (FileIssue::Behind, UNRECORDED),
+                    false => (FileIssue::Stray, "no run on record wrote it, and no data package describes it"),
                 };
                 self.add(found, &path, matter, detail.into());
             }
@@ -321,13 +324,13 @@ impl Look<'_> {
     /// Whether a file is what an export without an end put in place under this name.
     fn is_under_way(&self, path: &str, file: &Path) -> bool {
         // Hashed only if there is something to compare it with: a foreign CSV may be large.
-        let mut noted = self.known.under_way.iter().filter(|(name, _)| name == path).peekable();
+        let mut noted = self.recorded.under_way.iter().filter(|(name, _)| name == path).peekable();
         noted.peek().is_some() && digest(file).is_ok_and(|(_, sha256)| noted.any(|(_, noted)| *noted == sha256))
     }
 
-    fn add(&self, found: &mut FilesReport, path: &str, matter: Matter, detail: String) {
+    fn add(&self, found: &mut FilesReport, path: &str, matter: FileIssue, detail: String) {
         let (job, path) = (self.job.to_owned(), path.to_owned());
-        found.findings.push(FileFinding { job, path, matter, detail });
+        found.findings.push(FileFinding { job, path, issue: matter, detail });
     }
 }
 
@@ -338,5 +341,5 @@ fn digest(path: &Path) -> io::Result<(u64, String)> {
         let what = if kind.is_symlink() { "a link" } else { "a folder or the like" };
         return Err(io::Error::other(format!("{what} stands where a CSV belongs")));
     }
-    hash::of(fs::File::open(path)?)
+    hash::sha256_of(fs::File::open(path)?)
 }

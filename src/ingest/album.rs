@@ -1,15 +1,20 @@
 //! Albums.
 
-use super::artist::{images, mentioned, metrics};
+use super::artist::{write_images, write_mentioned, write_metrics};
 use super::cell::{id, inner, int, link, number, plain, text};
-use super::{Asked, Trouble};
-use crate::store::{ArtistsOf, Session, Table};
-use spotify_client::wire::{Album, Field};
+use super::{IngestContext, IngestError};
+use crate::store::{CreditedEntity, EntityTable, WriteTx};
+use spotify_client::wire::{Album, JsonField};
 
 /// Writes an album, whole or as mentioned, and returns its id. The album of a local file has none.
-pub(super) fn album(s: &mut Session, a: &Album<'_>, asked: &Asked, whole: bool) -> Result<Option<String>, Trouble> {
+pub(super) fn write_album(
+    s: &mut WriteTx,
+    a: &Album<'_>,
+    asked: &IngestContext,
+    whole: bool,
+) -> Result<Option<String>, IngestError> {
     let Some(id) = id(&a.id) else { return Ok(None) };
-    let artists = mentioned(s, &a.artists, asked)?;
+    let artists = write_mentioned(s, &a.artists, asked)?;
     let cells = [
         text(&a.name),
         text(&a.uri),
@@ -23,17 +28,17 @@ pub(super) fn album(s: &mut Session, a: &Album<'_>, asked: &Asked, whole: bool) 
         inner(&a.external_ids, |c| text(&c.ean)),
         link(&a.external_urls),
     ];
-    s.upsert(Table::albums(), id, &cells, &asked.now, whole)?;
+    s.tx_upsert(EntityTable::albums(), id, &cells, &asked.now, whole)?;
     if let Some(artists) = artists {
-        s.set_artists(ArtistsOf::Album, id, &artists.iter().map(String::as_str).collect::<Vec<_>>())?;
+        s.tx_set_artists(CreditedEntity::Album, id, &artists.iter().map(String::as_str).collect::<Vec<_>>())?;
     }
-    if let Field::Value(lines) = &a.copyrights {
+    if let JsonField::Value(lines) = &a.copyrights {
         let lines: Vec<_> = lines.iter().map(|c| (plain(&c.kind), plain(&c.text))).collect();
-        s.set_copyrights(id, &lines)?;
+        s.tx_set_copyrights(id, &lines)?;
     }
-    images(s, "album", id, &a.images)?;
+    write_images(s, "album", id, &a.images)?;
     if whole {
-        metrics(s, "album", id, None, number(&a.popularity), asked)?;
+        write_metrics(s, "album", id, None, number(&a.popularity), asked)?;
     }
     Ok(Some(id.to_owned()))
 }

@@ -1,49 +1,54 @@
 //! Artists.
 
 use super::cell::{id, inner, int, link, number, plain, text};
-use super::{Asked, Trouble};
-use crate::store::{Session, Table};
-use spotify_client::wire::{Artist, Field, Image};
+use super::{IngestContext, IngestError};
+use crate::store::{EntityTable, WriteTx};
+use spotify_client::wire::{Artist, Image, JsonField};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// Writes an artist, whole or as mentioned, and returns its id.
-pub(super) fn artist(s: &mut Session, a: &Artist<'_>, asked: &Asked, whole: bool) -> Result<Option<String>, Trouble> {
+pub(super) fn write_artist(
+    s: &mut WriteTx,
+    a: &Artist<'_>,
+    asked: &IngestContext,
+    whole: bool,
+) -> Result<Option<String>, IngestError> {
     let Some(id) = id(&a.id) else { return Ok(None) };
-    if !whole && mentioned_before(s, id, a) {
+    if !whole && was_mentioned(s, id, a) {
         return Ok(Some(id.to_owned()));
     }
     let followers = inner(&a.followers, |f| int(&f.total));
     let cells = [text(&a.name), text(&a.uri), followers, int(&a.popularity), link(&a.external_urls)];
-    s.upsert(Table::artists(), id, &cells, &asked.now, whole)?;
-    if let Field::Value(genres) = &a.genres {
-        s.set_genres(id, &genres.iter().map(|g| &**g).collect::<Vec<_>>())?;
+    s.tx_upsert(EntityTable::artists(), id, &cells, &asked.now, whole)?;
+    if let JsonField::Value(genres) = &a.genres {
+        s.tx_set_genres(id, &genres.iter().map(|g| &**g).collect::<Vec<_>>())?;
     }
-    images(s, "artist", id, &a.images)?;
+    write_images(s, "artist", id, &a.images)?;
     if whole {
         let followers = a.followers.value().and_then(|f| number(&f.total));
-        metrics(s, "artist", id, followers, number(&a.popularity), asked)?;
+        write_metrics(s, "artist", id, followers, number(&a.popularity), asked)?;
     }
     Ok(Some(id.to_owned()))
 }
 
 /// Writes artists as mentioned and returns their ids in order; those without an id are left out.
-pub(super) fn mentioned(
-    s: &mut Session,
-    artists: &Field<Vec<Artist<'_>>>,
-    asked: &Asked,
-) -> Result<Option<Vec<String>>, Trouble> {
-    let Field::Value(artists) = artists else {
+pub(super) fn write_mentioned(
+    s: &mut WriteTx,
+    artists: &JsonField<Vec<Artist<'_>>>,
+    asked: &IngestContext,
+) -> Result<Option<Vec<String>>, IngestError> {
+    let JsonField::Value(artists) = artists else {
         return Ok(None);
     };
     let mut ids = Vec::with_capacity(artists.len());
     for a in artists {
-        ids.extend(artist(s, a, asked, false)?);
+        ids.extend(write_artist(s, a, asked, false)?);
     }
     Ok(Some(ids))
 }
 
 /// An artist is mentioned by each of its tracks and albums; the same mention is written once a run.
-fn mentioned_before(s: &mut Session, id: &str, a: &Artist<'_>) -> bool {
+fn was_mentioned(s: &mut WriteTx, id: &str, a: &Artist<'_>) -> bool {
     let mut content = Xxh3::new();
     for field in [&a.name, &a.uri] {
         content.update(plain(field).unwrap_or_default().as_bytes());
@@ -53,35 +58,40 @@ fn mentioned_before(s: &mut Session, id: &str, a: &Artist<'_>) -> bool {
     let (key, content) = (xxh3_128(id.as_bytes()), content.digest());
     let known = s.was_written(key, content);
     if !known {
-        s.remember(key, content);
+        s.remember_written(key, content);
     }
     known
 }
 
 /// Writes the pictures of a thing, if the answer had any say on them.
-pub(super) fn images(s: &mut Session, kind: &str, id: &str, images: &Field<Vec<Image<'_>>>) -> Result<(), Trouble> {
+pub(super) fn write_images(
+    s: &mut WriteTx,
+    kind: &str,
+    id: &str,
+    images: &JsonField<Vec<Image<'_>>>,
+) -> Result<(), IngestError> {
     let list: Vec<_> = match images {
-        Field::Absent => return Ok(()),
-        Field::Null => Vec::new(),
-        Field::Value(images) => {
+        JsonField::Absent => return Ok(()),
+        JsonField::Null => Vec::new(),
+        JsonField::Value(images) => {
             images.iter().filter_map(|i| Some((plain(&i.url)?, number(&i.width), number(&i.height)))).collect()
         }
     };
-    Ok(s.set_images(kind, id, &list)?)
+    Ok(s.tx_set_images(kind, id, &list)?)
 }
 
 /// Writes the day's metrics of a thing, where the app sees any.
-pub(super) fn metrics(
-    s: &mut Session,
+pub(super) fn write_metrics(
+    s: &mut WriteTx,
     kind: &str,
     id: &str,
     followers: Option<i64>,
     popularity: Option<i64>,
-    asked: &Asked,
-) -> Result<(), Trouble> {
+    asked: &IngestContext,
+) -> Result<(), IngestError> {
     if followers.is_some() || popularity.is_some() {
         let day = asked.now.get(..10).unwrap_or(&asked.now);
-        s.set_metrics(kind, id, day, followers, popularity)?;
+        s.tx_set_metrics(kind, id, day, followers, popularity)?;
     }
     Ok(())
 }

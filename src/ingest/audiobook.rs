@@ -1,19 +1,19 @@
 //! Audiobooks and their chapters.
 
-use super::artist::images;
+use super::artist::write_images;
 use super::cell::{boolean, id, int, link, plain, text};
-use super::show::{languages, market};
-use super::{Asked, Trouble, parse};
-use crate::store::{Cell, MarketTable, Session, Table};
-use spotify_client::wire::{Audiobook, Episode, Field, Named};
+use super::show::{write_languages, write_market};
+use super::{IngestContext, IngestError, parse_object};
+use crate::store::{CellValue, EntityTable, MarketTable, WriteTx};
+use spotify_client::wire::{Audiobook, Episode, JsonField, NamedPerson};
 
 /// Writes an audiobook and returns its id.
-pub(super) fn audiobook(
-    s: &mut Session,
+pub(super) fn write_audiobook(
+    s: &mut WriteTx,
     b: &Audiobook<'_>,
-    asked: &Asked,
+    asked: &IngestContext,
     whole: bool,
-) -> Result<Option<String>, Trouble> {
+) -> Result<Option<String>, IngestError> {
     let Some(id) = id(&b.id) else { return Ok(None) };
     let cells = [
         text(&b.name),
@@ -27,32 +27,33 @@ pub(super) fn audiobook(
         int(&b.total_chapters),
         link(&b.external_urls),
     ];
-    s.upsert(Table::audiobooks(), id, &cells, &asked.now, whole)?;
-    people(s, id, "author", &b.authors)?;
-    people(s, id, "narrator", &b.narrators)?;
-    languages(s, "audiobook", id, &b.languages)?;
-    if let Field::Value(lines) = &b.copyrights {
-        s.set_texts("audiobook", id, "copyright", &lines.iter().filter_map(|c| plain(&c.text)).collect::<Vec<_>>())?;
+    s.tx_upsert(EntityTable::audiobooks(), id, &cells, &asked.now, whole)?;
+    write_people(s, id, "author", &b.authors)?;
+    write_people(s, id, "narrator", &b.narrators)?;
+    write_languages(s, "audiobook", id, &b.languages)?;
+    if let JsonField::Value(lines) = &b.copyrights {
+        s.tx_set_texts("audiobook", id, "copyright", &lines.iter().filter_map(|c| plain(&c.text)).collect::<Vec<_>>())?;
     }
-    images(s, "audiobook", id, &b.images)?;
+    write_images(s, "audiobook", id, &b.images)?;
     Ok(Some(id.to_owned()))
 }
 
 /// Writes a chapter and returns its id. `book` is the one whose list it stands in.
-pub(super) fn chapter(
-    s: &mut Session,
+pub(super) fn write_chapter(
+    s: &mut WriteTx,
     c: &Episode<'_>,
-    asked: &Asked,
+    asked: &IngestContext,
     book: Option<&str>,
     whole: bool,
-) -> Result<Option<String>, Trouble> {
+) -> Result<Option<String>, IngestError> {
     let Some(id) = id(&c.id) else { return Ok(None) };
-    let own_book = c.audiobook.map(|raw| audiobook(s, &parse(raw.get())?, asked, false)).transpose()?.flatten();
+    let own_book =
+        c.audiobook.map(|raw| write_audiobook(s, &parse_object(raw.get())?, asked, false)).transpose()?.flatten();
     let book = own_book.as_deref().or(book);
     let cells = [
         text(&c.name),
         text(&c.uri),
-        book.map_or(Cell::Absent, Cell::Text),
+        book.map_or(CellValue::Absent, CellValue::Text),
         int(&c.chapter_number),
         text(&c.description),
         text(&c.html_description),
@@ -63,16 +64,21 @@ pub(super) fn chapter(
         text(&c.audio_preview_url),
         link(&c.external_urls),
     ];
-    s.upsert(Table::chapters(), id, &cells, &asked.now, whole)?;
-    languages(s, "chapter", id, &c.languages)?;
-    images(s, "chapter", id, &c.images)?;
-    market(s, MarketTable::Chapters, id, c, asked)?;
+    s.tx_upsert(EntityTable::chapters(), id, &cells, &asked.now, whole)?;
+    write_languages(s, "chapter", id, &c.languages)?;
+    write_images(s, "chapter", id, &c.images)?;
+    write_market(s, MarketTable::Chapters, id, c, asked)?;
     Ok(Some(id.to_owned()))
 }
 
-fn people(s: &mut Session, id: &str, what: &str, people: &Field<Vec<Named<'_>>>) -> Result<(), Trouble> {
-    if let Field::Value(people) = people {
-        s.set_texts("audiobook", id, what, &people.iter().filter_map(|p| plain(&p.name)).collect::<Vec<_>>())?;
+fn write_people(
+    s: &mut WriteTx,
+    id: &str,
+    what: &str,
+    people: &JsonField<Vec<NamedPerson<'_>>>,
+) -> Result<(), IngestError> {
+    if let JsonField::Value(people) = people {
+        s.tx_set_texts("audiobook", id, what, &people.iter().filter_map(|p| plain(&p.name)).collect::<Vec<_>>())?;
     }
     Ok(())
 }

@@ -3,14 +3,14 @@
 use serde_json::value::RawValue;
 
 use super::cell::{id, plain};
-use super::{Asked, Trouble, album, artist, audiobook, parse, playlist, show, track};
-use crate::store::{Member, Session, StoreError, Table};
-use spotify_client::Kind;
-use spotify_client::wire::{Album, Category, Episode, Saved, Track};
+use super::{IngestContext, IngestError, album, artist, audiobook, parse_object, playlist, show, track};
+use crate::store::{EntityTable, StagedItem, StoreError, WriteTx};
+use spotify_client::EntityKind;
+use spotify_client::wire::{Album, Category, Episode, SavedObject, Track};
 
 /// What the entries of a list are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
+pub enum EntryKind {
     /// Entries of a playlist.
     PlaylistItems,
     /// Simplified albums.
@@ -32,14 +32,14 @@ pub enum Shape {
     /// Two-letter codes.
     Markets,
     /// `{added_at, …}` around a thing of this kind.
-    Saved(Kind),
+    Saved(EntityKind),
 }
 
 /// What staging a page met that could not be stored whole.
 #[derive(Debug, Default)]
-pub struct Staged {
+pub struct StagedPage {
     /// Place, reason and detail of each.
-    pub gaps: Vec<(i64, &'static str, Option<String>)>,
+    pub unstored: Vec<(i64, &'static str, Option<String>)>,
 }
 
 /// Stages the entries of a page whose first one stands at `offset`.
@@ -47,89 +47,95 @@ pub struct Staged {
 /// # Errors
 /// If the store cannot be written; a malformed entry is a gap.
 pub fn stage_entries(
-    s: &mut Session,
+    s: &mut WriteTx,
     list: i64,
-    shape: Shape,
+    shape: EntryKind,
     parent: &str,
     offset: i64,
     entries: &[Option<&str>],
-    asked: &Asked,
-) -> Result<Staged, StoreError> {
-    let mut staged = Staged::default();
+    asked: &IngestContext,
+) -> Result<StagedPage, StoreError> {
+    let mut staged = StagedPage::default();
     for (position, entry) in (offset..).zip(entries) {
-        let gap = if shape == Shape::PlaylistItems {
-            playlist::item(s, list, position, *entry, asked).map(|gap| gap.map(|g| (g.reason, g.detail)))
+        let gap = if shape == EntryKind::PlaylistItems {
+            playlist::stage_item(s, list, position, *entry, asked).map(|gap| gap.map(|g| (g.reason, g.detail)))
         } else {
             match entry {
                 None => Ok(Some(("null_item", None))),
-                Some(raw) => member(s, list, shape, parent, position, raw, asked).map(|()| None),
+                Some(raw) => stage_member(s, list, shape, parent, position, raw, asked).map(|()| None),
             }
         };
         match gap {
             Ok(None) => {}
-            Ok(Some((reason, detail))) => staged.gaps.push((position, reason, detail)),
-            Err(Trouble::Malformed(detail)) => staged.gaps.push((position, "malformed", Some(detail))),
-            Err(Trouble::Store(e)) => return Err(e),
+            Ok(Some((reason, detail))) => staged.unstored.push((position, reason, detail)),
+            Err(IngestError::Malformed(detail)) => staged.unstored.push((position, "malformed", Some(detail))),
+            Err(IngestError::Store(e)) => return Err(e),
         }
     }
     Ok(staged)
 }
 
-fn member(
-    s: &mut Session,
+fn stage_member(
+    s: &mut WriteTx,
     list: i64,
-    shape: Shape,
+    shape: EntryKind,
     parent: &str,
     position: i64,
     raw: &str,
-    asked: &Asked,
-) -> Result<(), Trouble> {
-    let mut place = Member { position, ..Member::default() };
-    let (saved, category, played_from): (Saved<'_>, Category<'_>, String);
+    asked: &IngestContext,
+) -> Result<(), IngestError> {
+    let mut place = StagedItem { position, ..StagedItem::default() };
+    let (saved, category, played_from): (SavedObject<'_>, Category<'_>, String);
     let (kind, id) = match shape {
-        Shape::PlaylistItems => return Err(Trouble::Malformed("not a list of things".into())),
-        Shape::Albums => ("album", album::album(s, &parse::<Album<'_>>(raw)?, asked, false)?),
-        Shape::Tracks => ("track", track::track(s, &parse(raw)?, asked, true)?),
-        Shape::AlbumTracks => ("track", track::track_on(s, &parse::<Track<'_>>(raw)?, Some(parent), asked, false)?),
-        Shape::Episodes => ("episode", show::episode(s, &parse::<Episode<'_>>(raw)?, asked, Some(parent), true)?),
-        Shape::Chapters => ("chapter", audiobook::chapter(s, &parse(raw)?, asked, Some(parent), true)?),
-        Shape::Playlists => ("playlist", Some(playlist::playlist(s, &parse(raw)?, asked, false)?)),
-        Shape::Artists => ("artist", artist::artist(s, &parse(raw)?, asked, true)?),
-        Shape::Categories => {
-            category = parse(raw)?;
+        EntryKind::PlaylistItems => return Err(IngestError::Malformed("not a list of things".into())),
+        EntryKind::Albums => ("album", album::write_album(s, &parse_object::<Album<'_>>(raw)?, asked, false)?),
+        EntryKind::Tracks => ("track", track::write_track(s, &parse_object(raw)?, asked, true)?),
+        EntryKind::AlbumTracks => {
+            ("track", track::write_track_of_album(s, &parse_object::<Track<'_>>(raw)?, Some(parent), asked, false)?)
+        }
+        EntryKind::Episodes => {
+            ("episode", show::write_episode(s, &parse_object::<Episode<'_>>(raw)?, asked, Some(parent), true)?)
+        }
+        EntryKind::Chapters => {
+            ("chapter", audiobook::write_chapter(s, &parse_object(raw)?, asked, Some(parent), true)?)
+        }
+        EntryKind::Playlists => ("playlist", Some(playlist::write_playlist(s, &parse_object(raw)?, asked, false)?)),
+        EntryKind::Artists => ("artist", artist::write_artist(s, &parse_object(raw)?, asked, true)?),
+        EntryKind::Categories => {
+            category = parse_object(raw)?;
             place.detail = plain(&category.name);
             let id = id(&category.id).map(str::to_owned);
             if let Some(id) = &id {
-                artist::images(s, "category", id, &category.icons)?;
+                artist::write_images(s, "category", id, &category.icons)?;
             }
             ("category", id)
         }
-        Shape::Markets => {
-            let code: String = serde_json::from_str(raw).map_err(|e| Trouble::Malformed(e.to_string()))?;
+        EntryKind::Markets => {
+            let code: String = serde_json::from_str(raw).map_err(|e| IngestError::Malformed(e.to_string()))?;
             ("market", Some(code))
         }
-        Shape::Saved(kind) => {
-            saved = parse(raw)?;
+        EntryKind::Saved(kind) => {
+            saved = parse_object(raw)?;
             place.added_at = plain(&saved.added_at).or(plain(&saved.played_at));
             if let Some(context) = saved.context.value() {
                 played_from = serde_json::json!([plain(&context.kind), plain(&context.uri)]).to_string();
                 place.detail = Some(&played_from);
             }
             let inside = match kind {
-                Kind::Track => saved.track,
-                Kind::Album => saved.album,
-                Kind::Show => saved.show,
-                Kind::Episode => saved.episode,
-                Kind::Audiobook => saved.audiobook,
+                EntityKind::Track => saved.track,
+                EntityKind::Album => saved.album,
+                EntityKind::Show => saved.show,
+                EntityKind::Episode => saved.episode,
+                EntityKind::Audiobook => saved.audiobook,
                 _ => None,
             };
             // Audiobooks are documented without the wrapping.
-            let id = super::entity(s, kind, inside.map_or(raw, RawValue::get), asked)?;
-            (kind.word(), Some(id))
+            let id = super::ingest_entity(s, kind, inside.map_or(raw, RawValue::get), asked)?;
+            (kind.as_str(), Some(id))
         }
     };
-    let id = id.ok_or_else(|| Trouble::Malformed("it has no id".into()))?;
-    s.stage(list, &Member { kind, item_id: Some(&id), ..place })?;
+    let id = id.ok_or_else(|| IngestError::Malformed("it has no id".into()))?;
+    s.tx_stage(list, &StagedItem { kind, item_id: Some(&id), ..place })?;
     Ok(())
 }
 
@@ -137,23 +143,23 @@ fn member(
 ///
 /// # Errors
 /// If the store cannot be written.
-pub fn ensure_row(s: &mut Session, kind: Kind, id: &str, asked: &Asked) -> Result<(), StoreError> {
-    let table = table_of(kind);
-    let cells = vec![crate::store::Cell::Absent; table.columns.len()];
-    s.upsert(table, id, &cells, &asked.now, false).map(|_| ())
+pub fn ensure_row(s: &mut WriteTx, kind: EntityKind, id: &str, asked: &IngestContext) -> Result<(), StoreError> {
+    let table = entity_table(kind);
+    let cells = vec![crate::store::CellValue::Absent; table.columns.len()];
+    s.tx_upsert(table, id, &cells, &asked.now, false).map(|_| ())
 }
 
 /// The table that things of a kind stand in.
-pub fn table_of(kind: Kind) -> &'static Table {
+pub fn entity_table(kind: EntityKind) -> &'static EntityTable {
     match kind {
-        Kind::Album => Table::albums(),
-        Kind::Artist => Table::artists(),
-        Kind::Track => Table::tracks(),
-        Kind::Playlist => Table::playlists(),
-        Kind::Show => Table::shows(),
-        Kind::Episode => Table::episodes(),
-        Kind::Audiobook => Table::audiobooks(),
-        Kind::Chapter => Table::chapters(),
-        Kind::User => Table::users(),
+        EntityKind::Album => EntityTable::albums(),
+        EntityKind::Artist => EntityTable::artists(),
+        EntityKind::Track => EntityTable::tracks(),
+        EntityKind::Playlist => EntityTable::playlists(),
+        EntityKind::Show => EntityTable::shows(),
+        EntityKind::Episode => EntityTable::episodes(),
+        EntityKind::Audiobook => EntityTable::audiobooks(),
+        EntityKind::Chapter => EntityTable::chapters(),
+        EntityKind::User => EntityTable::users(),
     }
 }

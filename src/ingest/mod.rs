@@ -15,18 +15,18 @@ mod show;
 mod track;
 mod user;
 
-pub use list::{Shape, Staged, ensure_row, stage_entries, table_of};
-pub use playlist::playlist;
-pub use search::{Found, Window, first_hit, stage_search, unstage_search};
+pub use list::{EntryKind, StagedPage, ensure_row, entity_table, stage_entries};
+pub use playlist::write_playlist;
+pub use search::{SearchWindow, StagedSearchPage, discard_search, first_hit, stage_search};
 
-use crate::store::{Session, StoreError};
+use crate::store::{StoreError, WriteTx};
 use serde::Deserialize;
-use spotify_client::Kind;
+use spotify_client::EntityKind;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
 
 /// What an answer was asked with.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct IngestContext {
     /// When it came, as the store writes times.
     pub now: String,
     /// Market asked for; empty if none was.
@@ -37,7 +37,7 @@ pub struct Asked {
 
 /// Why an object was not written.
 #[derive(Debug, thiserror::Error)]
-pub enum Trouble {
+pub enum IngestError {
     /// Its JSON is not what Spotify documents.
     #[error("{0}")]
     Malformed(String),
@@ -47,11 +47,11 @@ pub enum Trouble {
 }
 
 /// Reads a raw object. An array is none, although serde would take its values for an object's in their order.
-fn parse<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, Trouble> {
+fn parse_object<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, IngestError> {
     if !raw.trim_start().starts_with('{') {
-        return Err(Trouble::Malformed("it is not an object".into()));
+        return Err(IngestError::Malformed("it is not an object".into()));
     }
-    serde_json::from_str(raw).map_err(|e| Trouble::Malformed(e.to_string()))
+    serde_json::from_str(raw).map_err(|e| IngestError::Malformed(e.to_string()))
 }
 
 /// The bytes of an object and what it was asked with: what is equal in both need not be written twice.
@@ -61,7 +61,7 @@ struct Fingerprint {
 }
 
 impl Fingerprint {
-    fn of(raw: &str, whole: bool, asked: &Asked) -> Fingerprint {
+    fn from_raw(raw: &str, whole: bool, asked: &IngestContext) -> Fingerprint {
         // What depends on the market or the user stands with these.
         let user = asked.user_id.as_deref().unwrap_or_default();
         let context = xxh3_64_with_seed(user.as_bytes(), xxh3_64(asked.market.as_bytes()));
@@ -69,13 +69,13 @@ impl Fingerprint {
     }
 
     /// Whether this very object was written before in this run.
-    fn is_known(&self, session: &Session) -> bool {
+    fn was_written(&self, session: &WriteTx) -> bool {
         session.was_written(self.key, self.context)
     }
 
     /// To be called once it is written.
-    fn remember(&self, session: &mut Session) {
-        session.remember(self.key, self.context);
+    fn remember_written(&self, session: &mut WriteTx) {
+        session.remember_written(self.key, self.context);
     }
 }
 
@@ -83,19 +83,24 @@ impl Fingerprint {
 ///
 /// # Errors
 /// If it is malformed, has no id, or the store cannot be written.
-pub fn entity(session: &mut Session, kind: Kind, raw: &str, asked: &Asked) -> Result<String, Trouble> {
+pub fn ingest_entity(
+    session: &mut WriteTx,
+    kind: EntityKind,
+    raw: &str,
+    asked: &IngestContext,
+) -> Result<String, IngestError> {
     let id = match kind {
-        Kind::Album => album::album(session, &parse(raw)?, asked, true)?,
-        Kind::Artist => artist::artist(session, &parse(raw)?, asked, true)?,
-        Kind::Track => track::track(session, &parse(raw)?, asked, true)?,
-        Kind::Playlist => Some(playlist::playlist(session, &parse(raw)?, asked, true)?),
-        Kind::Show => show::show(session, &parse(raw)?, asked, true)?,
-        Kind::Episode => show::episode(session, &parse(raw)?, asked, None, true)?,
-        Kind::Audiobook => audiobook::audiobook(session, &parse(raw)?, asked, true)?,
-        Kind::Chapter => audiobook::chapter(session, &parse(raw)?, asked, None, true)?,
-        Kind::User => user::user(session, &parse(raw)?, asked, true)?,
+        EntityKind::Album => album::write_album(session, &parse_object(raw)?, asked, true)?,
+        EntityKind::Artist => artist::write_artist(session, &parse_object(raw)?, asked, true)?,
+        EntityKind::Track => track::write_track(session, &parse_object(raw)?, asked, true)?,
+        EntityKind::Playlist => Some(playlist::write_playlist(session, &parse_object(raw)?, asked, true)?),
+        EntityKind::Show => show::write_show(session, &parse_object(raw)?, asked, true)?,
+        EntityKind::Episode => show::write_episode(session, &parse_object(raw)?, asked, None, true)?,
+        EntityKind::Audiobook => audiobook::write_audiobook(session, &parse_object(raw)?, asked, true)?,
+        EntityKind::Chapter => audiobook::write_chapter(session, &parse_object(raw)?, asked, None, true)?,
+        EntityKind::User => user::write_user(session, &parse_object(raw)?, asked, true)?,
     };
-    id.ok_or_else(|| Trouble::Malformed("it has no id".into()))
+    id.ok_or_else(|| IngestError::Malformed("it has no id".into()))
 }
 
 #[cfg(test)]
@@ -104,12 +109,12 @@ mod tests {
 
     #[test]
     fn what_was_written_for_one_user_or_market_is_not_known_for_another() {
-        let asked = |market: &str, user: Option<&str>| Asked {
+        let asked = |market: &str, user: Option<&str>| IngestContext {
             now: "2026-01-01T00:00:00.000Z".to_owned(),
             market: market.to_owned(),
             user_id: user.map(str::to_owned),
         };
-        let of = |asked: Asked| Fingerprint::of("{\"id\":\"e\"}", true, &asked).context;
+        let of = |asked: IngestContext| Fingerprint::from_raw("{\"id\":\"e\"}", true, &asked).context;
         let all =
             [asked("", None), asked("", Some("a")), asked("", Some("b")), asked("DE", Some("a")), asked("a", None)];
         let contexts: std::collections::HashSet<u64> = all.map(of).into();

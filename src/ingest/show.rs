@@ -1,13 +1,18 @@
 //! Podcasts and their episodes.
 
-use super::artist::images;
+use super::artist::write_images;
 use super::cell::{boolean, id, int, link, number, plain, text};
-use super::{Asked, Trouble, parse};
-use crate::store::{Cell, MarketFact, MarketTable, Session, Table};
-use spotify_client::wire::{Episode, Field, Show, Text};
+use super::{IngestContext, IngestError, parse_object};
+use crate::store::{CellValue, EntityTable, MarketAvailability, MarketTable, WriteTx};
+use spotify_client::wire::{Episode, JsonField, JsonText, Show};
 
 /// Writes a show and returns its id.
-pub(super) fn show(s: &mut Session, w: &Show<'_>, asked: &Asked, whole: bool) -> Result<Option<String>, Trouble> {
+pub(super) fn write_show(
+    s: &mut WriteTx,
+    w: &Show<'_>,
+    asked: &IngestContext,
+    whole: bool,
+) -> Result<Option<String>, IngestError> {
     let Some(id) = id(&w.id) else { return Ok(None) };
     let cells = [
         text(&w.name),
@@ -21,31 +26,32 @@ pub(super) fn show(s: &mut Session, w: &Show<'_>, asked: &Asked, whole: bool) ->
         int(&w.total_episodes),
         link(&w.external_urls),
     ];
-    s.upsert(Table::shows(), id, &cells, &asked.now, whole)?;
-    languages(s, "show", id, &w.languages)?;
-    if let Field::Value(lines) = &w.copyrights {
-        s.set_texts("show", id, "copyright", &lines.iter().filter_map(|c| plain(&c.text)).collect::<Vec<_>>())?;
+    s.tx_upsert(EntityTable::shows(), id, &cells, &asked.now, whole)?;
+    write_languages(s, "show", id, &w.languages)?;
+    if let JsonField::Value(lines) = &w.copyrights {
+        s.tx_set_texts("show", id, "copyright", &lines.iter().filter_map(|c| plain(&c.text)).collect::<Vec<_>>())?;
     }
-    images(s, "show", id, &w.images)?;
+    write_images(s, "show", id, &w.images)?;
     Ok(Some(id.to_owned()))
 }
 
 /// Writes an episode and returns its id. `show` is the one whose list it stands in, where the
 /// answer itself does not say.
-pub(super) fn episode(
-    s: &mut Session,
+pub(super) fn write_episode(
+    s: &mut WriteTx,
     e: &Episode<'_>,
-    asked: &Asked,
+    asked: &IngestContext,
     show: Option<&str>,
     whole: bool,
-) -> Result<Option<String>, Trouble> {
+) -> Result<Option<String>, IngestError> {
     let Some(id) = id(&e.id) else { return Ok(None) };
-    let own_show = e.show.map(|raw| self::show(s, &parse(raw.get())?, asked, false)).transpose()?.flatten();
+    let own_show =
+        e.show.map(|raw| self::write_show(s, &parse_object(raw.get())?, asked, false)).transpose()?.flatten();
     let show = own_show.as_deref().or(show);
     let cells = [
         text(&e.name),
         text(&e.uri),
-        show.map_or(Cell::Absent, Cell::Text),
+        show.map_or(CellValue::Absent, CellValue::Text),
         text(&e.description),
         text(&e.html_description),
         text(&e.release_date),
@@ -56,12 +62,12 @@ pub(super) fn episode(
         text(&e.audio_preview_url),
         link(&e.external_urls),
     ];
-    s.upsert(Table::episodes(), id, &cells, &asked.now, whole)?;
-    languages(s, "episode", id, &e.languages)?;
-    images(s, "episode", id, &e.images)?;
-    market(s, MarketTable::Episodes, id, e, asked)?;
-    if let (Some(user), Field::Value(point)) = (&asked.user_id, &e.resume_point) {
-        s.set_resume_point(
+    s.tx_upsert(EntityTable::episodes(), id, &cells, &asked.now, whole)?;
+    write_languages(s, "episode", id, &e.languages)?;
+    write_images(s, "episode", id, &e.images)?;
+    write_market(s, MarketTable::Episodes, id, e, asked)?;
+    if let (Some(user), JsonField::Value(point)) = (&asked.user_id, &e.resume_point) {
+        s.tx_set_resume_point(
             user,
             id,
             point.fully_played.value().copied(),
@@ -73,33 +79,33 @@ pub(super) fn episode(
 }
 
 /// Writes the languages of a thing, if the answer had any say on them.
-pub(super) fn languages(
-    s: &mut Session,
+pub(super) fn write_languages(
+    s: &mut WriteTx,
     kind: &str,
     id: &str,
-    languages: &Field<Vec<Text<'_>>>,
-) -> Result<(), Trouble> {
-    if let Field::Value(languages) = languages {
-        s.set_texts(kind, id, "language", &languages.iter().map(|l| &**l).collect::<Vec<_>>())?;
+    languages: &JsonField<Vec<JsonText<'_>>>,
+) -> Result<(), IngestError> {
+    if let JsonField::Value(languages) = languages {
+        s.tx_set_texts(kind, id, "language", &languages.iter().map(|l| &**l).collect::<Vec<_>>())?;
     }
     Ok(())
 }
 
 /// Writes what an episode or chapter says about the market.
-pub(super) fn market(
-    s: &mut Session,
+pub(super) fn write_market(
+    s: &mut WriteTx,
     table: MarketTable,
     id: &str,
     e: &Episode<'_>,
-    asked: &Asked,
-) -> Result<(), Trouble> {
-    let fact = MarketFact {
+    asked: &IngestContext,
+) -> Result<(), IngestError> {
+    let fact = MarketAvailability {
         is_playable: e.is_playable.value().copied(),
         restriction: e.restrictions.value().and_then(|r| plain(&r.reason)),
         linked_from: None,
     };
     if fact.is_playable.is_some() || fact.restriction.is_some() {
-        s.set_market(table, id, &asked.market, fact, &asked.now)?;
+        s.tx_set_market(table, id, &asked.market, fact, &asked.now)?;
     }
     Ok(())
 }

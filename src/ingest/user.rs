@@ -1,14 +1,19 @@
 //! Users: owners, people who added items, and the signed-in one.
 
-use super::artist::images;
+use super::artist::write_images;
 use super::cell::{id, inner, int, link, plain, text};
-use super::{Asked, Trouble};
-use crate::store::{Cell, Session, Table};
-use spotify_client::wire::User;
+use super::{IngestContext, IngestError};
+use crate::store::{CellValue, EntityTable, WriteTx};
+use spotify_client::wire::UserProfile;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 /// Writes a user and returns the id; an empty one, which Spotify has sent, counts as none.
-pub(super) fn user(s: &mut Session, u: &User<'_>, asked: &Asked, whole: bool) -> Result<Option<String>, Trouble> {
+pub(super) fn write_user(
+    s: &mut WriteTx,
+    u: &UserProfile<'_>,
+    asked: &IngestContext,
+    whole: bool,
+) -> Result<Option<String>, IngestError> {
     let Some(id) = id(&u.id) else { return Ok(None) };
     let content =
         xxh3_64(plain(&u.display_name).unwrap_or_default().as_bytes()) ^ u64::from(u.display_name.is_present());
@@ -16,11 +21,11 @@ pub(super) fn user(s: &mut Session, u: &User<'_>, asked: &Asked, whole: bool) ->
     if !whole && s.was_written(key, content) {
         return Ok(Some(id.to_owned()));
     }
-    s.remember(key, content);
+    s.remember_written(key, content);
     let followers = inner(&u.followers, |f| int(&f.total));
     let cells = [
         text(&u.account_id),
-        Cell::Absent,
+        CellValue::Absent,
         text(&u.display_name),
         text(&u.uri),
         text(&u.country),
@@ -28,7 +33,7 @@ pub(super) fn user(s: &mut Session, u: &User<'_>, asked: &Asked, whole: bool) ->
         followers,
         link(&u.external_urls),
     ];
-    s.upsert(Table::users(), id, &cells, &asked.now, whole)?;
-    images(s, "user", id, &u.images)?;
+    s.tx_upsert(EntityTable::users(), id, &cells, &asked.now, whole)?;
+    write_images(s, "user", id, &u.images)?;
     Ok(Some(id.to_owned()))
 }

@@ -4,10 +4,10 @@
 use std::path::Path;
 
 /// Larger files are no lists of ids.
-const MOST_BYTES: u64 = 64 * 1024 * 1024;
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// One row, and the line it stands in.
-pub(super) struct Row {
+pub(super) struct InputRow {
     /// Line, from 1.
     pub line: usize,
     /// Its cells, trimmed.
@@ -20,11 +20,11 @@ pub(super) struct Row {
 /// # Errors
 ///
 /// Line (0: the file) and reason.
-pub(super) fn rows(path: &Path) -> Result<Vec<Row>, (usize, String)> {
+pub(super) fn read_rows(path: &Path) -> Result<Vec<InputRow>, (usize, String)> {
     let fails = |e: std::io::Error| (0, format!("cannot be read: {e}"));
     let length = std::fs::metadata(path).map_err(fails)?.len();
-    if length > MOST_BYTES {
-        return Err((0, format!("is {length} bytes long; at most {MOST_BYTES} are read")));
+    if length > MAX_BYTES {
+        return Err((0, format!("is {length} bytes long; at most {MAX_BYTES} are read")));
     }
     let bytes = std::fs::read(path).map_err(fails)?;
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
@@ -44,7 +44,7 @@ pub(super) fn rows(path: &Path) -> Result<Vec<Row>, (usize, String)> {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
-        .delimiter(separator.unwrap_or_else(|| sniff(text)))
+        .delimiter(separator.unwrap_or_else(|| guess_delimiter(text)))
         .from_reader(text);
     let mut rows = Vec::new();
     for record in reader.byte_records() {
@@ -58,7 +58,7 @@ pub(super) fn rows(path: &Path) -> Result<Vec<Row>, (usize, String)> {
         let cells: Result<Vec<String>, _> = record.iter().map(text_of).collect();
         let cells = cells.map_err(|_| (line, "is not UTF-8; save the file as CSV UTF-8".to_owned()))?;
         if cells.iter().any(|cell| !cell.is_empty()) {
-            rows.push(Row { line, cells });
+            rows.push(InputRow { line, cells });
         }
     }
     Ok(rows)
@@ -71,7 +71,7 @@ fn line_of(at: &csv::Position, text: &[u8]) -> usize {
     usize::try_from(at.line()).unwrap_or(0) + empty
 }
 
-fn sniff(text: &[u8]) -> u8 {
+fn guess_delimiter(text: &[u8]) -> u8 {
     let line = text.split(|b| *b == b'\n').find(|l| !l.trim_ascii().is_empty()).unwrap_or(&[]);
     let count = |separator: u8| {
         let mut quoted = false;

@@ -4,62 +4,62 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::keys::{self, OPTIONS};
-use super::model::{Fetch, Group, TimeRange};
-use super::output::OutputName;
-use super::read::{Context, duration, integer};
+use super::model::{AlbumGroup, Fetch, TimeRange};
+use super::output_name::OutputName;
+use super::read::{JobContext, duration, integer};
 use super::source;
-use crate::document::{Checker, Table, Values, nearest, or_list, quote, texts};
-use crate::settings::Profile;
-use crate::stream::{self, Column, Keeps, Stream};
-use spotify_client::Kind;
+use crate::document::{DocumentChecker, TableValues, TomlTable, nearest, or_list, quote, texts};
+use crate::settings::CsvProfile;
+use crate::stream::{self, Column, RowMode, Stream};
+use spotify_client::EntityKind;
 
 /// Reads all fetches of a job. One that is wrong still has its name, so that those which take from
 /// it are not reported for its sake.
-pub(super) fn all(
-    tables: &[(&Table<'_>, Range<usize>)],
-    context: &Context<'_>,
-    checker: &mut Checker<'_>,
+pub(super) fn read_fetches(
+    tables: &[(&TomlTable<'_>, Range<usize>)],
+    context: &JobContext<'_>,
+    checker: &mut DocumentChecker<'_>,
 ) -> Vec<Fetch> {
     let mut fetches: Vec<Fetch> = Vec::new();
-    let names: Vec<Option<String>> = tables.iter().map(|(table, _)| name_in(table)).collect();
+    let names: Vec<Option<String>> = tables.iter().map(|(table, _)| written_name(table)).collect();
     let mut lines: BTreeMap<String, usize> = BTreeMap::new();
     for (at, (table, span)) in tables.iter().enumerate() {
-        let values = checker.table(table, "fetch", keys::FETCH);
-        let Some(stream) = stream_of(&values, span.clone(), checker) else {
+        let values = checker.check_table(table, "fetch", keys::FETCH);
+        let Some(stream) = find_stream(&values, span.clone(), checker) else {
             // Its place must stay taken: `from` counts fetches.
             continue;
         };
         let name = values.text("name").unwrap_or(stream.name).to_owned();
-        let (line, _) = checker.document.place(span.start);
+        let (line, _) = checker.document.line_and_column(span.start);
         if let Some(first) = lines.insert(name.clone(), line) {
             let at = values.entry("name").or(values.entry("stream")).map_or(span.clone(), |e| e.value.span());
             checker
                 .report(at, "fetch.name", format!("a second fetch named `{name}`; the first is in line {first}"))
                 .hint = Some("give one of them another `name`".to_owned());
         }
-        options(&values, stream, checker);
-        let source = source::of(
+        check_options(&values, stream, checker);
+        let source = source::read_source(
             &values,
             stream,
-            &source::Above { fetches: &fetches, names: &names, at },
+            &source::OtherFetches { fetches: &fetches, names: &names, own_index: at },
             context,
             span,
             checker,
         );
         fetches.push(Fetch {
-            csv: csv(&values, &name, stream, context, span, checker),
-            columns: columns(&values, stream, checker),
+            csv: read_csv_name(&values, &name, stream, context, span, checker),
+            columns: read_columns(&values, stream, checker),
             market: values.text("market").map(str::to_owned).or_else(|| context.market.clone()),
             locale: values.text("locale").map(str::to_owned),
-            include_groups: list(&values, "include_groups", &Group::ALL, Group::word)
-                .unwrap_or(vec![Group::Album, Group::Single]),
-            types: list(&values, "types", &Kind::ALL, Kind::word).unwrap_or(vec![Kind::Track]),
+            include_groups: read_list(&values, "include_groups", &AlbumGroup::ALL, AlbumGroup::as_str)
+                .unwrap_or(vec![AlbumGroup::Album, AlbumGroup::Single]),
+            types: read_list(&values, "types", &EntityKind::ALL, EntityKind::as_str).unwrap_or(vec![EntityKind::Track]),
             max_results: integer(&values, "max_results").and_then(|n| u64::try_from(n).ok()),
             limit_per_parent: integer(&values, "limit_per_parent").and_then(|n| u64::try_from(n).ok()),
             window: duration(&values, "window"),
             refresh_after: duration(&values, "refresh_after").or(context.refresh_after),
             full_every: duration(&values, "full_every").unwrap_or(context.full_every),
-            time_range: list(&values, "time_range", &TimeRange::ALL, TimeRange::word)
+            time_range: read_list(&values, "time_range", &TimeRange::ALL, TimeRange::as_str)
                 .unwrap_or(vec![TimeRange::MediumTerm]),
             name,
             stream,
@@ -70,14 +70,18 @@ pub(super) fn all(
 }
 
 /// The name of a fetch, before anything of it is checked.
-fn name_in(table: &Table<'_>) -> Option<String> {
+fn written_name(table: &TomlTable<'_>) -> Option<String> {
     let text = |key: &str| {
         table.iter().find(|(k, _)| k.get_ref() == key).and_then(|(_, v)| v.get_ref().as_str()).map(str::to_owned)
     };
     text("name").or_else(|| text("stream"))
 }
 
-fn stream_of(values: &Values<'_, '_>, span: Range<usize>, checker: &mut Checker<'_>) -> Option<&'static Stream> {
+fn find_stream(
+    values: &TableValues<'_, '_>,
+    span: Range<usize>,
+    checker: &mut DocumentChecker<'_>,
+) -> Option<&'static Stream> {
     if values.entry("stream").is_none() {
         let hint = "add stream = \"…\"; `cratedigger streams` lists them".to_owned();
         checker.report(span, "fetch.stream", "this [[fetch]] has no `stream`").hint = Some(hint);
@@ -86,7 +90,7 @@ fn stream_of(values: &Values<'_, '_>, span: Range<usize>, checker: &mut Checker<
 }
 
 /// Keys that this stream does not understand.
-fn options(values: &Values<'_, '_>, stream: &'static Stream, checker: &mut Checker<'_>) {
+fn check_options(values: &TableValues<'_, '_>, stream: &'static Stream, checker: &mut DocumentChecker<'_>) {
     for entry in values.iter() {
         let name = entry.key.name;
         if !OPTIONS.contains(&name) || stream.options.contains(&name) {
@@ -98,27 +102,27 @@ fn options(values: &Values<'_, '_>, stream: &'static Stream, checker: &mut Check
             &format!("fetch.{name}"),
             format!("`{name}` is no key of `{}`", stream.name),
         );
-        problem.hint = Some(match (name, stream.keeps) {
-            ("window", Keeps::Now) => "a window is for logs; a list shows what stands there now".to_owned(),
+        problem.hint = Some(match (name, stream.row_mode) {
+            ("window", RowMode::CurrentState) => "a window is for logs; a list shows what stands there now".to_owned(),
             _ => format!("it is one of {}", or_list(&others)),
         });
     }
 }
 
-fn csv(
-    values: &Values<'_, '_>,
+fn read_csv_name(
+    values: &TableValues<'_, '_>,
     name: &str,
     stream: &'static Stream,
-    context: &Context<'_>,
+    context: &JobContext<'_>,
     span: &Range<usize>,
-    checker: &mut Checker<'_>,
+    checker: &mut DocumentChecker<'_>,
 ) -> Option<OutputName> {
     let entry = values.entry("csv");
     let csv = match entry {
         Some(_) => OutputName::parse(values.text("csv")?).ok()?,
         None => OutputName::parse(&format!("{name}.csv")).ok()?,
     };
-    if context.profile == Profile::Exportify && !stream.has_exportify() {
+    if context.profile == CsvProfile::Exportify && !stream.has_exportify() {
         let at = entry.map_or(span.clone(), |entry| entry.value.span());
         let problem =
             checker.report(at, "fetch.csv", format!("the profile `exportify` has no columns for `{}`", stream.name));
@@ -129,7 +133,7 @@ fn csv(
         );
     }
     let Some(entry) = entry else { return Some(csv) };
-    if csv.per_user() && !(stream.needs_user() && context.has_users) {
+    if csv.is_per_user() && !(stream.needs_user() && context.has_users) {
         let problem = checker.report(entry.value.span(), "fetch.csv", "`{user}` has no meaning here");
         problem.hint = Some(if stream.needs_user() {
             "the job names no user".to_owned()
@@ -140,10 +144,10 @@ fn csv(
     Some(csv)
 }
 
-fn columns(
-    values: &Values<'_, '_>,
+fn read_columns(
+    values: &TableValues<'_, '_>,
     stream: &'static Stream,
-    checker: &mut Checker<'_>,
+    checker: &mut DocumentChecker<'_>,
 ) -> Option<Vec<&'static Column>> {
     let mut columns: Vec<&'static Column> = Vec::new();
     for (name, span) in texts(values.get("columns")?) {
@@ -152,13 +156,13 @@ fn columns(
                 checker.report(span, "fetch.columns", format!("column `{name}` stands twice"));
             }
             Some(column) => columns.push(column),
-            None => unknown_column(name, span, stream, checker),
+            None => report_unknown_column(name, span, stream, checker),
         }
     }
     Some(columns)
 }
 
-fn unknown_column(name: &str, span: Range<usize>, stream: &'static Stream, checker: &mut Checker<'_>) {
+fn report_unknown_column(name: &str, span: Range<usize>, stream: &'static Stream, checker: &mut DocumentChecker<'_>) {
     let near = nearest(name, stream.columns().map(|c| c.name));
     let elsewhere = stream::all().find(|s| s.column(name).is_some());
     let problem = checker.report(span, "fetch.columns", format!("`{}` has no column {}", stream.name, quote(name)));
@@ -172,8 +176,8 @@ fn unknown_column(name: &str, span: Range<usize>, stream: &'static Stream, check
 }
 
 /// The values of a list of words, each once, in the order of the file.
-fn list<T: Copy + PartialEq>(
-    values: &Values<'_, '_>,
+fn read_list<T: Copy + PartialEq>(
+    values: &TableValues<'_, '_>,
     key: &str,
     all: &[T],
     word: fn(T) -> &'static str,

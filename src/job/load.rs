@@ -2,75 +2,76 @@
 
 use std::path::{Path, PathBuf};
 
-use super::cross;
+use super::consistency;
 use super::model::Job;
-use super::output::check_component;
+use super::output_name::check_component;
 use super::read;
-use crate::document::{Document, Problem, nearest, or_list, quote};
+use crate::document::{Diagnostic, Document, nearest, or_list, quote};
 use crate::settings::{Project, Settings};
 
 /// More job files than this are a mistake, such as a folder of something else.
-const MOST_JOBS: usize = 1_000;
+const MAX_JOBS: usize = 1_000;
 
 /// What the files came to.
 #[derive(Debug, Default)]
-pub struct Loaded {
+pub struct LoadedJobs {
     /// The jobs with nothing wrong, by name.
     pub jobs: Vec<Job>,
     /// Names of the jobs that cannot run.
     pub broken: Vec<String>,
     /// Everything that is wrong, errors and warnings, of all files.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<Diagnostic>,
 }
 
-impl Loaded {
+impl LoadedJobs {
     /// Whether any job cannot run or was not found.
     pub fn has_errors(&self) -> bool {
-        self.problems.iter().any(Problem::is_error)
+        self.problems.iter().any(Diagnostic::is_error)
     }
 }
 
 /// Reads the jobs of a project: those named (by name or by path of the file), or all of them. Only
 /// the files of named jobs are read.
-pub fn load(project: &Project, settings: &Settings, names: &[String]) -> Loaded {
-    let mut loaded = Loaded::default();
-    let files = match files(&project.jobs_dir) {
+pub fn load(project: &Project, settings: &Settings, names: &[String]) -> LoadedJobs {
+    let mut loaded = LoadedJobs::default();
+    let files = match list_job_files(&project.jobs_dir) {
         Ok(files) => files,
         Err(e) => {
-            let shown = project.shown(&project.jobs_dir);
-            let problem = Problem::of_file(&shown, format!("the folder of the jobs cannot be read: {e}"));
+            let shown = project.display_path(&project.jobs_dir);
+            let problem = Diagnostic::for_file(&shown, format!("the folder of the jobs cannot be read: {e}"));
             loaded.problems.push(problem.with_hint("`cratedigger init` makes a project folder with example jobs"));
             return loaded;
         }
     };
-    if files.len() > MOST_JOBS {
-        let shown = project.shown(&project.jobs_dir);
-        loaded
-            .problems
-            .push(Problem::of_file(&shown, format!("holds {} job files; at most {MOST_JOBS} are read", files.len())));
+    if files.len() > MAX_JOBS {
+        let shown = project.display_path(&project.jobs_dir);
+        loaded.problems.push(Diagnostic::for_file(
+            &shown,
+            format!("holds {} job files; at most {MAX_JOBS} are read", files.len()),
+        ));
         return loaded;
     }
-    let chosen = choose(files, names, &mut loaded.problems);
+    let chosen = choose_files(files, names, &mut loaded.problems);
     for path in chosen {
-        one(project, settings, &path, &mut loaded);
+        load_job(project, settings, &path, &mut loaded);
     }
-    loaded.problems.extend(cross::jobs(&loaded.jobs, project));
+    loaded.problems.extend(consistency::check_jobs(&loaded.jobs, project));
     loaded
 }
 
-fn one(project: &Project, settings: &Settings, path: &Path, loaded: &mut Loaded) {
-    let name = name_of(path);
-    let shown = project.shown(path);
+fn load_job(project: &Project, settings: &Settings, path: &Path, loaded: &mut LoadedJobs) {
+    let name = job_name(path);
+    let shown = project.display_path(path);
     let mut problems = Vec::new();
     if let Err(why) = check_component(&name) {
         problems.push(
-            Problem::of_file(&shown, format!("a job is named after its file, and {} {why}", quote(&name)))
+            Diagnostic::for_file(&shown, format!("a job is named after its file, and {} {why}", quote(&name)))
                 .with_hint("rename the file"),
         );
     }
     let job = match Document::read(path, &shown) {
         Ok(document) => {
-            let (job, found) = read::job(&document, path, &name, settings);
+            let (job, found) = read::read_job(&document, path, &name, settings);
             problems.extend(found);
             job
         }
@@ -80,14 +81,14 @@ fn one(project: &Project, settings: &Settings, path: &Path, loaded: &mut Loaded)
         }
     };
     match job {
-        Some(job) if !problems.iter().any(Problem::is_error) => loaded.jobs.push(job),
+        Some(job) if !problems.iter().any(Diagnostic::is_error) => loaded.jobs.push(job),
         _ => loaded.broken.push(name),
     }
     loaded.problems.extend(problems);
 }
 
 /// Every `*.toml` of the folder, by name; hidden files and editors' leftovers are passed over.
-fn files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+fn list_job_files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
@@ -100,7 +101,7 @@ fn files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn choose(files: Vec<PathBuf>, names: &[String], problems: &mut Vec<Problem>) -> Vec<PathBuf> {
+fn choose_files(files: Vec<PathBuf>, names: &[String], problems: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
     if names.is_empty() {
         return files;
     }
@@ -109,13 +110,13 @@ fn choose(files: Vec<PathBuf>, names: &[String], problems: &mut Vec<Problem>) ->
         // `jobs/x.toml`, as a shell completes it, means job x.
         let wanted = Path::new(name).file_name().map_or(name.clone(), |n| n.to_string_lossy().into_owned());
         let wanted = wanted.strip_suffix(".toml").unwrap_or(&wanted);
-        match files.iter().find(|path| name_of(path) == wanted) {
+        match files.iter().find(|path| job_name(path) == wanted) {
             Some(path) if chosen.contains(path) => {}
             Some(path) => chosen.push(path.clone()),
             None => {
-                let known: Vec<String> = files.iter().map(|p| name_of(p)).collect();
+                let known: Vec<String> = files.iter().map(|p| job_name(p)).collect();
                 let near = nearest(wanted, known.iter().map(String::as_str));
-                let problem = Problem::of_file("jobs", format!("no job is named {}", quote(wanted)));
+                let problem = Diagnostic::for_file("jobs", format!("no job is named {}", quote(wanted)));
                 problems.push(problem.with_hint(match near.as_slice() {
                     [] if known.is_empty() => "the folder holds no job files".to_owned(),
                     [] => format!("there are {}", known.join(", ")),
@@ -127,6 +128,6 @@ fn choose(files: Vec<PathBuf>, names: &[String], problems: &mut Vec<Problem>) ->
     chosen
 }
 
-fn name_of(path: &Path) -> String {
+fn job_name(path: &Path) -> String {
     path.file_stem().map_or(String::new(), |s| s.to_string_lossy().into_owned())
 }

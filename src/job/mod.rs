@@ -7,13 +7,13 @@
 //! A fetch that takes its ids `from` another one must stand below it: then there are no cycles, a
 //! run goes through the file from top to bottom, and a reader does too.
 
-mod cross;
+mod consistency;
 mod csv_file;
 mod fetch;
 pub mod keys;
 mod load;
 mod model;
-mod output;
+mod output_name;
 mod query;
 mod read;
 mod reference_file;
@@ -24,10 +24,10 @@ mod search_file;
 mod source;
 mod sql;
 
-pub use load::{Loaded, load};
-pub use model::{Fetch, Group, Job, Query, Since, Source, TimeRange, Users};
-pub use output::{Expansion, OutputName};
-pub use schedule::{NotASchedule, Schedule};
+pub use load::{LoadedJobs, load};
+pub use model::{AlbumGroup, Fetch, FetchSource, Job, JobQuery, JobUsers, SinceRule, TimeRange};
+pub use output_name::{OutputName, TemplateValues};
+pub use schedule::{Schedule, ScheduleError};
 pub use schema::{json_schema, markdown};
 
-pub use crate::settings::{Csv as CsvOptions, FirstRun, Missed, Overlap};
+pub use crate::settings::{CsvOptions, FirstRunPolicy, MissedPolicy, OverlapPolicy};

@@ -7,11 +7,11 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 use serde::Serialize;
 
-use super::output::OutputName;
+use super::output_name::OutputName;
 use super::schedule::Schedule;
-use super::{CsvOptions, FirstRun, Missed, Overlap};
+use super::{CsvOptions, FirstRunPolicy, MissedPolicy, OverlapPolicy};
 use crate::stream::{Column, Stream};
-use spotify_client::{Kind, Reference};
+use spotify_client::{EntityKind, Reference};
 
 /// One job, checked.
 #[derive(Debug, Clone)]
@@ -29,23 +29,23 @@ pub struct Job {
     /// Zone of the schedule and of `{date}`.
     pub timezone: Tz,
     /// Whose data it reads, and with whose token.
-    pub users: Users,
+    pub users: JobUsers,
     /// Market of its fetches.
     pub market: Option<String>,
     /// What `:since` is.
-    pub since: Since,
+    pub since: SinceRule,
     /// Higher goes first.
     pub priority: i32,
     /// Calls that all its runs together may spend in any 24 hours.
     pub max_calls: Option<u64>,
     /// After downtime.
-    pub missed: Missed,
+    pub missed: MissedPolicy,
     /// When it never ran.
-    pub first_run: FirstRun,
+    pub first_run: FirstRunPolicy,
     /// A fire older than this is missed for good.
     pub grace: Option<Duration>,
     /// While it is running already.
-    pub overlap: Overlap,
+    pub overlap: OverlapPolicy,
     /// Spread of its starts.
     pub jitter: Duration,
     /// How long its rows are kept.
@@ -59,12 +59,12 @@ pub struct Job {
     /// What it fetches, in the order of the file; parents stand before children.
     pub fetches: Vec<Fetch>,
     /// What it asks the store.
-    pub queries: Vec<Query>,
+    pub queries: Vec<JobQuery>,
 }
 
 /// Whose data a job reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Users {
+pub enum JobUsers {
     /// Nobody's: the app's own token.
     None,
     /// These, by their local names.
@@ -75,7 +75,7 @@ pub enum Users {
 
 /// What `:since` is in the queries of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Since {
+pub enum SinceRule {
     /// The start of the newest complete or partial run; 1970 in the first.
     LastRun,
     /// So long before the fire.
@@ -92,7 +92,7 @@ pub struct Fetch {
     /// What it fetches.
     pub stream: &'static Stream,
     /// Of what.
-    pub source: Source,
+    pub source: FetchSource,
     /// The CSV; none: `csv = false`.
     pub csv: Option<OutputName>,
     /// Columns of the CSV; none: the stream's default ones.
@@ -102,9 +102,9 @@ pub struct Fetch {
     /// Locale of category names.
     pub locale: Option<String>,
     /// Groups of a discography.
-    pub include_groups: Vec<Group>,
+    pub include_groups: Vec<AlbumGroup>,
     /// Kinds that a search looks for.
-    pub types: Vec<Kind>,
+    pub types: Vec<EntityKind>,
     /// Hits per search and kind.
     pub max_results: Option<u64>,
     /// Rows per parent, newest or first.
@@ -121,7 +121,7 @@ pub struct Fetch {
 
 /// What a fetch is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum FetchSource {
     /// Ids or codes, in the order of the file, each once.
     Ids(Vec<Reference>),
     /// The rows of another fetch of the job.
@@ -141,7 +141,7 @@ pub enum Source {
 
 /// A CSV of the job's own making.
 #[derive(Debug, Clone)]
-pub struct Query {
+pub struct JobQuery {
     /// The CSV.
     pub csv: OutputName,
     /// One SELECT over the store.
@@ -151,7 +151,7 @@ pub struct Query {
 /// A group of an artist's discography.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Group {
+pub enum AlbumGroup {
     /// Albums.
     Album,
     /// Singles and EPs.
@@ -162,17 +162,18 @@ pub enum Group {
     Compilation,
 }
 
-impl Group {
+impl AlbumGroup {
     /// All groups.
-    pub const ALL: [Group; 4] = [Group::Album, Group::Single, Group::AppearsOn, Group::Compilation];
+    pub const ALL: [AlbumGroup; 4] =
+        [AlbumGroup::Album, AlbumGroup::Single, AlbumGroup::AppearsOn, AlbumGroup::Compilation];
 
     /// Spotify's word for it.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
-            Group::Album => "album",
-            Group::Single => "single",
-            Group::AppearsOn => "appears_on",
-            Group::Compilation => "compilation",
+            AlbumGroup::Album => "album",
+            AlbumGroup::Single => "single",
+            AlbumGroup::AppearsOn => "appears_on",
+            AlbumGroup::Compilation => "compilation",
         }
     }
 }
@@ -194,7 +195,7 @@ impl TimeRange {
     pub const ALL: [TimeRange; 3] = [TimeRange::ShortTerm, TimeRange::MediumTerm, TimeRange::LongTerm];
 
     /// Spotify's word for it.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             TimeRange::ShortTerm => "short_term",
             TimeRange::MediumTerm => "medium_term",
@@ -205,7 +206,7 @@ impl TimeRange {
 
 impl Job {
     /// The place of a fetch by its name.
-    pub fn fetch(&self, name: &str) -> Option<usize> {
+    pub fn fetch_index(&self, name: &str) -> Option<usize> {
         self.fetches.iter().position(|f| f.name == name)
     }
 

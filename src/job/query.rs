@@ -3,21 +3,21 @@
 use std::ops::Range;
 
 use super::keys;
-use super::model::Query;
-use super::output::OutputName;
-use super::read::Context;
+use super::model::JobQuery;
+use super::output_name::OutputName;
+use super::read::JobContext;
 use super::sql;
-use crate::document::{Checker, Severity, Table};
+use crate::document::{DiagnosticSeverity, DocumentChecker, TomlTable};
 
 /// Reads all queries of a job.
-pub(super) fn all(
-    tables: &[(&Table<'_>, Range<usize>)],
-    context: &Context<'_>,
-    checker: &mut Checker<'_>,
-) -> Vec<Query> {
+pub(super) fn read_queries(
+    tables: &[(&TomlTable<'_>, Range<usize>)],
+    context: &JobContext<'_>,
+    checker: &mut DocumentChecker<'_>,
+) -> Vec<JobQuery> {
     let mut queries = Vec::new();
     for (table, span) in tables {
-        let values = checker.table(table, "query", keys::QUERY);
+        let values = checker.check_table(table, "query", keys::QUERY);
         for (key, hint) in [("csv", "add csv = \"name.csv\""), ("sql", "add sql = \"SELECT …\"")] {
             if values.entry(key).is_none() {
                 checker.report(span.clone(), &format!("query.{key}"), format!("this [[query]] has no `{key}`")).hint =
@@ -26,7 +26,7 @@ pub(super) fn all(
         }
         let (Some(csv), Some(sql)) = (values.text("csv"), values.text("sql")) else { continue };
         let Ok(csv) = OutputName::parse(csv) else { continue };
-        if csv.per_user()
+        if csv.is_per_user()
             && !(context.has_users && sql::uses_user_id(sql))
             && let Some(entry) = values.entry("csv")
         {
@@ -37,10 +37,10 @@ pub(super) fn all(
             && let Some(entry) = values.entry("sql")
         {
             let problem = checker.report(entry.value.span(), "query.sql", "the query has no ORDER BY");
-            problem.severity = Severity::Warning;
+            problem.severity = DiagnosticSeverity::Warning;
             problem.hint = Some("without one its rows may change places from run to run".to_owned());
         }
-        queries.push(Query { csv, sql: sql.to_owned() });
+        queries.push(JobQuery { csv, sql: sql.to_owned() });
     }
     queries
 }

@@ -8,19 +8,19 @@ use chrono_tz::Tz;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::model::{Job, Since, Users};
+use super::model::{Job, JobUsers, SinceRule};
 use super::rules::date;
 use super::schedule::Schedule;
-use super::{CsvOptions, cross, fetch, keys, query};
-use crate::document::{self, Checker, Document, Problem, Table, Value, Values, as_text, texts};
+use super::{CsvOptions, consistency, fetch, keys, query};
+use crate::document::{self, Diagnostic, Document, DocumentChecker, TableValues, TomlTable, TomlValue, as_text, texts};
 use crate::settings::keys::CSV;
-use crate::settings::{Profile, Settings};
+use crate::settings::{CsvProfile, Settings};
 
 /// More of either than this in one job is a mistake.
-const MOST_TABLES: usize = 200;
+const MAX_TABLES: usize = 200;
 
 /// What the fetches and queries of a job need to know of it.
-pub(super) struct Context<'a> {
+pub(super) struct JobContext<'a> {
     /// The folder that files are relative to.
     pub dir: &'a Path,
     /// What the job says for all its fetches.
@@ -29,24 +29,24 @@ pub(super) struct Context<'a> {
     pub full_every: Duration,
     pub has_users: bool,
     /// How its CSVs look.
-    pub profile: Profile,
+    pub profile: CsvProfile,
 }
 
 /// Reads a job; it is none if anything is wrong with it.
-pub(super) fn job(
+pub(super) fn read_job(
     document: &Arc<Document>,
     path: &Path,
     name: &str,
     settings: &Settings,
-) -> (Option<Job>, Vec<Problem>) {
+) -> (Option<Job>, Vec<Diagnostic>) {
     let (table, broken) = document.parse();
-    let mut checker = Checker::new(document);
+    let mut checker = DocumentChecker::new(document);
     checker.problems = broken;
     // What stands behind broken syntax may be missing only because of it.
     let whole = checker.problems.is_empty();
     if table.is_empty() {
         if whole {
-            let problem = Problem::of_file(&document.file, "the job file is empty");
+            let problem = Diagnostic::for_file(&document.file, "the job file is empty");
             checker.problems.push(
                 problem.with_hint(
                     "begin with [[fetch]] and stream = \"…\"; `cratedigger streams` lists what can be fetched",
@@ -55,23 +55,23 @@ pub(super) fn job(
         }
         return (None, checker.problems);
     }
-    let values = checker.table(&table, "", keys::JOB);
-    let users = users(&values, &mut checker);
+    let values = checker.check_table(&table, "", keys::JOB);
+    let users = read_users(&values, &mut checker);
     let policy = &settings.schedule;
-    let csv_options = csv_options(&values, &mut checker);
-    let context = Context {
+    let csv_options = read_csv_options(&values, &mut checker);
+    let context = JobContext {
         dir: path.parent().unwrap_or(Path::new(".")),
         market: values.text("market").map(str::to_owned).or_else(|| settings.defaults.market.clone()),
         refresh_after: duration(&values, "refresh_after"),
         full_every: duration(&values, "full_every").unwrap_or(policy.full_every),
-        has_users: users != Users::None || values.entry("users").is_some() || values.entry("user").is_some(),
-        profile: csv_options.over(&settings.csv).profile.unwrap_or(Profile::Plain),
+        has_users: users != JobUsers::None || values.entry("users").is_some() || values.entry("user").is_some(),
+        profile: csv_options.layered_over(&settings.csv).profile.unwrap_or(CsvProfile::Plain),
     };
     let timezone = values.text("timezone").and_then(|z| z.parse::<Tz>().ok()).unwrap_or(settings.defaults.timezone);
-    let fetches = fetch::all(&tables(&values, "fetch", &mut checker), &context, &mut checker);
-    let queries = query::all(&tables(&values, "query", &mut checker), &context, &mut checker);
+    let fetches = fetch::read_fetches(&tables(&values, "fetch", &mut checker), &context, &mut checker);
+    let queries = query::read_queries(&tables(&values, "query", &mut checker), &context, &mut checker);
     if whole && values.entry("fetch").is_none() && values.entry("query").is_none() {
-        let problem = Problem::of_file(&document.file, "the job neither fetches nor asks anything");
+        let problem = Diagnostic::for_file(&document.file, "the job neither fetches nor asks anything");
         checker.problems.push(problem.with_hint("add a [[fetch]] with stream = \"…\""));
     }
     let job = Job {
@@ -86,13 +86,13 @@ pub(super) fn job(
         timezone,
         users,
         market: context.market.clone(),
-        since: values.get("since").map_or(Since::LastRun, since),
+        since: values.get("since").map_or(SinceRule::LastRun, read_since),
         priority: integer(&values, "priority").and_then(|n| i32::try_from(n).ok()).unwrap_or(0),
         max_calls: integer(&values, "max_calls").and_then(|n| u64::try_from(n).ok()),
-        missed: word(&values, "missed").unwrap_or(policy.missed),
-        first_run: word(&values, "first_run").unwrap_or(policy.first_run),
+        missed: deserialize_word(&values, "missed").unwrap_or(policy.missed),
+        first_run: deserialize_word(&values, "first_run").unwrap_or(policy.first_run),
         grace: duration(&values, "grace").or(policy.grace),
-        overlap: word(&values, "overlap").unwrap_or(policy.overlap),
+        overlap: deserialize_word(&values, "overlap").unwrap_or(policy.overlap),
         jitter: duration(&values, "jitter").unwrap_or(policy.jitter),
         retention: duration(&values, "retention").or(settings.retention.rows),
         refresh_after: context.refresh_after,
@@ -101,17 +101,17 @@ pub(super) fn job(
         fetches,
         queries,
     };
-    cross::files(&job, &values, &mut checker);
-    let usable = !checker.problems.iter().any(Problem::is_error);
+    consistency::check_output_files(&job, &values, &mut checker);
+    let usable = !checker.problems.iter().any(Diagnostic::is_error);
     (usable.then_some(job), checker.problems)
 }
 
 /// The tables of `[[fetch]]` or `[[query]]`.
 fn tables<'t, 'i>(
-    values: &Values<'t, 'i>,
+    values: &TableValues<'t, 'i>,
     name: &str,
-    checker: &mut Checker<'_>,
-) -> Vec<(&'t Table<'i>, std::ops::Range<usize>)> {
+    checker: &mut DocumentChecker<'_>,
+) -> Vec<(&'t TomlTable<'i>, std::ops::Range<usize>)> {
     let Some(value) = values.get(name) else { return Vec::new() };
     let tables: Vec<_> = value
         .get_ref()
@@ -120,24 +120,24 @@ fn tables<'t, 'i>(
         .flat_map(|items| items.iter())
         .filter_map(|item| Some((item.get_ref().as_table()?, item.span())))
         .collect();
-    if tables.len() > MOST_TABLES {
-        checker.report(value.span(), name, format!("{} times [[{name}]]; at most {MOST_TABLES} are run", tables.len()));
+    if tables.len() > MAX_TABLES {
+        checker.report(value.span(), name, format!("{} times [[{name}]]; at most {MAX_TABLES} are run", tables.len()));
         return Vec::new();
     }
     tables
 }
 
-fn users(values: &Values<'_, '_>, checker: &mut Checker<'_>) -> Users {
+fn read_users(values: &TableValues<'_, '_>, checker: &mut DocumentChecker<'_>) -> JobUsers {
     if let (Some(_), Some(both)) = (values.entry("user"), values.entry("users")) {
         checker.report(both.at.clone(), "users", "both `user` and `users`").hint =
             Some("name them all in `users`".to_owned());
     }
     if let Some(user) = values.text("user") {
-        return Users::Named(vec![user.to_owned()]);
+        return JobUsers::Named(vec![user.to_owned()]);
     }
-    let Some(value) = values.get("users") else { return Users::None };
+    let Some(value) = values.get("users") else { return JobUsers::None };
     if as_text(value) == Some("*") {
-        return Users::All;
+        return JobUsers::All;
     }
     let mut named: Vec<String> = Vec::new();
     for (user, span) in texts(value) {
@@ -147,52 +147,52 @@ fn users(values: &Values<'_, '_>, checker: &mut Checker<'_>) -> Users {
             named.push(user.to_owned());
         }
     }
-    Users::Named(named)
+    JobUsers::Named(named)
 }
 
-fn since(value: &Value<'_>) -> Since {
+fn read_since(value: &TomlValue<'_>) -> SinceRule {
     let text = match value.get_ref() {
         toml::de::DeValue::Datetime(at) => at.to_string(),
         other => other.as_str().unwrap_or_default().to_owned(),
     };
     match (document::duration(&text), date(&text)) {
-        (Some(ago), _) => Since::Ago(ago),
-        (_, Some(day)) => Since::Date(day),
-        _ => Since::LastRun,
+        (Some(ago), _) => SinceRule::Ago(ago),
+        (_, Some(day)) => SinceRule::Date(day),
+        _ => SinceRule::LastRun,
     }
 }
 
-fn csv_options(values: &Values<'_, '_>, checker: &mut Checker<'_>) -> CsvOptions {
+fn read_csv_options(values: &TableValues<'_, '_>, checker: &mut DocumentChecker<'_>) -> CsvOptions {
     let Some(table) = values.get("csv_options").and_then(|v| v.get_ref().as_table()) else {
         return CsvOptions::default();
     };
-    let values = checker.table(table, "csv_options", CSV);
+    let values = checker.check_table(table, "csv_options", CSV);
     let flag = |name: &str| values.get(name).and_then(|v| v.get_ref().as_bool());
     CsvOptions {
-        profile: word(&values, "profile"),
+        profile: deserialize_word(&values, "profile"),
         bom: flag("bom"),
         delimiter: values.text("delimiter").and_then(|t| t.chars().next()),
-        line_ending: word(&values, "line_ending"),
+        line_ending: deserialize_word(&values, "line_ending"),
         list_separator: values.text("list_separator").map(str::to_owned),
         null: values.text("null").map(str::to_owned),
-        time_format: word(&values, "time_format"),
-        formula_guard: word(&values, "formula_guard"),
+        time_format: deserialize_word(&values, "time_format"),
+        formula_guard: deserialize_word(&values, "formula_guard"),
     }
 }
 
 /// A word that the table of keys let through, as the type it stands for.
-pub(super) fn word<T: for<'de> Deserialize<'de>>(values: &Values<'_, '_>, name: &str) -> Option<T> {
+pub(super) fn deserialize_word<T: for<'de> Deserialize<'de>>(values: &TableValues<'_, '_>, name: &str) -> Option<T> {
     let text = values.text(name)?;
     T::deserialize(serde::de::value::StrDeserializer::<serde::de::value::Error>::new(text)).ok()
 }
 
 /// A length of time that the table of keys let through.
-pub(super) fn duration(values: &Values<'_, '_>, name: &str) -> Option<Duration> {
+pub(super) fn duration(values: &TableValues<'_, '_>, name: &str) -> Option<Duration> {
     values.text(name).and_then(document::duration)
 }
 
 /// A whole number that the table of keys let through.
-pub(super) fn integer(values: &Values<'_, '_>, name: &str) -> Option<i64> {
+pub(super) fn integer(values: &TableValues<'_, '_>, name: &str) -> Option<i64> {
     let number = values.get(name)?.get_ref().as_integer()?;
     i64::from_str_radix(number.as_str(), number.radix()).ok()
 }

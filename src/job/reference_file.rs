@@ -4,25 +4,25 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 
-use super::csv_file::{Row, rows};
-use crate::document::{Checker, Problem, quote};
-use spotify_client::{Kind, NotAnId, Reference};
+use super::csv_file::{InputRow, read_rows};
+use crate::document::{Diagnostic, DocumentChecker, quote};
+use spotify_client::{EntityKind, InvalidId, Reference};
 
 /// More than this cannot be read from Spotify in a lifetime.
-const MOST_IDS: usize = 1_000_000;
+const MAX_IDS: usize = 1_000_000;
 /// Broken lines that are reported one by one.
-const MOST_REPORTED: usize = 20;
+const MAX_REPORTED: usize = 20;
 
 /// Reads the ids of a file, in its order, each once.
-pub(super) fn read(
+pub(super) fn read_references(
     name: &str,
     dir: &Path,
-    kind: Kind,
+    kind: EntityKind,
     span: Range<usize>,
-    checker: &mut Checker<'_>,
+    checker: &mut DocumentChecker<'_>,
 ) -> Vec<Reference> {
     let path = dir.join(name);
-    let rows = match rows(&path) {
+    let rows = match read_rows(&path) {
         Ok(rows) => rows,
         Err((0, why)) => {
             let problem = checker.report(span, "fetch.ids_file", format!("{} {why}", quote(name)));
@@ -30,29 +30,29 @@ pub(super) fn read(
             return Vec::new();
         }
         Err((line, why)) => {
-            checker.problems.push(at_line(&shown(checker, name), line, why));
+            checker.problems.push(at_line(&display_name(checker, name), line, why));
             return Vec::new();
         }
     };
-    let (column, data) = column(&rows, kind);
+    let (column, data) = find_column(&rows, kind);
     if data.is_empty() {
         let what = if rows.is_empty() { "is empty" } else { "holds a header and no ids" };
         checker.report(span, "fetch.ids_file", format!("{} {what}", quote(name)));
         return Vec::new();
     }
-    if data.len() > MOST_IDS {
+    if data.len() > MAX_IDS {
         checker.report(
             span,
             "fetch.ids_file",
-            format!("{} holds {} rows; at most {MOST_IDS} are read", quote(name), data.len()),
+            format!("{} holds {} rows; at most {MAX_IDS} are read", quote(name), data.len()),
         );
         return Vec::new();
     }
-    references(data, column, kind, &shown(checker, name), &mut checker.problems)
+    parse_references(data, column, kind, &display_name(checker, name), &mut checker.problems)
 }
 
 /// The file as messages show it: beside the job file.
-fn shown(checker: &Checker<'_>, name: &str) -> String {
+fn display_name(checker: &DocumentChecker<'_>, name: &str) -> String {
     match checker.document.file.rsplit_once('/') {
         Some((dir, _)) => format!("{dir}/{name}"),
         None => name.to_owned(),
@@ -61,7 +61,7 @@ fn shown(checker: &Checker<'_>, name: &str) -> String {
 
 /// Which column holds the ids, and the rows below the header, if there is one. A first row that
 /// looks like an id, even a broken one, is no header: else a typo would be passed over.
-fn column(rows: &[Row], kind: Kind) -> (usize, &[Row]) {
+fn find_column(rows: &[InputRow], kind: EntityKind) -> (usize, &[InputRow]) {
     let Some(first) = rows.first() else { return (0, rows) };
     let named = |wanted: &str| first.cells.iter().position(|cell| cell.eq_ignore_ascii_case(wanted));
     let own = [format!("{kind}_id"), format!("{kind}_uri")];
@@ -70,17 +70,23 @@ fn column(rows: &[Row], kind: Kind) -> (usize, &[Row]) {
         return (column, &rows[1..]);
     }
     let cell = first.cells.first().map_or("", String::as_str);
-    let like_an_id = Reference::parse(cell, kind).is_ok() && kind != Kind::User
+    let like_an_id = Reference::parse(cell, kind).is_ok() && kind != EntityKind::User
         || cell.contains([':', '/'])
         || (cell.len() >= 20 && !cell.contains([' ', '_']));
-    if like_an_id || (kind == Kind::User && first.cells.len() == 1) { (0, rows) } else { (0, &rows[1..]) }
+    if like_an_id || (kind == EntityKind::User && first.cells.len() == 1) { (0, rows) } else { (0, &rows[1..]) }
 }
 
-fn references(rows: &[Row], column: usize, kind: Kind, file: &str, problems: &mut Vec<Problem>) -> Vec<Reference> {
+fn parse_references(
+    rows: &[InputRow],
+    column: usize,
+    kind: EntityKind,
+    file: &str,
+    problems: &mut Vec<Diagnostic>,
+) -> Vec<Reference> {
     let mut found = Vec::new();
     let mut lines: HashMap<Reference, usize> = HashMap::new();
     let mut twice = Vec::new();
-    let mut broken: Vec<(usize, String, NotAnId)> = Vec::new();
+    let mut broken: Vec<(usize, String, InvalidId)> = Vec::new();
     for row in rows {
         let Some(cell) = row.cells.get(column).filter(|cell| !cell.is_empty()) else { continue };
         match Reference::parse(cell, kind) {
@@ -91,13 +97,13 @@ fn references(rows: &[Row], column: usize, kind: Kind, file: &str, problems: &mu
             Err(error) => broken.push((row.line, cell.clone(), error)),
         }
     }
-    let left = broken.len().saturating_sub(MOST_REPORTED);
-    for (line, cell, error) in broken.into_iter().take(MOST_REPORTED) {
+    let left = broken.len().saturating_sub(MAX_REPORTED);
+    for (line, cell, error) in broken.into_iter().take(MAX_REPORTED) {
         let problem = at_line(file, line, format!("{}: {}", quote(&cell), error.why));
         problems.push(problem.with_hint(format!("expected {}", error.expected)));
     }
     if left > 0 {
-        problems.push(Problem::of_file(file, format!("and {left} more rows hold no id of {kind}s")));
+        problems.push(Diagnostic::for_file(file, format!("and {left} more rows hold no id of {kind}s")));
     }
     if let Some(first) = twice.first() {
         let n = twice.len();
@@ -107,8 +113,8 @@ fn references(rows: &[Row], column: usize, kind: Kind, file: &str, problems: &mu
     found
 }
 
-fn at_line(file: &str, line: usize, message: String) -> Problem {
-    let mut problem = Problem::of_file(file, message).about("fetch.ids_file");
+fn at_line(file: &str, line: usize, message: String) -> Diagnostic {
+    let mut problem = Diagnostic::for_file(file, message).for_key("fetch.ids_file");
     problem.line = Some(line);
     problem
 }

@@ -2,9 +2,9 @@
 
 use chrono::NaiveDate;
 
-use super::output::OutputName;
+use super::output_name::OutputName;
 use super::schedule::Schedule;
-use crate::document::{Refusal, TextRule, duration, quote};
+use crate::document::{RuleViolation, TextRule, duration, quote};
 
 /// A crontab line.
 pub(super) static CRON: TextRule = TextRule {
@@ -13,7 +13,7 @@ pub(super) static CRON: TextRule = TextRule {
     blank: false,
     check: |text| match Schedule::parse(text) {
         Ok(_) => Ok(()),
-        Err(e) => Err(Refusal { message: e.message, hint: e.hint }),
+        Err(e) => Err(RuleViolation { message: e.message, hint: e.hint }),
     },
 };
 
@@ -26,7 +26,7 @@ pub(super) static SINCE: TextRule = TextRule {
         if text == "last_run" || duration(text).is_some() || date(text).is_some() {
             Ok(())
         } else {
-            Err(Refusal::new(format!("{} is neither a length of time nor a date", quote(text))))
+            Err(RuleViolation::new(format!("{} is neither a length of time nor a date", quote(text))))
         }
     },
 };
@@ -47,10 +47,10 @@ pub(super) static USER: TextRule = TextRule {
         if first && rest && text.len() <= 64 {
             Ok(())
         } else if text == "*" {
-            Err(Refusal::new("`*` is all users").hint("write users = \"*\""))
+            Err(RuleViolation::new("`*` is all users").with_hint("write users = \"*\""))
         } else {
-            Err(Refusal::new(format!("{} is no local name of a user", quote(text)))
-                .hint("this is the USER of `cratedigger auth login USER`, not an id of Spotify's"))
+            Err(RuleViolation::new(format!("{} is no local name of a user", quote(text)))
+                .with_hint("this is the USER of `cratedigger auth login USER`, not an id of Spotify's"))
         }
     },
 };
@@ -62,8 +62,8 @@ pub(super) static EVERYONE: TextRule = TextRule {
     blank: false,
     check: |text| match text {
         "*" => Ok(()),
-        _ => Err(Refusal::new(format!("{} is neither a list nor \"*\"", quote(text)))
-            .hint(format!("write users = [\"{}\"], or user = …", text.escape_debug()))),
+        _ => Err(RuleViolation::new(format!("{} is neither a list nor \"*\"", quote(text)))
+            .with_hint(format!("write users = [\"{}\"], or user = …", text.escape_debug()))),
     },
 };
 
@@ -76,10 +76,10 @@ pub(super) static FETCH_NAME: TextRule = TextRule {
         let first = text.chars().next().is_some_and(|c| c.is_ascii_lowercase());
         let rest = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
         if !first || !rest || text.len() > 63 {
-            Err(Refusal::new(format!("{} cannot name a fetch", quote(text)))
-                .hint("the name is also that of its view in queries"))
+            Err(RuleViolation::new(format!("{} cannot name a fetch", quote(text)))
+                .with_hint("the name is also that of its view in queries"))
         } else if text.starts_with("csv_") || text.starts_with("sqlite_") {
-            Err(Refusal::new(format!("{} begins like a view of the store's own", quote(text))))
+            Err(RuleViolation::new(format!("{} begins like a view of the store's own", quote(text))))
         } else {
             Ok(())
         }
@@ -89,7 +89,7 @@ pub(super) static FETCH_NAME: TextRule = TextRule {
 /// A file to write.
 pub(super) static OUTPUT: TextRule = TextRule {
     what: "a file name such as \"playlists.csv\" or \"daily/{date}.csv\"",
-    pattern: Some(super::output::PATTERN),
+    pattern: Some(super::output_name::PATTERN),
     blank: false,
     check: |text| OutputName::parse(text).map(|_| ()),
 };
@@ -100,7 +100,7 @@ pub(super) static INPUT: TextRule = TextRule {
     pattern: Some("\\S"),
     blank: false,
     check: |text| {
-        if text.contains('\0') { Err(Refusal::new("a path holds no NUL")) } else { Ok(()) }
+        if text.contains('\0') { Err(RuleViolation::new("a path holds no NUL")) } else { Ok(()) }
     },
 };
 
@@ -115,7 +115,7 @@ pub(super) static LOCALE: TextRule = TextRule {
             && bytes[..2].iter().all(u8::is_ascii_lowercase)
             && bytes[2] == b'_'
             && bytes[3..].iter().all(u8::is_ascii_uppercase);
-        if fits { Ok(()) } else { Err(Refusal::new(format!("{} is no locale", quote(text)))) }
+        if fits { Ok(()) } else { Err(RuleViolation::new(format!("{} is no locale", quote(text)))) }
     },
 };
 

@@ -26,7 +26,7 @@ mod line;
 pub struct Schedule {
     text: String,
     zone: Tz,
-    follows_the_wall: bool,
+    follows_wall_clock: bool,
     /// One, or two for the OR of both day fields.
     engines: Vec<cron::Schedule>,
 }
@@ -34,19 +34,19 @@ pub struct Schedule {
 /// Why a line is no schedule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct NotASchedule {
+pub struct ScheduleError {
     /// What is wrong: a lower-case fragment.
     pub message: String,
     /// What to write instead.
     pub hint: Option<String>,
 }
 
-impl NotASchedule {
-    fn new(message: impl Into<String>) -> NotASchedule {
-        NotASchedule { message: message.into(), hint: None }
+impl ScheduleError {
+    fn new(message: impl Into<String>) -> ScheduleError {
+        ScheduleError { message: message.into(), hint: None }
     }
 
-    fn hint(mut self, hint: impl Into<String>) -> NotASchedule {
+    fn with_hint(mut self, hint: impl Into<String>) -> ScheduleError {
         self.hint = Some(hint.into());
         self
     }
@@ -58,16 +58,16 @@ impl Schedule {
     /// # Errors
     ///
     /// If it isn't five fields of crontab(5), or means nothing certain.
-    pub fn parse(text: &str) -> Result<Schedule, NotASchedule> {
-        let line = line::read(text)?;
+    pub fn parse(text: &str) -> Result<Schedule, ScheduleError> {
+        let line = line::parse_line(text)?;
         let engines = line
             .engine_lines()
             .iter()
             .map(|l| cron::Schedule::from_str(l))
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|e| NotASchedule::new(format!("the line cannot be read: {e}")))?;
-        let follows_the_wall = line.follows_the_wall();
-        Ok(Schedule { text: text.trim().to_owned(), zone: Tz::UTC, follows_the_wall, engines })
+            .map_err(|e| ScheduleError::new(format!("the line cannot be read: {e}")))?;
+        let follows_the_wall = line.follows_wall_clock();
+        Ok(Schedule { text: text.trim().to_owned(), zone: Tz::UTC, follows_wall_clock: follows_the_wall, engines })
     }
 
     /// The same line in another zone.
@@ -84,11 +84,11 @@ impl Schedule {
 
     /// The first fire after an instant; none if there is none in this century.
     pub fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        if self.follows_the_wall { self.next_on_the_wall(after) } else { self.next_fixed(after) }
+        if self.follows_wall_clock { self.next_on_wall_clock(after) } else { self.next_fixed(after) }
     }
 
     /// The last fire at or before an instant; none if there was none in the twelve years before.
-    pub fn newest_at_or_before(&self, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    pub fn last_at_or_before(&self, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
         // 29 February is the rarest date: eight years apart around a century.
         let mut newest = [1, 24, 24 * 32, 24 * 400, 24 * 366 * 12]
             .into_iter()

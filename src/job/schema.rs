@@ -8,17 +8,17 @@
 use serde_json::{Map, Value, json};
 
 use super::keys::{FETCH, JOB, OPTIONS, QUERY, SOURCES};
-use crate::document::Key;
+use crate::document::KeySpec;
 use crate::settings::keys::CSV;
-use crate::settings::{described, row};
-use crate::stream::{self, Stream, Takes};
-use spotify_client::Kind;
+use crate::settings::{key_row, key_schema};
+use crate::stream::{self, Stream, StreamInput};
+use spotify_client::EntityKind;
 
 /// The JSON Schema of a job file.
 pub fn json_schema() -> Value {
     let mut top = properties(JOB);
-    top.insert("fetch".to_owned(), json!({ "type": "array", "minItems": 1, "maxItems": 200, "items": fetch() }));
-    top.insert("query".to_owned(), json!({ "type": "array", "minItems": 1, "maxItems": 200, "items": query() }));
+    top.insert("fetch".to_owned(), json!({ "type": "array", "minItems": 1, "maxItems": 200, "items": fetch_schema() }));
+    top.insert("query".to_owned(), json!({ "type": "array", "minItems": 1, "maxItems": 200, "items": query_schema() }));
     top.insert("csv_options".to_owned(), table(properties(CSV)));
     let of_users: Vec<&str> = stream::all().filter(|s| s.needs_user()).map(|s| s.name).collect();
     let mut schema = table(top);
@@ -42,13 +42,13 @@ pub fn json_schema() -> Value {
 }
 
 /// A `[[fetch]]`: all keys with their types, and per stream what it takes, understands and has.
-fn fetch() -> Value {
+fn fetch_schema() -> Value {
     let mut schema = table(properties(FETCH));
     let streams: Vec<Value> = stream::all()
         .map(|stream| {
             json!({
                 "if": { "required": ["stream"], "properties": { "stream": { "const": stream.name } } },
-                "then": of_stream(stream),
+                "then": stream_schema(stream),
             })
         })
         .collect();
@@ -56,22 +56,22 @@ fn fetch() -> Value {
     schema
 }
 
-fn of_stream(stream: &'static Stream) -> Value {
+fn stream_schema(stream: &'static Stream) -> Value {
     let mut properties = Map::new();
     let columns: Vec<&str> = stream.columns().map(|c| c.name).collect();
     properties.insert("columns".to_owned(), json!({ "uniqueItems": true, "items": { "enum": columns } }));
     for option in OPTIONS.iter().filter(|o| !stream.options.contains(o)) {
         properties.insert((*option).to_owned(), Value::Bool(false));
     }
-    let takes: &[&str] = match stream.takes {
-        Takes::Ids(_) => &["ids", "ids_file", "from"],
-        Takes::Queries => &["query", "queries", "queries_file"],
-        Takes::Nothing | Takes::User => &[],
+    let takes: &[&str] = match stream.input {
+        StreamInput::Ids(_) => &["ids", "ids_file", "from"],
+        StreamInput::Queries => &["query", "queries", "queries_file"],
+        StreamInput::Nothing | StreamInput::User => &[],
     };
     for source in SOURCES.iter().filter(|s| !takes.contains(s)) {
         properties.insert((*source).to_owned(), Value::Bool(false));
     }
-    if let Takes::Ids(kind) = stream.takes {
+    if let StreamInput::Ids(kind) = stream.input {
         properties.insert("ids".to_owned(), json!({ "items": { "pattern": id_pattern(kind) } }));
     }
     if !stream.needs_user() {
@@ -90,27 +90,27 @@ fn of_stream(stream: &'static Stream) -> Value {
 }
 
 /// Ids in their forms, as [`spotify_client::Id`] reads them.
-fn id_pattern(kind: Kind) -> String {
-    let word = kind.word();
+fn id_pattern(kind: EntityKind) -> String {
+    let word = kind.as_str();
     let id = "[0-9A-Za-z]{22}";
     let link = |path: &str| {
         format!("([Hh][Tt][Tt][Pp][Ss]?://)?open\\.spotify\\.com/(intl-[^/]+/)?(embed/)?{path}/?([?#].*)?")
     };
     let forms = match kind {
         // Free text, but neither another kind's URI nor a link elsewhere.
-        Kind::User => return "\\S".to_owned(),
-        Kind::Playlist => vec![
+        EntityKind::User => return "\\S".to_owned(),
+        EntityKind::Playlist => vec![
             id.to_owned(),
             format!("[Ss]potify:(user:[^:]*:)?playlist:{id}"),
             link(&format!("(user/[^/]+/)?playlist/{id}")),
         ],
-        Kind::Track => vec![
+        EntityKind::Track => vec![
             id.to_owned(),
             format!("[Ss]potify:{word}:{id}"),
             link(&format!("{word}/{id}")),
             "[Ii][Ss][Rr][Cc]:\\s*[A-Za-z]{2}-?[A-Za-z0-9]{3}-?[0-9]{2}-?[0-9]{5}".to_owned(),
         ],
-        Kind::Album => vec![
+        EntityKind::Album => vec![
             id.to_owned(),
             format!("[Ss]potify:{word}:{id}"),
             link(&format!("{word}/{id}")),
@@ -121,14 +121,14 @@ fn id_pattern(kind: Kind) -> String {
     format!("^\\s*({})\\s*$", forms.join("|"))
 }
 
-fn query() -> Value {
+fn query_schema() -> Value {
     let mut schema = table(properties(QUERY));
     merge(&mut schema, json!({ "required": ["csv", "sql"] }));
     schema
 }
 
-fn properties(keys: &[Key]) -> Map<String, Value> {
-    keys.iter().map(|key| (key.name.to_owned(), described(key))).collect()
+fn properties(keys: &[KeySpec]) -> Map<String, Value> {
+    keys.iter().map(|key| (key.name.to_owned(), key_schema(key))).collect()
 }
 
 fn table(properties: Map<String, Value>) -> Value {
@@ -152,7 +152,7 @@ pub fn markdown() -> String {
     ] {
         out.push_str(&format!("\n## {title}\n\n| key | what it may be | default | |\n| --- | --- | --- | --- |\n"));
         for key in keys {
-            out.push_str(&row(key));
+            out.push_str(&key_row(key));
         }
     }
     out.push_str("\n## Which streams understand which keys\n\n| key | streams |\n| --- | --- |\n");

@@ -2,18 +2,22 @@
 
 use std::path::Path;
 
-use super::csv_file::{Row, rows};
-use crate::document::{Checker, Problem, Values, nearest, or_list, quote, texts};
+use super::csv_file::{InputRow, read_rows};
+use crate::document::{Diagnostic, DocumentChecker, TableValues, nearest, or_list, quote, texts};
 
 /// Spotify's own limit on `q` is not documented; longer ones were refused.
-const LONGEST: usize = 250;
+const MAX_CHARACTERS: usize = 250;
 
 /// Reads the searches of a fetch, in the order of the file, each once.
-pub(super) fn searches(values: &Values<'_, '_>, dir: &Path, checker: &mut Checker<'_>) -> Vec<String> {
+pub(super) fn read_searches(
+    values: &TableValues<'_, '_>,
+    dir: &Path,
+    checker: &mut DocumentChecker<'_>,
+) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     if values.entry("queries_file").is_some() {
         if let Some(name) = values.text("queries_file") {
-            found = of_file(name, values, dir, checker);
+            found = searches_in_file(name, values, dir, checker);
         }
     } else if let Some(query) = values.text("query") {
         found.push(query.to_owned());
@@ -21,13 +25,13 @@ pub(super) fn searches(values: &Values<'_, '_>, dir: &Path, checker: &mut Checke
     if let Some(value) = values.get("queries") {
         found.extend(texts(value).into_iter().map(|(text, _)| text.to_owned()));
     }
-    if let Some(long) = found.iter().find(|q| q.chars().count() > LONGEST) {
+    if let Some(long) = found.iter().find(|q| q.chars().count() > MAX_CHARACTERS) {
         let at = ["query", "queries", "queries_file"].iter().find_map(|k| values.entry(k));
         if let Some(entry) = at {
             checker.report(
                 entry.value.span(),
                 &format!("fetch.{}", entry.key.name),
-                format!("a search has at most {LONGEST} characters: {}", quote(long)),
+                format!("a search has at most {MAX_CHARACTERS} characters: {}", quote(long)),
             );
         }
     }
@@ -36,10 +40,15 @@ pub(super) fn searches(values: &Values<'_, '_>, dir: &Path, checker: &mut Checke
     found
 }
 
-fn of_file(name: &str, values: &Values<'_, '_>, dir: &Path, checker: &mut Checker<'_>) -> Vec<String> {
+fn searches_in_file(
+    name: &str,
+    values: &TableValues<'_, '_>,
+    dir: &Path,
+    checker: &mut DocumentChecker<'_>,
+) -> Vec<String> {
     let Some(at) = values.entry("queries_file").map(|e| e.value.span()) else { return Vec::new() };
     let path = dir.join(name);
-    let rows = match rows(&path) {
+    let rows = match read_rows(&path) {
         Ok(rows) => rows,
         Err((line, why)) => {
             let place = if line == 0 { String::new() } else { format!(" line {line}") };
@@ -54,9 +63,9 @@ fn of_file(name: &str, values: &Values<'_, '_>, dir: &Path, checker: &mut Checke
     };
     let template = values.entry("query").and_then(|e| Some((values.text("query")?, e.value.span())));
     let Some((template, span)) = template else {
-        return plain(header, data, &rows);
+        return plain_column(header, data, &rows);
     };
-    let parts = match parts(template, &header.cells) {
+    let parts = match parse_template(template, &header.cells) {
         Ok(parts) => parts,
         Err((message, hint)) => {
             checker.report(span, "fetch.query", message).hint = hint;
@@ -68,15 +77,15 @@ fn of_file(name: &str, values: &Values<'_, '_>, dir: &Path, checker: &mut Checke
     }
     let (mut found, mut empty) = (Vec::new(), Vec::new());
     for row in data {
-        match fill(&parts, row) {
+        match fill_template(&parts, row) {
             Some(query) => found.push(query),
             None => empty.push(row.line),
         }
     }
     if let Some(first) = empty.first() {
         let mut problem =
-            Problem::of_file(name, format!("{} rows have nothing in a column of the template", empty.len()))
-                .about("fetch.queries_file")
+            Diagnostic::for_file(name, format!("{} rows have nothing in a column of the template", empty.len()))
+                .for_key("fetch.queries_file")
                 .as_warning();
         problem.line = Some(*first);
         checker.problems.push(problem.with_hint("they are not searched for"));
@@ -85,25 +94,25 @@ fn of_file(name: &str, values: &Values<'_, '_>, dir: &Path, checker: &mut Checke
 }
 
 /// Without a template: the column `query`, else the first, whose first cell is then no header.
-fn plain(header: &Row, data: &[Row], all: &[Row]) -> Vec<String> {
+fn plain_column(header: &InputRow, data: &[InputRow], all: &[InputRow]) -> Vec<String> {
     let named = header.cells.iter().position(|cell| cell.eq_ignore_ascii_case("query"));
     let (column, rows) = named.map_or((0, all), |column| (column, data));
     rows.iter().filter_map(|row| row.cells.get(column)).filter(|cell| !cell.is_empty()).cloned().collect()
 }
 
-enum Part {
+enum TemplatePart {
     Text(String),
     Column(usize),
 }
 
-type Wrong = (String, Option<String>);
+type TemplateError = (String, Option<String>);
 
 /// Text and columns of a template; a column is named in braces.
-fn parts(template: &str, header: &[String]) -> Result<Vec<Part>, Wrong> {
+fn parse_template(template: &str, header: &[String]) -> Result<Vec<TemplatePart>, TemplateError> {
     let mut parts = Vec::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
-        parts.push(Part::Text(before.to_owned()));
+        parts.push(TemplatePart::Text(before.to_owned()));
         let (name, behind) = after.split_once('}').ok_or_else(|| ("a brace without its partner".to_owned(), None))?;
         let column = header.iter().position(|cell| cell.eq_ignore_ascii_case(name.trim())).ok_or_else(|| {
             let near = nearest(name, header.iter().map(String::as_str));
@@ -114,11 +123,11 @@ fn parts(template: &str, header: &[String]) -> Result<Vec<Part>, Wrong> {
             };
             (format!("the file has no column {}", quote(name)), Some(hint))
         })?;
-        parts.push(Part::Column(column));
+        parts.push(TemplatePart::Column(column));
         rest = behind;
     }
-    parts.push(Part::Text(rest.to_owned()));
-    if parts.iter().any(|part| matches!(part, Part::Column(_))) {
+    parts.push(TemplatePart::Text(rest.to_owned()));
+    if parts.iter().any(|part| matches!(part, TemplatePart::Column(_))) {
         Ok(parts)
     } else {
         let example = header.first().map_or("isrc", String::as_str);
@@ -126,12 +135,12 @@ fn parts(template: &str, header: &[String]) -> Result<Vec<Part>, Wrong> {
     }
 }
 
-fn fill(parts: &[Part], row: &Row) -> Option<String> {
+fn fill_template(parts: &[TemplatePart], row: &InputRow) -> Option<String> {
     let mut out = String::new();
     for part in parts {
         match part {
-            Part::Text(text) => out.push_str(text),
-            Part::Column(column) => out.push_str(row.cells.get(*column).filter(|cell| !cell.is_empty())?),
+            TemplatePart::Text(text) => out.push_str(text),
+            TemplatePart::Column(column) => out.push_str(row.cells.get(*column).filter(|cell| !cell.is_empty())?),
         }
     }
     Some(out)

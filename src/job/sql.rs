@@ -1,6 +1,6 @@
 //! As much of SQL as can be told without a database: one statement, a SELECT, known bound names.
 
-use crate::document::{Refusal, nearest, or_list, quote};
+use crate::document::{RuleViolation, nearest, or_list, quote};
 
 /// Names that are bound in queries and conditions.
 pub(super) const BOUND: [&str; 5] = ["since", "last_run_at", "fire_at", "job", "user_id"];
@@ -102,22 +102,23 @@ impl Scan {
         }
     }
 
-    fn refusal(&self) -> Option<Refusal> {
+    fn refusal(&self) -> Option<RuleViolation> {
         if let Some(what) = self.open {
-            return Some(Refusal::new(format!("{what} is not closed")));
+            return Some(RuleViolation::new(format!("{what} is not closed")));
         }
         if self.second_statement {
-            return Some(Refusal::new("something stands behind the semicolon").hint("one statement only"));
+            return Some(RuleViolation::new("something stands behind the semicolon").with_hint("one statement only"));
         }
         if let Some(c) = self.foreign {
             return Some(
-                Refusal::new(format!("nothing is bound to `{c}`")).hint(format!("bound are {}", bound_list())),
+                RuleViolation::new(format!("nothing is bound to `{c}`"))
+                    .with_hint(format!("bound are {}", bound_list())),
             );
         }
         let unknown = self.bound.iter().find(|name| !BOUND.contains(&name.as_str()))?;
         let near = nearest(unknown, BOUND);
-        let refusal = Refusal::new(format!("nothing is bound to {}", quote(&format!(":{unknown}"))));
-        Some(refusal.hint(match near.as_slice() {
+        let refusal = RuleViolation::new(format!("nothing is bound to {}", quote(&format!(":{unknown}"))));
+        Some(refusal.with_hint(match near.as_slice() {
             [] => format!("bound are {}", bound_list()),
             near => {
                 let near: Vec<String> = near.iter().map(|n| format!(":{n}")).collect();
@@ -141,7 +142,7 @@ fn split_word(text: &str) -> (&str, &str) {
 }
 
 /// Whether a text can be a query: one SELECT.
-pub(super) fn check_select(sql: &str) -> Result<(), Refusal> {
+pub(super) fn check_select(sql: &str) -> Result<(), RuleViolation> {
     let scan = scan(sql);
     let first = scan.words.first().map(|(word, _)| word.as_str());
     let selects = scan.words.iter().any(|(word, _)| word == "select");
@@ -154,22 +155,23 @@ pub(super) fn check_select(sql: &str) -> Result<(), Refusal> {
         _ => false,
     };
     if !reads {
-        return Err(Refusal::new("not a SELECT").hint("a query reads the store: SELECT … FROM …, or WITH … SELECT …"));
+        return Err(RuleViolation::new("not a SELECT")
+            .with_hint("a query reads the store: SELECT … FROM …, or WITH … SELECT …"));
     }
     scan.refusal().map_or(Ok(()), Err)
 }
 
 /// Whether a text can be a condition.
-pub(super) fn check_condition(sql: &str) -> Result<(), Refusal> {
+pub(super) fn check_condition(sql: &str) -> Result<(), RuleViolation> {
     let scan = scan(sql);
     if scan.words.first().is_some_and(|(word, _)| word == "where") {
-        return Err(Refusal::new("the condition begins with WHERE").hint("write only what follows WHERE"));
+        return Err(RuleViolation::new("the condition begins with WHERE").with_hint("write only what follows WHERE"));
     }
     if scan.words.first().is_some_and(|(word, _)| word == "select") {
-        return Err(Refusal::new("a SELECT is no condition").hint("write what would follow WHERE"));
+        return Err(RuleViolation::new("a SELECT is no condition").with_hint("write what would follow WHERE"));
     }
     if sql.contains(';') && scan.ended {
-        return Err(Refusal::new("a condition holds no semicolon"));
+        return Err(RuleViolation::new("a condition holds no semicolon"));
     }
     scan.refusal().map_or(Ok(()), Err)
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// What happened; the words of `notify.on`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Event {
+pub enum AlertEvent {
     /// A job failed, or hangs, or its file is broken.
     Failure,
     /// Something asked for could not be had.
@@ -19,24 +19,24 @@ pub enum Event {
     Recovery,
 }
 
-impl Event {
+impl AlertEvent {
     /// Its word in `notify.on`.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
-            Event::Failure => "failure",
-            Event::Partial => "partial",
-            Event::SignIn => "sign_in",
-            Event::Overdue => "overdue",
-            Event::Recovery => "recovery",
+            AlertEvent::Failure => "failure",
+            AlertEvent::Partial => "partial",
+            AlertEvent::SignIn => "sign_in",
+            AlertEvent::Overdue => "overdue",
+            AlertEvent::Recovery => "recovery",
         }
     }
 }
 
 /// One message. Its JSON is what a webhook gets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
+pub struct AlertMessage {
     /// What happened.
-    pub event: Event,
+    pub event: AlertEvent,
     /// The job.
     pub job: String,
     /// What happened, in a sentence.
@@ -55,9 +55,9 @@ pub struct Message {
     pub at: DateTime<Utc>,
 }
 
-impl Message {
+impl AlertMessage {
     /// The whole of it for a person: a line, and the details below.
-    pub fn for_a_person(&self) -> String {
+    pub fn to_text(&self) -> String {
         let mut out = format!("cratedigger: {}\n", self.text);
         for line in &self.details {
             out.push_str(&format!("  {line}\n"));

@@ -10,84 +10,90 @@
 //! Nothing here ever fails a job: trouble is a warning in the log when it begins, and names the host of
 //! an address at most, since the rest of it is a secret.
 
-mod command;
-mod courier;
-mod memory;
+mod alert_store;
+mod dispatcher;
+mod hook_command;
 mod message;
 mod metrics;
-mod post;
+mod webhook_client;
 
-pub use memory::{Begun, Ended, Memory, Subject, Trouble};
-pub use message::{Event, Message};
-pub use metrics::{GrantDays, JobFigures, Metrics};
-pub use post::{Ping, run_id};
+pub use alert_store::{AlertKind, AlertScope, AlertStore, AlertTransition, ResolvedAlert};
+pub use message::{AlertEvent, AlertMessage};
+pub use metrics::{GrantDays, JobMetrics, PrometheusMetrics};
+pub use webhook_client::{RunPinger, new_run_id};
 
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
-use crate::settings::Notify;
-use courier::Courier;
-use memory::Way;
-use post::Poster;
+use crate::settings::NotifySettings;
+use alert_store::DeliveryChannel;
+use dispatcher::Dispatcher;
+use webhook_client::WebhookClient;
 
 /// Tells people.
 pub struct Notifier {
-    settings: Notify,
-    poster: Poster,
-    memory: Memory,
+    settings: NotifySettings,
+    webhook_client: WebhookClient,
+    alerts: AlertStore,
     prometheus_file: Option<PathBuf>,
-    courier: Courier,
+    dispatcher: Dispatcher,
     /// Whoever started this wants to hear each time that somebody cannot be told.
-    says_all: bool,
+    warns_every_time: bool,
 }
 
 impl Notifier {
     /// One that goes by these settings. `state_folder` keeps what was told about `store`; files are
     /// relative to `project`.
-    pub fn new(settings: &Notify, state_folder: &Path, store: &Path, project: &Path, says_all: bool) -> Notifier {
+    pub fn new(
+        settings: &NotifySettings,
+        state_folder: &Path,
+        store: &Path,
+        project: &Path,
+        warns_every_time: bool,
+    ) -> Notifier {
         let prometheus_file = settings.prometheus_file.as_ref().map(|file| project.join(file));
         Notifier {
-            poster: Poster::new(settings.timeout),
-            memory: Memory::new(state_folder, store),
+            webhook_client: WebhookClient::new(settings.timeout),
+            alerts: AlertStore::new(state_folder, store),
             settings: settings.clone(),
             prometheus_file,
-            courier: Courier::default(),
-            says_all,
+            dispatcher: Dispatcher::default(),
+            warns_every_time,
         }
     }
 
     /// What was told.
-    pub fn memory(&self) -> &Memory {
-        &self.memory
+    pub fn alerts(&self) -> &AlertStore {
+        &self.alerts
     }
 
     /// The pings of a run, if there are to be any.
-    pub fn ping(&self, job: &str) -> Option<Ping<'_>> {
-        self.settings.ping_url.as_ref().map(|_| Ping::new(self, job))
+    pub fn ping(&self, job: &str) -> Option<RunPinger<'_>> {
+        self.settings.ping_url.as_ref().map(|_| RunPinger::new(self, job))
     }
 
     /// Tells a message by webhook and command, if its event is one of `notify.on`.
-    pub fn tell(&self, message: &Message, now: DateTime<Utc>) {
-        let ways = self.ways();
-        if self.settings.on.iter().any(|on| on == message.event.word()) && !ways.is_empty() {
-            self.memory.to_deliver(message, &ways, now);
-            self.courier.ring();
+    pub fn notify(&self, message: &AlertMessage, now: DateTime<Utc>) {
+        let ways = self.channels();
+        if self.settings.on.iter().any(|on| on == message.event.as_str()) && !ways.is_empty() {
+            self.alerts.queue_message(message, &ways, now);
+            self.dispatcher.message_ready();
         }
     }
 
     /// Whether an earlier message or ping is to be tried again now.
-    pub fn has_left_over(&self, now: DateTime<Utc>) -> bool {
-        self.memory.has_undelivered(now)
+    pub fn has_undelivered(&self, now: DateTime<Utc>) -> bool {
+        self.alerts.has_undelivered(now)
     }
 
     /// Writes the Prometheus file, if there is to be one.
-    pub fn write_metrics(&self, metrics: &Metrics) {
+    pub fn write_metrics(&self, metrics: &PrometheusMetrics) {
         let Some(path) = &self.prometheus_file else { return };
         let (setting, shown) = ("notify.prometheus_file", path.display().to_string());
         match metrics.write(path) {
-            Ok(()) => self.works(setting),
-            Err(e) => self.fails(setting, &shown, None, &format!("{shown} cannot be written: {e}")),
+            Ok(()) => self.channel_recovered(setting),
+            Err(e) => self.channel_failed(setting, &shown, None, &format!("{shown} cannot be written: {e}")),
         }
     }
 
@@ -97,18 +103,18 @@ impl Notifier {
     }
 
     /// The ways that the settings name.
-    fn ways(&self) -> Vec<Way> {
-        let is_named = |way: &Way| match way {
-            Way::Webhook => self.settings.webhook_url.is_some(),
-            Way::Command => self.settings.command.is_some(),
+    fn channels(&self) -> Vec<DeliveryChannel> {
+        let is_named = |way: &DeliveryChannel| match way {
+            DeliveryChannel::Webhook => self.settings.webhook_url.is_some(),
+            DeliveryChannel::Command => self.settings.command.is_some(),
         };
-        Way::ALL.into_iter().filter(is_named).collect()
+        DeliveryChannel::ALL.into_iter().filter(is_named).collect()
     }
 
     /// Notes that what a setting names does not do its work: a warning when it begins, for `whom`.
-    fn fails(&self, setting: &'static str, whom: &str, job: Option<&str>, why: &str) {
-        let begun = self.memory.begins(Subject::Way(setting), Trouble::Untold, whom, Utc::now());
-        if self.says_all || begun == Begun::New {
+    fn channel_failed(&self, setting: &'static str, whom: &str, job: Option<&str>, why: &str) {
+        let begun = self.alerts.start(AlertScope::Channel(setting), AlertKind::Untold, whom, Utc::now());
+        if self.warns_every_time || begun == AlertTransition::New {
             tracing::warn!(job, "{setting}: {why}; it is tried again, and the job goes on");
         } else {
             tracing::debug!(job, "{setting}: {why}; it is tried again");
@@ -116,8 +122,8 @@ impl Notifier {
     }
 
     /// Notes that it does.
-    fn works(&self, setting: &'static str) {
-        if !self.memory.ends(Subject::Way(setting), &[Trouble::Untold]).is_empty() {
+    fn channel_recovered(&self, setting: &'static str) {
+        if !self.alerts.resolve(AlertScope::Channel(setting), &[AlertKind::Untold]).is_empty() {
             tracing::info!("{setting}: it works again");
         }
     }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::past::{JobPast, PERSON, SignIns, is_good, parse};
-use crate::job::{FirstRun, Job, Missed};
-use crate::settings::Schedule as Rules;
+use super::run_history::{JobHistory, PERSON, SignInSummary, is_successful, parse_time};
+use crate::job::{FirstRunPolicy, Job, MissedPolicy};
+use crate::settings::ScheduleSettings as Rules;
 use crate::store::RunRow;
 
 /// The longest wait between two tries of a failed run.
-const LONGEST_PAUSE: Duration = Duration::from_secs(6 * 3600);
+const MAX_RETRY_PAUSE: Duration = Duration::from_secs(6 * 3600);
 
 /// A fire that is this late was missed. Long enough for a timer that looks every quarter of an
 /// hour and has other jobs to run first.
@@ -18,129 +18,131 @@ const ON_TIME: TimeDelta = TimeDelta::minutes(30);
 
 /// A run that began later than this from now was begun by a clock that was wrong. It says nothing
 /// about fires but its own.
-const WRONG_CLOCK: TimeDelta = TimeDelta::minutes(5);
+const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
 /// A job whose first run is not over is new for so long: as long as a day of calls. A sweep that takes
 /// many days for its first run gets what is left from then on, like any other.
-pub(super) const NEW: TimeDelta = TimeDelta::hours(24);
+pub(super) const NEW_JOB_PERIOD: TimeDelta = TimeDelta::hours(24);
 
 /// A fire that nobody served yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Due {
+pub struct DueFire {
     /// The nominal time.
     pub fire: DateTime<Utc>,
     /// The newest run of the job that was known.
     pub after: Option<i64>,
     /// The job is new: no run of it ever ended complete or partial, and its first began less than
     /// [`NEW`] ago. What it needs nobody has planned for.
-    pub first: bool,
+    pub is_new: bool,
 }
 
 /// What a job does next by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub enum NextStart {
     /// It serves a fire now.
-    Due(Due),
+    Due(DueFire),
     /// Nothing before then: its next fire, the end of a deferral, the next try.
     At(DateTime<Utc>),
     /// Nothing that time alone brings.
     Never,
 }
 
-impl Next {
+impl NextStart {
     /// The fire to be served now.
-    pub fn due(self) -> Option<Due> {
+    pub fn due(self) -> Option<DueFire> {
         match self {
-            Next::Due(due) => Some(due),
-            Next::At(_) | Next::Never => None,
+            NextStart::Due(due) => Some(due),
+            NextStart::At(_) | NextStart::Never => None,
         }
     }
 }
 
 /// When it is, for whoever looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Now {
+pub struct ScheduleTime {
     /// By the clock on the wall.
     pub at: DateTime<Utc>,
     /// Since when somebody has been there to look. What came while the process was busy with other jobs was
     /// not missed.
-    pub awake_since: DateTime<Utc>,
+    pub watching_since: DateTime<Utc>,
 }
 
-impl From<DateTime<Utc>> for Now {
+impl From<DateTime<Utc>> for ScheduleTime {
     /// Somebody who has just come.
-    fn from(at: DateTime<Utc>) -> Now {
-        Now { at, awake_since: at }
+    fn from(at: DateTime<Utc>) -> ScheduleTime {
+        ScheduleTime { at, watching_since: at }
     }
 }
 
 /// The fire that `job` has to serve now, or when there will be one.
-pub fn next(job: &Job, past: &JobPast, rules: &Rules, now: impl Into<Now>) -> Next {
+pub fn next_start(job: &Job, past: &JobHistory, rules: &Rules, now: impl Into<ScheduleTime>) -> NextStart {
     let now = now.into();
-    let Some(schedule) = job.schedule.as_ref() else { return Next::Never };
+    let Some(schedule) = job.schedule.as_ref() else { return NextStart::Never };
     let jitter = jitter(&job.name, job.jitter);
-    let at = match pending(job, past, rules, now) {
-        Pending::Now(due) => return Next::Due(due),
-        Pending::At(at) => Some(at),
-        Pending::Nothing => None,
+    let at = match pending_fire(job, past, rules, now) {
+        PendingFire::Now(due) => return NextStart::Due(due),
+        PendingFire::At(at) => Some(at),
+        PendingFire::Nothing => None,
     };
     let fire = schedule.next_after(now.at - jitter).map(|fire| fire + jitter);
     // A new fire is due whatever the one before it waits for, but not before the end of a deferral.
     match at.into_iter().chain(fire).filter(|at| *at > now.at).min() {
-        Some(at) => Next::At(at),
-        None => Next::Never,
+        Some(at) => NextStart::At(at),
+        None => NextStart::Never,
     }
 }
 
 /// What is to be done about the newest fire.
-enum Pending {
-    Now(Due),
+enum PendingFire {
+    Now(DueFire),
     At(DateTime<Utc>),
     /// Until the next one.
     Nothing,
 }
 
-fn pending(job: &Job, past: &JobPast, rules: &Rules, now: Now) -> Pending {
-    let Some(schedule) = job.schedule.as_ref() else { return Pending::Nothing };
-    let Now { at: now, awake_since } = now;
+fn pending_fire(job: &Job, past: &JobHistory, rules: &Rules, now: ScheduleTime) -> PendingFire {
+    let Some(schedule) = job.schedule.as_ref() else { return PendingFire::Nothing };
+    let ScheduleTime { at: now, watching_since: awake_since } = now;
     let (first, after) = (is_new(past, now), past.runs.first().map(|run| run.id));
     let jitter = jitter(&job.name, job.jitter);
-    let newest_fire = schedule.newest_at_or_before(now - jitter);
+    let newest_fire = schedule.last_at_or_before(now - jitter);
     let runs: Vec<&RunRow> =
-        past.runs.iter().filter(|r| parse(&r.started_at).is_some_and(|at| at <= now + WRONG_CLOCK)).collect();
+        past.runs.iter().filter(|r| parse_time(&r.started_at).is_some_and(|at| at <= now + CLOCK_TOLERANCE)).collect();
     let Some(newest) = runs.first() else {
         let fire = match job.first_run {
             // To begin at its next fire: the first that has come since the file was written.
             _ if !past.runs.is_empty() => newest_fire,
-            FirstRun::Schedule => newest_fire.filter(|fire| written_at(job).is_none_or(|at| at < *fire)),
-            FirstRun::Now => Some(now),
+            FirstRunPolicy::Schedule => newest_fire.filter(|fire| written_at(job).is_none_or(|at| at < *fire)),
+            FirstRunPolicy::Now => Some(now),
         };
-        let fire = fire.filter(|fire| !past.served(*fire));
-        return fire.map_or(Pending::Nothing, |fire| Pending::Now(Due { fire, after, first }));
+        let fire = fire.filter(|fire| !past.is_served(*fire));
+        return fire.map_or(PendingFire::Nothing, |fire| PendingFire::Now(DueFire { fire, after, is_new: first }));
     };
     // A first run that the schedule did not ask for goes on as what it was.
-    let begun = newest.fire_at.as_deref().and_then(parse).filter(|_| !is_good(newest));
-    let Some(fire) = newest_fire.max(begun) else { return Pending::Nothing };
-    if past.served(fire) || covered(&runs, fire) {
-        return Pending::Nothing;
+    let begun = newest.fire_at.as_deref().and_then(parse_time).filter(|_| !is_successful(newest));
+    let Some(fire) = newest_fire.max(begun) else { return PendingFire::Nothing };
+    if past.is_served(fire) || is_covered(&runs, fire) {
+        return PendingFire::Nothing;
     }
-    match waits_for_a_person(newest, &past.sign_ins, fire) {
-        Some(until) if until.is_none_or(|until| until > now) => return until.map_or(Pending::Nothing, Pending::At),
+    match waits_for_user_action(newest, &past.sign_ins, fire) {
+        Some(until) if until.is_none_or(|until| until > now) => {
+            return until.map_or(PendingFire::Nothing, PendingFire::At);
+        }
         _ => {}
     }
-    let found = Pending::Now(Due { fire, after, first });
+    let found = PendingFire::Now(DueFire { fire, after, is_new: first });
     let at = |at: Option<DateTime<Utc>>| match at {
-        Some(at) if at > now => Pending::At(at),
-        Some(_) => Pending::Now(Due { fire, after, first }),
-        None => Pending::Nothing,
+        Some(at) if at > now => PendingFire::At(at),
+        Some(_) => PendingFire::Now(DueFire { fire, after, is_new: first }),
+        None => PendingFire::Nothing,
     };
-    let not_before = newest.not_before.as_deref().and_then(parse);
-    let since: Vec<&RunRow> = runs.iter().copied().take_while(|r| tried(r, fire)).collect();
+    let not_before = newest.not_before.as_deref().and_then(parse_time);
+    let since: Vec<&RunRow> = runs.iter().copied().take_while(|r| is_attempt_at(r, fire)).collect();
     if since.is_empty() {
         // While the job had to wait, and while somebody was there and busy, nothing was missed.
         let could = (fire + jitter).max(not_before.unwrap_or(fire + jitter));
         let late = now.min(awake_since.max(could)) - could;
-        return if is_missed(job, late) { Pending::Nothing } else { at(Some(not_before.unwrap_or(now))) };
+        return if is_missed(job, late) { PendingFire::Nothing } else { at(Some(not_before.unwrap_or(now))) };
     }
     if not_before.is_some() {
         return at(not_before);
@@ -149,38 +151,38 @@ fn pending(job: &Job, past: &JobPast, rules: &Rules, now: Now) -> Pending {
         "failed" if newest.exit_code == Some(PERSON) => found,
         "failed" => at(retry_at(&since, rules)),
         // Under way: its lock tells whether it is alive. What is killed at every try is not tried for ever.
-        "running" if failures(&since) <= rules.retries => found,
+        "running" if count_failures(&since) <= rules.retries => found,
         "deferred" => found,
-        _ => Pending::Nothing,
+        _ => PendingFire::Nothing,
     }
 }
 
 /// Whether a job has only just come.
-fn is_new(past: &JobPast, now: DateTime<Utc>) -> bool {
-    let began = past.runs.last().and_then(|run| parse(&run.started_at));
-    past.last_good.is_none() && began.is_none_or(|began| now - began < NEW)
+fn is_new(past: &JobHistory, now: DateTime<Utc>) -> bool {
+    let began = past.runs.last().and_then(|run| parse_time(&run.started_at));
+    past.last_good.is_none() && began.is_none_or(|began| now - began < NEW_JOB_PERIOD)
 }
 
 /// Whether a run was a try at this fire, or at a later one.
-fn tried(run: &RunRow, fire: DateTime<Utc>) -> bool {
-    let own = run.fire_at.as_deref().and_then(parse);
-    parse(&run.started_at).is_some_and(|at| at >= fire) || own == Some(fire)
+fn is_attempt_at(run: &RunRow, fire: DateTime<Utc>) -> bool {
+    let own = run.fire_at.as_deref().and_then(parse_time);
+    parse_time(&run.started_at).is_some_and(|at| at >= fire) || own == Some(fire)
 }
 
 /// Whether a run that got what it wanted began after the fire, or was under way when it came: the
 /// fire is left out then (`overlap = "skip"`).
-fn covered(runs: &[&RunRow], fire: DateTime<Utc>) -> bool {
-    runs.iter().filter(|run| is_good(run)).any(|run| ended(run).is_some_and(|ended| ended >= fire))
+fn is_covered(runs: &[&RunRow], fire: DateTime<Utc>) -> bool {
+    runs.iter().filter(|run| is_successful(run)).any(|run| finished_at(run).is_some_and(|ended| ended >= fire))
 }
 
-fn ended(run: &RunRow) -> Option<DateTime<Utc>> {
-    run.finished_at.as_deref().and_then(parse).or_else(|| parse(&run.started_at))
+fn finished_at(run: &RunRow) -> Option<DateTime<Utc>> {
+    run.finished_at.as_deref().and_then(parse_time).or_else(|| parse_time(&run.started_at))
 }
 
 /// Whether a fire that is so late is served no more. A job that has a grace goes by that.
 fn is_missed(job: &Job, late: TimeDelta) -> bool {
     let grace = job.grace.and_then(|grace| TimeDelta::from_std(grace).ok());
-    grace.or((job.missed == Missed::Skip).then_some(ON_TIME)).is_some_and(|grace| late > grace)
+    grace.or((job.missed == MissedPolicy::Skip).then_some(ON_TIME)).is_some_and(|grace| late > grace)
 }
 
 /// Until when the newest run's need of a person keeps a fire from being served; `Some(None)`: until
@@ -190,34 +192,38 @@ fn is_missed(job: &Job, late: TimeDelta) -> bool {
 /// fire only if there is anything left to read; a new fire is no reason to say the same once more.
 /// With all grants in order it was the app's credentials, Premium or the allow-list, which cannot be
 /// seen from here: it is tried again a few times a day.
-fn waits_for_a_person(newest: &RunRow, sign_ins: &SignIns, fire: DateTime<Utc>) -> Option<Option<DateTime<Utc>>> {
+fn waits_for_user_action(
+    newest: &RunRow,
+    sign_ins: &SignInSummary,
+    fire: DateTime<Utc>,
+) -> Option<Option<DateTime<Utc>>> {
     if newest.state != "failed" || newest.exit_code != Some(PERSON) {
         return None;
     }
-    let began = parse(&newest.started_at);
+    let began = parse_time(&newest.started_at);
     if sign_ins.newest.zip(began).is_some_and(|(given, began)| given > began) {
         return None;
     }
     if sign_ins.missing {
-        return (sign_ins.nobody || tried(newest, fire)).then_some(None);
+        return (sign_ins.all_missing || is_attempt_at(newest, fire)).then_some(None);
     }
-    let pause = TimeDelta::from_std(LONGEST_PAUSE).unwrap_or(TimeDelta::MAX);
-    ended(newest).filter(|_| tried(newest, fire)).map(|ended| Some(ended + pause))
+    let pause = TimeDelta::from_std(MAX_RETRY_PAUSE).unwrap_or(TimeDelta::MAX);
+    finished_at(newest).filter(|_| is_attempt_at(newest, fire)).map(|ended| Some(ended + pause))
 }
 
 /// When a fire that failed so often may be tried again; none: never.
 fn retry_at<R: std::ops::Deref<Target = RunRow>>(since: &[R], rules: &Rules) -> Option<DateTime<Utc>> {
     let newest = since.first()?;
-    let failures = failures(since);
+    let failures = count_failures(since);
     if failures > rules.retries {
         return None;
     }
     let factor = 1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
-    let pause = rules.retry_after.saturating_mul(factor).min(LONGEST_PAUSE);
-    Some(ended(newest)? + TimeDelta::from_std(pause).ok()?)
+    let pause = rules.retry_after.saturating_mul(factor).min(MAX_RETRY_PAUSE);
+    Some(finished_at(newest)? + TimeDelta::from_std(pause).ok()?)
 }
 
-fn failures<R: std::ops::Deref<Target = RunRow>>(since: &[R]) -> u32 {
+fn count_failures<R: std::ops::Deref<Target = RunRow>>(since: &[R]) -> u32 {
     u32::try_from(since.iter().filter(|r| r.state == "failed").count()).unwrap_or(u32::MAX)
 }
 

@@ -10,10 +10,10 @@
 
 mod due;
 mod overdue;
-mod past;
+mod run_history;
 #[cfg(test)]
 mod tests;
 
-pub use due::{Due, Next, Now, next, starts_after};
+pub use due::{DueFire, NextStart, ScheduleTime, next_start, starts_after};
 pub use overdue::overdue;
-pub use past::{JobPast, Past, SignIns};
+pub use run_history::{JobHistory, RunHistory, SignInSummary};

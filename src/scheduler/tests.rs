@@ -41,13 +41,13 @@ fn run(state: &str, exit_code: i64, fire: &str, began: &str, ended: &str) -> Run
     }
 }
 
-fn past(runs: Vec<RunRow>) -> JobPast {
+fn past(runs: Vec<RunRow>) -> JobHistory {
     let good = runs.iter().any(|r| r.state == "complete").then(|| utc("2026-11-01T00:00:00Z"));
-    JobPast { runs, last_good: good, last_complete: good, sign_ins: SignIns::default() }
+    JobHistory { runs, last_good: good, last_complete: good, sign_ins: SignInSummary::default() }
 }
 
-fn fire(job: &Job, past: &JobPast, now: &str) -> Option<DateTime<Utc>> {
-    next(job, past, &Settings::built_in().schedule, utc(now)).due().map(|due| due.fire)
+fn fire(job: &Job, past: &JobHistory, now: &str) -> Option<DateTime<Utc>> {
+    next_start(job, past, &Settings::built_in().schedule, utc(now)).due().map(|due| due.fire)
 }
 
 const FIRE: &str = "2026-11-23T06:15:00.000Z";
@@ -103,7 +103,7 @@ fn jitter_moves_a_job_by_the_same_amount_every_day() {
         let from = utc(&format!("{day}T06:00:00Z"));
         let fire = utc(&format!("{day}T06:15:00Z"));
         let second = |n: &i64| {
-            next(&x, &before, &rules, from + TimeDelta::seconds(*n)).due().is_some_and(|due| due.fire == fire)
+            next_start(&x, &before, &rules, from + TimeDelta::seconds(*n)).due().is_some_and(|due| due.fire == fire)
         };
         (0..7200).find(second).expect("it starts")
     };
@@ -136,15 +136,15 @@ fn a_failed_fire_is_tried_again_with_longer_and_longer_pauses_and_not_for_ever()
 fn a_lost_sign_in_is_waited_for_and_wrong_credentials_are_tried_a_few_times_a_day() {
     let x = job("");
     let mut lost = past(vec![run("failed", 77, FIRE, FIRE, FIRE)]);
-    lost.sign_ins = SignIns { missing: true, nobody: true, newest: None };
+    lost.sign_ins = SignInSummary { missing: true, all_missing: true, newest: None };
     assert_eq!(fire(&x, &lost, "2026-11-23T20:00:00Z"), None);
     assert_eq!(fire(&x, &lost, "2026-11-30T06:20:00Z"), None, "the next fires would only say the same");
-    lost.sign_ins.nobody = false;
+    lost.sign_ins.all_missing = false;
     assert_eq!(fire(&x, &lost, "2026-11-23T20:00:00Z"), None);
     assert_eq!(fire(&x, &lost, "2026-11-24T06:15:00Z"), Some(utc("2026-11-24T06:15:00Z")), "somebody else is left");
-    lost.sign_ins = SignIns { missing: false, nobody: false, newest: Some(utc("2026-11-23T20:00:00Z")) };
+    lost.sign_ins = SignInSummary { missing: false, all_missing: false, newest: Some(utc("2026-11-23T20:00:00Z")) };
     assert_eq!(fire(&x, &lost, "2026-11-23T20:00:01Z"), Some(utc(FIRE)));
-    lost.sign_ins = SignIns::default();
+    lost.sign_ins = SignInSummary::default();
     assert_eq!(fire(&x, &lost, "2026-11-23T12:14:59Z"), None);
     assert_eq!(fire(&x, &lost, "2026-11-23T12:15:01Z"), Some(utc(FIRE)));
 }
@@ -161,9 +161,9 @@ fn a_clock_that_was_a_year_ahead_holds_nothing_up_and_an_hour_ahead_runs_nothing
 #[test]
 fn a_first_run_goes_on_as_the_fire_it_began_as_until_the_schedule_asks_again() {
     let x = job("");
-    let none = JobPast::default();
-    let found = next(&x, &none, &Settings::built_in().schedule, utc("2026-11-23T15:00:00Z")).due().expect("due");
-    assert!(found.first && found.fire == utc("2026-11-23T15:00:00Z"), "{found:?}");
+    let none = JobHistory::default();
+    let found = next_start(&x, &none, &Settings::built_in().schedule, utc("2026-11-23T15:00:00Z")).due().expect("due");
+    assert!(found.is_new && found.fire == utc("2026-11-23T15:00:00Z"), "{found:?}");
     let mut begun =
         run("deferred", 75, "2026-11-23T15:00:00.000Z", "2026-11-23T15:00:00.000Z", "2026-11-23T15:09:00.000Z");
     begun.not_before = Some("2026-11-23T18:00:00.000Z".into());
@@ -180,7 +180,7 @@ fn data_are_overdue_when_two_fires_have_come_without_a_complete_run() {
     past.last_complete = Some(utc("2026-11-22T06:15:03Z"));
     assert_eq!(overdue(&x, &past, utc("2026-11-24T06:14:00Z")), None);
     assert_eq!(overdue(&x, &past, utc("2026-11-24T06:16:00Z")), Some(utc(FIRE)));
-    assert_eq!(overdue(&x, &JobPast::default(), utc("2026-11-24T06:16:00Z")), None, "nobody has started it yet");
+    assert_eq!(overdue(&x, &JobHistory::default(), utc("2026-11-24T06:16:00Z")), None, "nobody has started it yet");
 }
 
 #[test]
@@ -188,16 +188,16 @@ fn what_is_not_due_names_the_next_moment_at_which_anything_changes() {
     let x = job("");
     let rules = Settings::built_in().schedule;
     let now = utc("2026-11-23T06:16:00Z");
-    let next = |past: &JobPast| next(&x, past, &rules, now);
+    let next = |past: &JobHistory| next_start(&x, past, &rules, now);
     let done = past(vec![run("complete", 0, FIRE, FIRE, FIRE)]);
-    assert_eq!(next(&done), Next::At(utc("2026-11-24T06:15:00Z")));
+    assert_eq!(next(&done), NextStart::At(utc("2026-11-24T06:15:00Z")));
     let failed = past(vec![run("failed", 1, FIRE, FIRE, FIRE)]);
-    assert_eq!(next(&failed), Next::At(utc(FIRE) + TimeDelta::from_std(Duration::from_secs(300)).unwrap()));
+    assert_eq!(next(&failed), NextStart::At(utc(FIRE) + TimeDelta::from_std(Duration::from_secs(300)).unwrap()));
     // Premium that ran out cannot be seen from here: a few tries a day, from the process that stays as from cron.
     let mut lapsed = past(vec![run("failed", 77, FIRE, FIRE, FIRE)]);
-    assert_eq!(next(&lapsed), Next::At(utc("2026-11-23T12:15:00Z")));
+    assert_eq!(next(&lapsed), NextStart::At(utc("2026-11-23T12:15:00Z")));
     lapsed.sign_ins.missing = true;
-    assert_eq!(next(&lapsed), Next::At(utc("2026-11-24T06:15:00Z")), "somebody signs in, or the next fire comes");
+    assert_eq!(next(&lapsed), NextStart::At(utc("2026-11-24T06:15:00Z")), "somebody signs in, or the next fire comes");
 }
 
 #[test]
@@ -216,16 +216,16 @@ fn whenever_something_is_due_later_that_moment_was_named() {
                         past(vec![newest, run("complete", 0, "", "2026-11-22T06:15:00Z", "2026-11-22T06:16:00Z")]);
                     let rules = Settings::built_in().schedule;
                     let at = |minute: i64| utc("2026-11-23T06:46:00Z") + TimeDelta::minutes(minute);
-                    let first = (0..2_000).find(|minute| next(&x, &past, &rules, at(*minute)).due().is_some());
+                    let first = (0..2_000).find(|minute| next_start(&x, &past, &rules, at(*minute)).due().is_some());
                     let mut now = at(0);
-                    while let Next::At(later) = next(&x, &past, &rules, now) {
+                    while let NextStart::At(later) = next_start(&x, &past, &rules, now) {
                         assert!(later > now);
                         now = later;
                         if now > at(2_000) {
                             break;
                         }
                     }
-                    let named = next(&x, &past, &rules, now).due().map(|_| (now - at(0)).num_seconds());
+                    let named = next_start(&x, &past, &rules, now).due().map(|_| (now - at(0)).num_seconds());
                     let minute = named.map(|second| (second + 59).div_euclid(60)).filter(|minute| *minute < 2_000);
                     assert_eq!(minute, first, "{more} {state} {code} {not_before:?} {end}");
                 }
@@ -245,8 +245,8 @@ fn what_had_to_wait_was_not_missed_and_neither_was_what_came_while_all_hands_wer
         assert_eq!(fire(&x, &past(vec![held]), "2026-11-23T20:01:00Z"), Some(utc(FIRE)), "{more}");
         let before = past(vec![run("complete", 0, "", yesterday, yesterday)]);
         let late = |awake_since: &str| {
-            let now = Now { at: utc("2026-11-23T09:00:00Z"), awake_since: utc(awake_since) };
-            next(&x, &before, &Settings::built_in().schedule, now).due().is_some()
+            let now = ScheduleTime { at: utc("2026-11-23T09:00:00Z"), watching_since: utc(awake_since) };
+            next_start(&x, &before, &Settings::built_in().schedule, now).due().is_some()
         };
         assert!(late("2026-11-23T06:00:00Z"), "{more}: the process was there");
         assert!(!late("2026-11-23T08:59:00Z"), "{more}: it was not");

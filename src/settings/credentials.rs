@@ -25,7 +25,7 @@ pub struct Credentials {
 
 /// Why there are none.
 #[derive(Debug, thiserror::Error)]
-pub enum NoCredentials {
+pub enum CredentialsError {
     /// Nobody set them.
     #[error("no {what}: {variable} is not set, neither in the environment nor in .env")]
     Missing {
@@ -75,26 +75,26 @@ impl Credentials {
     /// # Errors
     ///
     /// That there is none.
-    pub fn secret(&self) -> Result<&SecretString, NoCredentials> {
-        self.client_secret.as_ref().ok_or(NoCredentials::Missing { what: "client secret", variable: SECRET })
+    pub fn secret(&self) -> Result<&SecretString, CredentialsError> {
+        self.client_secret.as_ref().ok_or(CredentialsError::Missing { what: "client secret", variable: SECRET })
     }
 }
 
-impl NoCredentials {
+impl CredentialsError {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            NoCredentials::Missing { .. } => {
+            CredentialsError::Missing { .. } => {
                 "copy .env.example to .env and fill in both lines from https://developer.spotify.com/dashboard"
             }
-            NoCredentials::Unfit { .. } => {
+            CredentialsError::Unfit { .. } => {
                 "copy it again from the app's settings at https://developer.spotify.com/dashboard"
             }
-            NoCredentials::Unreadable { .. } => "check that the file exists and that this user may read it",
-            NoCredentials::EnvFile { line: 0, .. } => {
+            CredentialsError::Unreadable { .. } => "check that the file exists and that this user may read it",
+            CredentialsError::EnvFile { line: 0, .. } => {
                 "let this user read it, or take it away if the credentials come from elsewhere"
             }
-            NoCredentials::EnvFile { .. } => "each line of .env is NAME=VALUE, or a comment that begins with #",
+            CredentialsError::EnvFile { .. } => "each line of .env is NAME=VALUE, or a comment that begins with #",
         }
     }
 }
@@ -104,7 +104,7 @@ impl NoCredentials {
 /// # Errors
 ///
 /// If one is missing, unfit or unreadable; the error names the variable and exits with 77.
-pub fn find(project: &Project) -> Result<Credentials, NoCredentials> {
+pub fn find(project: &Project) -> Result<Credentials, CredentialsError> {
     find_with(project, |name| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned()))
 }
 
@@ -113,28 +113,28 @@ pub fn find(project: &Project) -> Result<Credentials, NoCredentials> {
 /// # Errors
 ///
 /// As [`find`].
-pub fn find_with(project: &Project, env: impl Fn(&str) -> Option<String>) -> Result<Credentials, NoCredentials> {
+pub fn find_with(project: &Project, env: impl Fn(&str) -> Option<String>) -> Result<Credentials, CredentialsError> {
     let file = read_env_file(&project.env_file)?;
-    let look = Lookup { env: &env, file: &file, root: &project.root };
+    let look = CredentialLookup { env: &env, file: &file, root: &project.root };
     let (client_id, client_id_from) =
-        look.one("client id", "SPOTIFY_CLIENT_ID", "SPOTIPY_CLIENT_ID", "spotify_client_id")?;
-    let secret = look.one("client secret", SECRET, "SPOTIPY_CLIENT_SECRET", "spotify_client_secret");
+        look.read_one("client id", "SPOTIFY_CLIENT_ID", "SPOTIPY_CLIENT_ID", "spotify_client_id")?;
+    let secret = look.read_one("client secret", SECRET, "SPOTIPY_CLIENT_SECRET", "spotify_client_secret");
     let (client_secret, client_secret_from) = match secret {
         Ok((secret, from)) => (Some(SecretString::from(secret)), from),
-        Err(NoCredentials::Missing { .. }) => (None, String::new()),
+        Err(CredentialsError::Missing { .. }) => (None, String::new()),
         Err(e) => return Err(e),
     };
     let redirect_uri = look.value("SPOTIPY_REDIRECT_URI").map(|(value, _)| value);
     Ok(Credentials { client_id, client_secret, client_id_from, client_secret_from, redirect_uri })
 }
 
-struct Lookup<'a, E> {
+struct CredentialLookup<'a, E> {
     env: &'a E,
     file: &'a BTreeMap<String, String>,
     root: &'a Path,
 }
 
-impl<E: Fn(&str) -> Option<String>> Lookup<'_, E> {
+impl<E: Fn(&str) -> Option<String>> CredentialLookup<'_, E> {
     /// A variable from the environment, else from `.env`.
     fn value(&self, name: &str) -> Option<(String, String)> {
         (self.env)(name)
@@ -142,16 +142,16 @@ impl<E: Fn(&str) -> Option<String>> Lookup<'_, E> {
             .or_else(|| self.file.get(name).map(|value| (value.clone(), format!("{name} in .env"))))
     }
 
-    fn one(
+    fn read_one(
         &self,
         what: &'static str,
         variable: &'static str,
         spotipy: &str,
         credential: &str,
-    ) -> Result<(String, String), NoCredentials> {
+    ) -> Result<(String, String), CredentialsError> {
         for name in [variable, spotipy] {
             if let Some((value, from)) = self.value(name) {
-                return fit(what, &value, from);
+                return check_value(what, &value, from);
             }
             if let Some((path, from)) = self.value(&format!("{name}_FILE")) {
                 let from = format!("{from} ({path})");
@@ -164,20 +164,20 @@ impl<E: Fn(&str) -> Option<String>> Lookup<'_, E> {
                 return self.read(what, &path, path.display().to_string());
             }
         }
-        Err(NoCredentials::Missing { what, variable })
+        Err(CredentialsError::Missing { what, variable })
     }
 
-    fn read(&self, what: &'static str, path: &Path, from: String) -> Result<(String, String), NoCredentials> {
+    fn read(&self, what: &'static str, path: &Path, from: String) -> Result<(String, String), CredentialsError> {
         match std::fs::read_to_string(path) {
-            Ok(text) => fit(what, &text, from),
-            Err(cause) => Err(NoCredentials::Unreadable { what, from, cause }),
+            Ok(text) => check_value(what, &text, from),
+            Err(cause) => Err(CredentialsError::Unreadable { what, from, cause }),
         }
     }
 }
 
 /// Spotify's are 32 hex digits, but nobody promised that they stay so: only what can be no
 /// credential at all is refused here.
-fn fit(what: &'static str, value: &str, from: String) -> Result<(String, String), NoCredentials> {
+fn check_value(what: &'static str, value: &str, from: String) -> Result<(String, String), CredentialsError> {
     let value = value.trim();
     let why = if value.is_empty() {
         "is empty"
@@ -188,13 +188,13 @@ fn fit(what: &'static str, value: &str, from: String) -> Result<(String, String)
     } else {
         return Ok((value.to_owned(), from));
     };
-    Err(NoCredentials::Unfit { what, from, why })
+    Err(CredentialsError::Unfit { what, from, why })
 }
 
 /// A small reader of `.env`: `NAME=VALUE` lines, `export ` in front, quotes around, `#` comments.
 /// Only the names we know are kept. A missing file is an empty one.
-fn read_env_file(path: &Path) -> Result<BTreeMap<String, String>, NoCredentials> {
-    let fails = |line: usize, why: String| NoCredentials::EnvFile { file: path.to_owned(), line, why };
+fn read_env_file(path: &Path) -> Result<BTreeMap<String, String>, CredentialsError> {
+    let fails = |line: usize, why: String| CredentialsError::EnvFile { file: path.to_owned(), line, why };
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),

@@ -5,7 +5,7 @@ use serde::Deserialize;
 /// A set of choices about CSVs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Profile {
+pub enum CsvProfile {
     /// No BOM, comma, `\n`.
     Plain,
     /// BOM, comma, `\r\n`.
@@ -51,9 +51,9 @@ pub enum FormulaGuard {
 /// `[csv]`, and the `[csv_options]` of a job: what isn't said follows the profile.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct Csv {
+pub struct CsvOptions {
     /// A set of choices.
-    pub profile: Option<Profile>,
+    pub profile: Option<CsvProfile>,
     /// Byte order mark.
     pub bom: Option<bool>,
     /// One character between cells.
@@ -70,14 +70,14 @@ pub struct Csv {
     pub formula_guard: Option<FormulaGuard>,
 }
 
-impl Csv {
+impl CsvOptions {
     /// These choices, and `below`'s where these say nothing. A profile said here leaves the single
     /// choices of `below` aside: they were made for another profile.
     #[must_use]
-    pub fn over(&self, below: &Csv) -> Csv {
-        let other = Csv::default();
+    pub fn layered_over(&self, below: &CsvOptions) -> CsvOptions {
+        let other = CsvOptions::default();
         let below = if self.profile.is_some() { &other } else { below };
-        Csv {
+        CsvOptions {
             profile: self.profile.or(below.profile),
             bom: self.bom.or(below.bom),
             delimiter: self.delimiter.or(below.delimiter),

@@ -2,12 +2,12 @@
 //! are: a typo that is silently ignored is found out at night.
 
 use super::keys::{self, SECTIONS};
-use crate::document::{Problem, Shape, nearest, or_list, printable};
+use crate::document::{Diagnostic, ValueShape, nearest, or_list, printable};
 
 const PREFIX: &str = "CRATEDIGGER__";
 
 /// A variable that sets a setting.
-pub(super) struct Variable {
+pub(super) struct EnvVariable {
     /// Its name.
     pub name: String,
     /// The setting, dotted.
@@ -19,9 +19,9 @@ pub(super) struct Variable {
 /// What the environment says.
 pub(super) struct EnvLayer {
     /// The variables, in the order of their names.
-    pub variables: Vec<Variable>,
+    pub variables: Vec<EnvVariable>,
     /// All that is wrong with them.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<Diagnostic>,
 }
 
 /// Reads the variables with our prefix; a value is none where it isn't Unicode.
@@ -30,7 +30,7 @@ pub(super) fn read(vars: impl Iterator<Item = (String, Option<String>)>) -> EnvL
     let mut ours: Vec<_> = vars.filter(|(name, _)| name.starts_with(PREFIX)).collect();
     ours.sort();
     for (name, value) in ours {
-        match one(&name, value) {
+        match read_variable(&name, value) {
             Ok(variable) => layer.variables.push(variable),
             Err(problem) => layer.problems.push(*problem),
         }
@@ -38,7 +38,7 @@ pub(super) fn read(vars: impl Iterator<Item = (String, Option<String>)>) -> EnvL
     layer
 }
 
-fn one(name: &str, value: Option<String>) -> Result<Variable, Box<Problem>> {
+fn read_variable(name: &str, value: Option<String>) -> Result<EnvVariable, Box<Diagnostic>> {
     let shown = printable(name);
     let lower = name[PREFIX.len()..].to_ascii_lowercase();
     let found = lower.split_once("__").and_then(|(section, key)| keys::find(section, key));
@@ -49,7 +49,7 @@ fn one(name: &str, value: Option<String>) -> Result<Variable, Box<Problem>> {
             .into_iter()
             .map(|n| format!("{PREFIX}{}", n.to_ascii_uppercase()))
             .collect();
-        let problem = Problem::of_file(&shown, "no setting has this environment variable");
+        let problem = Diagnostic::for_file(&shown, "no setting has this environment variable");
         return Err(Box::new(if near.is_empty() {
             problem.with_hint("the form is CRATEDIGGER__SECTION__KEY, as in CRATEDIGGER__LIMITS__MAX_WAIT")
         } else {
@@ -57,27 +57,27 @@ fn one(name: &str, value: Option<String>) -> Result<Variable, Box<Problem>> {
         }));
     };
     let setting = keys::dotted(section, key);
-    let fails = |message: String| Box::new(Problem::of_file(&shown, message).about(setting.clone()));
+    let fails = |message: String| Box::new(Diagnostic::for_file(&shown, message).for_key(setting.clone()));
     let Some(value) = value else {
         return Err(fails("the value is not Unicode".to_owned()));
     };
-    let value = typed(&key.shape, &value).map_err(|(message, hint)| {
+    let value = parse_typed(&key.shape, &value).map_err(|(message, hint)| {
         let mut problem = fails(message);
         problem.hint = hint;
         problem
     })?;
-    Ok(Variable { name: name.to_owned(), setting: setting.clone(), value })
+    Ok(EnvVariable { name: name.to_owned(), setting: setting.clone(), value })
 }
 
 /// A variable is text; its setting says of what type. It is written as TOML, so that one check
 /// serves file and environment.
-fn typed(shape: &Shape, text: &str) -> Result<config::Value, (String, Option<String>)> {
+fn parse_typed(shape: &ValueShape, text: &str) -> Result<config::Value, (String, Option<String>)> {
     let expected = || (format!("expected {}", shape.what()), None);
     let quoted = || serde_json::Value::from(text).to_string();
     let written = match shape {
-        Shape::Flag | Shape::Integer { .. } | Shape::Decimal { .. } => text.trim().to_owned(),
-        Shape::Either(..) if text.trim().parse::<i64>().is_ok() => text.trim().to_owned(),
-        Shape::List(_) => {
+        ValueShape::Flag | ValueShape::Integer { .. } | ValueShape::Decimal { .. } => text.trim().to_owned(),
+        ValueShape::Either(..) if text.trim().parse::<i64>().is_ok() => text.trim().to_owned(),
+        ValueShape::List(_) => {
             let items: Vec<_> = text.split(',').map(str::trim).filter(|i| !i.is_empty()).collect();
             serde_json::Value::from(items).to_string()
         }

@@ -1,29 +1,29 @@
 //! The settings file, read alone so that an error names file, line, column and key.
 
 use super::keys::SECTIONS;
-use super::layers::Origins;
-use super::origin::Origin;
+use super::layers::SettingOrigins;
+use super::origin::SettingOrigin;
 use super::project::Project;
-use crate::document::{Checker, Document, Problem, nearest, or_list, printable};
+use crate::document::{Diagnostic, Document, DocumentChecker, nearest, or_list, printable};
 
 /// What the file says.
 pub(super) struct FileLayer {
     /// Its text, fit for the next layer if there are no problems.
     pub text: String,
     /// The settings it has, and their lines.
-    pub origins: Origins,
+    pub origins: SettingOrigins,
     /// All that is wrong with it.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<Diagnostic>,
 }
 
 /// Reads `config/cratedigger.toml`; a missing one is an empty one.
 pub(super) fn read(project: &Project) -> FileLayer {
-    let mut layer = FileLayer { text: String::new(), origins: Origins::new(), problems: Vec::new() };
+    let mut layer = FileLayer { text: String::new(), origins: SettingOrigins::new(), problems: Vec::new() };
     match std::fs::symlink_metadata(&project.config_file) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return layer,
         _ => {}
     }
-    let shown = project.shown(&project.config_file);
+    let shown = project.display_path(&project.config_file);
     let document = match Document::read(&project.config_file, &shown) {
         Ok(document) => document,
         Err(problem) => {
@@ -32,7 +32,7 @@ pub(super) fn read(project: &Project) -> FileLayer {
         }
     };
     let (table, broken) = document.parse();
-    let mut checker = Checker::new(&document);
+    let mut checker = DocumentChecker::new(&document);
     checker.problems = broken;
     for (name, value) in &table {
         let written = name.get_ref().as_ref();
@@ -52,10 +52,10 @@ pub(super) fn read(project: &Project) -> FileLayer {
                 Some(format!("write [{}] on a line of its own", section.name));
             continue;
         };
-        let values = checker.table(inner, section.name, section.keys);
+        let values = checker.check_table(inner, section.name, section.keys);
         for entry in values.iter() {
-            let (line, _) = document.place(entry.at.start);
-            let origin = Origin::File { file: shown.clone(), line };
+            let (line, _) = document.line_and_column(entry.at.start);
+            let origin = SettingOrigin::File { file: shown.clone(), line };
             layer.origins.insert(format!("{}.{}", section.name, entry.key.name), origin);
         }
     }

@@ -6,15 +6,15 @@ use std::path::PathBuf;
 use config::{Config, File, FileFormat};
 
 use super::keys::{SECTIONS, dotted};
-use super::origin::Origin;
+use super::origin::SettingOrigin;
 use super::project::Project;
 use super::sections::Settings;
 use super::{env, file};
-use crate::document::Problem;
+use crate::document::Diagnostic;
 
 /// Flags that go over settings.
 #[derive(Debug, Clone, Default)]
-pub struct Flags {
+pub struct SettingFlags {
     /// `--state-dir`
     pub state_dir: Option<PathBuf>,
 }
@@ -25,7 +25,7 @@ impl Settings {
     /// # Errors
     ///
     /// Every problem of the file and of the environment.
-    pub fn load(project: &Project, flags: &Flags) -> Result<Settings, Vec<Problem>> {
+    pub fn load(project: &Project, flags: &SettingFlags) -> Result<Settings, Vec<Diagnostic>> {
         let vars = std::env::vars_os()
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_str().map(str::to_owned)));
         Settings::load_with(project, flags, vars)
@@ -38,9 +38,9 @@ impl Settings {
     /// As [`Settings::load`].
     pub fn load_with(
         project: &Project,
-        flags: &Flags,
+        flags: &SettingFlags,
         vars: impl Iterator<Item = (String, Option<String>)>,
-    ) -> Result<Settings, Vec<Problem>> {
+    ) -> Result<Settings, Vec<Diagnostic>> {
         let file = file::read(project);
         let env = env::read(vars);
         let mut problems = file.problems;
@@ -53,19 +53,20 @@ impl Settings {
             .add_source(File::from_str(&file.text, FileFormat::Toml));
         let mut origins = file.origins;
         for variable in env.variables {
-            origins.insert(variable.setting.clone(), Origin::Env(variable.name.clone()));
+            origins.insert(variable.setting.clone(), SettingOrigin::Env(variable.name.clone()));
             layers = set(layers, &variable.setting, variable.value)
-                .map_err(|e| vec![Problem::of_file(&variable.name, e.to_string())])?;
+                .map_err(|e| vec![Diagnostic::for_file(&variable.name, e.to_string())])?;
         }
         if let Some(dir) = &flags.state_dir {
-            origins.insert("state.dir".to_owned(), Origin::Flag("--state-dir"));
+            origins.insert("state.dir".to_owned(), SettingOrigin::Flag("--state-dir"));
             let shown = dir.display().to_string();
             layers = set(layers, "state.dir", config::Value::from(shown))
-                .map_err(|e| vec![Problem::of_file("--state-dir", e.to_string())])?;
+                .map_err(|e| vec![Diagnostic::for_file("--state-dir", e.to_string())])?;
         }
         // Every layer was checked, so what is left to go wrong has no better place than the file.
-        let fails =
-            |e: config::ConfigError| vec![Problem::of_file(&project.shown(&project.config_file), e.to_string())];
+        let fails = |e: config::ConfigError| {
+            vec![Diagnostic::for_file(&project.display_path(&project.config_file), e.to_string())]
+        };
         let mut settings: Settings = layers.build().and_then(Config::try_deserialize).map_err(fails)?;
         settings.origins = origins;
         Ok(settings)
@@ -81,9 +82,9 @@ impl Settings {
     }
 }
 
-type Layers = config::ConfigBuilder<config::builder::DefaultState>;
+type ConfigLayers = config::ConfigBuilder<config::builder::DefaultState>;
 
-fn set(layers: Layers, setting: &str, value: config::Value) -> Result<Layers, config::ConfigError> {
+fn set(layers: ConfigLayers, setting: &str, value: config::Value) -> Result<ConfigLayers, config::ConfigError> {
     layers.set_override(setting, value)
 }
 
@@ -103,4 +104,4 @@ fn defaults() -> String {
 }
 
 /// Where settings came from, by their dotted names.
-pub(super) type Origins = BTreeMap<String, Origin>;
+pub(super) type SettingOrigins = BTreeMap<String, SettingOrigin>;

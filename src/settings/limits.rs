@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::sections::{Calls, Settings};
+use super::sections::{CallsSetting, Settings};
 use spotify_client::AppClass;
 
 /// How fast and how much may be asked.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Limits {
+pub struct LimitsInForce {
     /// Calls a second.
     pub requests_per_second: f64,
     /// Calls in flight.
@@ -32,14 +32,14 @@ impl Settings {
 
     /// The limits of an app of this class. While the class is not known, Development Mode holds:
     /// too slow is a nuisance, too fast is a ban of a day.
-    pub fn limits_for(&self, class: Option<AppClass>) -> Limits {
+    pub fn limits_for(&self, class: Option<AppClass>) -> LimitsInForce {
         let class = class.or(self.spotify.app_mode.class()).unwrap_or(AppClass::Development);
         let (per_second, concurrency, day, family) = match class {
-            AppClass::Development => (2.0, 1, Calls::AtMost(1_000), Calls::AtMost(500)),
-            AppClass::Extended => (5.0, 4, Calls::Unlimited, Calls::Unlimited),
+            AppClass::Development => (2.0, 1, CallsSetting::AtMost(1_000), CallsSetting::AtMost(500)),
+            AppClass::Extended => (5.0, 4, CallsSetting::Unlimited, CallsSetting::Unlimited),
         };
         let said = &self.limits;
-        Limits {
+        LimitsInForce {
             requests_per_second: said.requests_per_second.unwrap_or(per_second),
             concurrency: said.concurrency.unwrap_or(concurrency),
             calls_per_day: said.calls_per_day.unwrap_or(day).ceiling(),
@@ -51,11 +51,11 @@ impl Settings {
     }
 }
 
-impl Calls {
+impl CallsSetting {
     fn ceiling(self) -> Option<u64> {
         match self {
-            Calls::AtMost(calls) => Some(calls),
-            Calls::Unlimited => None,
+            CallsSetting::AtMost(calls) => Some(calls),
+            CallsSetting::Unlimited => None,
         }
     }
 }

@@ -22,15 +22,15 @@ pub(crate) mod rules;
 mod schema;
 mod sections;
 
-pub use csv::{Csv, FormulaGuard, LineEnding, Profile, TimeFormat};
-pub use layers::Flags;
-pub use limits::Limits;
-pub use origin::Origin;
-pub use policy::{FirstRun, Missed, Overlap};
+pub use csv::{CsvOptions, CsvProfile, FormulaGuard, LineEnding, TimeFormat};
+pub use layers::SettingFlags;
+pub use limits::LimitsInForce;
+pub use origin::SettingOrigin;
+pub use policy::{FirstRunPolicy, MissedPolicy, OverlapPolicy};
 pub use project::Project;
 pub use schema::{commented_file, json_schema, markdown};
-pub(crate) use schema::{described, row};
+pub(crate) use schema::{key_row, key_schema};
 pub use sections::{
-    AppMode, Calls, Defaults, HookUrl, LimitSettings, Notify, Output, RefreshAfter, Retention, Schedule, Settings,
-    Spotify, State,
+    AppMode, CallsSetting, HookUrl, JobDefaults, LimitSettings, NotifySettings, OutputSettings, RefreshAges,
+    RetentionSettings, ScheduleSettings, Settings, SpotifySettings, StateSettings,
 };

@@ -6,7 +6,7 @@ use super::sections::Settings;
 
 /// The layer that had the last word on a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub enum SettingOrigin {
     /// Built in.
     Default,
     /// A line of the settings file.
@@ -22,20 +22,20 @@ pub enum Origin {
     Flag(&'static str),
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for SettingOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Origin::Default => f.write_str("default"),
-            Origin::File { file, line } => write!(f, "{file}:{line}"),
-            Origin::Env(name) => write!(f, "${name}"),
-            Origin::Flag(name) => f.write_str(name),
+            SettingOrigin::Default => f.write_str("default"),
+            SettingOrigin::File { file, line } => write!(f, "{file}:{line}"),
+            SettingOrigin::Env(name) => write!(f, "${name}"),
+            SettingOrigin::Flag(name) => f.write_str(name),
         }
     }
 }
 
 impl Settings {
     /// Where a setting came from, by its dotted name.
-    pub fn origin(&self, name: &str) -> Origin {
-        self.origins.get(name).cloned().unwrap_or(Origin::Default)
+    pub fn origin(&self, name: &str) -> SettingOrigin {
+        self.origins.get(name).cloned().unwrap_or(SettingOrigin::Default)
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// After downtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Missed {
+pub enum MissedPolicy {
     /// The newest missed fire runs once.
     RunOnce,
     /// None runs.
@@ -15,7 +15,7 @@ pub enum Missed {
 /// Of a job that never ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum FirstRun {
+pub enum FirstRunPolicy {
     /// It is due at once.
     Now,
     /// It is due at its next fire.
@@ -25,7 +25,7 @@ pub enum FirstRun {
 /// When a fire comes while the job is still running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Overlap {
+pub enum OverlapPolicy {
     /// The fire is left out.
     Skip,
 }

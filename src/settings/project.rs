@@ -40,7 +40,7 @@ impl Project {
     }
 
     /// A path as messages show it: relative to the project folder where it lies in it.
-    pub fn shown(&self, path: &Path) -> String {
+    pub fn display_path(&self, path: &Path) -> String {
         path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
     }
 }

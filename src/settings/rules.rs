@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::document::{Refusal, TextRule, duration, quote};
+use crate::document::{RuleViolation, TextRule, duration, quote};
 
 /// A length of time.
 pub static DURATION: TextRule = TextRule {
@@ -11,8 +11,8 @@ pub static DURATION: TextRule = TextRule {
     blank: false,
     check: |text| match duration(text) {
         Some(_) => Ok(()),
-        None => Err(Refusal::new(format!("{} is no length of time", quote(text)))
-            .hint("write a number and one unit: \"90s\", \"10m\", \"6h\", \"30d\", \"4w\"")),
+        None => Err(RuleViolation::new(format!("{} is no length of time", quote(text)))
+            .with_hint("write a number and one unit: \"90s\", \"10m\", \"6h\", \"30d\", \"4w\"")),
     },
 };
 
@@ -25,10 +25,10 @@ pub static MARKET: TextRule = TextRule {
         if text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase()) {
             return Ok(());
         }
-        let refusal = Refusal::new(format!("{} is no market", quote(text)));
+        let refusal = RuleViolation::new(format!("{} is no market", quote(text)));
         let upper = text.to_ascii_uppercase();
         Err(if upper.len() == 2 && upper.bytes().all(|b| b.is_ascii_uppercase()) {
-            refusal.hint(format!("write it in capitals: \"{upper}\""))
+            refusal.with_hint(format!("write it in capitals: \"{upper}\""))
         } else {
             refusal
         })
@@ -44,7 +44,7 @@ pub(super) static SHARE: TextRule = TextRule {
         let share = text.strip_suffix('%').filter(|d| d.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
         match share.and_then(|d| d.parse::<f64>().ok()) {
             Some(n) if n < 100.0 && !text.starts_with('.') && !text.ends_with(".%") => Ok(()),
-            _ => Err(Refusal::new(format!("{} is no share from 0% to 99%", quote(text)))),
+            _ => Err(RuleViolation::new(format!("{} is no share from 0% to 99%", quote(text)))),
         }
     },
 };
@@ -58,7 +58,7 @@ pub(super) static PART: TextRule = TextRule {
         let part = text.strip_suffix('%').filter(|d| !d.starts_with('0') && d.bytes().all(|b| b.is_ascii_digit()));
         match part.and_then(|d| d.parse::<u8>().ok()) {
             Some(1..=100) => Ok(()),
-            _ => Err(Refusal::new(format!("{} is no share from 1% to 100%", quote(text)))),
+            _ => Err(RuleViolation::new(format!("{} is no share from 1% to 100%", quote(text)))),
         }
     },
 };
@@ -74,8 +74,8 @@ pub(super) static MODE: TextRule = TextRule {
         if octal && digits.starts_with(['6', '7']) {
             Ok(())
         } else {
-            Err(Refusal::new(format!("{} is no file mode", quote(text)))
-                .hint("three octal digits, readable and writable for the owner: \"0644\", \"0640\", \"0600\""))
+            Err(RuleViolation::new(format!("{} is no file mode", quote(text)))
+                .with_hint("three octal digits, readable and writable for the owner: \"0644\", \"0640\", \"0600\""))
         }
     },
 };
@@ -86,7 +86,7 @@ pub(super) static BASE_URL: TextRule = TextRule {
     pattern: Some("^https?://[^?#]+$"),
     blank: false,
     check: |text| {
-        let url = Url::parse(text).map_err(|e| Refusal::new(format!("{} is no address: {e}", quote(text))))?;
+        let url = Url::parse(text).map_err(|e| RuleViolation::new(format!("{} is no address: {e}", quote(text))))?;
         let loopback = match url.host() {
             Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
             Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
@@ -94,16 +94,16 @@ pub(super) static BASE_URL: TextRule = TextRule {
             None => false,
         };
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(Refusal::new("an address with a name or password in it"));
+            return Err(RuleViolation::new("an address with a name or password in it"));
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return Err(Refusal::new("an address with a query or fragment"));
+            return Err(RuleViolation::new("an address with a query or fragment"));
         }
         match url.scheme() {
             "https" => Ok(()),
             "http" if loopback => Ok(()),
-            "http" => Err(Refusal::new("plain http would send tokens in the clear").hint("use https")),
-            other => Err(Refusal::new(format!("{} is no web address", quote(other)))),
+            "http" => Err(RuleViolation::new("plain http would send tokens in the clear").with_hint("use https")),
+            other => Err(RuleViolation::new(format!("{} is no web address", quote(other)))),
         }
     },
 };
@@ -114,7 +114,7 @@ pub(super) static REDIRECT_URI: TextRule = TextRule {
     pattern: Some("^(https://|http://(127\\.0\\.0\\.1|\\[::1\\]))[^#]*$"),
     blank: false,
     check: |text| {
-        let url = Url::parse(text).map_err(|e| Refusal::new(format!("{} is no address: {e}", quote(text))))?;
+        let url = Url::parse(text).map_err(|e| RuleViolation::new(format!("{} is no address: {e}", quote(text))))?;
         let loopback = match url.host() {
             Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
             Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
@@ -124,11 +124,11 @@ pub(super) static REDIRECT_URI: TextRule = TextRule {
             "https" => Ok(()),
             "http" if loopback => Ok(()),
             "http" if url.host_str() == Some("localhost") => {
-                Err(Refusal::new("Spotify refuses `localhost` as a redirect URI")
-                    .hint("register and write http://127.0.0.1/callback (any port)"))
+                Err(RuleViolation::new("Spotify refuses `localhost` as a redirect URI")
+                    .with_hint("register and write http://127.0.0.1/callback (any port)"))
             }
-            _ => Err(Refusal::new("Spotify refuses plain http, but for 127.0.0.1 and [::1]")
-                .hint("register and write http://127.0.0.1/callback, or an https address")),
+            _ => Err(RuleViolation::new("Spotify refuses plain http, but for 127.0.0.1 and [::1]")
+                .with_hint("register and write http://127.0.0.1/callback, or an https address")),
         }
     },
 };
@@ -141,7 +141,7 @@ pub(super) static HOOK_URL: TextRule = TextRule {
     check: |text| match Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(()),
         // The address of a hook is a secret by itself: never echoed.
-        _ => Err(Refusal::new("not a web address")),
+        _ => Err(RuleViolation::new("not a web address")),
     },
 };
 
@@ -152,10 +152,10 @@ pub(super) static PATH: TextRule = TextRule {
     blank: false,
     check: |text| {
         if text.contains('\0') {
-            Err(Refusal::new("a path holds no NUL"))
+            Err(RuleViolation::new("a path holds no NUL"))
         } else if text.to_ascii_lowercase().starts_with("file:") {
             // SQLite would take it for a URI, with options behind a question mark.
-            Err(Refusal::new("a path, not a `file:` URI").hint("leave out `file:`"))
+            Err(RuleViolation::new("a path, not a `file:` URI").with_hint("leave out `file:`"))
         } else {
             Ok(())
         }
@@ -172,7 +172,7 @@ pub static DELIMITER: TextRule = TextRule {
     blank: true,
     check: |text| match text {
         "," | ";" | "|" | "\t" => Ok(()),
-        _ => Err(Refusal::new(format!("{} cannot separate cells", quote(text)))),
+        _ => Err(RuleViolation::new(format!("{} cannot separate cells", quote(text)))),
     },
 };
 
@@ -183,7 +183,7 @@ pub static SHORT: TextRule = TextRule {
     blank: true,
     check: |text| {
         if text.chars().count() > 16 || text.contains(['"', '\n', '\r', '\0']) {
-            Err(Refusal::new(format!("{} is too long, or holds a quote or line break", quote(text))))
+            Err(RuleViolation::new(format!("{} is too long, or holds a quote or line break", quote(text))))
         } else {
             Ok(())
         }
@@ -197,6 +197,6 @@ pub(super) static UNLIMITED: TextRule = TextRule {
     blank: false,
     check: |text| match text {
         "unlimited" => Ok(()),
-        _ => Err(Refusal::new(format!("{} is neither a number nor `unlimited`", quote(text)))),
+        _ => Err(RuleViolation::new(format!("{} is neither a number nor `unlimited`", quote(text)))),
     },
 };

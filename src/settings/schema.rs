@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::keys::SECTIONS;
-use crate::document::Key;
+use crate::document::KeySpec;
 
 /// The JSON Schema of `config/cratedigger.toml`.
 pub fn json_schema() -> Value {
@@ -11,7 +11,7 @@ pub fn json_schema() -> Value {
     for section in SECTIONS {
         let mut keys = Map::new();
         for key in section.keys {
-            keys.insert(key.name.to_owned(), described(key));
+            keys.insert(key.name.to_owned(), key_schema(key));
         }
         sections.insert(
             section.name.to_owned(),
@@ -33,7 +33,7 @@ pub fn json_schema() -> Value {
 }
 
 /// The schema of one key, with what it does and its default.
-pub(crate) fn described(key: &Key) -> Value {
+pub(crate) fn key_schema(key: &KeySpec) -> Value {
     let mut schema = key.shape.schema();
     if let Value::Object(schema) = &mut schema {
         schema.insert("description".to_owned(), json!(key.about));
@@ -44,7 +44,7 @@ pub(crate) fn described(key: &Key) -> Value {
     schema
 }
 
-fn default_of(key: &Key) -> Option<Value> {
+fn default_of(key: &KeySpec) -> Option<Value> {
     if key.default.is_empty() {
         return None;
     }
@@ -82,14 +82,14 @@ pub fn markdown() -> String {
         out.push_str(&format!("\n## `[{}]`\n\n{}\n\n", section.name, section.about));
         out.push_str("| setting | what it may be | default | |\n| --- | --- | --- | --- |\n");
         for key in section.keys {
-            out.push_str(&row(key));
+            out.push_str(&key_row(key));
         }
     }
     out
 }
 
 /// One key as a row of a table.
-pub(crate) fn row(key: &Key) -> String {
+pub(crate) fn key_row(key: &KeySpec) -> String {
     let cell = |text: &str| text.replace('|', "\\|");
     let default = if key.default.is_empty() { String::new() } else { format!("`{}`", key.default) };
     let what = key.shape.what();

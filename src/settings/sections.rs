@@ -8,9 +8,9 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
-use super::csv::Csv;
-use super::origin::Origin;
-use super::policy::{FirstRun, Missed, Overlap};
+use super::csv::CsvOptions;
+use super::origin::SettingOrigin;
+use super::policy::{FirstRunPolicy, MissedPolicy, OverlapPolicy};
 use crate::document;
 use spotify_client::AppClass;
 
@@ -18,28 +18,28 @@ use spotify_client::AppClass;
 #[derive(Debug, Clone, Deserialize)]
 pub struct Settings {
     /// `[spotify]`
-    pub spotify: Spotify,
+    pub spotify: SpotifySettings,
     /// `[limits]`; see [`Settings::limits_for`].
     pub limits: LimitSettings,
     /// `[output]`
-    pub output: Output,
+    pub output: OutputSettings,
     /// `[state]`
-    pub state: State,
+    pub state: StateSettings,
     /// `[defaults]`
-    pub defaults: Defaults,
+    pub defaults: JobDefaults,
     /// `[csv]`
-    pub csv: Csv,
+    pub csv: CsvOptions,
     /// `[refresh_after]`
-    pub refresh_after: RefreshAfter,
+    pub refresh_after: RefreshAges,
     /// `[retention]`
-    pub retention: Retention,
+    pub retention: RetentionSettings,
     /// `[notify]`
-    pub notify: Notify,
+    pub notify: NotifySettings,
     /// `[schedule]`
-    pub schedule: Schedule,
+    pub schedule: ScheduleSettings,
     /// Where each setting that isn't a default came from, by its dotted name.
     #[serde(skip)]
-    pub origins: BTreeMap<String, Origin>,
+    pub origins: BTreeMap<String, SettingOrigin>,
 }
 
 /// Which class of app the operator says this is.
@@ -67,7 +67,7 @@ impl AppMode {
 
 /// Which Spotify, and what it takes us for.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Spotify {
+pub struct SpotifySettings {
     /// Base of the Web API, without a slash at the end.
     #[serde(deserialize_with = "url")]
     pub api_url: Url,
@@ -95,10 +95,10 @@ pub struct LimitSettings {
     pub concurrency: Option<u32>,
     /// Calls in 24 hours.
     #[serde(default, deserialize_with = "optional_calls")]
-    pub calls_per_day: Option<Calls>,
+    pub calls_per_day: Option<CallsSetting>,
     /// Calls in 24 hours to one endpoint family.
     #[serde(default, deserialize_with = "optional_calls")]
-    pub calls_per_family: Option<Calls>,
+    pub calls_per_family: Option<CallsSetting>,
     /// Share of the day's calls that is left alone, 0 to 1.
     #[serde(deserialize_with = "share")]
     pub reserve: f64,
@@ -111,7 +111,7 @@ pub struct LimitSettings {
 
 /// A number of calls, or no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Calls {
+pub enum CallsSetting {
     /// At most so many.
     AtMost(u64),
     /// `"unlimited"`.
@@ -120,7 +120,7 @@ pub enum Calls {
 
 /// Where results go.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Output {
+pub struct OutputSettings {
     /// The store, relative to the project folder.
     pub database: PathBuf,
     /// Folder of the CSVs, relative to the project folder.
@@ -141,7 +141,7 @@ pub struct Output {
 
 /// `[state]`
 #[derive(Debug, Clone, Deserialize)]
-pub struct State {
+pub struct StateSettings {
     /// The state folder as written; the command line says which folder that is.
     #[serde(default)]
     pub dir: Option<PathBuf>,
@@ -149,7 +149,7 @@ pub struct State {
 
 /// What a job that doesn't say gets.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Defaults {
+pub struct JobDefaults {
     /// Zone of schedules and dates.
     #[serde(deserialize_with = "zone")]
     pub timezone: Tz,
@@ -161,21 +161,21 @@ pub struct Defaults {
 /// After how long a thing is read again, per stream.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(transparent)]
-pub struct RefreshAfter {
-    by_stream: BTreeMap<String, Span>,
+pub struct RefreshAges {
+    by_stream: BTreeMap<String, DurationSetting>,
 }
 
-impl RefreshAfter {
+impl RefreshAges {
     /// The age at which a row of this stream is read again; none for streams that are read at
     /// every fire.
-    pub fn of(&self, stream: &str) -> Option<Duration> {
+    pub fn for_stream(&self, stream: &str) -> Option<Duration> {
         self.by_stream.get(stream).map(|span| span.0)
     }
 }
 
 /// How long things are kept; none: for ever.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub struct Retention {
+pub struct RetentionSettings {
     /// Rows nobody has asked for since, personal and catalog.
     #[serde(default, deserialize_with = "optional_duration")]
     pub rows: Option<Duration>,
@@ -193,7 +193,7 @@ pub struct Retention {
 /// Telling people.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub struct Notify {
+pub struct NotifySettings {
     /// Base of a healthchecks.io-style ping.
     #[serde(deserialize_with = "optional_hook")]
     pub ping_url: Option<HookUrl>,
@@ -232,11 +232,11 @@ impl std::fmt::Debug for HookUrl {
 
 /// What schedules do where a job doesn't say, and how `schedule` behaves.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Schedule {
+pub struct ScheduleSettings {
     /// After downtime.
-    pub missed: Missed,
+    pub missed: MissedPolicy,
     /// Of a job never run.
-    pub first_run: FirstRun,
+    pub first_run: FirstRunPolicy,
     /// Share of the day's calls for jobs that never ended a run, 0 to 1.
     #[serde(deserialize_with = "share")]
     pub first_run_share: f64,
@@ -244,7 +244,7 @@ pub struct Schedule {
     #[serde(default, deserialize_with = "optional_duration")]
     pub grace: Option<Duration>,
     /// While the job is running already.
-    pub overlap: Overlap,
+    pub overlap: OverlapPolicy,
     /// Spread of the starts.
     #[serde(deserialize_with = "duration")]
     pub jitter: Duration,
@@ -265,23 +265,23 @@ pub struct Schedule {
 
 /// A length of time as settings write it.
 #[derive(Debug, Clone, Copy)]
-struct Span(Duration);
+struct DurationSetting(Duration);
 
-impl<'de> Deserialize<'de> for Span {
+impl<'de> Deserialize<'de> for DurationSetting {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = String::deserialize(from)?;
         document::duration(&text)
-            .map(Span)
+            .map(DurationSetting)
             .ok_or_else(|| serde::de::Error::custom(format!("{text} is no length of time")))
     }
 }
 
 fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-    Span::deserialize(from).map(|span| span.0)
+    DurationSetting::deserialize(from).map(|span| span.0)
 }
 
 fn optional_duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
-    Ok(Option::<Span>::deserialize(from)?.map(|span| span.0))
+    Ok(Option::<DurationSetting>::deserialize(from)?.map(|span| span.0))
 }
 
 fn url<'de, D: Deserializer<'de>>(from: D) -> Result<Url, D::Error> {
@@ -312,14 +312,14 @@ fn zone<'de, D: Deserializer<'de>>(from: D) -> Result<Tz, D::Error> {
     text.parse().map_err(|_| serde::de::Error::custom(format!("{text} is no time zone")))
 }
 
-fn optional_calls<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Calls>, D::Error> {
+fn optional_calls<'de, D: Deserializer<'de>>(from: D) -> Result<Option<CallsSetting>, D::Error> {
     let value = Option::<config::Value>::deserialize(from)?;
     let Some(value) = value else { return Ok(None) };
     match value.kind {
-        config::ValueKind::String(text) if text == "unlimited" => Ok(Some(Calls::Unlimited)),
+        config::ValueKind::String(text) if text == "unlimited" => Ok(Some(CallsSetting::Unlimited)),
         _ => {
             let number = value.into_uint().map_err(serde::de::Error::custom)?;
-            Ok(Some(Calls::AtMost(number)))
+            Ok(Some(CallsSetting::AtMost(number)))
         }
     }
 }

@@ -8,15 +8,15 @@ use secrecy::SecretString;
 use url::{Url, form_urlencoded};
 
 use super::SignInError;
-use super::secret::same;
-use spotify_client::state::grants::Pending;
+use super::secret::equals;
+use spotify_client::state::grants::PendingSignIn;
 
 /// No answer of Spotify's is longer; codes have a few hundred characters.
-const LONGEST: usize = 8_192;
+const MAX_LENGTH: usize = 8_192;
 
 /// What Spotify answered.
 #[derive(Debug, Clone)]
-pub enum Answer {
+pub enum CallbackAnswer {
     /// Consent, and a code that is good for some minutes.
     Code(SecretString),
     /// `access_denied`, or another refusal, fit for a terminal.
@@ -25,7 +25,7 @@ pub enum Answer {
 
 /// Why a query is not the answer to a sign-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NotThis {
+pub(super) enum AnswerMismatch {
     /// No `code` and no `error`, or one of them twice.
     Unreadable,
     /// No `state`, or another one.
@@ -33,9 +33,9 @@ pub(super) enum NotThis {
 }
 
 /// Reads the query of the redirect.
-pub(super) fn from_query(query: &str, state: &SecretString) -> Result<Answer, NotThis> {
-    if query.len() > LONGEST {
-        return Err(NotThis::Unreadable);
+pub(super) fn from_query(query: &str, state: &SecretString) -> Result<CallbackAnswer, AnswerMismatch> {
+    if query.len() > MAX_LENGTH {
+        return Err(AnswerMismatch::Unreadable);
     }
     let (mut code, mut error, mut came) = (None, None, None);
     for (key, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -46,19 +46,19 @@ pub(super) fn from_query(query: &str, state: &SecretString) -> Result<Answer, No
             _ => continue,
         };
         if slot.replace(value.into_owned()).is_some() {
-            return Err(NotThis::Unreadable);
+            return Err(AnswerMismatch::Unreadable);
         }
     }
-    if !came.is_some_and(|came| same(&came, state)) {
-        return Err(NotThis::OtherState);
+    if !came.is_some_and(|came| equals(&came, state)) {
+        return Err(AnswerMismatch::OtherState);
     }
     match (code, error) {
-        (Some(code), None) if !code.is_empty() => Ok(Answer::Code(SecretString::from(code))),
+        (Some(code), None) if !code.is_empty() => Ok(CallbackAnswer::Code(SecretString::from(code))),
         (None, Some(error)) => {
             let known = error.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(&byte));
-            Ok(Answer::Denied(if known && error.len() <= 64 { error } else { "an unknown error".to_owned() }))
+            Ok(CallbackAnswer::Denied(if known && error.len() <= 64 { error } else { "an unknown error".to_owned() }))
         }
-        _ => Err(NotThis::Unreadable),
+        _ => Err(AnswerMismatch::Unreadable),
     }
 }
 
@@ -67,7 +67,7 @@ pub(super) fn from_query(query: &str, state: &SecretString) -> Result<Answer, No
 /// # Errors
 ///
 /// [`SignInError::Pasted`] for anything else, and for the answer to another sign-in.
-pub fn pasted(text: &str, pending: &Pending) -> Result<Answer, SignInError> {
+pub fn parse_pasted(text: &str, pending: &PendingSignIn) -> Result<CallbackAnswer, SignInError> {
     let refuse = |why| {
         let expected =
             format!("paste the whole address where the browser ended up; it begins with {}?", pending.redirect_uri);
@@ -77,7 +77,7 @@ pub fn pasted(text: &str, pending: &Pending) -> Result<Answer, SignInError> {
     if text.is_empty() {
         return refuse("nothing was pasted");
     }
-    if text.len() > LONGEST {
+    if text.len() > MAX_LENGTH {
         return refuse("what was pasted is too long for an address or a code");
     }
     if let Some((address, rest)) = text.split_once('?') {
@@ -90,15 +90,15 @@ pub fn pasted(text: &str, pending: &Pending) -> Result<Answer, SignInError> {
         }
         return match from_query(query, &pending.state) {
             Ok(answer) => Ok(answer),
-            Err(NotThis::OtherState) => refuse(
+            Err(AnswerMismatch::OtherState) => refuse(
                 "this is the answer to another sign-in (its state differs): open the newest link, and paste what it leads to",
             ),
-            Err(NotThis::Unreadable) => refuse("this address holds no code"),
+            Err(AnswerMismatch::Unreadable) => refuse("this address holds no code"),
         };
     }
     let code = text.strip_prefix("code=").unwrap_or(text);
     if code.len() >= 16 && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte)) {
-        return Ok(Answer::Code(SecretString::from(code)));
+        return Ok(CallbackAnswer::Code(SecretString::from(code)));
     }
     refuse("this is neither an address with a code nor a code")
 }
@@ -126,13 +126,13 @@ mod tests {
     use secrecy::ExposeSecret;
 
     use super::*;
-    use spotify_client::state::grants::Flow;
+    use spotify_client::state::grants::SignInFlow;
 
-    fn pending() -> Pending {
-        Pending {
+    fn pending() -> PendingSignIn {
+        PendingSignIn {
             user: "home".to_owned(),
             redirect_uri: "http://127.0.0.1:43210/callback".to_owned(),
-            flow: Flow::Code,
+            flow: SignInFlow::Code,
             scopes: Vec::new(),
             replace: false,
             state: SecretString::from("the-state"),
@@ -141,11 +141,11 @@ mod tests {
         }
     }
 
-    impl Answer {
+    impl CallbackAnswer {
         fn code(&self) -> Option<&str> {
             match self {
-                Answer::Code(code) => Some(code.expose_secret()),
-                Answer::Denied(_) => None,
+                CallbackAnswer::Code(code) => Some(code.expose_secret()),
+                CallbackAnswer::Denied(_) => None,
             }
         }
     }
@@ -162,16 +162,20 @@ mod tests {
             CODE,
             "code=AQDsecretsecretsecret",
         ] {
-            assert_eq!(pasted(text, &pending()).unwrap().code(), Some(CODE), "{text}");
+            assert_eq!(parse_pasted(text, &pending()).unwrap().code(), Some(CODE), "{text}");
         }
     }
 
     #[test]
     fn a_denial_is_an_answer_too() {
         let text = "http://127.0.0.1:43210/callback?error=access_denied&state=the-state";
-        assert!(matches!(pasted(text, &pending()).unwrap(), Answer::Denied(words) if words == "access_denied"));
+        assert!(
+            matches!(parse_pasted(text, &pending()).unwrap(), CallbackAnswer::Denied(words) if words == "access_denied")
+        );
         let text = "http://127.0.0.1:43210/callback?error=%1b[31m<b>&state=the-state";
-        assert!(matches!(pasted(text, &pending()).unwrap(), Answer::Denied(words) if words == "an unknown error"));
+        assert!(
+            matches!(parse_pasted(text, &pending()).unwrap(), CallbackAnswer::Denied(words) if words == "an unknown error")
+        );
     }
 
     #[test]
@@ -190,7 +194,7 @@ mod tests {
             ("<script>AQDsecretsecretsecret</script>", "neither an address"),
             ("short", "neither an address"),
         ] {
-            let error = pasted(text, &pending()).unwrap_err();
+            let error = parse_pasted(text, &pending()).unwrap_err();
             assert!(error.to_string().contains(says), "{text}: {error}");
             let all = format!("{error} {error:?} {:?}", error.hint());
             assert!(!all.contains("secretsecret") && !all.contains("the-stat"), "{all}");

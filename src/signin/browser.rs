@@ -11,27 +11,27 @@ use url::Url;
 
 /// A command that opens an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Browser {
+pub struct BrowserCommand {
     words: Vec<String>,
 }
 
-impl Browser {
+impl BrowserCommand {
     /// The browsers to try, the best first; none on a machine without a desktop.
-    pub fn all(env: impl Fn(&str) -> Option<OsString>) -> Vec<Browser> {
+    pub fn candidates(env: impl Fn(&str) -> Option<OsString>) -> Vec<BrowserCommand> {
         let set = |name: &str| env(name).filter(|value| !value.is_empty());
         let named = set("BROWSER").and_then(|value| value.into_string().ok()).unwrap_or_default();
-        let mut all: Vec<Browser> = named.split(':').filter_map(Browser::parse).collect();
+        let mut all: Vec<BrowserCommand> = named.split(':').filter_map(BrowserCommand::parse).collect();
         if cfg!(target_os = "macos") {
-            all.extend(Browser::parse("open"));
+            all.extend(BrowserCommand::parse("open"));
         } else if set("DISPLAY").is_some() || set("WAYLAND_DISPLAY").is_some() {
-            all.extend(["xdg-open", "gio open", "sensible-browser"].into_iter().filter_map(Browser::parse));
+            all.extend(["xdg-open", "gio open", "sensible-browser"].into_iter().filter_map(BrowserCommand::parse));
         }
         all
     }
 
-    fn parse(command: &str) -> Option<Browser> {
+    fn parse(command: &str) -> Option<BrowserCommand> {
         let words: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
-        (!words.is_empty()).then_some(Browser { words })
+        (!words.is_empty()).then_some(BrowserCommand { words })
     }
 
     /// The command for an address; no shell sees it.
@@ -66,8 +66,8 @@ impl Browser {
 mod tests {
     use super::*;
 
-    fn all(pairs: &[(&str, &str)]) -> Vec<Browser> {
-        Browser::all(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into()))
+    fn all(pairs: &[(&str, &str)]) -> Vec<BrowserCommand> {
+        BrowserCommand::candidates(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into()))
     }
 
     #[test]
@@ -84,7 +84,7 @@ mod tests {
     fn the_address_is_one_argument_whatever_it_holds() {
         let url = Url::parse("https://accounts.spotify.com/authorize?a=1&b=$(x)").unwrap();
         let arguments = |browser: &str| -> Vec<String> {
-            let command = Browser::parse(browser).unwrap().command(&url);
+            let command = BrowserCommand::parse(browser).unwrap().command(&url);
             command.get_args().map(|it| it.to_string_lossy().into_owned()).collect()
         };
         assert_eq!(arguments("firefox --new-window"), ["--new-window", url.as_str()]);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use spotify_client::error::ApiError;
-use spotify_client::state::grants::{Account, GrantError};
+use spotify_client::state::grants::{GrantError, SpotifyAccount};
 
 /// Where an app's redirect URIs are registered.
 pub const DASHBOARD: &str = "https://developer.spotify.com/dashboard";
@@ -72,9 +72,9 @@ pub enum SignInError {
         /// The local name.
         user: String,
         /// Whose it is.
-        before: Box<Account>,
+        before: Box<SpotifyAccount>,
         /// Who came back.
-        now: Box<Account>,
+        now: Box<SpotifyAccount>,
     },
     /// The grant came, and not whose it is; it cannot take the place of one whose account is known.
     #[error("user `{user}` is known by another grant, and Spotify did not say whose account the new one is: {error}")]

@@ -20,74 +20,74 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::answer::{Answer, NotThis, from_query};
-pub use super::page::Page;
-use super::{Redirect, SignInError};
+use super::answer::{AnswerMismatch, CallbackAnswer, from_query};
+pub use super::page::HtmlPage;
+use super::{RedirectUri, SignInError};
 
 /// How long a person may take in the browser.
-pub const LISTENS: Duration = Duration::from_secs(600);
+pub const LISTEN_TIMEOUT: Duration = Duration::from_secs(600);
 /// How long the browser may take to fetch the last page.
-const LAST_PAGE: Duration = Duration::from_secs(2);
+const LAST_PAGE_TIMEOUT: Duration = Duration::from_secs(2);
 /// A connection that says nothing for so long is closed.
-const SILENCE: Duration = Duration::from_secs(10);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A port that is taken, before anybody is told of it.
 #[derive(Debug)]
-pub struct Listener {
+pub struct CallbackListener {
     socket: TcpListener,
     address: SocketAddr,
-    redirect: Redirect,
+    redirect: RedirectUri,
 }
 
 /// The answer, and the browser that waits for a page.
 #[derive(Debug)]
-pub struct Answered {
+pub struct ReceivedAnswer {
     /// What came back.
-    pub answer: Answer,
-    page: oneshot::Sender<Page>,
+    pub answer: CallbackAnswer,
+    page: oneshot::Sender<HtmlPage>,
     served: oneshot::Receiver<()>,
     // Dropped last: the port is open until the page has gone out.
-    _server: Server,
+    _server: ServerTask,
 }
 
 #[derive(Debug)]
-struct Server(JoinHandle<()>);
+struct ServerTask(JoinHandle<()>);
 
-impl Drop for Server {
+impl Drop for ServerTask {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
 /// What a request is held against.
-struct Desk {
+struct ListenerState {
     address: SocketAddr,
     path: String,
     state: SecretString,
-    first: Mutex<Option<oneshot::Sender<Waiting>>>,
+    first: Mutex<Option<oneshot::Sender<WaitingTab>>>,
 }
 
 /// The first good answer on its way to whoever waits for it.
-struct Waiting {
-    answer: Answer,
-    page: oneshot::Sender<Page>,
+struct WaitingTab {
+    answer: CallbackAnswer,
+    page: oneshot::Sender<HtmlPage>,
     served: oneshot::Receiver<()>,
 }
 
-impl Listener {
+impl CallbackListener {
     /// Takes the port of a loopback redirect URI, or a free one. `None`: the URI leads elsewhere.
     ///
     /// # Errors
     ///
     /// [`SignInError::Port`], as a rule because somebody else has it.
-    pub async fn bind(redirect: &Redirect) -> Result<Option<Listener>, SignInError> {
+    pub async fn bind(redirect: &RedirectUri) -> Result<Option<CallbackListener>, SignInError> {
         let Some(wanted) = redirect.listen_on() else {
             return Ok(None);
         };
         let port = |source| SignInError::Port { address: wanted.to_string(), source };
         let socket = TcpListener::bind(wanted).await.map_err(port)?;
         let address = socket.local_addr().map_err(port)?;
-        Ok(Some(Listener { socket, address, redirect: redirect.clone() }))
+        Ok(Some(CallbackListener { socket, address, redirect: redirect.clone() }))
     }
 
     /// The redirect URI with the port that is listened on.
@@ -100,33 +100,37 @@ impl Listener {
     /// # Errors
     ///
     /// [`SignInError::TimedOut`].
-    pub async fn answer(self, state: &SecretString, patience: Duration) -> Result<Answered, SignInError> {
-        let register = self.redirect.register().to_owned();
+    pub async fn wait_for_answer(
+        self,
+        state: &SecretString,
+        patience: Duration,
+    ) -> Result<ReceivedAnswer, SignInError> {
+        let register = self.redirect.as_registered().to_owned();
         let (first, came) = oneshot::channel();
-        let desk = Arc::new(Desk {
+        let desk = Arc::new(ListenerState {
             address: self.address,
             path: self.redirect.path().to_owned(),
             state: state.clone(),
             first: Mutex::new(Some(first)),
         });
-        let server = Server(tokio::spawn(serve(self.socket, desk)));
+        let server = ServerTask(tokio::spawn(serve(self.socket, desk)));
         match tokio::time::timeout(patience, came).await {
-            Ok(Ok(Waiting { answer, page, served })) => Ok(Answered { answer, page, served, _server: server }),
+            Ok(Ok(WaitingTab { answer, page, served })) => Ok(ReceivedAnswer { answer, page, served, _server: server }),
             _ => Err(SignInError::TimedOut { waited: patience, register }),
         }
     }
 }
 
-impl Answered {
+impl ReceivedAnswer {
     /// Shows the browser what came of it, and closes the port.
-    pub async fn show(self, page: Page) {
+    pub async fn show(self, page: HtmlPage) {
         if self.page.send(page).is_ok() {
-            drop(tokio::time::timeout(LAST_PAGE, self.served).await);
+            drop(tokio::time::timeout(LAST_PAGE_TIMEOUT, self.served).await);
         }
     }
 }
 
-async fn serve(socket: TcpListener, desk: Arc<Desk>) {
+async fn serve(socket: TcpListener, desk: Arc<ListenerState>) {
     let mut connections = JoinSet::new();
     loop {
         match socket.accept().await {
@@ -143,7 +147,7 @@ async fn serve(socket: TcpListener, desk: Arc<Desk>) {
     }
 }
 
-async fn connection(stream: TcpStream, desk: Arc<Desk>) {
+async fn connection(stream: TcpStream, desk: Arc<ListenerState>) {
     let ended: Mutex<Option<oneshot::Sender<()>>> = Mutex::default();
     let service = service_fn(|request| {
         let (desk, ended) = (&desk, &ended);
@@ -154,8 +158,8 @@ async fn connection(stream: TcpStream, desk: Arc<Desk>) {
                     let (page, shown) = oneshot::channel();
                     let (end, served) = oneshot::channel();
                     *ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
-                    drop(first.send(Waiting { answer, page, served }));
-                    shown.await.unwrap_or_else(|_| Page::failed("the sign-in was given up"))
+                    drop(first.send(WaitingTab { answer, page, served }));
+                    shown.await.unwrap_or_else(|_| HtmlPage::failed("the sign-in was given up"))
                 }
             };
             Ok::<_, Infallible>(page.response())
@@ -173,7 +177,7 @@ async fn connection(stream: TcpStream, desk: Arc<Desk>) {
         tokio::select! {
             outcome = &mut served => break outcome,
             // Whoever brought the answer waits for its page; nobody else may hold a connection.
-            () = tokio::time::sleep(SILENCE), if !answered() => if !answered() { return },
+            () = tokio::time::sleep(IDLE_TIMEOUT), if !answered() => if !answered() { return },
         }
     };
     if let Err(error) = outcome {
@@ -184,35 +188,39 @@ async fn connection(stream: TcpStream, desk: Arc<Desk>) {
     }
 }
 
-impl Desk {
+impl ListenerState {
     /// The answer that a request brings and whom to tell, or the page for any other request.
-    fn read(&self, request: &Request<Incoming>) -> Result<(Answer, oneshot::Sender<Waiting>), Page> {
+    fn read(&self, request: &Request<Incoming>) -> Result<(CallbackAnswer, oneshot::Sender<WaitingTab>), HtmlPage> {
         let uri = request.uri();
         if uri.path() != self.path {
-            return Err(Page::new(404, "Not found", "There is nothing here."));
+            return Err(HtmlPage::new(404, "Not found", "There is nothing here."));
         }
         if request.method() != Method::GET {
-            return Err(Page::new(405, "Not allowed", "Only a browser that comes back from Spotify is expected here."));
+            return Err(HtmlPage::new(
+                405,
+                "Not allowed",
+                "Only a browser that comes back from Spotify is expected here.",
+            ));
         }
         // A page elsewhere whose name was pointed at this machine names itself.
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
         if host != Some(&*self.address.to_string())
             && !(self.address.port() == 80 && host == Some(&*self.address.ip().to_string()))
         {
-            return Err(Page::new(400, "Not here", "This is not the address that Spotify sends the browser to."));
+            return Err(HtmlPage::new(400, "Not here", "This is not the address that Spotify sends the browser to."));
         }
         let answer = from_query(uri.query().unwrap_or(""), &self.state).map_err(|why| match why {
-            NotThis::OtherState => Page::new(
+            AnswerMismatch::OtherState => HtmlPage::new(
                 400,
                 "Another sign-in",
                 "This answer does not belong to the sign-in that is waiting. Open the newest link.",
             ),
-            NotThis::Unreadable => Page::new(400, "No answer", "This address holds no answer of Spotify's."),
+            AnswerMismatch::Unreadable => HtmlPage::new(400, "No answer", "This address holds no answer of Spotify's."),
         })?;
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
         match first {
             Some(first) => Ok((answer, first)),
-            None => Err(Page::new(409, "Too late", "This sign-in was answered already.")),
+            None => Err(HtmlPage::new(409, "Too late", "This sign-in was answered already.")),
         }
     }
 }

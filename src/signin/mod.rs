@@ -9,28 +9,31 @@
 pub mod answer;
 pub mod browser;
 mod error;
+mod identity;
 pub mod listener;
 mod page;
 pub mod redirect;
 mod secret;
-mod whose;
 
 use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
 use url::Url;
 
 pub use error::{DASHBOARD, SignInError, invalid_redirect};
-pub use redirect::Redirect;
-pub use whose::identify;
+pub use identity::identify;
+pub use redirect::RedirectUri;
 
-use answer::Answer;
-use spotify_client::client::Api;
+use answer::CallbackAnswer;
+use spotify_client::client::SpotifyClient;
 use spotify_client::error::ApiError;
-use spotify_client::state::grants::{Access, Account, Flow, Grant, GrantError, Grants, NewGrant, Pending, check_name};
+use spotify_client::state::grants::{
+    Grant, GrantError, GrantStore, NewGrant, PendingSignIn, SignInFlow, SpotifyAccount, StoredAccessToken,
+    check_user_name,
+};
 
 /// What is wanted of a user.
 #[derive(Debug, Clone)]
-pub struct Wanted<'a> {
+pub struct SignInRequest<'a> {
     /// The local name.
     pub user: &'a str,
     /// What the user's jobs need, no more.
@@ -43,16 +46,16 @@ pub struct Wanted<'a> {
 
 /// A sign-in that has begun.
 #[derive(Debug, Clone)]
-pub struct Begun {
+pub struct StartedSignIn {
     /// The address to open in a browser.
     pub address: Url,
     /// What the answer is compared with.
-    pub pending: Pending,
+    pub pending: PendingSignIn,
 }
 
 /// A user who is signed in.
 #[derive(Debug, Clone)]
-pub struct SignedIn {
+pub struct CompletedSignIn {
     /// The grant as it is stored.
     pub grant: Grant,
     /// What was asked for and not granted.
@@ -67,22 +70,26 @@ pub struct SignedIn {
 /// # Errors
 ///
 /// For a name that no user can have, or if there is no randomness.
-pub fn begin(api: &Api, wanted: &Wanted<'_>, now: DateTime<Utc>) -> Result<Begun, SignInError> {
-    check_name(wanted.user)?;
-    let pending = Pending {
+pub fn start(
+    api: &SpotifyClient,
+    wanted: &SignInRequest<'_>,
+    now: DateTime<Utc>,
+) -> Result<StartedSignIn, SignInError> {
+    check_user_name(wanted.user)?;
+    let pending = PendingSignIn {
         user: wanted.user.to_owned(),
         redirect_uri: wanted.redirect_uri.to_owned(),
         flow: api.flow(),
         scopes: wanted.scopes.to_vec(),
         replace: wanted.replace,
         state: secret::random()?,
-        verifier: (api.flow() == Flow::Pkce).then(secret::random).transpose()?,
+        verifier: (api.flow() == SignInFlow::Pkce).then(secret::random).transpose()?,
         created_at: now,
     };
-    Ok(Begun { address: address(api, &pending), pending })
+    Ok(StartedSignIn { address: authorize_url(api, &pending), pending })
 }
 
-fn address(api: &Api, pending: &Pending) -> Url {
+fn authorize_url(api: &SpotifyClient, pending: &PendingSignIn) -> Url {
     let mut url = api.accounts_url("authorize");
     let scope = pending.scopes.join(" ");
     url.query_pairs_mut()
@@ -110,15 +117,20 @@ fn address(api: &Api, pending: &Pending) -> Url {
 ///
 /// If the user said no, the code is worth nothing (any more), another account came back, or Spotify
 /// or the disk is in the way. What was stored before stays as it was.
-pub async fn finish(api: &Api, grants: &Grants, pending: &Pending, answer: Answer) -> Result<SignedIn, SignInError> {
+pub async fn finish(
+    api: &SpotifyClient,
+    grants: &GrantStore,
+    pending: &PendingSignIn,
+    answer: CallbackAnswer,
+) -> Result<CompletedSignIn, SignInError> {
     let code = match answer {
-        Answer::Denied(words) => return Err(SignInError::Denied { words }),
-        Answer::Code(code) => code,
+        CallbackAnswer::Denied(words) => return Err(SignInError::Denied { words }),
+        CallbackAnswer::Code(code) => code,
     };
-    let redeemed = api.redeem(pending.flow, &code, &pending.redirect_uri, pending.verifier.as_ref()).await?;
+    let redeemed = api.redeem_code(pending.flow, &code, &pending.redirect_uri, pending.verifier.as_ref()).await?;
     let granted = redeemed.map_err(|words| SignInError::Worthless { words })?;
     let refresh = granted.refresh_token.ok_or(SignInError::NoRefreshToken)?;
-    let account = match whose::of_token(api, &granted.access_token).await {
+    let account = match identity::account_of_token(api, &granted.access_token).await {
         Ok(account) => account,
         Err(error @ (ApiError::Unreachable { .. } | ApiError::Deferred { .. } | ApiError::Unusable { .. })) => {
             // The code is spent, so what it brought is kept, and whose it is is asked by the first run. It
@@ -139,7 +151,7 @@ pub async fn finish(api: &Api, grants: &Grants, pending: &Pending, answer: Answe
     let new = NewGrant {
         user: pending.user.clone(),
         refresh,
-        access: Some(Access { token: granted.access_token, issued_at: now, expires_at: now + lasts }),
+        access: Some(StoredAccessToken { token: granted.access_token, issued_at: now, expires_at: now + lasts }),
         scopes: Some(scopes.clone()),
         flow: pending.flow,
         account: account.clone(),
@@ -151,24 +163,29 @@ pub async fn finish(api: &Api, grants: &Grants, pending: &Pending, answer: Answe
     let _lock = grants.lock(user)?;
     let before = grants.get(user)?.and_then(|grant| grant.account);
     if let (Some(before), Some(account), false) = (before, &account, pending.replace)
-        && !before.is(account)
+        && !before.is_same(account)
     {
         let (before, now) = (Box::new(before), Box::new(account.clone()));
         return Err(SignInError::OtherAccount { user: user.clone(), before, now });
     }
     grants.put(&[new], now)?;
     let lacking = pending.scopes.iter().filter(|scope| !scopes.contains(scope)).cloned().collect();
-    let also = account.as_ref().and_then(|account| also(grants, user, account).transpose()).transpose()?;
+    let also =
+        account.as_ref().and_then(|account| other_user_of_account(grants, user, account).transpose()).transpose()?;
     let grant = grants.get(user)?.ok_or_else(|| ApiError::SignIn {
         user: user.clone(),
         why: "somebody has just signed the user out".to_owned(),
     })?;
-    Ok(SignedIn { grant, lacking, also })
+    Ok(CompletedSignIn { grant, lacking, also })
 }
 
 /// Another local name of an account.
-fn also(grants: &Grants, user: &str, account: &Account) -> Result<Option<String>, GrantError> {
-    let same = |grant: &Grant| grant.user != user && grant.account.as_ref().is_some_and(|it| it.is(account));
+fn other_user_of_account(
+    grants: &GrantStore,
+    user: &str,
+    account: &SpotifyAccount,
+) -> Result<Option<String>, GrantError> {
+    let same = |grant: &Grant| grant.user != user && grant.account.as_ref().is_some_and(|it| it.is_same(account));
     Ok(grants.list()?.into_iter().find(same).map(|grant| grant.user))
 }
 
@@ -178,17 +195,22 @@ fn also(grants: &Grants, user: &str, account: &Account) -> Result<Option<String>
 /// # Errors
 ///
 /// As [`finish`]; if no sign-in waits for this user; and for a text that is not its answer.
-pub async fn finish_pasted(api: &Api, grants: &Grants, user: &str, text: &str) -> Result<SignedIn, SignInError> {
-    check_name(user)?;
+pub async fn finish_pasted(
+    api: &SpotifyClient,
+    grants: &GrantStore,
+    user: &str,
+    text: &str,
+) -> Result<CompletedSignIn, SignInError> {
+    check_user_name(user)?;
     let nothing = || SignInError::NothingWaits { user: user.to_owned() };
     let pending = grants.pending(user, api.now().wall)?.ok_or_else(nothing)?;
-    let answer = answer::pasted(text, &pending)?;
+    let answer = answer::parse_pasted(text, &pending)?;
     if !grants.forget_pending(user)? {
         return Err(nothing());
     }
     let finished = finish(api, grants, &pending, answer).await;
     if let Err(SignInError::Api(ApiError::Unreachable { .. } | ApiError::Deferred { .. })) = &finished {
-        grants.keep_pending(&pending)?;
+        grants.save_pending(&pending)?;
     }
     finished
 }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 /// What a person is told in the browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
+pub struct HtmlPage {
     pub(super) status: u16,
     pub(super) title: String,
     pub(super) text: String,
@@ -30,28 +30,28 @@ h1{margin:0 0 1rem;font-size:1.55rem;line-height:2.4rem}p{margin:0 0 1rem}\
 footer{margin-top:1.6rem;color:#6f6a60;font-size:.85rem}\
 @media(prefers-color-scheme:dark){body{background:#1b1a18;color:#e9e6df}main{background:#262421}footer{color:#a39d90}}";
 
-impl Page {
+impl HtmlPage {
     /// A page with this status.
-    pub(super) fn new(status: u16, title: &str, text: &str) -> Page {
-        Page { status, title: title.to_owned(), text: text.to_owned(), worked: false }
+    pub(super) fn new(status: u16, title: &str, text: &str) -> HtmlPage {
+        HtmlPage { status, title: title.to_owned(), text: text.to_owned(), worked: false }
     }
 
     /// It worked.
-    pub fn signed_in(user: &str, account: &str) -> Page {
+    pub fn signed_in(user: &str, account: &str) -> HtmlPage {
         let text = format!("User \u{201c}{user}\u{201d} is the account {account}. You can close this window.");
-        Page { worked: true, ..Page::new(200, "Signed in", &text) }
+        HtmlPage { worked: true, ..HtmlPage::new(200, "Signed in", &text) }
     }
 
     /// It did not, and why.
-    pub fn failed(why: &str) -> Page {
+    pub fn failed(why: &str) -> HtmlPage {
         let mut letters = why.chars();
         let why: String = letters.next().map(char::to_uppercase).into_iter().flatten().chain(letters).collect();
-        Page::new(200, "Not signed in", &format!("{why}. The terminal says more, and what to do."))
+        HtmlPage::new(200, "Not signed in", &format!("{why}. The terminal says more, and what to do."))
     }
 
     /// As HTML: texts escaped, and nothing but its own style is allowed to run, load or be sent.
     pub(super) fn response(&self) -> Response<Full<Bytes>> {
-        let (title, text) = (escaped(&self.title), escaped(&self.text));
+        let (title, text) = (escape_html(&self.title), escape_html(&self.text));
         let (class, mark) = if self.worked { ("good", "\u{2713}") } else { ("bad", "!") };
         let body = format!(
             "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title} - cratedigger</title>\
@@ -76,7 +76,7 @@ impl Page {
     }
 }
 
-fn escaped(text: &str) -> String {
+fn escape_html(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

@@ -12,23 +12,23 @@ use url::{Host, Url};
 use super::SignInError;
 
 /// What is used unless something is set.
-pub const DEFAULT: &str = "http://127.0.0.1/callback";
+pub const DEFAULT_REDIRECT: &str = "http://127.0.0.1/callback";
 
 /// A redirect URI that Spotify accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Redirect {
+pub struct RedirectUri {
     text: String,
     url: Url,
     loopback: Option<IpAddr>,
 }
 
-impl Redirect {
+impl RedirectUri {
     /// Checks a redirect URI.
     ///
     /// # Errors
     ///
     /// [`SignInError::Redirect`] with the rule that it breaks and what to register instead.
-    pub fn parse(text: &str) -> Result<Redirect, SignInError> {
+    pub fn parse(text: &str) -> Result<RedirectUri, SignInError> {
         let text = text.trim();
         let port = Url::parse(text).ok().and_then(|url| url.port());
         let refuse = |why| {
@@ -55,7 +55,7 @@ impl Redirect {
         };
         match (url.scheme(), address) {
             ("https", _) if url.host_str().is_some_and(|host| !host.is_empty()) => {
-                return Ok(Redirect { text: text.to_owned(), url, loopback: None });
+                return Ok(RedirectUri { text: text.to_owned(), url, loopback: None });
             }
             ("http", Some(ip)) if ip.is_loopback() => {}
             ("http", None) if url.host_str() == Some("localhost") => {
@@ -76,7 +76,7 @@ impl Redirect {
         if url.port() == Some(0) {
             return refuse("has port 0; leave the port out to have a free one taken");
         }
-        Ok(Redirect { text: text.to_owned(), url, loopback: address })
+        Ok(RedirectUri { text: text.to_owned(), url, loopback: address })
     }
 
     /// Where to listen; port 0: a free one. `None`: the answer has to be pasted.
@@ -103,7 +103,7 @@ impl Redirect {
     }
 
     /// What has to stand in the dashboard.
-    pub fn register(&self) -> &str {
+    pub fn as_registered(&self) -> &str {
         &self.text
     }
 }
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     fn refused(text: &str) -> (String, String) {
-        let error = Redirect::parse(text).unwrap_err();
+        let error = RedirectUri::parse(text).unwrap_err();
         (error.to_string(), error.hint().unwrap())
     }
 
@@ -137,14 +137,14 @@ mod tests {
             "http://me@127.0.0.1/callback",
             "",
         ] {
-            assert!(Redirect::parse(odd).is_err(), "{odd}");
+            assert!(RedirectUri::parse(odd).is_err(), "{odd}");
         }
     }
 
     #[test]
     fn only_the_missing_port_of_a_loopback_address_is_filled_in() {
-        let with = |text: &str| Redirect::parse(text).unwrap().with_port(43_210);
-        assert_eq!(with(DEFAULT), "http://127.0.0.1:43210/callback");
+        let with = |text: &str| RedirectUri::parse(text).unwrap().with_port(43_210);
+        assert_eq!(with(DEFAULT_REDIRECT), "http://127.0.0.1:43210/callback");
         assert_eq!(with("http://[::1]/callback"), "http://[::1]:43210/callback");
         assert_eq!(with("http://127.0.0.1"), "http://127.0.0.1:43210");
         assert_eq!(with("http://127.0.0.1:8888/"), "http://127.0.0.1:8888/");
@@ -153,8 +153,8 @@ mod tests {
 
     #[test]
     fn https_is_not_listened_for() {
-        assert_eq!(Redirect::parse("https://example.com/cb").unwrap().listen_on(), None);
-        let own = Redirect::parse("http://127.0.0.1:8888/x").unwrap();
+        assert_eq!(RedirectUri::parse("https://example.com/cb").unwrap().listen_on(), None);
+        let own = RedirectUri::parse("http://127.0.0.1:8888/x").unwrap();
         assert_eq!(own.listen_on().unwrap().to_string(), "127.0.0.1:8888");
         assert_eq!(own.path(), "/x");
     }

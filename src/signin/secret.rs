@@ -8,11 +8,11 @@ use sha2::{Digest, Sha256};
 use super::SignInError;
 
 /// 48 random bytes are 64 characters, all of which a URL and a verifier (43 to 128) may hold.
-const BYTES: usize = 48;
+const SECRET_BYTES: usize = 48;
 
 /// A secret that nobody guesses.
 pub(super) fn random() -> Result<SecretString, SignInError> {
-    let mut bytes = [0; BYTES];
+    let mut bytes = [0; SECRET_BYTES];
     getrandom::fill(&mut bytes).map_err(|error| SignInError::NoRandomness { why: error.to_string() })?;
     Ok(SecretString::from(URL_SAFE_NO_PAD.encode(bytes)))
 }
@@ -23,7 +23,7 @@ pub(super) fn challenge(verifier: &SecretString) -> String {
 }
 
 /// Compares without telling by its duration how much was right.
-pub(super) fn same(one: &str, other: &SecretString) -> bool {
+pub(super) fn equals(one: &str, other: &SecretString) -> bool {
     Sha256::digest(one) == Sha256::digest(other.expose_secret())
 }
 
@@ -40,8 +40,8 @@ mod tests {
     #[test]
     fn secrets_are_new_each_time_and_fit_a_verifier() {
         let (one, two) = (random().unwrap(), random().unwrap());
-        assert!(!same(one.expose_secret(), &two));
-        assert!(same(one.expose_secret(), &one));
+        assert!(!equals(one.expose_secret(), &two));
+        assert!(equals(one.expose_secret(), &one));
         assert_eq!(one.expose_secret().len(), 64);
         assert!(one.expose_secret().bytes().all(|it| it.is_ascii_alphanumeric() || b"-_".contains(&it)));
     }

@@ -6,7 +6,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::members::target;
+use super::members::membership_table;
 
 /// A list, as people know it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -67,18 +67,18 @@ pub fn changes_of_job<E: From<rusqlite::Error>>(
     since: &str,
     mut each: impl FnMut(&ListName, &ListChange) -> Result<(), E>,
 ) -> Result<(), E> {
-    for (id, name) in playlists_of(store, job)? {
+    for (id, name) in playlists_of_job(store, job)? {
         let list = ListName { list: "playlist".into(), id: id.clone(), name, user: None, variant: String::new() };
-        of_playlist(store, &id, since, &mut |change| each(&list, change))?;
+        playlist_changes(store, &id, since, &mut |change| each(&list, change))?;
     }
-    for (id, kind, list) in lists_of(store, job)? {
-        members(store, id, &kind, since, &mut |change| each(&list, change))?;
+    for (id, kind, list) in lists_of_job(store, job)? {
+        member_changes(store, id, &kind, since, &mut |change| each(&list, change))?;
     }
     Ok(())
 }
 
 /// The playlists that a job asks for, reads as somebody's, or sees in a library; in its order.
-fn playlists_of(store: &Connection, job: &str) -> rusqlite::Result<Vec<(String, Option<String>)>> {
+fn playlists_of_job(store: &Connection, job: &str) -> rusqlite::Result<Vec<(String, Option<String>)>> {
     let sql = "
         WITH asked AS (SELECT fetch, ordinal, list_id, item_id FROM requested WHERE job = ?1), mine AS (
           SELECT fetch, ordinal AS place, l.parent_id AS id FROM asked JOIN lists l ON l.id = list_id WHERE l.kind = 'playlist_items'
@@ -88,20 +88,20 @@ fn playlists_of(store: &Connection, job: &str) -> rusqlite::Result<Vec<(String, 
     store.prepare(sql)?.query_map([job], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
-type Each<'a, E> = &'a mut dyn FnMut(&ListChange) -> Result<(), E>;
+type ChangeSink<'a, E> = &'a mut dyn FnMut(&ListChange) -> Result<(), E>;
 
-fn of_playlist<E: From<rusqlite::Error>>(
+fn playlist_changes<E: From<rusqlite::Error>>(
     store: &Connection,
     id: &str,
     since: &str,
-    each: Each<'_, E>,
+    each: ChangeSink<'_, E>,
 ) -> Result<(), E> {
-    let baseline = store
+    let first_version = store
         .prepare_cached("SELECT seen_at, items FROM playlist_versions WHERE playlist_id = ?1 ORDER BY seen_at LIMIT 1")?
         .query_row([id], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))
         .optional()?;
-    if let Some((seen_at, items)) = baseline.filter(|(seen_at, _)| seen_at.as_str() >= since) {
-        each(&first_read(seen_at, items))?;
+    if let Some((seen_at, items)) = first_version.filter(|(seen_at, _)| seen_at.as_str() >= since) {
+        each(&baseline(seen_at, items))?;
     }
     let mut names = store.prepare_cached(
         "SELECT seen_at, name, description, name_before, description_before FROM (
@@ -145,7 +145,7 @@ fn of_playlist<E: From<rusqlite::Error>>(
             each(&other)?;
         }
         let (kind, item_id, uri): (String, Option<String>, Option<String>) = (row.get(3)?, row.get(4)?, row.get(5)?);
-        let (title, by) = title(store, &kind, item_id.as_deref().or(uri.as_deref()))?;
+        let (title, by) = title_and_owner(store, &kind, item_id.as_deref().or(uri.as_deref()))?;
         each(&ListChange {
             change: row.get(0)?,
             seen_at,
@@ -166,7 +166,7 @@ fn of_playlist<E: From<rusqlite::Error>>(
 }
 
 /// The lists of a job whose rows say since when and until when they stood there.
-fn lists_of(store: &Connection, job: &str) -> rusqlite::Result<Vec<(i64, String, ListName)>> {
+fn lists_of_job(store: &Connection, job: &str) -> rusqlite::Result<Vec<(i64, String, ListName)>> {
     let sql = "SELECT l.id, l.kind, l.parent_id, l.variant, u.local_name,
                CASE l.kind WHEN 'artist_albums' THEN (SELECT name FROM artists WHERE id = l.parent_id)
                 WHEN 'artist_top_tracks' THEN (SELECT name FROM artists WHERE id = l.parent_id)
@@ -192,15 +192,15 @@ fn lists_of(store: &Connection, job: &str) -> rusqlite::Result<Vec<(i64, String,
     store.prepare(sql)?.query_map([job], read)?.collect()
 }
 
-fn members<E: From<rusqlite::Error>>(
+fn member_changes<E: From<rusqlite::Error>>(
     store: &Connection,
     list: i64,
     kind: &str,
     since: &str,
-    each: Each<'_, E>,
+    each: ChangeSink<'_, E>,
 ) -> Result<(), E> {
-    let Some(target) = target(kind) else { return Ok(()) };
-    let (table, child) = (target.table, target.child);
+    let Some(target) = membership_table(kind) else { return Ok(()) };
+    let (table, child) = (target.table, target.item_column);
     let first = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?));
     let (read_at, items) = store
         .prepare_cached(&format!(
@@ -209,9 +209,10 @@ fn members<E: From<rusqlite::Error>>(
         ))?
         .query_row([list], first)?;
     if read_at.as_str() >= since {
-        each(&first_read(read_at.clone(), items))?;
+        each(&baseline(read_at.clone(), items))?;
     }
-    let added_at = if target.extra.iter().any(|(column, _)| *column == "added_at") { "added_at" } else { "NULL" };
+    let added_at =
+        if target.extra_columns.iter().any(|(column, _)| *column == "added_at") { "added_at" } else { "NULL" };
     let mut changes = store.prepare_cached(&format!(
         "SELECT 'removed', removed_at AS at, {child}, {added_at}, position FROM {table} WHERE list_id = ?1 AND removed_at >= ?2
          UNION ALL SELECT 'added', first_seen_at, {child}, {added_at}, position FROM {table}
@@ -226,7 +227,7 @@ fn members<E: From<rusqlite::Error>>(
     while let Some(row) = rows.next()? {
         let (change, item_id, place): (String, String, Option<i64>) = (row.get(0)?, row.get(2)?, row.get(4)?);
         let what = if child == "id" { "category" } else { child.trim_end_matches("_id") };
-        let (title, by) = title(store, what, Some(&item_id))?;
+        let (title, by) = title_and_owner(store, what, Some(&item_id))?;
         let released = (what == "album" && added_at == "NULL").then(|| release_date(store, &item_id)).transpose()?;
         let (before, after) = if change == "added" { (None, place) } else { (place, None) };
         each(&ListChange {
@@ -244,7 +245,7 @@ fn members<E: From<rusqlite::Error>>(
     Ok(())
 }
 
-fn first_read(seen_at: String, items: i64) -> ListChange {
+fn baseline(seen_at: String, items: i64) -> ListChange {
     ListChange { change: "first_read".into(), seen_at, items: Some(items), ..ListChange::default() }
 }
 
@@ -257,7 +258,11 @@ fn release_date(store: &Connection, album: &str) -> rusqlite::Result<Option<Stri
 ///
 /// # Errors
 /// If the store cannot be read.
-pub fn title(store: &Connection, kind: &str, id: Option<&str>) -> rusqlite::Result<(Option<String>, Option<String>)> {
+pub fn title_and_owner(
+    store: &Connection,
+    kind: &str,
+    id: Option<&str>,
+) -> rusqlite::Result<(Option<String>, Option<String>)> {
     let sql = match kind {
         "track" => {
             "SELECT name, (SELECT group_concat(a.name, ', ' ORDER BY x.position) FROM track_artists x

@@ -2,51 +2,51 @@
 //!
 //! A list that came with an answer replaces the one that was known; rows that stay are not touched.
 
-use super::statement::Write;
-use super::{Cell, Session, StoreError};
+use super::row_write::RowWrite;
+use super::{CellValue, StoreError, WriteTx};
 
 /// Pictures: address, width, height.
-pub type Images<'a> = &'a [(&'a str, Option<i64>, Option<i64>)];
+pub type ImageRows<'a> = &'a [(&'a str, Option<i64>, Option<i64>)];
 
 /// Words or lines, in order.
-pub type Texts<'a> = &'a [&'a str];
+pub type TextValues<'a> = &'a [&'a str];
 
-impl Session {
+impl WriteTx {
     /// Replaces the artists of an album or track. The artists must have rows already.
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn set_artists(&mut self, of: ArtistsOf, id: &str, artists: Texts<'_>) -> Result<(), StoreError> {
+    pub fn tx_set_artists(&mut self, of: CreditedEntity, id: &str, artists: TextValues<'_>) -> Result<(), StoreError> {
         let (put, trim) = match of {
-            ArtistsOf::Album => (Write::AlbumArtist, Write::AlbumArtistsFrom),
-            ArtistsOf::Track => (Write::TrackArtist, Write::TrackArtistsFrom),
+            CreditedEntity::Album => (RowWrite::AlbumArtist, RowWrite::AlbumArtistsFrom),
+            CreditedEntity::Track => (RowWrite::TrackArtist, RowWrite::TrackArtistsFrom),
         };
         for (position, artist) in (0i64..).zip(artists) {
-            self.make(put, &[id.into(), position.into(), (*artist).into()])?;
+            self.tx_write_row(put, &[id.into(), position.into(), (*artist).into()])?;
         }
-        self.make(trim, &[id.into(), len(artists.len())])
+        self.tx_write_row(trim, &[id.into(), count_cell(artists.len())])
     }
 
     /// Replaces the genres of an artist.
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn set_genres(&mut self, artist: &str, genres: Texts<'_>) -> Result<(), StoreError> {
+    pub fn tx_set_genres(&mut self, artist: &str, genres: TextValues<'_>) -> Result<(), StoreError> {
         for (position, genre) in (0i64..).zip(genres) {
-            self.make(Write::Genre, &[artist.into(), position.into(), (*genre).into()])?;
+            self.tx_write_row(RowWrite::Genre, &[artist.into(), position.into(), (*genre).into()])?;
         }
-        self.make(Write::GenresFrom, &[artist.into(), len(genres.len())])
+        self.tx_write_row(RowWrite::GenresFrom, &[artist.into(), count_cell(genres.len())])
     }
 
     /// Replaces the copyright lines of an album: type and text.
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn set_copyrights(&mut self, album: &str, lines: &[(Option<&str>, Option<&str>)]) -> Result<(), StoreError> {
+    pub fn tx_set_copyrights(&mut self, album: &str, lines: &[(Option<&str>, Option<&str>)]) -> Result<(), StoreError> {
         for (position, (kind, text)) in (0i64..).zip(lines) {
-            self.make(Write::Copyright, &[album.into(), position.into(), (*kind).into(), (*text).into()])?;
+            self.tx_write_row(RowWrite::Copyright, &[album.into(), position.into(), (*kind).into(), (*text).into()])?;
         }
-        self.make(Write::CopyrightsFrom, &[album.into(), len(lines.len())])
+        self.tx_write_row(RowWrite::CopyrightsFrom, &[album.into(), count_cell(lines.len())])
     }
 
     /// Replaces words of a show, episode, audiobook or chapter: `what` is language, author,
@@ -54,46 +54,50 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn set_texts(&mut self, kind: &str, id: &str, what: &str, texts: Texts<'_>) -> Result<(), StoreError> {
+    pub fn tx_set_texts(&mut self, kind: &str, id: &str, what: &str, texts: TextValues<'_>) -> Result<(), StoreError> {
         for (position, text) in (0i64..).zip(texts) {
-            self.make(Write::Text, &[kind.into(), id.into(), what.into(), position.into(), (*text).into()])?;
+            self.tx_write_row(RowWrite::Text, &[kind.into(), id.into(), what.into(), position.into(), (*text).into()])?;
         }
-        self.make(Write::TextsFrom, &[kind.into(), id.into(), what.into(), len(texts.len())])
+        self.tx_write_row(RowWrite::TextsFrom, &[kind.into(), id.into(), what.into(), count_cell(texts.len())])
     }
 
     /// Replaces the pictures of a thing.
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn set_images(&mut self, kind: &str, id: &str, images: Images<'_>) -> Result<(), StoreError> {
+    pub fn tx_set_images(&mut self, kind: &str, id: &str, images: ImageRows<'_>) -> Result<(), StoreError> {
         for (position, (url, width, height)) in (0i64..).zip(images) {
             let row = [kind.into(), id.into(), position.into(), (*url).into(), (*width).into(), (*height).into()];
-            self.make(Write::Image, &row)?;
+            self.tx_write_row(RowWrite::Image, &row)?;
         }
-        self.make(Write::ImagesFrom, &[kind.into(), id.into(), len(images.len())])
+        self.tx_write_row(RowWrite::ImagesFrom, &[kind.into(), id.into(), count_cell(images.len())])
     }
 
     /// What depends on the market: `table` is one of the `*_markets` tables.
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn set_market(
+    pub fn tx_set_market(
         &mut self,
         table: MarketTable,
         id: &str,
         market: &str,
-        fact: MarketFact<'_>,
+        fact: MarketAvailability<'_>,
         now: &str,
     ) -> Result<(), StoreError> {
-        let MarketFact { is_playable, restriction, linked_from } = fact;
+        let MarketAvailability { is_playable, restriction, linked_from } = fact;
         let (id, market, now) = (id.into(), market.into(), now.into());
         let (playable, restriction) = (is_playable.into(), restriction.into());
         match table {
             MarketTable::Tracks => {
-                self.make(Write::TrackMarket, &[id, market, playable, restriction, linked_from.into(), now])
+                self.tx_write_row(RowWrite::TrackMarket, &[id, market, playable, restriction, linked_from.into(), now])
             }
-            MarketTable::Episodes => self.make(Write::EpisodeMarket, &[id, market, playable, restriction, now]),
-            MarketTable::Chapters => self.make(Write::ChapterMarket, &[id, market, playable, restriction, now]),
+            MarketTable::Episodes => {
+                self.tx_write_row(RowWrite::EpisodeMarket, &[id, market, playable, restriction, now])
+            }
+            MarketTable::Chapters => {
+                self.tx_write_row(RowWrite::ChapterMarket, &[id, market, playable, restriction, now])
+            }
         }
     }
 
@@ -101,7 +105,7 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn set_resume_point(
+    pub fn tx_set_resume_point(
         &mut self,
         user: &str,
         episode: &str,
@@ -110,14 +114,14 @@ impl Session {
         now: &str,
     ) -> Result<(), StoreError> {
         let row = [user.into(), episode.into(), fully_played.into(), position_ms.into(), now.into()];
-        self.make(Write::ResumePoint, &row)
+        self.tx_write_row(RowWrite::ResumePoint, &row)
     }
 
     /// The day's followers and popularity of a thing; the last reading of a day stands.
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn set_metrics(
+    pub fn tx_set_metrics(
         &mut self,
         kind: &str,
         id: &str,
@@ -125,14 +129,14 @@ impl Session {
         followers: Option<i64>,
         popularity: Option<i64>,
     ) -> Result<(), StoreError> {
-        self.make(Write::Metrics, &[kind.into(), id.into(), day.into(), followers.into(), popularity.into()])
+        self.tx_write_row(RowWrite::Metrics, &[kind.into(), id.into(), day.into(), followers.into(), popularity.into()])
     }
 
     /// A file of a user's own that stands in a playlist.
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn set_local_file(
+    pub fn tx_set_local_file(
         &mut self,
         uri: &str,
         name: Option<&str>,
@@ -142,13 +146,13 @@ impl Session {
         now: &str,
     ) -> Result<(), StoreError> {
         let row = [uri.into(), name.into(), artists.into(), album.into(), duration_ms.into(), now.into()];
-        self.make(Write::LocalFile, &row)
+        self.tx_write_row(RowWrite::LocalFile, &row)
     }
 }
 
 /// Whose artists.
 #[derive(Debug, Clone, Copy)]
-pub enum ArtistsOf {
+pub enum CreditedEntity {
     /// An album's.
     Album,
     /// A track's.
@@ -168,7 +172,7 @@ pub enum MarketTable {
 
 /// What an answer says about a market.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct MarketFact<'a> {
+pub struct MarketAvailability<'a> {
     /// Playable there.
     pub is_playable: Option<bool>,
     /// Spotify's reason if not.
@@ -177,6 +181,6 @@ pub struct MarketFact<'a> {
     pub linked_from: Option<&'a str>,
 }
 
-fn len(n: usize) -> Cell<'static> {
-    Cell::Int(i64::try_from(n).unwrap_or(i64::MAX))
+fn count_cell(n: usize) -> CellValue<'static> {
+    CellValue::Int(i64::try_from(n).unwrap_or(i64::MAX))
 }

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{NEEDED, Session, StoreError, open, open_reader};
+use super::{MIN_FREE_BYTES, StoreError, WriteTx, open, open_reader};
 
 /// What writing a file anew came to. Sizes are of the file with its `-wal`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub struct Compacted {
+pub struct CompactReport {
     /// Bytes before.
     pub bytes_before: u64,
     /// Bytes now.
@@ -23,26 +23,26 @@ pub struct Compacted {
 ///
 /// # Errors
 /// If the store cannot be read.
-pub fn room_to_compact(store: &Path) -> Result<u64, StoreError> {
+pub fn bytes_needed_to_compact(store: &Path) -> Result<u64, StoreError> {
     let conn = open_reader(store)?;
-    let holds = content(&conn).map_err(|source| StoreError::Sqlite {
+    let holds = content_bytes(&conn).map_err(|source| StoreError::Sqlite {
         path: store.to_path_buf(),
         what: "cannot be read",
         source,
     })?;
-    Ok(2 * holds + NEEDED / 4)
+    Ok(2 * holds + MIN_FREE_BYTES / 4)
 }
 
 /// Bytes of a database without its free pages.
-pub(super) fn content(conn: &Connection) -> rusqlite::Result<u64> {
+pub(super) fn content_bytes(conn: &Connection) -> rusqlite::Result<u64> {
     let number = |name| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let pages = number("page_count")? - number("freelist_count")?;
     Ok(u64::try_from(pages * number("page_size")?).unwrap_or(0))
 }
 
-impl Session {
+impl WriteTx {
     /// Writes the file anew, and empties the WAL as far as nobody is reading.
-    pub(super) fn compact(&mut self) -> Result<Compacted, StoreError> {
+    pub(super) fn tx_compact(&mut self) -> Result<CompactReport, StoreError> {
         let path = self.path().to_path_buf();
         let compacted = vacuum(&mut self.conn, &path);
         // What else this connection does is small, and stays in memory.
@@ -52,7 +52,7 @@ impl Session {
 }
 
 /// Writes a database in WAL mode anew.
-pub(super) fn vacuum(conn: &mut Connection, path: &Path) -> rusqlite::Result<Compacted> {
+pub(super) fn vacuum(conn: &mut Connection, path: &Path) -> rusqlite::Result<CompactReport> {
     let bytes = |more: &str| {
         let mut name = path.as_os_str().to_owned();
         name.push(more);
@@ -70,7 +70,7 @@ pub(super) fn vacuum(conn: &mut Connection, path: &Path) -> rusqlite::Result<Com
     let written = conn.execute_batch("PRAGMA secure_delete = ON; VACUUM");
     drop(conn.pragma_update(None, "temp_store_directory", ""));
     written?;
-    open::settle(conn);
+    open::truncate_wal(conn);
     let wal_bytes = bytes("-wal");
-    Ok(Compacted { bytes_before, bytes_after: bytes("") + wal_bytes, wal_bytes })
+    Ok(CompactReport { bytes_before, bytes_after: bytes("") + wal_bytes, wal_bytes })
 }

@@ -9,26 +9,26 @@ use std::sync::OnceLock;
 use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 
-use super::statement::Write;
-use super::touched::MET_AGAIN;
-use super::{Session, StoreError};
+use super::changed_entities::ROW_UPDATED;
+use super::row_write::RowWrite;
+use super::{StoreError, WriteTx};
 
 /// A table of things that have an id.
 #[derive(Debug)]
-pub struct Table {
+pub struct EntityTable {
     /// Its name.
     pub name: &'static str,
     /// Its columns but `id`, `first_seen_at` and `fetched_at`, in the order in which cells are given.
     pub columns: &'static [&'static str],
     /// The write that puts a row into it.
-    pub(super) write: Write,
+    pub(super) write: RowWrite,
     upsert: OnceLock<String>,
     touch: OnceLock<String>,
 }
 
 /// What an answer says of one column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cell<'a> {
+pub enum CellValue<'a> {
     /// Nothing: the key was absent.
     Absent,
     /// `null`.
@@ -39,55 +39,56 @@ pub enum Cell<'a> {
     Int(i64),
 }
 
-impl ToSql for Cell<'_> {
+impl ToSql for CellValue<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match self {
-            Cell::Absent | Cell::Null => ToSqlOutput::Owned(Value::Null),
-            Cell::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
-            Cell::Int(number) => ToSqlOutput::Owned(Value::Integer(*number)),
+            CellValue::Absent | CellValue::Null => ToSqlOutput::Owned(Value::Null),
+            CellValue::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            CellValue::Int(number) => ToSqlOutput::Owned(Value::Integer(*number)),
         })
     }
 }
 
-impl<'a> From<&'a str> for Cell<'a> {
+impl<'a> From<&'a str> for CellValue<'a> {
     fn from(text: &'a str) -> Self {
-        Cell::Text(text)
+        CellValue::Text(text)
     }
 }
 
-impl From<i64> for Cell<'_> {
+impl From<i64> for CellValue<'_> {
     fn from(number: i64) -> Self {
-        Cell::Int(number)
+        CellValue::Int(number)
     }
 }
 
-impl From<bool> for Cell<'_> {
+impl From<bool> for CellValue<'_> {
     fn from(flag: bool) -> Self {
-        Cell::Int(i64::from(flag))
+        CellValue::Int(i64::from(flag))
     }
 }
 
-impl<'a, T: Into<Cell<'a>>> From<Option<T>> for Cell<'a> {
+impl<'a, T: Into<CellValue<'a>>> From<Option<T>> for CellValue<'a> {
     fn from(value: Option<T>) -> Self {
-        value.map_or(Cell::Null, Into::into)
+        value.map_or(CellValue::Null, Into::into)
     }
 }
 
-const fn table(write: Write, name: &'static str, columns: &'static [&'static str]) -> Table {
-    Table { name, columns, write, upsert: OnceLock::new(), touch: OnceLock::new() }
+const fn new_table(write: RowWrite, name: &'static str, columns: &'static [&'static str]) -> EntityTable {
+    EntityTable { name, columns, write, upsert: OnceLock::new(), touch: OnceLock::new() }
 }
 
-impl Table {
+impl EntityTable {
     /// `artists`.
-    pub fn artists() -> &'static Table {
-        static T: Table = table(Write::Artist, "artists", &["name", "uri", "followers", "popularity", "spotify_url"]);
+    pub fn artists() -> &'static EntityTable {
+        static T: EntityTable =
+            new_table(RowWrite::Artist, "artists", &["name", "uri", "followers", "popularity", "spotify_url"]);
         &T
     }
 
     /// `albums`.
-    pub fn albums() -> &'static Table {
-        static T: Table = table(
-            Write::Album,
+    pub fn albums() -> &'static EntityTable {
+        static T: EntityTable = new_table(
+            RowWrite::Album,
             "albums",
             &[
                 "name",
@@ -107,9 +108,9 @@ impl Table {
     }
 
     /// `tracks`.
-    pub fn tracks() -> &'static Table {
-        static T: Table = table(
-            Write::Track,
+    pub fn tracks() -> &'static EntityTable {
+        static T: EntityTable = new_table(
+            RowWrite::Track,
             "tracks",
             &[
                 "name",
@@ -131,9 +132,9 @@ impl Table {
     }
 
     /// `shows`.
-    pub fn shows() -> &'static Table {
-        static T: Table = table(
-            Write::Show,
+    pub fn shows() -> &'static EntityTable {
+        static T: EntityTable = new_table(
+            RowWrite::Show,
             "shows",
             &[
                 "name",
@@ -152,9 +153,9 @@ impl Table {
     }
 
     /// `episodes`.
-    pub fn episodes() -> &'static Table {
-        static T: Table = table(
-            Write::Episode,
+    pub fn episodes() -> &'static EntityTable {
+        static T: EntityTable = new_table(
+            RowWrite::Episode,
             "episodes",
             &[
                 "name",
@@ -175,9 +176,9 @@ impl Table {
     }
 
     /// `audiobooks`.
-    pub fn audiobooks() -> &'static Table {
-        static T: Table = table(
-            Write::Audiobook,
+    pub fn audiobooks() -> &'static EntityTable {
+        static T: EntityTable = new_table(
+            RowWrite::Audiobook,
             "audiobooks",
             &[
                 "name",
@@ -196,9 +197,9 @@ impl Table {
     }
 
     /// `chapters`.
-    pub fn chapters() -> &'static Table {
-        static T: Table = table(
-            Write::Chapter,
+    pub fn chapters() -> &'static EntityTable {
+        static T: EntityTable = new_table(
+            RowWrite::Chapter,
             "chapters",
             &[
                 "name",
@@ -219,9 +220,9 @@ impl Table {
     }
 
     /// `users`.
-    pub fn users() -> &'static Table {
-        static T: Table = table(
-            Write::User,
+    pub fn users() -> &'static EntityTable {
+        static T: EntityTable = new_table(
+            RowWrite::User,
             "users",
             &["account_id", "local_name", "display_name", "uri", "country", "product", "followers", "spotify_url"],
         );
@@ -229,9 +230,9 @@ impl Table {
     }
 
     /// `playlists`.
-    pub fn playlists() -> &'static Table {
-        static T: Table = table(
-            Write::Playlist,
+    pub fn playlists() -> &'static EntityTable {
+        static T: EntityTable = new_table(
+            RowWrite::Playlist,
             "playlists",
             &[
                 "name",
@@ -262,7 +263,7 @@ impl Table {
             }
             format!(
                 "INSERT INTO {} (id, {names}first_seen_at, fetched_at) VALUES (?1, {values}?2, ?3)
-                 ON CONFLICT (id) DO UPDATE SET {sets}fetched_at = {MET_AGAIN}(coalesce(excluded.fetched_at, fetched_at))
+                 ON CONFLICT (id) DO UPDATE SET {sets}fetched_at = {ROW_UPDATED}(coalesce(excluded.fetched_at, fetched_at))
                  WHERE {differs}(excluded.fetched_at IS NOT NULL AND fetched_at IS NULL)",
                 self.name
             )
@@ -275,28 +276,28 @@ impl Table {
     }
 }
 
-impl Session {
+impl WriteTx {
     /// Writes one thing. `whole` says that the answer was about the thing itself, not a mention of
     /// it.
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn upsert(
+    pub fn tx_upsert(
         &mut self,
-        table: &Table,
+        table: &EntityTable,
         id: &str,
-        cells: &[Cell<'_>],
+        cells: &[CellValue<'_>],
         now: &str,
         whole: bool,
     ) -> Result<(), StoreError> {
         debug_assert_eq!(cells.len(), table.columns.len(), "cells of {}", table.name);
         let mask =
-            cells.iter().enumerate().filter(|(_, c)| **c != Cell::Absent).fold(0i64, |mask, (n, _)| mask | 1 << n);
-        let fetched = if whole { Cell::Text(now) } else { Cell::Null };
+            cells.iter().enumerate().filter(|(_, c)| **c != CellValue::Absent).fold(0i64, |mask, (n, _)| mask | 1 << n);
+        let fetched = if whole { CellValue::Text(now) } else { CellValue::Null };
         let mut row = Vec::with_capacity(4 + cells.len());
-        row.extend([Cell::Text(id), Cell::Text(now), fetched, Cell::Int(mask)]);
+        row.extend([CellValue::Text(id), CellValue::Text(now), fetched, CellValue::Int(mask)]);
         row.extend_from_slice(cells);
-        self.make(table.write, &row)
+        self.tx_write_row(table.write, &row)
     }
 }
 
@@ -305,20 +306,20 @@ mod tests {
     use super::*;
     use rusqlite::Connection;
 
-    fn session() -> Session {
+    fn session() -> WriteTx {
         let conn = Connection::open_in_memory().unwrap();
-        crate::store::migrations::create(&conn).unwrap();
-        Session::new(conn, "test".into())
+        crate::store::migrations::create_tables(&conn).unwrap();
+        WriteTx::new(conn, "test".into())
     }
 
     /// Writes the artist "a"; whether that changed anything that a CSV may show.
-    fn upsert(s: &mut Session, cells: &[Cell<'_>], now: &str, whole: bool) -> bool {
+    fn upsert(s: &mut WriteTx, cells: &[CellValue<'_>], now: &str, whole: bool) -> bool {
         s.changed = false;
-        s.upsert(Table::artists(), "a", cells, now, whole).unwrap();
+        s.tx_upsert(EntityTable::artists(), "a", cells, now, whole).unwrap();
         s.changed
     }
 
-    fn artist(s: &Session) -> (Option<String>, Option<i64>, Option<String>) {
+    fn artist(s: &WriteTx) -> (Option<String>, Option<i64>, Option<String>) {
         s.conn
             .query_row("SELECT name, followers, fetched_at FROM artists WHERE id = 'a'", [], |r| {
                 Ok((r.get(0)?, r.get(1)?, r.get(2)?))
@@ -329,12 +330,13 @@ mod tests {
     #[test]
     fn an_absent_key_keeps_what_is_known_and_a_null_overwrites_it() {
         let mut s = session();
-        let full = [Cell::Text("A"), Cell::Text("u"), Cell::Int(5), Cell::Absent, Cell::Absent];
+        let full =
+            [CellValue::Text("A"), CellValue::Text("u"), CellValue::Int(5), CellValue::Absent, CellValue::Absent];
         assert!(upsert(&mut s, &full, "t1", true));
-        let stub = [Cell::Text("A"), Cell::Absent, Cell::Absent, Cell::Absent, Cell::Absent];
+        let stub = [CellValue::Text("A"), CellValue::Absent, CellValue::Absent, CellValue::Absent, CellValue::Absent];
         assert!(!upsert(&mut s, &stub, "t2", false));
         assert_eq!(artist(&s), (Some("A".into()), Some(5), Some("t1".into())));
-        let nulled = [Cell::Text("A"), Cell::Absent, Cell::Null, Cell::Absent, Cell::Absent];
+        let nulled = [CellValue::Text("A"), CellValue::Absent, CellValue::Null, CellValue::Absent, CellValue::Absent];
         assert!(upsert(&mut s, &nulled, "t3", true));
         assert_eq!(artist(&s), (Some("A".into()), None, Some("t3".into())));
     }
@@ -342,7 +344,7 @@ mod tests {
     #[test]
     fn reading_the_same_again_moves_fetched_at_and_counts_as_no_change() {
         let mut s = session();
-        let cells = [Cell::Text("A"), Cell::Absent, Cell::Absent, Cell::Absent, Cell::Absent];
+        let cells = [CellValue::Text("A"), CellValue::Absent, CellValue::Absent, CellValue::Absent, CellValue::Absent];
         assert!(upsert(&mut s, &cells, "t1", false));
         assert_eq!(artist(&s).2, None);
         assert!(upsert(&mut s, &cells, "t2", true), "now known whole");

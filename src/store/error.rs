@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// SQLite refused; what was committed stays.
-    #[error("the store {} {}", path.display(), told(what, source))]
+    #[error("the store {} {}", path.display(), describe(what, source))]
     Sqlite {
         /// The database file.
         path: PathBuf,
@@ -18,7 +18,7 @@ pub enum StoreError {
         source: rusqlite::Error,
     },
     /// A COMMIT failed: whether it took effect is known only after reopening.
-    #[error("the store {} could not confirm a commit{}; it is read again at the next start", path.display(), full(source))]
+    #[error("the store {} could not confirm a commit{}; it is read again at the next start", path.display(), disk_full_suffix(source))]
     OutcomeUnknown {
         /// The database file.
         path: PathBuf,
@@ -28,7 +28,7 @@ pub enum StoreError {
     },
     /// The file is not one of ours.
     #[error("{} is not a cratedigger store: {why}", path.display())]
-    NotOurs {
+    ForeignFile {
         /// The database file.
         path: PathBuf,
         /// How that shows.
@@ -42,7 +42,7 @@ pub enum StoreError {
     },
     /// Written by a newer version.
     #[error("the store {} was written by a newer version (schema {found}, this one knows {known})", path.display())]
-    Newer {
+    NewerSchema {
         /// The database file.
         path: PathBuf,
         /// Its schema version.
@@ -52,7 +52,7 @@ pub enum StoreError {
     },
     /// Written by an older version, and only read now.
     #[error("the store {} was written by an older version (schema {found}, this one reads {known})", path.display())]
-    Older {
+    OlderSchema {
         /// The database file.
         path: PathBuf,
         /// Its schema version.
@@ -62,7 +62,7 @@ pub enum StoreError {
     },
     /// The disk has no room for what is about to be written beside it.
     #[error("there is no room beside the store {} for {what}: {free} bytes free, {needed} wanted", path.display())]
-    NoRoom {
+    NoSpace {
         /// The database file.
         path: PathBuf,
         /// What wants it.
@@ -82,7 +82,7 @@ pub enum StoreError {
     },
     /// There was a store, and nothing is there any more: a disk that is not mounted, or somebody deleted it.
     #[error("the store {} is gone; it has been known since {since}", path.display())]
-    Gone {
+    Missing {
         /// The database file.
         path: PathBuf,
         /// When it was seen first, for people.
@@ -101,7 +101,7 @@ pub enum StoreError {
     },
     /// A copy of the store cannot be had; the store is as it was.
     #[error("the copy {} {what}", path.display())]
-    Copy {
+    Backup {
         /// The copy.
         path: PathBuf,
         /// What was being done.
@@ -112,7 +112,7 @@ pub enum StoreError {
     },
     /// Served items are missing among the rows of a list: a defect of ours, and nothing is claimed.
     #[error("the list {name} was not put in place: {served} items were served, and {staged} have a row")]
-    Gap {
+    MissingRows {
         /// The database file.
         path: PathBuf,
         /// Which list.
@@ -130,7 +130,7 @@ pub enum StoreError {
         path.display(),
         bytes >> 20
     )]
-    Held {
+    WalFull {
         /// The database file.
         path: PathBuf,
         /// Size of the WAL.
@@ -147,7 +147,7 @@ pub enum StoreError {
 }
 
 /// What SQLite's code says more plainly than the place where it came up.
-fn told(what: &'static str, source: &rusqlite::Error) -> &'static str {
+fn describe(what: &'static str, source: &rusqlite::Error) -> &'static str {
     match source.sqlite_error_code() {
         Some(rusqlite::ErrorCode::DiskFull) => "cannot be written: the disk is full",
         Some(rusqlite::ErrorCode::DatabaseCorrupt) => "is corrupted",
@@ -156,7 +156,7 @@ fn told(what: &'static str, source: &rusqlite::Error) -> &'static str {
 }
 
 /// That the disk is full, where it is.
-fn full(source: &rusqlite::Error) -> &'static str {
+fn disk_full_suffix(source: &rusqlite::Error) -> &'static str {
     match source.sqlite_error_code() {
         Some(rusqlite::ErrorCode::DiskFull) => ": the disk is full",
         _ => "",
@@ -175,27 +175,27 @@ pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
 }
 
 impl StoreError {
-    fn no_space(&self) -> String {
+    fn disk_full_hint(&self) -> String {
         let (StoreError::Sqlite { path, .. } | StoreError::OutcomeUnknown { path, .. }) = self else {
             return String::new();
         };
         let free = super::free_bytes(path).map_or_else(String::new, |free| format!("{free} bytes free, "));
-        let needed = super::NEEDED;
+        let needed = super::MIN_FREE_BYTES;
         format!("free space on that disk ({free}{needed} wanted) and run again: what was committed stays")
     }
 
     /// What to type or do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            StoreError::Newer { .. } => {
+            StoreError::NewerSchema { .. } => {
                 Some("install that version or a newer one, or name another output.database".into())
             }
-            StoreError::Older { .. } => Some("`cratedigger export` brings it up to date, without a call".into()),
+            StoreError::OlderSchema { .. } => Some("`cratedigger export` brings it up to date, without a call".into()),
             StoreError::Empty { .. } => Some("`cratedigger run` fills it".into()),
-            StoreError::NotOurs { .. } => Some("move the file away, or name another output.database".into()),
+            StoreError::ForeignFile { .. } => Some("move the file away, or name another output.database".into()),
             StoreError::Sqlite { source, .. } | StoreError::OutcomeUnknown { source, .. } => {
                 match source.sqlite_error_code() {
-                    Some(rusqlite::ErrorCode::DiskFull) => Some(self.no_space()),
+                    Some(rusqlite::ErrorCode::DiskFull) => Some(self.disk_full_hint()),
                     Some(
                         rusqlite::ErrorCode::ReadOnly
                         | rusqlite::ErrorCode::CannotOpen
@@ -221,7 +221,7 @@ impl StoreError {
             StoreError::Mismatch { .. } => {
                 Some("put back what was changed, or name another output.database for what comes from elsewhere".into())
             }
-            StoreError::Copy { path, source, .. } => Some(match source.kind() {
+            StoreError::Backup { path, source, .. } => Some(match source.kind() {
                 ErrorKind::AlreadyExists => "name another file, or move that one away".into(),
                 ErrorKind::NotFound => {
                     let folder = path.parent().unwrap_or(path);
@@ -231,21 +231,21 @@ impl StoreError {
                 ErrorKind::InvalidInput => "name another file".into(),
                 _ => "name a file in a folder that this user may write to".into(),
             }),
-            StoreError::Gone { .. } => Some(
+            StoreError::Missing { .. } => Some(
                 "mount its disk, or put the store or a backup of it back; `cratedigger run --full` begins with an empty \
                  one, which reads all anew"
                     .into(),
             ),
             StoreError::Io { .. } => Some("make the file and its folder writable for this user".into()),
-            StoreError::Gap { path, .. } => {
+            StoreError::MissingRows { path, .. } => {
                 Some(format!("a defect of cratedigger: please report it; {} is as it was", path.display()))
             }
-            StoreError::Held { path, .. } => Some(format!(
+            StoreError::WalFull { path, .. } => Some(format!(
                 "end that program (`fuser -v {}` names it); the next run goes on, and output.wal_limit_mib says how far \
                  it may grow",
                 path.display()
             )),
-            StoreError::NoRoom { .. } => Some("free space on that disk; the store is as it was".into()),
+            StoreError::NoSpace { .. } => Some("free space on that disk; the store is as it was".into()),
             StoreError::Closed { hint, .. } => hint.clone(),
         }
     }

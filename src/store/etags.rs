@@ -2,14 +2,20 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Session, StoreError, Table};
+use super::{EntityTable, StoreError, WriteTx};
 
-impl Session {
+impl WriteTx {
     /// The tag to ask for a thing with: none unless its row is of an answer that had it.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn etag(&self, table: &Table, id: &str, audience: &str, request: &str) -> Result<Option<String>, StoreError> {
+    pub fn tx_find_etag(
+        &self,
+        table: &EntityTable,
+        id: &str,
+        audience: &str,
+        request: &str,
+    ) -> Result<Option<String>, StoreError> {
         let sql = format!(
             "SELECT etag FROM etags WHERE audience = ?1 AND request = ?2
              AND EXISTS (SELECT 1 FROM {} WHERE id = ?3 AND fetched_at IS NOT NULL)",
@@ -23,13 +29,15 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn keep_etag(&mut self, audience: &str, request: &str, etag: Option<&str>) -> Result<(), StoreError> {
+    pub fn tx_save_etag(&mut self, audience: &str, request: &str, etag: Option<&str>) -> Result<(), StoreError> {
         match etag {
-            Some(etag) => self.exec(
+            Some(etag) => self.tx_execute(
                 "INSERT OR REPLACE INTO etags (audience, request, etag) VALUES (?1, ?2, ?3)",
                 params![audience, request, etag],
             ),
-            None => self.exec("DELETE FROM etags WHERE audience = ?1 AND request = ?2", params![audience, request]),
+            None => {
+                self.tx_execute("DELETE FROM etags WHERE audience = ?1 AND request = ?2", params![audience, request])
+            }
         }
         .map(|_| ())
     }
@@ -38,9 +46,15 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn is_what_it_was(&mut self, table: &Table, kind: &str, id: &str, now: &str) -> Result<(), StoreError> {
-        self.exec(&format!("UPDATE {} SET fetched_at = ?2 WHERE id = ?1", table.name), params![id, now])?;
-        self.exec(
+    pub fn tx_mark_entity_unchanged(
+        &mut self,
+        table: &EntityTable,
+        kind: &str,
+        id: &str,
+        now: &str,
+    ) -> Result<(), StoreError> {
+        self.tx_execute(&format!("UPDATE {} SET fetched_at = ?2 WHERE id = ?1", table.name), params![id, now])?;
+        self.tx_execute(
             "INSERT OR IGNORE INTO metrics (kind, id, day, followers, popularity)
              SELECT kind, id, substr(?3, 1, 10), followers, popularity FROM metrics WHERE kind = ?1 AND id = ?2
              ORDER BY day DESC LIMIT 1",

@@ -8,7 +8,7 @@ use super::StoreError;
 
 /// Whom a store belongs to.
 #[derive(Debug, Clone)]
-pub struct Identity {
+pub struct StoreIdentity {
     /// `host:port` of `spotify.api_url`; made-up rows never mix with real ones.
     pub host: String,
     /// Random id kept in the state folder.
@@ -18,14 +18,14 @@ pub struct Identity {
 }
 
 /// Remembers the identity at first use and refuses another one later.
-pub(super) fn claim(conn: &Connection, path: &Path, identity: &Identity) -> Result<(), StoreError> {
+pub(super) fn check_identity(conn: &Connection, path: &Path, identity: &StoreIdentity) -> Result<(), StoreError> {
     let sql = |source| StoreError::Sqlite { path: path.to_path_buf(), what: "cannot be read", source };
     if is_empty(conn).map_err(sql)? {
         // An address that was mistyped at the first try is no reason to begin with another file.
-        return write(conn, identity).map_err(sql);
+        return write_identity(conn, identity).map_err(sql);
     }
     let mismatch = |why| StoreError::Mismatch { path: path.to_path_buf(), why };
-    if let Some(host) = get(conn, "api_host").map_err(sql)?
+    if let Some(host) = get_value(conn, "api_host").map_err(sql)?
         && host != identity.host
     {
         return Err(mismatch(format!(
@@ -33,25 +33,25 @@ pub(super) fn claim(conn: &Connection, path: &Path, identity: &Identity) -> Resu
             identity.host
         )));
     }
-    if let Some(id) = get(conn, "state_id").map_err(sql)?
+    if let Some(id) = get_value(conn, "state_id").map_err(sql)?
         && id != identity.state_id
     {
-        let known = get(conn, "state_folder").map_err(sql)?.unwrap_or_default();
+        let known = get_value(conn, "state_folder").map_err(sql)?.unwrap_or_default();
         return Err(mismatch(format!(
             "was filled with the state folder {known}, but now {} is used",
             identity.state_folder
         )));
     }
-    write(conn, identity).map_err(sql)
+    write_identity(conn, identity).map_err(sql)
 }
 
-fn write(conn: &Connection, identity: &Identity) -> rusqlite::Result<()> {
+fn write_identity(conn: &Connection, identity: &StoreIdentity) -> rusqlite::Result<()> {
     for (key, value) in
         [("api_host", &identity.host), ("state_id", &identity.state_id), ("state_folder", &identity.state_folder)]
     {
         // Writing only what differs keeps a run with nothing due from touching the file.
-        if get(conn, key)?.as_ref() != Some(value) {
-            set(conn, key, value)?;
+        if get_value(conn, key)?.as_ref() != Some(value) {
+            set_value(conn, key, value)?;
         }
     }
     Ok(())
@@ -76,12 +76,12 @@ fn is_empty(conn: &Connection) -> rusqlite::Result<bool> {
 }
 
 /// A fact of the store's.
-pub(super) fn get(conn: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
+pub(super) fn get_value(conn: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
     conn.query_row("SELECT value FROM store_info WHERE key = ?1", [key], |row| row.get(0)).optional()
 }
 
 /// Sets a fact of the store's.
-pub(super) fn set(conn: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
+pub(super) fn set_value(conn: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
     conn.execute(
         "INSERT INTO store_info (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         params![key, value],
@@ -94,5 +94,5 @@ pub(super) fn set(conn: &Connection, key: &str, value: &str) -> rusqlite::Result
 /// # Errors
 /// If the store cannot be read.
 pub fn data_version(conn: &Connection) -> rusqlite::Result<i64> {
-    Ok(get(conn, "data_version")?.and_then(|v| v.parse().ok()).unwrap_or(0))
+    Ok(get_value(conn, "data_version")?.and_then(|v| v.parse().ok()).unwrap_or(0))
 }

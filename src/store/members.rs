@@ -5,84 +5,103 @@
 
 use rusqlite::{ToSql, params};
 
-use super::swap::{Proof, Swapped};
-use super::{ListKey, Member, Session, StoreError};
+use super::list_commit::{ListCommit, ListProof};
+use super::{ListKey, StagedItem, StoreError, WriteTx};
 
 /// Where the rows of a list go.
-pub(super) struct Target {
+pub(super) struct MembershipTable {
     pub(super) table: &'static str,
     /// Column of what the list belongs to, and whether it is the audience rather than the parent.
-    parent: Option<(&'static str, Parent)>,
+    parent: Option<(&'static str, ParentColumn)>,
     market: bool,
     /// Column that the key's variant goes to.
     variant: Option<&'static str>,
-    pub(super) child: &'static str,
+    pub(super) item_column: &'static str,
     /// Columns filled from the staged row: (column, staged column).
-    pub(super) extra: &'static [(&'static str, &'static str)],
+    pub(super) extra_columns: &'static [(&'static str, &'static str)],
 }
 
 #[derive(Clone, Copy)]
-enum Parent {
+enum ParentColumn {
     Id,
     Audience,
 }
 
-const fn of(table: &'static str, parent: &'static str, market: bool, child: &'static str) -> Target {
-    Target { table, parent: Some((parent, Parent::Id)), market, variant: None, child, extra: &[] }
+const fn membership(table: &'static str, parent: &'static str, market: bool, child: &'static str) -> MembershipTable {
+    MembershipTable {
+        table,
+        parent: Some((parent, ParentColumn::Id)),
+        market,
+        variant: None,
+        item_column: child,
+        extra_columns: &[],
+    }
 }
 
-const fn saved(table: &'static str, child: &'static str) -> Target {
-    let parent = Some(("user_id", Parent::Audience));
-    Target { table, parent, market: false, variant: None, child, extra: &[("added_at", "added_at")] }
+const fn library(table: &'static str, child: &'static str) -> MembershipTable {
+    let parent = Some(("user_id", ParentColumn::Audience));
+    MembershipTable {
+        table,
+        parent,
+        market: false,
+        variant: None,
+        item_column: child,
+        extra_columns: &[("added_at", "added_at")],
+    }
 }
 
-pub(super) fn target(kind: &str) -> Option<Target> {
+pub(super) fn membership_table(kind: &str) -> Option<MembershipTable> {
     Some(match kind {
-        "artist_albums" => {
-            Target { variant: Some("album_group"), ..of("artist_releases", "artist_id", true, "album_id") }
-        }
-        "album_tracks" => of("album_tracks", "album_id", true, "track_id"),
-        "artist_top_tracks" => of("artist_top_tracks", "artist_id", true, "track_id"),
-        "show_episodes" => of("show_episodes", "show_id", true, "episode_id"),
-        "audiobook_chapters" => of("audiobook_chapters", "audiobook_id", true, "chapter_id"),
-        "user_playlists" => of("user_playlists", "profile_id", false, "playlist_id"),
-        "new_releases" => Target { parent: None, ..of("new_releases", "", false, "album_id") },
-        "markets" => Target { parent: None, ..of("markets", "", false, "market") },
-        "categories" => Target { parent: None, extra: &[("name", "detail")], ..of("categories", "", false, "id") },
-        "my_playlists" => Target { extra: &[], ..saved("my_playlists", "playlist_id") },
-        "followed_artists" => Target { extra: &[], ..saved("followed_artists", "artist_id") },
-        "saved_tracks" => saved("saved_tracks", "track_id"),
-        "saved_albums" => saved("saved_albums", "album_id"),
-        "saved_shows" => saved("saved_shows", "show_id"),
-        "saved_episodes" => saved("saved_episodes", "episode_id"),
-        "saved_audiobooks" => saved("saved_audiobooks", "audiobook_id"),
+        "artist_albums" => MembershipTable {
+            variant: Some("album_group"),
+            ..membership("artist_releases", "artist_id", true, "album_id")
+        },
+        "album_tracks" => membership("album_tracks", "album_id", true, "track_id"),
+        "artist_top_tracks" => membership("artist_top_tracks", "artist_id", true, "track_id"),
+        "show_episodes" => membership("show_episodes", "show_id", true, "episode_id"),
+        "audiobook_chapters" => membership("audiobook_chapters", "audiobook_id", true, "chapter_id"),
+        "user_playlists" => membership("user_playlists", "profile_id", false, "playlist_id"),
+        "new_releases" => MembershipTable { parent: None, ..membership("new_releases", "", false, "album_id") },
+        "markets" => MembershipTable { parent: None, ..membership("markets", "", false, "market") },
+        "categories" => MembershipTable {
+            parent: None,
+            extra_columns: &[("name", "detail")],
+            ..membership("categories", "", false, "id")
+        },
+        "my_playlists" => MembershipTable { extra_columns: &[], ..library("my_playlists", "playlist_id") },
+        "followed_artists" => MembershipTable { extra_columns: &[], ..library("followed_artists", "artist_id") },
+        "saved_tracks" => library("saved_tracks", "track_id"),
+        "saved_albums" => library("saved_albums", "album_id"),
+        "saved_shows" => library("saved_shows", "show_id"),
+        "saved_episodes" => library("saved_episodes", "episode_id"),
+        "saved_audiobooks" => library("saved_audiobooks", "audiobook_id"),
         _ => return None,
     })
 }
 
-impl Session {
-    pub(super) fn swap_members(
+impl WriteTx {
+    pub(super) fn tx_replace_members(
         &mut self,
         list: i64,
         key: &ListKey,
-        t: &Target,
-        proof: &Proof,
+        t: &MembershipTable,
+        proof: &ListProof,
         same: bool,
         now: &str,
-    ) -> Result<Swapped, StoreError> {
+    ) -> Result<ListCommit, StoreError> {
         let table = t.table;
         // Rows beyond were not seen in this read.
-        let read = proof.by.read().unwrap_or(i64::MAX);
+        let read = proof.kind.read_count().unwrap_or(i64::MAX);
         if same {
             let sql = format!(
                 "UPDATE {table} SET fetched_at = iif(position < ?3, ?2, fetched_at) WHERE list_id = ?1 AND removed_at IS NULL"
             );
-            let stored = self.exec(&sql, params![list, now, read])?;
-            return Ok(Swapped { stored, ..Swapped::default() });
+            let stored = self.tx_execute(&sql, params![list, now, read])?;
+            return Ok(ListCommit { stored, ..ListCommit::default() });
         }
-        let child = t.child;
-        if !proof.short {
-            self.exec(
+        let child = t.item_column;
+        if !proof.ended_early {
+            self.tx_execute(
                 &format!(
                     "UPDATE {table} SET removed_at = ?2 WHERE list_id = ?1 AND removed_at IS NULL
                      AND {child} NOT IN (SELECT item_id FROM staged_items WHERE list_id = ?1 AND item_id IS NOT NULL)"
@@ -91,7 +110,7 @@ impl Session {
             )?;
         }
         // Once it stands again, its row no longer says that it was gone.
-        self.exec(
+        self.tx_execute(
             &format!(
                 "INSERT OR IGNORE INTO returned_members SELECT list_id, {child}, removed_at, ?2 FROM {table}
                  WHERE list_id = ?1 AND removed_at IS NOT NULL
@@ -106,8 +125,8 @@ impl Session {
         if let Some((column, from)) = t.parent {
             columns.push_str(&format!("{column}, "));
             parameters.push(match from {
-                Parent::Id => &key.parent_id,
-                Parent::Audience => &key.audience,
+                ParentColumn::Id => &key.parent_id,
+                ParentColumn::Audience => &key.audience,
             });
             values.push_str(&format!("?{}, ", parameters.len()));
         }
@@ -121,13 +140,13 @@ impl Session {
             parameters.push(&variant);
             values.push_str(&format!("?{}, ", parameters.len()));
         }
-        for (column, staged) in t.extra {
+        for (column, staged) in t.extra_columns {
             columns.push_str(&format!("{column}, "));
             values.push_str(&format!("{staged}, "));
             sets.push_str(&format!("{column} = excluded.{column}, "));
         }
         // Of a thing that is listed twice, the first place counts: min() picks the row it came from.
-        let stored = self.exec(
+        let stored = self.tx_execute(
             &format!(
                 "INSERT INTO {table} (list_id, {columns}position, {child}, first_seen_at, fetched_at)
                  SELECT ?1, {values}min(position), item_id, ?2, ?2 FROM staged_items
@@ -137,17 +156,17 @@ impl Session {
             ),
             &parameters,
         )?;
-        Ok(Swapped { stored, changed: true, changes: 0 })
+        Ok(ListCommit { stored, changed: true, changes: 0 })
     }
 }
 
 /// Staged rows whose thing stands at an earlier place too.
-const DOUBLED: &str = "(SELECT *, row_number() OVER (PARTITION BY item_id ORDER BY position) AS time
+const DUPLICATES: &str = "(SELECT *, row_number() OVER (PARTITION BY item_id ORDER BY position) AS time
     FROM staged_items WHERE list_id = ?1 AND item_id IS NOT NULL) WHERE time > 1";
 
 /// A thing that stands in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct ListMember {
     /// Place, from 0.
     pub position: i64,
     /// Its id.
@@ -156,20 +175,20 @@ pub struct Standing {
     pub added_at: Option<String>,
 }
 
-impl Session {
+impl WriteTx {
     /// What stands in a list, by place, doubles too; places where nothing could be read are left out.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn standing(&self, list: i64, kind: &str) -> Result<Vec<Standing>, StoreError> {
-        let Some(t) = target(kind) else { return Ok(Vec::new()) };
-        let added = if t.extra.iter().any(|(column, _)| *column == "added_at") { "added_at" } else { "NULL" };
-        self.places(
+    pub fn tx_current_members(&self, list: i64, kind: &str) -> Result<Vec<ListMember>, StoreError> {
+        let Some(t) = membership_table(kind) else { return Ok(Vec::new()) };
+        let added = if t.extra_columns.iter().any(|(column, _)| *column == "added_at") { "added_at" } else { "NULL" };
+        self.tx_read_members(
             &format!(
                 "SELECT position, {}, {added} FROM {} WHERE list_id = ?1 AND removed_at IS NULL
                  UNION ALL SELECT d.value ->> 0, d.value ->> 1, d.value ->> 2 FROM lists l, json_each(l.doubled) d WHERE l.id = ?1
                  ORDER BY 1",
-                t.child, t.table
+                t.item_column, t.table
             ),
             params![list],
         )
@@ -179,8 +198,8 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn staged(&self, list: i64, from: i64, to: i64) -> Result<Vec<Standing>, StoreError> {
-        self.places(
+    pub fn tx_staged_members(&self, list: i64, from: i64, to: i64) -> Result<Vec<ListMember>, StoreError> {
+        self.tx_read_members(
             "SELECT position, item_id, added_at FROM staged_items
              WHERE list_id = ?1 AND position >= ?2 AND position < ?3 AND item_id IS NOT NULL ORDER BY position",
             params![list, from, to],
@@ -191,11 +210,14 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn stage_presumed(&mut self, list: i64, kind: &'static str, rows: &[Standing]) -> Result<(), StoreError> {
-        let kind = target(kind).and_then(|t| t.child.strip_suffix("_id")).unwrap_or_default();
+    pub fn tx_stage_presumed(&mut self, list: i64, kind: &'static str, rows: &[ListMember]) -> Result<(), StoreError> {
+        let kind = membership_table(kind).and_then(|t| t.item_column.strip_suffix("_id")).unwrap_or_default();
         for row in rows {
             let (item_id, added_at) = (Some(row.id.as_str()), row.added_at.as_deref());
-            self.stage(list, &Member { position: row.position, kind, item_id, added_at, ..Member::default() })?;
+            self.tx_stage(
+                list,
+                &StagedItem { position: row.position, kind, item_id, added_at, ..StagedItem::default() },
+            )?;
         }
         Ok(())
     }
@@ -205,12 +227,12 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn doubled(&self, list: i64, key: &ListKey, below: i64) -> Result<Vec<Standing>, StoreError> {
-        if target(key.kind).is_none() {
+    pub fn tx_duplicates(&self, list: i64, key: &ListKey, below: i64) -> Result<Vec<ListMember>, StoreError> {
+        if membership_table(key.kind).is_none() {
             return Ok(Vec::new());
         }
-        self.places(
-            &format!("SELECT position, item_id, added_at FROM {DOUBLED} AND position < ?2 ORDER BY position"),
+        self.tx_read_members(
+            &format!("SELECT position, item_id, added_at FROM {DUPLICATES} AND position < ?2 ORDER BY position"),
             params![list, below],
         )
     }
@@ -219,27 +241,27 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn doubled_nearby(&self, list: i64) -> Result<bool, StoreError> {
+    pub fn tx_has_duplicate_nearby(&self, list: i64) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM staged_items a JOIN staged_items b ON b.list_id = a.list_id
                      AND b.position BETWEEN a.position + 1 AND a.position + 50
                    WHERE a.list_id = ?1 AND a.item_id = b.item_id)";
-        Ok(self.one(sql, params![list])?.unwrap_or(false))
+        Ok(self.tx_query_one(sql, params![list])?.unwrap_or(false))
     }
 
     /// All of them, as `lists.doubled` has them.
-    pub(super) fn doubled_as_json(&self, list: i64, key: &ListKey) -> Result<Option<String>, StoreError> {
-        if target(key.kind).is_none() {
+    pub(super) fn tx_duplicates_as_json(&self, list: i64, key: &ListKey) -> Result<Option<String>, StoreError> {
+        if membership_table(key.kind).is_none() {
             return Ok(None);
         }
         let sql = format!(
-            "SELECT nullif(json_group_array(json_array(position, item_id, added_at) ORDER BY position), '[]') FROM {DOUBLED}"
+            "SELECT nullif(json_group_array(json_array(position, item_id, added_at) ORDER BY position), '[]') FROM {DUPLICATES}"
         );
-        self.one(&sql, params![list])
+        self.tx_query_one(&sql, params![list])
     }
 
-    fn places(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<Vec<Standing>, StoreError> {
+    fn tx_read_members(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<Vec<ListMember>, StoreError> {
         let read =
-            |row: &rusqlite::Row<'_>| Ok(Standing { position: row.get(0)?, id: row.get(1)?, added_at: row.get(2)? });
+            |row: &rusqlite::Row<'_>| Ok(ListMember { position: row.get(0)?, id: row.get(1)?, added_at: row.get(2)? });
         let mut statement = self.prepare(sql)?;
         let rows = statement.query_map(parameters, read).map_err(|e| self.error("cannot be read", e))?;
         rows.collect::<Result<_, _>>().map_err(|e| self.error("cannot be read", e))

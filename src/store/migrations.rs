@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{StoreError, copies};
+use super::{StoreError, migration_backups};
 
 /// `application_id` of a store: "CrDg".
 pub(super) const APPLICATION_ID: i64 = 0x4372_4467;
@@ -26,7 +26,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
 ];
 
 /// The schema of this version.
-pub(super) const KNOWN: i64 = MIGRATIONS.len() as i64;
+pub(super) const CURRENT_SCHEMA: i64 = MIGRATIONS.len() as i64;
 
 /// Brings the schema up to date, or says why that cannot be.
 ///
@@ -34,8 +34,8 @@ pub(super) const KNOWN: i64 = MIGRATIONS.len() as i64;
 /// nothing to do.
 pub(super) fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let sql = |what| move |source| StoreError::Sqlite { path: path.to_path_buf(), what, source };
-    let known = KNOWN;
-    let version = check(conn, path)?;
+    let known = CURRENT_SCHEMA;
+    let version = check_schema(conn, path)?;
     if version == known {
         return Ok(());
     }
@@ -45,7 +45,7 @@ pub(super) fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreErr
     let version = user_version(&tx).map_err(sql("cannot be read"))?;
     if (1..known).contains(&version) {
         // Under the lock, so that nothing is written after the copy that is not in it.
-        copies::keep(path, &tx, version)?;
+        migration_backups::create_backup(path, &tx, version)?;
     }
     for (number, script) in (1..).zip(MIGRATIONS).skip_while(|(number, _)| *number <= version) {
         tx.execute_batch(script).map_err(sql("cannot be brought up to date"))?;
@@ -56,15 +56,15 @@ pub(super) fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreErr
 }
 
 /// Makes the tables of this version in an empty database, for checking SQL against.
-pub(super) fn create(conn: &Connection) -> rusqlite::Result<()> {
+pub(super) fn create_tables(conn: &Connection) -> rusqlite::Result<()> {
     MIGRATIONS.iter().try_for_each(|script| conn.execute_batch(script))
 }
 
 /// The schema version of a file that is ours, 0 if it is empty.
-pub(super) fn check(conn: &Connection, path: &Path) -> Result<i64, StoreError> {
+pub(super) fn check_schema(conn: &Connection, path: &Path) -> Result<i64, StoreError> {
     let read = |source: rusqlite::Error| match source.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => {
-            StoreError::NotOurs { path: path.to_path_buf(), why: "it is not a SQLite database".into() }
+            StoreError::ForeignFile { path: path.to_path_buf(), why: "it is not a SQLite database".into() }
         }
         _ => StoreError::Sqlite { path: path.to_path_buf(), what: "cannot be read", source },
     };
@@ -74,12 +74,12 @@ pub(super) fn check(conn: &Connection, path: &Path) -> Result<i64, StoreError> {
     let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(read)?;
     if tables > 0 && application != APPLICATION_ID {
         let why = "it is a SQLite database of another program".to_owned();
-        return Err(StoreError::NotOurs { path: path.to_path_buf(), why });
+        return Err(StoreError::ForeignFile { path: path.to_path_buf(), why });
     }
     let found = user_version(conn).map_err(read)?;
-    let known = KNOWN;
+    let known = CURRENT_SCHEMA;
     if found > known {
-        return Err(StoreError::Newer { path: path.to_path_buf(), found, known });
+        return Err(StoreError::NewerSchema { path: path.to_path_buf(), found, known });
     }
     Ok(found)
 }

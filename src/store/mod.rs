@@ -10,89 +10,92 @@
 
 mod access;
 mod backup;
+mod changed_entities;
 mod changes;
 mod children;
 mod compact;
-mod copies;
+mod disk_space;
 mod entity;
 mod error;
 mod etags;
-mod history;
+mod file_dependencies;
 mod info;
-mod list;
+mod interrupted_reads;
+mod list_commit;
+mod lists;
 mod members;
+mod migration_backups;
 mod migrations;
-mod oldest;
 mod open;
-mod pending;
-mod planned;
+mod pending_writes;
+mod planned_calls;
+mod playlist_commit;
 mod playlist_diff;
 mod playlist_names;
 mod proof;
-mod published;
+mod published_files;
 mod purge;
 pub mod query;
-mod raw;
+mod raw_answers;
 mod replay;
-mod reset;
+mod requested;
 mod retention;
-mod run;
+mod row_write;
+mod run_history;
+mod runs;
 #[cfg(test)]
 mod schema_doc;
-mod session;
-mod shown;
-mod space;
-mod span;
-mod stage;
-mod statement;
-mod swap;
-mod swap_playlist;
-mod touched;
+mod staging;
+mod staleness;
+mod time_span;
 mod verify;
 pub mod views;
 mod wal;
-mod worklist;
+mod write_tx;
 
-pub use access::{Access, GivenTo};
+pub use access::{AccessTarget, FileAccess};
 pub use backup::backup;
-pub use changes::{ListChange, ListName, changes_of_job, title};
-pub use children::{ArtistsOf, Images, MarketFact, MarketTable, Texts};
-pub use compact::{Compacted, room_to_compact};
-pub use copies::forget_copies;
-pub use entity::{Cell, Table};
+pub use changes::{ListChange, ListName, changes_of_job, title_and_owner};
+pub use children::{CreditedEntity, ImageRows, MarketAvailability, MarketTable, TextValues};
+pub use compact::{CompactReport, bytes_needed_to_compact};
+pub use disk_space::{MIN_FREE_BYTES, free_bytes};
+pub use entity::{CellValue, EntityTable};
 pub use error::StoreError;
-pub use history::{LeftBy, Newest, RunRow, RunTotal, left_by, newest_runs, past_runs, run_totals, still_running};
-pub use info::{Identity, data_version};
-pub use list::{Checkpoint, ListKey, ListRow};
-pub use members::Standing;
-pub use oldest::{Oldest, oldest_rows};
-pub use open::{check_quickly, open_current, open_reader, open_writer, place_of};
-pub use planned::Planned;
-pub use playlist_names::{NamedPlaylist, details_at, playlists_called};
-pub use published::{
-    KnownFile, OldFile, PublishedFile, RecordedFile, asked_twice, files_before, forget_files, known_file, largest_file,
-    nothing_was_read, record_files, recorded_files, state_of_run,
+pub use file_dependencies::{EntityChanges, FetchRef, confirm_files, fingerprint_lists};
+pub use info::{StoreIdentity, data_version};
+pub use interrupted_reads::InterruptedRead;
+pub use list_commit::{ListCommit, ListProof, ProofKind, SEARCH_POSITIONS_PER_TYPE};
+pub use lists::{Checkpoint, ListKey, ListRow};
+pub use members::ListMember;
+pub use migration_backups::delete_old_backups;
+pub use open::{canonical_path, open_current_schema, open_reader, open_writer, quick_check};
+pub use planned_calls::PlannedCalls;
+pub use playlist_names::{NamedPlaylist, find_playlists_by_name, playlist_details_at};
+pub use published_files::{
+    KnownFile, OutdatedFile, PublishedFile, RecordedFile, forget_files, has_duplicate_requests, known_file,
+    largest_file, no_list_was_read, outdated_files, record_files, recorded_files, run_state,
 };
-pub use purge::Purged;
-pub use raw::RawKeeper;
-pub use replay::{AsOf, Place, ReplayError, playlist_at};
-pub use reset::UnderWay;
-pub use run::{FetchEnd, FetchState, GapKey, NO_RECORD, RunEnd, RunState, Skip};
-pub use session::Session;
-pub use shown::{ChangedThings, Shows, lists_shown, still_shown};
-pub use space::{NEEDED, free_bytes};
-pub use span::Span;
-pub use stage::Member;
-pub use swap::{PLACES_OF_A_TYPE, Proof, ProvedBy, Swapped};
-pub use verify::{Finding, StoreReport, verify_store};
-pub use wal::HELD_WAIT;
-pub use worklist::{ListedPlaylist, Named, Requested, users_of_job};
+pub use purge::PurgeCounts;
+pub use raw_answers::RawAnswers;
+pub use replay::{PlaylistPlace, PlaylistVersion, ReplayError, playlist_at};
+pub use requested::{LibraryPlaylist, RequestedItem, RequestedUser, users_of_job};
+pub use run_history::{
+    JobRuns, RunRow, RunTotal, StateAfterRun, newest_runs_by_job, past_runs, run_totals, running_run_ids,
+    state_after_run,
+};
+pub use runs::{CRASHED_REASON, FetchRecord, FetchState, MissingIdKey, RunRecord, RunState, SkippedItem};
+pub use staging::StagedItem;
+pub use staleness::{OldestRow, oldest_rows};
+pub use time_span::TimeSpan;
+pub use verify::{StoreFinding, StoreReport, verify_store};
+pub use wal::WAL_BLOCKED_WAIT;
+pub use write_tx::WriteTx;
 
-use session::When;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
+use write_tx::WriteTiming;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -101,31 +104,31 @@ use tokio::sync::{mpsc, oneshot};
 /// # Errors
 /// Whatever SQLite reports.
 pub fn create_schema(conn: &rusqlite::Connection) -> rusqlite::Result<()> {
-    migrations::create(conn)?;
+    migrations::create_tables(conn)?;
     views::create_all(conn)
 }
 
-type Work = Box<dyn FnOnce(&mut Session) -> Next + Send>;
+type WriteTask = Box<dyn FnOnce(&mut WriteTx) -> AfterTask + Send>;
 
 /// Whether the writing thread goes on after a piece of work.
-enum Next {
-    GoOn,
+enum AfterTask {
+    Continue,
     Stop,
 }
 
 /// Pieces of work that may wait for the writing thread; bounds what a fast network can pile up.
-const QUEUE: usize = 4;
+const QUEUE_LENGTH: usize = 4;
 
 /// A handle on the store's writing thread.
 #[derive(Debug)]
 pub struct Store {
     path: PathBuf,
-    work: mpsc::Sender<Work>,
+    queue: mpsc::Sender<WriteTask>,
     /// Bytes that a reader keeps in the WAL, above its limit; else 0.
-    held: Arc<AtomicU64>,
+    wal_bytes_held: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
     /// What ended the thread: the error in words, and what to do about it.
-    ended_by: Arc<OnceLock<(String, Option<String>)>>,
+    fatal_error: Arc<OnceLock<(String, Option<String>)>>,
 }
 
 impl Store {
@@ -134,35 +137,46 @@ impl Store {
     /// # Errors
     /// If the file cannot be opened, is not ours, is newer, or belongs to another host or state
     /// folder.
-    pub fn open(path: &Path, access: Access, identity: &Identity) -> Result<Store, StoreError> {
-        Store::open_limited(path, access, identity, u64::MAX)
+    pub fn open(path: &Path, access: FileAccess, identity: &StoreIdentity) -> Result<Store, StoreError> {
+        Store::open_with_wal_limit(path, access, identity, u64::MAX)
     }
 
     /// The same, with a WAL that may grow to `wal_limit` bytes behind a reader.
     ///
     /// # Errors
     /// As [`Store::open`].
-    pub fn open_limited(path: &Path, access: Access, identity: &Identity, wal_limit: u64) -> Result<Store, StoreError> {
+    pub fn open_with_wal_limit(
+        path: &Path,
+        access: FileAccess,
+        identity: &StoreIdentity,
+        wal_limit: u64,
+    ) -> Result<Store, StoreError> {
         let conn = open_writer(path, access)?;
-        open::look_over(&conn, path)?;
-        info::claim(&conn, path, identity)?;
-        let mut session = Session::new(conn, path.to_path_buf());
-        let held = session.limit_wal(wal_limit);
-        session.settle_interrupted()?;
-        let (work, mut inbox) = mpsc::channel::<Work>(QUEUE);
+        open::check_small_store(&conn, path)?;
+        info::check_identity(&conn, path, identity)?;
+        let mut session = WriteTx::new(conn, path.to_path_buf());
+        let held = session.tx_set_wal_limit(wal_limit);
+        session.tx_flush_interrupted()?;
+        let (work, mut inbox) = mpsc::channel::<WriteTask>(QUEUE_LENGTH);
         let thread = std::thread::Builder::new()
             .name("store".into())
             .spawn(move || {
                 while let Some(work) = inbox.blocking_recv() {
-                    if let Next::Stop = work(&mut session) {
+                    if let AfterTask::Stop = work(&mut session) {
                         // Settling would sync again what could not be synced.
                         return;
                     }
                 }
-                open::settle(&mut session.conn);
+                open::truncate_wal(&mut session.conn);
             })
             .map_err(|source| StoreError::Io { path: path.to_path_buf(), what: "has no thread to write it", source })?;
-        Ok(Store { path: path.to_path_buf(), work, held, thread: Some(thread), ended_by: Arc::default() })
+        Ok(Store {
+            path: path.to_path_buf(),
+            queue: work,
+            wal_bytes_held: held,
+            thread: Some(thread),
+            fatal_error: Arc::default(),
+        })
     }
 
     /// Where the file is.
@@ -177,9 +191,9 @@ impl Store {
     pub async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Session) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(&mut WriteTx) -> Result<T, StoreError> + Send + 'static,
     {
-        self.transact(When::Now, work).await
+        self.transact(WriteTiming::Now, work).await
     }
 
     /// Like [`Store::write`], for a page with more to come: the things met on it may reach their
@@ -190,42 +204,42 @@ impl Store {
     pub async fn write_page<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Session) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(&mut WriteTx) -> Result<T, StoreError> + Send + 'static,
     {
-        self.transact(When::Later, work).await
+        self.transact(WriteTiming::Deferred, work).await
     }
 
-    async fn transact<T, F>(&self, when: When, work: F) -> Result<T, StoreError>
+    async fn transact<T, F>(&self, when: WriteTiming, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Session) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(&mut WriteTx) -> Result<T, StoreError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let ended_by = Arc::clone(&self.ended_by);
-        let boxed: Work = Box::new(move |session| {
+        let ended_by = Arc::clone(&self.fatal_error);
+        let boxed: WriteTask = Box::new(move |session| {
             let result = session.transact(when, work);
             let next = match &result {
                 Err(e @ StoreError::OutcomeUnknown { source, .. }) => {
                     // Whoever comes next is told this, not only that the store is closed.
                     let _ = ended_by.set((format!("{e}: {source}"), e.hint()));
-                    Next::Stop
+                    AfterTask::Stop
                 }
-                _ => Next::GoOn,
+                _ => AfterTask::Continue,
             };
             // The asker may be gone (a stop): the transaction stands all the same.
             let _ = reply.send(result);
             next
         });
-        self.work.send(boxed).await.map_err(|_| self.closed())?;
-        answer.await.map_err(|_| self.closed())?
+        self.queue.send(boxed).await.map_err(|_| self.closed_error())?;
+        answer.await.map_err(|_| self.closed_error())?
     }
 
     /// Writes the file anew, without what was deleted; others may be reading it.
     ///
     /// # Errors
     /// If it cannot be written, or another program is writing it.
-    pub async fn compact(&self) -> Result<Compacted, StoreError> {
-        self.lend_session(|session| session.compact()).await?
+    pub async fn compact(&self) -> Result<CompactReport, StoreError> {
+        self.with_writer(|session| session.tx_compact()).await?
     }
 
     /// Lends the writing thread's connection for something that a run does when it has fetched all:
@@ -233,41 +247,41 @@ impl Store {
     ///
     /// # Errors
     /// If the writing thread has ended.
-    pub async fn lend<T, F>(&self, work: F) -> Result<T, StoreError>
+    pub async fn with_connection<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&rusqlite::Connection) -> T + Send + 'static,
     {
-        self.lend_session(move |session| {
+        self.with_writer(move |session| {
             session.forget_written();
             work(session.conn())
         })
         .await
     }
 
-    async fn lend_session<T, F>(&self, work: F) -> Result<T, StoreError>
+    async fn with_writer<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Session) -> T + Send + 'static,
+        F: FnOnce(&mut WriteTx) -> T + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let boxed: Work = Box::new(move |session| {
+        let boxed: WriteTask = Box::new(move |session| {
             let _ = reply.send(work(session));
-            Next::GoOn
+            AfterTask::Continue
         });
-        self.work.send(boxed).await.map_err(|_| self.closed())?;
-        answer.await.map_err(|_| self.closed())
+        self.queue.send(boxed).await.map_err(|_| self.closed_error())?;
+        answer.await.map_err(|_| self.closed_error())
     }
 
-    fn closed(&self) -> StoreError {
-        let (why, hint) = self.ended_by.get().cloned().unwrap_or_else(|| ("its thread has ended".to_owned(), None));
+    fn closed_error(&self) -> StoreError {
+        let (why, hint) = self.fatal_error.get().cloned().unwrap_or_else(|| ("its thread has ended".to_owned(), None));
         StoreError::Closed { why, hint }
     }
 
     /// Lets the writing thread finish what it has and closes the file.
     pub fn close(mut self) {
         let (work, _) = mpsc::channel(1);
-        drop(std::mem::replace(&mut self.work, work));
+        drop(std::mem::replace(&mut self.queue, work));
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

@@ -15,11 +15,11 @@ use std::collections::VecDeque;
 use rustc_hash::FxHashMap;
 
 /// Changes up to which the shortest telling is looked for: what leads to it takes two megabytes by then.
-const MOST: usize = 700;
+const MAX_EXACT_CHANGES: usize = 700;
 
 /// What became of one item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Change {
+pub(super) enum ItemChange {
     /// Stands at this place now, stood nowhere before.
     Added { after: usize },
     /// Stood at this place, stands nowhere now.
@@ -30,20 +30,20 @@ pub(super) enum Change {
 
 /// The difference between two reads.
 #[derive(Debug, Default)]
-pub(super) struct Diff {
+pub(super) struct PlaylistDiff {
     /// Removals by old place, then additions and moves by new place.
-    pub changes: Vec<Change>,
+    pub changes: Vec<ItemChange>,
     /// For each new place, the old one of the same item.
     pub origin: Vec<Option<usize>>,
 }
 
 /// Compares two reads of a list by the hashes of their items.
-pub(super) fn diff(before: &[u64], after: &[u64]) -> Diff {
-    let head = common(before.iter(), after.iter());
+pub(super) fn diff_items(before: &[u64], after: &[u64]) -> PlaylistDiff {
+    let head = common_length(before.iter(), after.iter());
     let (old, new) = (&before[head..], &after[head..]);
-    let tail = common(old.iter().rev(), new.iter().rev());
+    let tail = common_length(old.iter().rev(), new.iter().rev());
     let (old, new) = (&old[..old.len() - tail], &new[..new.len() - tail]);
-    let stays = subsequence(old, new, MOST).unwrap_or_else(|| in_order(old, new));
+    let stays = longest_common_subsequence(old, new, MAX_EXACT_CHANGES).unwrap_or_else(|| match_in_order(old, new));
 
     let mut origin: Vec<Option<usize>> = (0..head).map(Some).collect();
     origin.resize(after.len(), None);
@@ -66,18 +66,19 @@ pub(super) fn diff(before: &[u64], after: &[u64]) -> Diff {
         }
         origin[place] = left.get_mut(&after[place]).and_then(VecDeque::pop_front);
         came.push(match origin[place] {
-            Some(before) => Change::Moved { before, after: place },
-            None => Change::Added { after: place },
+            Some(before) => ItemChange::Moved { before, after: place },
+            None => ItemChange::Added { after: place },
         });
     }
-    let mut changes: Vec<Change> = left.into_values().flatten().map(|before| Change::Removed { before }).collect();
+    let mut changes: Vec<ItemChange> =
+        left.into_values().flatten().map(|before| ItemChange::Removed { before }).collect();
     changes.sort_unstable();
     changes.append(&mut came);
-    Diff { changes, origin }
+    PlaylistDiff { changes, origin }
 }
 
 /// How many items two lists begin with that are equal.
-fn common<'a>(one: impl Iterator<Item = &'a u64>, other: impl Iterator<Item = &'a u64>) -> usize {
+fn common_length<'a>(one: impl Iterator<Item = &'a u64>, other: impl Iterator<Item = &'a u64>) -> usize {
     one.zip(other).take_while(|(one, other)| one == other).count()
 }
 
@@ -85,19 +86,19 @@ fn common<'a>(one: impl Iterator<Item = &'a u64>, other: impl Iterator<Item = &'
 ///
 /// With so many items left out, `rows[that][i]` is the furthest old place that is reached where old and new
 /// place differ by `2 * i - that`. The rows are kept, since the way back leads through them.
-fn subsequence(old: &[u64], new: &[u64], most: usize) -> Option<Vec<(usize, usize)>> {
+fn longest_common_subsequence(old: &[u64], new: &[u64], most: usize) -> Option<Vec<(usize, usize)>> {
     let mut rows: Vec<Vec<usize>> = Vec::new();
     for out in 0..=most {
         let mut row = Vec::with_capacity(out + 1);
         for i in 0..=out {
-            let mut from = reached(&rows, i);
+            let mut from = row_start(&rows, i);
             let to = |from: usize| from + out - 2 * i;
             while old.get(from).is_some_and(|item| new.get(to(from)) == Some(item)) {
                 from += 1;
             }
             row.push(from);
             if from == old.len() && to(from) == new.len() {
-                return Some(way_back(&rows, i, from));
+                return Some(backtrack(&rows, i, from));
             }
         }
         rows.push(row);
@@ -106,18 +107,18 @@ fn subsequence(old: &[u64], new: &[u64], most: usize) -> Option<Vec<(usize, usiz
 }
 
 /// The old place at which the next row begins: an old item is left out there, or a new one.
-fn reached(rows: &[Vec<usize>], i: usize) -> usize {
+fn row_start(rows: &[Vec<usize>], i: usize) -> usize {
     let Some(before) = rows.last() else { return 0 };
     let by_old = i.checked_sub(1).map(|i| before[i] + 1);
     by_old.max(before.get(i).copied()).unwrap_or(0)
 }
 
 /// The pairs on the way that led behind the last of `rows` to this old place.
-fn way_back(rows: &[Vec<usize>], mut i: usize, mut from: usize) -> Vec<(usize, usize)> {
+fn backtrack(rows: &[Vec<usize>], mut i: usize, mut from: usize) -> Vec<(usize, usize)> {
     let mut pairs = Vec::new();
     for out in (0..=rows.len()).rev() {
         let rows = &rows[..out];
-        let began = reached(rows, i);
+        let began = row_start(rows, i);
         pairs.extend((began..from).rev().map(|place| (place, place + out - 2 * i)));
         from = began;
         if let Some(before) = rows.last()
@@ -130,7 +131,7 @@ fn way_back(rows: &[Vec<usize>], mut i: usize, mut from: usize) -> Vec<(usize, u
 }
 
 /// Items of one name matched in their order, and of these the longest run that kept its order.
-fn in_order(old: &[u64], new: &[u64]) -> Vec<(usize, usize)> {
+fn match_in_order(old: &[u64], new: &[u64]) -> Vec<(usize, usize)> {
     let mut waiting: FxHashMap<u64, VecDeque<usize>> = FxHashMap::default();
     for (place, item) in old.iter().enumerate() {
         waiting.entry(*item).or_default().push_back(place);
@@ -174,26 +175,26 @@ mod tests {
     fn an_insert_at_the_head_is_one_change() {
         let before: Vec<u64> = (0..1000).collect();
         let after: Vec<u64> = std::iter::once(5000).chain(0..1000).collect();
-        assert_eq!(diff(&before, &after).changes, [Change::Added { after: 0 }]);
+        assert_eq!(diff_items(&before, &after).changes, [ItemChange::Added { after: 0 }]);
     }
 
     #[test]
     fn a_drag_is_one_move_even_of_a_duplicate() {
-        let d = diff(&[1, 2, 3, 4], &[2, 3, 4, 1]);
-        assert_eq!(d.changes, [Change::Moved { before: 0, after: 3 }]);
-        let d = diff(&[1, 2, 1, 3], &[1, 2, 3, 1]);
+        let d = diff_items(&[1, 2, 3, 4], &[2, 3, 4, 1]);
+        assert_eq!(d.changes, [ItemChange::Moved { before: 0, after: 3 }]);
+        let d = diff_items(&[1, 2, 1, 3], &[1, 2, 3, 1]);
         assert_eq!(d.changes.len(), 1, "{d:?}");
     }
 
     #[test]
     fn one_of_many_equal_items_removed_is_one_removal_wherever_they_stand() {
-        assert_eq!(diff(&[7, 7, 8], &[7, 8]).changes, [Change::Removed { before: 1 }]);
+        assert_eq!(diff_items(&[7, 7, 8], &[7, 8]).changes, [ItemChange::Removed { before: 1 }]);
         let before: Vec<u64> = (0..20).flat_map(|n| [1, 100 + n % 2]).collect();
         for place in 0..before.len() {
             let mut after = before.clone();
             after.remove(place);
-            assert_eq!(diff(&before, &after).changes.len(), 1, "removed at {place}");
-            assert_eq!(diff(&after, &before).changes.len(), 1, "added at {place}");
+            assert_eq!(diff_items(&before, &after).changes.len(), 1, "removed at {place}");
+            assert_eq!(diff_items(&after, &before).changes.len(), 1, "added at {place}");
         }
     }
 
@@ -204,14 +205,14 @@ mod tests {
         after.remove(9_990);
         after.insert(10, 5_000_000);
         after.remove(1);
-        assert_eq!(diff(&before, &after).changes.len(), 3);
+        assert_eq!(diff_items(&before, &after).changes.len(), 3);
     }
 
     #[test]
     fn ten_thousand_items_turned_round_are_told_in_bounded_time_and_all_but_one_moved() {
         let before: Vec<u64> = (0..10_000).collect();
         let after: Vec<u64> = (0..10_000).rev().collect();
-        assert_eq!(diff(&before, &after).changes.len(), 9_999);
+        assert_eq!(diff_items(&before, &after).changes.len(), 9_999);
     }
 
     /// Rows that the shortest telling has, by the textbook's table.
@@ -233,23 +234,23 @@ mod tests {
     }
 
     /// The new list, from the old one and the changes.
-    fn replayed(before: &[u64], after: &[u64], d: &Diff) -> (Vec<u64>, bool) {
+    fn replayed(before: &[u64], after: &[u64], d: &PlaylistDiff) -> (Vec<u64>, bool) {
         // Those that neither went nor moved keep their order; the rest is put at its new place.
         let gone: Vec<usize> = d
             .changes
             .iter()
             .filter_map(|c| match c {
-                Change::Removed { before } | Change::Moved { before, .. } => Some(*before),
-                Change::Added { .. } => None,
+                ItemChange::Removed { before } | ItemChange::Moved { before, .. } => Some(*before),
+                ItemChange::Added { .. } => None,
             })
             .collect();
         let mut stay = (0..before.len()).filter(|p| !gone.contains(p)).map(|p| before[p]);
         let mut put = rustc_hash::FxHashMap::default();
         for c in &d.changes {
             match c {
-                Change::Added { after: at } => drop(put.insert(*at, after[*at])),
-                Change::Moved { before: from, after: at } => drop(put.insert(*at, before[*from])),
-                Change::Removed { .. } => {}
+                ItemChange::Added { after: at } => drop(put.insert(*at, after[*at])),
+                ItemChange::Moved { before: from, after: at } => drop(put.insert(*at, before[*from])),
+                ItemChange::Removed { .. } => {}
             }
         }
         let list = (0..after.len()).filter_map(|at| put.get(&at).copied().or_else(|| stay.next())).collect();
@@ -264,7 +265,7 @@ mod tests {
             before in prop::collection::vec(0u64..6, 0..30),
             after in prop::collection::vec(0u64..6, 0..30),
         ) {
-            let d = diff(&before, &after);
+            let d = diff_items(&before, &after);
             prop_assert_eq!(replayed(&before, &after, &d), (after.clone(), true));
             prop_assert_eq!(d.changes.len(), fewest(&before, &after));
             for (place, origin) in d.origin.iter().enumerate() {
@@ -278,7 +279,7 @@ mod tests {
             before in prop::collection::vec(0u64..6, 0..30),
             after in prop::collection::vec(0u64..6, 0..30),
         ) {
-            let pairs = in_order(&before, &after);
+            let pairs = match_in_order(&before, &after);
             prop_assert!(pairs.is_sorted_by(|one, next| one.0 < next.0 && one.1 < next.1));
             prop_assert!(pairs.iter().all(|(from, to)| before[*from] == after[*to]));
         }
@@ -304,7 +305,7 @@ mod tests {
                     drop(after.splice(to..to, dragged));
                 }
             }
-            prop_assert!(diff(&list, &after).changes.len() <= count);
+            prop_assert!(diff_items(&list, &after).changes.len() <= count);
         }
     }
 }

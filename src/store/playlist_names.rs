@@ -20,7 +20,7 @@ pub struct NamedPlaylist {
 ///
 /// # Errors
 /// If the store cannot be read.
-pub fn playlists_called(store: &Connection, name: &str) -> rusqlite::Result<Vec<NamedPlaylist>> {
+pub fn find_playlists_by_name(store: &Connection, name: &str) -> rusqlite::Result<Vec<NamedPlaylist>> {
     let find = |condition: &str| -> rusqlite::Result<Vec<NamedPlaylist>> {
         let sql = format!(
             "SELECT p.id, p.name, coalesce(u.display_name, u.id), p.gone_at FROM playlists p LEFT JOIN users u ON u.id = p.owner_id
@@ -49,7 +49,7 @@ pub fn playlists_called(store: &Connection, name: &str) -> rusqlite::Result<Vec<
 ///
 /// # Errors
 /// If the store cannot be read.
-pub fn details_at(
+pub fn playlist_details_at(
     store: &Connection,
     playlist: &str,
     at: Option<&str>,

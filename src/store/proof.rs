@@ -8,47 +8,47 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Params, params};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::members::target;
-use super::swap::{Proof, ProvedBy};
-use super::{ListKey, Session, StoreError};
+use super::list_commit::{ListProof, ProofKind};
+use super::members::membership_table;
+use super::{ListKey, StoreError, WriteTx};
 
-impl Session {
+impl WriteTx {
     /// Refuses a list with items that were served and neither staged nor counted as skipped.
-    pub(super) fn refuse_gap(&self, list: i64, key: &ListKey, proof: &Proof) -> Result<(), StoreError> {
+    pub(super) fn tx_refuse_missing_rows(&self, list: i64, key: &ListKey, proof: &ListProof) -> Result<(), StoreError> {
         // Of a beginning only so many items are wanted; a search's places are counted by its pages.
-        if proof.short || proof.beginning || key.kind == "search" {
+        if proof.ended_early || proof.first_items_only || key.kind == "search" {
             return Ok(());
         }
-        let staged = self.staged_count(list)?;
+        let staged = self.tx_staged_count(list)?;
         // Each place of a playlist has a row, whatever stands there.
         let without_row = if key.kind == "playlist_items" { 0 } else { proof.skipped };
         if staged + without_row >= proof.served {
             return Ok(());
         }
         let name = format!("{} {}", key.kind, key.parent_id).trim().to_owned();
-        Err(StoreError::Gap { path: self.path().to_path_buf(), name, served: proof.served, staged })
+        Err(StoreError::MissingRows { path: self.path().to_path_buf(), name, served: proof.served, staged })
     }
 
     /// Records what proves a list that was put in place.
-    pub(super) fn record_proof(
+    pub(super) fn tx_record_proof(
         &self,
         list: i64,
-        proof: &Proof,
+        proof: &ListProof,
         run: i64,
         stored: i64,
         hash: &str,
         now: &str,
     ) -> Result<(), StoreError> {
-        self.exec(
+        self.tx_execute(
             "INSERT OR REPLACE INTO run_lists (run_id, list_id, announced, served, stored, skipped, snapshot_before, snapshot_after,
              content_hash, proof, read_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
                 run, list, proof.announced, proof.served, stored, proof.skipped, proof.snapshot_id, proof.snapshot_after, hash,
-                proof.word(), now
+                proof.as_str(), now
             ],
         )?;
-        let stands = rows_hash(&self.conn, list).map_err(|e| self.error("cannot be read", e))?;
-        self.exec(
+        let stands = hash_list_rows(&self.conn, list).map_err(|e| self.error("cannot be read", e))?;
+        self.tx_execute(
             "UPDATE lists SET rows_hash = ?2 WHERE id = ?1",
             params![list, stands.unwrap_or_else(|| hash.into())],
         )?;
@@ -59,16 +59,16 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn record_unproved(
+    pub fn tx_record_unproved(
         &mut self,
         list: i64,
-        proof: &Proof,
+        proof: &ListProof,
         run: i64,
         reason: &str,
         now: &str,
     ) -> Result<(), StoreError> {
-        let (staged, hash) = (self.staged_count(list)?, self.staged_hash(list)?);
-        self.exec(
+        let (staged, hash) = (self.tx_staged_count(list)?, self.tx_staged_hash(list)?);
+        self.tx_execute(
             "INSERT OR REPLACE INTO unproved_lists (run_id, list_id, reason, announced, served, staged, skipped, snapshot_before,
              snapshot_after, content_hash, given_up_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
@@ -83,22 +83,22 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn staged_hash(&self, list: i64) -> Result<String, StoreError> {
+    pub fn tx_staged_hash(&self, list: i64) -> Result<String, StoreError> {
         let sql = "SELECT kind, item_id, uri, added_at, added_by, detail FROM staged_items WHERE list_id = ?1 ORDER BY position";
-        hash_of(&self.conn, sql, [list]).map_err(|e| self.error("cannot be read", e))
+        hash_rows(&self.conn, sql, [list]).map_err(|e| self.error("cannot be read", e))
     }
 }
 
-impl Proof {
+impl ListProof {
     /// Why the list is whole, as `run_lists.proof` says it.
-    fn word(&self) -> &'static str {
+    fn as_str(&self) -> &'static str {
         let as_announced = self.announced.is_none_or(|total| total == self.served);
-        match self.by {
-            ProvedBy::Presumed { .. } => return "presumed",
-            ProvedBy::Content => return "content",
+        match self.kind {
+            ProofKind::Presumed { .. } => return "presumed",
+            ProofKind::Content => return "content",
             _ => {}
         }
-        match (self.short || self.beginning && !as_announced, &self.snapshot_id, as_announced) {
+        match (self.ended_early || self.first_items_only && !as_announced, &self.snapshot_id, as_announced) {
             (true, ..) => "cut",
             (_, _, false) => "wrong_total",
             (_, Some(_), true) => "version",
@@ -110,16 +110,16 @@ impl Proof {
 
 /// A hash over the rows that stand for a list; `None` for playlists, whose rows are those that were
 /// served, so that the hash over these is theirs too.
-fn rows_hash(conn: &Connection, list: i64) -> rusqlite::Result<Option<String>> {
+fn hash_list_rows(conn: &Connection, list: i64) -> rusqlite::Result<Option<String>> {
     let kind: String = conn.query_row("SELECT kind FROM lists WHERE id = ?1", [list], |row| row.get(0))?;
     if kind == "playlist_items" {
         return Ok(None);
     }
-    standing(&kind).map(|sql| hash_of(conn, &sql, [list])).transpose()
+    current_rows_sql(&kind).map(|sql| hash_rows(conn, &sql, [list])).transpose()
 }
 
 /// The rows that stand for a list, in order; ?1 is the list.
-pub(super) fn standing(kind: &str) -> Option<String> {
+pub(super) fn current_rows_sql(kind: &str) -> Option<String> {
     let last_read = "(SELECT read_at FROM lists WHERE id = ?1)";
     Some(match kind {
         "playlist_items" => {
@@ -139,11 +139,11 @@ pub(super) fn standing(kind: &str) -> Option<String> {
             "SELECT played_at, track_id FROM plays WHERE list_id = ?1 AND first_seen_at = {last_read} ORDER BY played_at, track_id"
         ),
         other => {
-            let target = target(other)?;
-            let extra: String = target.extra.iter().map(|(column, _)| format!(", {column}")).collect();
+            let target = membership_table(other)?;
+            let extra: String = target.extra_columns.iter().map(|(column, _)| format!(", {column}")).collect();
             format!(
                 "SELECT {child}, position{extra} FROM {table} WHERE list_id = ?1 AND removed_at IS NULL ORDER BY position, {child}",
-                child = target.child,
+                child = target.item_column,
                 table = target.table
             )
         }
@@ -151,8 +151,8 @@ pub(super) fn standing(kind: &str) -> Option<String> {
 }
 
 /// A hash over rows, in order.
-pub(super) fn hash_of(conn: &Connection, sql: &str, parameters: impl Params) -> rusqlite::Result<String> {
-    let mut hash = RowsHash::default();
+pub(super) fn hash_rows(conn: &Connection, sql: &str, parameters: impl Params) -> rusqlite::Result<String> {
+    let mut hash = RowsHasher::default();
     let mut statement = conn.prepare_cached(sql)?;
     let columns = statement.column_count();
     let mut rows = statement.query(parameters)?;
@@ -166,9 +166,9 @@ pub(super) fn hash_of(conn: &Connection, sql: &str, parameters: impl Params) -> 
 
 /// The hash over rows, value by value.
 #[derive(Default)]
-pub(super) struct RowsHash(Xxh3);
+pub(super) struct RowsHasher(Xxh3);
 
-impl RowsHash {
+impl RowsHasher {
     /// The next value, if it is a text or null.
     pub(super) fn text(&mut self, text: Option<&str>) {
         self.value(text.map_or(ValueRef::Null, |text| ValueRef::Text(text.as_bytes())));

@@ -5,10 +5,10 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Session, StoreError};
+use super::{StoreError, WriteTx};
 
 /// Tables of rows that belong to one user, by the column that says whose they are.
-const PERSONAL: &[&str] = &[
+const PERSONAL_TABLES: &[&str] = &[
     "saved_tracks",
     "saved_albums",
     "saved_shows",
@@ -22,28 +22,28 @@ const PERSONAL: &[&str] = &[
 ];
 
 /// Streams whose lists are one person's.
-const OF_A_PERSON: &str =
+const PERSONAL_KINDS: &str =
     "'my_playlists', 'saved_tracks', 'saved_albums', 'saved_shows', 'saved_episodes', 'saved_audiobooks',
      'followed_artists', 'top_artists', 'top_tracks', 'recently_played'";
 
 /// What stands for the audience of a list whose reader was forgotten, followed by a number.
-const NOBODY: &str = "forgotten ";
+const FORGOTTEN_AUDIENCE: &str = "forgotten ";
 
 /// What was deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Purged {
+pub struct PurgeCounts {
     /// Rows of the library, tops and plays.
     pub rows: usize,
     /// Playlists that nobody else had, with their items and history.
     pub playlists: usize,
 }
 
-impl Session {
+impl WriteTx {
     /// The account that a local name stood for in the newest run that asked.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn account_called(&self, local_name: &str) -> Result<Option<String>, StoreError> {
+    pub fn tx_account_id(&self, local_name: &str) -> Result<Option<String>, StoreError> {
         let mut found = self.prepare("SELECT id FROM users WHERE local_name = ?1")?;
         found.query_row([local_name], |row| row.get(0)).optional().map_err(|e| self.error("cannot be read", e))
     }
@@ -52,7 +52,7 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn files_of_user(&self, local_name: &str) -> Result<Vec<String>, StoreError> {
+    pub fn tx_files_of_user(&self, local_name: &str) -> Result<Vec<String>, StoreError> {
         let mut statement = self.prepare("SELECT path FROM published_files WHERE substr(source, -length(?1)) = ?1")?;
         let source = format!(" of {local_name}");
         let rows = statement.query_map([source], |row| row.get(0)).map_err(|e| self.error("cannot be read", e))?;
@@ -63,7 +63,7 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn forget_files_of_user(&mut self, local_name: &str) -> Result<(), StoreError> {
+    pub fn tx_forget_files_of_user(&mut self, local_name: &str) -> Result<(), StoreError> {
         let source = format!(" of {local_name}");
         self.prepare("DELETE FROM published_files WHERE substr(source, -length(?1)) = ?1")?
             .execute([source])
@@ -75,28 +75,28 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn purge_user(&mut self, user: &str) -> Result<Purged, StoreError> {
-        self.find_purged_playlists(user)?;
-        let mut purged = Purged::default();
-        for table in PERSONAL {
-            purged.rows += self.purge(&format!("DELETE FROM {table} WHERE user_id = ?1"), user)?;
+    pub fn tx_purge_user(&mut self, user: &str) -> Result<PurgeCounts, StoreError> {
+        self.tx_find_purged_playlists(user)?;
+        let mut purged = PurgeCounts::default();
+        for table in PERSONAL_TABLES {
+            purged.rows += self.tx_purge(&format!("DELETE FROM {table} WHERE user_id = ?1"), user)?;
         }
-        purged.playlists = self.purge_playlists(user)?;
-        self.purge_skipped(user)?;
-        self.purge_lists(user)?;
-        self.purge_account(user)?;
+        purged.playlists = self.tx_purge_playlists(user)?;
+        self.tx_purge_skipped(user)?;
+        self.tx_purge_lists(user)?;
+        self.tx_purge_account(user)?;
         self.conn.execute_batch("DROP TABLE temp.purged_playlists").map_err(|e| self.error("cannot be written", e))?;
-        self.note_change();
+        self.mark_all_changed();
         Ok(purged)
     }
 
     /// Runs a statement; ?1 is the user.
-    fn purge(&self, sql: &str, user: &str) -> Result<usize, StoreError> {
+    fn tx_purge(&self, sql: &str, user: &str) -> Result<usize, StoreError> {
         self.conn.execute(sql, params![user]).map_err(|e| self.error("cannot be written", e))
     }
 
     /// Collects the playlists of a user's that stand in no other user's library and that no other token reads.
-    fn find_purged_playlists(&self, user: &str) -> Result<(), StoreError> {
+    fn tx_find_purged_playlists(&self, user: &str) -> Result<(), StoreError> {
         let sql = format!(
             "CREATE TEMP TABLE IF NOT EXISTS purged_playlists AS SELECT DISTINCT p.id FROM playlists p
              LEFT JOIN my_playlists m ON m.playlist_id = p.id AND m.user_id = ?1
@@ -106,13 +106,13 @@ impl Session {
              AND NOT EXISTS (SELECT 1 FROM user_playlists o WHERE o.playlist_id = p.id)
              AND NOT EXISTS (SELECT 1 FROM search_results s WHERE s.kind = 'playlist' AND s.item_id = p.id)
              AND NOT EXISTS (SELECT 1 FROM lists o WHERE o.kind = 'playlist_items' AND o.parent_id = p.id
-                             AND o.audience <> ?1 AND o.audience NOT LIKE '{NOBODY}%')"
+                             AND o.audience <> ?1 AND o.audience NOT LIKE '{FORGOTTEN_AUDIENCE}%')"
         );
-        self.purge(&sql, user).map(drop)
+        self.tx_purge(&sql, user).map(drop)
     }
 
     /// Deletes these playlists with all that is known of them; tells how many there were.
-    fn purge_playlists(&self, user: &str) -> Result<usize, StoreError> {
+    fn tx_purge_playlists(&self, user: &str) -> Result<usize, StoreError> {
         let mut deleted = 0;
         for (table, column) in [
             ("playlist_items", "playlist_id"),
@@ -123,16 +123,16 @@ impl Session {
         ] {
             let sql =
                 format!("DELETE FROM {table} WHERE {column} IN (SELECT id FROM purged_playlists) AND ?1 IS NOT NULL");
-            deleted = self.purge(&sql, user)?;
+            deleted = self.tx_purge(&sql, user)?;
         }
         Ok(deleted)
     }
 
     /// Deletes what is told of things of theirs that could not be stored; of libraries it does not say whose it was.
-    fn purge_skipped(&self, user: &str) -> Result<(), StoreError> {
+    fn tx_purge_skipped(&self, user: &str) -> Result<(), StoreError> {
         let theirs = format!(
             "(item_id = ?1 OR parent_id IN (SELECT id FROM purged_playlists)
-             OR stream IN ({OF_A_PERSON}) AND parent_id IS NULL
+             OR stream IN ({PERSONAL_KINDS}) AND parent_id IS NULL
                 AND EXISTS (SELECT 1 FROM run_fetches f WHERE f.run_id = s.run_id AND f.fetch = s.fetch
                    AND f.user_id IN (?1, (SELECT local_name FROM users WHERE id = ?1))))"
         );
@@ -141,32 +141,32 @@ impl Session {
             "UPDATE run_fetches AS r SET skipped = max(0, skipped - (SELECT count(*) FROM skipped_items s
              WHERE s.run_id = r.run_id AND s.fetch = r.fetch AND {theirs})) WHERE skipped > 0"
         );
-        self.purge(&count, user)?;
-        self.purge(&format!("DELETE FROM skipped_items AS s WHERE {theirs}"), user).map(drop)
+        self.tx_purge(&count, user)?;
+        self.tx_purge(&format!("DELETE FROM skipped_items AS s WHERE {theirs}"), user).map(drop)
     }
 
     /// Deletes what is known of their lists. Lists of the catalog, and of playlists that others share, stay as
     /// read by nobody: their rows are those that this read has left, and it says so.
-    fn purge_lists(&self, user: &str) -> Result<(), StoreError> {
+    fn tx_purge_lists(&self, user: &str) -> Result<(), StoreError> {
         let theirs = "(SELECT id FROM lists WHERE audience = ?1)";
-        self.purge(&format!("DELETE FROM requested WHERE user_id = ?1 OR list_id IN {theirs}"), user)?;
-        self.purge(&format!("DELETE FROM staged_items WHERE list_id IN {theirs}"), user)?;
-        self.purge(&format!("DELETE FROM checkpoints WHERE list_id IN {theirs}"), user)?;
+        self.tx_purge(&format!("DELETE FROM requested WHERE user_id = ?1 OR list_id IN {theirs}"), user)?;
+        self.tx_purge(&format!("DELETE FROM staged_items WHERE list_id IN {theirs}"), user)?;
+        self.tx_purge(&format!("DELETE FROM checkpoints WHERE list_id IN {theirs}"), user)?;
         let gone = format!(
-            "DELETE FROM lists WHERE audience = ?1 AND kind IN ({OF_A_PERSON})
+            "DELETE FROM lists WHERE audience = ?1 AND kind IN ({PERSONAL_KINDS})
              OR kind = 'playlist_items' AND (parent_id IN (SELECT id FROM purged_playlists)
                                              OR audience = ?1 AND read_at IS NULL)"
         );
-        self.purge(&gone, user)?;
+        self.tx_purge(&gone, user)?;
         // Another name for each that is forgotten: one list, read by two of them, is two rows.
-        let nobody = format!("SELECT '{NOBODY}' || lower(hex(randomblob(8)))");
+        let nobody = format!("SELECT '{FORGOTTEN_AUDIENCE}' || lower(hex(randomblob(8)))");
         let nobody: String =
             self.conn.query_row(&nobody, [], |row| row.get(0)).map_err(|e| self.error("cannot be read", e))?;
-        self.put("UPDATE lists SET audience = ?2 WHERE audience = ?1", params![user, nobody])
+        self.tx_put("UPDATE lists SET audience = ?2 WHERE audience = ?1", params![user, nobody])
     }
 
     /// Deletes the account, and what runs and tokens say of it.
-    fn purge_account(&self, user: &str) -> Result<(), StoreError> {
+    fn tx_purge_account(&self, user: &str) -> Result<(), StoreError> {
         for sql in [
             // Before the account was known, the record named the user.
             "DELETE FROM run_fetches WHERE user_id IN (?1, (SELECT local_name FROM users WHERE id = ?1))",
@@ -181,7 +181,7 @@ impl Session {
              AND NOT EXISTS (SELECT 1 FROM playlist_items WHERE added_by = ?1)
              AND NOT EXISTS (SELECT 1 FROM user_playlists WHERE profile_id = ?1)",
         ] {
-            self.purge(sql, user)?;
+            self.tx_purge(sql, user)?;
         }
         Ok(())
     }

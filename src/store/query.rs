@@ -18,20 +18,20 @@ use rusqlite::limits::Limit;
 use rusqlite::{Batch, Connection, OpenFlags, Row, Statement};
 use rustc_hash::FxHashSet;
 
-pub use error::{Position, QueryError};
+pub use error::{QueryError, SqlPosition};
 pub use text::is_volatile;
 
-use super::views::{Scope, Select, identifier};
+use super::views::{RowScope, ViewSelect, identifier};
 use crate::stream::Stream;
 
 /// No value of a query may be longer: `printf('%.1000000000c')` is one call away.
-const LONGEST_VALUE: i32 = 64 << 20;
+const MAX_VALUE_BYTES: i32 = 64 << 20;
 /// Instructions of SQLite's between two looks at the clock: a fraction of a millisecond.
-const TICK: i32 = 10_000;
+const PROGRESS_INTERVAL: i32 = 10_000;
 
 /// A fetch of the job whose queries are run; it becomes a view of its name.
 #[derive(Debug, Clone)]
-pub struct Fetched {
+pub struct QueryFetch {
     /// Its name.
     pub name: String,
     /// Its stream.
@@ -46,7 +46,7 @@ pub struct Fetched {
 
 /// The values of the names that a query may use; a name that has none is bound to null.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Bound {
+pub struct QueryParameters {
     /// `:since`
     pub since: Option<String>,
     /// `:last_run_at`
@@ -59,7 +59,7 @@ pub struct Bound {
     pub user_id: Option<String>,
 }
 
-impl Bound {
+impl QueryParameters {
     /// Every name, as one writes it.
     pub const NAMES: [&'static str; 5] = [":since", ":last_run_at", ":fire_at", ":job", ":user_id"];
 
@@ -82,33 +82,33 @@ impl Bound {
 }
 
 #[derive(Default)]
-struct Watch {
+struct QueryWatch {
     deadline: Option<Instant>,
     /// What the authorizer refused last.
     denied: Option<String>,
 }
 
 /// A connection that can only read.
-pub struct Reader {
+pub struct QueryReader {
     store: Connection,
     job: String,
-    fetches: Vec<Fetched>,
+    fetches: Vec<QueryFetch>,
     limit: Duration,
-    watch: Arc<Mutex<Watch>>,
+    watch: Arc<Mutex<QueryWatch>>,
 }
 
-impl Reader {
+impl QueryReader {
     /// Opens the store for the queries of a job; each may take as long as `limit`.
     ///
     /// # Errors
     /// [`QueryError::Store`] if the store cannot be read.
-    pub fn open(path: &Path, job: &str, fetches: Vec<Fetched>, limit: Duration) -> Result<Self, QueryError> {
+    pub fn open(path: &Path, job: &str, fetches: Vec<QueryFetch>, limit: Duration) -> Result<Self, QueryError> {
         // The bundled SQLite takes a path that begins with `file:` for a URI, whatever the flags.
         let path = Path::new(".").join(path);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let store = Connection::open_with_flags(path, flags)?;
         store.busy_timeout(Duration::from_secs(10))?;
-        Self::over(store, job, fetches, limit)
+        Self::with_connection(store, job, fetches, limit)
     }
 
     /// An empty store in memory, for checking SQL; `create` makes its tables and views.
@@ -117,28 +117,33 @@ impl Reader {
     /// Whatever `create` reports.
     pub fn for_checking(
         job: &str,
-        fetches: Vec<Fetched>,
+        fetches: Vec<QueryFetch>,
         create: impl FnOnce(&Connection) -> rusqlite::Result<()>,
     ) -> Result<Self, QueryError> {
         let store = Connection::open_in_memory()?;
         create(&store)?;
-        Self::over(store, job, fetches, Duration::from_secs(10))
+        Self::with_connection(store, job, fetches, Duration::from_secs(10))
     }
 
-    fn over(mut store: Connection, job: &str, fetches: Vec<Fetched>, limit: Duration) -> Result<Self, QueryError> {
+    fn with_connection(
+        mut store: Connection,
+        job: &str,
+        fetches: Vec<QueryFetch>,
+        limit: Duration,
+    ) -> Result<Self, QueryError> {
         for fetch in &fetches {
-            let scope = Scope::Fetched { job, fetch: &fetch.name };
-            let select = Select::new(fetch.stream, fetch.stream.columns().map(|c| c.name))
+            let scope = RowScope::FetchUnordered { job, fetch: &fetch.name };
+            let select = ViewSelect::new(fetch.stream, fetch.stream.columns().map(|c| c.name))
                 .scope(scope)
                 .since(fetch.since.as_deref())
                 .market(Some(&fetch.market))
-                .of_user(fetch.user_id.as_deref());
+                .for_user(fetch.user_id.as_deref());
             store.execute_batch(&format!("CREATE TEMP VIEW {} AS {}", identifier(&fetch.name), select.sql()))?;
         }
         store.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")?;
-        store.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE)?;
+        store.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)?;
         store.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
-        let watch = Arc::new(Mutex::new(Watch::default()));
+        let watch = Arc::new(Mutex::new(QueryWatch::default()));
         let seen = Arc::clone(&watch);
         store.authorizer(Some(move |context: AuthContext<'_>| {
             let refused = refusal(context.action);
@@ -150,8 +155,8 @@ impl Reader {
         }))?;
         let clock = Arc::clone(&watch);
         let late = move || lock(&clock).deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        store.progress_handler(TICK, Some(late))?;
-        Ok(Reader { store, job: job.to_owned(), fetches, limit, watch })
+        store.progress_handler(PROGRESS_INTERVAL, Some(late))?;
+        Ok(QueryReader { store, job: job.to_owned(), fetches, limit, watch })
     }
 
     /// Runs a query: `begin` gets the names of its columns, then `each` gets every row.
@@ -161,11 +166,11 @@ impl Reader {
     pub fn run<E: From<QueryError>>(
         &self,
         sql: &str,
-        bound: &Bound,
+        bound: &QueryParameters,
         begin: impl FnOnce(Vec<String>) -> Result<(), E>,
         mut each: impl FnMut(&Row<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let _running = self.start();
+        let _running = self.start_timer();
         let mut statement = self.prepare(sql)?;
         begin(columns(&statement)?)?;
         self.bind(&mut statement, bound)?;
@@ -181,9 +186,9 @@ impl Reader {
     /// # Errors
     /// What is wrong with it, and where.
     pub fn check(&self, sql: &str) -> Result<Vec<String>, QueryError> {
-        let _running = self.start();
+        let _running = self.start_timer();
         let mut statement = self.prepare(sql)?;
-        self.bind(&mut statement, &Bound::default())?;
+        self.bind(&mut statement, &QueryParameters::default())?;
         columns(&statement)
     }
 
@@ -192,8 +197,8 @@ impl Reader {
     /// # Errors
     /// What is wrong with it, and where.
     pub fn check_filter(&self, fetch: &str, column: &str, filter: &str) -> Result<(), QueryError> {
-        let _running = self.start();
-        self.prepare_ids(fetch, column, Some(filter), &Bound::default()).map(drop)
+        let _running = self.start_timer();
+        self.prepare_ids(fetch, column, Some(filter), &QueryParameters::default()).map(drop)
     }
 
     /// The ids in `column` of a fetch's rows that `filter` holds for: each once, in the order of the
@@ -206,11 +211,11 @@ impl Reader {
         fetch: &str,
         column: &str,
         filter: Option<&str>,
-        bound: &Bound,
+        bound: &QueryParameters,
     ) -> Result<Vec<String>, QueryError> {
-        let _running = self.start();
+        let _running = self.start_timer();
         let (mut statement, ahead) = self.prepare_ids(fetch, column, filter, bound)?;
-        let explain = |error| self.explain(error).minus(ahead);
+        let explain = |error| self.explain(error).without_prefix(ahead);
         let mut rows = statement.raw_query();
         let mut seen = FxHashSet::default();
         let mut ids = Vec::new();
@@ -231,17 +236,17 @@ impl Reader {
         fetch: &str,
         column: &str,
         filter: Option<&str>,
-        bound: &Bound,
+        bound: &QueryParameters,
     ) -> Result<(Statement<'_>, usize), QueryError> {
         let known = self.fetches.iter().find(|f| f.name == fetch);
         let fetch = known.ok_or_else(|| QueryError::NoFetch(fetch.to_owned()))?;
-        let select = Select::new(fetch.stream, fetch.stream.columns().map(|c| c.name))
-            .scope(Scope::Fetch { job: &self.job, fetch: &fetch.name })
+        let select = ViewSelect::new(fetch.stream, fetch.stream.columns().map(|c| c.name))
+            .scope(RowScope::Fetch { job: &self.job, fetch: &fetch.name })
             .since(fetch.since.as_deref())
             .market(Some(&fetch.market))
-            .of_user(fetch.user_id.as_deref());
-        let (sql, ahead) = select.ids_where(column, filter);
-        let mut statement = self.prepare(&sql).map_err(|e| e.minus(ahead))?;
+            .for_user(fetch.user_id.as_deref());
+        let (sql, ahead) = select.ids_query(column, filter);
+        let mut statement = self.prepare(&sql).map_err(|e| e.without_prefix(ahead))?;
         self.bind(&mut statement, bound)?;
         Ok((statement, ahead))
     }
@@ -259,7 +264,7 @@ impl Reader {
         Ok(statement)
     }
 
-    fn bind(&self, statement: &mut Statement<'_>, bound: &Bound) -> Result<(), QueryError> {
+    fn bind(&self, statement: &mut Statement<'_>, bound: &QueryParameters) -> Result<(), QueryError> {
         for n in 1..=statement.parameter_count() {
             let name = statement.parameter_name(n).unwrap_or("?").to_owned();
             let value = bound.value(&name).ok_or(QueryError::UnknownName(name))?;
@@ -268,26 +273,26 @@ impl Reader {
         Ok(())
     }
 
-    fn start(&self) -> Running<'_> {
-        *lock(&self.watch) = Watch { deadline: Instant::now().checked_add(self.limit), denied: None };
-        Running(&self.watch)
+    fn start_timer(&self) -> RunningQuery<'_> {
+        *lock(&self.watch) = QueryWatch { deadline: Instant::now().checked_add(self.limit), denied: None };
+        RunningQuery(&self.watch)
     }
 
     fn explain(&self, error: rusqlite::Error) -> QueryError {
-        QueryError::of(error, self.limit, lock(&self.watch).denied.take())
+        QueryError::from_sqlite(error, self.limit, lock(&self.watch).denied.take())
     }
 }
 
 /// Stops the clock when a query is over, so that what follows is not interrupted.
-struct Running<'a>(&'a Mutex<Watch>);
+struct RunningQuery<'a>(&'a Mutex<QueryWatch>);
 
-impl Drop for Running<'_> {
+impl Drop for RunningQuery<'_> {
     fn drop(&mut self) {
         lock(self.0).deadline = None;
     }
 }
 
-fn lock(watch: &Mutex<Watch>) -> std::sync::MutexGuard<'_, Watch> {
+fn lock(watch: &Mutex<QueryWatch>) -> std::sync::MutexGuard<'_, QueryWatch> {
     watch.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 /// One place of a playlist.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Place {
+pub struct PlaylistPlace {
     /// track, episode, local or unavailable.
     pub kind: String,
     /// spotify: URI.
@@ -23,9 +23,9 @@ pub struct Place {
 
 /// A playlist at some time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct AsOf {
+pub struct PlaylistVersion {
     /// Its items, in order.
-    pub places: Vec<Place>,
+    pub places: Vec<PlaylistPlace>,
     /// When it was first seen so.
     pub seen_at: Option<String>,
     /// When it was first seen otherwise; none if it still is so.
@@ -42,7 +42,7 @@ pub enum ReplayError {
     Store(#[from] rusqlite::Error),
     /// It was not known then.
     #[error("its items were first seen at {first}")]
-    Before {
+    NotYetSeen {
         /// When it was first seen, or since when its history is kept.
         first: String,
     },
@@ -60,19 +60,19 @@ pub enum ReplayError {
 }
 
 /// A recorded change.
-struct Change {
+struct RecordedChange {
     id: i64,
     seen_at: String,
     from: Option<usize>,
     to: Option<usize>,
-    place: Place,
+    place: PlaylistPlace,
 }
 
 /// A playlist as it was at a time (ISO 8601 in UTC), or as it stands.
 ///
 /// # Errors
 /// If it was not known then, or the history does not fit.
-pub fn playlist_at(store: &Connection, playlist: &str, at: Option<&str>) -> Result<AsOf, ReplayError> {
+pub fn playlist_at(store: &Connection, playlist: &str, at: Option<&str>) -> Result<PlaylistVersion, ReplayError> {
     let newest = |store: &Connection, bound: &str| {
         let sql = "SELECT seen_at, snapshot_id FROM playlist_versions WHERE playlist_id = ?1 AND seen_at <= ?2
                    ORDER BY seen_at DESC LIMIT 1";
@@ -84,39 +84,39 @@ pub fn playlist_at(store: &Connection, playlist: &str, at: Option<&str>) -> Resu
             .query_row("SELECT min(seen_at) FROM playlist_versions WHERE playlist_id = ?1", [playlist], |r| r.get(0))?;
     let Some(first) = first else { return Err(ReplayError::NeverRead) };
     let Some((seen_at, snapshot_id)) = newest(store, at.unwrap_or("9"))? else {
-        return Err(ReplayError::Before { first });
+        return Err(ReplayError::NotYetSeen { first });
     };
-    let mut back = Back::begin(store, playlist)?;
+    let mut back = PlaylistRewind::start(store, playlist)?;
     let mut until = None;
     while let Some(later) = back.next_seen_at().filter(|later| *later > seen_at.as_str()) {
         until = Some(later.to_owned());
-        back.step(false)?;
+        back.step_back(false)?;
     }
-    Ok(AsOf { places: back.places, seen_at: Some(seen_at), until, snapshot_id })
+    Ok(PlaylistVersion { places: back.places, seen_at: Some(seen_at), until, snapshot_id })
 }
 
 /// A playlist that is taken back read by read, from how it stands. The changes of one read at a time are in
 /// memory, however long the history is.
-pub(super) struct Back<'a> {
+pub(super) struct PlaylistRewind<'a> {
     store: &'a Connection,
     playlist: &'a str,
-    places: Vec<Place>,
+    places: Vec<PlaylistPlace>,
     /// The changes of the read that is taken back next; none if there are no more.
-    next: Vec<Change>,
+    next: Vec<RecordedChange>,
 }
 
-impl<'a> Back<'a> {
+impl<'a> PlaylistRewind<'a> {
     /// The playlist as it stands.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub(super) fn begin(store: &'a Connection, playlist: &'a str) -> Result<Back<'a>, ReplayError> {
-        let (places, next) = (standing(store, playlist)?, batch_before(store, playlist, i64::MAX)?);
-        Ok(Back { store, playlist, places, next })
+    pub(super) fn start(store: &'a Connection, playlist: &'a str) -> Result<PlaylistRewind<'a>, ReplayError> {
+        let (places, next) = (current_items(store, playlist)?, changes_of_previous_read(store, playlist, i64::MAX)?);
+        Ok(PlaylistRewind { store, playlist, places, next })
     }
 
     /// Its items.
-    pub(super) fn places(&self) -> &[Place] {
+    pub(super) fn places(&self) -> &[PlaylistPlace] {
         &self.places
     }
 
@@ -130,40 +130,40 @@ impl<'a> Back<'a> {
     ///
     /// # Errors
     /// If they do not fit.
-    pub(super) fn step(&mut self, by_name: bool) -> Result<(), ReplayError> {
+    pub(super) fn step_back(&mut self, by_name: bool) -> Result<(), ReplayError> {
         let Some(oldest) = self.next.first().map(|change| change.id) else { return Ok(()) };
         let changes = std::mem::take(&mut self.next);
-        let is_other = |change: &&Change| {
+        let is_other = |change: &&RecordedChange| {
             let there = change.to.and_then(|to| self.places.get(to));
-            there.is_some_and(|place| !place.is_called(&change.place))
+            there.is_some_and(|place| !place.is_same_item(&change.place))
         };
         if let Some(other) = changes.iter().find(is_other).filter(|_| by_name) {
             return Err(ReplayError::Broken { change: other.id, seen_at: other.seen_at.clone() });
         }
-        self.places = undo(std::mem::take(&mut self.places), &changes)?;
-        self.next = batch_before(self.store, self.playlist, oldest)?;
+        self.places = undo_changes(std::mem::take(&mut self.places), &changes)?;
+        self.next = changes_of_previous_read(self.store, self.playlist, oldest)?;
         Ok(())
     }
 }
 
-impl Place {
+impl PlaylistPlace {
     /// Whether it is the same entry of the list: what is compared where a list is read again.
-    fn is_called(&self, other: &Place) -> bool {
+    fn is_same_item(&self, other: &PlaylistPlace) -> bool {
         (&self.uri, &self.added_at, &self.added_by) == (&other.uri, &other.added_at, &other.added_by)
             && (self.uri.is_some() || self.kind == other.kind)
     }
 }
 
-fn standing(store: &Connection, playlist: &str) -> rusqlite::Result<Vec<Place>> {
+fn current_items(store: &Connection, playlist: &str) -> rusqlite::Result<Vec<PlaylistPlace>> {
     let mut statement = store.prepare_cached(
         "SELECT kind, uri, coalesce(track_id, episode_id), added_at, added_by FROM playlist_items
          WHERE playlist_id = ?1 ORDER BY position",
     )?;
-    statement.query_map([playlist], |row| place(row, 0))?.collect()
+    statement.query_map([playlist], |row| read_place(row, 0))?.collect()
 }
 
-fn place(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Place> {
-    Ok(Place {
+fn read_place(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<PlaylistPlace> {
+    Ok(PlaylistPlace {
         kind: row.get(first)?,
         uri: row.get(first + 1)?,
         item_id: row.get(first + 2)?,
@@ -173,13 +173,13 @@ fn place(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Place> {
 }
 
 /// The changes of the newest read among those before a change, in their order: one read's are numbered in a row.
-fn batch_before(store: &Connection, playlist: &str, before: i64) -> rusqlite::Result<Vec<Change>> {
+fn changes_of_previous_read(store: &Connection, playlist: &str, before: i64) -> rusqlite::Result<Vec<RecordedChange>> {
     let mut statement = store.prepare_cached(
         "SELECT id, seen_at, position_before, position_after, kind, uri, coalesce(track_id, episode_id), added_at, added_by
          FROM playlist_changes WHERE playlist_id = ?1 AND id < ?2 ORDER BY id DESC",
     )?;
     let index = |n: Option<i64>| n.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
-    let mut batch: Vec<Change> = Vec::new();
+    let mut batch: Vec<RecordedChange> = Vec::new();
     let mut rows = statement.query(params![playlist, before])?;
     while let Some(row) = rows.next()? {
         let seen_at: String = row.get(1)?;
@@ -187,17 +187,17 @@ fn batch_before(store: &Connection, playlist: &str, before: i64) -> rusqlite::Re
             break;
         }
         let (from, to) = (index(row.get(2)?), index(row.get(3)?));
-        batch.push(Change { id: row.get(0)?, seen_at, from, to, place: place(row, 4)? });
+        batch.push(RecordedChange { id: row.get(0)?, seen_at, from, to, place: read_place(row, 4)? });
     }
     batch.reverse();
     Ok(batch)
 }
 
 /// The list before the changes of one read, from the list after them.
-fn undo(after: Vec<Place>, changes: &[Change]) -> Result<Vec<Place>, ReplayError> {
-    let broken = |c: &Change| ReplayError::Broken { change: c.id, seen_at: c.seen_at.clone() };
-    let mut after: Vec<Option<Place>> = after.into_iter().map(Some).collect();
-    let mut back: Vec<(usize, Place, &Change)> = Vec::new();
+fn undo_changes(after: Vec<PlaylistPlace>, changes: &[RecordedChange]) -> Result<Vec<PlaylistPlace>, ReplayError> {
+    let broken = |c: &RecordedChange| ReplayError::Broken { change: c.id, seen_at: c.seen_at.clone() };
+    let mut after: Vec<Option<PlaylistPlace>> = after.into_iter().map(Some).collect();
+    let mut back: Vec<(usize, PlaylistPlace, &RecordedChange)> = Vec::new();
     for change in changes {
         if let Some(to) = change.to {
             let taken = after.get_mut(to).and_then(Option::take).ok_or_else(|| broken(change))?;
@@ -210,7 +210,7 @@ fn undo(after: Vec<Place>, changes: &[Change]) -> Result<Vec<Place>, ReplayError
     }
     back.sort_by_key(|(from, ..)| *from);
     let mut stayed = after.into_iter().flatten();
-    let mut before: Vec<Place> = Vec::new();
+    let mut before: Vec<PlaylistPlace> = Vec::new();
     for (from, place, change) in back {
         while before.len() < from {
             before.push(stayed.next().ok_or_else(|| broken(change))?);
@@ -227,11 +227,11 @@ fn undo(after: Vec<Place>, changes: &[Change]) -> Result<Vec<Place>, ReplayError
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::playlist_diff::{Change as Diffed, diff};
+    use crate::store::playlist_diff::{ItemChange as Diffed, diff_items};
     use proptest::prelude::*;
 
-    fn named(n: u64) -> Place {
-        Place { kind: "track".into(), uri: Some(n.to_string()), ..Place::default() }
+    fn named(n: u64) -> PlaylistPlace {
+        PlaylistPlace { kind: "track".into(), uri: Some(n.to_string()), ..PlaylistPlace::default() }
     }
 
     proptest! {
@@ -240,24 +240,24 @@ mod tests {
             before in prop::collection::vec(0u64..9, 0..50),
             after in prop::collection::vec(0u64..9, 0..50),
         ) {
-            let changes: Vec<Change> = diff(&before, &after).changes.into_iter().map(|change| {
+            let changes: Vec<RecordedChange> = diff_items(&before, &after).changes.into_iter().map(|change| {
                 let (from, to, what) = match change {
                     Diffed::Added { after: to } => (None, Some(to), after[to]),
                     Diffed::Removed { before: from } => (Some(from), None, before[from]),
                     Diffed::Moved { before: from, after: to } => (Some(from), Some(to), after[to]),
                 };
-                Change { id: 0, seen_at: String::new(), from, to, place: named(what) }
+                RecordedChange { id: 0, seen_at: String::new(), from, to, place: named(what) }
             }).collect();
             let list = |numbers: &[u64]| numbers.iter().map(|n| named(*n)).collect::<Vec<_>>();
-            prop_assert_eq!(undo(list(&after), &changes).unwrap(), list(&before));
+            prop_assert_eq!(undo_changes(list(&after), &changes).unwrap(), list(&before));
         }
     }
 
     #[test]
     fn a_change_that_does_not_fit_is_refused() {
-        let change = |from, to| Change { id: 7, seen_at: "then".into(), from, to, place: named(1) };
+        let change = |from, to| RecordedChange { id: 7, seen_at: "then".into(), from, to, place: named(1) };
         for broken in [change(None, Some(3)), change(Some(9), None)] {
-            let error = undo(vec![named(1)], &[broken]).unwrap_err().to_string();
+            let error = undo_changes(vec![named(1)], &[broken]).unwrap_err().to_string();
             assert!(error.contains("change 7"), "{error}");
         }
     }

@@ -6,12 +6,12 @@
 //! does. Things of the catalog go when they are old and nothing that is kept points at them any more. A job
 //! reads again whatever it asks for by id before it is as old as that, so its own things never get old either.
 
-mod things;
+mod entities;
 
 use rusqlite::params;
 
-use super::{Session, StoreError};
-use things::delete_things;
+use super::{StoreError, WriteTx};
+use entities::delete_unreferenced;
 
 /// Logs and history, by the column that says how old a row is.
 const LOGS: &[(&str, &str)] = &[
@@ -88,31 +88,31 @@ const OF_THE_JOB: &str = "(l.id IN (SELECT list_id FROM requested WHERE job = ?2
      AND l.id NOT IN (SELECT list_id FROM requested WHERE job <> ?2 AND list_id IS NOT NULL)";
 
 /// What was deleted here goes with whatever pointed at it, as far as it is old itself.
-const BEGIN: &str = "CREATE TEMP TABLE IF NOT EXISTS old_lists (id INTEGER PRIMARY KEY, kind TEXT, parent_id TEXT);
+const PREPARE: &str = "CREATE TEMP TABLE IF NOT EXISTS old_lists (id INTEGER PRIMARY KEY, kind TEXT, parent_id TEXT);
      CREATE TEMP TABLE IF NOT EXISTS let_go (kind TEXT, id TEXT, PRIMARY KEY (kind, id)) WITHOUT ROWID;
      DELETE FROM old_lists; DELETE FROM let_go;";
 
-impl Session {
+impl WriteTx {
     /// Deletes rows older than `before`, of all jobs.
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn forget_rows(&mut self, before: &str) -> Result<usize, StoreError> {
-        self.sql(BEGIN)?;
+    pub fn tx_delete_old_rows(&mut self, before: &str) -> Result<usize, StoreError> {
+        self.tx_batch(PREPARE)?;
         let mut deleted = 0;
         for (table, column) in LOGS {
-            deleted += self.delete(&format!("DELETE FROM {table} WHERE {column} < ?1"), before)?;
+            deleted += self.tx_delete(&format!("DELETE FROM {table} WHERE {column} < ?1"), before)?;
         }
-        self.delete(OLD_LISTS, before)?;
+        self.tx_delete(OLD_LISTS, before)?;
         for (table, _, _) in MEMBERSHIPS {
-            deleted += self.delete(&format!("DELETE FROM {table} WHERE removed_at < ?1"), before)?;
+            deleted += self.tx_delete(&format!("DELETE FROM {table} WHERE removed_at < ?1"), before)?;
         }
-        deleted += self.forget_history(before, None)?;
+        deleted += self.tx_delete_old_history(before, None)?;
         for sql in NO_LONGER_AS_READ {
-            self.delete(sql, before)?;
+            self.tx_delete(sql, before)?;
         }
-        deleted += self.empty_old_lists(before)?;
-        deleted += delete_things(self, before, None)?;
+        deleted += self.tx_empty_old_lists(before)?;
+        deleted += delete_unreferenced(self, before, None)?;
         self.changed |= deleted > 0;
         Ok(deleted)
     }
@@ -122,35 +122,40 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn forget_rows_of(&mut self, job: &str, before: &str) -> Result<usize, StoreError> {
-        self.sql(BEGIN)?;
+    pub fn tx_delete_old_rows_of_job(&mut self, job: &str, before: &str) -> Result<usize, StoreError> {
+        self.tx_batch(PREPARE)?;
         let mut deleted = 0;
         let asked = LISTS_OF_THE_JOB;
         for (table, column) in &LOGS[..LOGS_OF_LISTS] {
             let item = if *table == "plays" { "track_id" } else { "item_id" };
             let kind = if *table == "plays" { "'track'" } else { "kind" };
-            self.of_job(
+            self.tx_execute_for_job(
                 &format!(
                     "INSERT OR IGNORE INTO let_go SELECT {kind}, {item} FROM {table} WHERE {column} < ?1 AND {asked} AND {item} IS NOT NULL"
                 ),
                 before,
                 job,
             )?;
-            deleted += self.of_job(&format!("DELETE FROM {table} WHERE {column} < ?1 AND {asked}"), before, job)?;
+            deleted +=
+                self.tx_execute_for_job(&format!("DELETE FROM {table} WHERE {column} < ?1 AND {asked}"), before, job)?;
         }
         let returned = format!("DELETE FROM returned_members WHERE returned_at < ?1 AND {asked}");
-        deleted += self.of_job(&returned, before, job)?;
-        deleted += self.of_job(RESUME_POINTS_OF_THE_JOB, before, job)?;
-        deleted += self.forget_history(before, Some(job))?;
-        self.of_job(&format!("{OLD_LISTS} AND {OF_THE_JOB}"), before, job)?;
+        deleted += self.tx_execute_for_job(&returned, before, job)?;
+        deleted += self.tx_execute_for_job(RESUME_POINTS_OF_THE_JOB, before, job)?;
+        deleted += self.tx_delete_old_history(before, Some(job))?;
+        self.tx_execute_for_job(&format!("{OLD_LISTS} AND {OF_THE_JOB}"), before, job)?;
         for (table, kind, item) in MEMBERSHIPS {
             let gone = format!("FROM {table} WHERE removed_at < ?1 AND {asked}");
-            self.of_job(&format!("INSERT OR IGNORE INTO let_go SELECT '{kind}', {item} {gone}"), before, job)?;
-            deleted += self.of_job(&format!("DELETE {gone}"), before, job)?;
+            self.tx_execute_for_job(
+                &format!("INSERT OR IGNORE INTO let_go SELECT '{kind}', {item} {gone}"),
+                before,
+                job,
+            )?;
+            deleted += self.tx_execute_for_job(&format!("DELETE {gone}"), before, job)?;
         }
-        deleted += self.empty_old_lists(before)?;
+        deleted += self.tx_empty_old_lists(before)?;
         // By id: the table is told by the stream, and no id stands in two of them.
-        self.of_job(
+        self.tx_execute_for_job(
             "INSERT OR IGNORE INTO let_go SELECT t.kind, r.item_id FROM requested r
              JOIN (SELECT 'artist' AS kind UNION SELECT 'album' UNION SELECT 'track' UNION SELECT 'show' UNION SELECT 'episode'
                    UNION SELECT 'audiobook' UNION SELECT 'playlist') t
@@ -158,8 +163,8 @@ impl Session {
             before,
             job,
         )?;
-        deleted += delete_things(self, before, Some(job))?;
-        self.delete(
+        deleted += delete_unreferenced(self, before, Some(job))?;
+        self.tx_delete(
             "UPDATE lists SET rows_hash = NULL WHERE kind IN ('search', 'top_artists', 'top_tracks', 'recently_played')
              AND (read_at < ?1 OR kind = 'recently_played')",
             before,
@@ -170,7 +175,7 @@ impl Session {
 
     /// Deletes how playlists came to be what they are: their changes, and with these the versions that they
     /// lead back to. One without the other would show a list that never was.
-    fn forget_history(&self, before: &str, job: Option<&str>) -> Result<usize, StoreError> {
+    fn tx_delete_old_history(&self, before: &str, job: Option<&str>) -> Result<usize, StoreError> {
         let of = job.map_or("?2 IS NULL", |_| PLAYLISTS_OF_THE_JOB);
         let mut deleted = 0;
         let changes = format!("DELETE FROM playlist_changes WHERE seen_at < ?1 AND {of}");
@@ -188,45 +193,47 @@ impl Session {
     }
 
     /// Deletes what stands in the lists of `old_lists`, which are then as if they had never been read.
-    fn empty_old_lists(&mut self, before: &str) -> Result<usize, StoreError> {
+    fn tx_empty_old_lists(&mut self, before: &str) -> Result<usize, StoreError> {
         let mut deleted = 0;
         let old = "list_id IN (SELECT id FROM old_lists)";
         for (table, kind, item) in MEMBERSHIPS {
-            self.sql(&format!("INSERT OR IGNORE INTO let_go SELECT '{kind}', {item} FROM {table} WHERE {old}"))?;
-            deleted += self.sql(&format!("DELETE FROM {table} WHERE {old}"))?;
+            self.tx_batch(&format!("INSERT OR IGNORE INTO let_go SELECT '{kind}', {item} FROM {table} WHERE {old}"))?;
+            deleted += self.tx_batch(&format!("DELETE FROM {table} WHERE {old}"))?;
         }
         // The items of a playlist are one set, whoever reads it: they go when nobody has looked at them.
         let unread = "FROM playlist_items WHERE playlist_id IN (SELECT parent_id FROM old_lists WHERE kind = 'playlist_items')
              AND playlist_id NOT IN (SELECT parent_id FROM lists WHERE kind = 'playlist_items' AND checked_at IS NOT NULL
              AND id NOT IN (SELECT id FROM old_lists))";
         for (kind, item) in [("track", "track_id"), ("episode", "episode_id"), ("playlist", "playlist_id")] {
-            self.sql(&format!("INSERT OR IGNORE INTO let_go SELECT '{kind}', {item} {unread} AND {item} IS NOT NULL"))?;
+            self.tx_batch(&format!(
+                "INSERT OR IGNORE INTO let_go SELECT '{kind}', {item} {unread} AND {item} IS NOT NULL"
+            ))?;
         }
-        deleted += self.sql(&format!("DELETE {unread}"))?;
+        deleted += self.tx_batch(&format!("DELETE {unread}"))?;
         // Who meets it again sees it for the first time.
         for table in ["playlist_versions", "playlist_changes"] {
-            self.sql(&format!(
+            self.tx_batch(&format!(
                 "DELETE FROM {table} WHERE playlist_id IN (SELECT parent_id FROM old_lists WHERE kind = 'playlist_items')
                  AND NOT EXISTS (SELECT 1 FROM playlist_items i WHERE i.playlist_id = {table}.playlist_id)"
             ))?;
         }
         // What is recorded of them speaks of rows that are gone.
         for table in ["run_lists", "returned_members"] {
-            self.sql(&format!("DELETE FROM {table} WHERE {old}"))?;
+            self.tx_batch(&format!("DELETE FROM {table} WHERE {old}"))?;
         }
-        self.sql(
+        self.tx_batch(
             "UPDATE lists SET snapshot_id = NULL, etag = NULL, announced = NULL, served = NULL, stored = NULL, skipped = NULL,
              content_hash = NULL, rows_hash = NULL, proof = NULL, first_read_at = NULL, read_at = NULL, whole_at = NULL, checked_at = NULL WHERE id IN (SELECT id FROM old_lists)",
         )?;
-        self.forget_left_reads(before)?;
+        self.tx_delete_abandoned_reads(before)?;
         Ok(deleted)
     }
 
     /// Forgets how far reads came that nobody has gone on with.
-    fn forget_left_reads(&mut self, before: &str) -> Result<(), StoreError> {
+    fn tx_delete_abandoned_reads(&mut self, before: &str) -> Result<(), StoreError> {
         let left = "list_id IN (SELECT list_id FROM checkpoints WHERE updated_at < ?1)";
-        self.delete(&format!("DELETE FROM staged_items WHERE {left}"), before)?;
-        self.delete("DELETE FROM checkpoints WHERE updated_at < ?1", before).map(drop)
+        self.tx_delete(&format!("DELETE FROM staged_items WHERE {left}"), before)?;
+        self.tx_delete("DELETE FROM checkpoints WHERE updated_at < ?1", before).map(drop)
     }
 
     /// Forgets runs that ended before `before`, with what they recorded and where reads then stood; the
@@ -234,25 +241,25 @@ impl Session {
     ///
     /// # Errors
     /// If the store cannot be written.
-    pub fn forget_runs(&mut self, before: &str) -> Result<usize, StoreError> {
-        self.delete("DELETE FROM fires WHERE fire_at < ?1 AND coalesce(served_at, fire_at) < ?1", before)?;
-        self.forget_left_reads(before)?;
-        self.delete(
+    pub fn tx_delete_old_runs(&mut self, before: &str) -> Result<usize, StoreError> {
+        self.tx_delete("DELETE FROM fires WHERE fire_at < ?1 AND coalesce(served_at, fire_at) < ?1", before)?;
+        self.tx_delete_abandoned_reads(before)?;
+        self.tx_delete(
             "DELETE FROM runs WHERE finished_at < ?1 AND id NOT IN (SELECT max(id) FROM runs GROUP BY job)",
             before,
         )
     }
 
-    fn delete(&self, sql: &str, before: &str) -> Result<usize, StoreError> {
+    fn tx_delete(&self, sql: &str, before: &str) -> Result<usize, StoreError> {
         self.prepare(sql)?.execute([before]).map_err(|e| self.error("cannot be written", e))
     }
 
-    fn of_job(&self, sql: &str, before: &str, job: &str) -> Result<usize, StoreError> {
+    fn tx_execute_for_job(&self, sql: &str, before: &str, job: &str) -> Result<usize, StoreError> {
         self.prepare(sql)?.execute(params![before, job]).map_err(|e| self.error("cannot be written", e))
     }
 
     /// Statements without parameters; how many rows the last one changed.
-    fn sql(&self, sql: &str) -> Result<usize, StoreError> {
+    fn tx_batch(&self, sql: &str) -> Result<usize, StoreError> {
         self.conn.execute_batch(sql).map_err(|e| self.error("cannot be written", e))?;
         Ok(usize::try_from(self.conn.changes()).unwrap_or(usize::MAX))
     }

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use rusqlite::Connection;
 
 use super::migrations::MIGRATIONS;
-use crate::stream::{self, Column, Keeps, Type};
+use crate::stream::{self, Column, ColumnType, RowMode};
 
 const INTRODUCTION: &str = "\
 <!-- Generated from the database. To write it anew: CRATEDIGGER_WRITE_DOCS=1 cargo test docs_schema -->
@@ -29,13 +29,21 @@ pub fn markdown(store: &Connection) -> rusqlite::Result<String> {
     let mut out = String::from(INTRODUCTION);
     out.push_str("\n## Views\n");
     for stream in stream::all() {
-        let log = if stream.keeps == Keeps::Log { "; every row ever kept" } else { "" };
-        let keys = code(stream.keys.iter().copied());
-        put(&mut out, format_args!("\n### {}\n\nOne row: {}{log}. Key: {keys}.\n\n", stream.view(), stream.about));
+        let log = if stream.row_mode == RowMode::Log { "; every row ever kept" } else { "" };
+        let keys = code_list(stream.keys.iter().copied());
+        append(&mut out, format_args!("\n### {}\n\nOne row: {}{log}. Key: {keys}.\n\n", stream.view(), stream.about));
         out.push_str("| column | type | meaning |\n| --- | --- | --- |\n");
         for column in stream.columns() {
-            let about = cell(column.about);
-            put(&mut out, format_args!("| `{}` | {} | {about}{} |\n", column.name, word(column.kind), notes(column)));
+            let about = escape_cell(column.about);
+            append(
+                &mut out,
+                format_args!(
+                    "| `{}` | {} | {about}{} |\n",
+                    column.name,
+                    type_name(column.column_type),
+                    column_notes(column)
+                ),
+            );
         }
     }
     out.push_str("\n## Tables\n");
@@ -44,13 +52,13 @@ pub fn markdown(store: &Connection) -> rusqlite::Result<String> {
     )?;
     let mut rows = tables.query([])?;
     while let Some(row) = rows.next()? {
-        table(store, &row.get::<_, String>(0)?, &row.get::<_, String>(1)?, &mut out)?;
+        write_table(store, &row.get::<_, String>(0)?, &row.get::<_, String>(1)?, &mut out)?;
     }
     Ok(out)
 }
 
-fn table(store: &Connection, name: &str, sql: &str, out: &mut String) -> rusqlite::Result<()> {
-    put(out, format_args!("\n### {name}\n\n{}\n\n", sentence(&comment_above(name))));
+fn write_table(store: &Connection, name: &str, sql: &str, out: &mut String) -> rusqlite::Result<()> {
+    append(out, format_args!("\n### {name}\n\n{}\n\n", as_sentence(&comment_above(name))));
     out.push_str("| column | type | meaning |\n| --- | --- | --- |\n");
     let mut references = store.prepare("SELECT \"from\", \"table\", \"to\" FROM pragma_foreign_key_list(?1)")?;
     let references: Vec<(String, String, Option<String>)> =
@@ -64,16 +72,16 @@ fn table(store: &Connection, name: &str, sql: &str, out: &mut String) -> rusqlit
         let reference = references.iter().find(|(from, ..)| *from == column);
         let reference = reference.map(|(_, table, to)| format!(" → `{table}.{}`", to.as_deref().unwrap_or("id")));
         let null = if required || key > 0 { "" } else { ", null" };
-        let meaning = cell(comment_of(sql, name, &column).unwrap_or_default());
+        let meaning = escape_cell(comment_of(sql, name, &column).unwrap_or_default());
         let kind = kind.to_lowercase();
-        put(out, format_args!("| `{column}` | {kind}{null} | {meaning}{} |\n", reference.unwrap_or_default()));
+        append(out, format_args!("| `{column}` | {kind}{null} | {meaning}{} |\n", reference.unwrap_or_default()));
         if key > 0 {
             keys.push((key, column));
         }
     }
     keys.sort();
     if !keys.is_empty() {
-        put(out, format_args!("\nKey: {}.\n", code(keys.iter().map(|(_, name)| name.as_str()))));
+        append(out, format_args!("\nKey: {}.\n", code_list(keys.iter().map(|(_, name)| name.as_str()))));
     }
     Ok(())
 }
@@ -98,40 +106,40 @@ fn comment_above(table: &str) -> String {
     lines.join(" ")
 }
 
-fn sentence(text: &str) -> String {
+fn as_sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     let end = if text.ends_with([')', '.']) || text.is_empty() { "" } else { "." };
     format!("{first}{}{end}", letters.as_str())
 }
 
-fn notes(column: &Column) -> &'static str {
-    match (column.extended_only, column.default) {
+fn column_notes(column: &Column) -> &'static str {
+    match (column.extended_quota_only, column.in_default_csv) {
         (true, _) => "; Extended Quota apps only",
         (false, false) => "; in a CSV on request",
         (false, true) => "",
     }
 }
 
-fn word(kind: Type) -> &'static str {
+fn type_name(kind: ColumnType) -> &'static str {
     match kind {
-        Type::Text => "text",
-        Type::Integer => "integer",
-        Type::Boolean => "boolean",
-        Type::Time => "time",
-        Type::List => "list",
+        ColumnType::Text => "text",
+        ColumnType::Integer => "integer",
+        ColumnType::Boolean => "boolean",
+        ColumnType::Time => "time",
+        ColumnType::List => "list",
     }
 }
 
-fn code<'a>(names: impl Iterator<Item = &'a str>) -> String {
+fn code_list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-fn cell(text: &str) -> String {
+fn escape_cell(text: &str) -> String {
     text.replace('|', "\\|")
 }
 
-fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
+fn append(out: &mut String, text: std::fmt::Arguments<'_>) {
     out.write_fmt(text).expect("writing to a String cannot fail");
 }
 

@@ -12,15 +12,15 @@ use std::path::Path;
 use rusqlite::{Connection, Row};
 
 use super::StoreError;
-use super::open::open_current;
-use super::proof::{hash_of, standing};
+use super::open::open_current_schema;
+use super::proof::{current_rows_sql, hash_rows};
 
 /// Findings of one kind beyond which only the number is told.
-const SHOWN: u64 = 20;
+const MAX_FINDINGS_PER_CHECK: u64 = 20;
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Finding {
+pub struct StoreFinding {
     /// Which check found it: integrity, reference, list, record, checkpoint, waiting, playlist, history, run or files.
     pub check: &'static str,
     /// What is wrong, and with what.
@@ -43,7 +43,7 @@ pub struct StoreReport {
     /// Lists whose last look was later than now, under a clock that was ahead; no damage.
     pub lists_ahead: i64,
     /// What is wrong; of what one check finds very often only the first.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<StoreFinding>,
     /// How much each check found.
     pub counts: BTreeMap<&'static str, u64>,
 }
@@ -53,7 +53,7 @@ pub struct StoreReport {
 /// # Errors
 /// If it is not there, is not ours, or cannot be read at all; what can be read is reported.
 pub fn verify_store(path: &Path) -> Result<StoreReport, StoreError> {
-    let conn = match open_current(path) {
+    let conn = match open_current_schema(path) {
         // A run that was killed early has left it so.
         Err(StoreError::Empty { .. }) => return Ok(StoreReport { empty: true, ..StoreReport::default() }),
         other => other?,
@@ -62,15 +62,15 @@ pub fn verify_store(path: &Path) -> Result<StoreReport, StoreError> {
     let _one_state = conn.unchecked_transaction().map_err(error)?;
     let mut report = StoreReport::default();
     let steps: [fn(&Connection, &mut StoreReport) -> rusqlite::Result<()>; 9] = [
-        integrity,
-        references,
-        lists,
-        claims::lists,
-        checkpoints,
-        claims::waiting,
-        playlists,
-        history::histories,
-        claims::runs,
+        check_integrity,
+        check_references,
+        check_lists,
+        claims::check_list_records,
+        check_checkpoints,
+        claims::check_pending_writes,
+        check_playlists,
+        history::check_histories,
+        claims::check_runs,
     ];
     for step in steps {
         if let Err(source) = step(&conn, &mut report) {
@@ -83,26 +83,26 @@ pub fn verify_store(path: &Path) -> Result<StoreReport, StoreError> {
 
 impl StoreReport {
     /// How much is wrong.
-    pub fn differ(&self) -> u64 {
+    pub fn finding_count(&self) -> u64 {
         self.counts.values().sum()
     }
 
     /// Checks that found more than is told, and how much more.
-    pub fn untold(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let more = self.counts.iter().map(|(check, count)| (*check, count.saturating_sub(SHOWN)));
+    pub fn omitted_counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let more = self.counts.iter().map(|(check, count)| (*check, count.saturating_sub(MAX_FINDINGS_PER_CHECK)));
         more.filter(|(_, untold)| *untold > 0)
     }
 
     /// Notes that the store did not let a check come to its end.
-    pub fn cannot_tell(&mut self, check: &'static str, error: &StoreError) {
+    pub fn add_unreadable(&mut self, check: &'static str, error: &StoreError) {
         self.add(check, super::error::with_causes(error));
     }
 
     fn add(&mut self, check: &'static str, detail: String) {
         let count = self.counts.entry(check).or_default();
         *count += 1;
-        if *count <= SHOWN {
-            self.findings.push(Finding { check, detail });
+        if *count <= MAX_FINDINGS_PER_CHECK {
+            self.findings.push(StoreFinding { check, detail });
         }
     }
 
@@ -123,7 +123,7 @@ impl StoreReport {
     }
 }
 
-fn integrity(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
+fn check_integrity(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
     let mut statement = conn.prepare("PRAGMA integrity_check(20)")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -136,7 +136,7 @@ fn integrity(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()
     Ok(())
 }
 
-fn references(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
+fn check_references(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
     let sql = "SELECT \"table\", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2";
     report.add_each(conn, "reference", sql, |row| {
         let (table, parent, count): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
@@ -146,7 +146,7 @@ fn references(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<(
 }
 
 /// Each list's rows against the hash and the count of its last whole read.
-fn lists(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
+fn check_lists(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
     // The rows of a playlist are those of whoever read it last, under whatever market; where that read was let go,
     // nothing is left to hold them against.
     let sql = "SELECT id, kind, parent_id, rows_hash, stored FROM lists l WHERE rows_hash IS NOT NULL
@@ -159,12 +159,12 @@ fn lists(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
     while let Some(row) = rows.next()? {
         let (id, kind, parent, hash): (i64, String, String, String) =
             (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-        let Some(sql) = standing(&kind) else { continue };
+        let Some(sql) = current_rows_sql(&kind) else { continue };
         report.lists += 1;
-        if hash_of(conn, &sql, [id])? != hash {
+        if hash_rows(conn, &sql, [id])? != hash {
             let count: i64 = conn.query_row(&format!("SELECT count(*) FROM ({sql})"), [id], |row| row.get(0))?;
             let recorded = row.get::<_, Option<i64>>(4)?.unwrap_or(0);
-            let name = named(&kind, &parent, id);
+            let name = list_label(&kind, &parent, id);
             report.add(
                 "list",
                 format!("{name}: its rows are not those that were read: {count} stand, {recorded} were stored"),
@@ -175,7 +175,7 @@ fn lists(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
 }
 
 /// The rows that an interrupted read has staged against its checkpoint.
-fn checkpoints(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
+fn check_checkpoints(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
     let sql =
         "SELECT l.kind, l.parent_id, l.id, c.next_offset, c.skipped, count(s.position), coalesce(max(s.position), -1)
                FROM checkpoints c JOIN lists l ON l.id = c.list_id LEFT JOIN staged_items s ON s.list_id = c.list_id
@@ -187,7 +187,7 @@ fn checkpoints(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<
         let (next, skipped, staged, last): (i64, i64, i64, i64) = (row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?);
         let without_row = if kind == "playlist_items" { 0 } else { skipped };
         if staged + without_row < next || last >= next {
-            let name = named(&kind, &parent, id);
+            let name = list_label(&kind, &parent, id);
             report.add("checkpoint", format!("{name}: the checkpoint says {next} items, {staged} are staged"));
         }
     }
@@ -200,7 +200,7 @@ fn checkpoints(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<
 }
 
 /// Every place of a playlist has a row, and all of them come from one read.
-fn playlists(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
+fn check_playlists(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
     let sql = "SELECT playlist_id, count(*), max(position) + 1, count(*) = max(position) + 1 AND min(position) = 0
                FROM playlist_items GROUP BY playlist_id
                HAVING count(*) <> max(position) + 1 OR min(position) <> 0 OR min(fetched_at) IS NOT max(fetched_at)";
@@ -213,7 +213,7 @@ fn playlists(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()
     })
 }
 
-fn named(kind: &str, parent: &str, id: i64) -> String {
+fn list_label(kind: &str, parent: &str, id: i64) -> String {
     let parent = if parent.is_empty() { String::new() } else { format!(" of {parent}") };
     format!("list {id} ({kind}{parent})")
 }

@@ -13,36 +13,36 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::{Session, Store, StoreError, open};
+use super::{Store, StoreError, WriteTx, open};
 
 /// Below this a WAL that is not emptied is nothing to speak of.
-const WORTH_A_WORD: u64 = 64 << 20;
+const REPORT_WAL_ABOVE: u64 = 64 << 20;
 
 /// The WAL of the store that a thread writes.
 #[derive(Debug)]
-pub(super) struct Wal {
+pub(super) struct WalLimit {
     path: PathBuf,
     limit: u64,
     /// Bytes that a reader keeps in it, above the limit; else 0.
-    held: Arc<AtomicU64>,
+    bytes_held: Arc<AtomicU64>,
 }
 
-impl Wal {
-    pub(super) fn of(store: &Path) -> Wal {
+impl WalLimit {
+    pub(super) fn for_store(store: &Path) -> WalLimit {
         let mut path = store.as_os_str().to_owned();
         path.push("-wal");
-        Wal { path: path.into(), limit: u64::MAX, held: Arc::default() }
+        WalLimit { path: path.into(), limit: u64::MAX, bytes_held: Arc::default() }
     }
 
     /// To be called after a commit.
-    pub(super) fn committed(&self, conn: &mut Connection) {
+    pub(super) fn check_after_commit(&self, conn: &mut Connection) {
         let mut bytes = self.bytes();
         if bytes > self.limit {
             // The reader may be gone since: then all can be moved now.
-            open::settle(conn);
+            open::truncate_wal(conn);
             bytes = self.bytes();
         }
-        self.held.store(if bytes > self.limit { bytes } else { 0 }, Ordering::Relaxed);
+        self.bytes_held.store(if bytes > self.limit { bytes } else { 0 }, Ordering::Relaxed);
     }
 
     fn bytes(&self) -> u64 {
@@ -50,11 +50,11 @@ impl Wal {
     }
 }
 
-impl Session {
+impl WriteTx {
     /// Lets the WAL grow so far; tells of it by the number that is returned.
-    pub(super) fn limit_wal(&mut self, limit: u64) -> Arc<AtomicU64> {
+    pub(super) fn tx_set_wal_limit(&mut self, limit: u64) -> Arc<AtomicU64> {
         self.wal.limit = limit;
-        Arc::clone(&self.wal.held)
+        Arc::clone(&self.wal.bytes_held)
     }
 }
 
@@ -63,10 +63,10 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Held`] if a reader has kept the WAL from being emptied until it reached its limit.
-    pub fn room(&self) -> Result<(), StoreError> {
-        match self.held.load(Ordering::Relaxed) {
+    pub fn check_wal_limit(&self) -> Result<(), StoreError> {
+        match self.wal_bytes_held.load(Ordering::Relaxed) {
             0 => Ok(()),
-            bytes => Err(StoreError::Held { path: self.path.clone(), bytes }),
+            bytes => Err(StoreError::WalFull { path: self.path.clone(), bytes }),
         }
     }
 
@@ -76,13 +76,13 @@ impl Store {
     /// # Errors
     /// If the writing thread has ended.
     pub async fn empty_wal(&self) -> Result<Option<u64>, StoreError> {
-        let left = self.lend_session(|session| {
-            open::settle(&mut session.conn);
+        let left = self.with_writer(|session| {
+            open::truncate_wal(&mut session.conn);
             session.wal.bytes()
         });
-        Ok(Some(left.await?).filter(|bytes| *bytes > WORTH_A_WORD))
+        Ok(Some(left.await?).filter(|bytes| *bytes > REPORT_WAL_ABOVE))
     }
 }
 
 /// How long a run waits that a reader has put off.
-pub const HELD_WAIT: Duration = Duration::from_secs(600);
+pub const WAL_BLOCKED_WAIT: Duration = Duration::from_secs(600);

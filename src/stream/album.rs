@@ -1,37 +1,37 @@
 //! Albums and what is on them.
 
 use super::column::{ALBUM, SEEN, integer, list, text};
-use super::{Classes, Keeps, Order, Paging, Stream, Takes};
-use spotify_client::Kind;
+use super::{ListOrder, Paging, RowMode, Stream, StreamAccess, StreamInput};
+use spotify_client::EntityKind;
 
 pub(super) const STREAMS: &[Stream] = &[
     Stream {
         name: "albums",
         about: "an album",
-        takes: Takes::Ids(Kind::Album),
-        classes: Classes::Both,
+        input: StreamInput::Ids(EntityKind::Album),
+        access: StreamAccess::Both,
         endpoint: "/albums/{id}",
         family: "albums",
         scopes: &[],
         paging: Paging::ById { batch: 20 },
-        order: Order::Other,
-        keeps: Keeps::Now,
+        order: ListOrder::Other,
+        row_mode: RowMode::CurrentState,
         options: &["refresh_after"],
         keys: &["album_id"],
         columns: &[ALBUM, SEEN],
-        refs: &[(Kind::Album, "album_id"), (Kind::Artist, "album_artist_ids")],
+        references: &[(EntityKind::Album, "album_id"), (EntityKind::Artist, "album_artist_ids")],
     },
     Stream {
         name: "album_tracks",
         about: "a track at its place on an album",
-        takes: Takes::Ids(Kind::Album),
-        classes: Classes::Both,
+        input: StreamInput::Ids(EntityKind::Album),
+        access: StreamAccess::Both,
         endpoint: "/albums/{id}, and /albums/{id}/tracks for those of over 50 tracks",
         family: "album_tracks",
         scopes: &[],
         paging: Paging::Offset { development: 50, extended: 50 },
-        order: Order::Other,
-        keeps: Keeps::Now,
+        order: ListOrder::Other,
+        row_mode: RowMode::CurrentState,
         options: &["full_every"],
         keys: &["album_id", "position"],
         columns: &[
@@ -52,6 +52,10 @@ pub(super) const STREAMS: &[Stream] = &[
             ],
             SEEN,
         ],
-        refs: &[(Kind::Track, "track_id"), (Kind::Album, "album_id"), (Kind::Artist, "artist_ids")],
+        references: &[
+            (EntityKind::Track, "track_id"),
+            (EntityKind::Album, "album_id"),
+            (EntityKind::Artist, "artist_ids"),
+        ],
     },
 ];

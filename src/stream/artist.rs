@@ -1,37 +1,37 @@
 //! Artists, their releases and their most played tracks.
 
 use super::column::{ALBUM, ARTIST, SEEN, TRACK, integer, text};
-use super::{Classes, Keeps, Order, Paging, Stream, Takes};
-use spotify_client::Kind;
+use super::{ListOrder, Paging, RowMode, Stream, StreamAccess, StreamInput};
+use spotify_client::EntityKind;
 
 pub(super) const STREAMS: &[Stream] = &[
     Stream {
         name: "artists",
         about: "an artist",
-        takes: Takes::Ids(Kind::Artist),
-        classes: Classes::Both,
+        input: StreamInput::Ids(EntityKind::Artist),
+        access: StreamAccess::Both,
         endpoint: "/artists/{id}",
         family: "artists",
         scopes: &[],
         paging: Paging::ById { batch: 50 },
-        order: Order::Other,
-        keeps: Keeps::Now,
+        order: ListOrder::Other,
+        row_mode: RowMode::CurrentState,
         options: &["refresh_after"],
         keys: &["artist_id"],
         columns: &[ARTIST, SEEN],
-        refs: &[(Kind::Artist, "artist_id")],
+        references: &[(EntityKind::Artist, "artist_id")],
     },
     Stream {
         name: "artist_albums",
         about: "a release of an artist, once per group it stands in",
-        takes: Takes::Ids(Kind::Artist),
-        classes: Classes::Both,
+        input: StreamInput::Ids(EntityKind::Artist),
+        access: StreamAccess::Both,
         endpoint: "/artists/{id}/albums",
         family: "artist_albums",
         scopes: &[],
         paging: Paging::Offset { development: 10, extended: 50 },
-        order: Order::NewestFirst,
-        keeps: Keeps::Now,
+        order: ListOrder::NewestFirst,
+        row_mode: RowMode::CurrentState,
         options: &["include_groups", "full_every", "limit_per_parent"],
         keys: &["artist_id", "album_group", "album_id"],
         columns: &[
@@ -44,19 +44,19 @@ pub(super) const STREAMS: &[Stream] = &[
             ALBUM,
             SEEN,
         ],
-        refs: &[(Kind::Album, "album_id"), (Kind::Artist, "album_artist_ids")],
+        references: &[(EntityKind::Album, "album_id"), (EntityKind::Artist, "album_artist_ids")],
     },
     Stream {
         name: "artist_top_tracks",
         about: "one of an artist's most played tracks in a market",
-        takes: Takes::Ids(Kind::Artist),
-        classes: Classes::ExtendedOnly,
+        input: StreamInput::Ids(EntityKind::Artist),
+        access: StreamAccess::ExtendedOnly,
         endpoint: "/artists/{id}/top-tracks",
         family: "artist_top_tracks",
         scopes: &[],
         paging: Paging::Whole,
-        order: Order::Other,
-        keeps: Keeps::Now,
+        order: ListOrder::Other,
+        row_mode: RowMode::CurrentState,
         options: &[],
         keys: &["artist_id", "rank"],
         columns: &[
@@ -69,6 +69,10 @@ pub(super) const STREAMS: &[Stream] = &[
             TRACK,
             SEEN,
         ],
-        refs: &[(Kind::Track, "track_id"), (Kind::Album, "album_id"), (Kind::Artist, "artist_ids")],
+        references: &[
+            (EntityKind::Track, "track_id"),
+            (EntityKind::Album, "album_id"),
+            (EntityKind::Artist, "artist_ids"),
+        ],
     },
 ];

@@ -2,37 +2,37 @@
 //! Australia only: without such a `market` they answer 404.
 
 use super::column::{AUDIOBOOK, SEEN, boolean, integer, list, text};
-use super::{Classes, Keeps, Order, Paging, Stream, Takes};
-use spotify_client::Kind;
+use super::{ListOrder, Paging, RowMode, Stream, StreamAccess, StreamInput};
+use spotify_client::EntityKind;
 
 pub(super) const STREAMS: &[Stream] = &[
     Stream {
         name: "audiobooks",
         about: "an audiobook",
-        takes: Takes::Ids(Kind::Audiobook),
-        classes: Classes::Both,
+        input: StreamInput::Ids(EntityKind::Audiobook),
+        access: StreamAccess::Both,
         endpoint: "/audiobooks/{id}",
         family: "audiobooks",
         scopes: &[],
         paging: Paging::ById { batch: 50 },
-        order: Order::Other,
-        keeps: Keeps::Now,
+        order: ListOrder::Other,
+        row_mode: RowMode::CurrentState,
         options: &["refresh_after"],
         keys: &["audiobook_id"],
         columns: &[AUDIOBOOK, SEEN],
-        refs: &[(Kind::Audiobook, "audiobook_id")],
+        references: &[(EntityKind::Audiobook, "audiobook_id")],
     },
     Stream {
         name: "audiobook_chapters",
         about: "a chapter of an audiobook",
-        takes: Takes::Ids(Kind::Audiobook),
-        classes: Classes::Both,
+        input: StreamInput::Ids(EntityKind::Audiobook),
+        access: StreamAccess::Both,
         endpoint: "/audiobooks/{id}/chapters",
         family: "audiobook_chapters",
         scopes: &[],
         paging: Paging::Offset { development: 50, extended: 50 },
-        order: Order::Other,
-        keeps: Keeps::Now,
+        order: ListOrder::Other,
+        row_mode: RowMode::CurrentState,
         options: &["full_every", "limit_per_parent"],
         keys: &["audiobook_id", "chapter_id"],
         columns: &[
@@ -54,6 +54,6 @@ pub(super) const STREAMS: &[Stream] = &[
             ],
             SEEN,
         ],
-        refs: &[(Kind::Audiobook, "audiobook_id")],
+        references: &[(EntityKind::Audiobook, "audiobook_id")],
     },
 ];

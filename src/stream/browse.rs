@@ -2,37 +2,37 @@
 //! apps in Development Mode in February 2026.
 
 use super::column::{ALBUM, SEEN, integer, text};
-use super::{Classes, Keeps, Order, Paging, Stream, Takes};
-use spotify_client::Kind;
+use super::{ListOrder, Paging, RowMode, Stream, StreamAccess, StreamInput};
+use spotify_client::EntityKind;
 
 pub(super) const STREAMS: &[Stream] = &[
     Stream {
         name: "new_releases",
         about: "an album that Spotify features as new",
-        takes: Takes::Nothing,
-        classes: Classes::ExtendedOnly,
+        input: StreamInput::Nothing,
+        access: StreamAccess::ExtendedOnly,
         endpoint: "/browse/new-releases",
         family: "new_releases",
         scopes: &[],
         paging: Paging::Offset { development: 50, extended: 50 },
-        order: Order::Other,
-        keeps: Keeps::Now,
+        order: ListOrder::Other,
+        row_mode: RowMode::CurrentState,
         options: &[],
         keys: &["album_id"],
         columns: &[&[integer("position", "place in the list, from 0")], ALBUM, SEEN],
-        refs: &[(Kind::Album, "album_id"), (Kind::Artist, "album_artist_ids")],
+        references: &[(EntityKind::Album, "album_id"), (EntityKind::Artist, "album_artist_ids")],
     },
     Stream {
         name: "categories",
         about: "a browse category",
-        takes: Takes::Nothing,
-        classes: Classes::ExtendedOnly,
+        input: StreamInput::Nothing,
+        access: StreamAccess::ExtendedOnly,
         endpoint: "/browse/categories",
         family: "categories",
         scopes: &[],
         paging: Paging::Offset { development: 50, extended: 50 },
-        order: Order::Other,
-        keeps: Keeps::Now,
+        order: ListOrder::Other,
+        row_mode: RowMode::CurrentState,
         options: &["locale"],
         keys: &["category_id"],
         columns: &[
@@ -44,22 +44,22 @@ pub(super) const STREAMS: &[Stream] = &[
             ],
             SEEN,
         ],
-        refs: &[],
+        references: &[],
     },
     Stream {
         name: "markets",
         about: "a country in which Spotify is available",
-        takes: Takes::Nothing,
-        classes: Classes::ExtendedOnly,
+        input: StreamInput::Nothing,
+        access: StreamAccess::ExtendedOnly,
         endpoint: "/markets",
         family: "markets",
         scopes: &[],
         paging: Paging::Whole,
-        order: Order::Other,
-        keeps: Keeps::Now,
+        order: ListOrder::Other,
+        row_mode: RowMode::CurrentState,
         options: &[],
         keys: &["market"],
         columns: &[&[text("market", "ISO 3166-1 alpha-2 code")], SEEN],
-        refs: &[],
+        references: &[],
     },
 ];

@@ -5,7 +5,7 @@
 
 /// The type of a column's values, as a reader of the CSV should take them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Type {
+pub enum ColumnType {
     /// Any text; always quoted.
     Text,
     /// A whole number.
@@ -24,47 +24,47 @@ pub struct Column {
     /// Its name in views, CSVs and job files.
     pub name: &'static str,
     /// The type of its values.
-    pub kind: Type,
+    pub column_type: ColumnType,
     /// What it holds, for docs and the data package.
     pub about: &'static str,
     /// Spotify gives it to apps with Extended Quota only.
-    pub extended_only: bool,
+    pub extended_quota_only: bool,
     /// Stands in a CSV whose job names no columns.
-    pub default: bool,
+    pub in_default_csv: bool,
 }
 
 impl Column {
     /// Left out unless a job asks for it.
     pub(super) const fn on_request(mut self) -> Self {
-        self.default = false;
+        self.in_default_csv = false;
         self
     }
 
     /// Withdrawn from apps in Development Mode.
-    pub(super) const fn extended(mut self) -> Self {
-        self.extended_only = true;
+    pub(super) const fn extended_quota(mut self) -> Self {
+        self.extended_quota_only = true;
         self
     }
 }
 
-const fn column(name: &'static str, kind: Type, about: &'static str) -> Column {
-    Column { name, kind, about, extended_only: false, default: true }
+const fn column(name: &'static str, kind: ColumnType, about: &'static str) -> Column {
+    Column { name, column_type: kind, about, extended_quota_only: false, in_default_csv: true }
 }
 
 pub(super) const fn text(name: &'static str, about: &'static str) -> Column {
-    column(name, Type::Text, about)
+    column(name, ColumnType::Text, about)
 }
 pub(super) const fn integer(name: &'static str, about: &'static str) -> Column {
-    column(name, Type::Integer, about)
+    column(name, ColumnType::Integer, about)
 }
 pub(super) const fn boolean(name: &'static str, about: &'static str) -> Column {
-    column(name, Type::Boolean, about)
+    column(name, ColumnType::Boolean, about)
 }
 pub(super) const fn time(name: &'static str, about: &'static str) -> Column {
-    column(name, Type::Time, about)
+    column(name, ColumnType::Time, about)
 }
 pub(super) const fn list(name: &'static str, about: &'static str) -> Column {
-    column(name, Type::List, about)
+    column(name, ColumnType::List, about)
 }
 
 /// When a row was met and read; in every view, in no default CSV, since they churn.
@@ -92,7 +92,7 @@ pub(super) const TRACK: &[Column] = &[
     integer("track_number", "number on its disc, from 1"),
     integer("duration_ms", "length in milliseconds"),
     boolean("explicit", "carries Spotify's explicit label"),
-    integer("popularity", "0 to 100").extended(),
+    integer("popularity", "0 to 100").extended_quota(),
     text("isrc", "International Standard Recording Code"),
     boolean("is_playable", "playable in the market asked for; null without a market"),
     text("spotify_url", "link to Spotify"),
@@ -121,9 +121,9 @@ pub(super) const ALBUM: &[Column] = &[
     text("release_date", "as Spotify gives it: YYYY, YYYY-MM or YYYY-MM-DD"),
     text("release_date_precision", "year, month or day"),
     integer("total_tracks", "number of tracks"),
-    text("label", "record label; known once the album itself was fetched").extended(),
+    text("label", "record label; known once the album itself was fetched").extended_quota(),
     text("upc", "Universal Product Code; known once the album itself was fetched"),
-    integer("popularity", "0 to 100; known once the album itself was fetched").extended(),
+    integer("popularity", "0 to 100; known once the album itself was fetched").extended_quota(),
     list("copyrights", "copyright lines; known once the album itself was fetched"),
     text("image_url", "largest cover"),
     text("spotify_url", "link to Spotify"),
@@ -135,8 +135,8 @@ pub(super) const ARTIST: &[Column] = &[
     text("artist_id", "Spotify's id of the artist"),
     text("artist_name", "name of the artist"),
     list("genres", "genres; deprecated by Spotify and often empty"),
-    integer("followers", "number of followers").extended(),
-    integer("popularity", "0 to 100").extended(),
+    integer("followers", "number of followers").extended_quota(),
+    integer("popularity", "0 to 100").extended_quota(),
     text("image_url", "largest picture"),
     text("spotify_url", "link to Spotify"),
     text("artist_uri", "spotify: URI of the artist").on_request(),
@@ -152,7 +152,7 @@ pub(super) const PLAYLIST: &[Column] = &[
     boolean("public", "on its owner's profile; null if not relevant"),
     boolean("collaborative", "others may edit it"),
     integer("total_items", "number of items that Spotify announces"),
-    integer("followers", "number of followers").extended(),
+    integer("followers", "number of followers").extended_quota(),
     text("snapshot_id", "Spotify's version of it"),
     text("spotify_url", "link to Spotify"),
     text("playlist_uri", "spotify: URI of the playlist").on_request(),
@@ -163,7 +163,7 @@ pub(super) const PLAYLIST: &[Column] = &[
 pub(super) const SHOW: &[Column] = &[
     text("show_id", "Spotify's id of the show"),
     text("show_name", "its name"),
-    text("publisher", "its publisher").extended(),
+    text("publisher", "its publisher").extended_quota(),
     text("description", "its description"),
     text("media_type", "audio, video or mixed"),
     list("languages", "languages, ISO 639"),
@@ -196,7 +196,7 @@ pub(super) const AUDIOBOOK: &[Column] = &[
     text("audiobook_name", "its title"),
     list("authors", "its authors"),
     list("narrators", "its narrators"),
-    text("publisher", "its publisher").extended(),
+    text("publisher", "its publisher").extended_quota(),
     text("edition", "its edition"),
     text("description", "its description"),
     list("languages", "languages, ISO 639"),

@@ -3,8 +3,8 @@
 use super::column::{
     ALBUM, ARTIST, AUDIOBOOK, Column, EPISODE, SEEN, SHOW, TRACK, TRACK_MORE, USER, integer, text, time,
 };
-use super::{Classes, Keeps, Order, Paging, Stream, Takes};
-use spotify_client::Kind;
+use super::{ListOrder, Paging, RowMode, Stream, StreamAccess, StreamInput};
+use spotify_client::EntityKind;
 
 const SAVED: &[Column] =
     &[integer("position", "place in the library, newest first, from 0"), time("added_at", "when the user saved it")];
@@ -12,25 +12,25 @@ const SAVED: &[Column] =
 /// A page of a user's library.
 const LIBRARY_PAGE: Paging = Paging::Offset { development: 50, extended: 50 };
 
-const TRACK_REFS: &[(Kind, &str)] =
-    &[(Kind::Track, "track_id"), (Kind::Album, "album_id"), (Kind::Artist, "artist_ids")];
+const TRACK_REFS: &[(EntityKind, &str)] =
+    &[(EntityKind::Track, "track_id"), (EntityKind::Album, "album_id"), (EntityKind::Artist, "artist_ids")];
 
 /// What all streams of a user have in common; each entry overrides the rest.
-const OF_A_USER: Stream = Stream {
+const USER_STREAM: Stream = Stream {
     name: "",
     about: "",
-    takes: Takes::User,
-    classes: Classes::Both,
+    input: StreamInput::User,
+    access: StreamAccess::Both,
     endpoint: "",
     family: "",
     scopes: &["user-library-read"],
     paging: LIBRARY_PAGE,
-    order: Order::Other,
-    keeps: Keeps::Now,
+    order: ListOrder::Other,
+    row_mode: RowMode::CurrentState,
     options: &["full_every"],
     keys: &[],
     columns: &[],
-    refs: &[],
+    references: &[],
 };
 
 pub(super) const STREAMS: &[Stream] = &[
@@ -49,70 +49,70 @@ pub(super) const STREAMS: &[Stream] = &[
                 text("user_id", "Spotify's id of the account"),
                 text("account_id", "Spotify's stable id of the account"),
                 text("display_name", "the name on the profile"),
-                text("country", "country of the account").extended(),
-                text("product", "premium, free, …").extended(),
-                integer("followers", "number of followers").extended(),
+                text("country", "country of the account").extended_quota(),
+                text("product", "premium, free, …").extended_quota(),
+                integer("followers", "number of followers").extended_quota(),
                 text("spotify_url", "link to Spotify"),
             ],
             SEEN,
         ],
-        ..OF_A_USER
+        ..USER_STREAM
     },
     Stream {
         name: "saved_tracks",
         about: "a track that the user saved",
         endpoint: "/me/tracks",
         family: "saved_tracks",
-        order: Order::NewestFirst,
+        order: ListOrder::NewestFirst,
         keys: &["user_id", "track_id"],
         columns: &[USER, SAVED, TRACK, TRACK_MORE, SEEN],
-        refs: TRACK_REFS,
-        ..OF_A_USER
+        references: TRACK_REFS,
+        ..USER_STREAM
     },
     Stream {
         name: "saved_albums",
         about: "an album that the user saved",
         endpoint: "/me/albums",
         family: "saved_albums",
-        order: Order::NewestFirst,
+        order: ListOrder::NewestFirst,
         keys: &["user_id", "album_id"],
         columns: &[USER, SAVED, ALBUM, SEEN],
-        refs: &[(Kind::Album, "album_id"), (Kind::Artist, "album_artist_ids")],
-        ..OF_A_USER
+        references: &[(EntityKind::Album, "album_id"), (EntityKind::Artist, "album_artist_ids")],
+        ..USER_STREAM
     },
     Stream {
         name: "saved_shows",
         about: "a podcast that the user follows",
         endpoint: "/me/shows",
         family: "saved_shows",
-        order: Order::NewestFirst,
+        order: ListOrder::NewestFirst,
         keys: &["user_id", "show_id"],
         columns: &[USER, SAVED, SHOW, SEEN],
-        refs: &[(Kind::Show, "show_id")],
-        ..OF_A_USER
+        references: &[(EntityKind::Show, "show_id")],
+        ..USER_STREAM
     },
     Stream {
         name: "saved_episodes",
         about: "an episode that the user saved",
         endpoint: "/me/episodes",
         family: "saved_episodes",
-        order: Order::NewestFirst,
+        order: ListOrder::NewestFirst,
         scopes: &["user-library-read", "user-read-playback-position"],
         keys: &["user_id", "episode_id"],
         columns: &[USER, SAVED, EPISODE, SEEN],
-        refs: &[(Kind::Episode, "episode_id"), (Kind::Show, "show_id")],
-        ..OF_A_USER
+        references: &[(EntityKind::Episode, "episode_id"), (EntityKind::Show, "show_id")],
+        ..USER_STREAM
     },
     Stream {
         name: "saved_audiobooks",
         about: "an audiobook that the user saved",
         endpoint: "/me/audiobooks",
         family: "saved_audiobooks",
-        order: Order::NewestFirst,
+        order: ListOrder::NewestFirst,
         keys: &["user_id", "audiobook_id"],
         columns: &[USER, SAVED, AUDIOBOOK, SEEN],
-        refs: &[(Kind::Audiobook, "audiobook_id")],
-        ..OF_A_USER
+        references: &[(EntityKind::Audiobook, "audiobook_id")],
+        ..USER_STREAM
     },
     Stream {
         name: "followed_artists",
@@ -123,8 +123,8 @@ pub(super) const STREAMS: &[Stream] = &[
         paging: Paging::Cursor { limit: 50 },
         keys: &["user_id", "artist_id"],
         columns: &[USER, &[integer("position", "place in Spotify's answer, from 0")], ARTIST, SEEN],
-        refs: &[(Kind::Artist, "artist_id")],
-        ..OF_A_USER
+        references: &[(EntityKind::Artist, "artist_id")],
+        ..USER_STREAM
     },
     Stream {
         name: "top_artists",
@@ -132,12 +132,12 @@ pub(super) const STREAMS: &[Stream] = &[
         endpoint: "/me/top/artists",
         family: "top_artists",
         scopes: &["user-top-read"],
-        keeps: Keeps::Log,
+        row_mode: RowMode::Log,
         options: &["time_range", "window"],
         keys: &["user_id", "day", "time_range", "rank"],
         columns: &[USER, TOP, ARTIST, SEEN],
-        refs: &[(Kind::Artist, "artist_id")],
-        ..OF_A_USER
+        references: &[(EntityKind::Artist, "artist_id")],
+        ..USER_STREAM
     },
     Stream {
         name: "top_tracks",
@@ -145,12 +145,12 @@ pub(super) const STREAMS: &[Stream] = &[
         endpoint: "/me/top/tracks",
         family: "top_tracks",
         scopes: &["user-top-read"],
-        keeps: Keeps::Log,
+        row_mode: RowMode::Log,
         options: &["time_range", "window"],
         keys: &["user_id", "day", "time_range", "rank"],
         columns: &[USER, TOP, TRACK, SEEN],
-        refs: TRACK_REFS,
-        ..OF_A_USER
+        references: TRACK_REFS,
+        ..USER_STREAM
     },
     Stream {
         name: "recently_played",
@@ -159,7 +159,7 @@ pub(super) const STREAMS: &[Stream] = &[
         family: "recently_played",
         scopes: &["user-read-recently-played"],
         paging: Paging::Cursor { limit: 50 },
-        keeps: Keeps::Log,
+        row_mode: RowMode::Log,
         options: &["window"],
         keys: &["user_id", "played_at"],
         columns: &[
@@ -172,8 +172,8 @@ pub(super) const STREAMS: &[Stream] = &[
             TRACK,
             SEEN,
         ],
-        refs: TRACK_REFS,
-        ..OF_A_USER
+        references: TRACK_REFS,
+        ..USER_STREAM
     },
 ];
 

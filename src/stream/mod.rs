@@ -18,14 +18,14 @@ mod search;
 mod show;
 mod track;
 
-pub use column::{Column, Type};
+pub use column::{Column, ColumnType};
 
-use spotify_client::Kind;
-use spotify_client::family::Family;
+use spotify_client::EntityKind;
+use spotify_client::family::EndpointFamily;
 
 /// Which apps may read a stream, as of February 2026.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Classes {
+pub enum StreamAccess {
     /// Apps in Development Mode and apps with Extended Quota.
     Both,
     /// Removed for apps in Development Mode; answers 403 there.
@@ -36,9 +36,9 @@ pub enum Classes {
 
 /// What a fetch of this stream must be given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Takes {
+pub enum StreamInput {
     /// Ids of one kind: `ids`, `ids_file`, or `from` another fetch.
-    Ids(Kind),
+    Ids(EntityKind),
     /// Nothing at all.
     Nothing,
     /// Search expressions: `query`, `queries` or `queries_file`.
@@ -49,16 +49,16 @@ pub enum Takes {
 
 /// Whether a CSV shows what stands there now or everything ever kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keeps {
+pub enum RowMode {
     /// A list or a thing: the CSV shows its present state.
-    Now,
+    CurrentState,
     /// A log: every row kept, or those of the job's `window`.
     Log,
 }
 
 /// In which order a list comes, which says whether its beginning tells what changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
+pub enum ListOrder {
     /// The newest first: what is new stands at the head, and below it what was known.
     NewestFirst,
     /// Some other order, or one that Spotify does not promise: only the whole list tells.
@@ -97,9 +97,9 @@ pub struct Stream {
     /// What one row is, in a sentence.
     pub about: &'static str,
     /// What a fetch must be given.
-    pub takes: Takes,
+    pub input: StreamInput,
     /// Which apps may read it.
-    pub classes: Classes,
+    pub access: StreamAccess,
     /// The endpoint as Spotify documents it, without the base.
     pub endpoint: &'static str,
     /// The endpoint family that its calls are booked under.
@@ -109,9 +109,9 @@ pub struct Stream {
     /// How its pages come.
     pub paging: Paging,
     /// In which order its list comes.
-    pub order: Order,
+    pub order: ListOrder,
     /// State or log.
-    pub keeps: Keeps,
+    pub row_mode: RowMode,
     /// Optional keys of a `[[fetch]]` that it understands.
     pub options: &'static [&'static str],
     /// Columns that together name one row of its CSV.
@@ -119,17 +119,17 @@ pub struct Stream {
     /// All columns of its view `csv_NAME`, in order.
     pub columns: &'static [&'static [Column]],
     /// Which column of its rows names things of another kind, for `from`.
-    pub refs: &'static [(Kind, &'static str)],
+    pub references: &'static [(EntityKind, &'static str)],
 }
 
 impl Stream {
     /// The endpoint families whose calls a fetch of it cannot do without.
-    pub fn families(&self) -> Vec<Family> {
-        let mut families = vec![Family::named(self.family).unwrap_or(Family::SEARCH)];
+    pub fn families(&self) -> Vec<EndpointFamily> {
+        let mut families = vec![EndpointFamily::from_name(self.family).unwrap_or(EndpointFamily::SEARCH)];
         match self.name {
-            "playlist_items" => families.push(Family::PLAYLISTS),
-            "my_playlist_items" => families.extend([Family::PLAYLISTS, Family::MY_PLAYLISTS]),
-            "album_tracks" => families.push(Family::ALBUMS),
+            "playlist_items" => families.push(EndpointFamily::PLAYLISTS),
+            "my_playlist_items" => families.extend([EndpointFamily::PLAYLISTS, EndpointFamily::MY_PLAYLISTS]),
+            "album_tracks" => families.push(EndpointFamily::ALBUMS),
             _ => {}
         }
         families
@@ -143,12 +143,12 @@ impl Stream {
     /// Whether its endpoint can be asked for a market. With a user's token the account's country decides;
     /// lists of playlists, and what Spotify shows to everyone, are the same in all of them.
     pub fn takes_market(&self) -> bool {
-        match self.takes {
-            Takes::User => {
+        match self.input {
+            StreamInput::User => {
                 matches!(self.name, "my_playlist_items" | "saved_tracks" | "saved_albums" | "saved_episodes")
             }
-            Takes::Nothing => false,
-            Takes::Ids(_) | Takes::Queries => self.name != "user_playlists",
+            StreamInput::Nothing => false,
+            StreamInput::Ids(_) | StreamInput::Queries => self.name != "user_playlists",
         }
     }
 
@@ -164,7 +164,7 @@ impl Stream {
 
     /// The columns of a CSV whose job names none: all but the ones that would churn or clutter.
     pub fn default_columns(&self) -> impl Iterator<Item = &'static Column> {
-        self.columns().filter(|c| c.default)
+        self.columns().filter(|c| c.in_default_csv)
     }
 
     /// The SQLite view that its CSV is a copy of.
@@ -173,13 +173,13 @@ impl Stream {
     }
 
     /// The column of this stream's rows that names things of `kind`, if it has one.
-    pub fn reference(&self, kind: Kind) -> Option<&'static str> {
-        self.refs.iter().find(|(k, _)| *k == kind).map(|(_, column)| *column)
+    pub fn reference_column(&self, kind: EntityKind) -> Option<&'static str> {
+        self.references.iter().find(|(k, _)| *k == kind).map(|(_, column)| *column)
     }
 
     /// Whether it reads a signed-in user's own data.
     pub fn needs_user(&self) -> bool {
-        self.takes == Takes::User
+        self.input == StreamInput::User
     }
 }
 
@@ -216,7 +216,7 @@ mod tests {
             for key in stream.keys {
                 assert!(stream.column(key).is_some(), "{}: key {key}", stream.name);
             }
-            for (kind, column) in stream.refs {
+            for (kind, column) in stream.references {
                 assert!(stream.column(column).is_some(), "{}: {kind:?} {column}", stream.name);
             }
         }

@@ -1,8 +1,8 @@
 //! Playlists and what stands in them.
 
 use super::column::{Column, PLAYLIST, SEEN, TRACK, TRACK_MORE, USER, integer, text, time};
-use super::{Classes, Keeps, Order, Paging, Stream, Takes};
-use spotify_client::Kind;
+use super::{ListOrder, Paging, RowMode, Stream, StreamAccess, StreamInput};
+use spotify_client::EntityKind;
 
 /// Where an item stands and who put it there; what it is follows in [`TRACK`] and [`EPISODE_PART`].
 const ITEM: &[Column] = &[
@@ -23,13 +23,13 @@ const EPISODE_PART: &[Column] = &[
     text("show_name", "name of its show"),
 ];
 
-const ITEM_REFS: &[(Kind, &str)] = &[
-    (Kind::Track, "track_id"),
-    (Kind::Album, "album_id"),
-    (Kind::Artist, "artist_ids"),
-    (Kind::Episode, "episode_id"),
-    (Kind::Show, "show_id"),
-    (Kind::Playlist, "playlist_id"),
+const ITEM_REFS: &[(EntityKind, &str)] = &[
+    (EntityKind::Track, "track_id"),
+    (EntityKind::Album, "album_id"),
+    (EntityKind::Artist, "artist_ids"),
+    (EntityKind::Episode, "episode_id"),
+    (EntityKind::Show, "show_id"),
+    (EntityKind::Playlist, "playlist_id"),
 ];
 
 const READ_PRIVATE: &[&str] = &["playlist-read-private", "playlist-read-collaborative"];
@@ -38,46 +38,46 @@ pub(super) const STREAMS: &[Stream] = &[
     Stream {
         name: "playlists",
         about: "a playlist, without its items",
-        takes: Takes::Ids(Kind::Playlist),
-        classes: Classes::Both,
+        input: StreamInput::Ids(EntityKind::Playlist),
+        access: StreamAccess::Both,
         endpoint: "/playlists/{id}",
         family: "playlists",
         scopes: &[],
         paging: Paging::ById { batch: 1 },
-        order: Order::Other,
-        keeps: Keeps::Now,
+        order: ListOrder::Other,
+        row_mode: RowMode::CurrentState,
         options: &["refresh_after"],
         keys: &["playlist_id"],
         columns: &[PLAYLIST, SEEN],
-        refs: &[(Kind::Playlist, "playlist_id"), (Kind::User, "owner_id")],
+        references: &[(EntityKind::Playlist, "playlist_id"), (EntityKind::User, "owner_id")],
     },
     Stream {
         name: "playlist_items",
         about: "an item at its place in a playlist",
-        takes: Takes::Ids(Kind::Playlist),
-        classes: Classes::OwnerInDevelopment,
+        input: StreamInput::Ids(EntityKind::Playlist),
+        access: StreamAccess::OwnerInDevelopment,
         endpoint: "/playlists/{id}/items",
         family: "playlist_items",
         scopes: &[],
         paging: Paging::Offset { development: 50, extended: 100 },
-        order: Order::Other,
-        keeps: Keeps::Now,
+        order: ListOrder::Other,
+        row_mode: RowMode::CurrentState,
         options: &["full_every"],
         keys: &["playlist_id", "position"],
         columns: &[ITEM, TRACK, EPISODE_PART, TRACK_MORE, SEEN],
-        refs: ITEM_REFS,
+        references: ITEM_REFS,
     },
     Stream {
         name: "user_playlists",
         about: "a public playlist of a user",
-        takes: Takes::Ids(Kind::User),
-        classes: Classes::ExtendedOnly,
+        input: StreamInput::Ids(EntityKind::User),
+        access: StreamAccess::ExtendedOnly,
         endpoint: "/users/{id}/playlists",
         family: "user_playlists",
         scopes: &[],
         paging: Paging::Offset { development: 50, extended: 50 },
-        order: Order::Other,
-        keeps: Keeps::Now,
+        order: ListOrder::Other,
+        row_mode: RowMode::CurrentState,
         options: &["full_every", "limit_per_parent"],
         keys: &["profile_id", "playlist_id"],
         columns: &[
@@ -85,38 +85,38 @@ pub(super) const STREAMS: &[Stream] = &[
             PLAYLIST,
             SEEN,
         ],
-        refs: &[(Kind::Playlist, "playlist_id"), (Kind::User, "owner_id")],
+        references: &[(EntityKind::Playlist, "playlist_id"), (EntityKind::User, "owner_id")],
     },
     Stream {
         name: "my_playlists",
         about: "a playlist in the user's library, owned or followed",
-        takes: Takes::User,
-        classes: Classes::Both,
+        input: StreamInput::User,
+        access: StreamAccess::Both,
         endpoint: "/me/playlists",
         family: "my_playlists",
         scopes: READ_PRIVATE,
         paging: Paging::Offset { development: 50, extended: 50 },
-        order: Order::Other,
-        keeps: Keeps::Now,
+        order: ListOrder::Other,
+        row_mode: RowMode::CurrentState,
         options: &["full_every"],
         keys: &["user_id", "playlist_id"],
         columns: &[USER, &[integer("position", "place in the user's list, from 0")], PLAYLIST, SEEN],
-        refs: &[(Kind::Playlist, "playlist_id"), (Kind::User, "owner_id")],
+        references: &[(EntityKind::Playlist, "playlist_id"), (EntityKind::User, "owner_id")],
     },
     Stream {
         name: "my_playlist_items",
         about: "an item at its place in one of the user's playlists that the app may read",
-        takes: Takes::User,
-        classes: Classes::Both,
+        input: StreamInput::User,
+        access: StreamAccess::Both,
         endpoint: "/playlists/{id}/items",
         family: "playlist_items",
         scopes: READ_PRIVATE,
         paging: Paging::Offset { development: 50, extended: 100 },
-        order: Order::Other,
-        keeps: Keeps::Now,
+        order: ListOrder::Other,
+        row_mode: RowMode::CurrentState,
         options: &["full_every"],
         keys: &["user_id", "playlist_id", "position"],
         columns: &[USER, ITEM, TRACK, EPISODE_PART, TRACK_MORE, SEEN],
-        refs: ITEM_REFS,
+        references: ITEM_REFS,
     },
 ];

@@ -1,20 +1,20 @@
 //! Search: a log of what was found for each expression, and when.
 
 use super::column::{SEEN, integer, list, text, time};
-use super::{Classes, Keeps, Order, Paging, Stream, Takes};
-use spotify_client::Kind;
+use super::{ListOrder, Paging, RowMode, Stream, StreamAccess, StreamInput};
+use spotify_client::EntityKind;
 
 pub(super) const STREAMS: &[Stream] = &[Stream {
     name: "search",
     about: "a hit of a search, with the day it was found",
-    takes: Takes::Queries,
-    classes: Classes::Both,
+    input: StreamInput::Queries,
+    access: StreamAccess::Both,
     endpoint: "/search",
     family: "search",
     scopes: &[],
     paging: Paging::Offset { development: 10, extended: 50 },
-    order: Order::Other,
-    keeps: Keeps::Log,
+    order: ListOrder::Other,
+    row_mode: RowMode::Log,
     options: &["types", "max_results", "window"],
     keys: &["query", "kind", "rank", "searched_at"],
     columns: &[
@@ -42,13 +42,13 @@ pub(super) const STREAMS: &[Stream] = &[Stream {
         ],
         SEEN,
     ],
-    refs: &[
-        (Kind::Track, "track_id"),
-        (Kind::Album, "album_id"),
-        (Kind::Artist, "artist_id"),
-        (Kind::Playlist, "playlist_id"),
-        (Kind::Show, "show_id"),
-        (Kind::Episode, "episode_id"),
-        (Kind::Audiobook, "audiobook_id"),
+    references: &[
+        (EntityKind::Track, "track_id"),
+        (EntityKind::Album, "album_id"),
+        (EntityKind::Artist, "artist_id"),
+        (EntityKind::Playlist, "playlist_id"),
+        (EntityKind::Show, "show_id"),
+        (EntityKind::Episode, "episode_id"),
+        (EntityKind::Audiobook, "audiobook_id"),
     ],
 }];

@@ -1,56 +1,56 @@
 //! Podcasts and their episodes.
 
 use super::column::{EPISODE, SEEN, SHOW, integer};
-use super::{Classes, Keeps, Order, Paging, Stream, Takes};
-use spotify_client::Kind;
+use super::{ListOrder, Paging, RowMode, Stream, StreamAccess, StreamInput};
+use spotify_client::EntityKind;
 
 pub(super) const STREAMS: &[Stream] = &[
     Stream {
         name: "shows",
         about: "a podcast",
-        takes: Takes::Ids(Kind::Show),
-        classes: Classes::Both,
+        input: StreamInput::Ids(EntityKind::Show),
+        access: StreamAccess::Both,
         endpoint: "/shows/{id}",
         family: "shows",
         scopes: &[],
         paging: Paging::ById { batch: 50 },
-        order: Order::Other,
-        keeps: Keeps::Now,
+        order: ListOrder::Other,
+        row_mode: RowMode::CurrentState,
         options: &["refresh_after"],
         keys: &["show_id"],
         columns: &[SHOW, SEEN],
-        refs: &[(Kind::Show, "show_id")],
+        references: &[(EntityKind::Show, "show_id")],
     },
     Stream {
         name: "show_episodes",
         about: "an episode of a podcast",
-        takes: Takes::Ids(Kind::Show),
-        classes: Classes::Both,
+        input: StreamInput::Ids(EntityKind::Show),
+        access: StreamAccess::Both,
         endpoint: "/shows/{id}/episodes",
         family: "show_episodes",
         scopes: &[],
         paging: Paging::Offset { development: 50, extended: 50 },
-        order: Order::NewestFirst,
-        keeps: Keeps::Now,
+        order: ListOrder::NewestFirst,
+        row_mode: RowMode::CurrentState,
         options: &["full_every", "limit_per_parent"],
         keys: &["show_id", "episode_id"],
         columns: &[&[integer("position", "place in the show, newest first, from 0")], EPISODE, SEEN],
-        refs: &[(Kind::Episode, "episode_id"), (Kind::Show, "show_id")],
+        references: &[(EntityKind::Episode, "episode_id"), (EntityKind::Show, "show_id")],
     },
     Stream {
         name: "episodes",
         about: "an episode",
-        takes: Takes::Ids(Kind::Episode),
-        classes: Classes::Both,
+        input: StreamInput::Ids(EntityKind::Episode),
+        access: StreamAccess::Both,
         endpoint: "/episodes/{id}",
         family: "episodes",
         scopes: &[],
         paging: Paging::ById { batch: 50 },
-        order: Order::Other,
-        keeps: Keeps::Now,
+        order: ListOrder::Other,
+        row_mode: RowMode::CurrentState,
         options: &["refresh_after"],
         keys: &["episode_id"],
         columns: &[EPISODE, SEEN],
-        refs: &[(Kind::Episode, "episode_id"), (Kind::Show, "show_id")],
+        references: &[(EntityKind::Episode, "episode_id"), (EntityKind::Show, "show_id")],
     },
 ];

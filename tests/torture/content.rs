@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 /// Tables that say when and how often something was done, not what there is.
-const DIARIES: &[&str] = &[
+const BOOKKEEPING_TABLES: &[&str] = &[
     "runs",
     "run_fetches",
     "checkpoints",
@@ -19,10 +19,12 @@ const DIARIES: &[&str] = &[
 
 /// All rows but those of diaries, sorted; lists are named by their keys, and numbers of runs, rows and
 /// the times of our own doing are left out.
-pub fn rows(store: &Connection) -> Vec<String> {
+pub fn content_rows(store: &Connection) -> Vec<String> {
     let mut all = Vec::new();
     let tables = texts(store, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'");
-    for table in tables.iter().filter(|table| !DIARIES.contains(&table.as_str()) && !table.starts_with("run_")) {
+    for table in
+        tables.iter().filter(|table| !BOOKKEEPING_TABLES.contains(&table.as_str()) && !table.starts_with("run_"))
+    {
         let columns = texts(
             store,
             &format!(
@@ -61,7 +63,7 @@ pub fn rows(store: &Connection) -> Vec<String> {
 }
 
 /// The first difference, in words.
-pub fn same(found: &[String], wanted: &[String]) -> Result<(), String> {
+pub fn compare_rows(found: &[String], wanted: &[String]) -> Result<(), String> {
     let has = |rows: &[String]| rows.iter().cloned().collect::<std::collections::BTreeSet<_>>();
     let (f, w) = (has(found), has(wanted));
     if let Some(row) = w.difference(&f).next() {
@@ -78,7 +80,7 @@ pub fn same(found: &[String], wanted: &[String]) -> Result<(), String> {
 }
 
 /// Integrity, foreign keys, and checkpoints that say as many items as are staged.
-pub fn is_sound(store: &Connection) -> Result<(), String> {
+pub fn check_integrity(store: &Connection) -> Result<(), String> {
     let integrity = texts(store, "PRAGMA integrity_check");
     if integrity != ["ok"] {
         return Err(format!("integrity_check: {integrity:?}"));

@@ -8,121 +8,137 @@
 #![expect(clippy::unwrap_used, reason = "in a test, to panic is to fail")]
 
 mod content;
-mod dice;
 mod disk;
 #[path = "../it/support/project.rs"]
 #[expect(dead_code, reason = "shared with the other tests, which use more of it")]
 mod project;
-mod scene;
+mod report;
+mod rng;
+mod scenario;
 mod signals;
 mod strace;
-mod table;
 mod trial;
 #[path = "../it/support/world.rs"]
 #[expect(dead_code, reason = "shared with the other tests, which use more of it")]
 mod world;
 
-use dice::{Dice, said};
-use scene::Scene;
-use strace::{Blow, Of, Points};
-use table::Table;
+use report::TortureReport;
+use rng::{Rng, env_number};
+use scenario::Scenario;
+use strace::{CallScope, FaultPoints, InjectedFault};
 
 fn seed() -> u64 {
-    said("SEED").unwrap_or(1)
+    env_number("SEED").unwrap_or(1)
 }
 
 /// Every scene with its share of a hundred kills.
-fn scenes() -> Vec<(Scene, usize)> {
+fn scenes() -> Vec<(Scenario, usize)> {
     vec![
-        (scene::first_run(), 28),
-        (scene::changed_run(), 28),
-        (scene::unchanged_run(), 8),
-        (scene::two_jobs(), 16),
-        (scene::export(), 6),
-        (scene::backup(), 4),
-        (scene::verify_rewrite(), 4),
-        (scene::purge(), 6),
+        (scenario::first_run(), 28),
+        (scenario::changed_run(), 28),
+        (scenario::unchanged_run(), 8),
+        (scenario::two_jobs(), 16),
+        (scenario::export(), 6),
+        (scenario::backup(), 4),
+        (scenario::verify_rewrite(), 4),
+        (scenario::purge(), 6),
     ]
 }
 
 #[test]
 fn what_is_killed_at_a_random_moment_ends_as_if_nothing_had_happened() {
-    let (mut dice, mut table) = (Dice::new(seed()), Table::default());
+    let (mut dice, mut table) = (Rng::new(seed()), TortureReport::default());
     for (scene, share) in scenes() {
         signals::kill_at_random(&scene, share.div_ceil(5), &mut dice, &mut table);
     }
-    table.close(seed());
+    table.finish(seed());
 }
 
 #[test]
 fn what_is_stopped_at_a_random_moment_ends_in_time_and_loses_no_page() {
-    let (mut dice, mut table) = (Dice::new(seed()), Table::default());
-    signals::stop_at_random(&scene::first_run(), 4, &mut dice, &mut table);
-    signals::stop_at_random(&scene::changed_run(), 4, &mut dice, &mut table);
-    table.close(seed());
+    let (mut dice, mut table) = (Rng::new(seed()), TortureReport::default());
+    signals::stop_at_random(&scenario::first_run(), 4, &mut dice, &mut table);
+    signals::stop_at_random(&scenario::changed_run(), 4, &mut dice, &mut table);
+    table.finish(seed());
 }
 
 #[test]
 fn what_the_system_refuses_is_made_good_by_the_next_run() {
-    let (mut dice, mut table) = (Dice::new(seed()), Table::default());
-    let scene = scene::changed_run();
-    disk::full_disk(&scene::first_run(), 4, &mut dice, &mut table);
+    let (mut dice, mut table) = (Rng::new(seed()), TortureReport::default());
+    let scene = scenario::changed_run();
+    disk::full_disk(&scenario::first_run(), 4, &mut dice, &mut table);
     disk::file_size_limit(&scene, 4, &mut dice, &mut table);
-    if strace::is_there() {
-        for blow in [Blow::Kill, Blow::Once("EIO"), Blow::FromThenOn("ENOSPC")] {
+    if strace::is_available() {
+        for blow in [InjectedFault::Kill, InjectedFault::Once("EIO"), InjectedFault::Onward("ENOSPC")] {
             for calls in strace::ALL {
-                strace::sweep(&scene, calls, Of::Everything, blow, Points::Lot(1), &mut dice, &mut table);
+                strace::sweep(
+                    &scene,
+                    calls,
+                    CallScope::Everything,
+                    blow,
+                    FaultPoints::Sample(1),
+                    &mut dice,
+                    &mut table,
+                );
             }
-            strace::sweep(&scene, strace::WRITES, Of::Store, blow, Points::Lot(1), &mut dice, &mut table);
-            strace::sweep(&scene, strace::SYNCS, Of::Store, blow, Points::Lot(1), &mut dice, &mut table);
+            strace::sweep(
+                &scene,
+                strace::WRITES,
+                CallScope::Store,
+                blow,
+                FaultPoints::Sample(1),
+                &mut dice,
+                &mut table,
+            );
+            strace::sweep(&scene, strace::SYNCS, CallScope::Store, blow, FaultPoints::Sample(1), &mut dice, &mut table);
         }
     }
-    table.close(seed());
+    table.finish(seed());
 }
 
 /// A number of `make torture`'s, which the environment may change.
-fn number(name: &str, default: u64) -> usize {
-    usize::try_from(said(name).unwrap_or(default)).unwrap()
+fn env_count(name: &str, default: u64) -> usize {
+    usize::try_from(env_number(name).unwrap_or(default)).unwrap()
 }
 
 #[test]
 #[ignore = "takes long: make torture"]
 fn torture_by_signals() {
-    let (mut dice, mut table) = (Dice::new(seed()), Table::default());
-    let kills = number("KILLS", 500);
+    let (mut dice, mut table) = (Rng::new(seed()), TortureReport::default());
+    let kills = env_count("KILLS", 500);
     for (scene, share) in scenes() {
         signals::kill_at_random(&scene, (kills * share).div_ceil(100), &mut dice, &mut table);
         signals::stop_at_random(&scene, kills * share / 500, &mut dice, &mut table);
     }
-    table.close(seed());
+    table.finish(seed());
 }
 
 #[test]
 #[ignore = "takes long: make torture"]
 fn torture_by_disks() {
-    let (mut dice, mut table) = (Dice::new(seed()), Table::default());
-    let times = number("DISKS", 30);
-    for scene in [scene::first_run(), scene::changed_run(), scene::export()] {
+    let (mut dice, mut table) = (Rng::new(seed()), TortureReport::default());
+    let times = env_count("DISKS", 30);
+    for scene in [scenario::first_run(), scenario::changed_run(), scenario::export()] {
         disk::full_disk(&scene, times, &mut dice, &mut table);
         disk::file_size_limit(&scene, times, &mut dice, &mut table);
     }
-    table.close(seed());
+    table.finish(seed());
 }
 
 /// What happens at system calls.
-const BLOWS: [Blow; 3] = [Blow::Kill, Blow::Once("EIO"), Blow::FromThenOn("ENOSPC")];
+const FAULTS: [InjectedFault; 3] = [InjectedFault::Kill, InjectedFault::Once("EIO"), InjectedFault::Onward("ENOSPC")];
 
 /// Whether a scene is to be struck: `SCENE` names one to have it alone.
-fn is_wanted(scene: &Scene) -> bool {
+fn is_wanted(scene: &Scenario) -> bool {
     std::env::var("SCENE").map_or(true, |name| name == scene.name)
 }
 
-fn sweep(scene: &Scene, whose: &[Of], points: Points, dice: &mut Dice, table: &mut Table) {
+fn sweep(scene: &Scenario, whose: &[CallScope], points: FaultPoints, dice: &mut Rng, table: &mut TortureReport) {
     if !is_wanted(scene) {
         return;
     }
     for of in whose {
-        for (calls, blow) in strace::ALL.into_iter().flat_map(|calls| BLOWS.map(|blow| (calls, blow))) {
+        for (calls, blow) in strace::ALL.into_iter().flat_map(|calls| FAULTS.map(|blow| (calls, blow))) {
             strace::sweep(scene, calls, *of, blow, points, dice, table);
         }
     }
@@ -133,18 +149,18 @@ fn sweep(scene: &Scene, whose: &[Of], points: Points, dice: &mut Dice, table: &m
 #[test]
 #[ignore = "takes long: make torture"]
 fn torture_by_system_calls_of_runs() {
-    if !strace::is_there() {
+    if !strace::is_available() {
         return;
     }
-    let (mut dice, mut table) = (Dice::new(seed()), Table::default());
-    let (every, lot) = (Points::Every(number("STRIDE", 11)), Points::Lot(number("POINTS", 2)));
-    for scene in [scene::small_first_run(), scene::small_changed_run()] {
-        sweep(&scene, &[Of::Main, Of::Writer], every, &mut dice, &mut table);
+    let (mut dice, mut table) = (Rng::new(seed()), TortureReport::default());
+    let (every, lot) = (FaultPoints::Every(env_count("STRIDE", 11)), FaultPoints::Sample(env_count("POINTS", 2)));
+    for scene in [scenario::small_first_run(), scenario::small_changed_run()] {
+        sweep(&scene, &[CallScope::Main, CallScope::Writer], every, &mut dice, &mut table);
     }
-    for scene in [scene::first_run(), scene::changed_run()] {
-        sweep(&scene, &[Of::Everything, Of::Store, Of::State], lot, &mut dice, &mut table);
+    for scene in [scenario::first_run(), scenario::changed_run()] {
+        sweep(&scene, &[CallScope::Everything, CallScope::Store, CallScope::State], lot, &mut dice, &mut table);
     }
-    table.close(seed());
+    table.finish(seed());
 }
 
 /// The same of all other commands that write. They are over before strace could find a second thread, so
@@ -152,13 +168,13 @@ fn torture_by_system_calls_of_runs() {
 #[test]
 #[ignore = "takes long: make torture"]
 fn torture_by_system_calls_of_other_commands() {
-    if !strace::is_there() {
+    if !strace::is_available() {
         return;
     }
-    let (mut dice, mut table) = (Dice::new(seed()), Table::default());
-    let every = Points::Every(number("STRIDE", 11));
-    for scene in [scene::export(), scene::backup(), scene::verify_rewrite(), scene::purge()] {
-        sweep(&scene, &[Of::Everything], every, &mut dice, &mut table);
+    let (mut dice, mut table) = (Rng::new(seed()), TortureReport::default());
+    let every = FaultPoints::Every(env_count("STRIDE", 11));
+    for scene in [scenario::export(), scenario::backup(), scenario::verify_rewrite(), scenario::purge()] {
+        sweep(&scene, &[CallScope::Everything], every, &mut dice, &mut table);
     }
-    table.close(seed());
+    table.finish(seed());
 }

@@ -9,50 +9,50 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use spotify_sandbox::{Action, Fault};
+use spotify_sandbox::{Fault, FaultAction};
 
-use crate::dice::Dice;
-use crate::scene::Scene;
-use crate::table::Table;
+use crate::report::TortureReport;
+use crate::rng::Rng;
+use crate::scenario::Scenario;
 use crate::trial::{Trial, files_below, with_app};
 
 /// System calls that are struck together.
 #[derive(Debug, Clone, Copy)]
-pub struct Calls {
+pub struct CallGroup {
     pub name: &'static str,
-    pub names: &'static str,
+    pub syscalls: &'static str,
 }
 
-pub const WRITES: Calls = Calls { name: "write", names: "pwrite64,write,writev,ftruncate" };
+pub const WRITES: CallGroup = CallGroup { name: "write", syscalls: "pwrite64,write,writev,ftruncate" };
 /// The same without `write`, by which threads of a run wake each other: no disk fails there, and whoever
 /// is not woken sleeps for ever.
-const FILE_WRITES: Calls = Calls { name: "write", names: "pwrite64,writev,ftruncate" };
-pub const SYNCS: Calls = Calls { name: "sync", names: "fsync,fdatasync" };
-pub const RENAMES: Calls = Calls { name: "rename", names: "rename,renameat,renameat2,link,linkat" };
-pub const REMOVALS: Calls = Calls { name: "unlink", names: "unlink,unlinkat,rmdir" };
-pub const OPENS: Calls = Calls { name: "open", names: "open,openat,openat2,mkdir,mkdirat" };
+const FILE_WRITES: CallGroup = CallGroup { name: "write", syscalls: "pwrite64,writev,ftruncate" };
+pub const SYNCS: CallGroup = CallGroup { name: "sync", syscalls: "fsync,fdatasync" };
+pub const RENAMES: CallGroup = CallGroup { name: "rename", syscalls: "rename,renameat,renameat2,link,linkat" };
+pub const REMOVALS: CallGroup = CallGroup { name: "unlink", syscalls: "unlink,unlinkat,rmdir" };
+pub const OPENS: CallGroup = CallGroup { name: "open", syscalls: "open,openat,openat2,mkdir,mkdirat" };
 
-pub const ALL: [Calls; 5] = [WRITES, SYNCS, RENAMES, REMOVALS, OPENS];
+pub const ALL: [CallGroup; 5] = [WRITES, SYNCS, RENAMES, REMOVALS, OPENS];
 
 /// How long the first answer of the sandbox is held back, so that strace is there when a thread begins.
-const HOLD_MS: u64 = 100;
+const FIRST_RESPONSE_DELAY_MS: u64 = 100;
 
 /// Which of the calls are struck.
 #[derive(Debug, Clone, Copy)]
-pub enum Points {
+pub enum FaultPoints {
     /// So many, drawn by lot.
-    Lot(usize),
+    Sample(usize),
     /// Every one; of writes, which are the most, every so many-th.
     Every(usize),
 }
 
-impl Points {
-    fn of(self, calls: Calls, mut known: Vec<usize>, dice: &mut Dice) -> Vec<usize> {
+impl FaultPoints {
+    fn select(self, calls: CallGroup, mut known: Vec<usize>, dice: &mut Rng) -> Vec<usize> {
         match self {
-            Points::Every(stride) => {
+            FaultPoints::Every(stride) => {
                 known.into_iter().step_by(if calls.name == WRITES.name { stride } else { 1 }).collect()
             }
-            Points::Lot(most) => {
+            FaultPoints::Sample(most) => {
                 while known.len() > most {
                     known.swap_remove(dice.below(known.len()));
                 }
@@ -65,18 +65,18 @@ impl Points {
 
 /// What happens at a call.
 #[derive(Debug, Clone, Copy)]
-pub enum Blow {
+pub enum InjectedFault {
     /// The process is killed before it is made.
     Kill,
     /// It fails with this error, once.
     Once(&'static str),
     /// It fails with this error, and so do all after it.
-    FromThenOn(&'static str),
+    Onward(&'static str),
 }
 
 /// Whose calls are counted.
 #[derive(Debug, Clone, Copy)]
-pub enum Of {
+pub enum CallScope {
     /// All files and what is no file.
     Everything,
     /// The store with its WAL.
@@ -90,7 +90,7 @@ pub enum Of {
 }
 
 /// Whether strace is there; says what is missing if not.
-pub fn is_there() -> bool {
+pub fn is_available() -> bool {
     let found = Command::new("strace").arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status();
     let there = found.is_ok_and(|status| status.success());
     if !there {
@@ -99,136 +99,146 @@ pub fn is_there() -> bool {
     there
 }
 
-impl Of {
+impl CallScope {
     fn name(self) -> &'static str {
         match self {
-            Of::Everything => "all",
-            Of::Store => "store",
-            Of::State => "state",
-            Of::Main => "main thread",
-            Of::Writer => "writer",
+            CallScope::Everything => "all",
+            CallScope::Store => "store",
+            CallScope::State => "state",
+            CallScope::Main => "main thread",
+            CallScope::Writer => "writer",
         }
     }
 }
 
-impl Blow {
-    fn injection(self, calls: Calls, n: usize) -> String {
+impl InjectedFault {
+    fn injection(self, calls: CallGroup, n: usize) -> String {
         let what = match self {
-            Blow::Kill => format!("signal=KILL:when={n}"),
-            Blow::Once(error) => format!("error={error}:when={n}"),
-            Blow::FromThenOn(error) => format!("error={error}:when={n}+"),
+            InjectedFault::Kill => format!("signal=KILL:when={n}"),
+            InjectedFault::Once(error) => format!("error={error}:when={n}"),
+            InjectedFault::Onward(error) => format!("error={error}:when={n}+"),
         };
-        format!("inject={}:{what}", calls.names)
+        format!("inject={}:{what}", calls.syscalls)
     }
 
     fn name(self) -> String {
         match self {
-            Blow::Kill => "kill".into(),
-            Blow::Once(error) => format!("{error} once"),
-            Blow::FromThenOn(error) => format!("{error} from then on"),
+            InjectedFault::Kill => "kill".into(),
+            InjectedFault::Once(error) => format!("{error} once"),
+            InjectedFault::Onward(error) => format!("{error} from then on"),
         }
     }
 }
 
 /// Strikes a scene at its calls, one after the other.
-pub fn sweep(scene: &Scene, calls: Calls, of: Of, blow: Blow, points: Points, dice: &mut Dice, table: &mut Table) {
+pub fn sweep(
+    scene: &Scenario,
+    calls: CallGroup,
+    of: CallScope,
+    blow: InjectedFault,
+    points: FaultPoints,
+    dice: &mut Rng,
+    table: &mut TortureReport,
+) {
     let row = format!("{} at {} of {}, {}", blow.name(), calls.name, of.name(), scene.name);
-    let wakes = calls.name == WRITES.name && matches!(of, Of::Everything | Of::Main) && !scene.asks.is_empty();
-    let calls = if wakes && !matches!(blow, Blow::Kill) { FILE_WRITES } else { calls };
-    for n in points.of(calls, undisturbed(scene, calls, of), dice) {
+    let wakes = calls.name == WRITES.name
+        && matches!(of, CallScope::Everything | CallScope::Main)
+        && !scene.requests.is_empty();
+    let calls = if wakes && !matches!(blow, InjectedFault::Kill) { FILE_WRITES } else { calls };
+    for n in points.select(calls, count_undisturbed_calls(scene, calls, of), dice) {
         let began = Instant::now();
-        let trial = scene.trial();
-        let seen = strike(scene, &trial, calls, of, Some(&blow.injection(calls, n)));
-        let struck = seen.struck(blow);
+        let trial = scene.new_trial();
+        let seen = run_traced(scene, &trial, calls, of, Some(&blow.injection(calls, n)));
+        let struck = seen.first_fault(blow);
         if let Some(call) = &struck {
-            table.strikes(call.name, matches!(blow, Blow::Kill));
+            table.record_call(call.name, matches!(blow, InjectedFault::Kill));
         }
         let end = seen
-            .ended_well(calls, of, blow)
-            .and_then(|()| claims_only_what_is(scene, &trial, seen.code))
-            .and_then(|()| scene.judge(&trial))
-            .map_err(|what| format!("{what}\n  struck: {struck:?}\n  ended: {:?}\n{}", seen.code, seen.said));
-        table.note(&row, began, struck.is_some(), &format!("call {n}"), end);
+            .check_exit(calls, of, blow)
+            .and_then(|()| check_success_is_complete(scene, &trial, seen.code))
+            .and_then(|()| scene.check_after_fault(&trial))
+            .map_err(|what| format!("{what}\n  struck: {struck:?}\n  ended: {:?}\n{}", seen.code, seen.stderr));
+        table.record(&row, began, struck.is_some(), &format!("call {n}"), end);
     }
 }
 
 /// One line of strace's log, which has the number of the thread only where several are watched.
 #[derive(Debug)]
-struct Call<'a> {
+struct TracedCall<'a> {
     thread: &'a str,
     name: &'a str,
     line: &'a str,
 }
 
-impl Call<'_> {
+impl TracedCall<'_> {
     /// `None` if the line is a signal, an end, or the second half of a call.
-    fn read(line: &str) -> Option<Call<'_>> {
+    fn parse(line: &str) -> Option<TracedCall<'_>> {
         let head = line.split_once('(')?.0;
         let (thread, name) = head.trim().rsplit_once(' ').unwrap_or(("", head));
         let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        (is_name && thread.trim().chars().all(|c| c.is_ascii_digit())).then_some(Call { thread, name, line })
+        (is_name && thread.trim().chars().all(|c| c.is_ascii_digit())).then_some(TracedCall { thread, name, line })
     }
 }
 
 /// What came of a command under strace.
-struct Seen {
-    code: Code,
+struct TracedRun {
+    code: ExitKind,
     /// What strace wrote.
     log: String,
     /// The command's stderr.
-    said: String,
+    stderr: String,
 }
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Code {
+enum ExitKind {
     Exit(i32),
     Killed,
 }
 
-impl Seen {
-    fn calls(&self) -> impl DoubleEndedIterator<Item = Call<'_>> {
-        self.log.lines().filter_map(Call::read)
+impl TracedRun {
+    fn calls(&self) -> impl DoubleEndedIterator<Item = TracedCall<'_>> {
+        self.log.lines().filter_map(TracedCall::parse)
     }
 
     /// The call that was struck first, if any was.
-    fn struck(&self, blow: Blow) -> Option<Call<'_>> {
+    fn first_fault(&self, blow: InjectedFault) -> Option<TracedCall<'_>> {
         match blow {
             // The last of all is the one before which it died.
-            Blow::Kill => self.calls().next_back().filter(|_| self.code == Code::Killed),
+            InjectedFault::Kill => self.calls().next_back().filter(|_| self.code == ExitKind::Killed),
             _ => self.calls().find(|call| call.line.contains("INJECTED")),
         }
     }
 
     /// A failure that the system reports has an exit code of its own; a panic is none.
-    fn ended_well(&self, calls: Calls, of: Of, blow: Blow) -> Result<(), String> {
-        let ours = !matches!(of, Of::Everything | Of::Main) && calls.name != OPENS.name;
+    fn check_exit(&self, calls: CallGroup, of: CallScope, blow: InjectedFault) -> Result<(), String> {
+        let ours = !matches!(of, CallScope::Everything | CallScope::Main) && calls.name != OPENS.name;
         match (blow, self.code) {
-            (Blow::Kill, _) | (_, Code::Exit(0 | 74)) => Ok(()),
-            (_, Code::Exit(code)) if ours => Err(format!("a disk that fails ends with {code}")),
-            (_, Code::Exit(101 | 134)) => Err("it panicked".into()),
-            (_, Code::Exit(_)) => Ok(()),
-            (_, Code::Killed) => Err("it died of an error".into()),
+            (InjectedFault::Kill, _) | (_, ExitKind::Exit(0 | 74)) => Ok(()),
+            (_, ExitKind::Exit(code)) if ours => Err(format!("a disk that fails ends with {code}")),
+            (_, ExitKind::Exit(101 | 134)) => Err("it panicked".into()),
+            (_, ExitKind::Exit(_)) => Ok(()),
+            (_, ExitKind::Killed) => Err("it died of an error".into()),
         }
     }
 }
 
 /// What ends with 0 after an error has all that it should have, without another try.
-fn claims_only_what_is(scene: &Scene, trial: &Trial, code: Code) -> Result<(), String> {
-    if code != Code::Exit(0) {
+fn check_success_is_complete(scene: &Scenario, trial: &Trial, code: ExitKind) -> Result<(), String> {
+    if code != ExitKind::Exit(0) {
         return Ok(());
     }
-    let holds = trial.holds();
+    let holds = trial.read_content();
     if scene.after.csv.iter().any(|(name, bytes)| holds.csv.get(name) != Some(bytes)) {
         return Err("it ended with 0, and the CSVs are not those of a whole run".into());
     }
-    crate::content::same(&holds.rows, &scene.after.rows).map_err(|what| format!("it ended with 0: {what}"))
+    crate::content::compare_rows(&holds.rows, &scene.after.rows).map_err(|what| format!("it ended with 0: {what}"))
 }
 
 /// Numbers of the calls that a thread makes undisturbed, from 1; opens of what is not the project's left
 /// out, such as libraries.
-fn undisturbed(scene: &Scene, calls: Calls, of: Of) -> Vec<usize> {
-    let seen = strike(scene, &scene.trial(), calls, of, None);
+fn count_undisturbed_calls(scene: &Scenario, calls: CallGroup, of: CallScope) -> Vec<usize> {
+    let seen = run_traced(scene, &scene.new_trial(), calls, of, None);
     let (mut by_thread, mut numbers) = (BTreeMap::<&str, usize>::new(), BTreeSet::new());
     for call in seen.calls() {
         let n = by_thread.entry(call.thread).or_default();
@@ -244,35 +254,35 @@ fn undisturbed(scene: &Scene, calls: Calls, of: Of) -> Vec<usize> {
 }
 
 /// Runs a scene's command under strace.
-fn strike(scene: &Scene, trial: &Trial, calls: Calls, of: Of, injection: Option<&str>) -> Seen {
+fn run_traced(scene: &Scenario, trial: &Trial, calls: CallGroup, of: CallScope, injection: Option<&str>) -> TracedRun {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("log");
     let mut strace = with_app(Command::new("strace"));
     strace.env("HOME", trial.project.root()).current_dir(trial.project.root());
-    strace.args(["-y", "-o"]).arg(&log).arg("-e").arg(format!("trace={}", calls.names));
-    if !matches!(of, Of::Main | Of::Writer) {
+    strace.args(["-y", "-o"]).arg(&log).arg("-e").arg(format!("trace={}", calls.syscalls));
+    if !matches!(of, CallScope::Main | CallScope::Writer) {
         strace.arg("-f");
         if !injection.is_some_and(|what| what.contains("signal=")) {
             // Only the calls asked for stop, which is faster; signals are not sent then (strace 6.1).
             strace.arg("--seccomp-bpf");
         }
     }
-    for file in files(of, trial) {
+    for file in files_in_scope(of, trial) {
         strace.arg("-P").arg(file);
     }
     if let Some(injection) = injection {
         strace.args(["-e", injection]);
     }
-    let output = if matches!(of, Of::Writer) {
-        scene.world.sandbox.inject(Fault::on("*", Action::Latency { ms: HOLD_MS }).times(1));
-        let mut command = trial.command(&scene.struck);
+    let output = if matches!(of, CallScope::Writer) {
+        scene.world.sandbox.inject(Fault::on_path("*", FaultAction::Latency { ms: FIRST_RESPONSE_DELAY_MS }).times(1));
+        let mut command = trial.command(&scene.command);
         let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         if calls.name == WRITES.name {
-            for file in written_by(child.id(), trial) {
+            for file in files_of_writer(child.id(), trial) {
                 strace.arg("-P").arg(file);
             }
         }
-        let watch = writer(&child)
+        let watch = find_writer_thread(&child)
             .map(|thread| strace.args(["-p", &thread]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
         let output = child.wait_with_output().unwrap();
         if let Some(mut watch) = watch {
@@ -281,15 +291,15 @@ fn strike(scene: &Scene, trial: &Trial, calls: Calls, of: Of, injection: Option<
         scene.world.sandbox.clear_faults();
         output
     } else {
-        strace.arg(env!("CARGO_BIN_EXE_cratedigger")).args(&scene.struck).output().unwrap()
+        strace.arg(env!("CARGO_BIN_EXE_cratedigger")).args(&scene.command).output().unwrap()
     };
-    let code = output.status.code().map_or(Code::Killed, Code::Exit);
+    let code = output.status.code().map_or(ExitKind::Killed, ExitKind::Exit);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    Seen { code, log: std::fs::read_to_string(&log).unwrap_or_default(), said }
+    TracedRun { code, log: std::fs::read_to_string(&log).unwrap_or_default(), stderr: said }
 }
 
 /// The number of the thread that writes the store, once it is there; `None` if the program ends without.
-fn writer(child: &Child) -> Option<String> {
+fn find_writer_thread(child: &Child) -> Option<String> {
     let tasks = format!("/proc/{}/task", child.id());
     // A child that has ended has no threads but itself, until it is waited for.
     while !std::fs::read_to_string(format!("{tasks}/{}/stat", child.id())).is_ok_and(|stat| stat.contains(") Z ")) {
@@ -304,22 +314,22 @@ fn writer(child: &Child) -> Option<String> {
 }
 
 /// The files that the writing thread of a process writes.
-fn written_by(process: u32, trial: &Trial) -> Vec<PathBuf> {
+fn files_of_writer(process: u32, trial: &Trial) -> Vec<PathBuf> {
     let csv = trial.project.root().join("output/csv/x");
     let drafts = (0..10).map(|n| csv.join(format!(".cratedigger-{process}-{n}.tmp")));
-    files(Of::Store, trial).into_iter().chain(drafts).collect()
+    files_in_scope(CallScope::Store, trial).into_iter().chain(drafts).collect()
 }
 
-fn files(of: Of, trial: &Trial) -> Vec<PathBuf> {
+fn files_in_scope(of: CallScope, trial: &Trial) -> Vec<PathBuf> {
     let store = trial.database();
     let with_wal = |path: PathBuf| {
         let wal = PathBuf::from(format!("{}-wal", path.display()));
         [path, wal]
     };
     match of {
-        Of::Everything | Of::Main | Of::Writer => Vec::new(),
-        Of::Store => with_wal(store).into(),
-        Of::State => files_below(trial.project.root())
+        CallScope::Everything | CallScope::Main | CallScope::Writer => Vec::new(),
+        CallScope::Store => with_wal(store).into(),
+        CallScope::State => files_below(trial.project.root())
             .into_iter()
             .filter(|path| path.extension().is_some_and(|e| e == "db") && *path != store)
             .flat_map(with_wal)

@@ -18,7 +18,7 @@ pub struct Trial {
 
 /// What a project holds that a reader may rely on.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Holds {
+pub struct ProjectContent {
     /// Bytes of all CSVs, by path below the project.
     pub csv: BTreeMap<String, Vec<u8>>,
     /// Data packages without the number of the run and the time.
@@ -29,11 +29,11 @@ pub struct Holds {
 
 /// What a CSV may be right after a blow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whole {
+pub enum AllowedCsv {
     /// The one from before, or the one of an undisturbed end.
     OldOrNew,
     /// Also one with some of what another job was reading.
-    OrOfBoth,
+    OrMerged,
 }
 
 impl Trial {
@@ -59,8 +59,8 @@ impl Trial {
         self.project.root().join("output/cratedigger.db")
     }
 
-    pub fn holds(&self) -> Holds {
-        let mut holds = Holds::default();
+    pub fn read_content(&self) -> ProjectContent {
+        let mut holds = ProjectContent::default();
         for path in files_below(self.project.root()) {
             let name = path.strip_prefix(self.project.root()).unwrap().to_str().unwrap().to_owned();
             if !name.starts_with("output/") {
@@ -76,7 +76,7 @@ impl Trial {
             }
         }
         if self.database().exists() {
-            holds.rows = content::rows(&self.store());
+            holds.rows = content::content_rows(&self.store());
         }
         holds
     }
@@ -87,15 +87,20 @@ impl Trial {
 
     /// What is wrong right after a blow, whatever it was: the store is sound, its checkpoints fit its
     /// rows, and each CSV is wholly the old one or wholly the new one.
-    pub fn is_sound(&self, files: Whole, before: &Holds, after: &Holds) -> Result<(), String> {
+    pub fn check_sound(
+        &self,
+        files: AllowedCsv,
+        before: &ProjectContent,
+        after: &ProjectContent,
+    ) -> Result<(), String> {
         if self.database().exists() {
-            content::is_sound(&self.store())?;
+            content::check_integrity(&self.store())?;
         }
         for path in files_below(&self.project.root().join("output")) {
             let name = path.strip_prefix(self.project.root()).unwrap().to_str().unwrap().to_owned();
             if name.ends_with(".csv") {
                 let bytes = std::fs::read(&path).map_err(|e| format!("{name}: {e}"))?;
-                let at_once = files == Whole::OrOfBoth && bytes.ends_with(b"\n");
+                let at_once = files == AllowedCsv::OrMerged && bytes.ends_with(b"\n");
                 if !at_once && before.csv.get(&name) != Some(&bytes) && after.csv.get(&name) != Some(&bytes) {
                     return Err(format!("{name} is neither the old file nor the new one ({} bytes)", bytes.len()));
                 }
@@ -109,15 +114,15 @@ impl Trial {
     }
 
     /// What is wrong once all is over: `verify`, leftovers, anything that differs from an undisturbed end.
-    pub fn is_as(&self, wanted: &Holds) -> Result<(), String> {
+    pub fn check_equals(&self, wanted: &ProjectContent) -> Result<(), String> {
         let verified = self.run(&["verify".into()]);
         if self.database().exists() && verified.code != 0 {
             return Err(format!("verify ends with {}: {}{}", verified.code, verified.stdout, verified.stderr));
         }
-        if let Some(stray) = files_below(self.project.root()).into_iter().find(|path| is_temporary(path)) {
+        if let Some(stray) = files_below(self.project.root()).into_iter().find(|path| is_temporary_file(path)) {
             return Err(format!("left behind: {}", stray.display()));
         }
-        let holds = self.holds();
+        let holds = self.read_content();
         if holds.csv != wanted.csv {
             let same = |name: &&String| holds.csv.get(*name) == wanted.csv.get(*name);
             let names: BTreeSet<&String> =
@@ -128,7 +133,7 @@ impl Trial {
         if holds.packages != wanted.packages {
             return Err(format!("data packages differ:\n{:?}\n{:?}", holds.packages, wanted.packages));
         }
-        content::same(&holds.rows, &wanted.rows)
+        content::compare_rows(&holds.rows, &wanted.rows)
     }
 }
 
@@ -149,7 +154,7 @@ pub fn with_app(mut command: Command) -> Command {
 }
 
 /// What no file of a finished run is named like.
-fn is_temporary(path: &Path) -> bool {
+fn is_temporary_file(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     name.ends_with(".tmp") || name.ends_with("-journal") || name.contains(".cratedigger-") || name.ends_with(".partial")
 }

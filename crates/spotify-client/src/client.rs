@@ -11,59 +11,63 @@ use rustc_hash::FxHashSet;
 use secrecy::SecretString;
 use url::Url;
 
-use super::auth::{AppToken, Endpoint, Granted, NoToken, Reply, Token, TokenRules, UserTokens};
-use super::call::{Call, Who, shut_error};
+use super::auth::{AppToken, BearerToken, TokenEndpoint, TokenError, TokenGrant, TokenReply, TokenRules, UserTokens};
+use super::call::{ApiCall, CallToken, limit_error};
 use super::error::ApiError;
-use super::family::Family;
-pub use super::limits::{ApiConfig, Limits, Scales, ceilings};
-use super::limits::{adapts, check_base};
-pub use super::request::{Answer, Bearer, Request, Unusable};
+use super::family::EndpointFamily;
+pub use super::limits::{ApiConfig, CallLimits, ClientTimings, ceilings};
+use super::limits::{adaptive_pace, check_base_url};
+pub use super::request::{ApiCaller, ApiRequest, ApiResponse, UnusableResponse};
 use crate::http::clock::{Clock, SystemClock};
-pub use crate::http::gate::Allowance;
-use crate::http::gate::{Gate, GateRules};
-use crate::http::observer::Observer;
-use crate::http::retry::Rules;
+pub use crate::http::limiter::RunAllowance;
+use crate::http::limiter::{CallLimiter, LimiterRules};
+use crate::http::observer::CallObserver;
+use crate::http::retry::RetryRules;
 use crate::http::retry_after::RetryAfter;
-use crate::http::transport::Transport;
-use crate::state::grants::{Flow, Grants};
-use crate::state::{Identity, Learned, State, TokenKind};
+use crate::http::transport::HttpTransport;
+use crate::state::grants::{GrantStore, SignInFlow};
+use crate::state::{ClientIdentity, LearnedFacts, StateDb, TokenKind};
 
 /// The API, for one run: clones share the gate, the token and the counts.
 #[derive(Clone)]
-pub struct Api(Arc<Inner>);
+pub struct SpotifyClient(Arc<ClientInner>);
 
-pub(super) struct Inner {
+pub(super) struct ClientInner {
     base: Url,
     accounts: Url,
     client_id: String,
-    pub(super) transport: Arc<Transport>,
-    pub(super) gate: Gate,
+    pub(super) transport: Arc<HttpTransport>,
+    pub(super) gate: CallLimiter,
     clock: Arc<dyn Clock>,
-    endpoint: Arc<Endpoint>,
+    endpoint: Arc<TokenEndpoint>,
     pub(super) token: Arc<AppToken>,
     token_rules: TokenRules,
     users: OnceLock<Arc<UserTokens>>,
-    pub(super) rules: Rules,
-    pub(super) observer: Arc<dyn Observer>,
-    pub(super) learned: Learned,
-    pub(super) noted: Mutex<FxHashSet<(Family, TokenKind)>>,
-    who: Identity,
+    pub(super) rules: RetryRules,
+    pub(super) observer: Arc<dyn CallObserver>,
+    pub(super) learned: LearnedFacts,
+    pub(super) noted_endpoints: Mutex<FxHashSet<(EndpointFamily, TokenKind)>>,
+    identity: ClientIdentity,
 }
 
-impl fmt::Debug for Api {
+impl fmt::Debug for SpotifyClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Api({})", self.0.base)
     }
 }
 
-impl Api {
+impl SpotifyClient {
     /// An API for one run. Sends nothing yet.
     ///
     /// # Errors
     ///
     /// [`ApiError::Config`] for a base URL that is neither https nor on this machine.
-    pub fn new(config: ApiConfig, state: Arc<State>, observer: Arc<dyn Observer>) -> Result<Api, ApiError> {
-        Api::with_clock(config, state, observer, Arc::new(SystemClock::new()))
+    pub fn new(
+        config: ApiConfig,
+        state: Arc<StateDb>,
+        observer: Arc<dyn CallObserver>,
+    ) -> Result<SpotifyClient, ApiError> {
+        SpotifyClient::with_clock(config, state, observer, Arc::new(SystemClock::new()))
     }
 
     /// The same, with the time from elsewhere.
@@ -73,16 +77,16 @@ impl Api {
     /// As [`Api::new`].
     pub fn with_clock(
         config: ApiConfig,
-        state: Arc<State>,
-        observer: Arc<dyn Observer>,
+        state: Arc<StateDb>,
+        observer: Arc<dyn CallObserver>,
         clock: Arc<dyn Clock>,
-    ) -> Result<Api, ApiError> {
-        check_base("spotify.api_url", &config.api_url)?;
-        check_base("spotify.accounts_url", &config.accounts_url)?;
-        let ApiConfig { limits, scales, .. } = &config;
+    ) -> Result<SpotifyClient, ApiError> {
+        check_base_url("spotify.api_url", &config.api_url)?;
+        check_base_url("spotify.accounts_url", &config.accounts_url)?;
+        let ApiConfig { limits, timings: scales, .. } = &config;
         let hosts = [&config.api_url, &config.accounts_url];
-        let transport = Arc::new(Transport::new(scales.transport, &hosts));
-        let endpoint = Arc::new(Endpoint::new(
+        let transport = Arc::new(HttpTransport::new(scales.transport, &hosts));
+        let endpoint = Arc::new(TokenEndpoint::new(
             Arc::clone(&transport),
             Arc::clone(&clock),
             Arc::clone(&observer),
@@ -91,8 +95,8 @@ impl Api {
             scales.token,
         )?);
         let token = AppToken::new(Arc::clone(&endpoint), Arc::clone(&clock), scales.token);
-        let who = Identity::new(&config.client_id, &config.account);
-        let rules = GateRules {
+        let who = ClientIdentity::new(&config.client_id, &config.account);
+        let rules = LimiterRules {
             requests_per_second: limits.requests_per_second,
             concurrency: limits.concurrency,
             ceilings: ceilings(limits),
@@ -100,12 +104,12 @@ impl Api {
             max_waits: scales.max_waits,
             max_calls: limits.max_calls,
             breaker: scales.breaker,
-            adapts: adapts(limits, scales),
+            adaptive: adaptive_pace(limits, scales),
             spender: limits.spender,
         };
-        let learned = Learned::of(&state, &who);
-        let gate = Gate::new(state, who.clone(), rules, Arc::clone(&clock), Arc::clone(&observer));
-        Ok(Api(Arc::new(Inner {
+        let learned = LearnedFacts::new(&state, &who);
+        let gate = CallLimiter::new(state, who.clone(), rules, Arc::clone(&clock), Arc::clone(&observer));
+        Ok(SpotifyClient(Arc::new(ClientInner {
             base: config.api_url.clone(),
             accounts: config.accounts_url.clone(),
             client_id: config.client_id.clone(),
@@ -119,22 +123,22 @@ impl Api {
             rules: scales.retry,
             observer,
             learned,
-            noted: Mutex::default(),
-            who,
+            noted_endpoints: Mutex::default(),
+            identity: who,
         })))
     }
 
     /// An API for another run beside this one: they share the pace, the calls in flight, the books
     /// and the app's token, but not what they may spend.
     #[must_use]
-    pub fn beside(&self, allowed: Allowance, observer: Arc<dyn Observer>) -> Api {
+    pub fn with_allowance(&self, allowed: RunAllowance, observer: Arc<dyn CallObserver>) -> SpotifyClient {
         let inner = &*self.0;
-        Api(Arc::new(Inner {
+        SpotifyClient(Arc::new(ClientInner {
             base: inner.base.clone(),
             accounts: inner.accounts.clone(),
             client_id: inner.client_id.clone(),
             transport: Arc::clone(&inner.transport),
-            gate: inner.gate.beside(allowed, Arc::clone(&observer)),
+            gate: inner.gate.with_allowance(allowed, Arc::clone(&observer)),
             clock: Arc::clone(&inner.clock),
             endpoint: Arc::clone(&inner.endpoint),
             token: Arc::clone(&inner.token),
@@ -143,8 +147,8 @@ impl Api {
             rules: inner.rules,
             observer,
             learned: inner.learned.clone(),
-            noted: Mutex::default(),
-            who: inner.who.clone(),
+            noted_endpoints: Mutex::default(),
+            identity: inner.identity.clone(),
         }))
     }
 
@@ -153,7 +157,7 @@ impl Api {
     /// # Errors
     ///
     /// See [`ApiError`].
-    pub async fn get(&self, who: &Bearer, request: &Request) -> Result<Answer, ApiError> {
+    pub async fn get(&self, who: &ApiCaller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
         self.get_checked(who, request, |answer| Ok(answer.clone())).await
     }
 
@@ -165,27 +169,27 @@ impl Api {
     /// See [`ApiError`].
     pub async fn get_checked<T>(
         &self,
-        who: &Bearer,
-        request: &Request,
-        check: impl Fn(&Answer) -> Result<T, Unusable>,
+        who: &ApiCaller,
+        request: &ApiRequest,
+        check: impl Fn(&ApiResponse) -> Result<T, UnusableResponse>,
     ) -> Result<T, ApiError> {
         let who = match who {
-            Bearer::App => Who::App,
-            Bearer::User(user) => Who::User(user, self.users()?),
+            ApiCaller::App => CallToken::App,
+            ApiCaller::User(user) => CallToken::User(user, self.users()?),
         };
         self.call(who, request, check).await
     }
 
     async fn call<T>(
         &self,
-        who: Who<'_>,
-        request: &Request,
-        check: impl Fn(&Answer) -> Result<T, Unusable>,
+        who: CallToken<'_>,
+        request: &ApiRequest,
+        check: impl Fn(&ApiResponse) -> Result<T, UnusableResponse>,
     ) -> Result<T, ApiError> {
-        let url = self.0.url(request)?;
-        let mut call = Call::new(&self.0, who, request, url);
+        let url = self.0.build_url(request)?;
+        let mut call = ApiCall::new(&self.0, who, request, url);
         loop {
-            if let Some(done) = call.once(&check).await? {
+            if let Some(done) = call.send_once(&check).await? {
                 return Ok(done);
             }
         }
@@ -194,7 +198,7 @@ impl Api {
     /// Lets [`Bearer::User`] be used: with the stored grants, and the token that
     /// `SPOTIFY_REFRESH_TOKEN` holds, if any. To be called once; a second call changes nothing.
     #[must_use]
-    pub fn with_grants(self, grants: Arc<Grants>, environment: Option<SecretString>) -> Api {
+    pub fn with_grants(self, grants: Arc<GrantStore>, environment: Option<SecretString>) -> SpotifyClient {
         let inner = &self.0;
         inner.users.get_or_init(|| {
             Arc::new(UserTokens::new(
@@ -210,7 +214,7 @@ impl Api {
     }
 
     /// The grants that it was given.
-    pub fn grants(&self) -> Option<&Arc<Grants>> {
+    pub fn grants(&self) -> Option<&Arc<GrantStore>> {
         self.0.users.get().map(|users| users.grants())
     }
 
@@ -234,39 +238,39 @@ impl Api {
     }
 
     /// How users sign in to this app: with its secret where there is one.
-    pub fn flow(&self) -> Flow {
+    pub fn flow(&self) -> SignInFlow {
         self.0.endpoint.flow()
     }
 
     /// Fetches the tokens for a code from the browser, unless nothing may be sent now. `Err` of the
     /// inner kind: Spotify's words for a code that is worth nothing (any more).
-    pub async fn redeem(
+    pub async fn redeem_code(
         &self,
-        flow: Flow,
+        flow: SignInFlow,
         code: &SecretString,
         redirect_uri: &str,
         verifier: Option<&SecretString>,
-    ) -> Result<Result<Granted, String>, ApiError> {
-        self.may_send(Family::ME)?;
-        match self.0.endpoint.code(flow, code, redirect_uri, verifier).await {
-            Ok(Reply::Granted(granted)) => Ok(Ok(granted)),
-            Ok(Reply::InvalidGrant { words, .. }) => Ok(Err(words)),
-            Err(NoToken::Error(error)) => Err(error),
-            Err(NoToken::Refused { retry_after, words }) => Err(self.without_token(retry_after, &words)?),
+    ) -> Result<Result<TokenGrant, String>, ApiError> {
+        self.may_send(EndpointFamily::ME)?;
+        match self.0.endpoint.exchange_code(flow, code, redirect_uri, verifier).await {
+            Ok(TokenReply::Granted(granted)) => Ok(Ok(granted)),
+            Ok(TokenReply::InvalidGrant { words, .. }) => Ok(Err(words)),
+            Err(TokenError::Error(error)) => Err(error),
+            Err(TokenError::Refused { retry_after, words }) => Err(self.record_token_refusal(retry_after, &words)?),
         }
     }
 
     /// Writes down that the accounts service gives no token now, and says so.
-    fn without_token(&self, retry_after: RetryAfter, words: &str) -> Result<ApiError, ApiError> {
-        self.0.no_token(Family::ME, retry_after, words)?;
-        self.may_send(Family::ME)?;
+    fn record_token_refusal(&self, retry_after: RetryAfter, words: &str) -> Result<ApiError, ApiError> {
+        self.0.defer_token_requests(EndpointFamily::ME, retry_after, words)?;
+        self.may_send(EndpointFamily::ME)?;
         Ok(ApiError::Unreachable { what: format!("POST token: {words}"), attempts: 1 })
     }
 
     /// Asks with a token that is not stored yet.
-    pub async fn get_with(&self, token: &SecretString, request: &Request) -> Result<Answer, ApiError> {
-        let token = Arc::new(Token::new(token, 0, i64::MAX));
-        self.call(Who::New(token), request, |answer| Ok(answer.clone())).await
+    pub async fn get_with_token(&self, token: &SecretString, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
+        let token = Arc::new(BearerToken::new(token, 0, i64::MAX));
+        self.call(CallToken::New(token), request, |answer| Ok(answer.clone())).await
     }
 
     /// Asks for the app's token and nothing else: whether the credentials are accepted. Returns what
@@ -275,12 +279,14 @@ impl Api {
     /// # Errors
     ///
     /// See [`ApiError`].
-    pub async fn greet(&self) -> Result<Option<chrono::DateTime<chrono::Utc>>, ApiError> {
-        self.may_send(Family::ME)?;
+    pub async fn check_credentials(&self) -> Result<Option<chrono::DateTime<chrono::Utc>>, ApiError> {
+        self.may_send(EndpointFamily::ME)?;
         let granted = match self.0.token.fetch().await {
             Ok(granted) => granted,
-            Err(NoToken::Error(error)) => return Err(error),
-            Err(NoToken::Refused { retry_after, words }) => return Err(self.without_token(retry_after, &words)?),
+            Err(TokenError::Error(error)) => return Err(error),
+            Err(TokenError::Refused { retry_after, words }) => {
+                return Err(self.record_token_refusal(retry_after, &words)?);
+            }
         };
         let ours = self.now().wall;
         Ok((granted.at != ours && (granted.at - ours).abs() > chrono::TimeDelta::minutes(5)).then_some(granted.at))
@@ -291,18 +297,18 @@ impl Api {
     /// # Errors
     ///
     /// [`ApiError::Deferred`] with the time, [`ApiError::Stopped`], or [`ApiError::State`].
-    pub fn may_send(&self, family: Family) -> Result<(), ApiError> {
-        self.0.gate.may_send(family).map_err(|shut| shut_error(shut, family))
+    pub fn may_send(&self, family: EndpointFamily) -> Result<(), ApiError> {
+        self.0.gate.may_send(family).map_err(|shut| limit_error(shut, family))
     }
 
     /// Goes on by the rates of another class of app, once that is found out.
-    pub fn go_by(&self, limits: &Limits) {
-        self.0.gate.go_by(limits.requests_per_second, limits.concurrency, ceilings(limits));
+    pub fn set_limits(&self, limits: &CallLimits) {
+        self.0.gate.set_rates(limits.requests_per_second, limits.concurrency, ceilings(limits));
     }
 
     /// Calls sent in this run, retries included, tokens not.
-    pub fn calls(&self) -> u64 {
-        self.0.gate.calls()
+    pub fn calls_sent(&self) -> u64 {
+        self.0.gate.calls_sent()
     }
 
     /// Nothing more is sent and every wait ends; what is in flight may arrive.
@@ -311,13 +317,13 @@ impl Api {
     }
 
     /// What was learned about this app.
-    pub fn learned(&self) -> &Learned {
+    pub fn learned(&self) -> &LearnedFacts {
         &self.0.learned
     }
 
     /// Whose books these calls are in.
-    pub fn identity(&self) -> &Identity {
-        &self.0.who
+    pub fn identity(&self) -> &ClientIdentity {
+        &self.0.identity
     }
 
     /// Whether Spotify's answers were dated well before the present of this machine.
@@ -326,14 +332,14 @@ impl Api {
     }
 
     /// The present, as the gate sees it.
-    pub fn now(&self) -> crate::state::Moment {
+    pub fn now(&self) -> crate::state::ClockReading {
         self.0.gate.clock().now()
     }
 }
 
-impl Inner {
+impl ClientInner {
     /// Builds the URL below the base; a path that would lead elsewhere is refused.
-    fn url(&self, request: &Request) -> Result<Url, ApiError> {
+    fn build_url(&self, request: &ApiRequest) -> Result<Url, ApiError> {
         let path = &request.path;
         let odd = |byte: u8| byte <= b' ' || byte >= 0x7f || b"?#\\".contains(&byte);
         let steps_out = path.split('/').skip(1).any(|part| {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use chrono::{DateTime, SecondsFormat, Utc};
 use thiserror::Error;
 
-use super::family::Family;
-use super::refusal::Refusal;
+use super::family::EndpointFamily;
+use super::forbidden::ForbiddenReason;
 use crate::state::StateError;
 use crate::state::grants::GrantError;
 
@@ -18,7 +18,7 @@ pub enum ApiError {
     #[error("{family}: Spotify refuses the request: {message}")]
     BadRequest {
         /// What was asked.
-        family: Family,
+        family: EndpointFamily,
         /// Spotify's words.
         message: String,
     },
@@ -26,9 +26,9 @@ pub enum ApiError {
     #[error("{family}: forbidden, {kind}: {message}")]
     Refused {
         /// What was asked.
-        family: Family,
+        family: EndpointFamily,
         /// Which of the kinds of 403.
-        kind: Refusal,
+        kind: ForbiddenReason,
         /// Spotify's words.
         message: String,
     },
@@ -36,7 +36,7 @@ pub enum ApiError {
     #[error("{family}: not found: {message}")]
     NotFound {
         /// What was asked.
-        family: Family,
+        family: EndpointFamily,
         /// Spotify's words.
         message: String,
     },
@@ -44,7 +44,7 @@ pub enum ApiError {
     #[error("{family}: gone: {message}")]
     Gone {
         /// What was asked.
-        family: Family,
+        family: EndpointFamily,
         /// Spotify's words.
         message: String,
     },
@@ -52,19 +52,19 @@ pub enum ApiError {
     #[error("{family}: unexpected status {status}: {message}")]
     Unexpected {
         /// What was asked.
-        family: Family,
+        family: EndpointFamily,
         /// The status.
         status: u16,
         /// The server's words.
         message: String,
     },
     /// Nothing more of this scope until then (exit 75).
-    #[error("{}: {message}", why.until(*not_before))]
+    #[error("{}: {message}", reason.until(*until))]
     Deferred {
         /// The next call may go then.
-        not_before: DateTime<Utc>,
+        until: DateTime<Utc>,
         /// What is held back, and why.
-        why: Deferral,
+        reason: DeferralReason,
         /// Spotify's words, or our own count.
         message: String,
     },
@@ -88,7 +88,7 @@ pub enum ApiError {
     #[error("{family}: {attempts} answers in a row were unusable: {what}")]
     Unusable {
         /// What was asked.
-        family: Family,
+        family: EndpointFamily,
         /// What was wrong with the last.
         what: String,
         /// How many.
@@ -147,9 +147,9 @@ impl From<StateError> for ApiError {
 
 /// What a deferral holds back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scope {
+pub enum DeferralScope {
     /// One family; others go on.
-    Family(Family),
+    Family(EndpointFamily),
     /// Everything of this client id.
     Client,
     /// Everything of the developer account.
@@ -158,15 +158,15 @@ pub enum Scope {
 
 /// Why a scope is held back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Deferral {
+pub enum DeferralReason {
     /// Spotify asked for a longer wait than may be sat out.
-    RateLimit(Scope),
+    RateLimit(DeferralScope),
     /// `QUOTA_EXCEEDED`.
-    Quota(Scope),
+    Quota(DeferralScope),
     /// Our ceiling is reached; nothing was refused.
-    Budget(Scope),
+    Budget(DeferralScope),
     /// The job has taken its half of the day; other jobs may go on.
-    Share(Scope),
+    Share(DeferralScope),
     /// The job has taken the calls that its `max_calls` gives it in any 24 hours; other jobs may go on.
     JobCalls,
     /// The calls of this run are used.
@@ -175,52 +175,54 @@ pub enum Deferral {
     Outage,
 }
 
-impl Deferral {
+impl DeferralReason {
     /// The one family that is held back; `None`: everything is.
-    pub fn family(self) -> Option<Family> {
+    pub fn family(self) -> Option<EndpointFamily> {
         match self {
-            Deferral::RateLimit(Scope::Family(family))
-            | Deferral::Quota(Scope::Family(family))
-            | Deferral::Budget(Scope::Family(family))
-            | Deferral::Share(Scope::Family(family)) => Some(family),
+            DeferralReason::RateLimit(DeferralScope::Family(family))
+            | DeferralReason::Quota(DeferralScope::Family(family))
+            | DeferralReason::Budget(DeferralScope::Family(family))
+            | DeferralReason::Share(DeferralScope::Family(family)) => Some(family),
             _ => None,
         }
     }
 }
 
-impl Deferral {
+impl DeferralReason {
     /// What is held back, and until when, where that is known.
     fn until(self, not_before: DateTime<Utc>) -> String {
         match self {
             // Whoever starts the next run says how many calls it has.
-            Deferral::MaxCalls => self.to_string(),
+            DeferralReason::MaxCalls => self.to_string(),
             _ => format!("{self} until {}", not_before.to_rfc3339_opts(SecondsFormat::Secs, true)),
         }
     }
 }
 
-impl fmt::Display for Scope {
+impl fmt::Display for DeferralScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Scope::Family(family) => write!(f, "calls to {family}"),
-            Scope::Client => f.write_str("calls of this client id"),
-            Scope::Account => f.write_str("calls of this account"),
+            DeferralScope::Family(family) => write!(f, "calls to {family}"),
+            DeferralScope::Client => f.write_str("calls of this client id"),
+            DeferralScope::Account => f.write_str("calls of this account"),
         }
     }
 }
 
-impl fmt::Display for Deferral {
+impl fmt::Display for DeferralReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Deferral::RateLimit(scope) => write!(f, "Spotify holds {scope} back"),
-            Deferral::Quota(scope) => write!(f, "Spotify's quota for {scope} is spent"),
-            Deferral::Budget(scope) => write!(f, "the day's ceiling for {scope} is reached"),
-            Deferral::Share(scope) => {
+            DeferralReason::RateLimit(scope) => write!(f, "Spotify holds {scope} back"),
+            DeferralReason::Quota(scope) => write!(f, "Spotify's quota for {scope} is spent"),
+            DeferralReason::Budget(scope) => write!(f, "the day's ceiling for {scope} is reached"),
+            DeferralReason::Share(scope) => {
                 write!(f, "this job has used its half of the day's ceiling for {scope}, and waits")
             }
-            Deferral::JobCalls => f.write_str("this job has used its `max_calls` of the last 24 hours, and waits"),
-            Deferral::MaxCalls => f.write_str("the calls of this run are used"),
-            Deferral::Outage => f.write_str("Spotify does not answer; waiting"),
+            DeferralReason::JobCalls => {
+                f.write_str("this job has used its `max_calls` of the last 24 hours, and waits")
+            }
+            DeferralReason::MaxCalls => f.write_str("the calls of this run are used"),
+            DeferralReason::Outage => f.write_str("Spotify does not answer; waiting"),
         }
     }
 }
@@ -233,29 +235,29 @@ impl ApiError {
                 format!("compare {variable} with the app's page in Spotify's developer dashboard")
             }
             ApiError::Refused { kind, .. } => match kind {
-                Refusal::EndpointRemoved => {
+                ForbiddenReason::EndpointRemoved => {
                     "Development Mode apps lost it in February 2026; `streams` shows what is left"
                 }
-                Refusal::NotYourPlaylist => "sign its owner or a collaborator in: `auth login USER`",
-                Refusal::ScopeMissing => {
+                ForbiddenReason::NotYourPlaylist => "sign its owner or a collaborator in: `auth login USER`",
+                ForbiddenReason::ScopeMissing => {
                     "sign in again, the new consent has all scopes that jobs need: `auth login USER`"
                 }
-                Refusal::NotAllowListed => "add the user under User Management in Spotify's developer dashboard",
-                Refusal::PremiumLapsed => "the owner of the app must renew Premium",
-                Refusal::Unknown => "Spotify says no more than that; it is asked again in a week, or with `run --full`",
+                ForbiddenReason::NotAllowListed => "add the user under User Management in Spotify's developer dashboard",
+                ForbiddenReason::PremiumLapsed => "the owner of the app must renew Premium",
+                ForbiddenReason::Unknown => "Spotify says no more than that; it is asked again in a week, or with `run --full`",
             }
             .to_owned(),
-            ApiError::Deferred { why: Deferral::RateLimit(Scope::Family(_)), .. } => {
+            ApiError::Deferred { reason: DeferralReason::RateLimit(DeferralScope::Family(_)), .. } => {
                 "Spotify refuses this endpoint whenever it is asked; if it still does after that time, take the fetch out"
                     .to_owned()
             }
-            ApiError::Deferred { why: Deferral::RateLimit(_) | Deferral::Quota(_), .. } => {
+            ApiError::Deferred { reason: DeferralReason::RateLimit(_) | DeferralReason::Quota(_), .. } => {
                 "wait: asking earlier, or with another client id of the same account, makes it longer".to_owned()
             }
-            ApiError::Deferred { why: Deferral::Share(_), .. } => {
+            ApiError::Deferred { reason: DeferralReason::Share(_), .. } => {
                 "the other half is for other jobs; `max_calls` in the job file gives it another share".to_owned()
             }
-            ApiError::Deferred { why: Deferral::JobCalls, .. } => {
+            ApiError::Deferred { reason: DeferralReason::JobCalls, .. } => {
                 "`max_calls` in the job file is what all its runs together may spend in any 24 hours".to_owned()
             }
             ApiError::Unusable { .. } => {

@@ -3,15 +3,15 @@
 //! Spotify counts quota in unpublished buckets. What was seen fits "one bucket a kind of route", so
 //! that is what a family is. A batch read belongs to the family of its single reads.
 
-pub use crate::http::family::Family;
+pub use crate::http::family::EndpointFamily;
 
 macro_rules! families {
     ($($constant:ident $name:literal $what:literal;)*) => {
-        impl Family {
-            $(#[doc = $what] pub const $constant: Family = Family::new($name);)*
+        impl EndpointFamily {
+            $(#[doc = $what] pub const $constant: EndpointFamily = EndpointFamily::new($name);)*
 
             /// All families.
-            pub const ALL: &'static [Family] = &[$(Family::$constant),*];
+            pub const ALL: &'static [EndpointFamily] = &[$(EndpointFamily::$constant),*];
         }
     };
 }
@@ -50,14 +50,14 @@ families! {
     RECENTLY_PLAYED "recently_played" "`/me/player/recently-played`";
 }
 
-impl Family {
+impl EndpointFamily {
     /// The family of this name.
-    pub fn named(name: &str) -> Option<Family> {
-        Family::ALL.iter().copied().find(|it| it.as_str() == name)
+    pub fn from_name(name: &str) -> Option<EndpointFamily> {
+        EndpointFamily::ALL.iter().copied().find(|it| it.as_str() == name)
     }
 
     /// Whether only a signed-in user's token opens the family.
-    pub fn needs_a_user(self) -> bool {
+    pub fn requires_user(self) -> bool {
         let name = self.as_str();
         ["me", "my_playlists", "followed_artists", "recently_played"].contains(&name)
             || name.starts_with("saved_")
@@ -67,12 +67,12 @@ impl Family {
     /// Whether Development Mode apps lost all routes of the family in February 2026.
     pub fn removed_in_development(self) -> bool {
         [
-            Family::ARTIST_TOP_TRACKS,
-            Family::USERS,
-            Family::USER_PLAYLISTS,
-            Family::NEW_RELEASES,
-            Family::CATEGORIES,
-            Family::MARKETS,
+            EndpointFamily::ARTIST_TOP_TRACKS,
+            EndpointFamily::USERS,
+            EndpointFamily::USER_PLAYLISTS,
+            EndpointFamily::NEW_RELEASES,
+            EndpointFamily::CATEGORIES,
+            EndpointFamily::MARKETS,
         ]
         .contains(&self)
     }

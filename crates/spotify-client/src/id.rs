@@ -9,7 +9,7 @@ use std::fmt;
 
 use url::Url;
 
-use super::Kind;
+use super::EntityKind;
 
 /// Characters of an id: 128 bits in base 62.
 const LENGTH: usize = 22;
@@ -18,8 +18,8 @@ const LONGEST_USER: usize = 128;
 
 /// An id that is fit to stand in the path of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Id {
-    kind: Kind,
+pub struct SpotifyId {
+    kind: EntityKind,
     text: String,
 }
 
@@ -27,7 +27,7 @@ pub struct Id {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reference {
     /// An id.
-    Id(Id),
+    Id(SpotifyId),
     /// A recording's code: 12 characters, upper case, no dashes.
     Isrc(String),
     /// A release's code: 8 to 14 digits.
@@ -37,35 +37,35 @@ pub enum Reference {
 /// Why a text is no id of the kind wanted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
-pub struct NotAnId {
+pub struct InvalidId {
     /// What is wrong.
     pub why: String,
     /// What would have been right.
     pub expected: String,
 }
 
-impl Id {
+impl SpotifyId {
     /// Reads an id of `kind` in any of its forms.
     ///
     /// # Errors
     ///
     /// If it is none, or one of another kind; the error says what was expected.
-    pub fn parse(text: &str, kind: Kind) -> Result<Id, NotAnId> {
+    pub fn parse(text: &str, kind: EntityKind) -> Result<SpotifyId, InvalidId> {
         let written = text.trim();
-        let refused = |why: String| NotAnId { why, expected: expected(kind) };
+        let refused = |why: String| InvalidId { why, expected: expected(kind) };
         let id = if let Some(rest) = strip_prefix_ignoring_case(written, "spotify:") {
-            of_uri(rest, kind).map_err(refused)?
+            parse_uri(rest, kind).map_err(refused)?
         } else if looks_like_a_link(written) {
-            of_link(written, kind).map_err(refused)?
+            parse_link(written, kind).map_err(refused)?
         } else {
             written.to_owned()
         };
         check(&id, kind).map_err(refused)?;
-        Ok(Id { kind, text: id })
+        Ok(SpotifyId { kind, text: id })
     }
 
     /// The kind of thing it names.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> EntityKind {
         self.kind
     }
 
@@ -81,16 +81,16 @@ impl Id {
 
     /// Its `spotify:` URI.
     pub fn uri(&self) -> String {
-        format!("spotify:{}:{}", self.kind.word(), self.path_segment())
+        format!("spotify:{}:{}", self.kind.as_str(), self.path_segment())
     }
 
     /// The link to it.
     pub fn link(&self) -> String {
-        format!("https://open.spotify.com/{}/{}", self.kind.word(), self.path_segment())
+        format!("https://open.spotify.com/{}/{}", self.kind.as_str(), self.path_segment())
     }
 }
 
-impl fmt::Display for Id {
+impl fmt::Display for SpotifyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
@@ -102,22 +102,22 @@ impl Reference {
     /// # Errors
     ///
     /// As [`Id::parse`], and for a code that cannot be one.
-    pub fn parse(text: &str, kind: Kind) -> Result<Reference, NotAnId> {
-        let refused = |why: String| NotAnId { why, expected: expected(kind) };
+    pub fn parse(text: &str, kind: EntityKind) -> Result<Reference, InvalidId> {
+        let refused = |why: String| InvalidId { why, expected: expected(kind) };
         let written = text.trim();
         if let Some(code) = strip_prefix_ignoring_case(written, "isrc:") {
-            if kind != Kind::Track {
+            if kind != EntityKind::Track {
                 return Err(refused(format!("an ISRC names a track, not {}", article(kind))));
             }
-            return isrc(code).map(Reference::Isrc).map_err(refused);
+            return parse_isrc(code).map(Reference::Isrc).map_err(refused);
         }
         if let Some(code) = strip_prefix_ignoring_case(written, "upc:") {
-            if kind != Kind::Album {
+            if kind != EntityKind::Album {
                 return Err(refused(format!("a UPC names an album, not {}", article(kind))));
             }
-            return upc(code).map(Reference::Upc).map_err(refused);
+            return parse_upc(code).map(Reference::Upc).map_err(refused);
         }
-        Id::parse(written, kind).map(Reference::Id)
+        SpotifyId::parse(written, kind).map(Reference::Id)
     }
 }
 
@@ -131,7 +131,7 @@ impl fmt::Display for Reference {
     }
 }
 
-fn isrc(code: &str) -> Result<String, String> {
+fn parse_isrc(code: &str) -> Result<String, String> {
     let code: String = code.trim().chars().filter(|c| *c != '-').map(|c| c.to_ascii_uppercase()).collect();
     let bytes = code.as_bytes();
     let fits = bytes.len() == 12
@@ -141,7 +141,7 @@ fn isrc(code: &str) -> Result<String, String> {
     if fits { Ok(code) } else { Err("not an ISRC: two letters, three letters or digits, seven digits".to_owned()) }
 }
 
-fn upc(code: &str) -> Result<String, String> {
+fn parse_upc(code: &str) -> Result<String, String> {
     let code = code.trim();
     if (8..=14).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_digit()) {
         Ok(code.to_owned())
@@ -150,8 +150,8 @@ fn upc(code: &str) -> Result<String, String> {
     }
 }
 
-fn check(id: &str, kind: Kind) -> Result<(), String> {
-    if kind == Kind::User {
+fn check(id: &str, kind: EntityKind) -> Result<(), String> {
+    if kind == EntityKind::User {
         return match id {
             "" => Err("the user id is empty".to_owned()),
             "." | ".." => Err(format!("`{id}` cannot be a user id")),
@@ -172,13 +172,13 @@ fn check(id: &str, kind: Kind) -> Result<(), String> {
 }
 
 /// The id in what follows `spotify:`.
-fn of_uri(rest: &str, kind: Kind) -> Result<String, String> {
+fn parse_uri(rest: &str, kind: EntityKind) -> Result<String, String> {
     let parts: Vec<&str> = rest.split(':').collect();
     match parts.as_slice() {
-        ["user", _, "playlist", id] => named("playlist", id, kind),
-        ["user", name] => named("user", &decoded(name)?, kind),
+        ["user", _, "playlist", id] => check_named_id("playlist", id, kind),
+        ["user", name] => check_named_id("user", &decode_name(name)?, kind),
         ["local", ..] => Err("a local file is known to its owner's computer only".to_owned()),
-        [word, id] => named(word, id, kind),
+        [word, id] => check_named_id(word, id, kind),
         _ => Err("not a spotify: URI of the form spotify:KIND:ID".to_owned()),
     }
 }
@@ -190,7 +190,7 @@ fn looks_like_a_link(text: &str) -> bool {
             .any(|host| strip_prefix_ignoring_case(text, host).is_some())
 }
 
-fn of_link(text: &str, kind: Kind) -> Result<String, String> {
+fn parse_link(text: &str, kind: EntityKind) -> Result<String, String> {
     let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     let url = Url::parse(&whole).map_err(|e| format!("not a link: {e}"))?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -214,19 +214,19 @@ fn of_link(text: &str, kind: Kind) -> Result<String, String> {
         parts.remove(0);
     }
     match parts.as_slice() {
-        ["user", _, "playlist", id] => named("playlist", id, kind),
-        ["user", name] => named("user", &decoded(name)?, kind),
-        [word, id] => named(word, id, kind),
+        ["user", _, "playlist", id] => check_named_id("playlist", id, kind),
+        ["user", name] => check_named_id("user", &decode_name(name)?, kind),
+        [word, id] => check_named_id(word, id, kind),
         _ => Err("a link without a kind and an id".to_owned()),
     }
 }
 
 /// The id, if the word before it says the kind that is wanted.
-fn named(word: &str, id: &str, kind: Kind) -> Result<String, String> {
-    if word == kind.word() {
+fn check_named_id(word: &str, id: &str, kind: EntityKind) -> Result<String, String> {
+    if word == kind.as_str() {
         return Ok(id.to_owned());
     }
-    match Kind::ALL.into_iter().find(|k| k.word() == word) {
+    match EntityKind::ALL.into_iter().find(|k| k.as_str() == word) {
         Some(other) => Err(format!("this is {}, not {}", article(other), article(kind))),
         None => {
             let word: String = word.chars().take(20).flat_map(char::escape_debug).collect();
@@ -236,7 +236,7 @@ fn named(word: &str, id: &str, kind: Kind) -> Result<String, String> {
 }
 
 /// A user's name in a URI or link is percent-encoded.
-fn decoded(name: &str) -> Result<String, String> {
+fn decode_name(name: &str) -> Result<String, String> {
     let mut bytes = Vec::with_capacity(name.len());
     let mut rest = name.bytes();
     while let Some(byte) = rest.next() {
@@ -253,21 +253,21 @@ fn decoded(name: &str) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "a percent-encoding that is not UTF-8".to_owned())
 }
 
-fn article(kind: Kind) -> String {
-    let an = matches!(kind, Kind::Album | Kind::Artist | Kind::Episode | Kind::Audiobook);
+fn article(kind: EntityKind) -> String {
+    let an = matches!(kind, EntityKind::Album | EntityKind::Artist | EntityKind::Episode | EntityKind::Audiobook);
     format!("{} {kind}", if an { "an" } else { "a" })
 }
 
 /// What would have been right for this kind.
-fn expected(kind: Kind) -> String {
-    let word = kind.word();
+fn expected(kind: EntityKind) -> String {
+    let word = kind.as_str();
     let code = match kind {
-        Kind::Track => ", or isrc:CODE",
-        Kind::Album => ", or upc:CODE",
+        EntityKind::Track => ", or isrc:CODE",
+        EntityKind::Album => ", or upc:CODE",
         _ => "",
     };
     match kind {
-        Kind::User => "a user's id, spotify:user:ID, or a link https://open.spotify.com/user/ID".to_owned(),
+        EntityKind::User => "a user's id, spotify:user:ID, or a link https://open.spotify.com/user/ID".to_owned(),
         _ => format!(
             "the 22 characters of {}'s id, spotify:{word}:ID, a link https://open.spotify.com/{word}/ID{code}",
             article(kind)

@@ -1,24 +1,24 @@
 //! All that we know of Spotify's Web API: tokens, calls, errors, ids, and the shapes of its answers.
 
+mod app_class;
 pub mod auth;
 mod call;
-mod class;
 pub mod client;
+mod entity_kind;
 pub mod error;
+mod error_body;
 pub mod family;
+pub mod forbidden;
 pub mod http;
 mod id;
-mod kind;
 mod limits;
 pub mod page;
-pub mod refusal;
 mod request;
-mod said;
 pub mod state;
 pub mod wire;
 
-pub use id::{Id, NotAnId, Reference};
-pub use kind::Kind;
+pub use entity_kind::EntityKind;
+pub use id::{InvalidId, Reference, SpotifyId};
 
 pub use crate::state::AppClass;
 

@@ -8,13 +8,13 @@ use url::Url;
 use super::auth::TokenRules;
 use super::error::ApiError;
 use crate::http::breaker::BreakerRules;
-use crate::http::retry::Rules;
+use crate::http::retry::RetryRules;
 use crate::http::transport::{TransportRules, is_loopback};
-use crate::state::{Adapts, Ceilings, Spender};
+use crate::state::{AdaptivePace, CallCeilings, CallSpender};
 
 /// How much may be asked.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Limits {
+pub struct CallLimits {
     /// Calls a second, over all processes of the client id; infinite: no limit.
     pub requests_per_second: f64,
     /// Calls in flight in this process.
@@ -32,13 +32,13 @@ pub struct Limits {
     /// Whether the pace is found out by trying; then `requests_per_second` is where that begins.
     pub adaptive: bool,
     /// The job that asks, and its share of the day.
-    pub spender: Option<Spender>,
+    pub spender: Option<CallSpender>,
 }
 
-impl Limits {
+impl CallLimits {
     /// The defaults for an app in Development Mode, or whose class is not known.
-    pub fn development() -> Limits {
-        Limits {
+    pub fn development() -> CallLimits {
+        CallLimits {
             requests_per_second: 2.0,
             concurrency: 1,
             calls_per_day: Some(1_000),
@@ -52,24 +52,24 @@ impl Limits {
     }
 
     /// The defaults for an app with Extended Quota.
-    pub fn extended() -> Limits {
-        Limits {
+    pub fn extended() -> CallLimits {
+        CallLimits {
             requests_per_second: 5.0,
             concurrency: 4,
             calls_per_day: None,
             calls_per_family: None,
-            ..Limits::development()
+            ..CallLimits::development()
         }
     }
 }
 
 /// How long things take; tests shrink it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Scales {
+pub struct ClientTimings {
     /// Of one request.
     pub transport: TransportRules,
     /// Of retries and waits.
-    pub retry: Rules,
+    pub retry: RetryRules,
     /// Of the breaker.
     pub breaker: BreakerRules,
     /// Of the token.
@@ -80,11 +80,11 @@ pub struct Scales {
     pub window: Duration,
 }
 
-impl Default for Scales {
+impl Default for ClientTimings {
     fn default() -> Self {
-        Scales {
+        ClientTimings {
             transport: TransportRules::default(),
-            retry: Rules::default(),
+            retry: RetryRules::default(),
             breaker: BreakerRules::default(),
             token: TokenRules::default(),
             max_waits: Duration::from_secs(3_600),
@@ -107,27 +107,29 @@ pub struct ApiConfig {
     /// Which developer account the app belongs to; the client id if nothing is known.
     pub account: String,
     /// How much may be asked.
-    pub limits: Limits,
+    pub limits: CallLimits,
     /// How long things take.
-    pub scales: Scales,
+    pub timings: ClientTimings,
 }
 
 /// Calls in a window that an adaptive pace never goes beyond: about 10 a second was seen to be refused
 /// when Spotify let more through than it does now.
-const MOST_IN_A_WINDOW: u32 = 300;
+const MAX_CALLS_PER_WINDOW: u32 = 300;
 
 /// How the pace adapts, if it does.
-pub(super) fn adapts(limits: &Limits, scales: &Scales) -> Option<Adapts> {
-    limits.adaptive.then(|| Adapts { window: scales.window, least_interval: scales.window / MOST_IN_A_WINDOW })
+pub(super) fn adaptive_pace(limits: &CallLimits, scales: &ClientTimings) -> Option<AdaptivePace> {
+    limits
+        .adaptive
+        .then(|| AdaptivePace { window: scales.window, least_interval: scales.window / MAX_CALLS_PER_WINDOW })
 }
 
 /// The ceilings of the books for these limits.
-pub fn ceilings(limits: &Limits) -> Ceilings {
-    Ceilings { per_day: limits.calls_per_day, per_family: limits.calls_per_family, reserve: limits.reserve }
+pub fn ceilings(limits: &CallLimits) -> CallCeilings {
+    CallCeilings { per_day: limits.calls_per_day, per_family: limits.calls_per_family, reserve: limits.reserve }
 }
 
 /// Refuses a base URL over which a token would travel in the clear.
-pub(super) fn check_base(setting: &str, url: &Url) -> Result<(), ApiError> {
+pub(super) fn check_base_url(setting: &str, url: &Url) -> Result<(), ApiError> {
     let refuse = |why: &str| Err(ApiError::Config { message: format!("{setting}: {why}") });
     match url.scheme() {
         "https" => {}

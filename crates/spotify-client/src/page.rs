@@ -9,12 +9,12 @@ use serde_json::value::RawValue;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::client::{Answer, Unusable};
-use super::wire::{Page, Playlist};
+use super::client::{ApiResponse, UnusableResponse};
+use super::wire::{PageObject, Playlist};
 
 /// Where in an answer the page stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wrapping {
+pub enum Envelope {
     /// The answer is the page.
     Bare,
     /// Under this key.
@@ -61,30 +61,32 @@ impl RawPage {
     ///
     /// # Errors
     /// If the answer is not JSON of that shape.
-    pub fn read(answer: &Answer, wrapping: Wrapping) -> Result<Option<RawPage>, Unusable> {
-        let page = RawPage::untagged(answer, wrapping)?;
+    pub fn read(answer: &ApiResponse, wrapping: Envelope) -> Result<Option<RawPage>, UnusableResponse> {
+        let page = RawPage::parse_page(answer, wrapping)?;
         Ok(page.map(|page| RawPage { etag: answer.etag.clone(), ..page }))
     }
 
-    fn untagged(answer: &Answer, wrapping: Wrapping) -> Result<Option<RawPage>, Unusable> {
+    fn parse_page(answer: &ApiResponse, wrapping: Envelope) -> Result<Option<RawPage>, UnusableResponse> {
         let text = utf8(&answer.body)?;
         match wrapping {
-            Wrapping::Bare => Ok(Some(cut(&answer.body, &json::<Page<'_>>(text)?)?)),
-            Wrapping::Key(key) => {
+            Envelope::Bare => Ok(Some(split_entries(&answer.body, &json::<PageObject<'_>>(text)?)?)),
+            Envelope::Key(key) => {
                 let mut keys: HashMap<&str, &RawValue> = json(text)?;
-                let inside = keys.remove(key).ok_or_else(|| Unusable::new(format!("the answer has no {key}")))?;
-                Ok(Some(cut(&answer.body, &json::<Page<'_>>(inside.get())?)?))
+                let inside =
+                    keys.remove(key).ok_or_else(|| UnusableResponse::new(format!("the answer has no {key}")))?;
+                Ok(Some(split_entries(&answer.body, &json::<PageObject<'_>>(inside.get())?)?))
             }
-            Wrapping::InPlaylist => match json::<Playlist<'_>>(text)?.contents() {
-                Some(page) if page.items.is_some() => Ok(Some(cut(&answer.body, page)?)),
+            Envelope::InPlaylist => match json::<Playlist<'_>>(text)?.contents() {
+                Some(page) if page.items.is_some() => Ok(Some(split_entries(&answer.body, page)?)),
                 _ => Ok(None),
             },
-            Wrapping::Array(key) => {
+            Envelope::Array(key) => {
                 let mut keys: HashMap<&str, &RawValue> = json(text)?;
-                let inside = keys.remove(key).ok_or_else(|| Unusable::new(format!("the answer has no {key}")))?;
+                let inside =
+                    keys.remove(key).ok_or_else(|| UnusableResponse::new(format!("the answer has no {key}")))?;
                 let items: Vec<Option<&RawValue>> = json(inside.get())?;
                 let total = i64::try_from(items.len()).ok();
-                let entries = items.iter().map(|entry| entry.map(|raw| place(&answer.body, raw))).collect();
+                let entries = items.iter().map(|entry| entry.map(|raw| byte_range(&answer.body, raw))).collect();
                 Ok(Some(RawPage { body: answer.body.clone(), entries, total, ..RawPage::default() }))
             }
         }
@@ -95,19 +97,20 @@ impl RawPage {
 ///
 /// # Errors
 /// If it is not UTF-8.
-pub fn utf8(body: &Bytes) -> Result<&str, Unusable> {
-    std::str::from_utf8(body).map_err(|e| Unusable::new(format!("the answer is not UTF-8: {e}")))
+pub fn utf8(body: &Bytes) -> Result<&str, UnusableResponse> {
+    std::str::from_utf8(body).map_err(|e| UnusableResponse::new(format!("the answer is not UTF-8: {e}")))
 }
 
-fn json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Unusable> {
-    serde_json::from_str(text).map_err(|e| Unusable::new(format!("the answer is not what Spotify documents: {e}")))
+fn json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, UnusableResponse> {
+    serde_json::from_str(text)
+        .map_err(|e| UnusableResponse::new(format!("the answer is not what Spotify documents: {e}")))
 }
 
-fn cut(body: &Bytes, page: &Page<'_>) -> Result<RawPage, Unusable> {
-    let items = page.items.as_ref().ok_or_else(|| Unusable::new("the page has no items"))?;
+fn split_entries(body: &Bytes, page: &PageObject<'_>) -> Result<RawPage, UnusableResponse> {
+    let items = page.items.as_ref().ok_or_else(|| UnusableResponse::new("the page has no items"))?;
     Ok(RawPage {
         body: body.clone(),
-        entries: items.iter().map(|entry| entry.map(|raw| place(body, raw))).collect(),
+        entries: items.iter().map(|entry| entry.map(|raw| byte_range(body, raw))).collect(),
         total: page.total(),
         offset: page.offset.value().map(|o| o.0),
         limit: page.limit.value().map(|limit| limit.0),
@@ -118,7 +121,7 @@ fn cut(body: &Bytes, page: &Page<'_>) -> Result<RawPage, Unusable> {
 }
 
 /// Where in the body a value stands that was borrowed from it.
-fn place(body: &Bytes, raw: &RawValue) -> Range<usize> {
+fn byte_range(body: &Bytes, raw: &RawValue) -> Range<usize> {
     let text = raw.get();
     let start = text.as_ptr() as usize - body.as_ptr() as usize;
     start..start + text.len()
@@ -128,14 +131,14 @@ fn place(body: &Bytes, raw: &RawValue) -> Range<usize> {
 mod tests {
     use super::*;
 
-    fn answer(body: &'static str) -> Answer {
-        Answer { status: 200, body: Bytes::from_static(body.as_bytes()), etag: None }
+    fn answer(body: &'static str) -> ApiResponse {
+        ApiResponse { status: 200, body: Bytes::from_static(body.as_bytes()), etag: None }
     }
 
     #[test]
     fn entries_are_cut_out_and_nulls_keep_their_place() {
         let page =
-            RawPage::read(&answer(r#"{"items":[{"a":1},null, "x"],"total":9,"next":"n","offset":0}"#), Wrapping::Bare);
+            RawPage::read(&answer(r#"{"items":[{"a":1},null, "x"],"total":9,"next":"n","offset":0}"#), Envelope::Bare);
         let page = page.unwrap().unwrap();
         assert_eq!(page.entries(), [Some(r#"{"a":1}"#), None, Some(r#""x""#)]);
         assert_eq!((page.served(), page.total, page.more), (3, Some(9), true));
@@ -144,17 +147,17 @@ mod tests {
     #[test]
     fn a_playlist_with_both_names_gives_the_one_that_holds_entries() {
         let both = answer(r#"{"id":"p","items":{"total":1,"items":[{}]},"tracks":{"href":"h","total":1}}"#);
-        assert_eq!(RawPage::read(&both, Wrapping::InPlaylist).unwrap().unwrap().served(), 1);
+        assert_eq!(RawPage::read(&both, Envelope::InPlaylist).unwrap().unwrap().served(), 1);
         let old = answer(r#"{"id":"p","tracks":{"total":2,"items":[{},{}]},"items":{"href":"h","total":2}}"#);
-        assert_eq!(RawPage::read(&old, Wrapping::InPlaylist).unwrap().unwrap().served(), 2);
+        assert_eq!(RawPage::read(&old, Envelope::InPlaylist).unwrap().unwrap().served(), 2);
         let neither = answer(r#"{"id":"p","name":"metadata only"}"#);
-        assert!(RawPage::read(&neither, Wrapping::InPlaylist).unwrap().is_none());
+        assert!(RawPage::read(&neither, Envelope::InPlaylist).unwrap().is_none());
     }
 
     #[test]
     fn what_is_not_a_page_is_unusable() {
         for body in ["", "<html>", "{}", "[]", r#"{"items":5}"#, r#"{"items":[1"#, "{\"items\":[\"\u{0}\"]}"] {
-            assert!(RawPage::read(&answer(body), Wrapping::Bare).is_err(), "{body}");
+            assert!(RawPage::read(&answer(body), Envelope::Bare).is_err(), "{body}");
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 
-use super::family::Family;
+use super::family::EndpointFamily;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Bearer {
+pub enum ApiCaller {
     /// The app itself.
     App,
     /// A user who has signed in, by local name.
@@ -16,9 +16,9 @@ pub enum Bearer {
 
 /// What is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
+pub struct ApiRequest {
     /// What it counts as.
-    pub family: Family,
+    pub family: EndpointFamily,
     /// Below the base URL, from the slash on; ids checked or percent-encoded.
     pub path: String,
     /// The query, not encoded.
@@ -26,24 +26,24 @@ pub struct Request {
     /// Of an answer that we hold: a 304 then saves the body.
     pub etag: Option<String>,
     /// Whether it finds out which ceilings hold: then those of the settings do not hold it.
-    pub probes: bool,
+    pub is_probe: bool,
 }
 
-impl Request {
+impl ApiRequest {
     /// A request without query.
-    pub fn new(family: Family, path: impl Into<String>) -> Request {
-        Request { family, path: path.into(), query: Vec::new(), etag: None, probes: false }
+    pub fn new(family: EndpointFamily, path: impl Into<String>) -> ApiRequest {
+        ApiRequest { family, path: path.into(), query: Vec::new(), etag: None, is_probe: false }
     }
 
     /// Adds a query parameter.
     #[must_use]
-    pub fn with(mut self, key: &'static str, value: impl Into<String>) -> Request {
+    pub fn with_query(mut self, key: &'static str, value: impl Into<String>) -> ApiRequest {
         self.query.push((key, value.into()));
         self
     }
 
     /// Whether it asks for something by its id, which may not be there; other paths always are.
-    pub fn names_something(&self) -> bool {
+    pub fn addresses_by_id(&self) -> bool {
         !["/me", "/browse/", "/markets", "/search"].iter().any(|start| self.path.starts_with(start))
     }
 
@@ -55,7 +55,7 @@ impl Request {
 
 /// What came.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct ApiResponse {
     /// 200, or 304 if the request had an `etag`.
     pub status: u16,
     /// The body; empty for 304.
@@ -66,14 +66,14 @@ pub struct Answer {
 
 /// Says why a 200 cannot be used: cut, another shape, a page that contradicts itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unusable {
+pub struct UnusableResponse {
     /// What is wrong, for a person.
-    pub what: String,
+    pub reason: String,
 }
 
-impl Unusable {
+impl UnusableResponse {
     /// An answer that cannot be used, and why.
-    pub fn new(what: impl Into<String>) -> Unusable {
-        Unusable { what: what.into() }
+    pub fn new(what: impl Into<String>) -> UnusableResponse {
+        UnusableResponse { reason: what.into() }
     }
 }

@@ -10,12 +10,12 @@ use chrono::{DateTime, Utc};
 
 /// Real time plus an offset.
 #[derive(Debug)]
-pub(crate) struct Clock {
+pub(crate) struct SandboxClock {
     offset_ms: AtomicI64,
     started_at_ms: i64,
 }
 
-impl Clock {
+impl SandboxClock {
     pub(crate) fn new() -> Self {
         Self { offset_ms: AtomicI64::new(0), started_at_ms: real_now_ms() }
     }
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_clock_moves_only_as_told() {
-        let clock = Clock::new();
+        let clock = SandboxClock::new();
         clock.advance(Duration::from_secs(3600));
         assert!((3_600_000..3_601_000).contains(&clock.since_start_ms()));
         clock.set_offset_ms(0);

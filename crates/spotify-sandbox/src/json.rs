@@ -7,15 +7,15 @@
 use std::fmt::{Display, Write};
 
 /// An object being written; `object` opens and closes it.
-pub(crate) struct Object<'a> {
+pub(crate) struct ObjectWriter<'a> {
     out: &'a mut String,
     empty: bool,
 }
 
 /// Writes `{…}`.
-pub(crate) fn object(out: &mut String, fill: impl FnOnce(&mut Object<'_>)) {
+pub(crate) fn object(out: &mut String, fill: impl FnOnce(&mut ObjectWriter<'_>)) {
     out.push('{');
-    fill(&mut Object { out, empty: true });
+    fill(&mut ObjectWriter { out, empty: true });
     out.push('}');
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn text(out: &mut String, value: &str) {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if u32::from(c) < 0x20 => put(out, format_args!("\\u{:04x}", u32::from(c))),
+            c if u32::from(c) < 0x20 => push_display(out, format_args!("\\u{:04x}", u32::from(c))),
             c => out.push(c),
         }
     }
@@ -49,11 +49,11 @@ pub(crate) fn text(out: &mut String, value: &str) {
 }
 
 /// Appends formatted text; a `String` takes whatever it is given.
-pub(crate) fn put(out: &mut String, what: impl Display) {
+pub(crate) fn push_display(out: &mut String, what: impl Display) {
     write!(out, "{what}").expect("a string takes all that is written to it");
 }
 
-impl Object<'_> {
+impl ObjectWriter<'_> {
     fn key(&mut self, key: &str) -> &mut String {
         if !std::mem::replace(&mut self.empty, false) {
             self.out.push(',');
@@ -77,8 +77,8 @@ impl Object<'_> {
     }
 
     /// A number, a boolean: whatever displays as JSON.
-    pub(crate) fn plain(&mut self, key: &str, value: impl Display) {
-        put(self.key(key), value);
+    pub(crate) fn display(&mut self, key: &str, value: impl Display) {
+        push_display(self.key(key), value);
     }
 
     /// JSON that is ready.
@@ -86,7 +86,7 @@ impl Object<'_> {
         self.key(key).push_str(json);
     }
 
-    pub(crate) fn object(&mut self, key: &str, fill: impl FnOnce(&mut Object<'_>)) {
+    pub(crate) fn object(&mut self, key: &str, fill: impl FnOnce(&mut ObjectWriter<'_>)) {
         object(self.key(key), fill);
     }
 
@@ -95,7 +95,7 @@ impl Object<'_> {
     }
 
     /// Writes the value with a function of one's own.
-    pub(crate) fn with(&mut self, key: &str, write: impl FnOnce(&mut String)) {
+    pub(crate) fn write_with(&mut self, key: &str, write: impl FnOnce(&mut String)) {
         write(self.key(key));
     }
 }
@@ -112,8 +112,8 @@ mod tests {
             o.text("odd", odd);
             o.text_or_null("none", None);
             o.raw("float", "4.9022656E7");
-            o.array("list", [1, 2], put);
-            o.object("inner", |o| o.plain("yes", true));
+            o.array("list", [1, 2], push_display);
+            o.object("inner", |o| o.display("yes", true));
         });
         let back: serde_json::Value = serde_json::from_str(&out).unwrap();
         assert_eq!(back["odd"], odd);

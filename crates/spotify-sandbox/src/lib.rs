@@ -30,19 +30,19 @@
 //! Where it is simpler than Spotify: no TLS, no writes, no player, no Premium, one app.
 
 mod accounts;
-mod answer;
 mod catalog;
 mod clock;
-mod dice;
+mod fault_injection;
 mod faults;
 mod json;
 mod limits;
 mod render;
+mod request_log;
+mod response;
+mod rng;
 mod routes;
-mod sabotage;
-mod seen;
 mod server;
-mod world;
+mod state;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -50,18 +50,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use accounts::{Consent, Rotation, SignedIn};
-pub use catalog::known;
-pub use catalog::{Edit, EditRefused, LibraryEdit, Shelf, TrueRow};
-pub use faults::{Action, Body, Fault, RetryAfter};
-pub use limits::{Allowance, Counted};
-pub use seen::Seen;
-use world::World;
+pub use accounts::{ConsentDecision, SignInTokens, TokenRotation};
+pub use catalog::fixtures;
+pub use catalog::{EditError, ExpectedRow, LibraryEdit, LibrarySection, PlaylistEdit};
+pub use faults::{ErrorBodyFormat, Fault, FaultAction, RetryAfterHeader};
+pub use limits::{CallAllowance, LimitCounts};
+pub use request_log::LoggedRequest;
+use state::SandboxState;
 
 /// The class of the app whose calls are answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Mode {
+pub enum QuotaMode {
     /// Development Mode since February 2026: fewer endpoints and fields, `items` and `item`.
     Development,
     /// Extended Quota Mode: everything, under the old names `tracks` and `track`.
@@ -70,9 +70,9 @@ pub enum Mode {
 
 /// What kind of Spotify to play.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct SandboxOptions {
     /// The app's class.
-    pub mode: Mode,
+    pub mode: QuotaMode,
     /// The catalog's seed: the same one makes the same catalog.
     pub seed: u64,
     /// Port on 127.0.0.1; 0 takes a free one.
@@ -115,16 +115,16 @@ pub struct Options {
     /// Largest `limit` of `/playlists/{id}/tracks`: 100, or 50 as documented.
     pub playlist_page_max: usize,
     /// Whose refreshes bring a new refresh token and end the old one.
-    pub rotation: Rotation,
+    pub rotation: TokenRotation,
     /// Whether every answer has an entity tag, and is not sent again to who has it. Playlists always
     /// have theirs.
     pub etags: bool,
 }
 
-impl Default for Options {
+impl Default for SandboxOptions {
     fn default() -> Self {
         Self {
-            mode: Mode::Development,
+            mode: QuotaMode::Development,
             seed: 1,
             port: 0,
             tracks: 2_000,
@@ -145,7 +145,7 @@ impl Default for Options {
             latency: Duration::ZERO,
             token_ttl_secs: 3600,
             playlist_page_max: 100,
-            rotation: Rotation::Never,
+            rotation: TokenRotation::Never,
             etags: false,
         }
     }
@@ -154,8 +154,8 @@ impl Default for Options {
 /// A running sandbox; dropping it stops it.
 #[derive(Debug)]
 pub struct Sandbox {
-    world: Arc<World>,
-    server: server::Server,
+    state: Arc<SandboxState>,
+    server: server::SandboxServer,
 }
 
 /// Rolls the catalog and serves it on 127.0.0.1 until the [`Sandbox`] is dropped.
@@ -164,96 +164,96 @@ pub struct Sandbox {
 ///
 /// # Errors
 /// If the port is taken.
-pub async fn start(options: Options) -> io::Result<Sandbox> {
+pub async fn start(options: SandboxOptions) -> io::Result<Sandbox> {
     let listener = server::listen(options.port).await?;
     let port = listener.local_addr()?.port();
-    let world = Arc::new(World::new(options, port));
+    let world = Arc::new(SandboxState::new(options, port));
     let server = server::serve(listener, Arc::clone(&world));
-    Ok(Sandbox { world, server })
+    Ok(Sandbox { state: world, server })
 }
 
 impl Sandbox {
     /// Where the Web API is: `http://127.0.0.1:PORT/v1`.
     pub fn api_url(&self) -> String {
-        self.world.api_url.clone()
+        self.state.api_url.clone()
     }
 
     /// Where the accounts service is: `http://127.0.0.1:PORT`.
     pub fn accounts_url(&self) -> String {
-        self.world.accounts_url.clone()
+        self.state.accounts_url.clone()
     }
 
     /// What was asked so far, in order of answering; controls under `/_sandbox` are left out.
-    pub fn log(&self) -> Vec<Seen> {
-        self.world.log.all()
+    pub fn log(&self) -> Vec<LoggedRequest> {
+        self.state.log.all()
     }
 
     /// Forgets what was asked.
     pub fn clear_log(&self) {
-        self.world.log.clear();
+        self.state.log.clear();
     }
 
     /// Arranges for something to go wrong. Faults are tried in the order in which they came.
     pub fn inject(&self, fault: Fault) {
-        self.world.faults.add(fault);
+        self.state.faults.add(fault);
     }
 
     /// Lets everything go well again.
     pub fn clear_faults(&self) {
-        self.world.faults.clear();
+        self.state.faults.clear();
     }
 
     /// Changes the limits from now on, as Spotify may without notice.
-    pub fn allow(&self, allowance: Allowance) {
-        hold(&self.world.limits).allow(allowance);
+    pub fn set_allowance(&self, allowance: CallAllowance) {
+        lock(&self.state.limits).set_allowance(allowance);
     }
 
     /// Refuses all calls for so long, with the rest of it as `Retry-After`.
     pub fn ban(&self, how_long: Duration) {
-        hold(&self.world.limits).ban(how_long, self.world.clock.now_ms());
+        lock(&self.state.limits).ban(how_long, self.state.clock.now_ms());
     }
 
     /// What the limits have counted: refusals, calls that came too early, calls in the windows.
-    pub fn counted(&self) -> Counted {
-        hold(&self.world.limits).counted(self.world.clock.now_ms())
+    pub fn limit_counts(&self) -> LimitCounts {
+        lock(&self.state.limits).counts(self.state.clock.now_ms())
     }
 
     /// Moves the sandbox's clock forward: tokens expire, windows roll on.
     pub fn advance(&self, by: Duration) {
-        self.world.clock.advance(by);
+        self.state.clock.advance(by);
     }
 
     /// Sets how far the sandbox's clock is from the real one.
-    pub fn set_now_offset(&self, offset_ms: i64) {
-        self.world.clock.set_offset_ms(offset_ms);
+    pub fn set_clock_offset(&self, offset_ms: i64) {
+        self.state.clock.set_offset_ms(offset_ms);
     }
 
     /// Ends every access token at once, as an incident would: the next call gets 401.
     pub fn revoke_access_tokens(&self) {
-        hold(&self.world.accounts).revoke_access_tokens();
+        lock(&self.state.accounts).revoke_access_tokens();
     }
 
     /// Says what the next people at `/authorize` do.
-    pub fn consent(&self, consent: Consent) {
-        hold(&self.world.accounts).set_consent(consent);
+    pub fn set_consent(&self, consent: ConsentDecision) {
+        lock(&self.state.accounts).set_consent(consent);
     }
 
     /// Signs a user in without a browser, as the plain code flow would (a client with a secret) or
     /// as PKCE would (a public one).
-    pub fn sign_in(&self, user: &str, scopes: &[&str], pkce: bool) -> SignedIn {
+    pub fn sign_in(&self, user: &str, scopes: &[&str], pkce: bool) -> SignInTokens {
         let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-        let now_ms = self.world.clock.now_ms();
-        hold(&self.world.accounts).sign_in(user, scopes, pkce, now_ms)
+        let now_ms = self.state.clock.now_ms();
+        lock(&self.state.accounts).sign_in(user, scopes, pkce, now_ms)
     }
 
     /// Takes a user's consent back, as the user can on Spotify's page of apps.
-    pub fn revoke_grants_of(&self, user: &str) {
-        hold(&self.world.accounts).revoke_grants_of(user);
+    pub fn revoke_grants(&self, user: &str) {
+        lock(&self.state.accounts).revoke_grants(user);
     }
 
     /// The truth behind the answers, to be read and edited.
-    pub fn catalog(&self) -> Catalog<'_> {
-        Catalog { world: &self.world }
+    pub fn catalog(&self) -> CatalogHandle<'_> {
+        CatalogHandle { state: &self.state }
     }
 
     /// Stops serving; open connections are cut.
@@ -264,56 +264,56 @@ impl Sandbox {
 
 /// The truth behind the answers.
 #[derive(Debug)]
-pub struct Catalog<'a> {
-    world: &'a World,
+pub struct CatalogHandle<'a> {
+    state: &'a SandboxState,
 }
 
-impl Catalog<'_> {
+impl CatalogHandle<'_> {
     /// Every row of a playlist as it is now; nothing if there is no such playlist.
-    pub fn playlist_rows(&self, id: &str) -> Option<Vec<TrueRow>> {
-        self.world.true_rows(id)
+    pub fn expected_rows(&self, id: &str) -> Option<Vec<ExpectedRow>> {
+        self.state.expected_rows(id)
     }
 
     /// The ids that other lists hold, in order: `kind` is `albums`, `artists`, `shows`, `audiobooks`
     /// or `users`, as in `/_sandbox/truth/{kind}/{id}`.
-    pub fn truth_of(&self, kind: &str, id: &str) -> Option<serde_json::Value> {
-        self.world.truth_of(kind, id)
+    pub fn expected_ids(&self, kind: &str, id: &str) -> Option<serde_json::Value> {
+        self.state.expected_ids(kind, id)
     }
 
     /// The playlist's snapshot id as it is now.
     pub fn snapshot_id(&self, id: &str) -> Option<String> {
-        Some(hold(&self.world.playlists).get(id)?.snapshot_id())
+        Some(lock(&self.state.playlists).get(id)?.snapshot_id())
     }
 
     /// Ids of all playlists, the known ones first.
     pub fn playlist_ids(&self) -> Vec<String> {
-        let playlists = hold(&self.world.playlists);
+        let playlists = lock(&self.state.playlists);
         playlists.iter().map(|list| list.id.clone()).collect()
     }
 
     /// Ids worth trying, by kind, as `/_sandbox/ids` has them.
     pub fn ids(&self) -> serde_json::Value {
-        self.world.ids()
+        self.state.example_ids()
     }
 
     /// Changes a playlist, now or when a page of it has been served.
     ///
     /// # Errors
     /// If the edit names something that doesn't exist.
-    pub fn edit(&self, edit: Edit) -> Result<(), EditRefused> {
-        self.world.edit(edit)
+    pub fn edit(&self, edit: PlaylistEdit) -> Result<(), EditError> {
+        self.state.edit(edit)
     }
 
     /// Changes what a user has saved.
     ///
     /// # Errors
     /// If the edit names something that doesn't exist.
-    pub fn edit_library(&self, edit: LibraryEdit) -> Result<(), EditRefused> {
-        self.world.edit_library(edit)
+    pub fn edit_library(&self, edit: LibraryEdit) -> Result<(), EditError> {
+        self.state.edit_library(edit)
     }
 }
 
 /// Takes a lock, also after a panic elsewhere: the sandbox has no state worth dying for.
-fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

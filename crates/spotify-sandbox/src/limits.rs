@@ -12,14 +12,14 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use super::Options;
+use super::SandboxOptions;
 
 const DAY_MS: i64 = 86_400_000;
 
 /// How many calls are let in; unlimited where nothing is said.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Allowance {
+pub struct CallAllowance {
     /// Calls per rolling 30 seconds.
     pub rate_limit: Option<u32>,
     /// Calls per rolling 24 hours.
@@ -34,49 +34,49 @@ pub struct Allowance {
 
 /// Why a call is refused, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct LimitRefusal {
     pub(crate) quota: bool,
     pub(crate) retry_after_secs: u64,
 }
 
 /// The limits and the calls they have counted.
 #[derive(Debug, Default)]
-pub(crate) struct Limits {
-    allowed: Allowance,
+pub(crate) struct SandboxLimits {
+    allowance: CallAllowance,
     window_ms: i64,
-    early: u64,
-    refused: u64,
+    early_calls: u64,
+    refused_calls: u64,
     windows: FxHashMap<String, VecDeque<i64>>,
     day: VecDeque<i64>,
     families: FxHashMap<String, VecDeque<i64>>,
-    deadlines: Vec<Deadline>,
+    deadlines: Vec<RefusalDeadline>,
     banned_until: Option<i64>,
 }
 
 /// Until when calls are too early, and which.
 #[derive(Debug)]
-struct Deadline {
+struct RefusalDeadline {
     until: i64,
-    refusal: Refusal,
-    of: Held,
+    refusal: LimitRefusal,
+    scope: DeadlineScope,
     /// Whether anybody was told of it: nobody can keep one that he does not know.
-    told: bool,
+    announced: bool,
 }
 
 /// Whose calls a deadline holds: those of one client id, those to one family, or all.
 #[derive(Debug, PartialEq, Eq)]
-enum Held {
+enum DeadlineScope {
     Client(String),
     Family(String),
     All,
 }
 
-impl Deadline {
-    fn concerns(&self, client: &str, family: &str) -> bool {
-        match &self.of {
-            Held::Client(it) => it == client,
-            Held::Family(it) => it == family,
-            Held::All => true,
+impl RefusalDeadline {
+    fn applies_to(&self, client: &str, family: &str) -> bool {
+        match &self.scope {
+            DeadlineScope::Client(it) => it == client,
+            DeadlineScope::Family(it) => it == family,
+            DeadlineScope::All => true,
         }
     }
 }
@@ -84,7 +84,7 @@ impl Deadline {
 /// What the limits have counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Counted {
+pub struct LimitCounts {
     /// Calls refused with 429, by the limits or a ban.
     pub refused: u64,
     /// Calls that came before a deadline that had been told.
@@ -95,10 +95,10 @@ pub struct Counted {
     pub in_day: usize,
 }
 
-impl Limits {
-    pub(crate) fn new(options: &Options) -> Self {
+impl SandboxLimits {
+    pub(crate) fn new(options: &SandboxOptions) -> Self {
         Self {
-            allowed: Allowance {
+            allowance: CallAllowance {
                 rate_limit: options.rate_limit,
                 calls_per_day: options.calls_per_day,
                 calls_per_family_per_day: options.calls_per_family_per_day,
@@ -111,28 +111,28 @@ impl Limits {
     }
 
     /// Other limits from now on; what was counted stays counted.
-    pub(crate) fn allow(&mut self, allowed: Allowance) {
-        self.allowed = allowed;
+    pub(crate) fn set_allowance(&mut self, allowed: CallAllowance) {
+        self.allowance = allowed;
     }
 
     /// Refuses everything for so long, as Spotify does for a day or half a one.
     pub(crate) fn ban(&mut self, how_long: Duration, now_ms: i64) {
-        let refusal = Refusal { quota: false, retry_after_secs: how_long.as_secs() };
+        let refusal = LimitRefusal { quota: false, retry_after_secs: how_long.as_secs() };
         self.banned_until = Some(now_ms + i64::try_from(how_long.as_millis()).unwrap_or(i64::MAX / 4));
-        self.hold_until(now_ms, refusal, Held::All, false);
+        self.set_deadline(now_ms, refusal, DeadlineScope::All, false);
     }
 
     /// What was counted so far.
-    pub(crate) fn counted(&mut self, now_ms: i64) -> Counted {
+    pub(crate) fn counts(&mut self, now_ms: i64) -> LimitCounts {
         let rolled = |calls: &mut VecDeque<i64>, length_ms: i64| {
             while calls.front().is_some_and(|at| at + length_ms <= now_ms) {
                 calls.pop_front();
             }
             calls.len()
         };
-        Counted {
-            refused: self.refused,
-            early: self.early,
+        LimitCounts {
+            refused: self.refused_calls,
+            early: self.early_calls,
             in_window: self.windows.values_mut().map(|window| rolled(window, self.window_ms)).sum(),
             in_day: rolled(&mut self.day, DAY_MS),
         }
@@ -142,38 +142,48 @@ impl Limits {
     ///
     /// # Errors
     /// The refusal to be sent.
-    pub(crate) fn admit(&mut self, client: &str, family: &str, now_ms: i64) -> Result<(), Refusal> {
+    pub(crate) fn admit(&mut self, client: &str, family: &str, now_ms: i64) -> Result<(), LimitRefusal> {
         self.deadlines.retain(|it| now_ms < it.until);
-        let (mut ahead, mut early) = (None::<&Deadline>, false);
-        for deadline in self.deadlines.iter_mut().filter(|it| it.concerns(client, family)) {
-            early |= std::mem::replace(&mut deadline.told, true);
+        let (mut ahead, mut early) = (None::<&RefusalDeadline>, false);
+        for deadline in self.deadlines.iter_mut().filter(|it| it.applies_to(client, family)) {
+            early |= std::mem::replace(&mut deadline.announced, true);
             ahead = ahead.filter(|other| other.until >= deadline.until).or(Some(deadline));
         }
-        self.early += u64::from(early);
+        self.early_calls += u64::from(early);
         let ahead = ahead.map(|it| it.refusal);
         if let Some(until) = self.banned_until.filter(|until| now_ms < *until) {
             let left = u64::try_from(until - now_ms).unwrap_or(0).div_ceil(1_000);
-            return Err(self.refuse(now_ms, Refusal { quota: false, retry_after_secs: left }, Held::All));
+            return Err(self.record_refusal(
+                now_ms,
+                LimitRefusal { quota: false, retry_after_secs: left },
+                DeadlineScope::All,
+            ));
         }
-        if let (Some(was), Some(more)) = (ahead, self.allowed.punishment) {
-            let refusal = Refusal { retry_after_secs: more, ..was };
-            return Err(self.refuse(now_ms, refusal, Held::All));
+        if let (Some(was), Some(more)) = (ahead, self.allowance.punishment) {
+            let refusal = LimitRefusal { retry_after_secs: more, ..was };
+            return Err(self.record_refusal(now_ms, refusal, DeadlineScope::All));
         }
         let of_client = self.windows.entry(client.to_owned()).or_default();
         let of_family = self.families.entry(family.to_owned()).or_default();
         let verdict = [
-            (of_client, self.allowed.rate_limit, self.window_ms, false, Held::Client(client.to_owned())),
-            (&mut self.day, self.allowed.calls_per_day, DAY_MS, true, Held::All),
-            (of_family, self.allowed.calls_per_family_per_day, DAY_MS, true, Held::Family(family.to_owned())),
+            (of_client, self.allowance.rate_limit, self.window_ms, false, DeadlineScope::Client(client.to_owned())),
+            (&mut self.day, self.allowance.calls_per_day, DAY_MS, true, DeadlineScope::All),
+            (
+                of_family,
+                self.allowance.calls_per_family_per_day,
+                DAY_MS,
+                true,
+                DeadlineScope::Family(family.to_owned()),
+            ),
         ]
         .into_iter()
         .filter_map(|(calls, limit, length, quota, of)| {
-            let wait_ms = wait(calls, limit?, length, now_ms)?;
+            let wait_ms = time_until_free_ms(calls, limit?, length, now_ms)?;
             let retry_after_secs = u64::try_from(wait_ms).unwrap_or(0).div_ceil(1000).max(1);
-            Some((Refusal { quota, retry_after_secs }, of))
+            Some((LimitRefusal { quota, retry_after_secs }, of))
         })
         .max_by_key(|(refusal, _)| refusal.retry_after_secs);
-        if verdict.is_none() || self.allowed.refused_calls_count {
+        if verdict.is_none() || self.allowance.refused_calls_count {
             if let Some(calls) = self.windows.get_mut(client) {
                 calls.push_back(now_ms);
             }
@@ -184,25 +194,25 @@ impl Limits {
         }
         match verdict {
             None => Ok(()),
-            Some((refusal, of)) => Err(self.refuse(now_ms, refusal, of)),
+            Some((refusal, of)) => Err(self.record_refusal(now_ms, refusal, of)),
         }
     }
 
-    fn refuse(&mut self, now_ms: i64, refusal: Refusal, of: Held) -> Refusal {
-        self.refused += 1;
-        self.hold_until(now_ms, refusal, of, true);
+    fn record_refusal(&mut self, now_ms: i64, refusal: LimitRefusal, of: DeadlineScope) -> LimitRefusal {
+        self.refused_calls += 1;
+        self.set_deadline(now_ms, refusal, of, true);
         refusal
     }
 
-    fn hold_until(&mut self, now_ms: i64, refusal: Refusal, of: Held, told: bool) {
+    fn set_deadline(&mut self, now_ms: i64, refusal: LimitRefusal, of: DeadlineScope, told: bool) {
         let ms = i64::try_from(refusal.retry_after_secs).unwrap_or(i64::MAX / 2000) * 1000;
-        self.deadlines.retain(|it| it.of != of);
-        self.deadlines.push(Deadline { until: now_ms + ms, refusal, of, told });
+        self.deadlines.retain(|it| it.scope != of);
+        self.deadlines.push(RefusalDeadline { until: now_ms + ms, refusal, scope: of, announced: told });
     }
 }
 
 /// How long until the window has room again; nothing if it has room now.
-fn wait(calls: &mut VecDeque<i64>, limit: u32, length_ms: i64, now_ms: i64) -> Option<i64> {
+fn time_until_free_ms(calls: &mut VecDeque<i64>, limit: u32, length_ms: i64, now_ms: i64) -> Option<i64> {
     while calls.front().is_some_and(|at| at + length_ms <= now_ms) {
         calls.pop_front();
     }
@@ -217,17 +227,17 @@ fn wait(calls: &mut VecDeque<i64>, limit: u32, length_ms: i64, now_ms: i64) -> O
 mod tests {
     use super::*;
 
-    fn limits(options: Options) -> Limits {
-        Limits::new(&options)
+    fn limits(options: SandboxOptions) -> SandboxLimits {
+        SandboxLimits::new(&options)
     }
 
     #[test]
     fn a_rolling_window_frees_one_call_as_the_oldest_leaves() {
-        let mut limits = limits(Options { rate_limit: Some(2), ..Options::default() });
+        let mut limits = limits(SandboxOptions { rate_limit: Some(2), ..SandboxOptions::default() });
         assert!(limits.admit("app", "a", 0).is_ok());
         assert!(limits.admit("app", "a", 10_000).is_ok());
         let refusal = limits.admit("app", "a", 10_000).unwrap_err();
-        assert_eq!(refusal, Refusal { quota: false, retry_after_secs: 20 });
+        assert_eq!(refusal, LimitRefusal { quota: false, retry_after_secs: 20 });
         assert!(limits.admit("app", "a", 29_999).is_err());
         assert!(limits.admit("app", "a", 30_000).is_ok());
         assert!(limits.admit("app", "a", 30_001).is_err());
@@ -235,19 +245,25 @@ mod tests {
 
     #[test]
     fn a_family_runs_out_while_others_go_on_and_the_account_runs_out_for_all() {
-        let mut limits =
-            limits(Options { calls_per_day: Some(3), calls_per_family_per_day: Some(2), ..Options::default() });
+        let mut limits = limits(SandboxOptions {
+            calls_per_day: Some(3),
+            calls_per_family_per_day: Some(2),
+            ..SandboxOptions::default()
+        });
         assert!(limits.admit("app", "a", 0).is_ok() && limits.admit("app", "a", 0).is_ok());
         let refusal = limits.admit("app", "a", 1_000).unwrap_err();
-        assert_eq!(refusal, Refusal { quota: true, retry_after_secs: 86_399 });
+        assert_eq!(refusal, LimitRefusal { quota: true, retry_after_secs: 86_399 });
         assert!(limits.admit("app", "b", 1_000).is_ok());
         assert!(limits.admit("app", "c", 1_000).unwrap_err().quota);
     }
 
     #[test]
     fn a_call_before_the_deadline_is_punished_if_asked_for() {
-        let mut limits =
-            limits(Options { rate_limit: Some(1), punishment: Some(Duration::from_secs(3600)), ..Options::default() });
+        let mut limits = limits(SandboxOptions {
+            rate_limit: Some(1),
+            punishment: Some(Duration::from_secs(3600)),
+            ..SandboxOptions::default()
+        });
         assert!(limits.admit("app", "a", 0).is_ok());
         assert_eq!(limits.admit("app", "a", 0).unwrap_err().retry_after_secs, 30);
         assert_eq!(limits.admit("app", "a", 29_000).unwrap_err().retry_after_secs, 3600);
@@ -257,34 +273,35 @@ mod tests {
 
     #[test]
     fn calls_before_a_deadline_are_counted_once_it_was_told() {
-        let mut limits = limits(Options { rate_limit: Some(1), ..Options::default() });
+        let mut limits = limits(SandboxOptions { rate_limit: Some(1), ..SandboxOptions::default() });
         limits.ban(Duration::from_secs(10), 0);
         assert_eq!(limits.admit("app", "a", 1_000).unwrap_err().retry_after_secs, 9, "nobody knew");
-        assert_eq!(limits.counted(1_000).early, 0);
+        assert_eq!(limits.counts(1_000).early, 0);
         assert!(limits.admit("app", "a", 2_000).is_err());
-        assert_eq!(limits.counted(2_000).early, 1);
+        assert_eq!(limits.counts(2_000).early, 1);
         assert!(limits.admit("app", "a", 10_000).is_ok());
         assert!(limits.admit("app", "a", 10_000).is_err());
         assert!(limits.admit("app", "a", 39_999).is_err());
         assert!(limits.admit("app", "a", 41_000).is_ok());
-        assert_eq!(limits.counted(41_000).early, 2);
+        assert_eq!(limits.counts(41_000).early, 2);
     }
 
     #[test]
     fn each_family_has_a_deadline_of_its_own() {
-        let mut limits = limits(Options { calls_per_family_per_day: Some(1), ..Options::default() });
+        let mut limits = limits(SandboxOptions { calls_per_family_per_day: Some(1), ..SandboxOptions::default() });
         for family in ["a", "b"] {
             assert!(limits.admit("app", family, 0).is_ok());
             assert!(limits.admit("app", family, 0).is_err());
         }
-        assert_eq!(limits.counted(0).early, 0);
+        assert_eq!(limits.counts(0).early, 0);
         assert!(limits.admit("app", "a", 1_000).is_err());
-        assert_eq!(limits.counted(1_000).early, 1, "the second family's deadline does not end the first one's");
+        assert_eq!(limits.counts(1_000).early, 1, "the second family's deadline does not end the first one's");
     }
 
     #[test]
     fn refused_calls_can_count_too() {
-        let mut limits = limits(Options { rate_limit: Some(1), refused_calls_count: true, ..Options::default() });
+        let mut limits =
+            limits(SandboxOptions { rate_limit: Some(1), refused_calls_count: true, ..SandboxOptions::default() });
         assert!(limits.admit("app", "a", 0).is_ok());
         assert!(limits.admit("app", "a", 20_000).is_err());
         assert!(limits.admit("app", "a", 30_000).is_err(), "the refused one still counts");
@@ -293,11 +310,12 @@ mod tests {
 
     #[test]
     fn each_client_id_has_its_own_seconds_and_all_share_the_day() {
-        let mut limits = limits(Options { rate_limit: Some(1), calls_per_day: Some(3), ..Options::default() });
+        let mut limits =
+            limits(SandboxOptions { rate_limit: Some(1), calls_per_day: Some(3), ..SandboxOptions::default() });
         assert!(limits.admit("app", "a", 0).is_ok());
         assert_eq!(limits.admit("app", "a", 0).unwrap_err().retry_after_secs, 30);
         assert!(limits.admit("sister", "a", 0).is_ok(), "another's deadline is not hers");
-        assert_eq!(limits.counted(0).early, 0);
+        assert_eq!(limits.counts(0).early, 0);
         assert!(limits.admit("app", "a", 30_000).is_ok());
         assert!(limits.admit("sister", "b", 30_000).unwrap_err().quota);
     }

@@ -20,22 +20,22 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::answer::Answer;
 use super::clock::http_date;
-use super::routes::Call;
-use super::sabotage::{Outcome, Step};
-use super::world::World;
+use super::fault_injection::{WireOutcome, WireStep};
+use super::response::ServerResponse;
+use super::routes::ServerRequest;
+use super::state::SandboxState;
 
-const LARGEST_REQUEST: usize = 1 << 20;
+const MAX_REQUEST_BYTES: usize = 1 << 20;
 
 /// The accepting task; it and its connections end with it.
 #[derive(Debug)]
-pub(crate) struct Server {
+pub(crate) struct SandboxServer {
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
 
-impl Server {
+impl SandboxServer {
     pub(crate) async fn stop(mut self) {
         drop(self.stop.take());
         if let Err(err) = (&mut self.task).await {
@@ -44,7 +44,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for SandboxServer {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -56,7 +56,7 @@ pub(crate) async fn listen(port: u16) -> io::Result<TcpListener> {
 }
 
 /// Accepts until told to stop.
-pub(crate) fn serve(listener: TcpListener, world: Arc<World>) -> Server {
+pub(crate) fn serve(listener: TcpListener, world: Arc<SandboxState>) -> SandboxServer {
     let (stop, mut stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(async move {
         let mut connections = JoinSet::new();
@@ -67,25 +67,25 @@ pub(crate) fn serve(listener: TcpListener, world: Arc<World>) -> Server {
             };
             match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, Arc::clone(&world)));
+                    connections.spawn(serve_connection(stream, Arc::clone(&world)));
                 }
                 Err(err) => tracing::debug!(%err, "a connection could not be accepted"),
             }
             while connections.try_join_next().is_some() {}
         }
     });
-    Server { stop: Some(stop), task }
+    SandboxServer { stop: Some(stop), task }
 }
 
-async fn connection(stream: TcpStream, world: Arc<World>) {
+async fn serve_connection(stream: TcpStream, world: Arc<SandboxState>) {
     if let Err(err) = stream.set_nodelay(true) {
         tracing::debug!(%err, "a connection stays slow");
     }
-    let (takeover, mut taken) = mpsc::channel::<Vec<Step>>(1);
+    let (takeover, mut taken) = mpsc::channel::<Vec<WireStep>>(1);
     let service = service_fn(|request| {
         let (world, takeover) = (Arc::clone(&world), takeover.clone());
         async move {
-            match respond(&world, request).await {
+            match handle_request(&world, request).await {
                 Ok(response) => Ok::<_, Infallible>(response),
                 Err(steps) => {
                     drop(takeover.send(steps).await);
@@ -105,35 +105,38 @@ async fn connection(stream: TcpStream, world: Arc<World>) {
         Some(steps) = taken.recv() => steps,
     };
     let mut stream = conn.into_parts().io.into_inner();
-    if let Err(err) = play(&mut stream, steps).await {
+    if let Err(err) = write_steps(&mut stream, steps).await {
         tracing::debug!(%err, "the reader of a fault has gone");
     }
 }
 
 /// The response, or the steps to be played instead of one.
-async fn respond(world: &World, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Vec<Step>> {
+async fn handle_request(
+    world: &SandboxState,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Vec<WireStep>> {
     let (head, body) = request.into_parts();
-    let body = match Limited::new(body, LARGEST_REQUEST).collect().await {
+    let body = match Limited::new(body, MAX_REQUEST_BYTES).collect().await {
         Ok(body) => body.to_bytes(),
-        Err(_) => return Ok(response(world, Answer::empty(413))),
+        Err(_) => return Ok(build_response(world, ServerResponse::empty(413))),
     };
-    let call = Call::read(&head, body);
+    let call = ServerRequest::from_parts(&head, body);
     // Counted and logged when it came, not when it was answered.
     let outcome = world.handle(&call);
     tokio::time::sleep(world.options.latency).await;
     match outcome {
-        Outcome::Answer(mut answer, late) => {
+        WireOutcome::Response(mut answer, late) => {
             if world.options.gzip && call.accepts_gzip {
-                answer = answer.packed();
+                answer = answer.gzipped();
             }
             tokio::time::sleep(late).await;
-            Ok(response(world, answer))
+            Ok(build_response(world, answer))
         }
-        Outcome::Raw(_, steps) => Err(steps),
+        WireOutcome::Raw(_, steps) => Err(steps),
     }
 }
 
-fn response(world: &World, answer: Answer) -> Response<Full<Bytes>> {
+fn build_response(world: &SandboxState, answer: ServerResponse) -> Response<Full<Bytes>> {
     let mut builder = Response::builder().status(answer.status).header("date", http_date(world.clock.now_ms()));
     for (name, value) in answer.headers {
         builder = builder.header(name, value);
@@ -144,25 +147,25 @@ fn response(world: &World, answer: Answer) -> Response<Full<Bytes>> {
     })
 }
 
-async fn play(stream: &mut TcpStream, steps: Vec<Step>) -> io::Result<()> {
+async fn write_steps(stream: &mut TcpStream, steps: Vec<WireStep>) -> io::Result<()> {
     for step in steps {
         match step {
-            Step::Send(bytes) => stream.write_all(&bytes).await?,
-            Step::Drip(bytes, every) => {
+            WireStep::Send(bytes) => stream.write_all(&bytes).await?,
+            WireStep::Drip(bytes, every) => {
                 for byte in bytes {
                     stream.write_all(&[byte]).await?;
                     tokio::time::sleep(every).await;
                 }
             }
-            Step::Forever(bytes) => loop {
+            WireStep::Forever(bytes) => loop {
                 stream.write_all(&bytes).await?;
             },
-            Step::Stall => {
+            WireStep::Stall => {
                 let mut ignored = [0; 512];
                 while stream.read(&mut ignored).await? > 0 {}
             }
-            Step::Reset => return stream.set_zero_linger(),
-            Step::Close => stream.shutdown().await?,
+            WireStep::Reset => return stream.set_zero_linger(),
+            WireStep::Close => stream.shutdown().await?,
         }
     }
     Ok(())

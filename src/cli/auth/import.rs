@@ -13,15 +13,15 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use super::{AuthError, ImportArgs, Person};
-use spotify_client::state::grants::{Account, Flow, Grants, NewGrant, check_name};
+use super::{AuthError, ImportArgs, UserPrompt};
+use spotify_client::state::grants::{GrantStore, NewGrant, SignInFlow, SpotifyAccount, check_user_name};
 
 /// Thousands of grants take a few megabytes.
-const LARGEST: u64 = 64 * 1024 * 1024;
+const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What came of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Imported {
+pub struct ImportReport {
     /// Grants that were stored.
     pub stored: Vec<String>,
     /// Grants that were there already, with the same token.
@@ -29,12 +29,12 @@ pub struct Imported {
 }
 
 /// Where a record stands, for messages.
-struct Place<'a> {
+struct ImportPosition<'a> {
     file: &'a str,
     line: Option<usize>,
 }
 
-impl Place<'_> {
+impl ImportPosition<'_> {
     fn refuse(&self, why: impl Into<String>) -> AuthError {
         self.refuse_with(why, None)
     }
@@ -54,28 +54,28 @@ impl Place<'_> {
 /// is stored then.
 pub async fn run(
     args: &ImportArgs,
-    grants: &Grants,
-    flow: Flow,
-    person: &mut dyn Person,
+    grants: &GrantStore,
+    flow: SignInFlow,
+    person: &mut dyn UserPrompt,
     now: DateTime<Utc>,
-) -> Result<Imported, AuthError> {
+) -> Result<ImportReport, AuthError> {
     let name = args.file.display().to_string();
     let text = read(&args.file, &name, person)?;
-    let whole = Place { file: &name, line: None };
+    let whole = ImportPosition { file: &name, line: None };
     let new = match serde_json::from_str::<Value>(&text) {
         Ok(Value::Object(record)) if record.contains_key("access_token") && !record.contains_key("user") => {
-            vec![of_spotipy(args, &whole, &record, flow, person, now).await?]
+            vec![import_spotipy(args, &whole, &record, flow, person, now).await?]
         }
-        _ => of_lines(&text, &name, (grants.client_id(), flow), now)?,
+        _ => import_lines(&text, &name, (grants.client_id(), flow), now)?,
     };
     store(&new, grants, args.replace, &whole, now)
 }
 
-fn read(file: &Path, name: &str, person: &mut dyn Person) -> Result<String, AuthError> {
+fn read(file: &Path, name: &str, person: &mut dyn UserPrompt) -> Result<String, AuthError> {
     let trouble = |source| AuthError::Io { action: format!("read {name}"), source };
     let mut text = String::new();
     if file == Path::new("-") {
-        std::io::stdin().lock().take(LARGEST).read_to_string(&mut text).map_err(trouble)?;
+        std::io::stdin().lock().take(MAX_FILE_BYTES).read_to_string(&mut text).map_err(trouble)?;
         return Ok(text);
     }
     let opened = fs::File::open(file).map_err(trouble)?;
@@ -84,17 +84,17 @@ fn read(file: &Path, name: &str, person: &mut dyn Person) -> Result<String, Auth
         person
             .tell(&format!("warning: {name} is open to other users (mode {:04o}), and it holds tokens", mode & 0o7777));
     }
-    opened.take(LARGEST).read_to_string(&mut text).map_err(trouble)?;
+    opened.take(MAX_FILE_BYTES).read_to_string(&mut text).map_err(trouble)?;
     Ok(text)
 }
 
 /// One file of spotipy's: no client id, no day of consent, and the user in the file's name at best.
-async fn of_spotipy(
+async fn import_spotipy(
     args: &ImportArgs,
-    place: &Place<'_>,
+    place: &ImportPosition<'_>,
     record: &Map<String, Value>,
-    flow: Flow,
-    person: &mut dyn Person,
+    flow: SignInFlow,
+    person: &mut dyn UserPrompt,
     now: DateTime<Utc>,
 ) -> Result<NewGrant, AuthError> {
     let file_name = args.file.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
@@ -103,12 +103,13 @@ async fn of_spotipy(
         let hint = Some("name the user: cratedigger auth import FILE --user NAME".to_owned());
         place.refuse_with("this cache of spotipy does not say whose it is", hint)
     })?;
-    check_name(&user)?;
-    let flow = args.flow.as_deref().and_then(Flow::named).unwrap_or(flow);
+    check_user_name(&user)?;
+    let flow = args.flow.as_deref().and_then(SignInFlow::from_name).unwrap_or(flow);
     let mut authorized_at = args.authorized_on.map(start_of_day);
-    while authorized_at.is_none() && person.is_there() {
+    while authorized_at.is_none() && person.is_interactive() {
         person.tell("on which day did the user agree at Spotify (2026-05-31)? leave it empty if nobody knows:");
-        let line = person.line().await.map_err(|source| AuthError::Io { action: "read the day".to_owned(), source })?;
+        let line =
+            person.read_line().await.map_err(|source| AuthError::Io { action: "read the day".to_owned(), source })?;
         let line = line.unwrap_or_default();
         match (line.trim(), line.trim().parse::<NaiveDate>()) {
             ("", _) => break,
@@ -121,14 +122,14 @@ async fn of_spotipy(
     }
     Ok(NewGrant {
         user,
-        refresh: text(record, "refresh_token", place)?
+        refresh: text_field(record, "refresh_token", place)?
             .map(SecretString::from)
             .ok_or_else(|| place.refuse("holds no refresh token"))?,
         access: None,
-        scopes: scopes(record, &["scope"], place)?,
+        scopes: scopes_field(record, &["scope"], place)?,
         flow,
         account: None,
-        authorized_at: checked(authorized_at, place, now)?,
+        authorized_at: checked_name(authorized_at, place, now)?,
         imported_at: Some(now),
         environment: None,
     })
@@ -148,16 +149,16 @@ const KEYS: [&str; 10] = [
 ];
 
 /// One JSON object a line.
-fn of_lines(
+fn import_lines(
     text: &str,
     file: &str,
-    (client_id, flow): (&str, Flow),
+    (client_id, flow): (&str, SignInFlow),
     now: DateTime<Utc>,
 ) -> Result<Vec<NewGrant>, AuthError> {
     let mut new = Vec::new();
     let mut users = BTreeSet::new();
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let place = Place { file, line: Some(at + 1) };
+        let place = ImportPosition { file, line: Some(at + 1) };
         let hint = || {
             Some(r#"a line looks like {"user":"home","refresh_token":"…","scopes":["user-library-read"],"client_id":"…","flow":"pkce","authorized_at":"2026-05-31T12:00:00Z"}"#.to_owned())
         };
@@ -169,50 +170,55 @@ fn of_lines(
             let odd = if plain { format!("an unknown key `{odd}`") } else { "an unknown key".to_owned() };
             return Err(place.refuse_with(format!("has {odd}"), hint()));
         }
-        let grant = of_line(&record, &place, (client_id, flow), now)?;
+        let grant = import_line(&record, &place, (client_id, flow), now)?;
         if !users.insert(grant.user.clone()) {
             return Err(place.refuse(format!("user `{}` stands there twice", grant.user)));
         }
         new.push(grant);
     }
     if new.is_empty() {
-        return Err(Place { file, line: None }.refuse("holds no grant"));
+        return Err(ImportPosition { file, line: None }.refuse("holds no grant"));
     }
     Ok(new)
 }
 
-fn of_line(
+fn import_line(
     record: &Map<String, Value>,
-    place: &Place<'_>,
-    (client_id, flow): (&str, Flow),
+    place: &ImportPosition<'_>,
+    (client_id, flow): (&str, SignInFlow),
     now: DateTime<Utc>,
 ) -> Result<NewGrant, AuthError> {
-    let needed = |key: &str| text(record, key, place)?.ok_or_else(|| place.refuse(format!("`{key}` is missing")));
+    let needed = |key: &str| text_field(record, key, place)?.ok_or_else(|| place.refuse(format!("`{key}` is missing")));
     let user = needed("user")?;
-    check_name(&user).map_err(|error| place.refuse_with(error.to_string(), error.hint()))?;
+    check_user_name(&user).map_err(|error| place.refuse_with(error.to_string(), error.hint()))?;
     if needed("client_id")? != client_id {
         let hint = Some("a refresh token works with the client id that it was made for, and with no other".to_owned());
         return Err(place.refuse_with("the client id is not that of this app", hint));
     }
-    let flow = match text(record, "flow", place)? {
+    let flow = match text_field(record, "flow", place)? {
         None => flow,
-        Some(name) => Flow::named(&name).ok_or_else(|| place.refuse("`flow` is neither code nor pkce"))?,
+        Some(name) => SignInFlow::from_name(&name).ok_or_else(|| place.refuse("`flow` is neither code nor pkce"))?,
     };
-    let authorized_at = match text(record, "authorized_at", place)? {
+    let authorized_at = match text_field(record, "authorized_at", place)? {
         None => None,
         Some(time) => Some(
-            time_of(&time).ok_or_else(|| place.refuse("`authorized_at` is no time such as 2026-05-31T12:00:00Z"))?,
+            parse_time(&time).ok_or_else(|| place.refuse("`authorized_at` is no time such as 2026-05-31T12:00:00Z"))?,
         ),
     };
-    let (account_id, display_name) = (text(record, "account_id", place)?, text(record, "display_name", place)?);
+    let (account_id, display_name) =
+        (text_field(record, "account_id", place)?, text_field(record, "display_name", place)?);
     Ok(NewGrant {
         user,
         refresh: SecretString::from(needed("refresh_token")?),
         access: None,
-        scopes: scopes(record, &["scopes", "scope"], place)?,
+        scopes: scopes_field(record, &["scopes", "scope"], place)?,
         flow,
-        account: text(record, "user_id", place)?.map(|user_id| Account { account_id, user_id, display_name }),
-        authorized_at: checked(authorized_at, place, now)?,
+        account: text_field(record, "user_id", place)?.map(|user_id| SpotifyAccount {
+            account_id,
+            user_id,
+            display_name,
+        }),
+        authorized_at: checked_name(authorized_at, place, now)?,
         imported_at: Some(now),
         environment: None,
     })
@@ -220,16 +226,16 @@ fn of_line(
 
 fn store(
     new: &[NewGrant],
-    grants: &Grants,
+    grants: &GrantStore,
     replace: bool,
-    place: &Place<'_>,
+    place: &ImportPosition<'_>,
     now: DateTime<Utc>,
-) -> Result<Imported, AuthError> {
-    let mut imported = Imported::default();
+) -> Result<ImportReport, AuthError> {
+    let mut imported = ImportReport::default();
     let (mut others, mut locks, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
     for grant in new {
-        match grants.held(&grant.user)? {
-            Some(held) if Grants::holds(&held, &grant.refresh) => {
+        match grants.get_with_tokens(&grant.user)? {
+            Some(held) if GrantStore::has_token(&held, &grant.refresh) => {
                 imported.known.push(grant.user.clone());
                 continue;
             }
@@ -253,7 +259,7 @@ fn store(
 }
 
 /// A text that is there and not empty.
-fn text(record: &Map<String, Value>, key: &str, place: &Place<'_>) -> Result<Option<String>, AuthError> {
+fn text_field(record: &Map<String, Value>, key: &str, place: &ImportPosition<'_>) -> Result<Option<String>, AuthError> {
     match record.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.is_empty() => Ok(None),
@@ -266,7 +272,11 @@ fn text(record: &Map<String, Value>, key: &str, place: &Place<'_>) -> Result<Opt
 }
 
 /// Scopes as a list or with blanks between them.
-fn scopes(record: &Map<String, Value>, keys: &[&str], place: &Place<'_>) -> Result<Option<Vec<String>>, AuthError> {
+fn scopes_field(
+    record: &Map<String, Value>,
+    keys: &[&str],
+    place: &ImportPosition<'_>,
+) -> Result<Option<Vec<String>>, AuthError> {
     let Some((key, value)) = keys.iter().find_map(|key| Some((key, record.get(*key)?))) else {
         return Ok(None);
     };
@@ -282,7 +292,7 @@ fn scopes(record: &Map<String, Value>, keys: &[&str], place: &Place<'_>) -> Resu
     Ok(Some(words.into_iter().map(str::to_owned).collect()))
 }
 
-fn time_of(text: &str) -> Option<DateTime<Utc>> {
+fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     let time = DateTime::parse_from_rfc3339(text).map(|time| time.with_timezone(&Utc));
     time.ok().or_else(|| text.parse::<NaiveDate>().ok().map(start_of_day))
 }
@@ -291,9 +301,9 @@ fn start_of_day(day: NaiveDate) -> DateTime<Utc> {
     day.and_time(NaiveTime::MIN).and_utc()
 }
 
-fn checked(
+fn checked_name(
     time: Option<DateTime<Utc>>,
-    place: &Place<'_>,
+    place: &ImportPosition<'_>,
     now: DateTime<Utc>,
 ) -> Result<Option<DateTime<Utc>>, AuthError> {
     match time {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::AuthError;
 use crate::document::printable;
-use spotify_client::state::grants::{Grant, GrantState, Grants, end};
+use spotify_client::state::grants::{Grant, GrantState, GrantStore, grant_end};
 
 /// The list for stdout: a table, or with `as_json` one JSON array. `jobs` has the names of the jobs
 /// of each user; users of jobs who have no grant are listed, too.
@@ -16,7 +16,7 @@ use spotify_client::state::grants::{Grant, GrantState, Grants, end};
 ///
 /// If the grants cannot be read.
 pub fn run(
-    grants: &Grants,
+    grants: &GrantStore,
     jobs: &BTreeMap<String, Vec<String>>,
     as_json: bool,
     now: DateTime<Utc>,
@@ -25,7 +25,7 @@ pub fn run(
     let missing: Vec<&String> = jobs.keys().filter(|user| !all.iter().any(|grant| grant.user == **user)).collect();
     let jobs_of = |user: &str| jobs.get(user).cloned().unwrap_or_default();
     if as_json {
-        let mut list: Vec<Value> = all.iter().map(|grant| of_grant(grant, &jobs_of(&grant.user), now)).collect();
+        let mut list: Vec<Value> = all.iter().map(|grant| grant_as_json(grant, &jobs_of(&grant.user), now)).collect();
         list.extend(missing.iter().map(|user| json!({"user": user, "state": "not_signed_in", "jobs": jobs_of(user)})));
         return Ok(format!("{}\n", Value::Array(list)));
     }
@@ -38,16 +38,16 @@ pub fn run(
     );
     let mut out =
         if rows.len() > 1 { table(&rows) } else { format!("nobody is signed in (state folder: {})\n", grants.dir()) };
-    let others = grants.of_other_apps()?;
+    let others = grants.count_of_other_apps()?;
     if others > 0 {
         out.push_str(&format!("and {others} of other client ids\n"));
     }
     Ok(out)
 }
 
-fn of_grant(grant: &Grant, jobs: &[String], now: DateTime<Utc>) -> Value {
+fn grant_as_json(grant: &Grant, jobs: &[String], now: DateTime<Utc>) -> Value {
     let time = |at: Option<DateTime<Utc>>| at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true));
-    let end = end(grant);
+    let end = grant_end(grant);
     let account = grant.account.as_ref();
     json!({
         "user": grant.user,
@@ -57,7 +57,7 @@ fn of_grant(grant: &Grant, jobs: &[String], now: DateTime<Utc>) -> Value {
         "display_name": account.and_then(|it| it.display_name.clone()),
         "state": grant.state.as_str(),
         "state_since": time(Some(grant.state_at)),
-        "reason": (grant.state == GrantState::NeedsSignIn).then_some(&grant.state_words),
+        "reason": (grant.state == GrantState::NeedsSignIn).then_some(&grant.state_reason),
         "scopes": grant.scopes,
         "flow": grant.flow.as_str(),
         "authorized_at": time(grant.authorized_at),
@@ -70,7 +70,7 @@ fn of_grant(grant: &Grant, jobs: &[String], now: DateTime<Utc>) -> Value {
 }
 
 fn row(grant: &Grant, jobs: &[String], now: DateTime<Utc>) -> [String; 6] {
-    let end = end(grant);
+    let end = grant_end(grant);
     let state = match grant.state {
         GrantState::NeedsSignIn => "must sign in",
         _ if end.is_some_and(|end| end.is_over(now) && !end.at_most) => "ended",

@@ -3,65 +3,65 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cli::args::Export;
-use crate::cli::workshop::{Workshop, runtime};
-use crate::cli::{Context, Exit, Failure, OrExit, export, print};
+use crate::cli::app::{App, runtime};
+use crate::cli::args::ExportArgs;
+use crate::cli::{CommandContext, CommandError, ExitStatus, OrExit, export, print};
 use crate::document::printable;
-use crate::job::{Job, Users};
-use crate::run::{JobLock, LockTrouble};
-use crate::store::{RawKeeper, StoreError};
-use spotify_client::state::grants::Account;
+use crate::job::{Job, JobUsers};
+use crate::store::{RawAnswers, StoreError};
+use crate::sync::{JobLock, LockError};
+use spotify_client::state::grants::SpotifyAccount;
 
 /// Deletes a person's rows and writes the CSVs again. `None`: the store knows nobody of this name.
 pub(super) fn run(
     name: &str,
-    account: Option<Account>,
-    context: &Context,
-    workshop: &Workshop<'_>,
-) -> Result<Option<Exit>, Failure> {
-    if !workshop.database().exists() {
+    account: Option<SpotifyAccount>,
+    context: &CommandContext,
+    workshop: &App<'_>,
+) -> Result<Option<ExitStatus>, CommandError> {
+    if !workshop.database_path().exists() {
         print::stderr("there is no store, so nothing to delete\n");
         return Ok(None);
     }
     // A run that goes on would write again what is deleted, for somebody who is not there any more.
-    let _locks = hold_jobs(name, context, workshop)?;
-    let store = workshop.store()?;
+    let _locks = lock_jobs(name, context, workshop)?;
+    let store = workshop.open_store()?;
     let runtime = runtime()?;
     let (local, known) = (name.to_owned(), account.map(|account| account.user_id));
     let found = runtime.block_on(store.write(move |s| {
         // Who signed out earlier has left the name in the store.
-        let user = known.map_or_else(|| s.account_called(&local), |user| Ok(Some(user)))?;
-        Ok((user, s.files_of_user(&local)?))
+        let user = known.map_or_else(|| s.tx_account_id(&local), |user| Ok(Some(user)))?;
+        Ok((user, s.tx_files_of_user(&local)?))
     }));
-    let (user, files) = found.or_exit(Exit::Storage)?;
+    let (user, files) = found.or_exit(ExitStatus::Storage)?;
     let Some(user) = user else {
         print::stderr(&format!("the store holds nothing of {name}: no run ever asked whose account it is\n"));
         return Ok(None);
     };
     // The files first: killed in between, the command finds them on record when it is given again.
-    let folder = workshop.files()?.target.csv_dir;
+    let folder = workshop.job_files()?.target.csv_dir;
     for file in files {
         let path = folder.join(file);
         if path.exists() {
-            std::fs::remove_file(&path).or_exit(Exit::Storage)?;
+            std::fs::remove_file(&path).or_exit(ExitStatus::Storage)?;
             print::stderr(&format!("deleted   {}\n", printable(&path.display().to_string())));
         }
     }
     let (local, account) = (name.to_owned(), user.clone());
     let purged = runtime.block_on(async {
         let purged = store.write(move |s| {
-            s.forget_files_of_user(&local)?;
-            s.purge_user(&account)
+            s.tx_forget_files_of_user(&local)?;
+            s.tx_purge_user(&account)
         });
         let purged = purged.await?;
         store.compact().await?;
         Ok::<_, StoreError>(purged)
     });
-    let purged = purged.or_exit(Exit::Storage)?;
+    let purged = purged.or_exit(ExitStatus::Storage)?;
     if let Ok(store) = Arc::try_unwrap(store) {
         store.close();
     }
-    let answers = RawKeeper::forget_people(&workshop.database()).or_exit(Exit::Storage)?;
+    let answers = RawAnswers::delete_personal(&workshop.database_path()).or_exit(ExitStatus::Storage)?;
     print::stderr(&format!(
         "{name}: {} of the library, tops and plays and {} are deleted; what others share stays\n",
         print::count(purged.rows, "row"),
@@ -72,9 +72,9 @@ pub(super) fn run(
             "{answers} answers kept as Spotify sent them are deleted: those about people, since nothing says about whom\n"
         ));
     }
-    let exit = export::run(&Export { jobs: Vec::new() }, context)?;
-    say_what_is_left(&folder, name, &user);
-    if exit != Exit::Complete {
+    let exit = export::run(&ExportArgs { jobs: Vec::new() }, context)?;
+    report_remaining_files(&folder, name, &user);
+    if exit != ExitStatus::Complete {
         print::stderr(
             "hint: not all files were written again: `cratedigger export` does that once the trouble is over\n",
         );
@@ -83,18 +83,18 @@ pub(super) fn run(
 }
 
 /// Keeps the jobs of a user from running, as long as the locks are held.
-fn hold_jobs(name: &str, context: &Context, workshop: &Workshop<'_>) -> Result<Vec<JobLock>, Failure> {
+fn lock_jobs(name: &str, context: &CommandContext, workshop: &App<'_>) -> Result<Vec<JobLock>, CommandError> {
     let asks = |job: &Job| match &job.users {
-        Users::Named(names) => names.iter().any(|user| user == name),
-        Users::All => true,
-        Users::None => false,
+        JobUsers::Named(names) => names.iter().any(|user| user == name),
+        JobUsers::All => true,
+        JobUsers::None => false,
     };
-    let (store, hangs) = (workshop.database(), workshop.settings.schedule.max_runtime);
+    let (store, hangs) = (workshop.database_path(), workshop.settings.schedule.max_runtime);
     let jobs = context.jobs(&workshop.settings, &[]).jobs;
     let lock = |job: &Job| {
         JobLock::take(workshop.state.path(), &store, &job.name, hangs).map_err(|e| match e {
-            LockTrouble::Io { .. } => Failure::new(Exit::Storage, e),
-            _ => Failure::new(Exit::Deferred, e).with_hint(
+            LockError::Io { .. } => CommandError::new(ExitStatus::Storage, e),
+            _ => CommandError::new(ExitStatus::Deferred, e).with_hint(
                 "nothing was deleted; wait until that run has ended, or stop it, and give the command again",
             ),
         })
@@ -103,7 +103,7 @@ fn hold_jobs(name: &str, context: &Context, workshop: &Workshop<'_>) -> Result<V
 }
 
 /// Names the files that still hold this person: of earlier days, or of queries that say it themselves.
-fn say_what_is_left(folder: &Path, name: &str, user: &str) {
+fn report_remaining_files(folder: &Path, name: &str, user: &str) {
     let marks = [format!("\"{name}\""), user.to_owned()];
     let mut left = Vec::new();
     for job in entries(folder) {

@@ -1,41 +1,41 @@
 //! The SQL of a job, prepared against an empty store: what passes here runs.
 
-use crate::document::Problem;
-use crate::job::{Job, Source};
+use crate::document::Diagnostic;
+use crate::job::{FetchSource, Job};
 use crate::store::create_schema;
-use crate::store::query::{Fetched, Reader};
-use crate::stream::Takes;
+use crate::store::query::{QueryFetch, QueryReader};
+use crate::stream::StreamInput;
 
 /// Everything that is wrong with the queries and `where` conditions of a job.
-pub(super) fn problems(job: &Job, shown: &str) -> Vec<Problem> {
-    let filters = job.fetches.iter().any(|f| matches!(&f.source, Source::From { filter: Some(_), .. }));
+pub(super) fn sql_problems(job: &Job, shown: &str) -> Vec<Diagnostic> {
+    let filters = job.fetches.iter().any(|f| matches!(&f.source, FetchSource::From { filter: Some(_), .. }));
     if job.queries.is_empty() && !filters {
         return Vec::new();
     }
-    let fetched = job.fetches.iter().map(|f| Fetched {
+    let fetched = job.fetches.iter().map(|f| QueryFetch {
         name: f.name.clone(),
         stream: f.stream,
         market: String::new(),
         user_id: None,
         since: None,
     });
-    let reader = match Reader::for_checking(&job.name, fetched.collect(), create_schema) {
+    let reader = match QueryReader::for_checking(&job.name, fetched.collect(), create_schema) {
         Ok(reader) => reader,
-        Err(e) => return vec![Problem::of_file(shown, format!("its SQL cannot be checked: {e}"))],
+        Err(e) => return vec![Diagnostic::for_file(shown, format!("its SQL cannot be checked: {e}"))],
     };
     let mut problems = Vec::new();
     for fetch in &job.fetches {
-        let (Source::From { fetch: parent, filter: Some(filter) }, Takes::Ids(kind)) =
-            (&fetch.source, fetch.stream.takes)
+        let (FetchSource::From { fetch: parent, filter: Some(filter) }, StreamInput::Ids(kind)) =
+            (&fetch.source, fetch.stream.input)
         else {
             continue;
         };
         let parent = &job.fetches[*parent];
-        let Some(column) = parent.stream.reference(kind) else { continue };
+        let Some(column) = parent.stream.reference_column(kind) else { continue };
         if let Err(e) = reader.check_filter(&parent.name, column, filter) {
             let what = format!("`where` of the fetch `{}`: {e}", fetch.name);
             problems.push(
-                Problem::of_file(shown, what)
+                Diagnostic::for_file(shown, what)
                     .with_hint(format!("it may name the columns of `{}`", parent.stream.view())),
             );
         }
@@ -44,7 +44,7 @@ pub(super) fn problems(job: &Job, shown: &str) -> Vec<Problem> {
         if let Err(e) = reader.check(&query.sql) {
             let what = format!("query {number} ({}): {e}", query.csv.template());
             problems.push(
-                Problem::of_file(shown, what)
+                Diagnostic::for_file(shown, what)
                     .with_hint("docs/schema.md lists tables and views; each fetch is a view of its name"),
             );
         }

@@ -1,44 +1,44 @@
 //! The users of a job against the grants that are there, offline.
 
-use crate::cli::standing::{self, Standing};
-use crate::cli::{Context, Failure};
-use crate::job::{Job, Users};
+use crate::cli::sign_in_status::{self, SignInStatus};
+use crate::cli::{CommandContext, CommandError};
+use crate::job::{Job, JobUsers};
 use crate::settings::Settings;
-use spotify_client::state::grants::Grants;
+use spotify_client::state::grants::GrantStore;
 
 /// The grants of the app, or why they cannot be read.
-pub(super) type Known = Result<Option<Grants>, Failure>;
+pub(super) type GrantsResult = Result<Option<GrantStore>, CommandError>;
 
 /// The grants of the app, where the state folder has any; `check` makes no folder and no file.
-pub(super) fn grants(context: &Context, settings: &Settings) -> Known {
-    standing::open(context, settings)
+pub(super) fn read_grants(context: &CommandContext, settings: &Settings) -> GrantsResult {
+    sign_in_status::open_existing_grants(context, settings)
 }
 
 /// What the users of a job lack: a grant, or a scope of one.
-pub(super) fn notes(job: &Job, grants: &Known) -> Vec<String> {
-    if job.users == Users::None {
+pub(super) fn user_notes(job: &Job, grants: &GrantsResult) -> Vec<String> {
+    if job.users == JobUsers::None {
         return Vec::new();
     }
     let users = match grants {
-        Ok(grants) => standing::of(job, grants.as_ref()),
+        Ok(grants) => sign_in_status::sign_in_statuses(job, grants.as_ref()),
         Err(e) => return vec![format!("whether its users are signed in is not known: {e}")],
     };
     match users {
         Ok(users) if users.is_empty() => vec!["nobody is signed in: cratedigger auth login USER".to_owned()],
-        Ok(users) => users.iter().filter_map(note).collect(),
+        Ok(users) => users.iter().filter_map(user_note).collect(),
         Err(e) => vec![format!("whether its users are signed in is not known: {e}")],
     }
 }
 
-fn note(standing: &Standing) -> Option<String> {
+fn user_note(standing: &SignInStatus) -> Option<String> {
     let user = &standing.user;
     if !standing.is_signed_in() {
         return Some(format!("user `{user}` has not signed in: cratedigger auth login {user}"));
     }
-    if standing.waits() {
+    if standing.must_sign_in() {
         return Some(format!("user `{user}` has to sign in again: cratedigger auth login {user}"));
     }
-    let lacking = standing.lacking.join(" and ");
+    let lacking = standing.missing_scopes.join(" and ");
     (!lacking.is_empty())
         .then(|| format!("the grant of `{user}` lacks {lacking}: cratedigger auth login {user} asks for it"))
 }

@@ -5,118 +5,130 @@ use std::sync::Arc;
 
 use chrono::Utc;
 
-use super::Line;
-use crate::cli::figures::days_left;
+use super::DoctorLine;
+use crate::cli::app::{App, RunCallLimits, format_local, missed, runtime, storage_error};
+use crate::cli::metrics::days_left;
 use crate::cli::print::count;
-use crate::cli::progress::Spoken;
-use crate::cli::standing;
-use crate::cli::workshop::{Most, Workshop, local, missed, runtime, storage};
-use crate::cli::{Context, Exit, Failure};
-use crate::job::{Job, Loaded, Users};
-use crate::run::{JobLock, LockTrouble, tell_dead};
-use crate::scheduler::Past;
+use crate::cli::progress::LogObserver;
+use crate::cli::sign_in_status;
+use crate::cli::{CommandContext, CommandError, ExitStatus};
+use crate::job::{Job, JobUsers, LoadedJobs};
+use crate::scheduler::RunHistory;
 use crate::settings::Settings;
 use crate::settings::credentials::Credentials;
-use crate::store::{RunState, check_quickly, open_reader};
+use crate::store::{RunState, open_reader, quick_check};
+use crate::sync::{JobLock, LockError, mark_crashed_runs};
 use spotify_client::state::grants::GrantState;
 
 /// Less than this is too little to go on with.
-const LITTLE: u64 = 100 * 1024 * 1024;
+const LOW_SPACE: u64 = 100 * 1024 * 1024;
 
 /// A sign-in that ends within so many days is red.
-const SOON: u32 = 14;
+const SIGN_IN_SOON_DAYS: u32 = 14;
 
-pub(super) fn lines(context: &Context, settings: &Settings, offline: bool) -> Vec<Line> {
+pub(super) fn project_lines(context: &CommandContext, settings: &Settings, offline: bool) -> Vec<DoctorLine> {
     let root = &context.project.root;
     if !root.is_dir() {
         let text = format!("there is no folder {}", root.display());
-        return vec![Line::red("project", text, format!("cratedigger init {}", root.display()), Exit::Usage)];
+        return vec![DoctorLine::problem(
+            "project",
+            text,
+            format!("cratedigger init {}", root.display()),
+            ExitStatus::Usage,
+        )];
     }
     let loaded = context.jobs(settings, &[]);
     let mut page = vec![jobs(&loaded)];
     let database = context.project.database(settings);
     match context.state_dir(settings) {
         Ok(dir) if !dir.path().exists() => {
-            page.push(Line::note("state folder", format!("{dir}: not there yet; the first run makes it")));
+            page.push(DoctorLine::note("state folder", format!("{dir}: not there yet; the first run makes it")));
             page.extend(without_state(context, offline));
         }
         Ok(_) => page.extend(with_state(context, offline)),
-        Err(e) => page.push(Line::red("state folder", e.to_string(), "set state.dir", Exit::Storage)),
+        Err(e) => page.push(DoctorLine::problem("state folder", e.to_string(), "set state.dir", ExitStatus::Storage)),
     }
     match context.credentials() {
         Ok(found) => {
             let secret = if found.client_secret.is_some() { &*found.client_secret_from } else { "none" };
             let text = format!("client id from {}, secret: {secret}", found.client_id_from);
-            let needs_it = loaded.jobs.iter().find(|job| job.users == Users::None);
-            page.push(match (context.secret(&found), needs_it) {
+            let needs_it = loaded.jobs.iter().find(|job| job.users == JobUsers::None);
+            page.push(match (context.require_secret(&found), needs_it) {
                 (Err(failure), Some(job)) => {
-                    let line = Line::failed("credentials", &failure, "fill in .env");
-                    Line {
+                    let line = DoctorLine::from_error("credentials", &failure, "fill in .env");
+                    DoctorLine {
                         text: format!("{text}; job {} reads with the app's own token: {}", job.name, line.text),
                         ..line
                     }
                 }
-                _ => Line::green("credentials", text),
+                _ => DoctorLine::passed("credentials", text),
             });
         }
-        Err(failure) => page.push(Line::failed("credentials", &failure, "fill in .env")),
+        Err(failure) => page.push(DoctorLine::from_error("credentials", &failure, "fill in .env")),
     }
     // A state folder that cannot be opened has a line of its own.
-    let gone = missed(context, settings).map(|gone| Line::failed("store", &storage(gone), "mount its disk"));
+    let gone =
+        missed(context, settings).map(|gone| DoctorLine::from_error("store", &storage_error(gone), "mount its disk"));
     page.push(gone.unwrap_or_else(|| store(&database)));
     page.extend(runs(context, settings, &loaded.jobs));
     page.push(disk(&context.project.root, &database));
     page
 }
 
-fn jobs(loaded: &Loaded) -> Line {
+fn jobs(loaded: &LoadedJobs) -> DoctorLine {
     let scheduled = loaded.jobs.iter().filter(|job| job.schedule.is_some()).count();
     let good = format!("{}, {scheduled} with a schedule", count(loaded.jobs.len(), "job"));
     match loaded.broken.as_slice() {
         [] if loaded.has_errors() => {
             let why = loaded.problems.iter().find(|problem| problem.is_error()).map(ToString::to_string);
-            Line::red("jobs", why.unwrap_or_default(), "cratedigger check", Exit::Usage)
+            DoctorLine::problem("jobs", why.unwrap_or_default(), "cratedigger check", ExitStatus::Usage)
         }
-        [] => Line::green("jobs", good),
-        broken => Line::red("jobs", format!("{good}; broken: {}", broken.join(", ")), "cratedigger check", Exit::Usage),
+        [] => DoctorLine::passed("jobs", good),
+        broken => DoctorLine::problem(
+            "jobs",
+            format!("{good}; broken: {}", broken.join(", ")),
+            "cratedigger check",
+            ExitStatus::Usage,
+        ),
     }
 }
 
 /// Runs that are under way, those that hang, and jobs whose newest run failed.
-fn runs(context: &Context, settings: &Settings, jobs: &[Job]) -> Vec<Line> {
+fn runs(context: &CommandContext, settings: &Settings, jobs: &[Job]) -> Vec<DoctorLine> {
     let database = context.project.database(settings);
     let mut page = Vec::new();
     // Where no state folder is, nothing ever ran.
     let state = context.state_dir(settings).ok().filter(|dir| dir.path().exists());
     if let Some(dir) = &state {
         for job in jobs {
-            match JobLock::look(dir.path(), &database, &job.name, settings.schedule.max_runtime) {
-                Err(e @ LockTrouble::Hangs { .. }) => {
+            match JobLock::check(dir.path(), &database, &job.name, settings.schedule.max_runtime) {
+                Err(e @ LockError::Hangs { .. }) => {
                     let todo = "look at that process, and end it if it hangs: the next run goes on where it is";
-                    page.push(Line::red("runs", e.to_string(), todo, Exit::Failed));
+                    page.push(DoctorLine::problem("runs", e.to_string(), todo, ExitStatus::Failed));
                 }
-                Err(e) => page.push(Line::note("runs", e.to_string())),
+                Err(e) => page.push(DoctorLine::note("runs", e.to_string())),
                 Ok(()) => {}
             }
         }
     }
     // A store that cannot be read has a line of its own.
-    let past = Past::read(&database).unwrap_or_default();
+    let past = RunHistory::read(&database).unwrap_or_default();
     for job in jobs {
-        let mut newest = past.of(&job.name).runs.into_iter().next();
+        let mut newest = past.job_or_default(&job.name).runs.into_iter().next();
         if let Some(dir) = &state {
-            tell_dead(dir.path(), &database, &mut newest);
+            mark_crashed_runs(dir.path(), &database, &mut newest);
         }
-        if let Some(run) = newest.filter(|run| run.state == RunState::Failed.word()) {
+        if let Some(run) = newest.filter(|run| run.state == RunState::Failed.as_str()) {
             let why = run.reason.as_deref().unwrap_or("no reason is recorded");
-            let exit =
-                run.exit_code.and_then(|code| Exit::BY_PRECEDENCE.into_iter().find(|it| i64::from(it.code()) == code));
+            let exit = run
+                .exit_code
+                .and_then(|code| ExitStatus::BY_PRECEDENCE.into_iter().find(|it| i64::from(it.code()) == code));
             let todo = format!("cratedigger history {}", job.name);
-            page.push(Line::red(
+            page.push(DoctorLine::problem(
                 "runs",
                 format!("the newest of {} failed: {why}", job.name),
                 todo,
-                exit.unwrap_or(Exit::Failed),
+                exit.unwrap_or(ExitStatus::Failed),
             ));
         }
     }
@@ -125,44 +137,57 @@ fn runs(context: &Context, settings: &Settings, jobs: &[Job]) -> Vec<Line> {
 
 /// What can be known of the app before the first run: whether it is accepted, and who is signed in. What
 /// the call needs is kept in a folder that goes away.
-fn without_state(context: &Context, offline: bool) -> Vec<Line> {
+fn without_state(context: &CommandContext, offline: bool) -> Vec<DoctorLine> {
     let Ok(credentials) = context.credentials() else { return Vec::new() };
-    let failed = |failure: &Failure| vec![Line::failed("Spotify", failure, "cratedigger doctor --offline")];
+    let failed =
+        |failure: &CommandError| vec![DoctorLine::from_error("Spotify", failure, "cratedigger doctor --offline")];
     let folder = match tempfile::tempdir() {
         Ok(folder) => folder,
-        Err(e) => return failed(&Failure::new(Exit::Storage, e)),
+        Err(e) => return failed(&CommandError::new(ExitStatus::Storage, e)),
     };
-    let workshop = match Workshop::beside(context, &folder.path().join("state")) {
+    let workshop = match App::open_in(context, &folder.path().join("state")) {
         Ok(workshop) => workshop,
         Err(failure) => return failed(&failure),
     };
-    let mut page =
-        vec![if offline { Line::note("Spotify", "not asked (--offline)") } else { accepted(&workshop, &credentials) }];
-    page.push(Line::note("app", "what it may call is found out by the first run; development limits hold until then"));
-    page.push(Line::green("budget", "no call was sent yet"));
+    let mut page = vec![if offline {
+        DoctorLine::note("Spotify", "not asked (--offline)")
+    } else {
+        credentials_line(&workshop, &credentials)
+    }];
+    page.push(DoctorLine::note(
+        "app",
+        "what it may call is found out by the first run; development limits hold until then",
+    ));
+    page.push(DoctorLine::passed("budget", "no call was sent yet"));
     page.extend(grants(context, &workshop));
     page
 }
 
 /// What needs the state folder open: it is refused if others may read it.
-fn with_state(context: &Context, offline: bool) -> Vec<Line> {
-    let workshop = match Workshop::open(context) {
+fn with_state(context: &CommandContext, offline: bool) -> Vec<DoctorLine> {
+    let workshop = match App::open(context) {
         Ok(workshop) => workshop,
         Err(failure) => {
             let dir = context.settings().ok().and_then(|s| context.state_dir(&s).ok());
             let folder = dir.map_or_else(String::new, |dir| dir.path().display().to_string());
-            return vec![Line::failed("state folder", &failure, &format!("chmod -R go= {folder}"))];
+            return vec![DoctorLine::from_error("state folder", &failure, &format!("chmod -R go= {folder}"))];
         }
     };
-    let mut page = vec![Line::green("state folder", format!("{}, closed to others", workshop.state.dir()))];
+    let mut page = vec![DoctorLine::passed("state folder", format!("{}, closed to others", workshop.state.dir()))];
     let Ok(credentials) = context.credentials() else { return page };
-    page.push(if offline { Line::note("Spotify", "not asked (--offline)") } else { accepted(&workshop, &credentials) });
-    page.push(match workshop.class(&credentials) {
+    page.push(if offline {
+        DoctorLine::note("Spotify", "not asked (--offline)")
+    } else {
+        credentials_line(&workshop, &credentials)
+    });
+    page.push(match workshop.app_class(&credentials) {
         Ok(Some(class)) => {
-            Line::green("app", format!("{} mode; `cratedigger quota` lists what it may call", class.as_str()))
+            DoctorLine::passed("app", format!("{} mode; `cratedigger quota` lists what it may call", class.as_str()))
         }
-        Ok(None) => Line::note("app", "its class is not known yet: development limits hold until a run finds out"),
-        Err(failure) => Line::failed("app", &failure, "cratedigger quota"),
+        Ok(None) => {
+            DoctorLine::note("app", "its class is not known yet: development limits hold until a run finds out")
+        }
+        Err(failure) => DoctorLine::from_error("app", &failure, "cratedigger quota"),
     });
     page.push(budget(&workshop, &credentials));
     page.extend(grants(context, &workshop));
@@ -170,138 +195,150 @@ fn with_state(context: &Context, offline: bool) -> Vec<Line> {
 }
 
 /// Whether the credentials are accepted, and whether the clocks agree.
-fn accepted(workshop: &Workshop<'_>, credentials: &Credentials) -> Line {
+fn credentials_line(workshop: &App<'_>, credentials: &Credentials) -> DoctorLine {
     if credentials.client_secret.is_none() {
-        return Line::note("Spotify", "not asked: without a client secret only users have tokens");
+        return DoctorLine::note("Spotify", "not asked: without a client secret only users have tokens");
     }
-    let greeting = workshop.api(credentials, Most::default(), Arc::new(Spoken)).and_then(|(api, _)| {
-        let asked = runtime()?.block_on(api.greet());
-        Ok(asked.map_err(crate::run::Halt::from))
-    });
+    let greeting =
+        workshop.open_api(credentials, RunCallLimits::default(), Arc::new(LogObserver)).and_then(|(api, _)| {
+            let asked = runtime()?.block_on(api.check_credentials());
+            Ok(asked.map_err(crate::sync::SyncError::from))
+        });
     match greeting {
-        Ok(Ok(None)) => Line::green("Spotify", "accepts the credentials; its clock and ours agree"),
+        Ok(Ok(None)) => DoctorLine::passed("Spotify", "accepts the credentials; its clock and ours agree"),
         Ok(Ok(Some(server))) => {
-            let text =
-                format!("accepts the credentials; by its clock it is {}, by ours {}", local(server), local(Utc::now()));
-            Line::red("Spotify", text, "timedatectl set-ntp true", Exit::Failed)
+            let text = format!(
+                "accepts the credentials; by its clock it is {}, by ours {}",
+                format_local(server),
+                format_local(Utc::now())
+            );
+            DoctorLine::problem("Spotify", text, "timedatectl set-ntp true", ExitStatus::Failed)
         }
         Ok(Err(halt)) => {
-            let exit = match halt.weight() {
-                crate::run::Weight::Person => Exit::Person,
-                crate::run::Weight::Deferred(_) => Exit::Deferred,
-                _ => Exit::Failed,
+            let exit = match halt.class() {
+                crate::sync::SyncErrorClass::UserAction => ExitStatus::UserAction,
+                crate::sync::SyncErrorClass::Deferred(_) => ExitStatus::Deferred,
+                _ => ExitStatus::Failed,
             };
             let todo = halt.hint().unwrap_or_else(|| "cratedigger quota".to_owned());
-            Line::red("Spotify", halt.words(), todo, exit)
+            DoctorLine::problem("Spotify", halt.message(), todo, exit)
         }
-        Err(failure) => Line::failed("Spotify", &failure, "cratedigger doctor --offline"),
+        Err(failure) => DoctorLine::from_error("Spotify", &failure, "cratedigger doctor --offline"),
     }
 }
 
-fn budget(workshop: &Workshop<'_>, credentials: &Credentials) -> Line {
+fn budget(workshop: &App<'_>, credentials: &Credentials) -> DoctorLine {
     let usage = match workshop.usage(credentials) {
         Ok(usage) => usage,
-        Err(failure) => return Line::failed("budget", &failure, "cratedigger quota"),
+        Err(failure) => return DoctorLine::from_error("budget", &failure, "cratedigger quota"),
     };
     let used = count(usage.account.used, "call");
     let text = match usage.account.left {
         Some(left) => format!("{used} in the last 24 hours, {left} left"),
         None => format!("{used} in the last 24 hours, no limit"),
     };
-    if let Some(until) = usage.all_held_until() {
-        return Line::red(
+    if let Some(until) = usage.blocked_until() {
+        return DoctorLine::problem(
             "budget",
-            format!("{text}; nothing may be sent until {}", local(until)),
+            format!("{text}; nothing may be sent until {}", format_local(until)),
             "cratedigger quota",
-            Exit::Deferred,
+            ExitStatus::Deferred,
         );
     }
     match usage.account.left {
-        Some(0) => Line::red("budget", text, "cratedigger quota", Exit::Deferred),
-        _ => Line::green("budget", text),
+        Some(0) => DoctorLine::problem("budget", text, "cratedigger quota", ExitStatus::Deferred),
+        _ => DoctorLine::passed("budget", text),
     }
 }
 
 /// Who is signed in for how long, and who is not.
-fn grants(context: &Context, workshop: &Workshop<'_>) -> Vec<Line> {
+fn grants(context: &CommandContext, workshop: &App<'_>) -> Vec<DoctorLine> {
     let loaded = context.jobs(&workshop.settings, &[]);
-    let grants = match standing::open(context, &workshop.settings) {
+    let grants = match sign_in_status::open_existing_grants(context, &workshop.settings) {
         Ok(grants) => grants,
-        Err(failure) => return vec![Line::failed("grants", &failure, "cratedigger auth list")],
+        Err(failure) => return vec![DoctorLine::from_error("grants", &failure, "cratedigger auth list")],
     };
     let now = Utc::now();
     let list = grants.as_ref().and_then(|grants| grants.list().ok()).unwrap_or_default();
-    let mut page: Vec<Line> = list
+    let mut page: Vec<DoctorLine> = list
         .iter()
         .map(|grant| {
             let days = days_left(grant, now);
             let login = format!("cratedigger auth login {}", grant.user);
             match grant.state {
                 GrantState::NeedsSignIn => {
-                    Line::red("grants", format!("{} must sign in", grant.user), login, Exit::Person)
+                    DoctorLine::problem("grants", format!("{} must sign in", grant.user), login, ExitStatus::UserAction)
                 }
-                _ if days <= SOON => {
-                    Line::red("grants", format!("{}: {days} days left", grant.user), login, Exit::Person)
-                }
-                _ => Line::green("grants", format!("{}: {days} days left", grant.user)),
+                _ if days <= SIGN_IN_SOON_DAYS => DoctorLine::problem(
+                    "grants",
+                    format!("{}: {days} days left", grant.user),
+                    login,
+                    ExitStatus::UserAction,
+                ),
+                _ => DoctorLine::passed("grants", format!("{}: {days} days left", grant.user)),
             }
         })
         .collect();
     let mut missing: Vec<String> = Vec::new();
     for job in &loaded.jobs {
-        for user in standing::of(job, grants.as_ref()).unwrap_or_default() {
+        for user in sign_in_status::sign_in_statuses(job, grants.as_ref()).unwrap_or_default() {
             if !user.is_signed_in() && !missing.contains(&user.user) {
                 missing.push(user.user.clone());
                 let text = format!("{} is not signed in, and job {} reads for that user", user.user, job.name);
-                page.push(Line::red("grants", text, format!("cratedigger auth login {}", user.user), Exit::Person));
+                page.push(DoctorLine::problem(
+                    "grants",
+                    text,
+                    format!("cratedigger auth login {}", user.user),
+                    ExitStatus::UserAction,
+                ));
             }
         }
     }
     if page.is_empty() {
-        page.push(Line::green("grants", "no job needs any"));
+        page.push(DoctorLine::passed("grants", "no job needs any"));
     }
     page
 }
 
-fn store(database: &Path) -> Line {
+fn store(database: &Path) -> DoctorLine {
     if !database.exists() {
-        return Line::note("store", format!("{}: not there yet; the first run makes it", database.display()));
+        return DoctorLine::note("store", format!("{}: not there yet; the first run makes it", database.display()));
     }
     let size = std::fs::metadata(database).map_or(0, |m| m.len());
     if size == 0 {
-        return Line::note("store", format!("{}: empty; the first run fills it", database.display()));
+        return DoctorLine::note("store", format!("{}: empty; the first run fills it", database.display()));
     }
-    let checked = open_reader(database).and_then(|conn| check_quickly(&conn, database));
+    let checked = open_reader(database).and_then(|conn| quick_check(&conn, database));
     match checked {
-        Ok(()) => Line::green(
+        Ok(()) => DoctorLine::passed(
             "store",
-            format!("{}, {}, sound (`cratedigger verify` looks deeper)", database.display(), megabytes(size)),
+            format!("{}, {}, sound (`cratedigger verify` looks deeper)", database.display(), format_megabytes(size)),
         ),
         Err(e) => {
             let todo = e.hint().unwrap_or_else(|| "restore a backup, or cratedigger verify".into());
-            Line::red("store", e.to_string(), todo, Exit::Storage)
+            DoctorLine::problem("store", e.to_string(), todo, ExitStatus::Storage)
         }
     }
 }
 
-fn disk(root: &Path, database: &Path) -> Line {
+fn disk(root: &Path, database: &Path) -> DoctorLine {
     let folder = database.ancestors().skip(1).find(|folder| folder.exists()).unwrap_or(root);
     match rustix::fs::statvfs(folder) {
         Ok(found) => {
             let free = found.f_bavail.saturating_mul(found.f_frsize);
             // A copy before a migration, and CSVs written beside the old ones, want room.
-            let wants = LITTLE.max(2 * std::fs::metadata(database).map_or(0, |m| m.len()));
-            let text = format!("{} free in {}", megabytes(free), folder.display());
+            let wants = LOW_SPACE.max(2 * std::fs::metadata(database).map_or(0, |m| m.len()));
+            let text = format!("{} free in {}", format_megabytes(free), folder.display());
             if free < wants {
-                let text = format!("{text}, {} are wanted", megabytes(wants));
-                return Line::red("disk", text, format!("df -h {}", folder.display()), Exit::Storage);
+                let text = format!("{text}, {} are wanted", format_megabytes(wants));
+                return DoctorLine::problem("disk", text, format!("df -h {}", folder.display()), ExitStatus::Storage);
             }
-            Line::green("disk", text)
+            DoctorLine::passed("disk", text)
         }
-        Err(e) => Line::red("disk", format!("{}: {e}", folder.display()), "df -h", Exit::Storage),
+        Err(e) => DoctorLine::problem("disk", format!("{}: {e}", folder.display()), "df -h", ExitStatus::Storage),
     }
 }
 
-fn megabytes(bytes: u64) -> String {
+fn format_megabytes(bytes: u64) -> String {
     format!("{} MB", bytes.div_ceil(1_000_000))
 }

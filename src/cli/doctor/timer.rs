@@ -6,65 +6,72 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
-use super::Line;
-use crate::cli::workshop::local;
-use crate::cli::{Context, Exit};
-use crate::run::{LockTrouble, SchedulerLock};
-use crate::scheduler::{Past, overdue};
+use super::DoctorLine;
+use crate::cli::app::format_local;
+use crate::cli::{CommandContext, ExitStatus};
+use crate::scheduler::{RunHistory, overdue};
 use crate::settings::Settings;
+use crate::sync::{LockError, SchedulerLock};
 
 /// What `crontab` may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-pub(super) fn lines(context: &Context, settings: &Settings, now: DateTime<Utc>) -> Vec<Line> {
+pub(super) fn timer_lines(context: &CommandContext, settings: &Settings, now: DateTime<Utc>) -> Vec<DoctorLine> {
     let jobs = context.jobs(settings, &[]).jobs;
     if jobs.iter().all(|job| job.schedule.is_none()) {
-        return vec![Line::note("timer", "no job has a schedule: all run by hand")];
+        return vec![DoctorLine::note("timer", "no job has a schedule: all run by hand")];
     }
     let database = context.project.database(settings);
-    let past = Past::read(&database).unwrap_or_default();
-    let newest = jobs.iter().filter_map(|job| past.get(&job.name));
+    let past = RunHistory::read(&database).unwrap_or_default();
+    let newest = jobs.iter().filter_map(|job| past.job(&job.name));
     let newest = newest.flat_map(|past| &past.runs).filter(|run| run.fire_at.is_some());
     let fired = newest.filter_map(|run| run.started_at.parse::<DateTime<Utc>>().ok()).max();
-    let last =
-        fired.map_or_else(|| "it has started no run yet".to_owned(), |at| format!("last run by a fire {}", local(at)));
+    let last = fired.map_or_else(
+        || "it has started no run yet".to_owned(),
+        |at| format!("last run by a fire {}", format_local(at)),
+    );
     let root = &context.project.root;
-    let mut starters = starters(&whole(root));
+    let mut starters = find_timers(&absolute_path(root));
     if let Ok(dir) = context.state_dir(settings)
         && dir.path().exists()
-        && let Err(e @ LockTrouble::Scheduled { .. }) = SchedulerLock::look(dir.path(), &database)
+        && let Err(e @ LockError::Scheduled { .. }) = SchedulerLock::check(dir.path(), &database)
     {
         starters.insert(0, e.to_string());
     }
     let mut page = Vec::new();
     page.push(if !starters.is_empty() {
-        Line::green("timer", format!("{}; {last}", starters.join("; ")))
+        DoctorLine::passed("timer", format!("{}; {last}", starters.join("; ")))
     } else if fired.is_some() {
         // A timer of another user or machine, Kubernetes, Airflow: what it does can be seen all the same.
-        Line::note("timer", format!("neither a timer, a cron line nor `schedule` was found here, but {last}"))
+        DoctorLine::note("timer", format!("neither a timer, a cron line nor `schedule` was found here, but {last}"))
     } else {
         let program = std::env::current_exe().unwrap_or_else(|_| "cratedigger".into());
         let todo = format!(
             "cratedigger init --systemd, or a line of crontab: */5 * * * * {} -q --project {} run --due",
             program.display(),
-            whole(root).display()
+            absolute_path(root).display()
         );
-        Line::red("timer", "nothing starts the jobs: no timer, no cron line, no `schedule`", todo, Exit::Usage)
+        DoctorLine::problem(
+            "timer",
+            "nothing starts the jobs: no timer, no cron line, no `schedule`",
+            todo,
+            ExitStatus::Usage,
+        )
     });
     let late: Vec<&str> = jobs
         .iter()
-        .filter(|job| past.get(&job.name).is_some_and(|past| overdue(job, past, now).is_some()))
+        .filter(|job| past.job(&job.name).is_some_and(|past| overdue(job, past, now).is_some()))
         .map(|job| job.name.as_str())
         .collect();
     if !late.is_empty() {
         let text = format!("two fires have passed without a complete run: {}", late.join(", "));
-        page.push(Line::red("overdue", text, format!("cratedigger history {}", late[0]), Exit::Failed));
+        page.push(DoctorLine::problem("overdue", text, format!("cratedigger history {}", late[0]), ExitStatus::Failed));
     }
     page
 }
 
 /// Units and cron lines that start what is due of this project.
-fn starters(project: &Path) -> Vec<String> {
+fn find_timers(project: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
     let unit_folders =
@@ -76,13 +83,14 @@ fn starters(project: &Path) -> Vec<String> {
             ("default.target.wants", "cratedigger-schedule.service"),
         ] {
             let unit = folder.join(what.replace(".timer", ".service"));
-            let theirs =
-                |text: String| text.lines().any(|line| line.starts_with("ExecStart=") && !may_be(line, project));
+            let theirs = |text: String| {
+                text.lines().any(|line| line.starts_with("ExecStart=") && !may_start_project(line, project))
+            };
             let is_ours = !std::fs::read_to_string(unit).is_ok_and(theirs);
             if is_ours && folder.join(wanted_by).join(what).symlink_metadata().is_ok() {
                 let stamp = Path::new("/var/lib/systemd/timers").join(format!("stamp-{what}"));
                 let last = std::fs::metadata(stamp).and_then(|m| m.modified()).ok();
-                let last = last.map_or_else(String::new, |at| format!(", last fired {}", local(at.into())));
+                let last = last.map_or_else(String::new, |at| format!(", last fired {}", format_local(at.into())));
                 found.push(format!("{what} is enabled{last}"));
             }
         }
@@ -90,33 +98,35 @@ fn starters(project: &Path) -> Vec<String> {
     let mut tables: Vec<PathBuf> = vec!["/etc/crontab".into()];
     tables.extend(std::fs::read_dir("/etc/cron.d").into_iter().flatten().flatten().map(|entry| entry.path()));
     for table in tables {
-        if std::fs::read_to_string(&table).is_ok_and(|text| names_us(&text, project)) {
+        if std::fs::read_to_string(&table).is_ok_and(|text| starts_this_project(&text, project)) {
             found.push(format!("a line of {}", table.display()));
         }
     }
-    if crontab().is_some_and(|text| names_us(&text, project)) {
+    if crontab().is_some_and(|text| starts_this_project(&text, project)) {
         found.push("a line of this user's crontab".to_owned());
     }
     found
 }
 
 /// Whether a line that is no comment starts what is due of this project.
-fn names_us(text: &str, project: &Path) -> bool {
+fn starts_this_project(text: &str, project: &Path) -> bool {
     let lines = text.lines().map(str::trim_start).filter(|line| !line.starts_with('#'));
-    lines.into_iter().any(|line| line.contains("cratedigger") && line.contains("--due") && may_be(line, project))
+    lines
+        .into_iter()
+        .any(|line| line.contains("cratedigger") && line.contains("--due") && may_start_project(line, project))
 }
 
 /// Whether a command line is for this project: it names it, or it names none.
-fn may_be(line: &str, project: &Path) -> bool {
+fn may_start_project(line: &str, project: &Path) -> bool {
     let mut words = line.split([' ', '\t', '=', ';', '&']).filter(|word| !word.is_empty());
     let unquoted = |word: &str| PathBuf::from(word.trim_matches(['"', '\'']));
     let named = words.by_ref().find(|word| matches!(*word, "--project" | "cd")).and_then(|_| words.next());
     // What a shell would put in its place cannot be known here.
-    named.is_none_or(|named| named.contains(['$', '~', '%']) || whole(&unquoted(named)) == project)
+    named.is_none_or(|named| named.contains(['$', '~', '%']) || absolute_path(&unquoted(named)) == project)
 }
 
 /// A folder by the one name that it has from everywhere.
-fn whole(folder: &Path) -> PathBuf {
+fn absolute_path(folder: &Path) -> PathBuf {
     let named = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     named.canonicalize().unwrap_or_else(|_| folder.to_path_buf())
 }
@@ -150,7 +160,7 @@ mod tests {
     #[test]
     fn a_line_for_another_project_starts_nothing_of_ours() {
         let (ours, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let project = whole(ours.path());
+        let project = absolute_path(ours.path());
         for (line, is_ours) in [
             ("*/5 * * * * cratedigger -q --project OURS run --due", true),
             ("*/5 * * * * cratedigger -q --project=\"OURS\" run --due", true),
@@ -163,7 +173,7 @@ mod tests {
         ] {
             let line = line.replace("OURS", &ours.path().display().to_string());
             let line = line.replace("OTHER", &other.path().display().to_string());
-            assert_eq!(names_us(&line, &project), is_ours, "{line}");
+            assert_eq!(starts_this_project(&line, &project), is_ours, "{line}");
         }
     }
 }

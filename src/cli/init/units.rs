@@ -27,7 +27,7 @@ const HOMES: &[&str] = &["/home", "/root", "/run/user"];
 
 /// What the units name; all paths are absolute.
 #[derive(Debug)]
-pub struct Place {
+pub struct UnitPaths {
     /// The program.
     pub program: PathBuf,
     /// The project folder.
@@ -36,15 +36,15 @@ pub struct Place {
     pub outputs: Vec<PathBuf>,
 }
 
-impl Place {
+impl UnitPaths {
     /// A path that no unit can name.
-    pub fn unfit(&self) -> Option<&Path> {
+    pub fn unsupported_path(&self) -> Option<&Path> {
         let fits = |path: &&Path| path.to_str().is_some_and(|text| !text.contains(char::is_control));
         self.all().find(|path| !fits(path))
     }
 
     /// Whether a part of it lies where other users have no way in.
-    pub fn in_a_home(&self) -> bool {
+    pub fn is_in_home(&self) -> bool {
         self.all().any(in_a_home)
     }
 
@@ -54,40 +54,40 @@ impl Place {
 }
 
 /// The files, by their names.
-pub fn render(place: &Place) -> Vec<(&'static str, String)> {
+pub fn render(place: &UnitPaths) -> Vec<(&'static str, String)> {
     let text = |(name, text): &(&'static str, &str)| {
-        let lines = text.lines().map(|line| rendered(line, place)).collect::<Vec<_>>().join("\n");
+        let lines = text.lines().map(|line| render_line(line, place)).collect::<Vec<_>>().join("\n");
         (*name, lines + "\n")
     };
     TEMPLATES.iter().map(text).collect()
 }
 
-fn rendered(line: &str, place: &Place) -> String {
+fn render_line(line: &str, place: &UnitPaths) -> String {
     let outputs = |quote: fn(&Path) -> String, at_home: Option<bool>| -> Vec<String> {
         place.outputs.iter().filter(|p| at_home.is_none_or(|home| in_a_home(p) == home)).map(|p| quote(p)).collect()
     };
     if let Some(arguments) = line.strip_prefix(&format!("ExecStart={PROGRAM} --project {PROJECT}")) {
-        let program = quoted(&place.program, "%");
-        return format!("ExecStart={program} --project {}{arguments}", quoted(&place.project, "%$"));
+        let program = escape_for_unit(&place.program, "%");
+        return format!("ExecStart={program} --project {}{arguments}", escape_for_unit(&place.project, "%$"));
     }
     if line == format!("ReadWritePaths={OUTPUT}") {
         let of = |key: &str, home: bool| {
-            let paths = outputs(|path| quoted(path, "%"), Some(home));
+            let paths = outputs(|path| escape_for_unit(path, "%"), Some(home));
             (!paths.is_empty()).then(|| format!("{key}={}", paths.join(" ")))
         };
         let lines = [of("ReadWritePaths", false), of("BindPaths", true)];
         return lines.into_iter().flatten().collect::<Vec<_>>().join("\n");
     }
-    if line == "ProtectHome=yes" && place.in_a_home() {
+    if line == "ProtectHome=yes" && place.is_in_home() {
         let shown = [&place.project, &place.program].into_iter().filter(|path| in_a_home(path));
-        let shown: Vec<String> = shown.map(|path| quoted(path, "%")).collect();
+        let shown: Vec<String> = shown.map(|path| escape_for_unit(path, "%")).collect();
         let shown = if shown.is_empty() { String::new() } else { format!("\nBindReadOnlyPaths={}", shown.join(" ")) };
         return format!("# Of all homes, only what this service needs.\nProtectHome=tmpfs{shown}");
     }
     match line {
-        "project=/srv/spotify" => format!("project={}", for_a_shell(&place.project)),
-        "program=/usr/local/bin/cratedigger" => format!("program={}", for_a_shell(&place.program)),
-        "set -- /srv/spotify/output" => format!("set -- {}", outputs(for_a_shell, None).join(" ")),
+        "project=/srv/spotify" => format!("project={}", quote_for_shell(&place.project)),
+        "program=/usr/local/bin/cratedigger" => format!("program={}", quote_for_shell(&place.program)),
+        "set -- /srv/spotify/output" => format!("set -- {}", outputs(quote_for_shell, None).join(" ")),
         _ => line.to_owned(),
     }
 }
@@ -98,7 +98,7 @@ fn in_a_home(path: &Path) -> bool {
 
 /// A path as a unit writes it. `special`: of `%` (specifiers) and `$` (variables), those that mean something
 /// there. A colon, which ends one side of a bind mount, means nothing in quotes.
-fn quoted(path: &Path, special: &str) -> String {
+fn escape_for_unit(path: &Path, special: &str) -> String {
     let mut out = String::new();
     for c in path.to_string_lossy().chars() {
         match c {
@@ -111,7 +111,7 @@ fn quoted(path: &Path, special: &str) -> String {
     if plain { out } else { format!("\"{out}\"") }
 }
 
-fn for_a_shell(path: &Path) -> String {
+fn quote_for_shell(path: &Path) -> String {
     let text = path.to_string_lossy();
     let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+@".contains(c));
     if plain { text.into_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     fn service(program: &str, project: &str, outputs: &[&str]) -> String {
-        let place = Place {
+        let place = UnitPaths {
             program: program.into(),
             project: project.into(),
             outputs: outputs.iter().map(PathBuf::from).collect(),
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn with_the_paths_of_contrib_it_is_contrib() {
-        let place = Place { program: PROGRAM.into(), project: PROJECT.into(), outputs: vec![OUTPUT.into()] };
+        let place = UnitPaths { program: PROGRAM.into(), project: PROJECT.into(), outputs: vec![OUTPUT.into()] };
         assert!(render(&place).iter().zip(TEMPLATES).all(|((_, text), (_, kept))| text == kept));
     }
 
@@ -159,11 +159,15 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("ReadWritePaths=/srv/x%%y\n"));
-        assert!(Place { program: "/a\nb".into(), project: "/".into(), outputs: Vec::new() }.unfit().is_some());
+        assert!(
+            UnitPaths { program: "/a\nb".into(), project: "/".into(), outputs: Vec::new() }
+                .unsupported_path()
+                .is_some()
+        );
     }
 
     #[test]
     fn the_installer_takes_any_path_for_what_it_is() {
-        assert_eq!(for_a_shell(Path::new("/srv/it's $x")), "'/srv/it'\\''s $x'");
+        assert_eq!(quote_for_shell(Path::new("/srv/it's $x")), "'/srv/it'\\''s $x'");
     }
 }

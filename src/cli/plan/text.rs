@@ -1,17 +1,17 @@
 //! Prices for a person.
 
-use super::{Fits, Priced, Shown};
-use crate::cli::budget::{figure, time, words};
+use super::{BudgetFit, PlanReport, PricedJob};
+use crate::cli::app::format_local;
+use crate::cli::budget::{describe_calls, format_calls, format_duration};
 use crate::cli::print;
-use crate::cli::workshop::local;
 use crate::document::printable;
-use crate::run::{Calls, FetchPrice, seconds};
+use crate::sync::{CallRange, FetchEstimate, seconds_for_calls};
 
 /// All of it.
-pub(super) fn of(shown: &Shown<'_>) -> String {
+pub(super) fn plan_text(shown: &PlanReport<'_>) -> String {
     let mut out = String::new();
     for priced in &shown.jobs {
-        out.push_str(&job(priced, shown));
+        out.push_str(&job_text(priced, shown));
     }
     if shown.jobs.is_empty() {
         out.push_str("no job files; `cratedigger init` writes some to start from\n");
@@ -31,89 +31,92 @@ pub(super) fn of(shown: &Shown<'_>) -> String {
     out
 }
 
-fn job(priced: &Priced<'_>, shown: &Shown<'_>) -> String {
-    let whole = priced.price.whole();
+fn job_text(priced: &PricedJob<'_>, shown: &PlanReport<'_>) -> String {
+    let whole = priced.price.total();
     let calls = whole.calls();
-    let mut out = format!("{}: {}", printable(&priced.job.name), words(calls));
-    if calls == Calls::NONE && priced.fits == Fits::Yes {
+    let mut out = format!("{}: {}", printable(&priced.job.name), describe_calls(calls));
+    if calls == CallRange::NONE && priced.fits == BudgetFit::Yes {
         out.push_str(", nothing to ask for\n");
-    } else if calls == Calls::NONE {
-        out.push_str(&format!("; {}\n", fits(priced.fits)));
+    } else if calls == CallRange::NONE {
+        out.push_str(&format!("; {}\n", describe_fit(priced.fits)));
     } else {
-        let last = seconds(calls.likely(), shown.requests_per_second);
-        out.push_str(&format!(", {} at the present pace", time(last)));
-        match (shown.left.account, shown.left.share(calls.likely())) {
+        let last = seconds_for_calls(calls.expected_calls(), shown.requests_per_second);
+        out.push_str(&format!(", {} at the present pace", format_duration(last)));
+        match (shown.left.account, shown.left.share(calls.expected_calls())) {
             (Some(0), _) => out.push_str("; nothing is left today"),
             (Some(left), Some(share)) => {
-                out.push_str(&format!(", {} of the {left} left today", percent(share)));
+                out.push_str(&format!(", {} of the {left} left today", format_percent(share)));
                 if let Some(own) = priced.left.account.filter(|own| *own < left) {
                     out.push_str(&format!(", of which this job may take {own}"));
                 }
             }
             _ => {}
         }
-        out.push_str(&format!("; {}\n", fits(priced.fits)));
+        out.push_str(&format!("; {}\n", describe_fit(priced.fits)));
     }
     let head = ["  FETCH", "STREAM", "CALLS", "FREE"].map(str::to_owned).to_vec();
     let mut rows = vec![head];
     rows.extend(priced.price.fetches.iter().map(row));
-    out.push_str(&print::table(&rows));
-    if priced.price.users != Calls::NONE {
-        out.push_str(&format!("  and {} to find out whose accounts the grants are\n", words(priced.price.users)));
+    out.push_str(&print::format_table(&rows));
+    if priced.price.account_lookups != CallRange::NONE {
+        out.push_str(&format!(
+            "  and {} to find out whose accounts the grants are\n",
+            describe_calls(priced.price.account_lookups)
+        ));
     }
     let mut said: Vec<String> = Vec::new();
     for fetch in &priced.price.fetches {
-        let reasons = fetch.price.reasons.iter().map(|reason| format!("{}: {reason}", name(fetch)));
-        let note = fetch.note.iter().map(|note| format!("{}: {note}", name(fetch)));
+        let reasons = fetch.estimate.reasons.iter().map(|reason| format!("{}: {reason}", fetch_name(fetch)));
+        let note = fetch.note.iter().map(|note| format!("{}: {note}", fetch_name(fetch)));
         said.extend(reasons.chain(note));
     }
     said.extend(priced.refused.iter().cloned());
     for line in said {
         out.push_str(&format!("  {}\n", printable(&line)));
     }
-    if priced.fits == Fits::No {
-        let part = |(fetch, calls, of): (&FetchPrice, u64, Calls)| {
-            (of != Calls::NONE).then(|| match of.likely() {
-                likely if calls >= likely => format!("{} to its end ({calls})", name(fetch)),
-                likely => format!("{} as far as {calls} of {likely} calls go", name(fetch)),
+    if priced.fits == BudgetFit::No {
+        let part = |(fetch, calls, of): (&FetchEstimate, u64, CallRange)| {
+            (of != CallRange::NONE).then(|| match of.expected_calls() {
+                likely if calls >= likely => format!("{} to its end ({calls})", fetch_name(fetch)),
+                likely => format!("{} as far as {calls} of {likely} calls go", fetch_name(fetch)),
             })
         };
-        let first: Vec<String> = priced.first().into_iter().filter_map(part).collect();
+        let first: Vec<String> = priced.done_today().into_iter().filter_map(part).collect();
         out.push_str(&format!("  first: {}; the following runs go on from there\n", first.join(", then ")));
     }
     out
 }
 
-fn fits(fits: Fits) -> String {
+fn describe_fit(fits: BudgetFit) -> String {
     match fits {
-        Fits::Yes => "fits".to_owned(),
-        Fits::No => "does not fit".to_owned(),
-        Fits::Unknown => "whether it fits, nobody can say".to_owned(),
-        Fits::Held(until) => format!("held back until {}", local(until)),
-        Fits::Waits => "waits for a person".to_owned(),
+        BudgetFit::Yes => "fits".to_owned(),
+        BudgetFit::No => "does not fit".to_owned(),
+        BudgetFit::Unknown => "whether it fits, nobody can say".to_owned(),
+        BudgetFit::HeldBack(until) => format!("held back until {}", format_local(until)),
+        BudgetFit::NeedsUserAction => "waits for a person".to_owned(),
     }
 }
 
-fn row(fetch: &FetchPrice) -> Vec<String> {
-    let price = &fetch.price;
+fn row(fetch: &FetchEstimate) -> Vec<String> {
+    let price = &fetch.estimate;
     let calls = match (&fetch.note, price.calls()) {
-        (Some(_), Calls::NONE) => "none".to_owned(),
-        (_, calls) => figure(calls),
+        (Some(_), CallRange::NONE) => "none".to_owned(),
+        (_, calls) => format_calls(calls),
     };
-    let calls = if price.is_exact() || price.calls().most != Some(price.calls().least) {
+    let calls = if price.is_exact() || price.calls().at_most != Some(price.calls().at_least) {
         calls
     } else {
         format!("about {calls}")
     };
-    let free = if price.asked == 0 { "-".to_owned() } else { format!("{} of {}", price.free, price.asked) };
-    vec![format!("  {}", name(fetch)), fetch.stream.to_owned(), calls, free]
+    let free = if price.asked == 0 { "-".to_owned() } else { format!("{} of {}", price.unchanged, price.asked) };
+    vec![format!("  {}", fetch_name(fetch)), fetch.stream.to_owned(), calls, free]
 }
 
-fn name(fetch: &FetchPrice) -> String {
+fn fetch_name(fetch: &FetchEstimate) -> String {
     let user = fetch.user.as_ref().filter(|_| crate::stream::find(fetch.stream).is_some_and(|it| it.needs_user()));
     printable(&user.map_or_else(|| fetch.fetch.clone(), |user| format!("{} of {user}", fetch.fetch)))
 }
 
-fn percent(share: f64) -> String {
+fn format_percent(share: f64) -> String {
     if share > 0.0 && share < 0.01 { "under 1%".to_owned() } else { format!("{:.0}%", share * 100.0) }
 }

@@ -2,37 +2,37 @@
 
 use chrono::{DateTime, Utc};
 
-use super::Shown;
+use super::QuotaReport;
+use crate::cli::app::format_local;
 use crate::cli::print;
-use crate::cli::workshop::local;
 use crate::document::printable;
-use spotify_client::state::{FamilyUse, Freed, Reach, TokenKind};
+use spotify_client::state::{CoolDownScope, FamilyUsage, FreedCalls, TokenKind};
 
 /// Refusals that are shown; `--json` has all.
-const REFUSALS: usize = 10;
+const REFUSALS_SHOWN: usize = 10;
 
 /// All of it.
-pub(super) fn of(shown: &Shown) -> String {
-    let mut out = calls(shown);
+pub(super) fn quota_text(shown: &QuotaReport) -> String {
+    let mut out = calls_text(shown);
     let usage = &shown.usage;
     for it in &usage.cool_downs {
-        let what = match it.reach {
-            Reach::Client => "calls of this client id".to_owned(),
-            Reach::Account => "calls of this account".to_owned(),
-            Reach::Family => format!("calls to {}", it.family),
+        let what = match it.scope {
+            CoolDownScope::Client => "calls of this client id".to_owned(),
+            CoolDownScope::Account => "calls of this account".to_owned(),
+            CoolDownScope::Family => format!("calls to {}", it.family),
         };
-        out.push_str(&format!("\nheld back: {what} until {}\n  {}\n", local(it.until), printable(&it.evidence)));
+        out.push_str(&format!("\nheld back: {what} until {}\n  {}\n", format_local(it.until), printable(&it.evidence)));
     }
     if !usage.refusals.is_empty() {
         out.push_str("\nrefused, newest first\n");
         let rows: Vec<Vec<String>> = usage
             .refusals
             .iter()
-            .take(REFUSALS)
-            .map(|it| vec![format!("  {}", local(it.at)), it.family.clone(), printable(&it.evidence)])
+            .take(REFUSALS_SHOWN)
+            .map(|it| vec![format!("  {}", format_local(it.at)), it.family.clone(), printable(&it.evidence)])
             .collect();
-        out.push_str(&print::table(&rows));
-        let more = usage.refusals.len().saturating_sub(REFUSALS);
+        out.push_str(&print::format_table(&rows));
+        let more = usage.refusals.len().saturating_sub(REFUSALS_SHOWN);
         if more > 0 {
             out.push_str(&format!("  and {more} more, see --json\n"));
         }
@@ -42,25 +42,25 @@ pub(super) fn of(shown: &Shown) -> String {
         let row = |it: &spotify_client::state::LearnedCeiling| {
             let of = if it.family.is_empty() { "all".to_owned() } else { it.family.clone() };
             let now = format!("{} calls a day, now {}", it.calls, it.now);
-            vec![format!("  {of}"), now, format!("since {}", day(it.at)), printable(&it.evidence)]
+            vec![format!("  {of}"), now, format!("since {}", format_day(it.at)), printable(&it.evidence)]
         };
-        out.push_str(&print::table(&usage.learned.iter().map(row).collect::<Vec<_>>()));
+        out.push_str(&print::format_table(&usage.learned.iter().map(row).collect::<Vec<_>>()));
     }
     if let Some((calls, window_ms, at)) = usage.pace {
         let secs = window_ms / 1_000;
-        out.push_str(&format!("\npace found: {calls:.0} calls in {secs} s, refused beyond on {}\n", day(at)));
+        out.push_str(&format!("\npace found: {calls:.0} calls in {secs} s, refused beyond on {}\n", format_day(at)));
     }
     out.push_str(&endpoints(shown));
     out
 }
 
 /// Used and left.
-fn calls(shown: &Shown) -> String {
+fn calls_text(shown: &QuotaReport) -> String {
     let usage = &shown.usage;
     let head = ["CALLS IN 24 H", "USED", "CEILING", "LEFT", "BECOMES FREE"];
-    let mut rows = vec![head.map(str::to_owned).to_vec(), used("all", &usage.account, shown.now)];
-    rows.extend(usage.families.iter().map(|it| used(&it.family, it, shown.now)));
-    let mut out = print::table(&rows);
+    let mut rows = vec![head.map(str::to_owned).to_vec(), family_row("all", &usage.account, shown.now)];
+    rows.extend(usage.families.iter().map(|it| family_row(&it.family, it, shown.now)));
+    let mut out = print::format_table(&rows);
     let reserve = (shown.ceilings.reserve * 1_000.0).round() / 10.0;
     match (usage.account.ceiling, shown.ceilings.per_family) {
         (None, None) if usage.learned.is_empty() => {
@@ -77,31 +77,31 @@ fn calls(shown: &Shown) -> String {
     out
 }
 
-fn used(name: &str, it: &FamilyUse, now: DateTime<Utc>) -> Vec<String> {
+fn family_row(name: &str, it: &FamilyUsage, now: DateTime<Utc>) -> Vec<String> {
     let number = |n: Option<u32>| n.map_or_else(|| "unlimited".to_owned(), |n| n.to_string());
     let freed = match (it.ceiling, it.freed.first()) {
-        (Some(_), Some(first)) => soon(first, now),
+        (Some(_), Some(first)) => describe_freed(first, now),
         _ => "-".to_owned(),
     };
-    let left = if it.held_until.is_some() { "none now".to_owned() } else { number(it.left) };
-    let freed = it.held_until.map_or(freed, |until| format!("held until {}", clock(until, now)));
+    let left = if it.blocked_until.is_some() { "none now".to_owned() } else { number(it.left) };
+    let freed = it.blocked_until.map_or(freed, |until| format!("held until {}", format_clock(until, now)));
     vec![name.to_owned(), it.used.to_string(), number(it.ceiling), left, freed]
 }
 
 /// `37 from 14:05 to 14:59`.
-fn soon(freed: &Freed, now: DateTime<Utc>) -> String {
-    let (from, until) = (clock(freed.from, now), clock(freed.until, now));
+fn describe_freed(freed: &FreedCalls, now: DateTime<Utc>) -> String {
+    let (from, until) = (format_clock(freed.from, now), format_clock(freed.until, now));
     if from == until { format!("{} at {from}", freed.calls) } else { format!("{} from {from} to {until}", freed.calls) }
 }
 
-fn clock(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+fn format_clock(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let local = at.with_timezone(&chrono::Local);
     let today = local.date_naive() == now.with_timezone(&chrono::Local).date_naive();
     local.format(if today { "%H:%M" } else { "%a %d %H:%M" }).to_string()
 }
 
 /// What the app may call.
-fn endpoints(shown: &Shown) -> String {
+fn endpoints(shown: &QuotaReport) -> String {
     let class = shown.class.map_or_else(|| "of a class not yet known".to_owned(), |class| format!("{class}"));
     let mut out = format!("\nwhat this app may call ({class})\n");
     let mut rows = Vec::new();
@@ -112,12 +112,12 @@ fn endpoints(shown: &Shown) -> String {
                 format!("  {}", known.family),
                 format!("{} token", known.token.as_str()),
                 word.to_owned(),
-                known.learned_at.map_or_else(String::new, |at| format!("since {}", day(at))),
+                known.learned_at.map_or_else(String::new, |at| format!("since {}", format_day(at))),
             ]),
             None => unknown.push((known.token, known.family.as_str())),
         }
     }
-    out.push_str(&print::table(&rows));
+    out.push_str(&print::format_table(&rows));
     for (token, whose) in [(TokenKind::App, "the app's token"), (TokenKind::User, "a user's token")] {
         let families: Vec<&str> = unknown.iter().filter(|it| it.0 == token).map(|it| it.1).collect();
         if !families.is_empty() {
@@ -127,6 +127,6 @@ fn endpoints(shown: &Shown) -> String {
     out
 }
 
-fn day(at: DateTime<Utc>) -> String {
+fn format_day(at: DateTime<Utc>) -> String {
     at.with_timezone(&chrono::Local).format("%Y-%m-%d").to_string()
 }

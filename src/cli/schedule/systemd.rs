@@ -5,21 +5,21 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 /// The line to systemd, if it started us with one.
-pub(super) struct Systemd {
+pub(super) struct SystemdNotifier {
     socket: Option<(UnixDatagram, SocketAddr)>,
     interval: Duration,
     status: RefCell<String>,
 }
 
-impl Systemd {
+impl SystemdNotifier {
     /// By `NOTIFY_SOCKET` and `WATCHDOG_USEC`.
-    pub(super) fn from_environment() -> Systemd {
+    pub(super) fn from_environment() -> SystemdNotifier {
         let address = std::env::var("NOTIFY_SOCKET").ok().and_then(|name| address(&name));
         let socket = address.and_then(|address| Some((UnixDatagram::unbound().ok()?, address)));
         let limit = std::env::var("WATCHDOG_USEC").ok().and_then(|usec| usec.parse().ok()).map(Duration::from_micros);
         // Half of what it allows, as sd_watchdog_enabled(3) advises.
         let interval = limit.filter(|limit| !limit.is_zero()).map_or(Duration::MAX, |limit| limit / 2);
-        Systemd { socket, interval, status: RefCell::default() }
+        SystemdNotifier { socket, interval, status: RefCell::default() }
     }
 
     /// How often it has to hear of us.
@@ -28,12 +28,12 @@ impl Systemd {
     }
 
     /// The jobs are read; from now on they run when due.
-    pub(super) fn ready(&self) {
+    pub(super) fn notify_ready(&self) {
         self.send("READY=1");
     }
 
     /// We are alive, and do this.
-    pub(super) fn alive(&self, status: &str) {
+    pub(super) fn notify_status(&self, status: &str) {
         if self.socket.is_none() {
             return;
         }
@@ -46,7 +46,7 @@ impl Systemd {
     }
 
     /// The runs under way are being stopped.
-    pub(super) fn stopping(&self) {
+    pub(super) fn notify_stopping(&self) {
         self.send("STOPPING=1\nSTATUS=stopping: the pages in hand are committed");
     }
 

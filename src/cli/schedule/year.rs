@@ -9,12 +9,12 @@ use std::str::FromStr;
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use super::board::Board;
-use crate::job::{Job, Loaded};
-use crate::run::stamp;
-use crate::scheduler::{JobPast, Past, SignIns};
+use super::job_board::JobBoard;
+use crate::job::{Job, LoadedJobs};
+use crate::scheduler::{JobHistory, RunHistory, SignInSummary};
 use crate::settings::{Project, Settings};
 use crate::store::RunRow;
+use crate::sync::timestamp;
 
 /// Name, line, zone, and what else stands in the file.
 const JOBS: [(&str, &str, &str, &str); 10] = [
@@ -36,24 +36,24 @@ fn utc(text: &str) -> DateTime<Utc> {
 
 /// What happens in the world, by the time at which a run begins.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Fate {
+enum RunFate {
     Complete,
     Deferred(DateTime<Utc>),
     Failed,
     Person,
 }
 
-fn fate(job: &str, at: DateTime<Utc>) -> Fate {
+fn fate(job: &str, at: DateTime<Utc>) -> RunFate {
     let (ban, lifted) = (utc("2026-05-05T03:00:00Z"), utc("2026-05-05T17:00:00Z"));
     let full = utc("2026-07-01T00:00:00Z")..utc("2026-07-02T00:00:00Z");
     if (ban..lifted).contains(&at) {
-        Fate::Deferred(lifted)
+        RunFate::Deferred(lifted)
     } else if full.contains(&at) {
-        Fate::Failed
+        RunFate::Failed
     } else if job == "mine" && (LOST()..SIGNED_IN()).contains(&at) {
-        Fate::Person
+        RunFate::Person
     } else {
-        Fate::Complete
+        RunFate::Complete
     }
 }
 
@@ -68,7 +68,7 @@ fn SIGNED_IN() -> DateTime<Utc> {
 }
 
 /// Suspends: from, until.
-fn asleep(at: DateTime<Utc>) -> bool {
+fn is_asleep(at: DateTime<Utc>) -> bool {
     [
         // A weekend; the autumn night in Berlin; two weeks of holidays.
         ("2026-02-06T17:00:00Z", "2026-02-09T08:00:00Z"),
@@ -83,7 +83,7 @@ fn asleep(at: DateTime<Utc>) -> bool {
 const TAKES: TimeDelta = TimeDelta::seconds(90);
 
 /// One job on the sheet of paper.
-struct Sheet {
+struct ExpectedFires {
     fires: Vec<DateTime<Utc>>,
     grace: Option<TimeDelta>,
     /// Fires up to here are settled.
@@ -93,7 +93,7 @@ struct Sheet {
     needs_sign_in_since: Option<DateTime<Utc>>,
 }
 
-impl Sheet {
+impl ExpectedFires {
     /// The fire that a run must begin for now, if one must.
     fn expects(&self, now: DateTime<Utc>, first: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let newest = self.fires[..self.fires.partition_point(|fire| *fire <= now)].last().copied();
@@ -122,14 +122,14 @@ impl Sheet {
         }
     }
 
-    fn note(&mut self, fire: DateTime<Utc>, began: DateTime<Utc>, fate: Fate) {
+    fn note(&mut self, fire: DateTime<Utc>, began: DateTime<Utc>, fate: RunFate) {
         let failures = self.tried.filter(|(tried, ..)| *tried == fire).map_or(0, |(_, failures, _)| failures);
         self.needs_sign_in_since = None;
         match fate {
-            Fate::Complete => (self.settled, self.tried) = (Some(began + TAKES), None),
-            Fate::Deferred(until) => self.tried = Some((fire, 0, until)),
-            Fate::Person => (self.tried, self.needs_sign_in_since) = (Some((fire, 0, began)), Some(began)),
-            Fate::Failed => {
+            RunFate::Complete => (self.settled, self.tried) = (Some(began + TAKES), None),
+            RunFate::Deferred(until) => self.tried = Some((fire, 0, until)),
+            RunFate::Person => (self.tried, self.needs_sign_in_since) = (Some((fire, 0, began)), Some(began)),
+            RunFate::Failed => {
                 let minutes = 5 * 2_i64.pow(failures);
                 self.tried = Some((fire, failures + 1, began + TAKES + TimeDelta::minutes(minutes)));
             }
@@ -138,7 +138,7 @@ impl Sheet {
 }
 
 /// A project's jobs, as its files say.
-fn project(folder: &std::path::Path) -> Loaded {
+fn project(folder: &std::path::Path) -> LoadedJobs {
     let jobs = folder.join("jobs");
     std::fs::create_dir_all(&jobs).expect("a folder");
     for (name, line, zone, more) in JOBS {
@@ -165,44 +165,44 @@ fn oracle(line: &str, zone: &str) -> Vec<DateTime<Utc>> {
 fn a_year_of_ten_jobs_serves_every_fire_once_as_another_model_says() {
     let folder = tempfile::tempdir().expect("a folder");
     let settings = Settings::built_in();
-    let mut board = Board::new(&settings);
+    let mut board = JobBoard::new(&settings);
     let loaded = project(folder.path());
     assert_eq!((loaded.jobs.len(), loaded.problems.len()), (10, 0), "{:?}", loaded.problems);
     board.replace(loaded);
-    let mut sheets: BTreeMap<&str, Sheet> = BTreeMap::new();
+    let mut sheets: BTreeMap<&str, ExpectedFires> = BTreeMap::new();
     for (name, line, zone, more) in JOBS {
         let grace = more.contains("grace").then(|| TimeDelta::hours(2));
         let fires = oracle(line, zone);
-        sheets.insert(name, Sheet { fires, grace, settled: None, tried: None, needs_sign_in_since: None });
+        sheets.insert(name, ExpectedFires { fires, grace, settled: None, tried: None, needs_sign_in_since: None });
     }
-    let (mut pasts, mut runs): (BTreeMap<String, JobPast>, i64) = (BTreeMap::new(), 0);
+    let (mut pasts, mut runs): (BTreeMap<String, JobHistory>, i64) = (BTreeMap::new(), 0);
     let (mut now, mut was_asleep) = (utc("2026-01-01T10:00:00Z"), false);
     let (mut served, mut tried): (BTreeMap<(String, DateTime<Utc>), u32>, u32) = (BTreeMap::new(), 0);
     while now < utc("2026-12-31T12:00:00Z") {
         now += TimeDelta::minutes(5);
-        if asleep(now) {
+        if is_asleep(now) {
             was_asleep = true;
             continue;
         }
         if was_asleep || now == SIGNED_IN() + TimeDelta::minutes(3) {
             // The clocks or the grants have moved: `schedule` looks at everything.
-            (was_asleep, _) = (false, board.look_at_all());
+            (was_asleep, _) = (false, board.recheck_all());
         }
         if now == utc("2026-04-02T10:00:00Z") {
             // Nonsense for a day: what was read last holds on.
-            let broken = Loaded { jobs: Vec::new(), broken: vec!["night".to_owned()], problems: Vec::new() };
+            let broken = LoadedJobs { jobs: Vec::new(), broken: vec!["night".to_owned()], problems: Vec::new() };
             board.replace(broken);
         }
         let sign_ins = |_: &Job| {
             let back = now >= SIGNED_IN();
-            SignIns {
+            SignInSummary {
                 missing: !back,
-                nobody: !back,
+                all_missing: !back,
                 newest: Some(if back { SIGNED_IN() } else { utc("2026-01-01T00:00:00Z") }),
             }
         };
-        let look = |board: &mut Board| board.look(&Past::of_jobs(pasts.clone()), now, &sign_ins).due;
-        let due = if board.wants_a_look(now) { look(&mut board) } else { Vec::new() };
+        let look = |board: &mut JobBoard| board.check(&RunHistory::from_jobs(pasts.clone()), now, &sign_ins).due;
+        let due = if board.needs_check(now) { look(&mut board) } else { Vec::new() };
         let due: BTreeMap<String, DateTime<Utc>> = due.into_iter().map(|(job, due)| (job.name, due.fire)).collect();
         for (name, sheet) in &mut sheets {
             let expected = sheet.expects(now, now);
@@ -211,16 +211,16 @@ fn a_year_of_ten_jobs_serves_every_fire_once_as_another_model_says() {
             let fate = fate(name, now);
             sheet.note(fire, now, fate);
             (runs, tried) = (runs + 1, tried + 1);
-            if fate == Fate::Complete {
+            if fate == RunFate::Complete {
                 *served.entry(((*name).to_owned(), fire)).or_default() += 1;
             }
             let past = pasts.entry((*name).to_owned()).or_default();
             past.runs.insert(0, row(runs, name, fire, now, fate));
             past.runs.truncate(8);
-            if fate == Fate::Complete {
+            if fate == RunFate::Complete {
                 (past.last_good, past.last_complete) = (Some(now), Some(now));
             }
-            board.later(name, now, std::time::Duration::from_secs(1));
+            board.postpone(name, now, std::time::Duration::from_secs(1));
         }
     }
     assert!(served.values().all(|times| *times == 1), "served twice");
@@ -233,21 +233,21 @@ fn a_year_of_ten_jobs_serves_every_fire_once_as_another_model_says() {
     assert!(tried > 18_000, "{tried}");
 }
 
-fn row(id: i64, job: &str, fire: DateTime<Utc>, began: DateTime<Utc>, fate: Fate) -> RunRow {
+fn row(id: i64, job: &str, fire: DateTime<Utc>, began: DateTime<Utc>, fate: RunFate) -> RunRow {
     let (state, exit_code, not_before) = match fate {
-        Fate::Complete => ("complete", 0, None),
-        Fate::Deferred(until) => ("deferred", 75, Some(stamp(until))),
-        Fate::Failed => ("failed", 74, None),
-        Fate::Person => ("failed", 77, None),
+        RunFate::Complete => ("complete", 0, None),
+        RunFate::Deferred(until) => ("deferred", 75, Some(timestamp(until))),
+        RunFate::Failed => ("failed", 74, None),
+        RunFate::Person => ("failed", 77, None),
     };
     RunRow {
         id,
         job: job.to_owned(),
         state: state.to_owned(),
         reason: None,
-        fire_at: Some(stamp(fire)),
-        started_at: stamp(began),
-        finished_at: Some(stamp(began + TAKES)),
+        fire_at: Some(timestamp(fire)),
+        started_at: timestamp(began),
+        finished_at: Some(timestamp(began + TAKES)),
         not_before,
         calls: 1,
         rows: 1,

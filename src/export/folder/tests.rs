@@ -2,9 +2,9 @@ use super::*;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::fs::symlink;
 
-const OPEN: Access = Access::of(0o644);
+const OPEN: FileAccess = FileAccess::from_mode(0o644);
 
-fn write(folder: &Folder, name: &str, bytes: &[u8]) -> Result<bool, ExportError> {
+fn write(folder: &OutputFolder, name: &str, bytes: &[u8]) -> Result<bool, ExportError> {
     let mut draft = folder.draft(name)?;
     draft.write_all(bytes).map_err(|e| draft.failed(e))?;
     draft.publish()
@@ -19,7 +19,7 @@ fn files_and_folders_have_the_modes_asked_for() {
     let top = tempfile::tempdir().unwrap();
     for (mode_of_file, mode_of_folder) in [(0o644, 0o755), (0o640, 0o750), (0o600, 0o700), (0o664, 0o775)] {
         let csv = top.path().join(format!("{mode_of_file:o}"));
-        let folder = Folder::root(&csv, Access::of(mode_of_file)).unwrap().enter("job").unwrap();
+        let folder = OutputFolder::root(&csv, FileAccess::from_mode(mode_of_file)).unwrap().enter("job").unwrap();
         assert!(write(&folder, "a.csv", b"a").unwrap());
         assert_eq!(mode(&csv), mode_of_folder);
         assert_eq!(mode(&csv.join("job")), mode_of_folder);
@@ -30,7 +30,7 @@ fn files_and_folders_have_the_modes_asked_for() {
 #[test]
 fn a_file_with_the_same_bytes_is_left_untouched() {
     let top = tempfile::tempdir().unwrap();
-    let folder = Folder::root(top.path(), OPEN).unwrap();
+    let folder = OutputFolder::root(top.path(), OPEN).unwrap();
     assert!(write(&folder, "a.csv", b"one").unwrap());
     let inode = std::fs::metadata(top.path().join("a.csv")).unwrap().ino();
     assert!(!write(&folder, "a.csv", b"one").unwrap());
@@ -44,7 +44,7 @@ fn a_file_with_the_same_bytes_is_left_untouched() {
 fn no_link_is_followed() {
     let (top, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     std::fs::write(outside.path().join("a.csv"), "theirs").unwrap();
-    let folder = Folder::root(top.path(), OPEN).unwrap();
+    let folder = OutputFolder::root(top.path(), OPEN).unwrap();
     symlink(outside.path(), top.path().join("job")).unwrap();
     assert!(matches!(folder.enter("job"), Err(ExportError::Link { .. })));
     symlink(outside.path().join("a.csv"), top.path().join("a.csv")).unwrap();
@@ -53,13 +53,13 @@ fn no_link_is_followed() {
     assert_eq!(std::fs::read(outside.path().join("a.csv")).unwrap(), b"theirs");
     let linked = top.path().join("linked");
     symlink(outside.path(), &linked).unwrap();
-    assert!(Folder::root(&linked, OPEN).is_ok(), "where the CSV folder itself is, is the operator's choice");
+    assert!(OutputFolder::root(&linked, OPEN).is_ok(), "where the CSV folder itself is, is the operator's choice");
 }
 
 #[test]
 fn only_stray_temporary_files_are_swept() {
     let top = tempfile::tempdir().unwrap();
-    let folder = Folder::root(top.path(), OPEN).unwrap();
+    let folder = OutputFolder::root(top.path(), OPEN).unwrap();
     let stray = top.path().join(".cratedigger-1-0.tmp");
     std::fs::write(&stray, "half").unwrap();
     std::fs::write(top.path().join("mine.tmp"), "mine").unwrap();
@@ -75,7 +75,7 @@ fn only_stray_temporary_files_are_swept() {
 fn a_folder_in_place_of_a_file_is_an_error_that_names_it() {
     let top = tempfile::tempdir().unwrap();
     std::fs::create_dir(top.path().join("a.csv")).unwrap();
-    let folder = Folder::root(top.path(), OPEN).unwrap();
+    let folder = OutputFolder::root(top.path(), OPEN).unwrap();
     let error = write(&folder, "a.csv", b"x").unwrap_err();
     assert!(error.is_storage());
     assert!(error.to_string().contains("a.csv"), "{error}");

@@ -1,14 +1,14 @@
 use super::*;
-use crate::store::Access;
+use crate::store::FileAccess;
 use std::io::Write as _;
 use std::path::Path;
 
-fn root(top: &Path) -> Folder {
-    Folder::root(top, Access::of(0o644)).unwrap()
+fn root(top: &Path) -> OutputFolder {
+    OutputFolder::root(top, FileAccess::from_mode(0o644)).unwrap()
 }
 
 /// Writes a file as an export does; returns its record.
-fn written(top: &Path, path: &str, text: &str) -> OldFile {
+fn written(top: &Path, path: &str, text: &str) -> OutdatedFile {
     let mut folder = root(top).enter("j").unwrap();
     let mut parts: Vec<&str> = path.split('/').collect();
     let name = parts.pop().unwrap();
@@ -19,10 +19,10 @@ fn written(top: &Path, path: &str, text: &str) -> OldFile {
     draft.write_all(text.as_bytes()).unwrap();
     let sha256 = draft.written().sha256;
     draft.publish().unwrap();
-    OldFile { path: format!("j/{path}"), source: "items".into(), sha256, newest: false }
+    OutdatedFile { path: format!("j/{path}"), source: "items".into(), sha256, is_newest: false }
 }
 
-fn deleted(top: &Path, files: &[OldFile]) -> (u64, Vec<String>) {
+fn deleted(top: &Path, files: &[OutdatedFile]) -> (u64, Vec<String>) {
     delete(&root(top).enter("j").unwrap(), "j", files)
 }
 
@@ -64,20 +64,24 @@ fn what_somebody_else_put_there_stays_and_no_link_is_followed() {
 
 #[test]
 fn the_newest_file_of_a_fetch_stays_until_another_stands() {
-    let file =
-        |path: &str, newest| OldFile { path: path.into(), source: "items".into(), sha256: String::new(), newest };
+    let file = |path: &str, newest| OutdatedFile {
+        path: path.into(),
+        source: "items".into(),
+        sha256: String::new(),
+        is_newest: newest,
+    };
     let old = [file("j/1.csv", false), file("j/2.csv", true)];
     let going = |path: &str, standing: &[&str]| {
-        let sheet = Sheet {
+        let sheet = OutputFile {
             path: path.into(),
             name: "items".into(),
             title: String::new(),
-            source: crate::export::Source::Kept,
+            source: crate::export::RowSource::Kept,
             inputs: String::new(),
             version: None,
-            anew: false,
+            force: false,
         };
-        let to_go = to_go(&old, "j", &[sheet], standing);
+        let to_go = files_to_delete(&old, "j", &[sheet], standing);
         to_go.into_iter().map(|file| file.path).collect::<Vec<_>>()
     };
     assert_eq!(going("3.csv", &["other"]), ["j/1.csv"], "the fetch has not finished");

@@ -1,6 +1,6 @@
 use super::*;
-use crate::export::{Guard, Profile, State};
-use crate::store::query::{Bound, Fetched, Reader};
+use crate::export::{Guard, PackageRunState, Profile};
+use crate::store::query::{QueryFetch, QueryParameters, QueryReader};
 use crate::store::views::tests::{fill, fill_schema};
 use crate::stream;
 use std::time::Duration;
@@ -20,8 +20,8 @@ impl Place {
         Place { top, store }
     }
 
-    fn target(&self) -> Target {
-        Target { csv_dir: self.top.path().join("csv"), access: store::Access::of(0o644) }
+    fn target(&self) -> ExportTarget {
+        ExportTarget { csv_dir: self.top.path().join("csv"), access: store::FileAccess::from_mode(0o644) }
     }
 
     fn file(&self, path: &str) -> String {
@@ -32,12 +32,12 @@ impl Place {
         serde_json::from_str(&self.file("datapackage.json")).unwrap()
     }
 
-    fn export(&self, style: &Style, sheets: &[Sheet<'_>], run: i64) -> Result<Outcome, ExportError> {
+    fn export(&self, style: &CsvStyle, sheets: &[OutputFile<'_>], run: i64) -> Result<ExportOutcome, ExportError> {
         let info = RunInfo {
             job: "j".into(),
             description: None,
             id: run,
-            state: State::Complete,
+            state: PackageRunState::Complete,
             reasons: Vec::new(),
             created_at: format!("2026-01-0{run}T00:00:00Z"),
             outdated: Vec::new(),
@@ -46,8 +46,8 @@ impl Place {
     }
 }
 
-fn fetched(name: &str, stream: &str) -> Fetched {
-    Fetched {
+fn fetched(name: &str, stream: &str) -> QueryFetch {
+    QueryFetch {
         name: name.into(),
         stream: stream::find(stream).unwrap(),
         market: String::new(),
@@ -56,15 +56,15 @@ fn fetched(name: &str, stream: &str) -> Fetched {
     }
 }
 
-fn sheet<'a>(path: &str, source: Source<'a>, inputs: &str) -> Sheet<'a> {
-    Sheet {
+fn sheet<'a>(path: &str, source: RowSource<'a>, inputs: &str) -> OutputFile<'a> {
+    OutputFile {
         path: path.into(),
         name: path.into(),
         title: "rows".into(),
         source,
         inputs: inputs.into(),
         version: None,
-        anew: false,
+        force: false,
     }
 }
 
@@ -72,7 +72,7 @@ fn names(columns: &[&str]) -> Vec<String> {
     columns.iter().map(ToString::to_string).collect()
 }
 
-fn changes(outcome: &Outcome) -> Vec<Change> {
+fn changes(outcome: &ExportOutcome) -> Vec<FileChange> {
     outcome.files.iter().map(|file| file.change).collect()
 }
 
@@ -81,8 +81,8 @@ fn every_kind_of_item_and_value_stands_in_the_file_as_promised() {
     let place = Place::new();
     let items = fetched("items", "playlist_items");
     let columns = names(&["playlist_name", "position", "kind", "added_at", "track_name", "artist_names", "explicit"]);
-    let style = Style::default();
-    let source = Source::of_fetch("j", &items, Some(&columns), &style).unwrap();
+    let style = CsvStyle::default();
+    let source = RowSource::from_fetch("j", &items, Some(&columns), &style).unwrap();
     let outcome = place.export(&style, &[sheet("items.csv", source, "1")], 1).unwrap();
     let expected = concat!(
         "\"playlist_name\",\"position\",\"kind\",\"added_at\",\"track_name\",\"artist_names\",\"explicit\"\n",
@@ -104,34 +104,34 @@ fn every_kind_of_item_and_value_stands_in_the_file_as_promised() {
 fn a_file_from_the_same_inputs_is_not_rendered_and_one_with_the_same_bytes_not_replaced() {
     let place = Place::new();
     let items = fetched("items", "playlist_items");
-    let style = Style::default();
+    let style = CsvStyle::default();
     let export = |inputs: &str, run| {
-        let source = Source::of_fetch("j", &items, None, &style).unwrap();
+        let source = RowSource::from_fetch("j", &items, None, &style).unwrap();
         changes(&place.export(&style, &[sheet("items.csv", source, inputs)], run).unwrap())
     };
-    assert_eq!(export("1", 1), [Change::Written]);
+    assert_eq!(export("1", 1), [FileChange::Written]);
     let (file, package) = (place.file("items.csv"), place.file("datapackage.json"));
-    assert_eq!(export("1", 2), [Change::Unchanged]);
-    assert_eq!(export("2", 3), [Change::Same]);
-    assert_eq!(export("2", 4), [Change::Unchanged]);
+    assert_eq!(export("1", 2), [FileChange::Unchanged]);
+    assert_eq!(export("2", 3), [FileChange::Same]);
+    assert_eq!(export("2", 4), [FileChange::Unchanged]);
     assert_eq!((place.file("items.csv"), place.file("datapackage.json")), (file, package));
     std::fs::write(place.target().csv_dir.join("j/items.csv"), "spoilt").unwrap();
-    assert_eq!(export("2", 5), [Change::Written]);
+    assert_eq!(export("2", 5), [FileChange::Written]);
     std::fs::remove_file(place.target().csv_dir.join("j/datapackage.json")).unwrap();
-    assert_eq!(export("2", 6), [Change::Same]);
+    assert_eq!(export("2", 6), [FileChange::Same]);
 }
 
 #[test]
 fn an_unfinished_fetch_keeps_its_file_and_its_description() {
     let place = Place::new();
     let items = fetched("items", "playlist_items");
-    let style = Style::default();
-    let source = Source::of_fetch("j", &items, None, &style).unwrap();
+    let style = CsvStyle::default();
+    let source = RowSource::from_fetch("j", &items, None, &style).unwrap();
     place.export(&style, &[sheet("items.csv", source, "1")], 1).unwrap();
     let before = place.package();
-    let kept = [sheet("items.csv", Source::Kept, ""), sheet("new.csv", Source::Kept, "")];
+    let kept = [sheet("items.csv", RowSource::Kept, ""), sheet("new.csv", RowSource::Kept, "")];
     let outcome = place.export(&style, &kept, 2).unwrap();
-    assert_eq!(changes(&outcome), [Change::Kept, Change::Missing]);
+    assert_eq!(changes(&outcome), [FileChange::Kept, FileChange::Missing]);
     assert_eq!(outcome.files[0].rows, 6);
     assert_eq!(place.package(), before);
 }
@@ -140,9 +140,9 @@ fn an_unfinished_fetch_keeps_its_file_and_its_description() {
 fn files_of_earlier_days_stay_described_while_they_are_there() {
     let place = Place::new();
     let items = fetched("items", "playlist_items");
-    let style = Style::default();
+    let style = CsvStyle::default();
     for (run, path) in ["a/1.csv", "a/2.csv"].into_iter().enumerate() {
-        let source = Source::of_fetch("j", &items, None, &style).unwrap();
+        let source = RowSource::from_fetch("j", &items, None, &style).unwrap();
         place.export(&style, &[sheet(path, source, "1")], 1 + i64::try_from(run).unwrap()).unwrap();
     }
     let described = || {
@@ -152,7 +152,7 @@ fn files_of_earlier_days_stay_described_while_they_are_there() {
     };
     assert_eq!(described(), ["a/2.csv", "a/1.csv"]);
     std::fs::remove_file(place.target().csv_dir.join("j/a/1.csv")).unwrap();
-    let source = Source::of_fetch("j", &items, None, &style).unwrap();
+    let source = RowSource::from_fetch("j", &items, None, &style).unwrap();
     place.export(&style, &[sheet("a/3.csv", source, "1")], 3).unwrap();
     assert_eq!(described(), ["a/3.csv", "a/2.csv"]);
 }
@@ -160,18 +160,18 @@ fn files_of_earlier_days_stay_described_while_they_are_there() {
 #[test]
 fn a_query_is_typed_by_its_values_and_a_bad_one_spoils_only_its_own_file() {
     let place = Place::new();
-    let reader = Reader::open(
+    let reader = QueryReader::open(
         &place.top.path().join("store.db"),
         "j",
         vec![fetched("items", "playlist_items")],
         Duration::from_secs(5),
     )
     .unwrap();
-    let bound = Bound::default();
-    let query = |path, sql| sheet(path, Source::Query { reader: &reader, sql, bound: &bound }, "1");
+    let bound = QueryParameters::default();
+    let query = |path, sql| sheet(path, RowSource::Query { reader: &reader, sql, bound: &bound }, "1");
     let good = "SELECT kind, count(*) AS n, avg(position) AS mean, NULL AS none FROM items GROUP BY kind ORDER BY kind";
     let outcome = place
-        .export(&Style::default(), &[query("bad.csv", "SELECT nope FROM items"), query("good.csv", good)], 1)
+        .export(&CsvStyle::default(), &[query("bad.csv", "SELECT nope FROM items"), query("good.csv", good)], 1)
         .unwrap();
     assert_eq!(outcome.failed.len(), 1, "{:?}", outcome.failed);
     assert_eq!(
@@ -189,27 +189,28 @@ fn a_query_is_typed_by_its_values_and_a_bad_one_spoils_only_its_own_file() {
 #[test]
 fn a_query_is_rendered_again_if_a_name_that_it_uses_or_the_clock_may_have_moved() {
     let place = Place::new();
-    let reader = Reader::open(&place.top.path().join("store.db"), "j", Vec::new(), Duration::from_secs(5)).unwrap();
+    let reader =
+        QueryReader::open(&place.top.path().join("store.db"), "j", Vec::new(), Duration::from_secs(5)).unwrap();
     let export = |sql, since: &str| {
-        let bound = Bound { since: Some(since.into()), ..Bound::default() };
-        let source = Source::Query { reader: &reader, sql, bound: &bound };
-        changes(&place.export(&Style::default(), &[sheet("q.csv", source, "1")], 1).unwrap())
+        let bound = QueryParameters { since: Some(since.into()), ..QueryParameters::default() };
+        let source = RowSource::Query { reader: &reader, sql, bound: &bound };
+        changes(&place.export(&CsvStyle::default(), &[sheet("q.csv", source, "1")], 1).unwrap())
     };
-    assert_eq!(export("SELECT 1 AS a", "2025"), [Change::Written]);
-    assert_eq!(export("SELECT 1 AS a", "2026"), [Change::Unchanged]);
-    assert_eq!(export("SELECT :since AS a", "2025"), [Change::Written]);
-    assert_eq!(export("SELECT :since AS a", "2026"), [Change::Written]);
-    assert_eq!(export("SELECT date('now') > 'x' AS a", "2026"), [Change::Written]);
-    assert_eq!(export("SELECT date('now') > 'x' AS a", "2026"), [Change::Same]);
+    assert_eq!(export("SELECT 1 AS a", "2025"), [FileChange::Written]);
+    assert_eq!(export("SELECT 1 AS a", "2026"), [FileChange::Unchanged]);
+    assert_eq!(export("SELECT :since AS a", "2025"), [FileChange::Written]);
+    assert_eq!(export("SELECT :since AS a", "2026"), [FileChange::Written]);
+    assert_eq!(export("SELECT date('now') > 'x' AS a", "2026"), [FileChange::Written]);
+    assert_eq!(export("SELECT date('now') > 'x' AS a", "2026"), [FileChange::Same]);
 }
 
 #[test]
 fn a_column_of_nulls_alone_still_has_its_rows() {
     let place = Place::new();
     let items = fetched("items", "playlist_items");
-    let style = Style::default();
+    let style = CsvStyle::default();
     let columns = names(&["episode_name"]);
-    let source = Source::of_fetch("j", &items, Some(&columns), &style).unwrap();
+    let source = RowSource::from_fetch("j", &items, Some(&columns), &style).unwrap();
     place.export(&style, &[sheet("one.csv", source, "1")], 1).unwrap();
     assert_eq!(place.file("one.csv"), "\"episode_name\"\n\"\"\n\"\"\n\"Talk\"\n\"\"\n\"\"\n\"\"\n");
 }
@@ -218,9 +219,9 @@ fn a_column_of_nulls_alone_still_has_its_rows() {
 fn excel_gets_a_mark_its_line_endings_its_times_and_no_formulas() {
     let place = Place::new();
     let items = fetched("items", "playlist_items");
-    let style = Style::of(Profile::ExcelSemicolon);
+    let style = CsvStyle::for_profile(Profile::ExcelSemicolon);
     let columns = names(&["position", "added_at", "artist_names"]);
-    let source = Source::of_fetch("j", &items, Some(&columns), &style).unwrap();
+    let source = RowSource::from_fetch("j", &items, Some(&columns), &style).unwrap();
     place.export(&style, &[sheet("x.csv", source, "1")], 1).unwrap();
     let text = place.file("x.csv");
     assert!(
@@ -234,11 +235,11 @@ fn excel_gets_a_mark_its_line_endings_its_times_and_no_formulas() {
 #[test]
 fn exportify_has_its_own_columns_for_playlists_and_saved_tracks_only() {
     let place = Place::new();
-    let style = Style::of(Profile::Exportify);
+    let style = CsvStyle::for_profile(Profile::Exportify);
     let (items, saved, artists) =
         (fetched("items", "playlist_items"), fetched("saved_tracks", "saved_tracks"), fetched("a", "artists"));
-    let source = Source::of_fetch("j", &items, None, &style).unwrap();
-    let library = Source::of_fetch("j", &saved, None, &style).unwrap();
+    let source = RowSource::from_fetch("j", &items, None, &style).unwrap();
+    let library = RowSource::from_fetch("j", &saved, None, &style).unwrap();
     place.export(&style, &[sheet("x.csv", source, "1"), sheet("saved.csv", library, "1")], 1).unwrap();
     let text = place.file("x.csv");
     let lines: Vec<&str> = text.lines().collect();
@@ -255,7 +256,7 @@ fn exportify_has_its_own_columns_for_playlists_and_saved_tracks_only() {
     );
     assert_eq!(lines.len(), 1 + 5, "{text}");
     assert_eq!(place.file("saved.csv").lines().count(), 2);
-    assert!(matches!(Source::of_fetch("j", &artists, None, &style), Err(ExportError::NoExportify { .. })));
+    assert!(matches!(RowSource::from_fetch("j", &artists, None, &style), Err(ExportError::NoExportify { .. })));
 }
 
 #[test]
@@ -263,7 +264,7 @@ fn cached_cells_are_those_of_the_view_for_every_stream_style_and_column_order() 
     let place = Place::new();
     let mut random = 7_usize;
     for stream in stream::all() {
-        let fetch = Fetched {
+        let fetch = QueryFetch {
             name: stream.name.replace("playlist_items", "items").replace("my_items", "my_playlist_items"),
             stream,
             market: String::new(),
@@ -276,16 +277,18 @@ fn cached_cells_are_those_of_the_view_for_every_stream_style_and_column_order() 
                 random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 columns.swap(n, (random >> 33) % (n + 1));
             }
-            let style = Style::of(profile);
-            let Source::Fetch(rows) = Source::of_fetch("j", &fetch, Some(&columns), &style).unwrap() else { panic!() };
-            let mut page = Page::new(Vec::new(), &style).unwrap();
-            page.fetch(&place.store, &rows, &mut Kept::default()).unwrap();
+            let style = CsvStyle::for_profile(profile);
+            let RowSource::Fetch(rows) = RowSource::from_fetch("j", &fetch, Some(&columns), &style).unwrap() else {
+                panic!()
+            };
+            let mut page = CsvWriter::new(Vec::new(), &style).unwrap();
+            page.write_fetch(&place.store, &rows, &mut FragmentCaches::default()).unwrap();
             let (fast, tally) = page.finish().unwrap();
-            let mut page = Page::new(Vec::new(), &style).unwrap();
-            page.whole(&place.store, &rows).unwrap();
+            let mut page = CsvWriter::new(Vec::new(), &style).unwrap();
+            page.write_whole_rows(&place.store, &rows).unwrap();
             let (slow, expected) = page.finish().unwrap();
             assert_eq!(String::from_utf8(fast).unwrap(), String::from_utf8(slow).unwrap());
-            let counts = |t: &Tally| t.columns.iter().map(|c| (c.guarded, c.nul, c.long)).collect::<Vec<_>>();
+            let counts = |t: &CsvStats| t.columns.iter().map(|c| (c.guarded, c.nul, c.long)).collect::<Vec<_>>();
             assert_eq!(counts(&tally), counts(&expected));
         }
     }
@@ -295,14 +298,14 @@ fn cached_cells_are_those_of_the_view_for_every_stream_style_and_column_order() 
 fn what_is_asked_for_wrongly_is_not_storage_trouble() {
     let place = Place::new();
     let items = fetched("items", "playlist_items");
-    let style = Style { formula_guard: Guard::Off, ..Style::default() };
+    let style = CsvStyle { formula_guard: Guard::Off, ..CsvStyle::default() };
     for path in ["../x.csv", "/x.csv", "datapackage.json"] {
-        let source = Source::of_fetch("j", &items, None, &style).unwrap();
+        let source = RowSource::from_fetch("j", &items, None, &style).unwrap();
         let error = place.export(&style, &[sheet(path, source, "1")], 1).unwrap_err();
         assert!(matches!(error, ExportError::Name { .. }) && !error.is_storage(), "{path}");
     }
     let columns = names(&["nope"]);
-    assert!(matches!(Source::of_fetch("j", &items, Some(&columns), &style), Err(ExportError::NoColumn { .. })));
+    assert!(matches!(RowSource::from_fetch("j", &items, Some(&columns), &style), Err(ExportError::NoColumn { .. })));
 }
 
 /// Names in the job's folder.
@@ -317,9 +320,9 @@ fn listed(place: &Place) -> Vec<String> {
 fn a_link_in_the_place_of_one_file_leaves_the_others_to_be_written() {
     let place = Place::new();
     let (items, tracks) = (fetched("items", "playlist_items"), fetched("tracks", "tracks"));
-    let style = Style::default();
+    let style = CsvStyle::default();
     let sheets = |inputs: &str| {
-        let source = |rows| Source::of_fetch("j", rows, None, &style).unwrap();
+        let source = |rows| RowSource::from_fetch("j", rows, None, &style).unwrap();
         vec![sheet("a.csv", source(&items), inputs), sheet("b.csv", source(&tracks), inputs)]
     };
     std::fs::create_dir_all(place.target().csv_dir.join("j")).unwrap();
@@ -346,8 +349,8 @@ fn a_link_in_the_place_of_one_file_leaves_the_others_to_be_written() {
 fn what_was_written_before_an_export_failed_is_recorded_and_described() {
     let place = Place::new();
     let (items, tracks) = (fetched("items", "playlist_items"), fetched("tracks", "tracks"));
-    let style = Style::default();
-    let source = |rows| Source::of_fetch("j", rows, None, &style).unwrap();
+    let style = CsvStyle::default();
+    let source = |rows| RowSource::from_fetch("j", rows, None, &style).unwrap();
     let sheets = |inputs: &str| {
         vec![
             sheet("a.csv", source(&items), inputs),

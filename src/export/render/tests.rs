@@ -29,29 +29,29 @@ fn value(column: usize) -> BoxedStrategy<Value> {
     }
 }
 
-fn style() -> impl Strategy<Value = Style> {
+fn style() -> impl Strategy<Value = CsvStyle> {
     let guard = prop_oneof![Just(Guard::Auto), Just(Guard::All), Just(Guard::Off)];
     let null = prop_oneof![Just(""), Just("NULL"), Just("\\N")];
     (0..4_usize, guard, null, prop::sample::select(b",;\t|".to_vec())).prop_map(
         |(profile, formula_guard, null, delimiter)| {
-            let style = Style::of(Profile::ALL[profile]);
-            Style { formula_guard, null: null.into(), delimiter, time_format: TimeFormat::Iso, ..style }
+            let style = CsvStyle::for_profile(Profile::ALL[profile]);
+            CsvStyle { formula_guard, null: null.into(), delimiter, time_format: TimeFormat::Iso, ..style }
         },
     )
 }
 
-fn kind(column: usize) -> Type {
-    [Type::Text, Type::Integer, Type::Boolean][column % 3]
+fn kind(column: usize) -> ColumnType {
+    [ColumnType::Text, ColumnType::Integer, ColumnType::Boolean][column % 3]
 }
 
-fn written(style: &Style, rows: &[Vec<Value>], width: usize) -> Vec<u8> {
-    let mut page = Page::new(Vec::new(), style).unwrap();
-    let column = |n| SheetColumn { header: format!("c{n}").into(), kind: Some(kind(n)), about: "" };
-    page.header((0..width).map(column).collect()).unwrap();
+fn written(style: &CsvStyle, rows: &[Vec<Value>], width: usize) -> Vec<u8> {
+    let mut page = CsvWriter::new(Vec::new(), style).unwrap();
+    let column = |n| CsvColumn { header: format!("c{n}").into(), column_type: Some(kind(n)), about: "" };
+    page.write_header((0..width).map(column).collect()).unwrap();
     for row in rows {
         for (n, value) in row.iter().enumerate() {
             page.line.clear();
-            page.cell(
+            page.write_cell(
                 n,
                 match value {
                     Value::Null => ValueRef::Null,
@@ -115,18 +115,18 @@ fn rfc_4180(text: &str, delimiter: char) -> Result<Vec<Vec<Cell>>, String> {
 }
 
 /// What a reader that knows the types and minds the quotes makes of a cell: no cell is another's.
-fn read(style: &Style, kind: Type, cell: &Cell) -> Value {
+fn read(style: &CsvStyle, kind: ColumnType, cell: &Cell) -> Value {
     match (cell, kind) {
         (Cell::Bare(null), _) if *null == style.null => Value::Null,
-        (Cell::Bare(number), Type::Integer) => Value::Integer(number.parse().unwrap()),
-        (Cell::Bare(yes), Type::Boolean) if yes == "true" || yes == "false" => Value::Boolean(yes == "true"),
-        (Cell::Quoted(text), Type::Text) => Value::Text(style.formula_guard.undo(text).to_owned()),
+        (Cell::Bare(number), ColumnType::Integer) => Value::Integer(number.parse().unwrap()),
+        (Cell::Bare(yes), ColumnType::Boolean) if yes == "true" || yes == "false" => Value::Boolean(yes == "true"),
+        (Cell::Quoted(text), ColumnType::Text) => Value::Text(style.formula_guard.undo(text).to_owned()),
         other => panic!("{other:?}"),
     }
 }
 
 /// A value as it comes back: NUL stands in no CSV, and a line with nothing in it would be no row to most readers.
-fn as_read(style: &Style, width: usize, value: &Value) -> Value {
+fn as_read(style: &CsvStyle, width: usize, value: &Value) -> Value {
     match value {
         Value::Null if width == 1 && style.null.is_empty() => Value::Text(String::new()),
         Value::Text(text) => Value::Text(text.replace('\0', "\u{fffd}")),
@@ -197,6 +197,6 @@ fn the_strict_reader_is_strict() {
 #[test]
 fn null_and_the_empty_text_differ_in_the_bytes() {
     let row = [Value::Text(String::new()), Value::Null, Value::Null, Value::Null];
-    let bytes = written(&Style::default(), &[row.to_vec(), vec![Value::Null; 4]], 4);
+    let bytes = written(&CsvStyle::default(), &[row.to_vec(), vec![Value::Null; 4]], 4);
     assert_eq!(String::from_utf8(bytes).unwrap(), "\"c0\",\"c1\",\"c2\",\"c3\"\n\"\",,,\n,,,\n");
 }

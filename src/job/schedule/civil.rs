@@ -8,21 +8,21 @@ use super::Schedule;
 const MARGIN: TimeDelta = TimeDelta::hours(26);
 
 /// Between two looks for a change of offset. No zone changes twice within so short a time.
-const LOOK: TimeDelta = TimeDelta::hours(12);
+const WINDOW: TimeDelta = TimeDelta::hours(12);
 
 impl Schedule {
     /// Fixed hours: each civil time fires once.
     pub(super) fn next_fixed(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         // What lies in a gap or was repeated fires off its own civil time, so begin before.
         let calm = self.offset(after - MARGIN) == self.offset(after + MARGIN);
-        let start = self.wall(after) - if calm { TimeDelta::zero() } else { MARGIN };
-        self.civil_after(start).map(|civil| self.instant(civil)).find(|instant| *instant > after)
+        let start = self.wall_time(after) - if calm { TimeDelta::zero() } else { MARGIN };
+        self.civil_after(start).map(|civil| self.to_instant(civil)).find(|instant| *instant > after)
     }
 
     /// Hours `*` and `*/n`: whenever the wall shows a time of the line.
-    pub(super) fn next_on_the_wall(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    pub(super) fn next_on_wall_clock(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let mut from = after;
-        let mut start = self.wall(after);
+        let mut start = self.wall_time(after);
         loop {
             let offset = self.offset(from);
             let civil = self.civil_after(start).next()?;
@@ -32,7 +32,7 @@ impl Schedule {
             };
             // The clock jumps before that: go on from what it shows then, that moment included.
             from = change;
-            start = self.wall(change) - TimeDelta::seconds(1);
+            start = self.wall_time(change) - TimeDelta::seconds(1);
         }
     }
 
@@ -40,9 +40,9 @@ impl Schedule {
     fn change_within(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let mut low = from;
         while low < to {
-            let high = (low + LOOK).min(to);
+            let high = (low + WINDOW).min(to);
             if self.offset(low) != self.offset(high) {
-                return Some(first(low, high, |at| self.offset(at) != self.offset(low)));
+                return Some(first_where(low, high, |at| self.offset(at) != self.offset(low)));
             }
             low = high;
         }
@@ -66,17 +66,17 @@ impl Schedule {
     }
 
     /// The instant of a civil time: the first of two; the end of the gap where there is none.
-    fn instant(&self, civil: NaiveDateTime) -> DateTime<Utc> {
+    fn to_instant(&self, civil: NaiveDateTime) -> DateTime<Utc> {
         match self.zone.from_local_datetime(&civil) {
             MappedLocalTime::Single(at) | MappedLocalTime::Ambiguous(at, _) => at.to_utc(),
             MappedLocalTime::None => {
                 let near = civil.and_utc();
-                first(near - MARGIN, near + MARGIN, |at| self.wall(at) >= civil)
+                first_where(near - MARGIN, near + MARGIN, |at| self.wall_time(at) >= civil)
             }
         }
     }
 
-    fn wall(&self, at: DateTime<Utc>) -> NaiveDateTime {
+    fn wall_time(&self, at: DateTime<Utc>) -> NaiveDateTime {
         at.with_timezone(&self.zone).naive_local()
     }
 
@@ -87,7 +87,7 @@ impl Schedule {
 }
 
 /// The first second in (low, high] from which on `holds`.
-fn first(low: DateTime<Utc>, high: DateTime<Utc>, holds: impl Fn(DateTime<Utc>) -> bool) -> DateTime<Utc> {
+fn first_where(low: DateTime<Utc>, high: DateTime<Utc>, holds: impl Fn(DateTime<Utc>) -> bool) -> DateTime<Utc> {
     let (mut low, mut high) = (low.timestamp(), high.timestamp());
     while high - low > 1 {
         let middle = low + (high - low) / 2;

@@ -1,10 +1,10 @@
 //! One field of a crontab line.
 
-use super::NotASchedule;
+use super::ScheduleError;
 use crate::document::{nearest, or_list};
 
 /// What a field may hold.
-pub(super) struct Field {
+pub(super) struct CronField {
     /// Its name in messages.
     pub name: &'static str,
     /// Smallest and largest number.
@@ -13,21 +13,21 @@ pub(super) struct Field {
     pub names: &'static [&'static str],
 }
 
-pub(super) const MINUTE: Field = Field { name: "minute", range: (0, 59), names: &[] };
-pub(super) const HOUR: Field = Field { name: "hour", range: (0, 23), names: &[] };
-pub(super) const DAY: Field = Field { name: "day of month", range: (1, 31), names: &[] };
-pub(super) const MONTH: Field = Field {
+pub(super) const MINUTE: CronField = CronField { name: "minute", range: (0, 59), names: &[] };
+pub(super) const HOUR: CronField = CronField { name: "hour", range: (0, 23), names: &[] };
+pub(super) const DAY: CronField = CronField { name: "day of month", range: (1, 31), names: &[] };
+pub(super) const MONTH: CronField = CronField {
     name: "month",
     range: (1, 12),
     names: &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
 };
 /// 0 and 7 are Sunday.
-pub(super) const WEEKDAY: Field =
-    Field { name: "day of week", range: (0, 7), names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"] };
+pub(super) const WEEKDAY: CronField =
+    CronField { name: "day of week", range: (0, 7), names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"] };
 
 /// The numbers that a field names, as bits, and whether it is `*` or has one in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Set {
+pub(super) struct FieldValues {
     /// Bit n for number n.
     pub bits: u64,
     /// The field is `*` alone.
@@ -36,20 +36,20 @@ pub(super) struct Set {
     pub star: bool,
 }
 
-impl Set {
+impl FieldValues {
     /// Its numbers.
     pub fn numbers(self) -> impl Iterator<Item = u32> {
         (0..64).filter(move |n| self.bits & (1 << n) != 0)
     }
 }
 
-impl Field {
+impl CronField {
     /// Reads the field.
-    pub fn read(&self, text: &str) -> Result<Set, NotASchedule> {
-        let mut set = Set { bits: 0, every: text == "*", star: false };
+    pub fn parse(&self, text: &str) -> Result<FieldValues, ScheduleError> {
+        let mut set = FieldValues { bits: 0, every: text == "*", star: false };
         for part in text.split(',') {
             let (range, step) = match part.split_once('/') {
-                Some((range, step)) => (range, Some(self.step(step, text)?)),
+                Some((range, step)) => (range, Some(self.parse_step(step, text)?)),
                 None => (part, None),
             };
             let (first, last) = if range == "*" {
@@ -57,11 +57,11 @@ impl Field {
                 // `*` of the week is seven days, not eight.
                 (self.range.0, if self.range.1 == 7 { 6 } else { self.range.1 })
             } else if let Some((first, last)) = range.split_once('-') {
-                (self.number(first, text)?, self.last(last, text)?)
+                (self.parse_number(first, text)?, self.parse_last(last, text)?)
             } else {
-                let number = self.number(range, text)?;
+                let number = self.parse_number(range, text)?;
                 if step.is_some() {
-                    return Err(self.wrong(text, "a step needs `*` or a range in front").hint(format!(
+                    return Err(self.error(text, "a step needs `*` or a range in front").with_hint(format!(
                         "write {range}-{}/{}",
                         self.range.1,
                         step.unwrap_or(1)
@@ -79,7 +79,7 @@ impl Field {
                         format!("write {first}-{end},{}-{last}", self.range.0)
                     }
                 };
-                return Err(self.wrong(text, "the range runs backwards").hint(hint));
+                return Err(self.error(text, "the range runs backwards").with_hint(hint));
             }
             let step = step.unwrap_or(1);
             for n in (first..=last).step_by(usize::try_from(step).unwrap_or(1)) {
@@ -93,54 +93,54 @@ impl Field {
     }
 
     /// The end of a range: `sun` there is 7, so that `sat-sun` is two days.
-    fn last(&self, word: &str, text: &str) -> Result<u32, NotASchedule> {
-        match self.number(word, text)? {
+    fn parse_last(&self, word: &str, text: &str) -> Result<u32, ScheduleError> {
+        match self.parse_number(word, text)? {
             0 if self.range.1 == 7 && word.eq_ignore_ascii_case("sun") => Ok(7),
             n => Ok(n),
         }
     }
 
-    fn step(&self, word: &str, text: &str) -> Result<u32, NotASchedule> {
+    fn parse_step(&self, word: &str, text: &str) -> Result<u32, ScheduleError> {
         let step = word.parse().ok().filter(|_| word.bytes().all(|b| b.is_ascii_digit()));
         match step {
-            Some(0) | None => Err(self.wrong(text, "a step is a whole number from 1")),
+            Some(0) | None => Err(self.error(text, "a step is a whole number from 1")),
             Some(step) if step > self.range.1 => {
-                let error = self.wrong(text, &format!("a step of {step} is wider than the field"));
-                Err(error.hint(format!("write {}: it is the only one that such a step meets", self.range.0)))
+                let error = self.error(text, &format!("a step of {step} is wider than the field"));
+                Err(error.with_hint(format!("write {}: it is the only one that such a step meets", self.range.0)))
             }
             Some(step) => Ok(step),
         }
     }
 
-    fn number(&self, word: &str, text: &str) -> Result<u32, NotASchedule> {
+    fn parse_number(&self, word: &str, text: &str) -> Result<u32, ScheduleError> {
         let lower = word.to_ascii_lowercase();
         if let Some(at) = (0u32..).zip(self.names).find_map(|(at, n)| (*n == lower).then_some(at)) {
             return Ok(at + self.range.0);
         }
         if let Some(name) = self.names.iter().find(|n| lower.starts_with(**n)) {
-            return Err(self.wrong(text, "names have three letters").hint(format!("write {name}")));
+            return Err(self.error(text, "names have three letters").with_hint(format!("write {name}")));
         }
         if word.contains(['L', 'W', '#', '?']) && !word.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(self.wrong(text, "`L`, `W`, `#` and `?` are not of crontab(5)"));
+            return Err(self.error(text, "`L`, `W`, `#` and `?` are not of crontab(5)"));
         }
         if word.is_empty() || !word.bytes().all(|b| b.is_ascii_digit()) {
-            let error = self.wrong(text, "not a number");
+            let error = self.error(text, "not a number");
             let near = nearest(&lower, self.names.iter().copied());
             return Err(match (self.names, near.as_slice()) {
                 ([], _) => error,
-                (names, []) => error.hint(format!("names are {}", names.join(", "))),
-                (_, near) => error.hint(format!("did you mean {}?", or_list(near))),
+                (names, []) => error.with_hint(format!("names are {}", names.join(", "))),
+                (_, near) => error.with_hint(format!("did you mean {}?", or_list(near))),
             });
         }
         let (min, max) = self.range;
         word.parse()
             .ok()
             .filter(|n| (min..=max).contains(n))
-            .ok_or_else(|| self.wrong(text, &format!("{word} is not from {min} to {max}")))
+            .ok_or_else(|| self.error(text, &format!("{word} is not from {min} to {max}")))
     }
 
-    fn wrong(&self, text: &str, why: &str) -> NotASchedule {
+    fn error(&self, text: &str, why: &str) -> ScheduleError {
         let text = crate::document::quote(text);
-        NotASchedule::new(format!("{text} as {}: {why}", self.name))
+        ScheduleError::new(format!("{text} as {}: {why}", self.name))
     }
 }

@@ -1,19 +1,19 @@
 //! A crontab(5) line, and what it is in the engine's dialect.
 
-use super::NotASchedule;
-use super::field::{DAY, HOUR, MINUTE, MONTH, Set, WEEKDAY};
+use super::ScheduleError;
+use super::field::{DAY, FieldValues, HOUR, MINUTE, MONTH, WEEKDAY};
 use crate::document::{nearest, or_list, quote};
 
 /// A line that was read.
-pub(super) struct Line {
-    minute: Set,
-    hour: Set,
-    day: Set,
-    month: Set,
-    weekday: Set,
+pub(super) struct CronLine {
+    minute: FieldValues,
+    hour: FieldValues,
+    day: FieldValues,
+    month: FieldValues,
+    weekday: FieldValues,
 }
 
-const NAMED: [(&str, &str); 7] = [
+const SHORTHANDS: [(&str, &str); 7] = [
     ("@yearly", "0 0 1 1 *"),
     ("@annually", "0 0 1 1 *"),
     ("@monthly", "0 0 1 * *"),
@@ -24,73 +24,75 @@ const NAMED: [(&str, &str); 7] = [
 ];
 
 /// Reads a line.
-pub(super) fn read(text: &str) -> Result<Line, NotASchedule> {
+pub(super) fn parse_line(text: &str) -> Result<CronLine, ScheduleError> {
     let text = text.trim();
     if text.starts_with('@') {
-        return named(text);
+        return parse_shorthand(text);
     }
     let fields: Vec<&str> = text.split_whitespace().collect();
     let [minute, hour, day, month, weekday] = fields.as_slice() else {
-        return Err(wrong_count(&fields));
+        return Err(field_count_error(&fields));
     };
-    let line = Line {
-        minute: MINUTE.read(minute)?,
-        hour: HOUR.read(hour)?,
-        day: DAY.read(day)?,
-        month: MONTH.read(month)?,
-        weekday: WEEKDAY.read(weekday)?,
+    let line = CronLine {
+        minute: MINUTE.parse(minute)?,
+        hour: HOUR.parse(hour)?,
+        day: DAY.parse(day)?,
+        month: MONTH.parse(month)?,
+        weekday: WEEKDAY.parse(weekday)?,
     };
     line.refuse_ambiguous_days(day, weekday)?;
     line.refuse_impossible_dates(day, month)?;
     Ok(line)
 }
 
-fn named(text: &str) -> Result<Line, NotASchedule> {
+fn parse_shorthand(text: &str) -> Result<CronLine, ScheduleError> {
     let lower = text.to_ascii_lowercase();
-    if let Some((_, line)) = NAMED.iter().find(|(name, _)| *name == lower) {
-        return read(line);
+    if let Some((_, line)) = SHORTHANDS.iter().find(|(name, _)| *name == lower) {
+        return parse_line(line);
     }
-    let error = NotASchedule::new(format!("{} is no schedule", quote(text)));
+    let error = ScheduleError::new(format!("{} is no schedule", quote(text)));
     if lower == "@reboot" {
-        return Err(error.hint("a job never run is due at once: no schedule is needed for that"));
+        return Err(error.with_hint("a job never run is due at once: no schedule is needed for that"));
     }
-    let near = nearest(&lower, NAMED.iter().map(|(name, _)| *name));
+    let near = nearest(&lower, SHORTHANDS.iter().map(|(name, _)| *name));
     Err(match near.as_slice() {
-        [] => error.hint("known are @hourly, @daily, @weekly, @monthly and @yearly"),
-        near => error.hint(format!("did you mean {}?", or_list(near))),
+        [] => error.with_hint("known are @hourly, @daily, @weekly, @monthly and @yearly"),
+        near => error.with_hint(format!("did you mean {}?", or_list(near))),
     })
 }
 
-fn wrong_count(fields: &[&str]) -> NotASchedule {
-    let error = NotASchedule::new(format!("{} fields, where a schedule has five", fields.len()));
+fn field_count_error(fields: &[&str]) -> ScheduleError {
+    let error = ScheduleError::new(format!("{} fields, where a schedule has five", fields.len()));
     if let Some((name, value)) = fields.first().and_then(|first| first.split_once('=')) {
         return match name {
-            "TZ" | "CRON_TZ" => error.hint(format!("the zone stands in a key of its own: timezone = \"{value}\"")),
-            _ => {
-                error.hint(format!("{name} is no part of a schedule; the program's environment is set where it starts"))
-            }
+            "TZ" | "CRON_TZ" => error.with_hint(format!("the zone stands in a key of its own: timezone = \"{value}\"")),
+            _ => error.with_hint(format!(
+                "{name} is no part of a schedule; the program's environment is set where it starts"
+            )),
         };
     }
     match fields {
-        [_, rest @ ..] if rest.len() == 5 && read(&rest.join(" ")).is_ok() => {
-            error.hint(format!("seconds are not part of crontab(5): did you mean \"{}\"?", rest.join(" ")))
+        [_, rest @ ..] if rest.len() == 5 && parse_line(&rest.join(" ")).is_ok() => {
+            error.with_hint(format!("seconds are not part of crontab(5): did you mean \"{}\"?", rest.join(" ")))
         }
-        [five @ .., _] if fields.len() > 5 && read(&five[..5].join(" ")).is_ok() => error
-            .hint(format!("a user or a command is no part of a schedule: did you mean \"{}\"?", five[..5].join(" "))),
-        _ => error.hint("minute, hour, day of month, month, day of week: \"15 6 * * *\" is 06:15 every day"),
+        [five @ .., _] if fields.len() > 5 && parse_line(&five[..5].join(" ")).is_ok() => error.with_hint(format!(
+            "a user or a command is no part of a schedule: did you mean \"{}\"?",
+            five[..5].join(" ")
+        )),
+        _ => error.with_hint("minute, hour, day of month, month, day of week: \"15 6 * * *\" is 06:15 every day"),
     }
 }
 
-impl Line {
+impl CronLine {
     /// Whether the hour is `*` or `*/n`.
-    pub fn follows_the_wall(&self) -> bool {
+    pub fn follows_wall_clock(&self) -> bool {
         self.hour.star
     }
 
     /// With both day fields restricted, crontab(5) fires on either. Whether `*/2` restricts is what
     /// cron programs disagree about, so nobody is left to guess.
-    fn refuse_ambiguous_days(&self, day: &str, weekday: &str) -> Result<(), NotASchedule> {
-        let unclear = |a: Set, b: Set| a.star && !a.every && !b.every;
+    fn refuse_ambiguous_days(&self, day: &str, weekday: &str) -> Result<(), ScheduleError> {
+        let unclear = |a: FieldValues, b: FieldValues| a.star && !a.every && !b.every;
         if !unclear(self.day, self.weekday) && !unclear(self.weekday, self.day) {
             return Ok(());
         }
@@ -104,14 +106,14 @@ impl Line {
         } else {
             "`*` is every day, whatever else is named beside it: write it alone, or leave it out".to_owned()
         };
-        Err(NotASchedule::new(format!(
+        Err(ScheduleError::new(format!(
             "{} in one day field together with the other: cron programs differ on what that means",
             quote(stepped)
         ))
-        .hint(hint))
+        .with_hint(hint))
     }
 
-    fn refuse_impossible_dates(&self, day: &str, month: &str) -> Result<(), NotASchedule> {
+    fn refuse_impossible_dates(&self, day: &str, month: &str) -> Result<(), ScheduleError> {
         if self.day.every {
             return Ok(());
         }
@@ -125,17 +127,17 @@ impl Line {
         if possible {
             return Ok(());
         }
-        Err(NotASchedule::new(format!(
+        Err(ScheduleError::new(format!(
             "day {} of month {} is in no calendar: the schedule would never fire",
             quote(day),
             quote(month)
         ))
-        .hint("the last days of a month are 28 to 31; `28` is in all of them"))
+        .with_hint("the last days of a month are 28 to 31; `28` is in all of them"))
     }
 
     /// The same in the engine's dialect: seconds in front, weekdays by name, numbers one by one.
     pub fn engine_lines(&self) -> Vec<String> {
-        let days = list(self.day, 31);
+        let days = number_list(self.day, 31);
         let weekdays = if self.weekday.bits.count_ones() == 7 {
             "*".to_owned()
         } else {
@@ -143,7 +145,12 @@ impl Line {
             self.weekday.numbers().map(name).collect::<Vec<_>>().join(",")
         };
         let line = |days: &str, weekdays: &str| {
-            format!("0 {} {} {days} {} {weekdays}", list(self.minute, 60), list(self.hour, 24), list(self.month, 12))
+            format!(
+                "0 {} {} {days} {} {weekdays}",
+                number_list(self.minute, 60),
+                number_list(self.hour, 24),
+                number_list(self.month, 12)
+            )
         };
         // Neither begins with a star here: ambiguous lines were refused.
         if self.day.star || self.weekday.star {
@@ -154,7 +161,7 @@ impl Line {
     }
 }
 
-fn list(set: Set, all: u32) -> String {
+fn number_list(set: FieldValues, all: u32) -> String {
     if set.bits.count_ones() == all {
         return "*".to_owned();
     }

@@ -7,7 +7,7 @@ use rusqlite::ErrorCode;
 
 /// A place in SQL, both from 1; columns count characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Position {
+pub struct SqlPosition {
     /// Line.
     pub line: usize,
     /// Column.
@@ -16,16 +16,16 @@ pub struct Position {
     pub offset: usize,
 }
 
-impl Position {
-    fn at(sql: &str, offset: usize) -> Position {
+impl SqlPosition {
+    fn from_offset(sql: &str, offset: usize) -> SqlPosition {
         let before = sql.get(..offset).unwrap_or(sql);
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-        Position { line, column, offset }
+        SqlPosition { line, column, offset }
     }
 }
 
-impl fmt::Display for Position {
+impl fmt::Display for SqlPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {}", self.line, self.column)
     }
@@ -43,7 +43,7 @@ pub enum QueryError {
         /// SQLite's message.
         message: String,
         /// Where, if SQLite says.
-        at: Option<Position>,
+        at: Option<SqlPosition>,
         /// The SQL that `at` counts in.
         sql: String,
     },
@@ -60,7 +60,7 @@ pub enum QueryError {
     #[error("a query is one statement; there is another after the first ;")]
     SeveralStatements,
     /// It uses a name that has no value.
-    #[error("{0} is not bound; a query may use {names}", names = super::Bound::NAMES.join(", "))]
+    #[error("{0} is not bound; a query may use {names}", names = super::QueryParameters::NAMES.join(", "))]
     UnknownName(String),
     /// Two result columns have one name.
     #[error("two columns are named {0}; name one of them with AS")]
@@ -79,7 +79,7 @@ impl QueryError {
         matches!(self, QueryError::Store(_))
     }
 
-    pub(super) fn of(error: rusqlite::Error, limit: Duration, denied: Option<String>) -> QueryError {
+    pub(super) fn from_sqlite(error: rusqlite::Error, limit: Duration, denied: Option<String>) -> QueryError {
         let code = match &error {
             rusqlite::Error::SqlInputError { error, .. } => Some(error.code),
             other => other.sqlite_error_code(),
@@ -88,16 +88,16 @@ impl QueryError {
             (_, Some(what)) => QueryError::Denied(what),
             (Some(ErrorCode::OperationInterrupted), _) => QueryError::TooSlow(limit),
             (Some(ErrorCode::ReadOnly), _) => QueryError::Denied("writing".into()),
-            (Some(ErrorCode::Unknown | ErrorCode::TooBig | ErrorCode::TypeMismatch), _) => Self::of_sql(error),
-            (Some(ErrorCode::AuthorizationForStatementDenied), _) => Self::of_sql(error),
+            (Some(ErrorCode::Unknown | ErrorCode::TooBig | ErrorCode::TypeMismatch), _) => Self::from_sql_error(error),
+            (Some(ErrorCode::AuthorizationForStatementDenied), _) => Self::from_sql_error(error),
             _ => QueryError::Store(error),
         }
     }
 
-    fn of_sql(error: rusqlite::Error) -> QueryError {
+    fn from_sql_error(error: rusqlite::Error) -> QueryError {
         match error {
             rusqlite::Error::SqlInputError { msg, sql, offset, .. } => {
-                let at = usize::try_from(offset).ok().map(|offset| Position::at(&sql, offset));
+                let at = usize::try_from(offset).ok().map(|offset| SqlPosition::from_offset(&sql, offset));
                 QueryError::Sql { message: msg, at, sql }
             }
             rusqlite::Error::SqliteFailure(_, Some(message)) => {
@@ -108,11 +108,11 @@ impl QueryError {
     }
 
     /// The same error, its place counted from `ahead` bytes later: the analyst wrote only what follows.
-    pub(super) fn minus(self, ahead: usize) -> QueryError {
+    pub(super) fn without_prefix(self, ahead: usize) -> QueryError {
         match self {
             QueryError::Sql { message, at: Some(at), sql } if at.offset >= ahead && sql.is_char_boundary(ahead) => {
                 let own = sql[ahead..].to_owned();
-                QueryError::Sql { message, at: Some(Position::at(&own, at.offset - ahead)), sql: own }
+                QueryError::Sql { message, at: Some(SqlPosition::from_offset(&own, at.offset - ahead)), sql: own }
             }
             QueryError::Sql { message, sql, .. } => QueryError::Sql { message, at: None, sql },
             other => other,

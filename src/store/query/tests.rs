@@ -2,8 +2,8 @@ use super::*;
 use crate::store::views::tests::{fill, fill_schema};
 use crate::stream;
 
-fn reader() -> Reader {
-    let fetch = |name: &str, stream| Fetched {
+fn reader() -> QueryReader {
+    let fetch = |name: &str, stream| QueryFetch {
         name: name.into(),
         stream: stream::find(stream).unwrap(),
         market: String::new(),
@@ -12,7 +12,7 @@ fn reader() -> Reader {
     };
     let mut fetches: Vec<_> = stream::all().map(|s| fetch(s.name, s.name)).collect();
     fetches.push(fetch("items", "playlist_items"));
-    Reader::for_checking("j", fetches, |store| {
+    QueryReader::for_checking("j", fetches, |store| {
         fill_schema(store);
         fill(store);
         Ok(())
@@ -20,9 +20,9 @@ fn reader() -> Reader {
     .unwrap()
 }
 
-fn first_column(reader: &Reader, sql: &str) -> Result<Vec<String>, QueryError> {
+fn first_column(reader: &QueryReader, sql: &str) -> Result<Vec<String>, QueryError> {
     let mut found = Vec::new();
-    let bound = Bound { since: Some("2026-01-01T00:00:00Z".into()), ..Bound::default() };
+    let bound = QueryParameters { since: Some("2026-01-01T00:00:00Z".into()), ..QueryParameters::default() };
     reader.run(
         sql,
         &bound,
@@ -53,7 +53,7 @@ fn a_fetch_may_be_named_as_a_table_is_and_hides_it() {
     }
     assert_eq!(first_column(&reader, "SELECT track_name FROM saved_tracks").unwrap(), [r#"Text("One")"#]);
     assert_eq!(first_column(&reader, "SELECT count(*) FROM csv_saved_tracks").unwrap(), ["Integer(1)"]);
-    assert_eq!(reader.ids("saved_tracks", "artist_ids", None, &Bound::default()).unwrap(), ["A1", "A2"]);
+    assert_eq!(reader.ids("saved_tracks", "artist_ids", None, &QueryParameters::default()).unwrap(), ["A1", "A2"]);
 }
 
 #[test]
@@ -115,14 +115,14 @@ fn a_query_that_takes_too_long_is_stopped() {
 #[test]
 fn ids_come_once_each_in_the_order_of_the_rows() {
     let reader = reader();
-    let ids = |column, filter| reader.ids("items", column, filter, &Bound::default()).unwrap();
+    let ids = |column, filter| reader.ids("items", column, filter, &QueryParameters::default()).unwrap();
     assert_eq!(ids("track_id", None), ["T2", "T1"]);
     assert_eq!(ids("artist_ids", None), ["A3", "A1", "A2"]);
     assert_eq!(ids("artist_ids", Some("artist_names LIKE '%; C' -- lists as the view has them")), ["A1", "A2"]);
     assert_eq!(ids("track_id", Some("position = 4")), ["T1"]);
     assert_eq!(ids("episode_id", Some("release_date >= date(:since)")), Vec::<String>::new());
     assert_eq!(ids("playlist_id", None), ["P2", "P1"]);
-    assert!(matches!(reader.ids("other", "track_id", None, &Bound::default()), Err(QueryError::NoFetch(_))));
+    assert!(matches!(reader.ids("other", "track_id", None, &QueryParameters::default()), Err(QueryError::NoFetch(_))));
 }
 
 #[test]
@@ -132,8 +132,8 @@ fn a_store_on_disk_is_opened_so_that_it_cannot_be_written() {
     let store = Connection::open(&path).unwrap();
     store.pragma_update(None, "journal_mode", "wal").unwrap();
     fill_schema(&store);
-    let reader = Reader::open(&path, "j", Vec::new(), Duration::from_secs(1)).unwrap();
+    let reader = QueryReader::open(&path, "j", Vec::new(), Duration::from_secs(1)).unwrap();
     assert_eq!(first_column(&reader, "SELECT count(*) FROM tracks").unwrap(), ["Integer(0)"]);
     assert!(reader.store.is_readonly("main").unwrap());
-    assert!(Reader::open(&folder.path().join("none.db"), "j", Vec::new(), Duration::from_secs(1)).is_err());
+    assert!(QueryReader::open(&folder.path().join("none.db"), "j", Vec::new(), Duration::from_secs(1)).is_err());
 }

@@ -2,12 +2,12 @@
 
 use rusqlite::Connection;
 
-use super::{StoreReport, named};
-use crate::store::pending;
-use crate::store::proof::standing;
+use super::{StoreReport, list_label};
+use crate::store::pending_writes;
+use crate::store::proof::current_rows_sql;
 
 /// Lists of which something is so, and what that is: kind, parent and number.
-const OF_LISTS: &[(&str, &str)] = &[
+const LIST_CLAIMS: &[(&str, &str)] = &[
         (
             // What was presumed has a record of its own, later than the whole read.
             "SELECT l.kind, l.parent_id, l.id FROM lists l JOIN run_lists r ON r.list_id = l.id
@@ -49,14 +49,14 @@ const OF_LISTS: &[(&str, &str)] = &[
 ];
 
 /// What lists say against the record of the runs that read them.
-pub(super) fn lists(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
-    for (sql, what) in OF_LISTS {
+pub(super) fn check_list_records(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
+    for (sql, what) in LIST_CLAIMS {
         report.add_each(conn, "record", sql, |row| {
-            let name = named(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?, row.get(2)?);
+            let name = list_label(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?, row.get(2)?);
             Ok(format!("{name}: {what}"))
         })?;
     }
-    unknown_kinds(conn, report)?;
+    check_list_kinds(conn, report)?;
     // Who fills a store says first from where and with what.
     let nameless = "SELECT count(*) FROM lists WHERE read_at IS NOT NULL HAVING count(*) > 0 AND NOT EXISTS (SELECT 1 FROM store_info WHERE key = 'api_host')";
     report.add_each(conn, "record", nameless, |_| {
@@ -69,12 +69,12 @@ pub(super) fn lists(conn: &Connection, report: &mut StoreReport) -> rusqlite::Re
 }
 
 /// Lists that no stream reads.
-fn unknown_kinds(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
+fn check_list_kinds(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
     let mut statement = conn.prepare("SELECT kind, min(id) FROM lists WHERE read_at IS NOT NULL GROUP BY kind")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let (kind, id): (String, i64) = (row.get(0)?, row.get(1)?);
-        if standing(&kind).is_none() {
+        if current_rows_sql(&kind).is_none() {
             report.add("record", format!("list {id} is of the kind {kind}, and no stream reads such a list"));
         }
     }
@@ -82,12 +82,12 @@ fn unknown_kinds(conn: &Connection, report: &mut StoreReport) -> rusqlite::Resul
 }
 
 /// The pages that wait to reach their tables.
-pub(super) fn waiting(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
+pub(super) fn check_pending_writes(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
     let mut statement = conn.prepare("SELECT id, writes FROM pending_writes ORDER BY id")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         report.waiting_pages += 1;
-        if !pending::can_be_read(row.get_ref(1)?.as_blob()?) {
+        if !pending_writes::is_readable(row.get_ref(1)?.as_blob()?) {
             let id: i64 = row.get(0)?;
             report.add("waiting", format!("the page {id} that waits to reach its tables cannot be read"));
         }
@@ -96,7 +96,7 @@ pub(super) fn waiting(conn: &Connection, report: &mut StoreReport) -> rusqlite::
 }
 
 /// What runs say of themselves.
-pub(super) fn runs(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
+pub(super) fn check_runs(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
     report.runs = conn.query_row("SELECT count(*) FROM runs", [], |row| row.get(0))?;
     let claims = [
         (

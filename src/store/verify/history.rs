@@ -3,13 +3,13 @@
 use rusqlite::Connection;
 
 use super::StoreReport;
-use crate::store::replay::{Back, Place, ReplayError};
+use crate::store::replay::{PlaylistPlace, PlaylistRewind, ReplayError};
 
 /// Findings of one playlist beyond which only the number is told: one wrong change spoils all before it.
-const TOLD: usize = 3;
+const MAX_FINDINGS_PER_PLAYLIST: usize = 3;
 
 /// A version of a playlist that was seen.
-struct Version {
+struct RecordedVersion {
     seen_at: String,
     items: i64,
     /// It was taken over from a store that kept no versions.
@@ -17,8 +17,8 @@ struct Version {
 }
 
 /// What the history of every playlist says against the lists that were read.
-pub(super) fn histories(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
-    simple(conn, report)?;
+pub(super) fn check_histories(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
+    check_records(conn, report)?;
     let mut statement = conn.prepare(
         "SELECT playlist_id FROM playlist_changes UNION
          SELECT playlist_id FROM playlist_versions GROUP BY 1 HAVING count(*) > 1 ORDER BY 1",
@@ -27,7 +27,7 @@ pub(super) fn histories(conn: &Connection, report: &mut StoreReport) -> rusqlite
     while let Some(row) = rows.next()? {
         let id: String = row.get(0)?;
         report.histories += 1;
-        for detail in of_playlist(conn, &id)? {
+        for detail in check_playlist(conn, &id)? {
             report.add("history", format!("playlist {id}: {detail}"));
         }
     }
@@ -35,7 +35,7 @@ pub(super) fn histories(conn: &Connection, report: &mut StoreReport) -> rusqlite
 }
 
 /// What can be told without going back.
-fn simple(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
+fn check_records(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
     let claims = [
         (
             "SELECT DISTINCT l.parent_id FROM lists l WHERE l.kind = 'playlist_items' AND l.read_at IS NOT NULL
@@ -88,47 +88,47 @@ fn simple(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
 }
 
 /// Takes a playlist back to its beginning.
-fn of_playlist(conn: &Connection, id: &str) -> rusqlite::Result<Vec<String>> {
-    let back = match Back::begin(conn, id) {
+fn check_playlist(conn: &Connection, id: &str) -> rusqlite::Result<Vec<String>> {
+    let back = match PlaylistRewind::start(conn, id) {
         Err(ReplayError::Store(error)) => return Err(error),
         Err(other) => return Ok(vec![other.to_string()]),
         Ok(back) => back,
     };
-    let mut way = Way { back, reads: reads(conn, id)?, found: Vec::new() };
+    let mut way = HistoryCheck { rewind: back, reads: reads(conn, id)?, found: Vec::new() };
     let mut versions = versions(conn, id)?;
     loop {
         let Some(version) = versions.pop() else {
-            let seen_at = way.back.next_seen_at().unwrap_or("?");
+            let seen_at = way.rewind.next_seen_at().unwrap_or("?");
             way.found.push(format!("changes were recorded at {seen_at}, and no version that they led to"));
             break;
         };
-        way.count(&version);
-        way.hashes(&version);
-        if !way.goes_on(&version, versions.is_empty()) || !way.step()? {
+        way.check_count(&version);
+        way.check_hashes(&version);
+        if !way.has_previous_version(&version, versions.is_empty()) || !way.step_back()? {
             break;
         }
     }
     let mut found = way.found;
     found.dedup();
-    if let Some(more) = found.len().checked_sub(TOLD).filter(|more| *more > 0) {
-        found.truncate(TOLD);
+    if let Some(more) = found.len().checked_sub(MAX_FINDINGS_PER_PLAYLIST).filter(|more| *more > 0) {
+        found.truncate(MAX_FINDINGS_PER_PLAYLIST);
         found.push(format!("and {more} more of this playlist"));
     }
     Ok(found)
 }
 
 /// A playlist on its way back, and what did not fit so far.
-struct Way<'a> {
-    back: Back<'a>,
+struct HistoryCheck<'a> {
+    rewind: PlaylistRewind<'a>,
     /// When it was read and the hash of what was read then, oldest first, as far as these can be compared.
     reads: Option<Vec<(String, String)>>,
     found: Vec<String>,
 }
 
-impl Way<'_> {
+impl HistoryCheck<'_> {
     /// Holds the number of its items against a version.
-    fn count(&mut self, version: &Version) {
-        let (places, items) = (self.back.places().len(), version.items);
+    fn check_count(&mut self, version: &RecordedVersion) {
+        let (places, items) = (self.rewind.places().len(), version.items);
         if i64::try_from(places) != Ok(items) {
             let seen_at = &version.seen_at;
             self.found.push(format!("taken back to {seen_at}, it has {places} items, and {items} were seen then"));
@@ -137,14 +137,14 @@ impl Way<'_> {
 
     /// Holds its items against every read that saw this version: those since then that changed nothing, and the one
     /// that saw it first.
-    fn hashes(&mut self, version: &Version) {
+    fn check_hashes(&mut self, version: &RecordedVersion) {
         let Some(reads) = &mut self.reads else { return };
         let saw_it = |(read_at, _): &(String, String)| *read_at >= version.seen_at;
         let first = reads.partition_point(|read| !saw_it(read));
         if first == reads.len() {
             return;
         }
-        let hash = hash(self.back.places());
+        let hash = hash(self.rewind.places());
         for (read_at, was) in reads.drain(first..).rev() {
             if was != hash {
                 self.found.push(format!("taken back to {read_at}, it is not the list that was read then"));
@@ -153,8 +153,8 @@ impl Way<'_> {
     }
 
     /// Whether there are changes that led to a version, as there must be of all but the oldest.
-    fn goes_on(&mut self, version: &Version, oldest: bool) -> bool {
-        let wrong = match self.back.next_seen_at() {
+    fn has_previous_version(&mut self, version: &RecordedVersion, oldest: bool) -> bool {
+        let wrong = match self.rewind.next_seen_at() {
             None if oldest => return false,
             _ if version.taken_over => return false,
             Some(seen_at) if seen_at == version.seen_at && !oldest => return true,
@@ -171,9 +171,9 @@ impl Way<'_> {
     }
 
     /// Takes the changes of one more read back; false if they do not fit.
-    fn step(&mut self) -> rusqlite::Result<bool> {
+    fn step_back(&mut self) -> rusqlite::Result<bool> {
         // Names of another reader's in between fit no change, and tell nothing.
-        match self.back.step(self.reads.is_some()) {
+        match self.rewind.step_back(self.reads.is_some()) {
             Ok(()) => Ok(true),
             Err(ReplayError::Store(error)) => Err(error),
             Err(other) => {
@@ -185,12 +185,13 @@ impl Way<'_> {
 }
 
 /// The versions of a playlist, oldest first.
-fn versions(conn: &Connection, id: &str) -> rusqlite::Result<Vec<Version>> {
+fn versions(conn: &Connection, id: &str) -> rusqlite::Result<Vec<RecordedVersion>> {
     let mut statement = conn.prepare_cached(
         "SELECT seen_at, items, run_id IS NULL FROM playlist_versions WHERE playlist_id = ?1 ORDER BY seen_at",
     )?;
-    let read =
-        |row: &rusqlite::Row<'_>| Ok(Version { seen_at: row.get(0)?, items: row.get(1)?, taken_over: row.get(2)? });
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(RecordedVersion { seen_at: row.get(0)?, items: row.get(1)?, taken_over: row.get(2)? })
+    };
     statement.query_map([id], read)?.collect()
 }
 
@@ -215,8 +216,8 @@ fn reads(conn: &Connection, id: &str) -> rusqlite::Result<Option<Vec<(String, St
 }
 
 /// The hash that the read of such a list has recorded.
-fn hash(places: &[Place]) -> String {
-    let mut hash = crate::store::proof::RowsHash::default();
+fn hash(places: &[PlaylistPlace]) -> String {
+    let mut hash = crate::store::proof::RowsHasher::default();
     for place in places {
         hash.text(Some(&place.kind));
         for text in [&place.item_id, &place.uri, &place.added_at, &place.added_by, &None] {

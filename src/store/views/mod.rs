@@ -18,47 +18,47 @@ mod select;
 
 use rusqlite::{Connection, OptionalExtension};
 
-pub use select::{Halves, ListStyle, Scope, Select, identifier, literal};
+pub use select::{ListStyle, RowScope, SplitQuery, ViewSelect, identifier, literal};
 
 use crate::stream::{self, Stream};
 
 /// The SQL behind one column.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Sql {
+pub(crate) enum ColumnSql {
     /// One value.
     One(&'static str),
     /// A list, in order.
-    List(List),
+    List(ListColumn),
 }
 
 /// An ordered list: every `value` of `from`, by `order`.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct List {
+pub(crate) struct ListColumn {
     value: &'static str,
     from: &'static str,
     order: &'static str,
     /// Text already joined with "; ", shown where the list is empty.
-    or: Option<&'static str>,
+    fallback: Option<&'static str>,
 }
 
 /// A column and its SQL.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Field {
+pub(crate) struct ViewColumn {
     name: &'static str,
-    sql: Sql,
+    sql: ColumnSql,
 }
 
-const fn one(name: &'static str, sql: &'static str) -> Field {
-    Field { name, sql: Sql::One(sql) }
+const fn column(name: &'static str, sql: &'static str) -> ViewColumn {
+    ViewColumn { name, sql: ColumnSql::One(sql) }
 }
 
-const fn list(name: &'static str, value: &'static str, from: &'static str, order: &'static str) -> Field {
-    Field { name, sql: Sql::List(List { value, from, order, or: None }) }
+const fn list_column(name: &'static str, value: &'static str, from: &'static str, order: &'static str) -> ViewColumn {
+    ViewColumn { name, sql: ColumnSql::List(ListColumn { value, from, order, fallback: None }) }
 }
 
 /// How the rows that one fetch asked for are found from a row `q` of `requested`.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Asked {
+pub(crate) enum RequestedBy {
     /// This expression is `q.list_id`.
     List(&'static str),
     /// This expression is `q.item_id`, or the parent of `q.list_id`.
@@ -72,49 +72,50 @@ pub(crate) enum Asked {
 /// Its columns depend on `keys` alone, so that the exporter may render them once per thing and not
 /// once per row: a million playlist items name some ten thousand tracks.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Thing {
+pub(crate) struct RowEntity {
     /// Columns of the row table `i` that name it.
     keys: &'static [&'static str],
     /// Joins that begin at `i`; LEFT throughout, since every row is shown.
     joins: &'static str,
     /// Its columns; the first group that has a name gives it.
-    fields: &'static [&'static [Field]],
+    fields: &'static [&'static [ViewColumn]],
 }
 
 /// The SQL behind a stream's rows.
 #[derive(Debug)]
-pub struct View {
+pub struct StreamView {
     name: &'static str,
     /// FROM clause; the table whose rows are shown has the alias `i`.
     rows: &'static str,
     /// Condition for a row to be shown at all: what a whole read no longer saw is not.
-    shown: Option<&'static str>,
-    asked: Asked,
+    visible_if: Option<&'static str>,
+    requested_by: RequestedBy,
     /// Order of the rows below one thing asked for.
     order: &'static str,
     /// For logs: the column that `window` looks at, `true` if it is a day.
-    clock: Option<(&'static str, bool)>,
-    fields: &'static [&'static [Field]],
-    thing: Option<Thing>,
+    time_column: Option<(&'static str, bool)>,
+    fields: &'static [&'static [ViewColumn]],
+    entity: Option<RowEntity>,
 }
 
-impl View {
+impl StreamView {
     /// The view of a stream.
-    pub fn of(stream: &Stream) -> &'static View {
+    pub fn for_stream(stream: &Stream) -> &'static StreamView {
         Self::all().find(|view| view.name == stream.name).expect("every stream has a view; a test holds it")
     }
 
-    fn all() -> impl Iterator<Item = &'static View> {
+    fn all() -> impl Iterator<Item = &'static StreamView> {
         [catalog::VIEWS, playlist::VIEWS, search::VIEWS, library::VIEWS].into_iter().flatten()
     }
 
     /// The SQL of a column, and whether it depends on the thing alone.
-    fn field(&self, name: &str) -> Option<(Sql, bool)> {
-        let of =
-            |groups: &[&'static [Field]]| groups.iter().flat_map(|g| g.iter()).find(|f| f.name == name).map(|f| f.sql);
+    fn field(&self, name: &str) -> Option<(ColumnSql, bool)> {
+        let of = |groups: &[&'static [ViewColumn]]| {
+            groups.iter().flat_map(|g| g.iter()).find(|f| f.name == name).map(|f| f.sql)
+        };
         of(self.fields)
             .map(|sql| (sql, false))
-            .or_else(|| self.thing.and_then(|thing| of(thing.fields)).map(|sql| (sql, true)))
+            .or_else(|| self.entity.and_then(|thing| of(thing.fields)).map(|sql| (sql, true)))
     }
 }
 
@@ -122,7 +123,7 @@ impl View {
 pub fn definitions() -> impl Iterator<Item = (String, String)> {
     stream::all().map(|stream| {
         let name = stream.view();
-        let select = Select::new(stream, stream.columns().map(|c| c.name)).sql();
+        let select = ViewSelect::new(stream, stream.columns().map(|c| c.name)).sql();
         (name.clone(), format!("CREATE VIEW {name} AS\n{select}"))
     })
 }
@@ -134,10 +135,10 @@ pub fn definitions() -> impl Iterator<Item = (String, String)> {
 pub fn are_current(store: &Connection) -> rusqlite::Result<bool> {
     let known: Option<String> =
         store.query_row("SELECT value FROM store_info WHERE key = 'views'", [], |row| row.get(0)).optional()?;
-    Ok(known.as_deref() == Some(hash().as_str()))
+    Ok(known.as_deref() == Some(views_hash().as_str()))
 }
 
-fn hash() -> String {
+fn views_hash() -> String {
     static HASH: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     let of_all = || {
         let text: String = definitions().map(|(_, sql)| sql).collect();
@@ -167,7 +168,7 @@ pub fn create_all(store: &Connection) -> rusqlite::Result<()> {
     for (_, sql) in definitions() {
         store.execute_batch(&sql)?;
     }
-    store.execute("INSERT OR REPLACE INTO store_info (key, value) VALUES ('views', ?1)", [hash()])?;
+    store.execute("INSERT OR REPLACE INTO store_info (key, value) VALUES ('views', ?1)", [views_hash()])?;
     Ok(())
 }
 

@@ -1,19 +1,19 @@
 //! Hits of searches, whatever their kind.
 
 use super::parts::{NAME, PLACE, SEEN};
-use super::{Asked, Field, Thing, View, list, one};
+use super::{RequestedBy, RowEntity, StreamView, ViewColumn, column, list_column};
 
-const ROW: &[Field] = &[
-    one("query", "i.query"),
-    one("searched_at", "i.searched_at"),
-    one("kind", "i.kind"),
-    one("rank", "i.rank"),
-    one("id", "i.item_id"),
-    one("uri", "i.uri"),
+const ROW: &[ViewColumn] = &[
+    column("query", "i.query"),
+    column("searched_at", "i.searched_at"),
+    column("kind", "i.kind"),
+    column("rank", "i.rank"),
+    column("id", "i.item_id"),
+    column("uri", "i.uri"),
 ];
 
 /// At most one of the joined things is there: the one of the hit's kind, and a track's album.
-const HIT: Thing = Thing {
+const HIT: RowEntity = RowEntity {
     keys: &["kind", "item_id"],
     joins: "LEFT JOIN tracks t ON i.kind = 'track' AND t.id = i.item_id\n\
             LEFT JOIN albums al ON al.id = CASE i.kind WHEN 'album' THEN i.item_id ELSE t.album_id END\n\
@@ -23,12 +23,12 @@ const HIT: Thing = Thing {
             LEFT JOIN episodes e ON i.kind = 'episode' AND e.id = i.item_id\n\
             LEFT JOIN audiobooks b ON i.kind = 'audiobook' AND b.id = i.item_id",
     fields: &[&[
-        one(
+        column(
             "name",
             "CASE i.kind WHEN 'track' THEN t.name WHEN 'album' THEN al.name \
              ELSE coalesce(ar.name, p.name, sh.name, e.name, b.name) END",
         ),
-        list(
+        list_column(
             "artist_names",
             NAME,
             "(SELECT position, artist_id FROM track_artists WHERE track_id = t.id UNION ALL \
@@ -36,32 +36,32 @@ const HIT: Thing = Thing {
              JOIN artists a ON a.id = l.artist_id",
             PLACE,
         ),
-        one("album_name", "CASE i.kind WHEN 'track' THEN al.name END"),
-        one("release_date", "coalesce(al.release_date, e.release_date)"),
-        one("duration_ms", "coalesce(t.duration_ms, e.duration_ms)"),
-        one("isrc", "t.isrc"),
-        one(
+        column("album_name", "CASE i.kind WHEN 'track' THEN al.name END"),
+        column("release_date", "coalesce(al.release_date, e.release_date)"),
+        column("duration_ms", "coalesce(t.duration_ms, e.duration_ms)"),
+        column("isrc", "t.isrc"),
+        column(
             "spotify_url",
             "CASE i.kind WHEN 'track' THEN t.spotify_url WHEN 'album' THEN al.spotify_url \
              ELSE coalesce(ar.spotify_url, p.spotify_url, sh.spotify_url, e.spotify_url, b.spotify_url) END",
         ),
-        one("track_id", "t.id"),
-        one("album_id", "CASE i.kind WHEN 'album' THEN i.item_id ELSE t.album_id END"),
-        one("artist_id", "CASE i.kind WHEN 'artist' THEN i.item_id END"),
-        one("playlist_id", "CASE i.kind WHEN 'playlist' THEN i.item_id END"),
-        one("show_id", "CASE i.kind WHEN 'show' THEN i.item_id END"),
-        one("episode_id", "CASE i.kind WHEN 'episode' THEN i.item_id END"),
-        one("audiobook_id", "CASE i.kind WHEN 'audiobook' THEN i.item_id END"),
+        column("track_id", "t.id"),
+        column("album_id", "CASE i.kind WHEN 'album' THEN i.item_id ELSE t.album_id END"),
+        column("artist_id", "CASE i.kind WHEN 'artist' THEN i.item_id END"),
+        column("playlist_id", "CASE i.kind WHEN 'playlist' THEN i.item_id END"),
+        column("show_id", "CASE i.kind WHEN 'show' THEN i.item_id END"),
+        column("episode_id", "CASE i.kind WHEN 'episode' THEN i.item_id END"),
+        column("audiobook_id", "CASE i.kind WHEN 'audiobook' THEN i.item_id END"),
     ]],
 };
 
-pub(super) const VIEWS: &[View] = &[View {
+pub(super) const VIEWS: &[StreamView] = &[StreamView {
     name: "search",
     rows: "search_results i",
-    shown: None,
-    asked: Asked::List("i.list_id"),
+    visible_if: None,
+    requested_by: RequestedBy::List("i.list_id"),
     order: "i.searched_at, i.kind, i.rank",
-    clock: Some(("i.searched_at", false)),
+    time_column: Some(("i.searched_at", false)),
     fields: &[ROW, SEEN],
-    thing: Some(HIT),
+    entity: Some(HIT),
 }];

@@ -1,6 +1,6 @@
 //! SELECT statements over a [`View`]: chosen columns, a list separator, and whose rows.
 
-use super::{Asked, Field, List, Sql, Thing, View};
+use super::{ColumnSql, ListColumn, RequestedBy, RowEntity, StreamView, ViewColumn};
 use crate::stream::Stream;
 
 /// What every expression over a `*_markets` table `m` contains.
@@ -23,7 +23,7 @@ impl Default for ListStyle {
 
 /// Whose rows a SELECT shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope<'a> {
+pub enum RowScope<'a> {
     /// All that stands in the store; in no order.
     All,
     /// What a fetch asked for, in the order in which its job names it.
@@ -34,7 +34,7 @@ pub enum Scope<'a> {
         fetch: &'a str,
     },
     /// The same rows, each once and in no order: a temporary view that queries join and filter.
-    Fetched {
+    FetchUnordered {
         /// Name of the job.
         job: &'a str,
         /// Name of the fetch.
@@ -44,11 +44,11 @@ pub enum Scope<'a> {
 
 /// A SELECT over a stream's view in the making.
 #[derive(Debug, Clone)]
-pub struct Select<'a> {
-    view: &'static View,
+pub struct ViewSelect<'a> {
+    view: &'static StreamView,
     columns: Vec<&'a str>,
     lists: ListStyle,
-    scope: Scope<'a>,
+    scope: RowScope<'a>,
     since: Option<&'a str>,
     only: Option<&'static str>,
     market: Option<&'a str>,
@@ -57,25 +57,25 @@ pub struct Select<'a> {
 
 /// A SELECT in two halves: the rows, and what each row's thing adds to it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Halves {
+pub struct SplitQuery {
     /// One row per row: the row's own columns, then the keys of its thing.
     pub rows: String,
     /// How many keys there are, at the end of each row and as `?1`, `?2`, … of `thing`.
     pub keys: usize,
     /// The thing's columns, given its keys; always one row.
-    pub thing: String,
+    pub entity: String,
     /// For each chosen column, in order: whether `thing` has it. Both halves keep that order.
-    pub of_thing: Vec<bool>,
+    pub from_entity: Vec<bool>,
 }
 
-impl<'a> Select<'a> {
+impl<'a> ViewSelect<'a> {
     /// These columns of a stream's view, everything in the store, lists joined with `"; "`.
     pub fn new(stream: &Stream, columns: impl IntoIterator<Item = &'a str>) -> Self {
-        Select {
-            view: View::of(stream),
+        ViewSelect {
+            view: StreamView::for_stream(stream),
             columns: columns.into_iter().collect(),
             lists: ListStyle::default(),
-            scope: Scope::All,
+            scope: RowScope::All,
             since: None,
             only: None,
             market: None,
@@ -90,7 +90,7 @@ impl<'a> Select<'a> {
     }
 
     /// Shows only these rows.
-    pub fn scope(mut self, scope: Scope<'a>) -> Self {
+    pub fn scope(mut self, scope: RowScope<'a>) -> Self {
         self.scope = scope;
         self
     }
@@ -103,7 +103,7 @@ impl<'a> Select<'a> {
     }
 
     /// Of a fetch that several users ask in, shows only what was asked for this one.
-    pub fn of_user(mut self, user_id: Option<&'a str>) -> Self {
+    pub fn for_user(mut self, user_id: Option<&'a str>) -> Self {
         self.user = user_id;
         self
     }
@@ -115,7 +115,7 @@ impl<'a> Select<'a> {
     }
 
     /// Shows only rows for which this holds, in terms of the view's own tables.
-    pub(crate) fn only(mut self, condition: Option<&'static str>) -> Self {
+    pub(crate) fn only_if(mut self, condition: Option<&'static str>) -> Self {
         self.only = condition;
         self
     }
@@ -129,11 +129,11 @@ impl<'a> Select<'a> {
             let (sql, _) = self.field(name);
             format!("{} AS {}", self.expression(sql), identifier(name))
         });
-        let joins = self.view.thing.map_or("", |thing| thing.joins);
-        let sql = format!("SELECT\n  {}\n{}", commas(columns, ",\n  "), self.tail(joins));
+        let joins = self.view.entity.map_or("", |thing| thing.joins);
+        let sql = format!("SELECT\n  {}\n{}", join_parts(columns, ",\n  "), self.tail(joins));
         match self.scope {
-            Scope::Fetched { .. } => in_main(&sql),
-            Scope::All | Scope::Fetch { .. } => sql,
+            RowScope::FetchUnordered { .. } => qualify_tables(&sql),
+            RowScope::All | RowScope::Fetch { .. } => sql,
         }
     }
 
@@ -142,7 +142,7 @@ impl<'a> Select<'a> {
     ///
     /// The filter sees the columns as the view has them. It is wrapped in a SELECT of its own, so that
     /// its names are the view's and not those of the tables behind.
-    pub fn ids_where(&self, column: &str, filter: Option<&str>) -> (String, usize) {
+    pub fn ids_query(&self, column: &str, filter: Option<&str>) -> (String, usize) {
         let mut raw = self.clone();
         raw.lists.separator = "\u{1f}".into();
         let ids = raw.expression(self.field(column).0);
@@ -155,9 +155,9 @@ impl<'a> Select<'a> {
         let terms: Vec<&str> = std::iter::once("q.ordinal").chain(self.view.order.split(", ")).collect();
         columns.extend(terms.iter().enumerate().map(|(n, term)| format!("{term} AS \"\u{1f}{n}\"")));
         let order: Vec<String> = (0..terms.len()).map(|n| format!("\"\u{1f}{n}\"")).collect();
-        let joins = self.view.thing.map_or("", |thing| thing.joins);
+        let joins = self.view.entity.map_or("", |thing| thing.joins);
         let from = self.conditions(joins);
-        let rows = in_main(&format!("SELECT {}\n{from}", columns.join(", ")));
+        let rows = qualify_tables(&format!("SELECT {}\n{from}", columns.join(", ")));
         let mut sql = format!("SELECT \"\u{1f}ids\" FROM ({rows}) WHERE (");
         let ahead = sql.len();
         // A line of its own: the filter may end in a comment.
@@ -168,8 +168,8 @@ impl<'a> Select<'a> {
     }
 
     /// The same rows in two halves, if the view knows a thing and a chosen column shows it.
-    pub fn halves(&self) -> Option<Halves> {
-        let thing: Thing = self.view.thing?;
+    pub fn split(&self) -> Option<SplitQuery> {
+        let thing: RowEntity = self.view.entity?;
         let of_thing: Vec<bool> = self.columns.iter().map(|name| self.field(name).1).collect();
         let side = |wanted: bool| {
             self.columns
@@ -183,26 +183,26 @@ impl<'a> Select<'a> {
         }
         let rows = side(false).chain(thing.keys.iter().map(|key| format!("i.{key}")));
         let keys = thing.keys.iter().enumerate().map(|(n, key)| format!("?{} AS {key}", n + 1));
-        Some(Halves {
-            rows: format!("SELECT {}\n{}", commas(rows, ", "), self.tail("")),
+        Some(SplitQuery {
+            rows: format!("SELECT {}\n{}", join_parts(rows, ", "), self.tail("")),
             keys: thing.keys.len(),
-            thing: format!(
+            entity: format!(
                 "SELECT {}\nFROM (SELECT {}) i\n{}",
-                commas(side(true), ", "),
-                commas(keys, ", "),
+                join_parts(side(true), ", "),
+                join_parts(keys, ", "),
                 thing.joins
             ),
-            of_thing,
+            from_entity: of_thing,
         })
     }
 
-    fn field(&self, name: &str) -> (Sql, bool) {
+    fn field(&self, name: &str) -> (ColumnSql, bool) {
         self.view.field(name).unwrap_or_else(|| panic!("{} has no column {name}", self.view.name))
     }
 
     fn tail(&self, joins: &str) -> String {
         let mut sql = self.conditions(joins);
-        if let Scope::Fetch { .. } = self.scope {
+        if let RowScope::Fetch { .. } = self.scope {
             sql.push_str("\nORDER BY q.ordinal, ");
             sql.push_str(self.view.order);
         }
@@ -212,23 +212,23 @@ impl<'a> Select<'a> {
     /// FROM and WHERE.
     fn conditions(&self, joins: &str) -> String {
         let view = self.view;
-        let mut conditions: Vec<String> = view.shown.iter().chain(&self.only).map(ToString::to_string).collect();
+        let mut conditions: Vec<String> = view.visible_if.iter().chain(&self.only).map(ToString::to_string).collect();
         let from = match self.scope {
-            Scope::Fetch { .. } => format!("requested q CROSS JOIN {}", view.rows),
-            Scope::All | Scope::Fetched { .. } => view.rows.to_owned(),
+            RowScope::Fetch { .. } => format!("requested q CROSS JOIN {}", view.rows),
+            RowScope::All | RowScope::FetchUnordered { .. } => view.rows.to_owned(),
         };
-        if let Scope::Fetch { job, fetch } | Scope::Fetched { job, fetch } = self.scope {
+        if let RowScope::Fetch { job, fetch } | RowScope::FetchUnordered { job, fetch } = self.scope {
             let mut asked = format!("q.job = {} AND q.fetch = {}", literal(job), literal(fetch));
             if let Some(user) = self.user {
                 asked.push_str(&format!(" AND q.user_id = {}", literal(user)));
             }
-            let (mine, theirs) = view.asked.sides();
+            let (mine, theirs) = view.requested_by.join_columns();
             conditions.push(match self.scope {
-                Scope::Fetch { .. } => format!("{asked} AND {mine} = {theirs}"),
+                RowScope::Fetch { .. } => format!("{asked} AND {mine} = {theirs}"),
                 _ => format!("{mine} IN (SELECT {theirs} FROM requested q WHERE {asked})"),
             });
         }
-        if let (Some((clock, is_day)), Some(since)) = (view.clock, self.since) {
+        if let (Some((clock, is_day)), Some(since)) = (view.time_column, self.since) {
             let since = if is_day { since.get(..10).unwrap_or(since) } else { since };
             conditions.push(format!("{clock} >= {}", literal(since)));
         }
@@ -244,19 +244,19 @@ impl<'a> Select<'a> {
         sql
     }
 
-    fn expression(&self, sql: Sql) -> String {
+    fn expression(&self, sql: ColumnSql) -> String {
         match sql {
-            Sql::One(sql) => match self.market {
+            ColumnSql::One(sql) => match self.market {
                 Some(market) => {
                     sql.replace(OF_ANY_MARKET, &format!("{OF_ANY_MARKET} AND m.market = {}", literal(market)))
                 }
                 None => sql.to_owned(),
             },
-            Sql::List(list) => self.joined(list),
+            ColumnSql::List(list) => self.joined(list),
         }
     }
 
-    fn joined(&self, list: List) -> String {
+    fn joined(&self, list: ListColumn) -> String {
         let separator = literal(&self.lists.separator);
         let escaped = |value: &str| match self.lists.escape_commas {
             true => format!(r"replace({value}, ',', '\,')"),
@@ -268,7 +268,7 @@ impl<'a> Select<'a> {
             list.from,
             list.order
         );
-        match list.or {
+        match list.fallback {
             None => joined,
             Some(or) if self.lists == ListStyle::default() => format!("coalesce({joined}, {or})"),
             Some(or) => format!("coalesce({joined}, replace({}, '; ', {separator}))", escaped(or)),
@@ -276,29 +276,31 @@ impl<'a> Select<'a> {
     }
 }
 
-impl Asked {
+impl RequestedBy {
     /// What a row must equal, and what it must equal of `q`.
-    fn sides(self) -> (&'static str, &'static str) {
+    fn join_columns(self) -> (&'static str, &'static str) {
         match self {
-            Asked::List(mine) => (mine, "q.list_id"),
-            Asked::Item(mine) => (mine, "coalesce(q.item_id, (SELECT parent_id FROM lists WHERE id = q.list_id))"),
-            Asked::User(mine) => (mine, "q.user_id"),
+            RequestedBy::List(mine) => (mine, "q.list_id"),
+            RequestedBy::Item(mine) => {
+                (mine, "coalesce(q.item_id, (SELECT parent_id FROM lists WHERE id = q.list_id))")
+            }
+            RequestedBy::User(mine) => (mine, "q.user_id"),
         }
     }
 }
 
-impl Field {
+impl ViewColumn {
     /// The same field, showing `or` (joined with "; ") where its list is empty.
-    pub(super) const fn or(mut self, or: &'static str) -> Field {
-        if let Sql::List(list) = &mut self.sql {
-            list.or = Some(or);
+    pub(super) const fn with_fallback(mut self, or: &'static str) -> ViewColumn {
+        if let ColumnSql::List(list) = &mut self.sql {
+            list.fallback = Some(or);
         }
         self
     }
 }
 
 /// The same SQL with `main.` in front of each table that follows FROM or JOIN.
-fn in_main(sql: &str) -> String {
+fn qualify_tables(sql: &str) -> String {
     let mut out = String::with_capacity(sql.len() + sql.len() / 8);
     let (mut rest, mut table_next) = (sql, false);
     while let Some(first) = rest.chars().next() {
@@ -322,7 +324,7 @@ fn in_main(sql: &str) -> String {
     out
 }
 
-fn commas(parts: impl Iterator<Item = String>, between: &str) -> String {
+fn join_parts(parts: impl Iterator<Item = String>, between: &str) -> String {
     parts.collect::<Vec<_>>().join(between)
 }
 

@@ -12,7 +12,7 @@ pub(crate) fn empty_store() -> Connection {
 }
 
 pub(crate) fn fill_schema(store: &Connection) {
-    crate::store::migrations::create(store).unwrap();
+    crate::store::migrations::create_tables(store).unwrap();
     create_all(store).unwrap();
 }
 
@@ -56,7 +56,7 @@ fn each_view_has_the_columns_of_its_stream_in_order() {
         let expected: Vec<_> = stream.columns().map(|c| c.name).collect();
         assert_eq!(statement.column_names().collect::<Vec<_>>(), expected, "{}", stream.name);
     }
-    assert_eq!(View::all().count(), stream::all().count(), "a view without a stream");
+    assert_eq!(StreamView::all().count(), stream::all().count(), "a view without a stream");
 }
 
 #[test]
@@ -81,14 +81,15 @@ fn a_fetch_shows_what_it_asked_for_in_the_order_of_its_job() {
     let store = empty_store();
     fill(&store);
     let stream = stream::find("playlist_items").unwrap();
-    let scope = Scope::Fetch { job: "j", fetch: "items" };
-    let sql = Select::new(stream, ["playlist_id", "position"]).scope(scope).sql();
+    let scope = RowScope::Fetch { job: "j", fetch: "items" };
+    let sql = ViewSelect::new(stream, ["playlist_id", "position"]).scope(scope).sql();
     let found: Vec<_> = rows(&store, &sql).iter().map(|row| row.join(" ")).collect();
     assert_eq!(found.first().map(String::as_str), Some(r#"Some("P2") Some("0")"#));
     assert_eq!(found.len(), 6);
-    let same = Select::new(stream, ["playlist_id"]).scope(Scope::Fetched { job: "j", fetch: "items" }).sql();
+    let same =
+        ViewSelect::new(stream, ["playlist_id"]).scope(RowScope::FetchUnordered { job: "j", fetch: "items" }).sql();
     assert_eq!(rows(&store, &same).len(), 6);
-    let other = Select::new(stream, ["playlist_id"]).scope(Scope::Fetch { job: "j", fetch: "o'ther" }).sql();
+    let other = ViewSelect::new(stream, ["playlist_id"]).scope(RowScope::Fetch { job: "j", fetch: "o'ther" }).sql();
     assert_eq!(rows(&store, &other).len(), 0);
 }
 
@@ -96,8 +97,8 @@ fn a_fetch_shows_what_it_asked_for_in_the_order_of_its_job() {
 fn rows_in_order_need_no_sorting_of_a_whole_list_of_items() {
     let store = empty_store();
     let stream = stream::find("playlist_items").unwrap();
-    let scope = Scope::Fetch { job: "j", fetch: "items" };
-    let halves = Select::new(stream, stream.default_columns().map(|c| c.name)).scope(scope).halves().unwrap();
+    let scope = RowScope::Fetch { job: "j", fetch: "items" };
+    let halves = ViewSelect::new(stream, stream.default_columns().map(|c| c.name)).scope(scope).split().unwrap();
     let plan = rows(&store, &format!("EXPLAIN QUERY PLAN {}", halves.rows));
     assert!(!format!("{plan:?}").contains("B-TREE"), "{plan:#?}");
 }
@@ -116,8 +117,8 @@ fn a_window_keeps_the_newer_rows_of_a_log() {
     fill(&store);
     let count = |name, since| {
         let stream = stream::find(name).unwrap();
-        let scope = Scope::Fetch { job: "j", fetch: name };
-        rows(&store, &Select::new(stream, [stream.keys[0]]).scope(scope).since(since).sql()).len()
+        let scope = RowScope::Fetch { job: "j", fetch: name };
+        rows(&store, &ViewSelect::new(stream, [stream.keys[0]]).scope(scope).since(since).sql()).len()
     };
     assert_eq!(count("recently_played", None), 2);
     assert_eq!(count("recently_played", Some("2026-01-02T00:00:00Z")), 1);
@@ -142,8 +143,8 @@ fn halves_show_what_the_whole_select_shows() {
     let store = empty_store();
     fill(&store);
     for stream in stream::all() {
-        let select = Select::new(stream, stream.columns().map(|c| c.name));
-        let Some(halves) = select.halves() else { continue };
+        let select = ViewSelect::new(stream, stream.columns().map(|c| c.name));
+        let Some(halves) = select.split() else { continue };
         let whole = rows(&store, &select.sql());
         let mut parts = rows_with_things(&store, &halves);
         assert_eq!(whole.len(), parts.len(), "{}", stream.name);
@@ -154,9 +155,9 @@ fn halves_show_what_the_whole_select_shows() {
     }
 }
 
-fn rows_with_things(store: &Connection, halves: &select::Halves) -> Vec<Vec<String>> {
+fn rows_with_things(store: &Connection, halves: &select::SplitQuery) -> Vec<Vec<String>> {
     let mut statement = store.prepare(&halves.rows).unwrap();
-    let mut thing = store.prepare(&halves.thing).unwrap();
+    let mut thing = store.prepare(&halves.entity).unwrap();
     let own = statement.column_count() - halves.keys;
     let mut rows = statement.query([]).unwrap();
     let mut all = Vec::new();
@@ -167,7 +168,7 @@ fn rows_with_things(store: &Connection, halves: &select::Halves) -> Vec<Vec<Stri
         let (mut mine, mut its) = (0..own, 0..);
         all.push(
             halves
-                .of_thing
+                .from_entity
                 .iter()
                 .map(|of_thing| match of_thing {
                     true => one.get_ref(its.next().unwrap()).unwrap(),

@@ -10,11 +10,13 @@ use chrono::{Months, TimeDelta, Utc};
 use cratedigger::cli::auth::{self, LogoutArgs};
 use rusqlite::Connection;
 use secrecy::{ExposeSecret, SecretString};
-use spotify_client::client::{Api, Bearer};
+use spotify_client::client::{ApiCaller, SpotifyClient};
 use spotify_client::error::ApiError;
-use spotify_client::http::observer::Silent;
-use spotify_client::state::grants::{Access, Account, Flow, GrantError, Grants, NewGrant, end};
-use spotify_client::state::{KeyOrigin, State, StateError};
+use spotify_client::http::observer::NoopObserver;
+use spotify_client::state::grants::{
+    GrantError, GrantStore, NewGrant, SignInFlow, SpotifyAccount, StoredAccessToken, grant_end,
+};
+use spotify_client::state::{KeyOrigin, StateDb, StateError};
 use tempfile::TempDir;
 
 use super::grants::{Table, config_for, home, me, open_grants, small, state_dir};
@@ -29,14 +31,14 @@ fn new(user: &str) -> NewGrant {
     NewGrant {
         user: user.to_owned(),
         refresh: SecretString::from(format!("{CANARY}-{user}")),
-        access: Some(Access {
+        access: Some(StoredAccessToken {
             token: SecretString::from(format!("{ACCESS}-{user}")),
             issued_at: now,
             expires_at: now + TimeDelta::hours(1),
         }),
         scopes: Some(vec!["user-library-read".to_owned()]),
-        flow: Flow::Pkce,
-        account: Some(Account { account_id: None, user_id: format!("id-{user}"), display_name: None }),
+        flow: SignInFlow::Pkce,
+        account: Some(SpotifyAccount { account_id: None, user_id: format!("id-{user}"), display_name: None }),
         authorized_at: Some(now),
         imported_at: None,
         environment: None,
@@ -51,8 +53,8 @@ fn filled() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-fn open_with(path: &Path, env: &[(&str, &Path)]) -> Result<Grants, GrantError> {
-    Grants::open(state_dir(path), "sandbox-client", |name| {
+fn open_with(path: &Path, env: &[(&str, &Path)]) -> Result<GrantStore, GrantError> {
+    GrantStore::open(state_dir(path), "sandbox-client", |name| {
         env.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
     })
 }
@@ -77,7 +79,7 @@ fn key_file(folder: &TempDir, name: &str, mode: u32) -> PathBuf {
 }
 
 #[tokio::test]
-async fn whatever_the_umask_every_file_is_closed_to_others() {
+async fn files_are_private_under_any_umask() {
     let table = Table::rotating().await;
     let table = tokio::task::spawn_blocking(move || {
         let mut helper = Helper::start(&table, None, "000");
@@ -110,10 +112,10 @@ async fn whatever_the_umask_every_file_is_closed_to_others() {
 }
 
 #[test]
-fn no_token_lies_in_clear_in_any_file() {
+fn no_file_holds_a_token_in_clear() {
     let (_folder, path) = filled();
     let grants = open_grants(&path);
-    assert_eq!(grants.held("home").unwrap().unwrap().refresh.expose_secret(), format!("{CANARY}-home"));
+    assert_eq!(grants.get_with_tokens("home").unwrap().unwrap().refresh.expose_secret(), format!("{CANARY}-home"));
     for entry in fs::read_dir(&path).unwrap() {
         let file = entry.unwrap().path();
         let bytes = fs::read(&file).unwrap();
@@ -122,13 +124,13 @@ fn no_token_lies_in_clear_in_any_file() {
 }
 
 #[test]
-fn another_key_a_missing_key_and_an_unfit_key_change_nothing() {
+fn wrong_key_changes_nothing() {
     let (folder, path) = filled();
     let before = dump(&path);
     let other = key_file(&folder, "other", 0o600);
     let error = open_with(&path, &[("CRATEDIGGER_KEY_FILE", &other)]).unwrap_err();
     assert!(matches!(&error, GrantError::WrongKey { origin: KeyOrigin::Named(_), .. }), "{error:?}");
-    assert!(error.needs_a_person());
+    assert!(error.requires_user_action());
     assert!(error.to_string().contains("were sealed with another key than"), "{error}");
 
     let open = key_file(&folder, "open", 0o640);
@@ -160,11 +162,11 @@ fn another_key_a_missing_key_and_an_unfit_key_change_nothing() {
     fs::set_permissions(&path, Permissions::from_mode(0o700)).unwrap();
 
     assert_eq!(dump(&path), before);
-    assert!(open_with(&path, &[]).unwrap().held("home").unwrap().is_some());
+    assert!(open_with(&path, &[]).unwrap().get_with_tokens("home").unwrap().is_some());
 }
 
 #[test]
-fn the_credential_goes_before_the_named_file_and_that_before_the_folder() {
+fn credential_beats_named_file_beats_folder() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("state");
     let credentials = folder.path().join("credentials");
@@ -188,7 +190,7 @@ fn the_credential_goes_before_the_named_file_and_that_before_the_folder() {
 }
 
 #[test]
-fn a_token_copied_from_another_row_does_not_open_and_the_other_rows_do() {
+fn token_copied_to_another_row_stays_sealed() {
     let (_folder, path) = filled();
     sql(
         &path,
@@ -196,18 +198,18 @@ fn a_token_copied_from_another_row_does_not_open_and_the_other_rows_do() {
          WHERE user = 'home'",
     );
     let grants = open_grants(&path);
-    let error = grants.held("home").unwrap_err();
+    let error = grants.get_with_tokens("home").unwrap_err();
     assert!(error.to_string().starts_with("the refresh token of user `home` in "), "{error}");
     assert!(error.to_string().ends_with("is damaged or was copied from another row"), "{error}");
     assert_eq!(error.hint().unwrap(), "cratedigger auth login home");
-    assert!(grants.held("studio").unwrap().is_some());
+    assert!(grants.get_with_tokens("studio").unwrap().is_some());
     assert_eq!(grants.list().unwrap().len(), 2);
     sql(&path, "UPDATE grants SET refresh_token_enc = access_token_enc WHERE user = 'studio'");
-    assert!(grants.held("studio").is_err());
+    assert!(grants.get_with_tokens("studio").is_err());
 }
 
 #[test]
-fn a_newer_a_foreign_and_a_damaged_database_are_refused_and_left_alone() {
+fn unusable_database_is_refused_and_kept() {
     let (_folder, path) = filled();
     sql(&path, "PRAGMA user_version = 99");
     let error = open_with(&path, &[]).unwrap_err();
@@ -225,17 +227,17 @@ fn a_newer_a_foreign_and_a_damaged_database_are_refused_and_left_alone() {
 }
 
 #[test]
-fn grants_of_another_app_are_not_ours_and_share_the_key() {
+fn grants_belong_to_one_app() {
     let (_folder, path) = filled();
-    let other = Grants::open(state_dir(&path), "another-client", |_| None).unwrap();
+    let other = GrantStore::open(state_dir(&path), "another-client", |_| None).unwrap();
     assert!(other.get("home").unwrap().is_none());
-    assert_eq!(other.of_other_apps().unwrap(), 2);
+    assert_eq!(other.count_of_other_apps().unwrap(), 2);
     other.put(&[new("home")], Utc::now()).unwrap();
-    assert_eq!(open_grants(&path).held("home").unwrap().unwrap().grant.client_id, "sandbox-client");
+    assert_eq!(open_grants(&path).get_with_tokens("home").unwrap().unwrap().grant.client_id, "sandbox-client");
 }
 
 #[tokio::test]
-async fn a_token_that_cannot_be_saved_is_kept_beside_and_recovered() {
+async fn unsaved_token_is_recovered() {
     let table = Table::rotating().await;
     table.sign_in(true);
     // As a full disk would: the intent can be written, the result cannot.
@@ -246,7 +248,7 @@ async fn a_token_that_cannot_be_saved_is_kept_beside_and_recovered() {
     let error = table.api().get(&home(), &me()).await.unwrap_err();
     let ApiError::Grants(inner) = &error else { panic!("{error:?}") };
     assert!(matches!(&**inner, GrantError::NotSaved { kept: Some(_), .. }), "{inner:?}");
-    assert!(!inner.needs_a_person());
+    assert!(!inner.requires_user_action());
     assert!(error.to_string().contains(".lock and taken over at the next start"), "{error}");
     sql(&table.path(), "DROP TRIGGER full");
     table.api().get(&home(), &me()).await.unwrap();
@@ -262,7 +264,7 @@ async fn a_token_that_cannot_be_saved_is_kept_beside_and_recovered() {
 }
 
 #[tokio::test]
-async fn where_the_intent_cannot_be_written_nothing_is_sent_and_the_old_token_still_works() {
+async fn unwritten_intent_sends_no_refresh() {
     let table = Table::rotating().await;
     let first = table.sign_in(true);
     sql(&table.path(), "CREATE TRIGGER full BEFORE UPDATE OF state ON grants BEGIN SELECT RAISE(ABORT, 'full'); END");
@@ -274,26 +276,26 @@ async fn where_the_intent_cannot_be_written_nothing_is_sent_and_the_old_token_st
 }
 
 #[test]
-fn warnings_are_given_once_over_all_starts_and_anew_after_a_sign_in() {
+fn warnings_are_given_once_per_sign_in() {
     let (_folder, path) = filled();
     let grants = open_grants(&path);
     let consent = grants.get("home").unwrap().unwrap().authorized_at.unwrap();
     let ends = consent.checked_add_months(Months::new(6)).unwrap();
     let at = |days: i64| ends - TimeDelta::days(days);
-    assert_eq!(grants.warn_once("home", at(31)).unwrap(), None);
-    assert_eq!(grants.warn_once("home", at(30)).unwrap(), Some(30));
-    assert_eq!(open_grants(&path).warn_once("home", at(29)).unwrap(), None);
-    assert_eq!(grants.warn_once("home", at(6)).unwrap(), Some(7));
-    assert_eq!(grants.warn_once("home", at(0)).unwrap(), Some(1));
-    assert_eq!(grants.warn_once("nobody", at(0)).unwrap(), None);
+    assert_eq!(grants.take_due_warning("home", at(31)).unwrap(), None);
+    assert_eq!(grants.take_due_warning("home", at(30)).unwrap(), Some(30));
+    assert_eq!(open_grants(&path).take_due_warning("home", at(29)).unwrap(), None);
+    assert_eq!(grants.take_due_warning("home", at(6)).unwrap(), Some(7));
+    assert_eq!(grants.take_due_warning("home", at(0)).unwrap(), Some(1));
+    assert_eq!(grants.take_due_warning("nobody", at(0)).unwrap(), None);
     grants.put(&[NewGrant { authorized_at: Some(ends), ..new("home") }], ends).unwrap();
-    assert_eq!(grants.warn_once("home", ends).unwrap(), None);
-    let days = end(&grants.get("home").unwrap().unwrap()).unwrap().days_left(ends);
+    assert_eq!(grants.take_due_warning("home", ends).unwrap(), None);
+    let days = grant_end(&grants.get("home").unwrap().unwrap()).unwrap().days_left(ends);
     assert!((181..=184).contains(&days), "{days}");
 }
 
 #[test]
-fn a_forgotten_user_leaves_no_sealed_token_behind() {
+fn removed_user_leaves_no_token() {
     let (_folder, path) = filled();
     let sealed = dump(&path)[0].1.clone();
     let grants = open_grants(&path);
@@ -305,7 +307,7 @@ fn a_forgotten_user_leaves_no_sealed_token_behind() {
     }
     let error = auth::logout(&LogoutArgs { user: "home".to_owned(), purge: false }, &grants).unwrap_err();
     assert!(error.to_string().ends_with("are: studio"), "{error}");
-    assert_eq!(error.exit(), 2);
+    assert_eq!(error.exit_code(), 2);
 }
 
 /// Keeps what is logged.
@@ -324,7 +326,7 @@ impl std::io::Write for Kept {
 }
 
 #[tokio::test]
-async fn no_log_at_any_level_and_no_error_holds_a_token_that_the_server_echoes() {
+async fn echoed_token_stays_out_of_logs_and_errors() {
     let kept = Kept::default();
     let writer = kept.clone();
     let subscriber =
@@ -351,8 +353,9 @@ async fn no_log_at_any_level_and_no_error_holds_a_token_that_the_server_echoes()
         sql(&path, "UPDATE grants SET expires_ms = 0");
         let url = server.url();
         let config = config_for(url.as_str(), url.join("/").unwrap().as_str(), true);
-        let state = Arc::new(State::open(state_dir(&path)).unwrap());
-        let api = Api::new(config, state, Arc::new(Silent)).unwrap().with_grants(open_grants(&path), None);
+        let state = Arc::new(StateDb::open(state_dir(&path)).unwrap());
+        let api =
+            SpotifyClient::new(config, state, Arc::new(NoopObserver)).unwrap().with_grants(open_grants(&path), None);
         let error = api.get(&home(), &me()).await.unwrap_err();
         // The server cannot know the access token that it never saw; the refresh token it was sent.
         let all = format!("{error} {error:?} {:?} {api:?} {:?}", error.hint(), api.grants());
@@ -364,10 +367,10 @@ async fn no_log_at_any_level_and_no_error_holds_a_token_that_the_server_echoes()
 }
 
 #[tokio::test]
-async fn an_unknown_user_is_told_which_folder_was_looked_in_and_who_is_there() {
+async fn unknown_user_error_names_folder_and_users() {
     let table = Table::with(small()).await;
     table.sign_in(false);
-    let error = table.api().get(&Bearer::User("stduio".to_owned()), &me()).await.unwrap_err();
+    let error = table.api().get(&ApiCaller::User("stduio".to_owned()), &me()).await.unwrap_err();
     let said = error.to_string();
     assert!(said.contains("(from --state-dir); signed in there: `home`"), "{said}");
     assert_eq!(error.hint().unwrap(), "cratedigger auth login stduio");

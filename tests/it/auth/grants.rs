@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, Months, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
-use spotify_client::client::{Api, ApiConfig, Bearer, Limits, Request};
+use spotify_client::client::{ApiCaller, ApiConfig, ApiRequest, CallLimits, SpotifyClient};
 use spotify_client::error::ApiError;
-use spotify_client::family::Family;
+use spotify_client::family::EndpointFamily;
 use spotify_client::http::clock::Clock;
-use spotify_client::http::observer::Observer;
-use spotify_client::state::grants::{Access, Flow, GrantState, Grants, NewGrant};
-use spotify_client::state::{State, StateDir};
-use spotify_sandbox::{Action, Fault, Options, Rotation, Sandbox, SignedIn, known};
+use spotify_client::http::observer::CallObserver;
+use spotify_client::state::grants::{GrantState, GrantStore, NewGrant, SignInFlow, StoredAccessToken};
+use spotify_client::state::{StateDb, StateDir};
+use spotify_sandbox::{Fault, FaultAction, Sandbox, SandboxOptions, SignInTokens, TokenRotation, fixtures};
 use tempfile::TempDir;
 use url::Url;
 
@@ -23,7 +23,7 @@ use crate::support::made_up_time::MadeUpTime;
 #[derive(Debug, Default)]
 pub struct Heard(pub Mutex<Vec<String>>);
 
-impl Observer for Heard {
+impl CallObserver for Heard {
     fn warned(&self, what: &str) {
         self.0.lock().unwrap().push(what.to_owned());
     }
@@ -39,8 +39,8 @@ pub fn state_dir(folder: &std::path::Path) -> StateDir {
     StateDir::resolve(Some(folder), None, |_| None).unwrap()
 }
 
-pub fn open_grants(folder: &std::path::Path) -> Arc<Grants> {
-    Arc::new(Grants::open(state_dir(folder), "sandbox-client", |_| None).unwrap())
+pub fn open_grants(folder: &std::path::Path) -> Arc<GrantStore> {
+    Arc::new(GrantStore::open(state_dir(folder), "sandbox-client", |_| None).unwrap())
 }
 
 pub fn config_for(api_url: &str, accounts_url: &str, secret: bool) -> ApiConfig {
@@ -50,32 +50,32 @@ pub fn config_for(api_url: &str, accounts_url: &str, secret: bool) -> ApiConfig 
         client_id: "sandbox-client".to_owned(),
         client_secret: secret.then(|| SecretString::from("sandbox-secret")),
         account: "sandbox-client".to_owned(),
-        limits: Limits {
+        limits: CallLimits {
             requests_per_second: f64::INFINITY,
             concurrency: 8,
             calls_per_day: None,
             calls_per_family: None,
-            ..Limits::development()
+            ..CallLimits::development()
         },
-        scales: quick(),
+        timings: quick(),
     }
 }
 
-pub fn me() -> Request {
-    Request::new(Family::ME, "/me")
+pub fn me() -> ApiRequest {
+    ApiRequest::new(EndpointFamily::ME, "/me")
 }
 
-pub fn home() -> Bearer {
-    Bearer::User("home".to_owned())
+pub fn home() -> ApiCaller {
+    ApiCaller::User("home".to_owned())
 }
 
 /// A grant as a sign-in leaves it, with an access token or without.
-pub fn granted(signed_in: &SignedIn, flow: Flow, at: DateTime<Utc>, access: bool) -> NewGrant {
+pub fn granted(signed_in: &SignInTokens, flow: SignInFlow, at: DateTime<Utc>, access: bool) -> NewGrant {
     let lasts = TimeDelta::seconds(i64::try_from(signed_in.expires_in).unwrap());
     NewGrant {
         user: "home".to_owned(),
         refresh: SecretString::from(signed_in.refresh_token.clone()),
-        access: access.then(|| Access {
+        access: access.then(|| StoredAccessToken {
             token: SecretString::from(signed_in.access_token.clone()),
             issued_at: at,
             expires_at: at + lasts,
@@ -90,42 +90,42 @@ pub fn granted(signed_in: &SignedIn, flow: Flow, at: DateTime<Utc>, access: bool
 }
 
 impl Table {
-    pub async fn with(options: Options) -> Table {
+    pub async fn with(options: SandboxOptions) -> Table {
         let sandbox = spotify_sandbox::start(options).await.unwrap();
         let folder = TempDir::new().unwrap();
         Table { folder, sandbox, heard: Arc::default() }
     }
 
     pub async fn rotating() -> Table {
-        Table::with(Options { rotation: Rotation::Always, ..small() }).await
+        Table::with(SandboxOptions { rotation: TokenRotation::Always, ..small() }).await
     }
 
     pub fn path(&self) -> std::path::PathBuf {
         self.folder.path().join("state")
     }
 
-    pub fn grants(&self) -> Arc<Grants> {
+    pub fn grants(&self) -> Arc<GrantStore> {
         open_grants(&self.path())
     }
 
     /// Stores a grant for `home`; without an access token, so that the first call refreshes.
-    pub fn sign_in(&self, pkce: bool) -> SignedIn {
-        let signed_in = self.sandbox.sign_in(known::HOME, &["user-library-read"], pkce);
-        let flow = if pkce { Flow::Pkce } else { Flow::Code };
+    pub fn sign_in(&self, pkce: bool) -> SignInTokens {
+        let signed_in = self.sandbox.sign_in(fixtures::HOME_USER, &["user-library-read"], pkce);
+        let flow = if pkce { SignInFlow::Pkce } else { SignInFlow::Code };
         self.grants().put(&[granted(&signed_in, flow, Utc::now(), false)], Utc::now()).unwrap();
         signed_in
     }
 
     /// What a start of the program would use.
-    pub fn api(&self) -> Api {
+    pub fn api(&self) -> SpotifyClient {
         self.api_with(true, None)
     }
 
-    pub fn api_with(&self, secret: bool, environment: Option<&str>) -> Api {
+    pub fn api_with(&self, secret: bool, environment: Option<&str>) -> SpotifyClient {
         let config = config_for(&self.sandbox.api_url(), &self.sandbox.accounts_url(), secret);
-        let state = Arc::new(State::open(state_dir(&self.path())).unwrap());
+        let state = Arc::new(StateDb::open(state_dir(&self.path())).unwrap());
         let heard: Arc<Heard> = Arc::clone(&self.heard);
-        let api = Api::new(config, state, heard).unwrap();
+        let api = SpotifyClient::new(config, state, heard).unwrap();
         api.with_grants(self.grants(), environment.map(SecretString::from))
     }
 
@@ -135,7 +135,7 @@ impl Table {
     }
 
     pub fn refresh_token(&self) -> String {
-        let held = self.grants().held("home").unwrap().unwrap();
+        let held = self.grants().get_with_tokens("home").unwrap().unwrap();
         held.refresh.expose_secret().to_owned()
     }
 
@@ -144,8 +144,8 @@ impl Table {
     }
 }
 
-pub fn small() -> Options {
-    Options { tracks: 10, playlists: 1, playlist_items: 5, ..Options::default() }
+pub fn small() -> SandboxOptions {
+    SandboxOptions { tracks: 10, playlists: 1, playlist_items: 5, ..SandboxOptions::default() }
 }
 
 fn sign_in_needed(error: &ApiError) -> String {
@@ -155,12 +155,12 @@ fn sign_in_needed(error: &ApiError) -> String {
 }
 
 #[tokio::test]
-async fn a_call_for_a_user_goes_out_with_a_renewed_token_and_later_starts_use_it_too() {
+async fn renewed_token_is_used_by_later_starts() {
     for pkce in [false, true] {
         let table = Table::rotating().await;
         let first = table.sign_in(pkce);
         let answer = table.api().get(&home(), &me()).await.unwrap();
-        assert!(String::from_utf8_lossy(&answer.body).contains(known::HOME));
+        assert!(String::from_utf8_lossy(&answer.body).contains(fixtures::HOME_USER));
         assert_ne!(table.refresh_token(), first.refresh_token);
         table.api().get(&home(), &me()).await.unwrap();
         assert_eq!(table.refreshes(), 1);
@@ -170,7 +170,7 @@ async fn a_call_for_a_user_goes_out_with_a_renewed_token_and_later_starts_use_it
 }
 
 #[tokio::test]
-async fn an_answer_without_a_refresh_token_keeps_the_old_one() {
+async fn missing_refresh_token_keeps_the_old_one() {
     let table = Table::with(small()).await;
     let first = table.sign_in(true);
     table.api().get(&home(), &me()).await.unwrap();
@@ -179,7 +179,7 @@ async fn an_answer_without_a_refresh_token_keeps_the_old_one() {
 }
 
 #[tokio::test]
-async fn a_401_renews_the_token_once_for_all_tasks_that_met_it() {
+async fn one_renewal_serves_all_tasks_with_a_401() {
     let table = Table::rotating().await;
     table.sign_in(false);
     let api = table.api();
@@ -210,10 +210,10 @@ async fn join_all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> 
 }
 
 #[tokio::test]
-async fn a_refused_grant_is_asked_for_once_kept_and_never_asked_for_again() {
+async fn refused_grant_is_tried_once() {
     let table = Table::rotating().await;
     let first = table.sign_in(false);
-    table.sandbox.revoke_grants_of(known::HOME);
+    table.sandbox.revoke_grants(fixtures::HOME_USER);
     let said = sign_in_needed(&table.api().get(&home(), &me()).await.unwrap_err());
     assert!(said.contains("Refresh token revoked"), "{said}");
     for _ in 0..3 {
@@ -226,11 +226,11 @@ async fn a_refused_grant_is_asked_for_once_kept_and_never_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_spurious_invalid_grant_stops_the_user_and_wipes_nothing() {
+async fn spurious_invalid_grant_deletes_nothing() {
     let table = Table::rotating().await;
     let first = table.sign_in(false);
-    let spurious = Action::invalid_grant("Refresh token revoked");
-    table.sandbox.inject(Fault::on("/api/token", spurious).times(1));
+    let spurious = FaultAction::invalid_grant("Refresh token revoked");
+    table.sandbox.inject(Fault::on_path("/api/token", spurious).times(1));
     sign_in_needed(&table.api().get(&home(), &me()).await.unwrap_err());
     sign_in_needed(&table.api().get(&home(), &me()).await.unwrap_err());
     assert_eq!(table.refreshes(), 1);
@@ -238,10 +238,10 @@ async fn a_spurious_invalid_grant_stops_the_user_and_wipes_nothing() {
 }
 
 #[tokio::test]
-async fn network_trouble_is_no_invalid_grant_and_the_next_run_works() {
+async fn network_trouble_is_no_invalid_grant() {
     let table = Table::with(small()).await;
     table.sign_in(false);
-    table.sandbox.inject(Fault::on("/api/token", Action::status(503)));
+    table.sandbox.inject(Fault::on_path("/api/token", FaultAction::status(503)));
     let error = table.api().get(&home(), &me()).await.unwrap_err();
     assert!(matches!(error, ApiError::Unreachable { attempts: 3, .. }), "{error:?}");
     assert_eq!(table.grants().get("home").unwrap().unwrap().state, GrantState::Refreshing);
@@ -251,23 +251,23 @@ async fn network_trouble_is_no_invalid_grant_and_the_next_run_works() {
 }
 
 #[tokio::test]
-async fn an_answer_that_got_lost_with_a_rotation_is_named_as_the_likely_cause() {
+async fn lost_rotation_is_named_as_likely_cause() {
     let table = Table::rotating().await;
     table.sign_in(false);
     // The sandbox rotates, and the answer never arrives; asked again, it sees a token used twice.
-    table.sandbox.inject(Fault::on("/api/token", Action::CloseBeforeHeaders).times(1));
+    table.sandbox.inject(Fault::on_path("/api/token", FaultAction::CloseBeforeHeaders).times(1));
     let said = sign_in_needed(&table.api().get(&home(), &me()).await.unwrap_err());
     assert!(said.contains("a new token that Spotify sent then may have been lost"), "{said}");
 }
 
 #[tokio::test]
-async fn a_refused_client_secret_says_nothing_about_the_grant() {
+async fn refused_client_secret_keeps_the_grant() {
     let table = Table::with(small()).await;
     table.sign_in(false);
     let mut config = config_for(&table.sandbox.api_url(), &table.sandbox.accounts_url(), true);
     config.client_secret = Some(SecretString::from("wrong"));
-    let state = Arc::new(State::open(state_dir(&table.path())).unwrap());
-    let api = Api::new(config, state, Arc::new(Heard::default())).unwrap().with_grants(table.grants(), None);
+    let state = Arc::new(StateDb::open(state_dir(&table.path())).unwrap());
+    let api = SpotifyClient::new(config, state, Arc::new(Heard::default())).unwrap().with_grants(table.grants(), None);
     let error = api.get(&home(), &me()).await.unwrap_err();
     assert!(matches!(error, ApiError::Credentials { variable: "SPOTIFY_CLIENT_SECRET", .. }), "{error:?}");
     assert_eq!(table.grants().get("home").unwrap().unwrap().state, GrantState::Ok);
@@ -275,11 +275,11 @@ async fn a_refused_client_secret_says_nothing_about_the_grant() {
 }
 
 #[tokio::test]
-async fn a_ban_at_the_token_endpoint_parks_and_leaves_the_grant_as_it_was() {
+async fn token_endpoint_ban_keeps_the_grant() {
     let table = Table::with(small()).await;
     table.sign_in(false);
-    let ban = Action::rate_limited(spotify_sandbox::RetryAfter::Seconds(86_400));
-    table.sandbox.inject(Fault::on("/api/token", ban).times(1));
+    let ban = FaultAction::rate_limited(spotify_sandbox::RetryAfterHeader::Seconds(86_400));
+    table.sandbox.inject(Fault::on_path("/api/token", ban).times(1));
     let error = table.api().get(&home(), &me()).await.unwrap_err();
     assert!(matches!(error, ApiError::Deferred { .. }), "{error:?}");
     assert_eq!(table.grants().get("home").unwrap().unwrap().state, GrantState::Ok);
@@ -289,35 +289,35 @@ async fn a_ban_at_the_token_endpoint_parks_and_leaves_the_grant_as_it_was() {
 }
 
 #[tokio::test]
-async fn one_lost_grant_costs_that_user_only() {
+async fn lost_grant_stops_that_user_only() {
     let table = Table::with(small()).await;
     table.sign_in(false);
-    let studio = table.sandbox.sign_in(known::STUDIO, &[], false);
-    let studio = NewGrant { user: "studio".to_owned(), ..granted(&studio, Flow::Code, Utc::now(), false) };
+    let studio = table.sandbox.sign_in(fixtures::STUDIO_USER, &[], false);
+    let studio = NewGrant { user: "studio".to_owned(), ..granted(&studio, SignInFlow::Code, Utc::now(), false) };
     table.grants().put(&[studio], Utc::now()).unwrap();
-    table.sandbox.revoke_grants_of(known::HOME);
+    table.sandbox.revoke_grants(fixtures::HOME_USER);
     let api = table.api();
     sign_in_needed(&api.get(&home(), &me()).await.unwrap_err());
-    let answer = api.get(&Bearer::User("studio".to_owned()), &me()).await.unwrap();
-    assert!(String::from_utf8_lossy(&answer.body).contains(known::STUDIO));
+    let answer = api.get(&ApiCaller::User("studio".to_owned()), &me()).await.unwrap();
+    assert!(String::from_utf8_lossy(&answer.body).contains(fixtures::STUDIO_USER));
 }
 
 #[tokio::test]
-async fn six_months_after_the_consent_the_day_is_named_and_nothing_is_retried() {
+async fn expired_consent_is_named_with_its_day() {
     let table = Table::with(small()).await;
     let time = MadeUpTime::new();
     let consent = time.now().wall;
-    table.sandbox.set_now_offset((consent - Utc::now()).num_milliseconds());
-    let signed_in = table.sandbox.sign_in(known::HOME, &[], false);
-    table.grants().put(&[granted(&signed_in, Flow::Code, consent, false)], consent).unwrap();
+    table.sandbox.set_clock_offset((consent - Utc::now()).num_milliseconds());
+    let signed_in = table.sandbox.sign_in(fixtures::HOME_USER, &[], false);
+    table.grants().put(&[granted(&signed_in, SignInFlow::Code, consent, false)], consent).unwrap();
     let later = (consent.checked_add_months(Months::new(6)).unwrap() - consent).to_std().unwrap();
     // Both clocks, ours and the sandbox's, stand six months on.
     table.sandbox.advance(later + Duration::from_secs(60));
     let far = time.sleep(later + Duration::from_secs(60));
     time.drive(far).await;
     let config = config_for(&table.sandbox.api_url(), &table.sandbox.accounts_url(), true);
-    let state = Arc::new(State::open(state_dir(&table.path())).unwrap());
-    let api = Api::with_clock(config, state, Arc::new(Heard::default()), time).unwrap();
+    let state = Arc::new(StateDb::open(state_dir(&table.path())).unwrap());
+    let api = SpotifyClient::with_clock(config, state, Arc::new(Heard::default()), time).unwrap();
     let api = api.with_grants(table.grants(), None);
     for _ in 0..2 {
         let said = sign_in_needed(&api.get(&home(), &me()).await.unwrap_err());
@@ -328,9 +328,9 @@ async fn six_months_after_the_consent_the_day_is_named_and_nothing_is_retried() 
 }
 
 #[tokio::test]
-async fn the_environments_token_is_used_stored_and_outlived_by_its_successor() {
+async fn environment_token_is_stored_and_rotated() {
     let table = Table::rotating().await;
-    let token = table.sandbox.sign_in(known::HOME, &["user-library-read"], false).refresh_token;
+    let token = table.sandbox.sign_in(fixtures::HOME_USER, &["user-library-read"], false).refresh_token;
     table.api_with(true, Some(&token)).get(&home(), &me()).await.unwrap();
     assert_eq!(table.heard(), ["user `home` is signed in by SPOTIFY_REFRESH_TOKEN"]);
     let grant = table.grants().get("home").unwrap().unwrap();
@@ -339,16 +339,16 @@ async fn the_environments_token_is_used_stored_and_outlived_by_its_successor() {
     table.api_with(true, Some(&token)).get(&home(), &me()).await.unwrap();
     assert!(table.heard()[1].contains("the stored, newer one of user `home` is used"), "{:?}", table.heard());
     // A second user cannot be the same account.
-    let error = table.api_with(true, Some(&token)).get(&Bearer::User("studio".to_owned()), &me()).await.unwrap_err();
+    let error = table.api_with(true, Some(&token)).get(&ApiCaller::User("studio".to_owned()), &me()).await.unwrap_err();
     assert!(error.to_string().contains("is that of user `home`"), "{error}");
     // A new one counts again.
-    let token = table.sandbox.sign_in(known::HOME, &[], false).refresh_token;
+    let token = table.sandbox.sign_in(fixtures::HOME_USER, &[], false).refresh_token;
     table.api_with(true, Some(&token)).get(&home(), &me()).await.unwrap();
     assert!(table.heard().iter().any(|it| it.contains("a new SPOTIFY_REFRESH_TOKEN replaces")), "{:?}", table.heard());
 }
 
 #[tokio::test]
-async fn a_clock_that_is_wrong_is_named_once() {
+async fn wrong_clock_is_reported_once() {
     let table = Table::with(small()).await;
     table.sign_in(false);
     table.sandbox.advance(Duration::from_secs(2 * 3_600 + 90));
@@ -362,10 +362,10 @@ async fn a_clock_that_is_wrong_is_named_once() {
 }
 
 #[tokio::test]
-async fn a_stop_while_a_refresh_is_under_way_lets_it_be_saved() {
+async fn stop_lets_a_refresh_be_saved() {
     let table = Table::rotating().await;
     let first = table.sign_in(false);
-    table.sandbox.inject(Fault::on("/api/token", Action::Latency { ms: 150 }).times(1));
+    table.sandbox.inject(Fault::on_path("/api/token", FaultAction::Latency { ms: 150 }).times(1));
     let api = table.api();
     let stopper = api.clone();
     let (home, me) = (home(), me());
@@ -380,12 +380,12 @@ async fn a_stop_while_a_refresh_is_under_way_lets_it_be_saved() {
 }
 
 #[tokio::test]
-async fn a_token_that_stays_refused_is_renewed_once_and_then_a_person_is_asked_for() {
+async fn refused_token_is_renewed_once() {
     let table = Table::rotating().await;
     table.sign_in(false);
     let api = table.api();
     api.get(&home(), &me()).await.unwrap();
-    table.sandbox.inject(Fault::on("/v1/me", Action::status(401)));
+    table.sandbox.inject(Fault::on_path("/v1/me", FaultAction::status(401)));
     let said = sign_in_needed(&api.get(&home(), &me()).await.unwrap_err());
     assert!(said.contains("refuses a token that it has just renewed"), "{said}");
     assert_eq!(table.refreshes(), 2);

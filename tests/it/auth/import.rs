@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use cratedigger::cli::auth::{self, AuthError, ImportArgs, Imported, Line, Person};
+use cratedigger::cli::auth::{self, AuthError, ImportArgs, ImportReport, LineFuture, UserPrompt};
 use secrecy::ExposeSecret;
-use spotify_client::state::grants::{Flow, Grants, end};
-use spotify_sandbox::known;
+use spotify_client::state::grants::{GrantStore, SignInFlow, grant_end};
+use spotify_sandbox::fixtures;
 use tempfile::TempDir;
 use url::Url;
 
@@ -23,30 +23,30 @@ struct Typist {
     types: VecDeque<&'static str>,
 }
 
-impl Person for Typist {
+impl UserPrompt for Typist {
     fn tell(&mut self, text: &str) {
         self.told.push(text.to_owned());
     }
 
     fn show(&mut self, _: &str) {}
 
-    fn line(&mut self) -> Line {
+    fn read_line(&mut self) -> LineFuture {
         let next = self.types.pop_front().map(str::to_owned);
         Box::pin(async move { io::Result::Ok(next) })
     }
 
-    fn is_there(&self) -> bool {
+    fn is_interactive(&self) -> bool {
         !self.types.is_empty()
     }
 
-    fn open(&mut self, _: &Url) -> bool {
+    fn open_browser(&mut self, _: &Url) -> bool {
         false
     }
 }
 
 struct Desk {
     folder: TempDir,
-    grants: Arc<Grants>,
+    grants: Arc<GrantStore>,
     typist: Typist,
     now: DateTime<Utc>,
 }
@@ -65,8 +65,8 @@ impl Desk {
         args(file)
     }
 
-    async fn import(&mut self, args: &ImportArgs) -> Result<Imported, AuthError> {
-        auth::import(args, &self.grants, Flow::Code, &mut self.typist, self.now).await
+    async fn import(&mut self, args: &ImportArgs) -> Result<ImportReport, AuthError> {
+        auth::import(args, &self.grants, SignInFlow::Code, &mut self.typist, self.now).await
     }
 }
 
@@ -82,16 +82,16 @@ fn line(user: &str, more: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_cache_of_spotipy_is_taken_over_under_the_name_in_its_file_name() {
+async fn spotipy_cache_keeps_its_user_name() {
     let mut desk = desk();
     let args = desk.file(".cache-dave.smith", SPOTIPY);
     let imported = desk.import(&args).await.unwrap();
     assert_eq!(imported.stored, ["dave.smith"]);
-    let held = desk.grants.held("dave.smith").unwrap().unwrap();
+    let held = desk.grants.get_with_tokens("dave.smith").unwrap().unwrap();
     assert_eq!(held.refresh.expose_secret(), "AQsecret");
     assert!(held.access.is_none());
     assert_eq!(held.grant.scopes.as_ref().unwrap(), &["user-library-read", "user-top-read"]);
-    let end = end(&held.grant).unwrap();
+    let end = grant_end(&held.grant).unwrap();
     assert!(end.at_most);
     assert_eq!(end.at.to_rfc3339(), "2027-05-23T12:00:00+00:00");
     assert!(desk.typist.told[0].contains("at most six months from today"), "{:?}", desk.typist.told);
@@ -101,7 +101,7 @@ async fn a_cache_of_spotipy_is_taken_over_under_the_name_in_its_file_name() {
 }
 
 #[tokio::test]
-async fn a_person_is_asked_for_the_name_and_the_day_of_consent() {
+async fn import_prompts_for_name_and_consent_day() {
     let mut desk = desk();
     let args = desk.file(".cache", SPOTIPY);
     let error = desk.import(&args).await.unwrap_err();
@@ -109,13 +109,13 @@ async fn a_person_is_asked_for_the_name_and_the_day_of_consent() {
     desk.typist.types = ["31.5.", "2031-01-01", "2026-08-01"].into();
     let imported = desk.import(&ImportArgs { user: Some("home".to_owned()), ..args }).await.unwrap();
     assert_eq!(imported.stored, ["home"]);
-    let end = end(&desk.grants.get("home").unwrap().unwrap()).unwrap();
+    let end = grant_end(&desk.grants.get("home").unwrap().unwrap()).unwrap();
     assert!(!end.at_most);
     assert_eq!(end.at.to_rfc3339(), "2027-02-01T00:00:00+00:00");
 }
 
 #[tokio::test]
-async fn thousands_of_lines_come_with_their_days_of_consent() {
+async fn thousands_of_lines_are_imported() {
     let mut desk = desk();
     let lines: Vec<String> = (0..3_000)
         .map(|n| {
@@ -131,14 +131,14 @@ async fn thousands_of_lines_come_with_their_days_of_consent() {
     assert_eq!(desk.import(&args).await.unwrap().stored.len(), 3_000);
     eprintln!("3,000 grants in {:?}", began.elapsed());
     let grant = desk.grants.get("u2999").unwrap().unwrap();
-    assert_eq!((grant.flow, grant.account.unwrap().user_id.as_str()), (Flow::Pkce, "x"));
+    assert_eq!((grant.flow, grant.account.unwrap().user_id.as_str()), (SignInFlow::Pkce, "x"));
     assert_eq!(grant.authorized_at.unwrap().to_rfc3339(), "2026-10-01T08:00:00+00:00");
     let listed = auth::list(&desk.grants, &BTreeMap::new(), false, desk.now).unwrap();
     assert_eq!(listed.lines().count(), 3_001);
 }
 
 #[tokio::test]
-async fn what_is_not_a_grant_is_refused_by_line_stores_nothing_and_is_not_repeated() {
+async fn invalid_lines_are_refused_by_number() {
     let mut desk = desk();
     for (bad, says) in [
         ("", "holds no grant"),
@@ -181,7 +181,7 @@ async fn what_is_not_a_grant_is_refused_by_line_stores_nothing_and_is_not_repeat
         assert!(bad.is_empty() || said.contains("bad.jsonl:2: "), "{said}");
         let all = format!("{said} {error:?} {:?}", error.hint());
         assert!(!all.contains("AQsecret"), "{all}");
-        assert_eq!(error.exit(), 2);
+        assert_eq!(error.exit_code(), 2);
         assert!(desk.grants.list().unwrap().is_empty());
     }
     let args = desk.file(".cache-x", r#"{"access_token":"BQsecret","refresh_token":null}"#);
@@ -189,7 +189,7 @@ async fn what_is_not_a_grant_is_refused_by_line_stores_nothing_and_is_not_repeat
 }
 
 #[tokio::test]
-async fn a_user_who_is_there_is_replaced_only_when_asked_for() {
+async fn known_user_is_replaced_on_request_only() {
     let mut desk = desk();
     let first = desk.file("1.jsonl", &line("home", ""));
     desk.import(&first).await.unwrap();
@@ -203,11 +203,11 @@ async fn a_user_who_is_there_is_replaced_only_when_asked_for() {
     assert!(desk.grants.get("studio").unwrap().is_none());
     let imported = desk.import(&ImportArgs { replace: true, ..second }).await.unwrap();
     assert_eq!(imported.stored, ["home", "studio"]);
-    assert_eq!(desk.grants.held("home").unwrap().unwrap().refresh.expose_secret(), "AQother");
+    assert_eq!(desk.grants.get_with_tokens("home").unwrap().unwrap().refresh.expose_secret(), "AQother");
 }
 
 #[tokio::test]
-async fn a_file_that_others_may_read_is_said() {
+async fn readable_import_file_is_warned_about() {
     let mut desk = desk();
     let args = desk.file("1.jsonl", &line("home", ""));
     fs::set_permissions(&args.file, Permissions::from_mode(0o644)).unwrap();
@@ -216,21 +216,21 @@ async fn a_file_that_others_may_read_is_said() {
 }
 
 #[tokio::test]
-async fn an_imported_grant_makes_calls() {
+async fn imported_grant_makes_calls() {
     let table = Table::with(small()).await;
-    let token = table.sandbox.sign_in(known::HOME, &["user-top-read"], false);
+    let token = table.sandbox.sign_in(fixtures::HOME_USER, &["user-top-read"], false);
     let file = table.folder.path().join(".cache-home");
     let text = SPOTIPY.replace("AQsecret", &token.refresh_token);
     fs::write(&file, text).unwrap();
     let mut typist = Typist::default();
-    auth::import(&args(file), &table.grants(), Flow::Code, &mut typist, Utc::now()).await.unwrap();
+    auth::import(&args(file), &table.grants(), SignInFlow::Code, &mut typist, Utc::now()).await.unwrap();
     table.api().get(&home(), &me()).await.unwrap();
     // What Spotify says was granted counts, not what the cache said.
     assert_eq!(table.grants().get("home").unwrap().unwrap().scopes.unwrap(), ["user-top-read"]);
 }
 
 #[tokio::test]
-async fn the_list_shows_account_days_jobs_and_who_is_missing() {
+async fn list_shows_accounts_days_and_missing_users() {
     let mut desk = desk();
     let more =
         r#","user_id":"id-home","display_name":"Home","authorized_at":"2026-06-01T00:00:00Z","scopes":"user-top-read""#;

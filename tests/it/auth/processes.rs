@@ -8,12 +8,12 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
-use spotify_client::client::Api;
+use spotify_client::client::SpotifyClient;
 use spotify_client::error::ApiError;
-use spotify_client::http::observer::Silent;
-use spotify_client::state::State;
+use spotify_client::http::observer::NoopObserver;
+use spotify_client::state::StateDb;
 use spotify_client::state::grants::GrantState;
-use spotify_sandbox::{Options, Rotation};
+use spotify_sandbox::{SandboxOptions, TokenRotation};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -34,11 +34,11 @@ fn helper() {
     let (api_url, accounts_url) = urls.split_once(' ').unwrap();
     let folder = Path::new(&state);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let opened = Arc::new(State::open(state_dir(folder)).unwrap());
+    let opened = Arc::new(StateDb::open(state_dir(folder)).unwrap());
     let mut config = config_for(api_url, accounts_url, true);
     // Eight processes on two cores keep each other waiting.
-    config.scales.transport = spotify_client::http::transport::TransportRules::default();
-    let api = Api::new(config, opened, Arc::new(Silent)).unwrap();
+    config.timings.transport = spotify_client::http::transport::TransportRules::default();
+    let api = SpotifyClient::new(config, opened, Arc::new(NoopObserver)).unwrap();
     let api = api.with_grants(open_grants(folder), None);
     println!("\n@ready");
     for line in std::io::stdin().lines() {
@@ -85,7 +85,7 @@ impl Helper {
         command
             .args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\"")])
             .arg(std::env::current_exe().unwrap())
-            .args(["--exact", "grants_processes::helper", "--nocapture"])
+            .args(["--exact", "auth::processes::helper", "--nocapture"])
             .env(STATE, table.path())
             .env(URLS, format!("{} {}", table.sandbox.api_url(), table.sandbox.accounts_url()))
             .env_remove(KILL_AT)
@@ -132,7 +132,7 @@ async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) ->
 }
 
 #[tokio::test]
-async fn eight_processes_refresh_one_grant_a_hundred_times_by_one_call_a_round() {
+async fn eight_processes_share_each_refresh() {
     let table = Table::rotating().await;
     table.sign_in(true);
     let refreshes = beside(move || {
@@ -156,7 +156,7 @@ async fn eight_processes_refresh_one_grant_a_hundred_times_by_one_call_a_round()
 }
 
 #[tokio::test]
-async fn eight_processes_that_start_at_once_refresh_a_grant_once() {
+async fn eight_concurrent_starts_refresh_once() {
     let table = Table::rotating().await;
     table.sign_in(true);
     beside(move || {
@@ -174,8 +174,8 @@ async fn eight_processes_that_start_at_once_refresh_a_grant_once() {
 }
 
 /// Kills a process at a step of its refresh; then another start makes the call.
-async fn killed_at(step: &'static str, rotation: Rotation) -> (Result<(), ApiError>, usize, GrantState) {
-    let table = Table::with(Options { rotation, ..small() }).await;
+async fn killed_at(step: &'static str, rotation: TokenRotation) -> (Result<(), ApiError>, usize, GrantState) {
+    let table = Table::with(SandboxOptions { rotation, ..small() }).await;
     table.sign_in(true);
     let table = beside(move || {
         let mut helper = Helper::start(&table, Some(step), "077");
@@ -194,8 +194,8 @@ async fn killed_at(step: &'static str, rotation: Rotation) -> (Result<(), ApiErr
 }
 
 #[tokio::test]
-async fn after_a_kill_at_any_step_the_next_run_works_or_says_what_happened() {
-    for rotation in [Rotation::Never, Rotation::Always] {
+async fn kill_at_any_step_is_recovered_or_explained() {
+    for rotation in [TokenRotation::Never, TokenRotation::Always] {
         let (outcome, refreshes, left) = killed_at("locked", rotation).await;
         assert!(outcome.is_ok(), "{outcome:?}");
         assert_eq!((refreshes, left), (1, GrantState::Ok));
@@ -208,14 +208,14 @@ async fn after_a_kill_at_any_step_the_next_run_works_or_says_what_happened() {
         assert!(outcome.is_ok(), "{outcome:?}");
         assert_eq!((refreshes, left), (1, GrantState::Ok));
     }
-    let (outcome, refreshes, left) = killed_at("answered", Rotation::Never).await;
+    let (outcome, refreshes, left) = killed_at("answered", TokenRotation::Never).await;
     assert!(outcome.is_ok(), "{outcome:?}");
     assert_eq!((refreshes, left), (2, GrantState::Refreshing));
 }
 
 #[tokio::test]
-async fn a_rotation_that_died_with_its_process_is_said_with_the_time_of_the_cut() {
-    let (outcome, refreshes, left) = killed_at("answered", Rotation::Always).await;
+async fn interrupted_rotation_is_reported() {
+    let (outcome, refreshes, left) = killed_at("answered", TokenRotation::Always).await;
     assert_eq!((refreshes, left), (2, GrantState::Refreshing));
     let error = outcome.unwrap_err();
     let said = error.to_string();

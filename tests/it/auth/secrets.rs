@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use spotify_sandbox::{Fault, known};
+use spotify_sandbox::{Fault, fixtures};
 
 use crate::support::http_server::{Answering, reply};
 use crate::support::sign_in::{self, AtBrowser};
@@ -113,12 +113,12 @@ fn fault(world: &World, path: &str, action: serde_json::Value) {
 const JOB: &str = "user = \"home\"\n[[fetch]]\nstream = \"saved_tracks\"\n[[fetch]]\nstream = \"my_playlists\"\n";
 
 #[test]
-fn no_error_path_of_a_sign_in_tells_a_secret() {
+fn sign_in_errors_hold_no_secret() {
     let mut watch = Watch::of(World::development().job(JOB).settings("[output]\nkeep_raw = true"));
     let wrong = [("SPOTIFY_CLIENT_SECRET", SECRET)];
     // With a secret that Spotify refuses, by a browser and by pasting; then with PKCE and a verifier.
     for env in [&wrong[..], &[][..]] {
-        for account in ["nobody", known::HOME] {
+        for account in ["nobody", fixtures::HOME_USER] {
             for secretless in [false, true] {
                 let mut begin = watch.world.command(&["auth", "login", "home", "--no-browser", "-vv"]);
                 begin.envs(env.iter().copied());
@@ -159,7 +159,7 @@ fn no_error_path_of_a_sign_in_tells_a_secret() {
         watch.world.sandbox.clear_faults();
         fault(&watch.world, "/api/token", action);
         let browser = AtBrowser::begin(&watch.world, "home", &["-vv"]);
-        let back = sign_in::consent(&browser.address, known::HOME);
+        let back = sign_in::consent(&browser.address, fixtures::HOME_USER);
         let page = sign_in::get(&back);
         assert!(secret_in(page.text.as_bytes()).is_none(), "{}", page.text);
         let ran = browser.end();
@@ -172,7 +172,7 @@ fn no_error_path_of_a_sign_in_tells_a_secret() {
 }
 
 #[test]
-fn no_error_path_of_a_run_tells_a_secret() {
+fn run_errors_hold_no_secret() {
     let mut watch = Watch::of(World::development().job(JOB).settings("[output]\nkeep_raw = true"));
     let line = json!({ "user": "home", "refresh_token": REFRESH, "client_id": "sandbox-client", "flow": "code" });
     watch.world.project.write("given-grant.jsonl", format!("{line}\n"));
@@ -195,7 +195,7 @@ fn no_error_path_of_a_run_tells_a_secret() {
     watch.both(&["run", REFRESH], "", &[]);
 
     // Signed in for good, with an API that fails in every way.
-    sign_in::sign_in(&watch.world, "home", known::HOME);
+    sign_in::sign_in(&watch.world, "home", fixtures::HOME_USER);
     for action in [
         json!({"do": "status", "code": 400}),
         json!({"do": "status", "code": 401}),
@@ -252,7 +252,7 @@ fn echoing(status: u16, json_body: bool) -> (url::Url, tokio::sync::oneshot::Sen
 }
 
 #[test]
-fn a_server_that_echoes_what_it_was_sent_gets_none_of_it_told() {
+fn echoed_secrets_are_not_printed() {
     // Accounts service and API in one, which answer with the whole request: in JSON, and as plain text.
     let mut looked = 0;
     for status in [400, 401, 403, 404, 429, 500, 503] {

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::Utc;
-use cratedigger::cli::auth::{self, Line, Login, LoginArgs, Outcome, Person};
-use cratedigger::signin::{Wanted, begin};
+use cratedigger::cli::auth::{self, LineFuture, LoginArgs, LoginFlow, LoginOutcome, UserPrompt};
+use cratedigger::signin::SignInRequest;
 use secrecy::ExposeSecret;
-use spotify_client::client::{Api, Bearer};
-use spotify_client::state::grants::{Flow, Grants};
-use spotify_sandbox::{Action, Consent, Fault, known};
+use spotify_client::client::{ApiCaller, SpotifyClient};
+use spotify_client::state::grants::{GrantStore, SignInFlow};
+use spotify_sandbox::{ConsentDecision, Fault, FaultAction, fixtures};
 use tokio::task::JoinHandle;
 use url::Url;
 
@@ -34,7 +34,7 @@ pub struct MadeUp {
     pub there: bool,
 }
 
-impl Person for MadeUp {
+impl UserPrompt for MadeUp {
     fn tell(&mut self, text: &str) {
         self.told.push(text.to_owned());
     }
@@ -43,7 +43,7 @@ impl Person for MadeUp {
         self.shown.push(text.to_owned());
     }
 
-    fn line(&mut self) -> Line {
+    fn read_line(&mut self) -> LineFuture {
         let next = self.types.pop_front();
         if let (None, Some(copies)) = (&next, self.copies) {
             let address = Url::parse(self.shown.last().unwrap()).unwrap();
@@ -52,11 +52,11 @@ impl Person for MadeUp {
         Box::pin(async move { io::Result::Ok(next) })
     }
 
-    fn is_there(&self) -> bool {
+    fn is_interactive(&self) -> bool {
         self.there
     }
 
-    fn open(&mut self, address: &Url) -> bool {
+    fn open_browser(&mut self, address: &Url) -> bool {
         let Some(browser) = &mut self.browser else { return false };
         self.saw.push(browser(address.clone()));
         true
@@ -117,8 +117,8 @@ pub fn scopes() -> Vec<String> {
 }
 
 pub struct Start {
-    pub api: Api,
-    pub grants: Arc<Grants>,
+    pub api: SpotifyClient,
+    pub grants: Arc<GrantStore>,
     pub scopes: Vec<String>,
     pub redirect_uri: String,
     pub patience: Duration,
@@ -132,20 +132,22 @@ impl Start {
         Start { api, grants, scopes: scopes(), redirect_uri, patience: Duration::from_secs(20) }
     }
 
-    pub async fn run(&self, args: &LoginArgs, person: &mut MadeUp) -> Result<Outcome, auth::AuthError> {
-        let login =
-            Login { patience: self.patience, ..Login::new(&self.api, &self.grants, &self.scopes, &self.redirect_uri) };
+    pub async fn run(&self, args: &LoginArgs, person: &mut MadeUp) -> Result<LoginOutcome, auth::AuthError> {
+        let login = LoginFlow {
+            patience: self.patience,
+            ..LoginFlow::new(&self.api, &self.grants, &self.scopes, &self.redirect_uri)
+        };
         auth::login(args, &login, person).await
     }
 }
 
 pub async fn table(user: &str) -> Table {
     let table = Table::with(small()).await;
-    table.sandbox.consent(Consent::Grant { user: user.to_owned(), scopes: None });
+    table.sandbox.set_consent(ConsentDecision::Grant { user: user.to_owned(), scopes: None });
     table
 }
 
-pub async fn pasted(table: &Table, user: &str) -> Result<Outcome, auth::AuthError> {
+pub async fn pasted(table: &Table, user: &str) -> Result<LoginOutcome, auth::AuthError> {
     let mut person = paster();
     Start::of(table, true).run(&LoginArgs { no_browser: true, ..login(user) }, &mut person).await
 }
@@ -160,16 +162,16 @@ pub fn code_of(address: &Url) -> String {
 }
 
 #[tokio::test]
-async fn a_browser_signs_a_user_in_with_a_secret_and_without() {
+async fn browser_signs_in_with_or_without_a_secret() {
     for secret in [true, false] {
-        let table = table(known::HOME).await;
+        let table = table(fixtures::HOME_USER).await;
         let start = Start::of(&table, secret);
         let mut person = MadeUp { browser: Some(browser(|_| async {})), ..MadeUp::default() };
         let outcome = start.run(&login("home"), &mut person).await.unwrap();
-        let Outcome::SignedIn(signed_in) = outcome else { panic!("{outcome:?}") };
+        let LoginOutcome::SignedIn(signed_in) = outcome else { panic!("{outcome:?}") };
         let grant = &signed_in.grant;
-        assert_eq!(grant.flow, if secret { Flow::Code } else { Flow::Pkce });
-        assert_eq!(grant.account.as_ref().unwrap().user_id, known::HOME);
+        assert_eq!(grant.flow, if secret { SignInFlow::Code } else { SignInFlow::Pkce });
+        assert_eq!(grant.account.as_ref().unwrap().user_id, fixtures::HOME_USER);
         assert!(grant.account.as_ref().unwrap().account_id.is_some());
         assert_eq!(grant.scopes.as_ref().unwrap(), &scopes());
         assert!(signed_in.lacking.is_empty());
@@ -182,15 +184,15 @@ async fn a_browser_signs_a_user_in_with_a_secret_and_without() {
         assert_eq!(status, 200);
         assert!(page.contains("Signed in") && page.contains("Home Listening"), "{page}");
         // And the grant works, at once and after its access token has gone.
-        start.api.get(&Bearer::User("home".to_owned()), &me()).await.unwrap();
+        start.api.get(&ApiCaller::User("home".to_owned()), &me()).await.unwrap();
         table.sandbox.revoke_access_tokens();
-        start.api.get(&Bearer::User("home".to_owned()), &me()).await.unwrap();
+        start.api.get(&ApiCaller::User("home".to_owned()), &me()).await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn what_is_not_the_answer_gets_a_page_and_changes_nothing() {
-    let table = table(known::HOME).await;
+async fn other_requests_change_nothing() {
+    let table = table(fixtures::HOME_USER).await;
     let start = Start::of(&table, true);
     let seen: Arc<Mutex<Vec<(u16, String)>>> = Arc::default();
     let kept = Arc::clone(&seen);
@@ -221,7 +223,7 @@ async fn what_is_not_the_answer_gets_a_page_and_changes_nothing() {
     });
     let mut person = MadeUp { browser: Some(browser), ..MadeUp::default() };
     let outcome = start.run(&login("home"), &mut person).await.unwrap();
-    assert!(matches!(outcome, Outcome::SignedIn(_)));
+    assert!(matches!(outcome, LoginOutcome::SignedIn(_)));
     let seen = seen.lock().unwrap();
     let statuses: Vec<u16> = seen.iter().map(|(status, _)| *status).collect();
     assert_eq!(statuses, [404, 404, 400, 400, 400, 400, 400, 405, 400]);
@@ -229,10 +231,10 @@ async fn what_is_not_the_answer_gets_a_page_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_second_answer_is_late_and_afterwards_nobody_listens() {
-    let table = table(known::HOME).await;
+async fn second_answer_is_too_late() {
+    let table = table(fixtures::HOME_USER).await;
     // The exchange takes a while, so that the second answer comes before the first is settled.
-    table.sandbox.inject(Fault::on("/api/token", Action::Latency { ms: 150 }).times(1));
+    table.sandbox.inject(Fault::on_path("/api/token", FaultAction::Latency { ms: 150 }).times(1));
     let start = Start::of(&table, true);
     let second: Arc<Mutex<Option<Visit>>> = Arc::default();
     let (kept, address) = (Arc::clone(&second), Arc::new(Mutex::new(None)));
@@ -258,22 +260,22 @@ async fn a_second_answer_is_late_and_afterwards_nobody_listens() {
 }
 
 #[tokio::test]
-async fn a_denial_leaves_the_grants_as_they_were() {
-    let table = table(known::HOME).await;
+async fn denial_keeps_the_grants() {
+    let table = table(fixtures::HOME_USER).await;
     pasted(&table, "home").await.unwrap();
     let before = table.grants().get("home").unwrap();
-    table.sandbox.consent(Consent::Deny);
+    table.sandbox.set_consent(ConsentDecision::Deny);
     let error = pasted(&table, "home").await.unwrap_err();
     assert_eq!(error.to_string(), "Spotify did not grant access: access_denied");
-    assert_eq!(error.exit(), 77);
+    assert_eq!(error.exit_code(), 77);
     assert_eq!(table.grants().get("home").unwrap(), before);
     // The answer is used up.
     assert!(table.grants().pending("home", Utc::now()).unwrap().is_none());
 }
 
 #[tokio::test]
-async fn nobody_coming_back_is_explained_with_what_the_browser_shows() {
-    let table = table(known::HOME).await;
+async fn missing_answer_is_explained() {
+    let table = table(fixtures::HOME_USER).await;
     let mut start = Start::of(&table, true);
     start.patience = Duration::from_millis(100);
     let mut person =
@@ -282,12 +284,12 @@ async fn nobody_coming_back_is_explained_with_what_the_browser_shows() {
     let hint = error.hint().unwrap();
     assert!(hint.contains("\"INVALID_CLIENT: Invalid redirect URI\""), "{hint}");
     assert!(hint.contains("add exactly http://127.0.0.1/callback under Redirect URIs"), "{hint}");
-    assert_eq!(error.exit(), 77);
+    assert_eq!(error.exit_code(), 77);
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_named_and_a_paste_does_not_need_it() {
-    let table = table(known::HOME).await;
+async fn used_port_is_named() {
+    let table = table(fixtures::HOME_USER).await;
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut start = Start::of(&table, true);
     start.redirect_uri = format!("http://{}/callback", taken.local_addr().unwrap());
@@ -295,19 +297,19 @@ async fn a_port_in_use_is_named_and_a_paste_does_not_need_it() {
     assert!(error.to_string().starts_with(&format!("cannot listen on {}", taken.local_addr().unwrap())), "{error}");
     let mut person = paster();
     let outcome = start.run(&LoginArgs { no_browser: true, ..login("home") }, &mut person).await.unwrap();
-    assert!(matches!(outcome, Outcome::SignedIn(_)));
+    assert!(matches!(outcome, LoginOutcome::SignedIn(_)));
 }
 
 #[tokio::test]
-async fn no_error_and_no_debug_of_a_sign_in_holds_a_secret() {
-    let table = table(known::HOME).await;
+async fn sign_in_debug_holds_no_secret() {
+    let table = table(fixtures::HOME_USER).await;
     let start = Start::of(&table, false);
-    let wanted = Wanted { user: "home", scopes: &[], redirect_uri: "http://127.0.0.1/callback", replace: false };
-    let begun = begin(&start.api, &wanted, Utc::now()).unwrap();
+    let wanted = SignInRequest { user: "home", scopes: &[], redirect_uri: "http://127.0.0.1/callback", replace: false };
+    let begun = cratedigger::signin::start(&start.api, &wanted, Utc::now()).unwrap();
     let shown = format!("{:?}", begun.pending);
     let secrets = [begun.pending.state.expose_secret(), begun.pending.verifier.as_ref().unwrap().expose_secret()];
     assert!(secrets.iter().all(|secret| !shown.contains(secret)), "{shown}");
-    let signed_in = table.sandbox.sign_in(known::HOME, &[], false);
-    let shown = format!("{:?}", granted(&signed_in, Flow::Code, Utc::now(), true));
+    let signed_in = table.sandbox.sign_in(fixtures::HOME_USER, &[], false);
+    let shown = format!("{:?}", granted(&signed_in, SignInFlow::Code, Utc::now(), true));
     assert!(!shown.contains(&signed_in.refresh_token) && !shown.contains(&signed_in.access_token), "{shown}");
 }

@@ -3,7 +3,7 @@
 use std::net::{TcpListener, TcpStream};
 
 use serde_json::json;
-use spotify_sandbox::{Action, Fault, known};
+use spotify_sandbox::{Fault, FaultAction, fixtures};
 
 use crate::support::sign_in::{self, AtBrowser};
 use crate::support::world::World;
@@ -13,7 +13,7 @@ const JOB: &str = "users = [\"home\", \"studio\"]\n[[fetch]]\nstream = \"saved_t
 
 /// Studio is signed in; home is the one who tries.
 fn world() -> World {
-    signed_in(World::development().job(JOB), &[("studio", known::STUDIO)])
+    signed_in(World::development().job(JOB), &[("studio", fixtures::STUDIO_USER)])
 }
 
 /// What is stored: who, whose account, and from when.
@@ -30,12 +30,12 @@ fn unchanged(what: impl FnOnce(&World)) {
     let before = stored(&world);
     what(&world);
     assert_eq!(stored(&world), before);
-    sign_in::sign_in(&world, "home", known::HOME);
+    sign_in::sign_in(&world, "home", fixtures::HOME_USER);
     world.run(&["x"]).exits(0);
 }
 
 #[test]
-fn a_denied_consent_ends_with_77_at_a_browser_and_pasted() {
+fn denied_consent_exits_77() {
     unchanged(|world| {
         let browser = AtBrowser::begin(world, "home", &[]);
         let page = sign_in::get(&sign_in::consent(&browser.address, "nobody"));
@@ -47,10 +47,10 @@ fn a_denied_consent_ends_with_77_at_a_browser_and_pasted() {
 }
 
 #[test]
-fn a_wrong_state_is_refused_and_a_replayed_one_counts_once() {
+fn wrong_or_replayed_state_is_refused() {
     unchanged(|world| {
         let link = sign_in::link(world, "home", &[]);
-        let back = sign_in::consent(&link, known::HOME);
+        let back = sign_in::consent(&link, fixtures::HOME_USER);
         let (address, _) = back.split_once("state=").unwrap();
         sign_in::paste(world, "home", &format!("{address}state=another")).exits(2).says("its state differs");
         sign_in::paste(world, "home", address.trim_end_matches('&')).exits(2).says("its state differs");
@@ -62,10 +62,10 @@ fn a_wrong_state_is_refused_and_a_replayed_one_counts_once() {
 }
 
 #[test]
-fn a_token_that_is_refused_as_soon_as_it_came_blames_no_client_id() {
+fn refused_new_token_blames_no_client_id() {
     unchanged(|world| {
-        let back = sign_in::consent(&sign_in::link(world, "home", &[]), known::HOME);
-        world.sandbox.inject(Fault::on("/v1/me", Action::status(401)));
+        let back = sign_in::consent(&sign_in::link(world, "home", &[]), fixtures::HOME_USER);
+        world.sandbox.inject(Fault::on_path("/v1/me", FaultAction::status(401)));
         world.new_calls();
         let ran = sign_in::paste(world, "home", &back).exits(1).says("refuses the token that it has just given");
         assert!(!ran.stderr.contains("SPOTIFY_CLIENT"), "{}", ran.stderr);
@@ -75,10 +75,10 @@ fn a_token_that_is_refused_as_soon_as_it_came_blames_no_client_id() {
 }
 
 #[test]
-fn a_second_callback_meets_a_closed_port() {
+fn second_callback_finds_a_closed_port() {
     let world = world();
     let browser = AtBrowser::begin(&world, "home", &[]);
-    let back = sign_in::consent(&browser.address, known::HOME);
+    let back = sign_in::consent(&browser.address, fixtures::HOME_USER);
     assert!(sign_in::get(&back).text.contains("Signed in"));
     browser.end().exits(0);
     let address = url::Url::parse(&back).unwrap().socket_addrs(|| None).unwrap()[0];
@@ -88,7 +88,7 @@ fn a_second_callback_meets_a_closed_port() {
 }
 
 #[test]
-fn html_in_a_callback_gets_into_no_page_and_no_message() {
+fn html_in_a_callback_is_not_repeated() {
     unchanged(|world| {
         let browser = AtBrowser::begin(world, "home", &[]);
         let link = url::Url::parse(&browser.address).unwrap();
@@ -111,7 +111,7 @@ fn html_in_a_callback_gets_into_no_page_and_no_message() {
 }
 
 #[test]
-fn a_port_in_use_is_named_and_a_pasted_answer_does_without() {
+fn used_port_is_named_and_paste_works() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let world = world();
@@ -127,13 +127,13 @@ fn a_port_in_use_is_named_and_a_pasted_answer_does_without() {
     let mut command = world.command(&["auth", "login", "home", "--no-browser"]);
     set(&mut command);
     let link = sign_in::typed(&mut command, "").exits(0).says("the answer has to be pasted").stdout;
-    let back = sign_in::consent(&link, known::HOME);
+    let back = sign_in::consent(&link, fixtures::HOME_USER);
     assert!(back.starts_with(&uri), "{back}");
     sign_in::paste(&world, "home", &back).exits(0);
 }
 
 #[test]
-fn localhost_and_plain_http_are_refused_before_anything_is_opened() {
+fn localhost_and_http_redirects_are_refused() {
     unchanged(|world| {
         for (uri, rule) in [
             ("http://localhost:8888/callback", "names localhost"),
@@ -148,20 +148,20 @@ fn localhost_and_plain_http_are_refused_before_anything_is_opened() {
 }
 
 #[test]
-fn another_account_for_a_known_user_is_refused_unless_it_is_meant() {
+fn other_account_is_refused_without_replace() {
     let world = world();
     let before = stored(&world);
     world.run(&["x"]).exits(77); // asks whose account studio is
-    let back = sign_in::consent(&sign_in::link(&world, "studio", &[]), known::HOME);
+    let back = sign_in::consent(&sign_in::link(&world, "studio", &[]), fixtures::HOME_USER);
     let ran = sign_in::paste(&world, "studio", &back).exits(77);
     assert!(ran.stderr.contains("cratedigger auth login studio --replace"), "{}", ran.stderr);
     assert_eq!((&stored(&world)[1][0], &stored(&world)[1][3]), (&before[1][0], &before[1][3]));
-    let back = sign_in::consent(&sign_in::link(&world, "studio", &["--replace"]), known::HOME);
+    let back = sign_in::consent(&sign_in::link(&world, "studio", &["--replace"]), fixtures::HOME_USER);
     sign_in::paste(&world, "studio", &back).exits(0).says("the account Home Listening");
 }
 
 #[test]
-fn an_unknown_user_in_a_job_is_told_where_was_looked_and_who_is_there() {
+fn unknown_user_in_a_job_lists_known_users() {
     let world = world();
     world.project.write("jobs/y.toml", "user = \"nobody\"\n[[fetch]]\nstream = \"saved_tracks\"\n");
     let checked = world.cli(&["check", "y"]).exits(0);
@@ -181,7 +181,7 @@ fn an_unknown_user_in_a_job_is_told_where_was_looked_and_who_is_there() {
 }
 
 #[test]
-fn an_import_of_another_shape_stores_nothing_and_repeats_nothing() {
+fn wrong_import_stores_and_repeats_nothing() {
     const TOKEN: &str = "AQDcanarycanarycanarycanarycanarycanary";
     unchanged(|world| {
         let line = |more: &str| {

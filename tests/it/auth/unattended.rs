@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use spotify_sandbox::{Edit, known};
+use spotify_sandbox::{PlaylistEdit, fixtures};
 
 use crate::support::sign_in::{self, AtBrowser};
 use crate::support::world::{Ran, World, ran};
@@ -33,10 +33,10 @@ const CSVS: [&str; 12] = [
 fn world() -> World {
     let world = World::development().job(&format!("schedule = \"0 6 * * *\"\n{}", everything()));
     // A list of 50,000 items costs a day's calls, and shows nothing more than the other lists do.
-    let cut = Edit::Remove { playlist: known::LARGE_PLAYLIST.to_owned(), position: 0, count: 49_900 };
+    let cut = PlaylistEdit::Remove { playlist: fixtures::LARGE_PLAYLIST.to_owned(), position: 0, count: 49_900 };
     world.sandbox.catalog().edit(cut).unwrap();
     let other =
-        format!("schedule = \"0 6 * * *\"\n[[fetch]]\nstream = \"artists\"\nids = [\"{}\"]\n", known::BUSY_ARTIST);
+        format!("schedule = \"0 6 * * *\"\n[[fetch]]\nstream = \"artists\"\nids = [\"{}\"]\n", fixtures::BUSY_ARTIST);
     world.project.write("jobs/other.toml", other);
     world.project.write(".env", "SPOTIFY_CLIENT_ID=sandbox-client\nSPOTIFY_CLIENT_SECRET=sandbox-secret\n");
     world
@@ -90,15 +90,15 @@ fn states(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn two_users_sign_in_once_and_cron_reads_all_that_is_theirs_until_the_consent_ends() {
+fn cron_reads_two_users_until_consent_ends() {
     let world = world();
     // One at a browser on this machine, one elsewhere, by a pasted address.
     let browser = AtBrowser::begin(&world, "home", &[]);
-    let back = sign_in::consent(&browser.address, known::HOME);
+    let back = sign_in::consent(&browser.address, fixtures::HOME_USER);
     let page = sign_in::get(&back);
     assert!(page.status == 200 && page.text.contains("Signed in"), "{}", page.text);
     browser.end().exits(0).says("user `home` is signed in: the account Home Listening (sandbox-home), until ");
-    sign_in::sign_in(&world, "studio", known::STUDIO);
+    sign_in::sign_in(&world, "studio", fixtures::STUDIO_USER);
 
     // All streams for both, from cron's environment.
     let first = cron(&world, &["-q", "run", "--due"]).exits(0);
@@ -108,7 +108,7 @@ fn two_users_sign_in_once_and_cron_reads_all_that_is_theirs_until_the_consent_en
         assert!(rows.iter().all(|rows| *rows > 0), "{user}: {rows:?}");
     }
     for (list, column) in [("saved_tracks", "track_id"), ("saved_albums", "album_id"), ("saved_shows", "show_id")] {
-        for (name, id) in [("home", known::HOME), ("studio", known::STUDIO)] {
+        for (name, id) in [("home", fixtures::HOME_USER), ("studio", fixtures::STUDIO_USER)] {
             let rows = world.csv(&format!("{list}.csv"));
             let got: Vec<&str> =
                 rows.iter().filter(|row| row["user"] == name).map(|row| row[column].as_str()).collect();
@@ -164,7 +164,7 @@ fn two_users_sign_in_once_and_cron_reads_all_that_is_theirs_until_the_consent_en
     }
 
     // One signs in again: the job is due at once, reads what is theirs, and still says who is missing.
-    sign_in::sign_in(&world, "home", known::HOME);
+    sign_in::sign_in(&world, "home", fixtures::HOME_USER);
     let half = cron(&world, &["run", "--due"]).exits(77).says("cratedigger auth login studio");
     assert!(!half.stderr.contains("auth login home"), "{}", half.stderr);
     let tick = cron(&world, &["run", "--due"]).exits(0);
@@ -177,16 +177,16 @@ fn two_users_sign_in_once_and_cron_reads_all_that_is_theirs_until_the_consent_en
     assert!(world.calls().iter().any(|call| call.starts_with("/me/tracks")), "{:?}", world.calls());
 
     // And the other.
-    sign_in::sign_in(&world, "studio", known::STUDIO);
+    sign_in::sign_in(&world, "studio", fixtures::STUDIO_USER);
     cron(&world, &["-q", "run", "--due"]).exits(0);
     assert_eq!(states(&world), ["ok", "ok"]);
 }
 
 #[test]
-fn runs_warn_once_each_at_30_14_7_and_1_days_and_json_and_jobs_count_them() {
+fn consent_warnings_at_30_14_7_and_1_days() {
     let world = world();
-    sign_in::sign_in(&world, "home", known::HOME);
-    sign_in::sign_in(&world, "studio", known::STUDIO);
+    sign_in::sign_in(&world, "home", fixtures::HOME_USER);
+    sign_in::sign_in(&world, "studio", fixtures::STUDIO_USER);
     let grants = world.project.root().join(".local/state/cratedigger/grants.db");
     let left = |days: f64| {
         // Six calendar months after the consent, whatever the month: move the consent of one of them.

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use rusqlite::Connection;
 use serde_json::json;
-use spotify_sandbox::{Options, Rotation, known};
+use spotify_sandbox::{SandboxOptions, TokenRotation, fixtures};
 
 use crate::support::world::{Ran, World, ran};
 use crate::sync::users::both;
@@ -16,7 +16,7 @@ use crate::sync::users::both;
 fn world() -> World {
     let world =
         both(World::development().job("users = [\"home\", \"studio\"]\n[[fetch]]\nstream = \"saved_tracks\"\n"));
-    let other = format!("[[fetch]]\nstream = \"artists\"\nids = [\"{}\"]\n", known::BUSY_ARTIST);
+    let other = format!("[[fetch]]\nstream = \"artists\"\nids = [\"{}\"]\n", fixtures::BUSY_ARTIST);
     world.project.write("jobs/other.toml", other);
     world.run(&["x"]).exits(0);
     world
@@ -43,7 +43,7 @@ fn sql(world: &World, script: &str) {
 }
 
 #[test]
-fn a_corrupted_token_file_is_named_and_left_alone() {
+fn corrupted_token_file_is_left_alone() {
     let world = world();
     let path = folder(&world).join("grants.db");
     let good = fs::read(&path).unwrap();
@@ -76,7 +76,7 @@ fn a_token_file_of_a_newer_version_is_refused() {
 }
 
 #[test]
-fn a_token_copied_from_another_row_costs_that_user_only() {
+fn token_in_another_row_costs_one_user() {
     let world = world();
     sql(
         &world,
@@ -91,7 +91,7 @@ fn a_token_copied_from_another_row_costs_that_user_only() {
 }
 
 #[test]
-fn another_key_a_missing_and_an_open_key_are_told_apart_and_end_with_77() {
+fn wrong_keys_are_told_apart_and_exit_77() {
     let world = world();
     let key = folder(&world).join("key");
     let good = fs::read(&key).unwrap();
@@ -113,7 +113,7 @@ fn another_key_a_missing_and_an_open_key_are_told_apart_and_end_with_77() {
 }
 
 #[test]
-fn a_folder_that_others_can_read_is_refused_and_every_file_in_it_is_closed() {
+fn readable_state_folder_is_refused() {
     let world = world();
     for entry in fs::read_dir(folder(&world)).unwrap() {
         let entry = entry.unwrap();
@@ -133,7 +133,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn a_copied_state_folder_is_noticed_and_says_what_to_type() {
+fn copied_state_folder_is_noticed() {
     let world = world();
     let (one, other) = (folder(&world), world.project.root().join("copied"));
     copy(&one, &other);
@@ -175,16 +175,17 @@ done
 "#;
 
 #[test]
-fn a_disk_that_fills_in_the_middle_of_a_refresh_costs_no_grant() {
+fn full_disk_during_refresh_keeps_the_grant() {
     let may_mount = Command::new("unshare").args(["-Urm", "true"]).status().is_ok_and(|status| status.success());
     if !may_mount {
         eprintln!("not tried: this machine gives no mount namespace");
         return;
     }
-    let options = Options { rotation: Rotation::Always, ..Options::default() };
+    let options = SandboxOptions { rotation: TokenRotation::Always, ..SandboxOptions::default() };
     let world = World::with(options).job("user = \"home\"\n[[fetch]]\nstream = \"me\"\n");
     for k in 0..=60 {
-        let token = world.sandbox.sign_in(known::HOME, &["user-read-private", "user-read-email"], false).refresh_token;
+        let token =
+            world.sandbox.sign_in(fixtures::HOME_USER, &["user-read-private", "user-read-email"], false).refresh_token;
         let line = json!({ "user": "home", "refresh_token": token, "client_id": "sandbox-client", "flow": "code" });
         world.project.write(&format!("grant-{k}.jsonl"), format!("{line}\n"));
     }

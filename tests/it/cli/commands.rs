@@ -3,7 +3,7 @@
 use crate::support::project::{Project, stderr, stdout};
 
 #[test]
-fn a_wrong_command_line_is_exit_2_and_help_is_exit_0() {
+fn wrong_command_line_exits_2_and_help_0() {
     let project = Project::new();
     for args in [
         &["nonsense"][..],
@@ -25,7 +25,7 @@ fn a_wrong_command_line_is_exit_2_and_help_is_exit_0() {
 }
 
 #[test]
-fn no_flag_takes_a_secret() {
+fn no_option_takes_a_secret() {
     let page = stdout(&Project::new().run(&["man"])).to_lowercase();
     // Below stand files and variables, which may hold one.
     let (help, _) = page.split_once(".sh \"exit status\"").expect("options, then the exit status");
@@ -37,7 +37,7 @@ fn no_flag_takes_a_secret() {
 }
 
 #[test]
-fn global_flags_may_stand_before_or_after_the_command() {
+fn global_options_work_before_and_after() {
     let project = Project::new();
     for args in [["--json", "streams"], ["streams", "--json"]] {
         let streams: serde_json::Value = serde_json::from_str(&stdout(&project.run(&args))).expect("json");
@@ -46,7 +46,7 @@ fn global_flags_may_stand_before_or_after_the_command() {
 }
 
 #[test]
-fn each_stream_is_told_of_with_all_its_columns() {
+fn streams_show_all_their_columns() {
     let project = Project::new();
     for stream in cratedigger::stream::all() {
         let told = stdout(&project.run(&["streams", stream.name]));
@@ -57,7 +57,7 @@ fn each_stream_is_told_of_with_all_its_columns() {
 }
 
 #[test]
-fn completions_and_the_manual_page_name_every_command() {
+fn completions_and_manual_name_every_command() {
     let project = Project::new();
     let man = stdout(&project.run(&["man"]));
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
@@ -70,29 +70,29 @@ fn completions_and_the_manual_page_name_every_command() {
 }
 
 #[test]
-fn a_missing_project_says_what_to_do() {
+fn missing_project_has_a_hint() {
     let output = Project::new().run(&["check"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("cratedigger init"), "{}", stderr(&output));
 }
 
 #[test]
-fn every_exit_code_is_in_the_help() {
+fn help_lists_every_exit_code() {
     let help = stdout(&Project::new().run(&["--help"]));
-    for exit in cratedigger::cli::Exit::BY_PRECEDENCE {
+    for exit in cratedigger::cli::ExitStatus::BY_PRECEDENCE {
         assert!(help.contains(&format!("\n  {:>2}  ", exit.code())), "{exit:?}");
     }
 }
 
 #[test]
-fn a_job_that_is_not_there_is_named_by_who_shows_jobs() {
+fn unknown_job_is_named_by_jobs() {
     let output = Project::with_job("[[fetch]]\nstream = \"markets\"\n").run(&["jobs", "nosuch"]);
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""));
     assert!(stderr(&output).contains("nosuch"), "{}", stderr(&output));
 }
 
 #[test]
-fn a_sign_in_tells_of_jobs_whose_wishes_it_cannot_read() {
+fn sign_in_reports_broken_jobs() {
     let project = Project::with_job("[[fetch]]\nstream = \"saved_tracks\"\ncolour = \"red\"\n");
     project.write(".env", "SPOTIFY_CLIENT_ID=id\nSPOTIFY_CLIENT_SECRET=secret\n");
     let output = project.run(&["auth", "login", "home", "--no-browser"]);

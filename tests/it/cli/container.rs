@@ -27,7 +27,7 @@ fn said<'a>(image: &'a [(String, String)], word: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn the_image_runs_as_nobody_special_and_starts_what_there_is() {
+fn image_runs_without_root() {
     let image = image();
     assert_eq!(said(&image, "USER"), ["65532:65532"]);
     assert_eq!(said(&image, "ENTRYPOINT"), ["[\"/usr/local/bin/cratedigger\"]"]);
@@ -40,7 +40,7 @@ fn the_image_runs_as_nobody_special_and_starts_what_there_is() {
 }
 
 #[test]
-fn an_image_is_built_from_all_that_the_program_is_made_of_and_from_no_secret() {
+fn image_holds_all_sources_and_no_secret() {
     let ignore = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(".dockerignore")).unwrap();
     let lines: Vec<&str> = ignore.lines().filter(|line| !line.starts_with('#')).collect();
     assert_eq!(lines[0], "*");
@@ -84,7 +84,7 @@ fn as_a_config_map(folder: &Path) {
 }
 
 #[test]
-fn with_a_root_that_cannot_be_written_a_run_needs_two_folders_and_secrets_as_files() {
+fn read_only_root_needs_two_folders() {
     let world = World::development().job(JOB);
     let root = world.project.root().to_path_buf();
     let key = "0123456789abcdef0123456789abcdef";
@@ -120,7 +120,7 @@ fn with_a_root_that_cannot_be_written_a_run_needs_two_folders_and_secrets_as_fil
 }
 
 #[test]
-fn the_examples_count_on_what_the_image_has() {
+fn examples_use_what_the_image_has() {
     let (image, compose, job) = (image(), contrib("container/compose.yaml"), contrib("kubernetes/cronjob.yaml"));
     let env = said(&image, "ENV");
     assert!(env.contains(&"CREDENTIALS_DIRECTORY=/run/secrets"), "where compose puts secrets");
@@ -143,7 +143,7 @@ fn the_examples_count_on_what_the_image_has() {
 }
 
 #[test]
-fn what_is_done_by_hand_in_kubernetes_has_what_the_job_has() {
+fn manual_kubernetes_pod_matches_the_job() {
     let given = |name: &str| -> Vec<String> {
         let text = contrib(name);
         let (_, spec) = text.rsplit_once("restartPolicy").unwrap();
@@ -157,7 +157,7 @@ fn what_is_done_by_hand_in_kubernetes_has_what_the_job_has() {
 }
 
 #[test]
-fn the_commands_of_the_examples_are_ones_that_there_are() {
+fn example_commands_exist() {
     let job = contrib("kubernetes/cronjob.yaml");
     let args = job.lines().find_map(|line| line.trim().strip_prefix("args: ")).unwrap();
     let mut args: Vec<String> = serde_json::from_str(args).unwrap();
@@ -177,9 +177,9 @@ fn the_commands_of_the_examples_are_ones_that_there_are() {
 }
 
 #[test]
-fn airflow_skips_a_task_whose_run_is_deferred() {
+fn airflow_skips_deferred_runs() {
     let dag = contrib("airflow/cratedigger_dag.py");
-    let code = format!("skip_on_exit_code={},", cratedigger::cli::Exit::Deferred.code());
+    let code = format!("skip_on_exit_code={},", cratedigger::cli::ExitStatus::Deferred.code());
     assert!(dag.contains(&code), "{code}");
     let command = dag.lines().find_map(|line| line.trim().strip_prefix("bash_command=f\"cratedigger ")).unwrap();
     let command = command.trim_end_matches("\",").replace("{PROJECT}", "/srv/spotify").replace("{job}", "x");

@@ -3,12 +3,12 @@
 
 use std::path::Path;
 
-use cratedigger::cli::Exit;
+use cratedigger::cli::ExitStatus;
 use serde_json::Value;
 
 use crate::support::project::{Project, stdout};
 
-const MARK: &str = "The tables below are written from what the program itself goes by.\n";
+const MARK: &str = "The tables below are generated from the program.\n";
 
 fn holds(file: &str, tables: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
@@ -22,17 +22,17 @@ fn holds(file: &str, tables: &str) {
 }
 
 #[test]
-fn the_tables_of_jobs_are_those_of_the_program() {
+fn job_tables_are_current() {
     holds("docs/jobs.md", &cratedigger::job::markdown());
 }
 
 #[test]
-fn the_tables_of_settings_are_those_of_the_program() {
+fn settings_tables_are_current() {
     holds("docs/settings.md", &cratedigger::settings::markdown());
 }
 
 #[test]
-fn the_tables_of_streams_are_those_of_the_program() {
+fn stream_tables_are_current() {
     let streams: Vec<Value> = serde_json::from_str(&stdout(&Project::new().run(&["--json", "streams"]))).unwrap();
     let text = |value: &Value| value.as_str().unwrap().replace('|', "\\|");
     let names = |value: &Value| {
@@ -78,31 +78,31 @@ fn the_tables_of_streams_are_those_of_the_program() {
 
 /// The exit codes as a table for people.
 fn exit_codes() -> String {
-    let mut exits = Exit::BY_PRECEDENCE;
+    let mut exits = ExitStatus::BY_PRECEDENCE;
     exits.sort_by_key(|exit| exit.code());
-    let row = |exit: Exit| format!("| {} | {} |\n", exit.code(), exit.meaning());
+    let row = |exit: ExitStatus| format!("| {} | {} |\n", exit.code(), exit.meaning());
     format!("| exit | meaning |\n| --- | --- |\n{}", exits.map(row).concat())
 }
 
 #[test]
-fn the_exit_codes_of_the_docs_and_the_readme_are_those_of_the_program() {
+fn documented_exit_codes_are_current() {
     holds("docs/exit-codes.md", &format!("\n{}", exit_codes()));
     let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     assert!(readme.contains(&exit_codes()), "README.md lacks:\n{}", exit_codes());
 }
 
 #[test]
-fn a_run_and_the_command_line_mean_the_same_by_an_exit_code() {
-    use cratedigger::run::exit;
-    assert_eq!(Exit::BY_PRECEDENCE.map(Exit::code), exit::PRECEDENCE);
+fn runs_and_commands_share_exit_codes() {
+    use cratedigger::sync::exit_codes;
+    assert_eq!(ExitStatus::BY_PRECEDENCE.map(ExitStatus::code), exit_codes::PRECEDENCE);
     let named = [
-        (Exit::Complete, exit::COMPLETE),
-        (Exit::Failed, exit::FAILED),
-        (Exit::Usage, exit::USAGE),
-        (Exit::Partial, exit::PARTIAL),
-        (Exit::Storage, exit::STORAGE),
-        (Exit::Deferred, exit::DEFERRED),
-        (Exit::Person, exit::PERSON),
+        (ExitStatus::Complete, exit_codes::COMPLETE),
+        (ExitStatus::Failed, exit_codes::FAILED),
+        (ExitStatus::Usage, exit_codes::USAGE),
+        (ExitStatus::Partial, exit_codes::PARTIAL),
+        (ExitStatus::Storage, exit_codes::STORAGE),
+        (ExitStatus::Deferred, exit_codes::DEFERRED),
+        (ExitStatus::UserAction, exit_codes::USER_ACTION),
     ];
     assert!(named.iter().all(|(one, other)| one.code() == *other), "{named:?}");
 }

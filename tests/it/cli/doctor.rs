@@ -1,6 +1,6 @@
 //! `doctor`: green where all is well; each red line says what to type.
 
-use spotify_sandbox::{Action, Fault, known};
+use spotify_sandbox::{Fault, FaultAction, fixtures};
 
 use crate::support::world::{World, by_ids, ended, pause, ran, signal};
 
@@ -12,8 +12,8 @@ fn light(world: &World, args: &[&str], what: &str) -> (String, String) {
 }
 
 #[test]
-fn a_healthy_project_is_green_and_one_token_is_all_that_is_asked_for() {
-    let world = World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+fn healthy_project_is_green_with_one_token() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     world.run(&[]).exits(0);
     world.sandbox.clear_log();
     let page = world.cli(&["doctor"]).exits(0);
@@ -28,7 +28,7 @@ fn a_healthy_project_is_green_and_one_token_is_all_that_is_asked_for() {
 }
 
 #[test]
-fn each_red_line_says_what_to_type() {
+fn each_red_line_has_a_command() {
     let user = "schedule = \"15 6 * * *\"\nuser = \"home\"\n[[fetch]]\nstream = \"saved_tracks\"\n";
     let world = World::extended().job(user);
     world.project.write("jobs/broken.toml", "colour = 1\n");
@@ -48,8 +48,8 @@ fn each_red_line_says_what_to_type() {
 }
 
 #[test]
-fn wrong_credentials_are_red_and_name_where_to_look() {
-    let world = World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+fn wrong_credentials_are_red() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     world.run(&[]).exits(0);
     let mut command = world.command(&["doctor", "--json"]);
     let ran =
@@ -60,8 +60,8 @@ fn wrong_credentials_are_red_and_name_where_to_look() {
 }
 
 #[test]
-fn before_the_first_run_it_says_whether_the_credentials_are_accepted_and_leaves_nothing_behind() {
-    let world = World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+fn doctor_before_the_first_run_leaves_no_file() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     assert_eq!(light(&world, &[], "Spotify").0, "ok");
     let mut command = world.command(&["doctor"]);
     let wrong = ran(command.env("SPOTIFY_CLIENT_SECRET", "00000000000000000000000000000000")).exits(77);
@@ -83,9 +83,9 @@ fn before_the_first_run_it_says_whether_the_credentials_are_accepted_and_leaves_
 }
 
 #[test]
-fn a_run_that_failed_and_one_that_hangs_are_red() {
-    let world = World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
-    world.sandbox.inject(Fault::on("/v1/*", Action::Latency { ms: 1_500 }).times(1));
+fn failed_and_hanging_runs_are_red() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
+    world.sandbox.inject(Fault::on_path("/v1/*", FaultAction::Latency { ms: 1_500 }).times(1));
     let run = world.spawn(&[]);
     world.wait_for_calls(1);
     pause(&world, &run);

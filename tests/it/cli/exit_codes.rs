@@ -4,17 +4,17 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use spotify_sandbox::{Action, Fault, RetryAfter, known};
+use spotify_sandbox::{Fault, FaultAction, RetryAfterHeader, fixtures};
 
 use crate::support::world::{World, by_ids, ended, fetch, pause, ran, signal};
 
 fn plain() -> World {
-    World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]))
+    World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]))
 }
 
 #[test]
-fn exit_0_is_complete_and_a_timer_with_nothing_due_sends_nothing_and_says_nothing() {
-    let job = format!("schedule = \"15 6 * * *\"\n{}", by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+fn exit_0_with_nothing_due_is_silent() {
+    let job = format!("schedule = \"15 6 * * *\"\n{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     let world = World::extended().job(&job);
     world.run(&["--due"]).exits(0).says("x: complete");
     world.sandbox.clear_log();
@@ -31,8 +31,8 @@ fn ran_without_credentials(world: &World, args: &[&str]) -> crate::support::worl
 }
 
 #[test]
-fn exit_1_says_that_spotify_cannot_be_reached_and_the_next_run_goes_on() {
-    let world = World::extended().job(&by_ids("artists", &[known::BUSY_ARTIST]));
+fn exit_1_when_spotify_is_unreachable() {
+    let world = World::extended().job(&by_ids("artists", &[fixtures::BUSY_ARTIST]));
     let path = world.project.root().join("config/cratedigger.toml");
     let settings = std::fs::read_to_string(&path).unwrap();
     // Nobody listens on port 1.
@@ -46,7 +46,7 @@ fn exit_1_says_that_spotify_cannot_be_reached_and_the_next_run_goes_on() {
 }
 
 #[test]
-fn exit_2_shows_every_problem_and_the_other_jobs_still_run() {
+fn exit_2_leaves_other_jobs_running() {
     let world = plain();
     world.project.write("jobs/broken.toml", "[[fetch]]\nstream = \"artist\"\nids = [\"x\"]\ncolour = 1\n");
     world.run(&["broken"]).exits(2).says("jobs/broken.toml:2").says("artists").says("colour");
@@ -57,17 +57,17 @@ fn exit_2_shows_every_problem_and_the_other_jobs_still_run() {
 }
 
 #[test]
-fn exit_2_for_a_query_that_fails_leaves_the_other_files_written() {
+fn exit_2_for_a_failed_query_writes_the_rest() {
     let more = "[[query]]\ncsv = \"slow.csv\"\nsql = \"SELECT abs(-9223372036854775808) AS x\"\n";
-    let world = World::extended().job(&format!("{}{more}", by_ids("tracks", &[known::PLAIN_TRACK])));
+    let world = World::extended().job(&format!("{}{more}", by_ids("tracks", &[fixtures::PLAIN_TRACK])));
     world.run(&[]).exits(2).says("slow.csv").says("overflow");
     assert_eq!(world.csv("tracks.csv").len(), 1);
 }
 
 #[test]
-fn exit_3_names_each_thing_that_could_not_be_had() {
+fn exit_3_names_each_missing_item() {
     let (one, two) = ("0000000000000000000000", "0000000000000000000001");
-    let world = World::extended().job(&by_ids("playlist_items", &[one, two, known::HOME_PLAYLIST]));
+    let world = World::extended().job(&by_ids("playlist_items", &[one, two, fixtures::HOME_PLAYLIST]));
     world.run(&[]).exits(3).says(one).says("not found").says("and 1 more, see skipped_items");
     assert_eq!(world.csv("playlist_items.csv").len(), 120);
     assert_eq!(
@@ -78,7 +78,7 @@ fn exit_3_names_each_thing_that_could_not_be_had() {
 }
 
 #[test]
-fn exit_74_for_a_folder_that_cannot_be_written_comes_before_the_first_call() {
+fn exit_74_for_an_unwritable_folder() {
     let world = plain();
     let csv = world.project.root().join("output/csv");
     std::fs::create_dir_all(csv.parent().unwrap()).unwrap();
@@ -88,7 +88,7 @@ fn exit_74_for_a_folder_that_cannot_be_written_comes_before_the_first_call() {
 }
 
 #[test]
-fn exit_74_for_a_store_that_is_none_leaves_it_as_it_is() {
+fn exit_74_for_a_file_that_is_no_store() {
     let world = plain();
     world
         .project
@@ -100,7 +100,7 @@ fn exit_74_for_a_store_that_is_none_leaves_it_as_it_is() {
 }
 
 #[test]
-fn exit_74_for_a_database_of_another_program_and_for_a_newer_store() {
+fn exit_74_for_a_foreign_or_newer_store() {
     let world = plain();
     std::fs::create_dir_all(world.database().parent().unwrap()).unwrap();
     Connection::open(world.database()).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
@@ -112,8 +112,8 @@ fn exit_74_for_a_database_of_another_program_and_for_a_newer_store() {
 }
 
 #[test]
-fn exit_74_for_a_corrupted_store_leaves_it_as_it_is() {
-    let world = World::extended().job(&by_ids("playlist_items", &[known::ODD_PLAYLIST]));
+fn exit_74_for_a_corrupted_store() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::EDGE_CASE_PLAYLIST]));
     world.run(&[]).exits(0);
     let mut bytes = std::fs::read(world.database()).unwrap();
     let pages = bytes.len() / 4096;
@@ -128,7 +128,7 @@ fn exit_74_for_a_corrupted_store_leaves_it_as_it_is() {
 }
 
 #[test]
-fn exit_74_for_a_store_of_another_host_or_another_state_folder_names_both() {
+fn exit_74_for_another_host_or_state_folder() {
     let world = plain();
     world.run(&[]).exits(0);
     let other = world.project.root().join("elsewhere");
@@ -143,7 +143,7 @@ fn exit_74_for_a_store_of_another_host_or_another_state_folder_names_both() {
 }
 
 #[test]
-fn a_store_without_rows_belongs_to_nobody_yet() {
+fn empty_store_has_no_owner() {
     let world = plain();
     let path = world.project.root().join("config/cratedigger.toml");
     let settings = std::fs::read_to_string(&path).unwrap();
@@ -154,8 +154,8 @@ fn a_store_without_rows_belongs_to_nobody_yet() {
 }
 
 #[test]
-fn exit_74_when_the_disk_is_full_keeps_what_was_committed_and_the_next_run_goes_on() {
-    let world = World::extended().job(&by_ids("playlist_items", &[known::LARGE_PLAYLIST]));
+fn exit_74_for_a_full_disk_keeps_commits() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::LARGE_PLAYLIST]));
     let binary = env!("CARGO_BIN_EXE_cratedigger");
     // A limit on the size of files; its signal is ignored, so that writing fails as on a full disk.
     let script = format!("trap '' XFSZ; ulimit -f 6000; exec {binary} run");
@@ -170,14 +170,14 @@ fn exit_74_when_the_disk_is_full_keeps_what_was_committed_and_the_next_run_goes_
     world.new_calls();
     world.run(&[]).exits(0);
     assert!(world.new_calls().len() < 503 - reached / 100 + 3);
-    assert_eq!(world.csv("playlist_items.csv").len(), known::LARGE_PLAYLIST_ITEMS);
+    assert_eq!(world.csv("playlist_items.csv").len(), fixtures::LARGE_PLAYLIST_ITEMS);
 }
 
 #[test]
-fn exit_75_for_a_job_that_is_running_sends_nothing_and_a_timer_is_silent_about_it() {
-    let job = format!("schedule = \"0 6 1 1 *\"\n{}", by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+fn exit_75_for_a_running_job_sends_nothing() {
+    let job = format!("schedule = \"0 6 1 1 *\"\n{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     let world = World::extended().job(&job);
-    world.sandbox.inject(Fault::on("/v1/playlists/*/tracks", Action::Latency { ms: 1_500 }).times(1));
+    world.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", FaultAction::Latency { ms: 1_500 }).times(1));
     let first = world.spawn(&[]);
     world.wait_for_calls(1);
     // It holds its lock, and sends nothing, for as long as the others take.
@@ -196,10 +196,12 @@ fn exit_75_for_a_job_that_is_running_sends_nothing_and_a_timer_is_silent_about_i
 }
 
 #[test]
-fn exit_75_for_a_long_ban_is_over_in_seconds_and_ten_restarts_send_nothing() {
-    let job = format!("schedule = \"* * * * *\"\n{}", by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+fn exit_75_for_a_long_ban_sends_nothing() {
+    let job = format!("schedule = \"* * * * *\"\n{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     let world = World::extended().job(&job);
-    world.sandbox.inject(Fault::on("/v1/*", Action::rate_limited(RetryAfter::Seconds(86_400))).times(1));
+    world
+        .sandbox
+        .inject(Fault::on_path("/v1/*", FaultAction::rate_limited(RetryAfterHeader::Seconds(86_400))).times(1));
     let ran = world.run(&[]).exits(75).says("Spotify holds calls of this client id back until").says("come back at");
     ran.sat_out_nothing();
     assert!(ran.stderr.contains("API rate limit exceeded"));
@@ -218,24 +220,26 @@ fn exit_75_for_a_long_ban_is_over_in_seconds_and_ten_restarts_send_nothing() {
 }
 
 #[test]
-fn a_short_wait_is_sat_out() {
+fn short_wait_is_waited_out() {
     let world = plain();
-    world.sandbox.inject(Fault::on("/v1/*/tracks", Action::rate_limited(RetryAfter::Seconds(2))).times(1));
+    world
+        .sandbox
+        .inject(Fault::on_path("/v1/*/tracks", FaultAction::rate_limited(RetryAfterHeader::Seconds(2))).times(1));
     let ran = world.run(&[]).exits(0).says("waiting: ");
     assert!(ran.took >= Duration::from_secs(2), "{:?}", ran.took);
     assert_eq!(world.csv("playlist_items.csv").len(), 120);
 }
 
 #[test]
-fn a_spent_quota_parks_one_family_while_the_other_fetches_go_on() {
+fn spent_quota_parks_one_family_only() {
     let job = [
-        fetch("artist_albums", &format!("name = \"releases\"\nids = [\"{}\"]", known::BUSY_ARTIST)),
+        fetch("artist_albums", &format!("name = \"releases\"\nids = [\"{}\"]", fixtures::BUSY_ARTIST)),
         fetch("albums", "from = \"releases\""),
-        by_ids("tracks", &[known::PLAIN_TRACK]),
+        by_ids("tracks", &[fixtures::PLAIN_TRACK]),
         by_ids("playlist_items", &["0000000000000000000000"]),
     ];
     let world = World::extended().job(&job.concat());
-    world.sandbox.inject(Fault::on("/v1/artists/*/albums", Action::quota_exceeded(50_000)));
+    world.sandbox.inject(Fault::on_path("/v1/artists/*/albums", FaultAction::quota_exceeded(50_000)));
     let ran = world.run(&[]).exits(3).says("Spotify's quota for calls to artist_albums is spent until");
     assert!(ran.stderr.contains("albums: it goes by releases, which has not finished"), "{}", ran.stderr);
     assert_eq!(ran.stderr.matches("quota for calls to artist_albums").count(), 1, "said once: {}", ran.stderr);
@@ -249,7 +253,7 @@ fn a_spent_quota_parks_one_family_while_the_other_fetches_go_on() {
 }
 
 #[test]
-fn exit_77_names_the_variable_to_look_at() {
+fn exit_77_names_the_variable() {
     let world = plain();
     let ran = ran_without_credentials(&world, &["run"]).exits(77);
     assert!(ran.stderr.contains("SPOTIFY_CLIENT_ID") && ran.stderr.contains("hint:"), "{}", ran.stderr);
@@ -263,24 +267,24 @@ fn exit_77_names_the_variable_to_look_at() {
 }
 
 #[test]
-fn a_token_that_ends_in_mid_run_is_renewed_once_and_no_page_is_lost() {
+fn token_is_renewed_in_the_middle_of_a_run() {
     let world = plain();
-    world.sandbox.inject(Fault::on("/v1/*/tracks", Action::status(401)).times(1));
+    world.sandbox.inject(Fault::on_path("/v1/*/tracks", FaultAction::status(401)).times(1));
     world.run(&[]).exits(0);
     let tokens = world.sandbox.log().iter().filter(|seen| seen.path == "/api/token").count();
     assert_eq!(tokens, 2);
     assert_eq!(world.csv("playlist_items.csv").len(), 120);
     let world = plain();
-    world.sandbox.inject(Fault::on("/v1/*/tracks", Action::status(401)));
+    world.sandbox.inject(Fault::on_path("/v1/*/tracks", FaultAction::status(401)));
     world.run(&[]).exits(77).says("SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET");
 }
 
 #[test]
-fn two_processes_on_an_empty_folder_both_succeed() {
+fn two_processes_start_on_an_empty_folder() {
     for _ in 0..5 {
         let world = World::extended();
         for name in ["a", "b", "c"] {
-            world.project.write(&format!("jobs/{name}.toml"), by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+            world.project.write(&format!("jobs/{name}.toml"), by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
         }
         let all: Vec<_> = ["a", "b", "c"].iter().map(|name| world.spawn(&[name])).collect();
         for child in all {
@@ -296,7 +300,7 @@ fn two_processes_on_an_empty_folder_both_succeed() {
 }
 
 #[test]
-fn an_analyst_who_reads_or_writes_for_seconds_is_waited_for() {
+fn run_waits_for_another_reader_or_writer() {
     let world = plain();
     world.run(&[]).exits(0);
     let analyst = Connection::open(world.database()).unwrap();
@@ -310,7 +314,7 @@ fn an_analyst_who_reads_or_writes_for_seconds_is_waited_for() {
 }
 
 #[test]
-fn a_store_may_be_read_by_others_at_rest_and_during_a_run() {
+fn others_may_read_the_store() {
     let world = plain();
     world.run(&[]).exits(0);
     let mode = |path: &str| std::fs::metadata(world.project.root().join(path)).unwrap().permissions().mode() & 0o777;
@@ -320,11 +324,11 @@ fn a_store_may_be_read_by_others_at_rest_and_during_a_run() {
 }
 
 #[test]
-fn json_logs_are_json_throughout_and_quiet_says_nothing_of_what_went_well() {
+fn json_logs_are_json_and_quiet_is_silent() {
     let world = plain();
     let ran = world.run(&["-q"]).exits(0);
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
-    let job = by_ids("playlist_items", &["0000000000000000000000", known::HOME_PLAYLIST]);
+    let job = by_ids("playlist_items", &["0000000000000000000000", fixtures::HOME_PLAYLIST]);
     let world = world.job(&job);
     for args in [&["--log-format", "json"][..], &["--log-format", "json", "nonsense"]] {
         let ran = world.run(args);
@@ -342,27 +346,27 @@ fn json_logs_are_json_throughout_and_quiet_says_nothing_of_what_went_well() {
 }
 
 #[test]
-fn control_characters_of_names_never_reach_the_terminal() {
+fn control_characters_never_reach_the_terminal() {
     let world = plain();
     let message = "no\u{1b}[2J\u{1b}]0;owned\u{7} such \u{202e}list\nERROR forged";
-    let action = Action::Status {
+    let action = FaultAction::Status {
         code: 404,
         body: Default::default(),
-        retry_after: RetryAfter::None,
+        retry_after: RetryAfterHeader::None,
         message: Some(message.to_owned()),
         reason: None,
     };
-    world.sandbox.inject(Fault::on("/v1/*", action));
+    world.sandbox.inject(Fault::on_path("/v1/*", action));
     let ran = world.run(&["-vv"]).exits(3);
     assert!(!ran.stderr.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{:?}", ran.stderr);
     assert!(!ran.stderr.lines().any(|line| line.starts_with("ERROR forged")));
 }
 
 #[test]
-fn a_signal_that_comes_twice_at_once_is_one_and_a_later_one_stops_at_once() {
+fn second_signal_stops_at_once() {
     let slow = || {
-        let world = World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
-        world.sandbox.inject(Fault::on("/v1/playlists/*", Action::Latency { ms: 3_000 }));
+        let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
+        world.sandbox.inject(Fault::on_path("/v1/playlists/*", FaultAction::Latency { ms: 3_000 }));
         let child = world.spawn(&[]);
         world.wait_for_calls(1);
         (world, child)

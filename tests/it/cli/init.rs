@@ -3,7 +3,7 @@
 use crate::support::project::{Project, stderr, stdout};
 
 #[test]
-fn a_new_folder_passes_check_in_both_classes() {
+fn new_folder_passes_check_in_both_classes() {
     for (mode, jobs) in [("development", 5), ("extended", 7)] {
         let project = Project::new();
         let output = project.run(&["init", "my project", "--app-mode", mode]);
@@ -21,7 +21,7 @@ fn a_new_folder_passes_check_in_both_classes() {
 }
 
 #[test]
-fn nothing_that_is_there_is_overwritten() {
+fn init_overwrites_nothing() {
     let project = Project::new();
     project.write(".gitignore", "mine\n");
     project.write("jobs/search.toml", "mine = true\n");
@@ -36,7 +36,7 @@ fn nothing_that_is_there_is_overwritten() {
 }
 
 #[test]
-fn editors_find_the_schemas_that_the_program_prints() {
+fn editors_find_the_printed_schemas() {
     let project = Project::new();
     project.run(&["init"]);
     for (of, file) in [("job", "config/job.schema.json"), ("config", "config/settings.schema.json")] {
@@ -53,7 +53,7 @@ fn editors_find_the_schemas_that_the_program_prints() {
 }
 
 #[test]
-fn the_schemas_in_the_repository_are_the_ones_printed() {
+fn repository_schemas_are_current() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     for (of, file) in [("job", "config/job.schema.json"), ("config", "config/settings.schema.json")] {
         let printed = stdout(&Project::new().run(&["schema", of]));

@@ -1,6 +1,6 @@
 //! The JSON Schema of job files against `check`, over jobs that are right and jobs that are wrong.
 
-use cratedigger::document::Problem;
+use cratedigger::document::Diagnostic;
 use cratedigger::job::{self, json_schema};
 use cratedigger::settings::{Project as Folder, Settings};
 
@@ -8,14 +8,14 @@ use crate::support::project::Project;
 
 const ID: &str = "4aawyAB9vmqN3uQ7FjRGTy";
 
-fn check(text: &str) -> Vec<Problem> {
+fn check(text: &str) -> Vec<Diagnostic> {
     let project = Project::with_job(text);
     project.write("jobs/ids.csv", format!("id\n{ID}\n"));
     project.write("jobs/q.csv", "isrc\nAA\n");
     job::load(&Folder::at(project.root()), &Settings::built_in(), &[])
         .problems
         .into_iter()
-        .filter(Problem::is_error)
+        .filter(Diagnostic::is_error)
         .collect()
 }
 
@@ -177,7 +177,7 @@ const CSV_OPTIONS: &[(&str, bool)] = &[
 ];
 
 #[test]
-fn the_schema_accepts_what_check_accepts_and_nothing_else() {
+fn schema_accepts_what_check_accepts() {
     let schema = jsonschema::draft7::new(&json_schema()).expect("a schema");
     let mut corpus: Vec<(String, bool)> = Vec::new();
     let behind = |top: &str| format!("{top}\n[[fetch]]\nstream = \"markets\"\n");
@@ -222,7 +222,7 @@ fn the_schema_accepts_what_check_accepts_and_nothing_else() {
 }
 
 #[test]
-fn what_a_schema_cannot_say_is_left_to_check() {
+fn check_covers_what_a_schema_cannot() {
     let schema = jsonschema::draft7::new(&json_schema()).expect("a schema");
     for text in [
         "schedule = \"0 0 30 2 *\"\n[[fetch]]\nstream = \"markets\"\n",
@@ -238,7 +238,7 @@ fn what_a_schema_cannot_say_is_left_to_check() {
 }
 
 #[test]
-fn the_example_jobs_are_right_by_schema_and_by_check() {
+fn example_jobs_pass_schema_and_check() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let schema = jsonschema::draft7::new(&json_schema()).expect("a schema");
     let loaded = job::load(&Folder::at(root), &Settings::built_in(), &[]);

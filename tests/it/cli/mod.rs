@@ -6,6 +6,7 @@ pub mod container;
 pub mod docs;
 pub mod doctor;
 pub mod exit_codes;
+pub mod help;
 pub mod init;
 pub mod job_schema;
 pub mod monitoring_doc;

@@ -2,8 +2,8 @@
 
 use std::process::Stdio;
 
-use cratedigger::notify::{Event, Message, Metrics};
-use spotify_sandbox::{Action, Fault, known};
+use cratedigger::notify::{AlertEvent, AlertMessage, PrometheusMetrics};
+use spotify_sandbox::{Fault, FaultAction, fixtures};
 
 use crate::support::world::{World, by_ids, ended, ran, signal};
 
@@ -12,8 +12,8 @@ fn page() -> String {
 }
 
 #[test]
-fn every_metric_stands_on_the_page_and_every_metric_of_the_page_is_written() {
-    let (page, written) = (page(), Metrics::default().text());
+fn every_metric_is_documented_and_written() {
+    let (page, written) = (page(), PrometheusMetrics::default().text());
     let there: Vec<&str> = written.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     assert!(there.len() > 10, "{written}");
     for name in &there {
@@ -25,10 +25,10 @@ fn every_metric_stands_on_the_page_and_every_metric_of_the_page_is_written() {
 }
 
 #[test]
-fn every_event_and_every_field_of_a_message_stands_on_the_page() {
+fn every_event_and_field_is_documented() {
     let page = page();
-    let message = Message {
-        event: Event::Failure,
+    let message = AlertMessage {
+        event: AlertEvent::Failure,
         job: "x".into(),
         text: String::new(),
         details: Vec::new(),
@@ -42,8 +42,10 @@ fn every_event_and_every_field_of_a_message_stands_on_the_page() {
     for field in json.as_object().unwrap().keys() {
         assert!(page.contains(&format!("`{field}`")), "{field}");
     }
-    for event in [Event::Failure, Event::Partial, Event::SignIn, Event::Overdue, Event::Recovery] {
-        assert!(page.contains(&format!("| `{}` |", event.word())), "{}", event.word());
+    for event in
+        [AlertEvent::Failure, AlertEvent::Partial, AlertEvent::SignIn, AlertEvent::Overdue, AlertEvent::Recovery]
+    {
+        assert!(page.contains(&format!("| `{}` |", event.as_str())), "{}", event.as_str());
     }
 }
 
@@ -70,12 +72,12 @@ fn documented(stderr: &str) -> Vec<serde_json::Value> {
 }
 
 #[test]
-fn each_line_of_a_json_log_is_an_object_of_documented_fields() {
+fn json_log_lines_have_documented_fields() {
     let world = World::extended();
     let of = |lines: &[serde_json::Value], field: &str| lines.iter().any(|line| !line[field].is_null());
     world
         .project
-        .write("jobs/x.toml", format!("schedule = \"* * * * *\"\n{}", by_ids("playlists", &[known::HOME_PLAYLIST])));
+        .write("jobs/x.toml", format!("schedule = \"* * * * *\"\n{}", by_ids("playlists", &[fixtures::HOME_PLAYLIST])));
     world.project.write("jobs/y.toml", "schedule = \"0 6 * * *\"\n[[fetch]]\nstream = \"artist\"\n");
     // A broken file beside a good one, a job that no file has, no credentials, and a run that is told whole.
     let tick = documented(&world.cli(&["--log-format", "json", "run", "--due"]).exits(2).stderr);
@@ -87,8 +89,8 @@ fn each_line_of_a_json_log_is_an_object_of_documented_fields() {
     // Names that steer a terminal, and a signal.
     world.project.write("jobs/z.toml", "[[fetch]]\nstream = \"markets\"\ncsv = \"a\u{202e}b.csv\"\n");
     documented(&world.cli(&["--log-format", "json", "run", "z"]).stderr);
-    world.project.write("jobs/x.toml", by_ids("playlist_items", &[known::HOME_PLAYLIST]));
-    world.sandbox.inject(Fault::on("/v1/*", Action::Latency { ms: 1_500 }).times(1));
+    world.project.write("jobs/x.toml", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
+    world.sandbox.inject(Fault::on_path("/v1/*", FaultAction::Latency { ms: 1_500 }).times(1));
     let calls = world.calls().len();
     let child = world
         .command(&["--log-format", "json", "run", "x"])

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use spotify_sandbox::{Edit, known};
+use spotify_sandbox::{PlaylistEdit, fixtures};
 
 use crate::limits::quota::{development, ids, said_to_be, track_ids, tracks};
 use crate::support::world::{World, by_ids, fetch};
@@ -123,7 +123,7 @@ max_results = 30
 "#;
 
 #[test]
-fn streams_by_id_and_search_cost_what_the_plan_says_first_and_again() {
+fn plan_is_exact_for_ids_and_searches() {
     for (class, world) in [
         ("development", World::development()),
         ("extended", World::extended()),
@@ -140,36 +140,36 @@ fn streams_by_id_and_search_cost_what_the_plan_says_first_and_again() {
 }
 
 #[test]
-fn playlists_cost_what_the_plan_says_whether_they_changed_or_not() {
+fn plan_is_exact_for_playlists() {
     for class in ["development", "extended"] {
         let world = match class {
             "development" => development(),
             _ => said_to_be("extended", World::extended()),
         };
-        let world = signed_in(world, &[("home", known::HOME)]);
-        let lists = [known::HOME_PLAYLIST, known::EMPTY_PLAYLIST, known::SHARED_PLAYLIST];
+        let world = signed_in(world, &[("home", fixtures::HOME_USER)]);
+        let lists = [fixtures::HOME_PLAYLIST, fixtures::EMPTY_PLAYLIST, fixtures::SHARED_PLAYLIST];
         let world = world.job(&format!("user = \"home\"\n{}", by_ids("playlist_items", &lists)));
         let exact = plan_and_run(&world, &format!("{class}, first"));
         assert!(exact > 0.9, "{class}: {exact}");
         plan_and_run(&world, &format!("{class}, unchanged"));
-        let insert = |playlist: &str, items: usize| Edit::Insert {
+        let insert = |playlist: &str, items: usize| PlaylistEdit::Insert {
             playlist: playlist.to_owned(),
             position: 0,
-            items: vec![Some(known::PLAIN_TRACK.to_owned()); items],
+            items: vec![Some(fixtures::PLAIN_TRACK.to_owned()); items],
         };
-        world.sandbox.catalog().edit(insert(known::HOME_PLAYLIST, 3)).unwrap();
+        world.sandbox.catalog().edit(insert(fixtures::HOME_PLAYLIST, 3)).unwrap();
         plan_and_run(&world, &format!("{class}, one changed"));
-        world.sandbox.catalog().edit(insert(known::EMPTY_PLAYLIST, 2)).unwrap();
+        world.sandbox.catalog().edit(insert(fixtures::EMPTY_PLAYLIST, 2)).unwrap();
         plan_and_run(&world, &format!("{class}, another changed"));
     }
 }
 
 #[test]
-fn a_users_library_and_playlists_cost_what_the_plan_says_first_unchanged_and_changed() {
+fn plan_is_exact_for_user_libraries() {
     for (class, world) in [("development", development()), ("extended", said_to_be("extended", World::extended()))] {
-        let world = signed_in(world, &[("home", known::HOME), ("studio", known::STUDIO)]);
+        let world = signed_in(world, &[("home", fixtures::HOME_USER), ("studio", fixtures::STUDIO_USER)]);
         // A thousand calls by itself.
-        world.sandbox.catalog().edit(Edit::Delete { playlist: known::LARGE_PLAYLIST.to_owned() }).unwrap();
+        world.sandbox.catalog().edit(PlaylistEdit::Delete { playlist: fixtures::LARGE_PLAYLIST.to_owned() }).unwrap();
         // One call each finds out whose accounts these are.
         world.project.write("jobs/x.toml", "users = [\"home\", \"studio\"]\n[[fetch]]\nstream = \"me\"\n");
         world.run(&[]).exits(0);
@@ -177,17 +177,17 @@ fn a_users_library_and_playlists_cost_what_the_plan_says_first_unchanged_and_cha
         let exact = plan_and_run(&world, &format!("{class}, first"));
         assert!(exact > 0.8, "{class}: {exact} of the first prices are exact");
         plan_and_run(&world, &format!("{class}, unchanged"));
-        let playlist = known::HOME_PLAYLIST.to_owned();
-        world.sandbox.catalog().edit(Edit::Remove { playlist, position: 2, count: 1 }).unwrap();
+        let playlist = fixtures::HOME_PLAYLIST.to_owned();
+        world.sandbox.catalog().edit(PlaylistEdit::Remove { playlist, position: 2, count: 1 }).unwrap();
         plan_and_run(&world, &format!("{class}, changed"));
     }
 }
 
 #[test]
-fn a_fetch_that_goes_by_another_is_a_range_until_the_other_is_free() {
-    let parent = by_ids("playlist_items", &[known::HOME_PLAYLIST]);
+fn dependent_fetch_is_planned_as_a_range() {
+    let parent = by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]);
     let child = "[[fetch]]\nstream = \"artists\"\nfrom = \"playlist_items\"\nwhere = \"position < 20\"\n";
-    let world = signed_in(development(), &[("home", known::HOME)]);
+    let world = signed_in(development(), &[("home", fixtures::HOME_USER)]);
     let world = world.job(&format!("user = \"home\"\n{parent}{child}"));
     let (prices, _) = plan(&world, &["--probe"]);
     assert!(!prices["artists home"].exact && prices["artists home"].most.is_none());
@@ -197,7 +197,7 @@ fn a_fetch_that_goes_by_another_is_a_range_until_the_other_is_free() {
     let fresh = format!(
         "{}[[fetch]]\nname = \"twice\"\nstream = \"artists\"\nids = [\"{}\"]\n",
         tracks(&world, 3),
-        known::BUSY_ARTIST
+        fixtures::BUSY_ARTIST
     );
     world.project.write(
         "jobs/x.toml",
@@ -210,12 +210,12 @@ fn a_fetch_that_goes_by_another_is_a_range_until_the_other_is_free() {
 }
 
 #[test]
-fn codes_and_refused_ids_cost_what_the_plan_says() {
-    let rows = development().sandbox.catalog().playlist_rows(known::HOME_PLAYLIST).unwrap();
+fn plan_is_exact_for_codes_and_refused_ids() {
+    let rows = development().sandbox.catalog().expected_rows(fixtures::HOME_PLAYLIST).unwrap();
     let isrcs: Vec<String> =
         rows.iter().filter_map(|row| Some(format!("isrc:{}", row.isrc.as_ref()?))).take(4).collect();
     let mut ids: Vec<&str> = isrcs.iter().map(String::as_str).collect();
-    ids.extend(["isrc:QZXXX9900001", known::PLAIN_TRACK, "0000000000000000000000"]);
+    ids.extend(["isrc:QZXXX9900001", fixtures::PLAIN_TRACK, "0000000000000000000000"]);
     for world in [development(), said_to_be("extended", World::extended())] {
         let world = world.job(&by_ids("tracks", &ids));
         world.sandbox.clear_log();
@@ -230,7 +230,7 @@ fn codes_and_refused_ids_cost_what_the_plan_says() {
 }
 
 #[test]
-fn a_run_that_was_stopped_costs_what_is_left_of_it() {
+fn stopped_run_costs_what_is_left() {
     let world = development().settings("calls_per_day = 1000").job("");
     let list = track_ids(&world, 30);
     world.project.write("jobs/x.toml", by_ids("tracks", &list.iter().map(String::as_str).collect::<Vec<_>>()));
@@ -243,12 +243,12 @@ fn a_run_that_was_stopped_costs_what_is_left_of_it() {
 }
 
 #[test]
-fn a_plan_says_what_share_of_today_it_takes_whether_it_fits_and_what_would_come_first() {
+fn plan_shows_its_share_of_today() {
     let world = development().settings("calls_per_day = 40\ncalls_per_family = 40\nreserve = \"0%\"").job("");
     let list = track_ids(&world, 50);
     let list: Vec<&str> = list.iter().map(String::as_str).collect();
     world.project.write("jobs/x.toml", by_ids("tracks", &list));
-    world.project.write("jobs/small.toml", by_ids("artists", &[known::BUSY_ARTIST]));
+    world.project.write("jobs/small.toml", by_ids("artists", &[fixtures::BUSY_ARTIST]));
     let shown = world.cli(&["plan", "--offline", "--json"]).exits(0).json();
     assert_eq!(shown["left_today"], 40);
     assert_eq!(shown["order"], serde_json::json!(["small", "x"]), "what fits goes first");
@@ -280,7 +280,7 @@ fn a_plan_says_what_share_of_today_it_takes_whether_it_fits_and_what_would_come_
 }
 
 #[test]
-fn a_plan_without_a_store_makes_none_and_needs_no_secret_to_ask_nothing() {
+fn plan_without_a_store_creates_none() {
     let world = development();
     let world = {
         let job = tracks(&world, 3);
@@ -294,14 +294,14 @@ fn a_plan_without_a_store_makes_none_and_needs_no_secret_to_ask_nothing() {
 }
 
 #[test]
-fn a_plan_names_what_the_app_was_refused_and_what_is_held_back() {
+fn plan_names_refusals_and_deferrals() {
     let world = World::development();
-    let world = world.job(&format!("{}{}", by_ids("artists", &[known::BUSY_ARTIST]), fetch("markets", "")));
+    let world = world.job(&format!("{}{}", by_ids("artists", &[fixtures::BUSY_ARTIST]), fetch("markets", "")));
     world.run(&[]).exits(3);
     let text = world.cli(&["plan", "--offline"]).exits(0).stdout;
     assert!(text.contains("markets: Spotify removed it for apps in Development Mode"), "{text}");
     assert!(text.contains("this app was refused `markets` on"), "{text}");
-    let world = World::extended().job(&by_ids("artists", &[known::BUSY_ARTIST]));
+    let world = World::extended().job(&by_ids("artists", &[fixtures::BUSY_ARTIST]));
     world.sandbox.ban(std::time::Duration::from_secs(80_000));
     world.run(&[]).exits(75);
     world.new_calls();
@@ -313,7 +313,7 @@ fn a_plan_names_what_the_app_was_refused_and_what_is_held_back() {
 }
 
 #[test]
-fn history_shows_planned_against_spent() {
+fn history_shows_planned_and_spent_calls() {
     let world = development();
     let world = {
         let job = format!("{}{}", tracks(&world, 5), fetch("search", "query = \"a\"\nmax_results = 30"));
@@ -335,9 +335,9 @@ fn history_shows_planned_against_spent() {
 }
 
 #[test]
-fn a_chain_is_bounded_by_what_its_parent_may_bring_and_exact_when_that_brings_nothing() {
+fn chain_is_bounded_by_its_parent() {
     let albums = "[[fetch]]\nstream = \"albums\"\nfrom = \"artist_albums\"\n";
-    let world = development().job(&format!("{}{albums}", by_ids("artist_albums", &[known::BUSY_ARTIST])));
+    let world = development().job(&format!("{}{albums}", by_ids("artist_albums", &[fixtures::BUSY_ARTIST])));
     // First run: a look tells how many releases there are, and no album costs more than a call.
     let (prices, shown) = plan(&world, &["--probe"]);
     let albums = &prices["albums "];
@@ -356,7 +356,7 @@ fn a_chain_is_bounded_by_what_its_parent_may_bring_and_exact_when_that_brings_no
 }
 
 #[test]
-fn a_probe_takes_a_quarter_of_what_is_left_and_says_what_it_asked() {
+fn probe_takes_a_quarter_of_what_is_left() {
     let world = development().settings("calls_per_day = 120\nreserve = \"0%\"").job("");
     let artists = ids(&world, "artists", 22);
     world
@@ -371,7 +371,7 @@ fn a_probe_takes_a_quarter_of_what_is_left_and_says_what_it_asked() {
 }
 
 #[test]
-fn what_cannot_go_today_is_not_said_to_fit() {
+fn plan_beyond_today_does_not_fit() {
     // Each of them has room, all three together have not.
     let world = development().settings("calls_per_day = 20\ncalls_per_family = 20\nreserve = \"0%\"").job("");
     let list = track_ids(&world, 24);

@@ -1,14 +1,14 @@
 //! However a run ends, four say the same: the summary on stderr, `history`, `--json` and the exit code.
 
 use serde_json::Value;
-use spotify_sandbox::{Action, Fault, RetryAfter, known};
+use spotify_sandbox::{Fault, FaultAction, RetryAfterHeader, fixtures};
 
 use crate::support::world::{World, by_ids, ended, fetch, signal};
 
 const NOBODY: &str = "0000000000000000000000";
 
 fn two() -> String {
-    [by_ids("playlist_items", &[known::HOME_PLAYLIST]), by_ids("tracks", &[known::PLAIN_TRACK])].concat()
+    [by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]), by_ids("tracks", &[fixtures::PLAIN_TRACK])].concat()
 }
 
 /// A way to end, with the state and the exit code that it has.
@@ -17,40 +17,66 @@ type End = (&'static str, String, fn(&World), &'static str, i32);
 fn ends() -> Vec<End> {
     vec![
         ("all well", two(), |_| {}, "complete", 0),
-        ("nulls and local files", by_ids("playlist_items", &[known::ODD_PLAYLIST]), |_| {}, "complete", 0),
-        ("an id that is none", by_ids("tracks", &[NOBODY, known::PLAIN_TRACK]), |_| {}, "partial", 3),
-        ("a playlist that is none", by_ids("playlist_items", &[NOBODY, known::HOME_PLAYLIST]), |_| {}, "partial", 3),
-        ("a 403", two(), |w| w.sandbox.inject(Fault::on("/v1/playlists/*", Action::status(403))), "partial", 3),
+        ("nulls and local files", by_ids("playlist_items", &[fixtures::EDGE_CASE_PLAYLIST]), |_| {}, "complete", 0),
+        ("an id that is none", by_ids("tracks", &[NOBODY, fixtures::PLAIN_TRACK]), |_| {}, "partial", 3),
+        ("a playlist that is none", by_ids("playlist_items", &[NOBODY, fixtures::HOME_PLAYLIST]), |_| {}, "partial", 3),
+        (
+            "a 403",
+            two(),
+            |w| w.sandbox.inject(Fault::on_path("/v1/playlists/*", FaultAction::status(403))),
+            "partial",
+            3,
+        ),
         (
             "pages that stay unusable",
             two(),
-            |w| w.sandbox.inject(Fault::on("/v1/playlists/*/tracks", Action::MalformedJson)),
+            |w| w.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", FaultAction::MalformedJson)),
             "partial",
             3,
         ),
         (
             "a ban",
             two(),
-            |w| w.sandbox.inject(Fault::on("/v1/tracks*", Action::rate_limited(RetryAfter::Seconds(80_000)))),
+            |w| {
+                w.sandbox
+                    .inject(Fault::on_path("/v1/tracks*", FaultAction::rate_limited(RetryAfterHeader::Seconds(80_000))))
+            },
             "deferred",
             75,
         ),
         (
             "a spent quota",
             two(),
-            |w| w.sandbox.inject(Fault::on("/v1/playlists/*/tracks", Action::quota_exceeded(50_000))),
+            |w| w.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", FaultAction::quota_exceeded(50_000))),
             "deferred",
             75,
         ),
         (
             "a ban, and an id that is none",
-            [by_ids("tracks", &[NOBODY]), by_ids("playlist_items", &[known::HOME_PLAYLIST])].concat(),
-            |w| w.sandbox.inject(Fault::on("/v1/playlists/*", Action::rate_limited(RetryAfter::Seconds(80_000)))),
+            [by_ids("tracks", &[NOBODY]), by_ids("playlist_items", &[fixtures::HOME_PLAYLIST])].concat(),
+            |w| {
+                w.sandbox.inject(Fault::on_path(
+                    "/v1/playlists/*",
+                    FaultAction::rate_limited(RetryAfterHeader::Seconds(80_000)),
+                ))
+            },
             "deferred",
             3,
         ),
-        ("a server that is down", two(), |w| w.sandbox.inject(Fault::on("/v1/*", Action::status(500))), "failed", 1),
-        ("a token that is refused", two(), |w| w.sandbox.inject(Fault::on("/v1/*", Action::status(401))), "failed", 77),
+        (
+            "a server that is down",
+            two(),
+            |w| w.sandbox.inject(Fault::on_path("/v1/*", FaultAction::status(500))),
+            "failed",
+            1,
+        ),
+        (
+            "a token that is refused",
+            two(),
+            |w| w.sandbox.inject(Fault::on_path("/v1/*", FaultAction::status(401))),
+            "failed",
+            77,
+        ),
         (
             "a query that fails",
             format!("{}[[query]]\ncsv = \"q.csv\"\nsql = \"SELECT abs(-9223372036854775808) AS x\"\n", two()),
@@ -66,7 +92,7 @@ fn newest(world: &World) -> Value {
 }
 
 #[test]
-fn summary_history_json_and_exit_code_say_the_same_of_every_end() {
+fn all_outputs_agree_on_how_a_run_ended() {
     for (name, job, arrange, state, code) in ends() {
         let world = World::extended().job(&job);
         arrange(&world);
@@ -106,9 +132,9 @@ fn summary_history_json_and_exit_code_say_the_same_of_every_end() {
 }
 
 #[test]
-fn a_run_that_was_stopped_says_so_everywhere() {
+fn stopped_run_is_reported_everywhere() {
     let world = World::extended().job(&two());
-    world.sandbox.inject(Fault::on("/v1/playlists/*/tracks", Action::Latency { ms: 2_000 }));
+    world.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", FaultAction::Latency { ms: 2_000 }));
     let child = world.spawn(&["--json"]);
     world.wait_for_calls(1);
     std::thread::sleep(std::time::Duration::from_millis(300));
@@ -119,8 +145,8 @@ fn a_run_that_was_stopped_says_so_everywhere() {
 }
 
 #[test]
-fn files_of_a_partial_run_are_marked_or_held_back_as_the_setting_says() {
-    let job = [by_ids("playlist_items", &[known::HOME_PLAYLIST, NOBODY]), fetch("categories", "")].concat();
+fn partial_files_follow_the_setting() {
+    let job = [by_ids("playlist_items", &[fixtures::HOME_PLAYLIST, NOBODY]), fetch("categories", "")].concat();
     let world = World::extended().job(&job);
     world.run(&[]).exits(3);
     let package = |world: &World| -> Value { serde_json::from_slice(&world.csv_bytes("datapackage.json")).unwrap() };
@@ -129,11 +155,11 @@ fn files_of_a_partial_run_are_marked_or_held_back_as_the_setting_says() {
     assert_eq!(world.csv("playlist_items.csv").len(), 120);
     let world = World::extended()
         .settings("[output]\npublish_partial = false")
-        .job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+        .job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     world.run(&[]).exits(0);
     let (csv, before) = (world.csv_bytes("playlist_items.csv"), package(&world));
     let world = world.job(&job);
-    let edit = serde_json::json!({"do": "remove", "playlist": known::HOME_PLAYLIST, "position": 0, "count": 9});
+    let edit = serde_json::json!({"do": "remove", "playlist": fixtures::HOME_PLAYLIST, "position": 0, "count": 9});
     world.sandbox.catalog().edit(serde_json::from_value(edit).unwrap()).unwrap();
     let ran = world.run(&[]).exits(3);
     assert!(ran.stderr.contains("kept") || ran.stderr.contains("missing"), "{}", ran.stderr);
@@ -145,11 +171,11 @@ fn files_of_a_partial_run_are_marked_or_held_back_as_the_setting_says() {
 }
 
 #[test]
-fn of_a_list_that_was_never_read_whole_there_is_no_file_that_calls_it_empty() {
-    let world = World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+fn unread_list_has_no_empty_file() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     let moving = serde_json::json!({
-        "do": "when_served", "playlist": known::HOME_PLAYLIST, "page": 1, "times": 50,
-        "edit": {"do": "move", "playlist": known::HOME_PLAYLIST, "from": 0, "count": 1, "to": 90},
+        "do": "when_served", "playlist": fixtures::HOME_PLAYLIST, "page": 1, "times": 50,
+        "edit": {"do": "move", "playlist": fixtures::HOME_PLAYLIST, "from": 0, "count": 1, "to": 90},
     });
     crate::store::maintenance::edit(&world, moving);
     let report = world.run(&["--json"]).exits(3).json();

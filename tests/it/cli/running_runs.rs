@@ -3,7 +3,7 @@
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use spotify_sandbox::{Action, Fault, known};
+use spotify_sandbox::{Fault, FaultAction, fixtures};
 
 use crate::support::world::{HUNG, World, by_ids};
 
@@ -11,10 +11,10 @@ use crate::support::world::{HUNG, World, by_ids};
 fn under_way() -> (World, Child) {
     let world = World::extended()
         .settings("[notify]\nprometheus_file = \"figures.prom\"")
-        .job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+        .job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     // A store with rows in it stays with its state folder.
     world.run(&[]).exits(0);
-    world.sandbox.inject(Fault::on("/v1/playlists/*", Action::Stall));
+    world.sandbox.inject(Fault::on_path("/v1/playlists/*", FaultAction::Stall));
     let child = world.spawn(&["--full"]);
     let began = Instant::now();
     while !world.cli(&["history"]).stdout.contains("running") {
@@ -32,7 +32,7 @@ fn told(world: &World, before: &[&str]) -> [String; 2] {
 }
 
 #[test]
-fn a_run_is_called_dead_only_where_its_lock_is_seen_to_be_free() {
+fn run_is_dead_only_if_its_lock_is_free() {
     let (world, mut child) = under_way();
     assert_eq!(told(&world, &[]), ["running", "running"]);
     // A state folder that never saw the run: one that is not there, and one that is.
@@ -57,7 +57,7 @@ fn a_run_is_called_dead_only_where_its_lock_is_seen_to_be_free() {
 }
 
 #[test]
-fn what_was_killed_is_called_failed_wherever_it_is_told() {
+fn killed_run_is_failed_everywhere() {
     let (world, mut child) = under_way();
     child.kill().unwrap();
     child.wait().unwrap();

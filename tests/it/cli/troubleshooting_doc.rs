@@ -2,7 +2,7 @@
 //! page quotes.
 
 use spotify_client::error::ApiError;
-use spotify_sandbox::{Action, Body, Fault, RetryAfter, known};
+use spotify_sandbox::{ErrorBodyFormat, Fault, FaultAction, RetryAfterHeader, fixtures};
 
 use crate::support::world::{World, by_ids, ran};
 
@@ -45,30 +45,30 @@ fn is_said(heading: &str, code: i32, text: &str, exit: i32) {
 }
 
 fn tracks() -> World {
-    World::extended().job(&by_ids("tracks", &[known::PLAIN_TRACK]))
+    World::extended().job(&by_ids("tracks", &[fixtures::PLAIN_TRACK]))
 }
 
-fn forbidden(message: &str) -> Action {
-    Action::Status {
+fn forbidden(message: &str) -> FaultAction {
+    FaultAction::Status {
         code: 403,
-        body: Body::Json,
-        retry_after: RetryAfter::None,
+        body: ErrorBodyFormat::Json,
+        retry_after: RetryAfterHeader::None,
         message: Some(message.to_owned()),
         reason: None,
     }
 }
 
 #[track_caller]
-fn with_fault(heading: &str, action: Action, exit: i32) {
+fn with_fault(heading: &str, action: FaultAction, exit: i32) {
     let world = tracks();
-    world.sandbox.inject(Fault::on("/v1/tracks/*", action));
+    world.sandbox.inject(Fault::on_path("/v1/tracks/*", action));
     let ran = world.run(&[]);
     is_said(heading, ran.code, &ran.stderr, exit);
 }
 
 #[test]
-fn a_refused_token_and_refused_credentials() {
-    with_fault("401: the token is not accepted", Action::status(401), 77);
+fn entry_refused_token_and_credentials() {
+    with_fault("401: the token is not accepted", FaultAction::status(401), 77);
     let world = tracks();
     let mut command = world.command(&["run"]);
     let told = ran(command.env("SPOTIFY_CLIENT_SECRET", "wrong"));
@@ -76,11 +76,11 @@ fn a_refused_token_and_refused_credentials() {
 }
 
 #[test]
-fn each_kind_of_403() {
-    let world = World::development().job(&by_ids("artist_top_tracks", &[known::BUSY_ARTIST]));
+fn entry_each_kind_of_403() {
+    let world = World::development().job(&by_ids("artist_top_tracks", &[fixtures::BUSY_ARTIST]));
     let told = world.run(&[]);
     is_said("403: this class of app does not have the endpoint", told.code, &told.stderr, 3);
-    let world = World::development().job(&by_ids("playlist_items", &[known::FOREIGN_PLAYLIST]));
+    let world = World::development().job(&by_ids("playlist_items", &[fixtures::FOREIGN_PLAYLIST]));
     let told = world.run(&[]);
     is_said("403: not your playlist", told.code, &told.stderr, 3);
     let user = "User not registered in the Developer Dashboard";
@@ -92,27 +92,27 @@ fn each_kind_of_403() {
 }
 
 #[test]
-fn an_unknown_id() {
-    let world = World::development().job(&by_ids("shows", &[known::SHOW]));
+fn entry_unknown_id() {
+    let world = World::development().job(&by_ids("shows", &[fixtures::SHOW]));
     let told = world.run(&[]);
     is_said("404: nothing of that id", told.code, &told.stderr, 3);
 }
 
 #[test]
-fn each_kind_of_429() {
-    with_fault("429: a long ban", Action::rate_limited(RetryAfter::Seconds(86_400)), 75);
-    with_fault("429 on every call of one endpoint", Action::rate_limited(RetryAfter::Seconds(1)), 75);
-    with_fault("The quota is spent", Action::quota_exceeded(50_000), 75);
+fn entry_each_kind_of_429() {
+    with_fault("429: a long ban", FaultAction::rate_limited(RetryAfterHeader::Seconds(86_400)), 75);
+    with_fault("429 on every call of one endpoint", FaultAction::rate_limited(RetryAfterHeader::Seconds(1)), 75);
+    with_fault("The quota is spent", FaultAction::quota_exceeded(50_000), 75);
 }
 
 #[test]
-fn a_page_in_spotifys_place_and_a_server_that_is_down() {
-    with_fault("HTML instead of JSON", Action::Html200, 3);
-    with_fault("Spotify cannot be reached", Action::status(500), 1);
+fn entry_foreign_page_and_outage() {
+    with_fault("HTML instead of JSON", FaultAction::Html200, 3);
+    with_fault("Spotify cannot be reached", FaultAction::status(500), 1);
 }
 
 #[test]
-fn a_clock_that_stands_before_this_program_was_written() {
+fn entry_clock_before_the_release() {
     // The sandbox has no certificate to refuse; the words are those that the refusal of one brings.
     let now = chrono::DateTime::UNIX_EPOCH;
     let message = "the server's certificate is not accepted: certificate not valid yet".to_owned();
@@ -122,7 +122,7 @@ fn a_clock_that_stands_before_this_program_was_written() {
 }
 
 #[test]
-fn a_store_that_is_not_there_any_more() {
+fn entry_missing_store() {
     let world = tracks();
     world.run(&[]).exits(0);
     std::fs::remove_dir_all(world.project.root().join("output")).unwrap();
@@ -131,7 +131,7 @@ fn a_store_that_is_not_there_any_more() {
 }
 
 #[test]
-fn every_entry_is_produced_here_but_the_one_that_the_browser_shows() {
+fn every_entry_is_produced() {
     let tests = include_str!("troubleshooting_doc.rs");
     for (heading, _) in entries() {
         let produced = tests.contains(&format!("\"{heading}\""));

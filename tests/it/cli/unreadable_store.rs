@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use spotify_sandbox::{Action, Fault, known};
+use spotify_sandbox::{Fault, FaultAction, fixtures};
 
 use crate::support::world::{HUNG, World, by_ids, ended, fetch, signal};
 
 fn plain() -> World {
-    World::extended().job(&by_ids("tracks", &[known::PLAIN_TRACK]))
+    World::extended().job(&by_ids("tracks", &[fixtures::PLAIN_TRACK]))
 }
 
 /// Every command that answers programs, with what it needs to get as far as the store.
@@ -28,7 +28,7 @@ const FOR_PROGRAMS: &[&[&str]] = &[
 ];
 
 #[test]
-fn a_program_gets_one_object_from_every_command_that_cannot_open_its_store_or_its_books() {
+fn unreadable_store_gives_one_json_object() {
     let fails = |world: &World, args: &[&str]| {
         let ran = world.cli(&[args, &["--json"]].concat());
         let said: serde_json::Value = serde_json::from_str(&ran.stdout)
@@ -70,7 +70,7 @@ fn is_a_failure(said: &serde_json::Value, code: i32) {
 }
 
 #[test]
-fn what_is_wrong_with_a_command_line_or_a_file_has_the_keys_of_every_failure() {
+fn usage_errors_have_the_failure_keys() {
     let world = plain();
     for args in [&["run", "--json", "--nosuch"][..], &["--json", "nosuch"], &["show", "--json"], &["--json"]] {
         let ran = world.cli(args).exits(2);
@@ -100,11 +100,11 @@ fn what_is_wrong_with_a_command_line_or_a_file_has_the_keys_of_every_failure() {
 }
 
 #[test]
-fn a_run_that_is_stopped_at_once_tells_a_program_what_it_did() {
+fn stopped_run_reports_its_work_as_json() {
     let world = plain();
-    world.project.write("jobs/y.toml", by_ids("artists", &[known::BUSY_ARTIST]));
+    world.project.write("jobs/y.toml", by_ids("artists", &[fixtures::BUSY_ARTIST]));
     world.run(&["x"]).exits(0);
-    world.sandbox.inject(Fault::on("/v1/artists*", Action::Stall));
+    world.sandbox.inject(Fault::on_path("/v1/artists*", FaultAction::Stall));
     let child = world.spawn(&["x", "y", "--json"]);
     let began = Instant::now();
     while world.cli(&["history", "y"]).stdout.lines().count() < 2 {
@@ -124,9 +124,9 @@ fn a_run_that_is_stopped_at_once_tells_a_program_what_it_did() {
 }
 
 #[test]
-fn a_diff_that_fails_is_one_object_be_it_at_once_or_behind_changes() {
-    let releases = fetch("artist_albums", &format!("ids = [\"{}\"]", known::BUSY_ARTIST));
-    let world = World::extended().job(&[by_ids("playlist_items", &[known::ODD_PLAYLIST]), releases].concat());
+fn failed_diff_is_one_json_object() {
+    let releases = fetch("artist_albums", &format!("ids = [\"{}\"]", fixtures::BUSY_ARTIST));
+    let world = World::extended().job(&[by_ids("playlist_items", &[fixtures::EDGE_CASE_PLAYLIST]), releases].concat());
     world.run(&[]).exits(0);
     let fails = |table: &str| {
         Connection::open(world.database()).unwrap().execute_batch(&format!("DROP TABLE {table}")).unwrap();
@@ -143,7 +143,7 @@ fn a_diff_that_fails_is_one_object_be_it_at_once_or_behind_changes() {
 }
 
 #[test]
-fn a_store_of_another_program_gets_the_same_hint_from_every_command() {
+fn foreign_store_gets_one_hint_everywhere() {
     let world = plain();
     world
         .project
@@ -154,20 +154,20 @@ fn a_store_of_another_program_gets_the_same_hint_from_every_command() {
 }
 
 #[test]
-fn history_tells_programs_how_each_run_ended_and_what_it_stored() {
-    let world = World::extended().job(&by_ids("tracks", &[known::PLAIN_TRACK, "0SandboxNoSuchTrack000"]));
+fn history_json_has_exit_code_and_rows() {
+    let world = World::extended().job(&by_ids("tracks", &[fixtures::PLAIN_TRACK, "0SandboxNoSuchTrack000"]));
     world.run(&[]).exits(3);
     let run = world.cli(&["history", "--json"]).exits(0).json()["runs"][0].clone();
     assert_eq!((&run["exit_code"], &run["stored"], &run["skipped"]), (&3.into(), &1.into(), &1.into()), "{run}");
 }
 
 #[test]
-fn it_is_said_that_a_store_is_waited_for_by_each_run_of_a_process() {
+fn waiting_for_the_store_is_reported() {
     let world = plain();
-    world.project.write("jobs/y.toml", by_ids("artists", &[known::BUSY_ARTIST]));
+    world.project.write("jobs/y.toml", by_ids("artists", &[fixtures::BUSY_ARTIST]));
     world.run(&[]).exits(0);
     // The first run of the process has ended when the store is taken, and the second waits for an answer.
-    world.sandbox.inject(Fault::on("/v1/artists*", Action::Latency { ms: 3_000 }));
+    world.sandbox.inject(Fault::on_path("/v1/artists*", FaultAction::Latency { ms: 3_000 }));
     let other = Connection::open(world.database()).unwrap();
     let child = world.spawn(&["x", "y", "--full"]);
     let began = Instant::now();

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
-use spotify_sandbox::{Edit, Mode, Options};
+use spotify_sandbox::{PlaylistEdit, QuotaMode, SandboxOptions};
 
 use crate::support::world::{World, by_ids};
 
@@ -17,8 +17,13 @@ const FETCHES: usize = 200;
 
 /// A file for each of some playlists, which share their tracks; and their ids.
 fn apart(tracks: usize) -> (World, Vec<String>) {
-    let options =
-        Options { mode: Mode::Extended, tracks, playlists: LISTS, playlist_items: ITEMS, ..Options::default() };
+    let options = SandboxOptions {
+        mode: QuotaMode::Extended,
+        tracks,
+        playlists: LISTS,
+        playlist_items: ITEMS,
+        ..SandboxOptions::default()
+    };
     let world = World::with(options);
     let ids = world.sandbox.catalog().playlist_ids();
     let ids = ids[ids.len() - LISTS..].to_vec();
@@ -53,12 +58,12 @@ fn hold_what_the_store_holds(world: &World) {
 }
 
 fn remove(world: &World, playlist: &str, position: usize) {
-    let edit = Edit::Remove { playlist: playlist.to_owned(), position, count: 1 };
+    let edit = PlaylistEdit::Remove { playlist: playlist.to_owned(), position, count: 1 };
     world.sandbox.catalog().edit(edit).unwrap();
 }
 
 #[test]
-fn of_many_playlists_the_one_that_changed_is_rendered_and_none_of_the_others() {
+fn only_the_changed_playlist_is_rendered() {
     let (world, ids) = apart(300);
     world.run(&[]).exits(0);
     assert_eq!(rendered(&world).len(), LISTS);
@@ -75,13 +80,13 @@ fn of_many_playlists_the_one_that_changed_is_rendered_and_none_of_the_others() {
     let all = world.sandbox.catalog().ids();
     let strange = all["tracks"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned());
     let strange = strange.into_iter().find(|id| !known.contains(id)).unwrap();
-    let edit = Edit::Insert { playlist: ids[5].clone(), position: 1, items: vec![Some(strange)] };
+    let edit = PlaylistEdit::Insert { playlist: ids[5].clone(), position: 1, items: vec![Some(strange)] };
     world.sandbox.catalog().edit(edit).unwrap();
     world.run(&[]).exits(0);
     assert_eq!(rendered(&world), BTreeSet::from([5]));
     hold_what_the_store_holds(&world);
 
-    let edit = Edit::Rename { playlist: ids[7].clone(), name: "Another name".into() };
+    let edit = PlaylistEdit::Rename { playlist: ids[7].clone(), name: "Another name".into() };
     world.sandbox.catalog().edit(edit).unwrap();
     world.run(&[]).exits(0);
     assert_eq!(rendered(&world), BTreeSet::from([7]));
@@ -106,9 +111,14 @@ fn outcomes(stdout: &str) -> (BTreeMap<String, usize>, Vec<String>) {
 
 /// The number that was promised, by both commands that write files.
 #[test]
-fn of_a_thousand_files_an_export_and_a_run_render_the_one_that_changed() {
-    let options =
-        Options { mode: Mode::Extended, tracks: 300, playlists: MANY, playlist_items: 5, ..Options::default() };
+fn one_of_a_thousand_files_is_rendered() {
+    let options = SandboxOptions {
+        mode: QuotaMode::Extended,
+        tracks: 300,
+        playlists: MANY,
+        playlist_items: 5,
+        ..SandboxOptions::default()
+    };
     let world = World::with(options);
     let settings = std::fs::read_to_string(world.project.root().join("config/cratedigger.toml")).unwrap();
     world
@@ -143,7 +153,7 @@ fn of_a_thousand_files_an_export_and_a_run_render_the_one_that_changed() {
 }
 
 #[test]
-fn another_job_that_fills_the_same_store_makes_no_file_stale() {
+fn other_jobs_make_no_file_stale() {
     let (world, ids) = apart(300);
     world.run(&["x"]).exits(0);
     let other = format!("[[fetch]]\nstream = \"playlist_items\"\nids = [{:?}]\n", ids[2]);
@@ -156,7 +166,7 @@ fn another_job_that_fills_the_same_store_makes_no_file_stale() {
 /// A thing that Spotify renames is met where a list that holds it is read again; the others that
 /// hold it are not read, and their files show the new name all the same.
 #[test]
-fn a_thing_that_changed_is_in_every_file_that_shows_it_and_in_no_other_is_rendered() {
+fn change_reaches_every_file_that_shows_it() {
     for (table, column, of_track) in [
         ("tracks", "name", "SELECT id FROM tracks WHERE id = ?"),
         ("albums", "name", "SELECT album_id FROM tracks WHERE id = ?"),

@@ -2,38 +2,51 @@
 
 use std::time::Duration;
 
-use spotify_client::state::{Ask, Ceilings, Held, Identity, Moment, Pace, Reach, Reason, Refused, State, Turn};
+use spotify_client::state::{
+    CallBlock, CallCeilings, CallPace, CallRequest, ClientIdentity, ClockReading, CoolDownReason, CoolDownScope,
+    NewRefusal, Reservation, StateDb,
+};
 use tempfile::TempDir;
 
 use super::limiter::open;
 use crate::support::made_up_time::{Later as _, noon};
 
-const PACE: Pace = Pace { interval: Duration::ZERO, burst: 1, adapts: None };
+const PACE: CallPace = CallPace { interval: Duration::ZERO, burst: 1, adapts: None };
 const HOUR: i64 = 3_600_000;
 
 /// `QUOTA_EXCEEDED` for the family of albums, at noon.
-fn refuse(state: &State, client: &str, account: &str, seconds: u64) {
+fn refuse(state: &StateDb, client: &str, account: &str, seconds: u64) {
     let (wait, evidence) = (Duration::from_secs(seconds), "status 429, QUOTA_EXCEEDED");
-    let refused = Refused { reach: Reach::Family, wait, said: true, call: None, reason: Reason::Quota, evidence };
-    state.refuse(&Identity::new(client, account), "albums", refused, Ceilings::default(), noon()).unwrap();
+    let refused = NewRefusal {
+        scope: CoolDownScope::Family,
+        wait,
+        wait_is_stated: true,
+        call: None,
+        reason: CoolDownReason::Quota,
+        evidence,
+    };
+    state
+        .record_refusal(&ClientIdentity::new(client, account), "albums", refused, CallCeilings::default(), noon())
+        .unwrap();
 }
 
 /// What the books hold of a client under an account: calls in a day, those of `albums`, families held
 /// back, and the ceilings learned.
-fn seen(state: &State, client: &str, account: &str, now: Moment) -> (u32, u32, usize, Vec<u32>) {
-    let usage = state.usage(&Identity::new(client, account), Ceilings::default(), now).unwrap();
+fn seen(state: &StateDb, client: &str, account: &str, now: ClockReading) -> (u32, u32, usize, Vec<u32>) {
+    let usage = state.usage(&ClientIdentity::new(client, account), CallCeilings::default(), now).unwrap();
     let albums = usage.families.iter().find(|it| it.family == "albums").map_or(0, |it| it.used);
     (usage.account.used, albums, usage.cool_downs.len(), usage.learned.iter().map(|it| it.calls).collect())
 }
 
-fn take_as(state: &State, client: &str, account: &str, now: Moment) -> Turn {
-    let who = Identity::new(client, account);
-    let ask = Ask { who: &who, family: "albums", pace: PACE, ceilings: Ceilings::default(), spender: None };
-    state.take_turn(&ask, now).unwrap()
+fn take_as(state: &StateDb, client: &str, account: &str, now: ClockReading) -> Reservation {
+    let who = ClientIdentity::new(client, account);
+    let ask =
+        CallRequest { identity: &who, family: "albums", pace: PACE, ceilings: CallCeilings::default(), spender: None };
+    state.reserve_call(&ask, now).unwrap()
 }
 
 #[test]
-fn a_client_id_under_another_account_brings_its_books_and_leaves_them_there() {
+fn client_id_brings_its_calls_to_a_new_account() {
     let folder = TempDir::new().unwrap();
     let (state, another_process) = (open(&folder), open(&folder));
     for _ in 0..3 {
@@ -44,13 +57,16 @@ fn a_client_id_under_another_account_brings_its_books_and_leaves_them_there() {
     assert_eq!(seen(&another_process, "app", "account", noon()), before);
     // There and back again, by a look and by a call, nothing is lost, freed or counted twice.
     for account in ["ours", "team", "account", "ours"] {
-        assert!(matches!(take_as(&state, "app", account, noon()), Turn::Held(Held::CoolDown(_))), "{account}");
+        assert!(
+            matches!(take_as(&state, "app", account, noon()), Reservation::Blocked(CallBlock::CoolDown(_))),
+            "{account}"
+        );
         assert_eq!(seen(&another_process, "app", account, noon()), before, "{account}");
     }
     assert_eq!(seen(&state, "nobody", "account", noon()), before, "the old account keeps its own");
     // Later calls are the new account's alone, and a day later both are free.
     let later = noon().plus_ms(21 * HOUR);
-    assert!(matches!(take_as(&state, "app", "ours", later), Turn::Slot { .. }));
+    assert!(matches!(take_as(&state, "app", "ours", later), Reservation::Slot { .. }));
     assert_eq!(seen(&state, "nobody", "ours", later).0, 4);
     assert_eq!(seen(&state, "nobody", "account", later).0, 3);
     let next_day = noon().plus_ms(25 * HOUR);
@@ -59,7 +75,7 @@ fn a_client_id_under_another_account_brings_its_books_and_leaves_them_there() {
 }
 
 #[test]
-fn client_ids_that_come_under_one_account_add_up_and_the_lower_ceiling_holds() {
+fn joined_client_ids_add_up_their_calls() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     for (client, calls) in [("one", 300), ("two", 5)] {
@@ -76,7 +92,7 @@ fn client_ids_that_come_under_one_account_add_up_and_the_lower_ceiling_holds() {
 }
 
 #[test]
-fn books_written_before_accounts_were_noted_come_along_too() {
+fn calls_from_before_accounts_are_kept() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     take_as(&state, "app", "account", noon());
@@ -89,7 +105,7 @@ fn books_written_before_accounts_were_noted_come_along_too() {
 }
 
 #[test]
-fn calls_that_were_brought_are_pruned_with_the_others() {
+fn moved_calls_are_pruned_too() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     for call in 0..3_000 {

@@ -7,15 +7,15 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use spotify_client::auth::TokenRules;
-use spotify_client::client::{Api, ApiConfig, Bearer, Limits, Request, Scales};
-use spotify_client::error::{ApiError, Deferral, Scope};
-use spotify_client::family::Family;
+use spotify_client::client::{ApiCaller, ApiConfig, ApiRequest, CallLimits, ClientTimings, SpotifyClient};
+use spotify_client::error::{ApiError, DeferralReason, DeferralScope};
+use spotify_client::family::EndpointFamily;
+use spotify_client::forbidden::ForbiddenReason;
 use spotify_client::http::breaker::BreakerRules;
-use spotify_client::http::observer::{Observer, Silent};
-use spotify_client::http::retry::Rules;
-use spotify_client::http::transport::{Incoming, TransportRules};
-use spotify_client::refusal::Refusal;
-use spotify_client::state::{Ceilings, State};
+use spotify_client::http::observer::{CallObserver, NoopObserver};
+use spotify_client::http::retry::RetryRules;
+use spotify_client::http::transport::{HttpResponse, TransportRules};
+use spotify_client::state::{CallCeilings, StateDb};
 use tempfile::TempDir;
 use url::Url;
 
@@ -26,8 +26,8 @@ pub const SECRET: &str = "canary-secret-5f1c";
 pub const TOKEN: &str = "canary-token-77ab";
 
 /// Everything a hundred times faster than in earnest.
-pub fn quick() -> Scales {
-    Scales {
+pub fn quick() -> ClientTimings {
+    ClientTimings {
         transport: TransportRules {
             connect: Duration::from_millis(500),
             idle: Duration::from_millis(200),
@@ -35,12 +35,12 @@ pub fn quick() -> Scales {
             body: 64 * 1024,
             ..TransportRules::default()
         },
-        retry: Rules {
+        retry: RetryRules {
             first_pause: Duration::from_millis(5),
             longest_pause: Duration::from_millis(50),
-            refused_first: Duration::from_millis(50),
+            first_refusal_wait: Duration::from_millis(50),
             wait_jitter: Duration::from_millis(5),
-            ..Rules::default()
+            ..RetryRules::default()
         },
         breaker: BreakerRules { failures: 5, first: Duration::from_millis(100), longest: Duration::from_millis(200) },
         token: TokenRules { pause: Duration::from_millis(5), ..TokenRules::default() },
@@ -57,21 +57,21 @@ pub fn config(url: Url) -> ApiConfig {
         client_id: "app".to_owned(),
         client_secret: Some(SecretString::from(SECRET)),
         account: "app".to_owned(),
-        limits: Limits {
+        limits: CallLimits {
             requests_per_second: f64::INFINITY,
             concurrency: 8,
             calls_per_day: None,
             calls_per_family: None,
-            ..Limits::development()
+            ..CallLimits::development()
         },
-        scales: quick(),
+        timings: quick(),
     }
 }
 
 pub struct Desk {
     pub folder: TempDir,
     pub server: Answering,
-    pub api: Api,
+    pub api: SpotifyClient,
 }
 
 impl Desk {
@@ -94,23 +94,23 @@ impl Desk {
         let folder = TempDir::new().unwrap();
         let mut config = config(server.url());
         change(&mut config);
-        let api = Api::new(config, open(&folder), Arc::new(Silent)).unwrap();
+        let api = SpotifyClient::new(config, open(&folder), Arc::new(NoopObserver)).unwrap();
         Desk { folder, server, api }
     }
 
-    pub async fn get(&self, family: Family, path: &str) -> Result<String, ApiError> {
+    pub async fn get(&self, family: EndpointFamily, path: &str) -> Result<String, ApiError> {
         get(&self.api, family, path).await
     }
 
     /// Another start with the same state.
-    pub fn again(&self) -> Api {
+    pub fn again(&self) -> SpotifyClient {
         let config = config(self.server.url());
-        Api::new(config, open(&self.folder), Arc::new(Silent)).unwrap()
+        SpotifyClient::new(config, open(&self.folder), Arc::new(NoopObserver)).unwrap()
     }
 }
 
-pub async fn get(api: &Api, family: Family, path: &str) -> Result<String, ApiError> {
-    let answer = api.get(&Bearer::App, &Request::new(family, path)).await?;
+pub async fn get(api: &SpotifyClient, family: EndpointFamily, path: &str) -> Result<String, ApiError> {
+    let answer = api.get(&ApiCaller::App, &ApiRequest::new(family, path)).await?;
     Ok(String::from_utf8(answer.body.to_vec()).unwrap())
 }
 
@@ -120,12 +120,12 @@ fn error(status: u16, headers: &str, message: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn many_tasks_fetch_one_token_and_send_it_as_bearer() {
+async fn many_tasks_share_one_bearer_token() {
     let desk = Desk::with(|_| reply(200, "", "{}")).await;
     let tasks: Vec<_> = (0..20)
         .map(|n| {
             let api = desk.api.clone();
-            tokio::spawn(async move { get(&api, Family::ALBUMS, &format!("/albums/{n}")).await })
+            tokio::spawn(async move { get(&api, EndpointFamily::ALBUMS, &format!("/albums/{n}")).await })
         })
         .collect();
     for task in tasks {
@@ -133,7 +133,7 @@ async fn many_tasks_fetch_one_token_and_send_it_as_bearer() {
     }
     assert_eq!(desk.server.count("POST"), 1);
     assert_eq!(desk.server.count("GET /v1/albums/"), 20);
-    assert_eq!(desk.api.calls(), 20);
+    assert_eq!(desk.api.calls_sent(), 20);
     for asked in desk.server.asked() {
         let expected = match asked.line().starts_with("POST") {
             true => "authorization: Basic YXBwOmNhbmFyeS1zZWNyZXQtNWYxYw==".to_owned(),
@@ -145,7 +145,7 @@ async fn many_tasks_fetch_one_token_and_send_it_as_bearer() {
 }
 
 #[tokio::test]
-async fn query_and_etag_are_sent_and_a_304_is_an_answer() {
+async fn etag_is_sent_and_a_304_is_an_answer() {
     let desk = Desk::with(|asked| {
         if asked.text.contains("if-none-match: \"abc\"") {
             Reply::Bytes(b"HTTP/1.1 304 X\r\nconnection: close\r\n\r\n".to_vec())
@@ -154,16 +154,17 @@ async fn query_and_etag_are_sent_and_a_304_is_an_answer() {
         }
     })
     .await;
-    let mut request = Request::new(Family::SEARCH, "/search").with("q", "a&b=ö").with("limit", "10");
-    let first = desk.api.get(&Bearer::App, &request).await.unwrap();
+    let mut request =
+        ApiRequest::new(EndpointFamily::SEARCH, "/search").with_query("q", "a&b=ö").with_query("limit", "10");
+    let first = desk.api.get(&ApiCaller::App, &request).await.unwrap();
     assert_eq!(desk.server.count("GET /v1/search?q=a%26b%3D%C3%B6&limit=10 "), 1);
     request.etag = first.etag;
-    let second = desk.api.get(&Bearer::App, &request).await.unwrap();
+    let second = desk.api.get(&ApiCaller::App, &request).await.unwrap();
     assert_eq!((second.status, second.body.len()), (304, 0));
 }
 
 #[tokio::test]
-async fn a_401_renews_the_token_once_and_sends_the_call_again() {
+async fn first_401_renews_the_token_and_retries() {
     let tokens = AtomicUsize::new(0);
     let server = Answering::with(move |asked| {
         if asked.line().starts_with("POST") {
@@ -176,11 +177,11 @@ async fn a_401_renews_the_token_once_and_sends_the_call_again() {
     })
     .await;
     let folder = TempDir::new().unwrap();
-    let api = Api::new(config(server.url()), open(&folder), Arc::new(Silent)).unwrap();
+    let api = SpotifyClient::new(config(server.url()), open(&folder), Arc::new(NoopObserver)).unwrap();
     let tasks: Vec<_> = (0..4)
         .map(|_| {
             let api = api.clone();
-            tokio::spawn(async move { get(&api, Family::ME, "/me").await })
+            tokio::spawn(async move { get(&api, EndpointFamily::ME, "/me").await })
         })
         .collect();
     for task in tasks {
@@ -190,9 +191,9 @@ async fn a_401_renews_the_token_once_and_sends_the_call_again() {
 }
 
 #[tokio::test]
-async fn a_second_401_with_a_newer_token_needs_a_person() {
+async fn second_401_needs_a_person() {
     let desk = Desk::with(|_| error(401, "", "Invalid access token")).await;
-    let failed = desk.get(Family::ALBUMS, "/albums/1").await.unwrap_err();
+    let failed = desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
     let ApiError::Credentials { variable, message } = &failed else {
         panic!("{failed}");
     };
@@ -201,22 +202,22 @@ async fn a_second_401_with_a_newer_token_needs_a_person() {
     assert_eq!((desk.server.count("POST"), desk.server.count("GET")), (2, 2));
 }
 
-async fn token_server(status: u16, body: &'static str) -> (Answering, TempDir, Api) {
+async fn token_server(status: u16, body: &'static str) -> (Answering, TempDir, SpotifyClient) {
     let server = Answering::with(move |_| reply(status, "", body)).await;
     let folder = TempDir::new().unwrap();
-    let api = Api::new(config(server.url()), open(&folder), Arc::new(Silent)).unwrap();
+    let api = SpotifyClient::new(config(server.url()), open(&folder), Arc::new(NoopObserver)).unwrap();
     (server, folder, api)
 }
 
 #[tokio::test]
-async fn a_refused_secret_names_the_variable_and_is_never_tried_again() {
+async fn refused_secret_names_its_variable() {
     for (description, expected) in
         [("Invalid client secret", "SPOTIFY_CLIENT_SECRET"), ("Invalid client", "SPOTIFY_CLIENT_ID")]
     {
         let body = format!(r#"{{"error":"invalid_client","error_description":"{description}"}}"#);
         let (server, _folder, api) = token_server(400, body.leak()).await;
         for _ in 0..3 {
-            let failed = get(&api, Family::ALBUMS, "/albums/1").await.unwrap_err();
+            let failed = get(&api, EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
             let ApiError::Credentials { variable, message } = &failed else {
                 panic!("{failed}");
             };
@@ -228,21 +229,21 @@ async fn a_refused_secret_names_the_variable_and_is_never_tried_again() {
 }
 
 #[tokio::test]
-async fn a_token_request_is_repeated_twice_when_the_server_fails() {
+async fn failed_token_request_is_retried_twice() {
     let (server, _folder, api) = token_server(503, "down").await;
-    let failed = get(&api, Family::ALBUMS, "/albums/1").await.unwrap_err();
+    let failed = get(&api, EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
     assert!(matches!(failed, ApiError::Unreachable { attempts: 3, .. }), "{failed}");
     assert_eq!(server.lines().len(), 3);
 }
 
 #[tokio::test]
-async fn without_a_secret_nothing_is_sent() {
+async fn no_secret_sends_nothing() {
     let server = Answering::with(|_| token("t")).await;
     let folder = TempDir::new().unwrap();
     let mut config = config(server.url());
     config.client_secret = None;
-    let api = Api::new(config, open(&folder), Arc::new(Silent)).unwrap();
-    let failed = get(&api, Family::ALBUMS, "/albums/1").await.unwrap_err();
+    let api = SpotifyClient::new(config, open(&folder), Arc::new(NoopObserver)).unwrap();
+    let failed = get(&api, EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
     assert!(matches!(failed, ApiError::Credentials { variable: "SPOTIFY_CLIENT_SECRET", .. }));
     assert_eq!(server.lines().len(), 0);
 }
@@ -250,14 +251,14 @@ async fn without_a_secret_nothing_is_sent() {
 #[derive(Default)]
 struct Waits(Mutex<Vec<String>>);
 
-impl Observer for Waits {
+impl CallObserver for Waits {
     fn waiting(&self, why: &str, _until: DateTime<Utc>) {
         self.0.lock().unwrap().push(why.to_owned());
     }
 }
 
 #[tokio::test]
-async fn a_short_retry_after_is_sat_out_by_all_tasks() {
+async fn all_tasks_wait_for_a_short_retry_after() {
     let refused = AtomicUsize::new(0);
     let server = Answering::with(move |asked| {
         if asked.line().starts_with("POST") {
@@ -271,9 +272,10 @@ async fn a_short_retry_after_is_sat_out_by_all_tasks() {
     .await;
     let folder = TempDir::new().unwrap();
     let waits: Arc<Waits> = Arc::default();
-    let api = Api::new(config(server.url()), open(&folder), waits.clone()).unwrap();
-    get(&api, Family::ALBUMS, "/albums/1").await.unwrap();
-    let both = tokio::join!(get(&api, Family::ALBUMS, "/albums/2"), get(&api, Family::TRACKS, "/tracks/3"));
+    let api = SpotifyClient::new(config(server.url()), open(&folder), waits.clone()).unwrap();
+    get(&api, EndpointFamily::ALBUMS, "/albums/1").await.unwrap();
+    let both =
+        tokio::join!(get(&api, EndpointFamily::ALBUMS, "/albums/2"), get(&api, EndpointFamily::TRACKS, "/tracks/3"));
     both.0.unwrap();
     both.1.unwrap();
     let asked = server.asked();
@@ -285,23 +287,23 @@ async fn a_short_retry_after_is_sat_out_by_all_tasks() {
 }
 
 #[tokio::test]
-async fn a_ban_is_kept_over_restarts_and_costs_no_network_at_all() {
+async fn ban_survives_restarts_without_calls() {
     let desk = Desk::with(|_| error(429, "retry-after: 80000\r\n", "Too many requests")).await;
     let mut times = Vec::new();
-    let failed = desk.get(Family::ALBUMS, "/albums/1").await.unwrap_err();
+    let failed = desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
     let sent = desk.server.lines().len();
     assert_eq!(sent, 2);
     for n in 0..10 {
         let api = desk.again();
-        let failed = get(&api, Family::TRACKS, "/tracks/1").await.unwrap_err();
-        let ApiError::Deferred { not_before, why, message } = failed else {
+        let failed = get(&api, EndpointFamily::TRACKS, "/tracks/1").await.unwrap_err();
+        let ApiError::Deferred { until, reason, message } = failed else {
             panic!("start {n}: {failed}");
         };
-        assert_eq!(why, Deferral::RateLimit(Scope::Client));
+        assert_eq!(reason, DeferralReason::RateLimit(DeferralScope::Client));
         assert!(message.contains("Retry-After: 80000"));
-        times.push(not_before);
+        times.push(until);
     }
-    assert!(matches!(failed, ApiError::Deferred { not_before, .. } if not_before == times[0]));
+    assert!(matches!(failed, ApiError::Deferred { until, .. } if until == times[0]));
     assert!(times.iter().all(|time| *time == times[0]));
     let wait = (times[0] - Utc::now()).num_seconds();
     assert!((79_900..=80_002).contains(&wait), "{wait}");
@@ -309,19 +311,19 @@ async fn a_ban_is_kept_over_restarts_and_costs_no_network_at_all() {
 }
 
 #[tokio::test]
-async fn a_ban_by_the_token_endpoint_holds_the_client_too() {
+async fn token_endpoint_ban_holds_the_client() {
     let server = Answering::with(|_| reply(429, "retry-after: 5000\r\n", "Too many requests")).await;
     let folder = TempDir::new().unwrap();
     for _ in 0..3 {
-        let api = Api::new(config(server.url()), open(&folder), Arc::new(Silent)).unwrap();
-        let failed = get(&api, Family::ALBUMS, "/albums/1").await.unwrap_err();
+        let api = SpotifyClient::new(config(server.url()), open(&folder), Arc::new(NoopObserver)).unwrap();
+        let failed = get(&api, EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
         assert!(matches!(failed, ApiError::Deferred { .. }), "{failed}");
     }
     assert_eq!(server.lines().len(), 1);
 }
 
 #[tokio::test]
-async fn a_spent_quota_parks_its_family_then_the_account() {
+async fn spent_quota_parks_family_then_account() {
     let desk = Desk::with(|asked| {
         let quota = r#"{"error":{"status":429,"message":"Too many requests","reason":"QUOTA_EXCEEDED"}}"#;
         match asked.line().contains("/tracks/") {
@@ -331,44 +333,44 @@ async fn a_spent_quota_parks_its_family_then_the_account() {
     })
     .await;
     let why = |failed: ApiError| match failed {
-        ApiError::Deferred { not_before, why, .. } => {
-            assert!((not_before - Utc::now()).num_hours() >= 23);
-            why
+        ApiError::Deferred { until, reason, .. } => {
+            assert!((until - Utc::now()).num_hours() >= 23);
+            reason
         }
         other => panic!("{other}"),
     };
-    let shows = desk.get(Family::SHOWS, "/shows/1").await.unwrap_err();
+    let shows = desk.get(EndpointFamily::SHOWS, "/shows/1").await.unwrap_err();
     let shows = why(shows);
-    assert_eq!(shows, Deferral::Quota(Scope::Family(Family::SHOWS)));
-    assert_eq!(shows.family(), Some(Family::SHOWS));
-    desk.get(Family::TRACKS, "/tracks/1").await.unwrap();
-    desk.get(Family::SHOWS, "/shows/2").await.unwrap_err();
-    let albums = desk.get(Family::ALBUMS, "/albums/1").await.unwrap_err();
-    assert_eq!(why(albums), Deferral::Quota(Scope::Account));
+    assert_eq!(shows, DeferralReason::Quota(DeferralScope::Family(EndpointFamily::SHOWS)));
+    assert_eq!(shows.family(), Some(EndpointFamily::SHOWS));
+    desk.get(EndpointFamily::TRACKS, "/tracks/1").await.unwrap();
+    desk.get(EndpointFamily::SHOWS, "/shows/2").await.unwrap_err();
+    let albums = desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
+    assert_eq!(why(albums), DeferralReason::Quota(DeferralScope::Account));
     let sent = desk.server.lines().len();
-    desk.get(Family::TRACKS, "/tracks/2").await.unwrap_err();
+    desk.get(EndpointFamily::TRACKS, "/tracks/2").await.unwrap_err();
     assert_eq!(desk.server.lines().len(), sent);
     assert_eq!(desk.server.count("GET /v1/shows"), 1);
 }
 
 #[tokio::test]
-async fn an_app_that_is_refused_for_ever_is_asked_six_times() {
+async fn endless_refusals_end_after_six_calls() {
     let desk = Desk::with(|asked| match asked.line().contains("/markets") {
         true => error(429, "", "Too many requests"),
         false => reply(200, "", "{}"),
     })
     .await;
-    let failed = desk.get(Family::MARKETS, "/markets").await.unwrap_err();
-    let ApiError::Deferred { why, .. } = &failed else {
+    let failed = desk.get(EndpointFamily::MARKETS, "/markets").await.unwrap_err();
+    let ApiError::Deferred { reason, .. } = &failed else {
         panic!("{failed}");
     };
-    assert_eq!(why.family(), Some(Family::MARKETS));
+    assert_eq!(reason.family(), Some(EndpointFamily::MARKETS));
     assert_eq!(desk.server.count("GET"), 6);
-    desk.get(Family::ALBUMS, "/albums/1").await.unwrap();
+    desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap();
 }
 
 #[tokio::test]
-async fn the_day_stops_before_the_refusal_and_before_the_token() {
+async fn spent_day_sends_not_even_a_token() {
     let desk = Desk::with_config(
         |_| reply(200, "", "{}"),
         |config| {
@@ -378,35 +380,35 @@ async fn the_day_stops_before_the_refusal_and_before_the_token() {
     )
     .await;
     for _ in 0..4 {
-        desk.get(Family::ALBUMS, "/albums/1").await.unwrap();
+        desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap();
     }
-    let failed = desk.get(Family::ALBUMS, "/albums/1").await.unwrap_err();
-    let ApiError::Deferred { not_before, why, message } = failed else {
+    let failed = desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
+    let ApiError::Deferred { until, reason, message } = failed else {
         panic!("{failed}");
     };
-    assert_eq!(why, Deferral::Budget(Scope::Account));
-    assert!((not_before - Utc::now()).num_minutes() >= 24 * 60 - 1);
+    assert_eq!(reason, DeferralReason::Budget(DeferralScope::Account));
+    assert!((until - Utc::now()).num_minutes() >= 24 * 60 - 1);
     assert_eq!(message, "4 calls in the last 24 hours, 4 may be used");
     let mut config = config(desk.server.url());
     config.limits.calls_per_day = Some(5);
     config.limits.reserve = 0.2;
-    let restarted = Api::new(config, open(&desk.folder), Arc::new(Silent)).unwrap();
-    get(&restarted, Family::ALBUMS, "/albums/1").await.unwrap_err();
-    assert!(restarted.may_send(Family::ALBUMS).is_err());
+    let restarted = SpotifyClient::new(config, open(&desk.folder), Arc::new(NoopObserver)).unwrap();
+    get(&restarted, EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
+    assert!(restarted.may_send(EndpointFamily::ALBUMS).is_err());
     assert_eq!(desk.server.lines().len(), 5);
 }
 
 #[tokio::test]
-async fn every_call_is_booked_with_its_outcome() {
+async fn every_call_is_recorded_with_its_outcome() {
     let desk = Desk::with(|asked| match asked.line().contains("gone") {
         true => error(404, "", "Not found."),
         false => reply(200, "", "{}"),
     })
     .await;
-    desk.get(Family::ALBUMS, "/albums/1").await.unwrap();
-    desk.get(Family::TRACKS, "/tracks/gone").await.unwrap_err();
-    let state: Arc<State> = open(&desk.folder);
-    let usage = state.usage(desk.api.identity(), Ceilings::default(), desk.api.now()).unwrap();
+    desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap();
+    desk.get(EndpointFamily::TRACKS, "/tracks/gone").await.unwrap_err();
+    let state: Arc<StateDb> = open(&desk.folder);
+    let usage = state.usage(desk.api.identity(), CallCeilings::default(), desk.api.now()).unwrap();
     assert_eq!(usage.account.used, 2);
     drop(desk.api);
     let db = rusqlite::Connection::open(state.database()).unwrap();
@@ -421,21 +423,21 @@ async fn every_call_is_booked_with_its_outcome() {
 }
 
 #[tokio::test]
-async fn a_stop_ends_a_wait_and_sends_nothing_more() {
+async fn stop_ends_a_wait_and_sends_nothing() {
     let desk = Desk::with(|_| error(429, "retry-after: 300\r\n", "Too many requests")).await;
     let api = desk.api.clone();
-    let waiting = tokio::spawn(async move { get(&api, Family::ALBUMS, "/albums/1").await });
+    let waiting = tokio::spawn(async move { get(&api, EndpointFamily::ALBUMS, "/albums/1").await });
     tokio::time::sleep(Duration::from_millis(300)).await;
     desk.api.stop();
     let ended = tokio::time::timeout(Duration::from_secs(1), waiting).await;
     assert!(matches!(ended.unwrap().unwrap(), Err(ApiError::Stopped)));
-    let after = desk.get(Family::ALBUMS, "/albums/1").await;
+    let after = desk.get(EndpointFamily::ALBUMS, "/albums/1").await;
     assert!(matches!(after, Err(ApiError::Stopped)));
     assert_eq!(desk.server.lines().len(), 2);
 }
 
 #[tokio::test]
-async fn final_answers_are_told_apart_and_never_sent_twice() {
+async fn final_answers_are_never_retried() {
     let desk = Desk::with(|asked| {
         let status = asked.line().split('/').nth(3).unwrap()[..3].parse().unwrap();
         error(status, "", "Spotify's own words")
@@ -443,10 +445,10 @@ async fn final_answers_are_told_apart_and_never_sent_twice() {
     .await;
     for status in [400, 402, 403, 404, 405, 410, 422, 451] {
         let before = desk.server.count("GET");
-        let failed = desk.get(Family::ALBUMS, &format!("/albums/{status}")).await.unwrap_err();
+        let failed = desk.get(EndpointFamily::ALBUMS, &format!("/albums/{status}")).await.unwrap_err();
         let fits = match status {
             400 | 422 => matches!(failed, ApiError::BadRequest { .. }),
-            403 => matches!(failed, ApiError::Refused { kind: Refusal::Unknown, .. }),
+            403 => matches!(failed, ApiError::Refused { kind: ForbiddenReason::Unknown, .. }),
             404 => matches!(failed, ApiError::NotFound { .. }),
             410 => matches!(failed, ApiError::Gone { .. }),
             _ => matches!(failed, ApiError::Unexpected { .. }),
@@ -458,43 +460,43 @@ async fn final_answers_are_told_apart_and_never_sent_twice() {
 }
 
 #[test]
-fn an_answers_debug_tells_nothing_of_its_body() {
+fn debug_output_hides_the_body() {
     let body = format!(r#"{{"access_token":"{TOKEN}"}}"#).into();
     let (etag, retry_after, date) = (None, None, None);
-    let incoming = Incoming { status: 200, body, etag, retry_after, date, content_type: None };
+    let incoming = HttpResponse { status: 200, body, etag, retry_after, date, content_type: None };
     assert_eq!(format!("{incoming:?}"), "Incoming(200, 36 bytes)");
 }
 
 #[test]
-fn the_kinds_of_403_are_told_apart() {
-    let playlist = |path: &str| Request::new(Family::PLAYLIST_ITEMS, path);
+fn kinds_of_403_are_told_apart() {
+    let playlist = |path: &str| ApiRequest::new(EndpointFamily::PLAYLIST_ITEMS, path);
     let premium = "Active premium subscription required for the owner of the app";
     let unregistered = "User not registered in the Developer Dashboard";
-    let batch = Request::new(Family::ALBUMS, "/albums").with("ids", "1,2");
-    let markets = Request::new(Family::MARKETS, "/markets");
-    let me = Request::new(Family::SAVED_TRACKS, "/me/tracks");
+    let batch = ApiRequest::new(EndpointFamily::ALBUMS, "/albums").with_query("ids", "1,2");
+    let markets = ApiRequest::new(EndpointFamily::MARKETS, "/markets");
+    let me = ApiRequest::new(EndpointFamily::SAVED_TRACKS, "/me/tracks");
     for (request, words, kind) in [
-        (playlist("/playlists/1/items"), "Forbidden", Refusal::NotYourPlaylist),
-        (playlist("/playlists/1/tracks"), "Forbidden", Refusal::EndpointRemoved),
-        (markets.clone(), "Forbidden", Refusal::EndpointRemoved),
-        (batch, "Forbidden", Refusal::EndpointRemoved),
-        (markets, premium, Refusal::PremiumLapsed),
-        (me.clone(), "Insufficient client scope", Refusal::ScopeMissing),
-        (me.clone(), unregistered, Refusal::NotAllowListed),
-        (me, "Forbidden", Refusal::Unknown),
+        (playlist("/playlists/1/items"), "Forbidden", ForbiddenReason::NotYourPlaylist),
+        (playlist("/playlists/1/tracks"), "Forbidden", ForbiddenReason::EndpointRemoved),
+        (markets.clone(), "Forbidden", ForbiddenReason::EndpointRemoved),
+        (batch, "Forbidden", ForbiddenReason::EndpointRemoved),
+        (markets, premium, ForbiddenReason::PremiumLapsed),
+        (me.clone(), "Insufficient client scope", ForbiddenReason::ScopeMissing),
+        (me.clone(), unregistered, ForbiddenReason::NotAllowListed),
+        (me, "Forbidden", ForbiddenReason::Unknown),
     ] {
-        assert_eq!(Refusal::of(&request, words, true), kind, "{} {words}", request.path);
+        assert_eq!(ForbiddenReason::classify(&request, words, true), kind, "{} {words}", request.path);
         // Of a refusal that is not Spotify's object only the words count.
         let by_words = match kind {
-            Refusal::NotYourPlaylist | Refusal::EndpointRemoved => Refusal::Unknown,
+            ForbiddenReason::NotYourPlaylist | ForbiddenReason::EndpointRemoved => ForbiddenReason::Unknown,
             kind => kind,
         };
-        assert_eq!(Refusal::of(&request, words, false), by_words, "{} {words}", request.path);
+        assert_eq!(ForbiddenReason::classify(&request, words, false), by_words, "{} {words}", request.path);
     }
 }
 
 #[test]
-fn a_base_url_must_be_https_or_on_this_machine() {
+fn base_url_is_https_or_loopback() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     for (url, accepted) in [
@@ -509,7 +511,7 @@ fn a_base_url_must_be_https_or_on_this_machine() {
         ("ftp://api.spotify.com/v1", false),
     ] {
         let url = Url::parse(url).unwrap();
-        let made = Api::new(config(url.clone()), Arc::clone(&state), Arc::new(Silent));
+        let made = SpotifyClient::new(config(url.clone()), Arc::clone(&state), Arc::new(NoopObserver));
         assert_eq!(made.is_ok(), accepted, "{url}");
     }
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cratedigger::run::AppFacts;
+use cratedigger::sync::AppFacts;
 use rusqlite::Connection;
 use spotify_client::AppClass;
-use spotify_client::client::{Allowance, Bearer, Limits, Request};
-use spotify_client::error::{ApiError, Deferral, Scope};
-use spotify_client::family::Family;
-use spotify_client::http::observer::Silent;
-use spotify_sandbox::{Action, Body, Fault, RetryAfter, known};
+use spotify_client::client::{ApiCaller, ApiRequest, CallLimits, RunAllowance};
+use spotify_client::error::{ApiError, DeferralReason, DeferralScope};
+use spotify_client::family::EndpointFamily;
+use spotify_client::http::observer::NoopObserver;
+use spotify_sandbox::{ErrorBodyFormat, Fault, FaultAction, RetryAfterHeader, fixtures};
 
 use super::api_calls::Desk;
 use super::quota::tracks;
@@ -23,11 +23,11 @@ fn class_of(world: &World) -> serde_json::Value {
 
 /// One list: the group of albums.
 fn albums_of_an_artist() -> String {
-    fetch("artist_albums", &format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", known::BUSY_ARTIST))
+    fetch("artist_albums", &format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", fixtures::BUSY_ARTIST))
 }
 
-fn refused_with(code: u16, body: Body) -> Action {
-    Action::Status { code, body, retry_after: RetryAfter::None, message: None, reason: None }
+fn refused_with(code: u16, body: ErrorBodyFormat) -> FaultAction {
+    FaultAction::Status { code, body, retry_after: RetryAfterHeader::None, message: None, reason: None }
 }
 
 /// An app with Extended Quota that has found that out, by a batch read.
@@ -41,7 +41,7 @@ fn known_to_be_extended() -> World {
 }
 
 #[test]
-fn a_wrong_market_is_no_page_that_is_too_large() {
+fn wrong_market_says_nothing_of_page_size() {
     for world in [known_to_be_extended(), World::extended()] {
         let before = class_of(&world);
         // ZZ passes for a country, and Spotify knows none of that name.
@@ -55,9 +55,9 @@ fn a_wrong_market_is_no_page_that_is_too_large() {
 }
 
 #[test]
-fn a_refused_page_teaches_nothing_until_a_smaller_one_is_answered() {
+fn page_size_is_learned_by_a_smaller_page() {
     let world = World::extended().job(&albums_of_an_artist());
-    world.sandbox.inject(Fault::on("/v1/artists/*/albums", Action::status(400)));
+    world.sandbox.inject(Fault::on_path("/v1/artists/*/albums", FaultAction::status(400)));
     world.run(&[]).exits(3);
     assert_eq!(world.new_calls().len(), 2, "the large page and the small one");
     assert!(class_of(&world).is_null());
@@ -71,21 +71,21 @@ fn a_refused_page_teaches_nothing_until_a_smaller_one_is_answered() {
 }
 
 #[test]
-fn a_search_that_is_refused_teaches_nothing_either() {
+fn refused_search_teaches_nothing() {
     let world = known_to_be_extended().job(&fetch("search", "query = \"a\"\ntypes = [\"track\"]\nmax_results = 100"));
-    world.sandbox.inject(Fault::on("/v1/search", Action::status(400)));
+    world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::status(400)));
     world.run(&["x"]).exits(3);
     assert_eq!(world.new_calls().len(), 2);
     assert_eq!(class_of(&world), "extended");
 }
 
 #[test]
-fn a_proxys_refusal_says_nothing_about_the_app() {
-    for body in [Body::Html, Body::Text, Body::Empty] {
+fn proxy_refusal_teaches_nothing() {
+    for body in [ErrorBodyFormat::Html, ErrorBodyFormat::Text, ErrorBodyFormat::Empty] {
         for world in [known_to_be_extended(), World::extended()] {
             let before = class_of(&world);
             let world = world.job(&fetch("new_releases", ""));
-            world.sandbox.inject(Fault::on("/v1/browse/new-releases", refused_with(403, body)));
+            world.sandbox.inject(Fault::on_path("/v1/browse/new-releases", refused_with(403, body)));
             world.run(&["x"]).exits(3);
             assert_eq!(class_of(&world), before, "{body:?}");
             let known = Connection::open(world.project.root().join(".local/state/cratedigger/state.db")).unwrap();
@@ -98,9 +98,9 @@ fn a_proxys_refusal_says_nothing_about_the_app() {
 }
 
 #[test]
-fn what_is_believed_of_extended_quota_is_not_overturned_by_one_answer() {
+fn one_answer_does_not_change_the_class() {
     let world = known_to_be_extended().job(&fetch("new_releases", ""));
-    world.sandbox.inject(Fault::on("/v1/browse/new-releases", Action::status(403)));
+    world.sandbox.inject(Fault::on_path("/v1/browse/new-releases", FaultAction::status(403)));
     for expected in [2, 1] {
         world.run(&["x"]).exits(3);
         // A second opinion, once a day.
@@ -110,17 +110,17 @@ fn what_is_believed_of_extended_quota_is_not_overturned_by_one_answer() {
 }
 
 #[test]
-fn an_app_that_lost_extended_quota_is_found_out_by_two_answers() {
+fn two_answers_reveal_lost_extended_quota() {
     let world = known_to_be_extended().job(&fetch("new_releases", ""));
-    world.sandbox.inject(Fault::on("/v1/browse/new-releases", Action::status(403)));
-    world.sandbox.inject(Fault::on("/v1/markets", Action::status(403)));
+    world.sandbox.inject(Fault::on_path("/v1/browse/new-releases", FaultAction::status(403)));
+    world.sandbox.inject(Fault::on_path("/v1/markets", FaultAction::status(403)));
     world.run(&["x"]).exits(3);
     assert_eq!(world.new_calls().len(), 2);
     assert_eq!(class_of(&world), "development");
 }
 
 #[tokio::test]
-async fn while_the_class_is_probed_the_ceilings_hold_all_other_calls() {
+async fn limits_hold_while_the_class_is_probed() {
     let desk = Desk::with_config(
         |asked| match asked.line().contains("/markets") {
             // It takes as long as a server may take.
@@ -130,31 +130,35 @@ async fn while_the_class_is_probed_the_ceilings_hold_all_other_calls() {
         |config| config.limits.calls_per_day = Some(3),
     )
     .await;
-    let present = Limits { calls_per_day: Some(3), reserve: 0.0, ..Limits::development() };
-    let facts = AppFacts::new(None, desk.api.clone(), present, Limits::extended());
-    let neighbour = desk.api.beside(Allowance { max_calls: None, reserve: 0.05, spender: None }, Arc::new(Silent));
-    let album = |n: usize| Request::new(Family::ALBUMS, format!("/albums/{n}"));
+    let present = CallLimits { calls_per_day: Some(3), reserve: 0.0, ..CallLimits::development() };
+    let facts = AppFacts::new(None, desk.api.clone(), present, CallLimits::extended());
+    let neighbour =
+        desk.api.with_allowance(RunAllowance { max_calls: None, reserve: 0.05, spender: None }, Arc::new(NoopObserver));
+    let album = |n: usize| ApiRequest::new(EndpointFamily::ALBUMS, format!("/albums/{n}"));
     let mut spent = None;
     for n in 0..3 {
-        spent = desk.api.get(&Bearer::App, &album(n)).await.err();
+        spent = desk.api.get(&ApiCaller::App, &album(n)).await.err();
     }
     let spent = spent.unwrap();
-    let probe = facts.may_go_on(&Bearer::App, &spent);
+    let probe = facts.may_continue(&ApiCaller::App, &spent);
     let others = async {
         while desk.server.count("GET /v1/markets") == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        neighbour.get(&Bearer::App, &album(9)).await
+        neighbour.get(&ApiCaller::App, &album(9)).await
     };
     let (goes_on, others) = tokio::join!(probe, others);
     assert!(!goes_on.unwrap());
     let held = others.unwrap_err();
-    assert!(matches!(held, ApiError::Deferred { why: Deferral::Budget(Scope::Account), .. }), "{held}");
+    assert!(
+        matches!(held, ApiError::Deferred { reason: DeferralReason::Budget(DeferralScope::Account), .. }),
+        "{held}"
+    );
     assert_eq!(desk.server.count("GET /v1/albums"), 2, "three less the reserve");
 }
 
 #[test]
-fn a_class_that_was_learned_too_long_ago_gives_no_ceilings() {
+fn outdated_class_gives_no_limits() {
     let world = known_to_be_extended();
     assert_eq!(world.cli(&["check", "--json"]).exits(0).json()["app_class"], "Extended Quota");
     let ceiling = |world: &World| world.cli(&["quota", "--json"]).exits(0).json()["account"]["ceiling"].clone();
@@ -167,20 +171,23 @@ fn a_class_that_was_learned_too_long_ago_gives_no_ceilings() {
 }
 
 #[tokio::test]
-async fn a_process_that_lives_for_weeks_goes_by_the_class_as_it_is_known() {
+async fn long_process_follows_the_current_class() {
     let desk = Desk::with(|_| reply(200, "", "{}")).await;
-    let cautious = Limits { calls_per_day: Some(3), reserve: 0.0, ..Limits::development() };
-    let facts = AppFacts::new(None, desk.api.clone(), cautious, Limits::extended());
-    let album = |n: usize| Request::new(Family::ALBUMS, format!("/albums/{n}"));
-    facts.go_by_class().unwrap();
+    let cautious = CallLimits { calls_per_day: Some(3), reserve: 0.0, ..CallLimits::development() };
+    let facts = AppFacts::new(None, desk.api.clone(), cautious, CallLimits::extended());
+    let album = |n: usize| ApiRequest::new(EndpointFamily::ALBUMS, format!("/albums/{n}"));
+    facts.apply_class_limits().unwrap();
     facts.learn(AppClass::Extended, "a batch read was answered").unwrap();
     for n in 0..5 {
-        desk.api.get(&Bearer::App, &album(n)).await.unwrap();
+        desk.api.get(&ApiCaller::App, &album(n)).await.unwrap();
     }
     let db = Connection::open(desk.folder.path().join("state/state.db")).unwrap();
     db.execute("UPDATE learned SET learned_ms = learned_ms - 31 * 86400000", ()).unwrap();
     // As each run does when it begins.
-    facts.beside(desk.api.clone()).go_by_class().unwrap();
-    let held = desk.api.get(&Bearer::App, &album(9)).await.unwrap_err();
-    assert!(matches!(held, ApiError::Deferred { why: Deferral::Budget(Scope::Account), .. }), "{held}");
+    facts.with_api(desk.api.clone()).apply_class_limits().unwrap();
+    let held = desk.api.get(&ApiCaller::App, &album(9)).await.unwrap_err();
+    assert!(
+        matches!(held, ApiError::Deferred { reason: DeferralReason::Budget(DeferralScope::Account), .. }),
+        "{held}"
+    );
 }

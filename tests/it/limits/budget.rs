@@ -5,14 +5,17 @@ use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use spotify_sandbox::{Mode, Options, known};
+use spotify_sandbox::{QuotaMode, SandboxOptions, fixtures};
 
 use super::quota::{a_day_later, development, ids, said_to_be, track_ids, tracks};
 use crate::support::world::{World, by_ids};
 
 /// A backfill that needs far more than a day holds, and a small job of the same endpoint family.
 fn backfill_and_daily(backfill: &str, daily: &str) -> World {
-    let world = said_to_be("development", World::with(Options { mode: Mode::Development, ..Options::default() }));
+    let world = said_to_be(
+        "development",
+        World::with(SandboxOptions { mode: QuotaMode::Development, ..SandboxOptions::default() }),
+    );
     let world = world.settings(
         "calls_per_day = 60\ncalls_per_family = 40\nreserve = \"0%\"\n[schedule]\nfirst_run_share = \"100%\"",
     );
@@ -28,7 +31,7 @@ fn state_of(world: &World, job: &str) -> String {
 }
 
 #[test]
-fn a_backfill_does_not_starve_a_daily_job_whoever_starts_them() {
+fn backfill_does_not_starve_a_daily_job() {
     for args in [&["--due"][..], &[]] {
         let world = backfill_and_daily("priority = 10\n", "");
         // Even where the backfill has the higher priority: the daily job fits, and goes first.
@@ -53,7 +56,7 @@ fn a_backfill_does_not_starve_a_daily_job_whoever_starts_them() {
 }
 
 #[test]
-fn a_backfill_that_was_first_leaves_the_daily_job_its_calls() {
+fn earlier_backfill_leaves_the_daily_job_calls() {
     let world = backfill_and_daily("", "");
     world.run(&["backfill"]).exits(75);
     assert_eq!(world.new_calls().len(), 20, "half of what a family gets");
@@ -62,14 +65,14 @@ fn a_backfill_that_was_first_leaves_the_daily_job_its_calls() {
 }
 
 #[test]
-fn max_calls_in_a_job_gives_it_another_share() {
+fn max_calls_in_a_job_changes_its_share() {
     let world = backfill_and_daily("max_calls = 35\n", "");
     world.run(&["backfill"]).exits(75).says("this job has used its `max_calls` of the last 24 hours");
     assert_eq!(world.new_calls().len(), 35);
 }
 
 #[test]
-fn max_calls_is_what_a_job_gets_of_any_24_hours_over_all_its_runs() {
+fn max_calls_counts_all_runs_of_24_hours() {
     let world = backfill_and_daily("max_calls = 5\n", "");
     let ran = world.run(&["backfill", "--json"]).exits(75).json();
     let at: chrono::DateTime<chrono::Utc> = ran["not_before"].as_str().unwrap().parse().unwrap();
@@ -94,8 +97,9 @@ fn max_calls_is_what_a_job_gets_of_any_24_hours_over_all_its_runs() {
 }
 
 #[test]
-fn max_calls_holds_where_a_day_has_no_ceiling() {
-    let world = said_to_be("extended", World::with(Options { mode: Mode::Extended, ..Options::default() }));
+fn max_calls_holds_without_a_daily_limit() {
+    let world =
+        said_to_be("extended", World::with(SandboxOptions { mode: QuotaMode::Extended, ..SandboxOptions::default() }));
     let artists = ids(&world, "artists", 4);
     let artists: Vec<&str> = artists.iter().map(String::as_str).collect();
     let world = world.job(&format!("max_calls = 2\n{}", by_ids("artist_albums", &artists)));
@@ -106,7 +110,7 @@ fn max_calls_holds_where_a_day_has_no_ceiling() {
 }
 
 #[test]
-fn max_calls_of_a_command_bounds_that_run_and_gives_no_other_share() {
+fn max_calls_option_limits_that_run_only() {
     let world = backfill_and_daily("", "");
     for _ in 0..2 {
         world.run(&["backfill", "--max-calls", "4"]).exits(75).says("the calls of this run are used");
@@ -117,7 +121,7 @@ fn max_calls_of_a_command_bounds_that_run_and_gives_no_other_share() {
 }
 
 #[test]
-fn jobs_that_fit_go_by_priority_then_by_name() {
+fn jobs_run_by_priority_then_by_name() {
     let world = development();
     let ids = track_ids(&world, 9);
     for (name, priority, n) in [("a", 0, 0), ("b", 5, 1), ("c", 5, 2), ("d", -1, 3)] {
@@ -150,7 +154,7 @@ fn on_a_terminal(world: &World, args: &str, answer: &str) -> (i32, String) {
 }
 
 #[test]
-fn an_expensive_run_is_asked_about_on_a_terminal_and_nowhere_else() {
+fn expensive_run_prompts_on_a_terminal_only() {
     let world = development().settings("calls_per_day = 100\ncalls_per_family = 100\nreserve = \"0%\"");
     let world = {
         let job = tracks(&world, 30);
@@ -165,7 +169,7 @@ fn an_expensive_run_is_asked_about_on_a_terminal_and_nowhere_else() {
     let (code, said) = on_a_terminal(&world, "run", "y\n");
     assert_eq!((code, world.new_calls().len()), (0, 30), "{said}");
     // A quarter of what is left is no question; neither is --yes, nor a run without a terminal.
-    world.project.write("jobs/x.toml", by_ids("artists", &[known::BUSY_ARTIST]));
+    world.project.write("jobs/x.toml", by_ids("artists", &[fixtures::BUSY_ARTIST]));
     let (_, said) = on_a_terminal(&world, "run", "");
     assert!(!said.contains("go on?"), "{said}");
     assert_eq!(world.new_calls().len(), 1);
@@ -181,13 +185,13 @@ fn an_expensive_run_is_asked_about_on_a_terminal_and_nowhere_else() {
 }
 
 #[test]
-fn a_failure_at_a_question_keeps_the_reports_of_the_jobs_before() {
+fn failed_prompt_keeps_earlier_reports() {
     let world = development().settings("calls_per_day = 100\ncalls_per_family = 100\nreserve = \"0%\"");
     for name in ["b", "c"] {
         let job = tracks(&world, 30);
         world.project.write(&format!("jobs/{name}.toml"), job);
     }
-    world.project.write("jobs/a.toml", by_ids("artists", &[known::BUSY_ARTIST]));
+    world.project.write("jobs/a.toml", by_ids("artists", &[fixtures::BUSY_ARTIST]));
     let mut child = at_a_terminal(&world, "run --json");
     let (mut out, mut said) = (child.stdout.take().unwrap(), String::new());
     let mut byte = [0];
@@ -210,7 +214,7 @@ fn a_failure_at_a_question_keeps_the_reports_of_the_jobs_before() {
 }
 
 #[test]
-fn jobs_shows_the_oldest_row_and_how_long_all_of_it_anew_takes() {
+fn jobs_shows_oldest_row_and_refresh_time() {
     let world = development().settings("calls_per_day = 10\ncalls_per_family = 10\nreserve = \"0%\"");
     let world = {
         let job = format!("max_calls = 1000\n{}", tracks(&world, 8));
@@ -238,12 +242,12 @@ fn jobs_shows_the_oldest_row_and_how_long_all_of_it_anew_takes() {
 }
 
 #[test]
-fn an_adaptive_pace_slows_down_at_a_refusal_and_quota_tells_what_it_found() {
-    let world = World::with(Options {
-        mode: Mode::Development,
+fn adaptive_pace_slows_down_after_a_refusal() {
+    let world = World::with(SandboxOptions {
+        mode: QuotaMode::Development,
         rate_limit: Some(10),
         rate_window: Duration::from_secs(1),
-        ..Options::default()
+        ..SandboxOptions::default()
     });
     let world = said_to_be("development", world).settings("adaptive = true");
     let path = world.project.root().join("config/cratedigger.toml");
@@ -254,7 +258,7 @@ fn an_adaptive_pace_slows_down_at_a_refusal_and_quota_tells_what_it_found() {
         world.job(&job)
     };
     world.run(&[]).exits(0);
-    let counted = world.sandbox.counted();
+    let counted = world.sandbox.limit_counts();
     assert_eq!((counted.refused, counted.early), (1, 0), "one refusal taught it");
     let shown = world.cli(&["quota", "--json"]).exits(0).json();
     assert_eq!(shown["pace"]["window_ms"], 30_000);
@@ -262,11 +266,12 @@ fn an_adaptive_pace_slows_down_at_a_refusal_and_quota_tells_what_it_found() {
 }
 
 #[test]
-fn sweeps_that_are_larger_than_a_day_take_turns() {
-    let world = said_to_be("development", World::with(Options { mode: Mode::Development, ..Options::default() }))
-        .settings(
-            "calls_per_day = 20\ncalls_per_family = 20\nreserve = \"0%\"\n[schedule]\nfirst_run_share = \"100%\"",
-        );
+fn sweeps_larger_than_a_day_take_turns() {
+    let world = said_to_be(
+        "development",
+        World::with(SandboxOptions { mode: QuotaMode::Development, ..SandboxOptions::default() }),
+    )
+    .settings("calls_per_day = 20\ncalls_per_family = 20\nreserve = \"0%\"\n[schedule]\nfirst_run_share = \"100%\"");
     let ids = track_ids(&world, 105);
     for (job, ids) in ["a", "b", "c"].into_iter().zip(ids.chunks(35)) {
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();

@@ -57,7 +57,7 @@ fn complete(world: &World, like: &str) -> usize {
 }
 
 #[test]
-fn fifty_new_jobs_take_half_of_the_day_and_the_daily_job_has_its_calls() {
+fn fifty_new_jobs_take_half_of_the_day() {
     let world = settled();
     deploy(&world);
     world.run(&["--due"]).exits(75);
@@ -97,7 +97,7 @@ fn fifty_new_jobs_take_half_of_the_day_and_the_daily_job_has_its_calls() {
 }
 
 #[test]
-fn under_the_scheduler_they_take_no_more() {
+fn fifty_jobs_under_the_scheduler_too() {
     let world = settled();
     let mut it = Foreground::start(&world);
     it.until_said("the scheduler begins");

@@ -5,32 +5,33 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use spotify_client::state::{
-    AppClass, Ask, Ceilings, Held, Identity, Learned, Moment, Pace, Reach, Reason, Refused, Spent, State, Turn,
+    AppClass, CallBlock, CallCeilings, CallPace, CallRequest, CeilingReached, ClientIdentity, ClockReading,
+    CoolDownReason, CoolDownScope, LearnedFacts, NewRefusal, Reservation, StateDb,
 };
 use tempfile::TempDir;
 
 use super::limiter::open;
 use crate::support::made_up_time::{Later as _, noon};
 
-const PACE: Pace = Pace { interval: Duration::ZERO, burst: 1, adapts: None };
+const PACE: CallPace = CallPace { interval: Duration::ZERO, burst: 1, adapts: None };
 const HOUR: i64 = 3_600_000;
 
-fn ceilings(per_day: u32, per_family: u32, reserve: f64) -> Ceilings {
-    Ceilings { per_day: Some(per_day), per_family: Some(per_family), reserve }
+fn ceilings(per_day: u32, per_family: u32, reserve: f64) -> CallCeilings {
+    CallCeilings { per_day: Some(per_day), per_family: Some(per_family), reserve }
 }
 
-fn take(state: &State, family: &str, ceilings: Ceilings, now: Moment) -> Result<(), Spent> {
-    let who = Identity::new("app", "account");
-    let ask = Ask { who: &who, family, pace: PACE, ceilings, spender: None };
-    match state.take_turn(&ask, now).unwrap() {
-        Turn::Slot { .. } => Ok(()),
-        Turn::Held(Held::Spent(spent)) => Err(spent),
-        Turn::Held(other) => panic!("{other:?}"),
+fn take(state: &StateDb, family: &str, ceilings: CallCeilings, now: ClockReading) -> Result<(), CeilingReached> {
+    let who = ClientIdentity::new("app", "account");
+    let ask = CallRequest { identity: &who, family, pace: PACE, ceilings, spender: None };
+    match state.reserve_call(&ask, now).unwrap() {
+        Reservation::Slot { .. } => Ok(()),
+        Reservation::Blocked(CallBlock::CeilingReached(spent)) => Err(spent),
+        Reservation::Blocked(other) => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn the_day_stops_before_the_ceiling_and_says_when_the_next_call_is_free() {
+fn day_stops_at_the_limit_with_a_time() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     let limit = ceilings(20, 100, 0.05);
@@ -39,14 +40,14 @@ fn the_day_stops_before_the_ceiling_and_says_when_the_next_call_is_free() {
     }
     let spent = take(&state, "tracks", limit, noon().plus_ms(HOUR)).unwrap_err();
     assert_eq!((spent.used, spent.usable), (19, 19));
-    assert_eq!(spent.reach, Reach::Account);
+    assert_eq!(spent.scope, CoolDownScope::Account);
     assert_eq!(spent.free_at, noon().wall + TimeDelta::hours(24));
     take(&state, "tracks", limit, noon().plus_ms(24 * HOUR)).unwrap();
     take(&state, "tracks", limit, noon().plus_ms(24 * HOUR)).unwrap_err();
 }
 
 #[test]
-fn a_familys_ceiling_leaves_the_others() {
+fn family_limit_leaves_other_families() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     let limit = ceilings(1_000, 3, 0.0);
@@ -54,20 +55,20 @@ fn a_familys_ceiling_leaves_the_others() {
         take(&state, "albums", limit, noon()).unwrap();
     }
     let spent = take(&state, "albums", limit, noon()).unwrap_err();
-    assert_eq!((spent.reach, spent.used), (Reach::Family, 3));
+    assert_eq!((spent.scope, spent.used), (CoolDownScope::Family, 3));
     take(&state, "tracks", limit, noon()).unwrap();
 }
 
 #[test]
-fn calls_of_other_processes_and_other_apps_of_the_account_count() {
+fn calls_of_the_whole_account_count() {
     let folder = TempDir::new().unwrap();
     let (one, other) = (open(&folder), open(&folder));
     let limit = ceilings(4, 4, 0.0);
     take(&one, "albums", limit, noon()).unwrap();
     take(&other, "albums", limit, noon()).unwrap();
-    let sister = Identity::new("another app", "account");
-    let ask = Ask { who: &sister, family: "albums", pace: PACE, ceilings: limit, spender: None };
-    assert!(matches!(one.take_turn(&ask, noon()).unwrap(), Turn::Slot { .. }));
+    let sister = ClientIdentity::new("another app", "account");
+    let ask = CallRequest { identity: &sister, family: "albums", pace: PACE, ceilings: limit, spender: None };
+    assert!(matches!(one.reserve_call(&ask, noon()).unwrap(), Reservation::Slot { .. }));
     take(&one, "albums", limit, noon()).unwrap();
     assert_eq!(take(&other, "albums", limit, noon()).unwrap_err().used, 4);
     drop((one, other));
@@ -76,28 +77,28 @@ fn calls_of_other_processes_and_other_apps_of_the_account_count() {
 }
 
 #[test]
-fn a_cancelled_call_does_not_count() {
+fn cancelled_call_does_not_count() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
-    let who = Identity::new("app", "account");
+    let who = ClientIdentity::new("app", "account");
     let limit = ceilings(1, 1, 0.0);
-    let ask = Ask { who: &who, family: "albums", pace: PACE, ceilings: limit, spender: None };
-    let Turn::Slot { call, .. } = state.take_turn(&ask, noon()).unwrap() else {
+    let ask = CallRequest { identity: &who, family: "albums", pace: PACE, ceilings: limit, spender: None };
+    let Reservation::Slot { call, .. } = state.reserve_call(&ask, noon()).unwrap() else {
         panic!("free");
     };
-    state.cancel(call).unwrap();
+    state.cancel_call(call).unwrap();
     take(&state, "albums", limit, noon()).unwrap();
 }
 
 #[test]
-fn a_ceiling_of_zero_lets_nothing_out_and_names_a_day() {
+fn limit_of_zero_sends_nothing() {
     let folder = TempDir::new().unwrap();
     let spent = take(&open(&folder), "albums", ceilings(0, 5, 0.0), noon()).unwrap_err();
     assert_eq!(spent.free_at, noon().wall + TimeDelta::hours(24));
 }
 
 #[test]
-fn setting_the_clock_ahead_frees_nothing() {
+fn clock_set_ahead_frees_nothing() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     let limit = ceilings(2, 2, 0.0);
@@ -111,7 +112,7 @@ fn setting_the_clock_ahead_frees_nothing() {
 }
 
 #[test]
-fn setting_the_clock_back_holds_nothing_longer_than_it_was_meant() {
+fn clock_set_back_holds_nothing_longer() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     let limit = ceilings(1, 1, 0.0);
@@ -123,82 +124,89 @@ fn setting_the_clock_back_holds_nothing_longer_than_it_was_meant() {
 }
 
 #[test]
-fn after_a_reboot_with_a_clock_that_is_behind_the_future_counts_as_now() {
+fn future_calls_after_a_reboot_count_as_now() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     let limit = ceilings(1, 1, 0.0);
     take(&state, "albums", limit, noon()).unwrap();
-    let rebooted = Moment { wall: noon().wall - TimeDelta::days(365), steady_ms: 5_000, boot: Some(2) };
+    let rebooted = ClockReading { wall: noon().wall - TimeDelta::days(365), steady_ms: 5_000, boot: Some(2) };
     let spent = take(&state, "albums", limit, rebooted).unwrap_err();
     assert_eq!(spent.free_at, rebooted.wall + TimeDelta::hours(24));
 }
 
 #[test]
-fn a_container_that_counts_its_uptime_anew_is_no_step_of_the_clock() {
+fn new_uptime_is_no_clock_step() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     let limit = ceilings(1, 1, 0.0);
     take(&state, "albums", limit, noon()).unwrap();
-    let restarted = Moment { steady_ms: 10, ..noon().plus_ms(HOUR) };
+    let restarted = ClockReading { steady_ms: 10, ..noon().plus_ms(HOUR) };
     let spent = take(&state, "albums", limit, restarted).unwrap_err();
     assert_eq!(spent.free_at, noon().wall + TimeDelta::hours(24));
 }
 
-fn refuse(state: &State, reach: Reach, reason: Reason, hours: u64, now: Moment) {
-    let who = Identity::new("app", "account");
-    let refused = Refused {
-        reach,
+fn refuse(state: &StateDb, reach: CoolDownScope, reason: CoolDownReason, hours: u64, now: ClockReading) {
+    let who = ClientIdentity::new("app", "account");
+    let refused = NewRefusal {
+        scope: reach,
         wait: Duration::from_secs(hours * 3_600),
-        said: true,
+        wait_is_stated: true,
         call: None,
         reason,
         evidence: "status 429, Too many requests (QUOTA_EXCEEDED)",
     };
-    state.refuse(&who, "albums", refused, Ceilings::default(), now).unwrap();
+    state.record_refusal(&who, "albums", refused, CallCeilings::default(), now).unwrap();
 }
 
 #[test]
-fn a_ban_ends_after_its_time_whatever_the_wall_clock_does() {
+fn ban_ignores_wall_clock_steps() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
-    let who = Identity::new("app", "account");
-    take(&state, "albums", Ceilings::default(), noon()).unwrap();
-    refuse(&state, Reach::Client, Reason::RateLimit, 10, noon());
+    let who = ClientIdentity::new("app", "account");
+    take(&state, "albums", CallCeilings::default(), noon()).unwrap();
+    refuse(&state, CoolDownScope::Client, CoolDownReason::RateLimit, 10, noon());
     for step in [TimeDelta::hours(48), TimeDelta::hours(-48)] {
         let folder_state = &state;
         let mut stepped = noon().plus_ms(9 * HOUR);
         stepped.wall += step;
-        let held = folder_state.cooling(&who, "tracks", stepped).unwrap();
+        let held = folder_state.active_cool_down(&who, "tracks", stepped).unwrap();
         assert_eq!(held.unwrap().until, stepped.wall + TimeDelta::hours(1));
     }
     let mut over = noon().plus_ms(10 * HOUR + 1);
     over.wall += TimeDelta::hours(-48);
-    assert_eq!(state.cooling(&who, "tracks", over).unwrap(), None);
+    assert_eq!(state.active_cool_down(&who, "tracks", over).unwrap(), None);
 }
 
 /// A moment whose wall clock was set ahead of the other by so many milliseconds.
-fn ahead_by(ms: i64, now: Moment) -> Moment {
-    Moment { wall: now.wall + TimeDelta::milliseconds(ms), ..now }
+fn ahead_by(ms: i64, now: ClockReading) -> ClockReading {
+    ClockReading { wall: now.wall + TimeDelta::milliseconds(ms), ..now }
 }
 
 #[test]
-fn small_steps_of_the_clock_free_neither_a_short_ban_nor_a_call_and_add_up() {
+fn small_clock_steps_add_up_and_free_nothing() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
-    let who = Identity::new("app", "account");
+    let who = ClientIdentity::new("app", "account");
     let limit = ceilings(1, 1, 0.0);
     take(&state, "albums", limit, noon()).unwrap();
     let wait = Duration::from_secs(28);
     let evidence = "status 429";
-    let ban = Refused { reach: Reach::Client, wait, said: true, call: None, reason: Reason::RateLimit, evidence };
-    state.refuse(&who, "albums", ban, Ceilings::default(), noon()).unwrap();
+    let ban = NewRefusal {
+        scope: CoolDownScope::Client,
+        wait,
+        wait_is_stated: true,
+        call: None,
+        reason: CoolDownReason::RateLimit,
+        evidence,
+    };
+    state.record_refusal(&who, "albums", ban, CallCeilings::default(), noon()).unwrap();
     let at_once = ahead_by(29_000, noon().plus_ms(10));
-    let until = state.cooling(&who, "tracks", at_once).unwrap().unwrap().until;
+    let until = state.active_cool_down(&who, "tracks", at_once).unwrap().unwrap().until;
     assert_eq!((until - at_once.wall).num_milliseconds(), 27_990);
     // A time service that corrects by a fifth of a second each second, each step within what is let go.
     let mut seconds = 0;
     while state
-        .cooling(&who, "tracks", ahead_by(29_000 + 200 * seconds, noon().plus_ms(10 + 1_100 * seconds)))
+        .active_cool_down(&who, "tracks", ahead_by(29_000 + 200 * seconds, noon().plus_ms(10 + 1_100 * seconds)))
         .unwrap()
         .is_some()
     {
@@ -212,7 +220,7 @@ fn small_steps_of_the_clock_free_neither_a_short_ban_nor_a_call_and_add_up() {
 }
 
 #[test]
-fn readings_that_are_a_little_apart_move_nothing() {
+fn small_clock_differences_move_nothing() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     let limit = ceilings(1, 1, 0.0);
@@ -226,15 +234,15 @@ fn readings_that_are_a_little_apart_move_nothing() {
 }
 
 #[test]
-fn a_refusal_teaches_a_ceiling_that_rises_slowly_and_never_above_the_setting() {
+fn learned_limit_rises_slowly_to_the_setting() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
-    let who = Identity::new("app", "account");
-    let unlimited = Ceilings::default();
+    let who = ClientIdentity::new("app", "account");
+    let unlimited = CallCeilings::default();
     for _ in 0..601 {
         take(&state, "albums", unlimited, noon()).unwrap();
     }
-    refuse(&state, Reach::Family, Reason::Quota, 20, noon());
+    refuse(&state, CoolDownScope::Family, CoolDownReason::Quota, 20, noon());
     let ceiling = |limits, days: i64| {
         let now = noon().plus_ms(days * 24 * HOUR);
         let usage = state.usage(&who, limits, now).unwrap();
@@ -252,16 +260,16 @@ fn a_refusal_teaches_a_ceiling_that_rises_slowly_and_never_above_the_setting() {
 }
 
 #[test]
-fn usage_shows_what_is_used_left_refused_and_when_calls_become_free() {
+fn usage_shows_used_left_and_next_free() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
-    let who = Identity::new("app", "account");
+    let who = ClientIdentity::new("app", "account");
     let limit = ceilings(100, 50, 0.1);
     for call in 0..10 {
         let family = if call < 7 { "albums" } else { "tracks" };
         take(&state, family, limit, noon().plus_ms(call)).unwrap();
     }
-    refuse(&state, Reach::Family, Reason::Quota, 2, noon().plus_ms(HOUR));
+    refuse(&state, CoolDownScope::Family, CoolDownReason::Quota, 2, noon().plus_ms(HOUR));
     let usage = state.usage(&who, limit, noon().plus_ms(HOUR)).unwrap();
     assert_eq!((usage.account.used, usage.account.left), (10, Some(80)));
     let families: Vec<_> = usage.families.iter().map(|it| (it.family.as_str(), it.used)).collect();
@@ -270,7 +278,7 @@ fn usage_shows_what_is_used_left_refused_and_when_calls_become_free() {
     assert_eq!(usage.cool_downs.len(), 1);
     assert_eq!(usage.cool_downs[0].family, "albums");
     assert!(usage.refusals[0].evidence.contains("QUOTA_EXCEEDED"));
-    assert_eq!(usage.all_held_until(), None);
+    assert_eq!(usage.blocked_until(), None);
 }
 
 #[test]
@@ -279,7 +287,7 @@ fn old_calls_are_pruned() {
     let state = open(&folder);
     for call in 0..3_000 {
         let now = noon().plus_ms(call * 300_000);
-        take(&state, "albums", Ceilings::default(), now).unwrap();
+        take(&state, "albums", CallCeilings::default(), now).unwrap();
     }
     let db = rusqlite::Connection::open(state.database()).unwrap();
     let rows: i64 = db.query_row("SELECT count(*) FROM calls", (), |row| row.get(0)).unwrap();
@@ -287,29 +295,29 @@ fn old_calls_are_pruned() {
 }
 
 #[test]
-fn what_is_learned_survives_a_restart_and_belongs_to_one_client_id() {
+fn learned_facts_survive_per_client_id() {
     let folder = TempDir::new().unwrap();
-    let who = Identity::new("app", "account");
+    let who = ClientIdentity::new("app", "account");
     {
-        let learned = Learned::of(&open(&folder), &who);
-        assert_eq!(learned.believed_class(noon().wall).unwrap(), None);
+        let learned = LearnedFacts::new(&open(&folder), &who);
+        assert_eq!(learned.cached_class(noon().wall).unwrap(), None);
         learned.learn_class(AppClass::Development, "403 on /markets", noon()).unwrap();
         learned.set("page_size.playlist_items", "50", "400", noon()).unwrap();
     }
-    let state: Arc<State> = open(&folder);
-    let learned = Learned::of(&state, &who);
-    assert_eq!(learned.believed_class(noon().wall).unwrap(), Some(AppClass::Development));
-    assert_eq!(learned.believed_class(noon().wall + TimeDelta::days(30)).unwrap(), None);
+    let state: Arc<StateDb> = open(&folder);
+    let learned = LearnedFacts::new(&state, &who);
+    assert_eq!(learned.cached_class(noon().wall).unwrap(), Some(AppClass::Development));
+    assert_eq!(learned.cached_class(noon().wall + TimeDelta::days(30)).unwrap(), None);
     let fact = learned.fact("app_class").unwrap().unwrap();
     assert_eq!((fact.evidence.as_str(), fact.learned_at), ("403 on /markets", noon().wall));
-    let other = Learned::of(&state, &Identity::new("another app", "account"));
+    let other = LearnedFacts::new(&state, &ClientIdentity::new("another app", "account"));
     assert_eq!(other.all().unwrap(), []);
     assert_eq!(learned.forget("page_size.").unwrap(), 1);
     assert_eq!(learned.all().unwrap().len(), 1);
 }
 
 #[test]
-fn a_turn_costs_well_under_a_tenth_of_a_millisecond() {
+fn one_turn_takes_under_100_microseconds() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     let limit = ceilings(100_000, 100_000, 0.0);

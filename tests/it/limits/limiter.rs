@@ -4,26 +4,28 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use spotify_client::family::Family;
+use spotify_client::family::EndpointFamily;
 use spotify_client::http::breaker::BreakerRules;
 use spotify_client::http::clock::Clock as _;
-use spotify_client::http::gate::{Gate, GateRules, Shut, Why};
-use spotify_client::http::observer::Observer;
-use spotify_client::state::{Ceilings, Identity, Reach, Reason, Refused, State, StateDir};
+use spotify_client::http::limiter::{CallLimiter, LimitError, LimitReason, LimiterRules};
+use spotify_client::http::observer::CallObserver;
+use spotify_client::state::{
+    CallCeilings, ClientIdentity, CoolDownReason, CoolDownScope, NewRefusal, StateDb, StateDir,
+};
 use tempfile::TempDir;
 
 use crate::support::made_up_time::MadeUpTime;
 
-pub fn open(folder: &TempDir) -> Arc<State> {
+pub fn open(folder: &TempDir) -> Arc<StateDb> {
     let path = folder.path().join("state");
     let dir = StateDir::resolve(Some(&path), None, |_| None).unwrap();
-    Arc::new(State::open(dir).unwrap())
+    Arc::new(StateDb::open(dir).unwrap())
 }
 
 #[derive(Default)]
 struct Diary(Mutex<Vec<String>>);
 
-impl Observer for Diary {
+impl CallObserver for Diary {
     fn waiting(&self, why: &str, until: DateTime<Utc>) {
         let line = format!("waiting until {}: {why}", until.format("%H:%M:%S"));
         self.0.lock().unwrap().push(line);
@@ -33,23 +35,23 @@ impl Observer for Diary {
     }
 }
 
-fn rules() -> GateRules {
-    GateRules {
+fn rules() -> LimiterRules {
+    LimiterRules {
         requests_per_second: 2.0,
         concurrency: 4,
-        ceilings: Ceilings::default(),
+        ceilings: CallCeilings::default(),
         max_wait: Duration::from_secs(600),
         max_waits: Duration::from_secs(3_600),
         max_calls: None,
         breaker: BreakerRules::default(),
-        adapts: None,
+        adaptive: None,
         spender: None,
     }
 }
 
 struct House {
     _folder: TempDir,
-    state: Arc<State>,
+    state: Arc<StateDb>,
     time: Arc<MadeUpTime>,
     diary: Arc<Diary>,
 }
@@ -61,15 +63,15 @@ impl House {
     }
 
     /// A gate as another process would have it: with a handle of its own on the state.
-    fn gate(&self, rules: GateRules) -> Arc<Gate> {
+    fn gate(&self, rules: LimiterRules) -> Arc<CallLimiter> {
         self.gate_of("app", rules)
     }
 
-    fn gate_of(&self, client: &str, rules: GateRules) -> Arc<Gate> {
+    fn gate_of(&self, client: &str, rules: LimiterRules) -> Arc<CallLimiter> {
         let dir = self.state.dir().clone();
-        Arc::new(Gate::new(
-            Arc::new(State::open(dir).unwrap()),
-            Identity::new(client, "account"),
+        Arc::new(CallLimiter::new(
+            Arc::new(StateDb::open(dir).unwrap()),
+            ClientIdentity::new(client, "account"),
             rules,
             self.time.clone(),
             self.diary.clone(),
@@ -77,30 +79,30 @@ impl House {
     }
 
     /// Sends so many calls and returns when each went out, in milliseconds.
-    async fn send(&self, gate: &Gate, calls: usize) -> Vec<u128> {
+    async fn send(&self, gate: &CallLimiter, calls: usize) -> Vec<u128> {
         let mut sent = Vec::new();
         for _ in 0..calls {
-            let pass = gate.enter(Family::ALBUMS).await.unwrap();
+            let pass = gate.acquire(EndpointFamily::ALBUMS).await.unwrap();
             sent.push(self.time.passed().as_millis());
-            pass.answered(200, false).unwrap();
+            pass.record_response(200, false).unwrap();
         }
         sent
     }
 }
 
-fn refused(reach: Reach, secs: u64) -> Refused<'static> {
-    Refused {
-        reach,
+fn refused(reach: CoolDownScope, secs: u64) -> NewRefusal<'static> {
+    NewRefusal {
+        scope: reach,
         wait: Duration::from_secs(secs),
-        said: true,
+        wait_is_stated: true,
         call: None,
-        reason: if reach == Reach::Family { Reason::Quota } else { Reason::RateLimit },
+        reason: if reach == CoolDownScope::Family { CoolDownReason::Quota } else { CoolDownReason::RateLimit },
         evidence: "status 429",
     }
 }
 
 #[tokio::test]
-async fn calls_go_out_at_the_pace_with_two_at_once_after_a_pause() {
+async fn calls_keep_the_pace_after_a_burst_of_two() {
     let house = House::new();
     let gate = house.gate(rules());
     let sent = house.time.drive(house.send(&gate, 6)).await;
@@ -108,7 +110,7 @@ async fn calls_go_out_at_the_pace_with_two_at_once_after_a_pause() {
 }
 
 #[tokio::test]
-async fn two_processes_share_one_pace_and_neither_starves() {
+async fn two_processes_share_one_pace() {
     let house = House::new();
     let (one, other) = (house.gate(rules()), house.gate(rules()));
     let both = async { tokio::join!(house.send(&one, 40), house.send(&other, 40)) };
@@ -125,11 +127,11 @@ async fn two_processes_share_one_pace_and_neither_starves() {
 }
 
 #[tokio::test]
-async fn one_refusal_holds_every_task_and_process_until_its_deadline() {
+async fn one_refusal_holds_all_tasks_and_processes() {
     let house = House::new();
     let (one, other) = (house.gate(rules()), house.gate(rules()));
     house.time.drive(house.send(&one, 1)).await;
-    one.refuse(Family::ALBUMS, refused(Reach::Client, 60)).unwrap();
+    one.record_refusal(EndpointFamily::ALBUMS, refused(CoolDownScope::Client, 60)).unwrap();
     let all = async { tokio::join!(house.send(&one, 3), house.send(&one, 3), house.send(&other, 3)) };
     let (first, second, third) = house.time.drive(all).await;
     let earliest = first.iter().chain(&second).chain(&third).min();
@@ -142,7 +144,7 @@ async fn one_refusal_holds_every_task_and_process_until_its_deadline() {
 }
 
 #[tokio::test]
-async fn four_processes_and_a_window_of_the_server_none_is_refused_or_starves() {
+async fn four_processes_fit_the_server_window() {
     let house = House::new();
     let gates: Vec<_> = (0..4).map(|_| house.gate(rules())).collect();
     let all = async {
@@ -163,38 +165,38 @@ async fn four_processes_and_a_window_of_the_server_none_is_refused_or_starves() 
 }
 
 #[tokio::test]
-async fn a_deadline_never_moves_back() {
+async fn deadline_never_moves_back() {
     let house = House::new();
     let gate = house.gate(rules());
     for secs in [60, 5] {
-        gate.refuse(Family::ALBUMS, refused(Reach::Client, secs)).unwrap();
+        gate.record_refusal(EndpointFamily::ALBUMS, refused(CoolDownScope::Client, secs)).unwrap();
     }
     let sent = house.time.drive(house.send(&gate, 1)).await;
     assert!(sent[0] >= 60_000);
 }
 
 #[tokio::test]
-async fn a_refusal_that_comes_while_others_wait_for_their_slot_holds_them_too() {
+async fn refusal_holds_tasks_that_wait_for_a_slot() {
     let house = House::new();
-    let slow = GateRules { requests_per_second: 0.1, ..rules() };
+    let slow = LimiterRules { requests_per_second: 0.1, ..rules() };
     let gate = house.gate(slow);
     let later = async {
         house.time.sleep(Duration::from_secs(5)).await;
-        gate.refuse(Family::ALBUMS, refused(Reach::Client, 100)).unwrap();
+        gate.record_refusal(EndpointFamily::ALBUMS, refused(CoolDownScope::Client, 100)).unwrap();
     };
     let both = async { tokio::join!(house.send(&gate, 3), later) };
     let (sent, ()) = house.time.drive(both).await;
     assert_eq!(sent[..2], [0, 0]);
     assert!(sent[2] >= 105_000, "{sent:?}");
-    let used = house.state.usage(&Identity::new("app", "account"), Ceilings::default(), house.time.now());
+    let used = house.state.usage(&ClientIdentity::new("app", "account"), CallCeilings::default(), house.time.now());
     assert_eq!(used.unwrap().account.used, 3, "the slot that was not used is not booked");
 }
 
-async fn shut(house: &House, gate: &Gate, family: Family) -> (Why, Reach, i64) {
-    match house.time.drive(gate.enter(family)).await {
-        Err(Shut::Deferred(deferred)) => {
-            let wait = deferred.not_before - house.time.now().wall;
-            (deferred.why, deferred.reach, wait.num_seconds())
+async fn shut(house: &House, gate: &CallLimiter, family: EndpointFamily) -> (LimitReason, CoolDownScope, i64) {
+    match house.time.drive(gate.acquire(family)).await {
+        Err(LimitError::Deferred(deferred)) => {
+            let wait = deferred.until - house.time.now().wall;
+            (deferred.reason, deferred.scope, wait.num_seconds())
         }
         Err(other) => panic!("not deferred but {other:?}"),
         Ok(_) => panic!("not deferred"),
@@ -202,91 +204,91 @@ async fn shut(house: &House, gate: &Gate, family: Family) -> (Why, Reach, i64) {
 }
 
 #[tokio::test]
-async fn a_wait_beyond_the_limit_is_not_begun() {
+async fn wait_beyond_the_limit_is_not_started() {
     let house = House::new();
     let gate = house.gate(rules());
-    gate.refuse(Family::ALBUMS, refused(Reach::Client, 86_400)).unwrap();
-    let expected = (Why::RateLimit, Reach::Client, 86_400);
-    assert_eq!(shut(&house, &gate, Family::TRACKS).await, expected);
+    gate.record_refusal(EndpointFamily::ALBUMS, refused(CoolDownScope::Client, 86_400)).unwrap();
+    let expected = (LimitReason::RateLimit, CoolDownScope::Client, 86_400);
+    assert_eq!(shut(&house, &gate, EndpointFamily::TRACKS).await, expected);
     assert_eq!(house.time.passed(), Duration::ZERO);
     let restarted = house.gate(rules());
-    assert_eq!(shut(&house, &restarted, Family::TRACKS).await, expected);
-    assert!(matches!(restarted.may_send(Family::ME), Err(Shut::Deferred(_))));
+    assert_eq!(shut(&house, &restarted, EndpointFamily::TRACKS).await, expected);
+    assert!(matches!(restarted.may_send(EndpointFamily::ME), Err(LimitError::Deferred(_))));
 }
 
 #[tokio::test]
-async fn more_than_an_hour_of_waits_ends_the_run() {
+async fn over_an_hour_of_waits_ends_the_run() {
     let house = House::new();
     let gate = house.gate(rules());
     for _ in 0..6 {
-        gate.refuse(Family::ALBUMS, refused(Reach::Client, 600)).unwrap();
+        gate.record_refusal(EndpointFamily::ALBUMS, refused(CoolDownScope::Client, 600)).unwrap();
         house.time.drive(house.send(&gate, 1)).await;
     }
-    gate.refuse(Family::ALBUMS, refused(Reach::Client, 60)).unwrap();
-    let (why, _, wait) = shut(&house, &gate, Family::ALBUMS).await;
-    assert_eq!((why, wait), (Why::RateLimit, 60));
+    gate.record_refusal(EndpointFamily::ALBUMS, refused(CoolDownScope::Client, 60)).unwrap();
+    let (why, _, wait) = shut(&house, &gate, EndpointFamily::ALBUMS).await;
+    assert_eq!((why, wait), (LimitReason::RateLimit, 60));
     house.time.drive(house.time.sleep(Duration::from_secs(120))).await;
-    let (why, ..) = shut(&house, &gate, Family::TRACKS).await;
-    assert_eq!(why, Why::RateLimit, "it stays over, whatever the time");
+    let (why, ..) = shut(&house, &gate, EndpointFamily::TRACKS).await;
+    assert_eq!(why, LimitReason::RateLimit, "it stays over, whatever the time");
 }
 
 #[tokio::test]
-async fn a_spent_family_leaves_the_others_and_a_second_one_parks_the_account() {
+async fn second_spent_family_parks_the_account() {
     let house = House::new();
     let gate = house.gate(rules());
-    gate.refuse(Family::SHOW_EPISODES, refused(Reach::Family, 50_000)).unwrap();
-    let family = (Why::Quota, Reach::Family, 50_000);
-    assert_eq!(shut(&house, &gate, Family::SHOW_EPISODES).await, family);
+    gate.record_refusal(EndpointFamily::SHOW_EPISODES, refused(CoolDownScope::Family, 50_000)).unwrap();
+    let family = (LimitReason::Quota, CoolDownScope::Family, 50_000);
+    assert_eq!(shut(&house, &gate, EndpointFamily::SHOW_EPISODES).await, family);
     house.time.drive(house.send(&gate, 1)).await;
-    gate.refuse(Family::ARTISTS, refused(Reach::Family, 60_000)).unwrap();
-    let account = (Why::Quota, Reach::Account, 60_000);
-    assert_eq!(shut(&house, &gate, Family::TRACKS).await, account);
+    gate.record_refusal(EndpointFamily::ARTISTS, refused(CoolDownScope::Family, 60_000)).unwrap();
+    let account = (LimitReason::Quota, CoolDownScope::Account, 60_000);
+    assert_eq!(shut(&house, &gate, EndpointFamily::TRACKS).await, account);
     let sister = house.gate_of("another app", rules());
-    assert_eq!(shut(&house, &sister, Family::TRACKS).await, account);
+    assert_eq!(shut(&house, &sister, EndpointFamily::TRACKS).await, account);
 }
 
 #[tokio::test]
-async fn after_a_long_ban_the_first_minute_goes_at_a_quarter_of_the_pace() {
+async fn quarter_pace_after_a_long_ban() {
     let house = House::new();
-    let patient = GateRules { max_wait: Duration::from_secs(3_000), ..rules() };
+    let patient = LimiterRules { max_wait: Duration::from_secs(3_000), ..rules() };
     let gate = house.gate(patient);
-    gate.refuse(Family::ALBUMS, refused(Reach::Client, 1_200)).unwrap();
+    gate.record_refusal(EndpointFamily::ALBUMS, refused(CoolDownScope::Client, 1_200)).unwrap();
     let sent = house.time.drive(house.send(&gate, 4)).await;
     assert_eq!(sent, [1_200_000, 1_202_000, 1_204_000, 1_206_000]);
 }
 
 #[tokio::test]
-async fn a_stop_ends_every_wait_at_once() {
+async fn stop_ends_every_wait_at_once() {
     let house = House::new();
     let gate = house.gate(rules());
-    gate.refuse(Family::ALBUMS, refused(Reach::Client, 300)).unwrap();
+    gate.record_refusal(EndpointFamily::ALBUMS, refused(CoolDownScope::Client, 300)).unwrap();
     let stop = async {
         house.time.sleep(Duration::from_secs(3)).await;
         gate.stop();
     };
-    let both = async { tokio::join!(gate.enter(Family::ALBUMS), stop) };
+    let both = async { tokio::join!(gate.acquire(EndpointFamily::ALBUMS), stop) };
     let (entered, ()) = house.time.drive(both).await;
-    assert!(matches!(entered, Err(Shut::Stopped)));
+    assert!(matches!(entered, Err(LimitError::Stopped)));
     assert_eq!(house.time.passed(), Duration::from_secs(3));
 }
 
 #[tokio::test]
-async fn no_more_calls_than_a_run_may_have() {
+async fn run_stays_within_its_calls() {
     let house = House::new();
-    let gate = house.gate(GateRules { max_calls: Some(3), ..rules() });
+    let gate = house.gate(LimiterRules { max_calls: Some(3), ..rules() });
     house.time.drive(house.send(&gate, 3)).await;
-    let (why, ..) = shut(&house, &gate, Family::ALBUMS).await;
-    assert_eq!((why, gate.calls()), (Why::MaxCalls, 3));
+    let (why, ..) = shut(&house, &gate, EndpointFamily::ALBUMS).await;
+    assert_eq!((why, gate.calls_sent()), (LimitReason::MaxCalls, 3));
 }
 
 #[tokio::test]
-async fn permits_bound_the_calls_in_flight() {
+async fn permits_limit_calls_in_flight() {
     let house = House::new();
-    let gate = house.gate(GateRules { concurrency: 1, ..rules() });
-    let first = house.time.drive(gate.enter(Family::ALBUMS)).await.unwrap();
+    let gate = house.gate(LimiterRules { concurrency: 1, ..rules() });
+    let first = house.time.drive(gate.acquire(EndpointFamily::ALBUMS)).await.unwrap();
     let wait = house.time.sleep(Duration::from_secs(60));
     let second = async {
-        tokio::select! { _ = gate.enter(Family::ALBUMS) => true, () = wait => false }
+        tokio::select! { _ = gate.acquire(EndpointFamily::ALBUMS) => true, () = wait => false }
     };
     assert!(!house.time.drive(second).await);
     drop(first);
@@ -294,26 +296,26 @@ async fn permits_bound_the_calls_in_flight() {
 }
 
 #[tokio::test]
-async fn five_failures_in_a_row_open_the_breaker_and_one_call_probes() {
+async fn five_failures_open_the_breaker() {
     let house = House::new();
     let gate = house.gate(rules());
     for _ in 0..5 {
-        let pass = house.time.drive(gate.enter(Family::ALBUMS)).await.unwrap();
-        pass.lost().unwrap();
+        let pass = house.time.drive(gate.acquire(EndpointFamily::ALBUMS)).await.unwrap();
+        pass.record_failure().unwrap();
     }
     let opened = house.time.passed();
-    let probe = house.time.drive(gate.enter(Family::ALBUMS)).await.unwrap();
+    let probe = house.time.drive(gate.acquire(EndpointFamily::ALBUMS)).await.unwrap();
     assert_eq!(house.time.passed() - opened, Duration::from_secs(60));
     let second = async {
-        tokio::join!(gate.enter(Family::TRACKS), async {
+        tokio::join!(gate.acquire(EndpointFamily::TRACKS), async {
             house.time.sleep(Duration::from_secs(10)).await;
-            probe.answered(502, false).unwrap();
+            probe.record_response(502, false).unwrap();
         })
     };
     let (second, ()) = house.time.drive(second).await;
     let waited = house.time.passed() - opened;
     assert!(waited >= Duration::from_secs(60 + 10 + 120), "{waited:?}");
-    second.unwrap().answered(404, false).unwrap();
+    second.unwrap().record_response(404, false).unwrap();
     let before = house.time.passed();
     house.time.drive(house.send(&gate, 1)).await;
     assert!(house.time.passed() - before < Duration::from_secs(1));

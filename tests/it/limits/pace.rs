@@ -6,13 +6,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use spotify_client::family::Family;
+use spotify_client::family::EndpointFamily;
 use spotify_client::http::breaker::BreakerRules;
 use spotify_client::http::clock::Clock as _;
-use spotify_client::http::gate::{Gate, GateRules};
-use spotify_client::http::observer::{Observer, Silent};
+use spotify_client::http::limiter::{CallLimiter, LimiterRules};
+use spotify_client::http::observer::{CallObserver, NoopObserver};
 use spotify_client::state::{
-    Adapts, Ask, Ceilings, Identity, Moment, Pace, Reach, Reason, Refused, State, StateDir, Turn,
+    AdaptivePace, CallCeilings, CallPace, CallRequest, ClientIdentity, ClockReading, CoolDownReason, CoolDownScope,
+    NewRefusal, Reservation, StateDb, StateDir,
 };
 use tempfile::TempDir;
 
@@ -58,38 +59,46 @@ impl Server {
     }
 }
 
-fn pace(adapts: bool) -> Pace {
+fn pace(adapts: bool) -> CallPace {
     let least_interval = Duration::from_millis(100);
-    Pace {
+    CallPace {
         interval: Duration::from_millis(500),
         burst: if adapts { 1 } else { 2 },
-        adapts: adapts.then_some(Adapts { window: WINDOW, least_interval }),
+        adapts: adapts.then_some(AdaptivePace { window: WINDOW, least_interval }),
     }
 }
 
 /// Sends calls back to back from `now` on, for so long; returns the time after the last.
-fn send(state: &State, server: &mut Server, pace: Pace, mut now: Moment, for_ms: i64) -> Moment {
-    let who = Identity::new("app", "account");
+fn send(state: &StateDb, server: &mut Server, pace: CallPace, mut now: ClockReading, for_ms: i64) -> ClockReading {
+    let who = ClientIdentity::new("app", "account");
     let until = now.plus_ms(for_ms);
     while now.wall < until.wall {
-        let ask = Ask { who: &who, family: "albums", pace, ceilings: Ceilings::default(), spender: None };
-        match state.take_turn(&ask, now).unwrap() {
-            Turn::Slot { call, wait } => {
+        let ask =
+            CallRequest { identity: &who, family: "albums", pace, ceilings: CallCeilings::default(), spender: None };
+        match state.reserve_call(&ask, now).unwrap() {
+            Reservation::Slot { call, wait } => {
                 now = now.plus_ms(i64::try_from(wait.as_micros().div_ceil(1_000)).unwrap());
-                let status = match server.admit(now.ms()) {
+                let status = match server.admit(now.wall_ms()) {
                     Ok(()) => 200,
                     Err(secs) => {
                         let wait = Duration::from_secs(secs);
-                        let (reach, reason) = (Reach::Client, Reason::RateLimit);
-                        let refused = Refused { reach, wait, said: true, reason, evidence: "status 429", call: None };
-                        state.refuse(&who, "albums", refused, Ceilings::default(), now).unwrap();
+                        let (reach, reason) = (CoolDownScope::Client, CoolDownReason::RateLimit);
+                        let refused = NewRefusal {
+                            scope: reach,
+                            wait,
+                            wait_is_stated: true,
+                            reason,
+                            evidence: "status 429",
+                            call: None,
+                        };
+                        state.record_refusal(&who, "albums", refused, CallCeilings::default(), now).unwrap();
                         429
                     }
                 };
-                state.settle(call, status).unwrap();
+                state.record_outcome(call, status).unwrap();
             }
-            Turn::Held(_) => {
-                let held = state.cooling(&who, "albums", now).unwrap().unwrap();
+            Reservation::Blocked(_) => {
+                let held = state.active_cool_down(&who, "albums", now).unwrap().unwrap();
                 now = now.plus_ms((held.until - now.wall).num_milliseconds().max(1));
             }
         }
@@ -98,7 +107,7 @@ fn send(state: &State, server: &mut Server, pace: Pace, mut now: Moment, for_ms:
 }
 
 #[test]
-fn adaptive_pace_uses_nine_tenths_of_a_limit_nobody_told_it_with_five_refusals_an_hour_at_most() {
+fn adaptive_pace_finds_an_unknown_limit() {
     for limit in [90, 180] {
         let folder = TempDir::new().unwrap();
         let (state, mut server) = (open(&folder), Server::of(limit));
@@ -113,7 +122,7 @@ fn adaptive_pace_uses_nine_tenths_of_a_limit_nobody_told_it_with_five_refusals_a
 }
 
 #[test]
-fn the_fixed_pace_of_two_a_second_is_never_refused_where_ninety_are_let_through() {
+fn pace_of_two_fits_ninety_per_30_seconds() {
     let folder = TempDir::new().unwrap();
     let (state, mut server) = (open(&folder), Server::of(90));
     send(&state, &mut server, pace(false), noon(), 2 * HOUR_MS);
@@ -122,7 +131,7 @@ fn the_fixed_pace_of_two_a_second_is_never_refused_where_ninety_are_let_through(
 }
 
 #[test]
-fn an_adaptive_pace_survives_a_limit_that_is_halved_and_given_back() {
+fn adaptive_pace_follows_a_halved_limit() {
     let folder = TempDir::new().unwrap();
     let (state, mut server) = (open(&folder), Server::of(90));
     let mut now = noon();
@@ -140,7 +149,7 @@ fn an_adaptive_pace_survives_a_limit_that_is_halved_and_given_back() {
 }
 
 #[test]
-fn what_was_learned_survives_a_restart_and_an_idle_night_and_is_forgotten_after_seven_days() {
+fn learned_pace_is_kept_for_seven_days() {
     let folder = TempDir::new().unwrap();
     let mut server = Server::of(90);
     let now = send(&open(&folder), &mut server, pace(true), noon(), HOUR_MS);
@@ -160,20 +169,20 @@ fn what_was_learned_survives_a_restart_and_an_idle_night_and_is_forgotten_after_
 }
 
 #[test]
-fn after_a_long_ban_the_first_minute_goes_at_a_quarter_of_the_pace() {
+fn quarter_pace_after_a_long_ban() {
     let folder = TempDir::new().unwrap();
     let state = open(&folder);
     let mut server = Server::of(1_000);
-    let who = Identity::new("app", "account");
-    let ban = Refused {
-        reach: Reach::Client,
+    let who = ClientIdentity::new("app", "account");
+    let ban = NewRefusal {
+        scope: CoolDownScope::Client,
         wait: Duration::from_secs(7_200),
-        said: true,
+        wait_is_stated: true,
         call: None,
-        reason: Reason::RateLimit,
+        reason: CoolDownReason::RateLimit,
         evidence: "status 429",
     };
-    state.refuse(&who, "albums", ban, Ceilings::default(), noon()).unwrap();
+    state.record_refusal(&who, "albums", ban, CallCeilings::default(), noon()).unwrap();
     let over = noon().plus_ms(2 * HOUR_MS);
     let now = send(&state, &mut server, pace(false), over, 60_000);
     assert!(server.answered <= 32, "{} in the first minute", server.answered);
@@ -183,37 +192,43 @@ fn after_a_long_ban_the_first_minute_goes_at_a_quarter_of_the_pace() {
 }
 
 /// Sends until made-up time is over, pausing after each call, and returns how many went out.
-async fn until(gate: &Gate, time: &MadeUpTime, end: Duration, pause: Duration) -> usize {
+async fn until(gate: &CallLimiter, time: &MadeUpTime, end: Duration, pause: Duration) -> usize {
     let mut sent = 0;
     while time.passed() < end {
-        let pass = gate.enter(Family::ALBUMS).await.unwrap();
+        let pass = gate.acquire(EndpointFamily::ALBUMS).await.unwrap();
         sent += 1;
         time.sleep(pause).await;
-        pass.answered(200, false).unwrap();
+        pass.record_response(200, false).unwrap();
     }
     sent
 }
 
-fn gate(folder: &TempDir, time: &Arc<MadeUpTime>) -> Gate {
+fn gate(folder: &TempDir, time: &Arc<MadeUpTime>) -> CallLimiter {
     // As another process would have it: with a handle of its own on the state.
     let dir = StateDir::resolve(Some(&folder.path().join("state")), None, |_| None).unwrap();
-    let rules = GateRules {
+    let rules = LimiterRules {
         requests_per_second: 2.0,
         concurrency: 1,
-        ceilings: Ceilings::default(),
+        ceilings: CallCeilings::default(),
         max_wait: Duration::from_secs(600),
         max_waits: Duration::from_secs(3_600),
         max_calls: None,
         breaker: BreakerRules::default(),
-        adapts: None,
+        adaptive: None,
         spender: None,
     };
-    let observer: Arc<dyn Observer> = Arc::new(Silent);
-    Gate::new(Arc::new(State::open(dir).unwrap()), Identity::new("app", "account"), rules, time.clone(), observer)
+    let observer: Arc<dyn CallObserver> = Arc::new(NoopObserver);
+    CallLimiter::new(
+        Arc::new(StateDb::open(dir).unwrap()),
+        ClientIdentity::new("app", "account"),
+        rules,
+        time.clone(),
+        observer,
+    )
 }
 
 #[tokio::test]
-async fn four_processes_together_lose_nothing_against_one_and_the_slowest_keeps_a_third() {
+async fn four_processes_are_as_fast_as_one() {
     let end = Duration::from_secs(1_000);
     let quick = Duration::from_millis(150);
     let alone = {
@@ -222,7 +237,7 @@ async fn four_processes_together_lose_nothing_against_one_and_the_slowest_keeps_
         time.drive(until(&gate, &time, end, quick)).await
     };
     let (folder, time) = (TempDir::new().unwrap(), MadeUpTime::new());
-    let gates: Vec<Gate> = (0..4).map(|_| gate(&folder, &time)).collect();
+    let gates: Vec<CallLimiter> = (0..4).map(|_| gate(&folder, &time)).collect();
     // The fourth is three times as slow as the others, which starved it where processes polled.
     let pauses = [quick, quick, quick, quick * 3];
     let each = async {

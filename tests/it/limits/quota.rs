@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rusqlite::Connection;
-use spotify_sandbox::{Action, Allowance, Fault, Mode, Options, RetryAfter, known};
+use spotify_sandbox::{CallAllowance, Fault, FaultAction, QuotaMode, RetryAfterHeader, SandboxOptions, fixtures};
 
 use crate::support::world::{World, by_ids, ended, fetch};
 
@@ -14,7 +14,7 @@ pub fn ids(world: &World, kind: &str, most: usize) -> Vec<String> {
 
 /// Ids of some tracks, each of them another.
 pub fn track_ids(world: &World, most: usize) -> Vec<String> {
-    let rows = world.sandbox.catalog().playlist_rows(known::HOME_PLAYLIST).unwrap();
+    let rows = world.sandbox.catalog().expected_rows(fixtures::HOME_PLAYLIST).unwrap();
     let mut ids: Vec<String> = rows.into_iter().filter_map(|row| row.id).collect();
     ids.sort();
     ids.dedup();
@@ -54,7 +54,7 @@ fn endpoint(quota: &serde_json::Value, family: &str, token: &str) -> String {
 }
 
 #[test]
-fn quota_shows_what_is_used_and_left_and_when_it_becomes_free_and_asks_nobody() {
+fn quota_shows_usage_without_calls() {
     let world = development();
     let world = world.settings("calls_per_day = 100\ncalls_per_family = 50");
     let world = {
@@ -79,7 +79,7 @@ fn quota_shows_what_is_used_and_left_and_when_it_becomes_free_and_asks_nobody() 
 }
 
 #[test]
-fn client_ids_of_one_account_share_the_budget_and_others_do_not() {
+fn client_ids_of_one_account_share_a_budget() {
     let world = development().settings("calls_per_day = 100");
     let path = world.project.root().join("config/cratedigger.toml");
     let settings = std::fs::read_to_string(&path).unwrap().replace("[spotify]", "[spotify]\naccount = \"ours\"");
@@ -97,7 +97,7 @@ fn client_ids_of_one_account_share_the_budget_and_others_do_not() {
 }
 
 #[test]
-fn quota_tells_what_the_app_may_call_and_relearn_forgets_it() {
+fn quota_shows_permissions_relearn_forgets() {
     let world = World::development();
     let job = format!("{}{}", tracks(&world, 1), fetch("markets", ""));
     let world = world.job(&job);
@@ -121,7 +121,7 @@ fn quota_tells_what_the_app_may_call_and_relearn_forgets_it() {
 }
 
 #[test]
-fn what_was_learned_a_month_ago_is_not_believed_any_more() {
+fn facts_expire_after_a_month() {
     let world = World::development();
     let world = {
         let job = format!("{}{}", tracks(&world, 1), fetch("markets", ""));
@@ -140,13 +140,13 @@ fn what_was_learned_a_month_ago_is_not_believed_any_more() {
 }
 
 #[test]
-fn an_endpoint_that_always_answers_429_is_learned_as_refused() {
+fn endless_429_is_learned_as_refused() {
     let world = World::development();
     let world = {
         let job = tracks(&world, 2);
         world.job(&job)
     };
-    world.sandbox.inject(Fault::on("/v1/tracks/*", Action::rate_limited(RetryAfter::Seconds(1))));
+    world.sandbox.inject(Fault::on_path("/v1/tracks/*", FaultAction::rate_limited(RetryAfterHeader::Seconds(1))));
     world.run(&[]).exits(75);
     let shown = quota(&world);
     assert_eq!(endpoint(&shown, "tracks", "app"), "refused");
@@ -154,14 +154,14 @@ fn an_endpoint_that_always_answers_429_is_learned_as_refused() {
 }
 
 #[test]
-fn work_stops_before_the_refusal_with_the_reserve_and_goes_on_when_calls_are_free() {
+fn run_stops_at_the_reserve_and_resumes() {
     let world = said_to_be(
         "development",
-        World::with(Options {
-            mode: Mode::Development,
+        World::with(SandboxOptions {
+            mode: QuotaMode::Development,
             calls_per_day: Some(20),
             punishment: Some(Duration::from_secs(86_400)),
-            ..Options::default()
+            ..SandboxOptions::default()
         }),
     );
     let world = world.settings("calls_per_day = 20\nreserve = \"10%\"");
@@ -169,7 +169,7 @@ fn work_stops_before_the_refusal_with_the_reserve_and_goes_on_when_calls_are_fre
     let world = world.job(&job);
     let ran = world.run(&["--json"]).exits(75).json();
     assert_eq!(world.new_calls().len(), 18, "20 less a tenth");
-    assert_eq!(world.sandbox.counted().refused, 0);
+    assert_eq!(world.sandbox.limit_counts().refused, 0);
     assert!(ran["not_before"].is_string());
     let shown = quota(&world);
     assert_eq!((&shown["account"]["used"], &shown["account"]["left"]), (&18.into(), &0.into()));
@@ -182,7 +182,7 @@ fn work_stops_before_the_refusal_with_the_reserve_and_goes_on_when_calls_are_fre
         world.run(&[]).exits(expected.0);
         assert_eq!(world.new_calls().len(), expected.1, "day {day}");
     }
-    assert_eq!(world.sandbox.counted().refused, 0);
+    assert_eq!(world.sandbox.limit_counts().refused, 0);
     assert_eq!(world.csv("tracks.csv").len(), 40);
 }
 
@@ -196,10 +196,14 @@ pub fn a_day_later(world: &World) {
 }
 
 #[test]
-fn quota_exceeded_parks_the_family_and_a_second_family_parks_the_account() {
+fn quota_exceeded_twice_parks_the_account() {
     let world = said_to_be(
         "development",
-        World::with(Options { mode: Mode::Development, calls_per_family_per_day: Some(3), ..Options::default() }),
+        World::with(SandboxOptions {
+            mode: QuotaMode::Development,
+            calls_per_family_per_day: Some(3),
+            ..SandboxOptions::default()
+        }),
     );
     let world = world.settings("calls_per_day = \"unlimited\"\ncalls_per_family = \"unlimited\"");
     let artists = ids(&world, "artists", 5);
@@ -216,7 +220,7 @@ fn quota_exceeded_parks_the_family_and_a_second_family_parks_the_account() {
     let learned = shown["learned_ceilings"].as_array().unwrap();
     assert_eq!(learned.len(), 3, "two families and the account");
     assert!(learned.iter().all(|it| it["evidence"].as_str().unwrap().contains("429")));
-    assert_eq!(world.sandbox.counted().early, 0);
+    assert_eq!(world.sandbox.limit_counts().early, 0);
     let calls = world.new_calls();
     assert!(!calls.iter().any(|call| call.starts_with("/search")), "the account is parked: {calls:?}");
     let text = world.cli(&["quota"]).exits(0).stdout;
@@ -231,8 +235,8 @@ fn quota_exceeded_parks_the_family_and_a_second_family_parks_the_account() {
 }
 
 #[test]
-fn after_a_ban_of_80_000_seconds_ten_restarts_send_nothing_and_name_the_time() {
-    let world = World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+fn ten_restarts_in_a_ban_send_nothing() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     world.sandbox.ban(Duration::from_secs(80_000));
     world.run(&[]).exits(75).says("come back at");
     assert_eq!(world.new_calls().len(), 1);
@@ -243,20 +247,20 @@ fn after_a_ban_of_80_000_seconds_ten_restarts_send_nothing_and_name_the_time() {
         assert!((79_900..=80_001).contains(&left), "{left} s");
     }
     assert_eq!(world.sandbox.log().len(), 0, "not even a token");
-    assert_eq!(world.sandbox.counted().early, 0);
+    assert_eq!(world.sandbox.limit_counts().early, 0);
 }
 
 #[test]
-fn two_simultaneous_cron_lines_on_one_state_folder_share_pace_and_budget() {
+fn two_cron_lines_share_pace_and_budget() {
     let world = said_to_be(
         "development",
-        World::with(Options {
-            mode: Mode::Development,
+        World::with(SandboxOptions {
+            mode: QuotaMode::Development,
             rate_limit: Some(20),
             rate_window: Duration::from_secs(1),
             punishment: Some(Duration::from_secs(3_600)),
             calls_per_day: Some(40),
-            ..Options::default()
+            ..SandboxOptions::default()
         }),
     );
     let world = world.settings("calls_per_day = 40\nreserve = \"0%\"\n[schedule]\nfirst_run_share = \"100%\"");
@@ -275,7 +279,7 @@ fn two_simultaneous_cron_lines_on_one_state_folder_share_pace_and_budget() {
     let codes = [one.code, other.code];
     assert!(codes.iter().all(|code| [0, 75].contains(code)) && codes.contains(&75), "{one:?}\n{other:?}");
     assert_eq!(world.calls().len(), 40, "the day's ceiling, to the call");
-    let counted = world.sandbox.counted();
+    let counted = world.sandbox.limit_counts();
     assert_eq!((counted.refused, counted.early), (0, 0));
     let used: i64 = Connection::open(state_db(&world))
         .unwrap()
@@ -285,7 +289,7 @@ fn two_simultaneous_cron_lines_on_one_state_folder_share_pace_and_budget() {
 }
 
 #[test]
-fn four_processes_hear_of_a_refusal_that_one_of_them_got() {
+fn four_processes_share_one_refusal() {
     let world = World::extended();
     let path = world.project.root().join("config/cratedigger.toml");
     let settings =
@@ -302,7 +306,7 @@ fn four_processes_hear_of_a_refusal_that_one_of_them_got() {
     for ran in running.into_iter().map(ended) {
         ran.exits(0);
     }
-    let counted = world.sandbox.counted();
+    let counted = world.sandbox.limit_counts();
     assert_eq!((counted.refused, counted.early), (1, 0), "one was told, and it told the others");
     assert!(world.calls().len() > 16);
     // Everybody got a share: none waited for another to end.
@@ -312,7 +316,7 @@ fn four_processes_hear_of_a_refusal_that_one_of_them_got() {
 }
 
 #[test]
-fn a_ledger_that_is_damaged_locked_newer_or_empty_stops_all_calls_and_stays_as_it_is() {
+fn unusable_ledger_stops_all_calls() {
     let world = development();
     let world = {
         let job = tracks(&world, 1);
@@ -354,7 +358,7 @@ fn a_ledger_that_is_damaged_locked_newer_or_empty_stops_all_calls_and_stays_as_i
 }
 
 #[test]
-fn a_ledger_of_a_machine_whose_clock_was_ahead_frees_nothing_early_and_says_so() {
+fn ledger_from_the_future_frees_nothing_early() {
     let world = development().settings("calls_per_day = 5\nreserve = \"0%\"");
     let world = {
         let job = format!("max_calls = 100\n{}", tracks(&world, 9));
@@ -377,15 +381,15 @@ fn a_ledger_of_a_machine_whose_clock_was_ahead_frees_nothing_early_and_says_so()
 }
 
 #[test]
-fn other_limits_of_the_sandbox_roll_as_its_clock_moves() {
+fn sandbox_limits_follow_its_clock() {
     let world = development();
     let world = {
         let job = tracks(&world, 4);
         world.job(&job)
     };
-    world.sandbox.allow(Allowance { calls_per_day: Some(2), ..Allowance::default() });
+    world.sandbox.set_allowance(CallAllowance { calls_per_day: Some(2), ..CallAllowance::default() });
     world.run(&[]).exits(75).says("quota");
-    assert_eq!((world.sandbox.counted().in_day, world.sandbox.counted().refused), (2, 1));
+    assert_eq!((world.sandbox.limit_counts().in_day, world.sandbox.limit_counts().refused), (2, 1));
     world.sandbox.advance(Duration::from_secs(86_401));
-    assert_eq!(world.sandbox.counted().in_day, 0);
+    assert_eq!(world.sandbox.limit_counts().in_day, 0);
 }

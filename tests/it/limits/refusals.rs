@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::Utc;
-use spotify_client::client::Api;
-use spotify_client::error::{ApiError, Deferral, Scope};
-use spotify_client::family::Family;
-use spotify_client::http::observer::Silent;
-use spotify_client::state::{Ceilings, State, Usage};
+use spotify_client::client::SpotifyClient;
+use spotify_client::error::{ApiError, DeferralReason, DeferralScope};
+use spotify_client::family::EndpointFamily;
+use spotify_client::http::observer::NoopObserver;
+use spotify_client::state::{CallCeilings, LedgerUsage, StateDb};
 use tempfile::TempDir;
 use tokio::sync::Barrier;
 
@@ -19,69 +19,72 @@ use crate::support::http_server::{Answering, Reply, reply};
 
 const QUOTA: &str = r#"{"error":{"status":429,"message":"Too many requests","reason":"QUOTA_EXCEEDED"}}"#;
 
-fn usage(api: &Api, folder: &TempDir) -> Usage {
-    let state: Arc<State> = open(folder);
-    state.usage(api.identity(), Ceilings::default(), api.now()).unwrap()
+fn usage(api: &SpotifyClient, folder: &TempDir) -> LedgerUsage {
+    let state: Arc<StateDb> = open(folder);
+    state.usage(api.identity(), CallCeilings::default(), api.now()).unwrap()
 }
 
 /// What refusals taught: the family (none for the account), and the calls of a day.
-fn learned(api: &Api, folder: &TempDir) -> Vec<(String, u32)> {
+fn learned(api: &SpotifyClient, folder: &TempDir) -> Vec<(String, u32)> {
     usage(api, folder).learned.into_iter().map(|it| (it.family, it.calls)).collect()
 }
 
 #[tokio::test]
-async fn a_server_in_maintenance_holds_the_client_and_teaches_no_ceiling() {
+async fn maintenance_teaches_no_limit() {
     let desk = Desk::with(|_| reply(503, "retry-after: 5000\r\n", "")).await;
-    let failed = desk.get(Family::ALBUMS, "/albums/1").await.unwrap_err();
+    let failed = desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
     assert!(
-        matches!(failed, ApiError::Deferred { why: Deferral::RateLimit(Scope::Client), .. }),
+        matches!(failed, ApiError::Deferred { reason: DeferralReason::RateLimit(DeferralScope::Client), .. }),
         "until it is back: {failed}"
     );
     assert_eq!(learned(&desk.api, &desk.folder), []);
     // A long wait that is a rate limit's says that the day is spent.
     let desk = Desk::with(|_| reply(429, "retry-after: 5000\r\n", "")).await;
-    desk.get(Family::ALBUMS, "/albums/1").await.unwrap_err();
+    desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
     assert_eq!(learned(&desk.api, &desk.folder), [(String::new(), 250)]);
 }
 
 #[tokio::test]
-async fn a_time_that_is_not_believed_teaches_no_ceiling() {
+async fn unbelievable_time_teaches_no_limit() {
     let desk = Desk::with(|_| reply(429, "retry-after: 99999999\r\n", "")).await;
-    let failed = desk.get(Family::ALBUMS, "/albums/1").await.unwrap_err();
+    let failed = desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
     assert!(matches!(failed, ApiError::Deferred { .. }), "{failed}");
     assert_eq!(learned(&desk.api, &desk.folder), []);
 }
 
 #[tokio::test]
-async fn a_refusal_of_the_accounts_service_says_nothing_about_the_apis_day() {
+async fn accounts_refusal_leaves_the_api_budget() {
     let server = Answering::with(|_| reply(429, "retry-after: 5000\r\n", "")).await;
     let folder = TempDir::new().unwrap();
-    let api = Api::new(config(server.url()), open(&folder), Arc::new(Silent)).unwrap();
-    let failed = get(&api, Family::ALBUMS, "/albums/1").await.unwrap_err();
-    assert!(matches!(failed, ApiError::Deferred { why: Deferral::RateLimit(Scope::Client), .. }), "{failed}");
+    let api = SpotifyClient::new(config(server.url()), open(&folder), Arc::new(NoopObserver)).unwrap();
+    let failed = get(&api, EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
+    assert!(
+        matches!(failed, ApiError::Deferred { reason: DeferralReason::RateLimit(DeferralScope::Client), .. }),
+        "{failed}"
+    );
     assert_eq!(learned(&api, &folder), []);
     assert_eq!(usage(&api, &folder).refusals.len(), 1, "it is booked");
 }
 
 #[tokio::test]
-async fn tokens_refused_in_a_row_never_park_the_client_for_a_day_of_our_own() {
+async fn refused_tokens_never_park_for_a_day() {
     let server = Answering::with(|_| reply(429, "", "")).await;
     let folder = TempDir::new().unwrap();
     let mut config = config(server.url());
-    config.scales.retry.refused_first = Duration::from_millis(1);
-    config.scales.retry.refused_longest = Duration::from_millis(40);
-    config.scales.max_waits = Duration::from_millis(400);
-    let api = Api::new(config, open(&folder), Arc::new(Silent)).unwrap();
-    let failed = get(&api, Family::ALBUMS, "/albums/1").await.unwrap_err();
-    let ApiError::Deferred { not_before, why, .. } = failed else { panic!("{failed}") };
-    assert_eq!(why, Deferral::RateLimit(Scope::Client));
-    assert!((not_before - Utc::now()).num_minutes() < 1, "{not_before}");
+    config.timings.retry.first_refusal_wait = Duration::from_millis(1);
+    config.timings.retry.longest_refusal_wait = Duration::from_millis(40);
+    config.timings.max_waits = Duration::from_millis(400);
+    let api = SpotifyClient::new(config, open(&folder), Arc::new(NoopObserver)).unwrap();
+    let failed = get(&api, EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
+    let ApiError::Deferred { until, reason, .. } = failed else { panic!("{failed}") };
+    assert_eq!(reason, DeferralReason::RateLimit(DeferralScope::Client));
+    assert!((until - Utc::now()).num_minutes() < 1, "{until}");
     assert!(server.lines().len() > 6, "{}", server.lines().len());
     assert_eq!(learned(&api, &folder), []);
 }
 
 #[tokio::test]
-async fn refusals_in_flight_together_lower_the_ceiling_once() {
+async fn concurrent_refusals_lower_the_limit_once() {
     let all_there = Arc::new(Barrier::new(4));
     let desk = Desk::with(move |_| match reply(429, "retry-after: 5000\r\n", QUOTA) {
         Reply::Bytes(bytes) => Reply::Together(Arc::clone(&all_there), bytes),
@@ -91,7 +94,7 @@ async fn refusals_in_flight_together_lower_the_ceiling_once() {
     let calls: Vec<_> = (0..4)
         .map(|n| {
             let api = desk.api.clone();
-            tokio::spawn(async move { get(&api, Family::ALBUMS, &format!("/albums/{n}")).await })
+            tokio::spawn(async move { get(&api, EndpointFamily::ALBUMS, &format!("/albums/{n}")).await })
         })
         .collect();
     for call in calls {
@@ -116,14 +119,14 @@ async fn refused_after(calls: usize, day: Option<u32>, family: Option<u32>, refu
     )
     .await;
     for _ in 0..calls {
-        desk.get(Family::ALBUMS, "/albums/1").await.unwrap();
+        desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap();
     }
-    desk.get(Family::ALBUMS, "/albums/1").await.unwrap_err();
+    desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
     desk
 }
 
 #[tokio::test]
-async fn a_ceiling_is_lowered_from_the_one_in_force_and_by_half_at_most() {
+async fn limit_is_lowered_by_half_at_most() {
     let long: &[&str] = &["retry-after: 5000\r\n", ""];
     let quota: &[&str] = &["retry-after: 5000\r\n", QUOTA];
     for (calls, day, family, refusal, expected) in [
@@ -141,20 +144,20 @@ async fn a_ceiling_is_lowered_from_the_one_in_force_and_by_half_at_most() {
 }
 
 #[tokio::test]
-async fn a_token_request_waits_as_long_as_it_is_told() {
+async fn token_request_waits_as_told() {
     let server = Answering::with(|_| reply(503, "retry-after: 60\r\n", "")).await;
     let folder = TempDir::new().unwrap();
     let mut config = config(server.url());
     config.limits.max_wait = Duration::from_secs(10);
-    let api = Api::new(config, open(&folder), Arc::new(Silent)).unwrap();
-    let failed = get(&api, Family::ALBUMS, "/albums/1").await.unwrap_err();
-    let ApiError::Deferred { not_before, why, .. } = failed else { panic!("{failed}") };
-    assert_eq!(why, Deferral::RateLimit(Scope::Client));
-    assert!((not_before - Utc::now()).num_seconds() >= 55);
+    let api = SpotifyClient::new(config, open(&folder), Arc::new(NoopObserver)).unwrap();
+    let failed = get(&api, EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
+    let ApiError::Deferred { until, reason, .. } = failed else { panic!("{failed}") };
+    assert_eq!(reason, DeferralReason::RateLimit(DeferralScope::Client));
+    assert!((until - Utc::now()).num_seconds() >= 55);
     assert_eq!(server.lines().len(), 1, "asked once");
     // `doctor` asks for a token, too, and its refusal counts for all.
     let folder = TempDir::new().unwrap();
-    let api = Api::new(self::config(server.url()), open(&folder), Arc::new(Silent)).unwrap();
-    api.greet().await.unwrap_err();
+    let api = SpotifyClient::new(self::config(server.url()), open(&folder), Arc::new(NoopObserver)).unwrap();
+    api.check_credentials().await.unwrap_err();
     assert_eq!(usage(&api, &folder).cool_downs.len(), 1);
 }

@@ -4,127 +4,149 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;
-use spotify_client::http::retry::{GiveUp, Outcome, Rules, Tried, Verdict, decide, decide_token};
-use spotify_client::http::retry_after::{BELIEVED, RetryAfter, read};
-use spotify_client::state::{Reach, Reason};
+use spotify_client::http::retry::{
+    AttemptHistory, AttemptOutcome, GiveUpReason, RetryDecision, RetryRules, decide, decide_token,
+};
+use spotify_client::http::retry_after::{MAX_BELIEVED_WAIT, RetryAfter, read};
+use spotify_client::state::{CoolDownReason, CoolDownScope};
 
-const FIRST: Tried = Tried { attempt: 1, renewed: false, budget: true, unsaid: 0, refused: 0, jitter: 0.5 };
+use crate::support::snapshot::Cases;
 
-fn answered(status: u16, retry_after: RetryAfter) -> Outcome {
-    Outcome::Answered { status, retry_after, quota: false, conditional: false }
+const FIRST: AttemptHistory = AttemptHistory {
+    attempt: 1,
+    token_renewed: false,
+    may_retry: true,
+    unstated_refusals: 0,
+    family_refusals: 0,
+    jitter: 0.5,
+};
+
+fn answered(status: u16, retry_after: RetryAfter) -> AttemptOutcome {
+    AttemptOutcome::Answered { status, retry_after, quota: false, conditional: false }
 }
 
-fn word(verdict: Verdict) -> &'static str {
+fn word(verdict: RetryDecision) -> &'static str {
     match verdict {
-        Verdict::Done => "done",
-        Verdict::Again { .. } => "again",
-        Verdict::RefreshToken => "refresh",
-        Verdict::Park { .. } => "park",
-        Verdict::GiveUp(_) => "give up",
+        RetryDecision::Done => "done",
+        RetryDecision::Again { .. } => "again",
+        RetryDecision::RefreshToken => "refresh",
+        RetryDecision::Defer { .. } => "park",
+        RetryDecision::GiveUp(_) => "give up",
     }
 }
 
-#[test]
-fn every_status_has_its_verdict() {
-    let mut runs: Vec<(u16, u16, &str)> = Vec::new();
+/// Ranges of statuses that are decided alike.
+fn ranges(decide: impl Fn(u16) -> &'static str) -> String {
+    let mut ranges: Vec<(u16, u16, &str)> = Vec::new();
     for status in 100..=599 {
-        let verdict = word(decide(answered(status, RetryAfter::Nothing), &FIRST, &Rules::default()));
-        match runs.last_mut() {
-            Some((_, last, same)) if *same == verdict => *last = status,
-            _ => runs.push((status, status, verdict)),
+        let word = decide(status);
+        match ranges.last_mut() {
+            Some((_, last, same)) if *same == word => *last = status,
+            _ => ranges.push((status, status, word)),
         }
     }
-    let expected = [
-        (100, 199, "give up"),
-        (200, 200, "done"),
-        (201, 299, "again"),
-        (300, 400, "give up"),
-        (401, 401, "refresh"),
-        (402, 407, "give up"),
-        (408, 408, "again"),
-        (409, 424, "give up"),
-        (425, 425, "again"),
-        (426, 428, "give up"),
-        (429, 429, "park"),
-        (430, 499, "give up"),
-        (500, 500, "again"),
-        (501, 501, "give up"),
-        (502, 504, "again"),
-        (505, 599, "give up"),
-    ];
-    assert_eq!(runs, expected);
+    ranges.into_iter().map(|(first, last, word)| format!("{first} to {last}: {word}\n")).collect()
 }
 
 #[test]
-fn a_304_is_an_answer_only_to_a_conditional_request() {
-    let outcome =
-        |conditional| Outcome::Answered { status: 304, retry_after: RetryAfter::Nothing, quota: false, conditional };
-    let rules = Rules::default();
-    assert_eq!(decide(outcome(true), &FIRST, &rules), Verdict::Done);
-    assert_eq!(decide(outcome(false), &FIRST, &rules), Verdict::GiveUp(GiveUp::Final));
+fn every_status_has_its_decision() {
+    let rules = RetryRules::default();
+    let last = AttemptHistory { attempt: u32::from(u8::MAX), ..FIRST };
+    let renewed = AttemptHistory { token_renewed: true, ..FIRST };
+    let no_budget = AttemptHistory { may_retry: false, ..FIRST };
+    let mut cases = Cases::new();
+    let status = |status| answered(status, RetryAfter::Nothing);
+    cases.add("a call, first try", &ranges(|code| word(decide(status(code), &FIRST, &rules))));
+    cases.add("a call, last try", &ranges(|code| word(decide(status(code), &last, &rules))));
+    cases.add("a call with a new token", &ranges(|code| word(decide(status(code), &renewed, &rules))));
+    cases.add("a call when no budget is left", &ranges(|code| word(decide(status(code), &no_budget, &rules))));
+    let quota =
+        |status| AttemptOutcome::Answered { status, retry_after: RetryAfter::Nothing, quota: true, conditional: false };
+    cases.add("a call, the answer speaks of a quota", &ranges(|code| word(decide(quota(code), &FIRST, &rules))));
+    let conditional =
+        |status| AttemptOutcome::Answered { status, retry_after: RetryAfter::Nothing, quota: false, conditional: true };
+    cases.add("a conditional call", &ranges(|code| word(decide(conditional(code), &FIRST, &rules))));
+    cases.add("a token request", &ranges(|code| word(decide_token(status(code), &FIRST, &rules))));
+    cases.assert_text("statuses");
 }
 
 #[test]
-fn a_second_401_with_a_new_token_is_final() {
-    let tried = Tried { renewed: true, ..FIRST };
-    let verdict = decide(answered(401, RetryAfter::Nothing), &tried, &Rules::default());
-    assert_eq!(verdict, Verdict::GiveUp(GiveUp::Unauthorized));
+fn only_conditional_requests_accept_304() {
+    let outcome = |conditional| AttemptOutcome::Answered {
+        status: 304,
+        retry_after: RetryAfter::Nothing,
+        quota: false,
+        conditional,
+    };
+    let rules = RetryRules::default();
+    assert_eq!(decide(outcome(true), &FIRST, &rules), RetryDecision::Done);
+    assert_eq!(decide(outcome(false), &FIRST, &rules), RetryDecision::GiveUp(GiveUpReason::Final));
 }
 
 #[test]
-fn failures_are_retried_four_times_with_pauses_that_double() {
-    for outcome in [Outcome::Lost, Outcome::Unusable, answered(502, RetryAfter::Nothing)] {
-        let pauses: Vec<Verdict> = (1..=5)
+fn second_401_with_a_new_token_is_final() {
+    let tried = AttemptHistory { token_renewed: true, ..FIRST };
+    let verdict = decide(answered(401, RetryAfter::Nothing), &tried, &RetryRules::default());
+    assert_eq!(verdict, RetryDecision::GiveUp(GiveUpReason::Unauthorized));
+}
+
+#[test]
+fn failures_retry_four_times_and_double() {
+    for outcome in [AttemptOutcome::Lost, AttemptOutcome::Unusable, answered(502, RetryAfter::Nothing)] {
+        let pauses: Vec<RetryDecision> = (1..=5)
             .map(|attempt| {
-                let tried = Tried { attempt, jitter: 1.0, ..FIRST };
-                decide(outcome, &tried, &Rules::default())
+                let tried = AttemptHistory { attempt, jitter: 1.0, ..FIRST };
+                decide(outcome, &tried, &RetryRules::default())
             })
             .collect();
-        let again = |ms| Verdict::Again { after: Duration::from_millis(ms) };
-        assert_eq!(pauses, [again(500), again(1_000), again(2_000), again(4_000), Verdict::GiveUp(GiveUp::Attempts)]);
+        let again = |ms| RetryDecision::Again { after: Duration::from_millis(ms) };
+        assert_eq!(
+            pauses,
+            [again(500), again(1_000), again(2_000), again(4_000), RetryDecision::GiveUp(GiveUpReason::Attempts)]
+        );
     }
 }
 
 #[test]
-fn without_retry_budget_nothing_is_retried() {
-    let tried = Tried { budget: false, ..FIRST };
-    let verdict = decide(Outcome::Lost, &tried, &Rules::default());
-    assert_eq!(verdict, Verdict::GiveUp(GiveUp::Budget));
+fn no_retry_budget_means_no_retry() {
+    let tried = AttemptHistory { may_retry: false, ..FIRST };
+    let verdict = decide(AttemptOutcome::Lost, &tried, &RetryRules::default());
+    assert_eq!(verdict, RetryDecision::GiveUp(GiveUpReason::Budget));
 }
 
 #[test]
-fn a_certificate_is_never_tried_twice() {
-    let verdict = decide(Outcome::Certificate, &FIRST, &Rules::default());
-    assert_eq!(verdict, Verdict::GiveUp(GiveUp::Certificate));
+fn certificate_is_never_tried_twice() {
+    let verdict = decide(AttemptOutcome::Certificate, &FIRST, &RetryRules::default());
+    assert_eq!(verdict, RetryDecision::GiveUp(GiveUpReason::Certificate));
 }
 
-fn parked(outcome: Outcome, unsaid: u32, refused: u32) -> (Reach, u64, Reason) {
-    let tried = Tried { unsaid, refused, jitter: 0.0, ..FIRST };
-    match decide(outcome, &tried, &Rules::default()) {
-        Verdict::Park { reach, wait, reason } => (reach, wait.as_secs(), reason),
+fn parked(outcome: AttemptOutcome, unsaid: u32, refused: u32) -> (CoolDownScope, u64, CoolDownReason) {
+    let tried = AttemptHistory { unstated_refusals: unsaid, family_refusals: refused, jitter: 0.0, ..FIRST };
+    match decide(outcome, &tried, &RetryRules::default()) {
+        RetryDecision::Defer { scope: reach, wait, reason } => (reach, wait.as_secs(), reason),
         other => panic!("not parked but {other:?}"),
     }
 }
 
 #[test]
-fn a_refusal_holds_back_what_it_is_about() {
+fn refusal_holds_only_its_scope() {
     let wait = RetryAfter::Wait(Duration::from_secs(7));
     let limited = |status, retry_after| parked(answered(status, retry_after), 0, 0);
-    assert_eq!(limited(429, wait), (Reach::Client, 7, Reason::RateLimit));
-    assert_eq!(limited(503, wait), (Reach::Client, 7, Reason::Unavailable));
-    let day = (Reach::Client, 86_400, Reason::RateLimit);
+    assert_eq!(limited(429, wait), (CoolDownScope::Client, 7, CoolDownReason::RateLimit));
+    assert_eq!(limited(503, wait), (CoolDownScope::Client, 7, CoolDownReason::Unavailable));
+    let day = (CoolDownScope::Client, 86_400, CoolDownReason::RateLimit);
     assert_eq!(limited(429, RetryAfter::Absurd), day);
-    let quota = |retry_after| Outcome::Answered { status: 429, retry_after, quota: true, conditional: false };
-    let family = |secs| (Reach::Family, secs, Reason::Quota);
+    let quota = |retry_after| AttemptOutcome::Answered { status: 429, retry_after, quota: true, conditional: false };
+    let family = |secs| (CoolDownScope::Family, secs, CoolDownReason::Quota);
     assert_eq!(parked(quota(wait), 0, 0), family(7));
     assert_eq!(parked(quota(RetryAfter::Nothing), 0, 0), family(86_400));
 }
 
 #[test]
-fn a_token_is_asked_for_again_when_the_server_fails_and_after_no_refusal() {
+fn token_request_retries_server_failures_only() {
     let mut runs: Vec<(u16, u16, &str)> = Vec::new();
     for status in 100..=599 {
-        let verdict = word(decide_token(answered(status, RetryAfter::Nothing), &FIRST, &Rules::default()));
+        let verdict = word(decide_token(answered(status, RetryAfter::Nothing), &FIRST, &RetryRules::default()));
         match runs.last_mut() {
             Some((_, last, same)) if *same == verdict => *last = status,
             _ => runs.push((status, status, verdict)),
@@ -141,25 +163,25 @@ fn a_token_is_asked_for_again_when_the_server_fails_and_after_no_refusal() {
     assert_eq!(runs, expected);
     let wait = RetryAfter::Wait(Duration::from_secs(7));
     for status in [429, 503] {
-        let tried = Tried { refused: 9, jitter: 0.0, ..FIRST };
-        let verdict = decide_token(answered(status, wait), &tried, &Rules::default());
-        let (reach, wait, reason) = (Reach::Client, Duration::from_secs(7), Reason::Accounts);
-        assert_eq!(verdict, Verdict::Park { reach, wait, reason }, "however many came before");
+        let tried = AttemptHistory { family_refusals: 9, jitter: 0.0, ..FIRST };
+        let verdict = decide_token(answered(status, wait), &tried, &RetryRules::default());
+        let (scope, wait, reason) = (CoolDownScope::Client, Duration::from_secs(7), CoolDownReason::Accounts);
+        assert_eq!(verdict, RetryDecision::Defer { scope, wait, reason }, "however many came before");
     }
 }
 
 #[test]
-fn refusals_that_do_not_say_how_long_double_up_to_a_quarter_of_an_hour() {
+fn refusals_without_a_time_double_their_wait() {
     let outcome = answered(429, RetryAfter::Nothing);
     let waits: Vec<u64> = (0..10).map(|unsaid| parked(outcome, unsaid, 0).1).collect();
     assert_eq!(waits, [5, 10, 20, 40, 80, 160, 320, 640, 900, 900]);
 }
 
 #[test]
-fn six_refusals_in_a_row_park_the_family_for_a_day() {
+fn six_refusals_park_the_family_for_a_day() {
     let outcome = answered(429, RetryAfter::Wait(Duration::from_secs(1)));
-    assert_eq!(parked(outcome, 0, 4), (Reach::Client, 1, Reason::RateLimit));
-    let day = (Reach::Family, 86_400, Reason::RateLimit);
+    assert_eq!(parked(outcome, 0, 4), (CoolDownScope::Client, 1, CoolDownReason::RateLimit));
+    let day = (CoolDownScope::Family, 86_400, CoolDownReason::RateLimit);
     assert_eq!(parked(outcome, 0, 5), day);
 }
 
@@ -168,7 +190,7 @@ fn noon() -> DateTime<Utc> {
 }
 
 #[test]
-fn retry_after_is_read_in_every_form_that_was_seen() {
+fn every_known_retry_after_form_is_read() {
     let secs = |n| RetryAfter::Wait(Duration::from_secs(n));
     let now = noon();
     let plain = |text| read(Some(text), None, now);
@@ -197,7 +219,7 @@ fn retry_after_is_read_in_every_form_that_was_seen() {
 }
 
 #[test]
-fn a_date_counts_from_the_servers_own_clock() {
+fn date_counts_from_the_server_clock() {
     // The server is two hours behind us and asks for 90 s.
     let header = Some("Mon, 23 Nov 2026 10:01:30 GMT");
     let date = Some("Mon, 23 Nov 2026 10:00:00 GMT");
@@ -207,13 +229,13 @@ fn a_date_counts_from_the_servers_own_clock() {
 
 proptest! {
     #[test]
-    fn whatever_stands_in_the_headers_a_wait_is_as_long_as_a_number_or_a_date_says(
+    fn any_header_gives_a_wait_of_number_or_date(
         text in prop_oneof!["\\PC{0,40}", "[ 0-9.eE+-]{0,12}", "[A-Z][a-z]{2}, [0-9]{2} Nov 20[0-9]{2} [0-9:]{8} GMT"],
         date in prop::option::of("\\PC{0,40}"),
     ) {
         match read(Some(&text), date.as_deref(), noon()) {
             RetryAfter::Wait(wait) => {
-                prop_assert!(wait > Duration::ZERO && wait <= BELIEVED);
+                prop_assert!(wait > Duration::ZERO && wait <= MAX_BELIEVED_WAIT);
                 let seconds = text.trim().parse::<f64>().ok();
                 let until = httpdate::parse_http_date(text.trim()).ok();
                 prop_assert!(seconds.is_some() || until.is_some(), "{:?} says nothing", text);
@@ -228,13 +250,13 @@ proptest! {
     }
 
     #[test]
-    fn seconds_are_kept_to_the_second(wait in 1_u64..=604_800) {
+    fn retry_after_seconds_are_exact(wait in 1_u64..=604_800) {
         let expected = RetryAfter::Wait(Duration::from_secs(wait));
         prop_assert_eq!(read(Some(&wait.to_string()), None, noon()), expected);
     }
 
     #[test]
-    fn a_date_is_as_far_off_as_the_server_says_whatever_our_clock_says(
+    fn date_ignores_the_local_clock(
         wait in 1_u64..=604_800,
         sent in 1_500_000_000_u64..2_500_000_000,
         form in 0..3_usize,
@@ -248,10 +270,10 @@ proptest! {
     }
 
     #[test]
-    fn jitter_only_ever_adds(wait in 1_u64..=604_800, jitter in 0.0..=1.0_f64) {
+    fn jitter_only_adds(wait in 1_u64..=604_800, jitter in 0.0..=1.0_f64) {
         let outcome = answered(429, RetryAfter::Wait(Duration::from_secs(wait)));
-        let tried = Tried { jitter, ..FIRST };
-        let Verdict::Park { wait: parked, .. } = decide(outcome, &tried, &Rules::default()) else {
+        let tried = AttemptHistory { jitter, ..FIRST };
+        let RetryDecision::Defer { wait: parked, .. } = decide(outcome, &tried, &RetryRules::default()) else {
             panic!("a 429 parks");
         };
         prop_assert!(parked >= Duration::from_secs(wait));

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use spotify_sandbox::{Mode, Options, known};
+use spotify_sandbox::{QuotaMode, SandboxOptions, fixtures};
 
 use super::quota::{said_to_be, track_ids};
 use crate::support::world::{Ran, World, by_ids, ran};
 
 /// A world in which two apps of one account are let in, with these limits in the settings.
-fn sisters(options: Options, limits: &str) -> World {
+fn sisters(options: SandboxOptions, limits: &str) -> World {
     let sister_client_ids = vec!["sister-client".to_owned()];
-    let world = World::with(Options { mode: Mode::Development, sister_client_ids, ..options });
+    let world = World::with(SandboxOptions { mode: QuotaMode::Development, sister_client_ids, ..options });
     let world = said_to_be("development", world);
     let path = world.project.root().join("config/cratedigger.toml");
     let settings = std::fs::read_to_string(&path).unwrap();
@@ -38,9 +38,9 @@ fn sent(world: &World) -> (usize, usize) {
 }
 
 #[test]
-fn calls_of_one_app_count_against_the_day_of_the_other() {
+fn sister_apps_share_one_day() {
     let limits = "calls_per_day = 20\ncalls_per_family = \"unlimited\"";
-    let world = sisters(Options { calls_per_day: Some(20), ..Options::default() }, limits);
+    let world = sisters(SandboxOptions { calls_per_day: Some(20), ..SandboxOptions::default() }, limits);
     let ids = track_ids(&world, 30);
     list(&world, "a", &ids[..12]);
     list(&world, "b", &ids[12..24]);
@@ -52,14 +52,14 @@ fn calls_of_one_app_count_against_the_day_of_the_other() {
     // And back: the first has nothing left either, and is not told so by Spotify.
     world.run(&["c"]).exits(75).says("come back at");
     assert_eq!(sent(&world), (12, 8));
-    assert_eq!(world.sandbox.counted().refused, 0);
+    assert_eq!(world.sandbox.limit_counts().refused, 0);
     // Another name for the account is no other day.
     let renamed = |state: &str| {
         let mut command = world.command(&["run", "c"]);
         command.env("SPOTIFY_CLIENT_ID", "sister-client").env("CRATEDIGGER__SPOTIFY__ACCOUNT", "another");
         command.env("CRATEDIGGER__OUTPUT__DATABASE", format!("{state}.db"));
         ran(command.env("XDG_STATE_HOME", world.project.root().join(state))).exits(75);
-        (sent(&world), world.sandbox.counted().refused)
+        (sent(&world), world.sandbox.limit_counts().refused)
     };
     assert_eq!(renamed(".local/state"), ((12, 8), 0));
     // Books that do not know of the account's other app would have gone on.
@@ -67,8 +67,9 @@ fn calls_of_one_app_count_against_the_day_of_the_other() {
 }
 
 #[test]
-fn who_names_the_account_on_the_day_of_a_refusal_goes_on_with_the_books_as_they_are() {
-    let options = Options { mode: Mode::Development, calls_per_family_per_day: Some(3), ..Options::default() };
+fn naming_the_account_keeps_the_ledger() {
+    let options =
+        SandboxOptions { mode: QuotaMode::Development, calls_per_family_per_day: Some(3), ..SandboxOptions::default() };
     let world = said_to_be("development", World::with(options)).settings("reserve = \"0%\"\ncalls_per_day = 40");
     let ids = track_ids(&world, 10);
     list(&world, "a", &ids[..5]);
@@ -78,7 +79,7 @@ fn who_names_the_account_on_the_day_of_a_refusal_goes_on_with_the_books_as_they_
         ["account", "families", "cool_downs", "refusals"].map(|key| said[key].clone())
     };
     world.run(&["a"]).exits(75).says("quota");
-    assert_eq!((sent(&world), world.sandbox.counted().refused), ((4, 0), 1));
+    assert_eq!((sent(&world), world.sandbox.limit_counts().refused), ((4, 0), 1));
     let before = books();
     assert_eq!((&before[0]["used"], before[2].as_array().unwrap().len()), (&4.into(), 1));
     let path = world.project.root().join("config/cratedigger.toml");
@@ -88,20 +89,20 @@ fn who_names_the_account_on_the_day_of_a_refusal_goes_on_with_the_books_as_they_
         std::fs::write(&path, settings.replace("[spotify]", name)).unwrap();
         assert_eq!(books(), before, "{name}");
         world.run(&["b"]).exits(75);
-        assert_eq!((sent(&world), world.sandbox.counted().early), ((4, 0), 0), "{name}");
+        assert_eq!((sent(&world), world.sandbox.limit_counts().early), ((4, 0), 0), "{name}");
     }
 }
 
 #[test]
-fn quota_exceeded_on_one_app_parks_the_family_for_the_other_and_nothing_else() {
+fn quota_exceeded_parks_the_sister_family_too() {
     let limits = "calls_per_day = \"unlimited\"\ncalls_per_family = \"unlimited\"";
-    let world = sisters(Options { calls_per_family_per_day: Some(3), ..Options::default() }, limits);
+    let world = sisters(SandboxOptions { calls_per_family_per_day: Some(3), ..SandboxOptions::default() }, limits);
     let ids = track_ids(&world, 10);
     list(&world, "a", &ids[..5]);
     list(&world, "b", &ids[5..]);
-    world.project.write("jobs/artists.toml", by_ids("artists", &[known::BUSY_ARTIST, known::SEMICOLON_ARTIST]));
+    world.project.write("jobs/artists.toml", by_ids("artists", &[fixtures::BUSY_ARTIST, fixtures::SEMICOLON_ARTIST]));
     world.run(&["a"]).exits(75).says("quota");
-    assert_eq!((sent(&world), world.sandbox.counted().refused), ((4, 0), 1));
+    assert_eq!((sent(&world), world.sandbox.limit_counts().refused), ((4, 0), 1));
     let held = sister_runs(&world, "b").exits(75);
     assert!(held.json()["not_before"].is_string(), "{}", held.stdout);
     assert_eq!(sent(&world), (4, 0), "the other app heard of it from the books");
@@ -116,24 +117,25 @@ fn quota_exceeded_on_one_app_parks_the_family_for_the_other_and_nothing_else() {
         .project
         .write("jobs/artists.toml", by_ids("artists", &artists.iter().map(String::as_str).collect::<Vec<_>>()));
     sister_runs(&world, "artists").exits(75);
-    assert_eq!((sent(&world), world.sandbox.counted().refused), ((4, 4), 2));
-    world.project.write("jobs/albums.toml", by_ids("albums", &[known::ODD_ALBUM]));
+    assert_eq!((sent(&world), world.sandbox.limit_counts().refused), ((4, 4), 2));
+    world.project.write("jobs/albums.toml", by_ids("albums", &[fixtures::EDGE_CASE_ALBUM]));
     world.run(&["albums"]).exits(75);
     sister_runs(&world, "albums").exits(75);
-    assert_eq!((sent(&world), world.sandbox.counted().early), ((4, 4), 0));
+    assert_eq!((sent(&world), world.sandbox.limit_counts().early), ((4, 4), 0));
 }
 
 #[test]
-fn a_rate_limit_is_of_one_client_id_and_the_other_goes_on() {
+fn rate_limit_holds_one_client_id() {
     let limits = "max_wait = \"1s\"";
-    let options = Options { rate_limit: Some(3), rate_window: Duration::from_secs(600), ..Options::default() };
+    let options =
+        SandboxOptions { rate_limit: Some(3), rate_window: Duration::from_secs(600), ..SandboxOptions::default() };
     let world = sisters(options, limits);
     let ids = track_ids(&world, 10);
     list(&world, "a", &ids[..5]);
     list(&world, "b", &ids[5..7]);
     world.run(&["a"]).exits(75);
-    assert_eq!((sent(&world), world.sandbox.counted().refused), ((4, 0), 1));
+    assert_eq!((sent(&world), world.sandbox.limit_counts().refused), ((4, 0), 1));
     sister_runs(&world, "b").exits(0);
     world.run(&["a"]).exits(75);
-    assert_eq!((sent(&world), world.sandbox.counted().early), ((4, 2), 0));
+    assert_eq!((sent(&world), world.sandbox.limit_counts().early), ((4, 2), 0));
 }

@@ -7,17 +7,19 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use cratedigger::export::Target;
+use cratedigger::export::ExportTarget;
 use cratedigger::job::{self, Job};
-use cratedigger::run::{AppFacts, Engine, Files, RunReport, Start, Unwatched, run_job, stamp, went_on_from};
 use cratedigger::settings::{Project as Folder, Settings};
-use cratedigger::store::{Access, Identity, Store};
+use cratedigger::store::{FileAccess, Store, StoreIdentity};
+use cratedigger::sync::{
+    AppFacts, JobFiles, NoopRunObserver, RunParameters, RunReport, SyncContext, resume_start, run_job, timestamp,
+};
 use secrecy::SecretString;
-use spotify_client::client::{Api, ApiConfig, Limits};
-use spotify_client::http::clock::{Clock, Sleep, SystemClock};
-use spotify_client::http::observer::Silent;
-use spotify_client::state::{AppClass, Moment};
-use spotify_sandbox::{Mode, Options, Sandbox, known};
+use spotify_client::client::{ApiConfig, CallLimits, SpotifyClient};
+use spotify_client::http::clock::{Clock, SleepFuture, SystemClock};
+use spotify_client::http::observer::NoopObserver;
+use spotify_client::state::{AppClass, ClockReading};
+use spotify_sandbox::{QuotaMode, Sandbox, SandboxOptions, fixtures};
 use url::Url;
 
 use super::api_calls::config;
@@ -37,12 +39,16 @@ struct Moved {
 }
 
 impl Clock for Moved {
-    fn now(&self) -> Moment {
+    fn now(&self) -> ClockReading {
         let (now, ahead) = (self.real.now(), self.ahead_ms.load(Ordering::SeqCst));
-        Moment { wall: now.wall + TimeDelta::milliseconds(ahead), steady_ms: now.steady_ms + ahead, boot: now.boot }
+        ClockReading {
+            wall: now.wall + TimeDelta::milliseconds(ahead),
+            steady_ms: now.steady_ms + ahead,
+            boot: now.boot,
+        }
     }
 
-    fn sleep(&self, how_long: Duration) -> Sleep<'_> {
+    fn sleep(&self, how_long: Duration) -> SleepFuture<'_> {
         self.real.sleep(how_long)
     }
 }
@@ -62,10 +68,14 @@ impl Weeks {
     async fn new() -> Weeks {
         let things = things();
         let a_day = u32::try_from(things / 10).unwrap();
-        let options =
-            Options { mode: Mode::Development, tracks: things * 2, calls_per_day: Some(a_day), ..Options::default() };
+        let options = SandboxOptions {
+            mode: QuotaMode::Development,
+            tracks: things * 2,
+            calls_per_day: Some(a_day),
+            ..SandboxOptions::default()
+        };
         let sandbox = spotify_sandbox::start(options).await.unwrap();
-        let rows = sandbox.catalog().playlist_rows(known::LARGE_PLAYLIST).unwrap();
+        let rows = sandbox.catalog().expected_rows(fixtures::LARGE_PLAYLIST).unwrap();
         let tracks = rows.into_iter().filter(|row| row.kind == "track").filter_map(|row| row.id);
         let mut ids: Vec<String> = tracks.collect::<BTreeSet<_>>().into_iter().collect();
         ids.truncate(things);
@@ -78,8 +88,9 @@ impl Weeks {
         let job = loaded.jobs.remove(0);
         let folder = tempfile::tempdir().unwrap();
         let host = sandbox.accounts_url().trim_start_matches("http://").to_owned();
-        let identity = Identity { host, state_id: "sweep".into(), state_folder: "a test's".into() };
-        let store = Arc::new(Store::open(&project.root().join("store.db"), Access::of(0o644), &identity).unwrap());
+        let identity = StoreIdentity { host, state_id: "sweep".into(), state_folder: "a test's".into() };
+        let store =
+            Arc::new(Store::open(&project.root().join("store.db"), FileAccess::from_mode(0o644), &identity).unwrap());
         let clock = Arc::new(Moved { real: SystemClock::new(), ahead_ms: AtomicI64::new(0) });
         Weeks { sandbox, project, folder, store, clock, job, things, a_day }
     }
@@ -97,59 +108,60 @@ impl Weeks {
 
     /// One run, as a process of its own would do it.
     async fn run(&self) -> RunReport {
-        let limits = Limits {
+        let limits = CallLimits {
             requests_per_second: f64::INFINITY,
             concurrency: 1,
             calls_per_day: Some(self.a_day),
             calls_per_family: None,
             reserve: 0.0,
             max_calls: Some(self.a_day.into()),
-            ..Limits::development()
+            ..CallLimits::development()
         };
         let mut config: ApiConfig = config(Url::parse(&self.sandbox.api_url()).unwrap());
         config.accounts_url = Url::parse(&self.sandbox.accounts_url()).unwrap();
         config.client_id = "sandbox-client".to_owned();
         config.client_secret = Some(SecretString::from("sandbox-secret"));
         config.limits = limits.clone();
-        config.scales = spotify_client::client::Scales::default();
-        let api = Api::with_clock(config, open(&self.folder), Arc::new(Silent), self.clock.clone()).unwrap();
+        config.timings = spotify_client::client::ClientTimings::default();
+        let api =
+            SpotifyClient::with_clock(config, open(&self.folder), Arc::new(NoopObserver), self.clock.clone()).unwrap();
         let app = AppFacts::new(Some(AppClass::Development), api.clone(), limits.clone(), limits);
         let started_at = self.now();
-        let now = stamp(started_at);
+        let now = timestamp(started_at);
         let begun = self.store.write(move |s| {
-            let run = s.begin_run("x", None, "", &now)?;
-            Ok((run, s.goes_on_from(run, "x")?))
+            let run = s.tx_start_run("x", None, "", &now)?;
+            Ok((run, s.tx_resumes_since(run, "x")?))
         });
         let (run, goes_on_from) = begun.await.unwrap();
-        let engine = Engine {
+        let engine = SyncContext {
             api,
             store: Arc::clone(&self.store),
             app,
-            locks: self.folder.path().to_path_buf(),
-            progress: Arc::new(Unwatched),
-            run,
+            state_folder: self.folder.path().to_path_buf(),
+            observer: Arc::new(NoopRunObserver),
+            run_id: run,
             started_at,
-            goes_on_from: went_on_from(goes_on_from.as_deref(), started_at),
-            kept_since: None,
+            resumes_from: resume_start(goes_on_from.as_deref(), started_at),
+            retained_since: None,
             full: false,
         };
-        let files = Files {
+        let files = JobFiles {
             database: self.store.path().to_path_buf(),
-            access: Access::of(0o644),
-            target: Target { csv_dir: self.project.root().join("csv"), access: Access::of(0o644) },
+            access: FileAccess::from_mode(0o644),
+            target: ExportTarget { csv_dir: self.project.root().join("csv"), access: FileAccess::from_mode(0o644) },
             csv: Settings::built_in().csv,
             publish_partial: true,
             dated_csv: None,
         };
-        run_job(&engine, &self.job, &Start::default(), &files).await.unwrap()
+        run_job(&engine, &self.job, &RunParameters::default(), &files).await.unwrap()
     }
 
     /// When each thing was last read; none for those that never were.
     async fn ages(&self) -> Vec<Option<TimeDelta>> {
         let sql = "SELECT fetched_at FROM tracks WHERE id IN (SELECT value FROM json_each(?1))";
-        let cratedigger::job::Source::Ids(references) = &self.job.fetches[0].source else { panic!("ids") };
+        let cratedigger::job::FetchSource::Ids(references) = &self.job.fetches[0].source else { panic!("ids") };
         let ids = serde_json::to_string(&references.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
-        let read = self.store.lend(move |store| {
+        let read = self.store.with_connection(move |store| {
             let mut statement = store.prepare(sql).unwrap();
             let rows = statement.query_map([ids], |row| row.get::<_, Option<String>>(0)).unwrap();
             rows.map(Result::unwrap).collect::<Vec<_>>()
@@ -163,7 +175,7 @@ impl Weeks {
 }
 
 #[tokio::test]
-async fn a_library_of_ten_days_calls_is_swept_evenly_and_nothing_is_refused() {
+async fn ten_day_library_is_swept_evenly() {
     let weeks = Weeks::new().await;
     let began = weeks.now();
     let limit = TimeDelta::hours(252);

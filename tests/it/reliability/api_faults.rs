@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use flate2::{Compression, write::GzEncoder};
-use spotify_client::client::{Api, Bearer, Request, Unusable};
+use spotify_client::client::{ApiCaller, ApiRequest, SpotifyClient, UnusableResponse};
 use spotify_client::error::ApiError;
-use spotify_client::family::Family;
-use spotify_client::http::observer::Silent;
+use spotify_client::family::EndpointFamily;
+use spotify_client::http::observer::NoopObserver;
 use tempfile::TempDir;
 
 use crate::limits::api_calls::{Desk, SECRET, TOKEN, config, get};
@@ -18,7 +18,7 @@ use crate::limits::limiter::open;
 use crate::support::http_server::{Answering, Reply, reply};
 
 #[tokio::test]
-async fn what_goes_wrong_twice_works_the_third_time() {
+async fn two_failures_then_success() {
     for fault in ["500", "503", "408", "cut", "hangup", "html", "empty", "204"] {
         let sent = AtomicUsize::new(0);
         let desk = Desk::with(move |_| {
@@ -34,16 +34,16 @@ async fn what_goes_wrong_twice_works_the_third_time() {
             }
         })
         .await;
-        desk.get(Family::ALBUMS, "/albums/1").await.unwrap();
+        desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap();
         assert_eq!(desk.server.count("GET"), 3, "{fault}");
     }
 }
 
 #[tokio::test]
-async fn a_page_that_stays_unusable_is_given_up_after_five_answers() {
+async fn unusable_page_is_dropped_after_five_tries() {
     for (body, word) in [("<html>", "HTML"), ("{\"items\":[", "cut short"), ("", "empty")] {
         let desk = Desk::with(move |_| reply(200, "", body)).await;
-        let failed = desk.get(Family::PLAYLIST_ITEMS, "/playlists/1/items").await.unwrap_err();
+        let failed = desk.get(EndpointFamily::PLAYLIST_ITEMS, "/playlists/1/items").await.unwrap_err();
         let ApiError::Unusable { what, attempts: 5, .. } = &failed else {
             panic!("{failed}");
         };
@@ -53,37 +53,37 @@ async fn a_page_that_stays_unusable_is_given_up_after_five_answers() {
 }
 
 #[tokio::test]
-async fn what_the_caller_finds_unusable_is_asked_for_again() {
+async fn answer_rejected_by_the_caller_is_retried() {
     let sent = AtomicUsize::new(0);
     let desk = Desk::with(move |_| {
         let n = sent.fetch_add(1, Ordering::SeqCst);
         reply(200, "", format!("{{\"total\":{n}}}"))
     })
     .await;
-    let request = Request::new(Family::ALBUMS, "/albums/1");
-    let checked = desk.api.get_checked(&Bearer::App, &request, |answer| match answer.body.as_ref() {
+    let request = ApiRequest::new(EndpointFamily::ALBUMS, "/albums/1");
+    let checked = desk.api.get_checked(&ApiCaller::App, &request, |answer| match answer.body.as_ref() {
         b"{\"total\":3}" => Ok("three"),
-        _ => Err(Unusable::new("the total is not three")),
+        _ => Err(UnusableResponse::new("the total is not three")),
     });
     assert_eq!(checked.await.unwrap(), "three");
-    let never = desk.api.get_checked::<()>(&Bearer::App, &request, |_| Err(Unusable::new("no")));
+    let never = desk.api.get_checked::<()>(&ApiCaller::App, &request, |_| Err(UnusableResponse::new("no")));
     assert!(matches!(never.await, Err(ApiError::Unusable { attempts: 5, .. })));
 }
 
 #[tokio::test]
-async fn a_server_that_is_down_is_given_up_as_unreachable() {
+async fn server_that_is_down_is_unreachable() {
     let desk = Desk::with(|_| reply(502, "", "bad gateway")).await;
-    let failed = desk.get(Family::ALBUMS, "/albums/1").await.unwrap_err();
+    let failed = desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
     assert!(matches!(failed, ApiError::Unreachable { attempts: 5, .. }), "{failed}");
     assert_eq!(desk.server.count("GET"), 5);
 }
 
 #[tokio::test]
-async fn a_run_retries_no_more_than_its_budget() {
+async fn run_stays_within_its_retry_budget() {
     let desk = Desk::with(|_| reply(200, "", "<html>")).await;
     let mut spent = 0;
     for n in 0..12 {
-        match desk.get(Family::ALBUMS, &format!("/albums/{n}")).await.unwrap_err() {
+        match desk.get(EndpointFamily::ALBUMS, &format!("/albums/{n}")).await.unwrap_err() {
             ApiError::Unusable { .. } => {}
             ApiError::Unreachable { what, .. } => {
                 assert!(what.contains("retries of this run are spent"));
@@ -98,19 +98,19 @@ async fn a_run_retries_no_more_than_its_budget() {
 }
 
 #[tokio::test]
-async fn an_endless_drip_ends_at_the_total_limit() {
+async fn endless_drip_ends_at_the_total_limit() {
     let desk = Desk::with_config(
         |_| Reply::Drip(b"HTTP/1.1 200 X\r\ncontent-length: 9999999\r\n\r\n{".to_vec(), b' '),
-        |config| config.scales.retry.attempts = 2,
+        |config| config.timings.retry.attempts = 2,
     )
     .await;
     // That it ends at all is the point: the drip itself never does.
-    let failed = desk.get(Family::ALBUMS, "/albums/1").await.unwrap_err();
+    let failed = desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
     assert!(matches!(failed, ApiError::Unreachable { .. }), "{failed}");
 }
 
 #[tokio::test]
-async fn a_body_over_the_cap_is_not_swallowed_also_when_it_comes_packed() {
+async fn oversized_body_is_refused_when_packed_too() {
     let mut packed = GzEncoder::new(Vec::new(), Compression::best());
     packed.write_all(&vec![b' '; 8 * 1024 * 1024]).unwrap();
     let packed = packed.finish().unwrap();
@@ -121,31 +121,31 @@ async fn a_body_over_the_cap_is_not_swallowed_also_when_it_comes_packed() {
     })
     .await;
     for path in ["/albums/packed", "/albums/plain"] {
-        let failed = desk.get(Family::ALBUMS, path).await.unwrap_err();
+        let failed = desk.get(EndpointFamily::ALBUMS, path).await.unwrap_err();
         assert!(failed.to_string().contains("larger than 65536 bytes"), "{failed}");
     }
 }
 
 #[tokio::test]
-async fn a_redirect_is_an_error_and_the_other_host_hears_nothing() {
+async fn redirect_is_an_error_and_not_followed() {
     let other = Answering::with(|_| reply(200, "", "{}")).await;
     for status in [301, 302, 303, 307, 308] {
         let location = format!("location: http://{}/v1/albums/1\r\n", other.address);
         let desk = Desk::with(move |_| reply(status, &location, "")).await;
-        let failed = desk.get(Family::ALBUMS, "/albums/1").await.unwrap_err();
+        let failed = desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
         assert!(matches!(failed, ApiError::Unexpected { status: got, .. } if got == status));
         assert_eq!(desk.server.count("GET"), 1);
     }
     let location = format!("location: http://{}/api/token\r\n", other.address);
     let accounts = Answering::with(move |_| reply(307, &location, "")).await;
     let folder = TempDir::new().unwrap();
-    let api = Api::new(config(accounts.url()), open(&folder), Arc::new(Silent)).unwrap();
-    get(&api, Family::ALBUMS, "/albums/1").await.unwrap_err();
+    let api = SpotifyClient::new(config(accounts.url()), open(&folder), Arc::new(NoopObserver)).unwrap();
+    get(&api, EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
     assert_eq!(other.lines(), Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn a_path_that_leads_elsewhere_is_not_sent() {
+async fn path_to_another_host_is_not_sent() {
     let desk = Desk::with(|_| reply(200, "", "{}")).await;
     for path in [
         "albums/1",
@@ -162,25 +162,25 @@ async fn a_path_that_leads_elsewhere_is_not_sent() {
         "/albums/1\r\nX: y",
         "",
     ] {
-        let failed = desk.get(Family::ALBUMS, path).await.unwrap_err();
+        let failed = desk.get(EndpointFamily::ALBUMS, path).await.unwrap_err();
         assert!(matches!(failed, ApiError::BadRequest { .. }), "{path}: {failed}");
     }
     assert_eq!(desk.server.lines().len(), 0);
 }
 
 #[tokio::test]
-async fn an_unreachable_server_costs_five_attempts_and_no_more() {
+async fn unreachable_server_costs_five_attempts() {
     let server = Answering::with(|_| Reply::Hangup).await;
     let url = server.url();
     drop(server);
     let folder = TempDir::new().unwrap();
-    let api = Api::new(config(url), open(&folder), Arc::new(Silent)).unwrap();
-    let failed = get(&api, Family::ALBUMS, "/albums/1").await.unwrap_err();
+    let api = SpotifyClient::new(config(url), open(&folder), Arc::new(NoopObserver)).unwrap();
+    let failed = get(&api, EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
     assert!(matches!(failed, ApiError::Unreachable { attempts: 3, .. }), "{failed}");
 }
 
 #[tokio::test]
-async fn no_secret_stands_in_any_error_dump_or_book() {
+async fn no_secret_in_errors_dumps_or_ledger() {
     // A server that throws back all it was told, in every way that fails.
     let desk = Desk::with(|asked| {
         let echo = asked.text.replace(['\r', '\n', '"'], " ");
@@ -197,8 +197,9 @@ async fn no_secret_stands_in_any_error_dump_or_book() {
     .await;
     let mut seen = format!("{:?}", desk.api);
     for path in ["200", "cut", "bad", "hup", "raw", "400", "401", "403", "404", "500", "302", "429"] {
-        let request = Request::new(Family::SEARCH, format!("/search/{path}")).with("q", "hidden-query");
-        let failed = desk.api.get(&Bearer::App, &request).await.unwrap_err();
+        let request =
+            ApiRequest::new(EndpointFamily::SEARCH, format!("/search/{path}")).with_query("q", "hidden-query");
+        let failed = desk.api.get(&ApiCaller::App, &request).await.unwrap_err();
         seen.push_str(&format!("{failed} {failed:?} {:?}\n", failed.hint()));
         let mut cause: &dyn std::error::Error = &failed;
         while let Some(inner) = cause.source() {

@@ -3,16 +3,16 @@
 //! reader: `export::render`.)
 
 use bytes::Bytes;
-use cratedigger::ingest::{Asked, Shape, ensure_row, stage_entries};
-use cratedigger::settings::{Flags, Project, Settings};
-use cratedigger::store::{Access, Identity, ListKey, Store};
+use cratedigger::ingest::{EntryKind, IngestContext, ensure_row, stage_entries};
+use cratedigger::settings::{Project, SettingFlags, Settings};
+use cratedigger::store::{FileAccess, ListKey, Store, StoreIdentity};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
-use spotify_client::Kind;
-use spotify_client::client::{Answer, Bearer, Request};
-use spotify_client::family::Family;
-use spotify_client::page::{RawPage, Wrapping};
+use spotify_client::EntityKind;
+use spotify_client::client::{ApiCaller, ApiRequest, ApiResponse};
+use spotify_client::family::EndpointFamily;
+use spotify_client::page::{Envelope, RawPage};
 use url::Url;
 
 use crate::limits::api_calls::Desk;
@@ -84,33 +84,33 @@ fn anything() -> BoxedStrategy<Value> {
         .boxed()
 }
 
-fn answer(body: impl Into<Bytes>) -> Answer {
-    Answer { status: 200, body: body.into(), etag: None }
+fn answer(body: impl Into<Bytes>) -> ApiResponse {
+    ApiResponse { status: 200, body: body.into(), etag: None }
 }
 
 proptest! {
     #![proptest_config(Config::with_cases(600))]
 
     #[test]
-    fn bytes_that_are_no_page_are_refused_without_a_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
-        for wrapping in [Wrapping::Bare, Wrapping::Key("artists"), Wrapping::InPlaylist, Wrapping::Array("tracks")] {
+    fn arbitrary_bytes_never_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
+        for wrapping in [Envelope::Bare, Envelope::Key("artists"), Envelope::InPlaylist, Envelope::Array("tracks")] {
             drop(RawPage::read(&answer(body.clone()), wrapping));
         }
     }
 
     #[test]
-    fn the_entries_of_a_page_are_what_stood_in_it_in_order(entries in prop::collection::vec(anything(), 0..8), rest in anything()) {
+    fn page_entries_keep_their_order(entries in prop::collection::vec(anything(), 0..8), rest in anything()) {
         let body = json!({ "items": entries, "total": rest, "next": rest, "offset": rest, "limit": rest }).to_string();
-        if let Ok(Some(page)) = RawPage::read(&answer(body), Wrapping::Bare) {
+        if let Ok(Some(page)) = RawPage::read(&answer(body), Envelope::Bare) {
             let read: Vec<Value> = page.entries().into_iter().map(|entry| entry.map_or(Value::Null, |text| serde_json::from_str(text).unwrap())).collect();
             prop_assert_eq!(read, entries);
         }
     }
 
     #[test]
-    fn a_cursor_is_taken_over_to_the_letter_or_not_at_all(after in anything()) {
+    fn cursor_is_kept_exactly_or_refused(after in anything()) {
         let body = json!({ "items": [], "next": "x", "cursors": { "after": after } }).to_string();
-        if let Ok(Some(page)) = RawPage::read(&answer(body), Wrapping::Bare) {
+        if let Ok(Some(page)) = RawPage::read(&answer(body), Envelope::Bare) {
             prop_assert_eq!(page.after.as_deref(), after.as_str());
         }
     }
@@ -131,22 +131,22 @@ fn held(entry: &Value) -> &Value {
 impl Shelf {
     fn new() -> Shelf {
         let folder = tempfile::tempdir().unwrap();
-        let identity = Identity { host: "test".into(), state_id: "test".into(), state_folder: "test".into() };
-        let store = Store::open(&folder.path().join("store.db"), Access::of(0o600), &identity).unwrap();
+        let identity = StoreIdentity { host: "test".into(), state_id: "test".into(), state_folder: "test".into() };
+        let store = Store::open(&folder.path().join("store.db"), FileAccess::from_mode(0o600), &identity).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         Shelf { _folder: folder, store, runtime }
     }
 
     /// Stages a page and holds what is staged against what stood on it.
-    fn takes(&self, shape: Shape, kind: &'static str, texts: Vec<Option<String>>) -> Result<(), TestCaseError> {
+    fn takes(&self, shape: EntryKind, kind: &'static str, texts: Vec<Option<String>>) -> Result<(), TestCaseError> {
         // Half a surrogate pair, in what we don't read, is no reason to lose the rest; a `Value` can't hold it.
         let entries: Vec<Option<Value>> = texts
             .iter()
             .map(|text| text.as_ref().map_or(Some(Value::Null), |text| serde_json::from_str(text).ok()))
             .collect();
-        let asked = Asked { now: "2026-11-23T09:00:00.000Z".into(), market: String::new(), user_id: None };
+        let asked = IngestContext { now: "2026-11-23T09:00:00.000Z".into(), market: String::new(), user_id: None };
         let work = self.store.write(move |s| {
-            for parent in [Kind::Playlist, Kind::Artist, Kind::Show] {
+            for parent in [EntityKind::Playlist, EntityKind::Artist, EntityKind::Show] {
                 ensure_row(s, parent, "parent", &asked)?;
             }
             let key = ListKey {
@@ -156,8 +156,8 @@ impl Shelf {
                 market: String::new(),
                 variant: String::new(),
             };
-            let list = s.list(&key)?.id;
-            s.forget_checkpoint(list)?;
+            let list = s.tx_open_list(&key)?.id;
+            s.tx_discard_checkpoint(list)?;
             let entries: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
             let staged = stage_entries(s, list, shape, "parent", 0, &entries, &asked)?;
             let sql =
@@ -170,13 +170,13 @@ impl Shelf {
                 .collect();
             let broken =
                 s.conn().query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |r| r.get::<_, i64>(0));
-            Ok((rows, staged.gaps.len(), broken.unwrap()))
+            Ok((rows, staged.unstored.len(), broken.unwrap()))
         });
         let (rows, gaps, broken) = self.runtime.block_on(work).unwrap();
         prop_assert_eq!(broken, 0, "every reference leads somewhere");
         let whole = rows.iter().filter(|row| row.1 != "unavailable").count();
         prop_assert_eq!(whole + gaps, entries.len(), "{}: each is stored or counted: {:?}", kind, rows);
-        if shape == Shape::PlaylistItems {
+        if shape == EntryKind::PlaylistItems {
             prop_assert_eq!(rows.len(), entries.len(), "each place has a row");
             for (position, kind, item_id, uri, added_at) in &rows {
                 let Some(entry) = &entries[usize::try_from(*position).unwrap()] else { continue };
@@ -193,14 +193,14 @@ impl Shelf {
 }
 
 #[test]
-fn any_json_on_a_page_of_a_list_is_stored_as_it_is_or_counted() {
+fn any_json_item_is_stored_or_counted() {
     let shelf = Shelf::new();
     let shapes = [
-        (Shape::PlaylistItems, "playlist_items"),
-        (Shape::Saved(Kind::Track), "saved_tracks"),
-        (Shape::Albums, "artist_albums"),
-        (Shape::Episodes, "show_episodes"),
-        (Shape::Playlists, "my_playlists"),
+        (EntryKind::PlaylistItems, "playlist_items"),
+        (EntryKind::Saved(EntityKind::Track), "saved_tracks"),
+        (EntryKind::Albums, "artist_albums"),
+        (EntryKind::Episodes, "show_episodes"),
+        (EntryKind::Playlists, "my_playlists"),
     ];
     let mut runner = TestRunner::new(Config { cases: 250, failure_persistence: None, ..Config::default() });
     let pages = prop::collection::vec(anything(), 1..6);
@@ -226,7 +226,7 @@ fn page_of_a_playlist() -> String {
 }
 
 #[test]
-fn a_real_page_that_is_damaged_anywhere_is_refused_or_stored_as_it_is() {
+fn damaged_page_is_refused_or_stored_exactly() {
     let shelf = Shelf::new();
     let page = page_of_a_playlist();
     // Where, how much is taken away, and what comes there instead: bytes, or a piece of the page itself.
@@ -264,13 +264,13 @@ fn a_real_page_that_is_damaged_anywhere_is_refused_or_stored_as_it_is() {
             let at = at.min(body.len());
             body.splice(at..(at + len).min(body.len()), inserted);
         }
-        let Ok(Some(page)) = RawPage::read(&answer(body), Wrapping::Bare) else {
+        let Ok(Some(page)) = RawPage::read(&answer(body), Envelope::Bare) else {
             refused.set(refused.get() + 1);
             return Ok(());
         };
         read.set(read.get() + 1);
         let texts = page.entries().into_iter().map(|entry| entry.map(str::to_owned)).collect();
-        shelf.takes(Shape::PlaylistItems, "playlist_items", texts)
+        shelf.takes(EntryKind::PlaylistItems, "playlist_items", texts)
     });
     done.unwrap();
     shelf.store.close();
@@ -278,15 +278,17 @@ fn a_real_page_that_is_damaged_anywhere_is_refused_or_stored_as_it_is() {
 }
 
 #[test]
-fn a_cursor_of_any_characters_is_sent_back_to_the_letter_and_is_nothing_but_a_cursor() {
+fn any_cursor_is_sent_back_exactly() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let desk = runtime.block_on(Desk::with(|_| reply(200, "", "{}")));
     let mut runner = TestRunner::new(Config { cases: 200, failure_persistence: None, ..Config::default() });
     let cursors = prop_oneof!["[a-z&=?#/%+;@. \r\n-]{0,12}", any::<String>()];
     let done = runner.run(&cursors, |cursor| {
         let path = "/me/following";
-        let request = Request::new(Family::FOLLOWED_ARTISTS, path).with("type", "artist").with("after", cursor.clone());
-        runtime.block_on(desk.api.get(&Bearer::App, &request)).unwrap();
+        let request = ApiRequest::new(EndpointFamily::FOLLOWED_ARTISTS, path)
+            .with_query("type", "artist")
+            .with_query("after", cursor.clone());
+        runtime.block_on(desk.api.get(&ApiCaller::App, &request)).unwrap();
         let line = desk.server.lines().pop().unwrap();
         let sent = Url::parse("http://api.example").unwrap().join(line.split(' ').nth(1).unwrap()).unwrap();
         prop_assert!(sent.path().ends_with(path), "{}", line);
@@ -298,11 +300,11 @@ fn a_cursor_of_any_characters_is_sent_back_to_the_letter_and_is_nothing_but_a_cu
 }
 
 #[test]
-fn any_job_file_is_read_or_refused_with_a_place_and_never_panics() {
+fn any_job_file_is_read_or_refused_in_place() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(folder.path().join("jobs")).unwrap();
     let project = Project::at(folder.path());
-    let settings = Settings::load_with(&project, &Flags::default(), std::iter::empty()).unwrap();
+    let settings = Settings::load_with(&project, &SettingFlags::default(), std::iter::empty()).unwrap();
     let line = prop_oneof![
         Just("[[fetch]]".to_owned()),
         Just("[[query]]".to_owned()),

@@ -140,14 +140,14 @@ fn arrows() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
-fn rooms_use_each_other_as_the_table_says_and_no_arrow_is_there_for_nothing() {
+fn modules_use_each_other_as_listed() {
     let allowed: BTreeMap<String, BTreeSet<String>> =
         ROOMS.iter().map(|(room, uses)| ((*room).to_owned(), uses.iter().map(ToString::to_string).collect())).collect();
     assert_eq!(arrows(), allowed, "left: what the code has, right: what is allowed");
 }
 
 #[test]
-fn arrows_point_down() {
+fn dependencies_point_down() {
     for (n, (room, uses)) in ROOMS.iter().enumerate() {
         for used in *uses {
             let at = ROOMS.iter().position(|(name, _)| name == used);
@@ -157,7 +157,7 @@ fn arrows_point_down() {
 }
 
 #[test]
-fn the_table_of_architecture_md_is_this_one() {
+fn architecture_md_has_the_same_table() {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     let written: Vec<(&str, Vec<&str>)> = text
         .lines()
@@ -173,14 +173,14 @@ fn the_table_of_architecture_md_is_this_one() {
 }
 
 #[test]
-fn main_uses_the_command_line_and_nothing_else() {
+fn main_uses_only_cli() {
     let main = std::fs::read_to_string(root().join("src/main.rs")).unwrap();
     let used: BTreeSet<&str> = main.split("cratedigger::").skip(1).filter_map(|rest| rest.split(':').next()).collect();
     assert_eq!(used, BTreeSet::from(["cli"]));
 }
 
 #[test]
-fn no_file_reaches_another_room_by_way_of_super() {
+fn super_stays_within_its_module() {
     for file in files("src") {
         let depth = Path::new(&file.path).with_extension("").iter().skip(1).filter(|part| *part != "mod").count();
         for line in file.code.lines() {
@@ -192,7 +192,7 @@ fn no_file_reaches_another_room_by_way_of_super() {
 }
 
 #[test]
-fn sql_stands_in_the_store_and_the_state_only() {
+fn sql_is_in_store_and_state_only() {
     for file in sources().iter().filter(|f| !matches!(f.room.as_str(), "store" | "state")) {
         for text in file.code.split('"').skip(1).step_by(2) {
             let text = text.trim_start();
@@ -205,7 +205,7 @@ fn sql_stands_in_the_store_and_the_state_only() {
 }
 
 #[test]
-fn only_the_command_line_prints() {
+fn only_cli_prints() {
     for file in sources().iter().filter(|f| f.room != "cli") {
         for word in PRINTS {
             assert!(!file.code.contains(word), "{} has {word}", file.path);
@@ -223,7 +223,7 @@ fn nothing_unwraps_outside_tests() {
 }
 
 #[test]
-fn files_are_short_or_say_why_not() {
+fn files_are_short_or_excepted() {
     for file in sources().iter().chain(&files("tests")).chain(&files("benches")) {
         let excused = LONG.iter().any(|(path, _)| *path == file.path);
         assert!(file.lines <= 400 || excused, "{}: {} lines; look for the second idea in it", file.path, file.lines);
@@ -234,7 +234,7 @@ fn files_are_short_or_say_why_not() {
 }
 
 #[test]
-fn what_architecture_md_names_is_there() {
+fn architecture_md_names_exist() {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     let code: String = sources().iter().map(|f| format!("{}\n", f.code)).collect();
     for name in text.split('`').skip(1).step_by(2) {

@@ -6,7 +6,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
-use spotify_sandbox::{Action, Fault, Mode, Options, RetryAfter, known};
+use spotify_sandbox::{Fault, FaultAction, QuotaMode, RetryAfterHeader, SandboxOptions, fixtures};
 
 use crate::support::strace::{At, Blow, can_inject};
 use crate::support::world::{HUNG, World, by_ids, ended, fetch, pause, ran, signal};
@@ -15,14 +15,19 @@ const WAL: &str = "output/cratedigger.db-wal";
 
 /// A playlist of 260 items, six pages, beside a track.
 fn pages() -> World {
-    let options = Options { mode: Mode::Extended, playlist_page_max: 50, playlist_items: 260, ..Options::default() };
+    let options = SandboxOptions {
+        mode: QuotaMode::Extended,
+        playlist_page_max: 50,
+        playlist_items: 260,
+        ..SandboxOptions::default()
+    };
     let world = World::with(options).settings("concurrency = 1");
     let id = {
         let catalog = world.sandbox.catalog();
-        let plain = |id: &String| catalog.playlist_rows(id).is_some_and(|rows| rows.len() == 260);
+        let plain = |id: &String| catalog.expected_rows(id).is_some_and(|rows| rows.len() == 260);
         catalog.playlist_ids().into_iter().find(plain).unwrap()
     };
-    world.job(&[by_ids("playlist_items", &[&id]), by_ids("tracks", &[known::PLAIN_TRACK])].concat())
+    world.job(&[by_ids("playlist_items", &[&id]), by_ids("tracks", &[fixtures::PLAIN_TRACK])].concat())
 }
 
 /// Writes to the WAL that fall between the first and the last page, where there is a store.
@@ -31,7 +36,7 @@ const AMID_PAGES: [u32; 4] = [130, 170, 200, 230];
 /// The same with a store: what makes one is dozens of writes, and none of them is a page.
 fn with_a_store() -> World {
     let world = pages();
-    world.project.write("jobs/y.toml", by_ids("tracks", &[known::PLAIN_TRACK]));
+    world.project.write("jobs/y.toml", by_ids("tracks", &[fixtures::PLAIN_TRACK]));
     world.run(&["y"]).exits(0);
     world.new_calls();
     world
@@ -89,7 +94,7 @@ fn reached(world: &World) -> i64 {
 }
 
 #[test]
-fn fault_01_a_kill_between_an_answer_and_its_commit_costs_that_page_alone() {
+fn fault_01_kill_before_commit_costs_one_page() {
     if !can_inject() {
         return;
     }
@@ -111,7 +116,7 @@ fn fault_01_a_kill_between_an_answer_and_its_commit_costs_that_page_alone() {
 }
 
 #[test]
-fn fault_02_a_kill_inside_a_commit_leaves_a_page_wholly_there_or_not_at_all() {
+fn fault_02_kill_in_commit_is_all_or_nothing() {
     if !can_inject() {
         return;
     }
@@ -138,7 +143,7 @@ fn fault_02_a_kill_inside_a_commit_leaves_a_page_wholly_there_or_not_at_all() {
 }
 
 #[test]
-fn fault_03_a_kill_while_a_csv_is_written_leaves_the_old_one_and_nothing_stray() {
+fn fault_03_kill_in_csv_write_keeps_the_old_csv() {
     if !can_inject() {
         return;
     }
@@ -157,7 +162,7 @@ fn fault_03_a_kill_while_a_csv_is_written_leaves_the_old_one_and_nothing_stray()
 }
 
 #[test]
-fn fault_04_a_kill_between_a_csv_and_its_record_is_made_good_without_writing_it_again() {
+fn fault_04_kill_after_csv_rename_is_recorded() {
     if !can_inject() {
         return;
     }
@@ -172,7 +177,7 @@ fn fault_04_a_kill_between_a_csv_and_its_record_is_made_good_without_writing_it_
 }
 
 #[test]
-fn fault_05_what_is_acknowledged_is_on_disk_before_the_next_call_goes_out() {
+fn fault_05_commit_is_synced_before_next_call() {
     if !can_inject() {
         return;
     }
@@ -206,7 +211,7 @@ fn fault_05_what_is_acknowledged_is_on_disk_before_the_next_call_goes_out() {
 }
 
 #[test]
-fn fault_06_a_disk_that_fills_at_a_page_keeps_the_pages_before_it() {
+fn fault_06_full_disk_keeps_earlier_pages() {
     let wanted = undisturbed();
     // A limit on the size of files, which fails as a full disk does and needs no strace.
     let world = pages();
@@ -242,7 +247,7 @@ fn fault_06_a_disk_that_fills_at_a_page_keeps_the_pages_before_it() {
 }
 
 #[test]
-fn fault_07_a_disk_that_fills_at_a_csv_leaves_the_old_one_and_the_rows() {
+fn fault_07_full_disk_keeps_csv_and_rows() {
     if !can_inject() {
         return;
     }
@@ -264,7 +269,7 @@ fn fault_07_a_disk_that_fills_at_a_csv_leaves_the_old_one_and_the_rows() {
 }
 
 #[test]
-fn fault_08_a_failed_fsync_ends_the_run_at_once_and_is_never_tried_again() {
+fn fault_08_failed_fsync_ends_the_run() {
     if !can_inject() {
         return;
     }
@@ -289,7 +294,7 @@ fn fault_08_a_failed_fsync_ends_the_run_at_once_and_is_never_tried_again() {
 }
 
 #[test]
-fn fault_09_an_output_folder_that_cannot_be_written_is_told_before_the_first_call() {
+fn fault_09_unwritable_output_sends_no_call() {
     for (setting, named) in
         [("csv_dir = \"/proc/nowhere/csv\"", "/proc/nowhere"), ("database = \"/proc/nowhere/x.db\"", "/proc/nowhere")]
     {
@@ -314,7 +319,7 @@ fn fault_09_an_output_folder_that_cannot_be_written_is_told_before_the_first_cal
     }
     // A folder that vanished, as with a disk that is not mounted: gone, empty, or a file in its place.
     let world = pages();
-    let every_minute = format!("schedule = \"* * * * *\"\n{}", by_ids("tracks", &[known::PLAIN_TRACK]));
+    let every_minute = format!("schedule = \"* * * * *\"\n{}", by_ids("tracks", &[fixtures::PLAIN_TRACK]));
     world.project.write("jobs/y.toml", every_minute);
     world.run(&[]).exits(0);
     let (output, aside) = (world.project.root().join("output"), world.project.root().join("aside"));
@@ -351,7 +356,7 @@ fn fault_09_an_output_folder_that_cannot_be_written_is_told_before_the_first_cal
 }
 
 #[test]
-fn fault_10_a_corrupted_page_is_refused_at_the_start_and_the_file_left_alone() {
+fn fault_10_corrupted_page_is_refused_at_start() {
     let world = pages();
     world.run(&[]).exits(0);
     let mut bytes = std::fs::read(world.database()).unwrap();
@@ -366,9 +371,11 @@ fn fault_10_a_corrupted_page_is_refused_at_the_start_and_the_file_left_alone() {
 }
 
 #[test]
-fn fault_11_a_short_retry_after_is_sat_out_to_its_end() {
+fn fault_11_short_retry_after_is_waited_out() {
     let (world, wanted) = (pages(), undisturbed());
-    world.sandbox.inject(Fault::on("/v1/playlists/*/tracks", Action::rate_limited(RetryAfter::Seconds(2))).nth(2));
+    world.sandbox.inject(
+        Fault::on_path("/v1/playlists/*/tracks", FaultAction::rate_limited(RetryAfterHeader::Seconds(2))).nth(2),
+    );
     let began = Instant::now();
     world.run(&[]).exits(0);
     assert!(began.elapsed() >= Duration::from_secs(2));
@@ -376,11 +383,11 @@ fn fault_11_a_short_retry_after_is_sat_out_to_its_end() {
 }
 
 #[test]
-fn fault_12_a_ban_of_a_day_ends_the_run_with_a_time_and_later_starts_send_nothing() {
+fn fault_12_day_long_ban_outlives_the_process() {
     let world = pages();
-    world
-        .sandbox
-        .inject(Fault::on("/v1/playlists/*/tracks", Action::rate_limited(RetryAfter::Seconds(86_400))).times(1));
+    world.sandbox.inject(
+        Fault::on_path("/v1/playlists/*/tracks", FaultAction::rate_limited(RetryAfterHeader::Seconds(86_400))).times(1),
+    );
     world.run(&[]).exits(75).says("come back at");
     assert_ne!(world.one("SELECT not_before FROM runs"), "-");
     world.sandbox.clear_log();
@@ -390,10 +397,10 @@ fn fault_12_a_ban_of_a_day_ends_the_run_with_a_time_and_later_starts_send_nothin
 }
 
 #[test]
-fn fault_13_a_retry_after_that_is_missing_or_odd_is_five_seconds_and_a_date_is_a_date() {
+fn fault_13_odd_retry_after_is_five_seconds() {
     let said = |retry_after| {
         let world = pages();
-        world.sandbox.inject(Fault::on("/v1/tracks*", Action::rate_limited(retry_after)).times(1));
+        world.sandbox.inject(Fault::on_path("/v1/tracks*", FaultAction::rate_limited(retry_after)).times(1));
         let mut command = world.command(&["run"]);
         command.env("CRATEDIGGER__LIMITS__MAX_WAIT", "1s");
         let before = chrono::Utc::now();
@@ -405,40 +412,40 @@ fn fault_13_a_retry_after_that_is_missing_or_odd_is_five_seconds_and_a_date_is_a
     };
     let wait = |secs| chrono::TimeDelta::seconds(secs);
     for odd in [Some("soon"), Some("-5"), Some(""), None] {
-        let odd = odd.map_or(RetryAfter::None, |text| RetryAfter::Text(text.to_owned()));
+        let odd = odd.map_or(RetryAfterHeader::None, |text| RetryAfterHeader::Text(text.to_owned()));
         let name = format!("{odd:?}");
         let (at_most, at_least) = said(odd);
         // Told in whole seconds, never less.
         assert!(at_most <= wait(6) && at_least >= wait(5), "{name}: {at_most} to {at_least}");
     }
-    let (at_most, at_least) = said(RetryAfter::DateIn(600));
+    let (at_most, at_least) = said(RetryAfterHeader::DateIn(600));
     // A date has no parts of a second.
     assert!(at_most <= wait(601) && at_least >= wait(599), "{at_most} to {at_least}");
 }
 
 #[test]
-fn fault_14_a_401_in_mid_run_costs_one_token_and_no_page_and_a_second_one_a_person() {
+fn fault_14_401_in_a_run_costs_one_token() {
     let (world, wanted) = (pages(), undisturbed());
-    world.sandbox.inject(Fault::on("/v1/playlists/*/tracks", Action::status(401)).nth(3));
+    world.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", FaultAction::status(401)).nth(3));
     world.run(&[]).exits(0);
     assert_eq!(world.sandbox.log().iter().filter(|seen| seen.path == "/api/token").count(), 2);
     assert!(files(&world) == wanted);
     let world = pages();
-    world.sandbox.inject(Fault::on("/v1/playlists/*/tracks", Action::status(401)));
+    world.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", FaultAction::status(401)));
     world.run(&[]).exits(77).says("hint:");
     world.sandbox.clear_faults();
     heals(&world, &wanted);
 }
 
 #[test]
-fn fault_15_an_invalid_grant_is_asked_for_once_and_other_jobs_run() {
+fn fault_15_invalid_grant_stops_one_user_only() {
     let world = pages();
     world.project.write("jobs/mine.toml", "user = \"home\"\n[[fetch]]\nstream = \"saved_tracks\"\n");
-    let token = world.sandbox.sign_in(known::HOME, &["user-library-read"], false).refresh_token;
+    let token = world.sandbox.sign_in(fixtures::HOME_USER, &["user-library-read"], false).refresh_token;
     let grant = serde_json::json!({ "user": "home", "refresh_token": token, "scopes": ["user-library-read"], "client_id": "sandbox-client", "flow": "code" });
     world.project.write("grant.json", format!("{grant}\n"));
     world.cli(&["auth", "import", "grant.json"]).exits(0);
-    world.sandbox.revoke_grants_of(known::HOME);
+    world.sandbox.revoke_grants(fixtures::HOME_USER);
     world.sandbox.revoke_access_tokens();
     world.run(&[]).exits(77).says("cratedigger auth login home");
     let refreshes =
@@ -448,12 +455,12 @@ fn fault_15_an_invalid_grant_is_asked_for_once_and_other_jobs_run() {
 }
 
 #[test]
-fn fault_16_processes_that_refresh_one_token_make_one_call_and_all_succeed() {
+fn fault_16_processes_share_one_refresh() {
     let world = pages();
     for n in 0..4 {
         world.project.write(&format!("jobs/mine{n}.toml"), "user = \"home\"\n[[fetch]]\nstream = \"saved_tracks\"\n");
     }
-    let token = world.sandbox.sign_in(known::HOME, &["user-library-read"], false).refresh_token;
+    let token = world.sandbox.sign_in(fixtures::HOME_USER, &["user-library-read"], false).refresh_token;
     let grant = serde_json::json!({ "user": "home", "refresh_token": token, "scopes": ["user-library-read"], "client_id": "sandbox-client", "flow": "code" });
     world.project.write("grant.json", format!("{grant}\n"));
     world.cli(&["auth", "import", "grant.json"]).exits(0);
@@ -466,11 +473,11 @@ fn fault_16_processes_that_refresh_one_token_make_one_call_and_all_succeed() {
 }
 
 #[test]
-fn fault_17_an_answer_that_is_cut_or_no_json_stores_nothing_and_costs_that_list_alone() {
+fn fault_17_broken_answer_stores_nothing() {
     let wanted = undisturbed();
-    for action in [Action::CutBody, Action::ShortLength, Action::NoLength, Action::MalformedJson] {
+    for action in [FaultAction::CutBody, FaultAction::ShortLength, FaultAction::NoLength, FaultAction::MalformedJson] {
         let (world, name) = (pages(), action.name());
-        world.sandbox.inject(Fault::on("/v1/playlists/*/tracks", action).with_query("offset=150"));
+        world.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", action).with_query("offset=150"));
         world.run(&[]).exits(3);
         let page = |call: &&String| call.contains("/tracks?") && call.contains("offset=150");
         let tried = world.calls().iter().filter(page).count();
@@ -484,10 +491,10 @@ fn fault_17_an_answer_that_is_cut_or_no_json_stores_nothing_and_costs_that_list_
 }
 
 #[test]
-fn fault_18_a_body_without_end_or_a_bomb_is_cut_off_in_little_memory() {
-    for action in [Action::EndlessBody, Action::GzipBomb { mib: 512 }] {
+fn fault_18_endless_body_uses_little_memory() {
+    for action in [FaultAction::EndlessBody, FaultAction::GzipBomb { mib: 512 }] {
         let (world, name) = (pages(), action.name());
-        world.sandbox.inject(Fault::on("/v1/playlists/*/tracks", action).with_query("offset=100"));
+        world.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", action).with_query("offset=100"));
         let mut child = world.spawn(&["-q"]);
         let status = format!("/proc/{}/status", child.id());
         let mut peak = 0u64;
@@ -506,7 +513,7 @@ fn fault_18_a_body_without_end_or_a_bomb_is_cut_off_in_little_memory() {
 }
 
 #[test]
-fn fault_19_a_playlist_edited_in_mid_read_is_read_again_at_most_twice() {
+fn fault_19_edited_playlist_is_read_again() {
     for (times, code) in [(2, 0), (50, 3)] {
         let world = pages();
         let id = world
@@ -514,7 +521,7 @@ fn fault_19_a_playlist_edited_in_mid_read_is_read_again_at_most_twice() {
             .catalog()
             .playlist_ids()
             .into_iter()
-            .find(|id| world.sandbox.catalog().playlist_rows(id).is_some_and(|rows| rows.len() == 260));
+            .find(|id| world.sandbox.catalog().expected_rows(id).is_some_and(|rows| rows.len() == 260));
         let id = id.unwrap();
         let edit = serde_json::json!({
             "do": "when_served", "playlist": id, "page": 2, "times": times,
@@ -523,7 +530,7 @@ fn fault_19_a_playlist_edited_in_mid_read_is_read_again_at_most_twice() {
         world.sandbox.catalog().edit(serde_json::from_value(edit).unwrap()).unwrap();
         let ran = world.run(&[]).exits(code);
         if code == 0 {
-            let truth = world.sandbox.catalog().playlist_rows(&id).unwrap();
+            let truth = world.sandbox.catalog().expected_rows(&id).unwrap();
             let truth: Vec<String> = truth.into_iter().map(|row| row.uri.unwrap_or_default()).collect();
             assert_eq!(world.column("playlist_items.csv", "uri"), truth);
         } else {
@@ -538,17 +545,19 @@ fn fault_19_a_playlist_edited_in_mid_read_is_read_again_at_most_twice() {
 }
 
 #[test]
-fn fault_20_a_clock_that_jumps_moves_no_wait_and_serves_no_fire_twice() {
-    let job = format!("schedule = \"0 6 * * *\"\n{}", by_ids("tracks", &[known::PLAIN_TRACK]));
+fn fault_20_clock_jump_moves_no_wait() {
+    let job = format!("schedule = \"0 6 * * *\"\n{}", by_ids("tracks", &[fixtures::PLAIN_TRACK]));
     let world = World::extended().job(&job);
     world.run(&["--due"]).exits(0);
     // Spotify's clock two hours ahead and behind: tokens and dates are read against its own word.
     for offset in [2 * 3_600_000, -2 * 3_600_000] {
-        world.sandbox.set_now_offset(offset);
+        world.sandbox.set_clock_offset(offset);
         world.sandbox.clear_log();
         world.run(&["--due"]).exits(0);
         assert_eq!(world.sandbox.log().len(), 0, "the fire is served");
-        world.sandbox.inject(Fault::on("/v1/tracks*", Action::rate_limited(RetryAfter::DateIn(2))).times(1));
+        world
+            .sandbox
+            .inject(Fault::on_path("/v1/tracks*", FaultAction::rate_limited(RetryAfterHeader::DateIn(2))).times(1));
         let began = Instant::now();
         world.run(&["--full"]).exits(0);
         assert!(began.elapsed() < HUNG && began.elapsed() >= Duration::from_secs(1));
@@ -556,9 +565,9 @@ fn fault_20_a_clock_that_jumps_moves_no_wait_and_serves_no_fire_twice() {
 }
 
 #[test]
-fn extra_1_a_timer_that_meets_its_own_run_sends_nothing() {
+fn extra_1_overlapping_timer_sends_nothing() {
     let world = pages();
-    world.sandbox.inject(Fault::on("/v1/playlists/*/tracks", Action::Latency { ms: 1_000 }).times(1));
+    world.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", FaultAction::Latency { ms: 1_000 }).times(1));
     let first = world.spawn(&[]);
     world.wait_for_calls(2);
     pause(&world, &first);
@@ -572,8 +581,8 @@ fn extra_1_a_timer_that_meets_its_own_run_sends_nothing() {
 }
 
 #[test]
-fn extra_2_a_name_that_does_not_resolve_ends_the_run_with_1() {
-    let world = World::extended().job(&by_ids("tracks", &[known::PLAIN_TRACK]));
+fn extra_2_unresolved_name_exits_1() {
+    let world = World::extended().job(&by_ids("tracks", &[fixtures::PLAIN_TRACK]));
     let mut command = world.command(&["run"]);
     command.env("CRATEDIGGER__SPOTIFY__ACCOUNTS_URL", "https://accounts.nowhere.invalid");
     ran(&mut command).exits(1).says("Spotify cannot be reached");
@@ -581,8 +590,8 @@ fn extra_2_a_name_that_does_not_resolve_ends_the_run_with_1() {
 }
 
 #[test]
-fn extra_3_a_server_that_speaks_no_tls_where_tls_is_due_gets_no_secret() {
-    let world = World::extended().job(&by_ids("tracks", &[known::PLAIN_TRACK]));
+fn extra_3_server_without_tls_gets_no_secret() {
+    let world = World::extended().job(&by_ids("tracks", &[fixtures::PLAIN_TRACK]));
     let plain = world.sandbox.accounts_url().replace("http://", "https://");
     let mut command = world.command(&["run"]);
     command.env("CRATEDIGGER__SPOTIFY__ACCOUNTS_URL", plain);
@@ -592,11 +601,11 @@ fn extra_3_a_server_that_speaks_no_tls_where_tls_is_due_gets_no_secret() {
 }
 
 #[test]
-fn extra_4_a_job_file_edited_in_mid_run_changes_the_next_run_only() {
+fn extra_4_edited_job_changes_the_next_run_only() {
     let world = pages();
     let path = world.project.root().join("jobs/x.toml");
     let before = std::fs::read_to_string(&path).unwrap();
-    world.sandbox.inject(Fault::on("/v1/playlists/*/tracks", Action::Latency { ms: 700 }).times(1));
+    world.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", FaultAction::Latency { ms: 700 }).times(1));
     let child = world.spawn(&[]);
     world.wait_for_calls(2);
     std::fs::write(&path, fetch("tracks", "colour = \"red\"")).unwrap();
@@ -609,9 +618,9 @@ fn extra_4_a_job_file_edited_in_mid_run_changes_the_next_run_only() {
 }
 
 #[test]
-fn extra_5_a_stop_ends_within_ten_seconds_with_the_page_in_hand_committed() {
+fn extra_5_stop_commits_the_current_page() {
     let (world, wanted) = (pages(), undisturbed());
-    world.sandbox.inject(Fault::on("/v1/playlists/*/tracks", Action::Latency { ms: 400 }));
+    world.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", FaultAction::Latency { ms: 400 }));
     let child = world.spawn(&[]);
     world.wait_for_calls(3);
     signal(&child, "TERM");
@@ -623,7 +632,7 @@ fn extra_5_a_stop_ends_within_ten_seconds_with_the_page_in_hand_committed() {
 }
 
 #[test]
-fn extra_6_a_kill_before_the_first_row_leaves_a_store_that_every_command_takes() {
+fn extra_6_kill_before_first_row_keeps_the_store() {
     if !can_inject() {
         return;
     }

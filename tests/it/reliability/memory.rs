@@ -95,7 +95,7 @@ fn peak_memory(project: &Project) -> u64 {
 }
 
 #[test]
-fn memory_does_not_grow_with_the_number_of_playlists() {
+fn memory_does_not_grow_with_playlists() {
     let sandbox = Sandbox::new(30);
     let (few, many) = (peak_memory(&sandbox.project(3)), peak_memory(&sandbox.project(30)));
     // A catalog of 2,000 tracks is met whole by the first few already; 30 playlists are 55 MB of JSON.
@@ -103,7 +103,7 @@ fn memory_does_not_grow_with_the_number_of_playlists() {
 }
 
 #[test]
-fn an_unchanged_playlist_costs_one_call_and_its_file_is_not_rendered() {
+fn unchanged_playlist_costs_one_call() {
     let sandbox = Sandbox::new(3);
     let project = sandbox.project(3);
     let report = |output: std::process::Output| -> Value {
@@ -120,7 +120,7 @@ fn an_unchanged_playlist_costs_one_call_and_its_file_is_not_rendered() {
 }
 
 #[test]
-fn nothing_waits_in_the_store_of_a_run_that_ended() {
+fn ended_run_has_no_pending_writes() {
     let sandbox = Sandbox::new(3);
     let project = sandbox.project(3);
     assert!(project.run(&["run", "--quiet"]).status.success());
@@ -135,7 +135,7 @@ fn nothing_waits_in_the_store_of_a_run_that_ended() {
 
 /// A run that is killed after any page leaves what it read, and the next one brings it to its place.
 #[test]
-fn what_a_killed_run_left_waiting_reaches_its_tables() {
+fn pending_writes_of_a_killed_run_are_applied() {
     let sandbox = Sandbox::new(3);
     let project = sandbox.project(3);
     let store = project.root().join("output/cratedigger.db");

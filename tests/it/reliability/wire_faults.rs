@@ -1,55 +1,55 @@
 //! What goes wrong on the wire, one fault a test: no row of a spoilt answer is stored, what passes is
 //! tried again, what stays costs that list and no more.
 
-use spotify_sandbox::{Action, Fault, Mode, Options, known};
+use spotify_sandbox::{Fault, FaultAction, QuotaMode, SandboxOptions, fixtures};
 
 use crate::support::world::{World, by_ids, fetch};
 
 /// A discography, which has no version, and another fetch that must go on.
 fn job() -> String {
     [
-        fetch("artist_albums", &format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", known::BUSY_ARTIST)),
-        by_ids("tracks", &[known::PLAIN_TRACK]),
+        fetch("artist_albums", &format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", fixtures::BUSY_ARTIST)),
+        by_ids("tracks", &[fixtures::PLAIN_TRACK]),
     ]
     .concat()
 }
 
 fn small_pages() -> World {
-    World::with(Options { mode: Mode::Development, ..Options::default() }).job(&job())
+    World::with(SandboxOptions { mode: QuotaMode::Development, ..SandboxOptions::default() }).job(&job())
 }
 
 fn truth(world: &World) -> Vec<String> {
-    world.true_ids("artists", known::BUSY_ARTIST, "album")
+    world.true_ids("artists", fixtures::BUSY_ARTIST, "album")
 }
 
 const PAGE: &str = "/v1/artists/*/albums";
 
 #[test]
-fn a_fault_that_passes_leaves_no_trace() {
+fn temporary_fault_leaves_no_trace() {
     let faults = [
-        Action::CutBody,
-        Action::ShortLength,
-        Action::NoLength,
-        Action::CutChunks,
-        Action::MalformedJson,
-        Action::InvalidUtf8,
-        Action::LoneSurrogate,
-        Action::Html200,
-        Action::Reset,
-        Action::CloseBeforeHeaders,
-        Action::GarbageStatusLine,
-        Action::EmptyPage,
-        Action::ShortPage,
-        Action::RepeatPage,
-        Action::status(500),
-        Action::status(502),
-        Action::status(503),
-        Action::GzipBomb { mib: 64 },
+        FaultAction::CutBody,
+        FaultAction::ShortLength,
+        FaultAction::NoLength,
+        FaultAction::CutChunks,
+        FaultAction::MalformedJson,
+        FaultAction::InvalidUtf8,
+        FaultAction::LoneSurrogate,
+        FaultAction::Html200,
+        FaultAction::Reset,
+        FaultAction::CloseBeforeHeaders,
+        FaultAction::GarbageStatusLine,
+        FaultAction::EmptyPage,
+        FaultAction::ShortPage,
+        FaultAction::RepeatPage,
+        FaultAction::status(500),
+        FaultAction::status(502),
+        FaultAction::status(503),
+        FaultAction::GzipBomb { mib: 64 },
     ];
     for action in faults {
         let name = action.name();
         let world = small_pages();
-        world.sandbox.inject(Fault::on(PAGE, action).with_query("offset=10").times(1));
+        world.sandbox.inject(Fault::on_path(PAGE, action).with_query("offset=10").times(1));
         let ran = world.run(&[]);
         assert_eq!(ran.code, 0, "{name}: {}", ran.stderr);
         assert_eq!(world.column("artist_albums.csv", "album_id"), truth(&world), "{name}");
@@ -58,18 +58,24 @@ fn a_fault_that_passes_leaves_no_trace() {
 }
 
 #[test]
-fn a_fault_that_stays_costs_the_list_and_the_rest_goes_on() {
-    let faults = [Action::CutBody, Action::MalformedJson, Action::InvalidUtf8, Action::Html200, Action::RepeatPage];
+fn lasting_fault_costs_one_list_only() {
+    let faults = [
+        FaultAction::CutBody,
+        FaultAction::MalformedJson,
+        FaultAction::InvalidUtf8,
+        FaultAction::Html200,
+        FaultAction::RepeatPage,
+    ];
     for action in faults {
         let name = action.name();
         let world = small_pages();
         // The old list stays where there is one.
         world.run(&[]).exits(0);
         let before = world.csv_bytes("artist_albums.csv");
-        world.sandbox.inject(Fault::on(PAGE, action).with_query("offset=10"));
+        world.sandbox.inject(Fault::on_path(PAGE, action).with_query("offset=10"));
         let ran = world.run(&["--full"]);
         assert_eq!(ran.code, 3, "{name}: {}", ran.stderr);
-        assert!(ran.stderr.contains(known::BUSY_ARTIST), "{name}: {}", ran.stderr);
+        assert!(ran.stderr.contains(fixtures::BUSY_ARTIST), "{name}: {}", ran.stderr);
         assert_eq!(world.csv_bytes("artist_albums.csv"), before, "{name}");
         assert_eq!(world.csv("tracks.csv").len(), 1, "{name}");
         assert_eq!(world.one("SELECT count(*) FROM skipped_items WHERE run_id = 2"), "1", "{name}");
@@ -79,9 +85,9 @@ fn a_fault_that_stays_costs_the_list_and_the_rest_goes_on() {
 }
 
 #[test]
-fn pages_without_end_are_no_list() {
+fn endless_pages_are_not_stored() {
     let world = small_pages();
-    world.sandbox.inject(Fault::on(PAGE, Action::EndlessPages));
+    world.sandbox.inject(Fault::on_path(PAGE, FaultAction::EndlessPages));
     let ran = world.run(&[]);
     assert!(ran.code == 3, "{}", ran.stderr);
     assert!(
@@ -95,17 +101,17 @@ fn pages_without_end_are_no_list() {
 }
 
 #[test]
-fn a_foreign_next_and_a_redirect_lead_nowhere() {
+fn foreign_links_are_not_followed() {
     let elsewhere = World::extended();
     let host = elsewhere.sandbox.accounts_url();
     let world = small_pages();
-    world.sandbox.inject(Fault::on(PAGE, Action::ForeignNext { host: host.clone() }));
+    world.sandbox.inject(Fault::on_path(PAGE, FaultAction::ForeignNext { host: host.clone() }));
     world.run(&[]).exits(0);
     assert_eq!(world.column("artist_albums.csv", "album_id"), truth(&world));
     world.sandbox.clear_faults();
     for code in [301, 302, 307, 308] {
         let world = small_pages();
-        world.sandbox.inject(Fault::on(PAGE, Action::Redirect { code, to: format!("{host}/v1/markets") }));
+        world.sandbox.inject(Fault::on_path(PAGE, FaultAction::Redirect { code, to: format!("{host}/v1/markets") }));
         world.run(&[]).exits(3).says(&format!("unexpected status {code}"));
         assert_eq!(world.csv("tracks.csv").len(), 1);
     }
@@ -113,9 +119,9 @@ fn a_foreign_next_and_a_redirect_lead_nowhere() {
 }
 
 #[test]
-fn a_spotify_that_is_down_ends_the_run_and_the_next_one_goes_on() {
+fn outage_ends_the_run_and_the_next_resumes() {
     let world = small_pages();
-    world.sandbox.inject(Fault::on(PAGE, Action::status(500)).with_query("offset=10"));
+    world.sandbox.inject(Fault::on_path(PAGE, FaultAction::status(500)).with_query("offset=10"));
     world.run(&[]).exits(1).says("Spotify cannot be reached").says("status 500");
     world.sandbox.clear_faults();
     world.new_calls();
@@ -127,12 +133,12 @@ fn a_spotify_that_is_down_ends_the_run_and_the_next_one_goes_on() {
 }
 
 fn edit_when_served(times: u32) -> World {
-    let options = Options { mode: Mode::Extended, playlist_items: 260, ..Options::default() };
+    let options = SandboxOptions { mode: QuotaMode::Extended, playlist_items: 260, ..SandboxOptions::default() };
     let world = World::with(options);
     let id = {
         let catalog = world.sandbox.catalog();
-        let plain = |id: &String| catalog.playlist_rows(id).is_some_and(|rows| rows.len() == 260);
-        catalog.playlist_ids().into_iter().filter(|id| *id != known::LARGE_PLAYLIST).find(plain).unwrap()
+        let plain = |id: &String| catalog.expected_rows(id).is_some_and(|rows| rows.len() == 260);
+        catalog.playlist_ids().into_iter().filter(|id| *id != fixtures::LARGE_PLAYLIST).find(plain).unwrap()
     };
     let world = world.job(&by_ids("playlist_items", &[&id]));
     world.run(&[]).exits(0);
@@ -150,11 +156,11 @@ fn edit_when_served(times: u32) -> World {
 
 fn uris(world: &World) -> Vec<String> {
     let id = world.one("SELECT DISTINCT playlist_id FROM playlist_items");
-    world.sandbox.catalog().playlist_rows(&id).unwrap().into_iter().map(|row| row.uri.unwrap_or_default()).collect()
+    world.sandbox.catalog().expected_rows(&id).unwrap().into_iter().map(|row| row.uri.unwrap_or_default()).collect()
 }
 
 #[test]
-fn a_list_that_moves_while_it_is_read_is_read_again_and_is_right() {
+fn moving_list_is_read_again() {
     for times in [1, 2] {
         let world = edit_when_served(times);
         world.run(&[]).exits(0);
@@ -168,7 +174,7 @@ fn a_list_that_moves_while_it_is_read_is_read_again_and_is_right() {
 }
 
 #[test]
-fn a_list_that_keeps_moving_is_partial_and_the_old_one_stays() {
+fn list_that_keeps_moving_is_partial() {
     let world = edit_when_served(50);
     let before = world.csv_bytes("playlist_items.csv");
     world.run(&[]).exits(3).says("moved").says("in each of 3 reads").says("the last whole list stays");
@@ -180,50 +186,55 @@ fn a_list_that_keeps_moving_is_partial_and_the_old_one_stays() {
 }
 
 #[test]
-fn a_total_that_is_wrong_while_the_version_stays_is_noted_and_complete() {
-    let world = World::extended().job(&by_ids("playlist_items", &[known::ODD_PLAYLIST]));
+fn wrong_total_with_one_version_is_complete() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::EDGE_CASE_PLAYLIST]));
     world.run(&[]).exits(0);
     let note = world.rows("SELECT reason, detail FROM skipped_items WHERE reason = 'wrong_total'");
     assert_eq!(note.len(), 1, "{note:?}");
-    let rows = world.sandbox.catalog().playlist_rows(known::ODD_PLAYLIST).unwrap().len();
+    let rows = world.sandbox.catalog().expected_rows(fixtures::EDGE_CASE_PLAYLIST).unwrap().len();
     assert!(note[0][1].contains(&format!("ended after {rows}")), "{note:?}");
 }
 
 #[test]
-fn an_id_that_spoils_a_batch_costs_itself_only() {
-    let ids = [known::PLAIN_TRACK, known::UNAVAILABLE_TRACK, known::RELINKED_TRACK];
+fn bad_id_in_a_batch_costs_itself_only() {
+    let ids = [fixtures::PLAIN_TRACK, fixtures::UNAVAILABLE_TRACK, fixtures::RELINKED_TRACK];
     let world = World::extended().job(&by_ids("tracks", &ids));
-    world.sandbox.inject(Fault::on("/v1/tracks", Action::status(400)));
-    world.sandbox.inject(Fault::on(&format!("/v1/tracks/{}", known::UNAVAILABLE_TRACK), Action::status(400)));
-    world.run(&[]).exits(3).says(known::UNAVAILABLE_TRACK);
+    world.sandbox.inject(Fault::on_path("/v1/tracks", FaultAction::status(400)));
+    world
+        .sandbox
+        .inject(Fault::on_path(&format!("/v1/tracks/{}", fixtures::UNAVAILABLE_TRACK), FaultAction::status(400)));
+    world.run(&[]).exits(3).says(fixtures::UNAVAILABLE_TRACK);
     assert_eq!(world.csv("tracks.csv").len(), 2);
 }
 
 #[test]
-fn a_playlist_that_is_deleted_while_it_is_read_costs_itself_only() {
-    let world = World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST, known::ODD_PLAYLIST]));
-    world.sandbox.inject(Fault::on("/v1/playlists/*", Action::status(404)).with_query("fields=snapshot_id").times(1));
-    world.run(&[]).exits(3).says(known::HOME_PLAYLIST).says("not found");
+fn playlist_deleted_in_a_read_costs_itself_only() {
+    let world =
+        World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST, fixtures::EDGE_CASE_PLAYLIST]));
+    world
+        .sandbox
+        .inject(Fault::on_path("/v1/playlists/*", FaultAction::status(404)).with_query("fields=snapshot_id").times(1));
+    world.run(&[]).exits(3).says(fixtures::HOME_PLAYLIST).says("not found");
     assert!(!world.csv("playlist_items.csv").is_empty());
 }
 
 #[test]
-fn a_search_that_is_refused_costs_itself_only() {
+fn refused_search_costs_itself_only() {
     let job = [
         fetch("tracks", "ids = [\"isrc:QZSBX2600001\", \"isrc:ZZZZZ0000000\"]"),
         fetch("search", "queries = [\"one\", \"two\"]"),
-        by_ids("artists", &[known::BUSY_ARTIST]),
+        by_ids("artists", &[fixtures::BUSY_ARTIST]),
     ];
     let world = World::extended().job(&job.concat());
-    world.sandbox.inject(Fault::on("/v1/search", Action::status(400)).with_query("ZZZZZ"));
-    world.sandbox.inject(Fault::on("/v1/search", Action::status(404)).with_query("q=two"));
+    world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::status(400)).with_query("ZZZZZ"));
+    world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::status(404)).with_query("q=two"));
     world.run(&[]).exits(3).says("isrc:ZZZZZ0000000").says("two:");
     assert_eq!(world.csv("tracks.csv").len(), 1);
     assert_eq!(world.csv("artists.csv").len(), 1);
 }
 
 #[test]
-fn a_limit_of_the_unknown_class_is_settled_by_one_probe() {
+fn one_probe_settles_an_unknown_class() {
     // Artists one by one tell nothing about the class; 1 % of 500 calls are soon made.
     let ids = |world: &World| -> Vec<String> {
         let ids = world.sandbox.catalog().ids();

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use serde_json::json;
-use spotify_sandbox::{Action, Fault, known};
+use spotify_sandbox::{Fault, FaultAction, fixtures};
 
 use crate::store::maintenance::edit;
 use crate::support::world::{Ran, World, by_ids, fetch, ran};
@@ -42,15 +42,15 @@ fn at(world: &World, seconds: i64, args: &[&str]) -> Ran {
 }
 
 fn change(world: &World) {
-    edit(world, json!({"do": "remove", "playlist": known::HOME_PLAYLIST, "position": 5, "count": 1}));
+    edit(world, json!({"do": "remove", "playlist": fixtures::HOME_PLAYLIST, "position": 5, "count": 1}));
 }
 
 #[test]
-fn what_was_read_under_a_clock_that_was_wrong_is_read_again_once_it_is_right() {
+fn rows_read_under_a_wrong_clock_are_read_again() {
     for wrong in [2 * 3_600, 10 * DAY, 1_100 * DAY, -3, -2 * 3_600, -10 * DAY] {
         let job = [
-            by_ids("playlist_items", &[known::HOME_PLAYLIST]),
-            by_ids("tracks", &[known::PLAIN_TRACK]),
+            by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]),
+            by_ids("tracks", &[fixtures::PLAIN_TRACK]),
             fetch("markets", ""),
         ];
         let world = World::extended().job(&job.concat());
@@ -72,22 +72,22 @@ fn what_was_read_under_a_clock_that_was_wrong_is_read_again_once_it_is_right() {
 }
 
 #[test]
-fn a_run_that_outlasts_the_step_of_a_clock_takes_nothing_of_before_for_its_own() {
-    let job = [fetch("markets", ""), by_ids("playlist_items", &[known::HOME_PLAYLIST])];
+fn run_over_a_clock_step_keeps_its_own_rows() {
+    let job = [fetch("markets", ""), by_ids("playlist_items", &[fixtures::HOME_PLAYLIST])];
     let world = World::extended().job(&job.concat());
     at(&world, 3, &["run"]).exits(0);
     change(&world);
-    world.sandbox.inject(Fault::on("/v1/markets", Action::Latency { ms: 3_500 }).times(1));
+    world.sandbox.inject(Fault::on_path("/v1/markets", FaultAction::Latency { ms: 3_500 }).times(1));
     world.run(&["--full"]).exits(0);
     assert_eq!(world.csv("playlist_items.csv").len(), 119);
 }
 
 #[test]
-fn the_order_of_what_was_seen_outlives_a_clock_that_is_set_back() {
-    let world = World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
-    let us = format!("market = \"US\"\n{}", by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+fn history_order_survives_a_clock_set_back() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
+    let us = format!("market = \"US\"\n{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     world.project.write("jobs/us.toml", &us);
-    let rename = |name: &str| edit(&world, json!({"do": "rename", "playlist": known::HOME_PLAYLIST, "name": name}));
+    let rename = |name: &str| edit(&world, json!({"do": "rename", "playlist": fixtures::HOME_PLAYLIST, "name": name}));
     world.run(&[]).exits(0);
     rename("Ahead");
     change(&world);
@@ -102,7 +102,7 @@ fn the_order_of_what_was_seen_outlives_a_clock_that_is_set_back() {
     assert_eq!(rows.lines().count(), 118);
     world.cli(&["export", "us"]).exits(0).says("(117 rows)");
     world.cli(&["verify"]).exits(0);
-    let shown = world.cli(&["show", known::HOME_PLAYLIST]).exits(0).stdout;
+    let shown = world.cli(&["show", fixtures::HOME_PLAYLIST]).exits(0).stdout;
     assert!(shown.contains("Right again") && shown.contains("117 items"), "{shown}");
     let told = world.cli(&["diff", "x", "--since", "2020-01-01"]).exits(0).stdout;
     let order: Vec<usize> =

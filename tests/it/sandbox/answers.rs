@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::Client;
 use serde_json::{Value, json};
-use spotify_sandbox::{Allowance, Mode, Options, Sandbox, known};
+use spotify_sandbox::{CallAllowance, QuotaMode, Sandbox, SandboxOptions, fixtures};
 
 /// A sandbox, a client and the app's token.
 pub(crate) struct Visit {
@@ -14,7 +14,7 @@ pub(crate) struct Visit {
     pub(crate) token: String,
 }
 
-pub(crate) async fn visit(options: Options) -> Visit {
+pub(crate) async fn visit(options: SandboxOptions) -> Visit {
     let sandbox = spotify_sandbox::start(options).await.unwrap();
     let client = {
         spotify_client::http::transport::use_ring();
@@ -32,12 +32,12 @@ pub(crate) async fn visit(options: Options) -> Visit {
     visit
 }
 
-pub(crate) fn extended() -> Options {
-    Options { mode: Mode::Extended, tracks: 300, ..Options::default() }
+pub(crate) fn extended() -> SandboxOptions {
+    SandboxOptions { mode: QuotaMode::Extended, tracks: 300, ..SandboxOptions::default() }
 }
 
-pub(crate) fn development() -> Options {
-    Options { tracks: 300, ..Options::default() }
+pub(crate) fn development() -> SandboxOptions {
+    SandboxOptions { tracks: 300, ..SandboxOptions::default() }
 }
 
 pub(crate) async fn json_of(response: reqwest::Response) -> Value {
@@ -86,7 +86,7 @@ impl Visit {
 }
 
 #[tokio::test]
-async fn a_token_is_given_for_the_right_credentials_only() {
+async fn token_needs_the_right_credentials() {
     let visit = visit(development()).await;
     let grant = [("grant_type", "client_credentials")];
     let (status, body) = visit.ask_token("sandbox-client", "sandbox-secret", &grant).await;
@@ -104,9 +104,9 @@ async fn a_token_is_given_for_the_right_credentials_only() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_missing_unknown_or_too_old_gets_401_in_spotifys_words() {
-    let mut visit = visit(Options { token_ttl_secs: 60, ..development() }).await;
-    let path = format!("/tracks/{}", known::PLAIN_TRACK);
+async fn bad_token_gets_401_in_spotifys_words() {
+    let mut visit = visit(SandboxOptions { token_ttl_secs: 60, ..development() }).await;
+    let path = format!("/tracks/{}", fixtures::PLAIN_TRACK);
     visit.ok(&path).await;
     visit.sandbox.advance(Duration::from_secs(61));
     let expired = json!({"error": {"status": 401, "message": "The access token expired"}});
@@ -119,9 +119,9 @@ async fn a_token_that_is_missing_unknown_or_too_old_gets_401_in_spotifys_words()
 }
 
 #[tokio::test]
-async fn limits_answer_429_and_free_themselves_as_time_passes() {
-    let visit = visit(Options { rate_limit: Some(2), calls_per_family_per_day: Some(3), ..development() }).await;
-    let path = format!("/tracks/{}", known::PLAIN_TRACK);
+async fn limits_answer_429_until_time_passes() {
+    let visit = visit(SandboxOptions { rate_limit: Some(2), calls_per_family_per_day: Some(3), ..development() }).await;
+    let path = format!("/tracks/{}", fixtures::PLAIN_TRACK);
     visit.ok(&path).await;
     visit.ok(&path).await;
     let refused = visit.send(&path).await.unwrap();
@@ -135,25 +135,25 @@ async fn limits_answer_429_and_free_themselves_as_time_passes() {
     assert!(refused.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() > 80_000);
     let body = json_of(refused).await;
     assert_eq!(body["error"]["reason"], "QUOTA_EXCEEDED");
-    visit.sandbox.allow(Allowance::default());
+    visit.sandbox.set_allowance(CallAllowance::default());
     visit.ok(&path).await;
 }
 
 #[tokio::test]
-async fn the_same_seed_gives_the_same_answers_and_another_seed_others() {
+async fn answers_depend_on_the_seed() {
     let (one, two) = (visit(extended()).await, visit(extended()).await);
-    let other = visit(Options { seed: 2, ..extended() }).await;
+    let other = visit(SandboxOptions { seed: 2, ..extended() }).await;
     let port = |visit: &Visit, text: String| text.replace(&visit.sandbox.accounts_url(), "");
-    let path = format!("/playlists/{}/items?limit=50", known::HOME_PLAYLIST);
+    let path = format!("/playlists/{}/items?limit=50", fixtures::HOME_PLAYLIST);
     let text = async |visit: &Visit| port(visit, visit.send(&path).await.unwrap().text().await.unwrap());
     assert_eq!(text(&one).await, text(&two).await);
     assert_ne!(text(&one).await, text(&other).await);
 }
 
 #[tokio::test]
-async fn the_log_holds_every_call_and_no_token() {
+async fn log_has_every_call_and_no_token() {
     let visit = visit(development()).await;
-    visit.ok(&format!("/albums/{}?market=DE", known::LONG_ALBUM)).await;
+    visit.ok(&format!("/albums/{}?market=DE", fixtures::LONG_ALBUM)).await;
     let log = visit.sandbox.log();
     assert_eq!(log.len(), 2);
     assert_eq!(log[0].grant_type.as_deref(), Some("client_credentials"));
@@ -168,14 +168,14 @@ async fn the_log_holds_every_call_and_no_token() {
 }
 
 #[tokio::test]
-async fn the_controls_work_over_http_too() {
+async fn controls_work_over_http() {
     let visit = visit(extended()).await;
     let url = |path: &str| format!("{}/_sandbox{path}", visit.sandbox.accounts_url());
     let post = async |path: &str, body: Value| {
         let request = visit.client.post(url(path)).body(body.to_string());
         request.send().await.unwrap().status().as_u16()
     };
-    let list = known::HOME_PLAYLIST;
+    let list = fixtures::HOME_PLAYLIST;
     assert_eq!(post("/edit", json!({"do": "rename", "playlist": list, "name": "Changed"})).await, 204);
     assert_eq!(visit.ok(&format!("/playlists/{list}")).await["name"], "Changed");
     assert_eq!(post("/edit", json!({"do": "rename", "playlist": "x", "name": ""})).await, 404);
@@ -201,7 +201,7 @@ async fn the_controls_work_over_http_too() {
     let truth = json_of(visit.client.get(url(&format!("/truth/playlists/{list}"))).send().await.unwrap()).await;
     assert_eq!(truth["rows"].as_array().unwrap().len(), 120);
     let ids = json_of(visit.client.get(url("/ids")).send().await.unwrap()).await;
-    assert_eq!(ids["tracks"][0], known::PLAIN_TRACK);
+    assert_eq!(ids["tracks"][0], fixtures::PLAIN_TRACK);
     let overview = url("");
     let Visit { sandbox, client, .. } = visit;
     sandbox.shutdown().await;
@@ -209,8 +209,8 @@ async fn the_controls_work_over_http_too() {
 }
 
 #[tokio::test]
-async fn answers_are_packed_for_readers_that_can_unpack_them() {
-    let visit = visit(Options { gzip: true, ..extended() }).await;
+async fn answers_are_compressed_on_request() {
+    let visit = visit(SandboxOptions { gzip: true, ..extended() }).await;
     let url = format!("{}/markets", visit.sandbox.api_url());
     let plain = {
         spotify_client::http::transport::use_ring();

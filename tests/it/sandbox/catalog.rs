@@ -1,12 +1,12 @@
 //! What the sandbox answers about albums, artists, tracks and the spoken word, in both classes.
 
 use serde_json::{Value, json};
-use spotify_sandbox::known;
+use spotify_sandbox::fixtures;
 
 use super::answers::{development, extended, visit};
 
 #[tokio::test]
-async fn ids_and_limits_that_cannot_be_are_refused_and_not_mended() {
+async fn impossible_ids_and_limits_are_refused() {
     let visit = visit(development()).await;
     let unknown = "0000000000000000000000";
     for (path, status, message) in [
@@ -14,12 +14,12 @@ async fn ids_and_limits_that_cannot_be_are_refused_and_not_mended() {
         ("/tracks/000000000000000000000-".to_owned(), 400, "Invalid base62 id"),
         (format!("/tracks/{unknown}"), 404, "Resource not found"),
         (format!("/playlists/{unknown}"), 404, "Resource not found"),
-        (format!("/playlists/{}", known::SPOTIFY_PLAYLIST), 404, "Resource not found"),
-        (format!("/albums/{}/tracks?limit=51", known::LONG_ALBUM), 400, "Invalid limit"),
-        (format!("/albums/{}/tracks?limit=0", known::LONG_ALBUM), 400, "Invalid limit"),
-        (format!("/artists/{}/albums?limit=11", known::BUSY_ARTIST), 400, "Invalid limit"),
+        (format!("/playlists/{}", fixtures::SPOTIFY_PLAYLIST), 404, "Resource not found"),
+        (format!("/albums/{}/tracks?limit=51", fixtures::LONG_ALBUM), 400, "Invalid limit"),
+        (format!("/albums/{}/tracks?limit=0", fixtures::LONG_ALBUM), 400, "Invalid limit"),
+        (format!("/artists/{}/albums?limit=11", fixtures::BUSY_ARTIST), 400, "Invalid limit"),
         ("/search?q=a&type=track&limit=11".to_owned(), 400, "Invalid limit"),
-        (format!("/albums/{}?market=XX", known::LONG_ALBUM), 400, "Invalid market code"),
+        (format!("/albums/{}?market=XX", fixtures::LONG_ALBUM), 400, "Invalid market code"),
     ] {
         let error = json!({"error": {"status": status, "message": message}});
         assert_eq!(visit.get(&path).await, (status, error), "{path}");
@@ -27,7 +27,7 @@ async fn ids_and_limits_that_cannot_be_are_refused_and_not_mended() {
 }
 
 #[tokio::test]
-async fn development_mode_lacks_what_february_2026_took() {
+async fn development_mode_lacks_removed_endpoints() {
     let visit = visit(development()).await;
     for path in [
         "/albums?ids=x",
@@ -43,18 +43,18 @@ async fn development_mode_lacks_what_february_2026_took() {
         "/browse/categories/x",
         "/users/x",
         "/users/x/playlists",
-        &format!("/artists/{}/top-tracks", known::BUSY_ARTIST),
-        &format!("/playlists/{}/tracks", known::HOME_PLAYLIST),
-        &format!("/playlists/{}/items", known::FOREIGN_PLAYLIST),
+        &format!("/artists/{}/top-tracks", fixtures::BUSY_ARTIST),
+        &format!("/playlists/{}/tracks", fixtures::HOME_PLAYLIST),
+        &format!("/playlists/{}/items", fixtures::FOREIGN_PLAYLIST),
         "/recommendations",
     ] {
         let forbidden = json!({"error": {"status": 403, "message": "Forbidden"}});
         assert_eq!(visit.get(path).await, (403, forbidden), "{path}");
     }
-    let track = visit.ok(&format!("/tracks/{}", known::PLAIN_TRACK)).await;
-    let album = visit.ok(&format!("/albums/{}", known::LONG_ALBUM)).await;
-    let artist = visit.ok(&format!("/artists/{}", known::BUSY_ARTIST)).await;
-    let show = visit.ok(&format!("/shows/{}?market=DE", known::SHOW)).await;
+    let track = visit.ok(&format!("/tracks/{}", fixtures::PLAIN_TRACK)).await;
+    let album = visit.ok(&format!("/albums/{}", fixtures::LONG_ALBUM)).await;
+    let artist = visit.ok(&format!("/artists/{}", fixtures::BUSY_ARTIST)).await;
+    let show = visit.ok(&format!("/shows/{}?market=DE", fixtures::SHOW)).await;
     for (value, gone) in [
         (&track, &["available_markets", "linked_from", "popularity"][..]),
         (&track["album"], &["available_markets", "album_group"]),
@@ -67,47 +67,47 @@ async fn development_mode_lacks_what_february_2026_took() {
         }
     }
     assert_eq!(track["external_ids"]["isrc"], "QZSBX2600001");
-    let foreign = visit.ok(&format!("/playlists/{}", known::FOREIGN_PLAYLIST)).await;
+    let foreign = visit.ok(&format!("/playlists/{}", fixtures::FOREIGN_PLAYLIST)).await;
     assert!(foreign.get("items").is_none() && foreign.get("tracks").is_none());
-    assert_eq!(foreign["owner"]["id"], known::CURATOR);
+    assert_eq!(foreign["owner"]["id"], fixtures::CURATOR_USER);
 }
 
 #[tokio::test]
-async fn extended_quota_mode_keeps_the_old_names_fields_and_endpoints() {
+async fn extended_quota_keeps_the_old_names() {
     let visit = visit(extended()).await;
-    let track = visit.ok(&format!("/tracks/{}", known::PLAIN_TRACK)).await;
+    let track = visit.ok(&format!("/tracks/{}", fixtures::PLAIN_TRACK)).await;
     assert_eq!(track["available_markets"].as_array().unwrap().len(), 184);
     assert!(track["popularity"].is_u64());
     let size = track.to_string().len();
     assert!((2_500..5_000).contains(&size), "a track of {size} bytes is not like Spotify's");
-    let album = visit.ok(&format!("/albums/{}", known::LONG_ALBUM)).await;
+    let album = visit.ok(&format!("/albums/{}", fixtures::LONG_ALBUM)).await;
     assert!(album["label"].is_string());
     assert_eq!(album["tracks"]["total"], 120);
     assert_eq!(album["tracks"]["items"].as_array().unwrap().len(), 50);
-    let list = visit.ok(&format!("/playlists/{}", known::FOREIGN_PLAYLIST)).await;
+    let list = visit.ok(&format!("/playlists/{}", fixtures::FOREIGN_PLAYLIST)).await;
     assert_eq!(list["tracks"]["items"].as_array().unwrap().len(), 100);
     assert!(list["tracks"]["items"][0]["track"]["name"].is_string());
     assert!(list.get("items").is_none());
-    let ids = format!("{},0000000000000000000000", known::PLAIN_TRACK);
+    let ids = format!("{},0000000000000000000000", fixtures::PLAIN_TRACK);
     let batch = visit.ok(&format!("/tracks?ids={ids}")).await;
-    assert_eq!(batch["tracks"][0]["id"], known::PLAIN_TRACK);
+    assert_eq!(batch["tracks"][0]["id"], fixtures::PLAIN_TRACK);
     assert!(batch["tracks"][1].is_null());
-    let top = visit.ok(&format!("/artists/{}/top-tracks", known::BUSY_ARTIST)).await;
+    let top = visit.ok(&format!("/artists/{}/top-tracks", fixtures::BUSY_ARTIST)).await;
     assert_eq!(top["tracks"].as_array().unwrap().len(), 10);
     assert_eq!(visit.ok("/markets").await["markets"].as_array().unwrap().len(), 184);
     assert_eq!(visit.ok("/browse/new-releases?limit=50").await["albums"]["total"], 100);
     let categories = visit.ok("/browse/categories").await;
     let id = categories["categories"]["items"][0]["id"].as_str().unwrap();
     assert_eq!(visit.ok(&format!("/browse/categories/{id}")).await["id"], id);
-    assert_eq!(visit.ok(&format!("/users/{}", known::HOME)).await["display_name"], "Home Listening");
-    let lists = visit.ok(&format!("/users/{}/playlists", known::HOME)).await;
-    assert!(lists["items"].as_array().unwrap().iter().all(|list| list["owner"]["id"] == known::HOME));
+    assert_eq!(visit.ok(&format!("/users/{}", fixtures::HOME_USER)).await["display_name"], "Home Listening");
+    let lists = visit.ok(&format!("/users/{}/playlists", fixtures::HOME_USER)).await;
+    assert!(lists["items"].as_array().unwrap().iter().all(|list| list["owner"]["id"] == fixtures::HOME_USER));
 }
 
 #[tokio::test]
-async fn discographies_come_by_group_with_the_page_sizes_of_the_class() {
+async fn discographies_use_class_page_sizes() {
     let dev = visit(development()).await;
-    let path = format!("/artists/{}/albums", known::BUSY_ARTIST);
+    let path = format!("/artists/{}/albums", fixtures::BUSY_ARTIST);
     assert_eq!(dev.ok(&path).await["limit"], 5);
     let all = dev.walk(&format!("{path}?limit=10")).await;
     let singles = dev.walk(&format!("{path}?limit=10&include_groups=single")).await;
@@ -121,14 +121,14 @@ async fn discographies_come_by_group_with_the_page_sizes_of_the_class() {
 }
 
 #[tokio::test]
-async fn search_finds_by_code_by_field_and_by_word() {
+async fn search_finds_by_code_field_and_word() {
     let visit = visit(extended()).await;
     let found = visit.ok("/search?q=isrc%3AQZSBX2600001&type=track").await;
-    assert_eq!(found["tracks"]["items"][0]["id"], known::PLAIN_TRACK);
+    assert_eq!(found["tracks"]["items"][0]["id"], fixtures::PLAIN_TRACK);
     let found = visit.ok("/search?q=upc:0602445790098&type=album").await;
     assert_eq!(found["albums"]["total"], 1);
     let found = visit.ok("/search?q=artist:%22busy%20hands%22&type=track,artist&limit=50").await;
-    assert_eq!(found["artists"]["items"][0]["id"], known::BUSY_ARTIST);
+    assert_eq!(found["artists"]["items"][0]["id"], fixtures::BUSY_ARTIST);
     assert!(found["tracks"]["total"].as_u64().unwrap() > 100);
     let page = visit.ok(found["tracks"]["next"].as_str().unwrap()).await;
     assert_eq!(page["tracks"]["offset"], 50);
@@ -145,60 +145,63 @@ async fn search_finds_by_code_by_field_and_by_word() {
 }
 
 #[tokio::test]
-async fn spoken_word_depends_on_the_market() {
+async fn shows_depend_on_the_market() {
     let visit = visit(extended()).await;
-    let (show, book) = (known::SHOW, known::AUDIOBOOK);
+    let (show, book) = (fixtures::SHOW, fixtures::AUDIOBOOK);
     assert_eq!(visit.get(&format!("/shows/{show}")).await.0, 404, "an app's token needs a market");
     let episodes = visit.walk(&format!("/shows/{show}/episodes?market=DE&limit=50")).await;
     assert_eq!(episodes.len(), 64);
     assert_eq!(episodes.iter().filter(|episode| episode.is_null()).count(), 1);
-    assert_eq!(episodes[0]["id"], known::EPISODE);
-    let episode = visit.ok(&format!("/episodes/{}?market=DE", known::EPISODE)).await;
+    assert_eq!(episodes[0]["id"], fixtures::EPISODE);
+    let episode = visit.ok(&format!("/episodes/{}?market=DE", fixtures::EPISODE)).await;
     assert_eq!(episode["show"]["id"], show);
     assert_eq!(visit.get(&format!("/audiobooks/{book}?market=DE")).await.0, 404);
     let whole = visit.ok(&format!("/audiobooks/{book}?market=GB")).await;
     assert_eq!(whole["chapters"]["total"], 55);
     assert_eq!(whole["authors"].as_array().unwrap().len(), 1);
     let chapters = visit.walk(&format!("/audiobooks/{book}/chapters?market=GB")).await;
-    assert_eq!(chapters[0]["id"], known::CHAPTER);
+    assert_eq!(chapters[0]["id"], fixtures::CHAPTER);
     assert_eq!(chapters[0]["type"], "episode");
-    let chapter = visit.ok(&format!("/chapters/{}?market=GB", known::CHAPTER)).await;
+    let chapter = visit.ok(&format!("/chapters/{}?market=GB", fixtures::CHAPTER)).await;
     assert_eq!(chapter["audiobook"]["id"], book);
 }
 
 #[tokio::test]
-async fn a_market_makes_things_playable_unplayable_or_somebody_elses_id() {
+async fn market_changes_playability_and_ids() {
     let visit = visit(extended()).await;
-    let track = visit.ok(&format!("/tracks/{}?market=DE", known::PLAIN_TRACK)).await;
+    let track = visit.ok(&format!("/tracks/{}?market=DE", fixtures::PLAIN_TRACK)).await;
     assert_eq!(track["is_playable"], true);
     assert!(track.get("available_markets").is_none());
-    let track = visit.ok(&format!("/tracks/{}?market=DE", known::UNAVAILABLE_TRACK)).await;
+    let track = visit.ok(&format!("/tracks/{}?market=DE", fixtures::UNAVAILABLE_TRACK)).await;
     assert_eq!(track["is_playable"], false);
     assert_eq!(track["restrictions"]["reason"], "market");
-    let track = visit.ok(&format!("/tracks/{}?market=DE", known::RELINKED_TRACK)).await;
-    assert_ne!(track["id"], known::RELINKED_TRACK);
-    assert_eq!(track["linked_from"]["id"], known::RELINKED_TRACK);
+    let track = visit.ok(&format!("/tracks/{}?market=DE", fixtures::RELINKED_TRACK)).await;
+    assert_ne!(track["id"], fixtures::RELINKED_TRACK);
+    assert_eq!(track["linked_from"]["id"], fixtures::RELINKED_TRACK);
 }
 
 #[tokio::test]
-async fn lists_of_albums_episodes_and_chapters_equal_the_truth() {
+async fn album_and_show_lists_equal_the_catalog() {
     let visit = visit(extended()).await;
-    let truth = |kind: &str, id: &str| visit.sandbox.catalog().truth_of(kind, id).unwrap();
+    let truth = |kind: &str, id: &str| visit.sandbox.catalog().expected_ids(kind, id).unwrap();
     for (path, list) in [
-        (format!("/albums/{}/tracks?limit=50", known::LONG_ALBUM), &truth("albums", known::LONG_ALBUM)["tracks"]),
+        (format!("/albums/{}/tracks?limit=50", fixtures::LONG_ALBUM), &truth("albums", fixtures::LONG_ALBUM)["tracks"]),
         (
-            format!("/artists/{}/albums?include_groups=single", known::BUSY_ARTIST),
-            &truth("artists", known::BUSY_ARTIST)["single"],
+            format!("/artists/{}/albums?include_groups=single", fixtures::BUSY_ARTIST),
+            &truth("artists", fixtures::BUSY_ARTIST)["single"],
         ),
         (
-            format!("/artists/{}/albums?include_groups=appears_on", known::BUSY_ARTIST),
-            &truth("artists", known::BUSY_ARTIST)["appears_on"],
+            format!("/artists/{}/albums?include_groups=appears_on", fixtures::BUSY_ARTIST),
+            &truth("artists", fixtures::BUSY_ARTIST)["appears_on"],
         ),
-        (format!("/shows/{}/episodes?market=DE", known::SHOW), &truth("shows", known::SHOW)["episodes"]),
-        (format!("/audiobooks/{}/chapters", known::AUDIOBOOK), &truth("audiobooks", known::AUDIOBOOK)["chapters"]),
+        (format!("/shows/{}/episodes?market=DE", fixtures::SHOW), &truth("shows", fixtures::SHOW)["episodes"]),
+        (
+            format!("/audiobooks/{}/chapters", fixtures::AUDIOBOOK),
+            &truth("audiobooks", fixtures::AUDIOBOOK)["chapters"],
+        ),
     ] {
         let ids: Vec<Value> = visit.walk(&path).await.iter().map(|item| item["id"].clone()).collect();
         assert_eq!(&Value::from(ids), list, "{path}");
     }
-    assert!(visit.sandbox.catalog().truth_of("albums", "nothing").is_none());
+    assert!(visit.sandbox.catalog().expected_ids("albums", "nothing").is_none());
 }

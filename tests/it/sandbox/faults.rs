@@ -4,14 +4,14 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use spotify_sandbox::{Action, Body, Fault, RetryAfter, known};
+use spotify_sandbox::{ErrorBodyFormat, Fault, FaultAction, RetryAfterHeader, fixtures};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::answers::{Visit, extended, visit};
 
 fn list() -> String {
-    format!("/playlists/{}/items?limit=20", known::HOME_PLAYLIST)
+    format!("/playlists/{}/items?limit=20", fixtures::HOME_PLAYLIST)
 }
 
 /// Everything that comes down the wire for one request, and how it ended.
@@ -47,9 +47,9 @@ fn length(head: &str) -> Option<usize> {
     line.parse().ok()
 }
 
-async fn struck(action: Action) -> (Visit, Vec<u8>, Option<std::io::ErrorKind>) {
+async fn struck(action: FaultAction) -> (Visit, Vec<u8>, Option<std::io::ErrorKind>) {
     let visit = visit(extended()).await;
-    visit.sandbox.inject(Fault::on("/v1/playlists/*", action.clone()).times(1));
+    visit.sandbox.inject(Fault::on_path("/v1/playlists/*", action.clone()).times(1));
     let (bytes, end) = raw(&visit, &list()).await;
     let log = visit.sandbox.log();
     assert_eq!(log.last().unwrap().fault, Some(action.name()));
@@ -58,24 +58,28 @@ async fn struck(action: Action) -> (Visit, Vec<u8>, Option<std::io::ErrorKind>) 
 }
 
 #[tokio::test]
-async fn a_status_comes_with_the_body_and_the_header_asked_for() {
-    let refusal = |body, retry_after| Action::Status { code: 429, body, retry_after, message: None, reason: None };
-    let seconds = |n| RetryAfter::Seconds(n);
+async fn status_has_its_body_and_header() {
+    let refusal = |body, retry_after| FaultAction::Status { code: 429, body, retry_after, message: None, reason: None };
+    let seconds = |n| RetryAfterHeader::Seconds(n);
     for (action, header, body) in [
         (
-            Action::rate_limited(seconds(5)),
+            FaultAction::rate_limited(seconds(5)),
             Some("retry-after: 5"),
             r#"{"error":{"status":429,"message":"API rate limit exceeded"}}"#,
         ),
         (
-            Action::quota_exceeded(86_400),
+            FaultAction::quota_exceeded(86_400),
             Some("retry-after: 86400"),
             r#"{"error":{"status":429,"message":"Too many requests","reason":"QUOTA_EXCEEDED"}}"#,
         ),
-        (refusal(Body::Text, RetryAfter::None), None, "API rate limit exceeded"),
-        (refusal(Body::Empty, RetryAfter::Text("soon".to_owned())), Some("retry-after: soon"), ""),
-        (refusal(Body::Empty, RetryAfter::Text("-5".to_owned())), Some("retry-after: -5"), ""),
-        (refusal(Body::Html, RetryAfter::DateIn(60)), Some(" gmt"), "<html><body><h1>Error</h1></body></html>\n"),
+        (refusal(ErrorBodyFormat::Text, RetryAfterHeader::None), None, "API rate limit exceeded"),
+        (refusal(ErrorBodyFormat::Empty, RetryAfterHeader::Text("soon".to_owned())), Some("retry-after: soon"), ""),
+        (refusal(ErrorBodyFormat::Empty, RetryAfterHeader::Text("-5".to_owned())), Some("retry-after: -5"), ""),
+        (
+            refusal(ErrorBodyFormat::Html, RetryAfterHeader::DateIn(60)),
+            Some(" gmt"),
+            "<html><body><h1>Error</h1></body></html>\n",
+        ),
     ] {
         let (_visit, bytes, end) = struck(action).await;
         let (head, got) = split(&bytes);
@@ -88,38 +92,38 @@ async fn a_status_comes_with_the_body_and_the_header_asked_for() {
 }
 
 #[tokio::test]
-async fn a_reset_and_a_close_come_without_a_byte() {
-    let (_, bytes, end) = struck(Action::Reset).await;
+async fn reset_and_close_send_no_byte() {
+    let (_, bytes, end) = struck(FaultAction::Reset).await;
     assert_eq!((bytes.len(), end), (0, Some(std::io::ErrorKind::ConnectionReset)));
-    let (_, bytes, end) = struck(Action::CloseBeforeHeaders).await;
+    let (_, bytes, end) = struck(FaultAction::CloseBeforeHeaders).await;
     assert_eq!((bytes.len(), end), (0, None));
 }
 
 #[tokio::test]
-async fn lengths_lie_in_every_way() {
-    let (visit, bytes, _) = struck(Action::CutBody).await;
+async fn content_lengths_are_wrong_in_every_way() {
+    let (visit, bytes, _) = struck(FaultAction::CutBody).await;
     let (head, body) = split(&bytes);
     let whole = visit.send(&list()).await.unwrap().text().await.unwrap().len();
     assert_eq!((length(&head), body.len()), (Some(whole), whole / 2));
-    let (_, bytes, _) = struck(Action::ShortLength).await;
+    let (_, bytes, _) = struck(FaultAction::ShortLength).await;
     let (head, body) = split(&bytes);
     assert_eq!((length(&head), body.len()), (Some(whole / 2), whole));
-    let (_, bytes, end) = struck(Action::NoLength).await;
+    let (_, bytes, end) = struck(FaultAction::NoLength).await;
     let (head, body) = split(&bytes);
     assert_eq!((length(&head), body.len(), end), (None, whole / 2, None));
-    let (_, bytes, end) = struck(Action::CutChunks).await;
+    let (_, bytes, end) = struck(FaultAction::CutChunks).await;
     let (head, body) = split(&bytes);
     assert!(head.contains("transfer-encoding: chunked") && !body.ends_with(b"0\r\n\r\n"));
     assert_eq!(end, None);
 }
 
 #[tokio::test]
-async fn a_body_can_be_no_json_no_utf8_or_half_a_character() {
+async fn body_can_be_invalid_json_or_utf8() {
     for (action, utf8) in [
-        (Action::MalformedJson, true),
-        (Action::InvalidUtf8, false),
-        (Action::LoneSurrogate, true),
-        (Action::Html200, true),
+        (FaultAction::MalformedJson, true),
+        (FaultAction::InvalidUtf8, false),
+        (FaultAction::LoneSurrogate, true),
+        (FaultAction::Html200, true),
     ] {
         let (_, bytes, _) = struck(action.clone()).await;
         let (head, body) = split(&bytes);
@@ -131,23 +135,23 @@ async fn a_body_can_be_no_json_no_utf8_or_half_a_character() {
 }
 
 #[tokio::test]
-async fn bytes_drip_bodies_never_end_and_connections_stall() {
+async fn bodies_drip_never_end_or_stall() {
     let start = Instant::now();
-    let (_, bytes, end) = struck(Action::Latency { ms: 300 }).await;
+    let (_, bytes, end) = struck(FaultAction::Latency { ms: 300 }).await;
     assert!(start.elapsed() > Duration::from_millis(300) && end.is_none() && !bytes.is_empty());
-    let (_, bytes, end) = struck(Action::Stall).await;
+    let (_, bytes, end) = struck(FaultAction::Stall).await;
     assert_eq!((bytes.len(), end), (0, Some(std::io::ErrorKind::TimedOut)));
-    let (_, bytes, _) = struck(Action::EndlessBody).await;
+    let (_, bytes, _) = struck(FaultAction::EndlessBody).await;
     assert!(bytes.len() > 4 << 20);
     let visit = visit(extended()).await;
-    visit.sandbox.inject(Fault::on("*", Action::Drip { every_ms: 1 }));
+    visit.sandbox.inject(Fault::on_path("*", FaultAction::Drip { every_ms: 1 }));
     let (bytes, end) = raw(&visit, "/markets").await;
     assert!(serde_json::from_slice::<Value>(split(&bytes).1).is_ok() && end.is_none());
 }
 
 #[tokio::test]
-async fn a_small_body_unpacks_to_a_large_one() {
-    let (_, bytes, _) = struck(Action::GzipBomb { mib: 50 }).await;
+async fn small_body_unpacks_to_a_large_one() {
+    let (_, bytes, _) = struck(FaultAction::GzipBomb { mib: 50 }).await;
     let (head, body) = split(&bytes);
     assert!(head.contains("content-encoding: gzip") && body.len() < 1 << 20);
     let mut unpacked = flate2::read::GzDecoder::new(body);
@@ -155,41 +159,41 @@ async fn a_small_body_unpacks_to_a_large_one() {
 }
 
 #[tokio::test]
-async fn garbage_and_redirects_come_in_place_of_an_answer() {
-    let (_, bytes, _) = struck(Action::GarbageStatusLine).await;
+async fn garbage_and_redirects_replace_an_answer() {
+    let (_, bytes, _) = struck(FaultAction::GarbageStatusLine).await;
     assert!(bytes.starts_with(b"SSH-2.0"));
     let to = "http://127.0.0.1:9/elsewhere".to_owned();
-    let (_, bytes, _) = struck(Action::Redirect { code: 307, to }).await;
+    let (_, bytes, _) = struck(FaultAction::Redirect { code: 307, to }).await;
     let (head, _) = split(&bytes);
     assert!(head.starts_with("http/1.1 307") && head.contains("location: http://127.0.0.1:9/elsewhere"));
 }
 
 #[tokio::test]
-async fn a_page_leads_astray_repeats_itself_or_lacks_a_half() {
+async fn page_repeats_lacks_items_or_misleads() {
     let visit = visit(extended()).await;
-    let path = format!("/playlists/{}/items?limit=20&offset=20", known::HOME_PLAYLIST);
+    let path = format!("/playlists/{}/items?limit=20&offset=20", fixtures::HOME_PLAYLIST);
     let good = visit.ok(&path).await;
     let first = visit.ok(&list()).await;
     let page = async |action| {
-        visit.sandbox.inject(Fault::on("*", action).times(1));
+        visit.sandbox.inject(Fault::on_path("*", action).times(1));
         visit.ok(&path).await
     };
-    let astray = page(Action::ForeignNext { host: "http://127.0.0.1:9".to_owned() }).await;
+    let astray = page(FaultAction::ForeignNext { host: "http://127.0.0.1:9".to_owned() }).await;
     assert!(astray["next"].as_str().unwrap().starts_with("http://127.0.0.1:9/v1/playlists/"));
-    let again = page(Action::RepeatPage).await;
+    let again = page(FaultAction::RepeatPage).await;
     assert_eq!((&again["items"], &again["offset"]), (&first["items"], &good["offset"]));
-    let short = page(Action::ShortPage).await;
+    let short = page(FaultAction::ShortPage).await;
     assert_eq!(short["items"].as_array().unwrap().len(), 10);
     assert_eq!((&short["next"], &short["total"]), (&good["next"], &good["total"]));
-    let empty = page(Action::EmptyPage).await;
+    let empty = page(FaultAction::EmptyPage).await;
     assert_eq!(empty["items"].as_array().unwrap().len(), 0);
     assert_eq!(empty["next"], good["next"]);
 }
 
 #[tokio::test]
-async fn endless_pages_go_on_past_the_end() {
+async fn endless_pages_continue_past_the_end() {
     let visit = visit(extended()).await;
-    visit.sandbox.inject(Fault::on("/v1/playlists/*", Action::EndlessPages));
+    visit.sandbox.inject(Fault::on_path("/v1/playlists/*", FaultAction::EndlessPages));
     let mut path = list();
     for n in 0..12 {
         let page = visit.ok(&path).await;
@@ -200,10 +204,10 @@ async fn endless_pages_go_on_past_the_end() {
 }
 
 #[tokio::test]
-async fn the_accounts_service_refuses_in_its_own_shape() {
+async fn accounts_service_has_its_own_error_shape() {
     let visit = visit(extended()).await;
     let grant = [("grant_type", "client_credentials")];
-    visit.sandbox.inject(Fault::on("/api/token", Action::invalid_grant("Refresh token revoked")).times(1));
+    visit.sandbox.inject(Fault::on_path("/api/token", FaultAction::invalid_grant("Refresh token revoked")).times(1));
     let (status, body) = visit.ask_token("sandbox-client", "sandbox-secret", &grant).await;
     assert_eq!(status, 400);
     assert_eq!(body, serde_json::json!({"error": "invalid_grant", "error_description": "Refresh token revoked"}));

@@ -2,18 +2,18 @@
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use spotify_sandbox::{Edit, Options, known};
+use spotify_sandbox::{PlaylistEdit, SandboxOptions, fixtures};
 
 use super::answers::{development, extended, visit};
 
 #[tokio::test]
-async fn a_whole_list_is_read_along_its_links_and_equals_the_truth() {
-    let visit = visit(Options { playlists: 2, playlist_items: 731, ..extended() }).await;
+async fn list_read_by_links_equals_the_catalog() {
+    let visit = visit(SandboxOptions { playlists: 2, playlist_items: 731, ..extended() }).await;
     let lists = visit.sandbox.catalog().playlist_ids();
     let id = lists.last().unwrap();
     for (path, size) in [("items", 50), ("tracks", 100)] {
         let items = visit.walk(&format!("/playlists/{id}/{path}?limit={size}&market=US")).await;
-        let truth = visit.sandbox.catalog().playlist_rows(id).unwrap();
+        let truth = visit.sandbox.catalog().expected_rows(id).unwrap();
         assert_eq!(items.len(), 731);
         for (item, row) in items.iter().zip(&truth) {
             assert_eq!(item["track"]["id"].as_str(), row.id.as_deref());
@@ -33,9 +33,9 @@ async fn a_whole_list_is_read_along_its_links_and_equals_the_truth() {
 }
 
 #[tokio::test]
-async fn a_filter_an_etag_and_episodes_are_served_as_asked_for() {
+async fn filter_etag_and_episodes_are_served() {
     let visit = visit(extended()).await;
-    let path = format!("/playlists/{}", known::HOME_PLAYLIST);
+    let path = format!("/playlists/{}", fixtures::HOME_PLAYLIST);
     let some =
         visit.ok(&format!("{path}/items?limit=1&fields=total,next,items(added_at,item(id),track(name,!album))")).await;
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
@@ -47,46 +47,48 @@ async fn a_filter_an_etag_and_episodes_are_served_as_asked_for() {
     let url = format!("{}{path}", visit.sandbox.api_url());
     let again = || visit.client.get(&url).bearer_auth(&visit.token).header("if-none-match", &etag).send();
     assert_eq!(again().await.unwrap().status(), StatusCode::NOT_MODIFIED);
-    let playlist = known::HOME_PLAYLIST.to_owned();
-    visit.sandbox.catalog().edit(Edit::Rename { playlist, name: "New".to_owned() }).unwrap();
+    let playlist = fixtures::HOME_PLAYLIST.to_owned();
+    visit.sandbox.catalog().edit(PlaylistEdit::Rename { playlist, name: "New".to_owned() }).unwrap();
     assert_eq!(again().await.unwrap().status(), StatusCode::OK);
 }
 
 #[tokio::test]
-async fn a_list_moves_while_it_is_read_and_its_snapshot_id_tells() {
+async fn snapshot_id_shows_a_moving_list() {
     let visit = visit(extended()).await;
-    let (id, catalog) = (known::HOME_PLAYLIST, visit.sandbox.catalog());
-    let before = (catalog.snapshot_id(id), catalog.playlist_rows(id).unwrap());
-    let remove = Edit::Remove { playlist: id.to_owned(), position: 0, count: 1 };
-    catalog.edit(Edit::WhenServed { playlist: id.to_owned(), page: 0, times: 1, edit: Box::new(remove) }).unwrap();
+    let (id, catalog) = (fixtures::HOME_PLAYLIST, visit.sandbox.catalog());
+    let before = (catalog.snapshot_id(id), catalog.expected_rows(id).unwrap());
+    let remove = PlaylistEdit::Remove { playlist: id.to_owned(), position: 0, count: 1 };
+    catalog
+        .edit(PlaylistEdit::WhenServed { playlist: id.to_owned(), page: 0, times: 1, edit: Box::new(remove) })
+        .unwrap();
     let items = visit.walk(&format!("/playlists/{id}/items?limit=50")).await;
     assert_eq!(items.len(), 119, "one row slipped through between the first page and the second");
     assert_eq!(items[50]["track"]["id"].as_str(), before.1[51].id.as_deref());
     assert_ne!(catalog.snapshot_id(id), before.0);
-    let truth = catalog.playlist_rows(id).unwrap();
+    let truth = catalog.expected_rows(id).unwrap();
     assert_eq!(truth.len(), 119);
-    let insert = Edit::Insert {
+    let insert = PlaylistEdit::Insert {
         playlist: id.to_owned(),
         position: 3,
-        items: vec![Some(known::PLAIN_TRACK.to_owned()), None, Some(known::EPISODE.to_owned())],
+        items: vec![Some(fixtures::PLAIN_TRACK.to_owned()), None, Some(fixtures::EPISODE.to_owned())],
     };
     catalog.edit(insert).unwrap();
-    catalog.edit(Edit::Move { playlist: id.to_owned(), from: 3, count: 1, to: 0 }).unwrap();
-    let kinds: Vec<String> = catalog.playlist_rows(id).unwrap().into_iter().map(|row| row.kind).take(6).collect();
+    catalog.edit(PlaylistEdit::Move { playlist: id.to_owned(), from: 3, count: 1, to: 0 }).unwrap();
+    let kinds: Vec<String> = catalog.expected_rows(id).unwrap().into_iter().map(|row| row.kind).take(6).collect();
     assert_eq!(kinds, ["track", "track", "track", "track", "unavailable", "episode"]);
-    assert_eq!(catalog.playlist_rows(id).unwrap()[0].id.as_deref(), Some(known::PLAIN_TRACK));
-    assert!(catalog.edit(Edit::Delete { playlist: "nothing".to_owned() }).is_err());
+    assert_eq!(catalog.expected_rows(id).unwrap()[0].id.as_deref(), Some(fixtures::PLAIN_TRACK));
+    assert!(catalog.edit(PlaylistEdit::Delete { playlist: "nothing".to_owned() }).is_err());
 }
 
 #[tokio::test]
-async fn the_odd_playlist_holds_all_that_is_odd_and_agrees_with_the_truth() {
+async fn odd_playlist_equals_the_catalog() {
     let visit = visit(extended()).await;
-    let id = known::ODD_PLAYLIST;
+    let id = fixtures::EDGE_CASE_PLAYLIST;
     let whole = visit.ok(&format!("/playlists/{id}?additional_types=track,episode")).await;
     assert!(whole["images"].is_null() && whole["public"].is_null());
     assert_eq!(whole["items"], whole["tracks"], "both names at once");
     assert!(whole["description"].as_str().unwrap().chars().count() > 32_767);
-    let truth = visit.sandbox.catalog().playlist_rows(id).unwrap();
+    let truth = visit.sandbox.catalog().expected_rows(id).unwrap();
     assert!(whole["tracks"]["total"].as_u64().unwrap() as usize > truth.len());
     let last = visit.ok(&format!("/playlists/{id}/items?offset=500")).await;
     assert_eq!(last["items"], json!([]));
@@ -127,11 +129,11 @@ async fn the_odd_playlist_holds_all_that_is_odd_and_agrees_with_the_truth() {
 }
 
 #[tokio::test]
-async fn the_large_playlist_ends_in_twenty_odd_rows() {
+async fn large_playlist_ends_in_twenty_odd_rows() {
     let visit = visit(extended()).await;
-    let id = known::LARGE_PLAYLIST;
-    let truth = visit.sandbox.catalog().playlist_rows(id).unwrap();
-    assert_eq!(truth.len(), known::LARGE_PLAYLIST_ITEMS);
+    let id = fixtures::LARGE_PLAYLIST;
+    let truth = visit.sandbox.catalog().expected_rows(id).unwrap();
+    assert_eq!(truth.len(), fixtures::LARGE_PLAYLIST_ITEMS);
     let page = visit.ok(&format!("/playlists/{id}/tracks?offset=50000&limit=100")).await;
     assert!(page["next"].is_null());
     let items = page["items"].as_array().unwrap();
@@ -141,17 +143,17 @@ async fn the_large_playlist_ends_in_twenty_odd_rows() {
 }
 
 #[tokio::test]
-async fn the_odd_playlist_is_odd_in_development_mode_too() {
+async fn odd_playlist_in_development_mode() {
     let mut visit = visit(development()).await;
-    visit.token = visit.sandbox.sign_in(known::HOME, &["playlist-read-private"], true).access_token;
-    let items = visit.walk(&format!("/playlists/{}/items?limit=7", known::ODD_PLAYLIST)).await;
-    let truth = visit.sandbox.catalog().playlist_rows(known::ODD_PLAYLIST).unwrap();
+    visit.token = visit.sandbox.sign_in(fixtures::HOME_USER, &["playlist-read-private"], true).access_token;
+    let items = visit.walk(&format!("/playlists/{}/items?limit=7", fixtures::EDGE_CASE_PLAYLIST)).await;
+    let truth = visit.sandbox.catalog().expected_rows(fixtures::EDGE_CASE_PLAYLIST).unwrap();
     assert_eq!(items.len(), truth.len());
     for (item, row) in items.iter().zip(&truth) {
         assert_eq!(item["item"]["uri"].as_str(), row.uri.as_deref());
         assert!(item["item"].get("popularity").is_none());
     }
-    let unavailable = items.iter().find(|item| item["item"]["id"] == known::UNAVAILABLE_TRACK);
+    let unavailable = items.iter().find(|item| item["item"]["id"] == fixtures::UNAVAILABLE_TRACK);
     let unavailable = &unavailable.unwrap()["item"];
     assert_eq!(unavailable["is_playable"], false);
     assert_eq!(unavailable["restrictions"]["reason"], "market");
@@ -160,9 +162,9 @@ async fn the_odd_playlist_is_odd_in_development_mode_too() {
 }
 
 #[tokio::test]
-async fn a_list_that_fills_its_last_page_names_no_next_one() {
+async fn full_last_page_has_no_next_link() {
     let visit = visit(extended()).await;
-    let path = format!("/playlists/{}/items?limit=50", known::FOREIGN_PLAYLIST);
+    let path = format!("/playlists/{}/items?limit=50", fixtures::FOREIGN_PLAYLIST);
     assert!(visit.ok(&format!("{path}&offset=49")).await["next"].is_string());
     let last = visit.ok(&format!("{path}&offset=50")).await;
     assert_eq!(last["items"].as_array().unwrap().len(), 50);

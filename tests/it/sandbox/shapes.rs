@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may stop a test")]
 
 use serde_json::Value;
-use spotify_sandbox::{Mode, Options, known};
+use spotify_sandbox::{QuotaMode, SandboxOptions, fixtures};
 
 use super::answers::{Visit, visit};
 
@@ -47,40 +47,40 @@ fn differences(path: &str, example: &Value, answer: &Value) -> Vec<String> {
     }
 }
 
-async fn user(mode: Mode) -> Visit {
-    let mut visit = visit(Options { mode, tracks: 200, ..Options::default() }).await;
-    visit.token = visit.sandbox.sign_in(known::HOME, SCOPES, true).access_token;
+async fn user(mode: QuotaMode) -> Visit {
+    let mut visit = visit(SandboxOptions { mode, tracks: 200, ..SandboxOptions::default() }).await;
+    visit.token = visit.sandbox.sign_in(fixtures::HOME_USER, SCOPES, true).access_token;
     visit
 }
 
 #[tokio::test]
-async fn every_answer_has_the_keys_and_types_of_its_example() {
-    let shows = format!("/shows?ids={}", known::SHOW);
+async fn answers_have_the_keys_of_their_examples() {
+    let shows = format!("/shows?ids={}", fixtures::SHOW);
     for (mode, cases) in [
         (
-            Mode::Extended,
+            QuotaMode::Extended,
             vec![
-                ("track.extended", format!("/tracks/{}", known::PLAIN_TRACK), ""),
-                ("album.extended", format!("/albums/{}", known::LONG_ALBUM), ""),
-                ("artist.extended", format!("/artists/{}", known::BUSY_ARTIST), ""),
-                ("playlist.extended", format!("/playlists/{}", known::HOME_PLAYLIST), ""),
+                ("track.extended", format!("/tracks/{}", fixtures::PLAIN_TRACK), ""),
+                ("album.extended", format!("/albums/{}", fixtures::LONG_ALBUM), ""),
+                ("artist.extended", format!("/artists/{}", fixtures::BUSY_ARTIST), ""),
+                ("playlist.extended", format!("/playlists/{}", fixtures::HOME_PLAYLIST), ""),
                 ("show.extended", shows, "/shows/0"),
-                ("episode.extended", format!("/episodes/{}", known::EPISODE), ""),
+                ("episode.extended", format!("/episodes/{}", fixtures::EPISODE), ""),
                 ("me.extended", "/me".to_owned(), ""),
             ],
         ),
         (
-            Mode::Development,
+            QuotaMode::Development,
             vec![
-                ("track.development", format!("/tracks/{}", known::PLAIN_TRACK), ""),
-                ("artist.development", format!("/artists/{}", known::BUSY_ARTIST), ""),
-                ("playlist.development", format!("/playlists/{}", known::HOME_PLAYLIST), ""),
+                ("track.development", format!("/tracks/{}", fixtures::PLAIN_TRACK), ""),
+                ("artist.development", format!("/artists/{}", fixtures::BUSY_ARTIST), ""),
+                ("playlist.development", format!("/playlists/{}", fixtures::HOME_PLAYLIST), ""),
                 (
                     "track.development",
-                    format!("/playlists/{}/items?fields=items(item(!episode,!track))", known::HOME_PLAYLIST),
+                    format!("/playlists/{}/items?fields=items(item(!episode,!track))", fixtures::HOME_PLAYLIST),
                     "/items/0/item",
                 ),
-                ("chapter.development", format!("/chapters/{}", known::CHAPTER), ""),
+                ("chapter.development", format!("/chapters/{}", fixtures::CHAPTER), ""),
                 ("me.development", "/me".to_owned(), ""),
                 ("recently_played", "/me/player/recently-played".to_owned(), ""),
                 ("following", "/me/following?type=artist".to_owned(), ""),
@@ -99,15 +99,15 @@ async fn every_answer_has_the_keys_and_types_of_its_example() {
 }
 
 #[tokio::test]
-async fn the_app_token_has_the_keys_of_its_example() {
-    let visit = visit(Options::default()).await;
+async fn app_token_has_the_keys_of_its_example() {
+    let visit = visit(SandboxOptions::default()).await;
     let form = [("grant_type", "client_credentials")];
     let (_, token) = visit.ask_token("sandbox-client", "sandbox-secret", &form).await;
     assert_eq!(differences("", &example("token"), &token), [""; 0]);
 }
 
 #[test]
-fn a_difference_in_keys_or_types_is_found() {
+fn different_keys_or_types_are_found() {
     let differ = |a: Value, b: Value| differences("", &a, &b).len();
     assert_eq!(differ(serde_json::json!({"a": 1}), serde_json::json!({"a": 2})), 0);
     assert_eq!(differ(serde_json::json!({"a": 1}), serde_json::json!({"b": 2})), 2);

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::Url;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use spotify_sandbox::{Consent, Mode, Options, Rotation, known};
+use spotify_sandbox::{ConsentDecision, QuotaMode, SandboxOptions, TokenRotation, fixtures};
 
 use super::answers::{Visit, development, extended, visit};
 
@@ -27,7 +27,7 @@ const ALL_SCOPES: &[&str] = &[
 const CALLBACK: &str = "http://127.0.0.1:43210/callback";
 const VERIFIER: &str = "a-verifier-of-forty-three-characters-or-more";
 
-async fn as_user(options: Options, user: &str, scopes: &[&str]) -> Visit {
+async fn as_user(options: SandboxOptions, user: &str, scopes: &[&str]) -> Visit {
     let mut visit = visit(options).await;
     visit.token = visit.sandbox.sign_in(user, scopes, false).access_token;
     visit
@@ -68,7 +68,7 @@ async fn authorize(visit: &Visit, more: &[(&str, &str)]) -> (u16, HashMap<String
 }
 
 async fn yes(visit: &Visit) {
-    visit.sandbox.consent(Consent::Grant { user: known::HOME.to_owned(), scopes: None });
+    visit.sandbox.set_consent(ConsentDecision::Grant { user: fixtures::HOME_USER.to_owned(), scopes: None });
 }
 
 /// A call for a token by a client without a secret.
@@ -84,7 +84,7 @@ async fn refresh(visit: &Visit, token: &str) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn a_code_is_given_for_consent_and_fetched_once() {
+async fn consent_gives_a_code_that_works_once() {
     let mut visit = visit(development()).await;
     yes(&visit).await;
     let (status, query) = authorize(&visit, &[]).await;
@@ -98,7 +98,7 @@ async fn a_code_is_given_for_consent_and_fetched_once() {
     assert_eq!(body["scope"], "user-library-read user-top-read");
     assert!(body["refresh_token"].is_string());
     visit.token = body["access_token"].as_str().unwrap().to_owned();
-    assert_eq!(visit.ok("/me").await["id"], known::HOME);
+    assert_eq!(visit.ok("/me").await["id"], fixtures::HOME_USER);
     assert_eq!(visit.ok("/me/tracks").await["total"], 268);
     let (status, again) = visit.ask_token("sandbox-client", "sandbox-secret", &form).await;
     assert_eq!((status, &again["error"]), (400, &json!("invalid_grant")));
@@ -107,8 +107,8 @@ async fn a_code_is_given_for_consent_and_fetched_once() {
 }
 
 #[tokio::test]
-async fn a_public_client_proves_itself_by_its_verifier() {
-    let visit = visit(Options { rotation: Rotation::Pkce, ..development() }).await;
+async fn public_client_needs_its_verifier() {
+    let visit = visit(SandboxOptions { rotation: TokenRotation::Pkce, ..development() }).await;
     yes(&visit).await;
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(VERIFIER));
     let pkce = [("code_challenge_method", "S256"), ("code_challenge", challenge.as_str())];
@@ -145,9 +145,9 @@ async fn a_public_client_proves_itself_by_its_verifier() {
 }
 
 #[tokio::test]
-async fn a_refresh_without_rotation_brings_no_token_and_ends_after_six_months() {
+async fn refresh_without_rotation_ends_in_six_months() {
     let visit = visit(development()).await;
-    let grant = visit.sandbox.sign_in(known::STUDIO, ALL_SCOPES, false);
+    let grant = visit.sandbox.sign_in(fixtures::STUDIO_USER, ALL_SCOPES, false);
     let (status, body) = refresh(&visit, &grant.refresh_token).await;
     assert_eq!(status, 200);
     assert!(body.get("refresh_token").is_none());
@@ -158,22 +158,22 @@ async fn a_refresh_without_rotation_brings_no_token_and_ends_after_six_months() 
     assert_eq!((status, body), (400, json!({"error": "invalid_grant", "error_description": "Refresh token expired"})));
     let (_, body) = refresh(&visit, "AQmadeup").await;
     assert_eq!(body["error_description"], "Invalid refresh token");
-    let grant = visit.sandbox.sign_in(known::STUDIO, ALL_SCOPES, false);
-    visit.sandbox.revoke_grants_of(known::STUDIO);
+    let grant = visit.sandbox.sign_in(fixtures::STUDIO_USER, ALL_SCOPES, false);
+    visit.sandbox.revoke_grants(fixtures::STUDIO_USER);
     assert_eq!(refresh(&visit, &grant.refresh_token).await.1["error_description"], "Refresh token revoked");
     assert!(!format!("{grant:?}").contains(&grant.refresh_token));
 }
 
 #[tokio::test]
-async fn a_user_can_say_no_or_grant_less_and_a_browser_gets_a_page() {
+async fn user_can_deny_or_grant_less() {
     let visit = visit(development()).await;
     assert_eq!(authorize(&visit, &[]).await.0, 200, "a page to choose from");
-    assert!(authorize(&visit, &[("sandbox_user", known::STUDIO)]).await.1.contains_key("code"));
-    visit.sandbox.consent(Consent::Deny);
+    assert!(authorize(&visit, &[("sandbox_user", fixtures::STUDIO_USER)]).await.1.contains_key("code"));
+    visit.sandbox.set_consent(ConsentDecision::Deny);
     let (status, query) = authorize(&visit, &[]).await;
     assert_eq!((status, query["error"].as_str(), query["state"].as_str()), (302, "access_denied", "s t&te"));
     let scopes = Some(vec!["user-top-read".to_owned()]);
-    visit.sandbox.consent(Consent::Grant { user: known::HOME.to_owned(), scopes });
+    visit.sandbox.set_consent(ConsentDecision::Grant { user: fixtures::HOME_USER.to_owned(), scopes });
     let (_, query) = authorize(&visit, &[]).await;
     let form = [("grant_type", "authorization_code"), ("code", &query["code"]), ("redirect_uri", CALLBACK)];
     let (_, body) = visit.ask_token("sandbox-client", "sandbox-secret", &form).await;
@@ -185,29 +185,29 @@ async fn a_user_can_say_no_or_grant_less_and_a_browser_gets_a_page() {
 }
 
 #[tokio::test]
-async fn each_user_reads_its_own_and_shared_lists_in_development_mode() {
-    let home = as_user(development(), known::HOME, ALL_SCOPES).await;
-    let whole = home.ok(&format!("/playlists/{}", known::HOME_PLAYLIST)).await;
+async fn development_mode_reads_own_and_shared_lists() {
+    let home = as_user(development(), fixtures::HOME_USER, ALL_SCOPES).await;
+    let whole = home.ok(&format!("/playlists/{}", fixtures::HOME_PLAYLIST)).await;
     assert_eq!(whole["items"]["items"].as_array().unwrap().len(), 100);
     assert!(whole["items"]["items"][0]["item"]["name"].is_string());
     assert!(whole.get("tracks").is_none());
-    assert_eq!(home.walk(&format!("/playlists/{}/items?limit=50", known::SHARED_PLAYLIST)).await.len(), 75);
-    assert_eq!(home.get(&format!("/playlists/{}/items", known::FOREIGN_PLAYLIST)).await.0, 403);
-    assert_eq!(home.get(&format!("/playlists/{}", known::STUDIO_PLAYLIST)).await.0, 404);
+    assert_eq!(home.walk(&format!("/playlists/{}/items?limit=50", fixtures::SHARED_PLAYLIST)).await.len(), 75);
+    assert_eq!(home.get(&format!("/playlists/{}/items", fixtures::FOREIGN_PLAYLIST)).await.0, 403);
+    assert_eq!(home.get(&format!("/playlists/{}", fixtures::STUDIO_PLAYLIST)).await.0, 404);
     let lists = home.walk("/me/playlists?limit=5").await;
     assert!(lists[2].is_null());
     let ids: Vec<&str> = lists.iter().filter_map(|list| list["id"].as_str()).collect();
-    assert!(ids.contains(&known::ODD_PLAYLIST) && ids.contains(&known::SHARED_PLAYLIST));
-    assert!(ids.contains(&known::FOREIGN_PLAYLIST) && !ids.contains(&known::STUDIO_PLAYLIST));
+    assert!(ids.contains(&fixtures::EDGE_CASE_PLAYLIST) && ids.contains(&fixtures::SHARED_PLAYLIST));
+    assert!(ids.contains(&fixtures::FOREIGN_PLAYLIST) && !ids.contains(&fixtures::STUDIO_PLAYLIST));
     assert!(lists.iter().all(|list| list.is_null() || list["items"]["href"].is_string()));
-    let blind = as_user(development(), known::HOME, &["playlist-read-private"]).await;
+    let blind = as_user(development(), fixtures::HOME_USER, &["playlist-read-private"]).await;
     let fewer = blind.walk("/me/playlists?limit=50").await;
-    assert!(!fewer.iter().any(|list| list["id"] == known::SHARED_PLAYLIST));
+    assert!(!fewer.iter().any(|list| list["id"] == fixtures::SHARED_PLAYLIST));
 }
 
 #[tokio::test]
-async fn libraries_tops_follows_and_plays_are_read_with_their_scopes() {
-    let home = as_user(extended(), known::HOME, ALL_SCOPES).await;
+async fn libraries_need_their_scopes() {
+    let home = as_user(extended(), fixtures::HOME_USER, ALL_SCOPES).await;
     for (path, key, count) in [
         ("/me/tracks?limit=50", "track", 268),
         ("/me/albums?limit=50", "album", 63),
@@ -217,7 +217,7 @@ async fn libraries_tops_follows_and_plays_are_read_with_their_scopes() {
     ] {
         let saved = home.walk(path).await;
         assert_eq!(saved.len(), count, "{path}");
-        let truth = home.sandbox.catalog().truth_of("users", known::HOME).unwrap();
+        let truth = home.sandbox.catalog().expected_ids("users", fixtures::HOME_USER).unwrap();
         for (one, row) in saved.iter().zip(truth[format!("saved_{key}s")].as_array().unwrap()) {
             assert_eq!((&one[key]["id"], &one["added_at"]), (&row["id"], &row["added_at"]));
         }
@@ -242,14 +242,14 @@ async fn libraries_tops_follows_and_plays_are_read_with_their_scopes() {
     assert!(none["items"] == json!([]) && none["cursors"].is_null());
     assert_eq!(home.get("/me/player/recently-played?before=1&after=1").await.0, 400);
     let track = home.ok("/me/tracks?limit=1").await["items"][0]["track"]["id"].as_str().unwrap().to_owned();
-    let uris = format!("spotify:track:{track},spotify:playlist:{}", known::STUDIO_PLAYLIST);
+    let uris = format!("spotify:track:{track},spotify:playlist:{}", fixtures::STUDIO_PLAYLIST);
     assert_eq!(home.ok(&format!("/me/library/contains?uris={uris}")).await, json!([true, false]));
     assert_eq!(home.ok(&format!("/me/tracks/contains?ids={track}")).await, json!([true]));
 }
 
 #[tokio::test]
-async fn a_missing_scope_a_missing_user_and_a_user_not_on_the_list_are_refused_apart() {
-    let bare = as_user(development(), known::HOME, &[]).await;
+async fn user_refusals_are_told_apart() {
+    let bare = as_user(development(), fixtures::HOME_USER, &[]).await;
     for path in
         ["/me/tracks", "/me/playlists", "/me/following?type=artist", "/me/top/tracks", "/me/player/recently-played"]
     {
@@ -260,9 +260,10 @@ async fn a_missing_scope_a_missing_user_and_a_user_not_on_the_list_are_refused_a
     let app = visit(development()).await;
     let (status, body) = app.get("/me").await;
     assert_eq!((status, &body["error"]["message"]), (401, &json!("Valid user authentication required")));
-    let stranger = as_user(development(), known::CURATOR, ALL_SCOPES).await;
+    let stranger = as_user(development(), fixtures::CURATOR_USER, ALL_SCOPES).await;
     let (status, body) = stranger.get("/me").await;
     assert_eq!((status, &body["error"]["message"]), (403, &json!("User not registered in the Developer Dashboard")));
-    let own = as_user(Options { mode: Mode::Extended, ..development() }, known::STUDIO, ALL_SCOPES).await;
+    let own =
+        as_user(SandboxOptions { mode: QuotaMode::Extended, ..development() }, fixtures::STUDIO_USER, ALL_SCOPES).await;
     assert_eq!(own.ok("/me").await["product"], "premium");
 }

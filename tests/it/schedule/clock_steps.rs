@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use spotify_sandbox::{Action, Fault, RetryAfter, known};
+use spotify_sandbox::{Fault, FaultAction, RetryAfterHeader, fixtures};
 
 use super::foreground::Foreground;
 use crate::support::hook_server::Hooks;
@@ -48,10 +48,10 @@ fn banned_until(world: &World) -> i64 {
 }
 
 #[test]
-fn a_ban_lasts_as_long_as_spotify_said_whichever_way_the_clock_was_wrong() {
-    let job = format!("schedule = \"0 6 * * *\"\n{}", by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+fn ban_lasts_as_told_under_a_wrong_clock() {
+    let job = format!("schedule = \"0 6 * * *\"\n{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     let world = World::extended().job(&job);
-    world.sandbox.inject(Fault::on("/v1/*", Action::rate_limited(RetryAfter::Seconds(7_200))).times(1));
+    world.sandbox.inject(Fault::on_path("/v1/*", FaultAction::rate_limited(RetryAfterHeader::Seconds(7_200))).times(1));
     world.run(&["x"]).exits(75);
     let until = banned_until(&world);
     for ahead in [HOUR_MS, -3 * HOUR_MS, 26 * HOUR_MS] {
@@ -66,10 +66,10 @@ fn a_ban_lasts_as_long_as_spotify_said_whichever_way_the_clock_was_wrong() {
 }
 
 #[test]
-fn a_fire_that_was_served_under_a_clock_a_day_ahead_is_not_served_again_when_its_day_comes() {
+fn fire_served_a_day_early_is_not_repeated() {
     // Half a day away from its time, so that no fire comes while the test runs.
     let line = (chrono::Utc::now() + chrono::TimeDelta::hours(12)).format("%-M %-H * * *");
-    let job = format!("schedule = \"{line}\"\n{}", by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+    let job = format!("schedule = \"{line}\"\n{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     let world = World::extended().job(&job);
     world.run(&["--due"]).exits(0);
     was_ahead(&world, -3 * 24 * HOUR_MS);
@@ -90,11 +90,11 @@ fn a_fire_that_was_served_under_a_clock_a_day_ahead_is_not_served_again_when_its
 fn slow(ms: u64, hooks: &Hooks) -> World {
     let job = |id: &str| format!("schedule = \"0 6 1 1 *\"\n{}", by_ids("playlist_items", &[id]));
     let world = World::extended()
-        .job(&job(known::HOME_PLAYLIST))
+        .job(&job(fixtures::HOME_PLAYLIST))
         .settings(&format!("[schedule]\nmax_runtime = \"1s\"\n[notify]\nwebhook_url = \"{}\"", hooks.url("/hook")));
-    world.project.write("jobs/y.toml", job(known::ODD_PLAYLIST));
-    let path = format!("/v1/playlists/{}", known::HOME_PLAYLIST);
-    world.sandbox.inject(Fault::on(&path, Action::Latency { ms }).times(1));
+    world.project.write("jobs/y.toml", job(fixtures::EDGE_CASE_PLAYLIST));
+    let path = format!("/v1/playlists/{}", fixtures::HOME_PLAYLIST);
+    world.sandbox.inject(Fault::on_path(&path, FaultAction::Latency { ms }).times(1));
     world
 }
 
@@ -106,7 +106,7 @@ fn told(hooks: &Hooks) -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_run_that_hangs_is_told_of_once_and_the_other_jobs_go_on() {
+fn hanging_run_is_reported_once() {
     let hooks = Hooks::listening();
     let world = slow(1_500, &hooks);
     let hung = world.spawn(&["--due"]);
@@ -137,7 +137,7 @@ fn a_run_that_hangs_is_told_of_once_and_the_other_jobs_go_on() {
 }
 
 #[test]
-fn the_scheduler_tells_of_its_own_run_that_hangs_and_of_its_end() {
+fn scheduler_reports_its_hanging_run() {
     let hooks = Hooks::listening();
     let world = slow(4_000, &hooks);
     let mut it = Foreground::start(&world);

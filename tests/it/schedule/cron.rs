@@ -57,7 +57,7 @@ fn world() -> World {
 }
 
 #[test]
-fn cron_says_nothing_while_all_is_well() {
+fn cron_is_silent_while_all_is_well() {
     let world = world();
     silent(&tick(&world));
     assert!(world.csv_path("search.csv").exists(), "a job never run is due at once");
@@ -67,7 +67,7 @@ fn cron_says_nothing_while_all_is_well() {
 }
 
 #[test]
-fn cron_has_something_to_mail_when_a_job_fails() {
+fn cron_mails_failures() {
     let world = world();
     world.project.write(".env", "SPOTIFY_CLIENT_ID=sandbox-client\nSPOTIFY_CLIENT_SECRET=wrong\n");
     let output = tick(&world);
@@ -77,7 +77,7 @@ fn cron_has_something_to_mail_when_a_job_fails() {
 }
 
 #[test]
-fn the_file_for_cron_d_is_the_same_line_with_a_user() {
+fn cron_d_file_has_the_same_line() {
     let ((_, user), (variables, system)) = (crontab("crontab"), crontab("cron.d"));
     assert_eq!(command(&system, 6), command(&user, 5));
     assert_eq!(system.split_whitespace().nth(5), Some("cratedigger"));

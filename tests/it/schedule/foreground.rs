@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use spotify_sandbox::known;
+use spotify_sandbox::fixtures;
 
 use crate::limits::quota::{development, track_ids};
 use crate::support::world::{World, by_ids, signal};
@@ -71,11 +71,11 @@ impl Foreground {
 }
 
 fn job(line: &str) -> String {
-    format!("schedule = \"{line}\"\n{}", by_ids("playlist_items", &[known::HOME_PLAYLIST]))
+    format!("schedule = \"{line}\"\n{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]))
 }
 
 #[test]
-fn it_runs_what_is_due_tells_systemd_and_ends_at_a_signal() {
+fn schedule_runs_jobs_and_stops_on_a_signal() {
     let world = World::extended().job(&job("15 6 1 1 *"));
     let mut it = Foreground::start(&world);
     it.until("READY=1", |it| it.heard.contains("READY=1\n"));
@@ -98,7 +98,7 @@ fn it_runs_what_is_due_tells_systemd_and_ends_at_a_signal() {
 }
 
 #[test]
-fn job_files_are_watched_and_a_broken_edit_keeps_the_last_good_version_and_says_so_once() {
+fn broken_edit_keeps_the_last_good_job() {
     let world = World::extended().job(&job("15 6 1 1 *"));
     let mut it = Foreground::start(&world);
     it.until_said("run ends");
@@ -119,7 +119,7 @@ fn job_files_are_watched_and_a_broken_edit_keeps_the_last_good_version_and_says_
 }
 
 #[test]
-fn a_signal_in_the_middle_of_a_run_defers_it_and_the_next_start_goes_on() {
+fn signal_defers_a_run_and_the_next_resumes() {
     let world = World::extended().job(&job("15 6 1 1 *"));
     let path = world.project.root().join("config/cratedigger.toml");
     let slow = std::fs::read_to_string(&path).unwrap().replace("requests_per_second = 100", "requests_per_second = 1");
@@ -134,7 +134,7 @@ fn a_signal_in_the_middle_of_a_run_defers_it_and_the_next_start_goes_on() {
 }
 
 #[test]
-fn of_a_day_too_short_for_all_those_that_fit_have_theirs_first_and_sweeps_share_the_rest_by_priority() {
+fn sweeps_share_what_other_jobs_leave() {
     let world = development().settings(
         "calls_per_day = 60\ncalls_per_family = 60\nreserve = \"0%\"\n[schedule]\nfirst_run_share = \"100%\"",
     );
@@ -170,5 +170,5 @@ fn of_a_day_too_short_for_all_those_that_fit_have_theirs_first_and_sweeps_share_
     let places: Vec<usize> = calls.iter().map(place).collect();
     assert!(places[..16].iter().all(|place| *place < 16), "{places:?}");
     assert!(places[16..50].iter().all(|place| (16..56).contains(place)), "{places:?}");
-    assert_eq!(world.sandbox.counted().refused, 0);
+    assert_eq!(world.sandbox.limit_counts().refused, 0);
 }

@@ -1,6 +1,6 @@
 //! `[notify]`: pings, webhook, command, the file for Prometheus; once per change of state.
 
-use spotify_sandbox::known;
+use spotify_sandbox::fixtures;
 
 use crate::support::hook_server::Hooks;
 use crate::support::world::{Ran, World, by_ids, ran};
@@ -8,7 +8,7 @@ use crate::support::world::{Ran, World, by_ids, ran};
 const FIRE: &str = "schedule = \"15 6 * * *\"\n";
 
 pub fn plain(notify: &str) -> World {
-    let job = format!("{FIRE}{}", by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+    let job = format!("{FIRE}{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     World::extended().job(&job).settings(&format!("[notify]\n{notify}"))
 }
 
@@ -17,7 +17,7 @@ fn without_credentials(world: &World, args: &[&str]) -> Ran {
 }
 
 #[test]
-fn pings_tell_start_and_exit_code_and_last_lines_of_the_same_run() {
+fn pings_have_exit_code_and_last_lines() {
     let hooks = Hooks::listening();
     let world = plain(&format!("ping_url = \"{}\"", hooks.url("/secret-key/{job}")));
     world.run(&["x"]).exits(0);
@@ -37,7 +37,7 @@ fn pings_tell_start_and_exit_code_and_last_lines_of_the_same_run() {
 }
 
 #[test]
-fn a_ping_host_that_is_down_fails_no_job_and_its_address_stays_secret() {
+fn ping_failure_fails_no_job() {
     let world = plain(
         "ping_url = \"http://127.0.0.1:1/secret-key\"\nwebhook_url = \"http://127.0.0.1:1/other-key\"\non = [\"failure\"]",
     );
@@ -46,7 +46,7 @@ fn a_ping_host_that_is_down_fails_no_job_and_its_address_stays_secret() {
 }
 
 #[test]
-fn what_lasts_is_told_once_however_often_a_timer_looks_and_its_end_is_told_once() {
+fn lasting_problem_is_reported_once() {
     let hooks = Hooks::listening();
     let world = plain(&format!("webhook_url = \"{}\"", hooks.url("/hook")));
     let first = without_credentials(&world, &["-q", "run", "--due"]).exits(77).says("SPOTIFY_CLIENT_ID");
@@ -71,7 +71,7 @@ fn what_lasts_is_told_once_however_often_a_timer_looks_and_its_end_is_told_once(
 }
 
 #[test]
-fn a_broken_job_file_is_told_once_and_so_is_its_mending() {
+fn broken_job_file_is_reported_once() {
     let hooks = Hooks::listening();
     let world = plain(&format!("webhook_url = \"{}\"", hooks.url("/hook")));
     world.run(&["--due"]).exits(0);
@@ -87,7 +87,7 @@ fn a_broken_job_file_is_told_once_and_so_is_its_mending() {
 }
 
 #[test]
-fn a_command_gets_the_message_and_one_that_hangs_is_killed_with_what_it_started() {
+fn hanging_notify_command_is_killed() {
     let partial = format!("{FIRE}{}", by_ids("playlist_items", &["0000000000000000000000"]));
     let world = plain(
         "on = [\"partial\"]\ncommand = [\"sh\", \"-c\", \"cat > told.txt; echo $CRATEDIGGER_EVENT $CRATEDIGGER_JOB >> told.txt\"]",
@@ -107,7 +107,7 @@ fn a_command_gets_the_message_and_one_that_hangs_is_killed_with_what_it_started(
 }
 
 #[test]
-fn the_file_for_prometheus_holds_runs_calls_budget_and_age() {
+fn prometheus_file_has_all_metrics() {
     let world = plain("prometheus_file = \"metrics/cratedigger.prom\"");
     world.run(&["x"]).exits(0);
     let text = std::fs::read_to_string(world.project.root().join("metrics/cratedigger.prom")).unwrap();
@@ -144,7 +144,7 @@ pub fn wait_to_tell(world: &World) {
 }
 
 #[test]
-fn who_did_not_take_a_message_gets_it_later_and_who_took_it_not_once_more() {
+fn undelivered_message_is_sent_later() {
     let hooks = Hooks::listening();
     hooks.refuse(true);
     let world = plain(&format!(
@@ -171,7 +171,7 @@ fn who_did_not_take_a_message_gets_it_later_and_who_took_it_not_once_more() {
 }
 
 #[test]
-fn the_end_of_a_run_that_no_ping_could_tell_is_told_later_unless_a_later_run_was() {
+fn missed_ping_is_sent_later() {
     let hooks = Hooks::listening();
     hooks.refuse(true);
     let world = plain(&format!("ping_url = \"{}\"", hooks.url("/key")));

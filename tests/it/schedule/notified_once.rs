@@ -4,7 +4,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
-use spotify_sandbox::{Action, Fault, RetryAfter, known};
+use spotify_sandbox::{Fault, FaultAction, RetryAfterHeader, fixtures};
 
 use super::foreground::Foreground;
 use super::notifications::{plain, wait_to_tell};
@@ -62,7 +62,7 @@ fn events(hooks: &Hooks) -> Vec<String> {
 }
 
 #[test]
-fn who_is_told_and_never_answers_holds_up_neither_runs_nor_the_watchdog_nor_the_stop() {
+fn silent_receiver_blocks_nothing() {
     let deaf = Deaf::listening();
     // Ten minutes are longer than this test waits for anything.
     let world = plain(&format!(
@@ -83,7 +83,7 @@ fn who_is_told_and_never_answers_holds_up_neither_runs_nor_the_watchdog_nor_the_
 }
 
 #[test]
-fn a_host_that_is_down_is_one_line_over_all_ticks_of_a_timer() {
+fn unreachable_host_is_logged_once() {
     let world = plain(
         "webhook_url = \"http://127.0.0.1:1/hook\"\nping_url = \"http://127.0.0.1:1/ping\"\n\
          command = [\"false\"]\non = [\"partial\", \"recovery\"]\nprometheus_file = \"jobs\"",
@@ -105,13 +105,13 @@ fn a_host_that_is_down_is_one_line_over_all_ticks_of_a_timer() {
 }
 
 #[test]
-fn a_job_that_somebody_else_runs_or_has_run_pings_nothing() {
+fn job_run_elsewhere_sends_no_ping() {
     let hooks = Hooks::listening();
     let world = plain(&format!("ping_url = \"{}\"", hooks.url("/ping/{job}")));
     world
         .project
-        .write("jobs/x.toml", format!("schedule = \"* * * * *\"\n{}", by_ids("tracks", &[known::PLAIN_TRACK])));
-    world.sandbox.inject(Fault::on("/v1/tracks*", Action::Latency { ms: 1_500 }).times(1));
+        .write("jobs/x.toml", format!("schedule = \"* * * * *\"\n{}", by_ids("tracks", &[fixtures::PLAIN_TRACK])));
+    world.sandbox.inject(Fault::on_path("/v1/tracks*", FaultAction::Latency { ms: 1_500 }).times(1));
     let first = world.spawn(&["--due"]);
     world.wait_for_calls(1);
     pause(&world, &first);
@@ -127,13 +127,13 @@ fn a_job_that_somebody_else_runs_or_has_run_pings_nothing() {
 }
 
 #[test]
-fn a_run_that_hangs_pings_its_failure_once() {
+fn hanging_run_pings_its_failure_once() {
     let hooks = Hooks::listening();
     let world = plain(&format!("ping_url = \"{}\"\n[schedule]\nmax_runtime = \"1s\"", hooks.url("/ping/{job}")));
     world
         .project
-        .write("jobs/x.toml", format!("schedule = \"* * * * *\"\n{}", by_ids("tracks", &[known::PLAIN_TRACK])));
-    world.sandbox.inject(Fault::on("/v1/tracks*", Action::Latency { ms: 1_500 }).times(1));
+        .write("jobs/x.toml", format!("schedule = \"* * * * *\"\n{}", by_ids("tracks", &[fixtures::PLAIN_TRACK])));
+    world.sandbox.inject(Fault::on_path("/v1/tracks*", FaultAction::Latency { ms: 1_500 }).times(1));
     let first = world.spawn(&["--due"]);
     world.wait_for_calls(1);
     pause(&world, &first);
@@ -151,14 +151,14 @@ fn a_run_that_hangs_pings_its_failure_once() {
 }
 
 #[test]
-fn a_lost_grant_of_three_jobs_is_one_message_with_all_of_them_and_so_is_its_end() {
+fn lost_grant_of_three_jobs_is_one_message() {
     let hooks = Hooks::listening();
     let world = World::extended().settings(&format!("[notify]\nwebhook_url = \"{}\"", hooks.url("/hook")));
     for name in ["a", "b", "c"] {
         let job = format!("user = \"home\"\nschedule = \"*/30 * * * *\"\n{}", fetch("saved_albums", ""));
         world.project.write(&format!("jobs/{name}.toml"), job);
     }
-    sign_in::sign_in(&world, "home", known::HOME);
+    sign_in::sign_in(&world, "home", fixtures::HOME_USER);
     world.cli(&["-q", "run", "--due"]).exits(0);
     world.sandbox.advance(std::time::Duration::from_secs(190 * 86_400));
     age(&world, 31);
@@ -173,23 +173,25 @@ fn a_lost_grant_of_three_jobs_is_one_message_with_all_of_them_and_so_is_its_end(
     age(&world, 70);
     assert_eq!(world.cli(&["-q", "run", "--due"]).exits(0).stderr, "");
     assert_eq!(events(&hooks), ["sign_in"]);
-    sign_in::sign_in(&world, "home", known::HOME);
+    sign_in::sign_in(&world, "home", fixtures::HOME_USER);
     world.cli(&["-q", "run", "--due"]).exits(0);
     assert_eq!(world.cli(&["-q", "run", "--due"]).exits(0).stderr, "");
     assert_eq!(events(&hooks), ["sign_in", "recovery"]);
 }
 
 #[test]
-fn a_ban_of_fourteen_hours_is_one_message_also_for_jobs_of_every_half_hour() {
+fn long_ban_is_one_message() {
     let hooks = Hooks::listening();
     let world = plain(&format!("webhook_url = \"{}\"", hooks.url("/hook")));
     for name in ["x", "y"] {
-        let job = format!("schedule = \"*/30 * * * *\"\n{}", by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+        let job = format!("schedule = \"*/30 * * * *\"\n{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
         world.project.write(&format!("jobs/{name}.toml"), job);
     }
     world.cli(&["-q", "run", "--due"]).exits(0);
     age(&world, 31);
-    world.sandbox.inject(Fault::on("/v1/*", Action::rate_limited(RetryAfter::Seconds(50_400))).times(1));
+    world
+        .sandbox
+        .inject(Fault::on_path("/v1/*", FaultAction::rate_limited(RetryAfterHeader::Seconds(50_400))).times(1));
     let first = world.cli(&["-q", "run", "--due"]).exits(75);
     assert_eq!(first.stderr.matches("come back at").count(), 1, "{}", first.stderr);
     world.sandbox.clear_log();
@@ -201,11 +203,11 @@ fn a_ban_of_fourteen_hours_is_one_message_also_for_jobs_of_every_half_hour() {
 }
 
 #[test]
-fn the_file_for_prometheus_says_overdue_while_nothing_can_run() {
+fn prometheus_file_shows_overdue_jobs() {
     let world = plain("prometheus_file = \"m.prom\"");
     world
         .project
-        .write("jobs/x.toml", format!("schedule = \"*/30 * * * *\"\n{}", by_ids("tracks", &[known::PLAIN_TRACK])));
+        .write("jobs/x.toml", format!("schedule = \"*/30 * * * *\"\n{}", by_ids("tracks", &[fixtures::PLAIN_TRACK])));
     world.run(&["--due"]).exits(0);
     let figures = || std::fs::read_to_string(world.project.root().join("m.prom")).unwrap();
     assert!(figures().contains("cratedigger_overdue{job=\"x\"} 0"), "{}", figures());
@@ -220,15 +222,15 @@ fn the_file_for_prometheus_says_overdue_while_nothing_can_run() {
 }
 
 #[test]
-fn a_job_that_needs_the_secret_leaves_those_that_do_not_alone() {
+fn missing_secret_stops_only_its_jobs() {
     let hooks = Hooks::listening();
     let world = World::extended().settings(&format!("[notify]\nwebhook_url = \"{}\"", hooks.url("/hook")));
     let mine = format!("user = \"home\"\nschedule = \"0 6 * * *\"\n{}", fetch("saved_albums", ""));
     world.project.write("jobs/mine.toml", mine);
     world
         .project
-        .write("jobs/app.toml", format!("schedule = \"0 6 * * *\"\n{}", by_ids("tracks", &[known::PLAIN_TRACK])));
-    sign_in::sign_in(&world, "home", known::HOME);
+        .write("jobs/app.toml", format!("schedule = \"0 6 * * *\"\n{}", by_ids("tracks", &[fixtures::PLAIN_TRACK])));
+    sign_in::sign_in(&world, "home", fixtures::HOME_USER);
     let tick = || {
         let mut command = world.project.command(&["-q", "run", "--due"]);
         ran(command.env("SPOTIFY_CLIENT_ID", "sandbox-client"))
@@ -243,7 +245,7 @@ fn a_job_that_needs_the_secret_leaves_those_that_do_not_alone() {
 }
 
 #[test]
-fn a_file_that_is_broken_is_told_with_its_own_problems_only() {
+fn broken_file_is_reported_with_its_problems() {
     let hooks = Hooks::listening();
     let world = plain(&format!("webhook_url = \"{}\"", hooks.url("/hook")));
     world.project.write("jobs/a.toml", "[[fetch]]\nstream = \"artist\"\n");

@@ -59,7 +59,7 @@ fn names(folder: &Path) -> BTreeSet<String> {
 }
 
 #[test]
-fn init_writes_the_files_of_contrib_with_its_own_paths() {
+fn init_writes_contrib_files_with_its_paths() {
     let (project, units) = written();
     assert_eq!(names(&units), names(&contrib()));
     let root = project.root().canonicalize().unwrap().join("my 50% project");
@@ -84,7 +84,7 @@ fn init_writes_the_files_of_contrib_with_its_own_paths() {
 }
 
 #[test]
-fn settings_and_units_mean_the_same_state_folder() {
+fn settings_and_units_share_the_state_folder() {
     let (project, _) = written();
     let settings = project.root().join("my 50% project/config/cratedigger.toml");
     let settings = std::fs::read_to_string(settings).unwrap();
@@ -97,7 +97,7 @@ fn settings_and_units_mean_the_same_state_folder() {
 }
 
 #[test]
-fn where_results_go_elsewhere_the_units_say_so() {
+fn units_follow_another_output_folder() {
     let project = Project::new();
     project.write("config/cratedigger.toml", "[output]\ndatabase = \"/var/store/a.db\"\ncsv_dir = \"files/csv\"\n");
     let output = project.run(&["init", "--systemd"]);
@@ -117,7 +117,7 @@ fn where_results_go_elsewhere_the_units_say_so() {
 }
 
 #[test]
-fn the_units_say_what_they_must() {
+fn units_have_the_required_lines() {
     let shared = |name: &str| Unit::of(name).0.split_once("# --- who,").unwrap().1.to_owned();
     let [once, daemon] = SERVICES.map(Unit::of);
     for unit in [&once, &daemon] {
@@ -145,7 +145,7 @@ fn the_units_say_what_they_must() {
 }
 
 #[test]
-fn the_units_start_commands_that_there_are() {
+fn units_start_existing_commands() {
     for name in SERVICES {
         let unit = Unit::of(name);
         let command = unit.command();
@@ -180,7 +180,7 @@ fn as_a_service(world: &World, args: &[&str]) -> Command {
 }
 
 #[test]
-fn a_service_finds_state_and_credentials_where_systemd_puts_them() {
+fn service_finds_state_and_credentials() {
     let job = "schedule = \"0 6 * * *\"\n[[fetch]]\nstream = \"search\"\nquery = \"a\"\ntypes = [\"track\"]\n";
     let world = World::development().job(job);
     let root = world.project.root().to_str().unwrap();
@@ -200,7 +200,7 @@ fn a_service_finds_state_and_credentials_where_systemd_puts_them() {
 }
 
 #[test]
-fn who_may_not_use_the_state_folder_is_told_as_whom() {
+fn wrong_user_of_state_folder_is_told_the_user() {
     let project = Project::new();
     let Some(owner) = nobodys(&project.root().join("state")) else { return };
     let output = project.run(&["--state-dir", "state", "auth", "list"]);
@@ -215,7 +215,7 @@ fn nobodys(path: &Path) -> Option<u32> {
 }
 
 #[test]
-fn the_installer_is_a_shell_script_that_only_root_runs() {
+fn installer_needs_root() {
     let (_project, units) = written();
     let script = units.join("install.sh");
     assert!(Command::new("sh").arg("-n").arg(&script).status().unwrap().success());
@@ -241,7 +241,7 @@ fn analyze(args: &[&str], files: &[PathBuf]) -> Option<String> {
 }
 
 #[test]
-fn systemd_finds_no_fault_with_the_units() {
+fn systemd_accepts_the_units() {
     let (_project, units) = written();
     let files: Vec<PathBuf> = names(&units).iter().filter(|n| !n.ends_with(".sh")).map(|n| units.join(n)).collect();
     if let Some(said) = analyze(&["verify", "--man=no"], &files) {
@@ -250,7 +250,7 @@ fn systemd_finds_no_fault_with_the_units() {
 }
 
 #[test]
-fn systemd_rates_the_sandbox_of_the_services_as_tight() {
+fn systemd_rates_the_units_as_secure() {
     let (_project, units) = written();
     for name in SERVICES {
         let Some(said) = analyze(&["security", "--offline=true", "--no-pager"], &[units.join(name)]) else { return };

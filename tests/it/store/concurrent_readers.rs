@@ -2,13 +2,18 @@
 //! is written meanwhile does not grow without limit.
 
 use rusqlite::{Connection, OpenFlags};
-use spotify_sandbox::{Mode, Options};
+use spotify_sandbox::{QuotaMode, SandboxOptions};
 
 use crate::support::world::{World, by_ids};
 
 fn world(lists: usize) -> (World, Vec<String>) {
-    let options =
-        Options { mode: Mode::Extended, tracks: 2_000, playlists: lists, playlist_items: 2_000, ..Options::default() };
+    let options = SandboxOptions {
+        mode: QuotaMode::Extended,
+        tracks: 2_000,
+        playlists: lists,
+        playlist_items: 2_000,
+        ..SandboxOptions::default()
+    };
     let world = World::with(options);
     let ids = world.sandbox.catalog().playlist_ids();
     (world, ids[ids.len() - lists..].to_vec())
@@ -34,7 +39,7 @@ fn wal_mib(world: &World) -> u64 {
 }
 
 #[test]
-fn a_reader_that_does_not_let_go_blocks_no_run_and_sees_what_it_saw() {
+fn long_reader_blocks_no_run() {
     let (world, ids) = world(3);
     let world = world.job(&job(&ids[..1]));
     world.run(&[]).exits(0);
@@ -49,7 +54,7 @@ fn a_reader_that_does_not_let_go_blocks_no_run_and_sees_what_it_saw() {
 }
 
 #[test]
-fn behind_a_reader_the_wal_stops_at_its_limit_and_the_run_goes_on_when_it_is_gone() {
+fn wal_stops_at_its_limit_behind_a_reader() {
     let (world, ids) = world(6);
     let world = world.job(&job(&ids[..1])).settings("[output]\nwal_limit_mib = 2");
     world.run(&[]).exits(0);

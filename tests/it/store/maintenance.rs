@@ -3,18 +3,18 @@
 use std::os::unix::fs::PermissionsExt;
 
 use rusqlite::Connection;
-use spotify_sandbox::{Action, Edit, Fault, Mode, Options, known};
+use spotify_sandbox::{Fault, FaultAction, PlaylistEdit, QuotaMode, SandboxOptions, fixtures};
 
 use crate::support::world::{World, by_ids, ended, fetch, pause, signal};
 
 /// Edits a playlist of the sandbox.
 pub fn edit(world: &World, json: serde_json::Value) {
-    let edit: Edit = serde_json::from_value(json).unwrap();
+    let edit: PlaylistEdit = serde_json::from_value(json).unwrap();
     world.sandbox.catalog().edit(edit).unwrap();
 }
 
 pub fn home() -> World {
-    let world = World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     world.run(&[]).exits(0);
     world
 }
@@ -25,10 +25,11 @@ pub fn tamper(world: &World, sql: &str) {
 }
 
 #[test]
-fn a_backup_is_whole_while_a_run_writes_and_takes_the_place_of_nothing() {
-    let world = World::with(Options { mode: Mode::Extended, playlist_items: 900, ..Options::default() });
+fn backup_during_a_run_is_complete() {
+    let world =
+        World::with(SandboxOptions { mode: QuotaMode::Extended, playlist_items: 900, ..SandboxOptions::default() });
     let ids = world.sandbox.catalog().playlist_ids();
-    let long = |id: &&String| world.sandbox.catalog().playlist_rows(id).is_some_and(|rows| rows.len() == 900);
+    let long = |id: &&String| world.sandbox.catalog().expected_rows(id).is_some_and(|rows| rows.len() == 900);
     let ids: Vec<String> = ids.iter().filter(long).cloned().collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let world = world.job(&by_ids("playlist_items", &ids));
@@ -72,7 +73,7 @@ fn a_backup_is_whole_while_a_run_writes_and_takes_the_place_of_nothing() {
 }
 
 #[test]
-fn compacting_gives_the_room_of_deleted_rows_back_while_a_reader_sees_what_it_saw() {
+fn compact_reclaims_space_beside_a_reader() {
     let world = home();
     let filled = "INSERT INTO skipped_items (fetch, stream, reason, seen_at, detail)
          WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)
@@ -99,11 +100,11 @@ fn compacting_gives_the_room_of_deleted_rows_back_while_a_reader_sees_what_it_sa
 }
 
 #[test]
-fn compacting_waits_for_no_run_and_no_run_begins_meanwhile() {
-    let job = format!("schedule = \"* * * * *\"\n{}", by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+fn compact_excludes_runs() {
+    let job = format!("schedule = \"* * * * *\"\n{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     let world = World::extended().job(&job);
     world.cli(&["compact"]).exits(74).says("there is no store");
-    world.sandbox.inject(Fault::on("/v1/playlists/*/tracks", Action::Latency { ms: 1_500 }).times(1));
+    world.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", FaultAction::Latency { ms: 1_500 }).times(1));
     let run = world.spawn(&[]);
     world.wait_for_calls(1);
     pause(&world, &run);
@@ -113,7 +114,7 @@ fn compacting_waits_for_no_run_and_no_run_begins_meanwhile() {
     ended(run).exits(0);
 
     let state = world.project.root().join(".local/state/cratedigger");
-    let alone = cratedigger::run::StoreLock::take(&state, &world.database()).unwrap();
+    let alone = cratedigger::sync::StoreLock::take(&state, &world.database()).unwrap();
     let before = world.calls().len();
     world.run(&["x"]).exits(75).says("is being compacted, since ").says("nothing was sent");
     assert_eq!(world.run(&["--due"]).exits(0).stderr, "", "it is due at the next look");
@@ -124,15 +125,20 @@ fn compacting_waits_for_no_run_and_no_run_begins_meanwhile() {
 }
 
 #[test]
-fn reset_forgets_checkpoints_and_says_which() {
-    let options = Options { mode: Mode::Extended, playlist_page_max: 50, playlist_items: 260, ..Options::default() };
+fn reset_lists_dropped_checkpoints() {
+    let options = SandboxOptions {
+        mode: QuotaMode::Extended,
+        playlist_page_max: 50,
+        playlist_items: 260,
+        ..SandboxOptions::default()
+    };
     let world = World::with(options);
     let id = {
         let catalog = world.sandbox.catalog();
-        let plain = |id: &String| catalog.playlist_rows(id).is_some_and(|rows| rows.len() == 260);
+        let plain = |id: &String| catalog.expected_rows(id).is_some_and(|rows| rows.len() == 260);
         catalog.playlist_ids().into_iter().find(plain).unwrap()
     };
-    let world = world.job(&[by_ids("tracks", &[known::PLAIN_TRACK]), by_ids("playlist_items", &[&id])].concat());
+    let world = world.job(&[by_ids("tracks", &[fixtures::PLAIN_TRACK]), by_ids("playlist_items", &[&id])].concat());
     assert!(world.cli(&["reset", "x"]).code == 74, "there is no store yet");
     world.run(&["--max-calls", "4"]).exits(75);
     assert!(world.cli(&["reset", "x", "tracks"]).exits(0).stdout.contains("no checkpoint to forget"));
@@ -154,31 +160,31 @@ fn reset_forgets_checkpoints_and_says_which() {
 }
 
 #[test]
-fn a_playlist_is_shown_as_it_was_at_any_time_seen() {
+fn show_prints_a_playlist_at_any_time() {
     let world = home();
     let truth = |world: &World| -> Vec<String> {
-        let rows = world.sandbox.catalog().playlist_rows(known::HOME_PLAYLIST).unwrap();
+        let rows = world.sandbox.catalog().expected_rows(fixtures::HOME_PLAYLIST).unwrap();
         rows.into_iter().map(|row| row.uri.unwrap_or_default()).collect()
     };
     let now = |world: &World| world.one("SELECT max(seen_at) FROM playlist_versions");
     let mut versions = vec![(now(&world), truth(&world))];
     for change in [
-        serde_json::json!({"do": "remove", "playlist": known::HOME_PLAYLIST, "position": 5, "count": 3}),
-        serde_json::json!({"do": "move", "playlist": known::HOME_PLAYLIST, "from": 0, "count": 4, "to": 90}),
-        serde_json::json!({"do": "insert", "playlist": known::HOME_PLAYLIST, "position": 0, "items": [known::PLAIN_TRACK, known::PLAIN_TRACK]}),
+        serde_json::json!({"do": "remove", "playlist": fixtures::HOME_PLAYLIST, "position": 5, "count": 3}),
+        serde_json::json!({"do": "move", "playlist": fixtures::HOME_PLAYLIST, "from": 0, "count": 4, "to": 90}),
+        serde_json::json!({"do": "insert", "playlist": fixtures::HOME_PLAYLIST, "position": 0, "items": [fixtures::PLAIN_TRACK, fixtures::PLAIN_TRACK]}),
     ] {
         edit(&world, change);
         world.run(&[]).exits(0);
         versions.push((now(&world), truth(&world)));
     }
     for (at, wanted) in &versions {
-        let shown = world.cli(&["show", known::HOME_PLAYLIST, "--at", at, "--json"]).exits(0).json();
+        let shown = world.cli(&["show", fixtures::HOME_PLAYLIST, "--at", at, "--json"]).exits(0).json();
         let uris: Vec<&str> =
             shown["items"].as_array().unwrap().iter().map(|i| i["uri"].as_str().unwrap_or_default()).collect();
         assert_eq!(uris, *wanted, "{at}");
         assert_eq!(shown["seen_at"], *at);
     }
-    let link = format!("https://open.spotify.com/playlist/{}?si=x", known::HOME_PLAYLIST);
+    let link = format!("https://open.spotify.com/playlist/{}?si=x", fixtures::HOME_PLAYLIST);
     for name in [link.as_str(), "Kitchen radio", "kitchen RADIO"] {
         let shown = world.cli(&["show", name]).exits(0).stdout;
         assert!(shown.contains("Kitchen radio") && shown.contains("119 items"), "{shown}");
@@ -194,10 +200,10 @@ fn a_playlist_is_shown_as_it_was_at_any_time_seen() {
 }
 
 #[test]
-fn a_renamed_playlist_is_found_by_its_old_name_and_was_called_so_then() {
+fn renamed_playlist_is_found_by_old_name() {
     let world = home();
     let before = world.one("SELECT max(seen_at) FROM playlist_versions");
-    edit(&world, serde_json::json!({"do": "rename", "playlist": known::HOME_PLAYLIST, "name": "Cellar radio"}));
+    edit(&world, serde_json::json!({"do": "rename", "playlist": fixtures::HOME_PLAYLIST, "name": "Cellar radio"}));
     world.run(&[]).exits(0);
     let then = world.cli(&["show", "Kitchen radio", "--at", &before, "--json"]).exits(0).json();
     assert_eq!(then["name"], "Kitchen radio");
@@ -205,10 +211,10 @@ fn a_renamed_playlist_is_found_by_its_old_name_and_was_called_so_then() {
     let told = world.cli(&["diff", "x"]).exits(0).stdout;
     assert!(told.contains("renamed    from \"Kitchen radio\" to \"Cellar radio\""), "{told}");
     // Told where it stands in time.
-    let insert = serde_json::json!({"do": "insert", "playlist": known::HOME_PLAYLIST, "position": 0, "items": [known::PLAIN_TRACK]});
+    let insert = serde_json::json!({"do": "insert", "playlist": fixtures::HOME_PLAYLIST, "position": 0, "items": [fixtures::PLAIN_TRACK]});
     edit(&world, insert.clone());
     world.run(&[]).exits(0);
-    edit(&world, serde_json::json!({"do": "rename", "playlist": known::HOME_PLAYLIST, "name": "Attic radio"}));
+    edit(&world, serde_json::json!({"do": "rename", "playlist": fixtures::HOME_PLAYLIST, "name": "Attic radio"}));
     world.run(&["--full"]).exits(0);
     let json = world.cli(&["diff", "x", "--json", "--since", "1d"]).exits(0).json();
     let changes: Vec<&str> =
@@ -218,29 +224,32 @@ fn a_renamed_playlist_is_found_by_its_old_name_and_was_called_so_then() {
         (&json["changes"][0]["change"]["items"], &json["changes"][0]["change"]["title"]),
         (&120.into(), &serde_json::Value::Null)
     );
-    edit(&world, serde_json::json!({"do": "rename", "playlist": known::HOME_PLAYLIST, "name": "Cellar radio"}));
+    edit(&world, serde_json::json!({"do": "rename", "playlist": fixtures::HOME_PLAYLIST, "name": "Cellar radio"}));
     world.run(&["--full"]).exits(0);
     assert_eq!(world.one("SELECT count(*) FROM playlist_details"), "4", "an unchanged name adds nothing");
 }
 
 #[test]
-fn diff_tells_what_the_newest_run_found_in_words() {
-    let world = World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+fn diff_prints_the_newest_changes() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     world.cli(&["diff", "x"]).exits(74).says("there is no store");
     world.run(&[]).exits(0);
     let told = world.cli(&["diff", "x"]).exits(0).stdout;
     assert!(told.contains("playlist \"Kitchen radio\"") && told.contains("first read with 120 items"), "{told}");
     world.run(&[]).exits(0);
     assert!(world.cli(&["diff", "x"]).exits(0).stdout.starts_with("nothing changed since "));
-    edit(&world, serde_json::json!({"do": "remove", "playlist": known::HOME_PLAYLIST, "position": 100, "count": 1}));
-    edit(&world, serde_json::json!({"do": "move", "playlist": known::HOME_PLAYLIST, "from": 50, "count": 1, "to": 60}));
+    edit(&world, serde_json::json!({"do": "remove", "playlist": fixtures::HOME_PLAYLIST, "position": 100, "count": 1}));
     edit(
         &world,
-        serde_json::json!({"do": "insert", "playlist": known::HOME_PLAYLIST, "position": 0, "items": [known::PLAIN_TRACK]}),
+        serde_json::json!({"do": "move", "playlist": fixtures::HOME_PLAYLIST, "from": 50, "count": 1, "to": 60}),
+    );
+    edit(
+        &world,
+        serde_json::json!({"do": "insert", "playlist": fixtures::HOME_PLAYLIST, "position": 0, "items": [fixtures::PLAIN_TRACK]}),
     );
     world.run(&[]).exits(0);
     let told = world.cli(&["diff", "x"]).exits(0).stdout;
-    let name = world.one(&format!("SELECT name FROM tracks WHERE id = '{}'", known::PLAIN_TRACK));
+    let name = world.one(&format!("SELECT name FROM tracks WHERE id = '{}'", fixtures::PLAIN_TRACK));
     for line in [
         &*format!("  added      \"{name}\" by "),
         ", at 0, ",
@@ -260,8 +269,8 @@ fn diff_tells_what_the_newest_run_found_in_words() {
 }
 
 #[test]
-fn diff_tells_new_releases_of_an_artist_and_what_left_a_list() {
-    let job = fetch("artist_albums", &format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", known::BUSY_ARTIST));
+fn diff_prints_releases_and_removals() {
+    let job = fetch("artist_albums", &format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", fixtures::BUSY_ARTIST));
     let world = World::extended().job(&job);
     world.run(&[]).exits(0);
     // As if the last release had come since, and another had been there before.
@@ -278,12 +287,12 @@ fn diff_tells_new_releases_of_an_artist_and_what_left_a_list() {
 }
 
 #[test]
-fn the_example_job_writes_the_additions_since_its_last_run_and_no_others() {
-    let world = World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+fn example_job_writes_new_additions_only() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/jobs");
     let job = std::fs::read_to_string(format!("{root}/weekly-additions.toml")).unwrap();
     world.project.write("jobs/weekly-additions.toml", job.replace("additions-{date}.csv", "additions.csv"));
-    world.project.write("jobs/playlists.csv", format!("id\n{}\n", known::HOME_PLAYLIST));
+    world.project.write("jobs/playlists.csv", format!("id\n{}\n", fixtures::HOME_PLAYLIST));
     let additions = || {
         let path = world.project.root().join("output/csv/weekly-additions/additions.csv");
         let mut reader = csv::Reader::from_path(path).unwrap();
@@ -295,7 +304,7 @@ fn the_example_job_writes_the_additions_since_its_last_run_and_no_others() {
     let insert = |position: usize| {
         edit(
             &world,
-            serde_json::json!({"do": "insert", "playlist": known::HOME_PLAYLIST, "position": position, "items": [known::PLAIN_TRACK]}),
+            serde_json::json!({"do": "insert", "playlist": fixtures::HOME_PLAYLIST, "position": position, "items": [fixtures::PLAIN_TRACK]}),
         );
     };
     insert(0);

@@ -1,15 +1,15 @@
 //! A store that was there and is not: missed where it lay, and nowhere else.
 
-use spotify_sandbox::known;
+use spotify_sandbox::fixtures;
 
 use crate::support::world::{World, by_ids, ran};
 
 fn plain() -> World {
-    World::extended().job(&by_ids("tracks", &[known::PLAIN_TRACK]))
+    World::extended().job(&by_ids("tracks", &[fixtures::PLAIN_TRACK]))
 }
 
 #[test]
-fn a_project_that_was_moved_takes_its_store_along_and_a_new_one_begins_with_none() {
+fn moved_project_keeps_its_store() {
     let world = plain();
     world.run(&[]).exits(0);
     let root = world.project.root().to_path_buf();
@@ -42,7 +42,7 @@ fn a_project_that_was_moved_takes_its_store_along_and_a_new_one_begins_with_none
 }
 
 #[test]
-fn only_a_run_that_reads_all_anew_begins_another_store_and_that_one_is_known_from_then_on() {
+fn only_a_full_run_starts_a_new_store() {
     let world = plain();
     world.run(&[]).exits(0);
     let gone = || std::fs::remove_dir_all(world.project.root().join("output")).unwrap();

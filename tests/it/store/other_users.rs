@@ -5,7 +5,7 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use spotify_sandbox::known;
+use spotify_sandbox::fixtures;
 
 use crate::support::project::{Project, stderr, stdout};
 use crate::support::world::{World, by_ids};
@@ -25,7 +25,7 @@ fn demo() -> Project {
 }
 
 #[test]
-fn the_store_stays_readable_for_all_when_it_is_closed() {
+fn closed_store_is_readable_for_all() {
     let project = demo();
     let output = project.root().join("demo/output");
     assert_eq!(mode(&output), 0o755);
@@ -46,7 +46,7 @@ fn the_store_stays_readable_for_all_when_it_is_closed() {
 }
 
 #[test]
-fn commands_that_show_the_store_leave_its_files_in_place() {
+fn read_commands_leave_the_files_alone() {
     let project = demo();
     let folder = project.root().join("demo/output");
     for args in [&["history"][..], &["jobs"], &["export"], &["history"]] {
@@ -85,8 +85,8 @@ fn is_root() -> bool {
 }
 
 #[test]
-fn mode_and_group_reach_all_that_is_written_whenever_they_are_set() {
-    let job = by_ids("playlist_items", &[known::EMPTY_PLAYLIST]);
+fn mode_and_group_apply_to_all_files() {
+    let job = by_ids("playlist_items", &[fixtures::EMPTY_PLAYLIST]);
     let group = a_group();
     for before in [None, Some("0600"), Some("0644")] {
         let world = World::extended().job(&job).settings("[output]\nkeep_raw = true");
@@ -121,8 +121,8 @@ fn reaches_all(world: &World, group: u32) {
 }
 
 #[test]
-fn what_was_narrowed_by_hand_stays_so_where_no_setting_says_otherwise() {
-    let world = World::extended().job(&by_ids("playlist_items", &[known::EMPTY_PLAYLIST]));
+fn narrowed_modes_stay_without_a_setting() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::EMPTY_PLAYLIST]));
     world.run(&[]).exits(0);
     let narrowed = [world.database(), world.csv_path("playlist_items.csv")];
     for path in &narrowed {

@@ -2,7 +2,7 @@
 
 use cratedigger::store::playlist_at;
 use rusqlite::Connection;
-use spotify_sandbox::known;
+use spotify_sandbox::fixtures;
 
 use crate::support::world::{World, by_ids};
 use crate::sync::users::{LIBRARY, both, truth};
@@ -43,23 +43,23 @@ fn rows_of(world: &World, user: &str) -> Vec<u64> {
 }
 
 #[test]
-fn the_data_of_somebody_whose_sign_in_was_lost_ends_with_the_retention_and_what_is_read_stays() {
+fn retention_ends_data_of_a_lost_user() {
     let world = both(World::development().job(&format!("retention = \"30d\"\n{LIBRARY}")));
     world.run(&["x"]).exits(0);
-    assert!(rows_of(&world, known::STUDIO).iter().all(|rows| *rows > 0));
-    world.sandbox.revoke_grants_of(known::STUDIO);
+    assert!(rows_of(&world, fixtures::STUDIO_USER).iter().all(|rows| *rows > 0));
+    world.sandbox.revoke_grants(fixtures::STUDIO_USER);
     world.sandbox.revoke_access_tokens();
 
     age(&world, 20);
     world.run(&["x"]).exits(77);
-    assert!(rows_of(&world, known::STUDIO).iter().all(|rows| *rows > 0), "twenty days are no thirty");
+    assert!(rows_of(&world, fixtures::STUDIO_USER).iter().all(|rows| *rows > 0), "twenty days are no thirty");
 
     age(&world, 20);
     world.run(&["x"]).exits(77);
-    assert_eq!(rows_of(&world, known::STUDIO), [0; 9], "{PERSONAL:?}");
+    assert_eq!(rows_of(&world, fixtures::STUDIO_USER), [0; 9], "{PERSONAL:?}");
     assert_eq!(world.column("saved_tracks.csv", "user").iter().filter(|user| *user == "studio").count(), 0);
     let home: Vec<String> = world.column("saved_tracks.csv", "track_id");
-    assert_eq!(home, truth(&world, known::HOME, "saved_tracks"));
+    assert_eq!(home, truth(&world, fixtures::HOME_USER, "saved_tracks"));
     // Nothing of the catalog is left that only the other one had.
     for (table, pointers) in [
         ("shows", "SELECT show_id FROM saved_shows UNION SELECT show_id FROM episodes"),
@@ -76,17 +76,17 @@ fn the_data_of_somebody_whose_sign_in_was_lost_ends_with_the_retention_and_what_
 }
 
 #[test]
-fn the_setting_deletes_the_catalog_of_jobs_that_are_run_no_more() {
+fn retention_deletes_catalog_of_old_jobs() {
     let spoken = format!(
         "market = \"US\"\n[[fetch]]\nstream = \"show_episodes\"\nids = [\"{}\"]\n[[fetch]]\nstream = \"shows\"\nids = [\"{}\"]\n\
          [[fetch]]\nstream = \"audiobook_chapters\"\nids = [\"{}\"]\n[[fetch]]\nstream = \"audiobooks\"\nids = [\"{}\"]\nmarket = \"US\"\n\
          [[fetch]]\nstream = \"playlist_items\"\nids = [\"{}\"]\n[[fetch]]\nstream = \"artist_albums\"\nids = [\"{}\"]\n",
-        known::SHOW,
-        known::SHOW,
-        known::AUDIOBOOK,
-        known::AUDIOBOOK,
-        known::HOME_PLAYLIST,
-        known::BUSY_ARTIST,
+        fixtures::SHOW,
+        fixtures::SHOW,
+        fixtures::AUDIOBOOK,
+        fixtures::AUDIOBOOK,
+        fixtures::HOME_PLAYLIST,
+        fixtures::BUSY_ARTIST,
     );
     let world = World::extended().job(&spoken).settings("[retention]\nrows = \"30d\"");
     world.run(&["x"]).exits(0);
@@ -96,7 +96,7 @@ fn the_setting_deletes_the_catalog_of_jobs_that_are_run_no_more() {
     // Another job goes on; the first is run no more.
     world
         .project
-        .write("jobs/other.toml", format!("[[fetch]]\nstream = \"tracks\"\nids = [\"{}\"]\n", known::PLAIN_TRACK));
+        .write("jobs/other.toml", format!("[[fetch]]\nstream = \"tracks\"\nids = [\"{}\"]\n", fixtures::PLAIN_TRACK));
     age(&world, 40);
     world.run(&["other"]).exits(0);
     let left: Vec<u64> = things.iter().map(|table| count(table)).collect();
@@ -111,10 +111,10 @@ fn the_setting_deletes_the_catalog_of_jobs_that_are_run_no_more() {
 }
 
 #[test]
-fn what_is_read_by_id_is_read_again_before_the_retention_deletes_it() {
+fn items_are_refreshed_before_retention() {
     let (setting, own) = ("[retention]\nrows = \"10d\"", "retention = \"10d\"\n");
     for (settings, head) in [(setting, ""), ("", own)] {
-        let job = format!("{head}{}", by_ids("artists", &[known::BUSY_ARTIST, known::SEMICOLON_ARTIST]));
+        let job = format!("{head}{}", by_ids("artists", &[fixtures::BUSY_ARTIST, fixtures::SEMICOLON_ARTIST]));
         let world = World::extended().job(&job).settings(settings);
         world.run(&["x"]).exits(0);
         world.new_calls();
@@ -131,11 +131,11 @@ fn what_is_read_by_id_is_read_again_before_the_retention_deletes_it() {
 }
 
 #[test]
-fn the_retention_of_a_job_ends_the_history_of_its_playlists_and_leaves_none_that_never_was() {
-    let job = format!("retention = \"30d\"\n{}", by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+fn retention_shortens_playlist_histories() {
+    let job = format!("retention = \"30d\"\n{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     let world = World::extended().job(&job);
     let remove = || {
-        let edit = serde_json::json!({"do": "remove", "playlist": known::HOME_PLAYLIST, "position": 0, "count": 3});
+        let edit = serde_json::json!({"do": "remove", "playlist": fixtures::HOME_PLAYLIST, "position": 0, "count": 3});
         world.sandbox.catalog().edit(serde_json::from_value(edit).unwrap()).unwrap();
     };
     for _ in 0..2 {
@@ -153,14 +153,14 @@ fn the_retention_of_a_job_ends_the_history_of_its_playlists_and_leaves_none_that
     assert_eq!(left.iter().map(|row| row[1].as_str()).collect::<Vec<_>>(), ["117", "114"]);
     let store = world.store();
     for version in &left {
-        let then = playlist_at(&store, known::HOME_PLAYLIST, Some(&version[0])).unwrap();
+        let then = playlist_at(&store, fixtures::HOME_PLAYLIST, Some(&version[0])).unwrap();
         assert_eq!(then.places.len().to_string(), version[1]);
     }
     let days_ago = |days| {
         let sql = format!("SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-{days} days')");
         store.query_row(&sql, [], |row| row.get::<_, String>(0)).unwrap()
     };
-    assert!(playlist_at(&store, known::HOME_PLAYLIST, Some(&days_ago(50))).is_err());
+    assert!(playlist_at(&store, fixtures::HOME_PLAYLIST, Some(&days_ago(50))).is_err());
     world.cli(&["verify"]).exits(0);
 }
 
@@ -185,10 +185,10 @@ fn csvs(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn dated_files_go_when_they_are_old_and_the_data_package_speaks_of_those_that_stay() {
+fn old_dated_files_are_deleted() {
     let job = format!(
         "[[fetch]]\nstream = \"tracks\"\nids = [\"{}\"]\ncsv = \"a-{{date}}.csv\"\n[[query]]\nsql = \"SELECT 1 AS one\"\ncsv = \"one.csv\"\n",
-        known::PLAIN_TRACK
+        fixtures::PLAIN_TRACK
     );
     let world = World::extended().job(&job);
     // Three days of it, each with a file of its own.

@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use spotify_client::state::{Chosen, State, StateDir, StateError};
+use spotify_client::state::{StateDb, StateDir, StateDirSource, StateError};
 use tempfile::TempDir;
 
 fn at(path: &Path) -> StateDir {
@@ -14,7 +14,7 @@ fn at(path: &Path) -> StateDir {
 }
 
 #[test]
-fn the_first_that_is_set_names_the_folder_and_says_so() {
+fn first_setting_names_the_folder() {
     let env = |pairs: &'static [(&'static str, &'static str)]| {
         move |name: &str| -> Option<OsString> {
             pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into())
@@ -23,14 +23,14 @@ fn the_first_that_is_set_names_the_folder_and_says_so() {
     let all: &[_] = &[("STATE_DIRECTORY", "/var/lib/a:/var/lib/b"), ("XDG_STATE_HOME", "/x"), ("HOME", "/h")];
     let resolve = |flag: Option<&str>, setting: Option<&str>, pairs| {
         let dir = StateDir::resolve(flag.map(Path::new), setting.map(Path::new), env(pairs)).unwrap();
-        (dir.path().to_owned(), dir.chosen())
+        (dir.path().to_owned(), dir.source())
     };
     let expect = |path: &str, chosen| (PathBuf::from(path), chosen);
-    assert_eq!(resolve(Some("/f"), Some("/s"), all), expect("/f", Chosen::Flag));
-    assert_eq!(resolve(None, Some("/s"), all), expect("/s", Chosen::Setting));
-    assert_eq!(resolve(None, None, all), expect("/var/lib/a", Chosen::StateDirectory));
-    assert_eq!(resolve(None, None, &all[1..]), expect("/x/cratedigger", Chosen::XdgStateHome));
-    let home = expect("/h/.local/state/cratedigger", Chosen::Home);
+    assert_eq!(resolve(Some("/f"), Some("/s"), all), expect("/f", StateDirSource::Flag));
+    assert_eq!(resolve(None, Some("/s"), all), expect("/s", StateDirSource::Setting));
+    assert_eq!(resolve(None, None, all), expect("/var/lib/a", StateDirSource::StateDirectory));
+    assert_eq!(resolve(None, None, &all[1..]), expect("/x/cratedigger", StateDirSource::XdgStateHome));
+    let home = expect("/h/.local/state/cratedigger", StateDirSource::Home);
     assert_eq!(resolve(None, None, &all[2..]), home);
     let odd: &[_] = &[("STATE_DIRECTORY", ""), ("XDG_STATE_HOME", "relative"), ("HOME", "/h")];
     assert_eq!(resolve(None, None, odd), home);
@@ -42,14 +42,14 @@ fn the_first_that_is_set_names_the_folder_and_says_so() {
 
 /// Runs in a process of its own, for its umask. Does nothing in an ordinary test run.
 #[test]
-fn child_opens_the_state_it_is_told_to() {
+fn child_opens_its_state() {
     let Some(path) = std::env::var_os("CRATEDIGGER_TEST_STATE") else {
         return;
     };
-    let state = State::open(at(Path::new(&path))).unwrap();
+    let state = StateDb::open(at(Path::new(&path))).unwrap();
     let usage = state.usage(
-        &spotify_client::state::Identity::new("app", "app"),
-        spotify_client::state::Ceilings::default(),
+        &spotify_client::state::ClientIdentity::new("app", "app"),
+        spotify_client::state::CallCeilings::default(),
         crate::support::made_up_time::noon(),
     );
     assert_eq!(usage.unwrap().account.used, 0);
@@ -73,7 +73,7 @@ fn files_are_private_under_any_umask() {
         let path = folder.path().join("state");
         let status = Command::new("sh")
             .arg("-c")
-            .arg(format!("umask {umask}; exec \"$0\" --exact state_folder::child_opens_the_state_it_is_told_to"))
+            .arg(format!("umask {umask}; exec \"$0\" --exact store::state_folder::child_opens_its_state"))
             .arg(std::env::current_exe().unwrap())
             .env("CRATEDIGGER_TEST_STATE", &path)
             .output()
@@ -89,37 +89,37 @@ fn files_are_private_under_any_umask() {
 }
 
 #[test]
-fn a_folder_or_file_that_others_may_read_is_refused() {
+fn readable_folder_or_file_is_refused() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("state");
-    drop(State::open(at(&path)).unwrap());
+    drop(StateDb::open(at(&path)).unwrap());
     for (name, mode) in [("", 0o750), ("state.db", 0o640), ("id", 0o604)] {
         let whole = path.join(name);
         let before = fs::metadata(&whole).unwrap().permissions();
         fs::set_permissions(&whole, Permissions::from_mode(mode)).unwrap();
-        let error = State::open(at(&path)).unwrap_err();
+        let error = StateDb::open(at(&path)).unwrap_err();
         assert!(matches!(error, StateError::TooOpen { .. }), "{name}: {error}");
         assert!(error.hint().unwrap().starts_with("chmod "));
         fs::set_permissions(&whole, before).unwrap();
     }
-    State::open(at(&path)).unwrap();
+    StateDb::open(at(&path)).unwrap();
 }
 
 #[test]
-fn a_link_in_place_of_the_database_is_refused() {
+fn link_instead_of_database_is_refused() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("state");
-    drop(State::open(at(&path)).unwrap());
+    drop(StateDb::open(at(&path)).unwrap());
     fs::rename(path.join("state.db"), folder.path().join("elsewhere")).unwrap();
     symlink(folder.path().join("elsewhere"), path.join("state.db")).unwrap();
-    let error = State::open(at(&path)).unwrap_err();
+    let error = StateDb::open(at(&path)).unwrap_err();
     assert!(matches!(error, StateError::NotPlain { .. }), "{error}");
 }
 
 #[test]
-fn a_network_file_system_is_refused_where_there_is_one() {
+fn network_file_system_is_refused() {
     // /proc stands in for "not a disk": it must at least be told apart without a crash.
-    let error = State::open(at(Path::new("/proc/cratedigger"))).unwrap_err();
+    let error = StateDb::open(at(Path::new("/proc/cratedigger"))).unwrap_err();
     assert!(matches!(error, StateError::Io { .. }), "{error}");
 }
 
@@ -127,18 +127,18 @@ fn a_network_file_system_is_refused_where_there_is_one() {
 fn the_id_is_random_and_stays() {
     let folder = TempDir::new().unwrap();
     let (one, other) = (folder.path().join("one"), folder.path().join("other"));
-    let id = State::open(at(&one)).unwrap().id().to_owned();
-    assert_eq!(State::open(at(&one)).unwrap().id(), id);
-    assert_ne!(State::open(at(&other)).unwrap().id(), id);
+    let id = StateDb::open(at(&one)).unwrap().id().to_owned();
+    assert_eq!(StateDb::open(at(&one)).unwrap().id(), id);
+    assert_ne!(StateDb::open(at(&other)).unwrap().id(), id);
     assert_eq!(id.len(), 32);
 }
 
 #[test]
-fn a_damaged_foreign_or_newer_database_is_refused_and_left_as_it_was() {
+fn unusable_database_is_left_alone() {
     let folder = TempDir::new().unwrap();
     let make = |name: &str| {
         let path = folder.path().join(name);
-        drop(State::open(at(&path)).unwrap());
+        drop(StateDb::open(at(&path)).unwrap());
         path
     };
     let newer = make("newer");
@@ -161,7 +161,7 @@ fn a_damaged_foreign_or_newer_database_is_refused_and_left_as_it_was() {
         [(newer, "newer"), (foreign, "not a state database"), (damaged, "damaged"), (garbage, "damaged")]
     {
         let before = fs::read(path.join("state.db")).unwrap();
-        let error = State::open(at(&path)).unwrap_err();
+        let error = StateDb::open(at(&path)).unwrap_err();
         assert!(error.to_string().contains(word), "{error}");
         assert!(error.hint().is_some());
         assert_eq!(fs::read(path.join("state.db")).unwrap(), before, "{word}");
@@ -169,13 +169,13 @@ fn a_damaged_foreign_or_newer_database_is_refused_and_left_as_it_was() {
 }
 
 #[test]
-fn many_starts_on_an_empty_folder_all_succeed() {
+fn many_starts_on_an_empty_folder_succeed() {
     for _ in 0..5 {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("deep/state");
         let ids: Vec<String> = std::thread::scope(|scope| {
             let starts: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| State::open(at(&path)).unwrap().id().to_owned())).collect();
+                (0..8).map(|_| scope.spawn(|| StateDb::open(at(&path)).unwrap().id().to_owned())).collect();
             starts.into_iter().map(|start| start.join().unwrap()).collect()
         });
         assert!(ids.iter().all(|id| *id == ids[0]));

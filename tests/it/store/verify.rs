@@ -1,19 +1,19 @@
 //! `verify`: what it finds of what was changed behind the program's back, and what it calls sound.
 
-use spotify_sandbox::known;
+use spotify_sandbox::fixtures;
 
 use super::maintenance::{edit, home, tamper};
 use crate::support::strace::{At, Blow, can_inject};
 use crate::support::world::{World, by_ids, fetch};
 
 #[test]
-fn verify_finds_nothing_in_what_runs_have_written() {
+fn verify_finds_sound_runs_sound() {
     let all = [
-        by_ids("playlist_items", &[known::HOME_PLAYLIST, known::ODD_PLAYLIST]),
-        by_ids("album_tracks", &[known::LONG_ALBUM, known::ODD_ALBUM]),
+        by_ids("playlist_items", &[fixtures::HOME_PLAYLIST, fixtures::EDGE_CASE_PLAYLIST]),
+        by_ids("album_tracks", &[fixtures::LONG_ALBUM, fixtures::EDGE_CASE_ALBUM]),
         fetch(
             "artist_albums",
-            &format!("ids = [\"{}\"]\ninclude_groups = [\"album\", \"single\"]", known::BUSY_ARTIST),
+            &format!("ids = [\"{}\"]\ninclude_groups = [\"album\", \"single\"]", fixtures::BUSY_ARTIST),
         ),
         fetch("search", "query = \"year:1990-1999\"\nmax_results = 60\ntypes = [\"track\"]"),
         fetch("categories", ""),
@@ -24,7 +24,10 @@ fn verify_finds_nothing_in_what_runs_have_written() {
         world.run(&["--full"]).exits(0);
         let ran = world.cli(&["verify"]).exits(0);
         assert!(ran.stdout.contains("cratedigger.db: sound") && ran.stdout.contains("csv: sound"), "{}", ran.stdout);
-        edit(&world, serde_json::json!({"do": "remove", "playlist": known::HOME_PLAYLIST, "position": 3, "count": 2}));
+        edit(
+            &world,
+            serde_json::json!({"do": "remove", "playlist": fixtures::HOME_PLAYLIST, "position": 3, "count": 2}),
+        );
     }
     let report = world.cli(&["verify", "--json"]).exits(0).json();
     assert_eq!(report["sound"], true);
@@ -35,7 +38,7 @@ fn verify_finds_nothing_in_what_runs_have_written() {
 }
 
 #[test]
-fn what_a_cut_off_export_has_left_is_no_difference_and_goes_with_the_next_rewrite() {
+fn leftovers_of_an_export_are_no_difference() {
     let world = home();
     let left = world.csv_path(".cratedigger-1-1.journal");
     std::fs::write(&left, "").unwrap();
@@ -46,7 +49,7 @@ fn what_a_cut_off_export_has_left_is_no_difference_and_goes_with_the_next_rewrit
 }
 
 #[test]
-fn verify_names_what_differs_in_the_store_and_leaves_it() {
+fn verify_names_differences_in_the_store() {
     let spoilt = [
         ("DELETE FROM playlist_items WHERE position = 7", "119 rows for 120 places"),
         (
@@ -77,7 +80,7 @@ fn verify_names_what_differs_in_the_store_and_leaves_it() {
 }
 
 #[test]
-fn verify_finds_a_spoilt_page_of_the_store() {
+fn verify_finds_a_corrupted_page() {
     let world = home();
     tamper(&world, "PRAGMA wal_checkpoint(TRUNCATE)");
     let mut bytes = std::fs::read(world.database()).unwrap();
@@ -90,9 +93,10 @@ fn verify_finds_a_spoilt_page_of_the_store() {
 }
 
 #[test]
-fn verify_names_missing_changed_and_stray_files_and_writes_them_again_when_asked() {
-    let world = World::extended()
-        .job(&[by_ids("playlist_items", &[known::HOME_PLAYLIST]), by_ids("tracks", &[known::PLAIN_TRACK])].concat());
+fn verify_names_and_rewrites_files() {
+    let world = World::extended().job(
+        &[by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]), by_ids("tracks", &[fixtures::PLAIN_TRACK])].concat(),
+    );
     world.run(&[]).exits(0);
     let (items, tracks) = (world.csv_bytes("playlist_items.csv"), world.csv_bytes("tracks.csv"));
     std::fs::remove_file(world.csv_path("tracks.csv")).unwrap();
@@ -122,16 +126,16 @@ fn verify_names_missing_changed_and_stray_files_and_writes_them_again_when_asked
 fn with_history() -> World {
     let world = World::extended().job(
         &[
-            by_ids("playlist_items", &[known::HOME_PLAYLIST, known::ODD_PLAYLIST]),
-            by_ids("album_tracks", &[known::LONG_ALBUM]),
+            by_ids("playlist_items", &[fixtures::HOME_PLAYLIST, fixtures::EDGE_CASE_PLAYLIST]),
+            by_ids("album_tracks", &[fixtures::LONG_ALBUM]),
         ]
         .concat(),
     );
     world.run(&[]).exits(0);
     for change in [
-        serde_json::json!({"do": "remove", "playlist": known::HOME_PLAYLIST, "position": 5, "count": 3}),
-        serde_json::json!({"do": "move", "playlist": known::HOME_PLAYLIST, "from": 0, "count": 4, "to": 90}),
-        serde_json::json!({"do": "insert", "playlist": known::HOME_PLAYLIST, "position": 0, "items": [known::PLAIN_TRACK]}),
+        serde_json::json!({"do": "remove", "playlist": fixtures::HOME_PLAYLIST, "position": 5, "count": 3}),
+        serde_json::json!({"do": "move", "playlist": fixtures::HOME_PLAYLIST, "from": 0, "count": 4, "to": 90}),
+        serde_json::json!({"do": "insert", "playlist": fixtures::HOME_PLAYLIST, "position": 0, "items": [fixtures::PLAIN_TRACK]}),
     ] {
         edit(&world, change);
         world.run(&[]).exits(0);
@@ -140,7 +144,7 @@ fn with_history() -> World {
 }
 
 #[test]
-fn verify_finds_what_was_changed_in_histories_proofs_and_counts() {
+fn verify_finds_changed_records() {
     let world = with_history();
     world.cli(&["verify"]).exits(0);
     tamper(&world, "PRAGMA wal_checkpoint(TRUNCATE)");
@@ -206,8 +210,8 @@ fn verify_finds_what_was_changed_in_histories_proofs_and_counts() {
 }
 
 #[test]
-fn verify_holds_files_against_the_record_and_not_against_the_data_package_alone() {
-    let world = World::extended().job(&by_ids("tracks", &[known::PLAIN_TRACK, known::UNAVAILABLE_TRACK]));
+fn verify_compares_files_with_the_record() {
+    let world = World::extended().job(&by_ids("tracks", &[fixtures::PLAIN_TRACK, fixtures::UNAVAILABLE_TRACK]));
     world.run(&[]).exits(0);
     let (csv, package) = (world.csv_bytes("tracks.csv"), world.csv_bytes("datapackage.json"));
     let text = String::from_utf8(package.clone()).unwrap();
@@ -248,11 +252,11 @@ fn verify_holds_files_against_the_record_and_not_against_the_data_package_alone(
 }
 
 #[test]
-fn a_file_of_an_earlier_run_that_somebody_deletes_is_forgotten_by_the_next_export() {
-    let both = [by_ids("tracks", &[known::PLAIN_TRACK]), by_ids("albums", &[known::LONG_ALBUM])].concat();
+fn deleted_old_file_is_dropped_by_export() {
+    let both = [by_ids("tracks", &[fixtures::PLAIN_TRACK]), by_ids("albums", &[fixtures::LONG_ALBUM])].concat();
     let world = World::extended().job(&both);
     world.run(&[]).exits(0);
-    let world = world.job(&by_ids("tracks", &[known::PLAIN_TRACK]));
+    let world = world.job(&by_ids("tracks", &[fixtures::PLAIN_TRACK]));
     world.cli(&["verify"]).exits(0);
     std::fs::remove_file(world.csv_path("albums.csv")).unwrap();
     world.cli(&["verify"]).exits(74);
@@ -261,11 +265,12 @@ fn a_file_of_an_earlier_run_that_somebody_deletes_is_forgotten_by_the_next_expor
 }
 
 #[test]
-fn after_a_kill_while_files_are_put_in_place_verify_finds_nothing_and_export_mends_it_without_a_call() {
+fn kill_in_a_file_swap_is_repaired_by_export() {
     if !can_inject() {
         return;
     }
-    let job = [by_ids("playlist_items", &[known::HOME_PLAYLIST]), by_ids("tracks", &[known::PLAIN_TRACK])].concat();
+    let job =
+        [by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]), by_ids("tracks", &[fixtures::PLAIN_TRACK])].concat();
     let undisturbed = World::extended().job(&job);
     undisturbed.run(&[]).exits(0);
     let wanted = |file| undisturbed.csv_bytes(file);
@@ -293,7 +298,10 @@ fn after_a_kill_while_files_are_put_in_place_verify_finds_nothing_and_export_men
         assert_eq!(report["files"]["findings"], serde_json::json!([]));
         // In a later run, what stood before is on record.
         world.run(&[]).exits(0);
-        edit(&world, serde_json::json!({"do": "remove", "playlist": known::HOME_PLAYLIST, "position": 5, "count": 3}));
+        edit(
+            &world,
+            serde_json::json!({"do": "remove", "playlist": fixtures::HOME_PLAYLIST, "position": 5, "count": 3}),
+        );
         world.struck(&["run"], At { nth: nth - 1, ..at }, Blow::Kill);
         world.cli(&["verify"]).exits(0);
         world.cli(&["export", "x"]).exits(0);

@@ -1,8 +1,8 @@
 //! `verify` beside and after what other commands do: a purge, retention, a run that publishes meanwhile.
 
 use serde_json::json;
-use spotify_sandbox::known;
-use spotify_sandbox::{Action, Fault};
+use spotify_sandbox::fixtures;
+use spotify_sandbox::{Fault, FaultAction};
 
 use super::maintenance::{edit, tamper};
 use crate::support::world::{World, by_ids, ended, fetch, signal};
@@ -10,17 +10,17 @@ use crate::sync::users::signed_in;
 
 /// One playlist, read by the app alone and then by a user, who saw it otherwise.
 fn read_by_two() -> World {
-    let ids = by_ids("playlist_items", &[known::HOME_PLAYLIST]);
-    let world = signed_in(World::extended().job(&ids), &[("home", known::HOME)]);
+    let ids = by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]);
+    let world = signed_in(World::extended().job(&ids), &[("home", fixtures::HOME_USER)]);
     world.project.write("jobs/y.toml", format!("user = \"home\"\n{ids}"));
     world.run(&["x"]).exits(0);
-    edit(&world, json!({"do": "remove", "playlist": known::HOME_PLAYLIST, "position": 3, "count": 2}));
+    edit(&world, json!({"do": "remove", "playlist": fixtures::HOME_PLAYLIST, "position": 3, "count": 2}));
     world.run(&["y"]).exits(0);
     world
 }
 
 #[test]
-fn a_purge_of_whoever_read_a_shared_playlist_last_leaves_a_store_that_is_sound() {
+fn purge_of_the_last_reader_keeps_store_sound() {
     let world = read_by_two();
     world.cli(&["auth", "logout", "home", "--purge"]).exits(0);
     world.cli(&["verify"]).exits(0);
@@ -28,15 +28,15 @@ fn a_purge_of_whoever_read_a_shared_playlist_last_leaves_a_store_that_is_sound()
     assert_eq!(world.one(audiences), "app,forgotten");
     assert_eq!(world.one("SELECT count(*) FROM playlist_items"), "118");
     // The next to read it goes on from what stands.
-    edit(&world, json!({"do": "remove", "playlist": known::HOME_PLAYLIST, "position": 9, "count": 1}));
+    edit(&world, json!({"do": "remove", "playlist": fixtures::HOME_PLAYLIST, "position": 9, "count": 1}));
     world.run(&["x"]).exits(0);
     assert_eq!(world.one("SELECT group_concat(change) FROM playlist_changes"), "removed,removed,removed");
     world.cli(&["verify"]).exits(0);
 }
 
 #[test]
-fn a_playlist_that_only_forgotten_people_have_read_is_forgotten_with_the_last_of_them() {
-    let job = |user: &str| format!("user = \"{user}\"\n{}", by_ids("playlist_items", &[known::ODD_PLAYLIST]));
+fn playlist_goes_with_its_last_reader() {
+    let job = |user: &str| format!("user = \"{user}\"\n{}", by_ids("playlist_items", &[fixtures::EDGE_CASE_PLAYLIST]));
     let world = crate::sync::users::both(World::extended().job(&job("home")));
     world.project.write("jobs/y.toml", job("studio"));
     world.run(&[]).exits(0);
@@ -51,20 +51,20 @@ fn a_playlist_that_only_forgotten_people_have_read_is_forgotten_with_the_last_of
 }
 
 #[test]
-fn rows_whose_reader_retention_has_let_go_are_held_against_nobody_elses_hash() {
+fn rows_without_reader_match_no_hash() {
     let world = read_by_two();
     // As retention leaves the list of somebody who has not looked for so long.
     let emptied = format!(
         "UPDATE lists SET snapshot_id = NULL, content_hash = NULL, rows_hash = NULL, first_read_at = NULL, read_at = NULL,
          checked_at = NULL WHERE audience = '{0}'; DELETE FROM run_lists WHERE list_id = (SELECT id FROM lists WHERE audience = '{0}')",
-        known::HOME
+        fixtures::HOME_USER
     );
     tamper(&world, &emptied);
     world.cli(&["verify"]).exits(0);
     // A purge used to delete the list itself.
     tamper(
         &world,
-        &format!("DELETE FROM requested WHERE job = 'y'; DELETE FROM lists WHERE audience = '{}'", known::HOME),
+        &format!("DELETE FROM requested WHERE job = 'y'; DELETE FROM lists WHERE audience = '{}'", fixtures::HOME_USER),
     );
     world.cli(&["verify"]).exits(0);
     tamper(&world, "UPDATE playlist_items SET fetched_at = '2001' WHERE position = 7");
@@ -73,8 +73,8 @@ fn rows_whose_reader_retention_has_let_go_are_held_against_nobody_elses_hash() {
 
 /// A job with two files of one track each.
 fn two_fetches() -> String {
-    let other = format!("name = \"other\"\nids = [\"{}\"]\ncsv = \"other.csv\"", known::UNAVAILABLE_TRACK);
-    [by_ids("tracks", &[known::PLAIN_TRACK]), fetch("tracks", &other)].concat()
+    let other = format!("name = \"other\"\nids = [\"{}\"]\ncsv = \"other.csv\"", fixtures::UNAVAILABLE_TRACK);
+    [by_ids("tracks", &[fixtures::PLAIN_TRACK]), fetch("tracks", &other)].concat()
 }
 
 fn tracks() -> World {
@@ -90,7 +90,7 @@ fn spoil(world: &World, file: &str) {
 }
 
 #[test]
-fn files_that_are_published_while_verify_looks_at_them_are_no_difference() {
+fn publishing_files_is_no_difference() {
     let world = tracks();
     world.run(&["x"]).exits(0);
     // Each export finds another style, so it writes every file, its record and the data package anew.
@@ -106,10 +106,10 @@ fn files_that_are_published_while_verify_looks_at_them_are_no_difference() {
 }
 
 #[test]
-fn a_record_stays_where_the_file_cannot_be_written_again() {
+fn record_stays_if_the_file_cannot_be_written() {
     let world = tracks();
     world.run(&[]).exits(0);
-    let world = world.job(&by_ids("tracks", &[known::PLAIN_TRACK]));
+    let world = world.job(&by_ids("tracks", &[fixtures::PLAIN_TRACK]));
     spoil(&world, "other.csv");
     spoil(&world, "tracks.csv");
     for _ in 0..2 {
@@ -123,7 +123,7 @@ fn a_record_stays_where_the_file_cannot_be_written_again() {
 }
 
 #[test]
-fn of_a_job_file_with_a_mistake_nobody_is_told_to_delete_the_csvs() {
+fn broken_job_does_not_make_csvs_stray() {
     let world = tracks();
     world.run(&[]).exits(0);
     spoil(&world, "tracks.csv");
@@ -134,9 +134,9 @@ fn of_a_job_file_with_a_mistake_nobody_is_told_to_delete_the_csvs() {
 }
 
 #[test]
-fn what_stands_in_the_way_of_one_file_leaves_those_of_other_jobs_to_be_written() {
+fn blocked_file_leaves_other_jobs_alone() {
     let world = tracks();
-    world.project.write("jobs/y.toml", by_ids("tracks", &[known::PLAIN_TRACK]));
+    world.project.write("jobs/y.toml", by_ids("tracks", &[fixtures::PLAIN_TRACK]));
     world.run(&[]).exits(0);
     let of_y = world.project.root().join("output/csv/y/tracks.csv");
     let wanted = std::fs::read(&of_y).unwrap();
@@ -155,12 +155,12 @@ fn what_stands_in_the_way_of_one_file_leaves_those_of_other_jobs_to_be_written()
 }
 
 #[test]
-fn files_of_a_job_that_is_running_are_not_written_again_under_it() {
+fn files_of_a_running_job_are_not_rewritten() {
     let world = tracks();
     world.run(&[]).exits(0);
     spoil(&world, "tracks.csv");
     let spoilt = world.csv_bytes("tracks.csv");
-    world.sandbox.inject(Fault::on("/v1/tracks*", Action::Stall));
+    world.sandbox.inject(Fault::on_path("/v1/tracks*", FaultAction::Stall));
     world.sandbox.clear_log();
     let child = world.spawn(&["--full"]);
     world.wait_for_calls(1);
@@ -183,10 +183,10 @@ fn spoil_page_of(world: &World, table: &str) {
 }
 
 #[test]
-fn whoever_reads_a_spoilt_page_names_the_store_and_what_to_do_and_a_program_gets_one_object() {
+fn corrupted_page_is_reported_by_every_command() {
     let world = super::maintenance::home();
     spoil_page_of(&world, "playlist_versions");
-    for command in [&["show", known::HOME_PLAYLIST][..], &["diff", "x", "--since", "7d"]] {
+    for command in [&["show", fixtures::HOME_PLAYLIST][..], &["diff", "x", "--since", "7d"]] {
         let told = world.cli(command).exits(74).says("cratedigger.db is corrupted").says("hint: restore a backup");
         assert_eq!(told.stdout, "");
         let report = world.cli(&[command, &["--json"]].concat()).exits(74).json();
@@ -195,7 +195,7 @@ fn whoever_reads_a_spoilt_page_names_the_store_and_what_to_do_and_a_program_gets
 }
 
 #[test]
-fn lists_looked_at_under_a_clock_that_was_ahead_are_noted_and_no_difference() {
+fn lists_from_the_future_are_noted() {
     let world = super::maintenance::home();
     tamper(&world, "UPDATE lists SET checked_at = '2099-01-01T00:00:00.000Z'");
     let ran = world.cli(&["verify"]).exits(0);
@@ -203,7 +203,7 @@ fn lists_looked_at_under_a_clock_that_was_ahead_are_noted_and_no_difference() {
 }
 
 #[test]
-fn a_record_of_files_that_cannot_be_read_is_one_finding_among_the_others() {
+fn unreadable_file_record_is_one_finding() {
     let world = tracks();
     world.run(&[]).exits(0);
     tamper(&world, "UPDATE runs SET exit_code = 3");
@@ -218,9 +218,9 @@ fn a_record_of_files_that_cannot_be_read_is_one_finding_among_the_others() {
 }
 
 #[test]
-fn a_data_package_is_held_against_runs_of_its_own_job() {
+fn data_package_matches_runs_of_its_job() {
     let world = tracks();
-    world.project.write("jobs/y.toml", by_ids("tracks", &[known::PLAIN_TRACK]));
+    world.project.write("jobs/y.toml", by_ids("tracks", &[fixtures::PLAIN_TRACK]));
     world.run(&["x"]).exits(0);
     world.cli(&["backup", "before.db"]).exits(0);
     world.run(&["y"]).exits(0);

@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::process::Stdio;
 
 use serde_json::json;
-use spotify_sandbox::{Edit, LibraryEdit, Mode, Options, Shelf, known};
+use spotify_sandbox::{LibraryEdit, LibrarySection, PlaylistEdit, QuotaMode, SandboxOptions, fixtures};
 
 use super::world::{SCOPES, World};
 
@@ -43,9 +43,9 @@ pub fn is_proof(call: &str, before: &HashSet<&str>) -> bool {
 }
 
 /// A world of the digger's, with a job.
-pub fn digging(mode: Mode, options: Options, job: &str) -> World {
-    let world = World::with(Options { mode, playlists: 0, ..options });
-    let class = if mode == Mode::Development { "development" } else { "extended" };
+pub fn digging(mode: QuotaMode, options: SandboxOptions, job: &str) -> World {
+    let world = World::with(SandboxOptions { mode, playlists: 0, ..options });
+    let class = if mode == QuotaMode::Development { "development" } else { "extended" };
     let settings = format!(
         "[spotify]\napi_url = \"{}\"\naccounts_url = \"{}\"\napp_mode = \"{class}\"\n[limits]\nrequests_per_second = 1000.0\n\
          calls_per_day = \"unlimited\"\ncalls_per_family = \"unlimited\"\n",
@@ -53,7 +53,7 @@ pub fn digging(mode: Mode, options: Options, job: &str) -> World {
         world.sandbox.accounts_url()
     );
     world.project.write("config/cratedigger.toml", settings);
-    sign_in(world, "digger", known::DIGGER).job(&format!("user = \"digger\"\n{job}"))
+    sign_in(world, "digger", fixtures::DIGGER_USER).job(&format!("user = \"digger\"\n{job}"))
 }
 
 /// Signs a user in, as an organisation would.
@@ -98,8 +98,8 @@ fn playlist_calls(items: usize) -> usize {
 
 fn playlists(sizes: Sizes) -> Vec<Line> {
     let Sizes { playlists, items, .. } = sizes;
-    let options = Options { digger_playlists: playlists, playlist_items: items, ..Options::default() };
-    let world = digging(Mode::Development, options, "[[fetch]]\nstream = \"my_playlist_items\"\n");
+    let options = SandboxOptions { digger_playlists: playlists, playlist_items: items, ..SandboxOptions::default() };
+    let world = digging(QuotaMode::Development, options, "[[fetch]]\nstream = \"my_playlist_items\"\n");
     let (lists, plain) = (pages(playlists), pages(playlists) + playlists * pages(items));
     let first = format!("first export of {playlists} playlists of {items} items");
     let mut out = vec![
@@ -108,8 +108,8 @@ fn playlists(sizes: Sizes) -> Vec<Line> {
     ];
     let ids: Vec<String> = world.rows("SELECT playlist_id FROM my_playlists ORDER BY position").concat();
     for id in ids.iter().step_by(playlists / 5).take(5) {
-        let track = Some(known::PLAIN_TRACK.to_owned());
-        let edit = Edit::Insert { playlist: id.clone(), position: 3, items: vec![track] };
+        let track = Some(fixtures::PLAIN_TRACK.to_owned());
+        let edit = PlaylistEdit::Insert { playlist: id.clone(), position: 3, items: vec![track] };
         world.sandbox.catalog().edit(edit).unwrap();
     }
     out.push(line(&world, "again with 5 changed", lists + 5 * playlist_calls(items + 1), plain));
@@ -118,8 +118,8 @@ fn playlists(sizes: Sizes) -> Vec<Line> {
 
 fn library(sizes: Sizes) -> Vec<Line> {
     let Sizes { saved, removed, .. } = sizes;
-    let options = Options { digger_tracks: saved, tracks: saved + 200, ..Options::default() };
-    let world = digging(Mode::Development, options, "[[fetch]]\nstream = \"saved_tracks\"\n");
+    let options = SandboxOptions { digger_tracks: saved, tracks: saved + 200, ..SandboxOptions::default() };
+    let world = digging(QuotaMode::Development, options, "[[fetch]]\nstream = \"saved_tracks\"\n");
     let mut out = vec![
         line(&world, &format!("{saved} saved tracks, first"), pages(saved), pages(saved)),
         line(&world, "the same, unchanged", 1, pages(saved)),
@@ -147,7 +147,7 @@ fn library(sizes: Sizes) -> Vec<Line> {
 /// Saves tracks that are not in the library.
 pub fn save_new(world: &World, count: usize) {
     let there: HashSet<String> = truth(world).into_iter().map(|(id, _)| id).collect();
-    let rows = world.sandbox.catalog().playlist_rows(known::LARGE_PLAYLIST).unwrap();
+    let rows = world.sandbox.catalog().expected_rows(fixtures::LARGE_PLAYLIST).unwrap();
     let mut new: Vec<String> = Vec::new();
     for id in rows.into_iter().filter(|row| row.kind == "track").filter_map(|row| row.id) {
         if new.len() < count && !there.contains(&id) && !new.contains(&id) {
@@ -156,7 +156,7 @@ pub fn save_new(world: &World, count: usize) {
     }
     assert_eq!(new.len(), count);
     for id in new {
-        let (user, shelf) = (known::DIGGER.to_owned(), Shelf::Tracks);
+        let (user, shelf) = (fixtures::DIGGER_USER.to_owned(), LibrarySection::Tracks);
         world
             .sandbox
             .catalog()
@@ -166,13 +166,13 @@ pub fn save_new(world: &World, count: usize) {
 }
 
 pub fn remove(world: &World, position: usize) {
-    let (user, shelf) = (known::DIGGER.to_owned(), Shelf::Tracks);
+    let (user, shelf) = (fixtures::DIGGER_USER.to_owned(), LibrarySection::Tracks);
     world.sandbox.catalog().edit_library(LibraryEdit::Remove { user, shelf, position }).unwrap();
 }
 
 /// The library as it truly is: id and time of each track.
 pub fn truth(world: &World) -> Vec<(String, String)> {
-    let truth = world.truth("users", known::DIGGER);
+    let truth = world.truth("users", fixtures::DIGGER_USER);
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     truth["saved_tracks"].as_array().unwrap().iter().map(|row| (text(&row["id"]), text(&row["added_at"]))).collect()
 }
@@ -183,13 +183,14 @@ pub fn saved_by(world: &World) -> Vec<(String, String)> {
 }
 
 /// A playlist whose tracks are by exactly so many artists.
-fn artists(sizes: Sizes, mode: Mode) -> Vec<Line> {
+fn artists(sizes: Sizes, mode: QuotaMode) -> Vec<Line> {
     let wanted = sizes.artists;
-    let options = Options { digger_playlists: 1, playlist_items: 0, tracks: 40 * wanted, ..Options::default() };
+    let options =
+        SandboxOptions { digger_playlists: 1, playlist_items: 0, tracks: 40 * wanted, ..SandboxOptions::default() };
     let job = "[[fetch]]\nname = \"items\"\nstream = \"my_playlist_items\"\n[[fetch]]\nstream = \"artists\"\nfrom = \"items\"\n";
     let world = digging(mode, options, job);
     let (mut met, mut tracks) = (HashSet::new(), Vec::new());
-    for row in world.sandbox.catalog().playlist_rows(known::LARGE_PLAYLIST).unwrap() {
+    for row in world.sandbox.catalog().expected_rows(fixtures::LARGE_PLAYLIST).unwrap() {
         let new: HashSet<&String> = row.artist_ids.iter().filter(|id| !met.contains(*id)).collect();
         if row.kind == "track" && !new.is_empty() && met.len() + new.len() <= wanted {
             tracks.push(row.id.clone());
@@ -199,11 +200,11 @@ fn artists(sizes: Sizes, mode: Mode) -> Vec<Line> {
     assert_eq!(met.len(), wanted, "the catalog has so many artists");
     let list = world.sandbox.catalog().playlist_ids().pop().unwrap();
     let items = tracks.len();
-    world.sandbox.catalog().edit(Edit::Insert { playlist: list, position: 0, items: tracks }).unwrap();
+    world.sandbox.catalog().edit(PlaylistEdit::Insert { playlist: list, position: 0, items: tracks }).unwrap();
     let (page, batch) =
-        if mode == Mode::Development { (playlist_calls(items), 1) } else { (items.div_ceil(100).max(1), 50) };
+        if mode == QuotaMode::Development { (playlist_calls(items), 1) } else { (items.div_ceil(100).max(1), 50) };
     let plain = 1 + pages(items) + wanted;
-    let class = if mode == Mode::Development { "" } else { ", Extended Quota" };
+    let class = if mode == QuotaMode::Development { "" } else { ", Extended Quota" };
     vec![
         line(
             &world,
@@ -217,5 +218,6 @@ fn artists(sizes: Sizes, mode: Mode) -> Vec<Line> {
 
 /// The whole table.
 pub fn table(sizes: Sizes) -> Vec<Line> {
-    [playlists(sizes), library(sizes), artists(sizes, Mode::Development), artists(sizes, Mode::Extended)].concat()
+    [playlists(sizes), library(sizes), artists(sizes, QuotaMode::Development), artists(sizes, QuotaMode::Extended)]
+        .concat()
 }

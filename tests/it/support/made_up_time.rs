@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use spotify_client::http::clock::{Clock, Sleep};
-use spotify_client::state::Moment;
+use spotify_client::http::clock::{Clock, SleepFuture};
+use spotify_client::state::ClockReading;
 use tokio::sync::oneshot;
 
 #[derive(Debug)]
@@ -15,13 +15,13 @@ pub struct MadeUpTime(Mutex<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    now: Moment,
+    now: ClockReading,
     sleepers: Vec<(i64, oneshot::Sender<()>)>,
 }
 
-pub fn noon() -> Moment {
+pub fn noon() -> ClockReading {
     let wall: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().unwrap();
-    Moment { wall, steady_ms: 1_000_000, boot: Some(1) }
+    ClockReading { wall, steady_ms: 1_000_000, boot: Some(1) }
 }
 
 /// A moment later by so many milliseconds of real time, on both clocks.
@@ -29,9 +29,9 @@ pub trait Later {
     fn plus_ms(self, ms: i64) -> Self;
 }
 
-impl Later for Moment {
-    fn plus_ms(self, ms: i64) -> Moment {
-        Moment { wall: self.wall + TimeDelta::milliseconds(ms), steady_ms: self.steady_ms + ms, ..self }
+impl Later for ClockReading {
+    fn plus_ms(self, ms: i64) -> ClockReading {
+        ClockReading { wall: self.wall + TimeDelta::milliseconds(ms), steady_ms: self.steady_ms + ms, ..self }
     }
 }
 
@@ -80,11 +80,11 @@ impl MadeUpTime {
 }
 
 impl Clock for MadeUpTime {
-    fn now(&self) -> Moment {
+    fn now(&self) -> ClockReading {
         self.0.lock().unwrap().now
     }
 
-    fn sleep(&self, how_long: Duration) -> Sleep<'_> {
+    fn sleep(&self, how_long: Duration) -> SleepFuture<'_> {
         let mut inner = self.0.lock().unwrap();
         let ms = i64::try_from(how_long.as_micros().div_ceil(1_000)).unwrap();
         let at = inner.now.steady_ms + ms;

@@ -6,5 +6,6 @@ pub mod http_server;
 pub mod made_up_time;
 pub mod project;
 pub mod sign_in;
+pub mod snapshot;
 pub mod strace;
 pub mod world;

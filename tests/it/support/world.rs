@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
-use spotify_sandbox::{Mode, Options, Sandbox};
+use spotify_sandbox::{QuotaMode, Sandbox, SandboxOptions};
 use tokio::sync::oneshot;
 
 use super::project::Project;
@@ -74,7 +74,7 @@ impl Ran {
 pub type Row = HashMap<String, String>;
 
 impl World {
-    pub fn with(options: Options) -> World {
+    pub fn with(options: SandboxOptions) -> World {
         let (serving, over) = oneshot::channel::<()>();
         let (started, start) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
@@ -96,11 +96,11 @@ impl World {
     }
 
     pub fn extended() -> World {
-        World::with(Options { mode: Mode::Extended, ..Options::default() })
+        World::with(SandboxOptions { mode: QuotaMode::Extended, ..SandboxOptions::default() })
     }
 
     pub fn development() -> World {
-        World::with(Options { mode: Mode::Development, ..Options::default() })
+        World::with(SandboxOptions { mode: QuotaMode::Development, ..SandboxOptions::default() })
     }
 
     /// With the job `x`.
@@ -216,7 +216,7 @@ impl World {
 
     /// A truth of the sandbox's: `albums`, `artists`, `shows`, `audiobooks` or `users`, by id.
     pub fn truth(&self, kind: &str, id: &str) -> serde_json::Value {
-        self.sandbox.catalog().truth_of(kind, id).unwrap()
+        self.sandbox.catalog().expected_ids(kind, id).unwrap()
     }
 
     /// Texts of an array in a truth.

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use spotify_sandbox::{Action, Edit, Fault, LibraryEdit, Mode, Options, Shelf, known};
+use spotify_sandbox::{
+    Fault, FaultAction, LibraryEdit, LibrarySection, PlaylistEdit, QuotaMode, SandboxOptions, fixtures,
+};
 
 use super::users::signed_in;
 use crate::support::calls_table::{Sizes, digging, is_proof, remove, save_new, saved_by, sign_in, table, truth};
@@ -13,7 +15,7 @@ use crate::support::world::{World, by_ids, fetch};
 const SMALL: Sizes = Sizes { playlists: 60, items: 120, saved: 320, artists: 60, removed: [60, 150, 260] };
 
 #[test]
-fn exports_cost_the_fewest_calls_possible() {
+fn exports_cost_the_fewest_calls() {
     for line in table(SMALL) {
         assert_eq!(line.sent, line.fewest, "{line:?}");
         assert!(line.sent <= line.plain, "{}: {line:?}", line.what);
@@ -25,7 +27,7 @@ fn exports_cost_the_fewest_calls_possible() {
 const SAVED: &str = "[[fetch]]\nstream = \"saved_tracks\"\n";
 
 fn library(tracks: usize) -> World {
-    digging(Mode::Development, Options { digger_tracks: tracks, ..Options::default() }, SAVED)
+    digging(QuotaMode::Development, SandboxOptions { digger_tracks: tracks, ..SandboxOptions::default() }, SAVED)
 }
 
 fn library_edit(world: &World, edit: LibraryEdit) {
@@ -33,12 +35,12 @@ fn library_edit(world: &World, edit: LibraryEdit) {
 }
 
 fn save(world: &World, id: &str, added_at_ms: Option<i64>, twice: bool) {
-    let (user, shelf, id) = (known::DIGGER.to_owned(), Shelf::Tracks, id.to_owned());
+    let (user, shelf, id) = (fixtures::DIGGER_USER.to_owned(), LibrarySection::Tracks, id.to_owned());
     library_edit(world, LibraryEdit::Save { user, shelf, id, added_at_ms, twice });
 }
 
 #[test]
-fn a_library_read_from_its_head_is_what_the_user_has_after_any_additions_and_removals() {
+fn library_read_from_its_head_is_right() {
     let world = library(230);
     world.run(&["x"]).exits(0);
     let mut dice = 7usize;
@@ -66,7 +68,7 @@ fn a_library_read_from_its_head_is_what_the_user_has_after_any_additions_and_rem
 }
 
 #[test]
-fn what_a_read_from_the_head_presumes_is_recorded_as_such_and_a_whole_read_heals_it() {
+fn assumptions_of_a_head_read_are_recorded() {
     let world = library(230);
     world.run(&["x"]).exits(0);
     let proof = "SELECT proof FROM lists WHERE kind = 'saved_tracks'";
@@ -74,7 +76,7 @@ fn what_a_read_from_the_head_presumes_is_recorded_as_such_and_a_whole_read_heals
     // Balanced, both below the first page: the arithmetic cannot see it.
     remove(&world, 120);
     let old = truth(&world)[180].1.parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp_millis();
-    save(&world, known::PLAIN_TRACK, Some(old + 1_000), false);
+    save(&world, fixtures::PLAIN_TRACK, Some(old + 1_000), false);
     world.new_calls();
     world.run(&["x"]).exits(0);
     assert_eq!(world.new_calls().len(), 1);
@@ -91,9 +93,9 @@ fn what_a_read_from_the_head_presumes_is_recorded_as_such_and_a_whole_read_heals
 }
 
 #[test]
-fn null_rows_count_as_known_and_what_stands_twice_is_noted_and_kept_once() {
+fn null_rows_and_duplicates_are_noted() {
     let world = library(130);
-    let (user, shelf) = (known::DIGGER.to_owned(), Shelf::Tracks);
+    let (user, shelf) = (fixtures::DIGGER_USER.to_owned(), LibrarySection::Tracks);
     library_edit(&world, LibraryEdit::Lose { user, shelf, position: 3 });
     let twice = truth_ids(&world)[40].clone();
     save(&world, &twice, None, true);
@@ -116,12 +118,12 @@ fn null_rows_count_as_known_and_what_stands_twice_is_noted_and_kept_once() {
 
 /// Ids of the library; nothing for a null.
 fn truth_ids(world: &World) -> Vec<String> {
-    let truth = world.truth("users", known::DIGGER);
+    let truth = world.truth("users", fixtures::DIGGER_USER);
     truth["saved_tracks"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap_or("").to_owned()).collect()
 }
 
 #[test]
-fn no_url_is_asked_for_twice_in_a_run() {
+fn no_url_is_requested_twice_in_a_run() {
     let mut job = String::from("user = \"studio\"\n");
     for stream in [
         "me",
@@ -138,17 +140,20 @@ fn no_url_is_asked_for_twice_in_a_run() {
         job += &fetch(stream, "");
         job += &fetch(stream, &format!("name = \"{stream}_again\""));
     }
-    job += &fetch("artist_albums", &format!("name = \"releases\"\nids = [\"{}\"]", known::BUSY_ARTIST));
-    job += &fetch("albums", &format!("name = \"long\"\nids = [\"{}\", \"{}\"]", known::LONG_ALBUM, known::ODD_ALBUM));
+    job += &fetch("artist_albums", &format!("name = \"releases\"\nids = [\"{}\"]", fixtures::BUSY_ARTIST));
+    job += &fetch(
+        "albums",
+        &format!("name = \"long\"\nids = [\"{}\", \"{}\"]", fixtures::LONG_ALBUM, fixtures::EDGE_CASE_ALBUM),
+    );
     job += &fetch("album_tracks", "from = \"long\"");
     job += &fetch("artists", "from = \"saved_tracks\"");
     job += &fetch("artists", "name = \"artists_again\"\nfrom = \"saved_tracks\"");
     job += &fetch("tracks", "from = \"my_playlist_items\"");
-    job += &by_ids("show_episodes", &[known::SHOW]);
-    job += &by_ids("shows", &[known::SHOW]);
-    for mode in [Mode::Development, Mode::Extended] {
-        let world = World::with(Options { mode, ..Options::default() }).job(&job);
-        let world = sign_in(world, "studio", known::STUDIO);
+    job += &by_ids("show_episodes", &[fixtures::SHOW]);
+    job += &by_ids("shows", &[fixtures::SHOW]);
+    for mode in [QuotaMode::Development, QuotaMode::Extended] {
+        let world = World::with(SandboxOptions { mode, ..SandboxOptions::default() }).job(&job);
+        let world = sign_in(world, "studio", fixtures::STUDIO_USER);
         world.run(&["x"]).exits(0);
         let calls = world.new_calls();
         assert!(calls.len() > 30, "{calls:?}");
@@ -162,11 +167,11 @@ fn no_url_is_asked_for_twice_in_a_run() {
 }
 
 #[test]
-fn a_playlist_whose_version_changes_at_every_look_is_known_by_its_content() {
-    let world = World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
-    let playlist = known::HOME_PLAYLIST.to_owned();
-    let edit = Box::new(Edit::Touch { playlist: playlist.clone() });
-    world.sandbox.catalog().edit(Edit::WhenServed { playlist, page: 1, times: 1_000, edit }).unwrap();
+fn playlist_with_unstable_version_by_content() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
+    let playlist = fixtures::HOME_PLAYLIST.to_owned();
+    let edit = Box::new(PlaylistEdit::Touch { playlist: playlist.clone() });
+    world.sandbox.catalog().edit(PlaylistEdit::WhenServed { playlist, page: 1, times: 1_000, edit }).unwrap();
     world.run(&[]).exits(0);
     assert_eq!(world.one("SELECT proof FROM lists"), "content");
     let file = world.csv_bytes("playlist_items.csv");
@@ -178,16 +183,16 @@ fn a_playlist_whose_version_changes_at_every_look_is_known_by_its_content() {
     assert_eq!(world.csv_bytes("playlist_items.csv"), file);
     assert_eq!(world.one("SELECT count(*) FROM playlist_changes"), "0");
     assert_eq!(world.one("SELECT count(*) FROM playlist_versions"), "1");
-    let remove = Edit::Remove { playlist: known::HOME_PLAYLIST.to_owned(), position: 5, count: 1 };
+    let remove = PlaylistEdit::Remove { playlist: fixtures::HOME_PLAYLIST.to_owned(), position: 5, count: 1 };
     world.sandbox.catalog().edit(remove).unwrap();
     world.run(&[]).exits(0);
     assert_eq!(world.one("SELECT count(*) FROM playlist_changes"), "1");
 }
 
 #[test]
-fn an_app_that_loses_the_old_name_of_playlist_items_goes_on_under_the_new_one() {
-    let world = World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
-    world.sandbox.inject(Fault::on("/v1/playlists/*/tracks", Action::status(403)));
+fn renamed_items_endpoint_is_followed() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
+    world.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", FaultAction::status(403)));
     world.run(&[]).exits(0);
     assert_eq!(world.csv("playlist_items.csv").len(), 120);
     let old = |calls: &[String]| calls.iter().filter(|call| call.contains("/tracks")).count();
@@ -199,11 +204,13 @@ fn an_app_that_loses_the_old_name_of_playlist_items_goes_on_under_the_new_one() 
 }
 
 #[test]
-fn what_has_an_entity_tag_is_asked_for_with_it_and_is_not_sent_again() {
-    let options = Options { digger_tracks: 120, etags: true, ..Options::default() };
-    let job =
-        format!("{SAVED}{}", fetch("artists", &format!("ids = [\"{}\"]\nrefresh_after = \"0s\"", known::BUSY_ARTIST)));
-    let world = digging(Mode::Development, options, &job);
+fn etags_avoid_unchanged_answers() {
+    let options = SandboxOptions { digger_tracks: 120, etags: true, ..SandboxOptions::default() };
+    let job = format!(
+        "{SAVED}{}",
+        fetch("artists", &format!("ids = [\"{}\"]\nrefresh_after = \"0s\"", fixtures::BUSY_ARTIST))
+    );
+    let world = digging(QuotaMode::Development, options, &job);
     world.run(&["x"]).exits(0);
     let fetched = "SELECT fetched_at FROM artists WHERE fetched_at IS NOT NULL";
     let before = world.one(fetched);
@@ -219,15 +226,15 @@ fn what_has_an_entity_tag_is_asked_for_with_it_and_is_not_sent_again() {
 }
 
 #[test]
-fn the_beginning_of_a_discography_is_another_list_than_the_whole_of_it() {
-    let ids = format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", known::BUSY_ARTIST);
+fn partial_discography_is_a_separate_list() {
+    let ids = format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", fixtures::BUSY_ARTIST);
     let job = [
         fetch("artist_albums", &format!("name = \"few\"\n{ids}\nlimit_per_parent = 3")),
         fetch("artist_albums", &format!("name = \"all\"\n{ids}")),
     ];
     let world = World::extended().job(&job.concat());
     world.run(&[]).exits(0);
-    let all = world.true_ids("artists", known::BUSY_ARTIST, "album");
+    let all = world.true_ids("artists", fixtures::BUSY_ARTIST, "album");
     assert_eq!(world.column("all.csv", "album_id"), all);
     assert_eq!(world.column("few.csv", "album_id"), all[..3]);
     assert!(world.csv("few.csv").iter().all(|row| row["album_group"] == "album"));
@@ -238,10 +245,10 @@ fn the_beginning_of_a_discography_is_another_list_than_the_whole_of_it() {
 }
 
 #[test]
-fn playlists_that_wait_for_their_proof_when_a_run_is_killed_are_not_read_again() {
-    let options = Options { digger_playlists: 5, playlist_items: 120, ..Options::default() };
-    let world = digging(Mode::Development, options, "[[fetch]]\nstream = \"my_playlist_items\"\n");
-    world.sandbox.inject(Fault { skip: 1, ..Fault::on("/v1/me/playlists", Action::Stall) });
+fn unproved_playlists_survive_a_kill() {
+    let options = SandboxOptions { digger_playlists: 5, playlist_items: 120, ..SandboxOptions::default() };
+    let world = digging(QuotaMode::Development, options, "[[fetch]]\nstream = \"my_playlist_items\"\n");
+    world.sandbox.inject(Fault { skip: 1, ..Fault::on_path("/v1/me/playlists", FaultAction::Stall) });
     let mut child = world.spawn(&["x"]);
     world.wait_for_calls(12);
     std::thread::sleep(Duration::from_millis(50));
@@ -258,7 +265,7 @@ fn playlists_that_wait_for_their_proof_when_a_run_is_killed_are_not_read_again()
 }
 
 #[test]
-fn what_was_never_read_goes_first_and_then_the_oldest_and_the_file_keeps_the_jobs_order() {
+fn unread_items_go_first_then_the_oldest() {
     let world = World::development();
     let ids: Vec<String> = {
         let ids = world.sandbox.catalog().ids();
@@ -281,9 +288,9 @@ fn what_was_never_read_goes_first_and_then_the_oldest_and_the_file_keeps_the_job
 }
 
 #[test]
-fn what_a_fetch_was_told_of_a_playlist_the_next_one_does_not_ask_for() {
+fn fetches_share_playlist_details() {
     let chain = "user = \"home\"\n[[fetch]]\nstream = \"my_playlists\"\n[[fetch]]\nstream = \"playlist_items\"\nfrom = \"my_playlists\"\n";
-    let both = [known::HOME_PLAYLIST, known::FOREIGN_PLAYLIST];
+    let both = [fixtures::HOME_PLAYLIST, fixtures::FOREIGN_PLAYLIST];
     let both = format!("{}{}", by_ids("playlists", &both), by_ids("playlist_items", &both));
     // The list of playlists, and each playlist by itself, have told the versions.
     for (job, unchanged) in [(chain, 1), (&*both, 2)] {
@@ -301,10 +308,13 @@ fn what_a_fetch_was_told_of_a_playlist_the_next_one_does_not_ask_for() {
         world
             .sandbox
             .catalog()
-            .edit(Edit::Remove { playlist: known::HOME_PLAYLIST.to_owned(), position: 0, count: 1 })
+            .edit(PlaylistEdit::Remove { playlist: fixtures::HOME_PLAYLIST.to_owned(), position: 0, count: 1 })
             .unwrap();
         world.run(&[]).exits(0);
         let calls = world.new_calls();
-        assert!(calls.len() > unchanged && calls.iter().any(|call| call.contains(known::HOME_PLAYLIST)), "{calls:?}");
+        assert!(
+            calls.len() > unchanged && calls.iter().any(|call| call.contains(fixtures::HOME_PLAYLIST)),
+            "{calls:?}"
+        );
     }
 }

@@ -6,7 +6,7 @@ use crate::support::world::{World, fetch};
 const UPC: &str = "0602445790098";
 
 #[test]
-fn a_upc_stands_for_an_album_wherever_albums_are_asked_for() {
+fn upc_names_an_album_in_every_stream() {
     for stream in ["albums", "album_tracks"] {
         let world = World::extended().job(&fetch(stream, &format!("ids = [\"upc:{UPC}\", \"upc:00000000\"]")));
         let ran = world.run(&[]).exits(3).says("upc:00000000");

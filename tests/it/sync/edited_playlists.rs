@@ -5,7 +5,7 @@
 
 use cratedigger::store::playlist_at;
 use serde_json::{Value, json};
-use spotify_sandbox::{Mode, Options, known};
+use spotify_sandbox::{QuotaMode, SandboxOptions, fixtures};
 
 use crate::support::world::{World, by_ids};
 
@@ -31,12 +31,16 @@ struct Edited {
 
 impl Edited {
     fn new() -> Edited {
-        let options =
-            Options { mode: Mode::Extended, playlist_page_max: 50, playlist_items: 170, ..Options::default() };
+        let options = SandboxOptions {
+            mode: QuotaMode::Extended,
+            playlist_page_max: 50,
+            playlist_items: 170,
+            ..SandboxOptions::default()
+        };
         let world = World::with(options);
         let (id, tracks) = {
             let catalog = world.sandbox.catalog();
-            let plain = |id: &String| catalog.playlist_rows(id).is_some_and(|rows| rows.len() == 170);
+            let plain = |id: &String| catalog.expected_rows(id).is_some_and(|rows| rows.len() == 170);
             let ids = catalog.ids();
             let tracks = ids["tracks"].as_array().unwrap().iter().take(6).map(|id| id.as_str().unwrap().to_owned());
             (catalog.playlist_ids().into_iter().find(plain).unwrap(), tracks.collect())
@@ -47,7 +51,7 @@ impl Edited {
 
     /// What stands there: URI, when it was added and by whom.
     fn truth(&self) -> Vec<[String; 3]> {
-        let rows = self.world.sandbox.catalog().playlist_rows(&self.id).unwrap();
+        let rows = self.world.sandbox.catalog().expected_rows(&self.id).unwrap();
         let text = Option::unwrap_or_default;
         rows.into_iter().map(|row| [text(row.uri), text(row.added_at), text(row.added_by)]).collect()
     }
@@ -66,7 +70,7 @@ impl Edited {
                 json!({"do": "insert", "playlist": id, "position": dice.below(len + 1), "items": items})
             }
             _ => {
-                json!({"do": "insert", "playlist": id, "position": dice.below(len + 1), "items": [known::PLAIN_TRACK, null]})
+                json!({"do": "insert", "playlist": id, "position": dice.below(len + 1), "items": [fixtures::PLAIN_TRACK, null]})
             }
         }
     }
@@ -90,7 +94,7 @@ fn size(edit: &Value) -> usize {
 }
 
 #[test]
-fn a_playlist_edited_at_random_is_stored_as_it_was_and_its_history_leads_back_to_every_version() {
+fn random_edits_are_stored_with_their_history() {
     let seeds: u64 = std::env::var("CRATEDIGGER_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(40);
     let list = Edited::new();
     let (mut versions, mut moved, mut stale) = (Vec::new(), 0, 0);
@@ -114,7 +118,7 @@ fn a_playlist_edited_at_random_is_stored_as_it_was_and_its_history_leads_back_to
         }
         if list.truth().len() < 120 {
             list.make(
-                json!({"do": "insert", "playlist": list.id, "position": 0, "items": vec![known::PLAIN_TRACK; 30]}),
+                json!({"do": "insert", "playlist": list.id, "position": 0, "items": vec![fixtures::PLAIN_TRACK; 30]}),
             );
         }
         // Otherwise it would grow with every seed, and the versions kept for the end with it.

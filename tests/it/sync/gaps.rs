@@ -2,23 +2,24 @@
 //! many runs look at it.
 
 use serde_json::{Value, json};
-use spotify_sandbox::{Action, Fault, known};
+use spotify_sandbox::{Fault, FaultAction, fixtures};
 
 use super::users::{both, truth};
 use crate::support::world::{World, by_ids, fetch};
 
 #[test]
-fn a_vanished_playlist_keeps_its_rows_in_every_run() {
-    let world = World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST, known::FOREIGN_PLAYLIST]));
+fn vanished_playlist_keeps_its_rows() {
+    let world =
+        World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST, fixtures::FOREIGN_PLAYLIST]));
     world.run(&[]).exits(0);
     let before = world.csv_bytes("playlist_items.csv");
-    let delete = json!({"do": "delete", "playlist": known::HOME_PLAYLIST});
+    let delete = json!({"do": "delete", "playlist": fixtures::HOME_PLAYLIST});
     world.sandbox.catalog().edit(serde_json::from_value(delete).unwrap()).unwrap();
     world.new_calls();
     for (run, code) in [(2, 3), (3, 0), (4, 0)] {
         world.run(&[]).exits(code);
         assert!(world.csv_bytes("playlist_items.csv") == before, "run {run}");
-        let asked = world.new_calls().iter().any(|call| call.contains(known::HOME_PLAYLIST));
+        let asked = world.new_calls().iter().any(|call| call.contains(fixtures::HOME_PLAYLIST));
         assert_eq!(asked, run == 2, "a known gap is not asked for");
         assert_eq!(world.one(&format!("SELECT count(*) FROM skipped_items WHERE run_id = {run}")), "1");
     }
@@ -27,9 +28,9 @@ fn a_vanished_playlist_keeps_its_rows_in_every_run() {
 }
 
 #[test]
-fn a_list_that_is_refused_keeps_its_rows_and_so_do_those_that_go_by_it() {
+fn refused_list_keeps_its_rows() {
     let job = [
-        fetch("artist_albums", &format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", known::BUSY_ARTIST)),
+        fetch("artist_albums", &format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", fixtures::BUSY_ARTIST)),
         fetch("albums", "from = \"artist_albums\""),
     ];
     let world = World::extended().job(&job.concat());
@@ -37,7 +38,7 @@ fn a_list_that_is_refused_keeps_its_rows_and_so_do_those_that_go_by_it() {
     let files = || ["artist_albums.csv", "albums.csv"].map(|file| world.csv_bytes(file));
     let before = files();
     // One that passes: what was had stays, also while it is not asked for again.
-    world.sandbox.inject(Fault::on("/v1/artists/*/albums", Action::status(404)).times(1));
+    world.sandbox.inject(Fault::on_path("/v1/artists/*/albums", FaultAction::status(404)).times(1));
     for (run, code) in [(2, 3), (3, 0), (4, 0)] {
         world.run(&[]).exits(code);
         assert!(files() == before, "run {run}");
@@ -45,13 +46,13 @@ fn a_list_that_is_refused_keeps_its_rows_and_so_do_those_that_go_by_it() {
 }
 
 #[test]
-fn a_code_that_means_nothing_any_more_keeps_what_it_meant() {
+fn unknown_code_keeps_its_old_meaning() {
     let world = World::extended().job(&fetch("tracks", "ids = [\"isrc:QZSBX2600001\"]"));
     world.run(&[]).exits(0);
     let before = world.csv_bytes("tracks.csv");
     let old = "UPDATE tracks SET fetched_at = '2020-01-01T00:00:00.000Z'";
     rusqlite::Connection::open(world.database()).unwrap().execute_batch(old).unwrap();
-    world.sandbox.inject(Fault::on("/v1/search", Action::set("/tracks/items", json!([]))));
+    world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::set("/tracks/items", json!([]))));
     for code in [3, 0] {
         world.run(&[]).exits(code);
         assert!(world.csv_bytes("tracks.csv") == before);
@@ -59,7 +60,7 @@ fn a_code_that_means_nothing_any_more_keeps_what_it_meant() {
 }
 
 #[test]
-fn a_stream_that_the_app_lost_keeps_its_last_csv() {
+fn lost_stream_keeps_its_last_csv() {
     let world = World::extended().job(&fetch("new_releases", ""));
     world.run(&[]).exits(0);
     let before = world.csv_bytes("new_releases.csv");
@@ -68,14 +69,14 @@ fn a_stream_that_the_app_lost_keeps_its_last_csv() {
     command.env("CRATEDIGGER__SPOTIFY__APP_MODE", "development");
     crate::support::world::ran(&mut command).exits(3).says("nothing was sent");
     assert!(world.csv_bytes("new_releases.csv") == before, "refused before anything was sent");
-    let removed = Action::Status {
+    let removed = FaultAction::Status {
         code: 403,
         body: Default::default(),
         retry_after: Default::default(),
         message: Some("Forbidden.".to_owned()),
         reason: None,
     };
-    world.sandbox.inject(Fault::on("/v1/browse/new-releases", removed));
+    world.sandbox.inject(Fault::on_path("/v1/browse/new-releases", removed));
     world.run(&[]).exits(3).says("this class of app does not have the endpoint");
     assert!(world.csv_bytes("new_releases.csv") == before, "refused by Spotify");
 }
@@ -83,19 +84,22 @@ fn a_stream_that_the_app_lost_keeps_its_last_csv() {
 fn followed() -> (World, Vec<u8>) {
     let world = both(World::development().job("user = \"home\"\n[[fetch]]\nstream = \"followed_artists\"\n"));
     world.run(&[]).exits(0);
-    assert_eq!(world.column("followed_artists.csv", "artist_id"), truth(&world, known::HOME, "followed_artists"));
+    assert_eq!(
+        world.column("followed_artists.csv", "artist_id"),
+        truth(&world, fixtures::HOME_USER, "followed_artists")
+    );
     let before = world.csv_bytes("followed_artists.csv");
     (world, before)
 }
 
 #[test]
-fn a_list_by_cursors_that_ends_before_its_total_is_partial_and_the_old_one_stays() {
-    let page = |action| Fault::on("/v1/me/following", action);
-    let no_cursor = Action::set("/artists/cursors", Value::Null);
+fn short_cursor_list_is_partial() {
+    let page = |action| Fault::on_path("/v1/me/following", action);
+    let no_cursor = FaultAction::set("/artists/cursors", Value::Null);
     for (fault, word) in [
-        (page(Action::EmptyPage), "cut_short"),
-        (page(Action::EmptyPage).with_query("after="), "cut_short"),
-        (page(Action::ShortPage), "cut_short"),
+        (page(FaultAction::EmptyPage), "cut_short"),
+        (page(FaultAction::EmptyPage).with_query("after="), "cut_short"),
+        (page(FaultAction::ShortPage), "cut_short"),
         (page(no_cursor), "no_cursor"),
     ] {
         let (world, before) = followed();
@@ -107,21 +111,21 @@ fn a_list_by_cursors_that_ends_before_its_total_is_partial_and_the_old_one_stays
 }
 
 #[test]
-fn a_page_by_cursors_that_is_short_once_is_read_again_and_the_list_is_right() {
-    for action in [Action::EmptyPage, Action::ShortPage, Action::set("/artists/cursors", Value::Null)] {
+fn short_cursor_page_is_read_again() {
+    for action in [FaultAction::EmptyPage, FaultAction::ShortPage, FaultAction::set("/artists/cursors", Value::Null)] {
         let (world, before) = followed();
-        world.sandbox.inject(Fault::on("/v1/me/following", action.clone()).times(1));
+        world.sandbox.inject(Fault::on_path("/v1/me/following", action.clone()).times(1));
         world.run(&["--full"]).exits(0);
         assert!(world.csv_bytes("followed_artists.csv") == before, "{}", action.name());
     }
 }
 
 #[test]
-fn a_list_whose_first_page_is_empty_although_it_announces_more_is_partial() {
+fn empty_first_page_is_partial() {
     let world = both(World::development().job("user = \"home\"\n[[fetch]]\nstream = \"saved_tracks\"\n"));
     world.run(&[]).exits(0);
     let before = world.csv_bytes("saved_tracks.csv");
-    world.sandbox.inject(Fault::on("/v1/me/tracks", Action::EmptyPage));
+    world.sandbox.inject(Fault::on_path("/v1/me/tracks", FaultAction::EmptyPage));
     world.run(&["--full"]).exits(3).says("cut_short");
     assert!(world.csv_bytes("saved_tracks.csv") == before);
 }

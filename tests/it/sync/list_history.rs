@@ -1,6 +1,6 @@
 //! The history of lists is short: a baseline, then only what changed. And no list is cut in silence.
 
-use spotify_sandbox::{Action, Fault, Mode, Options, known};
+use spotify_sandbox::{Fault, FaultAction, QuotaMode, SandboxOptions, fixtures};
 
 use crate::store::maintenance::tamper;
 use crate::support::world::{World, by_ids, fetch};
@@ -12,12 +12,16 @@ fn rows(world: &World) -> [String; 3] {
 }
 
 #[test]
-fn an_insert_at_the_head_of_ten_thousand_items_is_one_change_and_an_unchanged_run_adds_nothing() {
-    let world =
-        World::with(Options { mode: Mode::Extended, playlist_items: 10_000, playlists: 1, ..Options::default() });
+fn insert_at_the_head_is_one_change() {
+    let world = World::with(SandboxOptions {
+        mode: QuotaMode::Extended,
+        playlist_items: 10_000,
+        playlists: 1,
+        ..SandboxOptions::default()
+    });
     let id = {
         let catalog = world.sandbox.catalog();
-        let long = |id: &String| catalog.playlist_rows(id).is_some_and(|rows| rows.len() == 10_000);
+        let long = |id: &String| catalog.expected_rows(id).is_some_and(|rows| rows.len() == 10_000);
         catalog.playlist_ids().into_iter().find(long).unwrap()
     };
     let world = world.job(&by_ids("playlist_items", &[&id]));
@@ -27,7 +31,7 @@ fn an_insert_at_the_head_of_ten_thousand_items_is_one_change_and_an_unchanged_ru
         world.run(args).exits(0);
         assert_eq!(rows(&world), ["0", "1", "1"], "{args:?}");
     }
-    let edit = serde_json::json!({"do": "insert", "playlist": id, "position": 0, "items": [known::PLAIN_TRACK]});
+    let edit = serde_json::json!({"do": "insert", "playlist": id, "position": 0, "items": [fixtures::PLAIN_TRACK]});
     world.sandbox.catalog().edit(serde_json::from_value(edit).unwrap()).unwrap();
     world.run(&[]).exits(0);
     assert_eq!(rows(&world), ["1", "2", "1"]);
@@ -39,13 +43,13 @@ fn an_insert_at_the_head_of_ten_thousand_items_is_one_change_and_an_unchanged_ru
 }
 
 #[test]
-fn a_list_that_ends_before_its_total_is_never_called_whole_in_silence() {
-    let world = World::extended().job(&format!("market = \"US\"\n{}", by_ids("show_episodes", &[known::SHOW])));
+fn short_list_is_never_silently_complete() {
+    let world = World::extended().job(&format!("market = \"US\"\n{}", by_ids("show_episodes", &[fixtures::SHOW])));
     world.run(&[]).exits(0);
     let (before, standing) =
         (world.csv_bytes("show_episodes.csv"), "SELECT count(*) FROM show_episodes WHERE removed_at IS NULL");
     let stood = world.one(standing);
-    world.sandbox.inject(Fault::on("/v1/shows/*/episodes", Action::EmptyPage).with_query("offset=50"));
+    world.sandbox.inject(Fault::on_path("/v1/shows/*/episodes", FaultAction::EmptyPage).with_query("offset=50"));
     world
         .run(&["--full"])
         .exits(3)
@@ -56,10 +60,10 @@ fn a_list_that_ends_before_its_total_is_never_called_whole_in_silence() {
     assert_eq!(world.one(standing), stood, "nothing is called removed");
     world.cli(&["verify"]).exits(0);
     // Of discographies Spotify announces too many now and then: noted, and nothing is called removed.
-    let job = fetch("artist_albums", &format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", known::BUSY_ARTIST));
+    let job = fetch("artist_albums", &format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", fixtures::BUSY_ARTIST));
     let world = World::development().job(&job);
     world.run(&[]).exits(0);
-    world.sandbox.inject(Fault::on("/v1/artists/*/albums", Action::EndsAfter { items: 10 }));
+    world.sandbox.inject(Fault::on_path("/v1/artists/*/albums", FaultAction::EndsAfter { items: 10 }));
     world.run(&["--full"]).exits(0);
     assert_eq!(world.rows("SELECT reason FROM skipped_items"), [["wrong_total"]]);
     assert_eq!(world.one("SELECT count(*) FROM artist_releases WHERE removed_at IS NOT NULL"), "0");
@@ -68,8 +72,8 @@ fn a_list_that_ends_before_its_total_is_never_called_whole_in_silence() {
 }
 
 #[test]
-fn diff_tells_what_left_a_list_and_came_back() {
-    let job = fetch("artist_albums", &format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", known::BUSY_ARTIST));
+fn diff_shows_items_that_came_back() {
+    let job = fetch("artist_albums", &format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", fixtures::BUSY_ARTIST));
     let world = World::extended().job(&job);
     world.run(&[]).exits(0);
     // As if a read had not seen it: the list was another one then.

@@ -2,7 +2,7 @@
 //! twice, and each trouble costs only itself.
 
 use serde_json::{Value, json};
-use spotify_sandbox::{Action, Fault, Options, known};
+use spotify_sandbox::{Fault, FaultAction, SandboxOptions, fixtures};
 
 use super::users::{both, signed_in};
 use crate::support::world::{World, by_ids, fetch, ran};
@@ -15,55 +15,55 @@ fn of_home(streams: &[&str]) -> String {
 
 /// Home's playlists but the one that takes a thousand calls.
 fn lists_of_home() -> World {
-    let world = signed_in(World::development().job(&of_home(&["my_playlist_items"])), &[("home", known::HOME)]);
-    let delete = json!({"do": "delete", "playlist": known::LARGE_PLAYLIST});
+    let world = signed_in(World::development().job(&of_home(&["my_playlist_items"])), &[("home", fixtures::HOME_USER)]);
+    let delete = json!({"do": "delete", "playlist": fixtures::LARGE_PLAYLIST});
     world.sandbox.catalog().edit(serde_json::from_value(delete).unwrap()).unwrap();
     world
 }
 
 #[test]
-fn a_search_whose_answer_lacks_a_page_is_asked_for_again_and_then_partial() {
+fn search_without_a_page_is_partial() {
     for (at, to) in [("", json!({})), ("/tracks", Value::Null), ("/tracks/items", json!("x")), ("/artists", json!(5))] {
         let job = fetch("search", "queries = [\"one\"]\ntypes = [\"track\", \"artist\"]");
         let world = World::extended().job(&job);
-        world.sandbox.inject(Fault::on("/v1/search", Action::set(at, to.clone())));
+        world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::set(at, to.clone())));
         world.run(&[]).exits(3).says("unusable");
         assert_eq!(world.one("SELECT count(*) FROM search_results"), "0", "{at} {to}");
         world.sandbox.clear_faults();
-        world.sandbox.inject(Fault::on("/v1/search", Action::set(at, to)).times(1));
+        world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::set(at, to)).times(1));
         world.run(&[]).exits(0);
         assert_ne!(world.one("SELECT count(*) FROM search_results"), "0");
     }
 }
 
 #[test]
-fn a_rank_is_the_place_that_spotify_gave_it_and_a_null_takes_its_own() {
+fn rank_is_spotifys_place_with_nulls() {
     let job = fetch("search", "queries = [\"one\"]\nmax_results = 4");
     let world = World::extended().job(&job);
-    world.sandbox.inject(Fault::on("/v1/search", Action::set("/tracks/items/1", Value::Null)));
+    world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::set("/tracks/items/1", Value::Null)));
     world.run(&[]).exits(0);
     let ranks = "SELECT rank FROM search_results WHERE kind = 'track' ORDER BY rank";
     assert_eq!(world.rows(ranks), [["1"], ["3"]]);
     let world = both(World::development().job(&of_home(&["top_tracks"])));
-    world.sandbox.inject(Fault::on("/v1/me/top/tracks", Action::set("/items/0", Value::Null)).times(1));
+    world.sandbox.inject(Fault::on_path("/v1/me/top/tracks", FaultAction::set("/items/0", Value::Null)).times(1));
     world.run(&[]).exits(0);
     assert_eq!(world.one("SELECT min(rank) FROM top_items"), "2");
     world.cli(&["verify"]).exits(0);
 }
 
 #[test]
-fn a_beginning_has_the_rows_of_the_beginning_and_each_place_once() {
-    let more = format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]\nlimit_per_parent = 3", known::BUSY_ARTIST);
+fn limited_list_has_each_place_once() {
+    let more = format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]\nlimit_per_parent = 3", fixtures::BUSY_ARTIST);
     let world = World::development().job(&fetch("artist_albums", &more));
     world.run(&[]).exits(0);
     let before = world.column("artist_albums.csv", "album_id");
     assert_eq!(before.len(), 3);
     // Two that were there make room for one that is new.
-    let new = json!({"id": known::LONG_ALBUM, "name": "New", "album_type": "album"});
-    world.sandbox.inject(Fault::on("/v1/artists/*/albums", Action::set("/items/0", new)));
+    let new = json!({"id": fixtures::LONG_ALBUM, "name": "New", "album_type": "album"});
+    world.sandbox.inject(Fault::on_path("/v1/artists/*/albums", FaultAction::set("/items/0", new)));
     world.run(&[]).exits(0);
     let now = world.column("artist_albums.csv", "album_id");
-    assert_eq!(now, [known::LONG_ALBUM, &before[1], &before[2]]);
+    assert_eq!(now, [fixtures::LONG_ALBUM, &before[1], &before[2]]);
     let places = "SELECT position FROM artist_releases WHERE removed_at IS NULL ORDER BY 1";
     assert_eq!(world.rows(places), [["0"], ["1"], ["2"]]);
     assert_eq!(world.one("SELECT proof FROM run_lists ORDER BY run_id DESC LIMIT 1"), "cut");
@@ -71,12 +71,12 @@ fn a_beginning_has_the_rows_of_the_beginning_and_each_place_once() {
 }
 
 #[test]
-fn a_profile_that_is_refused_costs_itself_only() {
+fn refused_profile_costs_itself_only() {
     for status in [403, 404, 400] {
         let world = both(World::development().job(&of_home(&["me", "saved_tracks"])));
         world.run(&[]).exits(0);
         let before = world.csv_bytes("me.csv");
-        world.sandbox.inject(Fault::on("/v1/me", Action::status(status)));
+        world.sandbox.inject(Fault::on_path("/v1/me", FaultAction::status(status)));
         world.run(&["--full"]).exits(3).says("me");
         assert!(world.csv_bytes("me.csv") == before, "{status}");
         let states = "SELECT state FROM run_fetches WHERE run_id = 2 ORDER BY fetch";
@@ -85,39 +85,41 @@ fn a_profile_that_is_refused_costs_itself_only() {
 }
 
 #[test]
-fn a_probe_that_tells_nothing_costs_one_call_and_no_list() {
+fn useless_probe_costs_one_call() {
     let world = lists_of_home();
-    world.sandbox.inject(Fault::on("/v1/markets", Action::status(404)));
+    world.sandbox.inject(Fault::on_path("/v1/markets", FaultAction::status(404)));
     let probes = |world: &World| world.new_calls().iter().filter(|call| call.starts_with("/markets")).count();
     world.run(&[]).exits(0);
     assert_eq!(probes(&world), 1);
-    assert!(world.csv("my_playlist_items.csv").iter().any(|row| row["playlist_id"] == known::HOME_PLAYLIST));
+    assert!(world.csv("my_playlist_items.csv").iter().any(|row| row["playlist_id"] == fixtures::HOME_PLAYLIST));
     world.run(&[]).exits(0);
     assert_eq!(probes(&world), 0);
 }
 
 #[test]
-fn a_listed_playlist_that_is_gone_is_asked_for_once_a_week() {
+fn missing_playlist_is_tried_once_a_week() {
     let world = lists_of_home();
-    let gone = format!("/v1/playlists/{}*", known::HOME_PLAYLIST);
-    world.sandbox.inject(Fault::on(&gone, Action::status(404)));
+    let gone = format!("/v1/playlists/{}*", fixtures::HOME_PLAYLIST);
+    world.sandbox.inject(Fault::on_path(&gone, FaultAction::status(404)));
     for run in 1..4 {
         world.run(&[]).exits(0);
-        let asked = world.new_calls().iter().filter(|call| call.contains(known::HOME_PLAYLIST)).count();
+        let asked = world.new_calls().iter().filter(|call| call.contains(fixtures::HOME_PLAYLIST)).count();
         assert_eq!(asked, usize::from(run == 1), "run {run}");
-        let noted =
-            format!("SELECT count(*) FROM skipped_items WHERE run_id = {run} AND item_id = '{}'", known::HOME_PLAYLIST);
+        let noted = format!(
+            "SELECT count(*) FROM skipped_items WHERE run_id = {run} AND item_id = '{}'",
+            fixtures::HOME_PLAYLIST
+        );
         assert_eq!(world.one(&noted), "1", "run {run}");
     }
     let week = "UPDATE known_gaps SET checked_at = '2026-01-01T00:00:00.000Z'";
     rusqlite::Connection::open(world.database()).unwrap().execute_batch(week).unwrap();
     world.sandbox.clear_faults();
     world.run(&[]).exits(0);
-    assert!(world.csv("my_playlist_items.csv").iter().any(|row| row["playlist_id"] == known::HOME_PLAYLIST));
+    assert!(world.csv("my_playlist_items.csv").iter().any(|row| row["playlist_id"] == fixtures::HOME_PLAYLIST));
 }
 
 #[test]
-fn users_whose_account_is_not_known_have_a_row_each() {
+fn users_without_account_have_a_row_each() {
     let job = format!("users = [\"a\", \"b\"]\n{}", fetch("saved_tracks", ""));
     let world = World::development().job(&job);
     world.run(&[]).exits(77);
@@ -125,38 +127,42 @@ fn users_whose_account_is_not_known_have_a_row_each() {
 }
 
 #[test]
-fn a_playlist_without_a_version_is_proved_by_its_content() {
-    let options = Options { mode: spotify_sandbox::Mode::Extended, playlist_items: 260, ..Options::default() };
+fn playlist_without_version_proved_by_content() {
+    let options =
+        SandboxOptions { mode: spotify_sandbox::QuotaMode::Extended, playlist_items: 260, ..SandboxOptions::default() };
     let world = World::with(options);
     let id = {
         let catalog = world.sandbox.catalog();
-        let long = |id: &String| catalog.playlist_rows(id).is_some_and(|rows| rows.len() == 260);
+        let long = |id: &String| catalog.expected_rows(id).is_some_and(|rows| rows.len() == 260);
         catalog.playlist_ids().into_iter().find(long).unwrap()
     };
     let world = world.job(&by_ids("playlist_items", &[&id]));
+    world.sandbox.inject(
+        Fault::on_path("/v1/playlists/*", FaultAction::set("/snapshot_id", Value::Null)).with_query("additional"),
+    );
     world
         .sandbox
-        .inject(Fault::on("/v1/playlists/*", Action::set("/snapshot_id", Value::Null)).with_query("additional"));
-    world.sandbox.inject(Fault::on("/v1/playlists/*", Action::set("/snapshot_id", Value::Null)).with_query("fields"));
+        .inject(Fault::on_path("/v1/playlists/*", FaultAction::set("/snapshot_id", Value::Null)).with_query("fields"));
     let edit = json!({
         "do": "when_served", "playlist": id, "page": 1, "times": 1,
         "edit": {"do": "remove", "playlist": id, "position": 0, "count": 1},
     });
     world.sandbox.catalog().edit(serde_json::from_value(edit).unwrap()).unwrap();
     world.run(&[]).exits(0);
-    let truth = world.sandbox.catalog().playlist_rows(&id).unwrap();
+    let truth = world.sandbox.catalog().expected_rows(&id).unwrap();
     let truth: Vec<String> = truth.into_iter().map(|row| row.uri.unwrap_or_default()).collect();
     assert_eq!(world.column("playlist_items.csv", "uri"), truth);
     assert_eq!(world.one("SELECT proof FROM lists WHERE kind = 'playlist_items'"), "content");
 }
 
 #[test]
-fn a_playlist_that_was_read_again_keeps_no_tag_of_another_address() {
-    let options = Options { mode: spotify_sandbox::Mode::Extended, etags: true, ..Options::default() };
-    let world = World::with(options).job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+fn reread_playlist_drops_foreign_etags() {
+    let options =
+        SandboxOptions { mode: spotify_sandbox::QuotaMode::Extended, etags: true, ..SandboxOptions::default() };
+    let world = World::with(options).job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     let edit = json!({
-        "do": "when_served", "playlist": known::HOME_PLAYLIST, "page": 1, "times": 1,
-        "edit": {"do": "remove", "playlist": known::HOME_PLAYLIST, "position": 0, "count": 1},
+        "do": "when_served", "playlist": fixtures::HOME_PLAYLIST, "page": 1, "times": 1,
+        "edit": {"do": "remove", "playlist": fixtures::HOME_PLAYLIST, "position": 0, "count": 1},
     });
     world.sandbox.catalog().edit(serde_json::from_value(edit).unwrap()).unwrap();
     world.run(&[]).exits(0);
@@ -165,14 +171,19 @@ fn a_playlist_that_was_read_again_keeps_no_tag_of_another_address() {
 }
 
 #[test]
-fn batch_reads_that_are_gone_are_tried_once() {
+fn removed_batch_reads_are_tried_once() {
     for status in [404, 410] {
         let ids = |n: usize| -> String {
-            let ids = [known::PLAIN_TRACK, known::RELINKED_TRACK, known::UNAVAILABLE_TRACK, "0SandboxOddTrack000003"];
+            let ids = [
+                fixtures::PLAIN_TRACK,
+                fixtures::RELINKED_TRACK,
+                fixtures::UNAVAILABLE_TRACK,
+                "0SandboxOddTrack000003",
+            ];
             format!("name = \"t{n}\"\nids = {:?}", &ids[n * 2..n * 2 + 2])
         };
         let world = World::extended().job(&[fetch("tracks", &ids(0)), fetch("tracks", &ids(1))].concat());
-        world.sandbox.inject(Fault::on("/v1/tracks", Action::status(status)));
+        world.sandbox.inject(Fault::on_path("/v1/tracks", FaultAction::status(status)));
         world.run(&[]).exits(0);
         let calls = world.new_calls();
         assert_eq!(calls.iter().filter(|call| call.contains("ids=")).count(), 1, "{status}: {calls:?}");
@@ -181,7 +192,7 @@ fn batch_reads_that_are_gone_are_tried_once() {
 }
 
 #[test]
-fn what_is_the_same_in_all_markets_is_read_once_and_asked_for_without_one() {
+fn market_free_items_are_read_once() {
     let job = [
         fetch("categories", "name = \"de\"\nmarket = \"DE\""),
         fetch("categories", "name = \"us\"\nmarket = \"US\""),
@@ -196,7 +207,7 @@ fn what_is_the_same_in_all_markets_is_read_once_and_asked_for_without_one() {
 }
 
 #[test]
-fn a_run_that_is_stopped_says_what_it_read() {
+fn stopped_run_reports_its_rows() {
     let world = World::development();
     let ids = world.sandbox.catalog().ids();
     // These have a page of albums each.
@@ -215,8 +226,8 @@ fn a_run_that_is_stopped_says_what_it_read() {
 }
 
 #[test]
-fn an_album_that_is_named_twice_is_read_once() {
-    let album = known::LONG_ALBUM;
+fn album_named_twice_is_read_once() {
+    let album = fixtures::LONG_ALBUM;
     let world = World::extended();
     let upc = world.truth("albums", album)["upc"].as_str().unwrap().to_owned();
     let job = [by_ids("albums", &[album]), by_ids("album_tracks", &[album, &format!("upc:{upc}")])];
@@ -229,7 +240,7 @@ fn an_album_that_is_named_twice_is_read_once() {
     assert_eq!(world.rows(counts), [["2", "1", "120", "120"]]);
     assert_eq!(world.csv("album_tracks.csv").len(), 120);
     // Named by its code first, it stands where the code does, whichever was asked for first.
-    let odd = known::ODD_ALBUM;
+    let odd = fixtures::EDGE_CASE_ALBUM;
     let code = format!("upc:{upc}");
     let world = World::extended().job(&by_ids("albums", &[&code, odd, album]));
     for _ in 0..2 {
@@ -241,7 +252,7 @@ fn an_album_that_is_named_twice_is_read_once() {
     world.run(&[]).exits(0);
     assert_eq!(world.rows(counts), [["2", "1", "120", "120"]]);
     // Read as a whole with the album itself, it was served once, too.
-    let world = World::extended().job(&by_ids("album_tracks", &[known::ODD_ALBUM]));
+    let world = World::extended().job(&by_ids("album_tracks", &[fixtures::EDGE_CASE_ALBUM]));
     world.run(&[]).exits(0);
     let served = "SELECT served = stored FROM run_fetches";
     assert_eq!(world.one(served), "1");
@@ -249,7 +260,7 @@ fn an_album_that_is_named_twice_is_read_once() {
 }
 
 #[test]
-fn a_run_that_ends_before_its_first_fetch_is_recorded_as_failed_at_once() {
+fn run_without_a_fetch_is_recorded_as_failed() {
     let job = format!("users = \"*\"\n{}", fetch("saved_tracks", ""));
     let world = both(World::development().job(&job));
     world.run(&[]).exits(0);
@@ -269,9 +280,9 @@ fn a_run_that_ends_before_its_first_fetch_is_recorded_as_failed_at_once() {
 }
 
 #[test]
-fn a_project_that_is_named_in_two_ways_runs_a_job_once() {
-    let world = World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
-    world.sandbox.inject(Fault::on("/v1/playlists/*/tracks", Action::Latency { ms: 1_500 }).times(1));
+fn project_with_two_names_runs_a_job_once() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
+    world.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", FaultAction::Latency { ms: 1_500 }).times(1));
     let first = world.spawn(&[]);
     world.wait_for_calls(1);
     crate::support::world::pause(&world, &first);

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use serde_json::json;
-use spotify_sandbox::{Action, Fault, LibraryEdit, Mode, Options, Shelf, known};
+use spotify_sandbox::{Fault, FaultAction, LibraryEdit, LibrarySection, QuotaMode, SandboxOptions, fixtures};
 
 use crate::support::calls_table::{digging, remove, saved_by, truth};
 use crate::support::world::{World, by_ids, ended};
@@ -13,11 +13,12 @@ const ITEMS: &str = "/v1/playlists/*/tracks";
 
 /// A plain playlist of 260 items, in pages of a hundred, and the job that reads it.
 fn plain() -> (World, String) {
-    let world = World::with(Options { mode: Mode::Extended, playlist_items: 260, ..Options::default() });
+    let world =
+        World::with(SandboxOptions { mode: QuotaMode::Extended, playlist_items: 260, ..SandboxOptions::default() });
     let id = {
         let catalog = world.sandbox.catalog();
-        let plain = |id: &String| catalog.playlist_rows(id).is_some_and(|rows| rows.len() == 260);
-        catalog.playlist_ids().into_iter().filter(|id| *id != known::LARGE_PLAYLIST).find(plain).unwrap()
+        let plain = |id: &String| catalog.expected_rows(id).is_some_and(|rows| rows.len() == 260);
+        catalog.playlist_ids().into_iter().filter(|id| *id != fixtures::LARGE_PLAYLIST).find(plain).unwrap()
     };
     let job = by_ids("playlist_items", &[&id]);
     (world.job(&job), id)
@@ -31,10 +32,10 @@ fn edit(world: &World, edit: serde_json::Value) {
 fn save_another(world: &World) {
     let there: HashSet<String> = truth(world).into_iter().map(|(id, _)| id).collect();
     let id = {
-        let rows = world.sandbox.catalog().playlist_rows(known::LARGE_PLAYLIST).unwrap();
+        let rows = world.sandbox.catalog().expected_rows(fixtures::LARGE_PLAYLIST).unwrap();
         rows.into_iter().filter_map(|row| row.id).find(|id| !there.contains(id)).unwrap()
     };
-    let (user, shelf) = (known::DIGGER.to_owned(), Shelf::Tracks);
+    let (user, shelf) = (fixtures::DIGGER_USER.to_owned(), LibrarySection::Tracks);
     let save = LibraryEdit::Save { user, shelf, id, added_at_ms: None, twice: false };
     world.sandbox.catalog().edit_library(save).unwrap();
 }
@@ -44,18 +45,18 @@ fn stands(world: &World) -> Vec<String> {
 }
 
 fn is(world: &World, id: &str) -> Vec<String> {
-    let rows = world.sandbox.catalog().playlist_rows(id).unwrap();
+    let rows = world.sandbox.catalog().expected_rows(id).unwrap();
     rows.into_iter().map(|row| row.uri.unwrap_or_default()).collect()
 }
 
 #[test]
-fn a_page_of_a_playlist_that_repeats_the_one_before_is_never_stored() {
-    for (action, reason) in [(Action::RepeatPage, "repeated_page"), (Action::EmptyPage, "cut_short")] {
+fn repeated_playlist_page_is_not_stored() {
+    for (action, reason) in [(FaultAction::RepeatPage, "repeated_page"), (FaultAction::EmptyPage, "cut_short")] {
         for offset in ["offset=100", "offset=200"] {
             // Once and twice it is a slip, which passes.
             for times in [1, 2] {
                 let (world, id) = plain();
-                world.sandbox.inject(Fault::on(ITEMS, action.clone()).with_query(offset).times(times));
+                world.sandbox.inject(Fault::on_path(ITEMS, action.clone()).with_query(offset).times(times));
                 let ran = world.run(&[]);
                 match ran.code {
                     0 => assert_eq!(stands(&world), is(&world, &id), "{reason} at {offset}"),
@@ -75,7 +76,7 @@ fn a_page_of_a_playlist_that_repeats_the_one_before_is_never_stored() {
             world.run(&[]).exits(0);
             let before = stands(&world);
             edit(&world, json!({"do": "remove", "playlist": id, "position": 3, "count": 1}));
-            world.sandbox.inject(Fault::on(ITEMS, action.clone()).with_query(offset));
+            world.sandbox.inject(Fault::on_path(ITEMS, action.clone()).with_query(offset));
             world.run(&[]).exits(3).says(reason).says("the last whole list stays");
             assert_eq!(stands(&world), before);
             assert_eq!(world.rows("SELECT reason FROM skipped_items"), [[reason]]);
@@ -89,9 +90,9 @@ fn a_page_of_a_playlist_that_repeats_the_one_before_is_never_stored() {
 }
 
 #[test]
-fn a_playlist_whose_pages_are_alike_is_read_as_it_is_for_a_look_a_page() {
+fn playlist_with_equal_pages_is_read() {
     let (world, id) = plain();
-    edit(&world, json!({"do": "insert", "playlist": id, "position": 50, "items": vec![known::PLAIN_TRACK; 400]}));
+    edit(&world, json!({"do": "insert", "playlist": id, "position": 50, "items": vec![fixtures::PLAIN_TRACK; 400]}));
     world.run(&[]).exits(0);
     assert_eq!(stands(&world), is(&world, &id));
     assert_eq!(stands(&world).len(), 660);
@@ -104,10 +105,10 @@ fn a_playlist_whose_pages_are_alike_is_read_as_it_is_for_a_look_a_page() {
 }
 
 #[test]
-fn a_list_that_ends_before_its_total_is_taken_where_a_look_aside_shows_its_end() {
+fn short_list_is_accepted_after_a_probe() {
     // A playlist by its version, noted.
     let (world, id) = plain();
-    world.sandbox.inject(Fault::on(ITEMS, Action::EndsAfter { items: 230 }));
+    world.sandbox.inject(Fault::on_path(ITEMS, FaultAction::EndsAfter { items: 230 }));
     world.run(&[]).exits(0);
     assert_eq!(stands(&world), is(&world, &id)[..230]);
     assert_eq!(world.rows("SELECT reason FROM skipped_items"), [["wrong_total"]]);
@@ -117,37 +118,37 @@ fn a_list_that_ends_before_its_total_is_taken_where_a_look_aside_shows_its_end()
 }
 
 #[test]
-fn a_repeated_page_of_an_album_takes_no_track_away() {
-    let job = by_ids("album_tracks", &[known::LONG_ALBUM]);
+fn repeated_album_page_removes_no_track() {
+    let job = by_ids("album_tracks", &[fixtures::LONG_ALBUM]);
     let world = World::extended().job(&job);
     world.run(&[]).exits(0);
     let stood = world.csv_bytes("album_tracks.csv");
     // The first page comes with the album.
-    world.sandbox.inject(Fault::on("/v1/*", Action::RepeatPage).with_query("offset=50").times(1));
+    world.sandbox.inject(Fault::on_path("/v1/*", FaultAction::RepeatPage).with_query("offset=50").times(1));
     world.run(&["--full"]).exits(0);
     assert_eq!(world.csv_bytes("album_tracks.csv"), stood);
     assert_eq!(world.one("SELECT count(*) FROM album_tracks WHERE removed_at IS NOT NULL"), "0");
     assert_eq!(world.one("SELECT count(*) FROM skipped_items"), "0");
-    world.sandbox.inject(Fault::on("/v1/*", Action::RepeatPage).with_query("offset=50"));
+    world.sandbox.inject(Fault::on_path("/v1/*", FaultAction::RepeatPage).with_query("offset=50"));
     world.run(&["--full"]).exits(3).says("repeated_page");
     assert_eq!(world.csv_bytes("album_tracks.csv"), stood);
 }
 
 #[test]
-fn a_repeated_page_after_an_interruption_is_seen_too() {
+fn repeated_page_after_a_kill_is_noticed() {
     let (world, id) = plain();
     // The head, and the page at 100.
     world.run(&["--max-calls", "2"]).exits(75);
     assert_eq!(world.one("SELECT next_offset FROM checkpoints"), "200");
-    world.sandbox.inject(Fault::on(ITEMS, Action::RepeatPage).with_query("offset=200").times(1));
+    world.sandbox.inject(Fault::on_path(ITEMS, FaultAction::RepeatPage).with_query("offset=200").times(1));
     world.run(&[]).exits(0).says("goes on at item 200 of 260").says("run 1 of x");
     assert_eq!(stands(&world), is(&world, &id));
 }
 
 #[test]
-fn an_interrupted_read_begins_again_where_the_head_of_the_list_is_another() {
-    let options = Options { digger_tracks: 268, ..Options::default() };
-    let world = digging(Mode::Development, options, "[[fetch]]\nstream = \"saved_tracks\"\n");
+fn changed_head_restarts_a_read() {
+    let options = SandboxOptions { digger_tracks: 268, ..SandboxOptions::default() };
+    let world = digging(QuotaMode::Development, options, "[[fetch]]\nstream = \"saved_tracks\"\n");
     world.run(&["x", "--max-calls", "4"]).exits(75);
     assert_eq!(world.one("SELECT next_offset FROM checkpoints"), "200");
     // As many as before, and the same at the place where the read stopped.
@@ -159,10 +160,10 @@ fn an_interrupted_read_begins_again_where_the_head_of_the_list_is_another() {
 }
 
 #[test]
-fn a_page_in_mid_list_that_lacks_an_item_is_never_part_of_a_whole_list() {
+fn short_page_is_read_again() {
     // The first page comes with the playlist itself.
-    let first = Fault::on("/v1/playlists/*", Action::HolePage);
-    let second = Fault::on(ITEMS, Action::HolePage).with_query("offset=100");
+    let first = Fault::on_path("/v1/playlists/*", FaultAction::HolePage);
+    let second = Fault::on_path(ITEMS, FaultAction::HolePage).with_query("offset=100");
     for fault in [first, second.clone()] {
         let (world, id) = plain();
         world.sandbox.inject(fault.times(1));
@@ -179,19 +180,19 @@ fn a_page_in_mid_list_that_lacks_an_item_is_never_part_of_a_whole_list() {
     let (world, id) = plain();
     world.run(&[]).exits(0);
     let fewest = world.new_calls().len();
-    world.sandbox.inject(Fault::on(ITEMS, Action::ShortPage).with_query("offset=100"));
+    world.sandbox.inject(Fault::on_path(ITEMS, FaultAction::ShortPage).with_query("offset=100"));
     world.run(&["--full"]).exits(0);
     assert_eq!(stands(&world), is(&world, &id));
     assert_eq!(world.new_calls().len(), fewest + 1, "the rest of the page");
 }
 
 #[test]
-fn a_library_that_changes_while_it_is_read_is_read_again_where_its_pages_overlap() {
-    let options = Options { digger_tracks: 268, ..Options::default() };
-    let world = digging(Mode::Development, options, "[[fetch]]\nstream = \"saved_tracks\"\n");
+fn overlapping_library_pages_are_read_again() {
+    let options = SandboxOptions { digger_tracks: 268, ..SandboxOptions::default() };
+    let world = digging(QuotaMode::Development, options, "[[fetch]]\nstream = \"saved_tracks\"\n");
     world.run(&["x"]).exits(0);
     world.new_calls();
-    world.sandbox.inject(Fault::on("/v1/me/tracks", Action::Latency { ms: 500 }));
+    world.sandbox.inject(Fault::on_path("/v1/me/tracks", FaultAction::Latency { ms: 500 }));
     let run = world.spawn(&["--full", "x"]);
     world.wait_for_calls(world.calls().len() + 4);
     // The total stays, and what came moves an item that was read to the next page.
@@ -203,9 +204,9 @@ fn a_library_that_changes_while_it_is_read_is_read_again_where_its_pages_overlap
 }
 
 #[test]
-fn a_playlist_whose_pages_have_no_end_is_said_to_have_none() {
+fn endless_playlist_is_reported() {
     let (world, _) = plain();
-    world.sandbox.inject(Fault::on(ITEMS, Action::EndlessPages));
+    world.sandbox.inject(Fault::on_path(ITEMS, FaultAction::EndlessPages));
     let ran = world.run(&[]).exits(3);
     assert!(!ran.stderr.contains("moved"), "its version stayed the same: {}", ran.stderr);
     assert!(!ran.stderr.contains("the last whole list stays"), "there is none: {}", ran.stderr);
@@ -213,9 +214,9 @@ fn a_playlist_whose_pages_have_no_end_is_said_to_have_none() {
 }
 
 #[test]
-fn a_first_read_that_was_cut_short_and_the_next_one_are_told_by_the_history() {
+fn history_covers_a_cut_first_read() {
     let (world, id) = plain();
-    let wrong = Fault::on(ITEMS, Action::EndsAfter { items: 230 });
+    let wrong = Fault::on_path(ITEMS, FaultAction::EndsAfter { items: 230 });
     world.sandbox.inject(wrong);
     world.run(&[]).exits(0);
     let then = world.one("SELECT seen_at FROM playlist_versions");
@@ -232,10 +233,10 @@ fn a_first_read_that_was_cut_short_and_the_next_one_are_told_by_the_history() {
 }
 
 #[test]
-fn a_playlist_read_for_two_markets_tells_of_edits_and_not_of_relinked_tracks() {
+fn two_markets_record_edits_not_relinks() {
     let world = World::extended();
-    let id = known::HOME_PLAYLIST;
-    edit(&world, json!({"do": "insert", "playlist": id, "position": 10, "items": vec![known::RELINKED_TRACK; 4]}));
+    let id = fixtures::HOME_PLAYLIST;
+    edit(&world, json!({"do": "insert", "playlist": id, "position": 10, "items": vec![fixtures::RELINKED_TRACK; 4]}));
     let world = world.job(&format!("market = \"US\"\n{}", by_ids("playlist_items", &[id])));
     world.project.write("jobs/y.toml", by_ids("playlist_items", &[id]));
     world.run(&["x"]).exits(0);
@@ -243,7 +244,7 @@ fn a_playlist_read_for_two_markets_tells_of_edits_and_not_of_relinked_tracks() {
     assert_eq!(world.one("SELECT count(*) FROM playlist_changes"), "0", "one version, named in two ways");
     // Items are told apart by when they were added, to the second.
     std::thread::sleep(std::time::Duration::from_millis(1_100));
-    edit(&world, json!({"do": "insert", "playlist": id, "position": 0, "items": [known::PLAIN_TRACK]}));
+    edit(&world, json!({"do": "insert", "playlist": id, "position": 0, "items": [fixtures::PLAIN_TRACK]}));
     for job in ["x", "y", "x"] {
         world.run(&[job]).exits(0);
         let changes = world.rows("SELECT change, position_after FROM playlist_changes");
@@ -253,9 +254,9 @@ fn a_playlist_read_for_two_markets_tells_of_edits_and_not_of_relinked_tracks() {
 }
 
 #[test]
-fn what_cannot_be_had_is_told_once_to_each_job_by_a_run_that_came_to_its_end() {
+fn missing_items_are_reported_once_per_job() {
     let gone = "0SandboxNoSuchList0000";
-    let ids = [known::STUDIO_PLAYLIST, gone, known::HOME_PLAYLIST];
+    let ids = [fixtures::STUDIO_PLAYLIST, gone, fixtures::HOME_PLAYLIST];
     let job = by_ids("playlist_items", &ids);
     let whole = World::extended().job(&job);
     whole.run(&[]).exits(3).says("(and 1 more, see skipped_items)");
@@ -288,19 +289,19 @@ fn what_cannot_be_had_is_told_once_to_each_job_by_a_run_that_came_to_its_end() {
 }
 
 #[test]
-fn a_fetch_that_is_stopped_names_what_it_could_not_have_before() {
-    let ids = ["0SandboxNoSuchList0000", known::HOME_PLAYLIST];
+fn stopped_fetch_reports_missing_items() {
+    let ids = ["0SandboxNoSuchList0000", fixtures::HOME_PLAYLIST];
     let world = World::extended().settings("concurrency = 1").job(&by_ids("playlist_items", &ids));
     let ran = world.run(&["--max-calls", "2"]).exits(3).says("x: deferred").says("0SandboxNoSuchList0000");
     assert!(ran.stderr.contains("calls were allowed"), "{}", ran.stderr);
 }
 
 #[test]
-fn what_cannot_be_had_is_told_by_the_run_after_one_that_was_killed_behind_it() {
+fn missing_items_are_reported_after_a_kill() {
     let gone = "0SandboxNoSuchList0000";
-    let ids = [gone, known::HOME_PLAYLIST];
+    let ids = [gone, fixtures::HOME_PLAYLIST];
     let world = World::extended().settings("concurrency = 1").job(&by_ids("playlist_items", &ids));
-    world.sandbox.inject(Fault::on(&format!("/v1/playlists/{}", known::HOME_PLAYLIST), Action::Stall));
+    world.sandbox.inject(Fault::on_path(&format!("/v1/playlists/{}", fixtures::HOME_PLAYLIST), FaultAction::Stall));
     let mut child = world.spawn(&[]);
     // A stalled call is logged when its reader has gone; the one before it is a sign that the next is due.
     world.wait_for_calls(1);
@@ -319,9 +320,9 @@ fn what_cannot_be_had_is_told_by_the_run_after_one_that_was_killed_behind_it() {
 }
 
 #[test]
-fn a_killed_run_counts_the_calls_and_the_items_of_what_it_committed() {
+fn killed_run_counts_committed_work() {
     let (world, id) = plain();
-    world.sandbox.inject(Fault::on(ITEMS, Action::Stall).with_query("offset=200"));
+    world.sandbox.inject(Fault::on_path(ITEMS, FaultAction::Stall).with_query("offset=200"));
     let mut child = world.spawn(&[]);
     world.wait_for_calls(2);
     std::thread::sleep(std::time::Duration::from_millis(400));
@@ -342,7 +343,7 @@ fn a_killed_run_counts_the_calls_and_the_items_of_what_it_committed() {
 }
 
 #[test]
-fn a_deferred_run_tells_of_the_items_that_it_read() {
+fn deferred_run_reports_its_items() {
     let (world, id) = plain();
     world.run(&["--max-calls", "2"]).exits(75).says("2 calls, 200 items");
     world.run(&[]).exits(0).says("60 items");
@@ -351,9 +352,9 @@ fn a_deferred_run_tells_of_the_items_that_it_read() {
 }
 
 #[test]
-fn a_read_that_came_to_nothing_has_a_record_of_what_it_was() {
+fn failed_read_is_recorded() {
     let (world, _) = plain();
-    world.sandbox.inject(Fault::on(ITEMS, Action::RepeatPage).with_query("offset=200"));
+    world.sandbox.inject(Fault::on_path(ITEMS, FaultAction::RepeatPage).with_query("offset=200"));
     world.run(&[]).exits(3);
     let sql = "SELECT reason, announced, served, staged, snapshot_before IS NOT NULL, length(content_hash) FROM unproved_lists";
     assert_eq!(world.rows(sql), [["repeated_page", "260", "200", "200", "1", "32"]]);

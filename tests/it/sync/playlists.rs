@@ -1,6 +1,6 @@
 //! Playlists against the sandbox's own truth, value for value, and the calls that they cost.
 
-use spotify_sandbox::{Edit, Mode, Options, TrueRow, known};
+use spotify_sandbox::{ExpectedRow, PlaylistEdit, QuotaMode, SandboxOptions, fixtures};
 
 use crate::support::world::{Row, World, by_ids};
 
@@ -13,7 +13,7 @@ fn number<T: ToString>(value: Option<T>) -> String {
 }
 
 /// What the CSV must hold for a true row. NUL is the one character that a CSV may not have.
-fn expected(row: &TrueRow) -> Vec<(&'static str, String)> {
+fn expected(row: &ExpectedRow) -> Vec<(&'static str, String)> {
     let is_track = row.kind == "track";
     let artists = row.artist_names.join("; ");
     let of_track = |value: String| if is_track { value } else { String::new() };
@@ -43,7 +43,7 @@ fn expected(row: &TrueRow) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn compare(rows: &[Row], truth: &[TrueRow]) {
+fn compare(rows: &[Row], truth: &[ExpectedRow]) {
     assert_eq!(rows.len(), truth.len());
     for (row, truth) in rows.iter().zip(truth) {
         for (column, value) in expected(truth) {
@@ -56,11 +56,11 @@ fn compare(rows: &[Row], truth: &[TrueRow]) {
 const PLAIN: &str = "\n[csv_options]\nformula_guard = \"off\"\n";
 
 #[test]
-fn the_odd_playlist_is_in_the_csv_value_for_value() {
-    let job = by_ids("playlist_items", &[known::ODD_PLAYLIST]) + PLAIN;
+fn odd_playlist_is_exact_in_the_csv() {
+    let job = by_ids("playlist_items", &[fixtures::EDGE_CASE_PLAYLIST]) + PLAIN;
     let world = World::extended().job(&job);
     world.run(&[]).exits(0);
-    let truth = world.sandbox.catalog().playlist_rows(known::ODD_PLAYLIST).unwrap();
+    let truth = world.sandbox.catalog().expected_rows(fixtures::EDGE_CASE_PLAYLIST).unwrap();
     compare(&world.csv("playlist_items.csv"), &truth);
     let nulls = truth.iter().filter(|row| row.kind == "unavailable").count();
     let noted = "SELECT count(*) FROM skipped_items WHERE reason = 'null_item'";
@@ -69,18 +69,18 @@ fn the_odd_playlist_is_in_the_csv_value_for_value() {
 }
 
 #[test]
-fn odd_rows_beyond_position_50000_are_in_the_csv_value_for_value() {
-    let job = by_ids("playlist_items", &[known::LARGE_PLAYLIST]) + PLAIN;
+fn odd_rows_beyond_50000_are_exact() {
+    let job = by_ids("playlist_items", &[fixtures::LARGE_PLAYLIST]) + PLAIN;
     let world = World::extended().job(&job);
     world.run(&[]).exits(0);
-    let truth = world.sandbox.catalog().playlist_rows(known::LARGE_PLAYLIST).unwrap();
-    assert_eq!(truth.len(), known::LARGE_PLAYLIST_ITEMS);
+    let truth = world.sandbox.catalog().expected_rows(fixtures::LARGE_PLAYLIST).unwrap();
+    assert_eq!(truth.len(), fixtures::LARGE_PLAYLIST_ITEMS);
     compare(&world.csv("playlist_items.csv"), &truth);
 }
 
 #[test]
-fn an_unchanged_playlist_costs_one_call_and_leaves_the_file_alone() {
-    let world = World::extended().job(&by_ids("playlist_items", &[known::ODD_PLAYLIST]));
+fn unchanged_playlist_leaves_the_file_alone() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::EDGE_CASE_PLAYLIST]));
     world.run(&[]).exits(0);
     let before = (world.csv_bytes("playlist_items.csv"), world.csv_path("playlist_items.csv").metadata().unwrap());
     world.new_calls();
@@ -93,12 +93,12 @@ fn an_unchanged_playlist_costs_one_call_and_leaves_the_file_alone() {
 }
 
 #[test]
-fn a_short_playlist_costs_one_call_and_a_longer_one_its_pages_and_a_proof() {
-    let world = World::extended().job(&by_ids("playlist_items", &[known::EMPTY_PLAYLIST]));
+fn short_playlist_costs_one_call() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::EMPTY_PLAYLIST]));
     world.run(&[]).exits(0);
     assert_eq!(world.new_calls().len(), 1, "its first page is inside the answer");
     assert_eq!(world.csv("playlist_items.csv").len(), 0);
-    let world = World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     world.run(&[]).exits(0);
     let calls = world.new_calls();
     assert_eq!(calls.len(), 3, "{calls:?}");
@@ -107,9 +107,9 @@ fn a_short_playlist_costs_one_call_and_a_longer_one_its_pages_and_a_proof() {
 }
 
 #[test]
-fn a_page_of_100_is_tried_once_and_what_was_learned_is_remembered() {
-    let options = Options { mode: Mode::Extended, playlist_page_max: 50, ..Options::default() };
-    let world = World::with(options).job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+fn page_of_100_is_tried_once() {
+    let options = SandboxOptions { mode: QuotaMode::Extended, playlist_page_max: 50, ..SandboxOptions::default() };
+    let world = World::with(options).job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     world.run(&[]).exits(0);
     let wide = |calls: &[String]| calls.iter().filter(|call| call.contains("limit=100")).count();
     assert_eq!(wide(&world.new_calls()), 1);
@@ -119,26 +119,26 @@ fn a_page_of_100_is_tried_once_and_what_was_learned_is_remembered() {
 }
 
 #[test]
-fn what_changed_is_recorded_once_and_the_first_sight_is_no_change() {
-    let world = World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
+fn changes_are_recorded_once() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     world.run(&[]).exits(0);
     let changes = "SELECT change, position_before, position_after FROM playlist_changes ORDER BY id";
     assert_eq!(world.rows(changes), Vec::<Vec<String>>::new());
-    let remove: Edit = serde_json::from_value(serde_json::json!(
-        {"playlist": known::HOME_PLAYLIST, "do": "remove", "position": 3, "count": 1}
+    let remove: PlaylistEdit = serde_json::from_value(serde_json::json!(
+        {"playlist": fixtures::HOME_PLAYLIST, "do": "remove", "position": 3, "count": 1}
     ))
     .unwrap();
     world.sandbox.catalog().edit(remove).unwrap();
     world.run(&[]).exits(0);
     world.run(&[]).exits(0);
     assert_eq!(world.rows(changes), [["removed", "3", "-"]]);
-    let truth = world.sandbox.catalog().playlist_rows(known::HOME_PLAYLIST).unwrap();
+    let truth = world.sandbox.catalog().expected_rows(fixtures::HOME_PLAYLIST).unwrap();
     compare(&world.csv("playlist_items.csv"), &truth);
 }
 
 #[test]
-fn a_foreign_playlist_in_development_mode_costs_one_call_and_then_none_for_a_week() {
-    let world = World::development().job(&by_ids("playlist_items", &[known::FOREIGN_PLAYLIST]));
+fn foreign_playlist_costs_one_call_a_week() {
+    let world = World::development().job(&by_ids("playlist_items", &[fixtures::FOREIGN_PLAYLIST]));
     world.run(&[]).exits(3).says("only the owner and collaborators");
     assert_eq!(world.new_calls().len(), 1);
     world.run(&[]).exits(0);
@@ -148,10 +148,10 @@ fn a_foreign_playlist_in_development_mode_costs_one_call_and_then_none_for_a_wee
 }
 
 #[test]
-fn a_playlist_read_in_two_markets_has_no_changes_by_that() {
+fn two_markets_make_no_changes() {
     let world = World::extended();
     for (name, market) in [("a", "DE"), ("b", "US")] {
-        let job = format!("market = \"{market}\"\n{}", by_ids("playlist_items", &[known::ODD_PLAYLIST]));
+        let job = format!("market = \"{market}\"\n{}", by_ids("playlist_items", &[fixtures::EDGE_CASE_PLAYLIST]));
         world.project.write(&format!("jobs/{name}.toml"), job);
     }
     for _ in 0..2 {

@@ -3,27 +3,32 @@
 
 use std::time::Duration;
 
-use spotify_sandbox::{Action, Fault, Mode, Options, known};
+use spotify_sandbox::{Fault, FaultAction, QuotaMode, SandboxOptions, fixtures};
 
 use crate::support::world::{World, by_ids, ended, fetch, signal};
 
 /// A world in which the plain playlists have four pages beside the first hundred items.
 fn pages_of_50() -> World {
-    World::with(Options { mode: Mode::Extended, playlist_page_max: 50, playlist_items: 260, ..Options::default() })
+    World::with(SandboxOptions {
+        mode: QuotaMode::Extended,
+        playlist_page_max: 50,
+        playlist_items: 260,
+        ..SandboxOptions::default()
+    })
 }
 
 /// All pages of one job, one call after another: a playlist, a discography, an album, a show, a search.
 fn everything() -> String {
     [
         "market = \"US\"\n".to_owned(),
-        by_ids("playlist_items", &[known::HOME_PLAYLIST, known::ODD_PLAYLIST]),
+        by_ids("playlist_items", &[fixtures::HOME_PLAYLIST, fixtures::EDGE_CASE_PLAYLIST]),
         fetch(
             "artist_albums",
-            &format!("ids = [\"{}\"]\ninclude_groups = [\"album\", \"single\"]", known::BUSY_ARTIST),
+            &format!("ids = [\"{}\"]\ninclude_groups = [\"album\", \"single\"]", fixtures::BUSY_ARTIST),
         ),
-        by_ids("album_tracks", &[known::LONG_ALBUM, known::ODD_ALBUM]),
-        by_ids("show_episodes", &[known::SHOW]),
-        by_ids("tracks", &[known::PLAIN_TRACK, known::RELINKED_TRACK]),
+        by_ids("album_tracks", &[fixtures::LONG_ALBUM, fixtures::EDGE_CASE_ALBUM]),
+        by_ids("show_episodes", &[fixtures::SHOW]),
+        by_ids("tracks", &[fixtures::PLAIN_TRACK, fixtures::RELINKED_TRACK]),
         fetch("search", "query = \"year:1990-1999\"\nmax_results = 120\ntypes = [\"track\"]"),
     ]
     .concat()
@@ -54,7 +59,7 @@ fn no_traces(world: &World) {
 }
 
 #[test]
-fn a_run_that_is_killed_after_any_call_ends_as_if_nothing_had_happened() {
+fn run_killed_after_any_call_recovers() {
     let whole = pages_of_50().job(&everything());
     whole.run(&[]).exits(0);
     let (calls, wanted) = (whole.new_calls().len(), results(&whole));
@@ -66,7 +71,7 @@ fn a_run_that_is_killed_after_any_call_ends_as_if_nothing_had_happened() {
         world.sandbox.inject(Fault {
             path: "/v1/*".into(),
             skip: u32::try_from(k).unwrap(),
-            ..Fault::on("*", Action::Stall)
+            ..Fault::on_path("*", FaultAction::Stall)
         });
         let mut child = world.spawn(&[]);
         world.wait_for_calls(k);
@@ -94,8 +99,8 @@ fn a_run_that_is_killed_after_any_call_ends_as_if_nothing_had_happened() {
 /// A plain playlist of 260 items.
 fn long_playlist(world: &World) -> String {
     let catalog = world.sandbox.catalog();
-    let plain = |id: &String| catalog.playlist_rows(id).is_some_and(|rows| rows.len() == 260);
-    catalog.playlist_ids().into_iter().filter(|id| *id != known::LARGE_PLAYLIST).find(plain).unwrap()
+    let plain = |id: &String| catalog.expected_rows(id).is_some_and(|rows| rows.len() == 260);
+    catalog.playlist_ids().into_iter().filter(|id| *id != fixtures::LARGE_PLAYLIST).find(plain).unwrap()
 }
 
 fn with_long_playlist() -> World {
@@ -105,12 +110,12 @@ fn with_long_playlist() -> World {
 }
 
 #[test]
-fn a_run_that_is_stopped_in_the_middle_of_a_page_commits_and_the_next_one_goes_on() {
+fn stop_in_a_page_commits_and_resumes() {
     for name in ["TERM", "INT"] {
         let whole = with_long_playlist();
         whole.run(&[]).exits(0);
         let world = with_long_playlist();
-        world.sandbox.inject(Fault::on("/v1/playlists/*/tracks", Action::Latency { ms: 1_500 }).nth(3));
+        world.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", FaultAction::Latency { ms: 1_500 }).nth(3));
         let child = world.spawn(&[]);
         world.wait_for_calls(3);
         std::thread::sleep(Duration::from_millis(400));
@@ -129,9 +134,9 @@ fn a_run_that_is_stopped_in_the_middle_of_a_page_commits_and_the_next_one_goes_o
 }
 
 #[test]
-fn a_stop_does_not_wait_for_a_server_that_says_nothing() {
-    let world = World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
-    world.sandbox.inject(Fault::on("/v1/playlists/*/tracks", Action::Stall));
+fn stop_does_not_wait_for_a_silent_server() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
+    world.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", FaultAction::Stall));
     let child = world.spawn(&[]);
     world.wait_for_calls(1);
     std::thread::sleep(Duration::from_millis(300));
@@ -143,9 +148,9 @@ fn a_stop_does_not_wait_for_a_server_that_says_nothing() {
 }
 
 #[test]
-fn a_second_signal_ends_at_once() {
-    let world = World::extended().job(&by_ids("playlist_items", &[known::HOME_PLAYLIST]));
-    world.sandbox.inject(Fault::on("/v1/playlists/*", Action::Stall));
+fn second_signal_ends_at_once() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
+    world.sandbox.inject(Fault::on_path("/v1/playlists/*", FaultAction::Stall));
     let child = world.spawn(&[]);
     std::thread::sleep(Duration::from_millis(700));
     signal(&child, "INT");
@@ -157,7 +162,7 @@ fn a_second_signal_ends_at_once() {
 }
 
 #[test]
-fn the_calls_of_a_run_can_be_bounded_and_the_next_run_goes_on() {
+fn limited_run_is_resumed_by_the_next() {
     let whole = pages_of_50().job(&everything());
     whole.run(&[]).exits(0);
     let wanted = results(&whole);
@@ -178,7 +183,7 @@ fn the_calls_of_a_run_can_be_bounded_and_the_next_run_goes_on() {
 }
 
 #[test]
-fn things_and_lists_that_a_deferred_run_has_read_are_not_read_again() {
+fn deferred_run_rereads_nothing() {
     let world = World::development();
     let ids = world.sandbox.catalog().ids();
     let artists: Vec<&str> = ids["artists"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).take(8).collect();
@@ -201,7 +206,7 @@ fn things_and_lists_that_a_deferred_run_has_read_are_not_read_again() {
 }
 
 #[test]
-fn export_writes_what_a_fetch_brought_once_and_no_file_before_that() {
+fn export_writes_no_file_before_the_first_read() {
     let world = with_long_playlist();
     world.run(&["--max-calls", "3"]).exits(75);
     world.cli(&["export"]).exits(0).says("missing");
@@ -217,9 +222,9 @@ fn export_writes_what_a_fetch_brought_once_and_no_file_before_that() {
 }
 
 #[test]
-fn export_binds_the_last_good_run_however_many_have_failed_since() {
+fn export_uses_the_last_good_run() {
     let query = "[[query]]\ncsv = \"since.csv\"\nsql = \"SELECT :last_run_at AS at ORDER BY 1\"\n";
-    let world = World::extended().job(&[by_ids("tracks", &[known::PLAIN_TRACK]), query.to_owned()].concat());
+    let world = World::extended().job(&[by_ids("tracks", &[fixtures::PLAIN_TRACK]), query.to_owned()].concat());
     world.run(&[]).exits(0);
     let store = rusqlite::Connection::open(world.database()).unwrap();
     let failed = "INSERT INTO runs (job, state, started_at, finished_at, exit_code, version)
@@ -235,21 +240,21 @@ fn export_binds_the_last_good_run_however_many_have_failed_since() {
 }
 
 #[test]
-fn an_interrupted_list_that_changed_meanwhile_is_read_from_the_start() {
+fn changed_list_is_read_from_the_start() {
     let world = with_long_playlist();
     let id = long_playlist(&world);
     world.run(&["--max-calls", "5"]).exits(75);
     let edit = serde_json::json!({"do": "remove", "playlist": id, "position": 0, "count": 5});
     world.sandbox.catalog().edit(serde_json::from_value(edit).unwrap()).unwrap();
     world.run(&[]).exits(0);
-    let truth = world.sandbox.catalog().playlist_rows(&id).unwrap();
+    let truth = world.sandbox.catalog().expected_rows(&id).unwrap();
     let uris: Vec<String> = truth.into_iter().map(|row| row.uri.unwrap_or_default()).collect();
     assert_eq!(world.column("playlist_items.csv", "uri"), uris);
     no_traces(&world);
 }
 
 #[test]
-fn full_forgets_checkpoints() {
+fn full_run_drops_checkpoints() {
     let world = with_long_playlist();
     world.run(&["--max-calls", "5"]).exits(75);
     world.new_calls();

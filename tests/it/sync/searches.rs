@@ -1,6 +1,6 @@
 //! Searches whose answers lack hits, or repeat the ones before.
 
-use spotify_sandbox::{Action, Fault};
+use spotify_sandbox::{Fault, FaultAction};
 
 use crate::support::world::World;
 
@@ -17,25 +17,25 @@ fn hits(world: &World) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn an_odd_answer_of_a_search_is_asked_for_again_and_told_if_it_stays() {
+fn odd_search_answer_is_requested_again() {
     let whole = search();
     whole.run(&[]).exits(0);
     let (wanted, fewest) = (hits(&whole), whole.new_calls().len());
     assert_eq!((wanted.len(), fewest), (150, 3));
-    for action in [Action::EmptyPage, Action::ShortPage, Action::RepeatPage] {
+    for action in [FaultAction::EmptyPage, FaultAction::ShortPage, FaultAction::RepeatPage] {
         let name = action.name();
         let world = search();
-        world.sandbox.inject(Fault::on("/v1/search", action.clone()).with_query("offset=50").times(1));
+        world.sandbox.inject(Fault::on_path("/v1/search", action.clone()).with_query("offset=50").times(1));
         world.run(&[]).exits(0);
         assert_eq!(hits(&world), wanted, "{name}");
         assert_eq!(world.new_calls().len(), fewest + 1, "{name}");
         assert_eq!(world.one("SELECT count(*) FROM skipped_items"), "0", "{name}");
         // For good.
-        world.sandbox.inject(Fault::on("/v1/search", action.clone()).with_query("offset=50"));
+        world.sandbox.inject(Fault::on_path("/v1/search", action.clone()).with_query("offset=50"));
         let ran = world.run(&[]);
         let notes = world.rows("SELECT reason, position, detail FROM skipped_items");
         match action {
-            Action::RepeatPage => {
+            FaultAction::RepeatPage => {
                 ran.exits(3).says("repeats the hits before it");
                 assert_eq!(hits(&world), wanted, "no search is added to the log");
             }
@@ -51,7 +51,7 @@ fn an_odd_answer_of_a_search_is_asked_for_again_and_told_if_it_stays() {
     }
     assert_eq!(whole.one("SELECT proof FROM run_lists"), "cut", "more is announced than is wanted");
     // Hits are announced, and none comes: there is nothing to add to the log.
-    whole.sandbox.inject(Fault::on("/v1/search", Action::EmptyPage));
+    whole.sandbox.inject(Fault::on_path("/v1/search", FaultAction::EmptyPage));
     whole.run(&[]).exits(3).says("short_page").says("hits came that Spotify announces");
     assert_eq!(hits(&whole), wanted);
     assert_eq!(whole.one("SELECT reason FROM unproved_lists"), "short_page");

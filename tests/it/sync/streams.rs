@@ -1,7 +1,7 @@
 //! Every stream that needs no user, in both app classes, against the sandbox's own truth, and the
 //! calls that it costs.
 
-use spotify_sandbox::known;
+use spotify_sandbox::fixtures;
 
 use crate::support::world::{Ran, World, by_ids, fetch};
 
@@ -24,9 +24,9 @@ fn ids_of(world: &World, kind: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_tracks_of_an_album_are_those_of_the_album_in_order() {
+fn album_tracks_keep_their_order() {
     for (n, class) in CLASSES.iter().enumerate() {
-        let albums = [known::LONG_ALBUM, known::ODD_ALBUM];
+        let albums = [fixtures::LONG_ALBUM, fixtures::EDGE_CASE_ALBUM];
         let (world, _) = runs(class(), &by_ids("album_tracks", &albums));
         let truth: Vec<String> = albums.iter().flat_map(|id| world.true_ids("albums", id, "tracks")).collect();
         assert_eq!(world.column("album_tracks.csv", "track_id"), truth);
@@ -41,7 +41,7 @@ fn the_tracks_of_an_album_are_those_of_the_album_in_order() {
 }
 
 #[test]
-fn albums_come_in_batches_or_one_by_one_with_what_the_class_sees() {
+fn albums_are_read_by_class() {
     for (n, class) in CLASSES.iter().enumerate() {
         let world = class();
         let ids: Vec<String> = ids_of(&world, "albums").into_iter().take(25).collect();
@@ -68,9 +68,9 @@ fn text(value: &serde_json::Value) -> String {
 }
 
 #[test]
-fn artists_are_read_and_fresh_ones_are_not_read_again() {
+fn fresh_artists_are_not_read_again() {
     for class in CLASSES {
-        let ids = [known::BUSY_ARTIST, known::SEMICOLON_ARTIST];
+        let ids = [fixtures::BUSY_ARTIST, fixtures::SEMICOLON_ARTIST];
         let job = fetch("artists", &format!("ids = {ids:?}\nrefresh_after = \"7d\""));
         let (world, _) = runs(class(), &job);
         for (row, id) in world.csv("artists.csv").iter().zip(ids) {
@@ -88,9 +88,9 @@ fn artists_are_read_and_fresh_ones_are_not_read_again() {
 }
 
 #[test]
-fn an_id_that_is_named_twice_is_read_and_shown_once() {
+fn repeated_id_is_read_once() {
     for class in CLASSES {
-        let id = known::PLAIN_TRACK;
+        let id = fixtures::PLAIN_TRACK;
         let job = fetch("tracks", &format!("ids = [\"{id}\", \"spotify:track:{id}\"]"));
         let (world, _) = runs(class(), &job);
         assert_eq!(world.new_calls().len(), 1);
@@ -99,20 +99,23 @@ fn an_id_that_is_named_twice_is_read_and_shown_once() {
 }
 
 #[test]
-fn a_discography_is_whole_in_each_group_and_knows_the_group_in_either_class() {
+fn discography_is_whole_in_each_group() {
     for (n, class) in CLASSES.iter().enumerate() {
         let groups = ["album", "single", "compilation", "appears_on"];
-        let job = fetch("artist_albums", &format!("ids = [\"{}\"]\ninclude_groups = {groups:?}", known::BUSY_ARTIST));
+        let job =
+            fetch("artist_albums", &format!("ids = [\"{}\"]\ninclude_groups = {groups:?}", fixtures::BUSY_ARTIST));
         let (world, _) = runs(class(), &job);
         let rows = world.csv("artist_albums.csv");
         for group in groups {
             let got: Vec<String> =
                 rows.iter().filter(|r| r["album_group"] == group).map(|r| r["album_id"].clone()).collect();
-            assert_eq!(got, world.true_ids("artists", known::BUSY_ARTIST, group), "{group}");
+            assert_eq!(got, world.true_ids("artists", fixtures::BUSY_ARTIST, group), "{group}");
         }
         let page = [50, 10][n];
-        let pages: usize =
-            groups.iter().map(|g| world.true_ids("artists", known::BUSY_ARTIST, g).len().div_ceil(page).max(1)).sum();
+        let pages: usize = groups
+            .iter()
+            .map(|g| world.true_ids("artists", fixtures::BUSY_ARTIST, g).len().div_ceil(page).max(1))
+            .sum();
         let calls = world.new_calls();
         let refused = calls.iter().filter(|c| n == 1 && c.contains("limit=50")).count();
         assert!(refused <= 1, "a page of 50 is tried once: {calls:?}");
@@ -121,14 +124,14 @@ fn a_discography_is_whole_in_each_group_and_knows_the_group_in_either_class() {
 }
 
 #[test]
-fn top_tracks_come_with_their_rank_in_extended_quota_and_cost_one_call_in_development_mode() {
-    let job = by_ids("artist_top_tracks", &[known::BUSY_ARTIST, known::SEMICOLON_ARTIST]);
+fn top_tracks_have_ranks() {
+    let job = by_ids("artist_top_tracks", &[fixtures::BUSY_ARTIST, fixtures::SEMICOLON_ARTIST]);
     let (world, _) = runs(World::extended(), &job);
     assert_eq!(world.new_calls().len(), 2);
     let ranks = world.column("artist_top_tracks.csv", "rank");
     assert_eq!(ranks.first().map(String::as_str), Some("1"));
-    assert!(world.csv("artist_top_tracks.csv").iter().any(|row| row["artist_id"] == known::SEMICOLON_ARTIST));
-    let more = format!("{job}\n{}", by_ids("artists", &[known::BUSY_ARTIST]));
+    assert!(world.csv("artist_top_tracks.csv").iter().any(|row| row["artist_id"] == fixtures::SEMICOLON_ARTIST));
+    let more = format!("{job}\n{}", by_ids("artists", &[fixtures::BUSY_ARTIST]));
     let world = World::development().job(&more);
     world.run(&[]).exits(3).says("this class of app does not have the endpoint").says("Forbidden");
     let calls = world.new_calls();
@@ -139,12 +142,12 @@ fn top_tracks_come_with_their_rank_in_extended_quota_and_cost_one_call_in_develo
 }
 
 #[test]
-fn tracks_by_id_have_their_isrc_in_either_class() {
+fn tracks_have_their_isrc_in_both_classes() {
     for class in CLASSES {
         let world = class();
         let ids: Vec<String> = ids_of(&world, "tracks").into_iter().take(5).collect();
         let mut ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        ids.insert(0, known::PLAIN_TRACK);
+        ids.insert(0, fixtures::PLAIN_TRACK);
         ids.dedup();
         let (world, _) = runs(world, &by_ids("tracks", &ids));
         assert_eq!(world.column("tracks.csv", "track_id"), ids);
@@ -153,17 +156,17 @@ fn tracks_by_id_have_their_isrc_in_either_class() {
 }
 
 #[test]
-fn a_track_that_answers_under_another_id_is_in_the_csv_and_is_not_asked_for_again() {
+fn relinked_track_is_read_once() {
     for class in CLASSES {
-        let ids = [known::RELINKED_TRACK, known::PLAIN_TRACK];
+        let ids = [fixtures::RELINKED_TRACK, fixtures::PLAIN_TRACK];
         let job = format!("market = \"DE\"\n{}", fetch("tracks", &format!("ids = {ids:?}\nrefresh_after = \"7d\"")));
         let (world, _) = runs(class(), &job);
         let shown = world.column("tracks.csv", "track_id");
         assert_eq!(shown.len(), 2, "{shown:?}");
-        assert_ne!(shown[0], known::RELINKED_TRACK);
-        assert_eq!(shown[1], known::PLAIN_TRACK);
+        assert_ne!(shown[0], fixtures::RELINKED_TRACK);
+        assert_eq!(shown[1], fixtures::PLAIN_TRACK);
         let origin = format!("SELECT linked_from FROM track_markets WHERE track_id = '{}'", shown[0]);
-        assert_eq!(world.one(&origin), known::RELINKED_TRACK);
+        assert_eq!(world.one(&origin), fixtures::RELINKED_TRACK);
         world.new_calls();
         world.run(&[]).exits(0);
         assert_eq!(world.new_calls().len(), 0);
@@ -172,37 +175,40 @@ fn a_track_that_answers_under_another_id_is_in_the_csv_and_is_not_asked_for_agai
 }
 
 #[test]
-fn playlists_shows_episodes_audiobooks_come_by_id() {
+fn playlists_and_shows_are_read_by_id() {
     for class in CLASSES {
         let job = [
             "market = \"US\"\n".to_owned(),
-            by_ids("playlists", &[known::ODD_PLAYLIST, known::HOME_PLAYLIST]),
-            by_ids("shows", &[known::SHOW]),
-            by_ids("episodes", &[known::EPISODE]),
-            by_ids("audiobooks", &[known::AUDIOBOOK]),
+            by_ids("playlists", &[fixtures::EDGE_CASE_PLAYLIST, fixtures::HOME_PLAYLIST]),
+            by_ids("shows", &[fixtures::SHOW]),
+            by_ids("episodes", &[fixtures::EPISODE]),
+            by_ids("audiobooks", &[fixtures::AUDIOBOOK]),
         ];
         let (world, _) = runs(class(), &job.concat());
-        assert_eq!(world.column("playlists.csv", "playlist_id"), [known::ODD_PLAYLIST, known::HOME_PLAYLIST]);
-        assert_eq!(world.csv("shows.csv")[0]["show_name"], text(&world.truth("shows", known::SHOW)["name"]));
-        assert_eq!(world.csv("episodes.csv")[0]["show_id"], known::SHOW);
+        assert_eq!(
+            world.column("playlists.csv", "playlist_id"),
+            [fixtures::EDGE_CASE_PLAYLIST, fixtures::HOME_PLAYLIST]
+        );
+        assert_eq!(world.csv("shows.csv")[0]["show_name"], text(&world.truth("shows", fixtures::SHOW)["name"]));
+        assert_eq!(world.csv("episodes.csv")[0]["show_id"], fixtures::SHOW);
         assert_eq!(
             world.csv("audiobooks.csv")[0]["audiobook_name"],
-            text(&world.truth("audiobooks", known::AUDIOBOOK)["name"])
+            text(&world.truth("audiobooks", fixtures::AUDIOBOOK)["name"])
         );
         assert_eq!(world.new_calls().len(), 5);
     }
 }
 
 #[test]
-fn episodes_of_a_show_and_chapters_of_a_book_are_whole_and_a_null_one_is_noted() {
+fn episodes_and_chapters_are_complete() {
     for class in CLASSES {
         let job = [
             "market = \"US\"\n".to_owned(),
-            by_ids("show_episodes", &[known::SHOW]),
-            by_ids("audiobook_chapters", &[known::AUDIOBOOK]),
+            by_ids("show_episodes", &[fixtures::SHOW]),
+            by_ids("audiobook_chapters", &[fixtures::AUDIOBOOK]),
         ];
         let (world, _) = runs(class(), &job.concat());
-        let truth = world.truth("shows", known::SHOW);
+        let truth = world.truth("shows", fixtures::SHOW);
         let truth = truth["episodes"].as_array().unwrap();
         let there: Vec<(String, String)> =
             truth.iter().enumerate().filter_map(|(n, id)| Some((n.to_string(), id.as_str()?.to_owned()))).collect();
@@ -213,25 +219,25 @@ fn episodes_of_a_show_and_chapters_of_a_book_are_whole_and_a_null_one_is_noted()
         let null = truth.iter().position(|id| id.is_null()).unwrap();
         assert_eq!(
             world.rows("SELECT parent_id, position, reason FROM skipped_items"),
-            [[known::SHOW.to_owned(), null.to_string(), "null_item".to_owned()]]
+            [[fixtures::SHOW.to_owned(), null.to_string(), "null_item".to_owned()]]
         );
-        let chapters = world.true_ids("audiobooks", known::AUDIOBOOK, "chapters");
+        let chapters = world.true_ids("audiobooks", fixtures::AUDIOBOOK, "chapters");
         assert_eq!(world.column("audiobook_chapters.csv", "chapter_id"), chapters);
         assert_eq!(world.new_calls().len(), 4);
     }
 }
 
 #[test]
-fn a_gap_in_one_market_is_none_in_another() {
-    let world = World::development().job(&by_ids("shows", &[known::SHOW]));
-    world.run(&[]).exits(3).says(known::SHOW).says("not found");
-    let world = world.job(&format!("market = \"DE\"\n{}", by_ids("shows", &[known::SHOW])));
+fn gap_is_limited_to_its_market() {
+    let world = World::development().job(&by_ids("shows", &[fixtures::SHOW]));
+    world.run(&[]).exits(3).says(fixtures::SHOW).says("not found");
+    let world = world.job(&format!("market = \"DE\"\n{}", by_ids("shows", &[fixtures::SHOW])));
     world.run(&[]).exits(0);
     assert_eq!(world.csv("shows.csv").len(), 1);
 }
 
 #[test]
-fn browse_lists_are_whole_in_extended_quota() {
+fn browse_lists_are_complete() {
     let job = [fetch("new_releases", ""), fetch("categories", ""), fetch("markets", "")].concat();
     let (world, _) = runs(World::extended(), &job);
     assert_eq!(world.csv("new_releases.csv").len(), 100);
@@ -245,12 +251,12 @@ fn browse_lists_are_whole_in_extended_quota() {
 }
 
 #[test]
-fn the_playlists_of_a_user_are_listed_and_an_unknown_user_is_a_gap() {
-    let job = by_ids("user_playlists", &[known::CURATOR, "nobody-of-this-name"]);
+fn user_playlists_are_listed() {
+    let job = by_ids("user_playlists", &[fixtures::CURATOR_USER, "nobody-of-this-name"]);
     let world = World::extended().job(&job);
     world.run(&[]).exits(3).says("nobody-of-this-name: user_playlists: not found");
     assert!(!world.csv("user_playlists.csv").is_empty());
-    assert!(world.column("user_playlists.csv", "profile_id").iter().all(|id| id == known::CURATOR));
+    assert!(world.column("user_playlists.csv", "profile_id").iter().all(|id| id == fixtures::CURATOR_USER));
     world.new_calls();
     world.run(&[]).exits(0);
     assert_eq!(world.new_calls().len(), 1, "the unknown user is not asked for within a week");
@@ -258,7 +264,7 @@ fn the_playlists_of_a_user_are_listed_and_an_unknown_user_is_a_gap() {
 }
 
 #[test]
-fn a_search_is_a_log_and_finds_what_the_catalog_holds() {
+fn search_results_are_a_log() {
     for (n, class) in CLASSES.iter().enumerate() {
         let job = fetch(
             "search",
@@ -266,7 +272,7 @@ fn a_search_is_a_log_and_finds_what_the_catalog_holds() {
         );
         let (world, _) = runs(class(), &job);
         let rows = world.csv("search.csv");
-        assert_eq!(rows[0]["id"], known::PLAIN_TRACK);
+        assert_eq!(rows[0]["id"], fixtures::PLAIN_TRACK);
         let nineties: Vec<String> =
             rows.iter().filter(|r| r["query"].starts_with("year")).map(|r| r["rank"].clone()).collect();
         assert_eq!(nineties, (1..=30).map(|n| n.to_string()).collect::<Vec<_>>());
@@ -280,7 +286,7 @@ fn a_search_is_a_log_and_finds_what_the_catalog_holds() {
 }
 
 #[test]
-fn a_search_for_several_types_ranks_each_by_itself() {
+fn search_ranks_each_type_separately() {
     let job = fetch("search", "query = \"sandbox\"\ntypes = [\"playlist\", \"artist\", \"show\"]\nmax_results = 5");
     let (world, _) = runs(World::extended(), &job);
     for kind in ["playlist", "artist", "show"] {
@@ -292,7 +298,7 @@ fn a_search_for_several_types_ranks_each_by_itself() {
 }
 
 #[test]
-fn codes_mean_tracks_and_albums_and_an_unknown_code_is_a_gap_with_its_name() {
+fn codes_resolve_to_tracks_and_albums() {
     for class in CLASSES {
         let job = [
             fetch("tracks", "ids = [\"isrc:QZSBX2600001\", \"isrc:ZZZZZ0000000\"]\nrefresh_after = \"30d\""),
@@ -300,22 +306,22 @@ fn codes_mean_tracks_and_albums_and_an_unknown_code_is_a_gap_with_its_name() {
         ];
         let world = class().job(&job.concat());
         world.run(&[]).exits(3).says("isrc:ZZZZZ0000000");
-        assert_eq!(world.column("tracks.csv", "track_id"), [known::PLAIN_TRACK]);
+        assert_eq!(world.column("tracks.csv", "track_id"), [fixtures::PLAIN_TRACK]);
         assert_eq!(world.csv("albums.csv")[0]["upc"], "0602445790098");
         world.new_calls();
         world.run(&[]).exits(0);
         assert_eq!(world.new_calls(), [""; 0], "what a code means is known");
-        assert_eq!(world.column("tracks.csv", "track_id"), [known::PLAIN_TRACK]);
+        assert_eq!(world.column("tracks.csv", "track_id"), [fixtures::PLAIN_TRACK]);
     }
 }
 
 #[test]
-fn a_fetch_goes_by_the_rows_of_another_and_asks_for_what_it_does_not_know() {
+fn dependent_fetch_reads_unknown_rows() {
     for class in CLASSES {
         let job = [
             fetch(
                 "artist_albums",
-                &format!("name = \"releases\"\nids = [\"{}\"]\ninclude_groups = [\"single\"]", known::BUSY_ARTIST),
+                &format!("name = \"releases\"\nids = [\"{}\"]\ninclude_groups = [\"single\"]", fixtures::BUSY_ARTIST),
             ),
             fetch("albums", "from = \"releases\"\nwhere = \"release_date >= '2010'\""),
             fetch("album_tracks", "from = \"albums\""),
@@ -337,9 +343,9 @@ fn a_fetch_goes_by_the_rows_of_another_and_asks_for_what_it_does_not_know() {
 }
 
 #[test]
-fn since_is_the_start_of_the_last_good_run() {
+fn since_is_the_last_good_start() {
     let job = [
-        fetch("artist_albums", &format!("name = \"releases\"\nids = [\"{}\"]", known::BUSY_ARTIST)),
+        fetch("artist_albums", &format!("name = \"releases\"\nids = [\"{}\"]", fixtures::BUSY_ARTIST)),
         fetch("albums", "from = \"releases\"\nwhere = \"first_seen_at >= :since\""),
         "[[query]]\ncsv = \"when.csv\"\nsql = \"SELECT :since AS since, :last_run_at AS last, :job AS job\"\n"
             .to_owned(),
@@ -354,33 +360,33 @@ fn since_is_the_start_of_the_last_good_run() {
 }
 
 #[test]
-fn a_query_sees_the_fetches_of_its_job_as_tables() {
+fn query_sees_fetches_as_tables() {
     let job = [
-        fetch("playlist_items", &format!("name = \"items\"\nids = [\"{}\"]", known::ODD_PLAYLIST)),
+        fetch("playlist_items", &format!("name = \"items\"\nids = [\"{}\"]", fixtures::EDGE_CASE_PLAYLIST)),
         "[[query]]\ncsv = \"kinds.csv\"\nsql = \"SELECT kind, count(*) AS n FROM items GROUP BY kind ORDER BY kind\"\n"
             .to_owned(),
     ];
     let (world, _) = runs(World::extended(), &job.concat());
-    let rows = world.sandbox.catalog().playlist_rows(known::ODD_PLAYLIST).unwrap();
+    let rows = world.sandbox.catalog().expected_rows(fixtures::EDGE_CASE_PLAYLIST).unwrap();
     for row in world.csv("kinds.csv") {
         assert_eq!(row["n"], rows.iter().filter(|r| r.kind == row["kind"]).count().to_string());
     }
 }
 
 #[test]
-fn ids_come_from_what_spreadsheets_write() {
+fn ids_come_from_spreadsheets() {
     let world = World::extended();
-    let file = format!("\u{feff}name;uri\r\nPlain;spotify:track:{}\r\n", known::PLAIN_TRACK);
+    let file = format!("\u{feff}name;uri\r\nPlain;spotify:track:{}\r\n", fixtures::PLAIN_TRACK);
     world.project.write("jobs/list.csv", file);
     let (world, _) = runs(world, &fetch("tracks", "ids_file = \"list.csv\""));
-    assert_eq!(world.column("tracks.csv", "track_id"), [known::PLAIN_TRACK]);
+    assert_eq!(world.column("tracks.csv", "track_id"), [fixtures::PLAIN_TRACK]);
 }
 
 #[test]
-fn an_unknown_id_is_partial_once_then_a_known_gap_and_looked_at_again_weekly() {
+fn unknown_id_becomes_a_known_gap() {
     for class in CLASSES {
         let unknown = "0000000000000000000000";
-        let world = class().job(&by_ids("albums", &[known::ODD_ALBUM, unknown]));
+        let world = class().job(&by_ids("albums", &[fixtures::EDGE_CASE_ALBUM, unknown]));
         world.run(&[]).exits(3).says(unknown).says("not found");
         assert_eq!(world.csv("albums.csv").len(), 1);
         assert_eq!(world.one("SELECT reason FROM known_gaps"), "not_found");

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::Stdio;
 
 use serde_json::json;
-use spotify_sandbox::{Action, Fault, known};
+use spotify_sandbox::{Fault, FaultAction, fixtures};
 
 use crate::support::world::{SCOPES, World, ended, signal};
 
@@ -62,19 +62,19 @@ pub fn signed_in(world: World, users: &[(&str, &str)]) -> World {
 }
 
 pub fn both(world: World) -> World {
-    signed_in(world, &[("home", known::HOME), ("studio", known::STUDIO)])
+    signed_in(world, &[("home", fixtures::HOME_USER), ("studio", fixtures::STUDIO_USER)])
 }
 
 /// The ids that a user's list truly holds, in order.
 pub fn truth(world: &World, user: &str, list: &str) -> Vec<String> {
-    let truth = world.sandbox.catalog().truth_of("users", user).unwrap();
+    let truth = world.sandbox.catalog().expected_ids("users", user).unwrap();
     let ids = truth[list].as_array().unwrap_or_else(|| panic!("{list} of {truth}"));
     // Saved things come with the time at which they were saved.
     ids.iter().map(|one| one["id"].as_str().or(one.as_str()).unwrap().to_owned()).collect()
 }
 
 #[test]
-fn every_list_of_two_users_stands_in_one_file_for_each_as_spotify_has_it() {
+fn two_users_have_exact_files() {
     let world = both(World::development().job(LIBRARY));
     world.run(&["x"]).exits(0);
     for (list, file, column) in [
@@ -84,7 +84,7 @@ fn every_list_of_two_users_stands_in_one_file_for_each_as_spotify_has_it() {
         ("followed_artists", "followed_artists.csv", "artist_id"),
     ] {
         let rows = world.csv(file);
-        for (name, id) in [("home", known::HOME), ("studio", known::STUDIO)] {
+        for (name, id) in [("home", fixtures::HOME_USER), ("studio", fixtures::STUDIO_USER)] {
             let got: Vec<&str> = rows.iter().filter(|r| r["user"] == name).map(|r| r[column].as_str()).collect();
             assert!(got == truth(&world, id, list), "{list} of {name}: {} rows", got.len());
         }
@@ -94,7 +94,7 @@ fn every_list_of_two_users_stands_in_one_file_for_each_as_spotify_has_it() {
 }
 
 #[test]
-fn a_second_run_keeps_each_play_once_and_reads_unchanged_lists_to_the_same_file() {
+fn second_run_keeps_plays_once() {
     let world = both(World::development().job(LIBRARY));
     world.run(&["x"]).exits(0);
     let before = (world.csv_bytes("recently_played.csv"), world.csv_bytes("saved_tracks.csv"));
@@ -107,30 +107,33 @@ fn a_second_run_keeps_each_play_once_and_reads_unchanged_lists_to_the_same_file(
 }
 
 #[test]
-fn a_user_named_in_front_takes_no_place_of_one_whose_turn_does_not_come() {
+fn first_user_does_not_displace_another() {
     let job = |users: &str| format!("users = {users}\n[[fetch]]\nstream = \"saved_tracks\"\n");
     let world = both(World::development().job(&job("[\"home\"]")));
     world.run(&["x"]).exits(0);
-    world.sandbox.revoke_grants_of(known::HOME);
+    world.sandbox.revoke_grants(fixtures::HOME_USER);
     world.sandbox.revoke_access_tokens();
     world.project.write("jobs/x.toml", job("[\"studio\", \"home\"]"));
     world.run(&["x"]).exits(77);
     let saved = |user| truth(&world, user, "saved_tracks");
-    let all = [saved(known::STUDIO), saved(known::HOME)].concat();
+    let all = [saved(fixtures::STUDIO_USER), saved(fixtures::HOME_USER)].concat();
     assert!(world.column("saved_tracks.csv", "track_id") == all, "those of both, in the job's order");
     world.project.write("jobs/x.toml", job("[\"home\", \"studio\"]"));
     world.run(&["x"]).exits(77);
-    let all = [saved(known::HOME), saved(known::STUDIO)].concat();
+    let all = [saved(fixtures::HOME_USER), saved(fixtures::STUDIO_USER)].concat();
     assert!(world.column("saved_tracks.csv", "track_id") == all, "and in another order");
 }
 
 #[test]
-fn in_development_mode_the_owner_reads_an_odd_playlist_whole() {
-    let job = format!("user = \"home\"\n[[fetch]]\nstream = \"playlist_items\"\nids = [\"{}\"]\n", known::ODD_PLAYLIST);
-    let world = signed_in(World::development().job(&job), &[("home", known::HOME)]);
+fn owner_reads_odd_playlist_in_development() {
+    let job = format!(
+        "user = \"home\"\n[[fetch]]\nstream = \"playlist_items\"\nids = [\"{}\"]\n",
+        fixtures::EDGE_CASE_PLAYLIST
+    );
+    let world = signed_in(World::development().job(&job), &[("home", fixtures::HOME_USER)]);
     world.run(&["x"]).exits(0);
     let rows = world.csv("playlist_items.csv");
-    let truth = world.sandbox.catalog().playlist_rows(known::ODD_PLAYLIST).unwrap();
+    let truth = world.sandbox.catalog().expected_rows(fixtures::EDGE_CASE_PLAYLIST).unwrap();
     assert_eq!(rows.len(), truth.len());
     for (row, true_row) in rows.iter().zip(truth) {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
@@ -142,9 +145,9 @@ fn in_development_mode_the_owner_reads_an_odd_playlist_whole() {
 }
 
 #[test]
-fn unchanged_playlists_of_a_user_cost_the_list_of_lists_and_nothing_more() {
+fn unchanged_user_playlists_cost_one_list() {
     let job = "user = \"studio\"\n[[fetch]]\nstream = \"my_playlist_items\"\n";
-    let world = signed_in(World::development().job(job), &[("studio", known::STUDIO)]);
+    let world = signed_in(World::development().job(job), &[("studio", fixtures::STUDIO_USER)]);
     world.run(&["x"]).exits(0);
     assert!(!world.csv("my_playlist_items.csv").is_empty());
     world.sandbox.clear_log();
@@ -154,12 +157,12 @@ fn unchanged_playlists_of_a_user_cost_the_list_of_lists_and_nothing_more() {
 }
 
 #[test]
-fn one_lost_grant_costs_that_user_and_ends_with_77_and_what_to_type() {
+fn lost_grant_exits_77_with_a_command() {
     let world =
         both(World::development().job("users = [\"home\", \"studio\"]\n[[fetch]]\nstream = \"saved_tracks\"\n"));
     world.run(&["x"]).exits(0);
     let before = world.csv("saved_tracks.csv").len();
-    world.sandbox.revoke_grants_of(known::STUDIO);
+    world.sandbox.revoke_grants(fixtures::STUDIO_USER);
     world.sandbox.revoke_access_tokens();
     let ran = world.run(&["x"]).exits(77).says("cratedigger auth login studio");
     assert_eq!(ran.stderr.matches("cratedigger auth login studio").count(), 1, "{}", ran.stderr);
@@ -172,10 +175,10 @@ fn one_lost_grant_costs_that_user_and_ends_with_77_and_what_to_type() {
 }
 
 #[test]
-fn a_missing_scope_is_named_with_the_command_that_adds_it() {
+fn missing_scope_is_named_with_a_command() {
     let world = World::development()
         .job("user = \"home\"\n[[fetch]]\nstream = \"top_tracks\"\n[[fetch]]\nstream = \"saved_tracks\"\n");
-    let token = world.sandbox.sign_in(known::HOME, &["user-library-read"], false).refresh_token;
+    let token = world.sandbox.sign_in(fixtures::HOME_USER, &["user-library-read"], false).refresh_token;
     let line = json!({ "user": "home", "refresh_token": token, "scopes": ["user-library-read"], "client_id": "sandbox-client", "flow": "code" });
     world.project.write("grant.json", format!("{line}\n"));
     world.cli(&["auth", "import", "grant.json"]).exits(0);
@@ -186,7 +189,7 @@ fn a_missing_scope_is_named_with_the_command_that_adds_it() {
 }
 
 #[test]
-fn a_file_for_each_user_and_a_purge_that_leaves_the_other_alone() {
+fn purge_leaves_other_users_alone() {
     let job = "users = [\"home\", \"studio\"]\n[[fetch]]\nstream = \"saved_tracks\"\ncsv = \"{user}.csv\"\n[[fetch]]\nstream = \"me\"\n";
     let world = both(World::development().job(job));
     world.run(&["x"]).exits(0);
@@ -196,18 +199,21 @@ fn a_file_for_each_user_and_a_purge_that_leaves_the_other_alone() {
     assert!(!world.csv_path("studio.csv").exists());
     assert_eq!(world.csv_bytes("home.csv"), home);
     assert_eq!(world.column("me.csv", "user"), ["home"]);
-    assert_eq!(world.one(&format!("SELECT count(*) FROM saved_tracks WHERE user_id = '{}'", known::STUDIO)), "0");
+    assert_eq!(
+        world.one(&format!("SELECT count(*) FROM saved_tracks WHERE user_id = '{}'", fixtures::STUDIO_USER)),
+        "0"
+    );
     let store = std::fs::read(world.database()).unwrap();
     assert!(
-        !store.windows(known::STUDIO.len()).any(|w| w == known::STUDIO.as_bytes()),
+        !store.windows(fixtures::STUDIO_USER.len()).any(|w| w == fixtures::STUDIO_USER.as_bytes()),
         "overwritten, not only unlinked"
     );
 }
 
 #[test]
-fn of_two_who_read_the_same_and_are_forgotten_no_id_is_left() {
+fn purge_of_two_readers_leaves_no_id() {
     let job = |user: &str| {
-        format!("user = \"{user}\"\n[[fetch]]\nstream = \"artist_albums\"\nids = [\"{}\"]\n", known::BUSY_ARTIST)
+        format!("user = \"{user}\"\n[[fetch]]\nstream = \"artist_albums\"\nids = [\"{}\"]\n", fixtures::BUSY_ARTIST)
     };
     let world = both(World::development().job(&job("home")));
     world.project.write("jobs/y.toml", job("studio"));
@@ -215,9 +221,9 @@ fn of_two_who_read_the_same_and_are_forgotten_no_id_is_left() {
     assert_eq!(world.one("SELECT count(*) FROM lists WHERE kind = 'artist_albums'"), "4", "albums and singles");
     let store = rusqlite::Connection::open(world.database()).unwrap();
     let skip = "INSERT INTO skipped_items (run_id, fetch, stream, parent_id, reason, seen_at) VALUES (1, 'x', 'my_playlist_items', ?1, 'moved', '')";
-    store.execute(skip, [known::STUDIO_PLAYLIST]).unwrap();
+    store.execute(skip, [fixtures::STUDIO_PLAYLIST]).unwrap();
     let listed = "INSERT INTO playlists (id, owner_id, first_seen_at) VALUES (?1, ?2, '')";
-    store.execute(listed, [known::STUDIO_PLAYLIST, known::STUDIO]).unwrap();
+    store.execute(listed, [fixtures::STUDIO_PLAYLIST, fixtures::STUDIO_USER]).unwrap();
     drop(store);
     for user in ["home", "studio"] {
         world.cli(&["auth", "logout", user, "--purge"]).exits(0);
@@ -227,17 +233,17 @@ fn of_two_who_read_the_same_and_are_forgotten_no_id_is_left() {
     assert_eq!(world.one(lists), "2", "what they read of the catalog stays");
     assert_eq!(world.one("SELECT count(*) FROM skipped_items"), "0");
     let store = std::fs::read(world.database()).unwrap();
-    for id in [known::HOME, known::STUDIO] {
+    for id in [fixtures::HOME_USER, fixtures::STUDIO_USER] {
         assert!(!store.windows(id.len()).any(|w| w == id.as_bytes()), "{id}");
     }
 }
 
 #[test]
-fn a_purge_waits_for_no_run_and_deletes_nothing_under_one() {
+fn purge_is_refused_during_a_run() {
     let job = "user = \"home\"\n[[fetch]]\nstream = \"saved_tracks\"\n";
     let world = both(World::development().job(job));
     world.run(&["x"]).exits(0);
-    world.sandbox.inject(Fault::on("/v1/me/tracks", Action::Stall));
+    world.sandbox.inject(Fault::on_path("/v1/me/tracks", FaultAction::Stall));
     let child = world.spawn(&["x", "--full"]);
     world.new_calls();
     world.wait_for_calls(1);
@@ -251,7 +257,7 @@ fn a_purge_waits_for_no_run_and_deletes_nothing_under_one() {
 }
 
 #[test]
-fn plays_that_may_be_missing_are_said_with_how_often_to_run_and_none_is_stored_twice() {
+fn missing_plays_are_reported() {
     let world =
         both(World::development().job("users = [\"home\", \"studio\"]\n[[fetch]]\nstream = \"recently_played\"\n"));
     let first = world.run(&["x", "--json"]).exits(0).json();
@@ -273,9 +279,9 @@ fn plays_that_may_be_missing_are_said_with_how_often_to_run_and_none_is_stored_t
 }
 
 #[test]
-fn ranks_are_kept_per_day_and_range_so_that_they_can_be_followed() {
+fn ranks_are_kept_per_day_and_range() {
     let job = "user = \"home\"\n[[fetch]]\nstream = \"top_tracks\"\ntime_range = [\"short_term\", \"long_term\"]\n";
-    let world = signed_in(World::development().job(job), &[("home", known::HOME)]);
+    let world = signed_in(World::development().job(job), &[("home", fixtures::HOME_USER)]);
     world.run(&["x"]).exits(0);
     let count = "SELECT count(*) FROM top_items";
     let one_day: usize = world.one(count).parse().unwrap();
@@ -295,7 +301,7 @@ fn ranks_are_kept_per_day_and_range_so_that_they_can_be_followed() {
 }
 
 #[test]
-fn a_purge_says_what_it_deleted_and_names_the_files_that_it_cannot_mend() {
+fn purge_lists_deleted_rows_and_files() {
     let job = "users = [\"home\", \"studio\"]\n[[fetch]]\nstream = \"saved_tracks\"\n[[fetch]]\nstream = \"my_playlists\"\n\
                [[query]]\ncsv = \"who.csv\"\nsql = \"SELECT 'studio' AS user, count(*) AS n FROM saved_tracks ORDER BY 1\"\n";
     let world = both(World::development().job(job).settings("[output]\nkeep_raw = true"));
@@ -320,12 +326,12 @@ fn a_purge_says_what_it_deleted_and_names_the_files_that_it_cannot_mend() {
 }
 
 #[test]
-fn who_signed_out_earlier_can_still_be_purged_by_name() {
+fn signed_out_user_can_be_purged() {
     let world =
         both(World::development().job("users = [\"home\", \"studio\"]\n[[fetch]]\nstream = \"saved_tracks\"\n"));
     world.run(&["x"]).exits(0);
     world.cli(&["auth", "logout", "studio"]).exits(0);
-    let rows = format!("SELECT count(*) FROM saved_tracks WHERE user_id = '{}'", known::STUDIO);
+    let rows = format!("SELECT count(*) FROM saved_tracks WHERE user_id = '{}'", fixtures::STUDIO_USER);
     assert_ne!(world.one(&rows), "0", "the rows stay without --purge");
     world.cli(&["auth", "logout", "studio", "--purge"]).exits(0).says("there was no grant any more to forget");
     assert_eq!(world.one(&rows), "0");

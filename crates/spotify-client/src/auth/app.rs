@@ -7,48 +7,48 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::endpoint::{Ask, Endpoint, Granted, Reply};
-use super::{NoToken, Token, TokenRules};
+use super::endpoint::{TokenEndpoint, TokenGrant, TokenReply, TokenRequest};
+use super::{BearerToken, TokenError, TokenRules};
 use crate::error::ApiError;
 use crate::http::clock::Clock;
-use crate::state::grants::Flow;
+use crate::state::grants::SignInFlow;
 
 /// Fetches and keeps the app's token.
 #[derive(Debug)]
 pub(crate) struct AppToken {
-    endpoint: Arc<Endpoint>,
+    endpoint: Arc<TokenEndpoint>,
     clock: Arc<dyn Clock>,
     rules: TokenRules,
-    current: Mutex<Current>,
+    current: Mutex<AppTokenState>,
     fetching: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
-struct Current {
-    token: Option<Arc<Token>>,
+struct AppTokenState {
+    token: Option<Arc<BearerToken>>,
     generation: i64,
     failures: u64,
-    failed: Option<NoToken>,
+    failed: Option<TokenError>,
     /// A refusal that no second request can change.
     for_good: bool,
 }
 
 impl AppToken {
-    pub(crate) fn new(endpoint: Arc<Endpoint>, clock: Arc<dyn Clock>, rules: TokenRules) -> AppToken {
+    pub(crate) fn new(endpoint: Arc<TokenEndpoint>, clock: Arc<dyn Clock>, rules: TokenRules) -> AppToken {
         AppToken { endpoint, clock, rules, current: Mutex::default(), fetching: tokio::sync::Mutex::default() }
     }
 
     /// The token in hand, if it is fresh and not the one that was refused.
-    pub(crate) fn in_hand(&self, refused: Option<i64>) -> Option<Arc<Token>> {
+    pub(crate) fn cached(&self, refused: Option<i64>) -> Option<Arc<BearerToken>> {
         let now_ms = self.clock.now().steady_ms;
-        self.current().token.clone().filter(|token| token.is_good(refused, now_ms))
+        self.current().token.clone().filter(|token| token.is_usable(refused, now_ms))
     }
 
     /// The token in hand, or a new one.
-    pub(crate) async fn get(&self, refused: Option<i64>) -> Result<Arc<Token>, NoToken> {
+    pub(crate) async fn get(&self, refused: Option<i64>) -> Result<Arc<BearerToken>, TokenError> {
         let failures = self.current().failures;
         let _fetching = self.fetching.lock().await;
-        if let Some(token) = self.in_hand(refused) {
+        if let Some(token) = self.cached(refused) {
             return Ok(token);
         }
         {
@@ -64,16 +64,16 @@ impl AppToken {
         match fetched {
             Ok(granted) => {
                 current.generation += 1;
-                let fresh = granted.lasts - self.rules.early(granted.lasts);
+                let fresh = granted.lasts - self.rules.renewal_margin(granted.lasts);
                 let fresh = i64::try_from(fresh.as_millis()).unwrap_or(0);
                 let fresh_until_ms = self.clock.now().steady_ms + fresh;
-                let token = Arc::new(Token::new(&granted.access_token, current.generation, fresh_until_ms));
+                let token = Arc::new(BearerToken::new(&granted.access_token, current.generation, fresh_until_ms));
                 current.token = Some(Arc::clone(&token));
                 Ok(token)
             }
             Err(failed) => {
                 current.failures += 1;
-                current.for_good = matches!(&failed, NoToken::Error(ApiError::Credentials { .. }));
+                current.for_good = matches!(&failed, TokenError::Error(ApiError::Credentials { .. }));
                 current.failed = Some(failed.clone());
                 Err(failed)
             }
@@ -81,18 +81,18 @@ impl AppToken {
     }
 
     /// Asks for a token, whatever is in hand.
-    pub(crate) async fn fetch(&self) -> Result<Granted, NoToken> {
+    pub(crate) async fn fetch(&self) -> Result<TokenGrant, TokenError> {
         let form = [("grant_type", "client_credentials")];
-        match self.endpoint.ask(Ask { flow: Flow::Code, form: &form, secrets: &[] }).await? {
-            Reply::Granted(granted) => Ok(granted),
-            Reply::InvalidGrant { words, .. } => Err(NoToken::Error(ApiError::Credentials {
+        match self.endpoint.send(TokenRequest { flow: SignInFlow::Code, form: &form, secrets: &[] }).await? {
+            TokenReply::Granted(granted) => Ok(granted),
+            TokenReply::InvalidGrant { words, .. } => Err(TokenError::Error(ApiError::Credentials {
                 variable: "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET",
                 message: words,
             })),
         }
     }
 
-    fn current(&self) -> std::sync::MutexGuard<'_, Current> {
+    fn current(&self) -> std::sync::MutexGuard<'_, AppTokenState> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

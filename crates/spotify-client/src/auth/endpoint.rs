@@ -16,34 +16,34 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
-use super::skew::{Skew, believed};
-use super::{NoToken, TokenRules, certificate, printable};
+use super::skew::{ClockSkew, believed_time};
+use super::{TokenError, TokenRules, certificate_error, strip_control_chars};
 use crate::error::ApiError;
 use crate::http::clock::Clock;
 use crate::http::jitter;
-use crate::http::observer::Observer;
-use crate::http::retry::{self, Outcome, Rules, Tried, Verdict};
+use crate::http::observer::CallObserver;
+use crate::http::retry::{self, AttemptHistory, AttemptOutcome, RetryDecision, RetryRules};
 use crate::http::retry_after::{self, RetryAfter};
-use crate::http::transport::{Incoming, Outgoing, Transport, TransportError};
-use crate::state::grants::Flow;
+use crate::http::transport::{HttpRequest, HttpResponse, HttpTransport, TransportError};
+use crate::state::grants::SignInFlow;
 
 /// What the token request is called in logs and errors.
 const ROUTE: &str = "token";
 
 /// Asks for tokens.
-pub(crate) struct Endpoint {
-    transport: Arc<Transport>,
+pub(crate) struct TokenEndpoint {
+    transport: Arc<HttpTransport>,
     clock: Arc<dyn Clock>,
-    observer: Arc<dyn Observer>,
+    observer: Arc<dyn CallObserver>,
     url: Url,
     client_id: String,
     basic: Option<SecretString>,
     secret: Option<SecretString>,
     rules: TokenRules,
-    skew: Skew,
+    skew: ClockSkew,
 }
 
-impl fmt::Debug for Endpoint {
+impl fmt::Debug for TokenEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Endpoint({})", self.url)
     }
@@ -51,7 +51,7 @@ impl fmt::Debug for Endpoint {
 
 /// The tokens that came.
 #[derive(Debug, Clone)]
-pub struct Granted {
+pub struct TokenGrant {
     /// To be sent with calls.
     pub access_token: SecretString,
     /// How long it lasts.
@@ -66,9 +66,9 @@ pub struct Granted {
 
 /// What the accounts service says to a grant.
 #[derive(Debug)]
-pub(crate) enum Reply {
+pub(crate) enum TokenReply {
     /// Yes.
-    Granted(Granted),
+    Granted(TokenGrant),
     /// `invalid_grant`: this code or refresh token is worth nothing (any more).
     InvalidGrant {
         /// Spotify's words.
@@ -79,7 +79,7 @@ pub(crate) enum Reply {
 }
 
 #[derive(Deserialize)]
-struct Body {
+struct TokenBody {
     #[serde(deserialize_with = "secret")]
     access_token: SecretString,
     expires_in: Option<f64>,
@@ -88,10 +88,10 @@ struct Body {
     scope: Option<String>,
 }
 
-impl Body {
-    fn granted(self, at: DateTime<Utc>) -> Granted {
+impl TokenBody {
+    fn into_grant(self, at: DateTime<Utc>) -> TokenGrant {
         let seconds = self.expires_in.unwrap_or(3_600.0).clamp(1.0, 86_400.0);
-        Granted {
+        TokenGrant {
             access_token: self.access_token,
             lasts: Duration::from_secs_f64(seconds),
             refresh_token: self.refresh_token,
@@ -111,15 +111,15 @@ fn maybe_secret<'de, D: Deserializer<'de>>(text: D) -> Result<Option<SecretStrin
 }
 
 #[derive(Default, Deserialize)]
-struct Denied {
+struct TokenErrorBody {
     error: Option<String>,
     error_description: Option<String>,
 }
 
 /// What is sent to get a token.
-pub(super) struct Ask<'a> {
+pub(super) struct TokenRequest<'a> {
     /// How the app says who it is: with its secret, or by its id alone.
-    pub(super) flow: Flow,
+    pub(super) flow: SignInFlow,
     /// The fields of the form.
     pub(super) form: &'a [(&'a str, &'a str)],
     /// Those of them that no error may repeat.
@@ -128,32 +128,32 @@ pub(super) struct Ask<'a> {
 
 /// Why no token came.
 #[derive(Debug)]
-pub(super) struct Failed {
-    pub(super) why: NoToken,
+pub(super) struct TokenFailure {
+    pub(super) why: TokenError,
     /// An answer before this one was lost; it may have brought a new token.
     pub(super) after_loss: bool,
 }
 
-impl From<Failed> for NoToken {
-    fn from(failed: Failed) -> NoToken {
+impl From<TokenFailure> for TokenError {
+    fn from(failed: TokenFailure) -> TokenError {
         failed.why
     }
 }
 
-impl Endpoint {
+impl TokenEndpoint {
     /// Whether this machine's clock was seen to be ahead.
     pub(crate) fn clock_is_ahead(&self) -> bool {
         self.skew.is_ahead()
     }
 
     pub(crate) fn new(
-        transport: Arc<Transport>,
+        transport: Arc<HttpTransport>,
         clock: Arc<dyn Clock>,
-        observer: Arc<dyn Observer>,
+        observer: Arc<dyn CallObserver>,
         accounts_url: &Url,
         (client_id, client_secret): (&str, Option<&SecretString>),
         rules: TokenRules,
-    ) -> Result<Endpoint, ApiError> {
+    ) -> Result<TokenEndpoint, ApiError> {
         let url = format!("{}/api/token", accounts_url.as_str().trim_end_matches('/'));
         let url =
             Url::parse(&url).map_err(|error| ApiError::Config { message: format!("spotify.accounts_url: {error}") })?;
@@ -161,8 +161,8 @@ impl Endpoint {
             let pair = format!("{client_id}:{}", secret.expose_secret());
             SecretString::from(format!("Basic {}", STANDARD.encode(pair)))
         });
-        let skew = Skew::default();
-        Ok(Endpoint {
+        let skew = ClockSkew::default();
+        Ok(TokenEndpoint {
             transport,
             clock,
             observer,
@@ -176,18 +176,18 @@ impl Endpoint {
     }
 
     /// How users sign in: with the secret where there is one.
-    pub(crate) fn flow(&self) -> Flow {
-        if self.basic.is_some() { Flow::Code } else { Flow::Pkce }
+    pub(crate) fn flow(&self) -> SignInFlow {
+        if self.basic.is_some() { SignInFlow::Code } else { SignInFlow::Pkce }
     }
 
     /// A code from the browser.
-    pub(crate) async fn code(
+    pub(crate) async fn exchange_code(
         &self,
-        flow: Flow,
+        flow: SignInFlow,
         code: &SecretString,
         redirect_uri: &str,
         verifier: Option<&SecretString>,
-    ) -> Result<Reply, NoToken> {
+    ) -> Result<TokenReply, TokenError> {
         let mut form =
             vec![("grant_type", "authorization_code"), ("code", code.expose_secret()), ("redirect_uri", redirect_uri)];
         let mut secrets = vec![code];
@@ -195,40 +195,41 @@ impl Endpoint {
             form.push(("code_verifier", verifier.expose_secret()));
             secrets.push(verifier);
         }
-        Ok(self.ask(Ask { flow, form: &form, secrets: &secrets }).await?)
+        Ok(self.send(TokenRequest { flow, form: &form, secrets: &secrets }).await?)
     }
 
     /// A refresh, within the time that others wait for it.
-    pub(super) async fn refresh(&self, flow: Flow, token: &SecretString) -> Result<Reply, Failed> {
+    pub(super) async fn refresh(&self, flow: SignInFlow, token: &SecretString) -> Result<TokenReply, TokenFailure> {
         let form = [("grant_type", "refresh_token"), ("refresh_token", token.expose_secret())];
         let secrets = [token];
-        let asked = self.ask(Ask { flow, form: &form, secrets: &secrets });
+        let asked = self.send(TokenRequest { flow, form: &form, secrets: &secrets });
         tokio::time::timeout(self.rules.refresh, asked).await.unwrap_or_else(|_| {
             let what = format!("POST {ROUTE}: no answer within {} s", self.rules.refresh.as_secs());
-            let why = NoToken::Error(ApiError::Unreachable { what, attempts: self.rules.attempts });
-            Err(Failed { why, after_loss: true })
+            let why = TokenError::Error(ApiError::Unreachable { what, attempts: self.rules.attempts });
+            Err(TokenFailure { why, after_loss: true })
         })
     }
 
     /// Sends it until an answer says something.
-    pub(super) async fn ask(&self, ask: Ask<'_>) -> Result<Reply, Failed> {
+    pub(super) async fn send(&self, ask: TokenRequest<'_>) -> Result<TokenReply, TokenFailure> {
         let mut form = ask.form.to_vec();
         let no_secret = || {
             let (variable, message) = ("SPOTIFY_CLIENT_SECRET", "no client secret is set".to_owned());
-            let why = NoToken::Error(ApiError::Credentials { variable, message });
-            Failed { why, after_loss: false }
+            let why = TokenError::Error(ApiError::Credentials { variable, message });
+            TokenFailure { why, after_loss: false }
         };
         let basic = match ask.flow {
-            Flow::Code => Some(self.basic.as_ref().ok_or_else(no_secret)?),
-            Flow::Pkce => {
+            SignInFlow::Code => Some(self.basic.as_ref().ok_or_else(no_secret)?),
+            SignInFlow::Pkce => {
                 form.push(("client_id", &self.client_id));
                 None
             }
         };
-        let rules = Rules { attempts: self.rules.attempts, first_pause: self.rules.pause, ..Rules::default() };
+        let rules =
+            RetryRules { attempts: self.rules.attempts, first_pause: self.rules.pause, ..RetryRules::default() };
         let mut attempt = 1;
         loop {
-            let sent = self.transport.send(Outgoing {
+            let sent = self.transport.send(HttpRequest {
                 url: self.url.clone(),
                 route: ROUTE,
                 authorization: basic,
@@ -236,15 +237,22 @@ impl Endpoint {
                 form: Some(&form),
             });
             let (outcome, came) = self.read(sent.await, &ask, attempt);
-            let jitter = jitter::unit();
-            let tried = Tried { attempt, renewed: false, budget: true, unsaid: 0, refused: 0, jitter };
+            let jitter = jitter::random_fraction();
+            let tried = AttemptHistory {
+                attempt,
+                token_renewed: false,
+                may_retry: true,
+                unstated_refusals: 0,
+                family_refusals: 0,
+                jitter,
+            };
             match (came, retry::decide_token(outcome, &tried, &rules)) {
-                (Err(NoToken::Error(error)), Verdict::Again { after }) => {
+                (Err(TokenError::Error(error)), RetryDecision::Again { after }) => {
                     tracing::debug!(attempt, %error, "no token yet, asking again");
                     self.clock.sleep(after).await;
                     attempt += 1;
                 }
-                (came, _) => return came.map_err(|why| Failed { why, after_loss: attempt > 1 }),
+                (came, _) => return came.map_err(|why| TokenFailure { why, after_loss: attempt > 1 }),
             }
         }
     }
@@ -252,45 +260,45 @@ impl Endpoint {
     /// How an attempt ended, and what is returned unless there is another.
     fn read(
         &self,
-        sent: Result<Incoming, TransportError>,
-        ask: &Ask<'_>,
+        sent: Result<HttpResponse, TransportError>,
+        ask: &TokenRequest<'_>,
         attempt: u32,
-    ) -> (Outcome, Result<Reply, NoToken>) {
-        let unreachable = |what| Err(NoToken::Error(ApiError::Unreachable { what, attempts: attempt }));
+    ) -> (AttemptOutcome, Result<TokenReply, TokenError>) {
+        let unreachable = |what| Err(TokenError::Error(ApiError::Unreachable { what, attempts: attempt }));
         let answer = match sent {
             Ok(answer) => answer,
             Err(TransportError::Certificate { detail, .. }) => {
-                return (Outcome::Certificate, Err(NoToken::Error(certificate(&*self.clock, &detail))));
+                return (AttemptOutcome::Certificate, Err(TokenError::Error(certificate_error(&*self.clock, &detail))));
             }
-            Err(error) => return (Outcome::Lost, unreachable(error.to_string())),
+            Err(error) => return (AttemptOutcome::Lost, unreachable(error.to_string())),
         };
         let now = self.clock.now().wall;
         let date = answer.date.as_deref().and_then(|date| httpdate::parse_http_date(date).ok());
         let date = date.map(DateTime::<Utc>::from);
-        if let Some(words) = date.and_then(|date| self.skew.notice(date, now)) {
+        if let Some(words) = date.and_then(|date| self.skew.observe(date, now)) {
             self.observer.warned(&words);
         }
         let (status, retry_after) = (answer.status, &answer.retry_after);
         let retry_after = retry_after::read(retry_after.as_deref(), answer.date.as_deref(), now);
-        let outcome = Outcome::Answered { status, retry_after, quota: false, conditional: false };
+        let outcome = AttemptOutcome::Answered { status, retry_after, quota: false, conditional: false };
         if status == 200 {
-            return match serde_json::from_slice::<Body>(&answer.body) {
-                Ok(body) => (outcome, Ok(Reply::Granted(body.granted(believed(date, now))))),
-                Err(_) => (Outcome::Unusable, unreachable(format!("POST {ROUTE}: the answer holds no token"))),
+            return match serde_json::from_slice::<TokenBody>(&answer.body) {
+                Ok(body) => (outcome, Ok(TokenReply::Granted(body.into_grant(believed_time(date, now))))),
+                Err(_) => (AttemptOutcome::Unusable, unreachable(format!("POST {ROUTE}: the answer holds no token"))),
             };
         }
-        let denied: Denied = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let denied: TokenErrorBody = serde_json::from_slice(&answer.body).unwrap_or_default();
         let invalid_grant = denied.error.as_deref() == Some("invalid_grant");
         let words = match (denied.error, denied.error_description) {
             (Some(error), Some(description)) => format!("{error}: {description}"),
             (one, other) => one.or(other).unwrap_or_else(|| format!("status {status}")),
         };
-        let words = self.without_secrets(words, ask);
+        let words = self.redact(words, ask);
         let came = match status {
-            400 | 401 if invalid_grant => Ok(Reply::InvalidGrant { words, after_loss: attempt > 1 }),
-            429 => Err(NoToken::Refused { retry_after, words }),
-            503 if retry_after != RetryAfter::Nothing => Err(NoToken::Refused { retry_after, words }),
-            400 | 401 | 403 => Err(NoToken::Error(credentials(words))),
+            400 | 401 if invalid_grant => Ok(TokenReply::InvalidGrant { words, after_loss: attempt > 1 }),
+            429 => Err(TokenError::Refused { retry_after, words }),
+            503 if retry_after != RetryAfter::Nothing => Err(TokenError::Refused { retry_after, words }),
+            400 | 401 | 403 => Err(TokenError::Error(credentials_error(words))),
             500..=599 => unreachable(format!("POST {ROUTE}: status {status}")),
             _ => unreachable(format!("POST {ROUTE}: status {status}: {words}")),
         };
@@ -298,19 +306,19 @@ impl Endpoint {
     }
 
     /// A server that echoes what it was sent must not put it into our errors.
-    fn without_secrets(&self, mut words: String, ask: &Ask<'_>) -> String {
+    fn redact(&self, mut words: String, ask: &TokenRequest<'_>) -> String {
         let basic = self.basic.as_ref().and_then(|it| it.expose_secret().split_once(' '));
         let sent = ask.secrets.iter().map(|secret| secret.expose_secret());
         let own = basic.map(|(_, pair)| pair).into_iter().chain(self.secret.iter().map(ExposeSecret::expose_secret));
         for secret in sent.chain(own).filter(|secret| !secret.is_empty()) {
             words = words.replace(secret, "[secret]");
         }
-        printable(&words)
+        strip_control_chars(&words)
     }
 }
 
 /// Which credential to look at, by Spotify's words.
-fn credentials(message: String) -> ApiError {
+fn credentials_error(message: String) -> ApiError {
     let words = message.to_ascii_lowercase();
     ApiError::Credentials {
         variable: if words.contains("invalid client secret") {

@@ -9,11 +9,11 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use crate::error::ApiError;
-use crate::state::Moment;
-use crate::state::grants::{Flow, GrantLock, Grants, Held, NewGrant};
+use crate::state::ClockReading;
+use crate::state::grants::{GrantLock, GrantStore, GrantWithTokens, NewGrant, SignInFlow};
 
 /// Whether the environment's token is in the grants already.
-pub(super) enum Known {
+pub(super) enum EnvironmentGrant {
     /// The stored grant is used; with something to say, or without.
     Stored(Option<String>),
     /// It has to be put in.
@@ -26,30 +26,30 @@ pub fn token_hash(token: &SecretString) -> String {
 }
 
 /// Whether a user's grant came from this token, or from elsewhere, which wins.
-pub(super) fn known(user: &str, held: Option<&Held>, token: &SecretString) -> Known {
-    let Some(held) = held else { return Known::No };
+pub(super) fn environment_grant(user: &str, held: Option<&GrantWithTokens>, token: &SecretString) -> EnvironmentGrant {
+    let Some(held) = held else { return EnvironmentGrant::No };
     match &held.grant.environment {
-        None => Known::Stored(Some(format!("SPOTIFY_REFRESH_TOKEN is not used: user `{user}` has a stored grant"))),
-        Some(known) if *known == token_hash(token) => Known::Stored((!Grants::holds(held, token)).then(|| {
+        None => EnvironmentGrant::Stored(Some(format!("SPOTIFY_REFRESH_TOKEN is not used: user `{user}` has a stored grant"))),
+        Some(known) if *known == token_hash(token) => EnvironmentGrant::Stored((!GrantStore::has_token(held, token)).then(|| {
             format!("Spotify has replaced the token in SPOTIFY_REFRESH_TOKEN; the stored, newer one of user `{user}` is used")
         })),
-        Some(_) => Known::No,
+        Some(_) => EnvironmentGrant::No,
     }
 }
 
 /// Stores the environment's token for a user who has no grant, or whose grant came from another
 /// token of the environment. The lock shows that nobody else is at it. Returns what there is to say.
 pub(super) fn adopt(
-    grants: &Grants,
+    grants: &GrantStore,
     _lock: &GrantLock,
-    (user, held): (&str, Option<&Held>),
+    (user, held): (&str, Option<&GrantWithTokens>),
     token: &SecretString,
-    flow: Flow,
-    now: Moment,
+    flow: SignInFlow,
+    now: ClockReading,
 ) -> Result<String, ApiError> {
     let hash = token_hash(token);
     if held.is_none()
-        && let Some(other) = grants.of_environment(&hash)?
+        && let Some(other) = grants.user_of_environment(&hash)?
     {
         return Err(ApiError::SignIn {
             user: user.to_owned(),
@@ -64,13 +64,13 @@ pub(super) fn adopt(
 }
 
 fn store(
-    grants: &Grants,
+    grants: &GrantStore,
     user: &str,
     token: &SecretString,
-    (flow, hash): (Flow, String),
-    now: Moment,
+    (flow, hash): (SignInFlow, String),
+    now: ClockReading,
 ) -> Result<(), ApiError> {
-    crate::state::grants::check_name(user)?;
+    crate::state::grants::check_user_name(user)?;
     let new = NewGrant {
         user: user.to_owned(),
         refresh: token.clone(),

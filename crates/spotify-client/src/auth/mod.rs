@@ -21,8 +21,8 @@ use crate::http::jitter;
 use crate::http::retry_after::RetryAfter;
 
 pub(super) use app::AppToken;
-pub use endpoint::Granted;
-pub(super) use endpoint::{Endpoint, Reply};
+pub use endpoint::TokenGrant;
+pub(super) use endpoint::{TokenEndpoint, TokenReply};
 pub use environment::token_hash;
 pub(super) use user::UserTokens;
 
@@ -56,13 +56,13 @@ impl Default for TokenRules {
 
 impl TokenRules {
     /// How long before its end a token that lasts so long is renewed; another answer each time.
-    fn early(&self, lasts: Duration) -> Duration {
-        (self.early + self.jitter.mul_f64(jitter::unit())).min(lasts / 10)
+    fn renewal_margin(&self, lasts: Duration) -> Duration {
+        (self.early + self.jitter.mul_f64(jitter::random_fraction())).min(lasts / 10)
     }
 }
 
 /// A token in hand.
-pub(super) struct Token {
+pub(super) struct BearerToken {
     /// The whole header value.
     pub(super) header: SecretString,
     /// Counts renewals, so that a task can say which token was refused.
@@ -70,20 +70,20 @@ pub(super) struct Token {
     fresh_until_ms: i64,
 }
 
-impl Token {
+impl BearerToken {
     /// A token that is good until then, on the clock that nobody can set.
-    pub(super) fn new(token: &SecretString, generation: i64, fresh_until_ms: i64) -> Token {
+    pub(super) fn new(token: &SecretString, generation: i64, fresh_until_ms: i64) -> BearerToken {
         let header = SecretString::from(format!("Bearer {}", token.expose_secret()));
-        Token { header, generation, fresh_until_ms }
+        BearerToken { header, generation, fresh_until_ms }
     }
 
     /// Whether it can be used: still fresh, and not the one that was refused.
-    fn is_good(&self, refused: Option<i64>, now_ms: i64) -> bool {
+    fn is_usable(&self, refused: Option<i64>, now_ms: i64) -> bool {
         now_ms < self.fresh_until_ms && refused != Some(self.generation)
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for BearerToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Token(generation {})", self.generation)
     }
@@ -91,7 +91,7 @@ impl fmt::Debug for Token {
 
 /// Why there is no token.
 #[derive(Debug, Clone)]
-pub(super) enum NoToken {
+pub(super) enum TokenError {
     /// As the caller shall see it.
     Error(ApiError),
     /// 429, or 503 with a time: hold everything back and come again.
@@ -103,34 +103,34 @@ pub(super) enum NoToken {
     },
 }
 
-impl From<ApiError> for NoToken {
-    fn from(error: ApiError) -> NoToken {
-        NoToken::Error(error)
+impl From<ApiError> for TokenError {
+    fn from(error: ApiError) -> TokenError {
+        TokenError::Error(error)
     }
 }
 
-impl From<crate::state::grants::GrantError> for NoToken {
-    fn from(error: crate::state::grants::GrantError) -> NoToken {
-        NoToken::Error(error.into())
+impl From<crate::state::grants::GrantError> for TokenError {
+    fn from(error: crate::state::grants::GrantError) -> TokenError {
+        TokenError::Error(error.into())
     }
 }
 
 /// The day before which this program did not exist: a clock that shows less is wrong, and a wrong
 /// clock is the usual reason for certificates that "are not valid yet".
-const WRITTEN: i64 = 1_793_491_200;
+const EARLIEST_PLAUSIBLE_TIME: i64 = 1_793_491_200;
 
 /// A refused certificate, with the clock named if it cannot be right.
-pub(super) fn certificate(clock: &dyn Clock, message: &str) -> ApiError {
+pub(super) fn certificate_error(clock: &dyn Clock, message: &str) -> ApiError {
     let now = clock.now().wall;
     let message = format!("the server's certificate is not accepted: {message}");
-    if now.timestamp() < WRITTEN {
+    if now.timestamp() < EARLIEST_PLAUSIBLE_TIME {
         return ApiError::ClockWrong { now, message };
     }
     ApiError::Certificate { message }
 }
 
 /// A server's words, fit for a terminal: one line, no control characters, not endless.
-pub(super) fn printable(words: &str) -> String {
+pub(super) fn strip_control_chars(words: &str) -> String {
     let clean: String = words.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(300).collect();
     clean.trim().to_owned()
 }

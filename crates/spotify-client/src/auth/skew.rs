@@ -8,27 +8,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// A smaller difference is a slow network and a second hand.
-const TOLERATED: TimeDelta = TimeDelta::minutes(5);
+const MAX_SKEW: TimeDelta = TimeDelta::minutes(5);
 
 /// What was noticed, and whether it was said.
 #[derive(Debug, Default)]
-pub(super) struct Skew {
+pub(super) struct ClockSkew {
     told: AtomicBool,
     ahead: AtomicBool,
 }
 
-impl Skew {
+impl ClockSkew {
     /// What to say about the clock, the first time that it is wrong.
-    pub(super) fn notice(&self, server: DateTime<Utc>, now: DateTime<Utc>) -> Option<String> {
+    pub(super) fn observe(&self, server: DateTime<Utc>, now: DateTime<Utc>) -> Option<String> {
         let ahead = now - server;
-        self.ahead.store(ahead > TOLERATED, Ordering::Relaxed);
-        if ahead.abs() <= TOLERATED || self.told.swap(true, Ordering::Relaxed) {
+        self.ahead.store(ahead > MAX_SKEW, Ordering::Relaxed);
+        if ahead.abs() <= MAX_SKEW || self.told.swap(true, Ordering::Relaxed) {
             return None;
         }
         let direction = if ahead > TimeDelta::zero() { "ahead of" } else { "behind" };
         Some(format!(
             "this machine's clock is {} {direction} Spotify's: set it, since schedules and the days left of a sign-in go by it",
-            in_words(ahead.abs())
+            format_duration(ahead.abs())
         ))
     }
 
@@ -39,11 +39,11 @@ impl Skew {
 }
 
 /// The server's time if the local clock is wrong, else the local one.
-pub(super) fn believed(server: Option<DateTime<Utc>>, now: DateTime<Utc>) -> DateTime<Utc> {
-    server.filter(|server| (now - *server).abs() > TOLERATED).unwrap_or(now)
+pub(super) fn believed_time(server: Option<DateTime<Utc>>, now: DateTime<Utc>) -> DateTime<Utc> {
+    server.filter(|server| (now - *server).abs() > MAX_SKEW).unwrap_or(now)
 }
 
-fn in_words(time: TimeDelta) -> String {
+fn format_duration(time: TimeDelta) -> String {
     match (time.num_days(), time.num_hours(), time.num_minutes()) {
         (0, 0, minutes) => format!("{minutes} min"),
         (0, hours, minutes) => format!("{hours} h {} min", minutes % 60),
@@ -58,14 +58,14 @@ mod tests {
     #[test]
     fn a_wrong_clock_is_said_once_and_with_its_direction() {
         let server: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().unwrap();
-        let skew = Skew::default();
-        assert_eq!(skew.notice(server, server + TimeDelta::minutes(5)), None);
-        let words = skew.notice(server, server - TimeDelta::minutes(125)).unwrap();
+        let skew = ClockSkew::default();
+        assert_eq!(skew.observe(server, server + TimeDelta::minutes(5)), None);
+        let words = skew.observe(server, server - TimeDelta::minutes(125)).unwrap();
         assert!(words.contains("is 2 h 5 min behind Spotify's"), "{words}");
-        assert_eq!(skew.notice(server, server - TimeDelta::minutes(125)), None);
+        assert_eq!(skew.observe(server, server - TimeDelta::minutes(125)), None);
         assert!(!skew.is_ahead());
-        let skew = Skew::default();
-        let words = skew.notice(server, server + TimeDelta::hours(50)).unwrap();
+        let skew = ClockSkew::default();
+        let words = skew.observe(server, server + TimeDelta::hours(50)).unwrap();
         assert!(skew.is_ahead());
         assert!(words.contains("is 2 days 2 h ahead of Spotify's"), "{words}");
     }
@@ -74,8 +74,8 @@ mod tests {
     fn of_two_clocks_that_disagree_the_servers_is_believed() {
         let server: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().unwrap();
         let near = server + TimeDelta::seconds(3);
-        assert_eq!(believed(Some(server), near), near);
-        assert_eq!(believed(Some(server), server + TimeDelta::days(9)), server);
-        assert_eq!(believed(None, near), near);
+        assert_eq!(believed_time(Some(server), near), near);
+        assert_eq!(believed_time(Some(server), server + TimeDelta::days(9)), server);
+        assert_eq!(believed_time(None, near), near);
     }
 }

@@ -16,71 +16,74 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use secrecy::SecretString;
 
-use super::endpoint::{Endpoint, Failed, Granted, Reply};
-use super::environment::{Known, adopt, known};
-use super::{NoToken, Token, TokenRules};
+use super::endpoint::{TokenEndpoint, TokenFailure, TokenGrant, TokenReply};
+use super::environment::{EnvironmentGrant, adopt, environment_grant};
+use super::{BearerToken, TokenError, TokenRules};
 use crate::error::ApiError;
 use crate::http::clock::Clock;
 use crate::http::halt::Halt;
-use crate::http::observer::Observer;
-use crate::state::grants::{Access, GrantError, GrantLock, GrantState, Grants, Held, PATIENCE, Renewed, end};
+use crate::http::observer::CallObserver;
+use crate::state::grants::{
+    GrantError, GrantLock, GrantState, GrantStore, GrantWithTokens, LOCK_TIMEOUT, RenewedGrant, StoredAccessToken,
+    grant_end,
+};
 
 /// How often the lock is tried while somebody else holds it.
-const TRY_EVERY: Duration = Duration::from_millis(20);
+const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Fetches and keeps the tokens of users.
 pub(crate) struct UserTokens {
-    endpoint: Arc<Endpoint>,
-    grants: Arc<Grants>,
+    endpoint: Arc<TokenEndpoint>,
+    grants: Arc<GrantStore>,
     environment: Option<SecretString>,
     clock: Arc<dyn Clock>,
-    observer: Arc<dyn Observer>,
+    observer: Arc<dyn CallObserver>,
     rules: TokenRules,
-    slots: Mutex<HashMap<String, Arc<Slot>>>,
+    slots: Mutex<HashMap<String, Arc<UserSlot>>>,
 }
 
 /// One user's token in this process.
 #[derive(Default)]
-struct Slot {
-    current: Mutex<Current>,
+struct UserSlot {
+    current: Mutex<UserTokenState>,
     fetching: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
-struct Current {
-    token: Option<Arc<Token>>,
+struct UserTokenState {
+    token: Option<Arc<BearerToken>>,
     failures: u64,
-    failed: Option<NoToken>,
+    failed: Option<TokenError>,
     environment_said: bool,
 }
 
-impl Slot {
-    fn current(&self) -> MutexGuard<'_, Current> {
+impl UserSlot {
+    fn current(&self) -> MutexGuard<'_, UserTokenState> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl UserTokens {
     pub(crate) fn new(
-        endpoint: Arc<Endpoint>,
-        grants: Arc<Grants>,
+        endpoint: Arc<TokenEndpoint>,
+        grants: Arc<GrantStore>,
         environment: Option<SecretString>,
         clock: Arc<dyn Clock>,
-        observer: Arc<dyn Observer>,
+        observer: Arc<dyn CallObserver>,
         rules: TokenRules,
     ) -> UserTokens {
         UserTokens { endpoint, grants, environment, clock, observer, rules, slots: Mutex::default() }
     }
 
     /// The grants behind the tokens.
-    pub(crate) fn grants(&self) -> &Arc<Grants> {
+    pub(crate) fn grants(&self) -> &Arc<GrantStore> {
         &self.grants
     }
 
     /// The token in hand, if it is fresh and not the one that was refused.
-    pub(crate) fn in_hand(&self, user: &str, refused: Option<i64>) -> Option<Arc<Token>> {
+    pub(crate) fn cached(&self, user: &str, refused: Option<i64>) -> Option<Arc<BearerToken>> {
         let now_ms = self.clock.now().steady_ms;
-        self.slot(user).current().token.clone().filter(|token| token.is_good(refused, now_ms))
+        self.slot(user).current().token.clone().filter(|token| token.is_usable(refused, now_ms))
     }
 
     /// The token in hand, the stored one, or a new one. Tasks that wait share what comes of it.
@@ -89,11 +92,11 @@ impl UserTokens {
         user: &str,
         refused: Option<i64>,
         halt: &Halt,
-    ) -> Result<Arc<Token>, NoToken> {
+    ) -> Result<Arc<BearerToken>, TokenError> {
         let slot = self.slot(user);
         let failures = slot.current().failures;
         let _fetching = halt.or(slot.fetching.lock()).await.map_err(|_| ApiError::Stopped)?;
-        if let Some(token) = self.in_hand(user, refused) {
+        if let Some(token) = self.cached(user, refused) {
             return Ok(token);
         }
         {
@@ -122,8 +125,8 @@ impl UserTokens {
         user: &str,
         refused: Option<i64>,
         halt: &Halt,
-        slot: &Slot,
-    ) -> Result<Arc<Token>, NoToken> {
+        slot: &UserSlot,
+    ) -> Result<Arc<BearerToken>, TokenError> {
         if let Some(held) = self.read(user, slot, None)?
             && let Some(token) = self.usable(&held, refused)
         {
@@ -131,7 +134,7 @@ impl UserTokens {
         }
         let lock = self.lock(user, halt).await?;
         // Whoever held the lock before us may have done the work.
-        let held = self.read(user, slot, Some(&lock))?.ok_or_else(|| self.nobody(user))?;
+        let held = self.read(user, slot, Some(&lock))?.ok_or_else(|| self.no_grant_error(user))?;
         if let Some(token) = self.usable(&held, refused) {
             return Ok(token);
         }
@@ -139,24 +142,29 @@ impl UserTokens {
         let refresh = tokio::spawn(async move { me.refresh(&lock, held).await });
         refresh.await.unwrap_or_else(|ended| {
             let what = format!("the refresh ended early: {ended}");
-            Err(NoToken::Error(ApiError::Unreachable { what, attempts: 1 }))
+            Err(TokenError::Error(ApiError::Unreachable { what, attempts: 1 }))
         })
     }
 
     /// The grant as it is stored, the environment's token considered. `None`: that token has to be put in
     /// its place first, and only whoever holds the lock may do that: another start may have put it in
     /// just now, and have had it rotated since.
-    fn read(&self, user: &str, slot: &Slot, lock: Option<&GrantLock>) -> Result<Option<Held>, NoToken> {
-        let mut held = self.grants.held(user)?;
+    fn read(
+        &self,
+        user: &str,
+        slot: &UserSlot,
+        lock: Option<&GrantLock>,
+    ) -> Result<Option<GrantWithTokens>, TokenError> {
+        let mut held = self.grants.get_with_tokens(user)?;
         let said = slot.current().environment_said;
         if let Some(token) = self.environment.as_ref().filter(|_| !said) {
-            let words = match (known(user, held.as_ref(), token), lock) {
-                (Known::Stored(words), _) => words,
-                (Known::No, None) => return Ok(None),
-                (Known::No, Some(lock)) => {
+            let words = match (environment_grant(user, held.as_ref(), token), lock) {
+                (EnvironmentGrant::Stored(words), _) => words,
+                (EnvironmentGrant::No, None) => return Ok(None),
+                (EnvironmentGrant::No, Some(lock)) => {
                     let flow = self.endpoint.flow();
                     let words = adopt(&self.grants, lock, (user, held.as_ref()), token, flow, self.clock.now())?;
-                    held = self.grants.held(user)?;
+                    held = self.grants.get_with_tokens(user)?;
                     Some(words)
                 }
             };
@@ -165,75 +173,77 @@ impl UserTokens {
                 self.observer.warned(&words);
             }
         }
-        let held = held.ok_or_else(|| self.nobody(user))?;
+        let held = held.ok_or_else(|| self.no_grant_error(user))?;
         if held.grant.state == GrantState::NeedsSignIn {
-            return Err(NoToken::Error(sign_in(&held, &held.grant.state_words, self.now())));
+            return Err(TokenError::Error(sign_in_error(&held, &held.grant.state_reason, self.now())));
         }
         Ok(Some(held))
     }
 
     /// The stored access token, if it is fresh and not the one that was refused.
-    fn usable(&self, held: &Held, refused: Option<i64>) -> Option<Arc<Token>> {
+    fn usable(&self, held: &GrantWithTokens, refused: Option<i64>) -> Option<Arc<BearerToken>> {
         let access = held.access.as_ref()?;
         let lasts = (access.expires_at - access.issued_at).to_std().ok()?;
-        let early = TimeDelta::from_std(self.rules.early(lasts)).ok()?;
+        let early = TimeDelta::from_std(self.rules.renewal_margin(lasts)).ok()?;
         let now = self.clock.now();
         // A clock that was set back must not make a token last longer than it ever did.
         let left = (access.expires_at - now.wall).min(access.expires_at - access.issued_at) - early;
-        let token = Token::new(&access.token, held.grant.generation, now.steady_ms + left.num_milliseconds());
-        token.is_good(refused, now.steady_ms).then(|| Arc::new(token))
+        let token = BearerToken::new(&access.token, held.grant.generation, now.steady_ms + left.num_milliseconds());
+        token.is_usable(refused, now.steady_ms).then(|| Arc::new(token))
     }
 
-    async fn lock(&self, user: &str, halt: &Halt) -> Result<GrantLock, NoToken> {
+    async fn lock(&self, user: &str, halt: &Halt) -> Result<GrantLock, TokenError> {
         let began_ms = self.clock.now().steady_ms;
         loop {
             if let Some(lock) = self.grants.try_lock(user)? {
                 return Ok(lock);
             }
             let waited = Duration::from_millis((self.clock.now().steady_ms - began_ms).unsigned_abs());
-            if waited > PATIENCE {
-                return Err(GrantError::Held { user: user.to_owned(), waited }.into());
+            if waited > LOCK_TIMEOUT {
+                return Err(GrantError::Locked { user: user.to_owned(), waited }.into());
             }
-            halt.sleep(&*self.clock, TRY_EVERY).await.map_err(|_| ApiError::Stopped)?;
+            halt.sleep(&*self.clock, LOCK_POLL_INTERVAL).await.map_err(|_| ApiError::Stopped)?;
         }
     }
 
     /// Renews the grant. The events name the steps at which a process can be killed.
-    async fn refresh(&self, lock: &GrantLock, mut held: Held) -> Result<Arc<Token>, NoToken> {
+    async fn refresh(&self, lock: &GrantLock, mut held: GrantWithTokens) -> Result<Arc<BearerToken>, TokenError> {
         let user = held.grant.user.clone();
         tracing::debug!(user, step = "locked", "refresh");
-        if self.grants.recover(lock, &held.grant, self.now())? {
+        if self.grants.recover_saved_token(lock, &held.grant, self.now())? {
             self.observer
                 .warned(&format!("a renewed token of user `{user}` that could not be saved earlier was recovered"));
-            held = self.again(&user)?;
+            held = self.reload(&user)?;
         }
         let mut moved = false;
         loop {
-            if !self.grants.begin(lock, &held.grant, self.now())? {
-                held = self.again(&user)?;
+            if !self.grants.start_refresh(lock, &held.grant, self.now())? {
+                held = self.reload(&user)?;
                 continue;
             }
             tracing::debug!(user, step = "begun", "refresh");
             let reply = self.endpoint.refresh(held.grant.flow, &held.refresh).await;
             tracing::debug!(user, step = "answered", "refresh");
             match reply {
-                Ok(Reply::Granted(granted)) => return self.save(lock, &held, granted),
-                Ok(Reply::InvalidGrant { words, after_loss }) => {
-                    let again = self.again(&user)?;
+                Ok(TokenReply::Granted(granted)) => return self.save(lock, &held, granted),
+                Ok(TokenReply::InvalidGrant { words, after_loss }) => {
+                    let again = self.reload(&user)?;
                     if again.grant.generation != held.grant.generation && !moved {
                         (held, moved) = (again, true);
                         continue;
                     }
-                    let words = after_a_loss(&held, words, after_loss);
-                    self.grants.needs_sign_in(&held.grant, &words, self.now())?;
-                    return Err(NoToken::Error(sign_in(&held, &words, self.now())));
+                    let words = explain_loss(&held, words, after_loss);
+                    self.grants.mark_needs_sign_in(&held.grant, &words, self.now())?;
+                    return Err(TokenError::Error(sign_in_error(&held, &words, self.now())));
                 }
                 // No answer: the token may be spent, and the intent stays to say so.
-                Err(Failed { why: why @ NoToken::Error(ApiError::Unreachable { .. }), .. }) => return Err(why),
-                Err(Failed { why, after_loss }) => {
+                Err(TokenFailure { why: why @ TokenError::Error(ApiError::Unreachable { .. }), .. }) => {
+                    return Err(why);
+                }
+                Err(TokenFailure { why, after_loss }) => {
                     // Nor is the token known to be whole where an answer before this one was lost.
                     if !after_loss && held.grant.state != GrantState::Refreshing {
-                        self.grants.call_off(&held.grant, self.now())?;
+                        self.grants.cancel_refresh(&held.grant, self.now())?;
                     }
                     return Err(why);
                 }
@@ -241,45 +251,50 @@ impl UserTokens {
         }
     }
 
-    fn save(&self, lock: &GrantLock, held: &Held, granted: Granted) -> Result<Arc<Token>, NoToken> {
+    fn save(
+        &self,
+        lock: &GrantLock,
+        held: &GrantWithTokens,
+        granted: TokenGrant,
+    ) -> Result<Arc<BearerToken>, TokenError> {
         let user = &held.grant.user;
         let now = self.now();
         let lasts = TimeDelta::from_std(granted.lasts).unwrap_or(TimeDelta::hours(1));
-        let access = Access { token: granted.access_token, issued_at: now, expires_at: now + lasts };
-        let renewed = Renewed { access, refresh: granted.refresh_token, scopes: granted.scopes };
-        if !self.grants.finish(lock, &held.grant, &renewed, now)? {
+        let access = StoredAccessToken { token: granted.access_token, issued_at: now, expires_at: now + lasts };
+        let renewed = RenewedGrant { access, refresh: granted.refresh_token, scopes: granted.scopes };
+        if !self.grants.finish_refresh(lock, &held.grant, &renewed, now)? {
             // Nobody changes a row without the lock; somebody did, and theirs counts.
             tracing::warn!(user, "the grant changed while it was renewed");
         }
         tracing::debug!(user, step = "saved", "refresh");
-        let held = self.again(user)?;
+        let held = self.reload(user)?;
         self.usable(&held, None).ok_or_else(|| {
             let what = format!("the new token of user `{user}` has expired already");
-            NoToken::Error(ApiError::Unreachable { what, attempts: 1 })
+            TokenError::Error(ApiError::Unreachable { what, attempts: 1 })
         })
     }
 
     /// The grant as it is now.
-    fn again(&self, user: &str) -> Result<Held, NoToken> {
-        let held = self.grants.held(user)?.ok_or_else(|| self.nobody(user))?;
+    fn reload(&self, user: &str) -> Result<GrantWithTokens, TokenError> {
+        let held = self.grants.get_with_tokens(user)?.ok_or_else(|| self.no_grant_error(user))?;
         if held.grant.state == GrantState::NeedsSignIn {
-            return Err(NoToken::Error(sign_in(&held, &held.grant.state_words, self.now())));
+            return Err(TokenError::Error(sign_in_error(&held, &held.grant.state_reason, self.now())));
         }
         Ok(held)
     }
 
     /// Nobody of this name is signed in: the folder may be the wrong one, so it is named.
-    fn nobody(&self, user: &str) -> NoToken {
+    fn no_grant_error(&self, user: &str) -> TokenError {
         let others = self.grants.list().unwrap_or_default();
         let others: Vec<String> = others.iter().take(5).map(|grant| format!("`{}`", grant.user)).collect();
         let others = if others.is_empty() { "nobody".to_owned() } else { others.join(", ") };
-        NoToken::Error(ApiError::SignIn {
+        TokenError::Error(ApiError::SignIn {
             user: user.to_owned(),
             why: format!("there is no grant in the state folder {}; signed in there: {others}", self.grants.dir()),
         })
     }
 
-    fn slot(&self, user: &str) -> Arc<Slot> {
+    fn slot(&self, user: &str) -> Arc<UserSlot> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(slots.entry(user.to_owned()).or_default())
     }
@@ -290,7 +305,7 @@ impl UserTokens {
 }
 
 /// What an `invalid_grant` means if a refresh before it had no end.
-fn after_a_loss(held: &Held, words: String, after_loss: bool) -> String {
+fn explain_loss(held: &GrantWithTokens, words: String, after_loss: bool) -> String {
     let when = match held.grant.state {
         GrantState::Refreshing => {
             format!("a refresh was cut off at {}", held.grant.state_at.to_rfc3339_opts(SecondsFormat::Secs, true))
@@ -302,8 +317,8 @@ fn after_a_loss(held: &Held, words: String, after_loss: bool) -> String {
 }
 
 /// The error for a grant that only its user can renew.
-fn sign_in(held: &Held, words: &str, now: DateTime<Utc>) -> ApiError {
-    let ended = end(&held.grant).filter(|end| end.is_over(now) && !end.at_most);
+fn sign_in_error(held: &GrantWithTokens, words: &str, now: DateTime<Utc>) -> ApiError {
+    let ended = grant_end(&held.grant).filter(|end| end.is_over(now) && !end.at_most);
     let why = match ended {
         Some(end) => {
             format!("the consent ended on {}, six months after it was given ({words})", end.at.format("%Y-%m-%d"))

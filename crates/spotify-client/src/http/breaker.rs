@@ -25,7 +25,7 @@ impl Default for BreakerRules {
 
 /// Counts failures in a row. Times are milliseconds on the steady clock.
 #[derive(Debug, Default)]
-pub struct Breaker {
+pub struct CircuitBreaker {
     failed: u32,
     pause_ms: i64,
     open_until_ms: Option<i64>,
@@ -34,7 +34,7 @@ pub struct Breaker {
 
 /// Whether a call may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum BreakerDecision {
     /// It may.
     Free,
     /// It may, alone, to see whether the server is back. [`Breaker::probed`] must follow.
@@ -45,27 +45,27 @@ pub enum Way {
     Shut(i64),
 }
 
-impl Breaker {
+impl CircuitBreaker {
     /// Asks for a call at this time.
-    pub fn ask(&mut self, now_ms: i64) -> Way {
+    pub fn check(&mut self, now_ms: i64) -> BreakerDecision {
         match self.open_until_ms {
-            None => Way::Free,
-            Some(until) if now_ms < until => Way::Shut(until - now_ms),
-            Some(_) if self.probing => Way::Probing,
+            None => BreakerDecision::Free,
+            Some(until) if now_ms < until => BreakerDecision::Shut(until - now_ms),
+            Some(_) if self.probing => BreakerDecision::Probing,
             Some(_) => {
                 self.probing = true;
-                Way::Probe
+                BreakerDecision::Probe
             }
         }
     }
 
     /// The server answered.
-    pub fn worked(&mut self) {
-        *self = Breaker::default();
+    pub fn record_success(&mut self) {
+        *self = CircuitBreaker::default();
     }
 
     /// It did not. True if that opened the breaker.
-    pub fn failed(&mut self, now_ms: i64, rules: &BreakerRules) -> bool {
+    pub fn record_failure(&mut self, now_ms: i64, rules: &BreakerRules) -> bool {
         self.failed += 1;
         let open = self.open_until_ms.is_some_and(|until| now_ms < until);
         if open || self.failed < rules.failures {
@@ -79,7 +79,7 @@ impl Breaker {
     }
 
     /// The probe is over, whatever came of it.
-    pub fn probed(&mut self) {
+    pub fn finish_probe(&mut self) {
         self.probing = false;
     }
 }

@@ -12,29 +12,29 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
-use crate::state::Moment;
+use crate::state::ClockReading;
 
 /// A sleep that somebody awaits.
-pub type Sleep<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+pub type SleepFuture<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// Tells the time and passes it.
 pub trait Clock: Debug + Send + Sync {
     /// The present, on both clocks.
-    fn now(&self) -> Moment;
+    fn now(&self) -> ClockReading;
     /// Waits. May take longer, never shorter.
-    fn sleep(&self, how_long: Duration) -> Sleep<'_>;
+    fn sleep(&self, how_long: Duration) -> SleepFuture<'_>;
 }
 
 /// The machine's clocks.
 #[derive(Debug)]
 pub struct SystemClock {
     boot: Option<i64>,
-    last: Mutex<Base>,
+    last: Mutex<ClockBase>,
 }
 
 /// Readings taken at one instant.
 #[derive(Debug, Clone, Copy)]
-struct Base {
+struct ClockBase {
     taken: Instant,
     wall: DateTime<Utc>,
     steady_ms: i64,
@@ -42,7 +42,7 @@ struct Base {
 
 /// `Instant` leaves out suspends and the wall clock may be set. If the two disagree by more than
 /// this, the kernel is asked for the time since boot again.
-const DISAGREE_MS: i64 = 100;
+const MAX_DRIFT_MS: i64 = 100;
 
 impl SystemClock {
     /// Reads the clocks once.
@@ -50,7 +50,7 @@ impl SystemClock {
         let up_ms = uptime_ms();
         SystemClock {
             boot: up_ms.and_then(|_| boot()),
-            last: Mutex::new(Base { taken: Instant::now(), wall: Utc::now(), steady_ms: up_ms.unwrap_or(0) }),
+            last: Mutex::new(ClockBase { taken: Instant::now(), wall: Utc::now(), steady_ms: up_ms.unwrap_or(0) }),
         }
     }
 }
@@ -62,20 +62,20 @@ impl Default for SystemClock {
 }
 
 impl Clock for SystemClock {
-    fn now(&self) -> Moment {
+    fn now(&self) -> ClockReading {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let (taken, wall) = (Instant::now(), Utc::now());
         let passed_ms = i64::try_from(taken.duration_since(last.taken).as_millis()).unwrap_or(i64::MAX / 4);
         let mut steady_ms = last.steady_ms + passed_ms;
         let wall_passed_ms = (wall - last.wall).num_milliseconds();
-        if (wall_passed_ms - passed_ms).abs() > DISAGREE_MS {
+        if (wall_passed_ms - passed_ms).abs() > MAX_DRIFT_MS {
             steady_ms = uptime_ms().unwrap_or(steady_ms).max(steady_ms);
-            *last = Base { taken, wall, steady_ms };
+            *last = ClockBase { taken, wall, steady_ms };
         }
-        Moment { wall, steady_ms, boot: self.boot }
+        ClockReading { wall, steady_ms, boot: self.boot }
     }
 
-    fn sleep(&self, how_long: Duration) -> Sleep<'_> {
+    fn sleep(&self, how_long: Duration) -> SleepFuture<'_> {
         Box::pin(tokio::time::sleep(how_long))
     }
 }

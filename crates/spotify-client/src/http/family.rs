@@ -7,12 +7,12 @@ use std::fmt;
 
 /// The name of a group of routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Family(&'static str);
+pub struct EndpointFamily(&'static str);
 
-impl Family {
+impl EndpointFamily {
     /// A family of this name.
-    pub const fn new(name: &'static str) -> Family {
-        Family(name)
+    pub const fn new(name: &'static str) -> EndpointFamily {
+        EndpointFamily(name)
     }
 
     /// The name, in snake case.
@@ -21,7 +21,7 @@ impl Family {
     }
 }
 
-impl fmt::Display for Family {
+impl fmt::Display for EndpointFamily {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.0)
     }

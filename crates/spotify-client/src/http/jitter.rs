@@ -8,7 +8,7 @@ static DRAWN: AtomicU64 = AtomicU64::new(0);
 
 /// A number from 0 up to, not including, 1.
 #[expect(clippy::cast_precision_loss, reason = "53 bits fit a double exactly")]
-pub fn unit() -> f64 {
+pub fn random_fraction() -> f64 {
     let bits = RandomState::new().hash_one(DRAWN.fetch_add(1, Ordering::Relaxed));
     (bits >> 11) as f64 / (1_u64 << 53) as f64
 }

@@ -10,9 +10,9 @@
 pub mod breaker;
 pub mod clock;
 pub mod family;
-pub mod gate;
 pub mod halt;
 pub mod jitter;
+pub mod limiter;
 pub mod observer;
 pub mod retry;
 pub mod retry_after;

@@ -5,20 +5,20 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::family::Family;
+use super::family::EndpointFamily;
 
 /// Hears of calls and waits. Called from the hot path: be quick, and never block.
-pub trait Observer: Send + Sync {
+pub trait CallObserver: Send + Sync {
     /// A call goes out now.
-    fn sent(&self, family: Family) {
+    fn sent(&self, family: EndpointFamily) {
         let _ = family;
     }
     /// It was answered.
-    fn answered(&self, family: Family, status: u16) {
+    fn answered(&self, family: EndpointFamily, status: u16) {
         let _ = (family, status);
     }
     /// An answer that can be used came, with this body.
-    fn came(&self, path: &str, body: &[u8]) {
+    fn received(&self, path: &str, body: &[u8]) {
         let _ = (path, body);
     }
     /// Nothing is sent until then, and why. Once for each deadline, however many tasks wait.
@@ -28,7 +28,7 @@ pub trait Observer: Send + Sync {
     /// The wait is over.
     fn resumed(&self) {}
     /// A call failed and will be sent again after a pause.
-    fn retrying(&self, family: Family, attempt: u32, why: &str, after: Duration) {
+    fn retrying(&self, family: EndpointFamily, attempt: u32, why: &str, after: Duration) {
         let _ = (family, attempt, why, after);
     }
     /// Something odd that a person should see once.
@@ -39,6 +39,6 @@ pub trait Observer: Send + Sync {
 
 /// Hears nothing.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Silent;
+pub struct NoopObserver;
 
-impl Observer for Silent {}
+impl CallObserver for NoopObserver {}

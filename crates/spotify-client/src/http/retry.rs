@@ -10,11 +10,11 @@
 use std::time::Duration;
 
 use super::retry_after::RetryAfter;
-use crate::state::{Reach, Reason};
+use crate::state::{CoolDownReason, CoolDownScope};
 
 /// The numbers; tests shrink them.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Rules {
+pub struct RetryRules {
     /// Times that one call is sent, the first included.
     pub attempts: u32,
     /// The pause before the second attempt is at most this; then it doubles.
@@ -22,28 +22,28 @@ pub struct Rules {
     /// No pause between attempts is longer.
     pub longest_pause: Duration,
     /// Wait after a refusal that does not say how long; doubles from one to the next.
-    pub refused_first: Duration,
+    pub first_refusal_wait: Duration,
     /// No such wait is longer.
-    pub refused_longest: Duration,
+    pub longest_refusal_wait: Duration,
     /// Refusals in a row on one family before it is parked.
-    pub refused_in_a_row: u32,
+    pub refusals_before_defer: u32,
     /// How long a family is parked for `QUOTA_EXCEEDED` without a header, for an absurd header,
     /// and after refusals in a row.
-    pub park: Duration,
+    pub defer_for: Duration,
     /// Added to every wait that the server asked for: up to this much.
     pub wait_jitter: Duration,
 }
 
-impl Default for Rules {
+impl Default for RetryRules {
     fn default() -> Self {
-        Rules {
+        RetryRules {
             attempts: 5,
             first_pause: Duration::from_millis(500),
             longest_pause: Duration::from_secs(30),
-            refused_first: Duration::from_secs(5),
-            refused_longest: Duration::from_secs(900),
-            refused_in_a_row: 6,
-            park: Duration::from_secs(86_400),
+            first_refusal_wait: Duration::from_secs(5),
+            longest_refusal_wait: Duration::from_secs(900),
+            refusals_before_defer: 6,
+            defer_for: Duration::from_secs(86_400),
             wait_jitter: Duration::from_secs(1),
         }
     }
@@ -51,7 +51,7 @@ impl Default for Rules {
 
 /// How one attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum AttemptOutcome {
     /// An answer came.
     Answered {
         /// Its status.
@@ -73,24 +73,24 @@ pub enum Outcome {
 
 /// What went before.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Tried {
+pub struct AttemptHistory {
     /// Which attempt ended so, from 1.
     pub attempt: u32,
     /// Whether the token was renewed for this call already.
-    pub renewed: bool,
+    pub token_renewed: bool,
     /// Whether the run may still retry.
-    pub budget: bool,
+    pub may_retry: bool,
     /// Refusals before this one that did not say how long, in a row.
-    pub unsaid: u32,
+    pub unstated_refusals: u32,
     /// Refusals of this family before this one, in a row.
-    pub refused: u32,
+    pub family_refusals: u32,
     /// A random number from 0 to 1.
     pub jitter: f64,
 }
 
 /// What to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RetryDecision {
     /// Use the answer.
     Done,
     /// Send it again after a pause.
@@ -101,21 +101,21 @@ pub enum Verdict {
     /// Renew the token and send it again at once.
     RefreshToken,
     /// Hold a scope back, then send it again if that is worth the wait.
-    Park {
+    Defer {
         /// What is held back.
-        reach: Reach,
+        scope: CoolDownScope,
         /// How long.
         wait: Duration,
         /// Why.
-        reason: Reason,
+        reason: CoolDownReason,
     },
     /// No use.
-    GiveUp(GiveUp),
+    GiveUp(GiveUpReason),
 }
 
 /// Why there is no use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GiveUp {
+pub enum GiveUpReason {
     /// The answer is final: 3xx, 4xx and whatever HTTP does not know.
     Final,
     /// 401 again, with a new token.
@@ -130,81 +130,89 @@ pub enum GiveUp {
 
 /// Decides what becomes of a request for a token, sent with these rules. No family is closed by
 /// refusals here, and no 4xx is tried again: a refresh token may be spent by an answer that nobody saw.
-pub fn decide_token(outcome: Outcome, tried: &Tried, rules: &Rules) -> Verdict {
+pub fn decide_token(outcome: AttemptOutcome, tried: &AttemptHistory, rules: &RetryRules) -> RetryDecision {
     match outcome {
-        Outcome::Answered { status: 429, retry_after, .. } => hold_tokens(retry_after, tried, rules),
-        Outcome::Answered { status: 503, retry_after, .. } if retry_after != RetryAfter::Nothing => {
-            hold_tokens(retry_after, tried, rules)
+        AttemptOutcome::Answered { status: 429, retry_after, .. } => defer_tokens(retry_after, tried, rules),
+        AttemptOutcome::Answered { status: 503, retry_after, .. } if retry_after != RetryAfter::Nothing => {
+            defer_tokens(retry_after, tried, rules)
         }
-        Outcome::Answered { status: 500..=599, .. } => again(tried, rules),
-        Outcome::Answered { status: 200, .. } => Verdict::Done,
-        Outcome::Answered { .. } => Verdict::GiveUp(GiveUp::Final),
+        AttemptOutcome::Answered { status: 500..=599, .. } => retry(tried, rules),
+        AttemptOutcome::Answered { status: 200, .. } => RetryDecision::Done,
+        AttemptOutcome::Answered { .. } => RetryDecision::GiveUp(GiveUpReason::Final),
         other => decide(other, tried, rules),
     }
 }
 
-fn hold_tokens(retry_after: RetryAfter, tried: &Tried, rules: &Rules) -> Verdict {
-    park((Reach::Client, Reason::Accounts), wait(retry_after, tried, rules), tried, rules)
+fn defer_tokens(retry_after: RetryAfter, tried: &AttemptHistory, rules: &RetryRules) -> RetryDecision {
+    defer((CoolDownScope::Client, CoolDownReason::Accounts), requested_wait(retry_after, tried, rules), tried, rules)
 }
 
 /// Decides what becomes of a call.
-pub fn decide(outcome: Outcome, tried: &Tried, rules: &Rules) -> Verdict {
+pub fn decide(outcome: AttemptOutcome, tried: &AttemptHistory, rules: &RetryRules) -> RetryDecision {
     match outcome {
-        Outcome::Answered { status, retry_after, quota, conditional } => match status {
-            200 => Verdict::Done,
-            304 if conditional => Verdict::Done,
-            401 if tried.renewed => Verdict::GiveUp(GiveUp::Unauthorized),
-            401 => Verdict::RefreshToken,
-            429 => refused(retry_after, quota, tried, rules),
-            503 if retry_after != RetryAfter::Nothing => {
-                park((Reach::Client, Reason::Unavailable), wait(retry_after, tried, rules), tried, rules)
-            }
+        AttemptOutcome::Answered { status, retry_after, quota, conditional } => match status {
+            200 => RetryDecision::Done,
+            304 if conditional => RetryDecision::Done,
+            401 if tried.token_renewed => RetryDecision::GiveUp(GiveUpReason::Unauthorized),
+            401 => RetryDecision::RefreshToken,
+            429 => decide_refusal(retry_after, quota, tried, rules),
+            503 if retry_after != RetryAfter::Nothing => defer(
+                (CoolDownScope::Client, CoolDownReason::Unavailable),
+                requested_wait(retry_after, tried, rules),
+                tried,
+                rules,
+            ),
             // 201 to 299: a success that cannot carry what was asked for.
-            201..=299 | 408 | 425 | 500 | 502 | 503 | 504 => again(tried, rules),
-            _ => Verdict::GiveUp(GiveUp::Final),
+            201..=299 | 408 | 425 | 500 | 502 | 503 | 504 => retry(tried, rules),
+            _ => RetryDecision::GiveUp(GiveUpReason::Final),
         },
-        Outcome::Unusable | Outcome::Lost => again(tried, rules),
-        Outcome::Certificate => Verdict::GiveUp(GiveUp::Certificate),
+        AttemptOutcome::Unusable | AttemptOutcome::Lost => retry(tried, rules),
+        AttemptOutcome::Certificate => RetryDecision::GiveUp(GiveUpReason::Certificate),
     }
 }
 
-fn again(tried: &Tried, rules: &Rules) -> Verdict {
+fn retry(tried: &AttemptHistory, rules: &RetryRules) -> RetryDecision {
     if tried.attempt >= rules.attempts {
-        return Verdict::GiveUp(GiveUp::Attempts);
+        return RetryDecision::GiveUp(GiveUpReason::Attempts);
     }
-    if !tried.budget {
-        return Verdict::GiveUp(GiveUp::Budget);
+    if !tried.may_retry {
+        return RetryDecision::GiveUp(GiveUpReason::Budget);
     }
     let most = doubled(rules.first_pause, tried.attempt - 1, rules.longest_pause);
-    Verdict::Again { after: most.mul_f64(tried.jitter.clamp(0.0, 1.0)) }
+    RetryDecision::Again { after: most.mul_f64(tried.jitter.clamp(0.0, 1.0)) }
 }
 
 /// A 429 of the API's: about a family, or about the client.
-fn refused(retry_after: RetryAfter, quota: bool, tried: &Tried, rules: &Rules) -> Verdict {
-    let closed = tried.refused + 1 >= rules.refused_in_a_row;
+fn decide_refusal(retry_after: RetryAfter, quota: bool, tried: &AttemptHistory, rules: &RetryRules) -> RetryDecision {
+    let closed = tried.family_refusals + 1 >= rules.refusals_before_defer;
     let scope = match (quota, closed) {
-        (true, _) => (Reach::Family, Reason::Quota),
-        (false, true) => (Reach::Family, Reason::RateLimit),
-        (false, false) => (Reach::Client, Reason::RateLimit),
+        (true, _) => (CoolDownScope::Family, CoolDownReason::Quota),
+        (false, true) => (CoolDownScope::Family, CoolDownReason::RateLimit),
+        (false, false) => (CoolDownScope::Client, CoolDownReason::RateLimit),
     };
     let said = match retry_after {
-        RetryAfter::Nothing if quota => rules.park,
-        retry_after => wait(retry_after, tried, rules),
+        RetryAfter::Nothing if quota => rules.defer_for,
+        retry_after => requested_wait(retry_after, tried, rules),
     };
-    park(scope, if closed { said.max(rules.park) } else { said }, tried, rules)
+    defer(scope, if closed { said.max(rules.defer_for) } else { said }, tried, rules)
 }
 
 /// How long a `Retry-After` asks for.
-fn wait(retry_after: RetryAfter, tried: &Tried, rules: &Rules) -> Duration {
+fn requested_wait(retry_after: RetryAfter, tried: &AttemptHistory, rules: &RetryRules) -> Duration {
     match retry_after {
         RetryAfter::Wait(wait) => wait,
-        RetryAfter::Absurd => rules.park,
-        RetryAfter::Nothing => doubled(rules.refused_first, tried.unsaid, rules.refused_longest),
+        RetryAfter::Absurd => rules.defer_for,
+        RetryAfter::Nothing => doubled(rules.first_refusal_wait, tried.unstated_refusals, rules.longest_refusal_wait),
     }
 }
 
-fn park((reach, reason): (Reach, Reason), wait: Duration, tried: &Tried, rules: &Rules) -> Verdict {
-    Verdict::Park { reach, wait: wait + rules.wait_jitter.mul_f64(tried.jitter.clamp(0.0, 1.0)), reason }
+fn defer(
+    (reach, reason): (CoolDownScope, CoolDownReason),
+    wait: Duration,
+    tried: &AttemptHistory,
+    rules: &RetryRules,
+) -> RetryDecision {
+    RetryDecision::Defer { scope: reach, wait: wait + rules.wait_jitter.mul_f64(tried.jitter.clamp(0.0, 1.0)), reason }
 }
 
 fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {

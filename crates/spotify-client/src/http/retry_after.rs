@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use chrono::{DateTime, Utc};
 
 /// Longest wait that is believed.
-pub const BELIEVED: Duration = Duration::from_secs(7 * 86_400);
+pub const MAX_BELIEVED_WAIT: Duration = Duration::from_secs(7 * 86_400);
 
 /// What the header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub fn read(header: Option<&str>, date: Option<&str>, now: DateTime<Utc>) -> Ret
 fn judge(wait: Duration) -> RetryAfter {
     match wait {
         Duration::ZERO => RetryAfter::Nothing,
-        wait if wait > BELIEVED => RetryAfter::Absurd,
+        wait if wait > MAX_BELIEVED_WAIT => RetryAfter::Absurd,
         wait => RetryAfter::Wait(wait),
     }
 }

@@ -45,7 +45,7 @@ impl Default for TransportRules {
 }
 
 /// What is sent. It has no `Debug`: the URL and the form may hold secrets.
-pub struct Outgoing<'a> {
+pub struct HttpRequest<'a> {
     /// Where to. Never printed.
     pub url: Url,
     /// What stands for it in errors and logs.
@@ -60,7 +60,7 @@ pub struct Outgoing<'a> {
 
 /// What came back. Its `Debug` tells how long the body is and nothing of it: it may hold tokens.
 #[derive(Clone)]
-pub struct Incoming {
+pub struct HttpResponse {
     /// The status.
     pub status: u16,
     /// The whole body, unpacked.
@@ -75,7 +75,7 @@ pub struct Incoming {
     pub content_type: Option<String>,
 }
 
-impl fmt::Debug for Incoming {
+impl fmt::Debug for HttpResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Incoming({}, {} bytes)", self.status, self.body.len())
     }
@@ -133,7 +133,7 @@ pub enum TransportError {
 /// A client for a few hosts, set up when it is first needed: reading the system's certificates
 /// takes longer than a run that has nothing to do.
 #[derive(Debug)]
-pub struct Transport {
+pub struct HttpTransport {
     rules: TransportRules,
     plain: bool,
     client: OnceLock<Client>,
@@ -147,10 +147,10 @@ pub fn use_ring() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-impl Transport {
+impl HttpTransport {
     /// A transport for these hosts.
-    pub fn new(rules: TransportRules, hosts: &[&Url]) -> Transport {
-        Transport {
+    pub fn new(rules: TransportRules, hosts: &[&Url]) -> HttpTransport {
+        HttpTransport {
             rules,
             plain: hosts.iter().all(|url| url.scheme() == "http" && is_loopback(url)),
             client: OnceLock::new(),
@@ -174,7 +174,8 @@ impl Transport {
             // A sandbox on this machine: no proxy in between, and no certificates to read.
             builder = builder.no_proxy().tls_certs_only([]);
         }
-        let client = builder.build().map_err(|error| TransportError::Setup { detail: chain(&error.without_url()) })?;
+        let client =
+            builder.build().map_err(|error| TransportError::Setup { detail: error_chain(&error.without_url()) })?;
         Ok(self.client.get_or_init(|| client))
     }
 
@@ -183,7 +184,7 @@ impl Transport {
     /// # Errors
     ///
     /// Whatever kept a whole answer from arriving. An answer with any status is no error.
-    pub async fn send(&self, outgoing: Outgoing<'_>) -> Result<Incoming, TransportError> {
+    pub async fn send(&self, outgoing: HttpRequest<'_>) -> Result<HttpResponse, TransportError> {
         let verb = if outgoing.form.is_some() { "POST" } else { "GET" };
         let route = format!("{verb} {}", outgoing.route);
         let client = self.client()?;
@@ -202,18 +203,18 @@ impl Transport {
         if let Some(etag) = outgoing.etag {
             request = request.header("if-none-match", etag);
         }
-        let mut response = request.send().await.map_err(|error| sort(error, &route))?;
+        let mut response = request.send().await.map_err(|error| classify_error(error, &route))?;
         let headers = response.headers();
-        let mut incoming = Incoming {
+        let mut incoming = HttpResponse {
             status: response.status().as_u16(),
             body: Bytes::new(),
-            etag: text(headers, "etag"),
-            retry_after: text(headers, "retry-after"),
-            date: text(headers, "date"),
-            content_type: text(headers, "content-type"),
+            etag: header_text(headers, "etag"),
+            retry_after: header_text(headers, "retry-after"),
+            date: header_text(headers, "date"),
+            content_type: header_text(headers, "content-type"),
         };
         let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| sort(error, &route))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| classify_error(error, &route))? {
             if body.len() + chunk.len() > self.rules.body {
                 return Err(TransportError::TooLarge { route, limit: self.rules.body });
             }
@@ -224,14 +225,14 @@ impl Transport {
     }
 }
 
-fn text(headers: &HeaderMap, name: &'static str) -> Option<String> {
+fn header_text(headers: &HeaderMap, name: &'static str) -> Option<String> {
     let value = headers.get(HeaderName::from_static(name))?;
     Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
-fn sort(error: reqwest::Error, route: &str) -> TransportError {
+fn classify_error(error: reqwest::Error, route: &str) -> TransportError {
     let (timed_out, began) = (error.is_timeout(), error.is_decode() || error.is_body());
-    let detail = chain(&error.without_url());
+    let detail = error_chain(&error.without_url());
     let route = route.to_owned();
     // rustls reports a refused certificate as an I/O error; only its text tells.
     if detail.contains("certificate") {
@@ -246,7 +247,7 @@ fn sort(error: reqwest::Error, route: &str) -> TransportError {
 }
 
 /// The causes from the outside in, each once.
-fn chain(error: &reqwest::Error) -> String {
+fn error_chain(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -21,7 +21,7 @@ fn every_form_that_people_paste_is_the_same_id() {
         "https://open.spotify.com/embed/album/4aawyAB9vmqN3uQ7FjRGTy",
         "https://open.spotify.com/intl-de/embed/album/4aawyAB9vmqN3uQ7FjRGTy",
     ] {
-        assert_eq!(Id::parse(form, Kind::Album).map(|i| i.text), Ok(ID.to_owned()), "{form}");
+        assert_eq!(SpotifyId::parse(form, EntityKind::Album).map(|i| i.text), Ok(ID.to_owned()), "{form}");
     }
 }
 
@@ -31,7 +31,7 @@ fn legacy_playlist_forms_name_the_playlist() {
         "spotify:user:some.one:playlist:4aawyAB9vmqN3uQ7FjRGTy",
         "https://open.spotify.com/user/some.one/playlist/4aawyAB9vmqN3uQ7FjRGTy?si=1",
     ] {
-        assert_eq!(Id::parse(form, Kind::Playlist).map(|i| i.text), Ok(ID.to_owned()), "{form}");
+        assert_eq!(SpotifyId::parse(form, EntityKind::Playlist).map(|i| i.text), Ok(ID.to_owned()), "{form}");
     }
 }
 
@@ -61,7 +61,7 @@ fn what_is_no_id_is_refused_and_told_what_was_expected() {
         ("ftp://open.spotify.com/album/4aawyAB9vmqN3uQ7FjRGTy", "begins with https, not ftp"),
         ("isrc:USRC17607839", "an ISRC names a track, not an album"),
     ] {
-        let error = Reference::parse(form, Kind::Album).expect_err(form);
+        let error = Reference::parse(form, EntityKind::Album).expect_err(form);
         assert!(error.why.contains(why), "{form}: {error}");
         assert!(error.expected.contains("spotify:album:ID"), "{form}: {}", error.expected);
     }
@@ -69,18 +69,18 @@ fn what_is_no_id_is_refused_and_told_what_was_expected() {
 
 #[test]
 fn codes_stand_for_tracks_and_albums() {
-    let isrc = |t| Reference::parse(t, Kind::Track).map(|r| r.to_string()).ok();
+    let isrc = |t| Reference::parse(t, EntityKind::Track).map(|r| r.to_string()).ok();
     assert_eq!(isrc("isrc:us-rc1-76-07839").as_deref(), Some("isrc:USRC17607839"));
     assert_eq!(isrc("isrc:USRC1760783"), None);
     assert_eq!(isrc("upc:00602517737280"), None);
-    let upc = |t| Reference::parse(t, Kind::Album).map(|r| r.to_string()).ok();
+    let upc = |t| Reference::parse(t, EntityKind::Album).map(|r| r.to_string()).ok();
     assert_eq!(upc("upc:00602517737280").as_deref(), Some("upc:00602517737280"));
     assert_eq!(upc("UPC:12"), None);
 }
 
 #[test]
 fn user_ids_are_free_text_and_leave_as_one_path_segment() {
-    let segment = |t| Id::parse(t, Kind::User).map(|i| i.path_segment()).ok();
+    let segment = |t| SpotifyId::parse(t, EntityKind::User).map(|i| i.path_segment()).ok();
     assert_eq!(segment("wizzler").as_deref(), Some("wizzler"));
     assert_eq!(segment("a/../b c").as_deref(), Some("a%2F..%2Fb%20c"));
     assert_eq!(segment("spotify:user:caf%C3%A9").as_deref(), Some("caf%C3%A9"));
@@ -108,14 +108,14 @@ proptest! {
         id in "[0-9A-Za-z]{22}",
         query in prop_oneof![Just(String::new()), "[?#][a-z=&0-9%]{0,12}"],
     ) {
-        let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| *kind != Kind::User).collect();
+        let kinds: Vec<EntityKind> = EntityKind::ALL.into_iter().filter(|kind| *kind != EntityKind::User).collect();
         for kind in &kinds {
-            for (n, form) in forms(kind.word(), &id, &query).iter().enumerate() {
+            for (n, form) in forms(kind.as_str(), &id, &query).iter().enumerate() {
                 for asked in &kinds {
-                    let read = Id::parse(form, *asked).ok().map(|id| id.text);
+                    let read = SpotifyId::parse(form, *asked).ok().map(|id| id.text);
                     // A bare id says nothing of its kind.
                     let wanted = (n < 2 || asked == kind).then(|| id.clone());
-                    prop_assert_eq!(read, wanted, "{} as {}", form, asked.word());
+                    prop_assert_eq!(read, wanted, "{} as {}", form, asked.as_str());
                 }
             }
         }
@@ -125,7 +125,7 @@ proptest! {
     fn nothing_but_22_letters_and_digits_is_an_id(text in prop_oneof!["[0-9A-Za-z]{0,30}", "[0-9A-Za-z./%:?#-]{20,24}", "\\PC{20,24}"]) {
         let is_one = |text: &str| text.len() == 22 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
         for form in [text.clone(), format!("spotify:track:{text}"), format!("https://open.spotify.com/track/{text}")] {
-            if let Ok(id) = Id::parse(&form, Kind::Track) {
+            if let Ok(id) = SpotifyId::parse(&form, EntityKind::Track) {
                 prop_assert!(is_one(&id.text) && text.contains(&id.text), "{} is read as {}", form, id.text);
             } else {
                 prop_assert!(!is_one(&text), "{}", form);
@@ -135,8 +135,8 @@ proptest! {
 
     #[test]
     fn whatever_is_let_through_cannot_leave_its_place_in_a_path(text in "\\PC{0,40}") {
-        for kind in Kind::ALL {
-            if let Ok(id) = Id::parse(&text, kind) {
+        for kind in EntityKind::ALL {
+            if let Ok(id) = SpotifyId::parse(&text, kind) {
                 let url = url::Url::parse("https://api.example/v1/").expect("a base");
                 let joined = url.join(&format!("x/{}/items", id.path_segment())).expect("a path");
                 prop_assert_eq!(joined.path_segments().map(Iterator::count), Some(4));

@@ -11,14 +11,14 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::ledger::{self, DAY_MS};
-use super::moment::Moment;
+use super::moment::ClockReading;
 use super::steps;
-use super::turn::Identity;
+use super::turn::ClientIdentity;
 
 /// Begins a transaction: follows the clock and the account. Returns the generation: it changes whenever
 /// what is kept in memory of the books no longer holds.
-pub(super) fn begin(tx: &Connection, who: &Identity, now: Moment) -> rusqlite::Result<i64> {
-    let generation = steps::notice(tx, now)?;
+pub(super) fn start_transaction(tx: &Connection, who: &ClientIdentity, now: ClockReading) -> rusqlite::Result<i64> {
+    let generation = steps::follow_clock(tx, now)?;
     let known: Option<String> = tx
         .prepare_cached("SELECT account FROM clients WHERE client = ?1")?
         .query_row([&who.client], |row| row.get(0))
@@ -26,7 +26,7 @@ pub(super) fn begin(tx: &Connection, who: &Identity, now: Moment) -> rusqlite::R
     if known.as_ref() == Some(&who.account) {
         return Ok(generation);
     }
-    let mut before = booked_under(tx, who)?;
+    let mut before = accounts_of_client(tx, who)?;
     before.retain(|account| known.as_ref().is_none_or(|last| last == account));
     tx.execute("INSERT OR REPLACE INTO clients VALUES (?1, ?2)", (&who.client, &who.account))?;
     if before.is_empty() {
@@ -34,24 +34,24 @@ pub(super) fn begin(tx: &Connection, who: &Identity, now: Moment) -> rusqlite::R
     }
     tracing::debug!("the client id is under another account now; the books come along");
     for account in &before {
-        bring_scopes(tx, account, who)?;
-        bring_calls(tx, account, &who.account, now)?;
-        bring_cool_downs(tx, account, &who.account)?;
-        bring_ceilings(tx, account, &who.account, now)?;
+        copy_scopes(tx, account, who)?;
+        copy_calls(tx, account, &who.account, now)?;
+        copy_cool_downs(tx, account, &who.account)?;
+        copy_ceilings(tx, account, &who.account, now)?;
     }
     steps::next_generation(tx)
 }
 
 /// The accounts that a client has booked under; books from before the last one was noted may have
 /// several. Who booked nothing, but was only looked at there, brings nothing.
-fn booked_under(tx: &Connection, who: &Identity) -> rusqlite::Result<Vec<String>> {
+fn accounts_of_client(tx: &Connection, who: &ClientIdentity) -> rusqlite::Result<Vec<String>> {
     tx.prepare("SELECT DISTINCT account FROM scopes WHERE client = ?1 AND account <> ?2")?
         .query_map((&who.client, &who.account), |row| row.get(0))?
         .collect()
 }
 
 /// So that it brings all of it on, should its account change once more before it calls.
-fn bring_scopes(tx: &Connection, from: &str, who: &Identity) -> rusqlite::Result<()> {
+fn copy_scopes(tx: &Connection, from: &str, who: &ClientIdentity) -> rusqlite::Result<()> {
     tx.execute(
         "INSERT OR IGNORE INTO scopes (client, account, family)
          SELECT client, ?3, family FROM scopes WHERE client = ?1 AND account = ?2",
@@ -61,18 +61,18 @@ fn bring_scopes(tx: &Connection, from: &str, who: &Identity) -> rusqlite::Result
 }
 
 /// No call is booked twice: it counts for one account more, however often the name changes.
-fn bring_calls(tx: &Connection, from: &str, to: &str, now: Moment) -> rusqlite::Result<()> {
+fn copy_calls(tx: &Connection, from: &str, to: &str, now: ClockReading) -> rusqlite::Result<()> {
     tx.execute(
         "INSERT OR IGNORE INTO brought (call_id, account)
          SELECT call_id, ?2 FROM calls JOIN scopes USING (scope_id)
          WHERE at_ms > ?3 AND account <> ?2 AND (account = ?1
             OR EXISTS (SELECT 1 FROM brought WHERE brought.call_id = calls.call_id AND brought.account = ?1))",
-        params![from, to, now.ms() - DAY_MS],
+        params![from, to, now.wall_ms() - DAY_MS],
     )?;
     Ok(())
 }
 
-fn bring_cool_downs(tx: &Connection, from: &str, to: &str) -> rusqlite::Result<()> {
+fn copy_cool_downs(tx: &Connection, from: &str, to: &str) -> rusqlite::Result<()> {
     tx.execute(
         "INSERT INTO cool_downs (kind, holder, family, set_ms, until_ms, reason, evidence)
          SELECT kind, ?2, family, set_ms, until_ms, reason, evidence FROM cool_downs
@@ -86,9 +86,9 @@ fn bring_cool_downs(tx: &Connection, from: &str, to: &str) -> rusqlite::Result<(
 }
 
 /// Of two ceilings of a family the lower one holds.
-fn bring_ceilings(tx: &Connection, from: &str, to: &str, now: Moment) -> rusqlite::Result<()> {
-    let held = ledger::learned(tx, to, now)?;
-    for learned in ledger::learned(tx, from, now)? {
+fn copy_ceilings(tx: &Connection, from: &str, to: &str, now: ClockReading) -> rusqlite::Result<()> {
+    let held = ledger::learned_ceilings(tx, to, now)?;
+    for learned in ledger::learned_ceilings(tx, from, now)? {
         if held.iter().any(|it| it.family == learned.family && it.now <= learned.now) {
             continue;
         }

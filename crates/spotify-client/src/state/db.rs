@@ -19,7 +19,7 @@ const BUSY: Duration = Duration::from_secs(5);
 
 /// What is in a database, and how safely it is written.
 #[derive(Debug)]
-pub(super) struct Layout {
+pub(super) struct DbLayout {
     /// In the header, so that no other program's file is taken for ours.
     pub(super) application_id: i64,
     /// One script a version; `user_version` counts how many have run.
@@ -29,15 +29,15 @@ pub(super) struct Layout {
 }
 
 #[derive(Debug)]
-pub(super) struct Db {
+pub(super) struct PrivateDb {
     conn: Connection,
     path: PathBuf,
-    layout: &'static Layout,
+    layout: &'static DbLayout,
 }
 
-impl Db {
+impl PrivateDb {
     /// Opens or creates the database. The caller holds the folder's lock.
-    pub(super) fn open(path: &Path, layout: &'static Layout) -> Result<Db, StateError> {
+    pub(super) fn open(path: &Path, layout: &'static DbLayout) -> Result<PrivateDb, StateError> {
         if rusqlite::version_number() < 3_051_003 {
             return Err(StateError::OldSqlite { version: rusqlite::version() });
         }
@@ -45,25 +45,25 @@ impl Db {
         if path.as_os_str().as_encoded_bytes().starts_with(b"file:") {
             return Err(StateError::FileUri { path: path.to_owned() });
         }
-        private::file(path)?;
+        private::ensure_file(path)?;
         for suffix in ["-wal", "-shm", "-journal"] {
             let mut beside = path.as_os_str().to_owned();
             beside.push(suffix);
-            private::existing_file(Path::new(&beside))?;
+            private::check_file(Path::new(&beside))?;
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn = Connection::open_with_flags(path, flags).map_err(StateError::sqlite("open the database", path))?;
         conn.set_prepared_statement_cache_capacity(64);
-        let mut db = Db { conn, path: path.to_owned(), layout };
+        let mut db = PrivateDb { conn, path: path.to_owned(), layout };
         db.prepare()?;
         Ok(db)
     }
 
     fn prepare(&mut self) -> Result<(), StateError> {
-        let Layout { application_id, migrations, .. } = *self.layout;
+        let DbLayout { application_id, migrations, .. } = *self.layout;
         let known = migrations.len() as i64;
         let (application, version, tables, damage) =
-            self.look().map_err(StateError::sqlite("read the header", &self.path))?;
+            self.read_header().map_err(StateError::sqlite("read the header", &self.path))?;
         let path = || self.path.clone();
         if let Some(detail) = damage {
             return Err(StateError::Damaged { path: path(), detail });
@@ -88,7 +88,7 @@ impl Db {
     }
 
     /// Sets the connection up and reads what tells whose database this is.
-    fn look(&self) -> rusqlite::Result<(i64, i64, i64, Option<String>)> {
+    fn read_header(&self) -> rusqlite::Result<(i64, i64, i64, Option<String>)> {
         let conn = &self.conn;
         conn.busy_timeout(BUSY)?;
         conn.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA mmap_size = 0; PRAGMA foreign_keys = ON;")?;

@@ -11,7 +11,7 @@ use super::error::StateError;
 
 /// What named the folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Chosen {
+pub enum StateDirSource {
     /// `--state-dir`.
     Flag,
     /// The setting `state.dir`.
@@ -24,14 +24,14 @@ pub enum Chosen {
     Home,
 }
 
-impl fmt::Display for Chosen {
+impl fmt::Display for StateDirSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Chosen::Flag => "--state-dir",
-            Chosen::Setting => "the setting state.dir",
-            Chosen::StateDirectory => "$STATE_DIRECTORY",
-            Chosen::XdgStateHome => "$XDG_STATE_HOME",
-            Chosen::Home => "the default below $HOME",
+            StateDirSource::Flag => "--state-dir",
+            StateDirSource::Setting => "the setting state.dir",
+            StateDirSource::StateDirectory => "$STATE_DIRECTORY",
+            StateDirSource::XdgStateHome => "$XDG_STATE_HOME",
+            StateDirSource::Home => "the default below $HOME",
         })
     }
 }
@@ -40,7 +40,7 @@ impl fmt::Display for Chosen {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateDir {
     path: PathBuf,
-    chosen: Chosen,
+    source: StateDirSource,
 }
 
 impl StateDir {
@@ -58,18 +58,18 @@ impl StateDir {
     ) -> Result<StateDir, StateError> {
         let set = |name: &str| env(name).filter(|value| !value.is_empty());
         let (path, chosen) = if let Some(path) = flag {
-            (path.to_owned(), Chosen::Flag)
+            (path.to_owned(), StateDirSource::Flag)
         } else if let Some(path) = setting {
-            (path.to_owned(), Chosen::Setting)
+            (path.to_owned(), StateDirSource::Setting)
         } else if let Some(list) = set("STATE_DIRECTORY") {
             // systemd joins several StateDirectory= entries with colons; ours is the first.
             let first = std::env::split_paths(&list).next().unwrap_or_default();
-            (first, Chosen::StateDirectory)
+            (first, StateDirSource::StateDirectory)
         } else if let Some(base) = set("XDG_STATE_HOME").filter(|it| Path::new(it).is_absolute()) {
             // The XDG rules say to ignore a relative value.
-            (PathBuf::from(base).join("cratedigger"), Chosen::XdgStateHome)
+            (PathBuf::from(base).join("cratedigger"), StateDirSource::XdgStateHome)
         } else if let Some(home) = set("HOME") {
-            (PathBuf::from(home).join(".local/state/cratedigger"), Chosen::Home)
+            (PathBuf::from(home).join(".local/state/cratedigger"), StateDirSource::Home)
         } else {
             return Err(StateError::NoFolder);
         };
@@ -77,7 +77,7 @@ impl StateDir {
             return Err(StateError::FileUri { path });
         }
         let path = std::path::absolute(&path).map_err(StateError::io("find", &path))?;
-        Ok(StateDir { path, chosen })
+        Ok(StateDir { path, source: chosen })
     }
 
     /// The folder, absolute.
@@ -86,13 +86,13 @@ impl StateDir {
     }
 
     /// What named it.
-    pub fn chosen(&self) -> Chosen {
-        self.chosen
+    pub fn source(&self) -> StateDirSource {
+        self.source
     }
 }
 
 impl fmt::Display for StateDir {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (from {})", self.path.display(), self.chosen)
+        write!(f, "{} (from {})", self.path.display(), self.source)
     }
 }

@@ -42,7 +42,7 @@ const NETWORK_FUSE: [&str; 9] = [
 
 /// Errs if the folder lies on a network file system.
 pub(super) fn refuse_network(folder: &Path) -> Result<(), StateError> {
-    match network_kind(folder).map_err(StateError::io("look at", folder))? {
+    match network_file_system(folder).map_err(StateError::io("look at", folder))? {
         Some(kind) => Err(StateError::NetworkFileSystem { path: folder.to_owned(), kind }),
         None => Ok(()),
     }
@@ -53,7 +53,7 @@ pub(super) fn refuse_network(folder: &Path) -> Result<(), StateError> {
 /// # Errors
 /// If it cannot be looked at.
 #[cfg(target_os = "linux")]
-pub fn network_kind(folder: &Path) -> std::io::Result<Option<String>> {
+pub fn network_file_system(folder: &Path) -> std::io::Result<Option<String>> {
     let magic = magic(folder)?;
     if let Some((_, kind)) = NETWORK.iter().find(|(number, _)| *number == magic) {
         return Ok(Some((*kind).to_owned()));
@@ -70,7 +70,7 @@ pub fn network_kind(folder: &Path) -> std::io::Result<Option<String>> {
 /// Whether a file keeps its number for as long as it exists. FUSE (and with it virtiofs) and layered file
 /// systems may number anew at each mount.
 #[cfg(target_os = "linux")]
-pub(super) fn numbers_last(folder: &Path) -> Result<bool, StateError> {
+pub(super) fn has_stable_inodes(folder: &Path) -> Result<bool, StateError> {
     const OVERLAY: u32 = 0x794C_7630;
     let magic = magic(folder).map_err(StateError::io("look at", folder))?;
     Ok(magic != FUSE && magic != OVERLAY)

@@ -10,18 +10,18 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{OptionalExtension, Row};
 
-use super::State;
+use super::StateDb;
 use super::error::StateError;
-use super::moment::{Moment, from_ms};
-use super::turn::Identity;
+use super::moment::{ClockReading, time_from_ms};
+use super::turn::ClientIdentity;
 
 const CLASS: &str = "app_class";
 const ENDPOINT: &str = "endpoint.";
 
 /// How long something learned is believed.
-pub const LASTS: TimeDelta = TimeDelta::days(30);
+pub const FACT_LIFETIME: TimeDelta = TimeDelta::days(30);
 /// A fact that still holds gets a new day when the old one is older than this.
-const RENEWED: TimeDelta = TimeDelta::days(7);
+const FACT_REFRESH_AGE: TimeDelta = TimeDelta::days(7);
 
 /// Whose token asked: endpoints may be open to the one kind and closed to the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,7 +47,7 @@ impl TokenKind {
 
 /// Whether the app may call an endpoint family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Word {
+pub enum EndpointAccess {
     /// It was answered.
     Allowed,
     /// 403: this app does not have it.
@@ -58,19 +58,19 @@ pub enum Word {
     Refused429,
 }
 
-impl Word {
+impl EndpointAccess {
     /// As it is kept and shown.
     pub fn as_str(self) -> &'static str {
         match self {
-            Word::Allowed => "allowed",
-            Word::Refused403 => "refused with 403",
-            Word::Refused404 => "refused with 404",
-            Word::Refused429 => "refused with 429 whenever it is asked",
+            EndpointAccess::Allowed => "allowed",
+            EndpointAccess::Refused403 => "refused with 403",
+            EndpointAccess::Refused404 => "refused with 404",
+            EndpointAccess::Refused429 => "refused with 429 whenever it is asked",
         }
     }
 
-    fn read(text: &str) -> Option<Word> {
-        [Word::Allowed, Word::Refused403, Word::Refused404, Word::Refused429]
+    fn parse(text: &str) -> Option<EndpointAccess> {
+        [EndpointAccess::Allowed, EndpointAccess::Refused403, EndpointAccess::Refused404, EndpointAccess::Refused429]
             .into_iter()
             .find(|word| word.as_str() == text)
     }
@@ -78,13 +78,13 @@ impl Word {
 
 /// What is known of one endpoint family with one kind of token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
+pub struct EndpointFact {
     /// The family.
     pub family: String,
     /// Whose token.
     pub token: TokenKind,
     /// What came of asking.
-    pub word: Word,
+    pub access: EndpointAccess,
     /// How we know: Spotify's words.
     pub evidence: String,
     /// Since when.
@@ -122,7 +122,7 @@ impl fmt::Display for AppClass {
 
 /// One thing learned.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fact {
+pub struct LearnedFact {
     /// What about.
     pub key: String,
     /// What.
@@ -133,23 +133,28 @@ pub struct Fact {
     pub learned_at: DateTime<Utc>,
 }
 
-impl Fact {
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Fact> {
-        Ok(Fact { key: row.get(0)?, value: row.get(1)?, evidence: row.get(2)?, learned_at: from_ms(row.get(3)?) })
+impl LearnedFact {
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<LearnedFact> {
+        Ok(LearnedFact {
+            key: row.get(0)?,
+            value: row.get(1)?,
+            evidence: row.get(2)?,
+            learned_at: time_from_ms(row.get(3)?),
+        })
     }
 }
 
 /// What is known about the app of one client id.
 #[derive(Debug, Clone)]
-pub struct Learned {
-    state: Arc<State>,
+pub struct LearnedFacts {
+    state: Arc<StateDb>,
     client: String,
 }
 
-impl Learned {
+impl LearnedFacts {
     /// Opens the notes on one client id.
-    pub fn of(state: &Arc<State>, who: &Identity) -> Learned {
-        Learned { state: Arc::clone(state), client: who.client.clone() }
+    pub fn new(state: &Arc<StateDb>, who: &ClientIdentity) -> LearnedFacts {
+        LearnedFacts { state: Arc::clone(state), client: who.client.clone() }
     }
 
     /// Notes the class of the app and the answer that settled it.
@@ -157,10 +162,10 @@ impl Learned {
     /// # Errors
     ///
     /// If the notes cannot be written.
-    pub fn learn_class(&self, class: AppClass, evidence: &str, now: Moment) -> Result<(), StateError> {
+    pub fn learn_class(&self, class: AppClass, evidence: &str, now: ClockReading) -> Result<(), StateError> {
         // What is learned anew is of today.
         let fact = self.fact(CLASS)?;
-        if fact.is_some_and(|fact| fact.value == class.as_str() && now.wall - fact.learned_at < LASTS) {
+        if fact.is_some_and(|fact| fact.value == class.as_str() && now.wall - fact.learned_at < FACT_LIFETIME) {
             return Ok(());
         }
         self.put(CLASS, class.as_str(), evidence, now)
@@ -175,13 +180,13 @@ impl Learned {
         &self,
         family: &str,
         token: TokenKind,
-        word: Word,
+        word: EndpointAccess,
         evidence: &str,
-        now: Moment,
+        now: ClockReading,
     ) -> Result<(), StateError> {
         let key = format!("{ENDPOINT}{family}.{}", token.as_str());
         let fact = self.fact(&key)?;
-        if fact.is_some_and(|fact| fact.value == word.as_str() && now.wall - fact.learned_at < RENEWED) {
+        if fact.is_some_and(|fact| fact.value == word.as_str() && now.wall - fact.learned_at < FACT_REFRESH_AGE) {
             return Ok(());
         }
         self.put(&key, word.as_str(), evidence, now)
@@ -192,9 +197,14 @@ impl Learned {
     /// # Errors
     ///
     /// If the notes cannot be read.
-    pub fn endpoint(&self, family: &str, token: TokenKind, now: DateTime<Utc>) -> Result<Option<Endpoint>, StateError> {
+    pub fn endpoint(
+        &self,
+        family: &str,
+        token: TokenKind,
+        now: DateTime<Utc>,
+    ) -> Result<Option<EndpointFact>, StateError> {
         let fact = self.fact(&format!("{ENDPOINT}{family}.{}", token.as_str()))?;
-        Ok(fact.filter(|fact| now - fact.learned_at < LASTS).as_ref().and_then(Endpoint::of))
+        Ok(fact.filter(|fact| now - fact.learned_at < FACT_LIFETIME).as_ref().and_then(EndpointFact::from_fact))
     }
 
     /// All that is known of families and not too old.
@@ -202,9 +212,13 @@ impl Learned {
     /// # Errors
     ///
     /// If the notes cannot be read.
-    pub fn endpoints(&self, now: DateTime<Utc>) -> Result<Vec<Endpoint>, StateError> {
+    pub fn endpoints(&self, now: DateTime<Utc>) -> Result<Vec<EndpointFact>, StateError> {
         let facts = self.all()?;
-        Ok(facts.iter().filter(|fact| now - fact.learned_at < LASTS).filter_map(Endpoint::of).collect())
+        Ok(facts
+            .iter()
+            .filter(|fact| now - fact.learned_at < FACT_LIFETIME)
+            .filter_map(EndpointFact::from_fact)
+            .collect())
     }
 
     /// The value of one fact that is not too old to be believed.
@@ -212,8 +226,8 @@ impl Learned {
     /// # Errors
     ///
     /// If the notes cannot be read.
-    pub fn believed(&self, key: &str, now: DateTime<Utc>) -> Result<Option<String>, StateError> {
-        Ok(self.fact(key)?.filter(|fact| now - fact.learned_at < LASTS).map(|fact| fact.value))
+    pub fn cached(&self, key: &str, now: DateTime<Utc>) -> Result<Option<String>, StateError> {
+        Ok(self.fact(key)?.filter(|fact| now - fact.learned_at < FACT_LIFETIME).map(|fact| fact.value))
     }
 
     /// The class of the app, if an answer has settled it, unless that was too long ago.
@@ -221,19 +235,19 @@ impl Learned {
     /// # Errors
     ///
     /// If the notes cannot be read.
-    pub fn believed_class(&self, now: DateTime<Utc>) -> Result<Option<AppClass>, StateError> {
-        Ok(match self.believed(CLASS, now)?.as_deref() {
+    pub fn cached_class(&self, now: DateTime<Utc>) -> Result<Option<AppClass>, StateError> {
+        Ok(match self.cached(CLASS, now)?.as_deref() {
             Some("development") => Some(AppClass::Development),
             Some("extended") => Some(AppClass::Extended),
             _ => None,
         })
     }
 
-    fn put(&self, key: &str, value: &str, evidence: &str, now: Moment) -> Result<(), StateError> {
-        self.state.books().db.write("note what was learned", |tx| {
+    fn put(&self, key: &str, value: &str, evidence: &str, now: ClockReading) -> Result<(), StateError> {
+        self.state.connection().db.write("note what was learned", |tx| {
             tx.execute(
                 "INSERT OR REPLACE INTO learned VALUES (?1, ?2, ?3, ?4, ?5)",
-                (&self.client, key, value, evidence, now.ms()),
+                (&self.client, key, value, evidence, now.wall_ms()),
             )?;
             Ok(())
         })
@@ -244,13 +258,13 @@ impl Learned {
     /// # Errors
     ///
     /// If the notes cannot be read.
-    pub fn fact(&self, key: &str) -> Result<Option<Fact>, StateError> {
-        self.state.books().db.read("read what was learned", |conn| {
+    pub fn fact(&self, key: &str) -> Result<Option<LearnedFact>, StateError> {
+        self.state.connection().db.read("read what was learned", |conn| {
             conn.prepare_cached(
                 "SELECT key, value, evidence, learned_ms FROM learned
                  WHERE client = ?1 AND key = ?2",
             )?
-            .query_row((&self.client, key), Fact::from_row)
+            .query_row((&self.client, key), LearnedFact::from_row)
             .optional()
         })
     }
@@ -260,13 +274,13 @@ impl Learned {
     /// # Errors
     ///
     /// If the notes cannot be read.
-    pub fn all(&self) -> Result<Vec<Fact>, StateError> {
-        self.state.books().db.read("read what was learned", |conn| {
+    pub fn all(&self) -> Result<Vec<LearnedFact>, StateError> {
+        self.state.connection().db.read("read what was learned", |conn| {
             conn.prepare_cached(
                 "SELECT key, value, evidence, learned_ms FROM learned
                  WHERE client = ?1 ORDER BY key",
             )?
-            .query_map([&self.client], Fact::from_row)?
+            .query_map([&self.client], LearnedFact::from_row)?
             .collect()
         })
     }
@@ -276,13 +290,13 @@ impl Learned {
     /// # Errors
     ///
     /// If the notes cannot be written.
-    pub fn set(&self, key: &str, value: &str, evidence: &str, now: Moment) -> Result<(), StateError> {
-        self.state.books().db.write("note what was learned", |tx| {
+    pub fn set(&self, key: &str, value: &str, evidence: &str, now: ClockReading) -> Result<(), StateError> {
+        self.state.connection().db.write("note what was learned", |tx| {
             tx.execute(
                 "INSERT INTO learned VALUES (?1, ?2, ?3, ?4, ?5)
                  ON CONFLICT DO UPDATE SET value = excluded.value, evidence = excluded.evidence,
                     learned_ms = excluded.learned_ms WHERE value <> excluded.value OR learned_ms <= ?6",
-                (&self.client, key, value, evidence, now.ms(), (now.wall - LASTS).timestamp_millis()),
+                (&self.client, key, value, evidence, now.wall_ms(), (now.wall - FACT_LIFETIME).timestamp_millis()),
             )?;
             Ok(())
         })
@@ -294,7 +308,7 @@ impl Learned {
     ///
     /// If the notes cannot be written.
     pub fn forget(&self, beginning: &str) -> Result<usize, StateError> {
-        self.state.books().db.write("forget what was learned", |tx| {
+        self.state.connection().db.write("forget what was learned", |tx| {
             tx.execute(
                 "DELETE FROM learned WHERE client = ?1 AND substr(key, 1, length(?2)) = ?2",
                 (&self.client, beginning),
@@ -303,14 +317,14 @@ impl Learned {
     }
 }
 
-impl Endpoint {
-    fn of(fact: &Fact) -> Option<Endpoint> {
+impl EndpointFact {
+    fn from_fact(fact: &LearnedFact) -> Option<EndpointFact> {
         let (family, token) = fact.key.strip_prefix(ENDPOINT)?.rsplit_once('.')?;
         let token = TokenKind::ALL.into_iter().find(|kind| kind.as_str() == token)?;
-        Some(Endpoint {
+        Some(EndpointFact {
             family: family.to_owned(),
             token,
-            word: Word::read(&fact.value)?,
+            access: EndpointAccess::parse(&fact.value)?,
             evidence: fact.evidence.clone(),
             learned_at: fact.learned_at,
         })

@@ -16,21 +16,21 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, params};
 use rustc_hash::FxHashMap;
 
-use super::cooldown::{Reach, Refused};
-use super::moment::{Moment, from_ms};
-use super::share::{Share, Spender};
-use super::turn::{Ask, Identity};
+use super::cooldown::{CoolDownScope, NewRefusal};
+use super::moment::{ClockReading, time_from_ms};
+use super::share::{CallSpender, JobShare};
+use super::turn::{CallRequest, ClientIdentity};
 use super::usage::LearnedCeiling;
 
 pub(super) const DAY_MS: i64 = 86_400_000;
-const KEPT_MS: i64 = 3 * DAY_MS;
+const CALL_RETENTION_MS: i64 = 3 * DAY_MS;
 const PRUNE_EVERY: i64 = 1_024;
 /// The first ceiling learned where none was set: half of a Development Mode family's day.
-const FIRST_LEARNED: u32 = 250;
-const RISE_A_DAY: f64 = 1.05;
+const FIRST_LEARNED_CEILING: u32 = 250;
+const DAILY_RECOVERY: f64 = 1.05;
 /// A run that was stopped comes back for this part of what may be used in a day: for one call it
 /// would ask the list that it goes by again, and stop at the next.
-const WORTH_IT: u32 = 20;
+const RESUME_FRACTION: u32 = 20;
 
 /// A booked call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct CallId(pub(super) i64);
 
 /// How many calls a rolling day holds. `None` is unlimited.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Ceilings {
+pub struct CallCeilings {
     /// For the whole account.
     pub per_day: Option<u32>,
     /// For each endpoint family.
@@ -49,9 +49,9 @@ pub struct Ceilings {
 
 /// The day's allowance is used up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spent {
+pub struct CeilingReached {
     /// [`Reach::Account`] or [`Reach::Family`].
-    pub reach: Reach,
+    pub scope: CoolDownScope,
     /// Calls of the last 24 hours.
     pub used: u32,
     /// Calls that may be used, the reserve taken off.
@@ -59,31 +59,31 @@ pub struct Spent {
     /// When the next call becomes free.
     pub free_at: DateTime<Utc>,
     /// When so many are free that it is worth coming back: a twentieth of what may be used.
-    pub back_at: DateTime<Utc>,
+    pub resume_at: DateTime<Utc>,
     /// What one job may take of the day, if it is that and not the whole of it.
-    pub share: Option<Share>,
+    pub share: Option<JobShare>,
 }
 
 /// The times of the last day's calls, by account; those among them that were brought from another.
 #[derive(Debug, Default)]
-pub(super) struct Windows(FxHashMap<String, Window>);
+pub(super) struct CallWindows(FxHashMap<String, CallWindow>);
 
 #[derive(Debug, Default)]
-pub(super) struct Window {
+pub(super) struct CallWindow {
     generation: i64,
     last_id: i64,
-    calls: Times,
-    jobs: FxHashMap<i64, Times>,
+    calls: CallTimes,
+    jobs: FxHashMap<i64, CallTimes>,
 }
 
 /// Times of calls, each list in order.
 #[derive(Debug, Default)]
-struct Times {
+struct CallTimes {
     all: VecDeque<i64>,
     families: FxHashMap<String, VecDeque<i64>>,
 }
 
-impl Windows {
+impl CallWindows {
     /// Drops what is in memory, after a failed transaction or a cancelled call.
     pub(super) fn forget(&mut self) {
         self.0.clear();
@@ -95,13 +95,13 @@ impl Windows {
         tx: &Connection,
         account: &str,
         generation: i64,
-        now: Moment,
-    ) -> rusqlite::Result<&mut Window> {
+        now: ClockReading,
+    ) -> rusqlite::Result<&mut CallWindow> {
         let window = self.0.entry(account.to_owned()).or_default();
         if window.generation != generation {
-            *window = Window { generation, ..Window::default() };
+            *window = CallWindow { generation, ..CallWindow::default() };
         }
-        let since = now.ms() - DAY_MS;
+        let since = now.wall_ms() - DAY_MS;
         let mut rows = tx.prepare_cached(
             "SELECT call_id, at_ms, family, job FROM calls JOIN scopes USING (scope_id)
              WHERE call_id > ?1 AND at_ms > ?3 AND outcome >= 0 AND (account = ?2
@@ -118,7 +118,7 @@ impl Windows {
     }
 }
 
-impl Window {
+impl CallWindow {
     fn add(&mut self, id: i64, at_ms: i64, family: &str, job: i64) {
         self.last_id = self.last_id.max(id);
         self.calls.add(at_ms, family);
@@ -156,7 +156,7 @@ impl Window {
     }
 }
 
-impl Times {
+impl CallTimes {
     fn add(&mut self, at_ms: i64, family: &str) {
         insert(&mut self.all, at_ms);
         if let Some(times) = self.families.get_mut(family) {
@@ -174,9 +174,9 @@ impl Times {
         }
     }
 
-    fn spent(&self, reach: Reach, family: &str, usable: u32) -> Option<Spent> {
+    fn ceiling_reached(&self, reach: CoolDownScope, family: &str, usable: u32) -> Option<CeilingReached> {
         let times = match reach {
-            Reach::Family => self.families.get(family),
+            CoolDownScope::Family => self.families.get(family),
             _ => Some(&self.all),
         };
         let used = count(times);
@@ -186,10 +186,10 @@ impl Times {
         // With nothing usable at all there is nothing to wait for: look again in a day.
         let free = |more: u32| {
             let place = (used - usable + more).min(used.saturating_sub(1)) as usize;
-            from_ms(times.and_then(|times| times.get(place)).map_or(i64::MAX, |at| at.saturating_add(DAY_MS)))
+            time_from_ms(times.and_then(|times| times.get(place)).map_or(i64::MAX, |at| at.saturating_add(DAY_MS)))
         };
-        let worth_it = (usable / WORTH_IT).saturating_sub(1);
-        Some(Spent { reach, used, usable, free_at: free(0), back_at: free(worth_it), share: None })
+        let worth_it = (usable / RESUME_FRACTION).saturating_sub(1);
+        Some(CeilingReached { scope: reach, used, usable, free_at: free(0), resume_at: free(worth_it), share: None })
     }
 }
 
@@ -204,41 +204,55 @@ fn insert(times: &mut VecDeque<i64>, at_ms: i64) {
 }
 
 /// Whether the day is used up for this ask: the account first, then the family.
-pub(super) fn spent(
+pub(super) fn ceiling_reached(
     tx: &Connection,
-    windows: &mut Windows,
+    windows: &mut CallWindows,
     generation: i64,
-    ask: &Ask<'_>,
-    now: Moment,
-) -> rusqlite::Result<Option<Spent>> {
-    let account = usable(tx, ask, Reach::Account, now)?;
-    let family = usable(tx, ask, Reach::Family, now)?;
-    let of_job = ask.spender.and_then(|Spender { job, share }| Some((job, share?)));
-    if account.is_none() && family.is_none() && !matches!(of_job, Some((_, Share::Calls(_)))) {
+    ask: &CallRequest<'_>,
+    now: ClockReading,
+) -> rusqlite::Result<Option<CeilingReached>> {
+    let account = usable_calls(tx, ask, CoolDownScope::Account, now)?;
+    let family = usable_calls(tx, ask, CoolDownScope::Family, now)?;
+    let of_job = ask.spender.and_then(|CallSpender { job, share }| Some((job, share?)));
+    if account.is_none() && family.is_none() && !matches!(of_job, Some((_, JobShare::Calls(_)))) {
         return Ok(None);
     }
-    let window = windows.refresh(tx, &ask.who.account, generation, now)?;
-    let day = from_ms(DAY_MS + now.ms());
-    let over = first_spent(&window.calls, ask, account, family).or_else(|| {
+    let window = windows.refresh(tx, &ask.identity.account, generation, now)?;
+    let day = time_from_ms(DAY_MS + now.wall_ms());
+    let over = first_ceiling_reached(&window.calls, ask, account, family).or_else(|| {
         let (job, share) = of_job?;
-        let (none, account, family) = (Times::default(), share.of_account(account), share.of_family(family));
+        let (none, account, family) = (CallTimes::default(), share.account_limit(account), share.family_limit(family));
         let times = window.jobs.get(&job.number()).unwrap_or(&none);
-        first_spent(times, ask, account, family).map(|spent| Spent { share: Some(share), ..spent })
+        first_ceiling_reached(times, ask, account, family).map(|spent| CeilingReached { share: Some(share), ..spent })
     });
-    Ok(over.map(|spent| Spent { free_at: spent.free_at.min(day), back_at: spent.back_at.min(day), ..spent }))
+    Ok(over.map(|spent| CeilingReached {
+        free_at: spent.free_at.min(day),
+        resume_at: spent.resume_at.min(day),
+        ..spent
+    }))
 }
 
-fn first_spent(times: &Times, ask: &Ask<'_>, account: Option<u32>, family: Option<u32>) -> Option<Spent> {
-    let account = account.and_then(|usable| times.spent(Reach::Account, "", usable));
-    account.or_else(|| family.and_then(|usable| times.spent(Reach::Family, ask.family, usable)))
+fn first_ceiling_reached(
+    times: &CallTimes,
+    ask: &CallRequest<'_>,
+    account: Option<u32>,
+    family: Option<u32>,
+) -> Option<CeilingReached> {
+    let account = account.and_then(|usable| times.ceiling_reached(CoolDownScope::Account, "", usable));
+    account.or_else(|| family.and_then(|usable| times.ceiling_reached(CoolDownScope::Family, ask.family, usable)))
 }
 
-fn usable(tx: &Connection, ask: &Ask<'_>, reach: Reach, now: Moment) -> rusqlite::Result<Option<u32>> {
+fn usable_calls(
+    tx: &Connection,
+    ask: &CallRequest<'_>,
+    reach: CoolDownScope,
+    now: ClockReading,
+) -> rusqlite::Result<Option<u32>> {
     let (set, family) = match reach {
-        Reach::Family => (ask.ceilings.per_family, ask.family),
+        CoolDownScope::Family => (ask.ceilings.per_family, ask.family),
         _ => (ask.ceilings.per_day, ""),
     };
-    let ceiling = ceiling(tx, &ask.who.account, family, set, now)?;
+    let ceiling = ceiling(tx, &ask.identity.account, family, set, now)?;
     Ok(ceiling.map(|calls| without_reserve(calls, ask.ceilings.reserve)))
 }
 
@@ -254,13 +268,13 @@ pub(super) fn ceiling(
     account: &str,
     family: &str,
     set: Option<u32>,
-    now: Moment,
+    now: ClockReading,
 ) -> rusqlite::Result<Option<u32>> {
     let learned: Option<(u32, i64)> = tx
         .prepare_cached("SELECT calls, set_ms FROM ceilings WHERE account = ?1 AND family = ?2")?
         .query_row((account, family), |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let learned = learned.map(|(calls, set_ms)| risen(calls, now.ms() - set_ms));
+    let learned = learned.map(|(calls, set_ms)| recovered_ceiling(calls, now.wall_ms() - set_ms));
     Ok(match (set, learned) {
         (Some(set), Some(learned)) => Some(set.min(learned)),
         (one, other) => one.or(other),
@@ -272,14 +286,14 @@ pub(super) fn ceiling(
     clippy::cast_sign_loss,
     reason = "`as` saturates at the largest u32, and the factor is positive"
 )]
-fn risen(calls: u32, since_ms: i64) -> u32 {
+fn recovered_ceiling(calls: u32, since_ms: i64) -> u32 {
     let days = i32::try_from((since_ms / DAY_MS).clamp(0, 1_000)).unwrap_or(0);
-    (f64::from(calls) * RISE_A_DAY.powi(days)) as u32
+    (f64::from(calls) * DAILY_RECOVERY.powi(days)) as u32
 }
 
 /// A ceiling that a refusal is about.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Lowered<'a> {
+pub(super) struct CeilingUpdate<'a> {
     pub(super) account: &'a str,
     /// Empty: that of the whole account.
     pub(super) family: &'a str,
@@ -287,29 +301,35 @@ pub(super) struct Lowered<'a> {
     pub(super) set: Option<u32>,
 }
 
-impl Lowered<'_> {
+impl CeilingUpdate<'_> {
     /// Learns from a refusal after `used` calls, the refused one among them.
-    pub(super) fn lower(self, tx: &Connection, used: u32, refused: &Refused<'_>, now: Moment) -> rusqlite::Result<()> {
+    pub(super) fn lower(
+        self,
+        tx: &Connection,
+        used: u32,
+        refused: &NewRefusal<'_>,
+        now: ClockReading,
+    ) -> rusqlite::Result<()> {
         if let Some(call) = refused.call
-            && self.was_on_its_way(tx, call)?
+            && self.was_in_flight(tx, call)?
         {
             return Ok(());
         }
-        let Lowered { account, family, set } = self;
+        let CeilingUpdate { account, family, set } = self;
         let before = ceiling(tx, account, family, set, now)?;
-        let least = before.map_or(FIRST_LEARNED, |calls| calls / 2);
+        let least = before.map_or(FIRST_LEARNED_CEILING, |calls| calls / 2);
         let learned = used.saturating_sub(1).max(least).max(1);
         let learned = before.map_or(learned, |before| learned.min(before));
         tx.execute(
             "INSERT OR REPLACE INTO ceilings VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![account, family, learned, now.ms(), refused.evidence],
+            params![account, family, learned, now.wall_ms(), refused.evidence],
         )?;
         Ok(())
     }
 
     /// Whether the call was booked before the ceiling was last lowered: it did not go by that ceiling, so
     /// its refusal says nothing about it.
-    fn was_on_its_way(self, tx: &Connection, call: CallId) -> rusqlite::Result<bool> {
+    fn was_in_flight(self, tx: &Connection, call: CallId) -> rusqlite::Result<bool> {
         tx.prepare_cached(
             "SELECT 1 FROM calls, ceilings
              WHERE call_id = ?1 AND account = ?2 AND family = ?3 AND at_ms <= set_ms",
@@ -319,15 +339,19 @@ impl Lowered<'_> {
 }
 
 /// The ceilings that refusals taught, as they have risen since.
-pub(super) fn learned(tx: &Connection, account: &str, now: Moment) -> rusqlite::Result<Vec<LearnedCeiling>> {
+pub(super) fn learned_ceilings(
+    tx: &Connection,
+    account: &str,
+    now: ClockReading,
+) -> rusqlite::Result<Vec<LearnedCeiling>> {
     tx.prepare_cached("SELECT family, calls, set_ms, evidence FROM ceilings WHERE account = ?1 ORDER BY family")?
         .query_map([account], |row| {
             let (calls, set_ms) = (row.get(1)?, row.get::<_, i64>(2)?);
             Ok(LearnedCeiling {
                 family: row.get(0)?,
                 calls,
-                now: risen(calls, now.ms() - set_ms),
-                at: from_ms(set_ms),
+                now: recovered_ceiling(calls, now.wall_ms() - set_ms),
+                at: time_from_ms(set_ms),
                 evidence: row.get(3)?,
             })
         })?
@@ -335,7 +359,7 @@ pub(super) fn learned(tx: &Connection, account: &str, now: Moment) -> rusqlite::
 }
 
 /// The number of a scope, given on first use.
-pub(super) fn scope(tx: &Connection, who: &Identity, family: &str) -> rusqlite::Result<i64> {
+pub(super) fn scope_id(tx: &Connection, who: &ClientIdentity, family: &str) -> rusqlite::Result<i64> {
     let known = tx
         .prepare_cached("SELECT scope_id FROM scopes WHERE client = ?1 AND account = ?2 AND family = ?3")?
         .query_row((&who.client, &who.account, family), |row| row.get(0))
@@ -351,8 +375,8 @@ pub(super) fn scope(tx: &Connection, who: &Identity, family: &str) -> rusqlite::
 }
 
 /// Books a call that will go out at `at_ms`.
-pub(super) fn book(tx: &Connection, ask: &Ask<'_>, at_ms: i64) -> rusqlite::Result<CallId> {
-    let scope = scope(tx, ask.who, ask.family)?;
+pub(super) fn record_call(tx: &Connection, ask: &CallRequest<'_>, at_ms: i64) -> rusqlite::Result<CallId> {
+    let scope = scope_id(tx, ask.identity, ask.family)?;
     let job = ask.spender.map_or(0, |spender| spender.job.number());
     tx.prepare_cached("INSERT INTO calls (scope_id, at_ms, job) VALUES (?1, ?2, ?3)")?.execute((scope, at_ms, job))?;
     let call = CallId(tx.last_insert_rowid());
@@ -360,14 +384,14 @@ pub(super) fn book(tx: &Connection, ask: &Ask<'_>, at_ms: i64) -> rusqlite::Resu
         tx.execute(
             "DELETE FROM calls WHERE at_ms < ?1
                AND call_id IN (SELECT call_id FROM calls ORDER BY call_id LIMIT ?2)",
-            (at_ms - KEPT_MS, PRUNE_EVERY * 4),
+            (at_ms - CALL_RETENTION_MS, PRUNE_EVERY * 4),
         )?;
     }
     Ok(call)
 }
 
 /// Writes down how calls ended.
-pub(super) fn book_outcomes(tx: &Connection, outcomes: &[(CallId, u16)]) -> rusqlite::Result<()> {
+pub(super) fn record_outcomes(tx: &Connection, outcomes: &[(CallId, u16)]) -> rusqlite::Result<()> {
     for (call, outcome) in outcomes {
         tx.prepare_cached("UPDATE calls SET outcome = ?2 WHERE call_id = ?1")?.execute((call.0, outcome))?;
     }

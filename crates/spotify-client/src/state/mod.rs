@@ -32,19 +32,19 @@ mod stores;
 mod turn;
 mod usage;
 
-pub use adaptive::Adapts;
-pub use cooldown::{CoolDown, Reach, Reason, Refused};
-pub use dir::{Chosen, StateDir};
+pub use adaptive::AdaptivePace;
+pub use cooldown::{CoolDown, CoolDownReason, CoolDownScope, NewRefusal};
+pub use dir::{StateDir, StateDirSource};
 pub use error::StateError;
-pub use filesystem::network_kind;
-pub use learned::{AppClass, Endpoint, Fact, LASTS, Learned, TokenKind, Word};
-pub use ledger::{CallId, Ceilings, Spent, without_reserve as usable};
-pub use moment::Moment;
-pub use pace::Pace;
+pub use filesystem::network_file_system;
+pub use learned::{AppClass, EndpointAccess, EndpointFact, FACT_LIFETIME, LearnedFact, LearnedFacts, TokenKind};
+pub use ledger::{CallCeilings, CallId, CeilingReached, without_reserve as usable};
+pub use moment::ClockReading;
+pub use pace::CallPace;
 pub use seal::KeyOrigin;
-pub use share::{Job, Share, Spender};
-pub use turn::{Ask, Held, Identity, Turn};
-pub use usage::{FamilyUse, Freed, LearnedCeiling, Refusals, Usage};
+pub use share::{CallSpender, JobKey, JobShare};
+pub use turn::{CallBlock, CallRequest, ClientIdentity, Reservation};
+pub use usage::{FamilyUsage, FreedCalls, LearnedCeiling, LedgerUsage, PastRefusal};
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -54,21 +54,21 @@ const ID: &str = "id";
 
 /// The open state folder. One per process; shared by all tasks behind an `Arc`.
 #[derive(Debug)]
-pub struct State {
+pub struct StateDb {
     dir: StateDir,
     id: String,
-    books: Mutex<Books>,
+    connection: Mutex<LedgerConnection>,
 }
 
 /// The database with what is kept in memory of it, always taken together.
 #[derive(Debug)]
-struct Books {
-    db: db::Db,
-    windows: ledger::Windows,
+struct LedgerConnection {
+    db: db::PrivateDb,
+    windows: ledger::CallWindows,
     outcomes: Vec<(CallId, u16)>,
 }
 
-impl State {
+impl StateDb {
     /// Opens the state folder, creating it (0700) and its files (0600) where they are missing.
     ///
     /// # Errors
@@ -76,17 +76,17 @@ impl State {
     /// Refuses a folder or file that others may read or that belongs to somebody else, a network
     /// file system, and a database that is damaged, foreign or from a newer version. Nothing that
     /// exists is ever deleted or repaired.
-    pub fn open(dir: StateDir) -> Result<State, StateError> {
-        private::folder(dir.path())?;
+    pub fn open(dir: StateDir) -> Result<StateDb, StateError> {
+        private::ensure_folder(dir.path())?;
         filesystem::refuse_network(dir.path())?;
-        let _opening = private::turn_to_open(dir.path())?;
+        let _opening = private::lock_for_opening(dir.path())?;
         let books = dir.path().join("state.db");
         let id = dir.path().join(ID);
         private::refuse_emptied(&books, &id)?;
-        let db = db::Db::open(&books, &schema::BOOKS)?;
+        let db = db::PrivateDb::open(&books, &schema::BOOKS)?;
         let id = private::state_id(&id)?;
-        let books = Mutex::new(Books { db, windows: ledger::Windows::default(), outcomes: Vec::new() });
-        Ok(State { dir, id, books })
+        let books = Mutex::new(LedgerConnection { db, windows: ledger::CallWindows::default(), outcomes: Vec::new() });
+        Ok(StateDb { dir, id, connection: books })
     }
 
     /// The random name of this folder, by which a store knows the state it was filled with.
@@ -109,19 +109,19 @@ impl State {
         self.dir.path()
     }
 
-    fn books(&self) -> MutexGuard<'_, Books> {
+    fn connection(&self) -> MutexGuard<'_, LedgerConnection> {
         // A panic elsewhere leaves the database as its last commit, which is what we read next.
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The random name of a state folder, as far as it can be read; nothing is made.
-pub fn id_of(folder: &Path) -> Option<String> {
+pub fn read_state_id(folder: &Path) -> Option<String> {
     let text = std::fs::read_to_string(folder.join(ID)).ok()?;
     Some(text.trim().to_owned()).filter(|id| !id.is_empty())
 }
 
-impl Drop for State {
+impl Drop for StateDb {
     fn drop(&mut self) {
         if let Err(error) = self.flush() {
             tracing::warn!(%error, "the outcomes of the last calls were not booked");

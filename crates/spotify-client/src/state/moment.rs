@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 /// A reading of both clocks. Cheap to copy; every function of the state takes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment {
+pub struct ClockReading {
     /// The wall clock.
     pub wall: DateTime<Utc>,
     /// Milliseconds on a clock that only moves forward and counts suspends.
@@ -19,15 +19,15 @@ pub struct Moment {
     pub boot: Option<i64>,
 }
 
-impl Moment {
+impl ClockReading {
     /// The wall clock in milliseconds since 1970.
-    pub fn ms(&self) -> i64 {
+    pub fn wall_ms(&self) -> i64 {
         self.wall.timestamp_millis()
     }
 }
 
 /// Milliseconds since 1970 as a time; a number out of range becomes the largest time there is,
 /// so that a damaged deadline blocks rather than frees.
-pub(crate) fn from_ms(ms: i64) -> DateTime<Utc> {
+pub(crate) fn time_from_ms(ms: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(ms).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }

@@ -16,39 +16,39 @@ use super::error::StateError;
 use super::{filesystem, private};
 
 /// The file with the identity.
-const FILE: &str = "place";
+const IDENTITY_FILE: &str = "place";
 
 /// What stands in it where nothing tells a copy.
-const ANYWHERE: &str = "-";
+const UNKNOWN_IDENTITY: &str = "-";
 
 /// The file, which is there once grants are.
-pub(super) fn file(folder: &Path) -> PathBuf {
-    folder.join(FILE)
+pub(super) fn identity_file(folder: &Path) -> PathBuf {
+    folder.join(IDENTITY_FILE)
 }
 
 /// Notes where these grants lie.
-pub(super) fn note(folder: &Path, witness: &Path) -> Result<(), StateError> {
-    let here = identity(folder, witness)?.unwrap_or_else(|| ANYWHERE.to_owned());
-    private::written_whole(&file(folder), |file| writeln!(file, "{here}"))
+pub(super) fn record_identity(folder: &Path, witness: &Path) -> Result<(), StateError> {
+    let here = file_identity(folder, witness)?.unwrap_or_else(|| UNKNOWN_IDENTITY.to_owned());
+    private::write_atomically(&identity_file(folder), |file| writeln!(file, "{here}"))
 }
 
 /// Refuses a folder that was copied; notes the place of one that has none yet.
-pub(super) fn check(folder: &Path, witness: &Path) -> Result<(), StateError> {
-    let Some(here) = identity(folder, witness)? else { return Ok(()) };
-    let file = file(folder);
-    private::existing_file(&file)?;
+pub(super) fn refuse_copy(folder: &Path, witness: &Path) -> Result<(), StateError> {
+    let Some(here) = file_identity(folder, witness)? else { return Ok(()) };
+    let file = identity_file(folder);
+    private::check_file(&file)?;
     match fs::read_to_string(&file) {
         Ok(text) if text.trim() == here => Ok(()),
-        Ok(text) if ["", ANYWHERE].contains(&text.trim()) => note(folder, witness),
+        Ok(text) if ["", UNKNOWN_IDENTITY].contains(&text.trim()) => record_identity(folder, witness),
         Ok(_) => Err(StateError::Copied { path: folder.to_owned() }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => note(folder, witness),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => record_identity(folder, witness),
         Err(error) => Err(StateError::io("read", &file)(error)),
     }
 }
 
 /// What no copy of the file shares; `None` where file systems number files anew at each mount.
-fn identity(folder: &Path, witness: &Path) -> Result<Option<String>, StateError> {
-    if !filesystem::numbers_last(folder)? {
+fn file_identity(folder: &Path, witness: &Path) -> Result<Option<String>, StateError> {
+    if !filesystem::has_stable_inodes(folder)? {
         return Ok(None);
     }
     let found = fs::metadata(witness).map_err(StateError::io("look at", witness))?;

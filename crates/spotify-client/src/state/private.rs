@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 use super::error::StateError;
 
 /// How long another start may take to create or migrate the database.
-const OPENING_TAKES_AT_MOST: Duration = Duration::from_secs(10);
+const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Makes sure that the folder exists and is private.
-pub(super) fn folder(path: &Path) -> Result<(), StateError> {
+pub(super) fn ensure_folder(path: &Path) -> Result<(), StateError> {
     if !path.exists() {
         if let Some(parent) = path.parent() {
             DirBuilder::new()
@@ -38,32 +38,32 @@ pub(super) fn folder(path: &Path) -> Result<(), StateError> {
     if !found.is_dir() {
         return Err(StateError::NotPlain { path: path.to_owned(), expected: "folder" });
     }
-    closed(path, &found, 0o700)
+    check_private(path, &found, 0o700)
 }
 
 /// Creates the file (0600) if it is missing; checks it if it is not.
-pub(super) fn file(path: &Path) -> Result<(), StateError> {
+pub(super) fn ensure_file(path: &Path) -> Result<(), StateError> {
     let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     match created {
         Ok(file) => {
             file.set_permissions(Permissions::from_mode(0o600)).map_err(StateError::io("set the mode of", path))
         }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => existing_file(path),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => check_file(path),
         Err(error) => Err(StateError::io("create", path)(error)),
     }
 }
 
 /// Checks a file that is there; one that is not is fine.
-pub(super) fn existing_file(path: &Path) -> Result<(), StateError> {
+pub(super) fn check_file(path: &Path) -> Result<(), StateError> {
     match fs::symlink_metadata(path) {
-        Ok(found) if found.is_file() => closed(path, &found, 0o600),
+        Ok(found) if found.is_file() => check_private(path, &found, 0o600),
         Ok(_) => Err(StateError::NotPlain { path: path.to_owned(), expected: "file" }),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(StateError::io("look at", path)(error)),
     }
 }
 
-pub(super) fn closed(path: &Path, found: &fs::Metadata, wanted: u32) -> Result<(), StateError> {
+pub(super) fn check_private(path: &Path, found: &fs::Metadata, wanted: u32) -> Result<(), StateError> {
     let me = rustix::process::geteuid().as_raw();
     if found.uid() != me {
         return Err(StateError::NotOurs { path: path.to_owned(), owner: found.uid(), me });
@@ -87,13 +87,13 @@ pub(super) fn refuse_emptied(database: &Path, witness: &Path) -> Result<(), Stat
 }
 
 /// Lets one process at a time create and migrate; held until dropped.
-pub(super) fn turn_to_open(folder: &Path) -> Result<File, StateError> {
+pub(super) fn lock_for_opening(folder: &Path) -> Result<File, StateError> {
     let handle = File::open(folder).map_err(StateError::io("open", folder))?;
     let started = Instant::now();
     loop {
         match handle.try_lock() {
             Ok(()) => return Ok(handle),
-            Err(fs::TryLockError::WouldBlock) if started.elapsed() < OPENING_TAKES_AT_MOST => {
+            Err(fs::TryLockError::WouldBlock) if started.elapsed() < OPENING_TIMEOUT => {
                 std::thread::sleep(Duration::from_millis(5));
             }
             Err(fs::TryLockError::WouldBlock) => {
@@ -108,7 +108,7 @@ pub(super) fn turn_to_open(folder: &Path) -> Result<File, StateError> {
 
 /// Reads the random name of this folder, or gives it one.
 pub(super) fn state_id(path: &Path) -> Result<String, StateError> {
-    existing_file(path)?;
+    check_file(path)?;
     match fs::read_to_string(path) {
         Ok(text) if !text.trim().is_empty() => return Ok(text.trim().to_owned()),
         Ok(_) => {}
@@ -120,12 +120,12 @@ pub(super) fn state_id(path: &Path) -> Result<String, StateError> {
         .and_then(|mut source| source.read_exact(&mut bytes))
         .map_err(StateError::io("read", Path::new("/dev/urandom")))?;
     let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    written_whole(path, |file| writeln!(file, "{id}"))?;
+    write_atomically(path, |file| writeln!(file, "{id}"))?;
     Ok(id)
 }
 
 /// Writes a file (0600) that is there with all of its bytes, on disk, or not at all.
-pub(super) fn written_whole(
+pub(super) fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut tempfile::NamedTempFile) -> std::io::Result<()>,
 ) -> Result<(), StateError> {

@@ -25,9 +25,9 @@ use super::private;
 const VERSION: u8 = 1;
 const NONCE: usize = 24;
 /// A key of fewer bytes is a password, and could be guessed.
-const SHORTEST: usize = 32;
+const MIN_KEY_LEN: usize = 32;
 /// No key is longer; a larger file was named by mistake.
-const LONGEST: u64 = 4_096;
+const MAX_KEY_FILE_LEN: u64 = 4_096;
 
 /// Where a key came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,12 +60,12 @@ impl fmt::Display for KeyOrigin {
 }
 
 /// The key of a state folder.
-pub(super) struct Key {
+pub(super) struct SealKey {
     cipher: XChaCha20Poly1305,
     origin: KeyOrigin,
 }
 
-impl fmt::Debug for Key {
+impl fmt::Debug for SealKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Key(from {})", self.origin)
     }
@@ -73,13 +73,13 @@ impl fmt::Debug for Key {
 
 /// What a seal belongs to; it opens nowhere else.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct SealContext<'a> {
     pub(super) client_id: &'a str,
     pub(super) user: &'a str,
     pub(super) column: &'a str,
 }
 
-impl Place<'_> {
+impl SealContext<'_> {
     /// Each part with its length in front, so that no two places give the same bytes.
     fn bytes(&self) -> Vec<u8> {
         let mut out = b"cratedigger grant".to_vec();
@@ -93,39 +93,39 @@ impl Place<'_> {
 
 /// It does not open: another key, another place, or damage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct DoesNotOpen;
+pub(super) struct UnsealError;
 
-impl Key {
+impl SealKey {
     /// Reads the key that the environment or the folder names. `None`: there is none yet, and it
     /// would lie in the folder.
-    pub(super) fn find(folder: &Path, env: impl Fn(&str) -> Option<OsString>) -> Result<Option<Key>, StateError> {
+    pub(super) fn find(folder: &Path, env: impl Fn(&str) -> Option<OsString>) -> Result<Option<SealKey>, StateError> {
         let set = |name: &str| env(name).filter(|value| !value.is_empty());
         if let Some(credentials) = set("CREDENTIALS_DIRECTORY") {
             let path = Path::new(&credentials).join("cratedigger_key");
             if path.exists() {
-                return Key::read(KeyOrigin::Credential(path)).map(Some);
+                return SealKey::read(KeyOrigin::Credential(path)).map(Some);
             }
         }
         if let Some(path) = set("CRATEDIGGER_KEY_FILE") {
-            return Key::read(KeyOrigin::Named(PathBuf::from(path))).map(Some);
+            return SealKey::read(KeyOrigin::Named(PathBuf::from(path))).map(Some);
         }
         let path = folder.join("key");
         match fs::symlink_metadata(&path) {
-            Ok(_) => Key::read(KeyOrigin::Folder(path)).map(Some),
+            Ok(_) => SealKey::read(KeyOrigin::Folder(path)).map(Some),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(StateError::io("look at", &path)(error)),
         }
     }
 
     /// Makes a key file in the folder. The caller holds the folder's lock.
-    pub(super) fn create(folder: &Path) -> Result<Key, StateError> {
+    pub(super) fn create(folder: &Path) -> Result<SealKey, StateError> {
         let path = folder.join("key");
         let hex: String = random::<32>(&path)?.iter().map(|byte| format!("{byte:02x}")).collect();
-        private::written_whole(&path, |file| writeln!(file, "{hex}"))?;
-        Key::read(KeyOrigin::Folder(path))
+        private::write_atomically(&path, |file| writeln!(file, "{hex}"))?;
+        SealKey::read(KeyOrigin::Folder(path))
     }
 
-    fn read(origin: KeyOrigin) -> Result<Key, StateError> {
+    fn read(origin: KeyOrigin) -> Result<SealKey, StateError> {
         let path = origin.path();
         let mut file = fs::File::open(path).map_err(StateError::io("read the key", path))?;
         let found = file.metadata().map_err(StateError::io("look at", path))?;
@@ -138,21 +138,21 @@ impl Key {
                 return Err(StateError::TooOpen { path: path.to_owned(), mode: found.mode() & 0o7777, wanted: 0o400 });
             }
             KeyOrigin::Credential(_) => {}
-            KeyOrigin::Named(_) | KeyOrigin::Folder(_) => private::closed(path, &found, 0o600)?,
+            KeyOrigin::Named(_) | KeyOrigin::Folder(_) => private::check_private(path, &found, 0o600)?,
         }
         let unfit = |why| Err(StateError::UnfitKey { origin: origin.clone(), why });
-        if found.len() > LONGEST {
+        if found.len() > MAX_KEY_FILE_LEN {
             return unfit("is larger than 4,096 bytes, which no key is");
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(StateError::io("read the key", path))?;
-        if bytes.len() < SHORTEST {
+        if bytes.len() < MIN_KEY_LEN {
             return unfit("is shorter than 32 bytes");
         }
         // An editor's last newline is no part of the key.
         let key = Sha256::new().chain_update(b"cratedigger key 1").chain_update(bytes.trim_ascii_end()).finalize();
         let key: [u8; 32] = key.into();
-        Ok(Key { cipher: XChaCha20Poly1305::new(&Bytes::from(key)), origin })
+        Ok(SealKey { cipher: XChaCha20Poly1305::new(&Bytes::from(key)), origin })
     }
 
     /// Where it came from.
@@ -161,7 +161,7 @@ impl Key {
     }
 
     /// Seals a secret for one place.
-    pub(super) fn seal(&self, place: Place<'_>, secret: &str) -> Result<Vec<u8>, StateError> {
+    pub(super) fn seal(&self, place: SealContext<'_>, secret: &str) -> Result<Vec<u8>, StateError> {
         let nonce = random::<NONCE>(self.origin.path())?;
         let (msg, aad) = (secret.as_bytes(), &*place.bytes());
         let sealed = self.cipher.encrypt(&XNonce::from(nonce), Payload { msg, aad });
@@ -175,15 +175,15 @@ impl Key {
     }
 
     /// Opens what was sealed for this place.
-    pub(super) fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<SecretString, DoesNotOpen> {
-        let (version, rest) = sealed.split_first().ok_or(DoesNotOpen)?;
-        let (nonce, msg) = rest.split_first_chunk::<NONCE>().ok_or(DoesNotOpen)?;
+    pub(super) fn open(&self, place: SealContext<'_>, sealed: &[u8]) -> Result<SecretString, UnsealError> {
+        let (version, rest) = sealed.split_first().ok_or(UnsealError)?;
+        let (nonce, msg) = rest.split_first_chunk::<NONCE>().ok_or(UnsealError)?;
         if *version != VERSION {
-            return Err(DoesNotOpen);
+            return Err(UnsealError);
         }
         let aad = &*place.bytes();
-        let plain = self.cipher.decrypt(&XNonce::from(*nonce), Payload { msg, aad }).map_err(|_| DoesNotOpen)?;
-        String::from_utf8(plain).map(SecretString::from).map_err(|_| DoesNotOpen)
+        let plain = self.cipher.decrypt(&XNonce::from(*nonce), Payload { msg, aad }).map_err(|_| UnsealError)?;
+        String::from_utf8(plain).map(SecretString::from).map_err(|_| UnsealError)
     }
 }
 
@@ -201,31 +201,31 @@ mod tests {
 
     use super::*;
 
-    fn key() -> Key {
+    fn key() -> SealKey {
         let folder = tempfile::TempDir::new().unwrap();
-        Key::create(folder.path()).unwrap()
+        SealKey::create(folder.path()).unwrap()
     }
 
     #[test]
     fn a_seal_opens_in_its_own_place_only() {
         let key = key();
-        let place = Place { client_id: "app", user: "home", column: "refresh_token" };
+        let place = SealContext { client_id: "app", user: "home", column: "refresh_token" };
         let sealed = key.seal(place, "secret").unwrap();
         assert_eq!(key.open(place, &sealed).unwrap().expose_secret(), "secret");
         for other in [
-            Place { user: "studio", ..place },
-            Place { client_id: "other", ..place },
-            Place { column: "access_token", ..place },
-            Place { client_id: "apph", user: "ome", ..place },
+            SealContext { user: "studio", ..place },
+            SealContext { client_id: "other", ..place },
+            SealContext { column: "access_token", ..place },
+            SealContext { client_id: "apph", user: "ome", ..place },
         ] {
-            assert_eq!(key.open(other, &sealed).unwrap_err(), DoesNotOpen);
+            assert_eq!(key.open(other, &sealed).unwrap_err(), UnsealError);
         }
     }
 
     #[test]
     fn every_changed_byte_and_every_cut_is_noticed() {
         let key = key();
-        let place = Place { client_id: "app", user: "home", column: "refresh_token" };
+        let place = SealContext { client_id: "app", user: "home", column: "refresh_token" };
         let sealed = key.seal(place, "secret").unwrap();
         for at in 0..sealed.len() {
             let mut other = sealed.clone();
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn two_seals_of_one_secret_differ() {
         let key = key();
-        let place = Place { client_id: "app", user: "home", column: "refresh_token" };
+        let place = SealContext { client_id: "app", user: "home", column: "refresh_token" };
         assert_ne!(key.seal(place, "secret").unwrap(), key.seal(place, "secret").unwrap());
     }
 

@@ -11,15 +11,15 @@ use sha2::{Digest, Sha256};
 
 /// A job in the books: a number that names nobody, the same for a store and a job at every start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Job(i64);
+pub struct JobKey(i64);
 
-impl Job {
+impl JobKey {
     /// The job of this name, whose rows go into this store.
-    pub fn of(store: &Path, name: &str) -> Job {
+    pub fn new(store: &Path, name: &str) -> JobKey {
         let digest = Sha256::digest(format!("{}\n{name}", store.display()).as_bytes());
         let bytes: Vec<u8> = digest.iter().take(7).copied().collect();
         // 0 stands for no job.
-        Job(bytes.iter().fold(0_i64, |number, byte| (number << 8) | i64::from(*byte)).max(1))
+        JobKey(bytes.iter().fold(0_i64, |number, byte| (number << 8) | i64::from(*byte)).max(1))
     }
 
     pub(super) fn number(self) -> i64 {
@@ -29,16 +29,16 @@ impl Job {
 
 /// Who spends calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Spender {
+pub struct CallSpender {
     /// The job.
-    pub job: Job,
+    pub job: JobKey,
     /// What it may take of any 24 hours; `None`: all that may be used.
-    pub share: Option<Share>,
+    pub share: Option<JobShare>,
 }
 
 /// What one job may take of any 24 hours, over all its runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Share {
+pub enum JobShare {
     /// Half of what the day holds, of the account and of each family: what a job gets whose file says
     /// nothing of `max_calls`.
     Half,
@@ -46,30 +46,30 @@ pub enum Share {
     Calls(u32),
 }
 
-impl Share {
+impl JobShare {
     /// The share of a job whose file says this of `max_calls`.
-    pub fn said(max_calls: Option<u64>) -> Share {
-        max_calls.map_or(Share::Half, |calls| Share::Calls(u32::try_from(calls).unwrap_or(u32::MAX)))
+    pub fn from_max_calls(max_calls: Option<u64>) -> JobShare {
+        max_calls.map_or(JobShare::Half, |calls| JobShare::Calls(u32::try_from(calls).unwrap_or(u32::MAX)))
     }
 
     /// The calls of all families, where the account may use so many; `None`: no ceiling.
-    pub fn of_account(self, usable: Option<u32>) -> Option<u32> {
+    pub fn account_limit(self, usable: Option<u32>) -> Option<u32> {
         match self {
-            Share::Half => usable.map(half),
-            Share::Calls(most) => Some(usable.map_or(most, |calls| calls.min(most))),
+            JobShare::Half => usable.map(half_rounded_up),
+            JobShare::Calls(most) => Some(usable.map_or(most, |calls| calls.min(most))),
         }
     }
 
     /// The calls of one family, where it may use so many; `None`: no ceiling.
-    pub fn of_family(self, usable: Option<u32>) -> Option<u32> {
+    pub fn family_limit(self, usable: Option<u32>) -> Option<u32> {
         match self {
-            Share::Half => usable.map(half),
-            Share::Calls(_) => usable,
+            JobShare::Half => usable.map(half_rounded_up),
+            JobShare::Calls(_) => usable,
         }
     }
 }
 
 /// One call at least, where there is any.
-fn half(calls: u32) -> u32 {
+fn half_rounded_up(calls: u32) -> u32 {
     (calls / 2).max(calls.min(1))
 }

@@ -10,7 +10,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::moment::Moment;
+use super::moment::ClockReading;
 
 /// The wall clock may get ahead by so much before the books follow: two readings are never taken at once.
 /// Slewing is no difference, since it moves both clocks. What is left of a step adds up with the next one.
@@ -19,7 +19,7 @@ const AHEAD_MS: i64 = 250;
 /// a process that was not let run between its two readings.
 const BEHIND_MS: i64 = 30_000;
 /// Smaller steps are those of a time service, and nobody needs to hear of them.
-const TOLD_MS: i64 = 30_000;
+const REPORTED_STEP_MS: i64 = 30_000;
 /// Processes read their clocks before they wait for the lock, so a little back is normal.
 const BACK_MS: i64 = 10_000;
 /// Spotify's rolling window: what we wait where the pace before is not known.
@@ -27,7 +27,7 @@ const WINDOW_MS: i64 = 30_000;
 /// After a reboot the last slot is honoured this long.
 const RECENT_MS: i64 = 600_000;
 
-struct Reading {
+struct StoredReading {
     wall_ms: i64,
     steady_ms: i64,
     boot: Option<i64>,
@@ -36,50 +36,55 @@ struct Reading {
 
 /// Compares the clocks with the last reading and moves the books if one was stepped. Returns the
 /// generation: it changes whenever times in the books were rewritten.
-pub(super) fn notice(tx: &Connection, now: Moment) -> rusqlite::Result<i64> {
+pub(super) fn follow_clock(tx: &Connection, now: ClockReading) -> rusqlite::Result<i64> {
     let last = tx
         .prepare_cached("SELECT wall_ms, steady_ms, boot, generation FROM clock WHERE one = 1")?
         .query_row((), |row| {
-            Ok(Reading { wall_ms: row.get(0)?, steady_ms: row.get(1)?, boot: row.get(2)?, generation: row.get(3)? })
+            Ok(StoredReading {
+                wall_ms: row.get(0)?,
+                steady_ms: row.get(1)?,
+                boot: row.get(2)?,
+                generation: row.get(3)?,
+            })
         })
         .optional()?;
     let Some(last) = last else {
-        record(tx, now, 1)?;
+        record_reading(tx, now, 1)?;
         return Ok(1);
     };
-    let passed_ms = now.ms() - last.wall_ms;
+    let passed_ms = now.wall_ms() - last.wall_ms;
     // A container that restarts may count its uptime anew under the host's boot id.
     let restarted = now.boot != last.boot || now.steady_ms < last.steady_ms - BACK_MS;
     let mut seen = now;
     if now.boot.is_some() && !restarted {
         let step_ms = passed_ms - (now.steady_ms - last.steady_ms);
         if !(-BEHIND_MS..=AHEAD_MS).contains(&step_ms) {
-            if step_ms.abs() > TOLD_MS {
+            if step_ms.abs() > REPORTED_STEP_MS {
                 tracing::warn!(step_ms, "the clock was set; the books move with it");
             } else {
                 tracing::debug!(step_ms, "the clock was corrected; the books move with it");
             }
-            shift(tx, step_ms)?;
-            return renew(tx, now, last.generation);
+            shift_times(tx, step_ms)?;
+            return start_generation(tx, now, last.generation);
         }
         // The two clocks are noted as far apart as they were, so that small steps add up.
         seen.steady_ms += step_ms;
     } else if passed_ms < -BACK_MS {
         tracing::warn!(back_ms = -passed_ms, "the clock is behind its last reading; what lies ahead counts from now");
-        clamp(tx, now.ms())?;
-        return renew(tx, now, last.generation);
+        clamp_future_times(tx, now.wall_ms())?;
+        return start_generation(tx, now, last.generation);
     } else if restarted && passed_ms < RECENT_MS {
-        wait_a_window(tx, now.ms())?;
-        return renew(tx, now, last.generation);
+        wait_one_window(tx, now.wall_ms())?;
+        return start_generation(tx, now, last.generation);
     }
     if passed_ms > 1_000 {
-        record(tx, seen, last.generation)?;
+        record_reading(tx, seen, last.generation)?;
     }
     Ok(last.generation)
 }
 
-fn renew(tx: &Connection, now: Moment, generation: i64) -> rusqlite::Result<i64> {
-    record(tx, now, generation + 1)?;
+fn start_generation(tx: &Connection, now: ClockReading, generation: i64) -> rusqlite::Result<i64> {
+    record_reading(tx, now, generation + 1)?;
     Ok(generation + 1)
 }
 
@@ -88,9 +93,9 @@ pub(super) fn next_generation(tx: &Connection) -> rusqlite::Result<i64> {
     tx.query_row("UPDATE clock SET generation = generation + 1 RETURNING generation", (), |row| row.get(0))
 }
 
-fn record(tx: &Connection, now: Moment, generation: i64) -> rusqlite::Result<()> {
+fn record_reading(tx: &Connection, now: ClockReading, generation: i64) -> rusqlite::Result<()> {
     tx.prepare_cached("INSERT OR REPLACE INTO clock VALUES (1, ?1, ?2, ?3, ?4)")?.execute(params![
-        now.ms(),
+        now.wall_ms(),
         now.steady_ms,
         now.boot,
         generation
@@ -99,7 +104,7 @@ fn record(tx: &Connection, now: Moment, generation: i64) -> rusqlite::Result<()>
 }
 
 /// Moves every time in the books by a step whose size is known.
-fn shift(tx: &Connection, step_ms: i64) -> rusqlite::Result<()> {
+fn shift_times(tx: &Connection, step_ms: i64) -> rusqlite::Result<()> {
     tx.execute("UPDATE calls SET at_ms = at_ms + ?1", [step_ms])?;
     tx.execute("UPDATE cool_downs SET set_ms = set_ms + ?1, until_ms = until_ms + ?1", [step_ms])?;
     tx.execute("UPDATE ceilings SET set_ms = set_ms + ?1", [step_ms])?;
@@ -109,16 +114,16 @@ fn shift(tx: &Connection, step_ms: i64) -> rusqlite::Result<()> {
 }
 
 /// Takes what lies in the future to have begun now.
-fn clamp(tx: &Connection, now_ms: i64) -> rusqlite::Result<()> {
+fn clamp_future_times(tx: &Connection, now_ms: i64) -> rusqlite::Result<()> {
     tx.execute("UPDATE calls SET at_ms = ?1 WHERE at_ms > ?1", [now_ms])?;
     tx.execute("UPDATE cool_downs SET set_ms = ?1, until_ms = ?1 + (until_ms - set_ms) WHERE set_ms > ?1", [now_ms])?;
     tx.execute("UPDATE ceilings SET set_ms = ?1 WHERE set_ms > ?1", [now_ms])?;
     tx.execute("UPDATE adaptive SET refused_ms = ?1 WHERE refused_ms > ?1", [now_ms])?;
     tx.execute("UPDATE pace SET slot_us = 0", ())?;
-    wait_a_window(tx, now_ms)
+    wait_one_window(tx, now_ms)
 }
 
-fn wait_a_window(tx: &Connection, now_ms: i64) -> rusqlite::Result<()> {
+fn wait_one_window(tx: &Connection, now_ms: i64) -> rusqlite::Result<()> {
     tx.execute("UPDATE pace SET slot_us = max(slot_us, ?1 * 1000)", [now_ms + WINDOW_MS])?;
     Ok(())
 }

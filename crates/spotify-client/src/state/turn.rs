@@ -11,27 +11,27 @@ use sha2::{Digest, Sha256};
 
 use super::cooldown::{self, CoolDown};
 use super::error::StateError;
-use super::ledger::{self, CallId, Ceilings, Spent, Windows};
-use super::moment::Moment;
-use super::pace::{self, Pace};
-use super::share::Spender;
-use super::{Books, State, accounts, adaptive};
+use super::ledger::{self, CallCeilings, CallId, CallWindows, CeilingReached};
+use super::moment::ClockReading;
+use super::pace::{self, CallPace};
+use super::share::CallSpender;
+use super::{LedgerConnection, StateDb, accounts, adaptive};
 
 /// Outcomes are kept in memory until the next call, but not more than these.
-const OUTCOMES_HELD: usize = 64;
+const MAX_BUFFERED_OUTCOMES: usize = 64;
 
 /// Whose calls: hashes of the client id and of the account that shares its quota.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Identity {
+pub struct ClientIdentity {
     pub(super) client: String,
     pub(super) account: String,
 }
 
-impl Identity {
+impl ClientIdentity {
     /// Several client ids of one developer account share its quota; where nothing is known of the
     /// account, pass the client id.
-    pub fn new(client_id: &str, account: &str) -> Identity {
-        Identity { client: hash(client_id), account: hash(account) }
+    pub fn new(client_id: &str, account: &str) -> ClientIdentity {
+        ClientIdentity { client: hash(client_id), account: hash(account) }
     }
 
     /// The hash of the client id, as stored.
@@ -52,22 +52,22 @@ fn hash(name: &str) -> String {
 
 /// A wish to send one call.
 #[derive(Debug, Clone, Copy)]
-pub struct Ask<'a> {
+pub struct CallRequest<'a> {
     /// For whom.
-    pub who: &'a Identity,
+    pub identity: &'a ClientIdentity,
     /// To which endpoint family.
     pub family: &'a str,
     /// How fast.
-    pub pace: Pace,
+    pub pace: CallPace,
     /// How many a day.
-    pub ceilings: Ceilings,
+    pub ceilings: CallCeilings,
     /// Which job spends it.
-    pub spender: Option<Spender>,
+    pub spender: Option<CallSpender>,
 }
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Turn {
+pub enum Reservation {
     /// Booked: send it after this wait, or [`State::cancel`] it.
     Slot {
         /// The booking.
@@ -76,45 +76,45 @@ pub enum Turn {
         wait: Duration,
     },
     /// Not now.
-    Held(Held),
+    Blocked(CallBlock),
 }
 
 /// Why nothing may be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Held {
+pub enum CallBlock {
     /// Spotify said to wait.
     CoolDown(CoolDown),
     /// The day's calls are used.
-    Spent(Spent),
+    CeilingReached(CeilingReached),
 }
 
-impl State {
+impl StateDb {
     /// Takes the next slot and books the call, or says what stands in the way.
     ///
     /// # Errors
     ///
     /// If the booking cannot be written; the call must then not be sent.
-    pub fn take_turn(&self, ask: &Ask<'_>, now: Moment) -> Result<Turn, StateError> {
-        let mut books = self.books();
-        let Books { db, windows, outcomes } = &mut *books;
+    pub fn reserve_call(&self, ask: &CallRequest<'_>, now: ClockReading) -> Result<Reservation, StateError> {
+        let mut books = self.connection();
+        let LedgerConnection { db, windows, outcomes } = &mut *books;
         let done = db.write("book a call", |tx| {
-            let generation = accounts::begin(tx, ask.who, now)?;
-            ledger::book_outcomes(tx, outcomes)?;
-            if let Some(held) = held(tx, windows, generation, ask, now)? {
-                return Ok(Turn::Held(held));
+            let generation = accounts::start_transaction(tx, ask.identity, now)?;
+            ledger::record_outcomes(tx, outcomes)?;
+            if let Some(held) = blocked_by(tx, windows, generation, ask, now)? {
+                return Ok(Reservation::Blocked(held));
             }
             let mut pace = match ask.pace.adapts {
-                Some(rules) => adaptive::step(tx, &ask.who.client, ask.pace, rules, now)?,
+                Some(rules) => adaptive::adapt(tx, &ask.identity.client, ask.pace, rules, now)?,
                 None => ask.pace,
             };
-            if cooldown::ban_just_ended(tx, ask.who, now)? {
+            if cooldown::ban_just_ended(tx, ask.identity, now)? {
                 pace.interval *= 4;
                 pace.burst = 1;
             }
-            let slot_us = pace::reserve(tx, &ask.who.client, pace, now)?;
-            let call = ledger::book(tx, ask, slot_us / 1_000)?;
+            let slot_us = pace::reserve_slot(tx, &ask.identity.client, pace, now)?;
+            let call = ledger::record_call(tx, ask, slot_us / 1_000)?;
             let wait = u64::try_from(slot_us - now.wall.timestamp_micros()).unwrap_or(0);
-            Ok(Turn::Slot { call, wait: Duration::from_micros(wait) })
+            Ok(Reservation::Slot { call, wait: Duration::from_micros(wait) })
         });
         match &done {
             Ok(_) => outcomes.clear(),
@@ -128,12 +128,12 @@ impl State {
     /// # Errors
     ///
     /// If the books cannot be read.
-    pub fn look(&self, ask: &Ask<'_>, now: Moment) -> Result<Option<Held>, StateError> {
-        let mut books = self.books();
-        let Books { db, windows, .. } = &mut *books;
+    pub fn check_call(&self, ask: &CallRequest<'_>, now: ClockReading) -> Result<Option<CallBlock>, StateError> {
+        let mut books = self.connection();
+        let LedgerConnection { db, windows, .. } = &mut *books;
         let done = db.write("look at the books", |tx| {
-            let generation = accounts::begin(tx, ask.who, now)?;
-            held(tx, windows, generation, ask, now)
+            let generation = accounts::start_transaction(tx, ask.identity, now)?;
+            blocked_by(tx, windows, generation, ask, now)
         });
         if done.is_err() {
             windows.forget();
@@ -146,8 +146,8 @@ impl State {
     /// # Errors
     ///
     /// If it cannot be written; the call then counts as sent.
-    pub fn cancel(&self, call: CallId) -> Result<(), StateError> {
-        let mut books = self.books();
+    pub fn cancel_call(&self, call: CallId) -> Result<(), StateError> {
+        let mut books = self.connection();
         books.windows.forget();
         books.db.write("take back a booking", |tx| {
             tx.execute("UPDATE calls SET outcome = -1 WHERE call_id = ?1", [call.0])?;
@@ -161,13 +161,13 @@ impl State {
     /// # Errors
     ///
     /// If many are waiting and cannot be written.
-    pub fn settle(&self, call: CallId, outcome: u16) -> Result<(), StateError> {
+    pub fn record_outcome(&self, call: CallId, outcome: u16) -> Result<(), StateError> {
         let waiting = {
-            let mut books = self.books();
+            let mut books = self.connection();
             books.outcomes.push((call, outcome));
             books.outcomes.len()
         };
-        if waiting >= OUTCOMES_HELD {
+        if waiting >= MAX_BUFFERED_OUTCOMES {
             self.flush()?;
         }
         Ok(())
@@ -179,27 +179,27 @@ impl State {
     ///
     /// If they cannot be written.
     pub fn flush(&self) -> Result<(), StateError> {
-        let mut books = self.books();
-        let Books { db, outcomes, .. } = &mut *books;
+        let mut books = self.connection();
+        let LedgerConnection { db, outcomes, .. } = &mut *books;
         if outcomes.is_empty() {
             return Ok(());
         }
-        db.write("book outcomes", |tx| ledger::book_outcomes(tx, outcomes))?;
+        db.write("book outcomes", |tx| ledger::record_outcomes(tx, outcomes))?;
         outcomes.clear();
         Ok(())
     }
 }
 
-fn held(
+fn blocked_by(
     tx: &Connection,
-    windows: &mut Windows,
+    windows: &mut CallWindows,
     generation: i64,
-    ask: &Ask<'_>,
-    now: Moment,
-) -> rusqlite::Result<Option<Held>> {
-    if let Some(cool_down) = cooldown::in_force(tx, ask.who, ask.family, now)? {
-        return Ok(Some(Held::CoolDown(cool_down)));
+    ask: &CallRequest<'_>,
+    now: ClockReading,
+) -> rusqlite::Result<Option<CallBlock>> {
+    if let Some(cool_down) = cooldown::in_force(tx, ask.identity, ask.family, now)? {
+        return Ok(Some(CallBlock::CoolDown(cool_down)));
     }
-    let spent = ledger::spent(tx, windows, generation, ask, now)?;
-    Ok(spent.map(Held::Spent))
+    let spent = ledger::ceiling_reached(tx, windows, generation, ask, now)?;
+    Ok(spent.map(CallBlock::CeilingReached))
 }

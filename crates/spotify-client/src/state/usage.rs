@@ -3,25 +3,25 @@
 use chrono::{DateTime, Utc};
 use rusqlite::params;
 
-use super::cooldown::{CoolDown, Reach, Reason};
+use super::cooldown::{CoolDown, CoolDownReason, CoolDownScope};
 use super::error::StateError;
-use super::ledger::{self, Ceilings, DAY_MS};
-use super::moment::{Moment, from_ms};
-use super::share::Job;
-use super::turn::Identity;
-use super::{Books, State, accounts, adaptive};
+use super::ledger::{self, CallCeilings, DAY_MS};
+use super::moment::{ClockReading, time_from_ms};
+use super::share::JobKey;
+use super::turn::ClientIdentity;
+use super::{LedgerConnection, StateDb, accounts, adaptive};
 
 /// The books of one account.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Usage {
+pub struct LedgerUsage {
     /// The account as a whole.
-    pub account: FamilyUse,
+    pub account: FamilyUsage,
     /// Each family with calls in the last day, by name.
-    pub families: Vec<FamilyUse>,
+    pub families: Vec<FamilyUsage>,
     /// Cool-downs in force, the longest first.
     pub cool_downs: Vec<CoolDown>,
     /// Refusals, newest first.
-    pub refusals: Vec<Refusals>,
+    pub refusals: Vec<PastRefusal>,
     /// Ceilings that refusals taught, by family; the account's has no family.
     pub learned: Vec<LearnedCeiling>,
     /// The pace that an adaptive client was found to be let: calls, in a window of so many
@@ -31,7 +31,7 @@ pub struct Usage {
 
 /// The last 24 hours of a family, or of the account (`family` is empty then).
 #[derive(Debug, Clone, PartialEq)]
-pub struct FamilyUse {
+pub struct FamilyUsage {
     /// The family.
     pub family: String,
     /// Calls of the last 24 hours.
@@ -41,16 +41,16 @@ pub struct FamilyUse {
     /// Calls that may still go, the reserve taken off.
     pub left: Option<u32>,
     /// Until when a cool-down lets none of them go.
-    pub held_until: Option<DateTime<Utc>>,
+    pub blocked_until: Option<DateTime<Utc>>,
     /// When the oldest call leaves the window.
     pub next_free_at: Option<DateTime<Utc>>,
     /// When calls become free that cannot be used now, hour by hour.
-    pub freed: Vec<Freed>,
+    pub freed: Vec<FreedCalls>,
 }
 
 /// Calls that become free again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Freed {
+pub struct FreedCalls {
     /// When the first of them does.
     pub from: DateTime<Utc>,
     /// When the last of them does.
@@ -76,7 +76,7 @@ pub struct LearnedCeiling {
 
 /// One refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusals {
+pub struct PastRefusal {
     /// The family that was asked.
     pub family: String,
     /// When.
@@ -84,26 +84,31 @@ pub struct Refusals {
     /// Until when it held.
     pub until: DateTime<Utc>,
     /// Why: a rate limit or a quota.
-    pub reason: Reason,
+    pub reason: CoolDownReason,
     /// Status, header and words.
     pub evidence: String,
 }
 
 /// Calls that become free within this time of each other are told of together.
-const TOGETHER_MS: i64 = 3_600_000;
+const GROUP_SPAN_MS: i64 = 3_600_000;
 
-impl State {
+impl StateDb {
     /// The books of an account as they stand.
     ///
     /// # Errors
     ///
     /// If they cannot be read.
-    pub fn usage(&self, who: &Identity, ceilings: Ceilings, now: Moment) -> Result<Usage, StateError> {
-        let mut books = self.books();
-        let Books { db, windows, outcomes } = &mut *books;
+    pub fn usage(
+        &self,
+        who: &ClientIdentity,
+        ceilings: CallCeilings,
+        now: ClockReading,
+    ) -> Result<LedgerUsage, StateError> {
+        let mut books = self.connection();
+        let LedgerConnection { db, windows, outcomes } = &mut *books;
         let read = db.write("read the books", |tx| {
-            let generation = accounts::begin(tx, who, now)?;
-            ledger::book_outcomes(tx, outcomes)?;
+            let generation = accounts::start_transaction(tx, who, now)?;
+            ledger::record_outcomes(tx, outcomes)?;
             let window = windows.refresh(tx, &who.account, generation, now)?;
             let entry = |family: &str, times: &std::collections::VecDeque<i64>| {
                 let set = match family {
@@ -113,14 +118,14 @@ impl State {
                 let ceiling = ledger::ceiling(tx, &who.account, family, set, now)?;
                 let used = u32::try_from(times.len()).unwrap_or(u32::MAX);
                 let usable = ceiling.map(|calls| ledger::without_reserve(calls, ceilings.reserve));
-                rusqlite::Result::Ok(FamilyUse {
+                rusqlite::Result::Ok(FamilyUsage {
                     family: family.to_owned(),
                     used,
                     ceiling,
                     left: usable.map(|calls| calls.saturating_sub(used)),
-                    held_until: None,
-                    next_free_at: times.front().map(|at| from_ms(at.saturating_add(DAY_MS))),
-                    freed: usable.map_or_else(Vec::new, |usable| freed(times, used.saturating_sub(usable))),
+                    blocked_until: None,
+                    next_free_at: times.front().map(|at| time_from_ms(at.saturating_add(DAY_MS))),
+                    freed: usable.map_or_else(Vec::new, |usable| group_freed_calls(times, used.saturating_sub(usable))),
                 })
             };
             let mut families = window
@@ -129,7 +134,7 @@ impl State {
                 .map(|(family, times)| entry(family, times))
                 .collect::<rusqlite::Result<Vec<_>>>()?;
             families.sort_by(|one, other| one.family.cmp(&other.family));
-            let mut usage = Usage {
+            let mut usage = LedgerUsage {
                 account: entry("", window.times())?,
                 families,
                 cool_downs: tx
@@ -138,7 +143,7 @@ impl State {
                          WHERE until_ms > ?3 AND holder = CASE kind WHEN 'client' THEN ?1 ELSE ?2 END
                          ORDER BY until_ms DESC",
                     )?
-                    .query_map(params![who.client, who.account, now.ms()], CoolDown::from_row)?
+                    .query_map(params![who.client, who.account, now.wall_ms()], CoolDown::from_row)?
                     .collect::<rusqlite::Result<_>>()?,
                 refusals: tx
                     .prepare_cached(
@@ -148,19 +153,20 @@ impl State {
                          ORDER BY refusal_id DESC LIMIT 200",
                     )?
                     .query_map([&who.account], |row| {
-                        Ok(Refusals {
+                        Ok(PastRefusal {
                             family: row.get(0)?,
-                            at: from_ms(row.get(1)?),
-                            until: from_ms(row.get(2)?),
+                            at: time_from_ms(row.get(1)?),
+                            until: time_from_ms(row.get(2)?),
                             evidence: row.get(3)?,
-                            reason: Reason::read(row.get_ref(4)?.as_str()?),
+                            reason: CoolDownReason::parse(row.get_ref(4)?.as_str()?),
                         })
                     })?
                     .collect::<rusqlite::Result<_>>()?,
-                learned: ledger::learned(tx, &who.account, now)?,
-                pace: adaptive::found(tx, &who.client, now)?.map(|(calls, window, at)| (calls, window, from_ms(at))),
+                learned: ledger::learned_ceilings(tx, &who.account, now)?,
+                pace: adaptive::learned_rate(tx, &who.client, now)?
+                    .map(|(calls, window, at)| (calls, window, time_from_ms(at))),
             };
-            usage.hold_back();
+            usage.apply_cool_downs();
             Ok(usage)
         });
         match &read {
@@ -172,33 +178,33 @@ impl State {
 }
 
 /// When calls become free, in groups; the first `over` that leave are above what may be used.
-fn freed(times: &std::collections::VecDeque<i64>, over: u32) -> Vec<Freed> {
+fn group_freed_calls(times: &std::collections::VecDeque<i64>, over: u32) -> Vec<FreedCalls> {
     let mut groups: Vec<(i64, i64, u32)> = Vec::new();
     for at in times.iter().skip(over as usize) {
         match groups.last_mut() {
-            Some((first, last, calls)) if at - *first < TOGETHER_MS => {
+            Some((first, last, calls)) if at - *first < GROUP_SPAN_MS => {
                 *last = *at;
                 *calls += 1;
             }
             _ => groups.push((*at, *at, 1)),
         }
     }
-    let free = |at: i64| from_ms(at.saturating_add(DAY_MS));
-    let group = |(from, until, calls)| Freed { from: free(from), until: free(until), calls };
+    let free = |at: i64| time_from_ms(at.saturating_add(DAY_MS));
+    let group = |(from, until, calls)| FreedCalls { from: free(from), until: free(until), calls };
     groups.into_iter().map(group).collect()
 }
 
-impl State {
+impl StateDb {
     /// Calls of one job in the last 24 hours, of an account.
     ///
     /// # Errors
     ///
     /// If the books cannot be read.
-    pub fn spent_by(&self, who: &Identity, job: Job, now: Moment) -> Result<u32, StateError> {
-        let mut books = self.books();
-        let Books { db, windows, .. } = &mut *books;
+    pub fn calls_by_job(&self, who: &ClientIdentity, job: JobKey, now: ClockReading) -> Result<u32, StateError> {
+        let mut books = self.connection();
+        let LedgerConnection { db, windows, .. } = &mut *books;
         let read = db.write("read the books", |tx| {
-            let generation = accounts::begin(tx, who, now)?;
+            let generation = accounts::start_transaction(tx, who, now)?;
             Ok(windows.refresh(tx, &who.account, generation, now)?.of_job(job.number()))
         });
         if read.is_err() {
@@ -208,19 +214,20 @@ impl State {
     }
 }
 
-impl Usage {
+impl LedgerUsage {
     /// Notes what a cool-down holds back beside what is left.
-    fn hold_back(&mut self) {
-        let all = self.all_held_until();
-        self.account.held_until = all;
+    fn apply_cool_downs(&mut self) {
+        let all = self.blocked_until();
+        self.account.blocked_until = all;
         for it in &mut self.families {
-            let own = self.cool_downs.iter().filter(|held| held.reach == Reach::Family && held.family == it.family);
-            it.held_until = own.map(|held| held.until).chain(all).max();
+            let own =
+                self.cool_downs.iter().filter(|held| held.scope == CoolDownScope::Family && held.family == it.family);
+            it.blocked_until = own.map(|held| held.until).chain(all).max();
         }
     }
 
     /// How far a cool-down that holds everything back reaches, if one does.
-    pub fn all_held_until(&self) -> Option<DateTime<Utc>> {
-        self.cool_downs.iter().filter(|it| it.reach != Reach::Family).map(|it| it.until).max()
+    pub fn blocked_until(&self) -> Option<DateTime<Utc>> {
+        self.cool_downs.iter().filter(|it| it.scope != CoolDownScope::Family).map(|it| it.until).max()
     }
 }

@@ -6,9 +6,10 @@ mod objects;
 mod page;
 pub mod scan;
 
-pub use field::{Field, Int, Text};
+pub use field::{JsonField, JsonInt, JsonText};
 pub use objects::{
-    Album, Artist, Audiobook, Category, Codes, Context, Copyright, Discriminator, Episode, Followers, Image, Linked,
-    Links, LocalAlbum, Named, Playlist, PlaylistItem, Restrictions, ResumePoint, Saved, Show, Track, User,
+    Album, Artist, Audiobook, Category, Copyright, EntryDiscriminator, Episode, ExternalIds, ExternalUrls, Followers,
+    Image, LinkedTrack, LocalAlbum, NamedPerson, PlayContext, Playlist, PlaylistItem, Restrictions, ResumePoint,
+    SavedObject, Show, Track, UserProfile,
 };
-pub use page::{Cursors, Entry, Page};
+pub use page::{PageCursors, PageObject, RawEntry};

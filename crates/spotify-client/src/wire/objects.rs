@@ -7,32 +7,32 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::field::{Field, Int, Text};
-use super::page::{Entry, Page};
+use super::field::{JsonField, JsonInt, JsonText};
+use super::page::{PageObject, RawEntry};
 use super::scan;
 
-type Str<'a> = Field<Text<'a>>;
+type TextField<'a> = JsonField<JsonText<'a>>;
 
 /// `external_urls`.
 #[derive(Debug, Deserialize, Default)]
-pub struct Links<'a> {
+pub struct ExternalUrls<'a> {
     /// The page on open.spotify.com.
     #[serde(borrow, default)]
-    pub spotify: Str<'a>,
+    pub spotify: TextField<'a>,
 }
 
 /// `external_ids`.
 #[derive(Debug, Deserialize, Default)]
-pub struct Codes<'a> {
+pub struct ExternalIds<'a> {
     /// International Standard Recording Code.
     #[serde(borrow, default)]
-    pub isrc: Str<'a>,
+    pub isrc: TextField<'a>,
     /// International Article Number.
     #[serde(borrow, default)]
-    pub ean: Str<'a>,
+    pub ean: TextField<'a>,
     /// Universal Product Code.
     #[serde(borrow, default)]
-    pub upc: Str<'a>,
+    pub upc: TextField<'a>,
 }
 
 /// A picture.
@@ -40,13 +40,13 @@ pub struct Codes<'a> {
 pub struct Image<'a> {
     /// Where it is.
     #[serde(borrow, default)]
-    pub url: Str<'a>,
+    pub url: TextField<'a>,
     /// Pixels across.
     #[serde(default)]
-    pub width: Field<Int>,
+    pub width: JsonField<JsonInt>,
     /// Pixels down.
     #[serde(default)]
-    pub height: Field<Int>,
+    pub height: JsonField<JsonInt>,
 }
 
 /// `followers`.
@@ -54,7 +54,7 @@ pub struct Image<'a> {
 pub struct Followers {
     /// How many.
     #[serde(default)]
-    pub total: Field<Int>,
+    pub total: JsonField<JsonInt>,
 }
 
 /// `restrictions`.
@@ -62,15 +62,15 @@ pub struct Followers {
 pub struct Restrictions<'a> {
     /// market, product, explicit, …
     #[serde(borrow, default)]
-    pub reason: Str<'a>,
+    pub reason: TextField<'a>,
 }
 
 /// An object of which only the id matters here.
 #[derive(Debug, Deserialize, Default)]
-pub struct Linked<'a> {
+pub struct LinkedTrack<'a> {
     /// Its id.
     #[serde(borrow, default)]
-    pub id: Str<'a>,
+    pub id: TextField<'a>,
 }
 
 /// A copyright line.
@@ -78,142 +78,142 @@ pub struct Linked<'a> {
 pub struct Copyright<'a> {
     /// The line.
     #[serde(borrow, default)]
-    pub text: Str<'a>,
+    pub text: TextField<'a>,
     /// C or P.
     #[serde(borrow, default, rename = "type")]
-    pub kind: Str<'a>,
+    pub kind: TextField<'a>,
 }
 
 /// Somebody with a name: an author or narrator.
 #[derive(Debug, Deserialize)]
-pub struct Named<'a> {
+pub struct NamedPerson<'a> {
     /// The name.
     #[serde(borrow, default)]
-    pub name: Str<'a>,
+    pub name: TextField<'a>,
 }
 
 /// An artist.
 #[derive(Debug, Deserialize)]
 pub struct Artist<'a> {
     #[serde(borrow, default)]
-    pub id: Str<'a>,
+    pub id: TextField<'a>,
     #[serde(borrow, default)]
-    pub name: Str<'a>,
+    pub name: TextField<'a>,
     #[serde(borrow, default)]
-    pub uri: Str<'a>,
+    pub uri: TextField<'a>,
     #[serde(borrow, default)]
-    pub external_urls: Field<Links<'a>>,
+    pub external_urls: JsonField<ExternalUrls<'a>>,
     #[serde(borrow, default)]
-    pub genres: Field<Vec<Text<'a>>>,
+    pub genres: JsonField<Vec<JsonText<'a>>>,
     #[serde(default)]
-    pub followers: Field<Followers>,
+    pub followers: JsonField<Followers>,
     #[serde(default)]
-    pub popularity: Field<Int>,
+    pub popularity: JsonField<JsonInt>,
     #[serde(borrow, default)]
-    pub images: Field<Vec<Image<'a>>>,
+    pub images: JsonField<Vec<Image<'a>>>,
 }
 
 /// An album; in discographies with `album_group`, whole with its first page of tracks.
 #[derive(Debug, Deserialize)]
 pub struct Album<'a> {
     #[serde(borrow, default)]
-    pub id: Str<'a>,
+    pub id: TextField<'a>,
     #[serde(borrow, default)]
-    pub name: Str<'a>,
+    pub name: TextField<'a>,
     #[serde(borrow, default)]
-    pub uri: Str<'a>,
+    pub uri: TextField<'a>,
     #[serde(borrow, default)]
-    pub album_type: Str<'a>,
+    pub album_type: TextField<'a>,
     #[serde(borrow, default)]
-    pub album_group: Str<'a>,
+    pub album_group: TextField<'a>,
     #[serde(borrow, default)]
-    pub release_date: Str<'a>,
+    pub release_date: TextField<'a>,
     #[serde(borrow, default)]
-    pub release_date_precision: Str<'a>,
+    pub release_date_precision: TextField<'a>,
     #[serde(default)]
-    pub total_tracks: Field<Int>,
+    pub total_tracks: JsonField<JsonInt>,
     #[serde(borrow, default)]
-    pub label: Str<'a>,
+    pub label: TextField<'a>,
     #[serde(default)]
-    pub popularity: Field<Int>,
+    pub popularity: JsonField<JsonInt>,
     #[serde(borrow, default)]
-    pub external_ids: Field<Codes<'a>>,
+    pub external_ids: JsonField<ExternalIds<'a>>,
     #[serde(borrow, default)]
-    pub external_urls: Field<Links<'a>>,
+    pub external_urls: JsonField<ExternalUrls<'a>>,
     #[serde(borrow, default)]
-    pub artists: Field<Vec<Artist<'a>>>,
+    pub artists: JsonField<Vec<Artist<'a>>>,
     #[serde(borrow, default)]
-    pub copyrights: Field<Vec<Copyright<'a>>>,
+    pub copyrights: JsonField<Vec<Copyright<'a>>>,
     #[serde(borrow, default)]
-    pub images: Field<Vec<Image<'a>>>,
+    pub images: JsonField<Vec<Image<'a>>>,
     #[serde(borrow, default)]
-    pub tracks: Option<Page<'a>>,
+    pub tracks: Option<PageObject<'a>>,
 }
 
 /// A track, whole or simplified.
 #[derive(Debug, Deserialize)]
 pub struct Track<'a> {
     #[serde(borrow, default)]
-    pub id: Str<'a>,
+    pub id: TextField<'a>,
     #[serde(borrow, default)]
-    pub name: Str<'a>,
+    pub name: TextField<'a>,
     #[serde(borrow, default)]
-    pub uri: Str<'a>,
+    pub uri: TextField<'a>,
     #[serde(borrow, default)]
-    pub album: Entry<'a>,
+    pub album: RawEntry<'a>,
     #[serde(borrow, default)]
-    pub artists: Field<Vec<Artist<'a>>>,
+    pub artists: JsonField<Vec<Artist<'a>>>,
     #[serde(default)]
-    pub disc_number: Field<Int>,
+    pub disc_number: JsonField<JsonInt>,
     #[serde(default)]
-    pub track_number: Field<Int>,
+    pub track_number: JsonField<JsonInt>,
     #[serde(default)]
-    pub duration_ms: Field<Int>,
+    pub duration_ms: JsonField<JsonInt>,
     #[serde(default)]
-    pub explicit: Field<bool>,
+    pub explicit: JsonField<bool>,
     #[serde(default)]
-    pub popularity: Field<Int>,
+    pub popularity: JsonField<JsonInt>,
     #[serde(borrow, default)]
-    pub external_ids: Field<Codes<'a>>,
+    pub external_ids: JsonField<ExternalIds<'a>>,
     #[serde(borrow, default)]
-    pub external_urls: Field<Links<'a>>,
+    pub external_urls: JsonField<ExternalUrls<'a>>,
     #[serde(borrow, default)]
-    pub preview_url: Str<'a>,
+    pub preview_url: TextField<'a>,
     #[serde(default)]
-    pub is_playable: Field<bool>,
+    pub is_playable: JsonField<bool>,
     #[serde(borrow, default)]
-    pub restrictions: Field<Restrictions<'a>>,
+    pub restrictions: JsonField<Restrictions<'a>>,
     #[serde(borrow, default)]
-    pub linked_from: Field<Linked<'a>>,
+    pub linked_from: JsonField<LinkedTrack<'a>>,
 }
 
 /// The album of a local file: a name and nothing else.
 #[derive(Debug, Deserialize)]
 pub struct LocalAlbum<'a> {
     #[serde(borrow, default)]
-    pub name: Str<'a>,
+    pub name: TextField<'a>,
 }
 
 /// What tells the items of a playlist apart before they are read whole.
 #[derive(Debug, Deserialize)]
-pub struct Discriminator<'a> {
+pub struct EntryDiscriminator<'a> {
     #[serde(borrow, default)]
-    pub id: Str<'a>,
+    pub id: TextField<'a>,
     #[serde(borrow, default)]
-    pub uri: Str<'a>,
+    pub uri: TextField<'a>,
     #[serde(borrow, default, rename = "type")]
-    pub kind: Str<'a>,
+    pub kind: TextField<'a>,
     #[serde(default)]
-    pub is_local: Field<bool>,
+    pub is_local: JsonField<bool>,
 }
 
 /// An entry of a playlist, with what stands there unread. `item` is today's name, `track` that of
 /// Extended Quota.
 #[derive(Debug)]
 pub struct PlaylistItem<'a> {
-    pub added_at: Str<'a>,
-    pub added_by: Field<User<'a>>,
-    pub is_local: Field<bool>,
+    pub added_at: TextField<'a>,
+    pub added_by: JsonField<UserProfile<'a>>,
+    pub is_local: JsonField<bool>,
     pub item: Option<&'a str>,
     pub track: Option<&'a str>,
 }
@@ -227,11 +227,11 @@ impl<'a> PlaylistItem<'a> {
         if !raw.starts_with('{') {
             return Err(serde::de::Error::custom("an entry that is no object"));
         }
-        fn field<'a, T: Deserialize<'a>>(raw: Option<&'a str>) -> serde_json::Result<Field<T>> {
-            raw.map_or(Ok(Field::Absent), serde_json::from_str)
+        fn field<'a, T: Deserialize<'a>>(raw: Option<&'a str>) -> serde_json::Result<JsonField<T>> {
+            raw.map_or(Ok(JsonField::Absent), serde_json::from_str)
         }
         let keys = ["added_at", "added_by", "is_local", "item", "track"];
-        let [added_at, added_by, is_local, item, track] = scan::values(raw, keys);
+        let [added_at, added_by, is_local, item, track] = scan::find_values(raw, keys);
         let something = |raw: Option<&'a str>| raw.filter(|raw| *raw != "null");
         Ok(PlaylistItem {
             added_at: field(added_at)?,
@@ -247,36 +247,36 @@ impl<'a> PlaylistItem<'a> {
 #[derive(Debug, Deserialize)]
 pub struct Playlist<'a> {
     #[serde(borrow, default)]
-    pub id: Str<'a>,
+    pub id: TextField<'a>,
     #[serde(borrow, default)]
-    pub name: Str<'a>,
+    pub name: TextField<'a>,
     #[serde(borrow, default)]
-    pub uri: Str<'a>,
+    pub uri: TextField<'a>,
     #[serde(borrow, default)]
-    pub description: Str<'a>,
+    pub description: TextField<'a>,
     #[serde(borrow, default)]
-    pub owner: Field<User<'a>>,
+    pub owner: JsonField<UserProfile<'a>>,
     #[serde(default)]
-    pub public: Field<bool>,
+    pub public: JsonField<bool>,
     #[serde(default)]
-    pub collaborative: Field<bool>,
+    pub collaborative: JsonField<bool>,
     #[serde(borrow, default)]
-    pub snapshot_id: Str<'a>,
+    pub snapshot_id: TextField<'a>,
     #[serde(default)]
-    pub followers: Field<Followers>,
+    pub followers: JsonField<Followers>,
     #[serde(borrow, default)]
-    pub external_urls: Field<Links<'a>>,
+    pub external_urls: JsonField<ExternalUrls<'a>>,
     #[serde(borrow, default)]
-    pub images: Field<Vec<Image<'a>>>,
+    pub images: JsonField<Vec<Image<'a>>>,
     #[serde(borrow, default)]
-    pub items: Option<Page<'a>>,
+    pub items: Option<PageObject<'a>>,
     #[serde(borrow, default)]
-    pub tracks: Option<Page<'a>>,
+    pub tracks: Option<PageObject<'a>>,
 }
 
 impl<'a> Playlist<'a> {
     /// The contents, under whichever name they came; of both, the one that holds entries.
-    pub fn contents(&self) -> Option<&Page<'a>> {
+    pub fn contents(&self) -> Option<&PageObject<'a>> {
         match (&self.items, &self.tracks) {
             (Some(items), _) if items.items.is_some() => Some(items),
             (_, Some(tracks)) if tracks.items.is_some() => Some(tracks),
@@ -287,110 +287,110 @@ impl<'a> Playlist<'a> {
 
 /// A user: owner, contributor or the signed-in one.
 #[derive(Debug, Deserialize)]
-pub struct User<'a> {
+pub struct UserProfile<'a> {
     #[serde(borrow, default)]
-    pub id: Str<'a>,
+    pub id: TextField<'a>,
     #[serde(borrow, default)]
-    pub account_id: Str<'a>,
+    pub account_id: TextField<'a>,
     #[serde(borrow, default)]
-    pub display_name: Str<'a>,
+    pub display_name: TextField<'a>,
     #[serde(borrow, default)]
-    pub uri: Str<'a>,
+    pub uri: TextField<'a>,
     #[serde(borrow, default)]
-    pub country: Str<'a>,
+    pub country: TextField<'a>,
     #[serde(borrow, default)]
-    pub product: Str<'a>,
+    pub product: TextField<'a>,
     #[serde(default)]
-    pub followers: Field<Followers>,
+    pub followers: JsonField<Followers>,
     #[serde(borrow, default)]
-    pub external_urls: Field<Links<'a>>,
+    pub external_urls: JsonField<ExternalUrls<'a>>,
     #[serde(borrow, default)]
-    pub images: Field<Vec<Image<'a>>>,
+    pub images: JsonField<Vec<Image<'a>>>,
 }
 
 /// A podcast.
 #[derive(Debug, Deserialize)]
 pub struct Show<'a> {
     #[serde(borrow, default)]
-    pub id: Str<'a>,
+    pub id: TextField<'a>,
     #[serde(borrow, default)]
-    pub name: Str<'a>,
+    pub name: TextField<'a>,
     #[serde(borrow, default)]
-    pub uri: Str<'a>,
+    pub uri: TextField<'a>,
     #[serde(borrow, default)]
-    pub publisher: Str<'a>,
+    pub publisher: TextField<'a>,
     #[serde(borrow, default)]
-    pub description: Str<'a>,
+    pub description: TextField<'a>,
     #[serde(borrow, default)]
-    pub html_description: Str<'a>,
+    pub html_description: TextField<'a>,
     #[serde(borrow, default)]
-    pub media_type: Str<'a>,
+    pub media_type: TextField<'a>,
     #[serde(default)]
-    pub explicit: Field<bool>,
+    pub explicit: JsonField<bool>,
     #[serde(default)]
-    pub is_externally_hosted: Field<bool>,
+    pub is_externally_hosted: JsonField<bool>,
     #[serde(default)]
-    pub total_episodes: Field<Int>,
+    pub total_episodes: JsonField<JsonInt>,
     #[serde(borrow, default)]
-    pub external_urls: Field<Links<'a>>,
+    pub external_urls: JsonField<ExternalUrls<'a>>,
     #[serde(borrow, default)]
-    pub languages: Field<Vec<Text<'a>>>,
+    pub languages: JsonField<Vec<JsonText<'a>>>,
     #[serde(borrow, default)]
-    pub copyrights: Field<Vec<Copyright<'a>>>,
+    pub copyrights: JsonField<Vec<Copyright<'a>>>,
     #[serde(borrow, default)]
-    pub images: Field<Vec<Image<'a>>>,
+    pub images: JsonField<Vec<Image<'a>>>,
     #[serde(borrow, default)]
-    pub episodes: Option<Page<'a>>,
+    pub episodes: Option<PageObject<'a>>,
 }
 
 /// `resume_point`: how far the user listened.
 #[derive(Debug, Deserialize)]
 pub struct ResumePoint {
     #[serde(default)]
-    pub fully_played: Field<bool>,
+    pub fully_played: JsonField<bool>,
     #[serde(default)]
-    pub resume_position_ms: Field<Int>,
+    pub resume_position_ms: JsonField<JsonInt>,
 }
 
 /// An episode of a podcast, or a chapter of an audiobook: Spotify gives both the same shape.
 #[derive(Debug, Deserialize)]
 pub struct Episode<'a> {
     #[serde(borrow, default)]
-    pub id: Str<'a>,
+    pub id: TextField<'a>,
     #[serde(borrow, default)]
-    pub name: Str<'a>,
+    pub name: TextField<'a>,
     #[serde(borrow, default)]
-    pub uri: Str<'a>,
+    pub uri: TextField<'a>,
     #[serde(borrow, default)]
-    pub description: Str<'a>,
+    pub description: TextField<'a>,
     #[serde(borrow, default)]
-    pub html_description: Str<'a>,
+    pub html_description: TextField<'a>,
     #[serde(borrow, default)]
-    pub release_date: Str<'a>,
+    pub release_date: TextField<'a>,
     #[serde(borrow, default)]
-    pub release_date_precision: Str<'a>,
+    pub release_date_precision: TextField<'a>,
     #[serde(default)]
-    pub duration_ms: Field<Int>,
+    pub duration_ms: JsonField<JsonInt>,
     #[serde(default)]
-    pub chapter_number: Field<Int>,
+    pub chapter_number: JsonField<JsonInt>,
     #[serde(default)]
-    pub explicit: Field<bool>,
+    pub explicit: JsonField<bool>,
     #[serde(default)]
-    pub is_externally_hosted: Field<bool>,
+    pub is_externally_hosted: JsonField<bool>,
     #[serde(borrow, default)]
-    pub audio_preview_url: Str<'a>,
+    pub audio_preview_url: TextField<'a>,
     #[serde(borrow, default)]
-    pub external_urls: Field<Links<'a>>,
+    pub external_urls: JsonField<ExternalUrls<'a>>,
     #[serde(borrow, default)]
-    pub languages: Field<Vec<Text<'a>>>,
+    pub languages: JsonField<Vec<JsonText<'a>>>,
     #[serde(borrow, default)]
-    pub images: Field<Vec<Image<'a>>>,
+    pub images: JsonField<Vec<Image<'a>>>,
     #[serde(default)]
-    pub is_playable: Field<bool>,
+    pub is_playable: JsonField<bool>,
     #[serde(borrow, default)]
-    pub restrictions: Field<Restrictions<'a>>,
+    pub restrictions: JsonField<Restrictions<'a>>,
     #[serde(default)]
-    pub resume_point: Field<ResumePoint>,
+    pub resume_point: JsonField<ResumePoint>,
     #[serde(borrow, default)]
     pub show: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -401,78 +401,78 @@ pub struct Episode<'a> {
 #[derive(Debug, Deserialize)]
 pub struct Audiobook<'a> {
     #[serde(borrow, default)]
-    pub id: Str<'a>,
+    pub id: TextField<'a>,
     #[serde(borrow, default)]
-    pub name: Str<'a>,
+    pub name: TextField<'a>,
     #[serde(borrow, default)]
-    pub uri: Str<'a>,
+    pub uri: TextField<'a>,
     #[serde(borrow, default)]
-    pub publisher: Str<'a>,
+    pub publisher: TextField<'a>,
     #[serde(borrow, default)]
-    pub edition: Str<'a>,
+    pub edition: TextField<'a>,
     #[serde(borrow, default)]
-    pub description: Str<'a>,
+    pub description: TextField<'a>,
     #[serde(borrow, default)]
-    pub html_description: Str<'a>,
+    pub html_description: TextField<'a>,
     #[serde(borrow, default)]
-    pub media_type: Str<'a>,
+    pub media_type: TextField<'a>,
     #[serde(default)]
-    pub explicit: Field<bool>,
+    pub explicit: JsonField<bool>,
     #[serde(default)]
-    pub total_chapters: Field<Int>,
+    pub total_chapters: JsonField<JsonInt>,
     #[serde(borrow, default)]
-    pub external_urls: Field<Links<'a>>,
+    pub external_urls: JsonField<ExternalUrls<'a>>,
     #[serde(borrow, default)]
-    pub authors: Field<Vec<Named<'a>>>,
+    pub authors: JsonField<Vec<NamedPerson<'a>>>,
     #[serde(borrow, default)]
-    pub narrators: Field<Vec<Named<'a>>>,
+    pub narrators: JsonField<Vec<NamedPerson<'a>>>,
     #[serde(borrow, default)]
-    pub languages: Field<Vec<Text<'a>>>,
+    pub languages: JsonField<Vec<JsonText<'a>>>,
     #[serde(borrow, default)]
-    pub copyrights: Field<Vec<Copyright<'a>>>,
+    pub copyrights: JsonField<Vec<Copyright<'a>>>,
     #[serde(borrow, default)]
-    pub images: Field<Vec<Image<'a>>>,
+    pub images: JsonField<Vec<Image<'a>>>,
     #[serde(borrow, default)]
-    pub chapters: Option<Page<'a>>,
+    pub chapters: Option<PageObject<'a>>,
 }
 
 /// A browse category.
 #[derive(Debug, Deserialize)]
 pub struct Category<'a> {
     #[serde(borrow, default)]
-    pub id: Str<'a>,
+    pub id: TextField<'a>,
     #[serde(borrow, default)]
-    pub name: Str<'a>,
+    pub name: TextField<'a>,
     #[serde(borrow, default)]
-    pub icons: Field<Vec<Image<'a>>>,
+    pub icons: JsonField<Vec<Image<'a>>>,
 }
 
 /// An entry of a user's library or history: when, and what.
 #[derive(Debug, Deserialize)]
-pub struct Saved<'a> {
+pub struct SavedObject<'a> {
     #[serde(borrow, default)]
-    pub added_at: Str<'a>,
+    pub added_at: TextField<'a>,
     #[serde(borrow, default)]
-    pub played_at: Str<'a>,
+    pub played_at: TextField<'a>,
     #[serde(borrow, default)]
-    pub track: Entry<'a>,
+    pub track: RawEntry<'a>,
     #[serde(borrow, default)]
-    pub album: Entry<'a>,
+    pub album: RawEntry<'a>,
     #[serde(borrow, default)]
-    pub show: Entry<'a>,
+    pub show: RawEntry<'a>,
     #[serde(borrow, default)]
-    pub episode: Entry<'a>,
+    pub episode: RawEntry<'a>,
     #[serde(borrow, default)]
-    pub audiobook: Entry<'a>,
+    pub audiobook: RawEntry<'a>,
     #[serde(borrow, default)]
-    pub context: Field<Context<'a>>,
+    pub context: JsonField<PlayContext<'a>>,
 }
 
 /// What a play was played from.
 #[derive(Debug, Deserialize)]
-pub struct Context<'a> {
+pub struct PlayContext<'a> {
     #[serde(borrow, default, rename = "type")]
-    pub kind: Str<'a>,
+    pub kind: TextField<'a>,
     #[serde(borrow, default)]
-    pub uri: Str<'a>,
+    pub uri: TextField<'a>,
 }

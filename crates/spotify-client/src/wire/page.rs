@@ -6,46 +6,46 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::field::{Field, Int, Text};
+use super::field::{JsonField, JsonInt, JsonText};
 
 /// A page, by offset or by cursor.
 #[derive(Debug, Deserialize)]
-pub struct Page<'a> {
+pub struct PageObject<'a> {
     /// The entries, nulls included; `None` where the answer has no such key.
     #[serde(borrow, default)]
-    pub items: Option<Vec<Entry<'a>>>,
+    pub items: Option<Vec<RawEntry<'a>>>,
     /// How many items the whole list has, by Spotify's word; wrong at times.
     #[serde(default)]
-    pub total: Field<Int>,
+    pub total: JsonField<JsonInt>,
     /// The offset of this page as the server understood it.
     #[serde(default)]
-    pub offset: Field<Int>,
+    pub offset: JsonField<JsonInt>,
     /// How many entries a page has, but for the last, as the server understood it.
     #[serde(default)]
-    pub limit: Field<Int>,
+    pub limit: JsonField<JsonInt>,
     /// Whether there is more; the address itself is never followed.
     #[serde(borrow, default)]
-    pub next: Field<Text<'a>>,
+    pub next: JsonField<JsonText<'a>>,
     /// Where the next page starts, for cursor lists.
     #[serde(borrow, default)]
-    pub cursors: Option<Cursors<'a>>,
+    pub cursors: Option<PageCursors<'a>>,
 }
 
 /// The cursors of a cursor list.
 #[derive(Debug, Deserialize)]
-pub struct Cursors<'a> {
+pub struct PageCursors<'a> {
     /// Cursor of the next page.
     #[serde(borrow, default)]
-    pub after: Field<Text<'a>>,
+    pub after: JsonField<JsonText<'a>>,
     /// Cursor of the page before, in time.
     #[serde(borrow, default)]
-    pub before: Field<Text<'a>>,
+    pub before: JsonField<JsonText<'a>>,
 }
 
 /// One entry of a page, unread; `None` is a null.
-pub type Entry<'a> = Option<&'a RawValue>;
+pub type RawEntry<'a> = Option<&'a RawValue>;
 
-impl Page<'_> {
+impl PageObject<'_> {
     /// How many entries were served, nulls counted.
     pub fn served(&self) -> usize {
         self.items.as_ref().map_or(0, Vec::len)

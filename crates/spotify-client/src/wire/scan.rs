@@ -9,26 +9,26 @@ use memchr::memchr;
 
 /// The values of these keys of an object, as they stand there; `None` for a key that is not there,
 /// and for all if the text is no object. A key with escapes in it is not found.
-pub fn values<'a, const N: usize>(object: &'a str, keys: [&str; N]) -> [Option<&'a str>; N] {
+pub fn find_values<'a, const N: usize>(object: &'a str, keys: [&str; N]) -> [Option<&'a str>; N] {
     let mut found = [None; N];
     let text = object.as_bytes();
-    let mut at = space(text, 0);
+    let mut at = skip_space(text, 0);
     if text.get(at) != Some(&b'{') {
         return found;
     }
-    at = space(text, at + 1);
+    at = skip_space(text, at + 1);
     while text.get(at) == Some(&b'"') {
-        let key_end = string(text, at);
+        let key_end = skip_string(text, at);
         let key = object.get(at + 1..key_end.saturating_sub(1));
-        let value = space(text, space(text, key_end) + 1);
-        let end = skip(text, value);
+        let value = skip_space(text, skip_space(text, key_end) + 1);
+        let end = skip_value(text, value);
         if let Some(n) = keys.iter().position(|wanted| Some(*wanted) == key) {
             found[n] = object.get(value..end);
             if found.iter().all(Option::is_some) {
                 break;
             }
         }
-        at = space(text, space(text, end) + 1);
+        at = skip_space(text, skip_space(text, end) + 1);
     }
     found
 }
@@ -39,7 +39,7 @@ pub fn plain_text(value: &str) -> Option<&str> {
     (!text.contains('\\')).then_some(text)
 }
 
-fn space(text: &[u8], mut at: usize) -> usize {
+fn skip_space(text: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\n' | b'\t' | b'\r') = text.get(at) {
         at += 1;
     }
@@ -47,10 +47,10 @@ fn space(text: &[u8], mut at: usize) -> usize {
 }
 
 /// The end of the value that begins here.
-fn skip(text: &[u8], at: usize) -> usize {
+fn skip_value(text: &[u8], at: usize) -> usize {
     match text.get(at) {
-        Some(b'"') => string(text, at),
-        Some(b'{' | b'[') => nested(text, at),
+        Some(b'"') => skip_string(text, at),
+        Some(b'{' | b'[') => skip_nested(text, at),
         _ => {
             let rest = text.get(at..).unwrap_or_default();
             let end = rest.iter().position(|b| matches!(b, b',' | b'}' | b']' | b' ' | b'\n' | b'\t' | b'\r'));
@@ -59,7 +59,7 @@ fn skip(text: &[u8], at: usize) -> usize {
     }
 }
 
-fn string(text: &[u8], at: usize) -> usize {
+fn skip_string(text: &[u8], at: usize) -> usize {
     let mut at = at + 1;
     loop {
         match text.get(at) {
@@ -71,13 +71,13 @@ fn string(text: &[u8], at: usize) -> usize {
     }
 }
 
-fn nested(text: &[u8], mut at: usize) -> usize {
+fn skip_nested(text: &[u8], mut at: usize) -> usize {
     let mut depth = 0;
     loop {
         match text.get(at) {
-            Some(b'"') => at = string(text, at),
+            Some(b'"') => at = skip_string(text, at),
             Some(b'[') => {
-                if let Some(end) = words(text, at) {
+                if let Some(end) = end_of_word_list(text, at) {
                     at = end;
                 } else {
                     depth += 1;
@@ -105,7 +105,7 @@ fn nested(text: &[u8], mut at: usize) -> usize {
 ///
 /// The first `]` ends it if no list begins before and the `]` stands in no string. It does not if it
 /// follows a closing quote; and what follows a letter or digit is one, since no string begins there.
-fn words(text: &[u8], at: usize) -> Option<usize> {
+fn end_of_word_list(text: &[u8], at: usize) -> Option<usize> {
     let rest = text.get(at + 1..)?;
     let len = memchr(b']', rest)?;
     let list = &rest[..len];
@@ -124,7 +124,7 @@ mod tests {
     fn values_are_found_whatever_stands_before_them() {
         let text = r#" { "a" : ["]", "x\"]", []], "b":{"id":"inner","l":["DE","FR"]} , "markets":["AD","AE"],
             "n":-1.5e3,"id":"outer", "t":true , "e":"\"}" } "#;
-        let found = values(text, ["id", "n", "t", "markets", "b", "missing", "e"]);
+        let found = find_values(text, ["id", "n", "t", "markets", "b", "missing", "e"]);
         let b = r#"{"id":"inner","l":["DE","FR"]}"#;
         assert_eq!(
             found,
@@ -138,9 +138,9 @@ mod tests {
     fn what_is_no_object_has_no_values_and_broken_text_does_no_harm() {
         for text in ["", "5", "[1]", "null", "{", "{\"id", "{\"id\"", "{\"id\":", "{\"id\":[\"", "{\"id\":{\"a\":\"\\"]
         {
-            let _ = values(text, ["id"]);
+            let _ = find_values(text, ["id"]);
         }
-        assert_eq!(values("[{\"id\":1}]", ["id"]), [None]);
+        assert_eq!(find_values("[{\"id\":1}]", ["id"]), [None]);
     }
 
     fn json() -> impl Strategy<Value = Value> {
@@ -164,7 +164,7 @@ mod tests {
         fn what_is_found_is_what_a_parser_finds(value in json(), pretty: bool) {
             let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
             for key in ["a", "b", "aa", "c"] {
-                let [found] = values(&text, [key]);
+                let [found] = find_values(&text, [key]);
                 let found: Option<Value> = found.map(|raw| serde_json::from_str(raw).unwrap());
                 prop_assert_eq!(found.as_ref(), value.as_object().and_then(|o| o.get(key)));
             }

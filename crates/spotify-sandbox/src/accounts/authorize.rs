@@ -6,16 +6,16 @@
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-use super::{Accounts, Caller};
-use crate::answer::Answer;
-use crate::routes::Call;
-use crate::world::World;
-use crate::{hold, known};
+use super::{AccountsService, TokenOwner};
+use crate::response::ServerResponse;
+use crate::routes::ServerRequest;
+use crate::state::SandboxState;
+use crate::{fixtures, lock};
 
 /// What people at `/authorize` do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Consent {
+pub enum ConsentDecision {
     /// They look at a page and choose who they are.
     #[default]
     Ask,
@@ -30,45 +30,45 @@ pub enum Consent {
     },
 }
 
-impl Accounts {
-    pub(crate) fn set_consent(&mut self, consent: Consent) {
+impl AccountsService {
+    pub(crate) fn set_consent(&mut self, consent: ConsentDecision) {
         self.consent = consent;
     }
 }
 
 /// Answers `GET /authorize`.
-pub(super) fn authorize(world: &World, call: &Call) -> Answer {
-    let mut accounts = hold(&world.accounts);
-    let Some(client) = call.get("client_id").filter(|id| accounts.client_ids.contains(id)) else {
-        return plain_refusal("INVALID_CLIENT: Invalid client");
+pub(super) fn authorize(world: &SandboxState, call: &ServerRequest) -> ServerResponse {
+    let mut accounts = lock(&world.accounts);
+    let Some(client) = call.query_param("client_id").filter(|id| accounts.client_ids.contains(id)) else {
+        return plain_error("INVALID_CLIENT: Invalid client");
     };
-    let uri = call.get("redirect_uri").unwrap_or_default();
+    let uri = call.query_param("redirect_uri").unwrap_or_default();
     let Some(target) = Url::parse(&uri).ok().filter(is_secure) else {
-        return plain_refusal("INVALID_CLIENT: Insecure redirect URI");
+        return plain_error("INVALID_CLIENT: Insecure redirect URI");
     };
-    let state = call.get("state");
+    let state = call.query_param("state");
     let back = |pairs: &[(&str, &str)]| redirect(target.clone(), pairs, state.as_deref());
-    if call.get("response_type").as_deref() != Some("code") {
+    if call.query_param("response_type").as_deref() != Some("code") {
         return back(&[("error", "unsupported_response_type")]);
     }
-    let challenge = call.get("code_challenge");
-    if challenge.is_some() && call.get("code_challenge_method").as_deref() != Some("S256") {
+    let challenge = call.query_param("code_challenge");
+    if challenge.is_some() && call.query_param("code_challenge_method").as_deref() != Some("S256") {
         return back(&[("error", "invalid_request")]);
     }
-    let asked = call.get("scope").unwrap_or_default();
-    let decision = match (call.get("sandbox_user").as_deref(), &accounts.consent) {
-        (Some("nobody"), _) => Consent::Deny,
-        (Some(user), _) => Consent::Grant { user: user.to_owned(), scopes: None },
+    let asked = call.query_param("scope").unwrap_or_default();
+    let decision = match (call.query_param("sandbox_user").as_deref(), &accounts.consent) {
+        (Some("nobody"), _) => ConsentDecision::Deny,
+        (Some(user), _) => ConsentDecision::Grant { user: user.to_owned(), scopes: None },
         (None, set) => set.clone(),
     };
     match decision {
-        Consent::Ask => page(call, &asked),
-        Consent::Deny => back(&[("error", "access_denied")]),
-        Consent::Grant { user, scopes } => {
+        ConsentDecision::Ask => sign_in_page(call, &asked),
+        ConsentDecision::Deny => back(&[("error", "access_denied")]),
+        ConsentDecision::Grant { user, scopes } => {
             let asked = asked.split_whitespace().map(str::to_owned);
             let granted = asked.filter(|s| scopes.as_ref().is_none_or(|only| only.contains(s)));
-            let caller = Caller { client, user: Some(user), scopes: granted.collect() };
-            let code = accounts.code(caller, uri, challenge, world.clock.now_ms());
+            let caller = TokenOwner { client, user: Some(user), scopes: granted.collect() };
+            let code = accounts.issue_code(caller, uri, challenge, world.clock.now_ms());
             back(&[("code", &code)])
         }
     }
@@ -84,19 +84,19 @@ fn is_secure(uri: &Url) -> bool {
     }
 }
 
-fn redirect(mut target: Url, pairs: &[(&str, &str)], state: Option<&str>) -> Answer {
+fn redirect(mut target: Url, pairs: &[(&str, &str)], state: Option<&str>) -> ServerResponse {
     target.query_pairs_mut().extend_pairs(pairs);
     if let Some(state) = state {
         target.query_pairs_mut().append_pair("state", state);
     }
-    Answer::empty(302).header("location", String::from(target))
+    ServerResponse::empty(302).with_header("location", String::from(target))
 }
 
-fn plain_refusal(why: &'static str) -> Answer {
-    Answer::new(400, "text/plain; charset=utf-8", why)
+fn plain_error(why: &'static str) -> ServerResponse {
+    ServerResponse::new(400, "text/plain; charset=utf-8", why)
 }
 
-fn page(call: &Call, scopes: &str) -> Answer {
+fn sign_in_page(call: &ServerRequest, scopes: &str) -> ServerResponse {
     let query = call.query_without(&["sandbox_user"]).replace('&', "&amp;");
     let choice = |user: &str, words: &str| {
         format!("<p><a href=\"/authorize?{query}&amp;sandbox_user={user}\">{words}</a></p>\n")
@@ -109,11 +109,11 @@ fn page(call: &Call, scopes: &str) -> Answer {
          <h1>Sandbox sign-in</h1>\n<p>No Spotify account is involved. The app asks for: ",
         &scopes,
         "</p>\n",
-        &choice(known::HOME, "Continue as Home Listening"),
-        &choice(known::STUDIO, "Continue as Studio"),
-        &choice(known::CURATOR, "Continue as The Curator, who is not on the app's allow-list"),
+        &choice(fixtures::HOME_USER, "Continue as Home Listening"),
+        &choice(fixtures::STUDIO_USER, "Continue as Studio"),
+        &choice(fixtures::CURATOR_USER, "Continue as The Curator, who is not on the app's allow-list"),
         &choice("nobody", "Cancel"),
         "</body></html>\n",
     ];
-    Answer::new(200, "text/html; charset=utf-8", body.concat())
+    ServerResponse::new(200, "text/html; charset=utf-8", body.concat())
 }

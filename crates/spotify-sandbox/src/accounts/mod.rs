@@ -8,22 +8,22 @@ mod authorize;
 mod client_credentials;
 mod grants;
 
-pub use authorize::Consent;
-pub use grants::{Rotation, SignedIn};
+pub use authorize::ConsentDecision;
+pub use grants::{SignInTokens, TokenRotation};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rustc_hash::FxHashMap;
 
-use super::answer::{Answer, not_found, refuse, refuse_token};
-use super::dice;
-use super::routes::Call;
-use super::world::{Served, World};
-use super::{Options, hold};
+use super::response::{ServerResponse, api_error, not_found, token_error};
+use super::rng;
+use super::routes::ServerRequest;
+use super::state::{SandboxState, ServiceResponse};
+use super::{SandboxOptions, lock};
 
 /// Whose token came with a call, and what it may read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Caller {
+pub(crate) struct TokenOwner {
     /// The app's client id.
     pub(crate) client: String,
     /// A user's id; none for the app's own token.
@@ -31,42 +31,42 @@ pub(crate) struct Caller {
     pub(crate) scopes: Vec<String>,
 }
 
-impl Caller {
+impl TokenOwner {
     /// Whether the token has a scope.
-    pub(crate) fn may(&self, scope: &str) -> bool {
+    pub(crate) fn has_scope(&self, scope: &str) -> bool {
         self.scopes.iter().any(|granted| granted == scope)
     }
 }
 
 #[derive(Debug)]
-struct AccessToken {
-    caller: Caller,
+struct IssuedAccessToken {
+    caller: TokenOwner,
     expires_at_ms: i64,
 }
 
 /// What the accounts service remembers.
 #[derive(Debug)]
-pub(crate) struct Accounts {
+pub(crate) struct AccountsService {
     /// The app's, and those of its sisters.
     client_ids: Vec<String>,
     client_secret: String,
     ttl_secs: u64,
-    access: FxHashMap<String, AccessToken>,
-    grants: grants::Grants,
-    consent: Consent,
-    issued: u64,
+    access_tokens: FxHashMap<String, IssuedAccessToken>,
+    grants: grants::IssuedGrants,
+    consent: ConsentDecision,
+    tokens_issued: u64,
 }
 
-impl Accounts {
-    pub(crate) fn new(options: &Options) -> Self {
+impl AccountsService {
+    pub(crate) fn new(options: &SandboxOptions) -> Self {
         Self {
             client_ids: std::iter::once(&options.client_id).chain(&options.sister_client_ids).cloned().collect(),
             client_secret: options.client_secret.clone(),
             ttl_secs: options.token_ttl_secs,
-            access: FxHashMap::default(),
-            grants: grants::Grants::new(options.rotation),
-            consent: Consent::Ask,
-            issued: 0,
+            access_tokens: FxHashMap::default(),
+            grants: grants::IssuedGrants::new(options.rotation),
+            consent: ConsentDecision::Ask,
+            tokens_issued: 0,
         }
     }
 
@@ -74,9 +74,9 @@ impl Accounts {
     ///
     /// # Errors
     /// The 401 for a token that is missing, unknown or too old.
-    pub(crate) fn caller(&self, bearer: Option<&str>, now_ms: i64) -> Result<Caller, Answer> {
+    pub(crate) fn token_owner(&self, bearer: Option<&str>, now_ms: i64) -> Result<TokenOwner, ServerResponse> {
         let token = bearer.ok_or_else(|| unauthorized("No token provided"))?;
-        match self.access.get(token) {
+        match self.access_tokens.get(token) {
             None => Err(unauthorized("Invalid access token")),
             Some(known) if known.expires_at_ms <= now_ms => Err(unauthorized("The access token expired")),
             Some(known) => Ok(known.caller.clone()),
@@ -85,25 +85,25 @@ impl Accounts {
 
     /// Makes every access token expire.
     pub(crate) fn revoke_access_tokens(&mut self) {
-        self.access.values_mut().for_each(|token| token.expires_at_ms = 0);
+        self.access_tokens.values_mut().for_each(|token| token.expires_at_ms = 0);
     }
 
     /// A token nobody has seen before.
-    fn fresh(&mut self, prefix: &str, length: usize, now_ms: i64) -> String {
-        self.issued += 1;
-        let mut dice = dice::Dice::new(dice::mix(now_ms.unsigned_abs(), self.issued));
-        let bytes: Vec<u8> = (0..length).flat_map(|_| dice.roll().to_le_bytes()).collect();
+    fn new_token(&mut self, prefix: &str, length: usize, now_ms: i64) -> String {
+        self.tokens_issued += 1;
+        let mut dice = rng::SeededRng::new(rng::mix(now_ms.unsigned_abs(), self.tokens_issued));
+        let bytes: Vec<u8> = (0..length).flat_map(|_| dice.next_u64().to_le_bytes()).collect();
         let mut token = format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes));
         token.truncate(length);
         token
     }
 
     /// Issues an access token.
-    fn access_token(&mut self, caller: Caller, now_ms: i64) -> String {
-        let token = self.fresh("BQ", 150, now_ms);
+    fn issue_access_token(&mut self, caller: TokenOwner, now_ms: i64) -> String {
+        let token = self.new_token("BQ", 150, now_ms);
         let ttl_ms = i64::try_from(self.ttl_secs).unwrap_or(i64::MAX / 2000) * 1000;
         let expires_at_ms = now_ms + ttl_ms;
-        self.access.insert(token.clone(), AccessToken { caller, expires_at_ms });
+        self.access_tokens.insert(token.clone(), IssuedAccessToken { caller, expires_at_ms });
         token
     }
 
@@ -111,10 +111,10 @@ impl Accounts {
     ///
     /// # Errors
     /// `invalid_client`, and what is wrong.
-    fn check_client(&self, call: &Call, form: &Form) -> Result<String, Answer> {
-        let refused = |what| Err(refuse_token(400, "invalid_client", what));
+    fn check_client(&self, call: &ServerRequest, form: &FormFields) -> Result<String, ServerResponse> {
+        let refused = |what| Err(token_error(400, "invalid_client", what));
         let (id, secret) = match call.authorization.as_deref() {
-            Some(header) => match basic(header) {
+            Some(header) => match parse_basic_auth(header) {
                 Some(pair) => pair,
                 None => return refused("Invalid authorization header"),
             },
@@ -134,10 +134,10 @@ impl Accounts {
 }
 
 /// The fields of a form.
-struct Form(Vec<(String, String)>);
+struct FormFields(Vec<(String, String)>);
 
-impl Form {
-    fn read(call: &Call) -> Self {
+impl FormFields {
+    fn read(call: &ServerRequest) -> Self {
         Self(url::form_urlencoded::parse(&call.body).into_owned().collect())
     }
 
@@ -148,41 +148,41 @@ impl Form {
 }
 
 /// Answers what isn't the Web API.
-pub(crate) fn answer(world: &World, call: &Call) -> Served {
+pub(crate) fn respond(world: &SandboxState, call: &ServerRequest) -> ServiceResponse {
     match (call.method.as_str(), call.path.as_str()) {
-        ("POST", "/api/token") => token(world, call),
+        ("POST", "/api/token") => token_endpoint(world, call),
         ("GET", "/authorize") => authorize::authorize(world, call).into(),
         _ => not_found().into(),
     }
 }
 
-fn token(world: &World, call: &Call) -> Served {
-    let form = Form::read(call);
+fn token_endpoint(world: &SandboxState, call: &ServerRequest) -> ServiceResponse {
+    let form = FormFields::read(call);
     let now_ms = world.clock.now_ms();
-    let mut accounts = hold(&world.accounts);
+    let mut accounts = lock(&world.accounts);
     let grant_type = form.get("grant_type").map(str::to_owned);
     let answer = match grant_type.as_deref() {
         Some("client_credentials") => accounts.client_credentials(call, &form, now_ms),
         Some("authorization_code") => accounts.authorization_code(call, &form, now_ms),
         Some("refresh_token") => accounts.refresh_token(call, &form, now_ms),
-        None | Some("") => Err(refuse_token(400, "unsupported_grant_type", "grant_type parameter is missing")),
-        Some(_) => Err(refuse_token(
+        None | Some("") => Err(token_error(400, "unsupported_grant_type", "grant_type parameter is missing")),
+        Some(_) => Err(token_error(
             400,
             "unsupported_grant_type",
             "grant_type must be client_credentials, authorization_code or refresh_token",
         )),
     };
     let answer = answer.unwrap_or_else(|refusal| refusal);
-    let answer = answer.header("cache-control", "no-store");
-    Served { grant_type, ..answer.into() }
+    let answer = answer.with_header("cache-control", "no-store");
+    ServiceResponse { grant_type, ..answer.into() }
 }
 
-fn unauthorized(message: &str) -> Answer {
-    refuse(401, message).header("www-authenticate", "Bearer realm=\"spotify\"")
+fn unauthorized(message: &str) -> ServerResponse {
+    api_error(401, message).with_header("www-authenticate", "Bearer realm=\"spotify\"")
 }
 
 /// `Basic base64(id:secret)`
-fn basic(header: &str) -> Option<(String, String)> {
+fn parse_basic_auth(header: &str) -> Option<(String, String)> {
     let (scheme, encoded) = header.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;

@@ -6,29 +6,29 @@
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use super::{EditRefused, Kind, Music, Place, known};
-use crate::dice::mix;
+use super::{CatalogIndex, CatalogKind, EditError, MusicCatalog, fixtures};
+use crate::rng::mix;
 
 /// The newest thing was saved on 2026-05-28.
 const NEWEST_AT_MS: i64 = 1_779_926_400_000;
 /// A play every seven minutes, day and night.
 const PLAY_EVERY_MS: i64 = 7 * 60_000;
 /// Older plays aren't told, whatever is asked for.
-const PLAYS_KEPT: i64 = 50;
+const MAX_RECENT_PLAYS: i64 = 50;
 
 /// One saved thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Saved {
-    pub(crate) place: Place,
+pub(crate) struct SavedItem {
+    pub(crate) index: CatalogIndex,
     pub(crate) added_at_ms: i64,
     /// Null is served in its place.
-    pub(crate) lost: bool,
+    pub(crate) served_as_null: bool,
 }
 
 /// A list of saved things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Shelf {
+pub enum LibrarySection {
     /// `/me/tracks`
     Tracks,
     /// `/me/albums`
@@ -48,7 +48,7 @@ pub enum LibraryEdit {
         /// Id of the user.
         user: String,
         /// The list.
-        shelf: Shelf,
+        shelf: LibrarySection,
         /// Id of the thing.
         id: String,
         /// Milliseconds since 1970, which put it in its place; now without.
@@ -63,7 +63,7 @@ pub enum LibraryEdit {
         /// Id of the user.
         user: String,
         /// The list.
-        shelf: Shelf,
+        shelf: LibrarySection,
         /// Its place, from 0.
         position: usize,
     },
@@ -72,7 +72,7 @@ pub enum LibraryEdit {
         /// Id of the user.
         user: String,
         /// The list.
-        shelf: Shelf,
+        shelf: LibrarySection,
         /// Its place, from 0.
         position: usize,
     },
@@ -80,26 +80,26 @@ pub enum LibraryEdit {
 
 /// What all users have saved, as it is by now.
 #[derive(Debug)]
-pub(crate) struct Libraries {
+pub(crate) struct UserLibraries {
     digger_tracks: usize,
-    all: FxHashMap<String, Library>,
+    by_user: FxHashMap<String, UserLibrary>,
 }
 
-impl Libraries {
+impl UserLibraries {
     pub(crate) fn new(digger_tracks: usize) -> Self {
-        Self { digger_tracks, all: FxHashMap::default() }
+        Self { digger_tracks, by_user: FxHashMap::default() }
     }
 
     /// The library of a user.
-    pub(crate) fn of(&mut self, music: &Music, user: &str) -> &Library {
-        self.of_mut(music, user)
+    pub(crate) fn library(&mut self, music: &MusicCatalog, user: &str) -> &UserLibrary {
+        self.library_mut(music, user)
     }
 
-    fn of_mut(&mut self, music: &Music, user: &str) -> &mut Library {
+    fn library_mut(&mut self, music: &MusicCatalog, user: &str) -> &mut UserLibrary {
         let digger_tracks = self.digger_tracks;
-        self.all.entry(user.to_owned()).or_insert_with(|| {
-            let mut library = Library::of(music, user);
-            if user == known::DIGGER {
+        self.by_user.entry(user.to_owned()).or_insert_with(|| {
+            let mut library = UserLibrary::generate(music, user);
+            if user == fixtures::DIGGER_USER {
                 library.tracks = stride(music.seed, digger_tracks, music.plain_tracks);
             }
             library
@@ -110,31 +110,32 @@ impl Libraries {
     ///
     /// # Errors
     /// If it names something that doesn't exist; nothing has changed then.
-    pub(crate) fn edit(&mut self, edit: LibraryEdit, music: &Music, now_ms: i64) -> Result<(), EditRefused> {
+    pub(crate) fn edit(&mut self, edit: LibraryEdit, music: &MusicCatalog, now_ms: i64) -> Result<(), EditError> {
         let (LibraryEdit::Save { user, shelf, .. }
         | LibraryEdit::Remove { user, shelf, .. }
         | LibraryEdit::Lose { user, shelf, .. }) = &edit;
-        let library = self.of_mut(music, user);
+        let library = self.library_mut(music, user);
         let (list, kind) = match shelf {
-            Shelf::Tracks => (&mut library.tracks, Kind::Track),
-            Shelf::Albums => (&mut library.albums, Kind::Album),
-            Shelf::Shows => (&mut library.shows, Kind::Show),
-            Shelf::Episodes => (&mut library.episodes, Kind::Episode),
+            LibrarySection::Tracks => (&mut library.tracks, CatalogKind::Track),
+            LibrarySection::Albums => (&mut library.albums, CatalogKind::Album),
+            LibrarySection::Shows => (&mut library.shows, CatalogKind::Show),
+            LibrarySection::Episodes => (&mut library.episodes, CatalogKind::Episode),
         };
         match edit {
             LibraryEdit::Save { id, added_at_ms, twice, .. } => {
-                let place = music.find(kind, &id).ok_or_else(|| EditRefused(format!("{kind:?} {id}")))?;
+                let place = music.find(kind, &id).ok_or_else(|| EditError(format!("{kind:?} {id}")))?;
                 if !twice {
-                    list.retain(|saved| saved.place != place || saved.lost);
+                    list.retain(|saved| saved.index != place || saved.served_as_null);
                 }
-                let saved = Saved { place, added_at_ms: added_at_ms.unwrap_or(now_ms), lost: false };
+                let saved =
+                    SavedItem { index: place, added_at_ms: added_at_ms.unwrap_or(now_ms), served_as_null: false };
                 let at = list.iter().position(|other| other.added_at_ms <= saved.added_at_ms).unwrap_or(list.len());
                 list.insert(at, saved);
             }
             LibraryEdit::Remove { position, .. } if position < list.len() => drop(list.remove(position)),
-            LibraryEdit::Lose { position, .. } if position < list.len() => list[position].lost = true,
+            LibraryEdit::Lose { position, .. } if position < list.len() => list[position].served_as_null = true,
             LibraryEdit::Remove { position, .. } | LibraryEdit::Lose { position, .. } => {
-                return Err(EditRefused(format!("place {position}")));
+                return Err(EditError(format!("place {position}")));
             }
         }
         Ok(())
@@ -143,29 +144,29 @@ impl Libraries {
 
 /// One play of a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Play {
-    pub(crate) track: Place,
+pub(crate) struct TrackPlay {
+    pub(crate) track: CatalogIndex,
     pub(crate) played_at_ms: i64,
 }
 
 /// All that belongs to one user.
 #[derive(Debug, Clone)]
-pub(crate) struct Library {
-    pub(crate) tracks: Vec<Saved>,
-    pub(crate) albums: Vec<Saved>,
-    pub(crate) shows: Vec<Saved>,
-    pub(crate) episodes: Vec<Saved>,
-    pub(crate) audiobooks: Vec<Saved>,
-    pub(crate) artists: Vec<Saved>,
+pub(crate) struct UserLibrary {
+    pub(crate) tracks: Vec<SavedItem>,
+    pub(crate) albums: Vec<SavedItem>,
+    pub(crate) shows: Vec<SavedItem>,
+    pub(crate) episodes: Vec<SavedItem>,
+    pub(crate) audiobooks: Vec<SavedItem>,
+    pub(crate) artists: Vec<SavedItem>,
 }
 
-impl Library {
+impl UserLibrary {
     /// The library of a user; the curator's is empty.
-    pub(crate) fn of(music: &Music, user: &str) -> Self {
+    pub(crate) fn generate(music: &MusicCatalog, user: &str) -> Self {
         let salt = user.bytes().fold(music.seed, |h, b| mix(h, u64::from(b)));
         let counts = match user {
-            known::HOME => [260, 63, 5, 23, 3, 64],
-            known::STUDIO => [55, 12, 2, 3, 1, 12],
+            fixtures::HOME_USER => [260, 63, 5, 23, 3, 64],
+            fixtures::STUDIO_USER => [55, 12, 2, 3, 1, 12],
             _ => [0; 6],
         };
         let of = [
@@ -177,44 +178,47 @@ impl Library {
             music.artists.len(),
         ];
         let mut lists = [0, 1, 2, 3, 4, 5].map(|n| stride(salt + n as u64, counts[n], of[n]));
-        if user == known::HOME {
+        if user == fixtures::HOME_USER {
             // The last tracks of the catalog are the odd ones.
             let odd = music.tracks.len() - 8..music.tracks.len();
-            lists[0].extend(odd.map(|place| Saved { place, added_at_ms: 0, lost: false }));
+            lists[0].extend(odd.map(|place| SavedItem { index: place, added_at_ms: 0, served_as_null: false }));
         }
         let [tracks, albums, shows, episodes, audiobooks, artists] = lists;
         Self { tracks, albums, shows, episodes, audiobooks, artists }
     }
 
     /// The order in which a user likes things best, over a time range.
-    pub(crate) fn top(music: &Music, user: &str, range: &str, of: usize) -> Vec<Place> {
+    pub(crate) fn top_items(music: &MusicCatalog, user: &str, range: &str, of: usize) -> Vec<CatalogIndex> {
         let salt = [user, range].concat();
         let salt = salt.bytes().fold(music.seed, |h, b| mix(h, u64::from(b)));
-        stride(salt, 130, of).into_iter().map(|saved| saved.place).collect()
+        stride(salt, 130, of).into_iter().map(|saved| saved.index).collect()
     }
 }
 
-fn stride(salt: u64, count: usize, of: usize) -> Vec<Saved> {
+fn stride(salt: u64, count: usize, of: usize) -> Vec<SavedItem> {
     let steps = [7_919, 104_729, 13, 1];
     let step = steps.into_iter().find(|step| !of.is_multiple_of(*step) || *step == 1).unwrap_or(1);
     let start = if of == 0 { 0 } else { mix(salt, 0) as usize % of };
     (0..count.min(of))
-        .map(|n| Saved {
-            place: (start + n * step) % of,
+        .map(|n| SavedItem {
+            index: (start + n * step) % of,
             added_at_ms: NEWEST_AT_MS - n as i64 * 3 * 3_600_000,
-            lost: false,
+            served_as_null: false,
         })
         .collect()
 }
 
 /// The plays that are still told, newest first.
-pub(crate) fn plays_before(music: &Music, user: &str, now_ms: i64) -> Vec<Play> {
+pub(crate) fn recent_plays(music: &MusicCatalog, user: &str, now_ms: i64) -> Vec<TrackPlay> {
     let salt = user.bytes().fold(music.seed, |h, b| mix(h, u64::from(b)));
     let newest = now_ms / PLAY_EVERY_MS;
     let of = music.plain_tracks.max(1) as u64;
-    (newest - PLAYS_KEPT + 1..=newest)
+    (newest - MAX_RECENT_PLAYS + 1..=newest)
         .rev()
-        .map(|n| Play { track: (mix(salt, n.unsigned_abs()) % of) as usize, played_at_ms: n * PLAY_EVERY_MS + 123 })
+        .map(|n| TrackPlay {
+            track: (mix(salt, n.unsigned_abs()) % of) as usize,
+            played_at_ms: n * PLAY_EVERY_MS + 123,
+        })
         .filter(|play| play.played_at_ms <= now_ms)
         .collect()
 }
@@ -227,10 +231,10 @@ mod tests {
     #[test]
     fn nothing_is_in_a_library_twice() {
         for tracks in [40, 300, 7_919] {
-            let music = Music::rolled(1, tracks);
-            let library = Library::of(&music, known::HOME);
+            let music = MusicCatalog::generate(1, tracks);
+            let library = UserLibrary::generate(&music, fixtures::HOME_USER);
             for list in [library.tracks, library.albums, library.shows, library.episodes, library.artists] {
-                let distinct: HashSet<Place> = list.iter().map(|saved| saved.place).collect();
+                let distinct: HashSet<CatalogIndex> = list.iter().map(|saved| saved.index).collect();
                 assert_eq!(distinct.len(), list.len());
             }
         }
@@ -238,12 +242,12 @@ mod tests {
 
     #[test]
     fn only_the_last_fifty_plays_are_told_and_time_brings_new_ones() {
-        let music = Music::rolled(1, 40);
+        let music = MusicCatalog::generate(1, 40);
         let now_ms = 1_780_000_000_000;
-        let plays = plays_before(&music, known::HOME, now_ms);
+        let plays = recent_plays(&music, fixtures::HOME_USER, now_ms);
         assert!((49..=50).contains(&plays.len()));
         assert!(plays.iter().all(|play| play.played_at_ms <= now_ms));
-        let later = plays_before(&music, known::HOME, now_ms + PLAY_EVERY_MS);
+        let later = recent_plays(&music, fixtures::HOME_USER, now_ms + PLAY_EVERY_MS);
         assert_eq!(later[1], plays[0]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use crate::dice::Dice;
+use crate::rng::SeededRng;
 
 pub(crate) const MARKETS: [&str; 184] = [
     "AD", "AE", "AG", "AL", "AM", "AO", "AR", "AT", "AU", "AZ", "BA", "BB", "BD", "BE", "BF", "BG", "BH", "BI", "BJ",
@@ -30,9 +30,9 @@ pub(crate) fn market_lists() -> &'static [(Vec<&'static str>, String); 4] {
 }
 
 /// The list that nobody is on.
-pub(super) const NOWHERE: usize = 3;
+pub(super) const NO_MARKETS: usize = 3;
 
-const FIRST: &[&str] = &[
+const FIRST_WORDS: &[&str] = &[
     "Amber",
     "Paper",
     "Velvet",
@@ -72,7 +72,7 @@ const FIRST: &[&str] = &[
     "Grønne",
     "Ziemlich",
 ];
-const LAST: &[&str] = &[
+const LAST_WORDS: &[&str] = &[
     "Harbour",
     "Lanterns",
     "Tigers",
@@ -169,9 +169,9 @@ pub(super) const CATEGORIES: &[&str] = &[
     "Podcasts & Talk",
 ];
 
-pub(super) fn artist(dice: &mut Dice) -> String {
-    let (first, last) = (dice.pick(FIRST), dice.pick(LAST));
-    match dice.between(0, 9) {
+pub(super) fn artist_name(dice: &mut SeededRng) -> String {
+    let (first, last) = (dice.pick(FIRST_WORDS), dice.pick(LAST_WORDS));
+    match dice.in_range(0, 9) {
         0 => first.to_owned(),
         1..=2 => format!("The {last}"),
         3 => format!("{first} & the {last}"),
@@ -179,22 +179,22 @@ pub(super) fn artist(dice: &mut Dice) -> String {
     }
 }
 
-pub(super) fn title(dice: &mut Dice) -> String {
-    let (first, last) = (dice.pick(FIRST), dice.pick(LAST));
-    match dice.between(0, 19) {
+pub(super) fn track_title(dice: &mut SeededRng) -> String {
+    let (first, last) = (dice.pick(FIRST_WORDS), dice.pick(LAST_WORDS));
+    match dice.in_range(0, 19) {
         0..=3 => last.to_owned(),
         4 => format!("{first} {last} (Live)"),
-        5 => format!("{first} {last} - {} Remaster", dice.between(1998, 2025)),
-        6 => format!("What the {last} Said, Pt. {}", dice.between(1, 4)),
-        7 => format!("{first} {last} (feat. {})", dice.pick(FIRST)),
+        5 => format!("{first} {last} - {} Remaster", dice.in_range(1998, 2025)),
+        6 => format!("What the {last} Said, Pt. {}", dice.in_range(1, 4)),
+        7 => format!("{first} {last} (feat. {})", dice.pick(FIRST_WORDS)),
         _ => format!("{first} {last}"),
     }
 }
 
-pub(super) fn genres(dice: &mut Dice) -> Vec<&'static str> {
+pub(super) fn pick_genres(dice: &mut SeededRng) -> Vec<&'static str> {
     let mut genres: Vec<&'static str> = Vec::new();
-    for _ in 0..dice.between(0, 3) {
-        let genre = GENRES[(dice.roll() % GENRES.len() as u64) as usize];
+    for _ in 0..dice.in_range(0, 3) {
+        let genre = GENRES[(dice.next_u64() % GENRES.len() as u64) as usize];
         if !genres.contains(&genre) {
             genres.push(genre);
         }
@@ -202,14 +202,14 @@ pub(super) fn genres(dice: &mut Dice) -> Vec<&'static str> {
     genres
 }
 
-pub(super) fn label(dice: &mut Dice) -> String {
+pub(super) fn label_name(dice: &mut SeededRng) -> String {
     dice.pick(LABELS).to_owned()
 }
 
 /// A date and its precision: a day mostly, now and then a month or a year.
-pub(super) fn date(dice: &mut Dice) -> (String, &'static str) {
-    let (year, month, day) = (dice.between(1964, 2025), dice.between(1, 12), dice.between(1, 28));
-    match dice.between(0, 19) {
+pub(super) fn release_date(dice: &mut SeededRng) -> (String, &'static str) {
+    let (year, month, day) = (dice.in_range(1964, 2025), dice.in_range(1, 12), dice.in_range(1, 28));
+    match dice.in_range(0, 19) {
         0 => (format!("{year}"), "year"),
         1 => (format!("{year}-{month:02}"), "month"),
         _ => (format!("{year}-{month:02}-{day:02}"), "day"),

@@ -10,17 +10,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
-pub enum Action {
+pub enum FaultAction {
     /// Another status.
     Status {
         /// The status.
         code: u16,
         /// What the body looks like.
         #[serde(default)]
-        body: Body,
+        body: ErrorBodyFormat,
         /// The `Retry-After` header.
         #[serde(default)]
-        retry_after: RetryAfter,
+        retry_after: RetryAfterHeader,
         /// The error's message; Spotify's usual one without.
         #[serde(default)]
         message: Option<String>,
@@ -105,23 +105,29 @@ pub enum Action {
     },
 }
 
-impl Action {
+impl FaultAction {
     /// A status with Spotify's usual JSON.
     pub fn status(code: u16) -> Self {
-        Self::Status { code, body: Body::Json, retry_after: RetryAfter::None, message: None, reason: None }
+        Self::Status {
+            code,
+            body: ErrorBodyFormat::Json,
+            retry_after: RetryAfterHeader::None,
+            message: None,
+            reason: None,
+        }
     }
 
     /// 429 as the rate limit sends it.
-    pub fn rate_limited(retry_after: RetryAfter) -> Self {
-        Self::Status { code: 429, body: Body::Json, retry_after, message: None, reason: None }
+    pub fn rate_limited(retry_after: RetryAfterHeader) -> Self {
+        Self::Status { code: 429, body: ErrorBodyFormat::Json, retry_after, message: None, reason: None }
     }
 
     /// 429 as a spent quota sends it.
     pub fn quota_exceeded(seconds: u64) -> Self {
         Self::Status {
             code: 429,
-            body: Body::Json,
-            retry_after: RetryAfter::Seconds(seconds),
+            body: ErrorBodyFormat::Json,
+            retry_after: RetryAfterHeader::Seconds(seconds),
             message: Some("Too many requests".to_owned()),
             reason: Some("QUOTA_EXCEEDED".to_owned()),
         }
@@ -131,8 +137,8 @@ impl Action {
     pub fn invalid_grant(description: &str) -> Self {
         Self::Status {
             code: 400,
-            body: Body::Json,
-            retry_after: RetryAfter::None,
+            body: ErrorBodyFormat::Json,
+            retry_after: RetryAfterHeader::None,
             message: Some(description.to_owned()),
             reason: Some("invalid_grant".to_owned()),
         }
@@ -153,7 +159,7 @@ impl Action {
 /// What the body of a refusal looks like.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Body {
+pub enum ErrorBodyFormat {
     /// The JSON that the service asked sends.
     #[default]
     Json,
@@ -168,7 +174,7 @@ pub enum Body {
 /// What stands in `Retry-After`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum RetryAfter {
+pub enum RetryAfterHeader {
     /// No such header.
     #[default]
     None,

@@ -14,8 +14,8 @@ use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
-use super::{dice, hold};
-pub use action::{Action, Body, RetryAfter};
+use super::{lock, rng};
+pub use action::{ErrorBodyFormat, FaultAction, RetryAfterHeader};
 
 /// Which requests go wrong, and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ pub struct Fault {
     /// Seed of that roll.
     pub seed: u64,
     /// What happens.
-    pub action: Action,
+    pub action: FaultAction,
 }
 
 impl Default for Fault {
@@ -49,14 +49,14 @@ impl Default for Fault {
             times: None,
             probability: None,
             seed: 0,
-            action: Action::Reset,
+            action: FaultAction::Reset,
         }
     }
 }
 
 impl Fault {
     /// A fault of every request to a path.
-    pub fn on(path: &str, action: Action) -> Self {
+    pub fn on_path(path: &str, action: FaultAction) -> Self {
         Self { path: path.to_owned(), action, ..Self::default() }
     }
 
@@ -86,62 +86,62 @@ impl Fault {
 }
 
 #[derive(Debug)]
-struct Armed {
+struct ArmedFault {
     fault: Fault,
-    matched: u32,
-    played: u32,
+    matched_requests: u32,
+    injected_faults: u32,
 }
 
 /// The faults that are waiting, in the order in which they came.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Mutex<Vec<Armed>>);
+pub(crate) struct FaultQueue(Mutex<Vec<ArmedFault>>);
 
-impl Faults {
+impl FaultQueue {
     pub(crate) fn add(&self, fault: Fault) {
-        hold(&self.0).push(Armed { fault, matched: 0, played: 0 });
+        lock(&self.0).push(ArmedFault { fault, matched_requests: 0, injected_faults: 0 });
     }
 
     pub(crate) fn clear(&self) {
-        hold(&self.0).clear();
+        lock(&self.0).clear();
     }
 
     /// What goes wrong with this request, if anything.
-    pub(crate) fn strike(&self, method: &str, path: &str, query: &str) -> Option<Action> {
-        hold(&self.0).iter_mut().find_map(|armed| armed.strike(method, path, query))
+    pub(crate) fn next_action(&self, method: &str, path: &str, query: &str) -> Option<FaultAction> {
+        lock(&self.0).iter_mut().find_map(|armed| armed.trigger(method, path, query))
     }
 }
 
-impl Armed {
-    fn strike(&mut self, method: &str, path: &str, query: &str) -> Option<Action> {
+impl ArmedFault {
+    fn trigger(&mut self, method: &str, path: &str, query: &str) -> Option<FaultAction> {
         let fault = &self.fault;
-        let matches = glob(&fault.path, path)
+        let matches = glob_matches(&fault.path, path)
             && fault.method.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
             && fault.query.as_ref().is_none_or(|wanted| query.contains(wanted.as_str()));
-        if !matches || fault.times.is_some_and(|times| self.played >= times) {
+        if !matches || fault.times.is_some_and(|times| self.injected_faults >= times) {
             return None;
         }
-        self.matched += 1;
-        if self.matched <= fault.skip {
+        self.matched_requests += 1;
+        if self.matched_requests <= fault.skip {
             return None;
         }
         if let Some(probability) = fault.probability {
-            let roll = dice::mix(fault.seed, u64::from(self.matched)) >> 11;
+            let roll = rng::mix(fault.seed, u64::from(self.matched_requests)) >> 11;
             if roll as f64 / (1u64 << 53) as f64 >= probability {
                 return None;
             }
         }
-        self.played += 1;
+        self.injected_faults += 1;
         Some(fault.action.clone())
     }
 }
 
 /// Whether a pattern with `*` in it covers a whole path.
-fn glob(pattern: &str, path: &str) -> bool {
+fn glob_matches(pattern: &str, path: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == path,
         Some((head, rest)) => path
             .strip_prefix(head)
-            .is_some_and(|tail| (0..=tail.len()).any(|n| tail.is_char_boundary(n) && glob(rest, &tail[n..]))),
+            .is_some_and(|tail| (0..=tail.len()).any(|n| tail.is_char_boundary(n) && glob_matches(rest, &tail[n..]))),
     }
 }
 
@@ -150,9 +150,9 @@ mod tests {
     use super::*;
 
     fn struck(fault: Fault, requests: usize) -> Vec<bool> {
-        let faults = Faults::default();
+        let faults = FaultQueue::default();
         faults.add(fault);
-        let strike = |_| faults.strike("GET", "/v1/albums/x", "limit=50&offset=50").is_some();
+        let strike = |_| faults.next_action("GET", "/v1/albums/x", "limit=50&offset=50").is_some();
         (0..requests).map(strike).collect()
     }
 
@@ -167,13 +167,13 @@ mod tests {
             ("/v1/*/tracks", false),
             ("/v1/playlists/a/items", true),
         ] {
-            assert_eq!(glob(pattern, "/v1/playlists/a/items"), fits, "{pattern}");
+            assert_eq!(glob_matches(pattern, "/v1/playlists/a/items"), fits, "{pattern}");
         }
     }
 
     #[test]
     fn a_fault_strikes_the_requests_it_names_and_no_other() {
-        let fault = |path| Fault::on(path, Action::Reset);
+        let fault = |path| Fault::on_path(path, FaultAction::Reset);
         assert_eq!(struck(fault("/v1/albums/*").nth(2), 3), [false, true, false]);
         assert_eq!(struck(fault("*").times(2), 3), [true, true, false]);
         assert_eq!(struck(fault("*").with_query("offset=50"), 1), [true]);
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_probability_strikes_about_as_often_as_it_says_and_the_same_each_time() {
-        let fault = Fault::on("*", Action::Reset).with_probability(0.3, 7);
+        let fault = Fault::on_path("*", FaultAction::Reset).with_probability(0.3, 7);
         let (one, two) = (struck(fault.clone(), 1000), struck(fault, 1000));
         assert_eq!(one, two);
         let strikes = one.iter().filter(|struck| **struck).count();

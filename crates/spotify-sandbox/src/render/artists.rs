@@ -1,32 +1,32 @@
 //! Artists: whole, and as they stand inside other things.
 
-use super::{View, images};
-use crate::catalog::Place;
+use super::{RenderContext, write_images};
+use crate::catalog::CatalogIndex;
 use crate::json;
 
 /// An artist as it stands inside tracks and albums.
-pub(crate) fn artist_brief(view: &View<'_>, out: &mut String, place: Place) {
+pub(crate) fn artist_brief(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex) {
     let artist = &view.music.artists[place];
     json::object(out, |o| {
-        view.identity(o, "artist", &artist.id);
+        view.write_identity(o, "artist", &artist.id);
         o.text("name", &artist.name);
     });
 }
 
 /// A whole artist.
-pub(crate) fn artist(view: &View<'_>, out: &mut String, place: Place) {
+pub(crate) fn artist(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex) {
     let artist = &view.music.artists[place];
     json::object(out, |o| {
-        view.identity(o, "artist", &artist.id);
+        view.write_identity(o, "artist", &artist.id);
         if view.extended {
             o.object("followers", |o| {
                 o.raw("href", "null");
-                o.plain("total", artist.followers);
+                o.display("total", artist.followers);
             });
-            o.plain("popularity", artist.popularity);
+            o.display("popularity", artist.popularity);
         }
         o.array("genres", &artist.genres, |out, genre| json::text(out, genre));
-        images(o, &artist.id);
+        write_images(o, &artist.id);
         o.text("name", &artist.name);
     });
 }

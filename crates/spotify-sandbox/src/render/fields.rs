@@ -8,33 +8,33 @@ use serde_json::{Map, Value};
 
 /// A parsed filter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Fields {
-    keep: Vec<(String, Fields)>,
+pub(crate) struct FieldsFilter {
+    keep: Vec<(String, FieldsFilter)>,
     drop: Vec<String>,
 }
 
-impl Fields {
+impl FieldsFilter {
     /// Reads a filter.
     ///
     /// # Errors
     /// If parentheses don't match or a name is missing.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut rest = text;
-        let fields = Self::list(&mut rest)?;
+        let fields = Self::parse_list(&mut rest)?;
         match rest {
             "" => Ok(fields),
             rest => Err(format!("Invalid fields parameter at \"{rest}\"")),
         }
     }
 
-    fn list(rest: &mut &str) -> Result<Self, String> {
+    fn parse_list(rest: &mut &str) -> Result<Self, String> {
         let mut fields = Self::default();
         loop {
             if let Some(after) = rest.strip_prefix('!') {
                 *rest = after;
-                fields.drop.push(name(rest)?);
+                fields.drop.push(parse_name(rest)?);
             } else {
-                let (name, inner) = Self::term(rest)?;
+                let (name, inner) = Self::parse_term(rest)?;
                 match fields.keep.iter_mut().find(|(known, _)| *known == name) {
                     Some((_, known)) => known.merge(inner),
                     None => fields.keep.push((name, inner)),
@@ -47,18 +47,18 @@ impl Fields {
         }
     }
 
-    fn term(rest: &mut &str) -> Result<(String, Self), String> {
-        let name = name(rest)?;
+    fn parse_term(rest: &mut &str) -> Result<(String, Self), String> {
+        let name = parse_name(rest)?;
         if let Some(after) = rest.strip_prefix('.') {
             *rest = after;
-            let (inner_name, inner) = Self::term(rest)?;
+            let (inner_name, inner) = Self::parse_term(rest)?;
             return Ok((name, Self { keep: vec![(inner_name, inner)], drop: Vec::new() }));
         }
         let Some(after) = rest.strip_prefix('(') else {
             return Ok((name, Self::default()));
         };
         *rest = after;
-        let inner = Self::list(rest)?;
+        let inner = Self::parse_list(rest)?;
         *rest = rest.strip_prefix(')').ok_or_else(|| "Invalid fields parameter: a parenthesis is open".to_owned())?;
         Ok((name, inner))
     }
@@ -86,7 +86,7 @@ impl Fields {
     }
 }
 
-fn name(rest: &mut &str) -> Result<String, String> {
+fn parse_name(rest: &mut &str) -> Result<String, String> {
     let end = rest.find([',', '.', '(', ')', '!']).unwrap_or(rest.len());
     let (name, after) = rest.split_at(end);
     *rest = after;
@@ -109,7 +109,7 @@ mod tests {
                 {"added_at": "b", "added_by": null, "item": null},
             ],
         });
-        Fields::parse(fields).unwrap().apply(value)
+        FieldsFilter::parse(fields).unwrap().apply(value)
     }
 
     #[test]
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn a_filter_that_does_not_parse_is_refused() {
         for bad in ["items(", "items(a", "a)", ",", "a,,b", "items()"] {
-            assert!(Fields::parse(bad).is_err(), "{bad}");
+            assert!(FieldsFilter::parse(bad).is_err(), "{bad}");
         }
     }
 }

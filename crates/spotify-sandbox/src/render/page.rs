@@ -1,30 +1,30 @@
 //! Pages of a list, with absolute links to the next and the previous one.
 
-use super::View;
+use super::RenderContext;
 use crate::json;
 
 /// Which part of a list is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Slice {
+pub(crate) struct PageRange {
     pub(crate) limit: usize,
     pub(crate) offset: usize,
 }
 
-impl Slice {
+impl PageRange {
     /// The page that stands inside a whole thing.
-    pub(crate) fn first(limit: usize) -> Self {
+    pub(crate) fn first_page(limit: usize) -> Self {
         Self { limit, offset: 0 }
     }
 }
 
 /// A page whose numbers may lie.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Page<'a> {
+pub(crate) struct ListPage<'a> {
     /// `/playlists/…/items`
     pub(crate) path: &'a str,
     /// What else was asked, to be kept in the links: `market=DE`, or nothing.
     pub(crate) query: &'a str,
-    pub(crate) slice: Slice,
+    pub(crate) slice: PageRange,
     pub(crate) len: usize,
     /// What `total` says, if not the length.
     pub(crate) total: usize,
@@ -33,23 +33,23 @@ pub(crate) struct Page<'a> {
 }
 
 /// Writes an honest page.
-pub(crate) fn page(
-    view: &View<'_>,
+pub(crate) fn write_page(
+    view: &RenderContext<'_>,
     out: &mut String,
     path: &str,
     query: &str,
-    slice: Slice,
+    slice: PageRange,
     len: usize,
     each: impl FnMut(&mut String, usize),
 ) {
-    let page = Page { path, query, slice, len, total: len, endless_next: false };
+    let page = ListPage { path, query, slice, len, total: len, endless_next: false };
     page.write(view, out, each);
 }
 
-impl Page<'_> {
+impl ListPage<'_> {
     /// Writes the page; `each` writes the item at a position.
-    pub(crate) fn write(&self, view: &View<'_>, out: &mut String, each: impl FnMut(&mut String, usize)) {
-        let Slice { limit, offset } = self.slice;
+    pub(crate) fn write(&self, view: &RenderContext<'_>, out: &mut String, each: impl FnMut(&mut String, usize)) {
+        let PageRange { limit, offset } = self.slice;
         let end = offset.saturating_add(limit);
         let link = |offset: usize| {
             let mut link = format!("{}{}?offset={offset}&limit={limit}", view.api_url, self.path);
@@ -62,13 +62,13 @@ impl Page<'_> {
         json::object(out, |o| {
             o.text("href", &link(offset));
             o.array("items", offset.min(self.len)..end.min(self.len), each);
-            o.plain("limit", limit);
+            o.display("limit", limit);
             let next = (end < self.total || self.endless_next).then(|| link(end));
             o.text_or_null("next", next.as_deref());
-            o.plain("offset", offset);
+            o.display("offset", offset);
             let previous = (offset > 0).then(|| link(offset.saturating_sub(limit)));
             o.text_or_null("previous", previous.as_deref());
-            o.plain("total", self.total);
+            o.display("total", self.total);
         });
     }
 }

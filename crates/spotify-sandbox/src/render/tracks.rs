@@ -1,69 +1,69 @@
 //! Tracks: whole, and as they stand on their album.
 
-use super::{View, album_brief, artist_brief};
-use crate::catalog::{Place, Track};
+use super::{RenderContext, album_brief, artist_brief};
+use crate::catalog::{CatalogIndex, CatalogTrack};
 use crate::json;
-use crate::json::Object;
+use crate::json::ObjectWriter;
 
 /// A track on its album's page: no album, no codes, no popularity.
-pub(crate) fn track_brief(view: &View<'_>, out: &mut String, place: Place) {
+pub(crate) fn track_brief(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex) {
     let track = &view.music.tracks[place];
-    json::object(out, |o| shared(view, o, track, track));
+    json::object(out, |o| write_shared_fields(view, o, track, track));
 }
 
 /// A whole track.
-pub(crate) fn track(view: &View<'_>, out: &mut String, place: Place) {
-    json::object(out, |o| whole(view, o, place));
+pub(crate) fn track(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex) {
+    json::object(out, |o| write_full_track(view, o, place));
 }
 
 /// The keys of a whole track, for callers that add some of their own.
-pub(super) fn whole(view: &View<'_>, o: &mut Object<'_>, place: Place) {
+pub(super) fn write_full_track(view: &RenderContext<'_>, o: &mut ObjectWriter<'_>, place: CatalogIndex) {
     let asked = &view.music.tracks[place];
-    let heir = asked.oddity.as_ref().and_then(|oddity| oddity.relinks_to);
+    let heir = asked.edge_case.as_ref().and_then(|oddity| oddity.relinks_to);
     let served = match heir.filter(|_| view.market.is_some()) {
         Some(heir) => &view.music.tracks[heir],
         None => asked,
     };
-    o.with("album", |out| album_brief(view, out, served.album, None));
-    shared(view, o, served, asked);
+    o.write_with("album", |out| album_brief(view, out, served.album, None));
+    write_shared_fields(view, o, served, asked);
     o.object("external_ids", |o| {
         if let Some(isrc) = &served.isrc {
             o.text("isrc", isrc);
         }
     });
     if view.extended {
-        let float = served.oddity.as_ref().is_some_and(|oddity| oddity.floats);
-        o.plain("popularity", format_args!("{}{}", served.popularity, if float { ".0" } else { "" }));
+        let float = served.edge_case.as_ref().is_some_and(|oddity| oddity.numbers_as_floats);
+        o.display("popularity", format_args!("{}{}", served.popularity, if float { ".0" } else { "" }));
     }
 }
 
-fn shared(view: &View<'_>, o: &mut Object<'_>, track: &Track, asked: &Track) {
-    let oddity = track.oddity.as_deref();
+fn write_shared_fields(view: &RenderContext<'_>, o: &mut ObjectWriter<'_>, track: &CatalogTrack, asked: &CatalogTrack) {
+    let oddity = track.edge_case.as_deref();
     o.array("artists", &track.artists, |out, artist| artist_brief(view, out, *artist));
-    view.markets(o, track.markets);
-    o.plain("disc_number", track.disc_number);
-    match oddity.and_then(|oddity| oddity.duration_as) {
+    view.write_available_markets(o, track.market_list);
+    o.display("disc_number", track.disc_number);
+    match oddity.and_then(|oddity| oddity.duration_text) {
         Some(odd) => o.raw("duration_ms", odd),
-        None => o.plain("duration_ms", track.duration_ms),
+        None => o.display("duration_ms", track.duration_ms),
     }
-    o.plain("explicit", track.explicit);
-    view.identity(o, "track", &track.id);
-    o.plain("is_local", false);
+    o.display("explicit", track.explicit);
+    view.write_identity(o, "track", &track.id);
+    o.display("is_local", false);
     let restriction = oddity.and_then(|oddity| oddity.restriction);
-    let in_market = view.playable(track.markets);
+    let in_market = view.is_playable(track.market_list);
     if let Some(playable) = in_market.or(restriction.map(|_| false)) {
-        o.plain("is_playable", playable && restriction.is_none());
+        o.display("is_playable", playable && restriction.is_none());
         if !playable || restriction.is_some() {
             o.object("restrictions", |o| o.text("reason", restriction.unwrap_or("market")));
         }
     }
     if view.extended && track.id != asked.id {
-        o.object("linked_from", |o| view.identity(o, "track", &asked.id));
+        o.object("linked_from", |o| view.write_identity(o, "track", &asked.id));
     }
     o.text("name", &track.name);
     o.raw("preview_url", "null");
-    let float = oddity.is_some_and(|oddity| oddity.floats);
-    o.plain("track_number", format_args!("{}{}", track.track_number, if float { ".0" } else { "" }));
+    let float = oddity.is_some_and(|oddity| oddity.numbers_as_floats);
+    o.display("track_number", format_args!("{}{}", track.track_number, if float { ".0" } else { "" }));
     if oddity.is_some_and(|oddity| oddity.extra_keys) {
         o.raw("mood", r#"{"valence":0.5,"tags":["new",null]}"#);
         o.raw("is_ai_generated", "null");

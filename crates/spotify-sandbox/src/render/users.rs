@@ -1,21 +1,21 @@
 //! Accounts as others see them.
 
-use super::View;
-use crate::json::{self, Object};
+use super::RenderContext;
+use crate::json::{self, ObjectWriter};
 
 /// The keys of an account inside playlists; no name beside `added_by`.
-pub(crate) fn user_brief(view: &View<'_>, o: &mut Object<'_>, id: &str) {
-    view.identity(o, "user", id);
+pub(crate) fn user_brief(view: &RenderContext<'_>, o: &mut ObjectWriter<'_>, id: &str) {
+    view.write_identity(o, "user", id);
 }
 
 /// What anybody may know of an account.
-pub(crate) fn public_user(view: &View<'_>, id: &str) -> String {
+pub(crate) fn public_user(view: &RenderContext<'_>, id: &str) -> String {
     let mut out = String::new();
     json::object(&mut out, |o| {
         o.text("display_name", display_name(id));
         o.object("followers", |o| {
             o.raw("href", "null");
-            o.plain("total", id.len() * 7);
+            o.display("total", id.len() * 7);
         });
         o.array("images", [(); 0], |_, ()| {});
         user_brief(view, o, id);
@@ -25,27 +25,27 @@ pub(crate) fn public_user(view: &View<'_>, id: &str) -> String {
 
 /// The name that an account goes by.
 pub(crate) fn display_name(id: &str) -> &str {
-    use crate::catalog::known;
+    use crate::catalog::fixtures;
     match id {
-        known::HOME => "Home Listening",
-        known::STUDIO => "Studio \"B\"",
-        known::CURATOR => "The Curator",
-        known::DIGGER => "The Digger",
+        fixtures::HOME_USER => "Home Listening",
+        fixtures::STUDIO_USER => "Studio \"B\"",
+        fixtures::CURATOR_USER => "The Curator",
+        fixtures::DIGGER_USER => "The Digger",
         other => other,
     }
 }
 
 /// What an account's owner may know of it, given leave.
-pub(crate) fn private_user(view: &View<'_>, id: &str, may: impl Fn(&str) -> bool) -> String {
+pub(crate) fn private_user(view: &RenderContext<'_>, id: &str, may: impl Fn(&str) -> bool) -> String {
     let mut out = String::new();
     json::object(&mut out, |o| {
-        o.text("account_id", &crate::dice::id(0, id, 0));
+        o.text("account_id", &crate::rng::generate_id(0, id, 0));
         if view.extended {
             if may("user-read-private") {
                 o.text("country", crate::routes::COUNTRY);
                 o.object("explicit_content", |o| {
-                    o.plain("filter_enabled", false);
-                    o.plain("filter_locked", false);
+                    o.display("filter_enabled", false);
+                    o.display("filter_locked", false);
                 });
                 o.text("product", "premium");
             }
@@ -54,7 +54,7 @@ pub(crate) fn private_user(view: &View<'_>, id: &str, may: impl Fn(&str) -> bool
             }
             o.object("followers", |o| {
                 o.raw("href", "null");
-                o.plain("total", id.len());
+                o.display("total", id.len());
             });
         }
         o.text("display_name", display_name(id));

@@ -1,49 +1,49 @@
 //! New releases, categories and markets: Extended Quota Mode only.
 
-use super::Ask;
-use crate::answer::{Answer, not_found};
-use crate::catalog::{Category, MARKETS};
+use super::EndpointContext;
+use crate::catalog::{BrowseCategory, MARKETS};
 use crate::json;
-use crate::render::{self, View};
+use crate::render::{self, RenderContext};
+use crate::response::{ServerResponse, not_found};
 
-pub(super) fn new_releases(ask: &Ask<'_>) -> Result<Answer, Answer> {
-    let slice = ask.slice(20, 50)?;
-    let albums = ask.view.music.new_releases();
+pub(super) fn new_releases(ask: &EndpointContext<'_>) -> Result<ServerResponse, ServerResponse> {
+    let slice = ask.page_range(20, 50)?;
+    let albums = ask.render.music.new_releases();
     let mut out = String::new();
     json::object(&mut out, |o| {
-        o.with("albums", |out| {
+        o.write_with("albums", |out| {
             let path = "/browse/new-releases";
-            render::page(&ask.view, out, path, &ask.kept, slice, albums.len(), |out, n| {
-                render::album_brief(&ask.view, out, albums[n], None);
+            render::write_page(&ask.render, out, path, &ask.paging_query, slice, albums.len(), |out, n| {
+                render::album_brief(&ask.render, out, albums[n], None);
             });
         });
     });
-    Ok(Answer::json(out))
+    Ok(ServerResponse::json(out))
 }
 
-pub(super) fn categories(ask: &Ask<'_>) -> Result<Answer, Answer> {
-    let slice = ask.slice(20, 50)?;
-    let all = &ask.view.music.categories;
+pub(super) fn categories(ask: &EndpointContext<'_>) -> Result<ServerResponse, ServerResponse> {
+    let slice = ask.page_range(20, 50)?;
+    let all = &ask.render.music.categories;
     let mut out = String::new();
     json::object(&mut out, |o| {
-        o.with("categories", |out| {
+        o.write_with("categories", |out| {
             let path = "/browse/categories";
-            render::page(&ask.view, out, path, &ask.kept, slice, all.len(), |out, n| {
-                write(&ask.view, out, &all[n]);
+            render::write_page(&ask.render, out, path, &ask.paging_query, slice, all.len(), |out, n| {
+                write_category(&ask.render, out, &all[n]);
             });
         });
     });
-    Ok(Answer::json(out))
+    Ok(ServerResponse::json(out))
 }
 
-pub(super) fn category(ask: &Ask<'_>, id: &str) -> Result<Answer, Answer> {
-    let found = ask.view.music.categories.iter().find(|category| category.id == id);
+pub(super) fn category(ask: &EndpointContext<'_>, id: &str) -> Result<ServerResponse, ServerResponse> {
+    let found = ask.render.music.categories.iter().find(|category| category.id == id);
     let mut out = String::new();
-    write(&ask.view, &mut out, found.ok_or_else(not_found)?);
-    Ok(Answer::json(out))
+    write_category(&ask.render, &mut out, found.ok_or_else(not_found)?);
+    Ok(ServerResponse::json(out))
 }
 
-fn write(view: &View<'_>, out: &mut String, category: &Category) {
+fn write_category(view: &RenderContext<'_>, out: &mut String, category: &BrowseCategory) {
     json::object(out, |o| {
         o.text("href", &format!("{}/browse/categories/{}", view.api_url, category.id));
         o.array("icons", [()], |out, ()| {
@@ -58,8 +58,8 @@ fn write(view: &View<'_>, out: &mut String, category: &Category) {
     });
 }
 
-pub(super) fn markets() -> Answer {
+pub(super) fn markets() -> ServerResponse {
     let mut out = String::new();
     json::object(&mut out, |o| o.array("markets", MARKETS, json::text));
-    Answer::json(out)
+    ServerResponse::json(out)
 }

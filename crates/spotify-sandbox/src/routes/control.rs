@@ -25,22 +25,22 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::Call;
-use crate::answer::{Answer, not_found, refuse};
-use crate::catalog::{Edit, LibraryEdit};
+use super::ServerRequest;
+use crate::catalog::{LibraryEdit, PlaylistEdit};
 use crate::faults::Fault;
-use crate::hold;
-use crate::world::World;
+use crate::lock;
+use crate::response::{ServerResponse, api_error, not_found};
+use crate::state::SandboxState;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Advance {
+struct SecondsBody {
     seconds: f64,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Grant {
+struct SignInBody {
     user: String,
     scopes: Vec<String>,
     #[serde(default)]
@@ -48,77 +48,81 @@ struct Grant {
 }
 
 /// Answers a control.
-pub(crate) fn control(world: &World, call: &Call) -> Answer {
+pub(crate) fn handle_control(world: &SandboxState, call: &ServerRequest) -> ServerResponse {
     let segments: Vec<&str> = call.path.trim_matches('/').split('/').skip(1).collect();
-    act(world, call, &segments).unwrap_or_else(|refusal| refusal)
+    dispatch_control(world, call, &segments).unwrap_or_else(|refusal| refusal)
 }
 
-fn act(world: &World, call: &Call, segments: &[&str]) -> Result<Answer, Answer> {
+fn dispatch_control(
+    world: &SandboxState,
+    call: &ServerRequest,
+    segments: &[&str],
+) -> Result<ServerResponse, ServerResponse> {
     match (call.method.as_str(), segments) {
         ("GET", []) => return Ok(overview(world)),
-        ("GET", ["log"]) => return Ok(Answer::value(&world.log.all())),
+        ("GET", ["log"]) => return Ok(ServerResponse::from_value(&world.log.all())),
         ("GET", ["limits"]) => {
-            return Ok(Answer::value(&hold(&world.limits).counted(world.clock.now_ms())));
+            return Ok(ServerResponse::from_value(&lock(&world.limits).counts(world.clock.now_ms())));
         }
-        ("GET", ["ids"]) => return Ok(Answer::value(&world.ids())),
+        ("GET", ["ids"]) => return Ok(ServerResponse::from_value(&world.example_ids())),
         ("GET", ["truth", "playlists", id]) => {
-            let rows = world.true_rows(id).ok_or_else(not_found)?;
-            let playlists = hold(&world.playlists);
+            let rows = world.expected_rows(id).ok_or_else(not_found)?;
+            let playlists = lock(&world.playlists);
             let list = playlists.get(id).ok_or_else(not_found)?;
-            return Ok(Answer::value(&json!({
+            return Ok(ServerResponse::from_value(&json!({
                 "id": list.id, "name": list.name, "snapshot_id": list.snapshot_id(), "rows": rows,
             })));
         }
         ("GET", ["truth", kind, id]) => {
-            let truth = world.truth_of(kind, id).ok_or_else(not_found)?;
-            return Ok(Answer::value(&truth));
+            let truth = world.expected_ids(kind, id).ok_or_else(not_found)?;
+            return Ok(ServerResponse::from_value(&truth));
         }
         ("DELETE", ["log"]) => world.log.clear(),
         ("DELETE", ["faults"]) => world.faults.clear(),
         ("POST", ["faults"]) if call.body.trim_ascii_start().starts_with(b"[") => {
-            let faults = read::<Vec<Fault>>(call)?;
+            let faults = parse_body::<Vec<Fault>>(call)?;
             faults.into_iter().for_each(|fault| world.faults.add(fault));
         }
-        ("POST", ["faults"]) => world.faults.add(read(call)?),
+        ("POST", ["faults"]) => world.faults.add(parse_body(call)?),
         ("POST", ["advance"]) => {
-            let seconds = read::<Advance>(call)?.seconds;
+            let seconds = parse_body::<SecondsBody>(call)?.seconds;
             let by = Duration::try_from_secs_f64(seconds);
-            world.clock.advance(by.map_err(|err| refuse(400, &err.to_string()))?);
+            world.clock.advance(by.map_err(|err| api_error(400, &err.to_string()))?);
         }
         ("POST", ["ban"]) => {
-            let how_long = Duration::try_from_secs_f64(read::<Advance>(call)?.seconds);
-            let how_long = how_long.map_err(|err| refuse(400, &err.to_string()))?;
-            hold(&world.limits).ban(how_long, world.clock.now_ms());
+            let how_long = Duration::try_from_secs_f64(parse_body::<SecondsBody>(call)?.seconds);
+            let how_long = how_long.map_err(|err| api_error(400, &err.to_string()))?;
+            lock(&world.limits).ban(how_long, world.clock.now_ms());
         }
-        ("POST", ["limits"]) => hold(&world.limits).allow(read(call)?),
+        ("POST", ["limits"]) => lock(&world.limits).set_allowance(parse_body(call)?),
         ("POST", ["edit"]) => {
-            let edit = read::<Edit>(call)?;
-            world.edit(edit).map_err(|refused| refuse(404, &refused.to_string()))?;
+            let edit = parse_body::<PlaylistEdit>(call)?;
+            world.edit(edit).map_err(|refused| api_error(404, &refused.to_string()))?;
         }
         ("POST", ["library"]) => {
-            let edit = read::<LibraryEdit>(call)?;
-            world.edit_library(edit).map_err(|refused| refuse(404, &refused.to_string()))?;
+            let edit = parse_body::<LibraryEdit>(call)?;
+            world.edit_library(edit).map_err(|refused| api_error(404, &refused.to_string()))?;
         }
-        ("POST", ["consent"]) => hold(&world.accounts).set_consent(read(call)?),
+        ("POST", ["consent"]) => lock(&world.accounts).set_consent(parse_body(call)?),
         ("POST", ["grants"]) => {
-            let Grant { user, scopes, pkce } = read(call)?;
+            let SignInBody { user, scopes, pkce } = parse_body(call)?;
             let now_ms = world.clock.now_ms();
-            let signed_in = hold(&world.accounts).sign_in(&user, scopes, pkce, now_ms);
-            return Ok(Answer::value(&signed_in));
+            let signed_in = lock(&world.accounts).sign_in(&user, scopes, pkce, now_ms);
+            return Ok(ServerResponse::from_value(&signed_in));
         }
-        ("DELETE", ["grants", user]) => hold(&world.accounts).revoke_grants_of(user),
-        ("POST", ["expire"]) => hold(&world.accounts).revoke_access_tokens(),
+        ("DELETE", ["grants", user]) => lock(&world.accounts).revoke_grants(user),
+        ("POST", ["expire"]) => lock(&world.accounts).revoke_access_tokens(),
         _ => return Err(not_found()),
     }
-    Ok(Answer::empty(204))
+    Ok(ServerResponse::empty(204))
 }
 
-fn read<T: DeserializeOwned>(call: &Call) -> Result<T, Answer> {
-    serde_json::from_slice(&call.body).map_err(|err| refuse(400, &err.to_string()))
+fn parse_body<T: DeserializeOwned>(call: &ServerRequest) -> Result<T, ServerResponse> {
+    serde_json::from_slice(&call.body).map_err(|err| api_error(400, &err.to_string()))
 }
 
-fn overview(world: &World) -> Answer {
-    Answer::value(&json!({
+fn overview(world: &SandboxState) -> ServerResponse {
+    ServerResponse::from_value(&json!({
         "mode": world.options.mode,
         "seed": world.options.seed,
         "tracks": world.music.tracks.len(),

@@ -4,22 +4,22 @@
 //! 400 and 404. The endpoints are in files by subject.
 
 mod browse;
-mod call;
 mod control;
 mod me;
 mod music;
 mod playlists;
 mod plays;
+mod request;
 mod search;
-mod spoken;
+mod shows_and_audiobooks;
 
-pub(crate) use call::{Ask, COUNTRY, Call};
-pub(crate) use control::control;
+pub(crate) use control::handle_control;
+pub(crate) use request::{COUNTRY, EndpointContext, ServerRequest};
 
-use super::answer::{Answer, forbidden, refuse, refuse_because};
-use super::limits::Refusal;
-use super::world::{Served, World};
-use super::{dice, hold, known};
+use super::limits::LimitRefusal;
+use super::response::{ServerResponse, api_error, api_error_with_reason, forbidden};
+use super::state::{SandboxState, ServiceResponse};
+use super::{fixtures, lock, rng};
 
 /// Whether a path belongs to the Web API.
 pub(crate) fn is_api(path: &str) -> bool {
@@ -27,7 +27,7 @@ pub(crate) fn is_api(path: &str) -> bool {
 }
 
 /// The shape of an endpoint: what daily quotas are counted by.
-pub(crate) fn family(path: &str) -> String {
+pub(crate) fn endpoint_family(path: &str) -> String {
     let Some(rest) = path.strip_prefix("/v1") else {
         return path.to_owned();
     };
@@ -44,59 +44,61 @@ pub(crate) fn family(path: &str) -> String {
 }
 
 /// Answers a call of the Web API.
-pub(crate) fn api(world: &World, call: &Call) -> Served {
+pub(crate) fn handle_api_request(world: &SandboxState, call: &ServerRequest) -> ServiceResponse {
     let now_ms = world.clock.now_ms();
     if let Some(header) = &call.authorization
         && call.bearer().is_none()
         && !header.is_empty()
     {
-        return refuse(400, "Only valid bearer authentication supported").into();
+        return api_error(400, "Only valid bearer authentication supported").into();
     }
-    let caller = match hold(&world.accounts).caller(call.bearer(), now_ms) {
+    let caller = match lock(&world.accounts).token_owner(call.bearer(), now_ms) {
         Ok(caller) => caller,
         Err(refusal) => return refusal.into(),
     };
     let on_behalf_of = Some(caller.user.clone().unwrap_or_else(|| "app".to_owned()));
-    let admitted = hold(&world.limits).admit(&caller.client, &family(&call.path), now_ms);
+    let admitted = lock(&world.limits).admit(&caller.client, &endpoint_family(&call.path), now_ms);
     let answer = match admitted {
-        Err(refusal) => too_many(refusal),
-        Ok(()) if !world.extended() && caller.user.as_deref() == Some(known::CURATOR) => {
-            refuse(403, "User not registered in the Developer Dashboard")
+        Err(refusal) => rate_limit_error(refusal),
+        Ok(()) if !world.is_extended() && caller.user.as_deref() == Some(fixtures::CURATOR_USER) => {
+            api_error(403, "User not registered in the Developer Dashboard")
         }
         Ok(()) => {
-            let answer = Ask::new(world, call, &caller).and_then(|ask| endpoint(&ask)).unwrap_or_else(|it| it);
-            if world.options.etags { tagged(answer, call) } else { answer }
+            let answer = EndpointContext::new(world, call, &caller)
+                .and_then(|ask| dispatch_endpoint(&ask))
+                .unwrap_or_else(|it| it);
+            if world.options.etags { with_etag(answer, call) } else { answer }
         }
     };
-    Served { client_id: Some(caller.client), on_behalf_of, ..answer.into() }
+    ServiceResponse { client_id: Some(caller.client), on_behalf_of, ..answer.into() }
 }
 
 /// The answer with a tag of what it says, or 304 to who has it already.
-fn tagged(answer: Answer, call: &Call) -> Answer {
+fn with_etag(answer: ServerResponse, call: &ServerRequest) -> ServerResponse {
     if answer.status != 200 || answer.headers.iter().any(|(name, _)| *name == "etag") {
         return answer;
     }
-    let hash = answer.body.iter().fold(0, |hash, byte| dice::mix(hash, u64::from(*byte)));
+    let hash = answer.body.iter().fold(0, |hash, byte| rng::mix(hash, u64::from(*byte)));
     let etag = format!("\"{hash:016x}\"");
-    let answer = if call.if_none_match.as_deref() == Some(&etag) { Answer::empty(304) } else { answer };
-    answer.header("etag", etag)
+    let answer = if call.if_none_match.as_deref() == Some(&etag) { ServerResponse::empty(304) } else { answer };
+    answer.with_header("etag", etag)
 }
 
-fn too_many(refusal: Refusal) -> Answer {
+fn rate_limit_error(refusal: LimitRefusal) -> ServerResponse {
     let answer = if refusal.quota {
-        refuse_because(429, "Too many requests", Some("QUOTA_EXCEEDED"))
+        api_error_with_reason(429, "Too many requests", Some("QUOTA_EXCEEDED"))
     } else {
-        refuse(429, "API rate limit exceeded")
+        api_error(429, "API rate limit exceeded")
     };
-    answer.header("retry-after", refusal.retry_after_secs.to_string())
+    answer.with_header("retry-after", refusal.retry_after_secs.to_string())
 }
 
-fn endpoint(ask: &Ask<'_>) -> Result<Answer, Answer> {
-    let segments: Vec<&str> = ask.call.path["/v1/".len()..].split('/').collect();
-    if ask.call.method != "GET" {
-        return Err(refuse(405, "The sandbox only answers GET here"));
+fn dispatch_endpoint(ask: &EndpointContext<'_>) -> Result<ServerResponse, ServerResponse> {
+    let segments: Vec<&str> = ask.request.path["/v1/".len()..].split('/').collect();
+    if ask.request.method != "GET" {
+        return Err(api_error(405, "The sandbox only answers GET here"));
     }
-    if !ask.view.extended && removed(&segments) {
+    if !ask.render.extended && is_removed_in_development_mode(&segments) {
         return Err(forbidden());
     }
     match segments.as_slice() {
@@ -109,20 +111,20 @@ fn endpoint(ask: &Ask<'_>) -> Result<Answer, Answer> {
         ["artists", id, "top-tracks"] => music::top_tracks(ask, id),
         ["tracks"] => music::tracks(ask),
         ["tracks", id] => music::track(ask, id),
-        ["shows"] => spoken::shows(ask),
-        ["shows", id] => spoken::show(ask, id),
-        ["shows", id, "episodes"] => spoken::show_episodes(ask, id),
-        ["episodes"] => spoken::episodes(ask),
-        ["episodes", id] => spoken::episode(ask, id),
-        ["audiobooks"] => spoken::audiobooks(ask),
-        ["audiobooks", id] => spoken::audiobook(ask, id),
-        ["audiobooks", id, "chapters"] => spoken::audiobook_chapters(ask, id),
-        ["chapters"] => spoken::chapters(ask),
-        ["chapters", id] => spoken::chapter(ask, id),
+        ["shows"] => shows_and_audiobooks::shows(ask),
+        ["shows", id] => shows_and_audiobooks::show(ask, id),
+        ["shows", id, "episodes"] => shows_and_audiobooks::show_episodes(ask, id),
+        ["episodes"] => shows_and_audiobooks::episodes(ask),
+        ["episodes", id] => shows_and_audiobooks::episode(ask, id),
+        ["audiobooks"] => shows_and_audiobooks::audiobooks(ask),
+        ["audiobooks", id] => shows_and_audiobooks::audiobook(ask, id),
+        ["audiobooks", id, "chapters"] => shows_and_audiobooks::audiobook_chapters(ask, id),
+        ["chapters"] => shows_and_audiobooks::chapters(ask),
+        ["chapters", id] => shows_and_audiobooks::chapter(ask, id),
         ["playlists", id] => playlists::playlist(ask, id),
         ["playlists", id, "items"] => playlists::items(ask, id, 20, 50),
         ["playlists", id, "tracks"] => {
-            let most = ask.world.options.playlist_page_max;
+            let most = ask.state.options.playlist_page_max;
             playlists::items(ask, id, most, most)
         }
         ["playlists", id, "images"] => playlists::images(ask, id),
@@ -141,12 +143,12 @@ fn endpoint(ask: &Ask<'_>) -> Result<Answer, Answer> {
         | ["browse", "categories", _, "playlists"]
         | ["recommendations", ..]
         | ["audio-features" | "audio-analysis", ..] => Err(forbidden()),
-        _ => Err(refuse(404, "Service not found")),
+        _ => Err(api_error(404, "Service not found")),
     }
 }
 
 /// What Development Mode lost in February 2026.
-fn removed(segments: &[&str]) -> bool {
+fn is_removed_in_development_mode(segments: &[&str]) -> bool {
     matches!(
         segments,
         ["albums" | "artists" | "tracks" | "shows" | "episodes" | "audiobooks" | "chapters" | "markets"]
@@ -175,7 +177,7 @@ mod tests {
             ("/v1/search", "/search"),
             ("/api/token", "/api/token"),
         ] {
-            assert_eq!(family(path), shape);
+            assert_eq!(endpoint_family(path), shape);
         }
     }
 }

@@ -1,105 +1,105 @@
 //! Albums, artists and tracks.
 
-use super::Ask;
-use crate::answer::{Answer, refuse};
-use crate::catalog::{Kind, Place};
+use super::EndpointContext;
+use crate::catalog::{CatalogIndex, CatalogKind};
 use crate::json;
-use crate::render::{self, View};
+use crate::render::{self, RenderContext};
+use crate::response::{ServerResponse, api_error};
 
 /// `{"albums":[…]}` and its like, null where nothing has the id.
-pub(super) fn batch(
-    ask: &Ask<'_>,
+pub(super) fn batch_response(
+    ask: &EndpointContext<'_>,
     key: &str,
-    places: Vec<Option<Place>>,
-    write: impl Fn(&View<'_>, &mut String, Place),
-) -> Result<Answer, Answer> {
+    places: Vec<Option<CatalogIndex>>,
+    write: impl Fn(&RenderContext<'_>, &mut String, CatalogIndex),
+) -> Result<ServerResponse, ServerResponse> {
     let mut out = String::new();
     json::object(&mut out, |o| {
         o.array(key, places, |out, place| match place {
-            Some(place) => write(&ask.view, out, place),
+            Some(place) => write(&ask.render, out, place),
             None => out.push_str("null"),
         });
     });
-    Ok(Answer::json(out))
+    Ok(ServerResponse::json(out))
 }
 
 /// One thing.
-pub(super) fn one(
-    ask: &Ask<'_>,
-    place: Place,
-    write: impl Fn(&View<'_>, &mut String, Place),
-) -> Result<Answer, Answer> {
+pub(super) fn single_response(
+    ask: &EndpointContext<'_>,
+    place: CatalogIndex,
+    write: impl Fn(&RenderContext<'_>, &mut String, CatalogIndex),
+) -> Result<ServerResponse, ServerResponse> {
     let mut out = String::new();
-    write(&ask.view, &mut out, place);
-    Ok(Answer::json(out))
+    write(&ask.render, &mut out, place);
+    Ok(ServerResponse::json(out))
 }
 
-pub(super) fn albums(ask: &Ask<'_>) -> Result<Answer, Answer> {
-    batch(ask, "albums", ask.find_all(Kind::Album, 20)?, render::album)
+pub(super) fn albums(ask: &EndpointContext<'_>) -> Result<ServerResponse, ServerResponse> {
+    batch_response(ask, "albums", ask.find_all(CatalogKind::Album, 20)?, render::album)
 }
 
-pub(super) fn album(ask: &Ask<'_>, id: &str) -> Result<Answer, Answer> {
-    one(ask, ask.find(Kind::Album, id)?, render::album)
+pub(super) fn album(ask: &EndpointContext<'_>, id: &str) -> Result<ServerResponse, ServerResponse> {
+    single_response(ask, ask.find(CatalogKind::Album, id)?, render::album)
 }
 
-pub(super) fn album_tracks(ask: &Ask<'_>, id: &str) -> Result<Answer, Answer> {
-    let tracks = &ask.view.music.albums[ask.find(Kind::Album, id)?].tracks;
-    let slice = ask.slice(20, 50)?;
+pub(super) fn album_tracks(ask: &EndpointContext<'_>, id: &str) -> Result<ServerResponse, ServerResponse> {
+    let tracks = &ask.render.music.albums[ask.find(CatalogKind::Album, id)?].tracks;
+    let slice = ask.page_range(20, 50)?;
     let path = format!("/albums/{id}/tracks");
     let mut out = String::new();
-    render::page(&ask.view, &mut out, &path, &ask.kept, slice, tracks.len(), |out, n| {
-        render::track_brief(&ask.view, out, tracks[n]);
+    render::write_page(&ask.render, &mut out, &path, &ask.paging_query, slice, tracks.len(), |out, n| {
+        render::track_brief(&ask.render, out, tracks[n]);
     });
-    Ok(Answer::json(out))
+    Ok(ServerResponse::json(out))
 }
 
-pub(super) fn artists(ask: &Ask<'_>) -> Result<Answer, Answer> {
-    batch(ask, "artists", ask.find_all(Kind::Artist, 50)?, render::artist)
+pub(super) fn artists(ask: &EndpointContext<'_>) -> Result<ServerResponse, ServerResponse> {
+    batch_response(ask, "artists", ask.find_all(CatalogKind::Artist, 50)?, render::artist)
 }
 
-pub(super) fn artist(ask: &Ask<'_>, id: &str) -> Result<Answer, Answer> {
-    one(ask, ask.find(Kind::Artist, id)?, render::artist)
+pub(super) fn artist(ask: &EndpointContext<'_>, id: &str) -> Result<ServerResponse, ServerResponse> {
+    single_response(ask, ask.find(CatalogKind::Artist, id)?, render::artist)
 }
 
 /// The discography, group after group, in the order in which the groups are asked for.
-pub(super) fn artist_albums(ask: &Ask<'_>, id: &str) -> Result<Answer, Answer> {
-    let artist = &ask.view.music.artists[ask.find(Kind::Artist, id)?];
-    let slice = if ask.view.extended { ask.slice(20, 50)? } else { ask.slice(5, 10)? };
-    let groups = ask.call.get("include_groups");
+pub(super) fn artist_albums(ask: &EndpointContext<'_>, id: &str) -> Result<ServerResponse, ServerResponse> {
+    let artist = &ask.render.music.artists[ask.find(CatalogKind::Artist, id)?];
+    let slice = if ask.render.extended { ask.page_range(20, 50)? } else { ask.page_range(5, 10)? };
+    let groups = ask.request.query_param("include_groups");
     let groups = groups.as_deref().unwrap_or("album,single,compilation,appears_on");
-    let mut listed: Vec<(Place, &str)> = Vec::new();
+    let mut listed: Vec<(CatalogIndex, &str)> = Vec::new();
     for group in groups.split(',') {
-        let of_kind = |place: &&Place| ask.view.music.albums[**place].kind == Some(group);
+        let of_kind = |place: &&CatalogIndex| ask.render.music.albums[**place].kind == Some(group);
         match group {
             "album" | "single" | "compilation" => {
                 listed.extend(artist.albums.iter().filter(of_kind).map(|place| (*place, group)));
             }
             "appears_on" => listed.extend(artist.appears_on.iter().map(|place| (*place, group))),
-            _ => return Err(refuse(400, "Invalid value for parameter include_groups")),
+            _ => return Err(api_error(400, "Invalid value for parameter include_groups")),
         }
     }
     let path = format!("/artists/{id}/albums");
     let mut out = String::new();
-    render::page(&ask.view, &mut out, &path, &ask.kept, slice, listed.len(), |out, n| {
+    render::write_page(&ask.render, &mut out, &path, &ask.paging_query, slice, listed.len(), |out, n| {
         let (place, group) = listed[n];
-        render::album_brief(&ask.view, out, place, Some(group));
+        render::album_brief(&ask.render, out, place, Some(group));
     });
-    Ok(Answer::json(out))
+    Ok(ServerResponse::json(out))
 }
 
 /// The ten most popular.
-pub(super) fn top_tracks(ask: &Ask<'_>, id: &str) -> Result<Answer, Answer> {
-    let artist = &ask.view.music.artists[ask.find(Kind::Artist, id)?];
+pub(super) fn top_tracks(ask: &EndpointContext<'_>, id: &str) -> Result<ServerResponse, ServerResponse> {
+    let artist = &ask.render.music.artists[ask.find(CatalogKind::Artist, id)?];
     let mut tracks = artist.tracks.clone();
-    tracks.sort_by_key(|place| std::cmp::Reverse(ask.view.music.tracks[*place].popularity));
+    tracks.sort_by_key(|place| std::cmp::Reverse(ask.render.music.tracks[*place].popularity));
     tracks.truncate(10);
-    batch(ask, "tracks", tracks.into_iter().map(Some).collect(), render::track)
+    batch_response(ask, "tracks", tracks.into_iter().map(Some).collect(), render::track)
 }
 
-pub(super) fn tracks(ask: &Ask<'_>) -> Result<Answer, Answer> {
-    batch(ask, "tracks", ask.find_all(Kind::Track, 50)?, render::track)
+pub(super) fn tracks(ask: &EndpointContext<'_>) -> Result<ServerResponse, ServerResponse> {
+    batch_response(ask, "tracks", ask.find_all(CatalogKind::Track, 50)?, render::track)
 }
 
-pub(super) fn track(ask: &Ask<'_>, id: &str) -> Result<Answer, Answer> {
-    one(ask, ask.find(Kind::Track, id)?, render::track)
+pub(super) fn track(ask: &EndpointContext<'_>, id: &str) -> Result<ServerResponse, ServerResponse> {
+    single_response(ask, ask.find(CatalogKind::Track, id)?, render::track)
 }

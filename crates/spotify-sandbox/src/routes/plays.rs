@@ -1,47 +1,47 @@
 //! The last fifty plays, walked by time instead of by offset.
 
-use super::Ask;
-use crate::answer::{Answer, refuse};
-use crate::catalog::{known, plays_before};
+use super::EndpointContext;
+use crate::catalog::{fixtures, recent_plays};
 use crate::clock::timestamp_ms;
 use crate::json;
 use crate::render;
+use crate::response::{ServerResponse, api_error};
 
 /// `GET /me/player/recently-played`, before or after an instant in milliseconds, never both.
-pub(super) fn recently_played(ask: &Ask<'_>, user: &str) -> Result<Answer, Answer> {
-    ask.needs("user-read-recently-played")?;
-    let limit = ask.slice(20, 50)?.limit;
-    let instant = |key: &str| match ask.call.get(key) {
+pub(super) fn recently_played(ask: &EndpointContext<'_>, user: &str) -> Result<ServerResponse, ServerResponse> {
+    ask.require_scope("user-read-recently-played")?;
+    let limit = ask.page_range(20, 50)?.limit;
+    let instant = |key: &str| match ask.request.query_param(key) {
         None => Ok(None),
-        Some(text) => text.parse::<i64>().map(Some).map_err(|_| refuse(400, "Invalid cursor")),
+        Some(text) => text.parse::<i64>().map(Some).map_err(|_| api_error(400, "Invalid cursor")),
     };
     let (after, before) = (instant("after")?, instant("before")?);
     if after.is_some() && before.is_some() {
-        return Err(refuse(400, "Only one of after and before can be specified"));
+        return Err(api_error(400, "Only one of after and before can be specified"));
     }
-    let mut plays = plays_before(ask.view.music, user, ask.world.clock.now_ms());
+    let mut plays = recent_plays(ask.render.music, user, ask.state.clock.now_ms());
     plays.retain(|play| {
         before.is_none_or(|before| play.played_at_ms < before) && after.is_none_or(|after| play.played_at_ms > after)
     });
     let more = plays.len() > limit;
     plays.truncate(limit);
-    let link = format!("{}/me/player/recently-played?limit={limit}", ask.view.api_url);
+    let link = format!("{}/me/player/recently-played?limit={limit}", ask.render.api_url);
     let oldest = plays.last().map(|play| play.played_at_ms);
     let mut out = String::new();
     json::object(&mut out, |o| {
         o.array("items", &plays, |out, play| {
             json::object(out, |o| {
-                o.with("track", |out| render::track(&ask.view, out, play.track));
+                o.write_with("track", |out| render::track(&ask.render, out, play.track));
                 o.text("played_at", &timestamp_ms(play.played_at_ms));
                 if play.track.is_multiple_of(2) {
                     o.raw("context", "null");
                 } else {
                     o.object("context", |o| {
-                        let id = known::HOME_PLAYLIST;
+                        let id = fixtures::HOME_PLAYLIST;
                         o.object("external_urls", |o| {
                             o.text("spotify", &format!("https://open.spotify.com/playlist/{id}"));
                         });
-                        o.text("href", &format!("{}/playlists/{id}", ask.view.api_url));
+                        o.text("href", &format!("{}/playlists/{id}", ask.render.api_url));
                         o.text("type", "playlist");
                         o.text("uri", &format!("spotify:playlist:{id}"));
                     });
@@ -57,8 +57,8 @@ pub(super) fn recently_played(ask: &Ask<'_>, user: &str) -> Result<Answer, Answe
             }),
             _ => o.raw("cursors", "null"),
         }
-        o.plain("limit", limit);
+        o.display("limit", limit);
         o.text("href", &link);
     });
-    Ok(Answer::json(out))
+    Ok(ServerResponse::json(out))
 }

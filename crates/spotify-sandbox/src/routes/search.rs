@@ -3,52 +3,52 @@
 //! Every word must stand somewhere in the names of a thing, whatever the case. There is no ranking:
 //! hits come in the catalog's order, so that a search gives the same answer each time.
 
-use super::Ask;
-use crate::answer::{Answer, refuse};
-use crate::catalog::{Music, Place, Playlist};
-use crate::hold;
+use super::EndpointContext;
+use crate::catalog::{CatalogIndex, CatalogPlaylist, MusicCatalog};
 use crate::json;
-use crate::render::{self, Slice};
+use crate::lock;
+use crate::render::{self, PageRange};
+use crate::response::{ServerResponse, api_error};
 
-const DEEPEST: usize = 1_000;
+const MAX_OFFSET: usize = 1_000;
 const TYPES: [&str; 7] = ["album", "artist", "playlist", "track", "show", "episode", "audiobook"];
 
-pub(super) fn search(ask: &Ask<'_>) -> Result<Answer, Answer> {
-    let text = ask.call.get("q").filter(|q| !q.trim().is_empty());
-    let query = Query::parse(&text.ok_or_else(|| refuse(400, "No search query"))?);
-    let types = ask.call.get("type").filter(|types| !types.is_empty());
-    let types = types.ok_or_else(|| refuse(400, "Missing parameter type"))?;
-    let slice = if ask.view.extended { ask.slice(20, 50)? } else { ask.slice(5, 10)? };
-    if slice.offset > DEEPEST {
-        return Err(refuse(400, "Invalid offset"));
+pub(super) fn search(ask: &EndpointContext<'_>) -> Result<ServerResponse, ServerResponse> {
+    let text = ask.request.query_param("q").filter(|q| !q.trim().is_empty());
+    let query = SearchQuery::parse(&text.ok_or_else(|| api_error(400, "No search query"))?);
+    let types = ask.request.query_param("type").filter(|types| !types.is_empty());
+    let types = types.ok_or_else(|| api_error(400, "Missing parameter type"))?;
+    let slice = if ask.render.extended { ask.page_range(20, 50)? } else { ask.page_range(5, 10)? };
+    if slice.offset > MAX_OFFSET {
+        return Err(api_error(400, "Invalid offset"));
     }
     if let Some(bad) = types.split(',').find(|kind| !TYPES.contains(kind)) {
-        return Err(refuse(400, &format!("Bad search type field {bad}")));
+        return Err(api_error(400, &format!("Bad search type field {bad}")));
     }
     let mut out = String::new();
     json::object(&mut out, |o| {
         for kind in TYPES.iter().filter(|kind| types.split(',').any(|asked| asked == **kind)) {
-            o.with(&format!("{kind}s"), |out| hits(ask, out, kind, &query, slice));
+            o.write_with(&format!("{kind}s"), |out| write_hits(ask, out, kind, &query, slice));
         }
     });
-    Ok(Answer::json(out))
+    Ok(ServerResponse::json(out))
 }
 
-fn hits(ask: &Ask<'_>, out: &mut String, kind: &str, query: &Query, slice: Slice) {
-    let view = &ask.view;
+fn write_hits(ask: &EndpointContext<'_>, out: &mut String, kind: &str, query: &SearchQuery, slice: PageRange) {
+    let view = &ask.render;
     let music = view.music;
     if kind == "playlist" {
-        return playlists(ask, out, query, slice);
+        return write_playlist_hits(ask, out, query, slice);
     }
-    let found: Vec<Place> = match kind {
-        "track" => (0..music.tracks.len()).filter(|n| query.track(music, *n)).collect(),
-        "album" => (0..music.albums.len()).filter(|n| query.album(music, *n)).collect(),
-        "artist" => (0..music.artists.len()).filter(|n| query.artist(music, *n)).collect(),
-        "show" => (0..music.shows.len()).filter(|n| query.name(&music.shows[*n].name)).collect(),
-        "episode" => (0..music.episodes.len()).filter(|n| query.name(&music.episodes[*n].name)).collect(),
-        _ => (0..music.audiobooks.len()).filter(|n| query.name(&music.audiobooks[*n].name)).collect(),
+    let found: Vec<CatalogIndex> = match kind {
+        "track" => (0..music.tracks.len()).filter(|n| query.matches_track(music, *n)).collect(),
+        "album" => (0..music.albums.len()).filter(|n| query.matches_album(music, *n)).collect(),
+        "artist" => (0..music.artists.len()).filter(|n| query.matches_artist(music, *n)).collect(),
+        "show" => (0..music.shows.len()).filter(|n| query.matches_name(&music.shows[*n].name)).collect(),
+        "episode" => (0..music.episodes.len()).filter(|n| query.matches_name(&music.episodes[*n].name)).collect(),
+        _ => (0..music.audiobooks.len()).filter(|n| query.matches_name(&music.audiobooks[*n].name)).collect(),
     };
-    render::page(view, out, "/search", &ask.kept, slice, found.len(), |out, n| match kind {
+    render::write_page(view, out, "/search", &ask.paging_query, slice, found.len(), |out, n| match kind {
         "track" => render::track(view, out, found[n]),
         "album" => render::album_brief(view, out, found[n], None),
         "artist" => render::artist(view, out, found[n]),
@@ -59,30 +59,30 @@ fn hits(ask: &Ask<'_>, out: &mut String, kind: &str, query: &Query, slice: Slice
 }
 
 /// Public playlists; where one of Spotify's own would stand, second, there is null.
-fn playlists(ask: &Ask<'_>, out: &mut String, query: &Query, slice: Slice) {
-    let all = hold(&ask.world.playlists);
-    let fits = |list: &&Playlist| list.public == Some(true) && query.name(&list.name);
-    let mut found: Vec<Option<&Playlist>> = all.iter().filter(fits).map(Some).collect();
+fn write_playlist_hits(ask: &EndpointContext<'_>, out: &mut String, query: &SearchQuery, slice: PageRange) {
+    let all = lock(&ask.state.playlists);
+    let fits = |list: &&CatalogPlaylist| list.public == Some(true) && query.matches_name(&list.name);
+    let mut found: Vec<Option<&CatalogPlaylist>> = all.iter().filter(fits).map(Some).collect();
     if !found.is_empty() {
         found.insert(1, None);
     }
-    render::page(&ask.view, out, "/search", &ask.kept, slice, found.len(), |out, n| match found[n] {
-        Some(list) => render::playlist_brief(&ask.view, out, list),
+    render::write_page(&ask.render, out, "/search", &ask.paging_query, slice, found.len(), |out, n| match found[n] {
+        Some(list) => render::playlist_brief(&ask.render, out, list),
         None => out.push_str("null"),
     });
 }
 
 /// A search, taken apart.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Query {
+struct SearchQuery {
     words: Vec<String>,
     filters: Vec<(String, String)>,
 }
 
-impl Query {
+impl SearchQuery {
     fn parse(text: &str) -> Self {
         let mut query = Self::default();
-        for term in terms(&text.to_lowercase()) {
+        for term in split_terms(&text.to_lowercase()) {
             match term.split_once(':') {
                 Some((key @ ("isrc" | "upc" | "artist" | "album" | "track" | "year" | "genre"), value))
                     if !value.is_empty() =>
@@ -96,64 +96,64 @@ impl Query {
         query
     }
 
-    fn words_in(&self, names: &[&str]) -> bool {
-        self.words.iter().all(|word| names.iter().any(|name| holds(name, word)))
+    fn matches_words(&self, names: &[&str]) -> bool {
+        self.words.iter().all(|word| names.iter().any(|name| contains_text(name, word)))
     }
 
     /// Whether the filters hold; those that don't concern the thing fail it.
-    fn filters_hold(&self, holds: impl Fn(&str, &str) -> bool) -> bool {
+    fn matches_filters(&self, holds: impl Fn(&str, &str) -> bool) -> bool {
         self.filters.iter().all(|(key, value)| holds(key, value))
     }
 
-    fn name(&self, name: &str) -> bool {
-        self.filters.is_empty() && self.words_in(&[name])
+    fn matches_name(&self, name: &str) -> bool {
+        self.filters.is_empty() && self.matches_words(&[name])
     }
 
-    fn track(&self, music: &Music, place: Place) -> bool {
+    fn matches_track(&self, music: &MusicCatalog, place: CatalogIndex) -> bool {
         let track = &music.tracks[place];
         let album = &music.albums[track.album];
         let artists = || track.artists.iter().map(|artist| music.artists[*artist].name.as_str());
         let mut names: Vec<&str> = artists().collect();
         names.extend([track.name.as_str(), album.name.as_str()]);
-        self.words_in(&names)
-            && self.filters_hold(|key, value| match key {
+        self.matches_words(&names)
+            && self.matches_filters(|key, value| match key {
                 "isrc" => track.isrc.as_ref().is_some_and(|isrc| isrc.eq_ignore_ascii_case(value)),
                 "upc" => album.upc == value,
-                "artist" => artists().any(|name| holds(name, value)),
-                "album" => holds(&album.name, value),
-                "track" => holds(&track.name, value),
+                "artist" => artists().any(|name| contains_text(name, value)),
+                "album" => contains_text(&album.name, value),
+                "track" => contains_text(&track.name, value),
                 "year" => in_years(&album.release_date, value),
                 _ => track.artists.iter().any(|a| music.artists[*a].genres.contains(&value)),
             })
     }
 
-    fn album(&self, music: &Music, place: Place) -> bool {
+    fn matches_album(&self, music: &MusicCatalog, place: CatalogIndex) -> bool {
         let album = &music.albums[place];
         let artists = || album.artists.iter().map(|artist| music.artists[*artist].name.as_str());
         let mut names: Vec<&str> = artists().collect();
         names.push(&album.name);
-        self.words_in(&names)
-            && self.filters_hold(|key, value| match key {
+        self.matches_words(&names)
+            && self.matches_filters(|key, value| match key {
                 "upc" => album.upc == value,
-                "artist" => artists().any(|name| holds(name, value)),
-                "album" => holds(&album.name, value),
+                "artist" => artists().any(|name| contains_text(name, value)),
+                "album" => contains_text(&album.name, value),
                 "year" => in_years(&album.release_date, value),
                 _ => false,
             })
     }
 
-    fn artist(&self, music: &Music, place: Place) -> bool {
+    fn matches_artist(&self, music: &MusicCatalog, place: CatalogIndex) -> bool {
         let artist = &music.artists[place];
-        self.words_in(&[&artist.name])
-            && self.filters_hold(|key, value| match key {
-                "artist" => holds(&artist.name, value),
+        self.matches_words(&[&artist.name])
+            && self.matches_filters(|key, value| match key {
+                "artist" => contains_text(&artist.name, value),
                 "genre" => artist.genres.contains(&value),
                 _ => false,
             })
     }
 }
 
-fn holds(name: &str, part: &str) -> bool {
+fn contains_text(name: &str, part: &str) -> bool {
     name.to_lowercase().contains(part)
 }
 
@@ -167,7 +167,7 @@ fn in_years(date: &str, years: &str) -> bool {
 }
 
 /// Splits at spaces that stand outside quotes.
-fn terms(text: &str) -> Vec<String> {
+fn split_terms(text: &str) -> Vec<String> {
     let mut quoted = false;
     let split = text.split(|c: char| {
         quoted ^= c == '"';
@@ -179,11 +179,11 @@ fn terms(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::known;
+    use crate::fixtures;
 
     #[test]
     fn a_query_falls_into_words_and_filters() {
-        let query = Query::parse(r#"Blue artist:"Miles Davis" year:1955-1960 sun:moon "kind of""#);
+        let query = SearchQuery::parse(r#"Blue artist:"Miles Davis" year:1955-1960 sun:moon "kind of""#);
         assert_eq!(query.words, ["blue", "sun:moon", "kind of"]);
         let filter = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         assert_eq!(query.filters, [filter("artist", "miles davis"), filter("year", "1955-1960")]);
@@ -197,14 +197,14 @@ mod tests {
 
     #[test]
     fn known_things_can_be_found_by_their_codes() {
-        let music = Music::rolled(1, 50);
+        let music = MusicCatalog::generate(1, 50);
         let found = |text: &str| {
-            let query = Query::parse(text);
-            (0..music.tracks.len()).filter(|n| query.track(&music, *n)).collect::<Vec<_>>()
+            let query = SearchQuery::parse(text);
+            (0..music.tracks.len()).filter(|n| query.matches_track(&music, *n)).collect::<Vec<_>>()
         };
         let hits = found("isrc:qzsbx2600001");
         assert_eq!(hits.len(), 1);
-        assert_eq!(music.tracks[hits[0]].id, known::PLAIN_TRACK);
+        assert_eq!(music.tracks[hits[0]].id, fixtures::PLAIN_TRACK);
         assert!(!found("upc:0602445790098").is_empty());
         assert_eq!(found("isrc:nothing"), [0; 0]);
     }

@@ -42,14 +42,14 @@ pub enum GrantError {
     },
     /// Another process holds the grant for too long.
     #[error("another process has held the grant of user `{user}` for {} s", waited.as_secs())]
-    Held {
+    Locked {
         /// Whose.
         user: String,
         /// How long was waited.
         waited: Duration,
     },
     /// Spotify gave a new token, and it could not be written where it belongs.
-    #[error("the renewed grant of user `{user}` could not be saved{}", kept_where(kept.as_ref()))]
+    #[error("the renewed grant of user `{user}` could not be saved{}", saved_where(kept.as_ref()))]
     NotSaved {
         /// Whose.
         user: String,
@@ -66,7 +66,7 @@ pub enum GrantError {
     },
 }
 
-fn kept_where(kept: Option<&PathBuf>) -> String {
+fn saved_where(kept: Option<&PathBuf>) -> String {
     match kept {
         Some(path) => format!("; it is kept in {} and taken over at the next start", path.display()),
         None => ", and a new refresh token that came with it is lost".to_owned(),
@@ -75,14 +75,14 @@ fn kept_where(kept: Option<&PathBuf>) -> String {
 
 impl GrantError {
     /// Whether a person has to see to keys or names (exit 77 or 2), rather than to the disk (74).
-    pub fn needs_a_person(&self) -> bool {
+    pub fn requires_user_action(&self) -> bool {
         match self {
             GrantError::State(error) => matches!(error, StateError::UnfitKey { .. } | StateError::Copied { .. }),
             GrantError::Key(_)
             | GrantError::KeyMissing { .. }
             | GrantError::WrongKey { .. }
             | GrantError::Unreadable { .. } => true,
-            GrantError::Held { .. } | GrantError::NotSaved { .. } | GrantError::Name { .. } => false,
+            GrantError::Locked { .. } | GrantError::NotSaved { .. } | GrantError::Name { .. } => false,
         }
     }
 
@@ -106,7 +106,7 @@ impl GrantError {
                 folder.join("grants.db").display()
             ),
             GrantError::Unreadable { user, .. } => format!("cratedigger auth login {user}"),
-            GrantError::Held { .. } => "look for another cratedigger that hangs".to_owned(),
+            GrantError::Locked { .. } => "look for another cratedigger that hangs".to_owned(),
             GrantError::NotSaved { user, kept: None, .. } => {
                 format!("free some space; if the next run is refused: cratedigger auth login {user}")
             }

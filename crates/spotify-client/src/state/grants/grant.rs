@@ -6,29 +6,29 @@ use chrono::{DateTime, Utc};
 use rusqlite::Row;
 use secrecy::SecretString;
 
-use crate::state::moment::from_ms;
+use crate::state::moment::time_from_ms;
 
 /// How a user signed in; refreshing differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Flow {
+pub enum SignInFlow {
     /// Authorization code, with the client secret.
     Code,
     /// Authorization code with PKCE, without a secret.
     Pkce,
 }
 
-impl Flow {
+impl SignInFlow {
     /// `code` or `pkce`.
     pub fn as_str(self) -> &'static str {
         match self {
-            Flow::Code => "code",
-            Flow::Pkce => "pkce",
+            SignInFlow::Code => "code",
+            SignInFlow::Pkce => "pkce",
         }
     }
 
     /// The flow of this name.
-    pub fn named(name: &str) -> Option<Flow> {
-        [Flow::Code, Flow::Pkce].into_iter().find(|flow| flow.as_str() == name)
+    pub fn from_name(name: &str) -> Option<SignInFlow> {
+        [SignInFlow::Code, SignInFlow::Pkce].into_iter().find(|flow| flow.as_str() == name)
     }
 }
 
@@ -56,7 +56,7 @@ impl GrantState {
 
 /// Whose account it is, from `/me`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Account {
+pub struct SpotifyAccount {
     /// The stable id, where Spotify sends one.
     pub account_id: Option<String>,
     /// Spotify's id of the user.
@@ -65,9 +65,9 @@ pub struct Account {
     pub display_name: Option<String>,
 }
 
-impl Account {
+impl SpotifyAccount {
     /// Whether both are the same account: by the stable id where both have one.
-    pub fn is(&self, other: &Account) -> bool {
+    pub fn is_same(&self, other: &SpotifyAccount) -> bool {
         match (&self.account_id, &other.account_id) {
             (Some(one), Some(another)) => one == another,
             _ => self.user_id == other.user_id,
@@ -80,7 +80,7 @@ fn plain(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }).collect()
 }
 
-impl fmt::Display for Account {
+impl fmt::Display for SpotifyAccount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.display_name {
             Some(name) => write!(f, "{} ({})", plain(name), plain(&self.user_id)),
@@ -97,11 +97,11 @@ pub struct Grant {
     /// The app that was consented to.
     pub client_id: String,
     /// Whose account; `None` until it was asked for.
-    pub account: Option<Account>,
+    pub account: Option<SpotifyAccount>,
     /// What was granted; `None` until the first refresh of an imported token.
     pub scopes: Option<Vec<String>>,
     /// How the user signed in.
-    pub flow: Flow,
+    pub flow: SignInFlow,
     /// When the user consented, if that is known.
     pub authorized_at: Option<DateTime<Utc>>,
     /// When it was taken over from elsewhere.
@@ -117,7 +117,7 @@ pub struct Grant {
     /// Since when.
     pub state_at: DateTime<Utc>,
     /// Why, in Spotify's words.
-    pub state_words: String,
+    pub state_reason: String,
     /// The last warning of its end that was given, in days before it.
     pub warned_days: Option<u32>,
     /// When it came here: by a sign-in, an import, or from the environment.
@@ -126,7 +126,7 @@ pub struct Grant {
 
 /// An access token.
 #[derive(Debug, Clone)]
-pub struct Access {
+pub struct StoredAccessToken {
     /// The token.
     pub token: SecretString,
     /// When it came.
@@ -137,13 +137,13 @@ pub struct Access {
 
 /// A grant with its tokens.
 #[derive(Debug, Clone)]
-pub struct Held {
+pub struct GrantWithTokens {
     /// What may be told.
     pub grant: Grant,
     /// The refresh token.
     pub refresh: SecretString,
     /// The access token, if one came yet.
-    pub access: Option<Access>,
+    pub access: Option<StoredAccessToken>,
 }
 
 /// A grant that comes to be: signed in, imported, or from the environment.
@@ -154,13 +154,13 @@ pub struct NewGrant {
     /// The refresh token.
     pub refresh: SecretString,
     /// The access token, if there is one.
-    pub access: Option<Access>,
+    pub access: Option<StoredAccessToken>,
     /// What was granted, if that is known.
     pub scopes: Option<Vec<String>>,
     /// How the user signed in.
-    pub flow: Flow,
+    pub flow: SignInFlow,
     /// Whose account, if that is known.
-    pub account: Option<Account>,
+    pub account: Option<SpotifyAccount>,
     /// When the user consented, if that is known.
     pub authorized_at: Option<DateTime<Utc>>,
     /// When it was taken over; `None` for a sign-in.
@@ -171,9 +171,9 @@ pub struct NewGrant {
 
 /// What a refresh brought.
 #[derive(Debug, Clone)]
-pub struct Renewed {
+pub struct RenewedGrant {
     /// The access token.
-    pub access: Access,
+    pub access: StoredAccessToken,
     /// A new refresh token; `None` keeps the old one.
     pub refresh: Option<SecretString>,
     /// What is granted, if the answer says.
@@ -181,15 +181,15 @@ pub struct Renewed {
 }
 
 /// The columns of [`read`], in its order; then the sealed ones.
-pub(super) const COLUMNS: &str = "user, client_id, account_id, user_id, display_name, scopes, flow, authorized_ms, \
+pub(super) const GRANT_COLUMNS: &str = "user, client_id, account_id, user_id, display_name, scopes, flow, authorized_ms, \
      imported_ms, environment, expires_ms, generation, state, state_ms, state_words, warned_days, \
      issued_ms, refresh_token_enc, access_token_enc, given_ms";
 
-pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Grant> {
-    let time = |at| row.get::<_, Option<i64>>(at).map(|ms| ms.map(from_ms));
+pub(super) fn read_grant(row: &Row<'_>) -> rusqlite::Result<Grant> {
+    let time = |at| row.get::<_, Option<i64>>(at).map(|ms| ms.map(time_from_ms));
     let user_id: Option<String> = row.get(3)?;
     let account = match user_id {
-        Some(user_id) => Some(Account { account_id: row.get(2)?, user_id, display_name: row.get(4)? }),
+        Some(user_id) => Some(SpotifyAccount { account_id: row.get(2)?, user_id, display_name: row.get(4)? }),
         None => None,
     };
     let scopes: Option<String> = row.get(5)?;
@@ -199,7 +199,7 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Grant> {
         client_id: row.get(1)?,
         account,
         scopes: scopes.map(|text| text.split_whitespace().map(str::to_owned).collect()),
-        flow: Flow::named(&row.get::<_, String>(6)?).unwrap_or(Flow::Code),
+        flow: SignInFlow::from_name(&row.get::<_, String>(6)?).unwrap_or(SignInFlow::Code),
         authorized_at: time(7)?,
         imported_at: time(8)?,
         environment: row.get(9)?,
@@ -210,9 +210,9 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Grant> {
             "refreshing" => GrantState::Refreshing,
             _ => GrantState::NeedsSignIn,
         },
-        state_at: from_ms(row.get(13)?),
-        state_words: row.get(14)?,
+        state_at: time_from_ms(row.get(13)?),
+        state_reason: row.get(14)?,
         warned_days: row.get(15)?,
-        given_at: from_ms(row.get(19)?),
+        given_at: time_from_ms(row.get(19)?),
     })
 }

@@ -28,9 +28,9 @@ pub struct GrantLock {
 
 impl GrantLock {
     /// Takes the lock if nobody else holds it.
-    pub(super) fn try_take(folder: &Path, client_id: &str, user: &str) -> Result<Option<GrantLock>, StateError> {
+    pub(super) fn try_acquire(folder: &Path, client_id: &str, user: &str) -> Result<Option<GrantLock>, StateError> {
         let path = folder.join(file_name(client_id, user));
-        private::file(&path)?;
+        private::ensure_file(&path)?;
         let open = OpenOptions::new().read(true).write(true).open(&path);
         let file = open.map_err(StateError::io("open", &path))?;
         match file.try_lock() {
@@ -53,7 +53,7 @@ impl GrantLock {
     }
 
     /// Keeps a sealed token for the next process that takes the lock. Returns where.
-    pub(super) fn keep(&self, sealed: &[u8]) -> Option<&Path> {
+    pub(super) fn save_token(&self, sealed: &[u8]) -> Option<&Path> {
         let length = u32::try_from(sealed.len()).ok()?;
         let mut bytes = Vec::with_capacity(SIZE);
         bytes.extend_from_slice(MARK);
@@ -67,7 +67,7 @@ impl GrantLock {
     }
 
     /// What a process before us kept.
-    pub(super) fn kept(&self) -> Result<Option<Vec<u8>>, StateError> {
+    pub(super) fn saved_token(&self) -> Result<Option<Vec<u8>>, StateError> {
         let mut bytes = vec![0; SIZE];
         match self.file.read_exact_at(&mut bytes, 0) {
             Ok(()) => {}
@@ -83,7 +83,7 @@ impl GrantLock {
 
     /// Wipes what was kept.
     pub(super) fn wipe(&self) -> Result<(), StateError> {
-        if self.kept()?.is_none() {
+        if self.saved_token()?.is_none() {
             return Ok(());
         }
         self.file

@@ -8,8 +8,8 @@
 //! A refresh goes `try_lock`, [`held`](Grants::held), [`begin`](Grants::begin) (the intent, on disk),
 //! the call, [`finish`](Grants::finish) (on disk before the token is used), and the lock is dropped.
 
-mod diary;
 mod error;
+mod expiry;
 mod grant;
 mod lock;
 mod pending;
@@ -24,34 +24,36 @@ use std::time::{Duration, Instant};
 use rusqlite::{OptionalExtension, Row};
 use secrecy::{ExposeSecret, SecretString};
 
-pub use diary::{End, end, warning_due};
 pub use error::GrantError;
-pub use grant::{Access, Account, Flow, Grant, GrantState, Held, NewGrant, Renewed};
+pub use expiry::{GrantEnd, grant_end, warning_due};
+pub use grant::{
+    Grant, GrantState, GrantWithTokens, NewGrant, RenewedGrant, SignInFlow, SpotifyAccount, StoredAccessToken,
+};
 pub use lock::GrantLock;
-pub use pending::{Pending, WAITS};
+pub use pending::{PENDING_LIFETIME, PendingSignIn};
 
-use super::db::Db;
-use super::moment::from_ms;
-use super::seal::{Key, Place};
+use super::db::PrivateDb;
+use super::moment::time_from_ms;
+use super::seal::{SealContext, SealKey};
 use super::{KeyOrigin, StateDir, StateError, filesystem, place, private};
 
 /// How long somebody else may hold a grant: their call is bounded by 30 s.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often the lock is tried meanwhile.
-const TRY_EVERY: Duration = Duration::from_millis(50);
+const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(50);
 /// What is sealed to know the key again.
 const PROOF: &str = "cratedigger";
 
 /// The grants of one app. One per process; shared by all tasks behind an `Arc`.
 #[derive(Debug)]
-pub struct Grants {
+pub struct GrantStore {
     dir: StateDir,
     client_id: String,
-    key: Key,
-    db: Mutex<Db>,
+    key: SealKey,
+    db: Mutex<PrivateDb>,
 }
 
-impl Grants {
+impl GrantStore {
     /// Opens the grants of a client id in a state folder, creating folder (0700), database (0600)
     /// and, if none is named by `env`, a key file (0600) where they are missing.
     ///
@@ -59,19 +61,23 @@ impl Grants {
     ///
     /// As [`super::State::open`]; and for a key that is missing though grants are sealed, another
     /// key than theirs, a key file that is too short or open to others. Nothing is changed then.
-    pub fn open(dir: StateDir, client_id: &str, env: impl Fn(&str) -> Option<OsString>) -> Result<Grants, GrantError> {
+    pub fn open(
+        dir: StateDir,
+        client_id: &str,
+        env: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<GrantStore, GrantError> {
         let folder = dir.path();
-        private::folder(folder)?;
+        private::ensure_folder(folder)?;
         filesystem::refuse_network(folder)?;
-        let _opening = private::turn_to_open(folder)?;
+        let _opening = private::lock_for_opening(folder)?;
         let database = folder.join("grants.db");
-        private::refuse_emptied(&database, &place::file(folder))?;
-        let mut db = Db::open(&database, &schema::GRANTS)?;
+        private::refuse_emptied(&database, &place::identity_file(folder))?;
+        let mut db = PrivateDb::open(&database, &schema::GRANTS)?;
         db.read("set up", |conn| conn.pragma_update(None, "secure_delete", true))?;
         let proof: Option<Vec<u8>> =
             db.read("read the seal", |conn| conn.query_row("SELECT proof FROM seal", (), |row| row.get(0)).optional())?;
-        let place = Place { client_id: "", user: "", column: "seal.proof" };
-        let key = match (Key::find(folder, env).map_err(GrantError::Key)?, &proof) {
+        let place = SealContext { client_id: "", user: "", column: "seal.proof" };
+        let key = match (SealKey::find(folder, env).map_err(GrantError::Key)?, &proof) {
             (Some(key), Some(proof)) => match key.open(place, proof) {
                 Ok(text) if text.expose_secret() == PROOF => key,
                 _ => {
@@ -80,17 +86,17 @@ impl Grants {
             },
             (None, Some(_)) => return Err(GrantError::KeyMissing { folder: folder.to_owned() }),
             (Some(key), None) => key,
-            (None, None) => Key::create(folder)?,
+            (None, None) => SealKey::create(folder)?,
         };
         match proof.is_none() {
-            true => place::note(folder, &database)?,
-            false => place::check(folder, &database)?,
+            true => place::record_identity(folder, &database)?,
+            false => place::refuse_copy(folder, &database)?,
         }
         if proof.is_none() {
             let proof = key.seal(place, PROOF)?;
             db.write("note the key", |tx| tx.execute("INSERT INTO seal VALUES (1, ?1)", [proof]))?;
         }
-        Ok(Grants { client_id: client_id.to_owned(), key, db: Mutex::new(db), dir })
+        Ok(GrantStore { client_id: client_id.to_owned(), key, db: Mutex::new(db), dir })
     }
 
     /// The folder, and why this one was chosen.
@@ -119,10 +125,10 @@ impl Grants {
     ///
     /// If the database cannot be read.
     pub fn list(&self) -> Result<Vec<Grant>, GrantError> {
-        let sql = format!("SELECT {} FROM grants WHERE client_id = ?1 ORDER BY user", grant::COLUMNS);
+        let sql = format!("SELECT {} FROM grants WHERE client_id = ?1 ORDER BY user", grant::GRANT_COLUMNS);
         Ok(self.db().read("list the grants", |conn| {
             let mut rows = conn.prepare_cached(&sql)?;
-            rows.query_map([&self.client_id], grant::read)?.collect()
+            rows.query_map([&self.client_id], grant::read_grant)?.collect()
         })?)
     }
 
@@ -131,7 +137,7 @@ impl Grants {
     /// # Errors
     ///
     /// If the database cannot be read.
-    pub fn of_other_apps(&self) -> Result<i64, GrantError> {
+    pub fn count_of_other_apps(&self) -> Result<i64, GrantError> {
         Ok(self.db().read("count the grants", |conn| {
             conn.query_row("SELECT count(*) FROM grants WHERE client_id <> ?1", [&self.client_id], |row| row.get(0))
         })?)
@@ -143,7 +149,7 @@ impl Grants {
     ///
     /// If the database cannot be read.
     pub fn get(&self, user: &str) -> Result<Option<Grant>, GrantError> {
-        Ok(self.row(user, grant::read)?)
+        Ok(self.query_grant(user, grant::read_grant)?)
     }
 
     /// One user's grant with its tokens.
@@ -151,25 +157,25 @@ impl Grants {
     /// # Errors
     ///
     /// If the database cannot be read, or a token does not open.
-    pub fn held(&self, user: &str) -> Result<Option<Held>, GrantError> {
-        let found = self.row(user, |row| {
+    pub fn get_with_tokens(&self, user: &str) -> Result<Option<GrantWithTokens>, GrantError> {
+        let found = self.query_grant(user, |row| {
             let times = (row.get::<_, Option<i64>>(16)?, row.get::<_, Option<i64>>(10)?);
             let sealed = (row.get::<_, Vec<u8>>(17)?, row.get::<_, Option<Vec<u8>>>(18)?);
-            Ok((grant::read(row)?, times, sealed))
+            Ok((grant::read_grant(row)?, times, sealed))
         })?;
         let Some((grant, (issued, expires), (refresh, access))) = found else {
             return Ok(None);
         };
         let refresh = self.unseal(user, REFRESH, &refresh)?;
         let access = match (access, issued, expires) {
-            (Some(sealed), Some(issued), Some(expires)) => Some(Access {
+            (Some(sealed), Some(issued), Some(expires)) => Some(StoredAccessToken {
                 token: self.unseal(user, ACCESS, &sealed)?,
-                issued_at: from_ms(issued),
-                expires_at: from_ms(expires),
+                issued_at: time_from_ms(issued),
+                expires_at: time_from_ms(expires),
             }),
             _ => None,
         };
-        Ok(Some(Held { grant, refresh, access }))
+        Ok(Some(GrantWithTokens { grant, refresh, access }))
     }
 
     /// Which of these scopes a user's grant lacks. None if it is not known yet what was granted.
@@ -177,7 +183,7 @@ impl Grants {
     /// # Errors
     ///
     /// If the database cannot be read.
-    pub fn lacking<'a>(&self, user: &str, scopes: &[&'a str]) -> Result<Vec<&'a str>, GrantError> {
+    pub fn missing_scopes<'a>(&self, user: &str, scopes: &[&'a str]) -> Result<Vec<&'a str>, GrantError> {
         let granted = self.get(user)?.and_then(|grant| grant.scopes);
         Ok(scopes
             .iter()
@@ -192,7 +198,7 @@ impl Grants {
     ///
     /// If the file of the lock cannot be made or is open to others.
     pub fn try_lock(&self, user: &str) -> Result<Option<GrantLock>, GrantError> {
-        Ok(GrantLock::try_take(self.folder(), &self.client_id, user)?)
+        Ok(GrantLock::try_acquire(self.folder(), &self.client_id, user)?)
     }
 
     /// The lock of a grant, waited for (blocking) no longer than [`PATIENCE`].
@@ -206,27 +212,31 @@ impl Grants {
             if let Some(lock) = self.try_lock(user)? {
                 return Ok(lock);
             }
-            if began.elapsed() > PATIENCE {
-                return Err(GrantError::Held { user: user.to_owned(), waited: began.elapsed() });
+            if began.elapsed() > LOCK_TIMEOUT {
+                return Err(GrantError::Locked { user: user.to_owned(), waited: began.elapsed() });
             }
-            std::thread::sleep(TRY_EVERY);
+            std::thread::sleep(LOCK_RETRY_INTERVAL);
         }
     }
 
-    fn row<T>(&self, user: &str, read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>) -> Result<Option<T>, StateError> {
-        let sql = format!("SELECT {} FROM grants WHERE client_id = ?1 AND user = ?2", grant::COLUMNS);
+    fn query_grant<T>(
+        &self,
+        user: &str,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, StateError> {
+        let sql = format!("SELECT {} FROM grants WHERE client_id = ?1 AND user = ?2", grant::GRANT_COLUMNS);
         self.db().read("read a grant", |conn| {
             conn.prepare_cached(&sql)?.query_row([&*self.client_id, user], read).optional()
         })
     }
 
     fn seal(&self, user: &str, column: &'static str, secret: &SecretString) -> Result<Vec<u8>, StateError> {
-        let place = Place { client_id: &self.client_id, user, column };
+        let place = SealContext { client_id: &self.client_id, user, column };
         self.key.seal(place, secret.expose_secret())
     }
 
     fn unseal(&self, user: &str, column: &'static str, sealed: &[u8]) -> Result<SecretString, GrantError> {
-        let place = Place { client_id: &self.client_id, user, column };
+        let place = SealContext { client_id: &self.client_id, user, column };
         self.key.open(place, sealed).map_err(|_| GrantError::Unreadable {
             user: user.to_owned(),
             column,
@@ -238,7 +248,7 @@ impl Grants {
         self.dir.path()
     }
 
-    fn db(&self) -> MutexGuard<'_, Db> {
+    fn db(&self) -> MutexGuard<'_, PrivateDb> {
         self.db.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -251,7 +261,7 @@ const ACCESS: &str = "access token";
 /// # Errors
 ///
 /// [`GrantError::Name`].
-pub fn check_name(name: &str) -> Result<(), GrantError> {
+pub fn check_user_name(name: &str) -> Result<(), GrantError> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     let begins = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
     if begins && name.len() <= 64 && name.bytes().all(fits) {

@@ -8,25 +8,25 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{OptionalExtension, params};
 use secrecy::SecretString;
 
-use super::grant::Flow;
-use super::{GrantError, Grants};
-use crate::state::moment::from_ms;
+use super::grant::SignInFlow;
+use super::{GrantError, GrantStore};
+use crate::state::moment::time_from_ms;
 
 /// How long an answer is waited for.
-pub const WAITS: TimeDelta = TimeDelta::days(1);
+pub const PENDING_LIFETIME: TimeDelta = TimeDelta::days(1);
 
 const STATE: &str = "state of a sign-in";
 const VERIFIER: &str = "verifier of a sign-in";
 
 /// A sign-in that waits for its answer.
 #[derive(Debug, Clone)]
-pub struct Pending {
+pub struct PendingSignIn {
     /// The local name of the user.
     pub user: String,
     /// Where the browser is sent, byte by byte as Spotify was told.
     pub redirect_uri: String,
     /// How the user signs in.
-    pub flow: Flow,
+    pub flow: SignInFlow,
     /// What was asked for.
     pub scopes: Vec<String>,
     /// Whether another account than before may come back.
@@ -39,16 +39,16 @@ pub struct Pending {
     pub created_at: DateTime<Utc>,
 }
 
-impl Grants {
+impl GrantStore {
     /// Keeps a sign-in for a day, in place of one that this user had.
     ///
     /// # Errors
     ///
     /// If it cannot be written.
-    pub fn keep_pending(&self, pending: &Pending) -> Result<(), GrantError> {
+    pub fn save_pending(&self, pending: &PendingSignIn) -> Result<(), GrantError> {
         let state = self.seal(&pending.user, STATE, &pending.state)?;
         let verifier = pending.verifier.as_ref().map(|it| self.seal(&pending.user, VERIFIER, it)).transpose()?;
-        let stale = (pending.created_at - WAITS).timestamp_millis();
+        let stale = (pending.created_at - PENDING_LIFETIME).timestamp_millis();
         self.db().write("keep a sign-in", |tx| {
             tx.execute("DELETE FROM pending WHERE created_ms < ?1", [stale])?;
             tx.execute(
@@ -74,7 +74,7 @@ impl Grants {
     /// # Errors
     ///
     /// If it cannot be read, or does not open.
-    pub fn pending(&self, user: &str, now: DateTime<Utc>) -> Result<Option<Pending>, GrantError> {
+    pub fn pending(&self, user: &str, now: DateTime<Utc>) -> Result<Option<PendingSignIn>, GrantError> {
         let found = self.db().read("read a sign-in", |conn| {
             conn.query_row(
                 "SELECT redirect_uri, flow, scopes, replacing, state_enc, verifier_enc, created_ms FROM pending
@@ -82,15 +82,15 @@ impl Grants {
                 [&*self.client_id, user],
                 |row| {
                     let sealed: (Vec<u8>, Option<Vec<u8>>) = (row.get(4)?, row.get(5)?);
-                    let pending = Pending {
+                    let pending = PendingSignIn {
                         user: user.to_owned(),
                         redirect_uri: row.get(0)?,
-                        flow: Flow::named(&row.get::<_, String>(1)?).unwrap_or(Flow::Code),
+                        flow: SignInFlow::from_name(&row.get::<_, String>(1)?).unwrap_or(SignInFlow::Code),
                         scopes: row.get::<_, String>(2)?.split_whitespace().map(str::to_owned).collect(),
                         replace: row.get(3)?,
                         state: SecretString::default(),
                         verifier: None,
-                        created_at: from_ms(row.get(6)?),
+                        created_at: time_from_ms(row.get(6)?),
                     };
                     Ok((pending, sealed))
                 },
@@ -100,7 +100,7 @@ impl Grants {
         let Some((mut pending, (state, verifier))) = found else {
             return Ok(None);
         };
-        if now - pending.created_at > WAITS {
+        if now - pending.created_at > PENDING_LIFETIME {
             self.forget_pending(user)?;
             return Ok(None);
         }

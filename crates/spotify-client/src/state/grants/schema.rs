@@ -1,9 +1,10 @@
 //! The tables of the grants. Append-only: a migration that was released never changes.
 
-use crate::state::db::Layout;
+use crate::state::db::DbLayout;
 
 /// `CDgr` stands in the header. A token must be on disk before it is used, hence `FULL`.
-pub(super) static GRANTS: Layout = Layout { application_id: 0x4344_6772, migrations: &MIGRATIONS, synchronous: "FULL" };
+pub(super) static GRANTS: DbLayout =
+    DbLayout { application_id: 0x4344_6772, migrations: &MIGRATIONS, synchronous: "FULL" };
 
 const MIGRATIONS: [&str; 2] = [
     "

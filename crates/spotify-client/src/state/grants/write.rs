@@ -4,22 +4,22 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Transaction, params};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::grant::{Access, Account, Grant, GrantState, Held, NewGrant, Renewed};
+use super::grant::{Grant, GrantState, GrantWithTokens, NewGrant, RenewedGrant, SpotifyAccount, StoredAccessToken};
 use super::lock::GrantLock;
-use super::{ACCESS, GrantError, Grants, REFRESH, diary};
+use super::{ACCESS, GrantError, GrantStore, REFRESH, expiry};
 use crate::state::StateError;
 
 /// The place of a token that is kept in the file of the lock.
-const KEPT: &str = "kept token";
+const SAVED_TOKEN: &str = "kept token";
 
-impl Grants {
+impl GrantStore {
     /// Writes down that a refresh begins, and makes room for what it may bring. `false`: the grant
     /// is not what was read.
     ///
     /// # Errors
     ///
     /// If it cannot be written; then nothing may be sent.
-    pub fn begin(&self, lock: &GrantLock, read: &Grant, now: DateTime<Utc>) -> Result<bool, GrantError> {
+    pub fn start_refresh(&self, lock: &GrantLock, read: &Grant, now: DateTime<Utc>) -> Result<bool, GrantError> {
         lock.reserve()?;
         // One that was cut off keeps its time: that is when a token may have been lost.
         let changed = self.db().write("write down that a refresh begins", |tx| {
@@ -39,26 +39,26 @@ impl Grants {
     ///
     /// If it cannot be written. A new refresh token is then kept in the file of the lock, if that
     /// can be written.
-    pub fn finish(
+    pub fn finish_refresh(
         &self,
         lock: &GrantLock,
         read: &Grant,
-        renewed: &Renewed,
+        renewed: &RenewedGrant,
         now: DateTime<Utc>,
     ) -> Result<bool, GrantError> {
         self.save(read, renewed, now).map_err(|source| {
             let Some(token) = &renewed.refresh else {
                 return GrantError::State(source);
             };
-            let kept = self.seal(&read.user, KEPT, &with_generation(read.generation, token)).ok();
-            let kept = kept.and_then(|sealed| lock.keep(&sealed).map(ToOwned::to_owned));
+            let kept = self.seal(&read.user, SAVED_TOKEN, &with_generation(read.generation, token)).ok();
+            let kept = kept.and_then(|sealed| lock.save_token(&sealed).map(ToOwned::to_owned));
             GrantError::NotSaved { user: read.user.clone(), kept, source: Box::new(source) }
         })
     }
 
-    fn save(&self, read: &Grant, renewed: &Renewed, now: DateTime<Utc>) -> Result<bool, StateError> {
+    fn save(&self, read: &Grant, renewed: &RenewedGrant, now: DateTime<Utc>) -> Result<bool, StateError> {
         let user = &read.user;
-        let Access { token, issued_at, expires_at } = &renewed.access;
+        let StoredAccessToken { token, issued_at, expires_at } = &renewed.access;
         let access = self.seal(user, ACCESS, token)?;
         let refresh = renewed.refresh.as_ref().map(|token| self.seal(user, REFRESH, token)).transpose()?;
         let scopes = renewed.scopes.as_ref().map(|scopes| scopes.join(" "));
@@ -89,13 +89,13 @@ impl Grants {
     /// # Errors
     ///
     /// If it cannot be read or written; it stays where it is.
-    pub fn recover(&self, lock: &GrantLock, read: &Grant, now: DateTime<Utc>) -> Result<bool, GrantError> {
-        let Some(sealed) = lock.kept()? else {
+    pub fn recover_saved_token(&self, lock: &GrantLock, read: &Grant, now: DateTime<Utc>) -> Result<bool, GrantError> {
+        let Some(sealed) = lock.saved_token()? else {
             return Ok(false);
         };
         // What does not open was torn, and cannot be helped; what is older than the row is settled.
-        let kept = self.unseal(&read.user, KEPT, &sealed).ok();
-        let token = kept.as_ref().and_then(|kept| of_generation(read.generation, kept));
+        let kept = self.unseal(&read.user, SAVED_TOKEN, &sealed).ok();
+        let token = kept.as_ref().and_then(|kept| token_of_generation(read.generation, kept));
         let recovered = match token {
             None => false,
             Some(token) => {
@@ -120,7 +120,7 @@ impl Grants {
     /// # Errors
     ///
     /// If it cannot be written; then the next refresh takes it for cut off.
-    pub fn call_off(&self, read: &Grant, now: DateTime<Utc>) -> Result<(), GrantError> {
+    pub fn cancel_refresh(&self, read: &Grant, now: DateTime<Utc>) -> Result<(), GrantError> {
         if read.state == GrantState::Refreshing {
             return Ok(());
         }
@@ -139,7 +139,7 @@ impl Grants {
     /// # Errors
     ///
     /// If it cannot be written.
-    pub fn needs_sign_in(&self, read: &Grant, words: &str, now: DateTime<Utc>) -> Result<(), GrantError> {
+    pub fn mark_needs_sign_in(&self, read: &Grant, words: &str, now: DateTime<Utc>) -> Result<(), GrantError> {
         self.db().write("write down that a sign-in is needed", |tx| {
             tx.execute(
                 "UPDATE grants SET state = 'needs_sign_in', state_ms = ?4, state_words = ?5
@@ -176,7 +176,7 @@ impl Grants {
     /// # Errors
     ///
     /// If it cannot be written.
-    pub fn name_account(&self, user: &str, account: &Account) -> Result<(), GrantError> {
+    pub fn record_account(&self, user: &str, account: &SpotifyAccount) -> Result<(), GrantError> {
         self.db().write("note the account", |tx| {
             tx.execute(
                 "UPDATE grants SET account_id = ?3, user_id = ?4, display_name = ?5 WHERE client_id = ?1 AND user = ?2",
@@ -192,11 +192,11 @@ impl Grants {
     /// # Errors
     ///
     /// If it cannot be read or noted.
-    pub fn warn_once(&self, user: &str, now: DateTime<Utc>) -> Result<Option<u32>, GrantError> {
+    pub fn take_due_warning(&self, user: &str, now: DateTime<Utc>) -> Result<Option<u32>, GrantError> {
         let Some(grant) = self.get(user)? else {
             return Ok(None);
         };
-        let Some(days) = diary::warning_due(&grant, grant.warned_days, now) else {
+        let Some(days) = expiry::warning_due(&grant, grant.warned_days, now) else {
             return Ok(None);
         };
         // Of several processes one gives it.
@@ -242,13 +242,13 @@ impl Grants {
     /// # Errors
     ///
     /// If it cannot be read.
-    pub fn of_environment(&self, hash: &str) -> Result<Option<String>, GrantError> {
+    pub fn user_of_environment(&self, hash: &str) -> Result<Option<String>, GrantError> {
         let all = self.list()?;
         Ok(all.into_iter().find(|grant| grant.environment.as_deref() == Some(hash)).map(|grant| grant.user))
     }
 
     /// Whether a token is the one that a grant holds.
-    pub fn holds(held: &Held, token: &SecretString) -> bool {
+    pub fn has_token(held: &GrantWithTokens, token: &SecretString) -> bool {
         held.refresh.expose_secret() == token.expose_secret()
     }
 }
@@ -298,7 +298,7 @@ fn with_generation(generation: i64, token: &SecretString) -> SecretString {
     SecretString::from(format!("{generation} {}", token.expose_secret()))
 }
 
-fn of_generation(generation: i64, kept: &SecretString) -> Option<SecretString> {
+fn token_of_generation(generation: i64, kept: &SecretString) -> Option<SecretString> {
     let (number, token) = kept.expose_secret().split_once(' ')?;
     (number == generation.to_string()).then(|| SecretString::from(token))
 }

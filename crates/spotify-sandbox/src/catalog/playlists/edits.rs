@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AddedBy, Content, Playlists, Row};
-use crate::catalog::{Kind, Music};
+use super::{PlaylistCollection, PlaylistRow, RowAddedBy, RowContent};
+use crate::catalog::{CatalogKind, MusicCatalog};
 use crate::clock::timestamp;
 
 /// One change to a playlist; as JSON `{"do":"remove","playlist":"…","position":3,"count":1}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Edit {
+pub enum PlaylistEdit {
     /// Puts items in before a position.
     Insert {
         /// Id of the playlist.
@@ -65,76 +65,76 @@ pub enum Edit {
         /// How often, so that a list can settle or keep moving.
         times: u32,
         /// What happens right after that page.
-        edit: Box<Edit>,
+        edit: Box<PlaylistEdit>,
     },
 }
 
 /// An edit that names something the sandbox doesn't have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the sandbox has no {0}")]
-pub struct EditRefused(pub String);
+pub struct EditError(pub String);
 
 /// An edit that waits for a page of a list to be served.
 #[derive(Debug)]
-pub(super) struct Ambush {
+pub(super) struct ScheduledEdit {
     playlist: String,
     page: usize,
-    left: u32,
-    edit: Edit,
+    remaining: u32,
+    edit: PlaylistEdit,
 }
 
-impl Playlists {
+impl PlaylistCollection {
     /// Makes one edit.
     ///
     /// # Errors
     /// If it names a playlist, track or episode that doesn't exist; nothing has changed then.
-    pub(crate) fn edit(&mut self, edit: Edit, music: &Music, now_ms: i64) -> Result<(), EditRefused> {
+    pub(crate) fn edit(&mut self, edit: PlaylistEdit, music: &MusicCatalog, now_ms: i64) -> Result<(), EditError> {
         let id = match edit {
-            Edit::WhenServed { playlist, page, times, edit } => {
+            PlaylistEdit::WhenServed { playlist, page, times, edit } => {
                 self.get_mut(&playlist)?;
-                let ambush = Ambush { playlist, page, left: times, edit: *edit };
-                self.ambushes.push(ambush);
+                let ambush = ScheduledEdit { playlist, page, remaining: times, edit: *edit };
+                self.scheduled_edits.push(ambush);
                 return Ok(());
             }
-            Edit::Delete { playlist } => {
+            PlaylistEdit::Delete { playlist } => {
                 self.get_mut(&playlist)?;
-                self.places.remove(&playlist);
+                self.index_by_id.remove(&playlist);
                 return Ok(());
             }
-            Edit::Touch { playlist } => playlist,
-            Edit::Rename { playlist, name } => {
+            PlaylistEdit::Touch { playlist } => playlist,
+            PlaylistEdit::Rename { playlist, name } => {
                 self.get_mut(&playlist)?.name = name;
                 playlist
             }
-            Edit::Insert { playlist, position, items } => {
+            PlaylistEdit::Insert { playlist, position, items } => {
                 let list = self.get_mut(&playlist)?;
-                let added_by = AddedBy::User(list.owner.clone());
+                let added_by = RowAddedBy::User(list.owner.clone());
                 let mut rows = Vec::new();
                 for item in items {
-                    rows.push(Row {
+                    rows.push(PlaylistRow {
                         added_at: Some(timestamp(now_ms)),
                         added_by: added_by.clone(),
-                        content: content(music, item.as_deref())?,
+                        content: find_content(music, item.as_deref())?,
                         both_keys: false,
                         extra_keys: false,
                     });
                 }
-                let into = list.listed();
+                let into = list.materialize_rows();
                 let position = position.min(into.len());
                 into.splice(position..position, rows);
                 playlist
             }
-            Edit::Remove { playlist, position, count } => {
-                let from = self.get_mut(&playlist)?.listed();
+            PlaylistEdit::Remove { playlist, position, count } => {
+                let from = self.get_mut(&playlist)?.materialize_rows();
                 let start = position.min(from.len());
                 from.drain(start..start.saturating_add(count).min(from.len()));
                 playlist
             }
-            Edit::Move { playlist, from, count, to } => {
-                let rows = self.get_mut(&playlist)?.listed();
+            PlaylistEdit::Move { playlist, from, count, to } => {
+                let rows = self.get_mut(&playlist)?.materialize_rows();
                 let start = from.min(rows.len());
                 let end = start.saturating_add(count).min(rows.len());
-                let moved: Vec<Row> = rows.drain(start..end).collect();
+                let moved: Vec<PlaylistRow> = rows.drain(start..end).collect();
                 let to = to.min(rows.len());
                 rows.splice(to..to, moved);
                 playlist
@@ -145,15 +145,15 @@ impl Playlists {
     }
 
     /// Makes the edits that waited for this page of this list.
-    pub(crate) fn served(&mut self, id: &str, page: usize, music: &Music, now_ms: i64) {
+    pub(crate) fn run_scheduled_edits(&mut self, id: &str, page: usize, music: &MusicCatalog, now_ms: i64) {
         let mut due = Vec::new();
-        for ambush in &mut self.ambushes {
-            if ambush.left > 0 && ambush.playlist == id && ambush.page == page {
-                ambush.left -= 1;
+        for ambush in &mut self.scheduled_edits {
+            if ambush.remaining > 0 && ambush.playlist == id && ambush.page == page {
+                ambush.remaining -= 1;
                 due.push(ambush.edit.clone());
             }
         }
-        self.ambushes.retain(|ambush| ambush.left > 0);
+        self.scheduled_edits.retain(|ambush| ambush.remaining > 0);
         for edit in due {
             if let Err(refused) = self.edit(edit, music, now_ms) {
                 tracing::warn!(%refused, "an edit that waited for a page could not be made");
@@ -162,12 +162,12 @@ impl Playlists {
     }
 }
 
-fn content(music: &Music, id: Option<&str>) -> Result<Content, EditRefused> {
+fn find_content(music: &MusicCatalog, id: Option<&str>) -> Result<RowContent, EditError> {
     let Some(id) = id else {
-        return Ok(Content::Null);
+        return Ok(RowContent::Null);
     };
-    let track = music.find(Kind::Track, id).map(Content::Track);
+    let track = music.find(CatalogKind::Track, id).map(RowContent::Track);
     track
-        .or_else(|| music.find(Kind::Episode, id).map(Content::Episode))
-        .ok_or_else(|| EditRefused(format!("track or episode {id}")))
+        .or_else(|| music.find(CatalogKind::Episode, id).map(RowContent::Episode))
+        .ok_or_else(|| EditError(format!("track or episode {id}")))
 }

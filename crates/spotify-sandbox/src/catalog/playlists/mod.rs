@@ -4,7 +4,7 @@
 //! edit raises the revision, and with it the snapshot id.
 
 mod edits;
-mod rolled;
+mod initial;
 mod row;
 
 use base64::Engine as _;
@@ -13,19 +13,19 @@ use rustc_hash::FxHashMap;
 use sha2::{Digest, Sha256};
 
 use crate::clock::timestamp;
-use crate::dice;
-pub use edits::{Edit, EditRefused};
-pub(crate) use row::{AddedBy, Content, Local, Row};
+use crate::rng;
+pub use edits::{EditError, PlaylistEdit};
+pub(crate) use row::{LocalFile, PlaylistRow, RowAddedBy, RowContent};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Images {
+pub(crate) enum PlaylistImages {
     Some,
     Null,
     Empty,
 }
 
 #[derive(Debug)]
-pub(crate) struct Playlist {
+pub(crate) struct CatalogPlaylist {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) description: Option<String>,
@@ -33,9 +33,9 @@ pub(crate) struct Playlist {
     pub(crate) collaborators: Vec<String>,
     pub(crate) public: Option<bool>,
     pub(crate) followers: u64,
-    pub(crate) images: Images,
+    pub(crate) images: PlaylistImages,
     /// How much larger `total` is than the list.
-    pub(crate) total_too_large_by: usize,
+    pub(crate) excess_total: usize,
     /// Whether every page names a next one.
     pub(crate) endless_next: bool,
     /// Whether `items` and `tracks` are both sent.
@@ -43,36 +43,36 @@ pub(crate) struct Playlist {
     /// Whether lists of playlists don't know its length.
     pub(crate) null_total_in_lists: bool,
     /// The first items, computed as they are read.
-    rolled: Rolled,
+    generated: GeneratedRows,
     /// The items after those, one by one.
-    listed: Vec<Row>,
+    stored_rows: Vec<PlaylistRow>,
     revision: u64,
 }
 
 /// Items that follow from a seed.
 #[derive(Debug, Clone, Copy, Default)]
-struct Rolled {
+struct GeneratedRows {
     len: usize,
     seed: u64,
     /// How many tracks of the catalog are rolled from.
-    of: usize,
+    track_count: usize,
 }
 
-impl Playlist {
+impl CatalogPlaylist {
     pub(crate) fn len(&self) -> usize {
-        self.rolled.len + self.listed.len()
+        self.generated.len + self.stored_rows.len()
     }
 
     /// The row at a position below `len`.
-    pub(crate) fn row(&self, n: usize) -> Row {
-        let Rolled { len, seed, of } = self.rolled;
+    pub(crate) fn row(&self, n: usize) -> PlaylistRow {
+        let GeneratedRows { len, seed, track_count: of } = self.generated;
         if n >= len {
-            return self.listed[n - len].clone();
+            return self.stored_rows[n - len].clone();
         }
-        Row {
+        PlaylistRow {
             added_at: Some(timestamp(1_546_300_800_000 + n as i64 * 97 * 60_000)),
-            added_by: AddedBy::User(self.owner.clone()),
-            content: Content::Track((dice::mix(seed, n as u64) % of as u64) as usize),
+            added_by: RowAddedBy::User(self.owner.clone()),
+            content: RowContent::Track((rng::mix(seed, n as u64) % of as u64) as usize),
             both_keys: false,
             extra_keys: false,
         }
@@ -85,46 +85,46 @@ impl Playlist {
     }
 
     /// Whether a user owns it or may edit it.
-    pub(crate) fn belongs_to(&self, user: Option<&str>) -> bool {
+    pub(crate) fn is_owned_or_shared_with(&self, user: Option<&str>) -> bool {
         user.is_some_and(|user| self.owner == user || self.collaborators.iter().any(|c| c == user))
     }
 
     /// All rows one by one, to be edited.
-    fn listed(&mut self) -> &mut Vec<Row> {
-        if self.rolled.len > 0 {
-            self.listed = (0..self.len()).map(|n| self.row(n)).collect();
-            self.rolled = Rolled::default();
+    fn materialize_rows(&mut self) -> &mut Vec<PlaylistRow> {
+        if self.generated.len > 0 {
+            self.stored_rows = (0..self.len()).map(|n| self.row(n)).collect();
+            self.generated = GeneratedRows::default();
         }
-        &mut self.listed
+        &mut self.stored_rows
     }
 }
 
 /// All playlists, and the edits that wait for a page to be served.
 #[derive(Debug, Default)]
-pub(crate) struct Playlists {
-    all: Vec<Playlist>,
-    places: FxHashMap<String, usize>,
-    ambushes: Vec<edits::Ambush>,
+pub(crate) struct PlaylistCollection {
+    all: Vec<CatalogPlaylist>,
+    index_by_id: FxHashMap<String, usize>,
+    scheduled_edits: Vec<edits::ScheduledEdit>,
 }
 
-impl Playlists {
-    fn add(&mut self, list: Playlist) {
-        self.places.insert(list.id.clone(), self.all.len());
+impl PlaylistCollection {
+    fn add(&mut self, list: CatalogPlaylist) {
+        self.index_by_id.insert(list.id.clone(), self.all.len());
         self.all.push(list);
     }
 
-    pub(crate) fn get(&self, id: &str) -> Option<&Playlist> {
-        self.places.get(id).map(|place| &self.all[*place])
+    pub(crate) fn get(&self, id: &str) -> Option<&CatalogPlaylist> {
+        self.index_by_id.get(id).map(|place| &self.all[*place])
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Playlist> {
-        self.all.iter().filter(|list| self.places.contains_key(&list.id))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &CatalogPlaylist> {
+        self.all.iter().filter(|list| self.index_by_id.contains_key(&list.id))
     }
 
-    fn get_mut(&mut self, id: &str) -> Result<&mut Playlist, EditRefused> {
-        match self.places.get(id) {
+    fn get_mut(&mut self, id: &str) -> Result<&mut CatalogPlaylist, EditError> {
+        match self.index_by_id.get(id) {
             Some(place) => Ok(&mut self.all[*place]),
-            None => Err(EditRefused(format!("playlist {id}"))),
+            None => Err(EditError(format!("playlist {id}"))),
         }
     }
 }

@@ -1,18 +1,18 @@
 //! One position of a playlist.
 
-use crate::catalog::Place;
+use crate::catalog::CatalogIndex;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Content {
+pub(crate) enum RowContent {
     Null,
-    Track(Place),
-    Episode(Place),
-    Local(Box<Local>),
+    Track(CatalogIndex),
+    Episode(CatalogIndex),
+    Local(Box<LocalFile>),
 }
 
 /// A file of the user's own, of which Spotify knows only its tags.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Local {
+pub(crate) struct LocalFile {
     pub(crate) artist: String,
     /// Without one the album is null.
     pub(crate) album: Option<String>,
@@ -20,7 +20,7 @@ pub(crate) struct Local {
     pub(crate) secs: Option<u64>,
 }
 
-impl Local {
+impl LocalFile {
     /// `spotify:local:ARTIST:ALBUM:TITLE:SECONDS`, encoded as a form is.
     pub(crate) fn uri(&self) -> String {
         let part = |text: &str| -> String { url::form_urlencoded::byte_serialize(text.as_bytes()).collect() };
@@ -35,17 +35,17 @@ impl Local {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum AddedBy {
+pub(crate) enum RowAddedBy {
     Null,
     /// A user's id; old rows have an empty one.
     User(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Row {
+pub(crate) struct PlaylistRow {
     pub(crate) added_at: Option<String>,
-    pub(crate) added_by: AddedBy,
-    pub(crate) content: Content,
+    pub(crate) added_by: RowAddedBy,
+    pub(crate) content: RowContent,
     /// Whether `item` and `track` are both sent.
     pub(crate) both_keys: bool,
     pub(crate) extra_keys: bool,

@@ -1,0 +1,75 @@
+//! What an answer says without being understood: Spotify's words in a refusal, and whether a body
+//! can be JSON at all. Nothing is required of a refusal; proxies answer with HTML, or nothing.
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use super::auth::strip_control_chars;
+use super::request::{ApiResponse, UnusableResponse};
+use crate::http::transport::HttpResponse;
+
+/// What a refusal says.
+pub(super) struct ErrorBody {
+    pub(super) words: String,
+    pub(super) quota: bool,
+    /// Whether the body is Spotify's error object, and not what somebody in between says.
+    pub(super) by_spotify: bool,
+}
+
+#[derive(Deserialize)]
+struct ErrorEnvelope {
+    error: ErrorObject,
+}
+
+#[derive(Deserialize)]
+struct ErrorObject {
+    message: Option<String>,
+    reason: Option<String>,
+}
+
+impl ErrorBody {
+    /// Reads Spotify's error object; anything else is quoted, and nothing is required.
+    pub(super) fn parse(incoming: &HttpResponse, authorization: &SecretString) -> ErrorBody {
+        let parsed: Option<ErrorEnvelope> = serde_json::from_slice(&incoming.body).ok();
+        let by_spotify = parsed.is_some();
+        let reason = parsed.as_ref().and_then(|body| body.error.reason.clone());
+        // A server that echoes headers must not put the token into our errors and books; a text that
+        // is cut first could end within the token.
+        let token = authorization.expose_secret().split_once(' ').map(|(_, token)| token);
+        let bare = |text: &str| token.map_or_else(|| text.to_owned(), |token| text.replace(token, "[token]"));
+        let message = parsed.and_then(|body| body.error.message).unwrap_or_else(|| {
+            match String::from_utf8_lossy(&incoming.body).trim() {
+                "" => "no words".to_owned(),
+                text if text.starts_with('<') => "an HTML page".to_owned(),
+                text => bare(text).chars().take(300).collect(),
+            }
+        });
+        let mut words = format!("status {}, {message}", incoming.status);
+        if let Some(reason) = &reason {
+            words.push_str(&format!(" ({reason})"));
+        }
+        if let Some(header) = &incoming.retry_after {
+            words.push_str(&format!(", Retry-After: {header}"));
+        }
+        ErrorBody {
+            words: strip_control_chars(&bare(&words)),
+            quota: incoming.status == 429 && reason.as_deref() == Some("QUOTA_EXCEEDED"),
+            by_spotify,
+        }
+    }
+}
+
+/// A body that was cut or is a proxy's page is seen without parsing it.
+pub(super) fn looks_like_json(answer: &ApiResponse) -> Result<(), UnusableResponse> {
+    if answer.status == 304 {
+        return Ok(());
+    }
+    let body = answer.body.trim_ascii();
+    match (body.first(), body.last()) {
+        (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']')) => Ok(()),
+        (Some(b'<'), _) => Err(UnusableResponse::new("an HTML page came instead of JSON")),
+        (None, _) => Err(UnusableResponse::new("the answer is empty")),
+        (Some(b'{' | b'['), _) => Err(UnusableResponse::new("the answer is cut short")),
+        _ => Err(UnusableResponse::new("the answer is not JSON")),
+    }
+}

@@ -1,0 +1,76 @@
+//! Tells the kinds of 403 apart, by Spotify's words and by what was asked for.
+//!
+//! Only the first kind says something about the app; taking another for it would teach us for
+//! weeks that a route does not exist. The words are few: `Forbidden` stands for a removed endpoint
+//! as well as for a foreign playlist, so there the route decides; but only if it is Spotify that
+//! refuses: a proxy's page says nothing about the route.
+
+use std::fmt;
+
+use super::client::ApiRequest;
+use super::family::EndpointFamily;
+
+/// Why Spotify forbids a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ForbiddenReason {
+    /// This app class does not have the endpoint.
+    EndpointRemoved,
+    /// Contents are for the owner and collaborators only.
+    NotYourPlaylist,
+    /// The grant lacks a scope.
+    ScopeMissing,
+    /// The user is not on the app's allow-list.
+    NotAllowListed,
+    /// The owner of the app has no Premium.
+    PremiumLapsed,
+    /// None of these, as far as we can tell.
+    Unknown,
+}
+
+impl ForbiddenReason {
+    /// Classifies a 403; `by_spotify`: its body is the error object that Spotify sends.
+    pub fn classify(request: &ApiRequest, words: &str, by_spotify: bool) -> ForbiddenReason {
+        let words = words.to_ascii_lowercase();
+        let says = |some: &[&str]| some.iter().any(|part| words.contains(part));
+        if says(&["premium"]) {
+            ForbiddenReason::PremiumLapsed
+        } else if says(&["scope"]) {
+            ForbiddenReason::ScopeMissing
+        } else if says(&["not registered", "allowlist", "allow-list", "developer dashboard"]) {
+            ForbiddenReason::NotAllowListed
+        } else if !by_spotify {
+            ForbiddenReason::Unknown
+        } else if request.family == EndpointFamily::PLAYLIST_ITEMS {
+            // The old name of the route is gone for the restricted class, the new one is not.
+            if request.path.ends_with("/tracks") {
+                ForbiddenReason::EndpointRemoved
+            } else {
+                ForbiddenReason::NotYourPlaylist
+            }
+        } else if request.family == EndpointFamily::PLAYLISTS {
+            ForbiddenReason::NotYourPlaylist
+        } else if request.family.removed_in_development() || request.is_batch() {
+            ForbiddenReason::EndpointRemoved
+        } else {
+            ForbiddenReason::Unknown
+        }
+    }
+
+    /// Whether a person has to do something at Spotify before the same call can succeed.
+    pub fn requires_user_action(self) -> bool {
+        matches!(self, ForbiddenReason::ScopeMissing | ForbiddenReason::NotAllowListed | ForbiddenReason::PremiumLapsed)
+    }
+}
+
+impl fmt::Display for ForbiddenReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ForbiddenReason::EndpointRemoved => "this class of app does not have the endpoint",
+            ForbiddenReason::NotYourPlaylist => "only the owner and collaborators may read this playlist",
+            ForbiddenReason::ScopeMissing => "the grant lacks a scope",
+            ForbiddenReason::NotAllowListed => "the user is not on the app's allow-list",
+            ForbiddenReason::PremiumLapsed => "the owner of the app has no active Premium",
+            ForbiddenReason::Unknown => "Spotify does not say why",
+        })
+    }
+}

@@ -1,0 +1,231 @@
+//! Everything strange that Spotify has been seen to send, in tracks and rows that stay the same
+//! whatever the seed.
+//!
+//! Names that break spreadsheets and parsers, dates without days, floats for integers, tracks
+//! without artists, local files, nulls. One place for all of them, so that a new surprise in the
+//! field becomes a line here and a row in [`known::ODD_PLAYLIST`].
+
+use super::{CatalogIndex, LocalFile, MusicCatalog, PlaylistRow, RowAddedBy, RowContent, TrackEdgeCase, fixtures};
+use crate::rng::SeededRng;
+
+/// Track names that some reader has stumbled over.
+const TRACK_NAMES: [&str; 34] = [
+    "She said \"go\", twice",
+    "Line one\nLine two",
+    "Carriage\rreturn",
+    "Windows\r\nline",
+    "Tab\tstop",
+    "Nul\u{0}byte",
+    "שלום עולם",
+    "مرحبا \u{202e}desrever\u{202c}",
+    "Party 🎉👩‍👩‍👧‍👦🇩🇪",
+    "Ame\u{301}lie Zalgo\u{0335}\u{0336}",
+    "=1+1",
+    "=cmd|' /C calc'!A0",
+    "+44",
+    "+SUM(1|2)",
+    "-M-",
+    "-1+cmd()",
+    "@home",
+    "@SUM(A1!B2)",
+    "'quoted",
+    "  two spaces in front",
+    "two spaces behind  ",
+    "",
+    "NULL",
+    "null",
+    "1e5",
+    "007",
+    "1,000,000",
+    "one; two; three",
+    "\u{feff}byte order mark",
+    "\u{1b}[31mred\u{1b}[0m",
+    "back\\slash",
+    "</script><b>bold</b>",
+    "\u{2028}separator\u{2029}",
+    "TRUE",
+];
+
+/// Where the odd tracks stand in the catalog.
+struct EdgeCaseTracks {
+    named: Vec<CatalogIndex>,
+    unavailable: CatalogIndex,
+    relinked: CatalogIndex,
+    special: Vec<CatalogIndex>,
+}
+
+/// Adds the odd artists, albums and tracks to a catalog.
+pub(super) fn add_edge_cases(music: &mut MusicCatalog) {
+    let dice = &mut SeededRng::new(0x0dd);
+    let semicolon = music.add_artist(Some(fixtures::SEMICOLON_ARTIST), "Salt; Pepper, and \"Sons\"".to_owned(), dice);
+    let plain = music.add_artist(Some("0SandboxOddArtist00001"), "Øddvar".to_owned(), dice);
+    music.artists[plain].genres.clear();
+    let album = music.add_album(Some(fixtures::EDGE_CASE_ALBUM), "album", vec![plain, semicolon], dice);
+    set_album(music, album, "Øddities, Vol. \"1\"", "1981", "year");
+    let track = |music: &mut MusicCatalog, n: usize, album, artists| {
+        let dice = &mut SeededRng::new(n as u64);
+        music.add_track(Some(&format!("0SandboxOddTrack{n:06}")), album, artists, dice)
+    };
+    let unavailable = track(music, 1, album, vec![plain]);
+    mark_edge_case(music, unavailable, "Nowhere to be heard").restriction = Some("market");
+    music.tracks[unavailable].market_list = super::names::NO_MARKETS;
+    let relinked = track(music, 2, album, vec![plain]);
+    mark_edge_case(music, relinked, "Moved to another id").relinks_to = Some(relinked + 1);
+    let heir = track(music, 3, album, vec![plain]);
+    mark_edge_case(music, heir, "Moved to another id");
+    let floats = track(music, 4, album, vec![plain, semicolon]);
+    mark_edge_case(music, floats, "Float of 200040").duration_text = Some("200040.0");
+    music.tracks[floats].duration_ms = 200_040;
+    let exponent = track(music, 5, album, vec![semicolon, plain]);
+    *mark_edge_case(music, exponent, "Float with an exponent") =
+        TrackEdgeCase { duration_text: Some("4.9022656E7"), numbers_as_floats: true, ..TrackEdgeCase::default() };
+    music.tracks[exponent].duration_ms = 49_022_656;
+    let nobody = track(music, 6, album, Vec::new());
+    mark_edge_case(music, nobody, "By nobody").extra_keys = true;
+    for (n, (date, precision, name)) in [
+        ("0000", "year", "Unknown year"),
+        ("1981-12", "month", "Month only"),
+        ("1970-01-01", "day", "Epoch"),
+        ("1999", "year", ""),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = format!("0SandboxOddAlbum00000{}", n + 1);
+        let album = music.add_album(Some(&id), "single", vec![plain], dice);
+        set_album(music, album, name, date, precision);
+        if n == 3 {
+            music.albums[album].kind = None;
+            music.albums[album].no_images = true;
+        }
+        let place = track(music, 10 + n, album, vec![plain]);
+        if n == 0 {
+            music.tracks[place].isrc = None;
+        }
+    }
+    for (n, name) in TRACK_NAMES.iter().enumerate() {
+        let place = track(music, 100 + n, album, vec![plain, semicolon]);
+        music.tracks[place].name = (*name).to_owned();
+    }
+    let long = "Long 🎼 description; with, \"all\" sorts. ".repeat(900);
+    music.episodes[1].description = long;
+}
+
+fn set_album(music: &mut MusicCatalog, album: CatalogIndex, name: &str, date: &str, precision: &'static str) {
+    let album = &mut music.albums[album];
+    album.name = name.to_owned();
+    album.release_date = date.to_owned();
+    album.precision = precision;
+    album.market_list = 0;
+}
+
+fn mark_edge_case<'a>(music: &'a mut MusicCatalog, track: CatalogIndex, name: &str) -> &'a mut TrackEdgeCase {
+    let track = &mut music.tracks[track];
+    track.name = name.to_owned();
+    track.edge_case.get_or_insert_default()
+}
+
+/// The rows of the odd playlist, in order.
+pub(super) fn edge_case_rows(music: &MusicCatalog) -> Vec<PlaylistRow> {
+    let odd = EdgeCaseTracks::find_in(music);
+    let mut rows = Vec::new();
+    let mut add = |content: RowContent| {
+        let n = rows.len() as i64;
+        rows.push(PlaylistRow {
+            added_at: Some(crate::clock::timestamp(1_577_836_800_000 + n * 5_400_000)),
+            added_by: RowAddedBy::User(fixtures::HOME_USER.to_owned()),
+            content,
+            both_keys: false,
+            extra_keys: false,
+        });
+        rows.len() - 1
+    };
+    add(RowContent::Track(0));
+    add(RowContent::Null);
+    for local in local_files() {
+        add(RowContent::Local(Box::new(local)));
+    }
+    add(RowContent::Episode(0));
+    add(RowContent::Episode(1));
+    add(RowContent::Track(odd.unavailable));
+    add(RowContent::Track(odd.relinked));
+    let twin = add(RowContent::Track(1));
+    add(RowContent::Track(1));
+    let undated = add(RowContent::Track(2));
+    let nobodys = add(RowContent::Track(3));
+    let anonymous = add(RowContent::Track(4));
+    let ancient = add(RowContent::Track(5));
+    let both = add(RowContent::Track(6));
+    let extra = add(RowContent::Track(7));
+    let gone = add(RowContent::Null);
+    odd.special.iter().for_each(|place| {
+        add(RowContent::Track(*place));
+    });
+    odd.named.iter().for_each(|place| {
+        add(RowContent::Track(*place));
+    });
+    add(RowContent::Track(1));
+    rows[undated].added_at = None;
+    rows[nobodys].added_by = RowAddedBy::Null;
+    rows[anonymous].added_by = RowAddedBy::User(String::new());
+    rows[ancient].added_at = Some("1970-01-01T00:00:00Z".to_owned());
+    rows[both].both_keys = true;
+    rows[twin].both_keys = true;
+    rows[extra].extra_keys = true;
+    rows[gone].added_at = None;
+    rows[gone].added_by = RowAddedBy::Null;
+    rows
+}
+
+/// The twenty rows that end the large playlist.
+pub(super) fn large_playlist_tail(music: &MusicCatalog) -> Vec<PlaylistRow> {
+    let rows = edge_case_rows(music);
+    let strange = |row: &&PlaylistRow| match &row.content {
+        RowContent::Track(place) => {
+            let name = &music.tracks[*place].name;
+            name.contains(['"', '\n', '\u{0}']) || row.added_at.is_none()
+        }
+        RowContent::Null | RowContent::Local(_) | RowContent::Episode(_) => true,
+    };
+    let mut tail: Vec<PlaylistRow> = rows.iter().filter(strange).take(20).cloned().collect();
+    tail.extend(rows.iter().rev().take(20 - tail.len()).cloned());
+    tail
+}
+
+/// A description no spreadsheet cell can hold.
+pub(super) fn long_description() -> String {
+    let mut text = "=Odd, \"all\" of it;\r\n".to_owned();
+    text.push_str(&"long 🎧 text ".repeat(3_000));
+    text
+}
+
+impl EdgeCaseTracks {
+    fn find_in(music: &MusicCatalog) -> Self {
+        let by_number = |n: usize| {
+            let id = format!("0SandboxOddTrack{n:06}");
+            music.tracks.iter().rposition(|track| track.id == id).unwrap_or_default()
+        };
+        Self {
+            named: (0..TRACK_NAMES.len()).map(|n| by_number(100 + n)).collect(),
+            unavailable: by_number(1),
+            relinked: by_number(2),
+            special: [4, 5, 6, 3, 10, 11, 12, 13].map(by_number).to_vec(),
+        }
+    }
+}
+
+fn local_files() -> [LocalFile; 5] {
+    let local = |artist: &str, album: Option<&str>, title: &str, secs: Option<u64>| LocalFile {
+        artist: artist.to_owned(),
+        album: album.map(str::to_owned),
+        title: title.to_owned(),
+        secs,
+    };
+    [
+        local("Salt & Pepper", Some("Home tapes"), "Rain: take 1+2", Some(187)),
+        local("", Some(""), "no tags at all", Some(61)),
+        local("Björk/Gulli", Some("100%"), "日本語 \"quoted\"", Some(240)),
+        local("", None, "", None),
+        local("Nobody", None, "No album object", Some(3)),
+    ]
+}

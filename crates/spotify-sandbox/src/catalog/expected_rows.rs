@@ -1,0 +1,147 @@
+//! What a reader should end up with, row by row.
+//!
+//! Read from the catalog itself, by code that shares nothing with the pages that are served, so
+//! that an exporter can be held against it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{CatalogPlaylist, MusicCatalog, RowAddedBy, RowContent};
+
+/// One position of a playlist as it truly is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ExpectedRow {
+    /// From 0; nulls count.
+    pub position: usize,
+    /// `track`, `episode`, `local` or `unavailable` (a null item).
+    pub kind: String,
+    /// URI of the item; none for a null one.
+    pub uri: Option<String>,
+    /// When it was added, as sent.
+    pub added_at: Option<String>,
+    /// Id of the user who added it, as sent: none for null, empty for an empty one.
+    pub added_by: Option<String>,
+    /// Id of the track or episode; local files have none.
+    pub id: Option<String>,
+    /// Name of the track or episode.
+    pub name: Option<String>,
+    /// Ids of the artists, in order.
+    pub artist_ids: Vec<String>,
+    /// Names of the artists, in order; local files have one at most.
+    pub artist_names: Vec<String>,
+    /// Id of the album.
+    pub album_id: Option<String>,
+    /// Name of the album.
+    pub album_name: Option<String>,
+    /// `album`, `single` or `compilation`.
+    pub album_type: Option<String>,
+    /// Id of the show, for an episode.
+    pub show_id: Option<String>,
+    /// Name of the show, for an episode.
+    pub show_name: Option<String>,
+    /// International recording code.
+    pub isrc: Option<String>,
+    /// Date of the album or episode, as precise as `release_date_precision` says.
+    pub release_date: Option<String>,
+    /// `year`, `month` or `day`.
+    pub release_date_precision: Option<String>,
+    /// Length, a whole number however it was sent.
+    pub duration_ms: Option<u64>,
+    /// Whether it is marked explicit.
+    pub explicit: Option<bool>,
+    /// Number on its disc.
+    pub track_number: Option<u64>,
+    /// Number of the disc.
+    pub disc_number: Option<u64>,
+}
+
+/// Every row of a playlist.
+pub(crate) fn expected_rows(music: &MusicCatalog, list: &CatalogPlaylist) -> Vec<ExpectedRow> {
+    (0..list.len()).map(|n| expected_row(music, list, n)).collect()
+}
+
+fn expected_row(music: &MusicCatalog, list: &CatalogPlaylist, position: usize) -> ExpectedRow {
+    let row = list.row(position);
+    let blank = ExpectedRow {
+        position,
+        kind: "unavailable".to_owned(),
+        added_at: row.added_at,
+        added_by: match row.added_by {
+            RowAddedBy::Null => None,
+            RowAddedBy::User(id) => Some(id),
+        },
+        uri: None,
+        id: None,
+        name: None,
+        artist_ids: Vec::new(),
+        artist_names: Vec::new(),
+        album_id: None,
+        album_name: None,
+        album_type: None,
+        show_id: None,
+        show_name: None,
+        isrc: None,
+        release_date: None,
+        release_date_precision: None,
+        duration_ms: None,
+        explicit: None,
+        track_number: None,
+        disc_number: None,
+    };
+    match row.content {
+        RowContent::Null => blank,
+        RowContent::Track(place) => {
+            let track = &music.tracks[place];
+            let album = &music.albums[track.album];
+            let artists = || track.artists.iter().map(|artist| &music.artists[*artist]);
+            ExpectedRow {
+                kind: "track".to_owned(),
+                uri: Some(format!("spotify:track:{}", track.id)),
+                id: Some(track.id.clone()),
+                name: Some(track.name.clone()),
+                artist_ids: artists().map(|artist| artist.id.clone()).collect(),
+                artist_names: artists().map(|artist| artist.name.clone()).collect(),
+                album_id: Some(album.id.clone()),
+                album_name: Some(album.name.clone()),
+                album_type: album.kind.map(str::to_owned),
+                isrc: track.isrc.clone(),
+                release_date: Some(album.release_date.clone()),
+                release_date_precision: Some(album.precision.to_owned()),
+                duration_ms: Some(track.duration_ms),
+                explicit: Some(track.explicit),
+                track_number: Some(track.track_number),
+                disc_number: Some(track.disc_number),
+                ..blank
+            }
+        }
+        RowContent::Episode(place) => {
+            let episode = &music.episodes[place];
+            let show = &music.shows[episode.show];
+            ExpectedRow {
+                kind: "episode".to_owned(),
+                uri: Some(format!("spotify:episode:{}", episode.id)),
+                id: Some(episode.id.clone()),
+                name: Some(episode.name.clone()),
+                show_id: Some(show.id.clone()),
+                show_name: Some(show.name.clone()),
+                release_date: Some(episode.release_date.clone()),
+                release_date_precision: Some(episode.precision.to_owned()),
+                duration_ms: Some(episode.duration_ms),
+                explicit: Some(episode.explicit),
+                ..blank
+            }
+        }
+        RowContent::Local(local) => ExpectedRow {
+            kind: "local".to_owned(),
+            uri: Some(local.uri()),
+            name: Some(local.title.clone()),
+            artist_names: vec![local.artist.clone()],
+            album_name: local.album.clone(),
+            duration_ms: Some(local.secs.unwrap_or_default() * 1000),
+            explicit: Some(false),
+            track_number: Some(0),
+            disc_number: Some(0),
+            ..blank
+        },
+    }
+}

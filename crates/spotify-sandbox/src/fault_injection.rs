@@ -1,0 +1,250 @@
+//! Plays a fault: as another answer where HTTP can say it, else as bytes and pauses on the socket.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::Value;
+
+use super::clock::http_date;
+use super::faults::{ErrorBodyFormat, FaultAction, RetryAfterHeader};
+use super::response::{ServerResponse, api_error_with_reason, token_error};
+
+/// What goes down the wire.
+pub(crate) enum WireOutcome {
+    /// A proper answer, perhaps a late one.
+    Response(ServerResponse, Duration),
+    /// Whatever these steps do; the status is for the log.
+    Raw(u16, Vec<WireStep>),
+}
+
+/// One step of a connection that is no longer HTTP's.
+pub(crate) enum WireStep {
+    Send(Bytes),
+    /// One byte at a time.
+    Drip(Bytes, Duration),
+    /// Over and over until the reader has gone.
+    Forever(Bytes),
+    /// Nothing until the reader has gone.
+    Stall,
+    Reset,
+    Close,
+}
+
+/// A page of "please sign in to this network".
+const PORTAL_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Welcome</title></head>\
+    <body><h1>Please sign in to use this network</h1></body></html>\n";
+
+/// The answer that comes in place of the real one, for faults that don't let a request through.
+pub(crate) fn replacement_outcome(action: &FaultAction, accounts: bool, now_ms: i64) -> Option<WireOutcome> {
+    let answer = match action {
+        FaultAction::Status { code, body, retry_after, message, reason } => {
+            let refusal = match body {
+                ErrorBodyFormat::Json => json_error(accounts, *code, message.as_deref(), reason.as_deref()),
+                ErrorBodyFormat::Html => {
+                    ServerResponse::new(*code, "text/html", "<html><body><h1>Error</h1></body></html>\n")
+                }
+                ErrorBodyFormat::Text => ServerResponse::new(
+                    *code,
+                    "text/plain",
+                    message.clone().unwrap_or_else(|| default_message(*code).to_owned()),
+                ),
+                ErrorBodyFormat::Empty => ServerResponse::empty(*code),
+            };
+            match retry_after {
+                RetryAfterHeader::None => refusal,
+                RetryAfterHeader::Seconds(secs) => refusal.with_header("retry-after", secs.to_string()),
+                RetryAfterHeader::DateIn(secs) => {
+                    let ms = i64::try_from(*secs).unwrap_or(i64::MAX / 2000) * 1000;
+                    refusal.with_header("retry-after", http_date(now_ms + ms))
+                }
+                RetryAfterHeader::Text(text) => refusal.with_header("retry-after", text.clone()),
+            }
+        }
+        FaultAction::Redirect { code, to } => ServerResponse::empty(*code).with_header("location", to.clone()),
+        FaultAction::Html200 => ServerResponse::new(200, "text/html; charset=utf-8", PORTAL_PAGE),
+        FaultAction::GzipBomb { mib } => ServerResponse::new(200, "application/json; charset=utf-8", gzip_bomb(*mib))
+            .with_header("content-encoding", "gzip"),
+        FaultAction::GarbageStatusLine => {
+            let garbage = Bytes::from_static(b"SSH-2.0-OpenSSH_9.2p1\r\n\x00\x01\x02 418\r\n\r\n");
+            return Some(WireOutcome::Raw(0, vec![WireStep::Send(garbage), WireStep::Close]));
+        }
+        FaultAction::EndlessBody => {
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n{\"items\":[";
+            let filler = Bytes::from(format!("\"{}\",", "x".repeat(16_000)));
+            let steps = vec![WireStep::Send(Bytes::from(head)), WireStep::Forever(filler)];
+            return Some(WireOutcome::Raw(200, steps));
+        }
+        _ => return None,
+    };
+    Some(WireOutcome::Response(answer, Duration::ZERO))
+}
+
+/// The real answer, spoilt.
+pub(crate) fn corrupt_response(action: &FaultAction, mut answer: ServerResponse, date: &str) -> WireOutcome {
+    let whole = answer.body.clone();
+    let half = whole.slice(..whole.len() / 2);
+    let status = answer.status;
+    let head = |length: Option<usize>, more: &str| {
+        let mut head = format!("HTTP/1.1 {status} OK\r\ndate: {date}\r\n");
+        for (name, value) in &answer.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if let Some(length) = length {
+            head.push_str(&format!("content-length: {length}\r\n"));
+        }
+        WireStep::Send(Bytes::from(format!("{head}{more}connection: close\r\n\r\n")))
+    };
+    let steps = match action {
+        FaultAction::Reset => return WireOutcome::Raw(0, vec![WireStep::Reset]),
+        FaultAction::CloseBeforeHeaders => return WireOutcome::Raw(0, vec![WireStep::Close]),
+        FaultAction::Stall => return WireOutcome::Raw(0, vec![WireStep::Stall]),
+        FaultAction::CutBody => vec![head(Some(whole.len()), ""), WireStep::Send(half), WireStep::Close],
+        FaultAction::ShortLength => vec![head(Some(half.len()), ""), WireStep::Send(whole), WireStep::Close],
+        FaultAction::NoLength => vec![head(None, ""), WireStep::Send(half), WireStep::Close],
+        FaultAction::CutChunks => {
+            let chunk = [format!("{:x}\r\n", half.len()).as_bytes(), &half, b"\r\n"].concat();
+            let chunked = head(None, "transfer-encoding: chunked\r\n");
+            vec![chunked, WireStep::Send(Bytes::from(chunk)), WireStep::Close]
+        }
+        FaultAction::Drip { every_ms } => {
+            let every = Duration::from_millis(*every_ms);
+            vec![head(Some(whole.len()), ""), WireStep::Drip(whole, every), WireStep::Close]
+        }
+        FaultAction::Latency { ms } => return WireOutcome::Response(answer, Duration::from_millis(*ms)),
+        FaultAction::MalformedJson => {
+            answer.body = [&half[..], b",,]}oops"].concat().into();
+            return WireOutcome::Response(answer, Duration::ZERO);
+        }
+        FaultAction::InvalidUtf8 => {
+            answer.body = with_first_key(&whole, b"\"\xff\xfe\xc3(\"");
+            return WireOutcome::Response(answer, Duration::ZERO);
+        }
+        FaultAction::LoneSurrogate => {
+            answer.body = with_first_key(&whole, br#""\ud83d""#);
+            return WireOutcome::Response(answer, Duration::ZERO);
+        }
+        FaultAction::ForeignNext { host } => {
+            answer.body = with_foreign_links(&whole, host);
+            return WireOutcome::Response(answer, Duration::ZERO);
+        }
+        FaultAction::ShortPage | FaultAction::EmptyPage => {
+            let empty = matches!(action, FaultAction::EmptyPage);
+            answer.body = edit_page(&whole, |page| {
+                if let Some(items) = page["items"].as_array_mut() {
+                    items.truncate(if empty { 0 } else { items.len() / 2 });
+                }
+            });
+            return WireOutcome::Response(answer, Duration::ZERO);
+        }
+        FaultAction::HolePage => {
+            answer.body = edit_page(&whole, |page| {
+                if let Some(items) = page["items"].as_array_mut().filter(|items| items.len() > 2) {
+                    items.remove(items.len() / 2);
+                }
+            });
+            return WireOutcome::Response(answer, Duration::ZERO);
+        }
+        FaultAction::Set { at, to } => {
+            answer.body = with_value(&whole, at, to);
+            return WireOutcome::Response(answer, Duration::ZERO);
+        }
+        FaultAction::EndsAfter { items } => {
+            answer.body = edit_page(&whole, |page| {
+                let left = items.saturating_sub(page["offset"].as_u64().unwrap_or(0));
+                if let Some(entries) = page["items"].as_array_mut() {
+                    entries.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+                }
+            });
+            return WireOutcome::Response(answer, Duration::ZERO);
+        }
+        _ => return WireOutcome::Response(answer, Duration::ZERO),
+    };
+    WireOutcome::Raw(status, steps)
+}
+
+/// Changes the page in a body, be it the whole body or a part of a playlist or a search.
+pub(crate) fn edit_page(body: &Bytes, change: impl FnOnce(&mut Value)) -> Bytes {
+    let Ok(mut value) = serde_json::from_slice::<Value>(body) else {
+        return body.clone();
+    };
+    if value["items"].is_array() {
+        change(&mut value);
+    } else if let Some(object) = value.as_object_mut()
+        && let Some((_, page)) = object.iter_mut().find(|(_, inner)| inner["items"].is_array())
+    {
+        change(page);
+    }
+    Bytes::from(value.to_string())
+}
+
+fn with_foreign_links(body: &Bytes, host: &str) -> Bytes {
+    edit_page(body, |page| {
+        for key in ["next", "href"] {
+            if let Some(link) = page[key].as_str()
+                && let Some(path) = link.find("/v1/")
+            {
+                page[key] = format!("{}{}", host.trim_end_matches('/'), &link[path..]).into();
+            }
+        }
+    })
+}
+
+/// The body with another value at a place; a key that is not there is added to the object around it.
+fn with_value(body: &Bytes, at: &str, to: &Value) -> Bytes {
+    let Ok(mut value) = serde_json::from_slice::<Value>(body) else {
+        return body.clone();
+    };
+    let (around, key) = at.rsplit_once('/').unwrap_or_default();
+    if let Some(place) = value.pointer_mut(at) {
+        *place = to.clone();
+    } else if let Some(Value::Object(object)) = value.pointer_mut(around) {
+        object.insert(key.to_owned(), to.clone());
+    }
+    Bytes::from(value.to_string())
+}
+
+fn with_first_key(body: &Bytes, value: &[u8]) -> Bytes {
+    match body.split_first() {
+        Some((b'{', rest)) => [b"{\"sandbox\":", value, b",", rest].concat().into(),
+        _ => Bytes::copy_from_slice(value),
+    }
+}
+
+fn json_error(accounts: bool, code: u16, message: Option<&str>, reason: Option<&str>) -> ServerResponse {
+    let message = message.unwrap_or_else(|| default_message(code));
+    if accounts {
+        token_error(code, reason.unwrap_or("server_error"), message)
+    } else {
+        api_error_with_reason(code, message, reason)
+    }
+}
+
+fn default_message(code: u16) -> &'static str {
+    match code {
+        400 => "Bad request",
+        401 => "The access token expired",
+        403 => "Forbidden",
+        404 => "Resource not found",
+        429 => "API rate limit exceeded",
+        500 => "Server error",
+        502 => "Bad gateway",
+        503 => "Service unavailable",
+        504 => "Gateway timeout",
+        _ => "Error",
+    }
+}
+
+/// Blanks, packed: a thousandth of the size they unpack to.
+fn gzip_bomb(mib: u32) -> Bytes {
+    let blanks = vec![b' '; 1 << 20];
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    let mut filled = Ok(());
+    for _ in 0..mib {
+        filled = filled.and_then(|()| packed.write_all(&blanks));
+    }
+    let done = filled.and_then(|()| packed.finish());
+    Bytes::from(done.expect("a vector takes all that is written to it"))
+}

@@ -1,0 +1,167 @@
+//! One request as the endpoints see it, and the questions they all ask of it.
+
+use bytes::Bytes;
+use hyper::http::request::Parts;
+
+use crate::accounts::TokenOwner;
+use crate::catalog::{CatalogIndex, CatalogKind, MARKETS};
+use crate::render::{PageRange, RenderContext};
+use crate::response::{ServerResponse, api_error, not_found};
+use crate::rng;
+use crate::state::SandboxState;
+
+/// One request.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerRequest {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    /// As sent, without `?`.
+    pub(crate) query: String,
+    pub(crate) authorization: Option<String>,
+    pub(crate) if_none_match: Option<String>,
+    /// Whether the reader can unpack gzip.
+    pub(crate) accepts_gzip: bool,
+    pub(crate) body: Bytes,
+}
+
+impl ServerRequest {
+    pub(crate) fn from_parts(head: &Parts, body: Bytes) -> Self {
+        let header = |name| Some(head.headers.get(name)?.to_str().ok()?.to_owned());
+        Self {
+            method: head.method.to_string(),
+            path: head.uri.path().to_owned(),
+            query: head.uri.query().unwrap_or_default().to_owned(),
+            authorization: header("authorization"),
+            if_none_match: header("if-none-match"),
+            accepts_gzip: header("accept-encoding").is_some_and(|text| text.contains("gzip")),
+            body,
+        }
+    }
+
+    pub(crate) fn bearer(&self) -> Option<&str> {
+        let (scheme, token) = self.authorization.as_deref()?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    }
+
+    /// A parameter of the query, decoded.
+    pub(crate) fn query_param(&self, key: &str) -> Option<String> {
+        let mut pairs = url::form_urlencoded::parse(self.query.as_bytes());
+        pairs.find(|(known, _)| known == key).map(|(_, value)| value.into_owned())
+    }
+
+    /// The same call with another value for a parameter.
+    pub(crate) fn with_query_param(&self, key: &str, value: &str) -> Self {
+        let rest = self.query_without(&[key]);
+        let pair = format!("{key}={value}");
+        let query = if rest.is_empty() { pair } else { format!("{rest}&{pair}") };
+        Self { query, ..self.clone() }
+    }
+
+    /// The query without some parameters, written again.
+    pub(crate) fn query_without(&self, keys: &[&str]) -> String {
+        let pairs = url::form_urlencoded::parse(self.query.as_bytes());
+        let kept = pairs.filter(|(key, _)| !keys.contains(&key.as_ref()));
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish()
+    }
+}
+
+/// A call with a good token, on its way to an endpoint.
+pub(crate) struct EndpointContext<'a> {
+    pub(crate) state: &'a SandboxState,
+    pub(crate) request: &'a ServerRequest,
+    pub(crate) token_owner: &'a TokenOwner,
+    pub(crate) render: RenderContext<'a>,
+    /// What paging links keep of the query.
+    pub(crate) paging_query: String,
+}
+
+/// The country of every user's account.
+pub(crate) const COUNTRY: &str = "DE";
+
+impl<'a> EndpointContext<'a> {
+    /// # Errors
+    /// 400 if the market named isn't one.
+    pub(crate) fn new(
+        world: &'a SandboxState,
+        call: &'a ServerRequest,
+        caller: &'a TokenOwner,
+    ) -> Result<Self, ServerResponse> {
+        // A user's country wins over the market named.
+        let market = match call.query_param("market") {
+            None => None,
+            Some(_) if caller.user.is_some() => Some(COUNTRY),
+            Some(named) => match MARKETS.iter().find(|market| **market == named) {
+                Some(market) => Some(*market),
+                None => return Err(api_error(400, "Invalid market code")),
+            },
+        };
+        Ok(Self {
+            state: world,
+            request: call,
+            token_owner: caller,
+            render: RenderContext {
+                music: &world.music,
+                extended: world.is_extended(),
+                api_url: &world.api_url,
+                market,
+                resume_points: caller.has_scope("user-read-playback-position"),
+            },
+            paging_query: call.query_without(&["limit", "offset"]),
+        })
+    }
+
+    /// The part of a list that is asked for.
+    ///
+    /// # Errors
+    /// 400 if the limit isn't between 1 and `most`: Spotify doesn't clamp.
+    pub(crate) fn page_range(&self, usual: usize, most: usize) -> Result<PageRange, ServerResponse> {
+        let limit = match self.request.query_param("limit") {
+            None => usual,
+            Some(text) => match text.parse() {
+                Ok(limit) if (1..=most).contains(&limit) => limit,
+                _ => return Err(api_error(400, "Invalid limit")),
+            },
+        };
+        let offset = match self.request.query_param("offset") {
+            None => 0,
+            Some(text) => text.parse().map_err(|_| api_error(400, "Invalid offset"))?,
+        };
+        Ok(PageRange { limit, offset })
+    }
+
+    /// Where the thing with an id is.
+    ///
+    /// # Errors
+    /// 400 if that can't be an id, 404 if nothing has it.
+    pub(crate) fn find(&self, kind: CatalogKind, id: &str) -> Result<CatalogIndex, ServerResponse> {
+        if !rng::is_base62_id(id) {
+            return Err(api_error(400, "Invalid base62 id"));
+        }
+        self.state.music.find(kind, id).ok_or_else(not_found)
+    }
+
+    /// Where the things named in `ids` are; nothing where nothing has that id.
+    ///
+    /// # Errors
+    /// 400 if there are none or too many, or if one can't be an id.
+    pub(crate) fn find_all(&self, kind: CatalogKind, most: usize) -> Result<Vec<Option<CatalogIndex>>, ServerResponse> {
+        let ids = self.request.query_param("ids").filter(|ids| !ids.is_empty());
+        let ids = ids.ok_or_else(|| api_error(400, "Missing required field: ids"))?;
+        let ids: Vec<&str> = ids.split(',').collect();
+        if ids.len() > most {
+            return Err(api_error(400, "Too many ids requested"));
+        }
+        if !ids.iter().all(|id| rng::is_base62_id(id)) {
+            return Err(api_error(400, "Invalid base62 id"));
+        }
+        Ok(ids.iter().map(|id| self.state.music.find(kind, id)).collect())
+    }
+
+    /// Whether the token has a scope.
+    ///
+    /// # Errors
+    /// 403 if not.
+    pub(crate) fn require_scope(&self, scope: &str) -> Result<(), ServerResponse> {
+        if self.token_owner.has_scope(scope) { Ok(()) } else { Err(api_error(403, "Insufficient client scope")) }
+    }
+}

@@ -1,0 +1,216 @@
+//! All that one sandbox knows, and the order in which a request meets it: fault, service, log.
+
+use std::sync::Mutex;
+
+use serde_json::json;
+
+use super::accounts::{self, AccountsService};
+use super::catalog::{
+    EditError, ExpectedRow, LibraryEdit, MusicCatalog, PlaylistCollection, PlaylistEdit, UserLibraries, expected_ids,
+    expected_rows,
+};
+use super::clock::{SandboxClock, http_date};
+use super::fault_injection::{self, WireOutcome};
+use super::faults::{FaultAction, FaultQueue};
+use super::limits::SandboxLimits;
+use super::request_log::{LoggedRequest, RequestLog, redact_credentials};
+use super::response::ServerResponse;
+use super::routes::{self, ServerRequest};
+use super::{QuotaMode, SandboxOptions, fixtures, lock};
+
+#[derive(Debug)]
+pub(crate) struct SandboxState {
+    pub(crate) options: SandboxOptions,
+    pub(crate) api_url: String,
+    pub(crate) accounts_url: String,
+    pub(crate) clock: SandboxClock,
+    pub(crate) music: MusicCatalog,
+    pub(crate) playlists: Mutex<PlaylistCollection>,
+    pub(crate) libraries: Mutex<UserLibraries>,
+    pub(crate) accounts: Mutex<AccountsService>,
+    pub(crate) limits: Mutex<SandboxLimits>,
+    pub(crate) faults: FaultQueue,
+    pub(crate) log: RequestLog,
+}
+
+/// What a service said, and what the log should know of it.
+pub(crate) struct ServiceResponse {
+    pub(crate) response: ServerResponse,
+    pub(crate) client_id: Option<String>,
+    pub(crate) on_behalf_of: Option<String>,
+    pub(crate) grant_type: Option<String>,
+}
+
+impl From<ServerResponse> for ServiceResponse {
+    fn from(answer: ServerResponse) -> Self {
+        Self { response: answer, client_id: None, on_behalf_of: None, grant_type: None }
+    }
+}
+
+impl SandboxState {
+    pub(crate) fn new(options: SandboxOptions, port: u16) -> Self {
+        let music = MusicCatalog::generate(options.seed, options.tracks);
+        let mut playlists = PlaylistCollection::generate(&music, options.playlists, options.playlist_items);
+        playlists.add_digger_playlists(&music, options.digger_playlists, options.playlist_items);
+        Self {
+            api_url: format!("http://127.0.0.1:{port}/v1"),
+            accounts_url: format!("http://127.0.0.1:{port}"),
+            clock: SandboxClock::new(),
+            playlists: Mutex::new(playlists),
+            libraries: Mutex::new(UserLibraries::new(options.digger_tracks)),
+            accounts: Mutex::new(AccountsService::new(&options)),
+            limits: Mutex::new(SandboxLimits::new(&options)),
+            faults: FaultQueue::default(),
+            log: RequestLog::default(),
+            music,
+            options,
+        }
+    }
+
+    pub(crate) fn is_extended(&self) -> bool {
+        self.options.mode == QuotaMode::Extended
+    }
+
+    /// Answers a request, or plays the fault that waits for it.
+    pub(crate) fn handle(&self, call: &ServerRequest) -> WireOutcome {
+        if call.path.starts_with("/_sandbox") {
+            return WireOutcome::Response(routes::handle_control(self, call), std::time::Duration::ZERO);
+        }
+        let fault = self.faults.next_action(&call.method, &call.path, &call.query);
+        let in_place = fault.as_ref().and_then(|action| {
+            fault_injection::replacement_outcome(action, !routes::is_api(&call.path), self.clock.now_ms())
+        });
+        let (outcome, client_id, on_behalf_of, grant_type) = match in_place {
+            Some(outcome) => (outcome, None, None, None),
+            None => {
+                let served = self.serve(call, fault.as_ref());
+                let outcome = match &fault {
+                    None => WireOutcome::Response(served.response, std::time::Duration::ZERO),
+                    Some(action) => {
+                        let date = http_date(self.clock.now_ms());
+                        fault_injection::corrupt_response(action, served.response, &date)
+                    }
+                };
+                (outcome, served.client_id, served.on_behalf_of, served.grant_type)
+            }
+        };
+        self.log.add(LoggedRequest {
+            method: call.method.clone(),
+            path: call.path.clone(),
+            query: redact_credentials(&call.query),
+            status: match &outcome {
+                WireOutcome::Response(answer, _) => answer.status,
+                WireOutcome::Raw(status, _) => *status,
+            },
+            at_ms: self.clock.since_start_ms(),
+            bearer: call.bearer().is_some(),
+            client_id,
+            on_behalf_of,
+            family: routes::endpoint_family(&call.path),
+            grant_type,
+            fault: fault.map(|action| action.name()),
+        });
+        outcome
+    }
+
+    /// The answer without regard to its way back.
+    fn serve(&self, call: &ServerRequest, fault: Option<&FaultAction>) -> ServiceResponse {
+        let service = |call: &ServerRequest| {
+            if routes::is_api(&call.path) {
+                routes::handle_api_request(self, call)
+            } else {
+                accounts::respond(self, call)
+            }
+        };
+        let offset: usize = call.query_param("offset").and_then(|n| n.parse().ok()).unwrap_or(0);
+        let mut served = match fault {
+            Some(FaultAction::RepeatPage) => {
+                let limit: usize = call.query_param("limit").and_then(|n| n.parse().ok()).unwrap_or(20);
+                service(&call.with_query_param("offset", &offset.saturating_sub(limit).to_string()))
+            }
+            _ => service(call),
+        };
+        match fault {
+            Some(FaultAction::RepeatPage) => {
+                served.response.body = fault_injection::edit_page(&served.response.body, |page| {
+                    page["offset"] = offset.into();
+                });
+            }
+            Some(FaultAction::EndlessPages) => self.make_endless(call, offset, &mut served, service),
+            _ => {}
+        }
+        served
+    }
+
+    /// Names a next page whatever comes, and starts over where the list ends.
+    fn make_endless(
+        &self,
+        call: &ServerRequest,
+        offset: usize,
+        served: &mut ServiceResponse,
+        service: impl Fn(&ServerRequest) -> ServiceResponse,
+    ) {
+        let mut empty = false;
+        fault_injection::edit_page(&served.response.body, |page| {
+            empty = page["items"].as_array().is_some_and(Vec::is_empty);
+        });
+        if empty {
+            *served = service(&call.with_query_param("offset", "0"));
+        }
+        served.response.body = fault_injection::edit_page(&served.response.body, |page| {
+            let limit = page["limit"].as_u64().unwrap_or(20);
+            let next = offset as u64 + limit;
+            page["offset"] = offset.into();
+            page["next"] = format!("{}{}?offset={next}&limit={limit}", self.accounts_url, call.path).into();
+        });
+    }
+
+    pub(crate) fn expected_rows(&self, id: &str) -> Option<Vec<ExpectedRow>> {
+        Some(expected_rows(&self.music, lock(&self.playlists).get(id)?))
+    }
+
+    pub(crate) fn edit(&self, edit: PlaylistEdit) -> Result<(), EditError> {
+        lock(&self.playlists).edit(edit, &self.music, self.clock.now_ms())
+    }
+
+    pub(crate) fn edit_library(&self, edit: LibraryEdit) -> Result<(), EditError> {
+        lock(&self.libraries).edit(edit, &self.music, self.clock.now_ms())
+    }
+
+    pub(crate) fn expected_ids(&self, kind: &str, id: &str) -> Option<serde_json::Value> {
+        expected_ids(&self.music, &mut lock(&self.libraries), kind, id)
+    }
+
+    /// Ids worth trying, by kind: the known ones, then some that the seed rolled.
+    pub(crate) fn example_ids(&self) -> serde_json::Value {
+        let music = &self.music;
+        let few = |known: &[&str], rolled: Vec<&String>| -> Vec<String> {
+            let known = known.iter().map(|id| (*id).to_owned());
+            known.chain(rolled.into_iter().take(20).cloned()).collect()
+        };
+        let playlists: Vec<String> = lock(&self.playlists).iter().map(|list| list.id.clone()).collect();
+        json!({
+            "users": [fixtures::HOME_USER, fixtures::STUDIO_USER, fixtures::CURATOR_USER],
+            "playlists": playlists,
+            "artists": few(
+                &[fixtures::BUSY_ARTIST, fixtures::SEMICOLON_ARTIST],
+                music.artists.iter().map(|it| &it.id).collect(),
+            ),
+            "albums": few(
+                &[fixtures::LONG_ALBUM, fixtures::EDGE_CASE_ALBUM],
+                music.albums.iter().map(|it| &it.id).collect(),
+            ),
+            "tracks": few(
+                &[fixtures::PLAIN_TRACK, fixtures::UNAVAILABLE_TRACK, fixtures::RELINKED_TRACK],
+                music.tracks.iter().map(|it| &it.id).collect(),
+            ),
+            "shows": music.shows.iter().map(|it| &it.id).collect::<Vec<_>>(),
+            "episodes": few(&[], music.episodes.iter().map(|it| &it.id).collect()),
+            "audiobooks": music.audiobooks.iter().map(|it| &it.id).collect::<Vec<_>>(),
+            "chapters": few(&[], music.chapters.iter().map(|it| &it.id).collect()),
+            "categories": music.categories.iter().map(|it| &it.id).collect::<Vec<_>>(),
+            "isrc": music.tracks.iter().filter_map(|it| it.isrc.as_ref()).take(20).collect::<Vec<_>>(),
+            "upc": music.albums.iter().map(|it| &it.upc).take(20).collect::<Vec<_>>(),
+        })
+    }
+}

@@ -1,0 +1,333 @@
+//! Says how things go: to the terminal or the log, and to people by `[notify]`.
+//!
+//! A timer looks every few minutes, and what lasts is said when it begins, not at every look. By
+//! hand everything is said every time: somebody is there and has just asked.
+
+mod overdue;
+mod run_alerts;
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use chrono::Utc;
+
+use super::app::format_local;
+use super::command_error::CommandError;
+use super::print::count;
+use super::shutdown::Shutdown;
+use super::summary::report_run;
+use super::{CommandContext, ExitStatus};
+use crate::document::{Diagnostic, printable};
+use crate::job::{JobUsers, LoadedJobs};
+use crate::notify::{
+    AlertEvent, AlertKind, AlertMessage, AlertScope, AlertTransition, Notifier, ResolvedAlert, RunPinger,
+};
+use crate::settings::Settings;
+use crate::store::canonical_path;
+use crate::sync::RunReport;
+use run_alerts::{RunAlert, alert_kind};
+
+/// All that a whole run puts right.
+const RESOLVED_BY_COMPLETE_RUN: &[AlertKind] =
+    &[AlertKind::Failed, AlertKind::Person, AlertKind::Deferred, AlertKind::Partial, AlertKind::Overdue];
+
+/// For so long the end of a command waits for those who are told.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The same once a stop was asked for: supervisors kill after ten seconds.
+const STOP_DELIVERY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Who started what is told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StartedBy {
+    /// A person, who wants to hear all of it.
+    User,
+    /// A timer, every few minutes.
+    Timer,
+    /// `schedule`: one line an event.
+    Schedule,
+}
+
+/// Says how things go.
+pub(super) struct Reporter<'a> {
+    context: &'a CommandContext,
+    events: Vec<String>,
+    started_by: StartedBy,
+    notifier: Option<Notifier>,
+    /// The jobs that are known, with the users that each names.
+    jobs: RefCell<Vec<(String, JobUsers)>>,
+}
+
+impl<'a> Reporter<'a> {
+    /// One for a command that a timer starts, or a person.
+    pub(super) fn new(context: &'a CommandContext, settings: &Settings, started_by: StartedBy) -> Reporter<'a> {
+        let project = &context.project;
+        // Without a state folder nothing runs either, which is said elsewhere.
+        let notifier = context
+            .state_dir(settings)
+            .ok()
+            .map(|dir| (dir, canonical_path(&project.database(settings)), started_by == StartedBy::User))
+            .map(|(dir, store, all)| Notifier::new(&settings.notify, dir.path(), &store, &project.root, all));
+        Reporter { context, events: settings.notify.on.clone(), started_by, notifier, jobs: RefCell::default() }
+    }
+
+    /// Does the work, and beside it delivers what is told. What is left at its end has a minute, but
+    /// not when a stop was asked for.
+    pub(super) async fn run_with_deliveries<T>(&self, stopper: &Shutdown, work: impl Future<Output = T>) -> T {
+        let Some(notifier) = &self.notifier else { return work.await };
+        let patience = async {
+            stopper.sleep(DELIVERY_TIMEOUT).await;
+            if stopper.is_stopping() {
+                tokio::time::sleep(STOP_DELIVERY_TIMEOUT).await;
+            }
+        };
+        notifier.run_with_deliveries(work, patience).await
+    }
+
+    /// The pings of a run that begins.
+    pub(super) fn ping(&self, job: &str) -> Option<RunPinger<'_>> {
+        self.notifier.as_ref()?.ping(job)
+    }
+
+    /// Who sends.
+    pub(super) fn notifier(&self) -> Option<&Notifier> {
+        self.notifier.as_ref()
+    }
+
+    /// A run ended.
+    pub(super) fn run_finished(&self, report: &RunReport) {
+        let trouble = alert_kind(report);
+        let news = trouble.map(|trouble| self.new_alerts(report, trouble)).unwrap_or_default();
+        let is_news = trouble.is_none() || !news.is_empty();
+        match self.started_by {
+            StartedBy::Schedule => log_run_end(report, trouble.is_some() && is_news),
+            StartedBy::Timer if !is_news && report.warnings.is_empty() => {
+                if !self.context.quiet {
+                    self.context.notice(&format!("{}: {}, as before", printable(&report.job), report.state));
+                }
+            }
+            StartedBy::User | StartedBy::Timer => report_run(self.context, report),
+        }
+        let over = match trouble {
+            None => RESOLVED_BY_COMPLETE_RUN,
+            Some(AlertKind::Partial) => &[AlertKind::Failed, AlertKind::Person, AlertKind::Deferred],
+            Some(_) => &[],
+        };
+        self.resolve_alerts(AlertScope::Job(&report.job), over, report.state, Some(report));
+        for warning in &report.warnings {
+            self.send(AlertEvent::SignIn, &report.job, warning.clone(), Vec::new(), Some(report));
+        }
+        for RunAlert { event, text, details } in news {
+            // A deferral goes on by itself.
+            if trouble != Some(AlertKind::Deferred) {
+                self.send(event, &report.job, text, details, Some(report));
+            }
+        }
+    }
+
+    /// A run was deferred by what was known before it: nothing is said, but its data may grow old.
+    pub(super) fn run_still_deferred(&self, report: &RunReport) {
+        self.start_alert(AlertScope::Job(&report.job), AlertKind::Deferred, &report.reasons.join("; "));
+    }
+
+    /// A job could not be run, or (`job` is empty) none could.
+    pub(super) fn job_failed(&self, job: &str, failure: &CommandError) {
+        let (trouble, event) = match failure.exit() {
+            ExitStatus::UserAction => (AlertKind::Person, AlertEvent::SignIn),
+            _ => (AlertKind::Failed, AlertEvent::Failure),
+        };
+        let (words, report) = (failure.to_string(), failure.report(false));
+        let begun = match failure.exit() {
+            _ if job.is_empty() => self.start_alert(AlertScope::Project, trouble, &words),
+            // The disk and the app are those of other jobs too.
+            ExitStatus::UserAction | ExitStatus::Storage => {
+                self.start_alert(AlertScope::Shared { cause: &words, job }, trouble, "")
+            }
+            _ => self.start_alert(AlertScope::Job(job), trouble, &words),
+        };
+        let news = begun == AlertTransition::New;
+        if (begun != AlertTransition::Repeated || self.started_by == StartedBy::User)
+            && let Some(ping) = self.ping(job).filter(|_| !job.is_empty())
+        {
+            ping.finish(failure.exit().code(), std::slice::from_ref(&report));
+        }
+        match self.started_by {
+            StartedBy::Schedule if news => failure.log(Some(job).filter(|job| !job.is_empty())),
+            StartedBy::User => self.context.report(failure),
+            StartedBy::Timer if news => self.context.report(failure),
+            StartedBy::Timer | StartedBy::Schedule => {}
+        }
+        if news {
+            let mut lines = report.lines().map(|line| line.trim_start_matches("error: ").to_owned());
+            let first = lines.next().unwrap_or_default();
+            let text = match job {
+                "" => format!("no job runs: {first}"),
+                _ if first.starts_with(&format!("job {job} ")) => first,
+                _ => format!("job {job}: {first}"),
+            };
+            self.send(event, job, text, lines.collect(), None);
+        }
+    }
+
+    /// What kept all jobs from running is over.
+    pub(super) fn project_recovered(&self) {
+        self.resolve_alerts(AlertScope::Project, &[AlertKind::Failed, AlertKind::Person], "running", None);
+    }
+
+    /// Jobs whose files were broken when it was told last, and are not.
+    fn repaired_files(&self, loaded: &LoadedJobs) -> Vec<String> {
+        let open = self.notifier.as_ref().map(|notifier| notifier.alerts().open_alerts()).unwrap_or_default();
+        let good = |job: &String| !loaded.broken.contains(job) && (!job.is_empty() || !loaded.has_errors());
+        let broken = open.into_iter().filter(|(_, trouble, _)| *trouble == AlertKind::BrokenFile);
+        broken.map(|(job, ..)| job).filter(good).collect()
+    }
+
+    /// Job files were read: tells of those that are broken now, and of those that were.
+    pub(super) fn jobs_loaded(&self, loaded: &LoadedJobs) {
+        *self.jobs.borrow_mut() = loaded.jobs.iter().map(|job| (job.name.clone(), job.users.clone())).collect();
+        if self.notifier.is_none() {
+            if loaded.has_errors() {
+                self.context.report(&CommandError::Problems(loaded.problems.clone()));
+            }
+            return;
+        }
+        for job in self.repaired_files(loaded) {
+            let state = if loaded.jobs.iter().any(|it| it.name == job) { "good" } else { "gone" };
+            self.resolve_alerts(alert_scope(&job), &[AlertKind::BrokenFile], state, None);
+        }
+        if !loaded.has_errors() {
+            return;
+        }
+        let mut news = Vec::new();
+        let nowhere = [String::new()];
+        // An error that is no file's own, such as a folder that cannot be read.
+        let broken = if loaded.broken.is_empty() { &nowhere[..] } else { &loaded.broken };
+        for job in broken {
+            let file = format!("{job}.toml");
+            let is_its = |path: &str| std::path::Path::new(path).file_name().is_some_and(|name| name == file.as_str());
+            let of_job = |p: &&Diagnostic| p.is_error() && (job.is_empty() || is_its(&p.file));
+            let told: Vec<String> = loaded.problems.iter().filter(of_job).map(ToString::to_string).collect();
+            if self.start_alert(alert_scope(job), AlertKind::BrokenFile, &told.join("; ")) == AlertTransition::New {
+                news.push((job, told));
+            }
+        }
+        match self.started_by {
+            // The last good version holds on.
+            StartedBy::Schedule if !news.is_empty() => loaded.problems.iter().for_each(|problem| {
+                let (file, line, column) = (problem.file.as_str(), problem.line, problem.column);
+                let (key, hint) = (problem.key.as_deref(), problem.hint.as_deref());
+                tracing::warn!(file, line, column, key, hint, "{}", problem.message);
+            }),
+            StartedBy::Timer if news.is_empty() => {}
+            StartedBy::Schedule => {}
+            StartedBy::User | StartedBy::Timer => self.context.report(&CommandError::Problems(loaded.problems.clone())),
+        }
+        for (job, told) in news {
+            let text = format!("the file of job {job} is wrong: it does not run as written");
+            self.send(AlertEvent::Failure, job, text, told, None);
+        }
+    }
+
+    /// The project folder, as somebody elsewhere can name it.
+    fn project(&self) -> String {
+        let root = &self.context.project.root;
+        root.canonicalize().unwrap_or_else(|_| root.clone()).display().to_string()
+    }
+
+    fn start_alert(&self, whose: AlertScope<'_>, trouble: AlertKind, text: &str) -> AlertTransition {
+        let memory = self.notifier.as_ref().map(Notifier::alerts);
+        memory.map_or(AlertTransition::New, |memory| memory.start(whose, trouble, text, Utc::now()))
+    }
+
+    fn resolve_alerts(&self, whose: AlertScope<'_>, over: &[AlertKind], state: &str, report: Option<&RunReport>) {
+        let Some(notifier) = &self.notifier else { return };
+        let ended: Vec<ResolvedAlert> = notifier.alerts().resolve(whose, over);
+        let told = |ended: &&ResolvedAlert| {
+            alert_event(ended.kind).is_some_and(|event| self.events.iter().any(|on| on == event.as_str()))
+        };
+        let Some(first) = ended.iter().filter(told).min_by_key(|ended| ended.since) else { return };
+        let what = match first.kind {
+            AlertKind::BrokenFile => "its file was wrong",
+            AlertKind::Person => "a person was needed",
+            AlertKind::Overdue => "its data were overdue",
+            AlertKind::Partial => "it was partial",
+            AlertKind::Failed | AlertKind::Deferred | AlertKind::Untold => "it had failed",
+        };
+        let job = if let AlertScope::Job(job) = whose { job } else { "" };
+        let name = if job.is_empty() { "jobs are".to_owned() } else { format!("job {job} is") };
+        let text = format!("{name} {state} again; {what} since {}", format_local(first.since));
+        let mut others: Vec<&str> = ended.iter().flat_map(|it| &it.jobs).map(String::as_str).collect();
+        others.retain(|other| *other != job);
+        others.sort_unstable();
+        others.dedup();
+        let details =
+            if others.is_empty() { Vec::new() } else { vec![format!("it was so for {} too", others.join(", "))] };
+        self.send(AlertEvent::Recovery, job, text, details, report);
+    }
+
+    fn send(&self, event: AlertEvent, job: &str, text: String, details: Vec<String>, report: Option<&RunReport>) {
+        let Some(notifier) = &self.notifier else { return };
+        let message = AlertMessage {
+            event,
+            job: job.to_owned(),
+            text,
+            details,
+            run: report.map(|r| r.run),
+            state: report.map(|r| r.state.to_owned()),
+            exit_code: report.map(|r| r.exit_code),
+            project: self.project(),
+            at: Utc::now(),
+        };
+        notifier.notify(&message, Utc::now());
+    }
+}
+
+/// A job's own, or where it has no name the project's.
+fn alert_scope(job: &str) -> AlertScope<'_> {
+    if job.is_empty() { AlertScope::Project } else { AlertScope::Job(job) }
+}
+
+fn alert_event(trouble: AlertKind) -> Option<AlertEvent> {
+    match trouble {
+        AlertKind::BrokenFile | AlertKind::Failed => Some(AlertEvent::Failure),
+        AlertKind::Person => Some(AlertEvent::SignIn),
+        AlertKind::Partial => Some(AlertEvent::Partial),
+        AlertKind::Overdue => Some(AlertEvent::Overdue),
+        AlertKind::Deferred | AlertKind::Untold => None,
+    }
+}
+
+/// A run's end in one line: a warning where it is news that a person may have to see to.
+fn log_run_end(report: &RunReport, warns: bool) {
+    let (job, run, state, exit_code) = (report.job.as_str(), report.run, report.state, report.exit_code);
+    let (calls, rows, not_before) = (report.calls, report.rows, report.not_before.as_deref());
+    let why = Some(report.reasons.join("; ")).filter(|why| !why.is_empty());
+    let why = why.as_deref();
+    for text in &report.warnings {
+        tracing::warn!(job, "{text}");
+    }
+    if warns {
+        tracing::warn!(job, run, state, exit_code, calls, rows, not_before, why, "run ends");
+    } else {
+        tracing::info!(job, run, state, exit_code, calls, rows, not_before, why, "run ends");
+    }
+}
+
+/// The last lines of what is said of a run, for a ping.
+pub(super) fn ping_lines(report: &RunReport) -> Vec<String> {
+    let head = format!(
+        "{}: {}, run {}, exit {}, {}, {}",
+        report.job,
+        report.state,
+        report.run,
+        report.exit_code,
+        count(report.calls, "call"),
+        count(report.rows.unsigned_abs(), "item")
+    );
+    let until = report.not_before.as_ref().map(|at| format!("deferred until {at}"));
+    std::iter::once(head)
+        .chain(report.reasons.iter().cloned())
+        .chain(report.hints.iter().cloned())
+        .chain(until)
+        .collect()
+}

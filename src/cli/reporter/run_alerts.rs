@@ -1,0 +1,92 @@
+//! What of a run's trouble is news. What other jobs meet alike is told once for all.
+
+use super::Reporter;
+use crate::cli::ExitStatus;
+use crate::job::JobUsers;
+use crate::notify::{AlertEvent, AlertKind, AlertScope, AlertTransition};
+use crate::sync::{CauseScope, RunCause, RunReport};
+
+/// What is news of a run: a message, but for what all messages of a run have.
+pub(super) struct RunAlert {
+    pub event: AlertEvent,
+    pub text: String,
+    pub details: Vec<String>,
+}
+
+/// What is not as it should be about a run.
+pub(super) fn alert_kind(report: &RunReport) -> Option<AlertKind> {
+    match (report.state, report.exit_code) {
+        (_, code) if code == ExitStatus::UserAction.code() => Some(AlertKind::Person),
+        ("complete", _) => None,
+        ("partial", _) => Some(AlertKind::Partial),
+        ("deferred", _) => Some(AlertKind::Deferred),
+        _ => Some(AlertKind::Failed),
+    }
+}
+
+impl Reporter<'_> {
+    /// What of a run's trouble was not told yet. What other jobs meet alike is told once for all.
+    pub(super) fn new_alerts(&self, report: &RunReport, trouble: AlertKind) -> Vec<RunAlert> {
+        let job = report.job.as_str();
+        let is_storage = report.exit_code == ExitStatus::Storage.code();
+        let mut shared: Vec<(&CauseScope, String, Vec<String>)> = Vec::new();
+        for RunCause { scope: whose, message: words, hint } in &report.causes {
+            let is_it = match whose {
+                CauseScope::User(_) | CauseScope::App => trouble == AlertKind::Person,
+                CauseScope::Storage => is_storage,
+                CauseScope::Run | CauseScope::Deferred => false,
+            };
+            if is_it {
+                let place = shared.iter().position(|(it, ..)| *it == whose).unwrap_or(shared.len());
+                if place == shared.len() {
+                    shared.push((whose, String::new(), Vec::new()));
+                }
+                let (_, text, details) = &mut shared[place];
+                *text = if text.is_empty() { words.clone() } else { format!("{text}; {words}") };
+                details.extend(hint.clone().filter(|hint| !details.contains(hint)));
+            }
+        }
+        let mut news = Vec::new();
+        for (whose, words, mut details) in shared {
+            let met = AlertScope::Shared { cause: &words, job };
+            if self.start_alert(met, trouble, "") != AlertTransition::New {
+                continue;
+            }
+            let (event, text) = match whose {
+                CauseScope::User(user) => {
+                    details.push(format!("jobs that read for {user}: {}", self.jobs_of_user(user, job).join(", ")));
+                    (AlertEvent::SignIn, format!("{user} must sign in: {words}"))
+                }
+                CauseScope::App => (AlertEvent::SignIn, format!("a person is needed, as job {job} found: {words}")),
+                _ => (AlertEvent::Failure, format!("job {job} failed: {words}")),
+            };
+            if !matches!(whose, CauseScope::User(_)) {
+                details.push("other jobs that meet the same are not told of apart".to_owned());
+            }
+            news.push(RunAlert { event, text, details });
+        }
+        let alone = report.causes.is_empty() || !(trouble == AlertKind::Person || is_storage);
+        let why = report.reasons.join("; ");
+        if alone && self.start_alert(AlertScope::Job(job), trouble, &why) == AlertTransition::New {
+            let (event, text) = match trouble {
+                AlertKind::Person => (AlertEvent::SignIn, format!("job {job} needs a person: {why}")),
+                AlertKind::Partial => (AlertEvent::Partial, format!("job {job} is partial: {why}")),
+                _ => (AlertEvent::Failure, format!("job {job} failed: {why}")),
+            };
+            let details = report.reasons.iter().skip(1).chain(&report.hints).cloned().collect();
+            news.push(RunAlert { event, text, details });
+        }
+        news
+    }
+
+    /// The jobs that read for a user; `met` does in any case.
+    fn jobs_of_user(&self, user: &str, met: &str) -> Vec<String> {
+        let reads = |(job, users): &&(String, JobUsers)| match users {
+            JobUsers::None => false,
+            JobUsers::All => true,
+            JobUsers::Named(names) => job == met || names.iter().any(|name| name == user),
+        };
+        let found: Vec<String> = self.jobs.borrow().iter().filter(reads).map(|(job, _)| job.clone()).collect();
+        if found.is_empty() { vec![met.to_owned()] } else { found }
+    }
+}

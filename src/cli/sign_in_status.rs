@@ -1,0 +1,167 @@
+//! How the sign-ins of jobs' users stand: for `check`, `jobs`, `run --json`, and for what is due.
+//!
+//! Read offline and without a trace: where no grant was ever stored, no folder and no file is made.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Value, json};
+
+use super::app::open_grants_in;
+use super::{CommandContext, CommandError};
+use crate::job::{Job, JobUsers};
+use crate::scheduler::SignInSummary;
+use crate::settings::Settings;
+use spotify_client::state::grants::{Grant, GrantEnd, GrantState, GrantStore, grant_end};
+
+/// The grants of the app; `None` where the state folder has none, or nobody says which app.
+///
+/// # Errors
+///
+/// If there are some, and they cannot be read.
+pub(super) fn open_existing_grants(
+    context: &CommandContext,
+    settings: &Settings,
+) -> Result<Option<GrantStore>, CommandError> {
+    let Ok(dir) = context.state_dir(settings) else { return Ok(None) };
+    if !dir.path().join("grants.db").exists() {
+        return Ok(None);
+    }
+    let Ok(credentials) = context.credentials() else { return Ok(None) };
+    open_grants_in(dir, &credentials.client_id).map(Some)
+}
+
+/// How one user of a job stands.
+#[derive(Debug, Clone)]
+pub(super) struct SignInStatus {
+    /// The local name.
+    pub user: String,
+    /// The grant, if there is one.
+    grant: Option<Grant>,
+    /// Scopes that some fetch needs and the grant lacks.
+    pub missing_scopes: Vec<String>,
+}
+
+/// The users of a job, in its order; for `"*"` all who are signed in.
+///
+/// # Errors
+///
+/// If the grants cannot be read.
+pub(super) fn sign_in_statuses(job: &Job, grants: Option<&GrantStore>) -> Result<Vec<SignInStatus>, CommandError> {
+    let all = grants.map(GrantStore::list).transpose().map_err(super::app::grant_error)?.unwrap_or_default();
+    let names: Vec<String> = match &job.users {
+        JobUsers::None => Vec::new(),
+        JobUsers::Named(names) => names.clone(),
+        JobUsers::All => all.iter().map(|grant| grant.user.clone()).collect(),
+    };
+    let needed: Vec<&str> = job.fetches.iter().flat_map(|fetch| fetch.stream.scopes).copied().collect();
+    let standing = |user: String| {
+        let grant = all.iter().find(|grant| grant.user == user).cloned();
+        let granted = grant.as_ref().and_then(|grant| grant.scopes.as_ref());
+        let lacks = |scope: &&&str| granted.is_some_and(|granted| !granted.iter().any(|it| it == **scope));
+        let mut lacking: Vec<String> = needed.iter().filter(lacks).map(|&scope| scope.to_owned()).collect();
+        lacking.sort_unstable();
+        lacking.dedup();
+        SignInStatus { user, grant, missing_scopes: lacking }
+    };
+    Ok(names.into_iter().map(standing).collect())
+}
+
+impl SignInStatus {
+    /// Whether there is a grant.
+    pub(super) fn is_signed_in(&self) -> bool {
+        self.grant.is_some()
+    }
+
+    /// A word for programs: that of the grant, `ended` after its six months, or `not_signed_in`.
+    fn as_str(&self, now: DateTime<Utc>) -> &'static str {
+        match (&self.grant, self.end()) {
+            (None, _) => "not_signed_in",
+            (Some(grant), _) if grant.state == GrantState::NeedsSignIn => grant.state.as_str(),
+            (Some(_), Some(end)) if end.is_over(now) && !end.at_most => "ended",
+            (Some(grant), _) => grant.state.as_str(),
+        }
+    }
+
+    /// A few words for a table: `home 180 days`, `studio must sign in`.
+    pub(super) fn describe(&self, now: DateTime<Utc>) -> String {
+        let user = &self.user;
+        let how = match (self.as_str(now), self.end()) {
+            ("not_signed_in", _) => "is not signed in".to_owned(),
+            ("needs_sign_in" | "ended", _) => "must sign in".to_owned(),
+            _ if !self.missing_scopes.is_empty() => "lacks a scope".to_owned(),
+            (_, Some(end)) => {
+                let days = end.days_left(now);
+                let most = if end.at_most { "at most " } else { "" };
+                format!("{most}{days} day{}", if days == 1 { "" } else { "s" })
+            }
+            (_, None) => "signed in".to_owned(),
+        };
+        format!("{user} {how}")
+    }
+
+    /// For programs that watch.
+    pub(super) fn as_json(&self, now: DateTime<Utc>) -> Value {
+        let end = self.end();
+        json!({
+            "user": self.user,
+            "state": self.as_str(now),
+            "ends_at": end.map(|end| end.at.to_rfc3339_opts(SecondsFormat::Secs, true)),
+            "ends_at_is_at_most": end.is_some_and(|end| end.at_most),
+            "days_left": end.map(|end| end.days_left(now)),
+            "lacks_scopes": self.missing_scopes,
+        })
+    }
+
+    fn end(&self) -> Option<GrantEnd> {
+        self.grant.as_ref().and_then(grant_end)
+    }
+
+    /// Whether nothing can be read for this user before somebody signs in.
+    pub(super) fn must_sign_in(&self) -> bool {
+        self.grant.as_ref().is_none_or(|grant| grant.state == GrantState::NeedsSignIn)
+    }
+}
+
+/// What the grants say about when a job is due.
+pub(super) fn sign_ins(job: &Job, grants: Option<&GrantStore>) -> Result<SignInSummary, CommandError> {
+    let users = sign_in_statuses(job, grants)?;
+    let only_users = job.fetches.iter().all(|fetch| fetch.stream.needs_user());
+    Ok(SignInSummary {
+        missing: users.iter().any(|user| user.must_sign_in() || !user.missing_scopes.is_empty()),
+        all_missing: !users.is_empty() && only_users && users.iter().all(SignInStatus::must_sign_in),
+        newest: users.iter().filter_map(|user| user.grant.as_ref().map(|grant| grant.given_at)).max(),
+    })
+}
+
+/// The users of several jobs, each with the jobs that need it.
+///
+/// # Errors
+///
+/// If the grants cannot be read.
+pub(super) fn users_as_json(
+    jobs: &[Job],
+    grants: Option<&GrantStore>,
+    now: DateTime<Utc>,
+) -> Result<Vec<Value>, CommandError> {
+    let mut users: BTreeMap<String, (Value, Vec<&str>)> = BTreeMap::new();
+    for job in jobs {
+        for standing in sign_in_statuses(job, grants)? {
+            let fresh = || (standing.as_json(now), Vec::new());
+            let (value, names) = users.entry(standing.user.clone()).or_insert_with(fresh);
+            names.push(&job.name);
+            // What one job lacks, another may not need.
+            let lacks = value["lacks_scopes"].as_array_mut();
+            if let Some(lacks) = lacks {
+                lacks.extend(standing.missing_scopes.iter().map(|scope| json!(scope)));
+                lacks.sort_by_key(Value::to_string);
+                lacks.dedup();
+            }
+        }
+    }
+    let with_jobs = |(mut value, names): (Value, Vec<&str>)| {
+        value["jobs"] = json!(names);
+        value
+    };
+    Ok(users.into_values().map(with_jobs).collect())
+}

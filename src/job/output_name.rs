@@ -1,0 +1,299 @@
+//! Names of files that a job writes.
+//!
+//! A job file may come from somebody else, so a name can never lead out of the job's folder: it is
+//! relative, its parts are plain names, and none is one that Windows reserves or that hides.
+
+use std::collections::BTreeSet;
+
+use crate::document::{RuleViolation, nearest, or_list, quote};
+
+/// As much of the rule as a regular expression says.
+pub(super) const PATTERN: &str = "^(?=.)(?!/)(?!.*//)(?!.*/$)(?!.*(^|/)[. -])(?!.*[. ](/|$))[A-Za-z0-9._ -]*(\\{(job|date|datetime|user)\\}[A-Za-z0-9._ -]*)*(/[A-Za-z0-9._ -]*(\\{(job|date|datetime|user)\\}[A-Za-z0-9._ -]*)*)*$";
+
+/// The longest path after templates are filled in, in bytes.
+const MAX_PATH_BYTES: usize = 200;
+
+const PLACEHOLDERS: [&str; 4] = ["job", "date", "datetime", "user"];
+
+/// A file name, relative to the folder of the job's CSVs, with templates in it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct OutputName {
+    template: String,
+}
+
+/// What stands for the templates of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateValues<'a> {
+    /// `{job}`
+    pub job: &'a str,
+    /// `{date}`: the nominal fire's day in the job's zone, `2026-11-23`.
+    pub date: &'a str,
+    /// `{datetime}`: the nominal fire in the job's zone, `2026-11-23T0615`: a colon is no character
+    /// of a file name.
+    pub datetime: &'a str,
+    /// `{user}`: the local name of the user, where the file is one user's.
+    pub user: &'a str,
+}
+
+impl OutputName {
+    /// Reads a name.
+    ///
+    /// # Errors
+    ///
+    /// If it would lie outside the job's folder, or be no portable name.
+    pub fn parse(template: &str) -> Result<OutputName, RuleViolation> {
+        for name in placeholders(template)? {
+            if !PLACEHOLDERS.contains(&name.as_str()) {
+                let near = nearest(&name, PLACEHOLDERS);
+                let refusal = RuleViolation::new(format!("{} stands for nothing", quote(&format!("{{{name}}}"))));
+                let hint = if near.is_empty() {
+                    "known are {job}, {date}, {datetime} and {user}".to_owned()
+                } else {
+                    format!("did you mean {}?", or_list(&near))
+                };
+                return Err(refusal.with_hint(hint));
+            }
+        }
+        let name = OutputName { template: template.to_owned() };
+        // The longest that each can be filled with, so that no run finds out later.
+        let user = "u".repeat(64);
+        let longest = TemplateValues { job: "", date: "2026-11-23", datetime: "2026-11-23T0615", user: &user };
+        check_path(&name.expand(&TemplateValues { job: "j", ..longest }))?;
+        Ok(name)
+    }
+
+    /// The name as written.
+    pub fn template(&self) -> &str {
+        &self.template
+    }
+
+    /// The path below the job's folder.
+    pub fn expand(&self, with: &TemplateValues<'_>) -> String {
+        // Filled in from left to right, so that a job named `{user}` is not filled in again.
+        let mut out = String::new();
+        let mut rest = self.template.as_str();
+        while let Some((before, after)) = rest.split_once('{') {
+            out.push_str(before);
+            let Some((name, behind)) = after.split_once('}') else {
+                out.push('{');
+                rest = after;
+                continue;
+            };
+            out.push_str(match name {
+                "job" => with.job,
+                "date" => with.date,
+                "datetime" => with.datetime,
+                _ => with.user,
+            });
+            rest = behind;
+        }
+        out.push_str(rest);
+        out
+    }
+
+    /// Whether a path below the job's folder is what this name becomes for some fire and user.
+    pub fn could_expand_to(&self, path: &str, job: &str) -> bool {
+        template_matches(&self.template, path, job)
+    }
+
+    /// Whether `{user}` is in it: one file per user.
+    pub fn is_per_user(&self) -> bool {
+        self.template.contains("{user}")
+    }
+
+    /// Whether `{date}` or `{datetime}` is in it: a file per fire.
+    pub fn is_dated(&self) -> bool {
+        self.template.contains("{date}") || self.template.contains("{datetime}")
+    }
+}
+
+/// Whether a path is what a template becomes.
+fn template_matches(template: &str, path: &str, job: &str) -> bool {
+    let Some((before, rest)) = template.split_once('{') else { return template == path };
+    let Some(path) = path.strip_prefix(before) else { return false };
+    let (name, behind) = rest.split_once('}').unwrap_or((rest, ""));
+    match name {
+        "job" => path.strip_prefix(job).is_some_and(|path| template_matches(behind, path, job)),
+        "date" => strip_time(path, "0000-00-00").is_some_and(|path| template_matches(behind, path, job)),
+        "datetime" => strip_time(path, "0000-00-00T0000").is_some_and(|path| template_matches(behind, path, job)),
+        _ => {
+            let end = path.find('/').unwrap_or(path.len());
+            (0..=end).filter_map(|at| path.get(at..)).any(|path| template_matches(behind, path, job))
+        }
+    }
+}
+
+/// What stands behind a time of this form, with a digit for each 0.
+fn strip_time<'p>(path: &'p str, form: &str) -> Option<&'p str> {
+    let (time, behind) = path.split_at_checked(form.len())?;
+    let is = |(got, wanted): (u8, u8)| if wanted == b'0' { got.is_ascii_digit() } else { got == wanted };
+    time.bytes().zip(form.bytes()).all(is).then_some(behind)
+}
+
+impl std::fmt::Display for OutputName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.template)
+    }
+}
+
+fn placeholders(template: &str) -> Result<BTreeSet<String>, RuleViolation> {
+    let mut found = BTreeSet::new();
+    let mut rest = template;
+    while let Some(at) = rest.find(['{', '}']) {
+        let after = &rest[at..];
+        let end = after.find('}');
+        match end {
+            Some(end) if after.starts_with('{') && !after[1..end].contains('{') => {
+                found.insert(after[1..end].to_owned());
+                rest = &after[end + 1..];
+            }
+            _ => return Err(RuleViolation::new(format!("a brace without its partner in {}", quote(template)))),
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a path is relative, beneath its folder, and portable.
+pub(super) fn check_path(path: &str) -> Result<(), RuleViolation> {
+    let shown = quote(path);
+    if path.to_ascii_lowercase().starts_with("file:") {
+        return Err(RuleViolation::new(format!("{shown} is a URI, not a file name")));
+    }
+    if path.contains('\\') {
+        return Err(RuleViolation::new(format!("{shown} holds a backslash")).with_hint("folders are separated by `/`"));
+    }
+    if path.starts_with('/') || path.starts_with('~') || path.as_bytes().get(1) == Some(&b':') {
+        return Err(RuleViolation::new(format!("{shown} leads out of the job's folder"))
+            .with_hint("write a name relative to output/csv/JOB/; the folder itself is the setting output.csv_dir"));
+    }
+    if path.len() > MAX_PATH_BYTES {
+        return Err(RuleViolation::new(format!("{shown} is longer than {MAX_PATH_BYTES} bytes")));
+    }
+    for part in path.split('/') {
+        if part == ".." || part == "." {
+            return Err(RuleViolation::new(format!("{shown} leads out of the job's folder"))
+                .with_hint("write a name relative to output/csv/JOB/, without `..`"));
+        }
+        check_component(part).map_err(|why| RuleViolation::new(format!("{} {why}", quote(part))))?;
+    }
+    let name = path.rsplit('/').next().unwrap_or(path);
+    if name.eq_ignore_ascii_case("datapackage.json") {
+        return Err(RuleViolation::new("`datapackage.json` is written beside the CSVs by cratedigger itself"));
+    }
+    Ok(())
+}
+
+/// Whether one part of a path is a portable name.
+pub(super) fn check_component(part: &str) -> Result<(), &'static str> {
+    const RESERVED: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
+    if part.is_empty() {
+        return Err("is an empty name");
+    }
+    if !part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b' ' | b'-')) {
+        return Err("holds a character that is not one of A-Z a-z 0-9 . _ - and the blank");
+    }
+    if part.starts_with(['.', '-', ' ']) {
+        return Err("begins with a dot, a dash or a blank");
+    }
+    if part.ends_with(['.', ' ']) {
+        return Err("ends with a dot or a blank, which Windows drops");
+    }
+    let stem = part.split('.').next().unwrap_or(part).trim_end().to_ascii_lowercase();
+    let numbered =
+        |word: &str| stem.strip_prefix(word).is_some_and(|n| n.len() == 1 && n.bytes().all(|b| b.is_ascii_digit()));
+    if RESERVED.contains(&stem.as_str()) || numbered("com") || numbered("lpt") {
+        return Err("is a name that Windows reserves");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_beneath_the_folder_are_right() {
+        for good in ["a.csv", "a b.csv", "daily/{date}.csv", "{job}-{user}.csv", "x/y/z.tsv", "a..b.csv", "console.csv"]
+        {
+            assert!(OutputName::parse(good).is_ok(), "{good}: {:?}", OutputName::parse(good));
+        }
+    }
+
+    #[test]
+    fn names_that_leave_the_folder_or_are_odd_are_refused() {
+        let long = "x".repeat(201);
+        for bad in [
+            "../x.csv",
+            "a/../../x.csv",
+            "/etc/passwd",
+            "~/x.csv",
+            "C:x.csv",
+            "C:\\x.csv",
+            "a\\b.csv",
+            "file:x.csv",
+            "FILE:/x",
+            ".hidden.csv",
+            "-rf.csv",
+            "a/.b/c.csv",
+            "a//b.csv",
+            "a/",
+            "./a.csv",
+            "con",
+            "CON.csv",
+            "aux.tar.csv",
+            "com1.csv",
+            "LPT9",
+            "x.csv.",
+            "x ",
+            " x.csv",
+            "a\0b.csv",
+            "a\nb.csv",
+            "é.csv",
+            "a*b.csv",
+            "a?b",
+            "a:b.csv",
+            "datapackage.json",
+            "sub/DataPackage.json",
+            "{dates}.csv",
+            "{date.csv",
+            "date}.csv",
+            "{{date}}.csv",
+            &long,
+        ] {
+            assert!(OutputName::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_told_from_those_that_a_name_never_becomes() {
+        let fits =
+            |template: &str, path: &str| OutputName::parse(template).expect("a name").could_expand_to(path, "weekly");
+        for (template, path) in [
+            ("{date}.csv", "2026-11-23.csv"),
+            ("{job}/{datetime}-{user}.csv", "weekly/2026-11-23T0615-home.csv"),
+            ("{user}{date}.csv", "a-2026-01-01-2026-11-23.csv"),
+            ("{date}/{user}/a.csv", "2026-11-23/home/a.csv"),
+        ] {
+            assert!(fits(template, path), "{template} {path}");
+        }
+        for (template, path) in [
+            ("{date}.csv", "2026-11-2x.csv"),
+            ("{date}.csv", "2026-11-23T0615.csv"),
+            ("{date}.csv", "x2026-11-23.csv"),
+            ("{date}.csv", "2026-11-23.csv.old"),
+            ("{date}.csv", "2026"),
+            ("{job}-{date}.csv", "daily-2026-11-23.csv"),
+            ("{user}-{date}.csv", "a/b-2026-11-23.csv"),
+            ("{date}.csv", "é26-11-23.csv"),
+        ] {
+            assert!(!fits(template, path), "{template} {path}");
+        }
+    }
+
+    #[test]
+    fn templates_are_filled_in_once() {
+        let name = OutputName::parse("{job}/{date}-{user}.csv").expect("a name");
+        let with = TemplateValues { job: "{user}", date: "2026-11-23", datetime: "", user: "home" };
+        assert_eq!(name.expand(&with), "{user}/2026-11-23-home.csv");
+    }
+}

@@ -1,0 +1,208 @@
+//! What is still to be delivered: messages, each with the ways that have not taken it, and the ends of
+//! runs that no ping could tell.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::AlertStore;
+use crate::notify::message::AlertMessage;
+
+/// A message that could not be delivered is given up after this.
+const DELIVERY_DEADLINE: TimeDelta = TimeDelta::hours(24);
+/// What the ping of a run's start is called.
+pub(in crate::notify) const START_PING: &str = "start";
+/// Between two tries to deliver.
+pub(super) const RETRY_PAUSE: TimeDelta = TimeDelta::minutes(5);
+/// Messages kept for delivery.
+const MAX_MESSAGES: usize = 100;
+/// A way by which a message goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::notify) enum DeliveryChannel {
+    /// `notify.webhook_url`
+    Webhook,
+    /// `notify.command`
+    Command,
+}
+
+impl DeliveryChannel {
+    /// All of them.
+    pub(in crate::notify) const ALL: [DeliveryChannel; 2] = [DeliveryChannel::Webhook, DeliveryChannel::Command];
+
+    /// The setting that names it.
+    pub(in crate::notify) fn setting(self) -> &'static str {
+        match self {
+            DeliveryChannel::Webhook => "notify.webhook_url",
+            DeliveryChannel::Command => "notify.command",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct PendingMessage {
+    message: AlertMessage,
+    /// Those that have not taken it yet.
+    #[serde(default = "all_channels")]
+    ways: Vec<DeliveryChannel>,
+    from: DateTime<Utc>,
+    tried: Option<DateTime<Utc>>,
+}
+
+fn all_channels() -> Vec<DeliveryChannel> {
+    DeliveryChannel::ALL.to_vec()
+}
+
+/// The start or the end of a run, as a ping tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::notify) struct RunPing {
+    /// `start`, or the exit code.
+    pub what: String,
+    /// The name of the run on its start and its end.
+    pub rid: String,
+    /// Its last lines.
+    pub body: String,
+}
+
+impl RunPing {
+    /// Whether it tells how the run ended.
+    pub(in crate::notify) fn is_end(&self) -> bool {
+        self.what != START_PING
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct PendingPing {
+    ping: RunPing,
+    from: DateTime<Utc>,
+    tried: DateTime<Utc>,
+}
+
+/// Whether what was last tried then may be tried again.
+fn is_retry_due(tried: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    tried.is_none_or(|at| (now - at).abs() >= RETRY_PAUSE)
+}
+
+impl AlertStore {
+    /// Whether a message or a ping waits that may be tried now.
+    pub fn has_undelivered(&self, now: DateTime<Utc>) -> bool {
+        let book = self.read().unwrap_or_default();
+        book.undelivered.iter().any(|it| is_retry_due(it.tried, now))
+            || book.pings.values().any(|it| is_retry_due(Some(it.tried), now))
+    }
+
+    /// Keeps a message until each of these ways has taken it.
+    pub(in crate::notify) fn queue_message(
+        &self,
+        message: &AlertMessage,
+        ways: &[DeliveryChannel],
+        now: DateTime<Utc>,
+    ) {
+        let kept = self.update(|book| {
+            let (message, ways) = (message.clone(), ways.to_vec());
+            book.undelivered.push(PendingMessage { message, ways, from: now, tried: None });
+            if book.undelivered.len() > MAX_MESSAGES {
+                book.undelivered.remove(0);
+            }
+            ((), true)
+        });
+        if let Err(e) = kept {
+            tracing::debug!(path = %self.file.display(), "a message cannot be kept, and is tried once: {e}");
+            self.unsaved.borrow_mut().push((message.clone(), ways.to_vec()));
+        }
+    }
+
+    /// The messages to deliver now, with the ways that have not taken them, as far as there are `ways`;
+    /// each is handed out to one process at a time.
+    pub(in crate::notify) fn take_messages(
+        &self,
+        ways: &[DeliveryChannel],
+        now: DateTime<Utc>,
+    ) -> Vec<(AlertMessage, Vec<DeliveryChannel>)> {
+        let mut unkept = self.unsaved.take();
+        if !self.has_undelivered(now) {
+            return unkept;
+        }
+        let taken = self.update(|book| {
+            let before = book.undelivered.len();
+            book.undelivered.iter_mut().for_each(|it| it.ways.retain(|way| ways.contains(way)));
+            for old in book.undelivered.extract_if(.., |it| it.ways.is_empty() || now - it.from >= DELIVERY_DEADLINE) {
+                for way in old.ways {
+                    let (job, event) = (old.message.job.as_str(), old.message.event.as_str());
+                    tracing::warn!(job, event, "{} took a message in no try of a day: it is given up", way.setting());
+                }
+            }
+            let mut taken = Vec::new();
+            for it in book.undelivered.iter_mut().filter(|it| is_retry_due(it.tried, now)) {
+                it.tried = Some(now);
+                taken.push((it.message.clone(), it.ways.clone()));
+            }
+            let changed = !taken.is_empty() || book.undelivered.len() < before;
+            (taken, changed)
+        });
+        unkept.extend(taken.unwrap_or_default());
+        unkept
+    }
+
+    /// Notes that a way has taken a message.
+    pub(in crate::notify) fn mark_delivered(&self, message: &AlertMessage, way: DeliveryChannel) {
+        // If it cannot be noted, it is delivered once more: better than not at all.
+        let _ = self.update(|book| {
+            for it in book.undelivered.iter_mut().filter(|it| it.message == *message) {
+                it.ways.retain(|left| *left != way);
+            }
+            book.undelivered.retain(|it| !it.ways.is_empty());
+            ((), true)
+        });
+    }
+
+    /// Keeps the end of a run of a job until it is taken, in place of what waited of the job: how an
+    /// earlier run ended, told later, would be taken for how things are.
+    pub(in crate::notify) fn keep_ping(&self, job: &str, ping: RunPing, now: DateTime<Utc>) {
+        let kept = self.update(|book| {
+            book.pings.insert(job.to_owned(), PendingPing { ping, from: now, tried: now });
+            ((), true)
+        });
+        if let Err(e) = kept {
+            tracing::warn!(path = %self.file.display(), job, "a ping cannot be kept: {e}");
+        }
+    }
+
+    /// The pings to send now, by job; each is handed out to one process at a time.
+    pub(in crate::notify) fn take_pings(&self, now: DateTime<Utc>) -> Vec<(String, RunPing)> {
+        if !self.read().is_ok_and(|book| book.pings.values().any(|it| is_retry_due(Some(it.tried), now))) {
+            return Vec::new();
+        }
+        let taken = self.update(|book| {
+            book.pings.retain(|_, it| now - it.from < DELIVERY_DEADLINE);
+            let mut taken = Vec::new();
+            for (job, it) in book.pings.iter_mut().filter(|(_, it)| is_retry_due(Some(it.tried), now)) {
+                it.tried = now;
+                taken.push((job.clone(), it.ping.clone()));
+            }
+            (taken, true)
+        });
+        taken.unwrap_or_default()
+    }
+
+    /// Notes that nobody is to be pinged any more.
+    pub(in crate::notify) fn forget_pings(&self) {
+        if self.read().is_ok_and(|book| !book.pings.is_empty()) {
+            let _ = self.update(|book| (book.pings.clear(), true));
+        }
+    }
+
+    /// Notes that a later run of a job was told of, or this one (`rid`).
+    pub(in crate::notify) fn forget_ping(&self, job: &str, rid: Option<&str>) {
+        let is_it = |it: &PendingPing| rid.is_none_or(|rid| it.ping.rid == rid);
+        if !self.read().is_ok_and(|book| book.pings.get(job).is_some_and(is_it)) {
+            return;
+        }
+        let _ = self.update(|book| {
+            let found = book.pings.get(job).is_some_and(is_it);
+            if found {
+                book.pings.remove(job);
+            }
+            ((), found)
+        });
+    }
+}

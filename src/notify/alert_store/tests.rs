@@ -1,0 +1,142 @@
+//! What was told, over many looks.
+
+use chrono::TimeDelta;
+
+use super::outbox::RETRY_PAUSE;
+use super::*;
+use crate::notify::AlertMessage;
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+#[test]
+fn what_lasts_is_news_once_and_its_end_is_news_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = AlertStore::new(folder.path(), Path::new("/p/output/cratedigger.db"));
+    let now = at("2026-11-23T12:00:00Z");
+    assert_eq!(
+        memory.start(AlertScope::Job("x"), AlertKind::Failed, "status 503 after 4 attempts, 17 s", now),
+        AlertTransition::New
+    );
+    assert_eq!(
+        memory.start(AlertScope::Job("x"), AlertKind::Failed, "status 503 after 4 attempts, 2041 s", now),
+        AlertTransition::Repeated
+    );
+    assert_eq!(
+        memory.start(AlertScope::Job("y"), AlertKind::Failed, "status 503 after 4 attempts, 17 s", now),
+        AlertTransition::New
+    );
+    assert_eq!(
+        memory.start(AlertScope::Job("x"), AlertKind::Failed, "the disk is full", now),
+        AlertTransition::New,
+        "another reason is news"
+    );
+    let ended = memory.resolve(AlertScope::Job("x"), &[AlertKind::Failed, AlertKind::Partial]);
+    assert_eq!(ended, [ResolvedAlert { kind: AlertKind::Failed, since: now, jobs: Vec::new() }]);
+    assert_eq!(memory.resolve(AlertScope::Job("x"), &[AlertKind::Failed]), []);
+    assert_eq!(memory.open_alerts(), [("y".to_owned(), AlertKind::Failed, now)]);
+}
+
+#[test]
+fn each_way_is_tried_until_it_has_taken_the_message_and_never_after() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = AlertStore::new(folder.path(), Path::new("/p/output/cratedigger.db"));
+    let now = at("2026-11-23T12:00:00Z");
+    let later = |minutes| now + TimeDelta::minutes(minutes);
+    let message = AlertMessage {
+        event: crate::notify::AlertEvent::Failure,
+        job: "x".into(),
+        text: "it failed".into(),
+        details: Vec::new(),
+        run: None,
+        state: None,
+        exit_code: None,
+        project: "/p".into(),
+        at: now,
+    };
+    memory.queue_message(&message, &DeliveryChannel::ALL, now);
+    let ways = |minutes| -> Vec<Vec<DeliveryChannel>> {
+        memory.take_messages(&DeliveryChannel::ALL, later(minutes)).into_iter().map(|(_, ways)| ways).collect()
+    };
+    assert_eq!(ways(0), [DeliveryChannel::ALL.to_vec()]);
+    memory.mark_delivered(&message, DeliveryChannel::Command);
+    assert_eq!(ways(4), Vec::<Vec<DeliveryChannel>>::new(), "not so soon");
+    assert_eq!(ways(5), [[DeliveryChannel::Webhook]]);
+    assert_eq!(ways(10), [[DeliveryChannel::Webhook]]);
+    memory.mark_delivered(&message, DeliveryChannel::Webhook);
+    assert_eq!(ways(15), Vec::<Vec<DeliveryChannel>>::new());
+    // A way that the settings no longer name is waited for no more, and none for over a day.
+    memory.queue_message(&message, &DeliveryChannel::ALL, now);
+    assert_eq!(memory.take_messages(&[DeliveryChannel::Webhook], now).len(), 1);
+    assert_eq!(ways(24 * 60), Vec::<Vec<DeliveryChannel>>::new());
+    assert!(!memory.has_undelivered(later(25 * 60)));
+}
+
+#[test]
+fn a_ping_that_waits_gives_way_to_that_of_a_later_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = AlertStore::new(folder.path(), Path::new("/p/output/cratedigger.db"));
+    let now = at("2026-11-23T12:00:00Z");
+    let end = |rid: &str| RunPing { what: "1".into(), rid: rid.into(), body: String::new() };
+    memory.keep_ping("x", end("first"), now);
+    assert_eq!(memory.take_pings(now), [], "it has just been tried");
+    memory.keep_ping("x", end("second"), now);
+    let later = now + RETRY_PAUSE;
+    assert_eq!(memory.take_pings(later), [("x".to_owned(), end("second"))]);
+    assert_eq!(memory.take_pings(later), [], "another process has it");
+    memory.forget_ping("x", Some("first"));
+    assert!(memory.has_undelivered(later + RETRY_PAUSE));
+    memory.forget_ping("x", Some("second"));
+    assert!(!memory.has_undelivered(later + RETRY_PAUSE));
+    memory.keep_ping("x", end("third"), now);
+    memory.forget_ping("x", None);
+    assert!(!memory.has_undelivered(later));
+}
+
+#[test]
+fn where_nothing_can_be_written_it_is_told_once_a_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = AlertStore::new(folder.path(), Path::new("/p/output/cratedigger.db"));
+    // A folder stands where the file should: nothing can be written down, as on a full disk.
+    std::fs::create_dir(&memory.file).unwrap();
+    let now = at("2026-11-23T12:00:00Z");
+    assert_eq!(memory.start(AlertScope::Job("x"), AlertKind::Failed, "no space left", now), AlertTransition::New);
+    assert_eq!(memory.start(AlertScope::Job("x"), AlertKind::Failed, "no space left", now), AlertTransition::Repeated);
+    let yesterday = SystemTime::now() - UNSAVED_REPEAT - Duration::from_secs(60);
+    memory.lock_file().unwrap().set_modified(yesterday).unwrap();
+    assert_eq!(memory.start(AlertScope::Job("x"), AlertKind::Failed, "no space left", now), AlertTransition::New);
+}
+
+#[test]
+fn a_cause_that_jobs_share_is_news_once_and_over_when_one_of_them_has_got_what_it_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = AlertStore::new(folder.path(), Path::new("/p/output/cratedigger.db"));
+    let now = at("2026-11-23T12:00:00Z");
+    let meets =
+        |job| memory.start(AlertScope::Shared { cause: "home has to sign in", job }, AlertKind::Person, "", now);
+    assert_eq!(
+        [meets("a"), meets("b"), meets("a")],
+        [AlertTransition::New, AlertTransition::Joins, AlertTransition::Repeated]
+    );
+    assert_eq!(memory.open_alerts().len(), 2, "both wait");
+    assert_eq!(memory.resolve(AlertScope::Job("c"), &[AlertKind::Person]), [], "it never met it");
+    let over = [ResolvedAlert { kind: AlertKind::Person, since: now, jobs: vec!["a".into(), "b".into()] }];
+    assert_eq!(memory.resolve(AlertScope::Job("b"), &[AlertKind::Person]), over);
+    assert_eq!(memory.resolve(AlertScope::Job("a"), &[AlertKind::Person]), []);
+    assert_eq!(meets("a"), AlertTransition::New);
+}
+
+#[test]
+fn where_nothing_can_be_written_the_trouble_of_another_job_is_news_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = AlertStore::new(folder.path(), Path::new("/p/output/cratedigger.db"));
+    std::fs::create_dir(&memory.file).unwrap();
+    let now = at("2026-11-23T12:00:00Z");
+    let begins = |job, trouble| memory.start(AlertScope::Job(job), trouble, "no space left", now);
+    for _ in 0..2 {
+        let told = [begins("x", AlertKind::Failed), begins("y", AlertKind::Failed), begins("x", AlertKind::Overdue)];
+        assert!(told == [AlertTransition::New; 3] || told == [AlertTransition::Repeated; 3], "{told:?}");
+    }
+    assert_eq!(begins("z", AlertKind::Failed), AlertTransition::New);
+}

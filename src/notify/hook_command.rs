@@ -1,0 +1,78 @@
+//! A program of the operator's, run with a message.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+use super::message::AlertMessage;
+
+/// Runs a program with the message on its standard input and in `CRATEDIGGER_*` variables. One
+/// that takes longer than `timeout` is killed, with what it started.
+///
+/// # Errors
+/// Why it did not do its work, in a line.
+pub(super) async fn run_hook(command: &[String], message: &AlertMessage, timeout: Duration) -> Result<(), String> {
+    let [program, args @ ..] = command else { return Ok(()) };
+    let mut child = Command::new(program);
+    child
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        // A group of its own, so that what it started can be ended with it.
+        .process_group(0)
+        .kill_on_drop(true)
+        .env("CRATEDIGGER_EVENT", message.event.as_str())
+        .env("CRATEDIGGER_JOB", &message.job)
+        .env("CRATEDIGGER_TEXT", &message.text)
+        .env("CRATEDIGGER_RUN", message.run.map(|run| run.to_string()).unwrap_or_default())
+        .env("CRATEDIGGER_EXIT_CODE", message.exit_code.map(|code| code.to_string()).unwrap_or_default());
+    for secret in ["SPOTIFY_CLIENT_SECRET", "SPOTIPY_CLIENT_SECRET", "SPOTIFY_REFRESH_TOKEN"] {
+        child.env_remove(secret);
+    }
+    let mut child = child.spawn().map_err(|e| format!("{program} cannot be started: {e}"))?;
+    let group = ProcessGroup(child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw));
+    let text = message.to_text();
+    let whole = async {
+        if let Some(mut input) = child.stdin.take() {
+            // A program that reads nothing has closed its end: that is its business.
+            let _ = input.write_all(text.as_bytes()).await;
+        }
+        child.wait().await
+    };
+    match tokio::time::timeout(timeout, whole).await {
+        Ok(ended) => {
+            group.release();
+            match ended {
+                Ok(status) if status.success() => Ok(()),
+                Ok(status) => Err(format!("{program} ended with {status}")),
+                Err(e) => Err(format!("{program} cannot be waited for: {e}")),
+            }
+        }
+        Err(_) => {
+            drop(group);
+            let _ = child.wait().await;
+            Err(format!("{program} took longer than {} s and was killed", timeout.as_secs()))
+        }
+    }
+}
+
+/// A program with what it started, killed if nobody waits for it any more.
+struct ProcessGroup(Option<rustix::process::Pid>);
+
+impl ProcessGroup {
+    /// It has ended by itself: its number may be somebody else's soon.
+    fn release(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for ProcessGroup {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Whose account a token is, by `/me`.
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use spotify_client::client::{ApiCaller, ApiRequest, ApiResponse, SpotifyClient, UnusableResponse};
+use spotify_client::error::ApiError;
+use spotify_client::family::EndpointFamily;
+use spotify_client::forbidden::ForbiddenReason;
+use spotify_client::state::grants::SpotifyAccount;
+
+#[derive(Deserialize)]
+struct OwnProfile {
+    id: String,
+    account_id: Option<String>,
+    display_name: Option<String>,
+}
+
+fn read(answer: &ApiResponse) -> Result<SpotifyAccount, UnusableResponse> {
+    let me: OwnProfile =
+        serde_json::from_slice(&answer.body).map_err(|_| UnusableResponse::new("`/me` names no account"))?;
+    let full = |text: Option<String>| text.filter(|it| !it.is_empty());
+    Ok(SpotifyAccount { account_id: full(me.account_id), user_id: me.id, display_name: full(me.display_name) })
+}
+
+fn request() -> ApiRequest {
+    ApiRequest::new(EndpointFamily::ME, "/me")
+}
+
+/// The account of a token that just came; `None` if its scopes do not tell.
+pub(super) async fn account_of_token(
+    api: &SpotifyClient,
+    token: &SecretString,
+) -> Result<Option<SpotifyAccount>, ApiError> {
+    match api.get_with_token(token, &request()).await {
+        Ok(answer) => read(&answer).map(Some).map_err(|unusable| ApiError::Unusable {
+            family: EndpointFamily::ME,
+            what: unusable.reason,
+            attempts: 1,
+        }),
+        Err(ApiError::Refused { kind: ForbiddenReason::ScopeMissing, .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The account of a user with a grant. Costs a call the first time for a grant that was imported.
+///
+/// # Errors
+///
+/// As [`Api::get`].
+pub async fn identify(api: &SpotifyClient, user: &str) -> Result<SpotifyAccount, ApiError> {
+    let grants = api.grants();
+    if let Some(grants) = grants
+        && let Some(account) = grants.get(user)?.and_then(|grant| grant.account)
+    {
+        return Ok(account);
+    }
+    let bearer = ApiCaller::User(user.to_owned());
+    let account = api.get_checked(&bearer, &request(), read).await?;
+    if let Some(grants) = grants {
+        grants.record_account(user, &account)?;
+    }
+    Ok(account)
+}

@@ -1,0 +1,247 @@
+//! Which things of the catalog a transaction changed that were known before.
+//!
+//! A file of playlist items shows its lists and the things in them. The lists say by themselves
+//! whether they are others now; of the things, those that changed are written down here, so that one
+//! new title is no reason to render a thousand files. A thing that is new needs no line: no list that
+//! was published before can hold it.
+//!
+//! What is written down is bounded. `things_since` says from which `data_version` on it is complete;
+//! a file that is older is rendered, and if it is the same again, it is left alone.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rusqlite::functions::FunctionFlags;
+use rusqlite::{Connection, params};
+use rustc_hash::FxHashSet;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::row_write::RowWrite;
+use super::{CellValue, StoreError, WriteTx, info};
+
+/// Things written down at most; reading them all takes some milliseconds.
+const MAX_RECORDED: usize = 50_000;
+
+/// SQL's name for what an upsert calls where it changes a row that was there. An upsert tells nobody
+/// whether it inserted or updated, and a look before each write would cost more than the write.
+pub(super) const ROW_UPDATED: &str = "met_again";
+
+/// A kind of thing that a file of playlist items shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum DependencyKind {
+    Track,
+    Album,
+    Artist,
+    Episode,
+    Show,
+    User,
+    LocalFile,
+}
+
+impl DependencyKind {
+    const ALL: [(DependencyKind, char); 7] = [
+        (DependencyKind::Track, 't'),
+        (DependencyKind::Album, 'l'),
+        (DependencyKind::Artist, 'a'),
+        (DependencyKind::Episode, 'e'),
+        (DependencyKind::Show, 's'),
+        (DependencyKind::User, 'u'),
+        (DependencyKind::LocalFile, 'f'),
+    ];
+
+    fn letter(self) -> char {
+        Self::ALL.iter().find(|(kind, _)| *kind == self).map_or('t', |(_, letter)| *letter)
+    }
+
+    /// Kind and id of a line.
+    pub(super) fn parse_line(line: &str) -> Option<(DependencyKind, &str)> {
+        let mut rest = line.chars();
+        let letter = rest.next()?;
+        Self::ALL.iter().find(|(_, l)| *l == letter).map(|(kind, _)| (*kind, rest.as_str()))
+    }
+}
+
+/// What the transaction at hand did to the things of the catalog.
+#[derive(Debug, Default)]
+pub(super) struct ChangedEntities {
+    /// Set by SQLite where an upsert changes a row that was there.
+    row_updated: Arc<AtomicBool>,
+    /// Hashes of those that are new.
+    new_entities: FxHashSet<u64>,
+    /// Those that were known and are others now.
+    changed_entities: BTreeSet<(DependencyKind, String)>,
+    /// More than can be told was changed.
+    all: bool,
+    /// Things written down in the store; none before they were counted.
+    recorded: Option<usize>,
+}
+
+impl ChangedEntities {
+    /// Lets this connection's upserts say what they do.
+    pub(super) fn register(conn: &Connection) -> rusqlite::Result<ChangedEntities> {
+        let touched = ChangedEntities::default();
+        let heard = Arc::clone(&touched.row_updated);
+        conn.create_scalar_function(ROW_UPDATED, 1, FunctionFlags::SQLITE_UTF8, move |call| {
+            heard.store(true, Ordering::Relaxed);
+            call.get::<rusqlite::types::Value>(0)
+        })?;
+        Ok(touched)
+    }
+
+    /// To be called where a transaction begins.
+    pub(super) fn start(&mut self) {
+        self.new_entities.clear();
+        self.changed_entities.clear();
+        self.all = false;
+        self.row_updated.store(false, Ordering::Relaxed);
+    }
+
+    /// The transaction failed.
+    pub(super) fn reset_count(&mut self) {
+        self.recorded = None;
+    }
+
+    /// More than can be told was changed: all files are rendered once more.
+    pub(super) fn mark_all(&mut self) {
+        self.all = true;
+    }
+
+    /// Notes that a write changed a row; the first two cells name what it is about.
+    pub(super) fn record(&mut self, write: RowWrite, first: CellValue<'_>, second: CellValue<'_>) {
+        let updated = self.row_updated.swap(false, Ordering::Relaxed);
+        let Some((kind, id)) = write.dependency(first, second) else { return };
+        let hash = xxh3_64(id.as_bytes()) ^ kind as u64;
+        if write.is_entity() && !updated {
+            self.new_entities.insert(hash);
+        } else if !self.all && !self.new_entities.contains(&hash) {
+            self.changed_entities.insert((kind, id.to_owned()));
+            self.all = self.changed_entities.len() > MAX_RECORDED;
+        }
+    }
+}
+
+impl WriteTx {
+    /// Writes down what the transaction changed, as of the version that it makes.
+    pub(super) fn tx_record_changes(&mut self, version: i64) -> Result<(), StoreError> {
+        let number = self.touched.changed_entities.len();
+        if number == 0 && !self.touched.all {
+            return Ok(());
+        }
+        let written = match self.touched.recorded {
+            Some(written) => written,
+            None => self
+                .prepare("SELECT coalesce(sum(number), 0) FROM changed_things")?
+                .query_row([], |row| row.get::<_, i64>(0))
+                .map(|n| usize::try_from(n).unwrap_or(usize::MAX))
+                .map_err(|e| self.error("cannot be read", e))?,
+        };
+        // To be counted again where lines went.
+        self.touched.recorded = None;
+        if self.touched.all {
+            return self.tx_forget_changes(version);
+        }
+        let mut things = String::new();
+        for (kind, id) in &self.touched.changed_entities {
+            things.push(kind.letter());
+            things.push_str(id);
+            things.push('\n');
+        }
+        self.prepare("INSERT INTO changed_things (version, number, things) VALUES (?1, ?2, ?3)")?
+            .execute(params![version, i64::try_from(number).unwrap_or(i64::MAX), things])
+            .map_err(|e| self.error("cannot be written", e))?;
+        if written.saturating_add(number) <= MAX_RECORDED {
+            self.touched.recorded = Some(written + number);
+            return Ok(());
+        }
+        let oldest_half: Option<i64> = self
+            .prepare(
+                "SELECT max(version) FROM (SELECT version, sum(number) OVER (ORDER BY version DESC) AS kept
+                 FROM changed_things) WHERE kept > ?1",
+            )?
+            .query_row([i64::try_from(MAX_RECORDED / 2).unwrap_or(i64::MAX)], |row| row.get(0))
+            .map_err(|e| self.error("cannot be read", e))?;
+        oldest_half.map_or(Ok(()), |version| self.tx_forget_changes(version))
+    }
+
+    /// Forgets what changed up to a version: files that are older are rendered once more.
+    fn tx_forget_changes(&self, version: i64) -> Result<(), StoreError> {
+        self.prepare("DELETE FROM changed_things WHERE version <= ?1")?
+            .execute([version])
+            .map_err(|e| self.error("cannot be written", e))?;
+        info::set_value(&self.conn, "things_since", &version.to_string())
+            .map_err(|e| self.error("cannot be written", e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::write_tx::WriteTiming;
+    use crate::store::{CreditedEntity, EntityTable};
+
+    fn session() -> WriteTx {
+        let conn = Connection::open_in_memory().unwrap();
+        crate::store::migrations::create_tables(&conn).unwrap();
+        WriteTx::new(conn, "test".into())
+    }
+
+    fn artist(s: &mut WriteTx, id: &str, name: &str) -> Result<(), StoreError> {
+        let mut cells = vec![CellValue::Absent; EntityTable::artists().columns.len()];
+        cells[0] = CellValue::Text(name);
+        s.tx_upsert(EntityTable::artists(), id, &cells, "t1", false)
+    }
+
+    fn track(s: &mut WriteTx, id: &str, artists: &[&str]) -> Result<(), StoreError> {
+        let cells = vec![CellValue::Absent; EntityTable::tracks().columns.len()];
+        s.tx_upsert(EntityTable::tracks(), id, &cells, "t1", false)?;
+        s.tx_set_artists(CreditedEntity::Track, id, artists)
+    }
+
+    fn lines(s: &WriteTx) -> Vec<String> {
+        let mut all = s.conn.prepare("SELECT version || ' ' || things FROM changed_things ORDER BY version").unwrap();
+        all.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    #[test]
+    fn only_what_was_known_is_written_down() {
+        for when in [WriteTiming::Now, WriteTiming::Deferred] {
+            let mut s = session();
+            s.transact(when, |s| artist(s, "a", "A").and_then(|()| track(s, "t", &["a"]))).unwrap();
+            s.transact(WriteTiming::Now, |_| Ok(())).unwrap();
+            assert_eq!(lines(&s), [""; 0], "all of it is new");
+            s.transact(when, |s| artist(s, "a", "A").and_then(|()| track(s, "t", &["a"]))).unwrap();
+            s.transact(WriteTiming::Now, |_| Ok(())).unwrap();
+            assert_eq!(lines(&s), [""; 0], "nothing has changed");
+            s.transact(when, |s| artist(s, "a", "B").and_then(|()| artist(s, "n", "N"))).unwrap();
+            s.transact(when, |s| track(s, "t", &["a", "n"])).unwrap();
+            s.transact(when, |s| track(s, "t", &["n"])).unwrap();
+            s.transact(WriteTiming::Now, |_| Ok(())).unwrap();
+            let told: String = lines(&s).concat();
+            assert!(told.contains("aa\n") && told.contains("tt\n") && !told.contains("an\n"), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_down_is_bounded_and_says_from_where_on_it_is_complete() {
+        let mut s = session();
+        let name = |n: usize| format!("a{n}");
+        s.transact(WriteTiming::Now, |s| (0..MAX_RECORDED).try_for_each(|n| artist(s, &name(n), "A"))).unwrap();
+        for part in 0..3 {
+            s.transact(WriteTiming::Now, |s| {
+                (0..MAX_RECORDED / 2).try_for_each(|n| artist(s, &name(n), &part.to_string()))
+            })
+            .unwrap();
+        }
+        let known: i64 = s.conn.query_row("SELECT sum(number) FROM changed_things", [], |row| row.get(0)).unwrap();
+        assert!(usize::try_from(known).unwrap() <= MAX_RECORDED, "{known}");
+        assert_eq!(info::get_value(&s.conn, "things_since").unwrap().as_deref(), Some("3"));
+        s.transact(WriteTiming::Now, |s| {
+            s.mark_all_changed();
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(lines(&s), [""; 0]);
+        assert_eq!(info::get_value(&s.conn, "things_since").unwrap().as_deref(), Some("5"));
+    }
+}

@@ -1,0 +1,221 @@
+//! Copies of the store that are made before its schema changes, and their end.
+//!
+//! They lie beside the store, `cratedigger.db.schema-N` for the schema that they hold, and go when
+//! they are older than `retention.backups`.
+
+use std::ffi::OsString;
+use std::fs::{self, File, Permissions};
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use rusqlite::Connection;
+
+use super::{FileAccess, StoreError, backup, free_bytes, info, migrations, open_reader};
+
+/// Between the name of the store and the schema of the copy.
+const BACKUP_SUFFIX: &str = ".schema-";
+
+/// Where a SQLite file keeps the id of the program that it belongs to.
+const APPLICATION_ID_AT: usize = 68;
+
+/// Copies a store of an older schema. The caller holds the store for writing, so nothing that was
+/// committed is missing. A copy of the same state is not made twice.
+///
+/// # Errors
+/// If there is no room for it, or it cannot be written; then nothing stays.
+pub(super) fn create_backup(store: &Path, conn: &Connection, version: i64) -> Result<(), StoreError> {
+    let read = |source| StoreError::Sqlite { path: store.to_path_buf(), what: "cannot be read", source };
+    let now = store_state(conn).map_err(read)?;
+    let names = std::iter::once(String::new()).chain((2..).map(|n| format!("-{n}")));
+    for name in names {
+        let copy = with_suffix(store, &format!("{BACKUP_SUFFIX}{version}{name}"));
+        if copy.symlink_metadata().is_err() {
+            return write_backup(store, conn, &copy);
+        }
+        // Made by a start that then could not change the schema.
+        if open_reader(&copy).is_ok_and(|conn| store_state(&conn).is_ok_and(|then| then == now)) {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// What tells two states of a store apart: schema, what analysts see of it, runs.
+fn store_state(conn: &Connection) -> rusqlite::Result<(i64, i64, Option<i64>)> {
+    let version = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let newest = conn.query_row("SELECT max(id) FROM runs", [], |row| row.get(0))?;
+    Ok((version, info::data_version(conn)?, newest))
+}
+
+fn write_backup(store: &Path, conn: &Connection, copy: &Path) -> Result<(), StoreError> {
+    let io = |source| StoreError::Io { path: copy.to_path_buf(), what: "cannot be written", source };
+    let needed = super::compact::content_bytes(conn).map_err(|source| StoreError::Sqlite {
+        path: store.to_path_buf(),
+        what: "cannot be read",
+        source,
+    })?;
+    if let Some(free) = free_bytes(copy).filter(|free| *free < needed) {
+        let what = "a copy of it before its schema changes";
+        return Err(StoreError::NoSpace { path: store.to_path_buf(), what, free, needed });
+    }
+    let of_store = fs::metadata(store).map_err(io)?;
+    let mode = of_store.permissions().mode() & 0o777;
+    backup(store, copy, FileAccess::from_mode(mode))?;
+    if chown(copy, None, Some(of_store.gid())).is_err() {
+        // Who may read the store by its group is not who would read the copy by ours.
+        fs::set_permissions(copy, Permissions::from_mode(mode & !0o070)).map_err(io)?;
+    }
+    tracing::info!(path = %copy.display(), "a copy of the store is kept before its schema changes");
+    Ok(())
+}
+
+/// Deletes the copies that were made before a time; tells how many, and what is in the way.
+///
+/// # Errors
+/// If the folder cannot be read or a copy not be deleted.
+pub fn delete_old_backups(store: &Path, before: SystemTime) -> Result<u64, StoreError> {
+    let folder = store.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let io = |path: &Path| {
+        let path = path.to_path_buf();
+        move |source| StoreError::Io { path, what: "cannot be deleted as an old copy", source }
+    };
+    let mut deleted = 0;
+    for entry in fs::read_dir(folder).map_err(io(folder))? {
+        let path = entry.map_err(io(folder))?.path();
+        if is_migration_backup(store, &path) && is_old(&path, before) {
+            fs::remove_file(&path).map_err(io(&path))?;
+            deleted += 1;
+            // A program that looked into it may have left these.
+            for left in ["-wal", "-shm"] {
+                drop(fs::remove_file(with_suffix(&path, left)));
+            }
+        }
+    }
+    Ok(deleted)
+}
+
+/// Whether a path is named as a copy of this store, and holds one.
+fn is_migration_backup(store: &Path, path: &Path) -> bool {
+    let (Some(name), Some(of)) =
+        (path.file_name().and_then(|n| n.to_str()), store.file_name().and_then(|n| n.to_str()))
+    else {
+        return false;
+    };
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let named = name.strip_prefix(of).and_then(|rest| rest.strip_prefix(BACKUP_SUFFIX));
+    if !named.is_some_and(|rest| rest.splitn(2, '-').all(number)) {
+        return false;
+    }
+    let mut head = [0; APPLICATION_ID_AT + 4];
+    path.symlink_metadata().is_ok_and(|it| it.is_file())
+        && File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok()
+        && head[APPLICATION_ID_AT..] == migrations::APPLICATION_ID.to_be_bytes()[4..]
+}
+
+fn is_old(path: &Path, before: SystemTime) -> bool {
+    path.symlink_metadata().and_then(|it| it.modified()).is_ok_and(|at| at < before)
+}
+
+/// A path with more at the end of its name.
+fn with_suffix(path: &Path, more: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(more);
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Store, StoreIdentity};
+    use std::time::Duration;
+
+    /// A store of the schema before this one, with one run.
+    fn older_store(folder: &Path, mode: u32) -> PathBuf {
+        let path = folder.join("a.db");
+        super::super::open::create_file(&path, FileAccess::from_mode(mode)).unwrap();
+        let conn = Connection::open(&path).unwrap();
+        let all = migrations::MIGRATIONS.len();
+        for script in &migrations::MIGRATIONS[..all - 1] {
+            conn.execute_batch(script).unwrap();
+        }
+        conn.pragma_update(None, "user_version", migrations::CURRENT_SCHEMA - 1).unwrap();
+        conn.pragma_update(None, "application_id", migrations::APPLICATION_ID).unwrap();
+        conn.execute("INSERT INTO runs (job, state, started_at, version) VALUES ('x', 'complete', '', '')", [])
+            .unwrap();
+        path
+    }
+
+    fn open(path: &Path) {
+        let identity = StoreIdentity { host: "h".into(), state_id: "s".into(), state_folder: "f".into() };
+        Store::open(path, FileAccess::from_mode(0o640), &identity).unwrap().close();
+    }
+
+    fn copies(folder: &Path) -> Vec<PathBuf> {
+        let mut found: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        found.retain(|path| path.to_str().unwrap().contains(BACKUP_SUFFIX));
+        found.sort();
+        found
+    }
+
+    #[test]
+    fn before_the_schema_changes_a_copy_is_kept_that_opens_by_itself_with_the_mode_of_the_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = older_store(folder.path(), 0o640);
+        open(&path);
+        let copy = with_suffix(&path, &format!("{BACKUP_SUFFIX}{}", migrations::CURRENT_SCHEMA - 1));
+        assert_eq!(copies(folder.path()), std::slice::from_ref(&copy));
+        assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o640);
+        let conn = Connection::open(&copy).unwrap();
+        let (version, _, newest) = store_state(&conn).unwrap();
+        assert_eq!((version, newest), (migrations::CURRENT_SCHEMA - 1, Some(1)));
+        drop(conn);
+        // Nothing changes any more: no further copy.
+        open(&path);
+        assert_eq!(copies(folder.path()).len(), 1);
+        // The copy put in place of the store is another state than itself once it has gone on.
+        fs::copy(&copy, &path).unwrap();
+        for left in ["-wal", "-shm"] {
+            drop(fs::remove_file(with_suffix(&path, left)));
+        }
+        open(&path);
+        assert_eq!(copies(folder.path()).len(), 1, "the same state is not kept twice");
+        fs::copy(&copy, &path).unwrap();
+        for left in ["-wal", "-shm"] {
+            drop(fs::remove_file(with_suffix(&path, left)));
+        }
+        let conn = Connection::open(&path).unwrap();
+        conn.execute("INSERT INTO runs (job, state, started_at, version) VALUES ('x', 'complete', '', '')", [])
+            .unwrap();
+        drop(conn);
+        open(&path);
+        assert_eq!(copies(folder.path()).len(), 2);
+    }
+
+    #[test]
+    fn old_copies_go_and_what_only_looks_like_one_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = older_store(folder.path(), 0o644);
+        open(&path);
+        let real = copies(folder.path()).remove(0);
+        let young = with_suffix(&path, ".schema-1");
+        fs::copy(&real, &young).unwrap();
+        let others =
+            [".schema-", ".schema-x", ".schema-2-x", ".schema-3", ".schema-2.bak"].map(|more| with_suffix(&path, more));
+        for other in &others {
+            fs::write(other, "no copy of a store, however long it may be: it has no header of SQLite's in front of it")
+                .unwrap();
+        }
+        std::os::unix::fs::symlink(&real, with_suffix(&path, ".schema-4")).unwrap();
+        let year = Duration::from_secs(365 * 86_400);
+        let old = SystemTime::now() - year;
+        for file in others.iter().chain([&real]) {
+            File::options().write(true).open(file).unwrap().set_modified(old).unwrap();
+        }
+        assert_eq!(delete_old_backups(&path, old - year).unwrap(), 0);
+        assert_eq!(delete_old_backups(&path, old + year / 2).unwrap(), 1);
+        assert!(!real.exists() && young.exists() && others.iter().all(|other| other.exists()));
+        assert!(with_suffix(&path, ".schema-4").symlink_metadata().is_ok());
+    }
+}

@@ -1,0 +1,226 @@
+//! `published_files`: what was written of CSVs, so that an unchanged file is not even rendered.
+//!
+//! A record is written after the files. Killed in between, the next export renders once more, finds
+//! the same bytes, and records them.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+
+/// A file that was written.
+#[derive(Debug)]
+pub struct PublishedFile {
+    /// Below the CSV folder.
+    pub path: String,
+    /// Name of the fetch, or the number of the query.
+    pub source: String,
+    /// Fingerprint of everything it was made from.
+    pub inputs: String,
+    /// Hash of its bytes.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Rows below the header.
+    pub rows: u64,
+    /// Cells that the formula guard changed.
+    pub guarded: u64,
+    /// The store's `data_version` that it shows, where the things in it are compared one by one.
+    pub data_version: Option<i64>,
+}
+
+/// What is known of a file that was written before.
+#[derive(Debug)]
+pub struct KnownFile {
+    /// Fingerprint of everything it was made from.
+    pub inputs: String,
+    /// Hash of its bytes.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
+    /// The store's `data_version` that it shows.
+    pub data_version: Option<i64>,
+}
+
+/// What the store knows of a file.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn known_file(store: &Connection, path: &str) -> rusqlite::Result<Option<KnownFile>> {
+    let sql = "SELECT inputs, sha256, bytes, data_version FROM published_files WHERE path = ?1";
+    let known = |row: &Row<'_>| {
+        let bytes: i64 = row.get(2)?;
+        let (bytes, data_version) = (u64::try_from(bytes).unwrap_or(0), row.get(3)?);
+        Ok(KnownFile { inputs: row.get(0)?, sha256: row.get(1)?, bytes, data_version })
+    };
+    store.query_row(sql, [path], known).optional()
+}
+
+/// Records the files that a run of a job wrote, all or none.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn record_files(
+    store: &Connection,
+    job: &str,
+    run: i64,
+    written_at: &str,
+    files: &[PublishedFile],
+) -> rusqlite::Result<()> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let own = begin_if_needed(store)?;
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    for file in files {
+        let (bytes, rows, guarded) = (number(file.bytes), number(file.rows), number(file.guarded));
+        store.execute(
+            "INSERT OR REPLACE INTO published_files \
+             (path, job, source, run_id, inputs, sha256, bytes, rows, guarded, published_at, data_version) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            params![
+                file.path,
+                job,
+                file.source,
+                run,
+                file.inputs,
+                file.sha256,
+                bytes,
+                rows,
+                guarded,
+                written_at,
+                file.data_version
+            ],
+        )?;
+    }
+    own.map_or(Ok(()), Transaction::commit)
+}
+
+/// Whether a fetch asked for the same thing twice: then no column names one row of it.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn has_duplicate_requests(store: &Connection, job: &str, fetch: &str) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM requested WHERE job = ?1 AND fetch = ?2 \
+               GROUP BY user_id, list_id, item_id HAVING count(*) > 1)";
+    store.query_row(sql, [job, fetch], |row| row.get(0))
+}
+
+/// Whether a fetch asked for lists, and none of them was ever read whole or is gone: then it has no rows to show, be
+/// they none.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn no_list_was_read(store: &Connection, job: &str, fetch: &str) -> rusqlite::Result<bool> {
+    let sql = "SELECT count(*) > 0 AND count(l.id) = count(*) AND count(l.read_at) = 0 AND count(l.gone_at) = 0
+               FROM requested r LEFT JOIN lists l ON l.id = r.list_id WHERE r.job = ?1 AND r.fetch = ?2";
+    store.query_row(sql, [job, fetch], |row| row.get(0))
+}
+
+/// Forgets what is known of these files, all or none, so that the next export renders them.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn forget_files(store: &Connection, paths: &[String]) -> rusqlite::Result<()> {
+    if paths.is_empty() {
+        return Ok(());
+    }
+    let own = begin_if_needed(store)?;
+    let mut forget = store.prepare("DELETE FROM published_files WHERE path = ?1")?;
+    paths.iter().try_for_each(|path| forget.execute([path]).map(drop))?;
+    own.map_or(Ok(()), Transaction::commit)
+}
+
+/// A transaction, unless the connection is in one.
+fn begin_if_needed(store: &Connection) -> rusqlite::Result<Option<Transaction<'_>>> {
+    let begin = || Transaction::new_unchecked(store, TransactionBehavior::Immediate);
+    store.is_autocommit().then(begin).transpose()
+}
+
+/// A file that a job wrote some time ago.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutdatedFile {
+    /// Below the CSV folder.
+    pub path: String,
+    /// Name of the fetch, or the number of the query.
+    pub source: String,
+    /// Hash of what was written.
+    pub sha256: String,
+    /// The job wrote none of this source later.
+    pub is_newest: bool,
+}
+
+impl OutdatedFile {
+    /// Its path below the folder of its job.
+    pub fn path_below_job<'f>(&'f self, job: &str) -> Option<&'f str> {
+        self.path.strip_prefix(job)?.strip_prefix('/')
+    }
+}
+
+/// The files that a job wrote before a time and has not written since.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn outdated_files(store: &Connection, job: &str, before: &str) -> rusqlite::Result<Vec<OutdatedFile>> {
+    let mut files = store.prepare(
+        "SELECT path, source, sha256, NOT EXISTS (SELECT 1 FROM published_files later WHERE later.job = old.job
+           AND later.source = old.source AND (later.published_at, later.path) > (old.published_at, old.path))
+         FROM published_files old WHERE job = ?1 AND published_at < ?2 ORDER BY path",
+    )?;
+    let old = |row: &Row<'_>| {
+        Ok(OutdatedFile { path: row.get(0)?, source: row.get(1)?, sha256: row.get(2)?, is_newest: row.get(3)? })
+    };
+    files.query_map([job, before], old)?.collect()
+}
+
+/// Size of the largest file that a job wrote, as far as the store can tell.
+pub fn largest_file(database: &std::path::Path, job: &str) -> Option<u64> {
+    let store = super::open_reader(database).ok()?;
+    let sql = "SELECT max(bytes) FROM published_files WHERE job = ?1";
+    let largest: Option<i64> = store.query_row(sql, [job], |row| row.get(0)).ok()?;
+    u64::try_from(largest?).ok()
+}
+
+/// What the store has recorded of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedFile {
+    /// Below the CSV folder.
+    pub path: String,
+    /// The job that wrote it.
+    pub job: String,
+    /// Hash of its bytes.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Rows below the header.
+    pub rows: u64,
+}
+
+impl RecordedFile {
+    /// Its path below the folder of its job.
+    pub fn path_below_job(&self) -> &str {
+        self.path.strip_prefix(&self.job).and_then(|rest| rest.strip_prefix('/')).unwrap_or(&self.path)
+    }
+}
+
+/// All files that are on record; those of one job if one is named.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn recorded_files(store: &Connection, job: Option<&str>) -> rusqlite::Result<Vec<RecordedFile>> {
+    let mut files = store.prepare(
+        "SELECT path, job, sha256, bytes, rows FROM published_files WHERE ?1 IS NULL OR job = ?1 ORDER BY path",
+    )?;
+    let number = |n: i64| u64::try_from(n).unwrap_or(0);
+    let read = |row: &Row<'_>| {
+        let (path, job, sha256) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(RecordedFile { path, job, sha256, bytes: number(row.get(3)?), rows: number(row.get(4)?) })
+    };
+    files.query_map([job], read)?.collect()
+}
+
+/// How a run of a job ended, if it is still on record.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn run_state(store: &Connection, run: i64, job: &str) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT state FROM runs WHERE id = ?1 AND job = ?2";
+    store.query_row(sql, params![run, job], |row| row.get(0)).optional()
+}

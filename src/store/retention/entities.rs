@@ -1,0 +1,172 @@
+//! Things of the catalog that are old and that nothing points at any more: which tables point at what.
+
+use super::{StoreError, WriteTx};
+
+/// A table of things, and every column that may point into it.
+struct EntityReferences {
+    kind: &'static str,
+    table: &'static str,
+    pointers: &'static [&'static str],
+    /// What its rows point at and is let go with them: the kind, and pairs of what is pointed at and the row.
+    releases: &'static [(&'static str, &'static str)],
+}
+
+/// Dependants first: what a deleted row pointed at is looked at after it.
+const ENTITIES: &[EntityReferences] = &[
+    EntityReferences {
+        kind: "playlist",
+        table: "playlists",
+        pointers: &[
+            "playlist_id FROM playlist_items",
+            "playlist_id FROM playlist_changes",
+            "playlist_id FROM user_playlists",
+            "playlist_id FROM my_playlists",
+        ],
+        releases: &[("user", "SELECT owner_id, id FROM playlists")],
+    },
+    EntityReferences {
+        kind: "track",
+        table: "tracks",
+        pointers: &[
+            "track_id FROM playlist_items",
+            "track_id FROM album_tracks",
+            "track_id FROM artist_top_tracks",
+            "track_id FROM saved_tracks",
+            "track_id FROM plays",
+            "item_id FROM top_items WHERE kind = 'track'",
+        ],
+        releases: &[
+            ("album", "SELECT album_id, id FROM tracks"),
+            ("artist", "SELECT artist_id, track_id FROM track_artists"),
+        ],
+    },
+    EntityReferences {
+        kind: "album",
+        table: "albums",
+        pointers: &[
+            "album_id FROM tracks",
+            "album_id FROM album_tracks",
+            "album_id FROM artist_releases",
+            "album_id FROM saved_albums",
+            "album_id FROM new_releases",
+        ],
+        releases: &[("artist", "SELECT artist_id, album_id FROM album_artists")],
+    },
+    EntityReferences {
+        kind: "artist",
+        table: "artists",
+        pointers: &[
+            "artist_id FROM track_artists",
+            "artist_id FROM album_artists",
+            "artist_id FROM artist_releases",
+            "artist_id FROM artist_top_tracks",
+            "artist_id FROM followed_artists",
+            "item_id FROM top_items WHERE kind = 'artist'",
+        ],
+        releases: &[],
+    },
+    EntityReferences {
+        kind: "episode",
+        table: "episodes",
+        pointers: &[
+            "episode_id FROM playlist_items",
+            "episode_id FROM show_episodes",
+            "episode_id FROM saved_episodes",
+            "episode_id FROM resume_points",
+        ],
+        releases: &[("show", "SELECT show_id, id FROM episodes")],
+    },
+    EntityReferences {
+        kind: "show",
+        table: "shows",
+        pointers: &["show_id FROM episodes", "show_id FROM show_episodes", "show_id FROM saved_shows"],
+        releases: &[],
+    },
+    EntityReferences {
+        kind: "chapter",
+        table: "chapters",
+        pointers: &["chapter_id FROM audiobook_chapters"],
+        releases: &[("audiobook", "SELECT audiobook_id, id FROM chapters")],
+    },
+    EntityReferences {
+        kind: "audiobook",
+        table: "audiobooks",
+        pointers: &[
+            "audiobook_id FROM chapters",
+            "audiobook_id FROM audiobook_chapters",
+            "audiobook_id FROM saved_audiobooks",
+        ],
+        releases: &[],
+    },
+    EntityReferences {
+        kind: "user",
+        table: "users",
+        pointers: &[
+            "owner_id FROM playlists",
+            "added_by FROM playlist_items",
+            "profile_id FROM user_playlists",
+            "user_id FROM my_playlists",
+            "user_id FROM saved_tracks",
+            "user_id FROM saved_albums",
+            "user_id FROM saved_shows",
+            "user_id FROM saved_episodes",
+            "user_id FROM saved_audiobooks",
+            "user_id FROM followed_artists",
+            "user_id FROM top_items",
+            "user_id FROM plays",
+            "user_id FROM resume_points",
+            // Somebody whose token still reads.
+            "audience FROM lists WHERE checked_at IS NOT NULL",
+        ],
+        releases: &[],
+    },
+];
+
+/// What belongs to a row of any kind by kind and id, and knows no foreign key.
+const SIDE_TABLES: [&str; 3] = ["images", "item_texts", "metrics"];
+
+/// Deletes things older than `before` that nothing points at; for a job, of those it has let go.
+pub(super) fn delete_unreferenced(s: &WriteTx, before: &str, job: Option<&str>) -> Result<usize, StoreError> {
+    let mut deleted = 0;
+    s.tx_batch("CREATE TEMP TABLE IF NOT EXISTS doomed (id TEXT PRIMARY KEY) WITHOUT ROWID")?;
+    for thing in ENTITIES {
+        let EntityReferences { kind, table, .. } = thing;
+        let mut pointers: Vec<String> = thing.pointers.iter().map(|pointer| format!("SELECT {pointer}")).collect();
+        pointers.push(format!("SELECT item_id FROM search_results WHERE kind = '{kind}'"));
+        pointers.push("SELECT item_id FROM staged_items".to_owned());
+        let scope = match job {
+            None => "?2 IS NULL".to_owned(),
+            Some(_) => format!(
+                "id IN (SELECT id FROM let_go WHERE kind = '{kind}')
+                 AND id NOT IN (SELECT item_id FROM requested WHERE job <> ?2 AND item_id IS NOT NULL)"
+            ),
+        };
+        let pointed = pointers.join(" UNION ALL ");
+        s.tx_batch("DELETE FROM doomed")?;
+        let found = s
+            .prepare(&format!(
+                "INSERT INTO doomed SELECT id FROM {table} WHERE coalesce(fetched_at, first_seen_at) < ?1 AND {scope}
+                 AND id NOT IN (WITH pointed (id) AS ({pointed}) SELECT id FROM pointed WHERE id IS NOT NULL)"
+            ))?
+            .execute(rusqlite::params![before, job])
+            .map_err(|e| s.error("cannot be written", e))?;
+        if found == 0 {
+            continue;
+        }
+        for (kind, pairs) in thing.releases {
+            s.tx_batch(&format!(
+                "INSERT OR IGNORE INTO let_go WITH pairs (target, id) AS ({pairs})
+                 SELECT '{kind}', target FROM pairs WHERE id IN (SELECT id FROM doomed) AND target IS NOT NULL"
+            ))?;
+        }
+        for beside in SIDE_TABLES {
+            s.tx_batch(&format!("DELETE FROM {beside} WHERE kind = '{kind}' AND id IN (SELECT id FROM doomed)"))?;
+        }
+        deleted += s.tx_batch(&format!("DELETE FROM {table} WHERE id IN (SELECT id FROM doomed)"))?;
+    }
+    if deleted > 0 {
+        // What is not there any more must be answered whole when it is asked for again.
+        s.tx_batch("DELETE FROM etags")?;
+    }
+    Ok(deleted)
+}

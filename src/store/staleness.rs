@@ -1,0 +1,57 @@
+//! How old the oldest row of a fetch is: when what it asked for was last read or found unchanged.
+
+use std::path::Path;
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{StoreError, open_reader};
+use crate::stream::{Paging, Stream, StreamInput};
+
+/// The oldest row of a fetch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OldestRow {
+    /// Its name.
+    pub fetch: String,
+    /// When the row was last read or found unchanged.
+    pub at: Option<String>,
+}
+
+/// The oldest row of each of these fetches of a job; none where there is no store.
+///
+/// # Errors
+/// If the store is there and cannot be read.
+pub fn oldest_rows(database: &Path, job: &str, fetches: &[(&str, &Stream)]) -> Result<Vec<OldestRow>, StoreError> {
+    if !database.exists() {
+        return Ok(Vec::new());
+    }
+    let store = open_reader(database)?;
+    let error = |source| StoreError::Sqlite { path: database.to_path_buf(), what: "cannot be read", source };
+    let oldest = |(fetch, stream): &(&str, &Stream)| {
+        let sql = oldest_row_sql(stream);
+        let at = store.query_row(&sql, params![job, fetch], |row| row.get::<_, Option<String>>(0)).optional();
+        Ok(OldestRow { fetch: (*fetch).to_owned(), at: at.map_err(error)?.flatten() })
+    };
+    fetches.iter().map(oldest).collect()
+}
+
+/// The statement for a stream: by the rows of things that were asked for by id, else by their lists.
+fn oldest_row_sql(stream: &Stream) -> String {
+    match (stream.name, stream.input, stream.paging) {
+        ("me", ..) => "SELECT min(u.fetched_at) FROM requested r JOIN users u ON u.id = r.user_id
+             WHERE r.job = ?1 AND r.fetch = ?2"
+            .to_owned(),
+        ("my_playlist_items", ..) => "SELECT min(l.checked_at) FROM requested r
+             JOIN lists l ON l.id = r.list_id OR (l.kind = 'playlist_items' AND l.audience = r.user_id
+                  AND l.parent_id IN (SELECT playlist_id FROM my_playlists WHERE user_id = r.user_id AND removed_at IS NULL))
+             WHERE r.job = ?1 AND r.fetch = ?2"
+            .to_owned(),
+        (_, StreamInput::Ids(_), Paging::ById { .. }) => format!(
+            "SELECT min(t.fetched_at) FROM requested r JOIN {} t ON t.id = r.item_id
+             WHERE r.job = ?1 AND r.fetch = ?2",
+            stream.name
+        ),
+        _ => "SELECT min(l.checked_at) FROM requested r JOIN lists l ON l.id = r.list_id
+             WHERE r.job = ?1 AND r.fetch = ?2"
+            .to_owned(),
+    }
+}

@@ -1,0 +1,166 @@
+//! The writing connection with what it remembers during a run: which rows were already written, and
+//! whether anything changed that a CSV may show.
+
+use std::path::PathBuf;
+
+use rusqlite::{CachedStatement, Connection};
+use rustc_hash::FxHashMap;
+
+use super::changed_entities::ChangedEntities;
+use super::pending_writes::PendingWrites;
+use super::wal::WalLimit;
+use super::{StoreError, info};
+
+/// Rows remembered at most; beyond it the memory starts afresh, which costs time and nothing else.
+const MAX_REMEMBERED: usize = 200_000;
+
+/// The writing connection.
+#[derive(Debug)]
+pub struct WriteTx {
+    pub(super) conn: Connection,
+    path: PathBuf,
+    /// Set when a row that a CSV may show was changed by the transaction at hand.
+    pub(super) changed: bool,
+    /// Hash of what was last written for a key, so that the same is not written twice in a run.
+    written: FxHashMap<u128, u64>,
+    /// Keys remembered by the transaction at hand, to be forgotten if it fails.
+    uncommitted: Vec<u128>,
+    /// Writes that wait.
+    pub(super) pending: PendingWrites,
+    /// Which things the transaction at hand changed.
+    pub(super) touched: ChangedEntities,
+    pub(super) wal: WalLimit,
+}
+
+/// When the writes of a transaction reach their tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WriteTiming {
+    /// With its commit, and those that wait before them.
+    Now,
+    /// Later: they are committed in a form that costs less; see [`super::pending`].
+    Deferred,
+}
+
+impl WriteTx {
+    pub(super) fn new(conn: Connection, path: PathBuf) -> WriteTx {
+        let touched = ChangedEntities::register(&conn).expect("an open connection takes functions");
+        WriteTx {
+            conn,
+            wal: WalLimit::for_store(&path),
+            path,
+            changed: false,
+            written: FxHashMap::default(),
+            uncommitted: Vec::new(),
+            pending: PendingWrites::default(),
+            touched,
+        }
+    }
+
+    /// Where the file is.
+    pub(super) fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// The connection, for reading inside the transaction.
+    pub fn conn(&self) -> &Connection {
+        &self.conn
+    }
+
+    /// Notes that rows which CSVs may show have changed, and not which.
+    pub fn mark_all_changed(&mut self) {
+        self.changed = true;
+        self.touched.mark_all();
+    }
+
+    /// Runs `work` in one `BEGIN IMMEDIATE … COMMIT`.
+    pub(super) fn transact<T>(
+        &mut self,
+        when: WriteTiming,
+        work: impl FnOnce(&mut WriteTx) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.changed = false;
+        self.uncommitted.clear();
+        self.touched.start();
+        self.run_batch("BEGIN IMMEDIATE", "is held by another program")?;
+        let result = self.tx_start_writes(when).and_then(|()| work(self)).and_then(|value| {
+            self.tx_finish_writes()?;
+            self.bump_data_version()?;
+            Ok(value)
+        });
+        self.pending.finish_transaction(result.is_ok());
+        match result {
+            Ok(value) => {
+                if let Err(source) = self.conn.execute_batch("COMMIT") {
+                    if !self.conn.is_autocommit() {
+                        // Nothing was written yet (busy): the transaction is still open and can go.
+                        let _ = self.conn.execute_batch("ROLLBACK");
+                    }
+                    self.forget_uncommitted();
+                    return Err(StoreError::OutcomeUnknown { path: self.path.clone(), source });
+                }
+                self.wal.check_after_commit(&mut self.conn);
+                Ok(value)
+            }
+            Err(error) => {
+                self.forget_uncommitted();
+                if !self.conn.is_autocommit() {
+                    // SQLite rolls back by itself on a full disk; where it has not, we do.
+                    if let Err(undo) = self.run_batch("ROLLBACK", "cannot undo a transaction") {
+                        tracing::warn!(error = %undo, "after a failure");
+                    }
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn bump_data_version(&mut self) -> Result<(), StoreError> {
+        if !self.changed {
+            return Ok(());
+        }
+        let version = info::data_version(&self.conn).map_err(|e| self.error("cannot be read", e))? + 1;
+        info::set_value(&self.conn, "data_version", &version.to_string())
+            .map_err(|e| self.error("cannot be written", e))?;
+        self.tx_record_changes(version)
+    }
+
+    fn run_batch(&self, sql: &str, what: &'static str) -> Result<(), StoreError> {
+        self.conn.execute_batch(sql).map_err(|e| self.error(what, e))
+    }
+
+    /// A prepared statement.
+    pub(super) fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, StoreError> {
+        self.conn.prepare_cached(sql).map_err(|e| self.error("cannot be read", e))
+    }
+
+    /// Names the store in an error of SQLite's.
+    pub fn error(&self, what: &'static str, source: rusqlite::Error) -> StoreError {
+        StoreError::Sqlite { path: self.path.clone(), what, source }
+    }
+
+    /// Whether exactly this content was already written for this key in this run.
+    pub fn was_written(&self, key: u128, content: u64) -> bool {
+        self.written.get(&key) == Some(&content)
+    }
+
+    /// Remembers what was written for a key, until the run ends or the transaction fails.
+    pub fn remember_written(&mut self, key: u128, content: u64) {
+        if self.written.len() >= MAX_REMEMBERED {
+            self.written.clear();
+        }
+        self.written.insert(key, content);
+        self.uncommitted.push(key);
+    }
+
+    /// Forgets what was written; done where a run has fetched all.
+    pub(super) fn forget_written(&mut self) {
+        self.written = FxHashMap::default();
+    }
+
+    fn forget_uncommitted(&mut self) {
+        self.touched.reset_count();
+        for key in self.uncommitted.drain(..) {
+            self.written.remove(&key);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Runs that were killed: their record still says that they go on.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::job_lock::JobLock;
+use crate::store::{CRASHED_REASON, RunRow, RunState, running_run_ids};
+use spotify_client::state::read_state_id;
+
+/// Calls those of the runs failed that are on record as running, and are not: nobody holds the lock of
+/// their job, in the state folder that the store goes with. Where that cannot be told, a run goes on. How many
+/// were killed.
+pub fn mark_crashed_runs<'r>(
+    state_folder: &Path,
+    database: &Path,
+    runs: impl IntoIterator<Item = &'r mut RunRow>,
+) -> usize {
+    let is_silent =
+        |run: &RunRow| run.state == RunState::Running.as_str() && !JobLock::is_held(state_folder, database, &run.job);
+    let mut silent: Vec<&mut RunRow> = runs.into_iter().filter(|run| is_silent(run)).collect();
+    if silent.is_empty() {
+        return 0;
+    }
+    let Some(id) = read_state_id(state_folder) else { return 0 };
+    // One that has ended since it was read has left its record before its lock.
+    let Ok(running) = running_run_ids(database, &id) else { return 0 };
+    let running: BTreeSet<i64> = running.into_iter().collect();
+    silent.retain(|run| running.contains(&run.id));
+    for run in &mut silent {
+        run.state = RunState::Failed.as_str().to_owned();
+        run.reason = Some(CRASHED_REASON.to_owned());
+    }
+    silent.len()
+}

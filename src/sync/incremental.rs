@@ -1,0 +1,380 @@
+//! Reading a list that stands newest first from its head, and when that is enough.
+//!
+//! What was known before is laid beside what is served: a row that was known takes its place there,
+//! rows that were passed over are gone, anything else is new. Once the rows left to be served are as
+//! many as the known rows left, removals and additions add up and the rest is *presumed* to stand as
+//! it did. A row that was removed further down while another came in there with an old date is not
+//! seen that way; therefore every list is read whole now and then (`full_every`).
+//!
+//! Nothing here asks or writes: it is arithmetic, held against a model by tests.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::store::ListMember;
+
+/// What stood in a list when it was last looked at.
+#[derive(Debug, Clone, Default)]
+pub(super) struct PreviousRows {
+    /// By place; nothing where nothing could be read: a null, something malformed.
+    rows: Vec<Option<(String, Option<String>)>>,
+    /// Places of each thing: one, but where a thing is listed twice.
+    places: HashMap<String, Vec<usize>>,
+    /// How many items Spotify announced, which may be more than it had.
+    announced: i64,
+}
+
+impl PreviousRows {
+    /// What stood there; `served` items were had of those `announced`.
+    pub(super) fn new(standing: Vec<ListMember>, served: i64, announced: i64) -> PreviousRows {
+        let mut rows = vec![None; usize::try_from(served).unwrap_or(0)];
+        let mut places: HashMap<String, Vec<usize>> = HashMap::with_capacity(standing.len());
+        for row in standing {
+            let Ok(place) = usize::try_from(row.position) else { continue };
+            if place >= rows.len() {
+                rows.resize(place + 1, None);
+            }
+            places.entry(row.id.clone()).or_default().push(place);
+            rows[place] = Some((row.id, row.added_at));
+        }
+        PreviousRows { rows, places, announced }
+    }
+}
+
+/// How far a read from the head has come.
+#[derive(Debug, Clone)]
+pub(super) struct IncrementalRead {
+    previous: PreviousRows,
+    /// Places served so far.
+    served: i64,
+    /// The known place behind the last one that was met.
+    next_previous: usize,
+    /// Places without a row since then.
+    blanks: usize,
+    /// Known places whose thing was met with another date: saved again, so gone from there.
+    replaced: HashSet<usize>,
+    /// Known places that were met.
+    matched: HashSet<usize>,
+    /// The last row was known: the newer ones are all behind.
+    reached_known_rows: bool,
+    /// What was known came in its old order so far.
+    in_order: bool,
+    /// Every row stood where it was known to stand.
+    unchanged: bool,
+}
+
+impl IncrementalRead {
+    pub(super) fn new(previous: PreviousRows) -> IncrementalRead {
+        IncrementalRead {
+            previous,
+            served: 0,
+            next_previous: 0,
+            blanks: 0,
+            replaced: HashSet::new(),
+            matched: HashSet::new(),
+            reached_known_rows: false,
+            in_order: true,
+            unchanged: true,
+        }
+    }
+
+    /// Takes in what was served up to a place; a row that was taken in before, where a read went on from an
+    /// interruption, is passed over. A place without a row counts as known.
+    pub(super) fn add_rows(&mut self, rows: Vec<ListMember>, up_to: i64) {
+        let from = self.served;
+        let mut rows = rows.into_iter().skip_while(|row| row.position < from).peekable();
+        for place in from..up_to {
+            match rows.next_if(|row| row.position == place) {
+                Some(row) => self.match_row(row),
+                None => {
+                    self.blanks += 1;
+                    let known = usize::try_from(place).ok().and_then(|place| self.previous.rows.get(place));
+                    self.unchanged &= matches!(known, Some(None));
+                }
+            }
+        }
+        self.served = self.served.max(up_to);
+    }
+
+    fn match_row(&mut self, row: ListMember) {
+        let places = self.previous.places.get(&row.id).map_or(&[][..], Vec::as_slice);
+        let is_it = |place: &&usize| {
+            let same = matches!(&self.previous.rows[**place], Some((_, at)) if *at == row.added_at);
+            same && !self.matched.contains(*place)
+        };
+        let known = places.iter().find(is_it).copied();
+        self.unchanged &= known.is_some_and(|place| as_count(place) == row.position);
+        let Some(place) = known else {
+            self.reached_known_rows = false;
+            // A library has a thing once: with another date it is not where it was. Should it be there
+            // all the same, the rest does not add up, and it is met there.
+            if let [only] = places
+                && *only >= self.next_previous
+            {
+                self.replaced.insert(*only);
+            }
+            return;
+        };
+        self.in_order &= place >= self.next_previous;
+        self.next_previous = self.next_previous.max(place + 1);
+        self.blanks = 0;
+        self.reached_known_rows = true;
+        self.matched.insert(place);
+        self.replaced.remove(&place);
+    }
+
+    /// Whether the rest of a list that announces `total` items may be presumed to stand as it did.
+    pub(super) fn is_enough(&self, total: i64) -> bool {
+        let next = self.next_previous + self.blanks;
+        // A null at the end of a page that was none before leaves open what it stands for.
+        let blanks_were_known =
+            self.previous.rows.get(self.next_previous..next).is_some_and(|rows| rows.iter().all(Option::is_none));
+        let gone = self.replaced.iter().filter(|place| **place >= next).count();
+        let left = self.previous.announced - as_count(next) - as_count(gone);
+        self.in_order && self.reached_known_rows && blanks_were_known && left == total - self.served
+    }
+
+    /// What is presumed to follow, at its new places.
+    pub(super) fn presumed_rows(&self) -> Vec<ListMember> {
+        let from = self.next_previous + self.blanks;
+        let left = (from..self.previous.rows.len()).filter(|place| !self.replaced.contains(place));
+        (self.served..)
+            .zip(left)
+            .filter_map(|(position, place)| {
+                let (id, added_at) = self.previous.rows[place].clone()?;
+                Some(ListMember { position, id, added_at })
+            })
+            .collect()
+    }
+
+    /// Whether all that was read stands where it stood.
+    pub(super) fn found_nothing_new(&self) -> bool {
+        self.unchanged
+    }
+}
+
+fn as_count(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A row of a library as it truly is; nothing: null.
+    type Row = Option<(u32, u32)>;
+
+    /// A change that a user, or Spotify, makes to a library.
+    #[derive(Debug, Clone)]
+    enum Change {
+        Save,
+        Remove(usize),
+        SaveAgain(usize),
+        /// At a place that its date puts it at, however far down.
+        InsertWithOldDate(usize),
+        TurnToNull(usize),
+        /// Under another date: a library where one thing stands twice.
+        Double(usize),
+    }
+
+    impl Change {
+        /// Whether only a whole read is sure to see it.
+        fn is_presumed_away(&self) -> bool {
+            matches!(self, Change::InsertWithOldDate(_) | Change::TurnToNull(_) | Change::Double(_))
+        }
+    }
+
+    /// What the truth is, and what was concluded of it.
+    #[derive(Debug, Default)]
+    struct Library {
+        truth: Vec<Row>,
+        known: Vec<ListMember>,
+        clock: u32,
+        next_id: u32,
+    }
+
+    impl Library {
+        fn make(&mut self, change: &Change) {
+            self.clock += 10;
+            let at = |n: usize, len: usize| if len == 0 { 0 } else { n % len };
+            let place = |n: usize| at(n, self.truth.len());
+            match *change {
+                Change::Save => {
+                    self.next_id += 1;
+                    self.truth.insert(0, Some((self.next_id, self.clock)));
+                }
+                Change::Remove(n) if !self.truth.is_empty() => drop(self.truth.remove(place(n))),
+                Change::SaveAgain(n) if !self.truth.is_empty() => {
+                    if let Some((id, _)) = self.truth.remove(place(n)) {
+                        self.truth.insert(0, Some((id, self.clock)));
+                    }
+                }
+                Change::InsertWithOldDate(n) => {
+                    self.next_id += 1;
+                    let place = place(n);
+                    let below = self.truth[place..].iter().flatten().map(|(_, at)| *at).next().unwrap_or(0);
+                    self.truth.insert(place, Some((self.next_id, below + 1)));
+                }
+                Change::TurnToNull(n) if !self.truth.is_empty() => {
+                    let place = place(n);
+                    self.truth[place] = None;
+                }
+                Change::Double(n) if !self.truth.is_empty() => {
+                    if let Some((id, _)) = self.truth[place(n)] {
+                        self.truth.insert(0, Some((id, self.clock)));
+                    }
+                }
+                _ => {}
+            }
+        }
+
+        /// What a whole read concludes.
+        fn whole(truth: &[Row]) -> Vec<ListMember> {
+            Library::rows(truth, 0)
+        }
+
+        fn rows(truth: &[Row], from: usize) -> Vec<ListMember> {
+            let rows = truth.iter().zip(as_count(from)..).filter_map(|(row, position)| {
+                let (id, at) = (*row)?;
+                Some(ListMember { position, id: id.to_string(), added_at: Some(at.to_string()) })
+            });
+            rows.collect()
+        }
+
+        /// Reads from the head; how many pages that took, and how far it came.
+        fn read(&mut self, before: i64, page: usize) -> (usize, usize) {
+            let total = as_count(self.truth.len());
+            let mut head = IncrementalRead::new(PreviousRows::new(self.known.clone(), before, before));
+            let (mut reached, mut pages) = (0, 0);
+            loop {
+                let end = (reached + page).min(self.truth.len());
+                head.add_rows(Library::rows(&self.truth[reached..end], reached), as_count(end));
+                (reached, pages) = (end, pages + 1);
+                if reached == self.truth.len() {
+                    self.known = Library::whole(&self.truth);
+                    return (pages, reached);
+                }
+                if head.is_enough(total) {
+                    self.known = Library::whole(&self.truth[..reached]);
+                    self.known.extend(head.presumed_rows());
+                    return (pages, reached);
+                }
+            }
+        }
+    }
+
+    fn change() -> impl Strategy<Value = Change> {
+        prop_oneof![
+            4 => Just(Change::Save),
+            3 => any::<usize>().prop_map(Change::Remove),
+            2 => any::<usize>().prop_map(Change::SaveAgain),
+            2 => any::<usize>().prop_map(Change::InsertWithOldDate),
+            1 => any::<usize>().prop_map(Change::TurnToNull),
+            1 => any::<usize>().prop_map(Change::Double),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(3_000))]
+
+        /// Ten reads with changes between them, each fourth one whole.
+        #[test]
+        fn a_read_from_the_head_is_wrong_only_where_it_says_that_it_presumes(
+            rounds in prop::collection::vec(prop::collection::vec(change(), 0..8), 10),
+            start in 0u32..120,
+            page in 1usize..20,
+        ) {
+            let mut library = Library::default();
+            (0..start).for_each(|_| library.make(&Change::Save));
+            library.known = Library::whole(&library.truth);
+            let (mut before, mut may_be_fooled) = (library.truth.len(), false);
+            for (n, changes) in rounds.iter().enumerate() {
+                changes.iter().for_each(|change| library.make(change));
+                may_be_fooled |= changes.iter().any(Change::is_presumed_away);
+                let truth = Library::whole(&library.truth);
+                if n % 4 == 3 {
+                    library.known = truth;
+                    may_be_fooled = false;
+                } else {
+                    let (_, reached) = library.read(as_count(before), page);
+                    let seen = |rows: &[ListMember]| -> Vec<ListMember> {
+                        rows.iter().filter(|row| row.position < as_count(reached)).cloned().collect()
+                    };
+                    prop_assert_eq!(seen(&library.known), seen(&truth), "what was read stands as it is");
+                    prop_assert!(library.known.iter().all(|row| row.position < as_count(library.truth.len())));
+                    if !may_be_fooled {
+                        prop_assert_eq!(&library.known, &truth);
+                    }
+                }
+                before = library.truth.len();
+            }
+        }
+    }
+
+    fn library(size: u32) -> (Library, i64) {
+        let mut library = Library::default();
+        (0..size).for_each(|_| library.make(&Change::Save));
+        library.known = Library::whole(&library.truth);
+        (library, i64::from(size))
+    }
+
+    #[test]
+    fn an_unchanged_library_and_one_with_ten_more_take_one_page() {
+        let (mut library, before) = library(3_000);
+        assert_eq!(library.read(before, 50), (1, 50));
+        (0..10).for_each(|_| library.make(&Change::Save));
+        assert_eq!(library.read(before, 50), (1, 50));
+        assert_eq!(library.known, Library::whole(&library.truth));
+    }
+
+    #[test]
+    fn removals_are_read_on_for_as_far_as_the_last_of_them() {
+        let (mut library, before) = library(3_000);
+        for place in [2_900, 1_500, 100] {
+            library.make(&Change::Remove(place));
+        }
+        (0..10).for_each(|_| library.make(&Change::Save));
+        assert_eq!(library.read(before, 50), (59, 2_950), "the last of them was at 2,900, which is 2,908 now");
+        assert_eq!(library.known, Library::whole(&library.truth));
+    }
+
+    #[test]
+    fn what_was_saved_again_is_known_to_be_gone_from_where_it_was() {
+        let (mut library, before) = library(3_000);
+        library.make(&Change::SaveAgain(2_000));
+        assert_eq!(library.read(before, 50), (1, 50));
+        assert_eq!(library.known, Library::whole(&library.truth));
+    }
+
+    #[test]
+    fn a_page_that_begins_with_a_row_taken_in_before_tells_as_much_as_one_without() {
+        let (mut library, before) = library(200);
+        library.make(&Change::Save);
+        let mut head = IncrementalRead::new(PreviousRows::new(library.known.clone(), before, before));
+        head.add_rows(Library::rows(&library.truth[..1], 0), 1);
+        assert!(!head.is_enough(201), "no known row was met so far");
+        head.add_rows(Library::rows(&library.truth[..50], 0), 50);
+        assert!(head.is_enough(201));
+        let (library, before) = self::library(200);
+        let mut head = IncrementalRead::new(PreviousRows::new(library.known.clone(), before, before));
+        head.add_rows(Library::rows(&library.truth[..50], 0), 50);
+        head.add_rows(Library::rows(&library.truth[49..99], 49), 99);
+        assert!(head.found_nothing_new());
+    }
+
+    #[test]
+    fn a_page_of_new_rows_alone_is_not_enough() {
+        let (mut library, before) = library(200);
+        (0..50).for_each(|_| library.make(&Change::Save));
+        assert_eq!(library.read(before, 50).0, 2, "no known row was met on the first");
+    }
+
+    #[test]
+    fn a_removal_and_an_old_date_below_what_was_read_are_seen_by_the_next_whole_read_only() {
+        let (mut library, before) = library(300);
+        library.make(&Change::Remove(200));
+        library.make(&Change::InsertWithOldDate(250));
+        assert_eq!(library.read(before, 50), (1, 50));
+        assert_ne!(library.known, Library::whole(&library.truth));
+    }
+}

@@ -1,0 +1,156 @@
+//! Snapshots of what the program prints. They lie in `snapshots/` beside the test that asserts them, named after
+//! its file. `INSTA_UPDATE=always cargo test …` writes them again; the diff is then reviewed in git.
+
+use std::panic::Location;
+use std::path::{Path, PathBuf};
+
+use super::world::Ran;
+
+/// Replacements for everything: what depends on the machine or on the version.
+const PLACES: &[(&str, &str)] = &[
+    (r"\S*/target/\S*/cratedigger\b", "[binary]"),
+    (r"/(?:\w+/)*\.tmp\w{6}", "[project]"),
+    (r"127\.0\.0\.1:\d{4,5}", "127.0.0.1:[port]"),
+    (concat!(r"\b", env!("CARGO_PKG_VERSION"), r"\b"), "[version]"),
+];
+
+/// Replacements for the output of runs: what depends on the moment and on the speed of the machine.
+const MOMENTS: &[(&str, &str)] = &[
+    (
+        r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z| ?[+-]\d\d:\d\d| UTC| [A-Z]{3,4}\b)?",
+        "[time]",
+    ),
+    (
+        r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?\d{1,2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(?: \d{4})?,? \d\d:\d\d(?::\d\d)?(?: UTC| [A-Z]{3,4}\b)?",
+        "[time]",
+    ),
+    (r"\b\d{4}-\d\d-\d\d\b", "[date]"),
+    (r"\b\d\d:\d\d(?::\d\d)?\b", "[clock]"),
+    (
+        r"\b\d+(?:\.\d+)? ?(?:ms|s|min|h|d|days?|hours?|minutes?|seconds?)\b(?: \d+ ?(?:s|min|h|hours?|minutes?|seconds?)\b)*",
+        "[duration]",
+    ),
+    (r"\b(process|pid) \d+", "$1 [pid]"),
+    (r"\b\d+(?:\.\d+)? (?:[kMG]i?B|B|bytes)\b", "[size]"),
+    (r"\bstate=[\w%-]+", "state=[state]"),
+    (r"\b[0-9a-f]{64}\b", "[hash]"),
+    // Columns are as wide as the times in them.
+    (r"(\S) {3,}", "$1  "),
+    (r"(?m) +$", ""),
+];
+
+/// Asserts a text that is the same on every machine and at every time.
+#[track_caller]
+pub fn assert_text(name: &str, text: &str) {
+    assert_filtered(name, text, &[PLACES]);
+}
+
+/// Asserts what a run printed. Times, durations and sizes are replaced, and so are the widths of columns.
+#[track_caller]
+pub fn assert_output(name: &str, text: &str) {
+    assert_filtered(name, text, &[PLACES, MOMENTS]);
+}
+
+#[track_caller]
+fn assert_filtered(name: &str, text: &str, filters: &[&[(&str, &str)]]) {
+    let caller = Path::new(Location::caller().file());
+    let mut settings = insta::Settings::new();
+    settings.set_snapshot_path(folder(caller));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    for (pattern, replacement) in filters.iter().flat_map(|list| list.iter()) {
+        settings.add_filter(pattern, *replacement);
+    }
+    let file = caller.file_stem().and_then(|stem| stem.to_str()).unwrap();
+    settings.bind(|| insta::assert_snapshot!(format!("{file}__{name}"), text));
+}
+
+fn folder(caller: &Path) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(caller).with_file_name("snapshots")
+}
+
+/// Snapshots of how a command ended.
+pub trait Shows {
+    /// Asserts exit code, stdout and stderr. Log lines of level INFO are left out: their order is not fixed.
+    #[track_caller]
+    fn shows(self, name: &str) -> Self;
+}
+
+impl Shows for Ran {
+    #[track_caller]
+    fn shows(self, name: &str) -> Ran {
+        assert_output(name, &transcript(&self));
+        self
+    }
+}
+
+/// Exit code, stdout and stderr as one text.
+pub fn transcript(ran: &Ran) -> String {
+    let mut text = format!("exit code: {}\n", ran.code);
+    for (stream, lines) in [("stdout", &ran.stdout), ("stderr", &ran.stderr)] {
+        let lines: String = lines.split_inclusive('\n').filter(|line| !line.contains(" INFO ")).collect();
+        if !lines.is_empty() {
+            text.push_str(&format!("--- {stream}\n{lines}"));
+        }
+    }
+    text
+}
+
+/// Texts of many named cases, for one snapshot.
+#[derive(Default)]
+pub struct Cases {
+    text: String,
+}
+
+impl Cases {
+    pub fn new() -> Cases {
+        Cases::default()
+    }
+
+    /// Adds what one case printed.
+    pub fn add(&mut self, name: &str, text: &str) {
+        self.text.push_str(&format!("=== {name}\n{}\n\n", text.trim_end()));
+    }
+
+    /// Asserts all cases; the texts are the same on every machine and at every time.
+    #[track_caller]
+    pub fn assert_text(&self, name: &str) {
+        assert_text(name, self.text.trim_end());
+    }
+
+    /// Asserts all cases; the texts were printed by runs.
+    #[track_caller]
+    pub fn assert_output(&self, name: &str) {
+        assert_output(name, self.text.trim_end());
+    }
+}
+
+fn snapshots_below(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            snapshots_below(&path, found);
+        } else if path.to_str().is_some_and(|path| path.ends_with(".snap") || path.ends_with(".snap.new")) {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_snapshot_is_reviewed_and_in_use() {
+    let mut found = Vec::new();
+    snapshots_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it"), &mut found);
+    assert!(!found.is_empty());
+    for path in found {
+        assert!(path.extension().is_some_and(|ext| ext == "snap"), "not reviewed: {}", path.display());
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap();
+        let (file, name) = stem.split_once("__").unwrap();
+        // The help's own test compares its snapshots with the commands.
+        if file == "help" {
+            continue;
+        }
+        let test = path.parent().unwrap().with_file_name(format!("{file}.rs"));
+        let code = std::fs::read_to_string(&test).unwrap_or_default();
+        assert!(code.contains(&format!("\"{name}\"")), "no test in {} uses {}", test.display(), path.display());
+    }
+}
