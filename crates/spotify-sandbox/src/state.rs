@@ -1,4 +1,4 @@
-//! All that one sandbox knows, and the order in which a request meets it: fault, service, log.
+//! The state of a sandbox, and the path of a request through it: fault, service, log.
 
 use std::sync::Mutex;
 
@@ -33,7 +33,7 @@ pub(crate) struct SandboxState {
     pub(crate) log: RequestLog,
 }
 
-/// What a service said, and what the log should know of it.
+/// The response of a service and its details for the log.
 pub(crate) struct ServiceResponse {
     pub(crate) response: ServerResponse,
     pub(crate) client_id: Option<String>,
@@ -71,7 +71,7 @@ impl SandboxState {
         self.options.mode == QuotaMode::Extended
     }
 
-    /// Answers a request, or plays the fault that waits for it.
+    /// Handles a request: injects a matching fault, or lets a service respond.
     pub(crate) fn handle(&self, call: &ServerRequest) -> WireOutcome {
         if call.path.starts_with("/_sandbox") {
             return WireOutcome::Response(routes::handle_control(self, call), std::time::Duration::ZERO);
@@ -113,7 +113,7 @@ impl SandboxState {
         outcome
     }
 
-    /// The answer without regard to its way back.
+    /// The response before a fault corrupts it.
     fn serve(&self, call: &ServerRequest, fault: Option<&FaultAction>) -> ServiceResponse {
         let service = |call: &ServerRequest| {
             if routes::is_api(&call.path) {
@@ -142,7 +142,7 @@ impl SandboxState {
         served
     }
 
-    /// Names a next page whatever comes, and starts over where the list ends.
+    /// Adds a next page to every page, and starts again at the end of the list.
     fn make_endless(
         &self,
         call: &ServerRequest,
@@ -181,7 +181,7 @@ impl SandboxState {
         expected_ids(&self.music, &mut lock(&self.libraries), kind, id)
     }
 
-    /// Ids worth trying, by kind: the known ones, then some that the seed rolled.
+    /// Example ids by kind: fixtures first, then generated ones.
     pub(crate) fn example_ids(&self) -> serde_json::Value {
         let music = &self.music;
         let few = |known: &[&str], rolled: Vec<&String>| -> Vec<String> {

@@ -1,7 +1,7 @@
-//! `/authorize`: the page where a user consents, or says no.
+//! `/authorize`: the page where a user grants or denies access.
 //!
-//! A browser gets a page with the users to choose from. A test, which has no eyes, sets a
-//! [`Consent`] beforehand and is redirected at once.
+//! A browser gets a page with the users to choose from. A test sets a [`ConsentDecision`] before and is
+//! redirected immediately.
 
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
@@ -12,20 +12,20 @@ use crate::routes::ServerRequest;
 use crate::state::SandboxState;
 use crate::{fixtures, lock};
 
-/// What people at `/authorize` do.
+/// What the users at `/authorize` do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ConsentDecision {
-    /// They look at a page and choose who they are.
+    /// They choose a user on a page.
     #[default]
     Ask,
-    /// They say no.
+    /// They deny access.
     Deny,
-    /// They say yes at once.
+    /// They grant access without a page.
     Grant {
-        /// Who they are: an id of [`known`].
+        /// The user id, such as one of [`fixtures`].
         user: String,
-        /// What they grant, if less than was asked for.
+        /// The granted scopes, if not all requested ones.
         scopes: Option<Vec<String>>,
     },
 }
@@ -36,7 +36,7 @@ impl AccountsService {
     }
 }
 
-/// Answers `GET /authorize`.
+/// Handles `GET /authorize`.
 pub(super) fn authorize(world: &SandboxState, call: &ServerRequest) -> ServerResponse {
     let mut accounts = lock(&world.accounts);
     let Some(client) = call.query_param("client_id").filter(|id| accounts.client_ids.contains(id)) else {
@@ -74,7 +74,7 @@ pub(super) fn authorize(world: &SandboxState, call: &ServerRequest) -> ServerRes
     }
 }
 
-/// HTTPS, or plain HTTP to a loopback address written as one; `localhost` is a name.
+/// Whether a redirect URI is HTTPS, or HTTP to a numeric loopback address. Spotify refuses `localhost`.
 fn is_secure(uri: &Url) -> bool {
     match (uri.scheme(), uri.host()) {
         ("https", Some(_)) => true,

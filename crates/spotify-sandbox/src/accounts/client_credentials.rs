@@ -1,4 +1,4 @@
-//! The app's own token: catalog only, no user, no refresh token.
+//! The client credentials grant: a token for the catalog, without a user and a refresh token.
 
 use super::{AccountsService, FormFields, TokenOwner};
 use crate::json;

@@ -1,8 +1,8 @@
-//! What users have consented to: codes, refresh tokens, and the family each token belongs to.
+//! Consents of users: authorization codes, refresh tokens and their families.
 //!
-//! A family is one consent. It ends six calendar months after the consent, however often it was
-//! refreshed; when the user takes it back; and when a token that a newer one has replaced is used
-//! again, since one of the two holders must be a thief.
+//! A family is all refresh tokens of one consent. It ends six calendar months after the consent, even if it was
+//! refreshed, when the user withdraws the consent, and when a replaced refresh token is used again, because then
+//! one of the two holders has stolen it.
 
 use std::fmt;
 
@@ -21,29 +21,29 @@ use crate::routes::ServerRequest;
 const CONSENT_MONTHS: u32 = 6;
 const CODE_TTL_MS: i64 = 10 * 60_000;
 
-/// Whose refreshes bring a new refresh token and end the old one.
+/// Which clients get a new refresh token when they refresh.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenRotation {
-    /// Nobody's, as since the middle of 2026.
+    /// None, as since the middle of 2026.
     #[default]
     Never,
-    /// Those of public clients (PKCE), as before that.
+    /// Public clients (PKCE), as before that.
     Pkce,
-    /// Everybody's.
+    /// All clients.
     Always,
 }
 
-/// The tokens of a user who was signed in without a browser.
+/// The tokens of a sign-in without a browser.
 #[derive(Clone, Serialize)]
 pub struct SignInTokens {
-    /// Good for `expires_in` seconds.
+    /// Valid for `expires_in` seconds.
     pub access_token: String,
-    /// Good for six months, unless rotated or revoked.
+    /// Valid for six months, unless rotated or revoked.
     pub refresh_token: String,
-    /// Granted scopes, with spaces between them.
+    /// Granted scopes, separated by spaces.
     pub scope: String,
-    /// Seconds.
+    /// Lifetime of the access token in seconds.
     pub expires_in: u64,
 }
 
@@ -67,14 +67,14 @@ struct IssuedRefreshToken {
     replaced: bool,
 }
 
-/// What somebody consented to at `/authorize`, until it is fetched.
+/// A consent at `/authorize` until the client redeems its code.
 #[derive(Debug)]
 pub(super) struct AuthorizationCode {
     pub(super) caller: TokenOwner,
     pub(super) redirect_uri: String,
     pub(super) challenge: Option<String>,
     pub(super) issued_at_ms: i64,
-    /// The family made of it, once it was fetched.
+    /// The family of the code after it was redeemed.
     family: Option<usize>,
 }
 
@@ -93,7 +93,7 @@ impl IssuedGrants {
 }
 
 impl AccountsService {
-    /// A code for what was consented to.
+    /// Issues a code for a consent.
     pub(super) fn issue_code(
         &mut self,
         caller: TokenOwner,
@@ -245,7 +245,7 @@ impl AccountsService {
         ServerResponse::json(body)
     }
 
-    /// A public client names itself in the form; one with a secret may prove itself too.
+    /// Checks a public client, which sends its id in the form or uses its secret.
     fn check_public_client(&self, call: &ServerRequest, form: &FormFields) -> Result<String, ServerResponse> {
         if call.authorization.is_some() {
             return self.check_client(call, form);

@@ -1,8 +1,7 @@
-//! The accounts service: who may have a token, and whose token that is.
+//! The accounts service: issues tokens and knows their owners.
 //!
-//! Each grant has a file of its own; all of them put access tokens into the one list here, which
-//! the Web API asks. Tokens are rolled from the clock and a counter: they look like Spotify's and
-//! are worth nothing elsewhere.
+//! Each grant type has its own file. All of them add access tokens to one list, which the Web API checks. Tokens
+//! are generated from the clock and a counter. They look like those of Spotify and are worthless elsewhere.
 
 mod authorize;
 mod client_credentials;
@@ -21,12 +20,12 @@ use super::routes::ServerRequest;
 use super::state::{SandboxState, ServiceResponse};
 use super::{SandboxOptions, lock};
 
-/// Whose token came with a call, and what it may read.
+/// The owner of a token and its scopes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TokenOwner {
-    /// The app's client id.
+    /// The client id of the app.
     pub(crate) client: String,
-    /// A user's id; none for the app's own token.
+    /// The user id; `None` for a client credentials token.
     pub(crate) user: Option<String>,
     pub(crate) scopes: Vec<String>,
 }
@@ -44,10 +43,10 @@ struct IssuedAccessToken {
     expires_at_ms: i64,
 }
 
-/// What the accounts service remembers.
+/// The state of the accounts service.
 #[derive(Debug)]
 pub(crate) struct AccountsService {
-    /// The app's, and those of its sisters.
+    /// The client ids of the developer account.
     client_ids: Vec<String>,
     client_secret: String,
     ttl_secs: u64,
@@ -70,10 +69,10 @@ impl AccountsService {
         }
     }
 
-    /// Whose bearer token that is.
+    /// The owner of a bearer token.
     ///
     /// # Errors
-    /// The 401 for a token that is missing, unknown or too old.
+    /// 401 for a missing, unknown or expired token.
     pub(crate) fn token_owner(&self, bearer: Option<&str>, now_ms: i64) -> Result<TokenOwner, ServerResponse> {
         let token = bearer.ok_or_else(|| unauthorized("No token provided"))?;
         match self.access_tokens.get(token) {
@@ -83,12 +82,12 @@ impl AccountsService {
         }
     }
 
-    /// Makes every access token expire.
+    /// Makes all access tokens expire.
     pub(crate) fn revoke_access_tokens(&mut self) {
         self.access_tokens.values_mut().for_each(|token| token.expires_at_ms = 0);
     }
 
-    /// A token nobody has seen before.
+    /// A new unique token.
     fn new_token(&mut self, prefix: &str, length: usize, now_ms: i64) -> String {
         self.tokens_issued += 1;
         let mut dice = rng::SeededRng::new(rng::mix(now_ms.unsigned_abs(), self.tokens_issued));
@@ -98,7 +97,6 @@ impl AccountsService {
         token
     }
 
-    /// Issues an access token.
     fn issue_access_token(&mut self, caller: TokenOwner, now_ms: i64) -> String {
         let token = self.new_token("BQ", 150, now_ms);
         let ttl_ms = i64::try_from(self.ttl_secs).unwrap_or(i64::MAX / 2000) * 1000;
@@ -107,10 +105,10 @@ impl AccountsService {
         token
     }
 
-    /// Checks the credentials of an app, in the header or in the form, and says which it is.
+    /// Checks the credentials of an app in the header or in the form, and returns its client id.
     ///
     /// # Errors
-    /// `invalid_client`, and what is wrong.
+    /// `invalid_client` with a description.
     fn check_client(&self, call: &ServerRequest, form: &FormFields) -> Result<String, ServerResponse> {
         let refused = |what| Err(token_error(400, "invalid_client", what));
         let (id, secret) = match call.authorization.as_deref() {
@@ -133,7 +131,7 @@ impl AccountsService {
     }
 }
 
-/// The fields of a form.
+/// The fields of a form body.
 struct FormFields(Vec<(String, String)>);
 
 impl FormFields {
@@ -147,7 +145,7 @@ impl FormFields {
     }
 }
 
-/// Answers what isn't the Web API.
+/// Handles requests to the accounts service.
 pub(crate) fn respond(world: &SandboxState, call: &ServerRequest) -> ServiceResponse {
     match (call.method.as_str(), call.path.as_str()) {
         ("POST", "/api/token") => token_endpoint(world, call),

@@ -1,14 +1,12 @@
-//! Everything strange that Spotify has been seen to send, in tracks and rows that stay the same
-//! whatever the seed.
+//! All unusual data that Spotify is known to send, in tracks and rows that do not depend on the seed.
 //!
-//! Names that break spreadsheets and parsers, dates without days, floats for integers, tracks
-//! without artists, local files, nulls. One place for all of them, so that a new surprise in the
-//! field becomes a line here and a row in [`known::ODD_PLAYLIST`].
+//! Names that break spreadsheets and parsers, dates without days, floats for integers, tracks without artists,
+//! local files, nulls. A new surprise becomes a line here and a row in [`fixtures::EDGE_CASE_PLAYLIST`].
 
 use super::{CatalogIndex, LocalFile, MusicCatalog, PlaylistRow, RowAddedBy, RowContent, TrackEdgeCase, fixtures};
 use crate::rng::SeededRng;
 
-/// Track names that some reader has stumbled over.
+/// Track names that break some reader.
 const TRACK_NAMES: [&str; 34] = [
     "She said \"go\", twice",
     "Line one\nLine two",
@@ -46,7 +44,7 @@ const TRACK_NAMES: [&str; 34] = [
     "TRUE",
 ];
 
-/// Where the odd tracks stand in the catalog.
+/// Indexes of the edge-case tracks in the catalog.
 struct EdgeCaseTracks {
     named: Vec<CatalogIndex>,
     unavailable: CatalogIndex,
@@ -54,7 +52,7 @@ struct EdgeCaseTracks {
     special: Vec<CatalogIndex>,
 }
 
-/// Adds the odd artists, albums and tracks to a catalog.
+/// Adds the edge-case artists, albums and tracks to a catalog.
 pub(super) fn add_edge_cases(music: &mut MusicCatalog) {
     let dice = &mut SeededRng::new(0x0dd);
     let semicolon = music.add_artist(Some(fixtures::SEMICOLON_ARTIST), "Salt; Pepper, and \"Sons\"".to_owned(), dice);
@@ -125,7 +123,7 @@ fn mark_edge_case<'a>(music: &'a mut MusicCatalog, track: CatalogIndex, name: &s
     track.edge_case.get_or_insert_default()
 }
 
-/// The rows of the odd playlist, in order.
+/// The rows of the edge-case playlist in order.
 pub(super) fn edge_case_rows(music: &MusicCatalog) -> Vec<PlaylistRow> {
     let odd = EdgeCaseTracks::find_in(music);
     let mut rows = Vec::new();
@@ -177,7 +175,7 @@ pub(super) fn edge_case_rows(music: &MusicCatalog) -> Vec<PlaylistRow> {
     rows
 }
 
-/// The twenty rows that end the large playlist.
+/// The last twenty rows of the large playlist.
 pub(super) fn large_playlist_tail(music: &MusicCatalog) -> Vec<PlaylistRow> {
     let rows = edge_case_rows(music);
     let strange = |row: &&PlaylistRow| match &row.content {
@@ -192,7 +190,7 @@ pub(super) fn large_playlist_tail(music: &MusicCatalog) -> Vec<PlaylistRow> {
     tail
 }
 
-/// A description no spreadsheet cell can hold.
+/// A description that is too long for a spreadsheet cell.
 pub(super) fn long_description() -> String {
     let mut text = "=Odd, \"all\" of it;\r\n".to_owned();
     text.push_str(&"long 🎧 text ".repeat(3_000));

@@ -1,11 +1,11 @@
-//! What a reader of other lists than playlists should end up with: ids, in order.
+//! The expected results of reading other lists than playlists: ids in order.
 
 use serde_json::{Value, json};
 
 use super::{CatalogIndex, CatalogKind, MusicCatalog, SavedItem, UserLibraries, UserLibrary};
 use crate::clock::timestamp;
 
-/// The truth about `albums/ID`, `artists/ID`, `shows/ID`, `audiobooks/ID` or `users/ID`.
+/// The expected lists of an album, artist, show, audiobook or user.
 pub(crate) fn expected_ids(music: &MusicCatalog, libraries: &mut UserLibraries, kind: &str, id: &str) -> Option<Value> {
     let value = match kind {
         "albums" => {

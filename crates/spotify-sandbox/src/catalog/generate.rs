@@ -1,5 +1,5 @@
-//! Rolls the catalog: artists with albums of every kind until there are enough tracks, then the
-//! spoken word, then the known and the odd things.
+//! Generates the catalog: artists with albums until there are enough tracks, then shows and audiobooks, then
+//! fixtures and edge cases.
 
 use super::{
     BrowseCategory, CatalogAlbum, CatalogArtist, CatalogAudiobook, CatalogChapter, CatalogEpisode, CatalogIndex,
@@ -9,7 +9,7 @@ use super::{edge_cases, fixtures, names};
 use crate::rng::{self, SeededRng};
 
 impl MusicCatalog {
-    /// A catalog with that many plain tracks.
+    /// A catalog with this number of generated tracks.
     pub(crate) fn generate(seed: u64, tracks: usize) -> Self {
         let mut music = Self { seed, ..Self::default() };
         let mut dice = SeededRng::new(seed);
@@ -133,7 +133,7 @@ impl MusicCatalog {
         }
     }
 
-    /// The things with known ids that aren't odd.
+    /// Adds the fixtures that are not edge cases.
     fn add_fixtures(&mut self, dice: &mut SeededRng) {
         let busy = self.add_artist(Some(fixtures::BUSY_ARTIST), "Busy Hands".to_owned(), dice);
         for n in 0..63 {

@@ -1,4 +1,4 @@
-//! Words that made-up names are rolled from, and the markets.
+//! Words for generated names, and the markets.
 
 use std::sync::OnceLock;
 
@@ -17,7 +17,7 @@ pub(crate) const MARKETS: [&str; 184] = [
     "UA", "UG", "US", "UY", "UZ", "VC", "VE", "VN", "VU", "WS", "XK", "ZA", "ZM",
 ];
 
-/// The lists that things are for sale in: everywhere, nearly everywhere, North America, nowhere.
+/// The lists of markets: all, nearly all, North America, none.
 pub(crate) fn market_lists() -> &'static [(Vec<&'static str>, String); 4] {
     static LISTS: OnceLock<[(Vec<&'static str>, String); 4]> = OnceLock::new();
     LISTS.get_or_init(|| {
@@ -29,7 +29,7 @@ pub(crate) fn market_lists() -> &'static [(Vec<&'static str>, String); 4] {
     })
 }
 
-/// The list that nobody is on.
+/// Index of the empty list of markets.
 pub(super) const NO_MARKETS: usize = 3;
 
 const FIRST_WORDS: &[&str] = &[
@@ -206,7 +206,7 @@ pub(super) fn label_name(dice: &mut SeededRng) -> String {
     dice.pick(LABELS).to_owned()
 }
 
-/// A date and its precision: a day mostly, now and then a month or a year.
+/// A date and its precision: usually a day, sometimes a month or a year.
 pub(super) fn release_date(dice: &mut SeededRng) -> (String, &'static str) {
     let (year, month, day) = (dice.in_range(1964, 2025), dice.in_range(1, 12), dice.in_range(1, 28));
     match dice.in_range(0, 19) {

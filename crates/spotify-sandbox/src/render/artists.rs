@@ -1,10 +1,10 @@
-//! Artists: whole, and as they stand inside other things.
+//! Artists: full and simplified.
 
 use super::{RenderContext, write_images};
 use crate::catalog::CatalogIndex;
 use crate::json;
 
-/// An artist as it stands inside tracks and albums.
+/// Writes a simplified artist, as in tracks and albums.
 pub(crate) fn artist_brief(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex) {
     let artist = &view.music.artists[place];
     json::object(out, |o| {
@@ -13,7 +13,7 @@ pub(crate) fn artist_brief(view: &RenderContext<'_>, out: &mut String, place: Ca
     });
 }
 
-/// A whole artist.
+/// Writes a full artist.
 pub(crate) fn artist(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex) {
     let artist = &view.music.artists[place];
     json::object(out, |o| {

@@ -4,16 +4,16 @@ use super::{PageRange, RenderContext, write_images, write_page};
 use crate::catalog::{CatalogAudiobook, CatalogIndex, CatalogShow};
 use crate::json::{self, ObjectWriter};
 
-/// Markets that audiobooks are for sale in.
+/// The markets with audiobooks.
 pub(crate) const BOOK_MARKETS: [&str; 6] = ["US", "GB", "CA", "IE", "NZ", "AU"];
 const BOOK_MARKETS_JSON: &str = r#"["US","GB","CA","IE","NZ","AU"]"#;
 
-/// A show in a list or an episode.
+/// Writes a simplified show.
 pub(crate) fn show_brief(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex) {
     json::object(out, |o| write_show_fields(view, o, &view.music.shows[place]));
 }
 
-/// A whole show with its first episodes.
+/// Writes a full show with its first episodes.
 pub(crate) fn show(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex) {
     let show = &view.music.shows[place];
     json::object(out, |o| {
@@ -45,7 +45,7 @@ fn write_show_fields(view: &RenderContext<'_>, o: &mut ObjectWriter<'_>, show: &
     o.display("total_episodes", show.episodes.len());
 }
 
-/// An episode without its show, or the null that stands for a withdrawn one.
+/// Writes an episode without its show, or null for a withdrawn one.
 fn write_episode_or_null(view: &RenderContext<'_>, out: &mut String, place: Option<CatalogIndex>) {
     match place {
         Some(place) => episode(view, out, place, false),
@@ -53,7 +53,7 @@ fn write_episode_or_null(view: &RenderContext<'_>, out: &mut String, place: Opti
     }
 }
 
-/// An episode, with its show or without.
+/// Writes an episode with or without its show.
 pub(crate) fn episode(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex, with_show: bool) {
     json::object(out, |o| write_episode_fields(view, o, place, with_show));
 }
@@ -98,12 +98,12 @@ fn write_resume_point(view: &RenderContext<'_>, o: &mut ObjectWriter<'_>, durati
     }
 }
 
-/// An audiobook in a list or a chapter.
+/// Writes a simplified audiobook.
 pub(crate) fn audiobook_brief(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex) {
     json::object(out, |o| write_audiobook_fields(view, o, &view.music.audiobooks[place]));
 }
 
-/// A whole audiobook with its first chapters.
+/// Writes a full audiobook with its first chapters.
 pub(crate) fn audiobook(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex) {
     let book = &view.music.audiobooks[place];
     json::object(out, |o| {
@@ -128,7 +128,7 @@ fn write_audiobook_fields(view: &RenderContext<'_>, o: &mut ObjectWriter<'_>, bo
         o.text("edition", edition);
     }
     o.display("explicit", false);
-    // A book's page and URI are those of a show.
+    // The web page and the URI of an audiobook are those of a show.
     o.object("external_urls", |o| {
         o.text("spotify", &format!("https://open.spotify.com/show/{}", book.id));
     });
@@ -153,7 +153,7 @@ fn write_audiobook_markets(view: &RenderContext<'_>, o: &mut ObjectWriter<'_>) {
     }
 }
 
-/// A chapter, with its book or without; its `type` is `episode`, as Spotify has it.
+/// Writes a chapter with or without its audiobook. Its `type` is `episode`, as at Spotify.
 pub(crate) fn chapter(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex, with_book: bool) {
     let chapter = &view.music.chapters[place];
     json::object(out, |o| {

@@ -1,22 +1,22 @@
-//! Tracks: whole, and as they stand on their album.
+//! Tracks: full and simplified.
 
 use super::{RenderContext, album_brief, artist_brief};
 use crate::catalog::{CatalogIndex, CatalogTrack};
 use crate::json;
 use crate::json::ObjectWriter;
 
-/// A track on its album's page: no album, no codes, no popularity.
+/// Writes a simplified track: without album, codes and popularity.
 pub(crate) fn track_brief(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex) {
     let track = &view.music.tracks[place];
     json::object(out, |o| write_shared_fields(view, o, track, track));
 }
 
-/// A whole track.
+/// Writes a full track.
 pub(crate) fn track(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex) {
     json::object(out, |o| write_full_track(view, o, place));
 }
 
-/// The keys of a whole track, for callers that add some of their own.
+/// Writes the keys of a full track, for callers that add more.
 pub(super) fn write_full_track(view: &RenderContext<'_>, o: &mut ObjectWriter<'_>, place: CatalogIndex) {
     let asked = &view.music.tracks[place];
     let heir = asked.edge_case.as_ref().and_then(|oddity| oddity.relinks_to);

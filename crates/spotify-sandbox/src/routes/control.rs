@@ -1,23 +1,23 @@
-//! The controls under `/_sandbox`, for people and for tests that talk HTTP only.
+//! The controls under `/_sandbox`, for people and for tests that use HTTP only.
 //!
 //! | request | does |
 //! | --- | --- |
-//! | `GET /_sandbox` | lists these |
-//! | `GET /_sandbox/log`, `DELETE /_sandbox/log` | the requests so far; forgets them |
-//! | `POST /_sandbox/faults`, `DELETE /_sandbox/faults` | adds a fault or a list of them; lets all go well |
-//! | `POST /_sandbox/advance` | `{"seconds":3600}`: moves the clock |
-//! | `POST /_sandbox/limits` | `{"rate_limit":90}`: other limits from now on |
-//! | `GET /_sandbox/limits` | what they have counted: refusals, calls that came too early, calls in the windows |
-//! | `POST /_sandbox/ban` | `{"seconds":80000}`: refuses everything for so long |
-//! | `POST /_sandbox/edit` | changes a playlist, now or when a page of it is served |
-//! | `POST /_sandbox/library` | changes what a user has saved |
-//! | `POST /_sandbox/expire` | ends all access tokens |
+//! | `GET /_sandbox` | lists the controls |
+//! | `GET /_sandbox/log`, `DELETE /_sandbox/log` | returns or empties the request log |
+//! | `POST /_sandbox/faults`, `DELETE /_sandbox/faults` | adds a fault or a list of faults; removes all |
+//! | `POST /_sandbox/advance` | `{"seconds":3600}`: advances the clock |
+//! | `POST /_sandbox/limits` | `{"rate_limit":90}`: replaces the limits |
+//! | `GET /_sandbox/limits` | counts refusals, early calls and calls in the windows |
+//! | `POST /_sandbox/ban` | `{"seconds":80000}`: refuses all calls for this time |
+//! | `POST /_sandbox/edit` | changes a playlist now, or after one of its pages is served |
+//! | `POST /_sandbox/library` | changes the saved items of a user |
+//! | `POST /_sandbox/expire` | makes all access tokens expire |
 //! | `POST /_sandbox/consent` | `"ask"`, `"deny"` or `{"grant":{"user":"sandbox-home","scopes":null}}` |
 //! | `POST /_sandbox/grants` | `{"user":…,"scopes":[…],"pkce":false}`: signs in without a browser |
-//! | `DELETE /_sandbox/grants/{user}` | takes a user's consent back |
-//! | `GET /_sandbox/truth/playlists/{id}` | what a reader of it should end up with |
-//! | `GET /_sandbox/truth/{albums,artists,shows,audiobooks,users}/{id}` | the ids that their lists hold |
-//! | `GET /_sandbox/ids` | ids worth trying, by kind |
+//! | `DELETE /_sandbox/grants/{user}` | withdraws the consent of a user |
+//! | `GET /_sandbox/truth/playlists/{id}` | the expected rows of an export |
+//! | `GET /_sandbox/truth/{albums,artists,shows,audiobooks,users}/{id}` | the expected ids of their lists |
+//! | `GET /_sandbox/ids` | example ids by kind |
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ struct SignInBody {
     pkce: bool,
 }
 
-/// Answers a control.
+/// Handles a control request.
 pub(crate) fn handle_control(world: &SandboxState, call: &ServerRequest) -> ServerResponse {
     let segments: Vec<&str> = call.path.trim_matches('/').split('/').skip(1).collect();
     dispatch_control(world, call, &segments).unwrap_or_else(|refusal| refusal)

@@ -1,4 +1,4 @@
-//! What belongs to the user whose token it is.
+//! Endpoints of the current user.
 
 use super::EndpointContext;
 use super::plays::recently_played;
@@ -8,7 +8,7 @@ use crate::render::{self, RenderContext};
 use crate::response::{ServerResponse, api_error, not_found};
 use crate::{json, lock, rng};
 
-/// Answers `/me` and what stands below it.
+/// Handles `/me` and the paths below it.
 pub(super) fn me(ask: &EndpointContext<'_>, rest: &[&str]) -> Result<ServerResponse, ServerResponse> {
     let Some(user) = ask.token_owner.user.as_deref() else {
         return Err(api_error(401, "Valid user authentication required"));
@@ -59,7 +59,7 @@ fn saved_items(
     Ok(ServerResponse::json(out))
 }
 
-/// Owned and followed lists; the third is one of Spotify's own, of which only null is left.
+/// Owned and followed playlists. The third is a playlist by Spotify, which is served as null.
 fn playlists(ask: &EndpointContext<'_>, user: &str) -> Result<ServerResponse, ServerResponse> {
     ask.require_scope("playlist-read-private")?;
     let slice = ask.page_range(20, 50)?;
@@ -85,12 +85,12 @@ fn playlists(ask: &EndpointContext<'_>, user: &str) -> Result<ServerResponse, Se
     Ok(ServerResponse::json(out))
 }
 
-/// Home follows one list of somebody else's.
+/// `home` follows one playlist of another user.
 fn follows(list: &CatalogPlaylist, user: &str) -> bool {
     user == fixtures::HOME_USER && list.id == fixtures::FOREIGN_PLAYLIST
 }
 
-/// `GET /playlists/{id}/followers/contains`: one boolean, in an array.
+/// `GET /playlists/{id}/followers/contains`: an array with one boolean.
 pub(super) fn follows_playlist(ask: &EndpointContext<'_>, id: &str) -> Result<ServerResponse, ServerResponse> {
     let user = ask.token_owner.user.as_deref().unwrap_or_default();
     let playlists = lock(&ask.state.playlists);
@@ -98,7 +98,7 @@ pub(super) fn follows_playlist(ask: &EndpointContext<'_>, id: &str) -> Result<Se
     Ok(ServerResponse::json(format!("[{}]", list.owner == user || follows(list, user))))
 }
 
-/// Followed artists, by the id of the last one seen.
+/// Followed artists, paged by the id of the last artist.
 fn following(ask: &EndpointContext<'_>, artists: &[SavedItem]) -> Result<ServerResponse, ServerResponse> {
     ask.require_scope("user-follow-read")?;
     if ask.request.query_param("type").as_deref() != Some("artist") {
@@ -148,7 +148,7 @@ fn top_items(ask: &EndpointContext<'_>, user: &str, kind: &str) -> Result<Server
     Ok(ServerResponse::json(out))
 }
 
-/// `GET /me/library/contains?uris=…`, up to forty.
+/// `GET /me/library/contains?uris=…` with up to forty URIs.
 fn library_contains(ask: &EndpointContext<'_>, library: &UserLibrary) -> Result<ServerResponse, ServerResponse> {
     for scope in ["user-library-read", "user-follow-read", "playlist-read-private"] {
         ask.require_scope(scope)?;
@@ -172,7 +172,7 @@ fn library_contains(ask: &EndpointContext<'_>, library: &UserLibrary) -> Result<
     Ok(ServerResponse::from_value(&held))
 }
 
-/// `GET /me/tracks/contains?ids=…` and its kin: Extended Quota Mode only.
+/// `GET /me/tracks/contains?ids=…` and the like, in Extended Quota Mode only.
 fn library_contains_ids(
     ask: &EndpointContext<'_>,
     library: &UserLibrary,

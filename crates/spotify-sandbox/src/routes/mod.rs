@@ -1,7 +1,7 @@
-//! The Web API's front door: token, limits, app class, and then the endpoint.
+//! The Web API: checks the token, the limits and the quota mode, and then calls the endpoint.
 //!
-//! Requests meet the same checks in the same order as at Spotify: 401 before 429 before 403 before
-//! 400 and 404. The endpoints are in files by subject.
+//! The checks have the same order as at Spotify: 401, 429, 403, and then 400 and 404. The endpoints are in files
+//! by subject.
 
 mod browse;
 mod control;
@@ -26,7 +26,7 @@ pub(crate) fn is_api(path: &str) -> bool {
     path.starts_with("/v1/")
 }
 
-/// The shape of an endpoint: what daily quotas are counted by.
+/// The endpoint family of a path, by which daily quotas count: the path without ids.
 pub(crate) fn endpoint_family(path: &str) -> String {
     let Some(rest) = path.strip_prefix("/v1") else {
         return path.to_owned();
@@ -43,7 +43,7 @@ pub(crate) fn endpoint_family(path: &str) -> String {
     segments.join("/")
 }
 
-/// Answers a call of the Web API.
+/// Handles a request to the Web API.
 pub(crate) fn handle_api_request(world: &SandboxState, call: &ServerRequest) -> ServiceResponse {
     let now_ms = world.clock.now_ms();
     if let Some(header) = &call.authorization
@@ -73,7 +73,7 @@ pub(crate) fn handle_api_request(world: &SandboxState, call: &ServerRequest) -> 
     ServiceResponse { client_id: Some(caller.client), on_behalf_of, ..answer.into() }
 }
 
-/// The answer with a tag of what it says, or 304 to who has it already.
+/// Adds an `ETag`, or returns 304 if the client has this version.
 fn with_etag(answer: ServerResponse, call: &ServerRequest) -> ServerResponse {
     if answer.status != 200 || answer.headers.iter().any(|(name, _)| *name == "etag") {
         return answer;
@@ -137,7 +137,7 @@ fn dispatch_endpoint(ask: &EndpointContext<'_>) -> Result<ServerResponse, Server
         ["search"] => search::search(ask),
         ["me", rest @ ..] => me::me(ask, rest),
         ["playlists", id, "followers", "contains"] => me::follows_playlist(ask, id),
-        // Since November 2024 only apps that had these before have them; the sandbox's had not.
+        // Since November 2024 only apps that used these before may use them. The sandbox app did not.
         ["artists", _, "related-artists"]
         | ["browse", "featured-playlists"]
         | ["browse", "categories", _, "playlists"]
@@ -147,7 +147,7 @@ fn dispatch_endpoint(ask: &EndpointContext<'_>) -> Result<ServerResponse, Server
     }
 }
 
-/// What Development Mode lost in February 2026.
+/// Whether an endpoint was removed from Development Mode in February 2026.
 fn is_removed_in_development_mode(segments: &[&str]) -> bool {
     matches!(
         segments,

@@ -6,7 +6,7 @@ use crate::json;
 use crate::render::{self, RenderContext};
 use crate::response::{ServerResponse, api_error};
 
-/// `{"albums":[…]}` and its like, null where nothing has the id.
+/// A response such as `{"albums":[…]}`, with null for unknown ids.
 pub(super) fn batch_response(
     ask: &EndpointContext<'_>,
     key: &str,
@@ -23,7 +23,7 @@ pub(super) fn batch_response(
     Ok(ServerResponse::json(out))
 }
 
-/// One thing.
+/// A response with one object.
 pub(super) fn single_response(
     ask: &EndpointContext<'_>,
     place: CatalogIndex,
@@ -61,7 +61,7 @@ pub(super) fn artist(ask: &EndpointContext<'_>, id: &str) -> Result<ServerRespon
     single_response(ask, ask.find(CatalogKind::Artist, id)?, render::artist)
 }
 
-/// The discography, group after group, in the order in which the groups are asked for.
+/// The discography by group, in the order of the requested groups.
 pub(super) fn artist_albums(ask: &EndpointContext<'_>, id: &str) -> Result<ServerResponse, ServerResponse> {
     let artist = &ask.render.music.artists[ask.find(CatalogKind::Artist, id)?];
     let slice = if ask.render.extended { ask.page_range(20, 50)? } else { ask.page_range(5, 10)? };
@@ -87,7 +87,7 @@ pub(super) fn artist_albums(ask: &EndpointContext<'_>, id: &str) -> Result<Serve
     Ok(ServerResponse::json(out))
 }
 
-/// The ten most popular.
+/// The ten most popular tracks of an artist.
 pub(super) fn top_tracks(ask: &EndpointContext<'_>, id: &str) -> Result<ServerResponse, ServerResponse> {
     let artist = &ask.render.music.artists[ask.find(CatalogKind::Artist, id)?];
     let mut tracks = artist.tracks.clone();

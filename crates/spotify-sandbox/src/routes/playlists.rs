@@ -1,4 +1,4 @@
-//! Playlists, their items, and the lists of a user as anybody may see them.
+//! Playlists, their items, and the public playlists of a user.
 
 use super::EndpointContext;
 use crate::catalog::{CatalogPlaylist, fixtures};
@@ -7,7 +7,7 @@ use crate::render::{self, ListPage, ListPart, PageRange};
 use crate::response::{ServerResponse, api_error, forbidden, not_found};
 use crate::{lock, rng};
 
-/// Items of the first page that stands inside a playlist.
+/// Items on the first page inside a full playlist.
 const FIRST_PAGE: usize = 100;
 
 pub(super) fn playlist(ask: &EndpointContext<'_>, id: &str) -> Result<ServerResponse, ServerResponse> {
@@ -18,7 +18,7 @@ pub(super) fn playlist(ask: &EndpointContext<'_>, id: &str) -> Result<ServerResp
     with_playlist_etag(ask, list, || filter_fields(ask, render::playlist(&ask.render, list, &part)))
 }
 
-/// A page of items; a change that waits for it is made right after.
+/// A page of items. Edits that are scheduled for it are made afterwards.
 pub(super) fn items(
     ask: &EndpointContext<'_>,
     id: &str,
@@ -49,7 +49,7 @@ pub(super) fn user(ask: &EndpointContext<'_>, id: &str) -> Result<ServerResponse
     Ok(ServerResponse::json(render::public_user(&ask.render, id)))
 }
 
-/// The public lists of a user.
+/// The public playlists of a user.
 pub(super) fn user_playlists(ask: &EndpointContext<'_>, id: &str) -> Result<ServerResponse, ServerResponse> {
     user(ask, id)?;
     let slice = ask.page_range(20, 50)?;
@@ -64,7 +64,7 @@ pub(super) fn user_playlists(ask: &EndpointContext<'_>, id: &str) -> Result<Serv
     Ok(ServerResponse::json(out))
 }
 
-/// The list, if the caller may know of it.
+/// The playlist, if the user may see it.
 fn require_visible<'a>(
     ask: &EndpointContext<'_>,
     list: Option<&'a CatalogPlaylist>,
@@ -83,7 +83,7 @@ fn require_visible<'a>(
     Ok(list)
 }
 
-/// Whether the caller may see what is in it.
+/// Whether the user may see the items of a playlist.
 fn may_read(ask: &EndpointContext<'_>, list: &CatalogPlaylist) -> bool {
     ask.render.extended || list.is_owned_or_shared_with(ask.token_owner.user.as_deref())
 }
@@ -115,7 +115,7 @@ fn filter_fields(ask: &EndpointContext<'_>, json: String) -> Result<ServerRespon
     Ok(ServerResponse::json(fields.apply(value).to_string()))
 }
 
-/// The answer with its ETag, or 304 if the caller has it already.
+/// Adds the `ETag` of a playlist, or returns 304 if the client has this version.
 fn with_playlist_etag(
     ask: &EndpointContext<'_>,
     list: &CatalogPlaylist,

@@ -1,4 +1,4 @@
-//! The last fifty plays, walked by time instead of by offset.
+//! The last fifty plays, paged by time instead of by offset.
 
 use super::EndpointContext;
 use crate::catalog::{fixtures, recent_plays};
@@ -7,7 +7,7 @@ use crate::json;
 use crate::render;
 use crate::response::{ServerResponse, api_error};
 
-/// `GET /me/player/recently-played`, before or after an instant in milliseconds, never both.
+/// `GET /me/player/recently-played`, before or after a time in milliseconds, not both.
 pub(super) fn recently_played(ask: &EndpointContext<'_>, user: &str) -> Result<ServerResponse, ServerResponse> {
     ask.require_scope("user-read-recently-played")?;
     let limit = ask.page_range(20, 50)?.limit;

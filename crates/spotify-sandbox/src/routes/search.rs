@@ -1,7 +1,7 @@
-//! Search: free words and the filters `isrc:`, `upc:`, `artist:`, `album:`, `track:`, `year:`.
+//! Search with words and the filters `isrc:`, `upc:`, `artist:`, `album:`, `track:`, `year:`.
 //!
-//! Every word must stand somewhere in the names of a thing, whatever the case. There is no ranking:
-//! hits come in the catalog's order, so that a search gives the same answer each time.
+//! Every word must occur in the names of an object, in any case. There is no ranking: results have the order of
+//! the catalog, so that equal searches have equal results.
 
 use super::EndpointContext;
 use crate::catalog::{CatalogIndex, CatalogPlaylist, MusicCatalog};
@@ -58,7 +58,7 @@ fn write_hits(ask: &EndpointContext<'_>, out: &mut String, kind: &str, query: &S
     });
 }
 
-/// Public playlists; where one of Spotify's own would stand, second, there is null.
+/// Writes public playlists. The second result is null, like a playlist by Spotify.
 fn write_playlist_hits(ask: &EndpointContext<'_>, out: &mut String, query: &SearchQuery, slice: PageRange) {
     let all = lock(&ask.state.playlists);
     let fits = |list: &&CatalogPlaylist| list.public == Some(true) && query.matches_name(&list.name);
@@ -72,7 +72,7 @@ fn write_playlist_hits(ask: &EndpointContext<'_>, out: &mut String, query: &Sear
     });
 }
 
-/// A search, taken apart.
+/// A parsed search query.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct SearchQuery {
     words: Vec<String>,
@@ -100,7 +100,7 @@ impl SearchQuery {
         self.words.iter().all(|word| names.iter().any(|name| contains_text(name, word)))
     }
 
-    /// Whether the filters hold; those that don't concern the thing fail it.
+    /// Whether all filters match. A filter that the kind of object does not have never matches.
     fn matches_filters(&self, holds: impl Fn(&str, &str) -> bool) -> bool {
         self.filters.iter().all(|(key, value)| holds(key, value))
     }
@@ -166,7 +166,7 @@ fn in_years(date: &str, years: &str) -> bool {
     }
 }
 
-/// Splits at spaces that stand outside quotes.
+/// Splits at spaces outside of quotes.
 fn split_terms(text: &str) -> Vec<String> {
     let mut quoted = false;
     let split = text.split(|c: char| {

@@ -1,7 +1,7 @@
 //! Shows, episodes, audiobooks and chapters.
 //!
-//! With the app's own token and no market named, shows and episodes count as unavailable: 404.
-//! Audiobooks exist in six markets only.
+//! With a client credentials token and without a market, shows and episodes are unavailable (404). Audiobooks
+//! exist in six markets only.
 
 use super::EndpointContext;
 use super::music::{batch_response, single_response};
@@ -25,7 +25,7 @@ fn find_available(ask: &EndpointContext<'_>, kind: CatalogKind, id: &str) -> Res
     market(ask).map(|_| place).ok_or_else(not_found)
 }
 
-/// Books are sold where they are sold, whoever asks; no market named counts as one that has them.
+/// Whether audiobooks are sold in the requested market. They are if the request has no market.
 fn is_sold_in_market(ask: &EndpointContext<'_>) -> bool {
     ask.render.market.is_none_or(|market| BOOK_MARKETS.contains(&market))
 }

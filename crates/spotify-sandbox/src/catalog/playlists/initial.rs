@@ -1,11 +1,11 @@
-//! Which playlists there are at the start.
+//! The playlists at the start.
 
 use super::{CatalogPlaylist, GeneratedRows, PlaylistCollection, PlaylistImages};
 use crate::catalog::{MusicCatalog, edge_cases, fixtures};
 use crate::rng;
 
 impl PlaylistCollection {
-    /// The known ones, and plain ones as many and as long as asked for.
+    /// Generates the fixtures and `count` ordinary playlists with `items` rows each.
     pub(crate) fn generate(music: &MusicCatalog, count: usize, items: usize) -> Self {
         let mut lists = Self::default();
         let plain = |n: usize, len: usize| GeneratedRows {
@@ -58,7 +58,7 @@ impl PlaylistCollection {
         lists
     }
 
-    /// So many plain lists of the digger's.
+    /// Adds `count` ordinary playlists of the digger.
     pub(crate) fn add_digger_playlists(&mut self, music: &MusicCatalog, count: usize, items: usize) {
         for n in 0..count {
             let id = rng::generate_id(music.seed, "digger's playlist", n as u64);
