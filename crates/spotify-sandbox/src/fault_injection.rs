@@ -39,7 +39,7 @@ const PORTAL_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Welcome</title></
 
 /// The response of a fault that the request does not pass, or `None` if the request is carried out.
 pub(crate) fn replacement_outcome(action: &FaultAction, accounts: bool, now_ms: i64) -> Option<WireOutcome> {
-    let answer = match action {
+    let response = match action {
         FaultAction::Status { code, body, retry_after, message, reason } => {
             let refusal = match body {
                 ErrorBodyFormat::Json => json_error(accounts, *code, message.as_deref(), reason.as_deref()),
@@ -79,17 +79,17 @@ pub(crate) fn replacement_outcome(action: &FaultAction, accounts: bool, now_ms: 
         }
         _ => return None,
     };
-    Some(WireOutcome::Response(answer, Duration::ZERO))
+    Some(WireOutcome::Response(response, Duration::ZERO))
 }
 
 /// Applies a fault to the real response.
-pub(crate) fn corrupt_response(action: &FaultAction, mut answer: ServerResponse, date: &str) -> WireOutcome {
-    let whole = answer.body.clone();
+pub(crate) fn corrupt_response(action: &FaultAction, mut response: ServerResponse, date: &str) -> WireOutcome {
+    let whole = response.body.clone();
     let half = whole.slice(..whole.len() / 2);
-    let status = answer.status;
+    let status = response.status;
     let head = |length: Option<usize>, more: &str| {
         let mut head = format!("HTTP/1.1 {status} OK\r\ndate: {date}\r\n");
-        for (name, value) in &answer.headers {
+        for (name, value) in &response.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         if let Some(length) = length {
@@ -113,54 +113,54 @@ pub(crate) fn corrupt_response(action: &FaultAction, mut answer: ServerResponse,
             let every = Duration::from_millis(*every_ms);
             vec![head(Some(whole.len()), ""), WireStep::Drip(whole, every), WireStep::Close]
         }
-        FaultAction::Latency { ms } => return WireOutcome::Response(answer, Duration::from_millis(*ms)),
+        FaultAction::Latency { ms } => return WireOutcome::Response(response, Duration::from_millis(*ms)),
         FaultAction::MalformedJson => {
-            answer.body = [&half[..], b",,]}oops"].concat().into();
-            return WireOutcome::Response(answer, Duration::ZERO);
+            response.body = [&half[..], b",,]}oops"].concat().into();
+            return WireOutcome::Response(response, Duration::ZERO);
         }
         FaultAction::InvalidUtf8 => {
-            answer.body = with_first_key(&whole, b"\"\xff\xfe\xc3(\"");
-            return WireOutcome::Response(answer, Duration::ZERO);
+            response.body = with_first_key(&whole, b"\"\xff\xfe\xc3(\"");
+            return WireOutcome::Response(response, Duration::ZERO);
         }
         FaultAction::LoneSurrogate => {
-            answer.body = with_first_key(&whole, br#""\ud83d""#);
-            return WireOutcome::Response(answer, Duration::ZERO);
+            response.body = with_first_key(&whole, br#""\ud83d""#);
+            return WireOutcome::Response(response, Duration::ZERO);
         }
         FaultAction::ForeignNext { host } => {
-            answer.body = with_foreign_links(&whole, host);
-            return WireOutcome::Response(answer, Duration::ZERO);
+            response.body = with_foreign_links(&whole, host);
+            return WireOutcome::Response(response, Duration::ZERO);
         }
         FaultAction::ShortPage | FaultAction::EmptyPage => {
             let empty = matches!(action, FaultAction::EmptyPage);
-            answer.body = edit_page(&whole, |page| {
+            response.body = edit_page(&whole, |page| {
                 if let Some(items) = page["items"].as_array_mut() {
                     items.truncate(if empty { 0 } else { items.len() / 2 });
                 }
             });
-            return WireOutcome::Response(answer, Duration::ZERO);
+            return WireOutcome::Response(response, Duration::ZERO);
         }
         FaultAction::HolePage => {
-            answer.body = edit_page(&whole, |page| {
+            response.body = edit_page(&whole, |page| {
                 if let Some(items) = page["items"].as_array_mut().filter(|items| items.len() > 2) {
                     items.remove(items.len() / 2);
                 }
             });
-            return WireOutcome::Response(answer, Duration::ZERO);
+            return WireOutcome::Response(response, Duration::ZERO);
         }
         FaultAction::Set { at, to } => {
-            answer.body = with_value(&whole, at, to);
-            return WireOutcome::Response(answer, Duration::ZERO);
+            response.body = with_value(&whole, at, to);
+            return WireOutcome::Response(response, Duration::ZERO);
         }
         FaultAction::EndsAfter { items } => {
-            answer.body = edit_page(&whole, |page| {
+            response.body = edit_page(&whole, |page| {
                 let left = items.saturating_sub(page["offset"].as_u64().unwrap_or(0));
                 if let Some(entries) = page["items"].as_array_mut() {
                     entries.truncate(usize::try_from(left).unwrap_or(usize::MAX));
                 }
             });
-            return WireOutcome::Response(answer, Duration::ZERO);
+            return WireOutcome::Response(response, Duration::ZERO);
         }
-        _ => return WireOutcome::Response(answer, Duration::ZERO),
+        _ => return WireOutcome::Response(response, Duration::ZERO),
     };
     WireOutcome::Raw(status, steps)
 }
@@ -198,8 +198,8 @@ fn with_value(body: &Bytes, at: &str, to: &Value) -> Bytes {
         return body.clone();
     };
     let (around, key) = at.rsplit_once('/').unwrap_or_default();
-    if let Some(place) = value.pointer_mut(at) {
-        *place = to.clone();
+    if let Some(index) = value.pointer_mut(at) {
+        *index = to.clone();
     } else if let Some(Value::Object(object)) = value.pointer_mut(around) {
         object.insert(key.to_owned(), to.clone());
     }

@@ -17,14 +17,14 @@
 //!
 //! ```no_run
 //! # async fn third_page_fails_once() -> std::io::Result<()> {
-//! use cratedigger::sandbox::{self, Action, Fault, Options, known};
+//! use spotify_sandbox::{Fault, FaultAction, SandboxOptions, fixtures};
 //!
-//! let sandbox = sandbox::start(Options::default()).await?;
-//! sandbox.inject(Fault::on("/v1/playlists/*/items", Action::status(502)).nth(3));
-//! let grant = sandbox.sign_in(known::HOME, &["playlist-read-private"], true);
-//! // … point a job at sandbox.api_url() and sandbox.accounts_url(), then:
+//! let sandbox = spotify_sandbox::start(SandboxOptions::default()).await?;
+//! sandbox.inject(Fault::on_path("/v1/playlists/*/items", FaultAction::status(502)).nth(3));
+//! let tokens = sandbox.sign_in(fixtures::HOME_USER, &["playlist-read-private"], true);
+//! // Point a client at `sandbox.api_url()` and `sandbox.accounts_url()`, let it read, and then compare:
 //! let calls = sandbox.log().len();
-//! let rows = sandbox.catalog().playlist_rows(known::ODD_PLAYLIST);
+//! let rows = sandbox.catalog().expected_rows(fixtures::EDGE_CASE_PLAYLIST);
 //! # Ok(())
 //! # }
 //! ```
@@ -167,9 +167,9 @@ pub struct Sandbox {
 pub async fn start(options: SandboxOptions) -> io::Result<Sandbox> {
     let listener = server::listen(options.port).await?;
     let port = listener.local_addr()?.port();
-    let world = Arc::new(SandboxState::new(options, port));
-    let server = server::serve(listener, Arc::clone(&world));
-    Ok(Sandbox { state: world, server })
+    let state = Arc::new(SandboxState::new(options, port));
+    let server = server::serve(listener, Arc::clone(&state));
+    Ok(Sandbox { state, server })
 }
 
 impl Sandbox {

@@ -123,7 +123,7 @@ impl SandboxLimits {
     }
 
     pub(crate) fn counts(&mut self, now_ms: i64) -> LimitCounts {
-        let rolled = |calls: &mut VecDeque<i64>, length_ms: i64| {
+        let current_len = |calls: &mut VecDeque<i64>, length_ms: i64| {
             while calls.front().is_some_and(|at| at + length_ms <= now_ms) {
                 calls.pop_front();
             }
@@ -132,8 +132,8 @@ impl SandboxLimits {
         LimitCounts {
             refused: self.refused_calls,
             early: self.early_calls,
-            in_window: self.windows.values_mut().map(|window| rolled(window, self.window_ms)).sum(),
-            in_day: rolled(&mut self.day, DAY_MS),
+            in_window: self.windows.values_mut().map(|window| current_len(window, self.window_ms)).sum(),
+            in_day: current_len(&mut self.day, DAY_MS),
         }
     }
 
@@ -200,10 +200,10 @@ impl SandboxLimits {
         refusal
     }
 
-    fn set_deadline(&mut self, now_ms: i64, refusal: LimitRefusal, of: DeadlineScope, told: bool) {
+    fn set_deadline(&mut self, now_ms: i64, refusal: LimitRefusal, scope: DeadlineScope, announced: bool) {
         let ms = i64::try_from(refusal.retry_after_secs).unwrap_or(i64::MAX / 2000) * 1000;
-        self.deadlines.retain(|it| it.scope != of);
-        self.deadlines.push(RefusalDeadline { until: now_ms + ms, refusal, scope: of, announced: told });
+        self.deadlines.retain(|it| it.scope != scope);
+        self.deadlines.push(RefusalDeadline { until: now_ms + ms, refusal, scope, announced });
     }
 }
 
@@ -271,7 +271,11 @@ mod tests {
     fn calls_before_a_deadline_are_counted_once_it_was_told() {
         let mut limits = limits(SandboxOptions { rate_limit: Some(1), ..SandboxOptions::default() });
         limits.ban(Duration::from_secs(10), 0);
-        assert_eq!(limits.admit("app", "a", 1_000).unwrap_err().retry_after_secs, 9, "nobody knew");
+        assert_eq!(
+            limits.admit("app", "a", 1_000).unwrap_err().retry_after_secs,
+            9,
+            "the deadline is not announced yet"
+        );
         assert_eq!(limits.counts(1_000).early, 0);
         assert!(limits.admit("app", "a", 2_000).is_err());
         assert_eq!(limits.counts(2_000).early, 1);
@@ -291,7 +295,7 @@ mod tests {
         }
         assert_eq!(limits.counts(0).early, 0);
         assert!(limits.admit("app", "a", 1_000).is_err());
-        assert_eq!(limits.counts(1_000).early, 1, "the second family's deadline does not end the first one's");
+        assert_eq!(limits.counts(1_000).early, 1, "each family has its own deadline");
     }
 
     #[test]
@@ -300,7 +304,7 @@ mod tests {
             limits(SandboxOptions { rate_limit: Some(1), refused_calls_count: true, ..SandboxOptions::default() });
         assert!(limits.admit("app", "a", 0).is_ok());
         assert!(limits.admit("app", "a", 20_000).is_err());
-        assert!(limits.admit("app", "a", 30_000).is_err(), "the refused one still counts");
+        assert!(limits.admit("app", "a", 30_000).is_err(), "the refused call still counts");
         assert!(limits.admit("app", "a", 60_000).is_ok());
     }
 
@@ -310,7 +314,7 @@ mod tests {
             limits(SandboxOptions { rate_limit: Some(1), calls_per_day: Some(3), ..SandboxOptions::default() });
         assert!(limits.admit("app", "a", 0).is_ok());
         assert_eq!(limits.admit("app", "a", 0).unwrap_err().retry_after_secs, 30);
-        assert!(limits.admit("sister", "a", 0).is_ok(), "another's deadline is not hers");
+        assert!(limits.admit("sister", "a", 0).is_ok(), "the deadline of another client id does not apply");
         assert_eq!(limits.counts(0).early, 0);
         assert!(limits.admit("app", "a", 30_000).is_ok());
         assert!(limits.admit("sister", "b", 30_000).unwrap_err().quota);

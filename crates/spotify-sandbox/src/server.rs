@@ -57,7 +57,7 @@ pub(crate) async fn listen(port: u16) -> io::Result<TcpListener> {
 }
 
 /// Accepts connections until the server is stopped.
-pub(crate) fn serve(listener: TcpListener, world: Arc<SandboxState>) -> SandboxServer {
+pub(crate) fn serve(listener: TcpListener, state: Arc<SandboxState>) -> SandboxServer {
     let (stop, mut stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(async move {
         let mut connections = JoinSet::new();
@@ -68,7 +68,7 @@ pub(crate) fn serve(listener: TcpListener, world: Arc<SandboxState>) -> SandboxS
             };
             match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(serve_connection(stream, Arc::clone(&world)));
+                    connections.spawn(serve_connection(stream, Arc::clone(&state)));
                 }
                 Err(err) => tracing::debug!(%err, "failed to accept a connection"),
             }
@@ -78,15 +78,15 @@ pub(crate) fn serve(listener: TcpListener, world: Arc<SandboxState>) -> SandboxS
     SandboxServer { stop: Some(stop), task }
 }
 
-async fn serve_connection(stream: TcpStream, world: Arc<SandboxState>) {
+async fn serve_connection(stream: TcpStream, state: Arc<SandboxState>) {
     if let Err(err) = stream.set_nodelay(true) {
         tracing::debug!(%err, "failed to set TCP_NODELAY");
     }
     let (takeover, mut taken) = mpsc::channel::<Vec<WireStep>>(1);
     let service = service_fn(|request| {
-        let (world, takeover) = (Arc::clone(&world), takeover.clone());
+        let (state, takeover) = (Arc::clone(&state), takeover.clone());
         async move {
-            match handle_request(&world, request).await {
+            match handle_request(&state, request).await {
                 Ok(response) => Ok::<_, Infallible>(response),
                 Err(steps) => {
                     drop(takeover.send(steps).await);
@@ -113,36 +113,36 @@ async fn serve_connection(stream: TcpStream, world: Arc<SandboxState>) {
 
 /// The response, or the bytes and pauses that replace it.
 async fn handle_request(
-    world: &SandboxState,
+    state: &SandboxState,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Vec<WireStep>> {
     let (head, body) = request.into_parts();
     let body = match Limited::new(body, MAX_REQUEST_BYTES).collect().await {
         Ok(body) => body.to_bytes(),
-        Err(_) => return Ok(build_response(world, ServerResponse::empty(413))),
+        Err(_) => return Ok(build_response(state, ServerResponse::empty(413))),
     };
-    let call = ServerRequest::from_parts(&head, body);
+    let request = ServerRequest::from_parts(&head, body);
     // The limits and the log use the time of arrival, not that of the response.
-    let outcome = world.handle(&call);
-    tokio::time::sleep(world.options.latency).await;
+    let outcome = state.handle(&request);
+    tokio::time::sleep(state.options.latency).await;
     match outcome {
-        WireOutcome::Response(mut answer, late) => {
-            if world.options.gzip && call.accepts_gzip {
-                answer = answer.gzipped();
+        WireOutcome::Response(mut response, late) => {
+            if state.options.gzip && request.accepts_gzip {
+                response = response.gzipped();
             }
             tokio::time::sleep(late).await;
-            Ok(build_response(world, answer))
+            Ok(build_response(state, response))
         }
         WireOutcome::Raw(_, steps) => Err(steps),
     }
 }
 
-fn build_response(world: &SandboxState, answer: ServerResponse) -> Response<Full<Bytes>> {
-    let mut builder = Response::builder().status(answer.status).header("date", http_date(world.clock.now_ms()));
-    for (name, value) in answer.headers {
+fn build_response(state: &SandboxState, response: ServerResponse) -> Response<Full<Bytes>> {
+    let mut builder = Response::builder().status(response.status).header("date", http_date(state.clock.now_ms()));
+    for (name, value) in response.headers {
         builder = builder.header(name, value);
     }
-    builder.body(Full::new(answer.body)).unwrap_or_else(|err| {
+    builder.body(Full::new(response.body)).unwrap_or_else(|err| {
         tracing::warn!(%err, "a fault specifies a response that HTTP cannot express");
         Response::new(Full::default())
     })

@@ -39,7 +39,7 @@ impl TokenOwner {
 
 #[derive(Debug)]
 struct IssuedAccessToken {
-    caller: TokenOwner,
+    owner: TokenOwner,
     expires_at_ms: i64,
 }
 
@@ -77,8 +77,8 @@ impl AccountsService {
         let token = bearer.ok_or_else(|| unauthorized("No token provided"))?;
         match self.access_tokens.get(token) {
             None => Err(unauthorized("Invalid access token")),
-            Some(known) if known.expires_at_ms <= now_ms => Err(unauthorized("The access token expired")),
-            Some(known) => Ok(known.caller.clone()),
+            Some(token) if token.expires_at_ms <= now_ms => Err(unauthorized("The access token expired")),
+            Some(token) => Ok(token.owner.clone()),
         }
     }
 
@@ -90,18 +90,18 @@ impl AccountsService {
     /// A new unique token.
     fn new_token(&mut self, prefix: &str, length: usize, now_ms: i64) -> String {
         self.tokens_issued += 1;
-        let mut dice = rng::SeededRng::new(rng::mix(now_ms.unsigned_abs(), self.tokens_issued));
-        let bytes: Vec<u8> = (0..length).flat_map(|_| dice.next_u64().to_le_bytes()).collect();
+        let mut rng = rng::SeededRng::new(rng::mix(now_ms.unsigned_abs(), self.tokens_issued));
+        let bytes: Vec<u8> = (0..length).flat_map(|_| rng.next_u64().to_le_bytes()).collect();
         let mut token = format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes));
         token.truncate(length);
         token
     }
 
-    fn issue_access_token(&mut self, caller: TokenOwner, now_ms: i64) -> String {
+    fn issue_access_token(&mut self, owner: TokenOwner, now_ms: i64) -> String {
         let token = self.new_token("BQ", 150, now_ms);
         let ttl_ms = i64::try_from(self.ttl_secs).unwrap_or(i64::MAX / 2000) * 1000;
         let expires_at_ms = now_ms + ttl_ms;
-        self.access_tokens.insert(token.clone(), IssuedAccessToken { caller, expires_at_ms });
+        self.access_tokens.insert(token.clone(), IssuedAccessToken { owner, expires_at_ms });
         token
     }
 
@@ -109,9 +109,9 @@ impl AccountsService {
     ///
     /// # Errors
     /// `invalid_client` with a description.
-    fn check_client(&self, call: &ServerRequest, form: &FormFields) -> Result<String, ServerResponse> {
+    fn check_client(&self, request: &ServerRequest, form: &FormFields) -> Result<String, ServerResponse> {
         let refused = |what| Err(token_error(400, "invalid_client", what));
-        let (id, secret) = match call.authorization.as_deref() {
+        let (id, secret) = match request.authorization.as_deref() {
             Some(header) => match parse_basic_auth(header) {
                 Some(pair) => pair,
                 None => return refused("Invalid authorization header"),
@@ -135,34 +135,34 @@ impl AccountsService {
 struct FormFields(Vec<(String, String)>);
 
 impl FormFields {
-    fn read(call: &ServerRequest) -> Self {
-        Self(url::form_urlencoded::parse(&call.body).into_owned().collect())
+    fn read(request: &ServerRequest) -> Self {
+        Self(url::form_urlencoded::parse(&request.body).into_owned().collect())
     }
 
     fn get(&self, key: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(known, _)| known == key);
+        let found = self.0.iter().find(|(name, _)| name == key);
         found.map(|(_, value)| value.as_str())
     }
 }
 
 /// Handles requests to the accounts service.
-pub(crate) fn respond(world: &SandboxState, call: &ServerRequest) -> ServiceResponse {
-    match (call.method.as_str(), call.path.as_str()) {
-        ("POST", "/api/token") => token_endpoint(world, call),
-        ("GET", "/authorize") => authorize::authorize(world, call).into(),
+pub(crate) fn respond(state: &SandboxState, request: &ServerRequest) -> ServiceResponse {
+    match (request.method.as_str(), request.path.as_str()) {
+        ("POST", "/api/token") => token_endpoint(state, request),
+        ("GET", "/authorize") => authorize::authorize(state, request).into(),
         _ => not_found().into(),
     }
 }
 
-fn token_endpoint(world: &SandboxState, call: &ServerRequest) -> ServiceResponse {
-    let form = FormFields::read(call);
-    let now_ms = world.clock.now_ms();
-    let mut accounts = lock(&world.accounts);
+fn token_endpoint(state: &SandboxState, request: &ServerRequest) -> ServiceResponse {
+    let form = FormFields::read(request);
+    let now_ms = state.clock.now_ms();
+    let mut accounts = lock(&state.accounts);
     let grant_type = form.get("grant_type").map(str::to_owned);
-    let answer = match grant_type.as_deref() {
-        Some("client_credentials") => accounts.client_credentials(call, &form, now_ms),
-        Some("authorization_code") => accounts.authorization_code(call, &form, now_ms),
-        Some("refresh_token") => accounts.refresh_token(call, &form, now_ms),
+    let response = match grant_type.as_deref() {
+        Some("client_credentials") => accounts.client_credentials(request, &form, now_ms),
+        Some("authorization_code") => accounts.authorization_code(request, &form, now_ms),
+        Some("refresh_token") => accounts.refresh_token(request, &form, now_ms),
         None | Some("") => Err(token_error(400, "unsupported_grant_type", "grant_type parameter is missing")),
         Some(_) => Err(token_error(
             400,
@@ -170,9 +170,9 @@ fn token_endpoint(world: &SandboxState, call: &ServerRequest) -> ServiceResponse
             "grant_type must be client_credentials, authorization_code or refresh_token",
         )),
     };
-    let answer = answer.unwrap_or_else(|refusal| refusal);
-    let answer = answer.with_header("cache-control", "no-store");
-    ServiceResponse { grant_type, ..answer.into() }
+    let response = response.unwrap_or_else(|refusal| refusal);
+    let response = response.with_header("cache-control", "no-store");
+    ServiceResponse { grant_type, ..response.into() }
 }
 
 fn unauthorized(message: &str) -> ServerResponse {

@@ -90,8 +90,8 @@ fn expected_row(music: &MusicCatalog, list: &CatalogPlaylist, position: usize) -
     };
     match row.content {
         RowContent::Null => blank,
-        RowContent::Track(place) => {
-            let track = &music.tracks[place];
+        RowContent::Track(index) => {
+            let track = &music.tracks[index];
             let album = &music.albums[track.album];
             let artists = || track.artists.iter().map(|artist| &music.artists[*artist]);
             ExpectedRow {
@@ -114,8 +114,8 @@ fn expected_row(music: &MusicCatalog, list: &CatalogPlaylist, position: usize) -
                 ..blank
             }
         }
-        RowContent::Episode(place) => {
-            let episode = &music.episodes[place];
+        RowContent::Episode(index) => {
+            let episode = &music.episodes[index];
             let show = &music.shows[episode.show];
             ExpectedRow {
                 kind: "episode".to_owned(),

@@ -48,7 +48,8 @@ pub enum LibraryEdit {
         /// Id of the user.
         user: String,
         /// The list.
-        shelf: LibrarySection,
+        #[serde(rename = "shelf")]
+        section: LibrarySection,
         /// Id of the item.
         id: String,
         /// Milliseconds since 1970, which decide its position; now by default.
@@ -63,7 +64,8 @@ pub enum LibraryEdit {
         /// Id of the user.
         user: String,
         /// The list.
-        shelf: LibrarySection,
+        #[serde(rename = "shelf")]
+        section: LibrarySection,
         /// Position from 0.
         position: usize,
     },
@@ -72,7 +74,8 @@ pub enum LibraryEdit {
         /// Id of the user.
         user: String,
         /// The list.
-        shelf: LibrarySection,
+        #[serde(rename = "shelf")]
+        section: LibrarySection,
         /// Position from 0.
         position: usize,
     },
@@ -110,11 +113,11 @@ impl UserLibraries {
     /// # Errors
     /// If it names an unknown id or position. The library is unchanged then.
     pub(crate) fn edit(&mut self, edit: LibraryEdit, music: &MusicCatalog, now_ms: i64) -> Result<(), EditError> {
-        let (LibraryEdit::Save { user, shelf, .. }
-        | LibraryEdit::Remove { user, shelf, .. }
-        | LibraryEdit::Lose { user, shelf, .. }) = &edit;
+        let (LibraryEdit::Save { user, section, .. }
+        | LibraryEdit::Remove { user, section, .. }
+        | LibraryEdit::Lose { user, section, .. }) = &edit;
         let library = self.library_mut(music, user);
-        let (list, kind) = match shelf {
+        let (list, kind) = match section {
             LibrarySection::Tracks => (&mut library.tracks, CatalogKind::Track),
             LibrarySection::Albums => (&mut library.albums, CatalogKind::Album),
             LibrarySection::Shows => (&mut library.shows, CatalogKind::Show),
@@ -122,19 +125,18 @@ impl UserLibraries {
         };
         match edit {
             LibraryEdit::Save { id, added_at_ms, twice, .. } => {
-                let place = music.find(kind, &id).ok_or_else(|| EditError(format!("{kind:?} {id}")))?;
+                let index = music.find(kind, &id).ok_or_else(|| EditError(format!("{kind:?} {id}")))?;
                 if !twice {
-                    list.retain(|saved| saved.index != place || saved.served_as_null);
+                    list.retain(|saved| saved.index != index || saved.served_as_null);
                 }
-                let saved =
-                    SavedItem { index: place, added_at_ms: added_at_ms.unwrap_or(now_ms), served_as_null: false };
+                let saved = SavedItem { index, added_at_ms: added_at_ms.unwrap_or(now_ms), served_as_null: false };
                 let at = list.iter().position(|other| other.added_at_ms <= saved.added_at_ms).unwrap_or(list.len());
                 list.insert(at, saved);
             }
             LibraryEdit::Remove { position, .. } if position < list.len() => drop(list.remove(position)),
             LibraryEdit::Lose { position, .. } if position < list.len() => list[position].served_as_null = true,
             LibraryEdit::Remove { position, .. } | LibraryEdit::Lose { position, .. } => {
-                return Err(EditError(format!("place {position}")));
+                return Err(EditError(format!("position {position}")));
             }
         }
         Ok(())
@@ -179,8 +181,8 @@ impl UserLibrary {
         let mut lists = [0, 1, 2, 3, 4, 5].map(|n| stride(salt + n as u64, counts[n], of[n]));
         if user == fixtures::HOME_USER {
             // The last tracks of the catalog are edge cases.
-            let odd = music.tracks.len() - 8..music.tracks.len();
-            lists[0].extend(odd.map(|place| SavedItem { index: place, added_at_ms: 0, served_as_null: false }));
+            let edge_cases = music.tracks.len() - 8..music.tracks.len();
+            lists[0].extend(edge_cases.map(|index| SavedItem { index, added_at_ms: 0, served_as_null: false }));
         }
         let [tracks, albums, shows, episodes, audiobooks, artists] = lists;
         Self { tracks, albums, shows, episodes, audiobooks, artists }

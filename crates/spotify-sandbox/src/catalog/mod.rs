@@ -178,19 +178,19 @@ impl MusicCatalog {
 
     /// Albums by date, newest first.
     pub(crate) fn new_releases(&self) -> Vec<CatalogIndex> {
-        let mut places: Vec<CatalogIndex> = (0..self.albums.len()).collect();
-        places.sort_by(|a, b| {
+        let mut indexes: Vec<CatalogIndex> = (0..self.albums.len()).collect();
+        indexes.sort_by(|a, b| {
             let (a, b) = (&self.albums[*a], &self.albums[*b]);
             (&b.release_date, &b.id).cmp(&(&a.release_date, &a.id))
         });
-        places.truncate(100);
-        places
+        indexes.truncate(100);
+        indexes
     }
 
     fn build_index(&mut self) {
-        let mut places = FxHashMap::default();
+        let mut indexes = FxHashMap::default();
         let mut note = |kind, n, id: &String| {
-            places.insert((kind, id.clone()), n);
+            indexes.insert((kind, id.clone()), n);
         };
         let lists = self.artists.iter().enumerate();
         lists.for_each(|(n, it)| note(CatalogKind::Artist, n, &it.id));
@@ -206,6 +206,6 @@ impl MusicCatalog {
         lists.for_each(|(n, it)| note(CatalogKind::Audiobook, n, &it.id));
         let lists = self.chapters.iter().enumerate();
         lists.for_each(|(n, it)| note(CatalogKind::Chapter, n, &it.id));
-        self.index_by_id = places;
+        self.index_by_id = indexes;
     }
 }

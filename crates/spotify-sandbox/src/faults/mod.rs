@@ -124,8 +124,8 @@ impl ArmedFault {
             return None;
         }
         if let Some(probability) = fault.probability {
-            let roll = rng::mix(fault.seed, u64::from(self.matched_requests)) >> 11;
-            if roll as f64 / (1u64 << 53) as f64 >= probability {
+            let sample = rng::mix(fault.seed, u64::from(self.matched_requests)) >> 11;
+            if sample as f64 / (1u64 << 53) as f64 >= probability {
                 return None;
             }
         }
@@ -148,11 +148,11 @@ fn glob_matches(pattern: &str, path: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn struck(fault: Fault, requests: usize) -> Vec<bool> {
+    fn injections(fault: Fault, requests: usize) -> Vec<bool> {
         let faults = FaultQueue::default();
         faults.add(fault);
-        let strike = |_| faults.next_action("GET", "/v1/albums/x", "limit=50&offset=50").is_some();
-        (0..requests).map(strike).collect()
+        let is_injected = |_| faults.next_action("GET", "/v1/albums/x", "limit=50&offset=50").is_some();
+        (0..requests).map(is_injected).collect()
     }
 
     #[test]
@@ -173,20 +173,20 @@ mod tests {
     #[test]
     fn a_fault_strikes_the_requests_it_names_and_no_other() {
         let fault = |path| Fault::on_path(path, FaultAction::Reset);
-        assert_eq!(struck(fault("/v1/albums/*").nth(2), 3), [false, true, false]);
-        assert_eq!(struck(fault("*").times(2), 3), [true, true, false]);
-        assert_eq!(struck(fault("*").with_query("offset=50"), 1), [true]);
-        assert_eq!(struck(fault("*").with_query("offset=0"), 1), [false]);
-        assert_eq!(struck(fault("/v1/tracks/*"), 1), [false]);
+        assert_eq!(injections(fault("/v1/albums/*").nth(2), 3), [false, true, false]);
+        assert_eq!(injections(fault("*").times(2), 3), [true, true, false]);
+        assert_eq!(injections(fault("*").with_query("offset=50"), 1), [true]);
+        assert_eq!(injections(fault("*").with_query("offset=0"), 1), [false]);
+        assert_eq!(injections(fault("/v1/tracks/*"), 1), [false]);
     }
 
     #[test]
     fn a_probability_strikes_about_as_often_as_it_says_and_the_same_each_time() {
         let fault = Fault::on_path("*", FaultAction::Reset).with_probability(0.3, 7);
-        let (one, two) = (struck(fault.clone(), 1000), struck(fault, 1000));
+        let (one, two) = (injections(fault.clone(), 1000), injections(fault, 1000));
         assert_eq!(one, two);
-        let strikes = one.iter().filter(|struck| **struck).count();
-        assert!((250..350).contains(&strikes), "{strikes}");
+        let injected = one.iter().filter(|injected| **injected).count();
+        assert!((250..350).contains(&injected), "{injected}");
     }
 
     #[test]

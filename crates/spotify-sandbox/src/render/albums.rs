@@ -5,8 +5,8 @@ use crate::catalog::{CatalogAlbum, CatalogIndex};
 use crate::json::{self, ObjectWriter};
 
 /// Writes a simplified album; `group` is its `album_group` in a discography.
-pub(crate) fn album_brief(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex, group: Option<&str>) {
-    let album = &view.music.albums[place];
+pub(crate) fn album_brief(view: &RenderContext<'_>, out: &mut String, index: CatalogIndex, group: Option<&str>) {
+    let album = &view.music.albums[index];
     json::object(out, |o| {
         if let Some(group) = group.filter(|_| view.extended) {
             o.text("album_group", group);
@@ -16,8 +16,8 @@ pub(crate) fn album_brief(view: &RenderContext<'_>, out: &mut String, place: Cat
 }
 
 /// Writes a full album with its first tracks.
-pub(crate) fn album(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex) {
-    let album = &view.music.albums[place];
+pub(crate) fn album(view: &RenderContext<'_>, out: &mut String, index: CatalogIndex) {
+    let album = &view.music.albums[index];
     json::object(out, |o| {
         write_shared_fields(view, o, album);
         o.array("copyrights", [("C", '©'), ("P", '℗')], |out, (kind, sign)| {

@@ -5,8 +5,8 @@ use crate::catalog::CatalogIndex;
 use crate::json;
 
 /// Writes a simplified artist, as in tracks and albums.
-pub(crate) fn artist_brief(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex) {
-    let artist = &view.music.artists[place];
+pub(crate) fn artist_brief(view: &RenderContext<'_>, out: &mut String, index: CatalogIndex) {
+    let artist = &view.music.artists[index];
     json::object(out, |o| {
         view.write_identity(o, "artist", &artist.id);
         o.text("name", &artist.name);
@@ -14,8 +14,8 @@ pub(crate) fn artist_brief(view: &RenderContext<'_>, out: &mut String, place: Ca
 }
 
 /// Writes a full artist.
-pub(crate) fn artist(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex) {
-    let artist = &view.music.artists[place];
+pub(crate) fn artist(view: &RenderContext<'_>, out: &mut String, index: CatalogIndex) {
+    let artist = &view.music.artists[index];
     json::object(out, |o| {
         view.write_identity(o, "artist", &artist.id);
         if view.extended {

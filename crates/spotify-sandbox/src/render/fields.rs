@@ -35,8 +35,8 @@ impl FieldsFilter {
                 fields.drop.push(parse_name(rest)?);
             } else {
                 let (name, inner) = Self::parse_term(rest)?;
-                match fields.keep.iter_mut().find(|(known, _)| *known == name) {
-                    Some((_, known)) => known.merge(inner),
+                match fields.keep.iter_mut().find(|(key, _)| *key == name) {
+                    Some((_, existing)) => existing.merge(inner),
                     None => fields.keep.push((name, inner)),
                 }
             }
@@ -77,9 +77,9 @@ impl FieldsFilter {
                 if self.keep.is_empty() {
                     return Value::Object(object);
                 }
-                let kept =
+                let selected =
                     self.keep.iter().filter_map(|(key, inner)| Some((key.clone(), inner.apply(object.remove(key)?))));
-                Value::Object(kept.collect::<Map<_, _>>())
+                Value::Object(selected.collect::<Map<_, _>>())
             }
             plain => plain,
         }

@@ -117,23 +117,23 @@ fn write_content(view: &RenderContext<'_>, out: &mut String, content: &RowConten
     match content {
         RowContent::Null => out.push_str("null"),
         RowContent::Local(tags) => write_local_file(view, out, tags),
-        RowContent::Track(place) => json::object(out, |o| {
+        RowContent::Track(index) => json::object(out, |o| {
             o.display("episode", false);
             o.display("track", true);
-            write_full_track(view, o, *place);
+            write_full_track(view, o, *index);
         }),
-        RowContent::Episode(place) if episodes => json::object(out, |o| {
+        RowContent::Episode(index) if episodes => json::object(out, |o| {
             o.display("episode", true);
             o.display("track", false);
-            shows_and_audiobooks::write_episode_fields(view, o, *place, true);
+            shows_and_audiobooks::write_episode_fields(view, o, *index, true);
         }),
-        RowContent::Episode(place) => write_episode_as_track(view, out, *place),
+        RowContent::Episode(index) => write_episode_as_track(view, out, *index),
     }
 }
 
 /// Writes an episode as a track, for clients that did not request the `episode` type.
-fn write_episode_as_track(view: &RenderContext<'_>, out: &mut String, place: usize) {
-    let episode = &view.music.episodes[place];
+fn write_episode_as_track(view: &RenderContext<'_>, out: &mut String, index: usize) {
+    let episode = &view.music.episodes[index];
     let show = &view.music.shows[episode.show];
     json::object(out, |o| {
         o.object("album", |o| {

@@ -46,7 +46,7 @@ impl ServerRequest {
     /// A decoded query parameter.
     pub(crate) fn query_param(&self, key: &str) -> Option<String> {
         let mut pairs = url::form_urlencoded::parse(self.query.as_bytes());
-        pairs.find(|(known, _)| known == key).map(|(_, value)| value.into_owned())
+        pairs.find(|(name, _)| name == key).map(|(_, value)| value.into_owned())
     }
 
     /// The same request with another value for a query parameter.
@@ -60,8 +60,8 @@ impl ServerRequest {
     /// The query without some parameters.
     pub(crate) fn query_without(&self, keys: &[&str]) -> String {
         let pairs = url::form_urlencoded::parse(self.query.as_bytes());
-        let kept = pairs.filter(|(key, _)| !keys.contains(&key.as_ref()));
-        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish()
+        let remaining = pairs.filter(|(key, _)| !keys.contains(&key.as_ref()));
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(remaining).finish()
     }
 }
 
@@ -82,31 +82,31 @@ impl<'a> EndpointContext<'a> {
     /// # Errors
     /// 400 for an unknown market.
     pub(crate) fn new(
-        world: &'a SandboxState,
-        call: &'a ServerRequest,
-        caller: &'a TokenOwner,
+        state: &'a SandboxState,
+        request: &'a ServerRequest,
+        token_owner: &'a TokenOwner,
     ) -> Result<Self, ServerResponse> {
         // The country of a user takes precedence over the requested market.
-        let market = match call.query_param("market") {
+        let market = match request.query_param("market") {
             None => None,
-            Some(_) if caller.user.is_some() => Some(COUNTRY),
+            Some(_) if token_owner.user.is_some() => Some(COUNTRY),
             Some(named) => match MARKETS.iter().find(|market| **market == named) {
                 Some(market) => Some(*market),
                 None => return Err(api_error(400, "Invalid market code")),
             },
         };
         Ok(Self {
-            state: world,
-            request: call,
-            token_owner: caller,
+            state,
+            request,
+            token_owner,
             render: RenderContext {
-                music: &world.music,
-                extended: world.is_extended(),
-                api_url: &world.api_url,
+                music: &state.music,
+                extended: state.is_extended(),
+                api_url: &state.api_url,
                 market,
-                resume_points: caller.has_scope("user-read-playback-position"),
+                resume_points: token_owner.has_scope("user-read-playback-position"),
             },
-            paging_query: call.query_without(&["limit", "offset"]),
+            paging_query: request.query_without(&["limit", "offset"]),
         })
     }
 

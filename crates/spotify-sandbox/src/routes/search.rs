@@ -13,12 +13,12 @@ use crate::response::{ServerResponse, api_error};
 const MAX_OFFSET: usize = 1_000;
 const TYPES: [&str; 7] = ["album", "artist", "playlist", "track", "show", "episode", "audiobook"];
 
-pub(super) fn search(ask: &EndpointContext<'_>) -> Result<ServerResponse, ServerResponse> {
-    let text = ask.request.query_param("q").filter(|q| !q.trim().is_empty());
+pub(super) fn search(context: &EndpointContext<'_>) -> Result<ServerResponse, ServerResponse> {
+    let text = context.request.query_param("q").filter(|q| !q.trim().is_empty());
     let query = SearchQuery::parse(&text.ok_or_else(|| api_error(400, "No search query"))?);
-    let types = ask.request.query_param("type").filter(|types| !types.is_empty());
+    let types = context.request.query_param("type").filter(|types| !types.is_empty());
     let types = types.ok_or_else(|| api_error(400, "Missing parameter type"))?;
-    let slice = if ask.render.extended { ask.page_range(20, 50)? } else { ask.page_range(5, 10)? };
+    let slice = if context.render.extended { context.page_range(20, 50)? } else { context.page_range(5, 10)? };
     if slice.offset > MAX_OFFSET {
         return Err(api_error(400, "Invalid offset"));
     }
@@ -27,18 +27,18 @@ pub(super) fn search(ask: &EndpointContext<'_>) -> Result<ServerResponse, Server
     }
     let mut out = String::new();
     json::object(&mut out, |o| {
-        for kind in TYPES.iter().filter(|kind| types.split(',').any(|asked| asked == **kind)) {
-            o.write_with(&format!("{kind}s"), |out| write_hits(ask, out, kind, &query, slice));
+        for kind in TYPES.iter().filter(|kind| types.split(',').any(|requested| requested == **kind)) {
+            o.write_with(&format!("{kind}s"), |out| write_hits(context, out, kind, &query, slice));
         }
     });
     Ok(ServerResponse::json(out))
 }
 
-fn write_hits(ask: &EndpointContext<'_>, out: &mut String, kind: &str, query: &SearchQuery, slice: PageRange) {
-    let view = &ask.render;
+fn write_hits(context: &EndpointContext<'_>, out: &mut String, kind: &str, query: &SearchQuery, slice: PageRange) {
+    let view = &context.render;
     let music = view.music;
     if kind == "playlist" {
-        return write_playlist_hits(ask, out, query, slice);
+        return write_playlist_hits(context, out, query, slice);
     }
     let found: Vec<CatalogIndex> = match kind {
         "track" => (0..music.tracks.len()).filter(|n| query.matches_track(music, *n)).collect(),
@@ -48,7 +48,7 @@ fn write_hits(ask: &EndpointContext<'_>, out: &mut String, kind: &str, query: &S
         "episode" => (0..music.episodes.len()).filter(|n| query.matches_name(&music.episodes[*n].name)).collect(),
         _ => (0..music.audiobooks.len()).filter(|n| query.matches_name(&music.audiobooks[*n].name)).collect(),
     };
-    render::write_page(view, out, "/search", &ask.paging_query, slice, found.len(), |out, n| match kind {
+    render::write_page(view, out, "/search", &context.paging_query, slice, found.len(), |out, n| match kind {
         "track" => render::track(view, out, found[n]),
         "album" => render::album_brief(view, out, found[n], None),
         "artist" => render::artist(view, out, found[n]),
@@ -59,17 +59,25 @@ fn write_hits(ask: &EndpointContext<'_>, out: &mut String, kind: &str, query: &S
 }
 
 /// Writes public playlists. The second result is null, like a playlist by Spotify.
-fn write_playlist_hits(ask: &EndpointContext<'_>, out: &mut String, query: &SearchQuery, slice: PageRange) {
-    let all = lock(&ask.state.playlists);
+fn write_playlist_hits(context: &EndpointContext<'_>, out: &mut String, query: &SearchQuery, slice: PageRange) {
+    let all = lock(&context.state.playlists);
     let fits = |list: &&CatalogPlaylist| list.public == Some(true) && query.matches_name(&list.name);
     let mut found: Vec<Option<&CatalogPlaylist>> = all.iter().filter(fits).map(Some).collect();
     if !found.is_empty() {
         found.insert(1, None);
     }
-    render::write_page(&ask.render, out, "/search", &ask.paging_query, slice, found.len(), |out, n| match found[n] {
-        Some(list) => render::playlist_brief(&ask.render, out, list),
-        None => out.push_str("null"),
-    });
+    render::write_page(
+        &context.render,
+        out,
+        "/search",
+        &context.paging_query,
+        slice,
+        found.len(),
+        |out, n| match found[n] {
+            Some(list) => render::playlist_brief(&context.render, out, list),
+            None => out.push_str("null"),
+        },
+    );
 }
 
 /// A parsed search query.
@@ -109,8 +117,8 @@ impl SearchQuery {
         self.filters.is_empty() && self.matches_words(&[name])
     }
 
-    fn matches_track(&self, music: &MusicCatalog, place: CatalogIndex) -> bool {
-        let track = &music.tracks[place];
+    fn matches_track(&self, music: &MusicCatalog, index: CatalogIndex) -> bool {
+        let track = &music.tracks[index];
         let album = &music.albums[track.album];
         let artists = || track.artists.iter().map(|artist| music.artists[*artist].name.as_str());
         let mut names: Vec<&str> = artists().collect();
@@ -127,8 +135,8 @@ impl SearchQuery {
             })
     }
 
-    fn matches_album(&self, music: &MusicCatalog, place: CatalogIndex) -> bool {
-        let album = &music.albums[place];
+    fn matches_album(&self, music: &MusicCatalog, index: CatalogIndex) -> bool {
+        let album = &music.albums[index];
         let artists = || album.artists.iter().map(|artist| music.artists[*artist].name.as_str());
         let mut names: Vec<&str> = artists().collect();
         names.push(&album.name);
@@ -142,8 +150,8 @@ impl SearchQuery {
             })
     }
 
-    fn matches_artist(&self, music: &MusicCatalog, place: CatalogIndex) -> bool {
-        let artist = &music.artists[place];
+    fn matches_artist(&self, music: &MusicCatalog, index: CatalogIndex) -> bool {
+        let artist = &music.artists[index];
         self.matches_words(&[&artist.name])
             && self.matches_filters(|key, value| match key {
                 "artist" => contains_text(&artist.name, value),

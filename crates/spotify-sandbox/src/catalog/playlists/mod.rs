@@ -114,7 +114,7 @@ impl PlaylistCollection {
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<&CatalogPlaylist> {
-        self.index_by_id.get(id).map(|place| &self.all[*place])
+        self.index_by_id.get(id).map(|index| &self.all[*index])
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &CatalogPlaylist> {
@@ -123,7 +123,7 @@ impl PlaylistCollection {
 
     fn get_mut(&mut self, id: &str) -> Result<&mut CatalogPlaylist, EditError> {
         match self.index_by_id.get(id) {
-            Some(place) => Ok(&mut self.all[*place]),
+            Some(index) => Ok(&mut self.all[*index]),
             None => Err(EditError(format!("playlist {id}"))),
         }
     }
