@@ -124,7 +124,7 @@ fn sandbox_page_is_current() {
 async fn sandbox_page_ids_exist() {
     let sandbox = spotify_sandbox::start(spotify_sandbox::SandboxOptions::default()).await.unwrap();
     let ids = sandbox.catalog().ids().to_string();
-    let known = std::fs::read_to_string(root().join("crates/spotify-sandbox/src/catalog/known.rs")).unwrap();
+    let known = std::fs::read_to_string(root().join("crates/spotify-sandbox/src/catalog/fixtures.rs")).unwrap();
     let page = std::fs::read_to_string(root().join("docs/sandbox.md")).unwrap();
     for id in page.split('`').skip(1).step_by(2).filter(|text| text.len() == 22 && text.contains("Sandbox")) {
         assert!(ids.contains(id) || known.contains(id), "{id}");
