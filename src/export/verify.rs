@@ -70,7 +70,8 @@ pub struct FileFinding {
     pub job: String,
     /// Its path below the job's folder; empty if it is the folder itself.
     pub path: String,
-    /// What is the matter.
+    /// `matter` is the name of this key in `verify --json`.
+    #[serde(rename = "matter")]
     pub issue: FileIssue,
     /// More about it.
     pub detail: String,

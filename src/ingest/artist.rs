@@ -3,6 +3,7 @@
 use super::cell::{id, inner, int, link, number, plain, text};
 use super::{IngestContext, IngestError};
 use crate::store::{EntityTable, WriteTx};
+use crate::store::{children, entity};
 use spotify_client::wire::{Artist, Image, JsonField};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
@@ -19,9 +20,9 @@ pub(super) fn write_artist(
     }
     let followers = inner(&a.followers, |f| int(&f.total));
     let cells = [text(&a.name), text(&a.uri), followers, int(&a.popularity), link(&a.external_urls)];
-    s.tx_upsert(EntityTable::artists(), id, &cells, &asked.now, whole)?;
+    entity::upsert(s, EntityTable::artists(), id, &cells, &asked.now, whole)?;
     if let JsonField::Value(genres) = &a.genres {
-        s.tx_set_genres(id, &genres.iter().map(|g| &**g).collect::<Vec<_>>())?;
+        children::set_genres(s, id, &genres.iter().map(|g| &**g).collect::<Vec<_>>())?;
     }
     write_images(s, "artist", id, &a.images)?;
     if whole {
@@ -77,7 +78,7 @@ pub(super) fn write_images(
             images.iter().filter_map(|i| Some((plain(&i.url)?, number(&i.width), number(&i.height)))).collect()
         }
     };
-    Ok(s.tx_set_images(kind, id, &list)?)
+    Ok(children::set_images(s, kind, id, &list)?)
 }
 
 /// Writes the day's metrics of a thing, where the app sees any.
@@ -91,7 +92,7 @@ pub(super) fn write_metrics(
 ) -> Result<(), IngestError> {
     if followers.is_some() || popularity.is_some() {
         let day = asked.now.get(..10).unwrap_or(&asked.now);
-        s.tx_set_metrics(kind, id, day, followers, popularity)?;
+        children::set_metrics(s, kind, id, day, followers, popularity)?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The entries of a page, staged as rows of their list.
 
+use crate::store::{entity, staging};
 use serde_json::value::RawValue;
 
 use super::cell::{id, plain};
@@ -135,7 +136,7 @@ fn stage_member(
         }
     };
     let id = id.ok_or_else(|| IngestError::Malformed("it has no id".into()))?;
-    s.tx_stage(list, &StagedItem { kind, item_id: Some(&id), ..place })?;
+    staging::stage(s, list, &StagedItem { kind, item_id: Some(&id), ..place })?;
     Ok(())
 }
 
@@ -146,7 +147,7 @@ fn stage_member(
 pub fn ensure_row(s: &mut WriteTx, kind: EntityKind, id: &str, asked: &IngestContext) -> Result<(), StoreError> {
     let table = entity_table(kind);
     let cells = vec![crate::store::CellValue::Absent; table.columns.len()];
-    s.tx_upsert(table, id, &cells, &asked.now, false).map(|_| ())
+    entity::upsert(s, table, id, &cells, &asked.now, false).map(|_| ())
 }
 
 /// The table that things of a kind stand in.

@@ -4,6 +4,7 @@ use super::artist::{write_images, write_metrics};
 use super::cell::{boolean, id, inner, int, link, number, plain, text};
 use super::{Fingerprint, IngestContext, IngestError, parse_object, show, track, user};
 use crate::store::{CellValue, EntityTable, StagedItem, WriteTx};
+use crate::store::{entity, staging};
 use spotify_client::wire::{EntryDiscriminator, Playlist, PlaylistItem, scan};
 
 /// Writes a playlist without its items and returns its id.
@@ -32,7 +33,7 @@ pub fn write_playlist(
         link(&p.external_urls),
         if whole { CellValue::Null } else { CellValue::Absent },
     ];
-    s.tx_upsert(EntityTable::playlists(), id, &cells, &asked.now, whole)?;
+    entity::upsert(s, EntityTable::playlists(), id, &cells, &asked.now, whole)?;
     write_images(s, "playlist", id, &p.images)?;
     if whole {
         write_metrics(s, "playlist", id, p.followers.value().and_then(|f| number(&f.total)), None, asked)?;
@@ -56,13 +57,13 @@ pub(super) fn stage_item(
 ) -> Result<Option<UnstoredItem>, IngestError> {
     let nothing = StagedItem { position, kind: "unavailable", ..StagedItem::default() };
     let Some(raw) = raw else {
-        s.tx_stage(list, &nothing)?;
+        staging::stage(s, list, &nothing)?;
         return Ok(Some(UnstoredItem { reason: "null_item", detail: None }));
     };
     let entry = match PlaylistItem::read(raw) {
         Ok(entry) => entry,
         Err(e) => {
-            s.tx_stage(list, &nothing)?;
+            staging::stage(s, list, &nothing)?;
             return Ok(Some(UnstoredItem { reason: "malformed", detail: Some(e.to_string()) }));
         }
     };
@@ -70,16 +71,16 @@ pub(super) fn stage_item(
     let place = StagedItem { added_at: plain(&entry.added_at), added_by: added_by.as_deref(), ..nothing };
     // Both names may stand there; the one that holds something counts.
     let Some(raw) = entry.item.or(entry.track) else {
-        s.tx_stage(list, &place)?;
+        staging::stage(s, list, &place)?;
         return Ok(Some(UnstoredItem { reason: "null_item", detail: None }));
     };
     match read_entry(s, raw, entry.is_local.value() == Some(&true), asked) {
         Ok(PlaylistEntry { kind, id, uri }) => {
-            s.tx_stage(list, &StagedItem { kind, item_id: id.as_deref(), uri: uri.as_deref(), ..place })?;
+            staging::stage(s, list, &StagedItem { kind, item_id: id.as_deref(), uri: uri.as_deref(), ..place })?;
             Ok(None)
         }
         Err(IngestError::Malformed(detail)) => {
-            s.tx_stage(list, &place)?;
+            staging::stage(s, list, &place)?;
             Ok(Some(UnstoredItem { reason: "malformed", detail: Some(detail) }))
         }
         Err(store) => Err(store),

@@ -1,5 +1,6 @@
 //! The hits of a search: one page per type in one answer.
 
+use crate::store::staging;
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
@@ -82,7 +83,8 @@ pub fn stage_search(
             match write_hit(s, *kind, raw.get(), asked) {
                 Ok(id) => {
                     let uri = format!("spotify:{kind}:{id}");
-                    s.tx_stage(
+                    staging::stage(
+                        s,
                         list,
                         &StagedItem {
                             position,
@@ -99,7 +101,7 @@ pub fn stage_search(
         }
         let first = n * SEARCH_POSITIONS_PER_TYPE + offset;
         found.repeats_previous |=
-            offset > 0 && s.tx_repeats_previous_rows(list, first, first + came.min(most - offset))?;
+            offset > 0 && staging::repeats_previous_rows(s, list, first, first + came.min(most - offset))?;
     }
     Ok(found)
 }
@@ -116,7 +118,7 @@ pub fn discard_search(
 ) -> Result<(), StoreError> {
     for (n, _) in (0i64..).zip(kinds) {
         let first = n * SEARCH_POSITIONS_PER_TYPE + window.offset;
-        s.tx_discard_staged_between(list, first, first + window.limit)?;
+        staging::discard_between(s, list, first, first + window.limit)?;
     }
     Ok(())
 }

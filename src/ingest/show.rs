@@ -4,6 +4,7 @@ use super::artist::write_images;
 use super::cell::{boolean, id, int, link, number, plain, text};
 use super::{IngestContext, IngestError, parse_object};
 use crate::store::{CellValue, EntityTable, MarketAvailability, MarketTable, WriteTx};
+use crate::store::{children, entity};
 use spotify_client::wire::{Episode, JsonField, JsonText, Show};
 
 /// Writes a show and returns its id.
@@ -26,10 +27,16 @@ pub(super) fn write_show(
         int(&w.total_episodes),
         link(&w.external_urls),
     ];
-    s.tx_upsert(EntityTable::shows(), id, &cells, &asked.now, whole)?;
+    entity::upsert(s, EntityTable::shows(), id, &cells, &asked.now, whole)?;
     write_languages(s, "show", id, &w.languages)?;
     if let JsonField::Value(lines) = &w.copyrights {
-        s.tx_set_texts("show", id, "copyright", &lines.iter().filter_map(|c| plain(&c.text)).collect::<Vec<_>>())?;
+        children::set_texts(
+            s,
+            "show",
+            id,
+            "copyright",
+            &lines.iter().filter_map(|c| plain(&c.text)).collect::<Vec<_>>(),
+        )?;
     }
     write_images(s, "show", id, &w.images)?;
     Ok(Some(id.to_owned()))
@@ -62,12 +69,13 @@ pub(super) fn write_episode(
         text(&e.audio_preview_url),
         link(&e.external_urls),
     ];
-    s.tx_upsert(EntityTable::episodes(), id, &cells, &asked.now, whole)?;
+    entity::upsert(s, EntityTable::episodes(), id, &cells, &asked.now, whole)?;
     write_languages(s, "episode", id, &e.languages)?;
     write_images(s, "episode", id, &e.images)?;
     write_market(s, MarketTable::Episodes, id, e, asked)?;
     if let (Some(user), JsonField::Value(point)) = (&asked.user_id, &e.resume_point) {
-        s.tx_set_resume_point(
+        children::set_resume_point(
+            s,
             user,
             id,
             point.fully_played.value().copied(),
@@ -86,7 +94,7 @@ pub(super) fn write_languages(
     languages: &JsonField<Vec<JsonText<'_>>>,
 ) -> Result<(), IngestError> {
     if let JsonField::Value(languages) = languages {
-        s.tx_set_texts(kind, id, "language", &languages.iter().map(|l| &**l).collect::<Vec<_>>())?;
+        children::set_texts(s, kind, id, "language", &languages.iter().map(|l| &**l).collect::<Vec<_>>())?;
     }
     Ok(())
 }
@@ -105,7 +113,7 @@ pub(super) fn write_market(
         linked_from: None,
     };
     if fact.is_playable.is_some() || fact.restriction.is_some() {
-        s.tx_set_market(table, id, &asked.market, fact, &asked.now)?;
+        children::set_market(s, table, id, &asked.market, fact, &asked.now)?;
     }
     Ok(())
 }

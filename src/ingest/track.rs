@@ -4,6 +4,7 @@ use super::artist::{write_mentioned, write_metrics};
 use super::cell::{boolean, id, inner, int, link, number, plain, text};
 use super::{Fingerprint, IngestContext, IngestError, album, parse_object};
 use crate::store::{CellValue, CreditedEntity, EntityTable, MarketAvailability, MarketTable, WriteTx};
+use crate::store::{children, entity};
 use spotify_client::wire::{Album, JsonField, LocalAlbum, Track, scan};
 
 /// Writes a track and what it mentions, and returns its id.
@@ -45,9 +46,9 @@ pub(super) fn write_track_of_album(
         text(&t.preview_url),
         link(&t.external_urls),
     ];
-    s.tx_upsert(EntityTable::tracks(), id, &cells, &asked.now, whole)?;
+    entity::upsert(s, EntityTable::tracks(), id, &cells, &asked.now, whole)?;
     if let Some(artists) = artists {
-        s.tx_set_artists(CreditedEntity::Track, id, &artists.iter().map(String::as_str).collect::<Vec<_>>())?;
+        children::set_artists(s, CreditedEntity::Track, id, &artists.iter().map(String::as_str).collect::<Vec<_>>())?;
     }
     let fact = MarketAvailability {
         is_playable: t.is_playable.value().copied(),
@@ -55,7 +56,7 @@ pub(super) fn write_track_of_album(
         linked_from: t.linked_from.value().and_then(|l| plain(&l.id)),
     };
     if fact.is_playable.is_some() || fact.restriction.is_some() || fact.linked_from.is_some() {
-        s.tx_set_market(MarketTable::Tracks, id, &asked.market, fact, &asked.now)?;
+        children::set_market(s, MarketTable::Tracks, id, &asked.market, fact, &asked.now)?;
     }
     if whole {
         write_metrics(s, "track", id, None, number(&t.popularity), asked)?;
@@ -93,5 +94,5 @@ pub(super) fn write_local_file(
     let album: Option<LocalAlbum<'_>> = t.album.map(|raw| parse_object(raw.get())).transpose()?;
     let album_name = album.as_ref().and_then(|a| plain(&a.name));
     let duration = number(&t.duration_ms);
-    Ok(s.tx_set_local_file(uri, plain(&t.name), artists.as_deref(), album_name, duration, &asked.now)?)
+    Ok(children::set_local_file(s, uri, plain(&t.name), artists.as_deref(), album_name, duration, &asked.now)?)
 }

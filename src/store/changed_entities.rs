@@ -121,57 +121,54 @@ impl ChangedEntities {
     }
 }
 
-impl WriteTx {
-    /// Writes down what the transaction changed, as of the version that it makes.
-    pub(super) fn tx_record_changes(&mut self, version: i64) -> Result<(), StoreError> {
-        let number = self.touched.changed_entities.len();
-        if number == 0 && !self.touched.all {
-            return Ok(());
-        }
-        let written = match self.touched.recorded {
-            Some(written) => written,
-            None => self
-                .prepare("SELECT coalesce(sum(number), 0) FROM changed_things")?
-                .query_row([], |row| row.get::<_, i64>(0))
-                .map(|n| usize::try_from(n).unwrap_or(usize::MAX))
-                .map_err(|e| self.error("cannot be read", e))?,
-        };
-        // To be counted again where lines went.
-        self.touched.recorded = None;
-        if self.touched.all {
-            return self.tx_forget_changes(version);
-        }
-        let mut things = String::new();
-        for (kind, id) in &self.touched.changed_entities {
-            things.push(kind.letter());
-            things.push_str(id);
-            things.push('\n');
-        }
-        self.prepare("INSERT INTO changed_things (version, number, things) VALUES (?1, ?2, ?3)")?
-            .execute(params![version, i64::try_from(number).unwrap_or(i64::MAX), things])
-            .map_err(|e| self.error("cannot be written", e))?;
-        if written.saturating_add(number) <= MAX_RECORDED {
-            self.touched.recorded = Some(written + number);
-            return Ok(());
-        }
-        let oldest_half: Option<i64> = self
-            .prepare(
-                "SELECT max(version) FROM (SELECT version, sum(number) OVER (ORDER BY version DESC) AS kept
-                 FROM changed_things) WHERE kept > ?1",
-            )?
-            .query_row([i64::try_from(MAX_RECORDED / 2).unwrap_or(i64::MAX)], |row| row.get(0))
-            .map_err(|e| self.error("cannot be read", e))?;
-        oldest_half.map_or(Ok(()), |version| self.tx_forget_changes(version))
+/// Writes down what the transaction changed, as of the version that it makes.
+pub(super) fn record(tx: &mut WriteTx, version: i64) -> Result<(), StoreError> {
+    let number = tx.touched.changed_entities.len();
+    if number == 0 && !tx.touched.all {
+        return Ok(());
     }
+    let written = match tx.touched.recorded {
+        Some(written) => written,
+        None => tx
+            .prepare("SELECT coalesce(sum(number), 0) FROM changed_things")?
+            .query_row([], |row| row.get::<_, i64>(0))
+            .map(|n| usize::try_from(n).unwrap_or(usize::MAX))
+            .map_err(|e| tx.error("cannot be read", e))?,
+    };
+    // To be counted again where lines went.
+    tx.touched.recorded = None;
+    if tx.touched.all {
+        return forget_until(tx, version);
+    }
+    let mut things = String::new();
+    for (kind, id) in &tx.touched.changed_entities {
+        things.push(kind.letter());
+        things.push_str(id);
+        things.push('\n');
+    }
+    tx.prepare("INSERT INTO changed_things (version, number, things) VALUES (?1, ?2, ?3)")?
+        .execute(params![version, i64::try_from(number).unwrap_or(i64::MAX), things])
+        .map_err(|e| tx.error("cannot be written", e))?;
+    if written.saturating_add(number) <= MAX_RECORDED {
+        tx.touched.recorded = Some(written + number);
+        return Ok(());
+    }
+    let oldest_half: Option<i64> = tx
+        .prepare(
+            "SELECT max(version) FROM (SELECT version, sum(number) OVER (ORDER BY version DESC) AS kept
+             FROM changed_things) WHERE kept > ?1",
+        )?
+        .query_row([i64::try_from(MAX_RECORDED / 2).unwrap_or(i64::MAX)], |row| row.get(0))
+        .map_err(|e| tx.error("cannot be read", e))?;
+    oldest_half.map_or(Ok(()), |version| forget_until(tx, version))
+}
 
-    /// Forgets what changed up to a version: files that are older are rendered once more.
-    fn tx_forget_changes(&self, version: i64) -> Result<(), StoreError> {
-        self.prepare("DELETE FROM changed_things WHERE version <= ?1")?
-            .execute([version])
-            .map_err(|e| self.error("cannot be written", e))?;
-        info::set_value(&self.conn, "things_since", &version.to_string())
-            .map_err(|e| self.error("cannot be written", e))
-    }
+/// Forgets what changed up to a version: files that are older are rendered once more.
+fn forget_until(tx: &WriteTx, version: i64) -> Result<(), StoreError> {
+    tx.prepare("DELETE FROM changed_things WHERE version <= ?1")?
+        .execute([version])
+        .map_err(|e| tx.error("cannot be written", e))?;
+    info::set_value(&tx.conn, "things_since", &version.to_string()).map_err(|e| tx.error("cannot be written", e))
 }
 
 #[cfg(test)]
@@ -179,6 +176,7 @@ mod tests {
     use super::*;
     use crate::store::write_tx::WriteTiming;
     use crate::store::{CreditedEntity, EntityTable};
+    use crate::store::{children, entity};
 
     fn session() -> WriteTx {
         let conn = Connection::open_in_memory().unwrap();
@@ -189,13 +187,13 @@ mod tests {
     fn artist(s: &mut WriteTx, id: &str, name: &str) -> Result<(), StoreError> {
         let mut cells = vec![CellValue::Absent; EntityTable::artists().columns.len()];
         cells[0] = CellValue::Text(name);
-        s.tx_upsert(EntityTable::artists(), id, &cells, "t1", false)
+        entity::upsert(s, EntityTable::artists(), id, &cells, "t1", false)
     }
 
     fn track(s: &mut WriteTx, id: &str, artists: &[&str]) -> Result<(), StoreError> {
         let cells = vec![CellValue::Absent; EntityTable::tracks().columns.len()];
-        s.tx_upsert(EntityTable::tracks(), id, &cells, "t1", false)?;
-        s.tx_set_artists(CreditedEntity::Track, id, artists)
+        entity::upsert(s, EntityTable::tracks(), id, &cells, "t1", false)?;
+        children::set_artists(s, CreditedEntity::Track, id, artists)
     }
 
     fn lines(s: &WriteTx) -> Vec<String> {

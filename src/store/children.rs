@@ -2,6 +2,7 @@
 //!
 //! A list that came with an answer replaces the one that was known; rows that stay are not touched.
 
+use super::pending_writes;
 use super::row_write::RowWrite;
 use super::{CellValue, StoreError, WriteTx};
 
@@ -11,143 +12,155 @@ pub type ImageRows<'a> = &'a [(&'a str, Option<i64>, Option<i64>)];
 /// Words or lines, in order.
 pub type TextValues<'a> = &'a [&'a str];
 
-impl WriteTx {
-    /// Replaces the artists of an album or track. The artists must have rows already.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_set_artists(&mut self, of: CreditedEntity, id: &str, artists: TextValues<'_>) -> Result<(), StoreError> {
-        let (put, trim) = match of {
-            CreditedEntity::Album => (RowWrite::AlbumArtist, RowWrite::AlbumArtistsFrom),
-            CreditedEntity::Track => (RowWrite::TrackArtist, RowWrite::TrackArtistsFrom),
-        };
-        for (position, artist) in (0i64..).zip(artists) {
-            self.tx_write_row(put, &[id.into(), position.into(), (*artist).into()])?;
+/// Replaces the artists of an album or track. The artists must have rows already.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn set_artists(tx: &mut WriteTx, of: CreditedEntity, id: &str, artists: TextValues<'_>) -> Result<(), StoreError> {
+    let (put, trim) = match of {
+        CreditedEntity::Album => (RowWrite::AlbumArtist, RowWrite::AlbumArtistsFrom),
+        CreditedEntity::Track => (RowWrite::TrackArtist, RowWrite::TrackArtistsFrom),
+    };
+    for (position, artist) in (0i64..).zip(artists) {
+        pending_writes::write_row(tx, put, &[id.into(), position.into(), (*artist).into()])?;
+    }
+    pending_writes::write_row(tx, trim, &[id.into(), count_cell(artists.len())])
+}
+
+/// Replaces the genres of an artist.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn set_genres(tx: &mut WriteTx, artist: &str, genres: TextValues<'_>) -> Result<(), StoreError> {
+    for (position, genre) in (0i64..).zip(genres) {
+        pending_writes::write_row(tx, RowWrite::Genre, &[artist.into(), position.into(), (*genre).into()])?;
+    }
+    pending_writes::write_row(tx, RowWrite::GenresFrom, &[artist.into(), count_cell(genres.len())])
+}
+
+/// Replaces the copyright lines of an album: type and text.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn set_copyrights(tx: &mut WriteTx, album: &str, lines: &[(Option<&str>, Option<&str>)]) -> Result<(), StoreError> {
+    for (position, (kind, text)) in (0i64..).zip(lines) {
+        pending_writes::write_row(
+            tx,
+            RowWrite::Copyright,
+            &[album.into(), position.into(), (*kind).into(), (*text).into()],
+        )?;
+    }
+    pending_writes::write_row(tx, RowWrite::CopyrightsFrom, &[album.into(), count_cell(lines.len())])
+}
+
+/// Replaces words of a show, episode, audiobook or chapter: `what` is language, author,
+/// narrator or copyright.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn set_texts(tx: &mut WriteTx, kind: &str, id: &str, what: &str, texts: TextValues<'_>) -> Result<(), StoreError> {
+    for (position, text) in (0i64..).zip(texts) {
+        pending_writes::write_row(
+            tx,
+            RowWrite::Text,
+            &[kind.into(), id.into(), what.into(), position.into(), (*text).into()],
+        )?;
+    }
+    pending_writes::write_row(tx, RowWrite::TextsFrom, &[kind.into(), id.into(), what.into(), count_cell(texts.len())])
+}
+
+/// Replaces the pictures of a thing.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn set_images(tx: &mut WriteTx, kind: &str, id: &str, images: ImageRows<'_>) -> Result<(), StoreError> {
+    for (position, (url, width, height)) in (0i64..).zip(images) {
+        let row = [kind.into(), id.into(), position.into(), (*url).into(), (*width).into(), (*height).into()];
+        pending_writes::write_row(tx, RowWrite::Image, &row)?;
+    }
+    pending_writes::write_row(tx, RowWrite::ImagesFrom, &[kind.into(), id.into(), count_cell(images.len())])
+}
+
+/// What depends on the market: `table` is one of the `*_markets` tables.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn set_market(
+    tx: &mut WriteTx,
+    table: MarketTable,
+    id: &str,
+    market: &str,
+    fact: MarketAvailability<'_>,
+    now: &str,
+) -> Result<(), StoreError> {
+    let MarketAvailability { is_playable, restriction, linked_from } = fact;
+    let (id, market, now) = (id.into(), market.into(), now.into());
+    let (playable, restriction) = (is_playable.into(), restriction.into());
+    match table {
+        MarketTable::Tracks => pending_writes::write_row(
+            tx,
+            RowWrite::TrackMarket,
+            &[id, market, playable, restriction, linked_from.into(), now],
+        ),
+        MarketTable::Episodes => {
+            pending_writes::write_row(tx, RowWrite::EpisodeMarket, &[id, market, playable, restriction, now])
         }
-        self.tx_write_row(trim, &[id.into(), count_cell(artists.len())])
-    }
-
-    /// Replaces the genres of an artist.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_set_genres(&mut self, artist: &str, genres: TextValues<'_>) -> Result<(), StoreError> {
-        for (position, genre) in (0i64..).zip(genres) {
-            self.tx_write_row(RowWrite::Genre, &[artist.into(), position.into(), (*genre).into()])?;
-        }
-        self.tx_write_row(RowWrite::GenresFrom, &[artist.into(), count_cell(genres.len())])
-    }
-
-    /// Replaces the copyright lines of an album: type and text.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_set_copyrights(&mut self, album: &str, lines: &[(Option<&str>, Option<&str>)]) -> Result<(), StoreError> {
-        for (position, (kind, text)) in (0i64..).zip(lines) {
-            self.tx_write_row(RowWrite::Copyright, &[album.into(), position.into(), (*kind).into(), (*text).into()])?;
-        }
-        self.tx_write_row(RowWrite::CopyrightsFrom, &[album.into(), count_cell(lines.len())])
-    }
-
-    /// Replaces words of a show, episode, audiobook or chapter: `what` is language, author,
-    /// narrator or copyright.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_set_texts(&mut self, kind: &str, id: &str, what: &str, texts: TextValues<'_>) -> Result<(), StoreError> {
-        for (position, text) in (0i64..).zip(texts) {
-            self.tx_write_row(RowWrite::Text, &[kind.into(), id.into(), what.into(), position.into(), (*text).into()])?;
-        }
-        self.tx_write_row(RowWrite::TextsFrom, &[kind.into(), id.into(), what.into(), count_cell(texts.len())])
-    }
-
-    /// Replaces the pictures of a thing.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_set_images(&mut self, kind: &str, id: &str, images: ImageRows<'_>) -> Result<(), StoreError> {
-        for (position, (url, width, height)) in (0i64..).zip(images) {
-            let row = [kind.into(), id.into(), position.into(), (*url).into(), (*width).into(), (*height).into()];
-            self.tx_write_row(RowWrite::Image, &row)?;
-        }
-        self.tx_write_row(RowWrite::ImagesFrom, &[kind.into(), id.into(), count_cell(images.len())])
-    }
-
-    /// What depends on the market: `table` is one of the `*_markets` tables.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_set_market(
-        &mut self,
-        table: MarketTable,
-        id: &str,
-        market: &str,
-        fact: MarketAvailability<'_>,
-        now: &str,
-    ) -> Result<(), StoreError> {
-        let MarketAvailability { is_playable, restriction, linked_from } = fact;
-        let (id, market, now) = (id.into(), market.into(), now.into());
-        let (playable, restriction) = (is_playable.into(), restriction.into());
-        match table {
-            MarketTable::Tracks => {
-                self.tx_write_row(RowWrite::TrackMarket, &[id, market, playable, restriction, linked_from.into(), now])
-            }
-            MarketTable::Episodes => {
-                self.tx_write_row(RowWrite::EpisodeMarket, &[id, market, playable, restriction, now])
-            }
-            MarketTable::Chapters => {
-                self.tx_write_row(RowWrite::ChapterMarket, &[id, market, playable, restriction, now])
-            }
+        MarketTable::Chapters => {
+            pending_writes::write_row(tx, RowWrite::ChapterMarket, &[id, market, playable, restriction, now])
         }
     }
+}
 
-    /// How far a user listened to an episode.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_set_resume_point(
-        &mut self,
-        user: &str,
-        episode: &str,
-        fully_played: Option<bool>,
-        position_ms: Option<i64>,
-        now: &str,
-    ) -> Result<(), StoreError> {
-        let row = [user.into(), episode.into(), fully_played.into(), position_ms.into(), now.into()];
-        self.tx_write_row(RowWrite::ResumePoint, &row)
-    }
+/// How far a user listened to an episode.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn set_resume_point(
+    tx: &mut WriteTx,
+    user: &str,
+    episode: &str,
+    fully_played: Option<bool>,
+    position_ms: Option<i64>,
+    now: &str,
+) -> Result<(), StoreError> {
+    let row = [user.into(), episode.into(), fully_played.into(), position_ms.into(), now.into()];
+    pending_writes::write_row(tx, RowWrite::ResumePoint, &row)
+}
 
-    /// The day's followers and popularity of a thing; the last reading of a day stands.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_set_metrics(
-        &mut self,
-        kind: &str,
-        id: &str,
-        day: &str,
-        followers: Option<i64>,
-        popularity: Option<i64>,
-    ) -> Result<(), StoreError> {
-        self.tx_write_row(RowWrite::Metrics, &[kind.into(), id.into(), day.into(), followers.into(), popularity.into()])
-    }
+/// The day's followers and popularity of a thing; the last reading of a day stands.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn set_metrics(
+    tx: &mut WriteTx,
+    kind: &str,
+    id: &str,
+    day: &str,
+    followers: Option<i64>,
+    popularity: Option<i64>,
+) -> Result<(), StoreError> {
+    pending_writes::write_row(
+        tx,
+        RowWrite::Metrics,
+        &[kind.into(), id.into(), day.into(), followers.into(), popularity.into()],
+    )
+}
 
-    /// A file of a user's own that stands in a playlist.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_set_local_file(
-        &mut self,
-        uri: &str,
-        name: Option<&str>,
-        artists: Option<&str>,
-        album: Option<&str>,
-        duration_ms: Option<i64>,
-        now: &str,
-    ) -> Result<(), StoreError> {
-        let row = [uri.into(), name.into(), artists.into(), album.into(), duration_ms.into(), now.into()];
-        self.tx_write_row(RowWrite::LocalFile, &row)
-    }
+/// A file of a user's own that stands in a playlist.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn set_local_file(
+    tx: &mut WriteTx,
+    uri: &str,
+    name: Option<&str>,
+    artists: Option<&str>,
+    album: Option<&str>,
+    duration_ms: Option<i64>,
+    now: &str,
+) -> Result<(), StoreError> {
+    let row = [uri.into(), name.into(), artists.into(), album.into(), duration_ms.into(), now.into()];
+    pending_writes::write_row(tx, RowWrite::LocalFile, &row)
 }
 
 /// Whose artists.

@@ -40,15 +40,13 @@ pub(super) fn content_bytes(conn: &Connection) -> rusqlite::Result<u64> {
     Ok(u64::try_from(pages * number("page_size")?).unwrap_or(0))
 }
 
-impl WriteTx {
-    /// Writes the file anew, and empties the WAL as far as nobody is reading.
-    pub(super) fn tx_compact(&mut self) -> Result<CompactReport, StoreError> {
-        let path = self.path().to_path_buf();
-        let compacted = vacuum(&mut self.conn, &path);
-        // What else this connection does is small, and stays in memory.
-        drop(self.conn.execute_batch("PRAGMA temp_store = MEMORY"));
-        compacted.map_err(|e| self.error("cannot be written anew", e))
-    }
+/// Writes the file anew, and empties the WAL as far as nobody is reading.
+pub(super) fn compact_store(tx: &mut WriteTx) -> Result<CompactReport, StoreError> {
+    let path = tx.path().to_path_buf();
+    let compacted = vacuum(&mut tx.conn, &path);
+    // What else this connection does is small, and stays in memory.
+    drop(tx.conn.execute_batch("PRAGMA temp_store = MEMORY"));
+    compacted.map_err(|e| tx.error("cannot be written anew", e))
 }
 
 /// Writes a database in WAL mode anew.

@@ -3,11 +3,13 @@
 //! One statement per table, an upsert that takes a bit mask of the columns that the answer had: an
 //! absent key leaves what is known alone, an explicit null overwrites it.
 
+use super::pending_writes;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 
 use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{OptionalExtension, params};
 
 use super::changed_entities::ROW_UPDATED;
 use super::row_write::RowWrite;
@@ -276,29 +278,53 @@ impl EntityTable {
     }
 }
 
-impl WriteTx {
-    /// Writes one thing. `whole` says that the answer was about the thing itself, not a mention of
-    /// it.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_upsert(
-        &mut self,
-        table: &EntityTable,
-        id: &str,
-        cells: &[CellValue<'_>],
-        now: &str,
-        whole: bool,
-    ) -> Result<(), StoreError> {
-        debug_assert_eq!(cells.len(), table.columns.len(), "cells of {}", table.name);
-        let mask =
-            cells.iter().enumerate().filter(|(_, c)| **c != CellValue::Absent).fold(0i64, |mask, (n, _)| mask | 1 << n);
-        let fetched = if whole { CellValue::Text(now) } else { CellValue::Null };
-        let mut row = Vec::with_capacity(4 + cells.len());
-        row.extend([CellValue::Text(id), CellValue::Text(now), fetched, CellValue::Int(mask)]);
-        row.extend_from_slice(cells);
-        self.tx_write_row(table.write, &row)
-    }
+/// Writes one thing. `whole` says that the answer was about the thing itself, not a mention of
+/// it.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn upsert(
+    tx: &mut WriteTx,
+    table: &EntityTable,
+    id: &str,
+    cells: &[CellValue<'_>],
+    now: &str,
+    whole: bool,
+) -> Result<(), StoreError> {
+    debug_assert_eq!(cells.len(), table.columns.len(), "cells of {}", table.name);
+    let mask =
+        cells.iter().enumerate().filter(|(_, c)| **c != CellValue::Absent).fold(0i64, |mask, (n, _)| mask | 1 << n);
+    let fetched = if whole { CellValue::Text(now) } else { CellValue::Null };
+    let mut row = Vec::with_capacity(4 + cells.len());
+    row.extend([CellValue::Text(id), CellValue::Text(now), fetched, CellValue::Int(mask)]);
+    row.extend_from_slice(cells);
+    pending_writes::write_row(tx, table.write, &row)
+}
+
+/// How many tracks these albums have, where that is known.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn album_track_counts(tx: &WriteTx, albums: &[String]) -> Result<Vec<Option<i64>>, StoreError> {
+    let mut statement = tx.prepare("SELECT total_tracks FROM albums WHERE id = ?1")?;
+    let mut total = |album: &String| {
+        let total = statement.query_row([album], |row| row.get::<_, Option<i64>>(0)).optional();
+        Ok(total.map_err(|e| tx.error("cannot be read", e))?.flatten())
+    };
+    albums.iter().map(&mut total).collect()
+}
+
+/// Marks a playlist that Spotify no longer has.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn mark_playlist_gone(tx: &mut WriteTx, playlist: &str, now: &str) -> Result<(), StoreError> {
+    let marked = tx
+        .prepare("UPDATE playlists SET gone_at = ?2 WHERE id = ?1 AND gone_at IS NULL")?
+        .execute(params![playlist, now])
+        .map_err(|e| tx.error("cannot be written", e))?;
+    tx.changed |= marked > 0;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -315,7 +341,7 @@ mod tests {
     /// Writes the artist "a"; whether that changed anything that a CSV may show.
     fn upsert(s: &mut WriteTx, cells: &[CellValue<'_>], now: &str, whole: bool) -> bool {
         s.changed = false;
-        s.tx_upsert(EntityTable::artists(), "a", cells, now, whole).unwrap();
+        super::upsert(s, EntityTable::artists(), "a", cells, now, whole).unwrap();
         s.changed
     }
 

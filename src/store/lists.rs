@@ -76,99 +76,97 @@ pub struct Checkpoint {
     pub reached_end: bool,
 }
 
-impl WriteTx {
-    /// The list of this key, made if it is new.
-    ///
-    /// # Errors
-    /// If the store cannot be read or written.
-    pub fn tx_open_list(&mut self, key: &ListKey) -> Result<ListRow, StoreError> {
-        if let Some(row) = self.tx_find_list(key)? {
-            return Ok(row);
-        }
-        self.prepare("INSERT INTO lists (kind, parent_id, audience, market, variant) VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute(params![key.kind, key.parent_id, key.audience, key.market, key.variant])
-            .map_err(|e| self.error("cannot be written", e))?;
-        Ok(ListRow { id: self.conn.last_insert_rowid(), ..ListRow::default() })
+/// The list of this key, made if it is new.
+///
+/// # Errors
+/// If the store cannot be read or written.
+pub fn open(tx: &mut WriteTx, key: &ListKey) -> Result<ListRow, StoreError> {
+    if let Some(row) = find(tx, key)? {
+        return Ok(row);
     }
+    tx.prepare("INSERT INTO lists (kind, parent_id, audience, market, variant) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![key.kind, key.parent_id, key.audience, key.market, key.variant])
+        .map_err(|e| tx.error("cannot be written", e))?;
+    Ok(ListRow { id: tx.conn.last_insert_rowid(), ..ListRow::default() })
+}
 
-    /// The list of this key, if there is one.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn tx_find_list(&self, key: &ListKey) -> Result<Option<ListRow>, StoreError> {
-        self.prepare(
-            "SELECT l.id, l.snapshot_id, l.etag, l.stored, l.content_hash, l.whole_at,
-                    c.next_offset, c.cursor, c.announced, c.skipped, c.snapshot_id, c.etag, c.restarts, l.checked_at, c.started_at,
-                    l.announced, l.served, l.proof, l.restless, c.ended, c.run_id, r.job
-             FROM lists l LEFT JOIN checkpoints c ON c.list_id = l.id LEFT JOIN runs r ON r.id = c.run_id
-             WHERE l.kind = ?1 AND l.parent_id = ?2 AND l.audience = ?3 AND l.market = ?4 AND l.variant = ?5",
-        )?
-        .query_row(params![key.kind, key.parent_id, key.audience, key.market, key.variant], read_list_row)
-        .optional()
-        .map_err(|e| self.error("cannot be read", e))
-    }
+/// The list of this key, if there is one.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn find(tx: &WriteTx, key: &ListKey) -> Result<Option<ListRow>, StoreError> {
+    tx.prepare(
+        "SELECT l.id, l.snapshot_id, l.etag, l.stored, l.content_hash, l.whole_at,
+                c.next_offset, c.cursor, c.announced, c.skipped, c.snapshot_id, c.etag, c.restarts, l.checked_at, c.started_at,
+                l.announced, l.served, l.proof, l.restless, c.ended, c.run_id, r.job
+         FROM lists l LEFT JOIN checkpoints c ON c.list_id = l.id LEFT JOIN runs r ON r.id = c.run_id
+         WHERE l.kind = ?1 AND l.parent_id = ?2 AND l.audience = ?3 AND l.market = ?4 AND l.variant = ?5",
+    )?
+    .query_row(params![key.kind, key.parent_id, key.audience, key.market, key.variant], read_list_row)
+    .optional()
+    .map_err(|e| tx.error("cannot be read", e))
+}
 
-    /// Notes that a list was found unchanged without being read.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_mark_list_unchanged(&mut self, list: i64, now: &str) -> Result<(), StoreError> {
-        self.prepare("UPDATE lists SET checked_at = ?2, gone_at = NULL, gone_reason = NULL WHERE id = ?1")?
-            .execute(params![list, now])
-            .map_err(|e| self.error("cannot be written", e))?;
-        Ok(())
-    }
+/// Notes that a list was found unchanged without being read.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn mark_unchanged(tx: &mut WriteTx, list: i64, now: &str) -> Result<(), StoreError> {
+    tx.prepare("UPDATE lists SET checked_at = ?2, gone_at = NULL, gone_reason = NULL WHERE id = ?1")?
+        .execute(params![list, now])
+        .map_err(|e| tx.error("cannot be written", e))?;
+    Ok(())
+}
 
-    /// Notes that lists of items of playlists were found unchanged, by the list of playlists.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_mark_playlists_unchanged(
-        &mut self,
-        playlists: &[String],
-        user: &str,
-        market: &str,
-        now: &str,
-    ) -> Result<(), StoreError> {
-        let mut confirm = self.prepare(
-            "UPDATE lists SET checked_at = ?4, gone_at = NULL, gone_reason = NULL
-             WHERE kind = 'playlist_items' AND parent_id = ?1 AND audience = ?2 AND market = ?3 AND variant = ''",
-        )?;
-        for playlist in playlists {
-            confirm.execute(params![playlist, user, market, now]).map_err(|e| self.error("cannot be written", e))?;
-        }
-        Ok(())
+/// Notes that lists of items of playlists were found unchanged, by the list of playlists.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn mark_playlists_unchanged(
+    tx: &mut WriteTx,
+    playlists: &[String],
+    user: &str,
+    market: &str,
+    now: &str,
+) -> Result<(), StoreError> {
+    let mut confirm = tx.prepare(
+        "UPDATE lists SET checked_at = ?4, gone_at = NULL, gone_reason = NULL
+         WHERE kind = 'playlist_items' AND parent_id = ?1 AND audience = ?2 AND market = ?3 AND variant = ''",
+    )?;
+    for playlist in playlists {
+        confirm.execute(params![playlist, user, market, now]).map_err(|e| tx.error("cannot be written", e))?;
     }
+    Ok(())
+}
 
-    /// Saves how far a read has come.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_save_checkpoint(&mut self, list: i64, run: i64, at: &Checkpoint, now: &str) -> Result<(), StoreError> {
-        self.prepare(
-            "INSERT INTO checkpoints (list_id, run_id, next_offset, cursor, announced, skipped, snapshot_id, etag, restarts,
-             started_at, updated_at, ended) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11) ON CONFLICT (list_id) DO UPDATE SET
-             run_id = excluded.run_id, next_offset = excluded.next_offset, cursor = excluded.cursor, announced = excluded.announced,
-             skipped = excluded.skipped, snapshot_id = excluded.snapshot_id, etag = excluded.etag,
-             restarts = excluded.restarts, updated_at = excluded.updated_at, ended = excluded.ended",
-        )?
-        .execute(params![
-            list, run, at.next_offset, at.cursor, at.announced, at.skipped, at.snapshot_id, at.etag, at.restarts, now, at.reached_end
-        ])
-        .map_err(|e| self.error("cannot be written", e))?;
-        Ok(())
-    }
+/// Saves how far a read has come.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn save_checkpoint(tx: &mut WriteTx, list: i64, run: i64, at: &Checkpoint, now: &str) -> Result<(), StoreError> {
+    tx.prepare(
+        "INSERT INTO checkpoints (list_id, run_id, next_offset, cursor, announced, skipped, snapshot_id, etag, restarts,
+         started_at, updated_at, ended) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11) ON CONFLICT (list_id) DO UPDATE SET
+         run_id = excluded.run_id, next_offset = excluded.next_offset, cursor = excluded.cursor, announced = excluded.announced,
+         skipped = excluded.skipped, snapshot_id = excluded.snapshot_id, etag = excluded.etag,
+         restarts = excluded.restarts, updated_at = excluded.updated_at, ended = excluded.ended",
+    )?
+    .execute(params![
+        list, run, at.next_offset, at.cursor, at.announced, at.skipped, at.snapshot_id, at.etag, at.restarts, now, at.reached_end
+    ])
+    .map_err(|e| tx.error("cannot be written", e))?;
+    Ok(())
+}
 
-    /// Forgets a read that was under way, with what it staged.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_discard_checkpoint(&mut self, list: i64) -> Result<(), StoreError> {
-        for sql in ["DELETE FROM staged_items WHERE list_id = ?1", "DELETE FROM checkpoints WHERE list_id = ?1"] {
-            self.prepare(sql)?.execute([list]).map_err(|e| self.error("cannot be written", e))?;
-        }
-        Ok(())
+/// Forgets a read that was under way, with what it staged.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn discard_checkpoint(tx: &mut WriteTx, list: i64) -> Result<(), StoreError> {
+    for sql in ["DELETE FROM staged_items WHERE list_id = ?1", "DELETE FROM checkpoints WHERE list_id = ?1"] {
+        tx.prepare(sql)?.execute([list]).map_err(|e| tx.error("cannot be written", e))?;
     }
+    Ok(())
 }
 
 fn read_list_row(row: &Row<'_>) -> rusqlite::Result<ListRow> {

@@ -12,40 +12,45 @@ mod access;
 mod backup;
 mod changed_entities;
 mod changes;
-mod children;
+pub mod children;
 mod compact;
 mod disk_space;
-mod entity;
+pub mod entity;
 mod error;
-mod etags;
+pub mod etags;
 mod file_dependencies;
+pub mod freshness;
+pub mod future_times;
 mod info;
-mod interrupted_reads;
-mod list_commit;
-mod lists;
-mod members;
+pub mod interrupted_reads;
+pub mod library_playlists;
+pub mod list_commit;
+pub mod list_proof;
+pub mod lists;
+pub mod members;
 mod migration_backups;
 mod migrations;
+pub mod missing_ids;
 mod open;
 mod pending_writes;
-mod planned_calls;
+pub mod planned_calls;
 mod playlist_commit;
 mod playlist_diff;
 mod playlist_names;
-mod proof;
 mod published_files;
-mod purge;
+pub mod purge;
 pub mod query;
 mod raw_answers;
 mod replay;
-mod requested;
-mod retention;
+pub mod requested;
+pub mod retention;
 mod row_write;
 mod run_history;
-mod runs;
+pub mod runs;
 #[cfg(test)]
 mod schema_doc;
-mod staging;
+pub mod skipped_items;
+pub mod staging;
 mod staleness;
 mod time_span;
 mod verify;
@@ -64,10 +69,12 @@ pub use error::StoreError;
 pub use file_dependencies::{EntityChanges, FetchRef, confirm_files, fingerprint_lists};
 pub use info::{StoreIdentity, data_version};
 pub use interrupted_reads::InterruptedRead;
+pub use library_playlists::LibraryPlaylist;
 pub use list_commit::{ListCommit, ListProof, ProofKind, SEARCH_POSITIONS_PER_TYPE};
 pub use lists::{Checkpoint, ListKey, ListRow};
 pub use members::ListMember;
 pub use migration_backups::delete_old_backups;
+pub use missing_ids::MissingIdKey;
 pub use open::{canonical_path, open_current_schema, open_reader, open_writer, quick_check};
 pub use planned_calls::PlannedCalls;
 pub use playlist_names::{NamedPlaylist, find_playlists_by_name, playlist_details_at};
@@ -78,12 +85,13 @@ pub use published_files::{
 pub use purge::PurgeCounts;
 pub use raw_answers::RawAnswers;
 pub use replay::{PlaylistPlace, PlaylistVersion, ReplayError, playlist_at};
-pub use requested::{LibraryPlaylist, RequestedItem, RequestedUser, users_of_job};
+pub use requested::{RequestedItem, RequestedUser, users_of_job};
 pub use run_history::{
     JobRuns, RunRow, RunTotal, StateAfterRun, newest_runs_by_job, past_runs, run_totals, running_run_ids,
     state_after_run,
 };
-pub use runs::{CRASHED_REASON, FetchRecord, FetchState, MissingIdKey, RunRecord, RunState, SkippedItem};
+pub use runs::{CRASHED_REASON, FetchRecord, FetchState, RunRecord, RunState};
+pub use skipped_items::SkippedItem;
 pub use staging::StagedItem;
 pub use staleness::{OldestRow, oldest_rows};
 pub use time_span::TimeSpan;
@@ -155,8 +163,8 @@ impl Store {
         open::check_small_store(&conn, path)?;
         info::check_identity(&conn, path, identity)?;
         let mut session = WriteTx::new(conn, path.to_path_buf());
-        let held = session.tx_set_wal_limit(wal_limit);
-        session.tx_flush_interrupted()?;
+        let held = wal::set_limit(&mut session, wal_limit);
+        pending_writes::flush_interrupted(&mut session)?;
         let (work, mut inbox) = mpsc::channel::<WriteTask>(QUEUE_LENGTH);
         let thread = std::thread::Builder::new()
             .name("store".into())
@@ -239,7 +247,7 @@ impl Store {
     /// # Errors
     /// If it cannot be written, or another program is writing it.
     pub async fn compact(&self) -> Result<CompactReport, StoreError> {
-        self.with_writer(|session| session.tx_compact()).await?
+        self.with_writer(|session| compact::compact_store(session)).await?
     }
 
     /// Lends the writing thread's connection for something that a run does when it has fetched all:

@@ -39,109 +39,107 @@ impl PendingWrites {
     }
 }
 
-impl WriteTx {
-    /// Makes a write, now or with those that wait.
-    pub(super) fn tx_write_row(&mut self, write: RowWrite, cells: &[CellValue<'_>]) -> Result<(), StoreError> {
-        if let Some(page) = &mut self.pending.current_page {
-            encode(write, cells, page);
-            return Ok(());
-        }
-        let mut statement = self.prepare(write.sql())?;
-        let changed = write.execute(&self.conn, &mut statement, cells.iter().copied());
-        drop(statement);
-        if changed.map_err(|e| self.error("cannot be written", e))? {
-            self.changed = true;
-            if let [first, second, ..] = cells {
-                self.touched.record(write, *first, *second);
-            }
-        }
-        Ok(())
+/// Makes a write, now or with those that wait.
+pub(super) fn write_row(tx: &mut WriteTx, write: RowWrite, cells: &[CellValue<'_>]) -> Result<(), StoreError> {
+    if let Some(page) = &mut tx.pending.current_page {
+        encode(write, cells, page);
+        return Ok(());
     }
-
-    /// To be called where a transaction begins.
-    pub(super) fn tx_start_writes(&mut self, when: WriteTiming) -> Result<(), StoreError> {
-        self.pending.waiting_bytes_after_commit = self.pending.waiting_bytes;
-        match when {
-            WriteTiming::Deferred => self.pending.current_page = Some(vec![LAYOUT_VERSION]),
-            WriteTiming::Now if self.pending.waiting_bytes > 0 => self.tx_flush()?,
-            WriteTiming::Now => {}
+    let mut statement = tx.prepare(write.sql())?;
+    let changed = write.execute(&tx.conn, &mut statement, cells.iter().copied());
+    drop(statement);
+    if changed.map_err(|e| tx.error("cannot be written", e))? {
+        tx.changed = true;
+        if let [first, second, ..] = cells {
+            tx.touched.record(write, *first, *second);
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    /// To be called before a transaction is committed.
-    pub(super) fn tx_finish_writes(&mut self) -> Result<(), StoreError> {
-        let Some(page) = self.pending.current_page.take().filter(|page| page.len() > 1) else { return Ok(()) };
-        self.prepare("INSERT INTO pending_writes (writes) VALUES (?1)")?
-            .execute([&page])
-            .map_err(|e| self.error("cannot be written", e))?;
-        self.pending.waiting_bytes_after_commit += page.len();
-        if self.pending.waiting_bytes_after_commit > MAX_WAITING_BYTES { self.tx_flush() } else { Ok(()) }
+/// To be called where a transaction begins.
+pub(super) fn start(tx: &mut WriteTx, when: WriteTiming) -> Result<(), StoreError> {
+    tx.pending.waiting_bytes_after_commit = tx.pending.waiting_bytes;
+    match when {
+        WriteTiming::Deferred => tx.pending.current_page = Some(vec![LAYOUT_VERSION]),
+        WriteTiming::Now if tx.pending.waiting_bytes > 0 => flush(tx)?,
+        WriteTiming::Now => {}
     }
+    Ok(())
+}
 
-    /// Brings what an interrupted run left to its tables.
-    pub(super) fn tx_flush_interrupted(&mut self) -> Result<(), StoreError> {
-        let any = self.conn.query_row("SELECT EXISTS (SELECT 1 FROM pending_writes)", [], |row| row.get(0));
-        if any.map_err(|e| self.error("cannot be read", e))? {
-            self.pending.waiting_bytes = 1;
-            self.transact(WriteTiming::Now, |_| Ok(()))?;
-        }
-        Ok(())
+/// To be called before a transaction is committed.
+pub(super) fn finish(tx: &mut WriteTx) -> Result<(), StoreError> {
+    let Some(page) = tx.pending.current_page.take().filter(|page| page.len() > 1) else { return Ok(()) };
+    tx.prepare("INSERT INTO pending_writes (writes) VALUES (?1)")?
+        .execute([&page])
+        .map_err(|e| tx.error("cannot be written", e))?;
+    tx.pending.waiting_bytes_after_commit += page.len();
+    if tx.pending.waiting_bytes_after_commit > MAX_WAITING_BYTES { flush(tx) } else { Ok(()) }
+}
+
+/// Brings what an interrupted run left to its tables.
+pub(super) fn flush_interrupted(tx: &mut WriteTx) -> Result<(), StoreError> {
+    let any = tx.conn.query_row("SELECT EXISTS (SELECT 1 FROM pending_writes)", [], |row| row.get(0));
+    if any.map_err(|e| tx.error("cannot be read", e))? {
+        tx.pending.waiting_bytes = 1;
+        tx.transact(WriteTiming::Now, |_| Ok(()))?;
     }
+    Ok(())
+}
 
-    fn tx_flush(&mut self) -> Result<(), StoreError> {
-        let pages: Vec<Vec<u8>> = {
-            let mut statement = self.prepare("SELECT writes FROM pending_writes ORDER BY id")?;
-            let pages = statement.query_map([], |row| row.get(0)).and_then(Iterator::collect);
-            pages.map_err(|e| self.error("cannot be read", e))?
+fn flush(tx: &mut WriteTx) -> Result<(), StoreError> {
+    let pages: Vec<Vec<u8>> = {
+        let mut statement = tx.prepare("SELECT writes FROM pending_writes ORDER BY id")?;
+        let pages = statement.query_map([], |row| row.get(0)).and_then(Iterator::collect);
+        pages.map_err(|e| tx.error("cannot be read", e))?
+    };
+    let mut writes = Vec::new();
+    for page in &pages {
+        let laid_out = page.split_first().filter(|(layout, _)| **layout == LAYOUT_VERSION);
+        let all = laid_out.and_then(|(_, rest)| decode(rest, &mut writes));
+        all.ok_or_else(|| layout_mismatch(tx))?;
+    }
+    // Stable: of two writes about one thing, the later one stays the later one.
+    writes.sort_by(|a, b| (a.write.rank(), a.key).cmp(&(b.write.rank(), b.key)));
+    let (mut changed, mut touched) = (false, std::mem::take(&mut tx.touched));
+    let made = writes
+        .chunk_by(|a, b| a.write.rank() == b.write.rank())
+        .try_for_each(|same| execute_all(tx, same, &mut touched).map(|some| changed |= some));
+    tx.touched = touched;
+    made.map_err(|e| tx.error("cannot be written", e))?;
+    tx.prepare("DELETE FROM pending_writes")?.execute([]).map_err(|e| tx.error("cannot be written", e))?;
+    tx.changed |= changed;
+    tx.pending.waiting_bytes_after_commit = 0;
+    Ok(())
+}
+
+/// Makes writes of one table.
+fn execute_all(tx: &WriteTx, writes: &[PendingWrite<'_>], touched: &mut ChangedEntities) -> rusqlite::Result<bool> {
+    let mut changed = false;
+    let (mut puts, mut trims) = (None, None);
+    for waiting in writes {
+        let statement = if waiting.write as u8 == waiting.write.rank() { &mut puts } else { &mut trims };
+        let statement = match statement {
+            Some(statement) => statement,
+            None => statement.insert(tx.conn.prepare_cached(waiting.write.sql())?),
         };
-        let mut writes = Vec::new();
-        for page in &pages {
-            let laid_out = page.split_first().filter(|(layout, _)| **layout == LAYOUT_VERSION);
-            let all = laid_out.and_then(|(_, rest)| decode(rest, &mut writes));
-            all.ok_or_else(|| self.tx_layout_mismatch())?;
-        }
-        // Stable: of two writes about one thing, the later one stays the later one.
-        writes.sort_by(|a, b| (a.write.rank(), a.key).cmp(&(b.write.rank(), b.key)));
-        let (mut changed, mut touched) = (false, std::mem::take(&mut self.touched));
-        let made = writes
-            .chunk_by(|a, b| a.write.rank() == b.write.rank())
-            .try_for_each(|same| self.tx_execute_all(same, &mut touched).map(|some| changed |= some));
-        self.touched = touched;
-        made.map_err(|e| self.error("cannot be written", e))?;
-        self.prepare("DELETE FROM pending_writes")?.execute([]).map_err(|e| self.error("cannot be written", e))?;
-        self.changed |= changed;
-        self.pending.waiting_bytes_after_commit = 0;
-        Ok(())
-    }
-
-    /// Makes writes of one table.
-    fn tx_execute_all(&self, writes: &[PendingWrite<'_>], touched: &mut ChangedEntities) -> rusqlite::Result<bool> {
-        let mut changed = false;
-        let (mut puts, mut trims) = (None, None);
-        for waiting in writes {
-            let statement = if waiting.write as u8 == waiting.write.rank() { &mut puts } else { &mut trims };
-            let statement = match statement {
-                Some(statement) => statement,
-                None => statement.insert(self.conn.prepare_cached(waiting.write.sql())?),
-            };
-            if waiting.write.execute(&self.conn, statement, CellReader(waiting.cells))? {
-                changed = true;
-                let mut cells = CellReader(waiting.cells);
-                if let (Some(first), Some(second)) = (cells.next(), cells.next()) {
-                    touched.record(waiting.write, first, second);
-                }
+        if waiting.write.execute(&tx.conn, statement, CellReader(waiting.cells))? {
+            changed = true;
+            let mut cells = CellReader(waiting.cells);
+            if let (Some(first), Some(second)) = (cells.next(), cells.next()) {
+                touched.record(waiting.write, first, second);
             }
         }
-        Ok(changed)
     }
+    Ok(changed)
+}
 
-    fn tx_layout_mismatch(&self) -> StoreError {
-        let why = "a run of another version was killed and left writes that this one cannot read; \
-                   run that version once more"
-            .to_owned();
-        StoreError::Mismatch { path: self.path().to_path_buf(), why }
-    }
+fn layout_mismatch(tx: &WriteTx) -> StoreError {
+    let why = "a run of another version was killed and left writes that this one cannot read; \
+               run that version once more"
+        .to_owned();
+    StoreError::Mismatch { path: tx.path().to_path_buf(), why }
 }
 
 /// Whether a page that waits is laid out as this version does it.
@@ -237,6 +235,7 @@ impl<'a> Iterator for CellReader<'a> {
 
 #[cfg(test)]
 mod tests {
+    use crate::store::{children, entity};
     use proptest::prelude::*;
     use rusqlite::Connection;
 
@@ -259,7 +258,7 @@ mod tests {
     ) -> Result<(), StoreError> {
         let mut cells = vec![CellValue::Absent; table.columns.len()];
         cells[0] = CellValue::Text(name);
-        s.tx_upsert(table, id, &cells, name, whole)
+        entity::upsert(s, table, id, &cells, name, whole)
     }
 
     fn failure() -> StoreError {
@@ -289,10 +288,10 @@ mod tests {
             thing(s, EntityTable::artists(), artist, &name, seed.is_multiple_of(7))?;
         }
         thing(s, EntityTable::tracks(), &track, &name, seed.is_multiple_of(2))?;
-        s.tx_set_artists(CreditedEntity::Track, &track, artists)?;
+        children::set_artists(s, CreditedEntity::Track, &track, artists)?;
         let images = [("u1", Some(1), None), ("u2", None, Some(i64::from(seed)))];
-        s.tx_set_images("album", "b", images.split_at(usize::from(seed % 3)).0)?;
-        s.tx_set_metrics("track", &track, "2026-11-23", None, Some(i64::from(seed)))
+        children::set_images(s, "album", "b", images.split_at(usize::from(seed % 3)).0)?;
+        children::set_metrics(s, "track", &track, "2026-11-23", None, Some(i64::from(seed)))
     }
 
     proptest! {
@@ -341,7 +340,7 @@ mod tests {
     fn writes_of_another_layout_are_refused_and_stay() {
         let mut s = session();
         s.conn.execute("INSERT INTO pending_writes (writes) VALUES (x'ff00')", []).unwrap();
-        let refused = s.tx_flush_interrupted().unwrap_err().to_string();
+        let refused = flush_interrupted(&mut s).unwrap_err().to_string();
         assert!(refused.contains("run that version once more"), "{refused}");
         assert_eq!(s.conn.query_row("SELECT count(*) FROM pending_writes", [], |r| r.get(0)), Ok(1));
     }

@@ -92,177 +92,178 @@ const PREPARE: &str = "CREATE TEMP TABLE IF NOT EXISTS old_lists (id INTEGER PRI
      CREATE TEMP TABLE IF NOT EXISTS let_go (kind TEXT, id TEXT, PRIMARY KEY (kind, id)) WITHOUT ROWID;
      DELETE FROM old_lists; DELETE FROM let_go;";
 
-impl WriteTx {
-    /// Deletes rows older than `before`, of all jobs.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_delete_old_rows(&mut self, before: &str) -> Result<usize, StoreError> {
-        self.tx_batch(PREPARE)?;
-        let mut deleted = 0;
-        for (table, column) in LOGS {
-            deleted += self.tx_delete(&format!("DELETE FROM {table} WHERE {column} < ?1"), before)?;
-        }
-        self.tx_delete(OLD_LISTS, before)?;
-        for (table, _, _) in MEMBERSHIPS {
-            deleted += self.tx_delete(&format!("DELETE FROM {table} WHERE removed_at < ?1"), before)?;
-        }
-        deleted += self.tx_delete_old_history(before, None)?;
-        for sql in NO_LONGER_AS_READ {
-            self.tx_delete(sql, before)?;
-        }
-        deleted += self.tx_empty_old_lists(before)?;
-        deleted += delete_unreferenced(self, before, None)?;
-        self.changed |= deleted > 0;
-        Ok(deleted)
+/// Deletes rows older than `before`, of all jobs.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn delete_old_rows(tx: &mut WriteTx, before: &str) -> Result<usize, StoreError> {
+    execute_batch(tx, PREPARE)?;
+    let mut deleted = 0;
+    for (table, column) in LOGS {
+        deleted += delete_before(tx, &format!("DELETE FROM {table} WHERE {column} < ?1"), before)?;
     }
+    delete_before(tx, OLD_LISTS, before)?;
+    for (table, _, _) in MEMBERSHIPS {
+        deleted += delete_before(tx, &format!("DELETE FROM {table} WHERE removed_at < ?1"), before)?;
+    }
+    deleted += delete_old_history(tx, before, None)?;
+    for sql in NO_LONGER_AS_READ {
+        delete_before(tx, sql, before)?;
+    }
+    deleted += empty_old_lists(tx, before)?;
+    deleted += delete_unreferenced(tx, before, None)?;
+    tx.changed |= deleted > 0;
+    Ok(deleted)
+}
 
-    /// Deletes a job's own rows older than `before`: of its logs, its lists and what it asked for by id. What
-    /// another job asks for, too, stays.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_delete_old_rows_of_job(&mut self, job: &str, before: &str) -> Result<usize, StoreError> {
-        self.tx_batch(PREPARE)?;
-        let mut deleted = 0;
-        let asked = LISTS_OF_THE_JOB;
-        for (table, column) in &LOGS[..LOGS_OF_LISTS] {
-            let item = if *table == "plays" { "track_id" } else { "item_id" };
-            let kind = if *table == "plays" { "'track'" } else { "kind" };
-            self.tx_execute_for_job(
-                &format!(
-                    "INSERT OR IGNORE INTO let_go SELECT {kind}, {item} FROM {table} WHERE {column} < ?1 AND {asked} AND {item} IS NOT NULL"
-                ),
-                before,
-                job,
-            )?;
-            deleted +=
-                self.tx_execute_for_job(&format!("DELETE FROM {table} WHERE {column} < ?1 AND {asked}"), before, job)?;
-        }
-        let returned = format!("DELETE FROM returned_members WHERE returned_at < ?1 AND {asked}");
-        deleted += self.tx_execute_for_job(&returned, before, job)?;
-        deleted += self.tx_execute_for_job(RESUME_POINTS_OF_THE_JOB, before, job)?;
-        deleted += self.tx_delete_old_history(before, Some(job))?;
-        self.tx_execute_for_job(&format!("{OLD_LISTS} AND {OF_THE_JOB}"), before, job)?;
-        for (table, kind, item) in MEMBERSHIPS {
-            let gone = format!("FROM {table} WHERE removed_at < ?1 AND {asked}");
-            self.tx_execute_for_job(
-                &format!("INSERT OR IGNORE INTO let_go SELECT '{kind}', {item} {gone}"),
-                before,
-                job,
-            )?;
-            deleted += self.tx_execute_for_job(&format!("DELETE {gone}"), before, job)?;
-        }
-        deleted += self.tx_empty_old_lists(before)?;
-        // By id: the table is told by the stream, and no id stands in two of them.
-        self.tx_execute_for_job(
-            "INSERT OR IGNORE INTO let_go SELECT t.kind, r.item_id FROM requested r
-             JOIN (SELECT 'artist' AS kind UNION SELECT 'album' UNION SELECT 'track' UNION SELECT 'show' UNION SELECT 'episode'
-                   UNION SELECT 'audiobook' UNION SELECT 'playlist') t
-             WHERE r.job = ?2 AND r.item_id IS NOT NULL AND ?1 IS NOT NULL",
+/// Deletes a job's own rows older than `before`: of its logs, its lists and what it asked for by id. What
+/// another job asks for, too, stays.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn delete_old_rows_of_job(tx: &mut WriteTx, job: &str, before: &str) -> Result<usize, StoreError> {
+    execute_batch(tx, PREPARE)?;
+    let mut deleted = 0;
+    let asked = LISTS_OF_THE_JOB;
+    for (table, column) in &LOGS[..LOGS_OF_LISTS] {
+        let item = if *table == "plays" { "track_id" } else { "item_id" };
+        let kind = if *table == "plays" { "'track'" } else { "kind" };
+        execute_for_job(
+            tx,
+            &format!(
+                "INSERT OR IGNORE INTO let_go SELECT {kind}, {item} FROM {table} WHERE {column} < ?1 AND {asked} AND {item} IS NOT NULL"
+            ),
             before,
             job,
         )?;
-        deleted += delete_unreferenced(self, before, Some(job))?;
-        self.tx_delete(
-            "UPDATE lists SET rows_hash = NULL WHERE kind IN ('search', 'top_artists', 'top_tracks', 'recently_played')
-             AND (read_at < ?1 OR kind = 'recently_played')",
-            before,
-        )?;
-        self.changed |= deleted > 0;
-        Ok(deleted)
+        deleted += execute_for_job(tx, &format!("DELETE FROM {table} WHERE {column} < ?1 AND {asked}"), before, job)?;
     }
-
-    /// Deletes how playlists came to be what they are: their changes, and with these the versions that they
-    /// lead back to. One without the other would show a list that never was.
-    fn tx_delete_old_history(&self, before: &str, job: Option<&str>) -> Result<usize, StoreError> {
-        let of = job.map_or("?2 IS NULL", |_| PLAYLISTS_OF_THE_JOB);
-        let mut deleted = 0;
-        let changes = format!("DELETE FROM playlist_changes WHERE seen_at < ?1 AND {of}");
-        let spans = SPANS.iter().map(|table| {
-            format!(
-                "DELETE FROM {table} AS old WHERE seen_at < (SELECT max(seen_at) FROM {table} AS last
-                 WHERE last.playlist_id = old.playlist_id AND last.seen_at < ?1) AND {of}"
-            )
-        });
-        for sql in std::iter::once(changes).chain(spans) {
-            let done = self.prepare(&sql)?.execute(params![before, job]);
-            deleted += done.map_err(|e| self.error("cannot be written", e))?;
-        }
-        Ok(deleted)
+    let returned = format!("DELETE FROM returned_members WHERE returned_at < ?1 AND {asked}");
+    deleted += execute_for_job(tx, &returned, before, job)?;
+    deleted += execute_for_job(tx, RESUME_POINTS_OF_THE_JOB, before, job)?;
+    deleted += delete_old_history(tx, before, Some(job))?;
+    execute_for_job(tx, &format!("{OLD_LISTS} AND {OF_THE_JOB}"), before, job)?;
+    for (table, kind, item) in MEMBERSHIPS {
+        let gone = format!("FROM {table} WHERE removed_at < ?1 AND {asked}");
+        execute_for_job(tx, &format!("INSERT OR IGNORE INTO let_go SELECT '{kind}', {item} {gone}"), before, job)?;
+        deleted += execute_for_job(tx, &format!("DELETE {gone}"), before, job)?;
     }
+    deleted += empty_old_lists(tx, before)?;
+    // By id: the table is told by the stream, and no id stands in two of them.
+    execute_for_job(tx,
+        "INSERT OR IGNORE INTO let_go SELECT t.kind, r.item_id FROM requested r
+         JOIN (SELECT 'artist' AS kind UNION SELECT 'album' UNION SELECT 'track' UNION SELECT 'show' UNION SELECT 'episode'
+               UNION SELECT 'audiobook' UNION SELECT 'playlist') t
+         WHERE r.job = ?2 AND r.item_id IS NOT NULL AND ?1 IS NOT NULL",
+        before,
+        job,
+    )?;
+    deleted += delete_unreferenced(tx, before, Some(job))?;
+    delete_before(
+        tx,
+        "UPDATE lists SET rows_hash = NULL WHERE kind IN ('search', 'top_artists', 'top_tracks', 'recently_played')
+         AND (read_at < ?1 OR kind = 'recently_played')",
+        before,
+    )?;
+    tx.changed |= deleted > 0;
+    Ok(deleted)
+}
 
-    /// Deletes what stands in the lists of `old_lists`, which are then as if they had never been read.
-    fn tx_empty_old_lists(&mut self, before: &str) -> Result<usize, StoreError> {
-        let mut deleted = 0;
-        let old = "list_id IN (SELECT id FROM old_lists)";
-        for (table, kind, item) in MEMBERSHIPS {
-            self.tx_batch(&format!("INSERT OR IGNORE INTO let_go SELECT '{kind}', {item} FROM {table} WHERE {old}"))?;
-            deleted += self.tx_batch(&format!("DELETE FROM {table} WHERE {old}"))?;
-        }
-        // The items of a playlist are one set, whoever reads it: they go when nobody has looked at them.
-        let unread = "FROM playlist_items WHERE playlist_id IN (SELECT parent_id FROM old_lists WHERE kind = 'playlist_items')
-             AND playlist_id NOT IN (SELECT parent_id FROM lists WHERE kind = 'playlist_items' AND checked_at IS NOT NULL
-             AND id NOT IN (SELECT id FROM old_lists))";
-        for (kind, item) in [("track", "track_id"), ("episode", "episode_id"), ("playlist", "playlist_id")] {
-            self.tx_batch(&format!(
-                "INSERT OR IGNORE INTO let_go SELECT '{kind}', {item} {unread} AND {item} IS NOT NULL"
-            ))?;
-        }
-        deleted += self.tx_batch(&format!("DELETE {unread}"))?;
-        // Who meets it again sees it for the first time.
-        for table in ["playlist_versions", "playlist_changes"] {
-            self.tx_batch(&format!(
-                "DELETE FROM {table} WHERE playlist_id IN (SELECT parent_id FROM old_lists WHERE kind = 'playlist_items')
-                 AND NOT EXISTS (SELECT 1 FROM playlist_items i WHERE i.playlist_id = {table}.playlist_id)"
-            ))?;
-        }
-        // What is recorded of them speaks of rows that are gone.
-        for table in ["run_lists", "returned_members"] {
-            self.tx_batch(&format!("DELETE FROM {table} WHERE {old}"))?;
-        }
-        self.tx_batch(
-            "UPDATE lists SET snapshot_id = NULL, etag = NULL, announced = NULL, served = NULL, stored = NULL, skipped = NULL,
-             content_hash = NULL, rows_hash = NULL, proof = NULL, first_read_at = NULL, read_at = NULL, whole_at = NULL, checked_at = NULL WHERE id IN (SELECT id FROM old_lists)",
-        )?;
-        self.tx_delete_abandoned_reads(before)?;
-        Ok(deleted)
-    }
-
-    /// Forgets how far reads came that nobody has gone on with.
-    fn tx_delete_abandoned_reads(&mut self, before: &str) -> Result<(), StoreError> {
-        let left = "list_id IN (SELECT list_id FROM checkpoints WHERE updated_at < ?1)";
-        self.tx_delete(&format!("DELETE FROM staged_items WHERE {left}"), before)?;
-        self.tx_delete("DELETE FROM checkpoints WHERE updated_at < ?1", before).map(drop)
-    }
-
-    /// Forgets runs that ended before `before`, with what they recorded and where reads then stood; the
-    /// newest of each job stays.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_delete_old_runs(&mut self, before: &str) -> Result<usize, StoreError> {
-        self.tx_delete("DELETE FROM fires WHERE fire_at < ?1 AND coalesce(served_at, fire_at) < ?1", before)?;
-        self.tx_delete_abandoned_reads(before)?;
-        self.tx_delete(
-            "DELETE FROM runs WHERE finished_at < ?1 AND id NOT IN (SELECT max(id) FROM runs GROUP BY job)",
-            before,
+/// Deletes how playlists came to be what they are: their changes, and with these the versions that they
+/// lead back to. One without the other would show a list that never was.
+fn delete_old_history(tx: &WriteTx, before: &str, job: Option<&str>) -> Result<usize, StoreError> {
+    let of = job.map_or("?2 IS NULL", |_| PLAYLISTS_OF_THE_JOB);
+    let mut deleted = 0;
+    let changes = format!("DELETE FROM playlist_changes WHERE seen_at < ?1 AND {of}");
+    let spans = SPANS.iter().map(|table| {
+        format!(
+            "DELETE FROM {table} AS old WHERE seen_at < (SELECT max(seen_at) FROM {table} AS last
+             WHERE last.playlist_id = old.playlist_id AND last.seen_at < ?1) AND {of}"
         )
+    });
+    for sql in std::iter::once(changes).chain(spans) {
+        let done = tx.prepare(&sql)?.execute(params![before, job]);
+        deleted += done.map_err(|e| tx.error("cannot be written", e))?;
     }
+    Ok(deleted)
+}
 
-    fn tx_delete(&self, sql: &str, before: &str) -> Result<usize, StoreError> {
-        self.prepare(sql)?.execute([before]).map_err(|e| self.error("cannot be written", e))
+/// Deletes what stands in the lists of `old_lists`, which are then as if they had never been read.
+fn empty_old_lists(tx: &mut WriteTx, before: &str) -> Result<usize, StoreError> {
+    let mut deleted = 0;
+    let old = "list_id IN (SELECT id FROM old_lists)";
+    for (table, kind, item) in MEMBERSHIPS {
+        execute_batch(tx, &format!("INSERT OR IGNORE INTO let_go SELECT '{kind}', {item} FROM {table} WHERE {old}"))?;
+        deleted += execute_batch(tx, &format!("DELETE FROM {table} WHERE {old}"))?;
     }
+    // The items of a playlist are one set, whoever reads it: they go when nobody has looked at them.
+    let unread =
+        "FROM playlist_items WHERE playlist_id IN (SELECT parent_id FROM old_lists WHERE kind = 'playlist_items')
+         AND playlist_id NOT IN (SELECT parent_id FROM lists WHERE kind = 'playlist_items' AND checked_at IS NOT NULL
+         AND id NOT IN (SELECT id FROM old_lists))";
+    for (kind, item) in [("track", "track_id"), ("episode", "episode_id"), ("playlist", "playlist_id")] {
+        execute_batch(
+            tx,
+            &format!("INSERT OR IGNORE INTO let_go SELECT '{kind}', {item} {unread} AND {item} IS NOT NULL"),
+        )?;
+    }
+    deleted += execute_batch(tx, &format!("DELETE {unread}"))?;
+    // Who meets it again sees it for the first time.
+    for table in ["playlist_versions", "playlist_changes"] {
+        execute_batch(
+            tx,
+            &format!(
+            "DELETE FROM {table} WHERE playlist_id IN (SELECT parent_id FROM old_lists WHERE kind = 'playlist_items')
+             AND NOT EXISTS (SELECT 1 FROM playlist_items i WHERE i.playlist_id = {table}.playlist_id)"
+        ),
+        )?;
+    }
+    // What is recorded of them speaks of rows that are gone.
+    for table in ["run_lists", "returned_members"] {
+        execute_batch(tx, &format!("DELETE FROM {table} WHERE {old}"))?;
+    }
+    execute_batch(tx,
+        "UPDATE lists SET snapshot_id = NULL, etag = NULL, announced = NULL, served = NULL, stored = NULL, skipped = NULL,
+         content_hash = NULL, rows_hash = NULL, proof = NULL, first_read_at = NULL, read_at = NULL, whole_at = NULL, checked_at = NULL WHERE id IN (SELECT id FROM old_lists)",
+    )?;
+    delete_abandoned_reads(tx, before)?;
+    Ok(deleted)
+}
 
-    fn tx_execute_for_job(&self, sql: &str, before: &str, job: &str) -> Result<usize, StoreError> {
-        self.prepare(sql)?.execute(params![before, job]).map_err(|e| self.error("cannot be written", e))
-    }
+/// Forgets how far reads came that nobody has gone on with.
+fn delete_abandoned_reads(tx: &mut WriteTx, before: &str) -> Result<(), StoreError> {
+    let left = "list_id IN (SELECT list_id FROM checkpoints WHERE updated_at < ?1)";
+    delete_before(tx, &format!("DELETE FROM staged_items WHERE {left}"), before)?;
+    delete_before(tx, "DELETE FROM checkpoints WHERE updated_at < ?1", before).map(drop)
+}
 
-    /// Statements without parameters; how many rows the last one changed.
-    fn tx_batch(&self, sql: &str) -> Result<usize, StoreError> {
-        self.conn.execute_batch(sql).map_err(|e| self.error("cannot be written", e))?;
-        Ok(usize::try_from(self.conn.changes()).unwrap_or(usize::MAX))
-    }
+/// Forgets runs that ended before `before`, with what they recorded and where reads then stood; the
+/// newest of each job stays.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn delete_old_runs(tx: &mut WriteTx, before: &str) -> Result<usize, StoreError> {
+    delete_before(tx, "DELETE FROM fires WHERE fire_at < ?1 AND coalesce(served_at, fire_at) < ?1", before)?;
+    delete_abandoned_reads(tx, before)?;
+    delete_before(
+        tx,
+        "DELETE FROM runs WHERE finished_at < ?1 AND id NOT IN (SELECT max(id) FROM runs GROUP BY job)",
+        before,
+    )
+}
+
+fn delete_before(tx: &WriteTx, sql: &str, before: &str) -> Result<usize, StoreError> {
+    tx.prepare(sql)?.execute([before]).map_err(|e| tx.error("cannot be written", e))
+}
+
+fn execute_for_job(tx: &WriteTx, sql: &str, before: &str, job: &str) -> Result<usize, StoreError> {
+    tx.prepare(sql)?.execute(params![before, job]).map_err(|e| tx.error("cannot be written", e))
+}
+
+/// Statements without parameters; how many rows the last one changed.
+fn execute_batch(tx: &WriteTx, sql: &str) -> Result<usize, StoreError> {
+    tx.conn.execute_batch(sql).map_err(|e| tx.error("cannot be written", e))?;
+    Ok(usize::try_from(tx.conn.changes()).unwrap_or(usize::MAX))
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use std::path::Path;
 use rusqlite::{Connection, Row};
 
 use super::StoreError;
+use super::list_proof::{current_rows_sql, hash_rows};
 use super::open::open_current_schema;
-use super::proof::{current_rows_sql, hash_rows};
 
 /// Findings of one kind beyond which only the number is told.
 const MAX_FINDINGS_PER_CHECK: u64 = 20;

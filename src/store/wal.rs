@@ -50,12 +50,10 @@ impl WalLimit {
     }
 }
 
-impl WriteTx {
-    /// Lets the WAL grow so far; tells of it by the number that is returned.
-    pub(super) fn tx_set_wal_limit(&mut self, limit: u64) -> Arc<AtomicU64> {
-        self.wal.limit = limit;
-        Arc::clone(&self.wal.bytes_held)
-    }
+/// Lets the WAL grow so far; tells of it by the number that is returned.
+pub(super) fn set_limit(tx: &mut WriteTx, limit: u64) -> Arc<AtomicU64> {
+    tx.wal.limit = limit;
+    Arc::clone(&tx.wal.bytes_held)
 }
 
 impl Store {

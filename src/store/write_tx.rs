@@ -3,13 +3,13 @@
 
 use std::path::PathBuf;
 
-use rusqlite::{CachedStatement, Connection};
+use rusqlite::{CachedStatement, Connection, ToSql};
 use rustc_hash::FxHashMap;
 
 use super::changed_entities::ChangedEntities;
 use super::pending_writes::PendingWrites;
 use super::wal::WalLimit;
-use super::{StoreError, info};
+use super::{StoreError, changed_entities, info, pending_writes};
 
 /// Rows remembered at most; beyond it the memory starts afresh, which costs time and nothing else.
 const MAX_REMEMBERED: usize = 200_000;
@@ -82,8 +82,8 @@ impl WriteTx {
         self.uncommitted.clear();
         self.touched.start();
         self.run_batch("BEGIN IMMEDIATE", "is held by another program")?;
-        let result = self.tx_start_writes(when).and_then(|()| work(self)).and_then(|value| {
-            self.tx_finish_writes()?;
+        let result = pending_writes::start(self, when).and_then(|()| work(self)).and_then(|value| {
+            pending_writes::finish(self)?;
             self.bump_data_version()?;
             Ok(value)
         });
@@ -121,7 +121,7 @@ impl WriteTx {
         let version = info::data_version(&self.conn).map_err(|e| self.error("cannot be read", e))? + 1;
         info::set_value(&self.conn, "data_version", &version.to_string())
             .map_err(|e| self.error("cannot be written", e))?;
-        self.tx_record_changes(version)
+        changed_entities::record(self, version)
     }
 
     fn run_batch(&self, sql: &str, what: &'static str) -> Result<(), StoreError> {
@@ -157,10 +157,33 @@ impl WriteTx {
         self.written = FxHashMap::default();
     }
 
+    pub(super) fn query_one<T: rusqlite::types::FromSql>(
+        &self,
+        sql: &str,
+        parameters: &[&dyn ToSql],
+    ) -> Result<Option<T>, StoreError> {
+        use rusqlite::OptionalExtension as _;
+        let value = self.prepare(sql)?.query_row(parameters, |row| row.get::<_, Option<T>>(0)).optional();
+        Ok(value.map_err(|e| self.error("cannot be read", e))?.flatten())
+    }
+
+    pub(super) fn execute_counted(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<i64, StoreError> {
+        self.prepare(sql)?.execute(parameters).map(row_count).map_err(|e| self.error("cannot be written", e))
+    }
+
+    pub(super) fn execute(&self, sql: &str, parameters: &[&dyn rusqlite::ToSql]) -> Result<(), StoreError> {
+        self.prepare(sql)?.execute(parameters).map_err(|e| self.error("cannot be written", e))?;
+        Ok(())
+    }
+
     fn forget_uncommitted(&mut self) {
         self.touched.reset_count();
         for key in self.uncommitted.drain(..) {
             self.written.remove(&key);
         }
     }
+}
+
+pub(super) fn row_count(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
 }

@@ -13,6 +13,7 @@ use super::list_lock::ListLock;
 use super::list_reader::{ListReader, ReadOutcome};
 use crate::ingest::EntryKind;
 use crate::store::{Checkpoint, ListKey, ListRow};
+use crate::store::{lists, members};
 use crate::stream::{ListOrder, Paging, RowMode};
 use spotify_client::EntityKind;
 use spotify_client::client::ApiRequest;
@@ -109,9 +110,9 @@ impl SyncContext {
     pub(super) async fn open_list(&self, key: &ListKey) -> Result<ListRow, SyncError> {
         let (key, full) = (key.clone(), self.full);
         let row = self.store.write(move |s| {
-            let mut row = s.tx_open_list(&key)?;
+            let mut row = lists::open(s, &key)?;
             if full && row.checkpoint.is_some() {
-                s.tx_discard_checkpoint(row.id)?;
+                lists::discard_checkpoint(s, row.id)?;
                 row.checkpoint = None;
             }
             Ok(row)
@@ -201,7 +202,7 @@ impl SyncContext {
             return Ok(None);
         }
         let (id, kind) = (row.id, list.key.kind);
-        let standing = self.store.write(move |s| s.tx_current_members(id, kind)).await?;
+        let standing = self.store.write(move |s| members::current(s, id, kind)).await?;
         Ok(Some(PreviousRows::new(standing, row.served.unwrap_or(0), row.announced.unwrap_or(0))))
     }
 

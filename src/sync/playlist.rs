@@ -1,5 +1,6 @@
 //! The items of one playlist: one call says whether it changed and brings the first page.
 
+use crate::store::freshness;
 use chrono::TimeDelta;
 
 use super::change_detection;
@@ -141,7 +142,7 @@ impl SyncContext {
     /// by a list of playlists.
     async fn known_snapshot(&self, playlist: &str) -> Result<Option<String>, SyncError> {
         let (id, when) = (playlist.to_owned(), self.fresh_span(TimeDelta::zero()));
-        Ok(self.store.write(move |s| s.tx_known_snapshot(&id, &when)).await?)
+        Ok(self.store.write(move |s| freshness::known_snapshot(s, &id, &when)).await?)
     }
 
     /// What the end of a read means for the playlist.

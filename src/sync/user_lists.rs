@@ -8,6 +8,7 @@ use super::work_result::WorkResult;
 use crate::ingest::{self, EntryKind, IngestError};
 use crate::job::{Fetch, TimeRange};
 use crate::store::{ListKey, ListProof, RequestedItem};
+use crate::store::{freshness, list_commit, lists};
 use crate::stream::{Paging, Stream};
 use spotify_client::EntityKind;
 use spotify_client::client::{ApiRequest, ApiResponse, UnusableResponse};
@@ -62,8 +63,10 @@ impl SyncContext {
     async fn read_profile(&self, frame: &FetchContext) -> Result<WorkResult, SyncError> {
         let requested = vec![RequestedItem { user_id: Some(frame.audience.clone()), list_id: None, item_id: None }];
         let (id, when) = (frame.audience.clone(), self.fresh_span(chrono::TimeDelta::zero()));
-        let known =
-            self.store.write(move |s| s.tx_are_fresh(ingest::entity_table(EntityKind::User), &[id], &when)).await?;
+        let known = self
+            .store
+            .write(move |s| freshness::are_fresh(s, ingest::entity_table(EntityKind::User), &[id], &when))
+            .await?;
         if known == [true] {
             return Ok(WorkResult::whole(
                 requested,
@@ -124,12 +127,12 @@ impl SyncContext {
         let (stored, skipped) = self
             .store
             .write(move |s| {
-                s.tx_discard_checkpoint(id)?;
+                lists::discard_checkpoint(s, id)?;
                 let staged =
                     ingest::stage_entries(s, id, EntryKind::Saved(EntityKind::Track), "", 0, &page.entries(), &asked)?;
                 let skipped = i64::try_from(staged.unstored.len()).unwrap_or(i64::MAX);
                 let proof = ListProof { served, skipped, ..ListProof::default() };
-                Ok((s.tx_commit_list(id, &key, &proof, run, &asked.now)?.stored, skipped))
+                Ok((list_commit::commit(s, id, &key, &proof, run, &asked.now)?.stored, skipped))
             })
             .await?;
         let mut end = WorkResult::whole(requested, RecordCounts { served, stored, skipped, ..RecordCounts::default() });

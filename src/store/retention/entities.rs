@@ -1,6 +1,7 @@
 //! Things of the catalog that are old and that nothing points at any more: which tables point at what.
 
 use super::{StoreError, WriteTx};
+use crate::store::retention;
 
 /// A table of things, and every column that may point into it.
 struct EntityReferences {
@@ -128,7 +129,7 @@ const SIDE_TABLES: [&str; 3] = ["images", "item_texts", "metrics"];
 /// Deletes things older than `before` that nothing points at; for a job, of those it has let go.
 pub(super) fn delete_unreferenced(s: &WriteTx, before: &str, job: Option<&str>) -> Result<usize, StoreError> {
     let mut deleted = 0;
-    s.tx_batch("CREATE TEMP TABLE IF NOT EXISTS doomed (id TEXT PRIMARY KEY) WITHOUT ROWID")?;
+    retention::execute_batch(s, "CREATE TEMP TABLE IF NOT EXISTS doomed (id TEXT PRIMARY KEY) WITHOUT ROWID")?;
     for thing in ENTITIES {
         let EntityReferences { kind, table, .. } = thing;
         let mut pointers: Vec<String> = thing.pointers.iter().map(|pointer| format!("SELECT {pointer}")).collect();
@@ -142,7 +143,7 @@ pub(super) fn delete_unreferenced(s: &WriteTx, before: &str, job: Option<&str>) 
             ),
         };
         let pointed = pointers.join(" UNION ALL ");
-        s.tx_batch("DELETE FROM doomed")?;
+        retention::execute_batch(s, "DELETE FROM doomed")?;
         let found = s
             .prepare(&format!(
                 "INSERT INTO doomed SELECT id FROM {table} WHERE coalesce(fetched_at, first_seen_at) < ?1 AND {scope}
@@ -154,19 +155,25 @@ pub(super) fn delete_unreferenced(s: &WriteTx, before: &str, job: Option<&str>) 
             continue;
         }
         for (kind, pairs) in thing.releases {
-            s.tx_batch(&format!(
-                "INSERT OR IGNORE INTO let_go WITH pairs (target, id) AS ({pairs})
+            retention::execute_batch(
+                s,
+                &format!(
+                    "INSERT OR IGNORE INTO let_go WITH pairs (target, id) AS ({pairs})
                  SELECT '{kind}', target FROM pairs WHERE id IN (SELECT id FROM doomed) AND target IS NOT NULL"
-            ))?;
+                ),
+            )?;
         }
         for beside in SIDE_TABLES {
-            s.tx_batch(&format!("DELETE FROM {beside} WHERE kind = '{kind}' AND id IN (SELECT id FROM doomed)"))?;
+            retention::execute_batch(
+                s,
+                &format!("DELETE FROM {beside} WHERE kind = '{kind}' AND id IN (SELECT id FROM doomed)"),
+            )?;
         }
-        deleted += s.tx_batch(&format!("DELETE FROM {table} WHERE id IN (SELECT id FROM doomed)"))?;
+        deleted += retention::execute_batch(s, &format!("DELETE FROM {table} WHERE id IN (SELECT id FROM doomed)"))?;
     }
     if deleted > 0 {
         // What is not there any more must be answered whole when it is asked for again.
-        s.tx_batch("DELETE FROM etags")?;
+        retention::execute_batch(s, "DELETE FROM etags")?;
     }
     Ok(deleted)
 }

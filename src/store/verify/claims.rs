@@ -3,8 +3,8 @@
 use rusqlite::Connection;
 
 use super::{StoreReport, list_label};
+use crate::store::list_proof::current_rows_sql;
 use crate::store::pending_writes;
-use crate::store::proof::current_rows_sql;
 
 /// Lists of which something is so, and what that is: kind, parent and number.
 const LIST_CLAIMS: &[(&str, &str)] = &[

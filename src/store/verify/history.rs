@@ -217,7 +217,7 @@ fn reads(conn: &Connection, id: &str) -> rusqlite::Result<Option<Vec<(String, St
 
 /// The hash that the read of such a list has recorded.
 fn hash(places: &[PlaylistPlace]) -> String {
-    let mut hash = crate::store::proof::RowsHasher::default();
+    let mut hash = crate::store::list_proof::RowsHasher::default();
     for place in places {
         hash.text(Some(&place.kind));
         for text in [&place.item_id, &place.uri, &place.added_at, &place.added_by, &None] {

@@ -1,5 +1,6 @@
 //! The price of a job: of its fetches in order, each for each of its users.
 
+use crate::store::planned_calls;
 use std::collections::HashMap;
 
 use super::{CallEstimate, CallRange, JobEstimator, NotBefore, ProbeBudget, RowChanges};
@@ -223,7 +224,7 @@ impl SyncContext {
     /// Whether what stands in the store as asked for by a fetch is what a run would ask for now.
     async fn has_same_inputs(&self, job: &Job, fetch: &Fetch, asked: i64) -> Result<bool, SyncError> {
         let (name, hash, part) = (job.name.clone(), job.hash.clone(), fetch.name.clone());
-        let known = self.store.write(move |s| s.tx_last_request_count(&name, &part)).await?;
+        let known = self.store.write(move |s| planned_calls::last_request_count(s, &name, &part)).await?;
         // A file of ids may change while the job file does not.
         let counted = matches!(fetch.source, FetchSource::Ids(_));
         Ok(known.is_some_and(|(known, before)| known == hash && (!counted || before == asked)))

@@ -1,6 +1,7 @@
 //! The price of a list: none where this run has read it, a page where it is read from its head to what
 //! is known, else all of its pages.
 
+use crate::store::{lists, members};
 use std::collections::HashSet;
 
 use serde_json::Value;
@@ -80,7 +81,7 @@ impl JobEstimator<'_> {
     /// What is known of a list, by its key.
     pub(super) async fn stored_row(&self, list: &ListRequest) -> Result<ListRow, SyncError> {
         let (key, full) = (list.key.clone(), self.engine.full);
-        let row = self.engine.store.write(move |s| s.tx_find_list(&key)).await?.unwrap_or_default();
+        let row = self.engine.store.write(move |s| lists::find(s, &key)).await?.unwrap_or_default();
         Ok(ListRow { checkpoint: row.checkpoint.filter(|_| !full), ..row })
     }
 
@@ -103,7 +104,7 @@ impl JobEstimator<'_> {
         let items = list.max_items.map_or(total, |most| most.min(total));
         let whole = call_count(change_detection::page_count(items, size));
         let (id, kind) = (row.id, list.key.kind);
-        let standing = self.engine.store.write(move |s| s.tx_current_members(id, kind)).await?;
+        let standing = self.engine.store.write(move |s| members::current(s, id, kind)).await?;
         let served = rows_of(page, list.entry_kind);
         if list.entry_kind == EntryKind::Playlists {
             self.note_versions(page);

@@ -1,6 +1,7 @@
 //! The price of the items of a user's own playlists: the list of playlists tells which changed, fifty a
 //! call, and proves those that were read.
 
+use crate::store::library_playlists;
 use std::collections::HashMap;
 
 use super::playlists::{INCLUDED_ITEMS, PlaylistReadEstimate, PlaylistState};
@@ -48,7 +49,7 @@ impl JobEstimator<'_> {
         let row = self.stored_row(&lists).await?;
         let (user, market) = (frame.audience.clone(), frame.market.clone());
         let whole = self.engine.full_read_span(frame.full_every);
-        let known = self.engine.store.write(move |s| s.tx_library_playlists(&user, &market, &whole)).await?;
+        let known = self.engine.store.write(move |s| library_playlists::of_user(s, &user, &market, &whole)).await?;
         if self.engine.is_from_this_run(row.checked_at.as_ref()) {
             let each = known.into_iter().map(|list| (list, None)).collect();
             let mut price = self.estimate_each_playlist(frame, &lists, each).await?;

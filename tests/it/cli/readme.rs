@@ -109,7 +109,7 @@ fn sandbox_page_is_current() {
     let faults: Vec<spotify_sandbox::Fault> =
         faults.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"))).collect();
     let code = std::fs::read_to_string(root().join("crates/spotify-sandbox/src/faults/action.rs")).unwrap();
-    let code = code.split("impl Action").next().unwrap().replace('_', "");
+    let code = code.split("impl FaultAction").next().unwrap().replace('_', "");
     for name in faults.iter().map(|fault| fault.action.name().replace('_', "")) {
         assert!(code.to_lowercase().contains(&format!("\n    {name}")), "{name}");
     }

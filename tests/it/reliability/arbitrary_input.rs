@@ -5,6 +5,7 @@
 use bytes::Bytes;
 use cratedigger::ingest::{EntryKind, IngestContext, ensure_row, stage_entries};
 use cratedigger::settings::{Project, SettingFlags, Settings};
+use cratedigger::store::lists;
 use cratedigger::store::{FileAccess, ListKey, Store, StoreIdentity};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -156,8 +157,8 @@ impl Shelf {
                 market: String::new(),
                 variant: String::new(),
             };
-            let list = s.tx_open_list(&key)?.id;
-            s.tx_discard_checkpoint(list)?;
+            let list = lists::open(s, &key)?.id;
+            lists::discard_checkpoint(s, list)?;
             let entries: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
             let staged = stage_entries(s, list, shape, "parent", 0, &entries, &asked)?;
             let sql =

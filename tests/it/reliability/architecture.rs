@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 /// Every room with the rooms that it may use. A room may use only rooms that stand below it here,
 /// so there are no cycles; an arrow that nobody uses has to go.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("cli", &["scheduler", "notify", "run", "export", "signin", "job", "settings", "document", "store", "stream"]),
+    ("cli", &["scheduler", "notify", "sync", "export", "signin", "job", "settings", "document", "store", "stream"]),
     ("scheduler", &["job", "settings", "store"]),
     ("notify", &["settings"]),
-    ("run", &["export", "ingest", "signin", "job", "settings", "store", "stream"]),
+    ("sync", &["export", "ingest", "signin", "job", "settings", "store", "stream"]),
     ("export", &["store", "stream"]),
     ("ingest", &["store"]),
     ("signin", &[]),

@@ -4,6 +4,7 @@
 //! not be stored. What was announced, served and stored is kept for each run, and beside it a hash over
 //! what stands in the list's table, so that `verify` can tell years later whether it still does.
 
+use super::staging;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Params, params};
 use xxhash_rust::xxh3::Xxh3;
@@ -12,81 +13,70 @@ use super::list_commit::{ListProof, ProofKind};
 use super::members::membership_table;
 use super::{ListKey, StoreError, WriteTx};
 
-impl WriteTx {
-    /// Refuses a list with items that were served and neither staged nor counted as skipped.
-    pub(super) fn tx_refuse_missing_rows(&self, list: i64, key: &ListKey, proof: &ListProof) -> Result<(), StoreError> {
-        // Of a beginning only so many items are wanted; a search's places are counted by its pages.
-        if proof.ended_early || proof.first_items_only || key.kind == "search" {
-            return Ok(());
-        }
-        let staged = self.tx_staged_count(list)?;
-        // Each place of a playlist has a row, whatever stands there.
-        let without_row = if key.kind == "playlist_items" { 0 } else { proof.skipped };
-        if staged + without_row >= proof.served {
-            return Ok(());
-        }
-        let name = format!("{} {}", key.kind, key.parent_id).trim().to_owned();
-        Err(StoreError::MissingRows { path: self.path().to_path_buf(), name, served: proof.served, staged })
+/// Refuses a list with items that were served and neither staged nor counted as skipped.
+pub(super) fn refuse_missing_rows(tx: &WriteTx, list: i64, key: &ListKey, proof: &ListProof) -> Result<(), StoreError> {
+    // Of a beginning only so many items are wanted; a search's places are counted by its pages.
+    if proof.ended_early || proof.first_items_only || key.kind == "search" {
+        return Ok(());
     }
+    let staged = staging::count(tx, list)?;
+    // Each place of a playlist has a row, whatever stands there.
+    let without_row = if key.kind == "playlist_items" { 0 } else { proof.skipped };
+    if staged + without_row >= proof.served {
+        return Ok(());
+    }
+    let name = format!("{} {}", key.kind, key.parent_id).trim().to_owned();
+    Err(StoreError::MissingRows { path: tx.path().to_path_buf(), name, served: proof.served, staged })
+}
 
-    /// Records what proves a list that was put in place.
-    pub(super) fn tx_record_proof(
-        &self,
-        list: i64,
-        proof: &ListProof,
-        run: i64,
-        stored: i64,
-        hash: &str,
-        now: &str,
-    ) -> Result<(), StoreError> {
-        self.tx_execute(
-            "INSERT OR REPLACE INTO run_lists (run_id, list_id, announced, served, stored, skipped, snapshot_before, snapshot_after,
-             content_hash, proof, read_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-            params![
-                run, list, proof.announced, proof.served, stored, proof.skipped, proof.snapshot_id, proof.snapshot_after, hash,
-                proof.as_str(), now
-            ],
-        )?;
-        let stands = hash_list_rows(&self.conn, list).map_err(|e| self.error("cannot be read", e))?;
-        self.tx_execute(
-            "UPDATE lists SET rows_hash = ?2 WHERE id = ?1",
-            params![list, stands.unwrap_or_else(|| hash.into())],
-        )?;
-        Ok(())
-    }
+/// Records what proves a list that was put in place.
+pub(super) fn record(
+    tx: &WriteTx,
+    list: i64,
+    proof: &ListProof,
+    run: i64,
+    stored: i64,
+    hash: &str,
+    now: &str,
+) -> Result<(), StoreError> {
+    tx.execute_counted(
+        "INSERT OR REPLACE INTO run_lists (run_id, list_id, announced, served, stored, skipped, snapshot_before, snapshot_after,
+         content_hash, proof, read_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        params![
+            run, list, proof.announced, proof.served, stored, proof.skipped, proof.snapshot_id, proof.snapshot_after, hash,
+            proof.as_str(), now
+        ],
+    )?;
+    let stands = hash_list_rows(&tx.conn, list).map_err(|e| tx.error("cannot be read", e))?;
+    tx.execute_counted(
+        "UPDATE lists SET rows_hash = ?2 WHERE id = ?1",
+        params![list, stands.unwrap_or_else(|| hash.into())],
+    )?;
+    Ok(())
+}
 
-    /// Records what was read of a list that could not be proved whole, before it is forgotten.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_record_unproved(
-        &mut self,
-        list: i64,
-        proof: &ListProof,
-        run: i64,
-        reason: &str,
-        now: &str,
-    ) -> Result<(), StoreError> {
-        let (staged, hash) = (self.tx_staged_count(list)?, self.tx_staged_hash(list)?);
-        self.tx_execute(
-            "INSERT OR REPLACE INTO unproved_lists (run_id, list_id, reason, announced, served, staged, skipped, snapshot_before,
-             snapshot_after, content_hash, given_up_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-            params![
-                run, list, reason, proof.announced, proof.served, staged, proof.skipped, proof.snapshot_id, proof.snapshot_after,
-                hash, now
-            ],
-        )?;
-        Ok(())
-    }
-
-    /// A hash over the staged rows, in order.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn tx_staged_hash(&self, list: i64) -> Result<String, StoreError> {
-        let sql = "SELECT kind, item_id, uri, added_at, added_by, detail FROM staged_items WHERE list_id = ?1 ORDER BY position";
-        hash_rows(&self.conn, sql, [list]).map_err(|e| self.error("cannot be read", e))
-    }
+/// Records what was read of a list that could not be proved whole, before it is forgotten.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn record_unproved(
+    tx: &mut WriteTx,
+    list: i64,
+    proof: &ListProof,
+    run: i64,
+    reason: &str,
+    now: &str,
+) -> Result<(), StoreError> {
+    let (staged, hash) = (staging::count(tx, list)?, staging::hash(tx, list)?);
+    tx.execute_counted(
+        "INSERT OR REPLACE INTO unproved_lists (run_id, list_id, reason, announced, served, staged, skipped, snapshot_before,
+         snapshot_after, content_hash, given_up_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        params![
+            run, list, reason, proof.announced, proof.served, staged, proof.skipped, proof.snapshot_id, proof.snapshot_after,
+            hash, now
+        ],
+    )?;
+    Ok(())
 }
 
 impl ListProof {
