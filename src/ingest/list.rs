@@ -6,34 +6,9 @@ use serde_json::value::RawValue;
 use super::cell::{id, plain};
 use super::{IngestContext, IngestError, album, artist, audiobook, parse_object, playlist, show, track};
 use crate::store::{EntityTable, StagedItem, StoreError, WriteTx};
+use crate::stream::EntryKind;
 use spotify_client::EntityKind;
 use spotify_client::wire::{Album, Category, Episode, SavedObject, Track};
-
-/// What the entries of a list are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EntryKind {
-    PlaylistItems,
-    /// Simplified albums.
-    Albums,
-    /// Full tracks.
-    Tracks,
-    /// Simplified tracks of the parent album.
-    AlbumTracks,
-    /// Episodes of the parent show.
-    Episodes,
-    /// Chapters of the parent audiobook.
-    Chapters,
-    /// Simplified playlists.
-    Playlists,
-    /// Full artists.
-    Artists,
-    /// Browse categories.
-    Categories,
-    /// Two-letter country codes.
-    Markets,
-    /// `{added_at, …}` around an entity of this kind.
-    Saved(EntityKind),
-}
 
 /// What staging a page could not store completely.
 #[derive(Debug, Default)]
