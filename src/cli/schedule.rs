@@ -301,7 +301,7 @@ impl SchedulerLoop<'_> {
     /// Reports runs that take longer than `schedule.max_runtime`.
     fn report_hanging(&self, board: &mut JobBoard, now: DateTime<Utc>) {
         for (job, since) in board.hanging(now, self.settings.schedule.max_runtime) {
-            let why = anyhow::anyhow!("job {job} hangs: it has been running for {} h", (now - since).num_hours());
+            let why = anyhow::anyhow!("job {job} has been running for {} h: it hangs", (now - since).num_hours());
             let failure = CommandError::new(ExitStatus::Failed, why)
                 .with_hint("restart the scheduler; the next run continues where this one stopped");
             self.reporter.job_failed(&job, &failure);

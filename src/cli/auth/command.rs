@@ -109,11 +109,7 @@ fn scopes_for_user(user: &str, jobs: &[Job]) -> Vec<String> {
         .iter()
         .filter(|job| job_names_user(job, user))
         .flat_map(|job| &job.fetches)
-        .flat_map(|fetch| match fetch.stream.name {
-            // A private playlist that is read by id needs the same scopes as the user's own playlists.
-            "playlist_items" | "playlists" => &["playlist-read-private", "playlist-read-collaborative"][..],
-            _ => fetch.stream.scopes,
-        })
+        .flat_map(|fetch| fetch.stream.sign_in_scopes())
         .copied()
         .collect();
     scopes.into_iter().map(str::to_owned).collect()

@@ -145,7 +145,10 @@ async fn invalid_lines_are_refused_by_number() {
         ("AQsecret", "is neither a cache of spotipy nor a line of JSON"),
         ("[1,2]", "is neither a cache"),
         (r#"{"refresh_token":"AQsecret"}"#, "`user` is missing"),
-        (r#"{"user":"x","refresh_token":"AQsecret","client_id":"other"}"#, "the client id differs from that of this app"),
+        (
+            r#"{"user":"x","refresh_token":"AQsecret","client_id":"other"}"#,
+            "the client id differs from that of this app",
+        ),
         (r#"{"user":"x","refresh_token":"AQsecret"}"#, "`client_id` is missing"),
         (r#"{"user":"x","client_id":"sandbox-client"}"#, "`refresh_token` is missing"),
         (r#"{"user":"x","client_id":"sandbox-client","refresh_token":["AQsecret"]}"#, "`refresh_token` is not a text"),
@@ -212,7 +215,7 @@ async fn readable_import_file_is_warned_about() {
     let args = desk.file("1.jsonl", &line("home", ""));
     fs::set_permissions(&args.file, Permissions::from_mode(0o644)).unwrap();
     desk.import(&args).await.unwrap();
-    assert!(desk.typist.told[0].contains("is open to other users (mode 0644)"), "{:?}", desk.typist.told);
+    assert!(desk.typist.told[0].contains("is readable by other users (mode 0644)"), "{:?}", desk.typist.told);
 }
 
 #[tokio::test]
@@ -243,7 +246,7 @@ async fn list_shows_accounts_days_and_missing_users() {
         table,
         "USER     ACCOUNT         STATE          DAYS LEFT                             JOBS   SCOPES\n\
          home     Home (id-home)  ok             7 (until 2026-12-01)                  daily  user-top-read\n\
-         studio   not asked yet   ok             at most 181 (six months from import)  -      not known yet\n\
+         studio   not known yet   ok             at most 181 (six months from import)  -      not known yet\n\
          kitchen  -               not signed in  -                                     daily\n"
     );
     let json = auth::list(&desk.grants, &jobs, true, desk.now).unwrap();

@@ -184,7 +184,7 @@ async fn missing_scopes_are_stored_and_reported() {
     let mut person = paster();
     let args = LoginArgs { no_browser: true, ..login("home") };
     Start::of(&table, true).run(&args, &mut person).await.unwrap();
-    assert!(person.said().contains("not granted, and some job needs it: user-library-read"), "{}", person.said());
+    assert!(person.said().contains("a job needs scopes that were not granted: user-library-read"), "{}", person.said());
     let grants = table.grants();
     assert_eq!(grants.missing_scopes("home", &["user-library-read", "user-top-read"]).unwrap(), ["user-library-read"]);
 }

@@ -166,7 +166,7 @@ fn unknown_user_in_a_job_lists_known_users() {
     world.project.write("jobs/y.toml", "user = \"nobody\"\n[[fetch]]\nstream = \"saved_tracks\"\n");
     let checked = world.cli(&["check", "y"]).exits(0);
     assert!(
-        checked.stdout.contains("user `nobody` has not signed in: cratedigger auth login nobody"),
+        checked.stdout.contains("user `nobody` is not signed in: cratedigger auth login nobody"),
         "{}",
         checked.stdout
     );

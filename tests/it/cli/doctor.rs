@@ -69,7 +69,7 @@ fn doctor_before_the_first_run_leaves_no_file() {
     let mut command = world.project.command(&["doctor", "--offline"]);
     let without = ran(command.env("SPOTIFY_CLIENT_ID", "sandbox-client")).exits(77);
     assert!(
-        without.stdout.contains("bad   credentials") && without.stdout.contains("job x reads"),
+        without.stdout.contains("bad   credentials") && without.stdout.contains("job x needs"),
         "{}",
         without.stdout
     );

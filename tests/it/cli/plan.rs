@@ -266,7 +266,7 @@ fn plan_shows_its_share_of_today() {
         "125% of the 40 left today",
         "of which this job may take 20",
         "does not fit",
-        "first: tracks as far as 20 of 50 calls go",
+        "today: 20 of 50 calls of tracks",
         "order: small, x",
         "no call was sent",
     ] {

@@ -119,7 +119,7 @@ fn stopped_run_reports_its_work_as_json() {
     let ran = ended(child).exits(75).says("two signals within a second count as one").says("stopped at once");
     let said = ran.json();
     assert_eq!((&said["state"], &said["exit_code"]), (&"deferred".into(), &75.into()), "{said}");
-    assert_eq!(said["error"], "stopped at once; what was committed stays", "{said}");
+    assert_eq!(said["error"], "stopped at once; committed data are kept", "{said}");
     assert_eq!((&said["runs"][0]["job"], &said["runs"][1]), (&"x".into(), &().into()), "{said}");
 }
 
@@ -179,6 +179,6 @@ fn waiting_for_the_store_is_reported() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     std::thread::sleep(Duration::from_secs(10));
     other.execute_batch("COMMIT").unwrap();
-    let waited = ended(child).exits(0).says("another program holds the store; waiting for it, each time for a minute");
+    let waited = ended(child).exits(0).says("another program has locked the store; waiting for at most a minute");
     assert_eq!(waited.stderr.matches("another program holds").count(), 1, "{}", waited.stderr);
 }

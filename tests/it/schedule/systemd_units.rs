@@ -67,7 +67,8 @@ fn init_writes_contrib_files_with_its_paths() {
     for name in names(&contrib()) {
         let text = std::fs::read_to_string(units.join(&name)).unwrap();
         // A clone in somebody's home, where the program lies then: the sandbox lets it in.
-        let homes = text.lines().filter(|line| line.starts_with("BindReadOnlyPaths=") || line.starts_with("# Hide home"));
+        let homes =
+            text.lines().filter(|line| line.starts_with("BindReadOnlyPaths=") || line.starts_with("# Hide home"));
         let homes: Vec<String> = homes.map(|line| format!("{line}\n")).collect();
         let text = homes.iter().fold(text.clone(), |text, line| text.replace(line, ""));
         let text = text.replace("ProtectHome=tmpfs\n", "ProtectHome=yes\n");

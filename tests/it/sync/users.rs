@@ -311,7 +311,7 @@ fn purge_lists_deleted_rows_and_files() {
     let ran = world.cli(&["auth", "logout", "studio", "--purge"]).exits(0);
     assert!(ran.stderr.contains("rows of the library, tops and plays and"), "{}", ran.stderr);
     assert!(ran.stderr.contains("data shared with other users are kept"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("answers kept as Spotify sent them are deleted"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("raw responses about users"), "{}", ran.stderr);
     for file in ["saved-2026-01-01.csv", "who.csv"] {
         assert!(ran.stderr.contains(&format!("{file} still mentions this user")), "{file}: {}", ran.stderr);
     }
