@@ -142,8 +142,8 @@ async fn invalid_lines_are_refused_by_number() {
     let mut desk = desk();
     for (bad, says) in [
         ("", "contains no grant"),
-        ("AQsecret", "is neither a cache of spotipy nor a line of JSON"),
-        ("[1,2]", "is neither a cache"),
+        ("AQsecret", "is neither a spotipy cache nor a JSON line"),
+        ("[1,2]", "is neither a spotipy cache"),
         (r#"{"refresh_token":"AQsecret"}"#, "`user` is missing"),
         (
             r#"{"user":"x","refresh_token":"AQsecret","client_id":"other"}"#,
@@ -151,7 +151,10 @@ async fn invalid_lines_are_refused_by_number() {
         ),
         (r#"{"user":"x","refresh_token":"AQsecret"}"#, "`client_id` is missing"),
         (r#"{"user":"x","client_id":"sandbox-client"}"#, "`refresh_token` is missing"),
-        (r#"{"user":"x","client_id":"sandbox-client","refresh_token":["AQsecret"]}"#, "`refresh_token` is not a text"),
+        (
+            r#"{"user":"x","client_id":"sandbox-client","refresh_token":["AQsecret"]}"#,
+            "`refresh_token` is not a string",
+        ),
         (r#"{"user":"x","client_id":"sandbox-client","refresh_token":"AQsecret\n"}"#, "control characters"),
         (r#"{"user":"../x","client_id":"sandbox-client","refresh_token":"AQsecret"}"#, "cannot be the name of a user"),
         (
@@ -164,7 +167,7 @@ async fn invalid_lines_are_refused_by_number() {
         ),
         (
             r#"{"user":"x","client_id":"sandbox-client","refresh_token":"AQsecret","authorized_at":"AQsecret"}"#,
-            "is no time",
+            "is not a time",
         ),
         (
             r#"{"user":"x","client_id":"sandbox-client","refresh_token":"AQsecret","authorized_at":"2031-01-01"}"#,

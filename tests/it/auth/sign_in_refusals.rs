@@ -126,7 +126,7 @@ fn used_port_is_named_and_paste_works() {
     assert!(ran.stderr.contains("hint: end the program that listens there"), "{}", ran.stderr);
     let mut command = world.command(&["auth", "login", "home", "--no-browser"]);
     set(&mut command);
-    let link = sign_in::typed(&mut command, "").exits(0).says("the answer has to be pasted").stdout;
+    let link = sign_in::typed(&mut command, "").exits(0).says("paste the redirect address instead").stdout;
     let back = sign_in::consent(&link, fixtures::HOME_USER);
     assert!(back.starts_with(&uri), "{back}");
     sign_in::paste(&world, "home", &back).exits(0);
