@@ -4,6 +4,7 @@
 //! The runs of a process share one gate (pace, calls in flight, the day's budget), one token of the
 //! app and one writing thread of the store, so that jobs may go side by side.
 
+use crate::store::{future_times, planned_calls, runs};
 use std::cell::OnceCell;
 use std::sync::Arc;
 
@@ -144,17 +145,17 @@ impl<'a> JobRunner<'a> {
         let (whole, parts) = planned_calls(how.price.as_ref());
         let begun = self.store.write(move |s| {
             if let Some(fire) = &fire
-                && !s.tx_claim_fire(&name, fire)?
+                && !runs::claim_fire(s, &name, fire)?
             {
                 return Ok(None);
             }
-            let run = s.tx_start_run(&name, fire.as_deref(), &hash, &now)?;
+            let run = runs::start(s, &name, fire.as_deref(), &hash, &now)?;
             if let Some(whole) = whole {
-                s.tx_save_planned(run, whole, &[])?;
+                planned_calls::save(s, run, whole, &[])?;
             }
-            // What another run has noted while this one waited for the store is no time that lies ahead.
-            s.tx_reset_future_times(&timestamp(clock.now().wall), &before)?;
-            Ok(Some((run, s.tx_resumes_since(run, &name)?)))
+            // What another run has noted while this one waited for the store is no time in the future.
+            future_times::reset(s, &timestamp(clock.now().wall), &before)?;
+            Ok(Some((run, runs::resumes_since(s, run, &name)?)))
         });
         let Some((run, goes_on_from)) = begun.await.map_err(|e| halted(SyncError::Store(e)))? else {
             return Ok(JobOutcome::AlreadyServed);
@@ -179,7 +180,7 @@ impl<'a> JobRunner<'a> {
         watcher.finish();
         let report = report.map_err(halted)?;
         if let Some(whole) = whole {
-            let noted = self.store.write(move |s| s.tx_save_planned(run, whole, &parts)).await;
+            let noted = self.store.write(move |s| planned_calls::save(s, run, whole, &parts)).await;
             noted.map_err(|e| halted(SyncError::Store(e)))?;
         }
         Ok(JobOutcome::Finished(Box::new(report)))

@@ -1,5 +1,6 @@
 //! What a run and its price are given alike: the job's users, when it last ran, and an engine.
 
+use crate::store::runs;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -74,7 +75,7 @@ impl Desk<'_> {
         let start = self.start(&self.past()?.job_or_default(&job.name), None, grants);
         let started_at = api.now().wall;
         let (name, now) = (job.name.clone(), timestamp(started_at));
-        let goes_on_from = self.store.write(move |s| s.tx_would_resume_since(&name, &now)).await;
+        let goes_on_from = self.store.write(move |s| runs::would_resume_since(s, &name, &now)).await;
         let goes_on_from = goes_on_from.map_err(|e| halted(SyncError::Store(e)))?;
         let engine = SyncContext {
             api: api.clone(),

@@ -1,5 +1,6 @@
 //! `reset JOB [FETCH]`: what was interrupted begins anew. Rows that stand are left as they are.
 
+use crate::store::{interrupted_reads, lists};
 use chrono::Utc;
 use serde_json::json;
 
@@ -24,7 +25,7 @@ pub fn run(args: &ResetArgs, context: &CommandContext) -> Result<ExitStatus, Com
                 CommandError::new(ExitStatus::Usage, anyhow::anyhow!("the job {} has no fetch {name:?}", job.name))
                     .with_hint(format!("its fetches are {names}"))
             })?;
-            lists_of(fetch.stream.name)
+            fetch.stream.list_names()
         }
         _ => Vec::new(),
     };
@@ -68,14 +69,6 @@ pub fn run(args: &ResetArgs, context: &CommandContext) -> Result<ExitStatus, Com
     Ok(if busy.is_empty() { ExitStatus::Complete } else { ExitStatus::Deferred })
 }
 
-/// The lists that a fetch of a stream reads: mostly those of its own name.
-fn lists_of(stream: &'static str) -> Vec<&'static str> {
-    match stream {
-        "my_playlist_items" => vec!["my_playlists", "playlist_items"],
-        other => vec![other],
-    }
-}
-
 /// What was forgotten, and what another run reads at the moment.
 async fn reset_reads(
     store: &Store,
@@ -85,7 +78,7 @@ async fn reset_reads(
 ) -> Result<(Vec<InterruptedRead>, Vec<InterruptedRead>), CommandError> {
     let (job, fetch) = (args.job.clone(), args.fetch.clone());
     let reads =
-        store.write(move |s| s.tx_interrupted_reads(&job, fetch.as_deref().map(|name| (name, kinds.as_slice()))));
+        store.write(move |s| interrupted_reads::of_job(s, &job, fetch.as_deref().map(|name| (name, kinds.as_slice()))));
     let (mut forgotten, mut busy) = (Vec::new(), Vec::new());
     for read in reads.await.map_err(storage_error)? {
         let named = [&read.kind, &read.parent_id, &read.audience, &read.market, &read.variant].map(String::as_str);
@@ -95,12 +88,12 @@ async fn reset_reads(
             continue;
         }
         let list = read.list;
-        store.write(move |s| s.tx_discard_checkpoint(list)).await.map_err(storage_error)?;
+        store.write(move |s| lists::discard_checkpoint(s, list)).await.map_err(storage_error)?;
         forgotten.push(read);
     }
     if args.fetch.is_none() {
         let (job, now) = (args.job.clone(), timestamp(Utc::now()));
-        store.write(move |s| s.tx_forbid_resume(&job, &now)).await.map_err(storage_error)?;
+        store.write(move |s| interrupted_reads::forbid_resume(s, &job, &now)).await.map_err(storage_error)?;
     }
     Ok((forgotten, busy))
 }

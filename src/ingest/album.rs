@@ -4,9 +4,10 @@ use super::artist::{write_images, write_mentioned, write_metrics};
 use super::cell::{id, inner, int, link, number, plain, text};
 use super::{IngestContext, IngestError};
 use crate::store::{CreditedEntity, EntityTable, WriteTx};
+use crate::store::{children, entity};
 use spotify_client::wire::{Album, JsonField};
 
-/// Writes an album, whole or as mentioned, and returns its id. The album of a local file has none.
+/// Writes an album, complete or as a mention, and returns its id. The album of a local file has no id.
 pub(super) fn write_album(
     s: &mut WriteTx,
     a: &Album<'_>,
@@ -28,13 +29,13 @@ pub(super) fn write_album(
         inner(&a.external_ids, |c| text(&c.ean)),
         link(&a.external_urls),
     ];
-    s.tx_upsert(EntityTable::albums(), id, &cells, &asked.now, whole)?;
+    entity::upsert(s, EntityTable::albums(), id, &cells, &asked.now, whole)?;
     if let Some(artists) = artists {
-        s.tx_set_artists(CreditedEntity::Album, id, &artists.iter().map(String::as_str).collect::<Vec<_>>())?;
+        children::set_artists(s, CreditedEntity::Album, id, &artists.iter().map(String::as_str).collect::<Vec<_>>())?;
     }
     if let JsonField::Value(lines) = &a.copyrights {
         let lines: Vec<_> = lines.iter().map(|c| (plain(&c.kind), plain(&c.text))).collect();
-        s.tx_set_copyrights(id, &lines)?;
+        children::set_copyrights(s, id, &lines)?;
     }
     write_images(s, "album", id, &a.images)?;
     if whole {

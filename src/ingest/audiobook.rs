@@ -5,6 +5,7 @@ use super::cell::{boolean, id, int, link, plain, text};
 use super::show::{write_languages, write_market};
 use super::{IngestContext, IngestError, parse_object};
 use crate::store::{CellValue, EntityTable, MarketTable, WriteTx};
+use crate::store::{children, entity};
 use spotify_client::wire::{Audiobook, Episode, JsonField, NamedPerson};
 
 /// Writes an audiobook and returns its id.
@@ -27,18 +28,24 @@ pub(super) fn write_audiobook(
         int(&b.total_chapters),
         link(&b.external_urls),
     ];
-    s.tx_upsert(EntityTable::audiobooks(), id, &cells, &asked.now, whole)?;
+    entity::upsert(s, EntityTable::audiobooks(), id, &cells, &asked.now, whole)?;
     write_people(s, id, "author", &b.authors)?;
     write_people(s, id, "narrator", &b.narrators)?;
     write_languages(s, "audiobook", id, &b.languages)?;
     if let JsonField::Value(lines) = &b.copyrights {
-        s.tx_set_texts("audiobook", id, "copyright", &lines.iter().filter_map(|c| plain(&c.text)).collect::<Vec<_>>())?;
+        children::set_texts(
+            s,
+            "audiobook",
+            id,
+            "copyright",
+            &lines.iter().filter_map(|c| plain(&c.text)).collect::<Vec<_>>(),
+        )?;
     }
     write_images(s, "audiobook", id, &b.images)?;
     Ok(Some(id.to_owned()))
 }
 
-/// Writes a chapter and returns its id. `book` is the one whose list it stands in.
+/// Writes a chapter and returns its id. `book` is the audiobook whose list contains it.
 pub(super) fn write_chapter(
     s: &mut WriteTx,
     c: &Episode<'_>,
@@ -64,7 +71,7 @@ pub(super) fn write_chapter(
         text(&c.audio_preview_url),
         link(&c.external_urls),
     ];
-    s.tx_upsert(EntityTable::chapters(), id, &cells, &asked.now, whole)?;
+    entity::upsert(s, EntityTable::chapters(), id, &cells, &asked.now, whole)?;
     write_languages(s, "chapter", id, &c.languages)?;
     write_images(s, "chapter", id, &c.images)?;
     write_market(s, MarketTable::Chapters, id, c, asked)?;
@@ -78,7 +85,13 @@ fn write_people(
     people: &JsonField<Vec<NamedPerson<'_>>>,
 ) -> Result<(), IngestError> {
     if let JsonField::Value(people) = people {
-        s.tx_set_texts("audiobook", id, what, &people.iter().filter_map(|p| plain(&p.name)).collect::<Vec<_>>())?;
+        children::set_texts(
+            s,
+            "audiobook",
+            id,
+            what,
+            &people.iter().filter_map(|p| plain(&p.name)).collect::<Vec<_>>(),
+        )?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use super::artist::{write_images, write_metrics};
 use super::cell::{boolean, id, inner, int, link, number, plain, text};
 use super::{Fingerprint, IngestContext, IngestError, parse_object, show, track, user};
 use crate::store::{CellValue, EntityTable, StagedItem, WriteTx};
+use crate::store::{entity, staging};
 use spotify_client::wire::{EntryDiscriminator, Playlist, PlaylistItem, scan};
 
 /// Writes a playlist without its items and returns its id.
@@ -32,7 +33,7 @@ pub fn write_playlist(
         link(&p.external_urls),
         if whole { CellValue::Null } else { CellValue::Absent },
     ];
-    s.tx_upsert(EntityTable::playlists(), id, &cells, &asked.now, whole)?;
+    entity::upsert(s, EntityTable::playlists(), id, &cells, &asked.now, whole)?;
     write_images(s, "playlist", id, &p.images)?;
     if whole {
         write_metrics(s, "playlist", id, p.followers.value().and_then(|f| number(&f.total)), None, asked)?;
@@ -40,13 +41,13 @@ pub fn write_playlist(
     Ok(id.to_owned())
 }
 
-/// Why an entry of a playlist is not stored whole.
+/// Why an entry of a playlist is not stored completely.
 pub(super) struct UnstoredItem {
     pub reason: &'static str,
     pub detail: Option<String>,
 }
 
-/// Stages one entry of a playlist. Every place gets a row, whatever stands there.
+/// Stages one entry of a playlist. Every position gets a row, whatever its content.
 pub(super) fn stage_item(
     s: &mut WriteTx,
     list: i64,
@@ -56,37 +57,37 @@ pub(super) fn stage_item(
 ) -> Result<Option<UnstoredItem>, IngestError> {
     let nothing = StagedItem { position, kind: "unavailable", ..StagedItem::default() };
     let Some(raw) = raw else {
-        s.tx_stage(list, &nothing)?;
+        staging::stage(s, list, &nothing)?;
         return Ok(Some(UnstoredItem { reason: "null_item", detail: None }));
     };
     let entry = match PlaylistItem::read(raw) {
         Ok(entry) => entry,
         Err(e) => {
-            s.tx_stage(list, &nothing)?;
+            staging::stage(s, list, &nothing)?;
             return Ok(Some(UnstoredItem { reason: "malformed", detail: Some(e.to_string()) }));
         }
     };
     let added_by = entry.added_by.value().map(|by| user::write_user(s, by, asked, false)).transpose()?.flatten();
     let place = StagedItem { added_at: plain(&entry.added_at), added_by: added_by.as_deref(), ..nothing };
-    // Both names may stand there; the one that holds something counts.
+    // Spotify may send both keys; the one with a value counts.
     let Some(raw) = entry.item.or(entry.track) else {
-        s.tx_stage(list, &place)?;
+        staging::stage(s, list, &place)?;
         return Ok(Some(UnstoredItem { reason: "null_item", detail: None }));
     };
     match read_entry(s, raw, entry.is_local.value() == Some(&true), asked) {
         Ok(PlaylistEntry { kind, id, uri }) => {
-            s.tx_stage(list, &StagedItem { kind, item_id: id.as_deref(), uri: uri.as_deref(), ..place })?;
+            staging::stage(s, list, &StagedItem { kind, item_id: id.as_deref(), uri: uri.as_deref(), ..place })?;
             Ok(None)
         }
         Err(IngestError::Malformed(detail)) => {
-            s.tx_stage(list, &place)?;
+            staging::stage(s, list, &place)?;
             Ok(Some(UnstoredItem { reason: "malformed", detail: Some(detail) }))
         }
         Err(store) => Err(store),
     }
 }
 
-/// What stands at a place of a playlist.
+/// The content of one position of a playlist.
 struct PlaylistEntry {
     kind: &'static str,
     id: Option<String>,
@@ -109,18 +110,18 @@ fn read_entry(
         || what.is_local.value() == Some(&true)
         || uri.as_deref().is_some_and(|u| u.starts_with("spotify:local:"));
     if local {
-        let uri = uri.ok_or_else(|| IngestError::Malformed("a local file without a uri".into()))?;
+        let uri = uri.ok_or_else(|| IngestError::Malformed("a local file without a URI".into()))?;
         if !fingerprint.was_written(s) {
             track::write_local_file(s, &uri, &parse_object(raw)?, asked)?;
             fingerprint.remember_written(s);
         }
         return Ok(PlaylistEntry { kind: "local", id: None, uri: Some(uri) });
     }
-    // `type` decides: boolean keys of the same name inside the object have contradicted it.
+    // `type` decides: boolean keys of the same name in the object have contradicted it.
     let kind = match plain(&what.kind) {
         Some("episode") => "episode",
         Some("track") | None => "track",
-        Some(other) => return Err(IngestError::Malformed(format!("an item of the unknown type {other:?}"))),
+        Some(other) => return Err(IngestError::Malformed(format!("an item of unknown type {other:?}"))),
     };
     let known = id(&what.id).map(str::to_owned);
     if known.is_some() && fingerprint.was_written(s) {
@@ -135,8 +136,8 @@ fn read_entry(
     Ok(PlaylistEntry { kind, id: Some(id), uri })
 }
 
-/// A track or episode that was written before in this run: which one it is, without reading it.
-/// Local files and whatever is not plain are read like the rest.
+/// Identifies a track or episode that was already written in this run without parsing it. Local files and
+/// unusual objects take the full path.
 fn find_written_entry(s: &WriteTx, raw: &str, fingerprint: &Fingerprint) -> Option<PlaylistEntry> {
     if !fingerprint.was_written(s) {
         return None;

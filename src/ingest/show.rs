@@ -4,6 +4,7 @@ use super::artist::write_images;
 use super::cell::{boolean, id, int, link, number, plain, text};
 use super::{IngestContext, IngestError, parse_object};
 use crate::store::{CellValue, EntityTable, MarketAvailability, MarketTable, WriteTx};
+use crate::store::{children, entity};
 use spotify_client::wire::{Episode, JsonField, JsonText, Show};
 
 /// Writes a show and returns its id.
@@ -26,17 +27,23 @@ pub(super) fn write_show(
         int(&w.total_episodes),
         link(&w.external_urls),
     ];
-    s.tx_upsert(EntityTable::shows(), id, &cells, &asked.now, whole)?;
+    entity::upsert(s, EntityTable::shows(), id, &cells, &asked.now, whole)?;
     write_languages(s, "show", id, &w.languages)?;
     if let JsonField::Value(lines) = &w.copyrights {
-        s.tx_set_texts("show", id, "copyright", &lines.iter().filter_map(|c| plain(&c.text)).collect::<Vec<_>>())?;
+        children::set_texts(
+            s,
+            "show",
+            id,
+            "copyright",
+            &lines.iter().filter_map(|c| plain(&c.text)).collect::<Vec<_>>(),
+        )?;
     }
     write_images(s, "show", id, &w.images)?;
     Ok(Some(id.to_owned()))
 }
 
-/// Writes an episode and returns its id. `show` is the one whose list it stands in, where the
-/// answer itself does not say.
+/// Writes an episode and returns its id. `show` is the show whose list contains it, for responses that do not
+/// name the show.
 pub(super) fn write_episode(
     s: &mut WriteTx,
     e: &Episode<'_>,
@@ -62,12 +69,13 @@ pub(super) fn write_episode(
         text(&e.audio_preview_url),
         link(&e.external_urls),
     ];
-    s.tx_upsert(EntityTable::episodes(), id, &cells, &asked.now, whole)?;
+    entity::upsert(s, EntityTable::episodes(), id, &cells, &asked.now, whole)?;
     write_languages(s, "episode", id, &e.languages)?;
     write_images(s, "episode", id, &e.images)?;
     write_market(s, MarketTable::Episodes, id, e, asked)?;
     if let (Some(user), JsonField::Value(point)) = (&asked.user_id, &e.resume_point) {
-        s.tx_set_resume_point(
+        children::set_resume_point(
+            s,
             user,
             id,
             point.fully_played.value().copied(),
@@ -78,7 +86,7 @@ pub(super) fn write_episode(
     Ok(Some(id.to_owned()))
 }
 
-/// Writes the languages of a thing, if the answer had any say on them.
+/// Writes the languages of an entity if the response has a `languages` key.
 pub(super) fn write_languages(
     s: &mut WriteTx,
     kind: &str,
@@ -86,12 +94,12 @@ pub(super) fn write_languages(
     languages: &JsonField<Vec<JsonText<'_>>>,
 ) -> Result<(), IngestError> {
     if let JsonField::Value(languages) = languages {
-        s.tx_set_texts(kind, id, "language", &languages.iter().map(|l| &**l).collect::<Vec<_>>())?;
+        children::set_texts(s, kind, id, "language", &languages.iter().map(|l| &**l).collect::<Vec<_>>())?;
     }
     Ok(())
 }
 
-/// Writes what an episode or chapter says about the market.
+/// Writes the market availability of an episode or chapter.
 pub(super) fn write_market(
     s: &mut WriteTx,
     table: MarketTable,
@@ -105,7 +113,7 @@ pub(super) fn write_market(
         linked_from: None,
     };
     if fact.is_playable.is_some() || fact.restriction.is_some() {
-        s.tx_set_market(table, id, &asked.market, fact, &asked.now)?;
+        children::set_market(s, table, id, &asked.market, fact, &asked.now)?;
     }
     Ok(())
 }

@@ -1,12 +1,13 @@
-//! Tracks, whole (in playlists, libraries and by id) or simplified (on an album).
+//! Tracks, full (in playlists, libraries and by id) or simplified (in albums).
 
 use super::artist::{write_mentioned, write_metrics};
 use super::cell::{boolean, id, inner, int, link, number, plain, text};
 use super::{Fingerprint, IngestContext, IngestError, album, parse_object};
 use crate::store::{CellValue, CreditedEntity, EntityTable, MarketAvailability, MarketTable, WriteTx};
+use crate::store::{children, entity};
 use spotify_client::wire::{Album, JsonField, LocalAlbum, Track, scan};
 
-/// Writes a track and what it mentions, and returns its id.
+/// Writes a track and everything nested in it, and returns its id.
 pub(super) fn write_track(
     s: &mut WriteTx,
     t: &Track<'_>,
@@ -20,7 +21,7 @@ pub(super) fn write_track(
     write_track_of_album(s, t, album.flatten().as_deref(), asked, whole)
 }
 
-/// Writes a track that stands on a known album.
+/// Writes a track of a known album.
 pub(super) fn write_track_of_album(
     s: &mut WriteTx,
     t: &Track<'_>,
@@ -45,9 +46,9 @@ pub(super) fn write_track_of_album(
         text(&t.preview_url),
         link(&t.external_urls),
     ];
-    s.tx_upsert(EntityTable::tracks(), id, &cells, &asked.now, whole)?;
+    entity::upsert(s, EntityTable::tracks(), id, &cells, &asked.now, whole)?;
     if let Some(artists) = artists {
-        s.tx_set_artists(CreditedEntity::Track, id, &artists.iter().map(String::as_str).collect::<Vec<_>>())?;
+        children::set_artists(s, CreditedEntity::Track, id, &artists.iter().map(String::as_str).collect::<Vec<_>>())?;
     }
     let fact = MarketAvailability {
         is_playable: t.is_playable.value().copied(),
@@ -55,7 +56,7 @@ pub(super) fn write_track_of_album(
         linked_from: t.linked_from.value().and_then(|l| plain(&l.id)),
     };
     if fact.is_playable.is_some() || fact.restriction.is_some() || fact.linked_from.is_some() {
-        s.tx_set_market(MarketTable::Tracks, id, &asked.market, fact, &asked.now)?;
+        children::set_market(s, MarketTable::Tracks, id, &asked.market, fact, &asked.now)?;
     }
     if whole {
         write_metrics(s, "track", id, None, number(&t.popularity), asked)?;
@@ -63,7 +64,7 @@ pub(super) fn write_track_of_album(
     Ok(Some(id.to_owned()))
 }
 
-/// An album is mentioned by each of its tracks; the same mention is read and written once a run.
+/// Each track mentions its album. Each distinct mention is parsed and written once per run.
 fn write_mentioned_album(s: &mut WriteTx, raw: &str, asked: &IngestContext) -> Result<Option<String>, IngestError> {
     let fingerprint = Fingerprint::from_raw(raw, false, asked);
     if fingerprint.was_written(s) {
@@ -77,7 +78,7 @@ fn write_mentioned_album(s: &mut WriteTx, raw: &str, asked: &IngestContext) -> R
     Ok(id)
 }
 
-/// Writes a file of a user's own; its uri is its key.
+/// Writes a local file of a user. Its URI is its key.
 pub(super) fn write_local_file(
     s: &mut WriteTx,
     uri: &str,
@@ -93,5 +94,5 @@ pub(super) fn write_local_file(
     let album: Option<LocalAlbum<'_>> = t.album.map(|raw| parse_object(raw.get())).transpose()?;
     let album_name = album.as_ref().and_then(|a| plain(&a.name));
     let duration = number(&t.duration_ms);
-    Ok(s.tx_set_local_file(uri, plain(&t.name), artists.as_deref(), album_name, duration, &asked.now)?)
+    Ok(children::set_local_file(s, uri, plain(&t.name), artists.as_deref(), album_name, duration, &asked.now)?)
 }

@@ -1,13 +1,14 @@
-//! Users: owners, people who added items, and the signed-in one.
+//! Users: owners, people who added items, and the signed-in user.
 
 use super::artist::write_images;
 use super::cell::{id, inner, int, link, plain, text};
 use super::{IngestContext, IngestError};
+use crate::store::entity;
 use crate::store::{CellValue, EntityTable, WriteTx};
 use spotify_client::wire::UserProfile;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
-/// Writes a user and returns the id; an empty one, which Spotify has sent, counts as none.
+/// Writes a user and returns the id. Spotify has sent empty ids; they count as none.
 pub(super) fn write_user(
     s: &mut WriteTx,
     u: &UserProfile<'_>,
@@ -33,7 +34,7 @@ pub(super) fn write_user(
         followers,
         link(&u.external_urls),
     ];
-    s.tx_upsert(EntityTable::users(), id, &cells, &asked.now, whole)?;
+    entity::upsert(s, EntityTable::users(), id, &cells, &asked.now, whole)?;
     write_images(s, "user", id, &u.images)?;
     Ok(Some(id.to_owned()))
 }

@@ -1,165 +1,175 @@
-//! Lists that belong to a thing: its artists, genres, pictures, languages, copyright lines.
+//! Lists that belong to an entity: artists, genres, images, languages, copyright lines.
 //!
-//! A list that came with an answer replaces the one that was known; rows that stay are not touched.
+//! A list in a response replaces the stored list. Unchanged rows are not touched.
 
+use super::pending_writes;
 use super::row_write::RowWrite;
 use super::{CellValue, StoreError, WriteTx};
 
-/// Pictures: address, width, height.
+/// Images: URL, width, height.
 pub type ImageRows<'a> = &'a [(&'a str, Option<i64>, Option<i64>)];
 
-/// Words or lines, in order.
+/// Texts in order.
 pub type TextValues<'a> = &'a [&'a str];
 
-impl WriteTx {
-    /// Replaces the artists of an album or track. The artists must have rows already.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_set_artists(&mut self, of: CreditedEntity, id: &str, artists: TextValues<'_>) -> Result<(), StoreError> {
-        let (put, trim) = match of {
-            CreditedEntity::Album => (RowWrite::AlbumArtist, RowWrite::AlbumArtistsFrom),
-            CreditedEntity::Track => (RowWrite::TrackArtist, RowWrite::TrackArtistsFrom),
-        };
-        for (position, artist) in (0i64..).zip(artists) {
-            self.tx_write_row(put, &[id.into(), position.into(), (*artist).into()])?;
+/// Replaces the artists of an album or track. The artists must already have rows.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn set_artists(tx: &mut WriteTx, of: CreditedEntity, id: &str, artists: TextValues<'_>) -> Result<(), StoreError> {
+    let (put, trim) = match of {
+        CreditedEntity::Album => (RowWrite::AlbumArtist, RowWrite::AlbumArtistsFrom),
+        CreditedEntity::Track => (RowWrite::TrackArtist, RowWrite::TrackArtistsFrom),
+    };
+    for (position, artist) in (0i64..).zip(artists) {
+        pending_writes::write_row(tx, put, &[id.into(), position.into(), (*artist).into()])?;
+    }
+    pending_writes::write_row(tx, trim, &[id.into(), count_cell(artists.len())])
+}
+
+/// Replaces the genres of an artist.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn set_genres(tx: &mut WriteTx, artist: &str, genres: TextValues<'_>) -> Result<(), StoreError> {
+    for (position, genre) in (0i64..).zip(genres) {
+        pending_writes::write_row(tx, RowWrite::Genre, &[artist.into(), position.into(), (*genre).into()])?;
+    }
+    pending_writes::write_row(tx, RowWrite::GenresFrom, &[artist.into(), count_cell(genres.len())])
+}
+
+/// Replaces the copyright lines of an album: type and text.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn set_copyrights(tx: &mut WriteTx, album: &str, lines: &[(Option<&str>, Option<&str>)]) -> Result<(), StoreError> {
+    for (position, (kind, text)) in (0i64..).zip(lines) {
+        pending_writes::write_row(
+            tx,
+            RowWrite::Copyright,
+            &[album.into(), position.into(), (*kind).into(), (*text).into()],
+        )?;
+    }
+    pending_writes::write_row(tx, RowWrite::CopyrightsFrom, &[album.into(), count_cell(lines.len())])
+}
+
+/// Replaces texts of a show, episode, audiobook or chapter. `what` is language, author, narrator or copyright.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn set_texts(tx: &mut WriteTx, kind: &str, id: &str, what: &str, texts: TextValues<'_>) -> Result<(), StoreError> {
+    for (position, text) in (0i64..).zip(texts) {
+        pending_writes::write_row(
+            tx,
+            RowWrite::Text,
+            &[kind.into(), id.into(), what.into(), position.into(), (*text).into()],
+        )?;
+    }
+    pending_writes::write_row(tx, RowWrite::TextsFrom, &[kind.into(), id.into(), what.into(), count_cell(texts.len())])
+}
+
+/// Replaces the images of an entity.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn set_images(tx: &mut WriteTx, kind: &str, id: &str, images: ImageRows<'_>) -> Result<(), StoreError> {
+    for (position, (url, width, height)) in (0i64..).zip(images) {
+        let row = [kind.into(), id.into(), position.into(), (*url).into(), (*width).into(), (*height).into()];
+        pending_writes::write_row(tx, RowWrite::Image, &row)?;
+    }
+    pending_writes::write_row(tx, RowWrite::ImagesFrom, &[kind.into(), id.into(), count_cell(images.len())])
+}
+
+/// Writes the availability of an entity in a market.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn set_market(
+    tx: &mut WriteTx,
+    table: MarketTable,
+    id: &str,
+    market: &str,
+    fact: MarketAvailability<'_>,
+    now: &str,
+) -> Result<(), StoreError> {
+    let MarketAvailability { is_playable, restriction, linked_from } = fact;
+    let (id, market, now) = (id.into(), market.into(), now.into());
+    let (playable, restriction) = (is_playable.into(), restriction.into());
+    match table {
+        MarketTable::Tracks => pending_writes::write_row(
+            tx,
+            RowWrite::TrackMarket,
+            &[id, market, playable, restriction, linked_from.into(), now],
+        ),
+        MarketTable::Episodes => {
+            pending_writes::write_row(tx, RowWrite::EpisodeMarket, &[id, market, playable, restriction, now])
         }
-        self.tx_write_row(trim, &[id.into(), count_cell(artists.len())])
-    }
-
-    /// Replaces the genres of an artist.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_set_genres(&mut self, artist: &str, genres: TextValues<'_>) -> Result<(), StoreError> {
-        for (position, genre) in (0i64..).zip(genres) {
-            self.tx_write_row(RowWrite::Genre, &[artist.into(), position.into(), (*genre).into()])?;
+        MarketTable::Chapters => {
+            pending_writes::write_row(tx, RowWrite::ChapterMarket, &[id, market, playable, restriction, now])
         }
-        self.tx_write_row(RowWrite::GenresFrom, &[artist.into(), count_cell(genres.len())])
-    }
-
-    /// Replaces the copyright lines of an album: type and text.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_set_copyrights(&mut self, album: &str, lines: &[(Option<&str>, Option<&str>)]) -> Result<(), StoreError> {
-        for (position, (kind, text)) in (0i64..).zip(lines) {
-            self.tx_write_row(RowWrite::Copyright, &[album.into(), position.into(), (*kind).into(), (*text).into()])?;
-        }
-        self.tx_write_row(RowWrite::CopyrightsFrom, &[album.into(), count_cell(lines.len())])
-    }
-
-    /// Replaces words of a show, episode, audiobook or chapter: `what` is language, author,
-    /// narrator or copyright.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_set_texts(&mut self, kind: &str, id: &str, what: &str, texts: TextValues<'_>) -> Result<(), StoreError> {
-        for (position, text) in (0i64..).zip(texts) {
-            self.tx_write_row(RowWrite::Text, &[kind.into(), id.into(), what.into(), position.into(), (*text).into()])?;
-        }
-        self.tx_write_row(RowWrite::TextsFrom, &[kind.into(), id.into(), what.into(), count_cell(texts.len())])
-    }
-
-    /// Replaces the pictures of a thing.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_set_images(&mut self, kind: &str, id: &str, images: ImageRows<'_>) -> Result<(), StoreError> {
-        for (position, (url, width, height)) in (0i64..).zip(images) {
-            let row = [kind.into(), id.into(), position.into(), (*url).into(), (*width).into(), (*height).into()];
-            self.tx_write_row(RowWrite::Image, &row)?;
-        }
-        self.tx_write_row(RowWrite::ImagesFrom, &[kind.into(), id.into(), count_cell(images.len())])
-    }
-
-    /// What depends on the market: `table` is one of the `*_markets` tables.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_set_market(
-        &mut self,
-        table: MarketTable,
-        id: &str,
-        market: &str,
-        fact: MarketAvailability<'_>,
-        now: &str,
-    ) -> Result<(), StoreError> {
-        let MarketAvailability { is_playable, restriction, linked_from } = fact;
-        let (id, market, now) = (id.into(), market.into(), now.into());
-        let (playable, restriction) = (is_playable.into(), restriction.into());
-        match table {
-            MarketTable::Tracks => {
-                self.tx_write_row(RowWrite::TrackMarket, &[id, market, playable, restriction, linked_from.into(), now])
-            }
-            MarketTable::Episodes => {
-                self.tx_write_row(RowWrite::EpisodeMarket, &[id, market, playable, restriction, now])
-            }
-            MarketTable::Chapters => {
-                self.tx_write_row(RowWrite::ChapterMarket, &[id, market, playable, restriction, now])
-            }
-        }
-    }
-
-    /// How far a user listened to an episode.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_set_resume_point(
-        &mut self,
-        user: &str,
-        episode: &str,
-        fully_played: Option<bool>,
-        position_ms: Option<i64>,
-        now: &str,
-    ) -> Result<(), StoreError> {
-        let row = [user.into(), episode.into(), fully_played.into(), position_ms.into(), now.into()];
-        self.tx_write_row(RowWrite::ResumePoint, &row)
-    }
-
-    /// The day's followers and popularity of a thing; the last reading of a day stands.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_set_metrics(
-        &mut self,
-        kind: &str,
-        id: &str,
-        day: &str,
-        followers: Option<i64>,
-        popularity: Option<i64>,
-    ) -> Result<(), StoreError> {
-        self.tx_write_row(RowWrite::Metrics, &[kind.into(), id.into(), day.into(), followers.into(), popularity.into()])
-    }
-
-    /// A file of a user's own that stands in a playlist.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_set_local_file(
-        &mut self,
-        uri: &str,
-        name: Option<&str>,
-        artists: Option<&str>,
-        album: Option<&str>,
-        duration_ms: Option<i64>,
-        now: &str,
-    ) -> Result<(), StoreError> {
-        let row = [uri.into(), name.into(), artists.into(), album.into(), duration_ms.into(), now.into()];
-        self.tx_write_row(RowWrite::LocalFile, &row)
     }
 }
 
-/// Whose artists.
+/// Writes how far a user has listened to an episode.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn set_resume_point(
+    tx: &mut WriteTx,
+    user: &str,
+    episode: &str,
+    fully_played: Option<bool>,
+    position_ms: Option<i64>,
+    now: &str,
+) -> Result<(), StoreError> {
+    let row = [user.into(), episode.into(), fully_played.into(), position_ms.into(), now.into()];
+    pending_writes::write_row(tx, RowWrite::ResumePoint, &row)
+}
+
+/// Writes the day's followers and popularity of an entity. The last reading of a day wins.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn set_metrics(
+    tx: &mut WriteTx,
+    kind: &str,
+    id: &str,
+    day: &str,
+    followers: Option<i64>,
+    popularity: Option<i64>,
+) -> Result<(), StoreError> {
+    pending_writes::write_row(
+        tx,
+        RowWrite::Metrics,
+        &[kind.into(), id.into(), day.into(), followers.into(), popularity.into()],
+    )
+}
+
+/// Writes a user's local file that is part of a playlist.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn set_local_file(
+    tx: &mut WriteTx,
+    uri: &str,
+    name: Option<&str>,
+    artists: Option<&str>,
+    album: Option<&str>,
+    duration_ms: Option<i64>,
+    now: &str,
+) -> Result<(), StoreError> {
+    let row = [uri.into(), name.into(), artists.into(), album.into(), duration_ms.into(), now.into()];
+    pending_writes::write_row(tx, RowWrite::LocalFile, &row)
+}
+
+/// Which entity's artists are meant.
 #[derive(Debug, Clone, Copy)]
 pub enum CreditedEntity {
-    /// An album's.
     Album,
-    /// A track's.
     Track,
 }
 
-/// Which table of market facts.
+/// Tables of market availability.
 #[derive(Debug, Clone, Copy)]
 pub enum MarketTable {
     /// `track_markets`.
@@ -170,14 +180,14 @@ pub enum MarketTable {
     Chapters,
 }
 
-/// What an answer says about a market.
+/// What a response says about a market.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct MarketAvailability<'a> {
-    /// Playable there.
+    /// Whether it can be played there.
     pub is_playable: Option<bool>,
-    /// Spotify's reason if not.
+    /// Spotify's reason if it cannot.
     pub restriction: Option<&'a str>,
-    /// The id that was asked for, where another was answered.
+    /// The requested id, if Spotify answered with another one.
     pub linked_from: Option<&'a str>,
 }
 

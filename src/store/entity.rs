@@ -1,41 +1,40 @@
-//! Writing things that have an id: artists, albums, tracks and their kin.
+//! Writes entities, which are rows with an id: artists, albums, tracks and so on.
 //!
-//! One statement per table, an upsert that takes a bit mask of the columns that the answer had: an
-//! absent key leaves what is known alone, an explicit null overwrites it.
+//! Each table has one upsert statement. It takes a bit mask of the columns that the response contained: an
+//! absent key keeps the stored value, and an explicit null overwrites it.
 
+use super::pending_writes;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 
 use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{OptionalExtension, params};
 
 use super::changed_entities::ROW_UPDATED;
 use super::row_write::RowWrite;
 use super::{StoreError, WriteTx};
 
-/// A table of things that have an id.
+/// A table of entities.
 #[derive(Debug)]
 pub struct EntityTable {
-    /// Its name.
     pub name: &'static str,
-    /// Its columns but `id`, `first_seen_at` and `fetched_at`, in the order in which cells are given.
+    /// Columns without `id`, `first_seen_at` and `fetched_at`, in the order of the cells.
     pub columns: &'static [&'static str],
-    /// The write that puts a row into it.
+    /// The write that puts a row into this table.
     pub(super) write: RowWrite,
     upsert: OnceLock<String>,
     touch: OnceLock<String>,
 }
 
-/// What an answer says of one column.
+/// What a response says about one column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CellValue<'a> {
-    /// Nothing: the key was absent.
+    /// The key was absent.
     Absent,
-    /// `null`.
     Null,
-    /// A text.
     Text(&'a str),
-    /// A number, or 0 and 1 for a boolean.
+    /// A number; 0 or 1 for a boolean.
     Int(i64),
 }
 
@@ -78,14 +77,12 @@ const fn new_table(write: RowWrite, name: &'static str, columns: &'static [&'sta
 }
 
 impl EntityTable {
-    /// `artists`.
     pub fn artists() -> &'static EntityTable {
         static T: EntityTable =
             new_table(RowWrite::Artist, "artists", &["name", "uri", "followers", "popularity", "spotify_url"]);
         &T
     }
 
-    /// `albums`.
     pub fn albums() -> &'static EntityTable {
         static T: EntityTable = new_table(
             RowWrite::Album,
@@ -107,7 +104,6 @@ impl EntityTable {
         &T
     }
 
-    /// `tracks`.
     pub fn tracks() -> &'static EntityTable {
         static T: EntityTable = new_table(
             RowWrite::Track,
@@ -131,7 +127,6 @@ impl EntityTable {
         &T
     }
 
-    /// `shows`.
     pub fn shows() -> &'static EntityTable {
         static T: EntityTable = new_table(
             RowWrite::Show,
@@ -152,7 +147,6 @@ impl EntityTable {
         &T
     }
 
-    /// `episodes`.
     pub fn episodes() -> &'static EntityTable {
         static T: EntityTable = new_table(
             RowWrite::Episode,
@@ -175,7 +169,6 @@ impl EntityTable {
         &T
     }
 
-    /// `audiobooks`.
     pub fn audiobooks() -> &'static EntityTable {
         static T: EntityTable = new_table(
             RowWrite::Audiobook,
@@ -196,7 +189,6 @@ impl EntityTable {
         &T
     }
 
-    /// `chapters`.
     pub fn chapters() -> &'static EntityTable {
         static T: EntityTable = new_table(
             RowWrite::Chapter,
@@ -219,7 +211,6 @@ impl EntityTable {
         &T
     }
 
-    /// `users`.
     pub fn users() -> &'static EntityTable {
         static T: EntityTable = new_table(
             RowWrite::User,
@@ -229,7 +220,6 @@ impl EntityTable {
         &T
     }
 
-    /// `playlists`.
     pub fn playlists() -> &'static EntityTable {
         static T: EntityTable = new_table(
             RowWrite::Playlist,
@@ -270,35 +260,58 @@ impl EntityTable {
         })
     }
 
-    /// Where nothing differs, reading it whole again moves `fetched_at` only.
+    /// When nothing else differs, a complete read only updates `fetched_at`.
     pub(super) fn touch_sql(&self) -> &str {
         self.touch.get_or_init(|| format!("UPDATE {} SET fetched_at = ?2 WHERE id = ?1", self.name))
     }
 }
 
-impl WriteTx {
-    /// Writes one thing. `whole` says that the answer was about the thing itself, not a mention of
-    /// it.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_upsert(
-        &mut self,
-        table: &EntityTable,
-        id: &str,
-        cells: &[CellValue<'_>],
-        now: &str,
-        whole: bool,
-    ) -> Result<(), StoreError> {
-        debug_assert_eq!(cells.len(), table.columns.len(), "cells of {}", table.name);
-        let mask =
-            cells.iter().enumerate().filter(|(_, c)| **c != CellValue::Absent).fold(0i64, |mask, (n, _)| mask | 1 << n);
-        let fetched = if whole { CellValue::Text(now) } else { CellValue::Null };
-        let mut row = Vec::with_capacity(4 + cells.len());
-        row.extend([CellValue::Text(id), CellValue::Text(now), fetched, CellValue::Int(mask)]);
-        row.extend_from_slice(cells);
-        self.tx_write_row(table.write, &row)
-    }
+/// Writes one entity. `whole` says that the response was about the entity itself and not a mention of it.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn upsert(
+    tx: &mut WriteTx,
+    table: &EntityTable,
+    id: &str,
+    cells: &[CellValue<'_>],
+    now: &str,
+    whole: bool,
+) -> Result<(), StoreError> {
+    debug_assert_eq!(cells.len(), table.columns.len(), "cells of {}", table.name);
+    let mask =
+        cells.iter().enumerate().filter(|(_, c)| **c != CellValue::Absent).fold(0i64, |mask, (n, _)| mask | 1 << n);
+    let fetched = if whole { CellValue::Text(now) } else { CellValue::Null };
+    let mut row = Vec::with_capacity(4 + cells.len());
+    row.extend([CellValue::Text(id), CellValue::Text(now), fetched, CellValue::Int(mask)]);
+    row.extend_from_slice(cells);
+    pending_writes::write_row(tx, table.write, &row)
+}
+
+/// Returns the number of tracks of these albums, where it is known.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn album_track_counts(tx: &WriteTx, albums: &[String]) -> Result<Vec<Option<i64>>, StoreError> {
+    let mut statement = tx.prepare("SELECT total_tracks FROM albums WHERE id = ?1")?;
+    let mut total = |album: &String| {
+        let total = statement.query_row([album], |row| row.get::<_, Option<i64>>(0)).optional();
+        Ok(total.map_err(|e| tx.error("cannot be read", e))?.flatten())
+    };
+    albums.iter().map(&mut total).collect()
+}
+
+/// Marks a playlist that Spotify no longer has.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn mark_playlist_gone(tx: &mut WriteTx, playlist: &str, now: &str) -> Result<(), StoreError> {
+    let marked = tx
+        .prepare("UPDATE playlists SET gone_at = ?2 WHERE id = ?1 AND gone_at IS NULL")?
+        .execute(params![playlist, now])
+        .map_err(|e| tx.error("cannot be written", e))?;
+    tx.changed |= marked > 0;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -312,10 +325,10 @@ mod tests {
         WriteTx::new(conn, "test".into())
     }
 
-    /// Writes the artist "a"; whether that changed anything that a CSV may show.
+    /// Writes the artist "a" and returns whether that changed anything that a CSV file may contain.
     fn upsert(s: &mut WriteTx, cells: &[CellValue<'_>], now: &str, whole: bool) -> bool {
         s.changed = false;
-        s.tx_upsert(EntityTable::artists(), "a", cells, now, whole).unwrap();
+        super::upsert(s, EntityTable::artists(), "a", cells, now, whole).unwrap();
         s.changed
     }
 

@@ -1,21 +1,20 @@
-//! Forgetting how far interrupted reads have come, by hand.
+//! Interrupted reads, and resetting them by hand.
 
 use rusqlite::params;
 
 use super::{StoreError, WriteTx};
 
-/// A read that is under way or was interrupted.
+/// A read that is in progress or was interrupted.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct InterruptedRead {
-    /// Number of the list.
     pub list: i64,
     /// The stream that reads it.
     pub kind: String,
-    /// What it belongs to, or the search expression.
+    /// The parent, or the search expression.
     pub parent_id: String,
     /// `app`, or the id of the user whose token reads it.
     pub audience: String,
-    /// Market asked for.
+    /// Requested market.
     pub market: String,
     /// Group, types, time range or locale.
     pub variant: String,
@@ -25,56 +24,50 @@ pub struct InterruptedRead {
     pub updated_at: String,
 }
 
-impl WriteTx {
-    /// The interrupted reads of a job: those of lists that it is known to ask for, and those that its
-    /// own runs began. `fetch` narrows them to one fetch, whose lists are of these kinds.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn tx_interrupted_reads(
-        &self,
-        job: &str,
-        fetch: Option<(&str, &[&str])>,
-    ) -> Result<Vec<InterruptedRead>, StoreError> {
-        let mut statement = self.prepare(
-            "SELECT l.id, l.kind, l.parent_id, l.audience, l.market, l.variant, c.next_offset, c.updated_at,
-                    l.id IN (SELECT list_id FROM requested WHERE job = ?1 AND (?2 IS NULL OR fetch = ?2) AND list_id IS NOT NULL),
-                    c.run_id IN (SELECT id FROM runs WHERE job = ?1)
-             FROM checkpoints c JOIN lists l ON l.id = c.list_id ORDER BY l.id",
-        )?;
-        let read = |row: &rusqlite::Row<'_>| {
-            let under_way = InterruptedRead {
-                list: row.get(0)?,
-                kind: row.get(1)?,
-                parent_id: row.get(2)?,
-                audience: row.get(3)?,
-                market: row.get(4)?,
-                variant: row.get(5)?,
-                items: row.get(6)?,
-                updated_at: row.get(7)?,
-            };
-            let of_kind = fetch.is_none_or(|(_, kinds)| kinds.contains(&under_way.kind.as_str()));
-            let asked_for: bool = row.get(8)?;
-            let begun: bool = row.get(9)?;
-            Ok((under_way, asked_for || (begun && of_kind)))
+/// Returns the interrupted reads of a job: those of lists that it requested, and those that its own runs
+/// started. `fetch` limits them to one fetch, whose lists have these kinds.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn of_job(tx: &WriteTx, job: &str, fetch: Option<(&str, &[&str])>) -> Result<Vec<InterruptedRead>, StoreError> {
+    let mut statement = tx.prepare(
+        "SELECT l.id, l.kind, l.parent_id, l.audience, l.market, l.variant, c.next_offset, c.updated_at,
+                l.id IN (SELECT list_id FROM requested WHERE job = ?1 AND (?2 IS NULL OR fetch = ?2) AND list_id IS NOT NULL),
+                c.run_id IN (SELECT id FROM runs WHERE job = ?1)
+         FROM checkpoints c JOIN lists l ON l.id = c.list_id ORDER BY l.id",
+    )?;
+    let read = |row: &rusqlite::Row<'_>| {
+        let under_way = InterruptedRead {
+            list: row.get(0)?,
+            kind: row.get(1)?,
+            parent_id: row.get(2)?,
+            audience: row.get(3)?,
+            market: row.get(4)?,
+            variant: row.get(5)?,
+            items: row.get(6)?,
+            updated_at: row.get(7)?,
         };
-        let rows = statement
-            .query_map(params![job, fetch.map(|(name, _)| name)], read)
-            .map_err(|e| self.error("cannot be read", e))?;
-        let rows: Vec<(InterruptedRead, bool)> =
-            rows.collect::<Result<_, _>>().map_err(|e| self.error("cannot be read", e))?;
-        Ok(rows.into_iter().filter(|(_, concerns)| *concerns).map(|(row, _)| row).collect())
-    }
+        let of_kind = fetch.is_none_or(|(_, kinds)| kinds.contains(&under_way.kind.as_str()));
+        let asked_for: bool = row.get(8)?;
+        let begun: bool = row.get(9)?;
+        Ok((under_way, asked_for || (begun && of_kind)))
+    };
+    let rows = statement
+        .query_map(params![job, fetch.map(|(name, _)| name)], read)
+        .map_err(|e| tx.error("cannot be read", e))?;
+    let rows: Vec<(InterruptedRead, bool)> =
+        rows.collect::<Result<_, _>>().map_err(|e| tx.error("cannot be read", e))?;
+    Ok(rows.into_iter().filter(|(_, concerns)| *concerns).map(|(row, _)| row).collect())
+}
 
-    /// Lets no later run of the job go on from what its unfinished runs have read.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_forbid_resume(&mut self, job: &str, now: &str) -> Result<(), StoreError> {
-        self.tx_execute(
-            "UPDATE runs SET reset_at = ?2 WHERE job = ?1 AND state IN ('deferred', 'failed') AND reset_at IS NULL",
-            params![job, now],
-        )?;
-        Ok(())
-    }
+/// Prevents later runs of the job from resuming what its unfinished runs have read.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn forbid_resume(tx: &mut WriteTx, job: &str, now: &str) -> Result<(), StoreError> {
+    tx.execute_counted(
+        "UPDATE runs SET reset_at = ?2 WHERE job = ?1 AND state IN ('deferred', 'failed') AND reset_at IS NULL",
+        params![job, now],
+    )?;
+    Ok(())
 }

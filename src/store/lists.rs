@@ -1,174 +1,170 @@
 //! Lists and how far each has been read.
 //!
-//! A list is one thing in the store whoever asks: its key is the stream, what it belongs to, whose
-//! token reads it, the market and a variant. A checkpoint says how much of a new read is staged.
+//! A list is stored once, whichever job reads it. Its key consists of the stream, the parent, the user whose
+//! token reads it, the market and a variant. A checkpoint records how much of a new read is staged.
 
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{StoreError, WriteTx};
 
-/// What names a list.
+/// Identifies a list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ListKey {
     /// The stream that reads it.
     pub kind: &'static str,
-    /// Id of what it belongs to, or the search expression; empty if none.
+    /// Id of the parent, or the search expression; empty if there is none.
     pub parent_id: String,
     /// `app`, or the id of the user whose token reads it.
     pub audience: String,
-    /// Market asked for; empty if none was.
+    /// Requested market; empty if there was none.
     pub market: String,
-    /// Group, types, time range or locale; empty if none.
     pub variant: String,
 }
 
-/// What is known of a list.
+/// What is stored about a list.
 #[derive(Debug, Clone, Default)]
 pub struct ListRow {
-    /// Its number in this store.
     pub id: i64,
-    /// Spotify's version at the last whole read.
+    /// Spotify's version at the last complete read.
     pub snapshot_id: Option<String>,
-    /// Entity tag of the first answer of the last whole read.
+    /// Entity tag of the first response of the last complete read.
     pub etag: Option<String>,
-    /// Items that Spotify announced at the last look.
+    /// Number of items that Spotify announced at the last check.
     pub announced: Option<i64>,
-    /// Items that it had at the last look, nulls counted.
+    /// Number of items that Spotify served at the last check, including nulls.
     pub served: Option<i64>,
-    /// Rows that stand.
+    /// Number of stored rows.
     pub stored: Option<i64>,
-    /// What shows that it stands so: the word in `lists.proof`.
+    /// Why the list is known to be complete, as in `lists.proof`.
     pub proof: Option<String>,
-    /// Its version is another one at every look.
+    /// Spotify reports a different version at every check.
     pub unstable_version: bool,
-    /// Hash over the rows.
+    /// Hash of the rows.
     pub content_hash: Option<String>,
-    /// When it was last read whole.
+    /// When it was last read completely.
     pub whole_at: Option<String>,
-    /// When it was last read whole or found unchanged.
+    /// When it was last read completely or found unchanged.
     pub checked_at: Option<String>,
-    /// When the read that is under way began.
+    /// When the current read started.
     pub read_started_at: Option<String>,
-    /// The run that last committed a page of it, and that run's job.
+    /// The run that last committed a page of the current read, and its job.
     pub last_read_by: Option<(i64, String)>,
-    /// The read that is under way, if one is.
+    /// The current read, if there is one.
     pub checkpoint: Option<Checkpoint>,
 }
 
-/// How far a read has been committed.
+/// How much of a read is committed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Items that the server has served so far, nulls counted: the next offset.
+    /// Number of items served so far, including nulls, which is the next offset.
     pub next_offset: i64,
-    /// Where the next page starts, for cursor lists.
+    /// Start of the next page, for lists with cursors.
     pub cursor: Option<String>,
     /// Total that Spotify announced.
     pub announced: Option<i64>,
-    /// Items not stored whole so far.
+    /// Items that could not be stored completely so far.
     pub skipped: i64,
-    /// Spotify's version when the read began.
+    /// Spotify's version at the start of the read.
     pub snapshot_id: Option<String>,
-    /// Entity tag of the first answer.
+    /// Entity tag of the first response.
     pub etag: Option<String>,
-    /// How often the read was begun again because the list moved.
+    /// How often the read was restarted because the list changed.
     pub restarts: i64,
-    /// The end was reached; what is missing is the proof that the list did not move meanwhile.
+    /// The end was reached. It remains to verify that the list did not change in the meantime.
     pub reached_end: bool,
 }
 
-impl WriteTx {
-    /// The list of this key, made if it is new.
-    ///
-    /// # Errors
-    /// If the store cannot be read or written.
-    pub fn tx_open_list(&mut self, key: &ListKey) -> Result<ListRow, StoreError> {
-        if let Some(row) = self.tx_find_list(key)? {
-            return Ok(row);
-        }
-        self.prepare("INSERT INTO lists (kind, parent_id, audience, market, variant) VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute(params![key.kind, key.parent_id, key.audience, key.market, key.variant])
-            .map_err(|e| self.error("cannot be written", e))?;
-        Ok(ListRow { id: self.conn.last_insert_rowid(), ..ListRow::default() })
+/// Returns the list with this key, and creates it if it is new.
+///
+/// # Errors
+/// If the store cannot be read or written.
+pub fn open(tx: &mut WriteTx, key: &ListKey) -> Result<ListRow, StoreError> {
+    if let Some(row) = find(tx, key)? {
+        return Ok(row);
     }
+    tx.prepare("INSERT INTO lists (kind, parent_id, audience, market, variant) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![key.kind, key.parent_id, key.audience, key.market, key.variant])
+        .map_err(|e| tx.error("cannot be written", e))?;
+    Ok(ListRow { id: tx.conn.last_insert_rowid(), ..ListRow::default() })
+}
 
-    /// The list of this key, if there is one.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn tx_find_list(&self, key: &ListKey) -> Result<Option<ListRow>, StoreError> {
-        self.prepare(
-            "SELECT l.id, l.snapshot_id, l.etag, l.stored, l.content_hash, l.whole_at,
-                    c.next_offset, c.cursor, c.announced, c.skipped, c.snapshot_id, c.etag, c.restarts, l.checked_at, c.started_at,
-                    l.announced, l.served, l.proof, l.restless, c.ended, c.run_id, r.job
-             FROM lists l LEFT JOIN checkpoints c ON c.list_id = l.id LEFT JOIN runs r ON r.id = c.run_id
-             WHERE l.kind = ?1 AND l.parent_id = ?2 AND l.audience = ?3 AND l.market = ?4 AND l.variant = ?5",
-        )?
-        .query_row(params![key.kind, key.parent_id, key.audience, key.market, key.variant], read_list_row)
-        .optional()
-        .map_err(|e| self.error("cannot be read", e))
-    }
+/// Returns the list with this key, if it exists.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn find(tx: &WriteTx, key: &ListKey) -> Result<Option<ListRow>, StoreError> {
+    tx.prepare(
+        "SELECT l.id, l.snapshot_id, l.etag, l.stored, l.content_hash, l.whole_at,
+                c.next_offset, c.cursor, c.announced, c.skipped, c.snapshot_id, c.etag, c.restarts, l.checked_at, c.started_at,
+                l.announced, l.served, l.proof, l.restless, c.ended, c.run_id, r.job
+         FROM lists l LEFT JOIN checkpoints c ON c.list_id = l.id LEFT JOIN runs r ON r.id = c.run_id
+         WHERE l.kind = ?1 AND l.parent_id = ?2 AND l.audience = ?3 AND l.market = ?4 AND l.variant = ?5",
+    )?
+    .query_row(params![key.kind, key.parent_id, key.audience, key.market, key.variant], read_list_row)
+    .optional()
+    .map_err(|e| tx.error("cannot be read", e))
+}
 
-    /// Notes that a list was found unchanged without being read.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_mark_list_unchanged(&mut self, list: i64, now: &str) -> Result<(), StoreError> {
-        self.prepare("UPDATE lists SET checked_at = ?2, gone_at = NULL, gone_reason = NULL WHERE id = ?1")?
-            .execute(params![list, now])
-            .map_err(|e| self.error("cannot be written", e))?;
-        Ok(())
-    }
+/// Records that a list was found unchanged without being read.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn mark_unchanged(tx: &mut WriteTx, list: i64, now: &str) -> Result<(), StoreError> {
+    tx.prepare("UPDATE lists SET checked_at = ?2, gone_at = NULL, gone_reason = NULL WHERE id = ?1")?
+        .execute(params![list, now])
+        .map_err(|e| tx.error("cannot be written", e))?;
+    Ok(())
+}
 
-    /// Notes that lists of items of playlists were found unchanged, by the list of playlists.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_mark_playlists_unchanged(
-        &mut self,
-        playlists: &[String],
-        user: &str,
-        market: &str,
-        now: &str,
-    ) -> Result<(), StoreError> {
-        let mut confirm = self.prepare(
-            "UPDATE lists SET checked_at = ?4, gone_at = NULL, gone_reason = NULL
-             WHERE kind = 'playlist_items' AND parent_id = ?1 AND audience = ?2 AND market = ?3 AND variant = ''",
-        )?;
-        for playlist in playlists {
-            confirm.execute(params![playlist, user, market, now]).map_err(|e| self.error("cannot be written", e))?;
-        }
-        Ok(())
+/// Records that the items of playlists are unchanged, according to the list of playlists.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn mark_playlists_unchanged(
+    tx: &mut WriteTx,
+    playlists: &[String],
+    user: &str,
+    market: &str,
+    now: &str,
+) -> Result<(), StoreError> {
+    let mut confirm = tx.prepare(
+        "UPDATE lists SET checked_at = ?4, gone_at = NULL, gone_reason = NULL
+         WHERE kind = 'playlist_items' AND parent_id = ?1 AND audience = ?2 AND market = ?3 AND variant = ''",
+    )?;
+    for playlist in playlists {
+        confirm.execute(params![playlist, user, market, now]).map_err(|e| tx.error("cannot be written", e))?;
     }
+    Ok(())
+}
 
-    /// Saves how far a read has come.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_save_checkpoint(&mut self, list: i64, run: i64, at: &Checkpoint, now: &str) -> Result<(), StoreError> {
-        self.prepare(
-            "INSERT INTO checkpoints (list_id, run_id, next_offset, cursor, announced, skipped, snapshot_id, etag, restarts,
-             started_at, updated_at, ended) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11) ON CONFLICT (list_id) DO UPDATE SET
-             run_id = excluded.run_id, next_offset = excluded.next_offset, cursor = excluded.cursor, announced = excluded.announced,
-             skipped = excluded.skipped, snapshot_id = excluded.snapshot_id, etag = excluded.etag,
-             restarts = excluded.restarts, updated_at = excluded.updated_at, ended = excluded.ended",
-        )?
-        .execute(params![
-            list, run, at.next_offset, at.cursor, at.announced, at.skipped, at.snapshot_id, at.etag, at.restarts, now, at.reached_end
-        ])
-        .map_err(|e| self.error("cannot be written", e))?;
-        Ok(())
-    }
+/// Saves how far a read has come.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn save_checkpoint(tx: &mut WriteTx, list: i64, run: i64, at: &Checkpoint, now: &str) -> Result<(), StoreError> {
+    tx.prepare(
+        "INSERT INTO checkpoints (list_id, run_id, next_offset, cursor, announced, skipped, snapshot_id, etag, restarts,
+         started_at, updated_at, ended) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11) ON CONFLICT (list_id) DO UPDATE SET
+         run_id = excluded.run_id, next_offset = excluded.next_offset, cursor = excluded.cursor, announced = excluded.announced,
+         skipped = excluded.skipped, snapshot_id = excluded.snapshot_id, etag = excluded.etag,
+         restarts = excluded.restarts, updated_at = excluded.updated_at, ended = excluded.ended",
+    )?
+    .execute(params![
+        list, run, at.next_offset, at.cursor, at.announced, at.skipped, at.snapshot_id, at.etag, at.restarts, now, at.reached_end
+    ])
+    .map_err(|e| tx.error("cannot be written", e))?;
+    Ok(())
+}
 
-    /// Forgets a read that was under way, with what it staged.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_discard_checkpoint(&mut self, list: i64) -> Result<(), StoreError> {
-        for sql in ["DELETE FROM staged_items WHERE list_id = ?1", "DELETE FROM checkpoints WHERE list_id = ?1"] {
-            self.prepare(sql)?.execute([list]).map_err(|e| self.error("cannot be written", e))?;
-        }
-        Ok(())
+/// Discards an unfinished read and what it staged.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn discard_checkpoint(tx: &mut WriteTx, list: i64) -> Result<(), StoreError> {
+    for sql in ["DELETE FROM staged_items WHERE list_id = ?1", "DELETE FROM checkpoints WHERE list_id = ?1"] {
+        tx.prepare(sql)?.execute([list]).map_err(|e| tx.error("cannot be written", e))?;
     }
+    Ok(())
 }
 
 fn read_list_row(row: &Row<'_>) -> rusqlite::Result<ListRow> {

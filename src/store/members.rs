@@ -1,20 +1,21 @@
-//! Who stands in a list: which table holds it, and how a new read of it takes the old one's place.
+//! Members of lists: which table stores each list, and how a new read replaces the rows of the previous one.
 //!
-//! Each list stream has a table of its own, keyed by list and thing; what a read no longer saw is
-//! marked `removed_at` and stays. What comes back has a row in `returned_members`.
+//! Each list stream has its own table, keyed by list and item. Items that a read no longer sees are marked with
+//! `removed_at` and stay. Items that come back get a row in `returned_members`.
 
+use super::staging;
 use rusqlite::{ToSql, params};
 
 use super::list_commit::{ListCommit, ListProof};
 use super::{ListKey, StagedItem, StoreError, WriteTx};
 
-/// Where the rows of a list go.
+/// The table that stores the rows of a list.
 pub(super) struct MembershipTable {
     pub(super) table: &'static str,
-    /// Column of what the list belongs to, and whether it is the audience rather than the parent.
+    /// Column of the parent, and whether its value is the audience or the parent id.
     parent: Option<(&'static str, ParentColumn)>,
     market: bool,
-    /// Column that the key's variant goes to.
+    /// Column for the variant of the key.
     variant: Option<&'static str>,
     pub(super) item_column: &'static str,
     /// Columns filled from the staged row: (column, staged column).
@@ -79,191 +80,190 @@ pub(super) fn membership_table(kind: &str) -> Option<MembershipTable> {
     })
 }
 
-impl WriteTx {
-    pub(super) fn tx_replace_members(
-        &mut self,
-        list: i64,
-        key: &ListKey,
-        t: &MembershipTable,
-        proof: &ListProof,
-        same: bool,
-        now: &str,
-    ) -> Result<ListCommit, StoreError> {
-        let table = t.table;
-        // Rows beyond were not seen in this read.
-        let read = proof.kind.read_count().unwrap_or(i64::MAX);
-        if same {
-            let sql = format!(
-                "UPDATE {table} SET fetched_at = iif(position < ?3, ?2, fetched_at) WHERE list_id = ?1 AND removed_at IS NULL"
-            );
-            let stored = self.tx_execute(&sql, params![list, now, read])?;
-            return Ok(ListCommit { stored, ..ListCommit::default() });
-        }
-        let child = t.item_column;
-        if !proof.ended_early {
-            self.tx_execute(
-                &format!(
-                    "UPDATE {table} SET removed_at = ?2 WHERE list_id = ?1 AND removed_at IS NULL
-                     AND {child} NOT IN (SELECT item_id FROM staged_items WHERE list_id = ?1 AND item_id IS NOT NULL)"
-                ),
-                params![list, now],
-            )?;
-        }
-        // Once it stands again, its row no longer says that it was gone.
-        self.tx_execute(
+pub(super) fn replace(
+    tx: &mut WriteTx,
+    list: i64,
+    key: &ListKey,
+    t: &MembershipTable,
+    proof: &ListProof,
+    same: bool,
+    now: &str,
+) -> Result<ListCommit, StoreError> {
+    let table = t.table;
+    // This read did not reach rows beyond this position.
+    let read = proof.kind.read_count().unwrap_or(i64::MAX);
+    if same {
+        let sql = format!(
+            "UPDATE {table} SET fetched_at = iif(position < ?3, ?2, fetched_at) WHERE list_id = ?1 AND removed_at IS NULL"
+        );
+        let stored = tx.execute_counted(&sql, params![list, now, read])?;
+        return Ok(ListCommit { stored, ..ListCommit::default() });
+    }
+    let child = t.item_column;
+    if !proof.ended_early {
+        tx.execute_counted(
             &format!(
-                "INSERT OR IGNORE INTO returned_members SELECT list_id, {child}, removed_at, ?2 FROM {table}
-                 WHERE list_id = ?1 AND removed_at IS NOT NULL
-                 AND {child} IN (SELECT item_id FROM staged_items WHERE list_id = ?1 AND item_id IS NOT NULL)"
+                "UPDATE {table} SET removed_at = ?2 WHERE list_id = ?1 AND removed_at IS NULL
+                 AND {child} NOT IN (SELECT item_id FROM staged_items WHERE list_id = ?1 AND item_id IS NOT NULL)"
             ),
             params![list, now],
         )?;
-        let (mut columns, mut values, mut sets) = (String::new(), String::new(), String::new());
-        // The variant may say more than the column: "single, first 5".
-        let variant = key.variant.split(',').next().unwrap_or_default();
-        let mut parameters: Vec<&dyn ToSql> = vec![&list, &now, &read];
-        if let Some((column, from)) = t.parent {
-            columns.push_str(&format!("{column}, "));
-            parameters.push(match from {
-                ParentColumn::Id => &key.parent_id,
-                ParentColumn::Audience => &key.audience,
-            });
-            values.push_str(&format!("?{}, ", parameters.len()));
-        }
-        if t.market {
-            columns.push_str("market, ");
-            parameters.push(&key.market);
-            values.push_str(&format!("?{}, ", parameters.len()));
-        }
-        if let Some(column) = t.variant {
-            columns.push_str(&format!("{column}, "));
-            parameters.push(&variant);
-            values.push_str(&format!("?{}, ", parameters.len()));
-        }
-        for (column, staged) in t.extra_columns {
-            columns.push_str(&format!("{column}, "));
-            values.push_str(&format!("{staged}, "));
-            sets.push_str(&format!("{column} = excluded.{column}, "));
-        }
-        // Of a thing that is listed twice, the first place counts: min() picks the row it came from.
-        let stored = self.tx_execute(
-            &format!(
-                "INSERT INTO {table} (list_id, {columns}position, {child}, first_seen_at, fetched_at)
-                 SELECT ?1, {values}min(position), item_id, ?2, ?2 FROM staged_items
-                 WHERE list_id = ?1 AND item_id IS NOT NULL GROUP BY item_id
-                 ON CONFLICT (list_id, {child}) DO UPDATE SET {sets}position = excluded.position,
-                 fetched_at = iif(excluded.position < ?3, excluded.fetched_at, fetched_at), removed_at = NULL"
-            ),
-            &parameters,
-        )?;
-        Ok(ListCommit { stored, changed: true, changes: 0 })
     }
+    // The row of an item that returned no longer says that it was removed, so record that separately.
+    tx.execute_counted(
+        &format!(
+            "INSERT OR IGNORE INTO returned_members SELECT list_id, {child}, removed_at, ?2 FROM {table}
+             WHERE list_id = ?1 AND removed_at IS NOT NULL
+             AND {child} IN (SELECT item_id FROM staged_items WHERE list_id = ?1 AND item_id IS NOT NULL)"
+        ),
+        params![list, now],
+    )?;
+    let (mut columns, mut values, mut sets) = (String::new(), String::new(), String::new());
+    // The variant may contain more than the column, as in "single, first 5".
+    let variant = key.variant.split(',').next().unwrap_or_default();
+    let mut parameters: Vec<&dyn ToSql> = vec![&list, &now, &read];
+    if let Some((column, from)) = t.parent {
+        columns.push_str(&format!("{column}, "));
+        parameters.push(match from {
+            ParentColumn::Id => &key.parent_id,
+            ParentColumn::Audience => &key.audience,
+        });
+        values.push_str(&format!("?{}, ", parameters.len()));
+    }
+    if t.market {
+        columns.push_str("market, ");
+        parameters.push(&key.market);
+        values.push_str(&format!("?{}, ", parameters.len()));
+    }
+    if let Some(column) = t.variant {
+        columns.push_str(&format!("{column}, "));
+        parameters.push(&variant);
+        values.push_str(&format!("?{}, ", parameters.len()));
+    }
+    for (column, staged) in t.extra_columns {
+        columns.push_str(&format!("{column}, "));
+        values.push_str(&format!("{staged}, "));
+        sets.push_str(&format!("{column} = excluded.{column}, "));
+    }
+    // If an item is listed twice, its first position counts: min() selects the row it came from.
+    let stored = tx.execute_counted(
+        &format!(
+            "INSERT INTO {table} (list_id, {columns}position, {child}, first_seen_at, fetched_at)
+             SELECT ?1, {values}min(position), item_id, ?2, ?2 FROM staged_items
+             WHERE list_id = ?1 AND item_id IS NOT NULL GROUP BY item_id
+             ON CONFLICT (list_id, {child}) DO UPDATE SET {sets}position = excluded.position,
+             fetched_at = iif(excluded.position < ?3, excluded.fetched_at, fetched_at), removed_at = NULL"
+        ),
+        &parameters,
+    )?;
+    Ok(ListCommit { stored, changed: true, changes: 0 })
 }
 
-/// Staged rows whose thing stands at an earlier place too.
+/// Staged rows whose item also has an earlier position.
 const DUPLICATES: &str = "(SELECT *, row_number() OVER (PARTITION BY item_id ORDER BY position) AS time
     FROM staged_items WHERE list_id = ?1 AND item_id IS NOT NULL) WHERE time > 1";
 
-/// A thing that stands in a list.
+/// An item of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListMember {
-    /// Place, from 0.
+    /// Position, from 0.
     pub position: i64,
-    /// Its id.
     pub id: String,
     /// When it was saved, in libraries.
     pub added_at: Option<String>,
 }
 
-impl WriteTx {
-    /// What stands in a list, by place, doubles too; places where nothing could be read are left out.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn tx_current_members(&self, list: i64, kind: &str) -> Result<Vec<ListMember>, StoreError> {
-        let Some(t) = membership_table(kind) else { return Ok(Vec::new()) };
-        let added = if t.extra_columns.iter().any(|(column, _)| *column == "added_at") { "added_at" } else { "NULL" };
-        self.tx_read_members(
-            &format!(
-                "SELECT position, {}, {added} FROM {} WHERE list_id = ?1 AND removed_at IS NULL
-                 UNION ALL SELECT d.value ->> 0, d.value ->> 1, d.value ->> 2 FROM lists l, json_each(l.doubled) d WHERE l.id = ?1
-                 ORDER BY 1",
-                t.item_column, t.table
-            ),
-            params![list],
-        )
-    }
+/// Returns the current items of a list by position, including duplicates. Positions that could not be read are
+/// left out.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn current(tx: &WriteTx, list: i64, kind: &str) -> Result<Vec<ListMember>, StoreError> {
+    let Some(t) = membership_table(kind) else { return Ok(Vec::new()) };
+    let added = if t.extra_columns.iter().any(|(column, _)| *column == "added_at") { "added_at" } else { "NULL" };
+    read(tx,
+        &format!(
+            "SELECT position, {}, {added} FROM {} WHERE list_id = ?1 AND removed_at IS NULL
+             UNION ALL SELECT d.value ->> 0, d.value ->> 1, d.value ->> 2 FROM lists l, json_each(l.doubled) d WHERE l.id = ?1
+             ORDER BY 1",
+            t.item_column, t.table
+        ),
+        params![list],
+    )
+}
 
-    /// What is staged of a list from one place up to another.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn tx_staged_members(&self, list: i64, from: i64, to: i64) -> Result<Vec<ListMember>, StoreError> {
-        self.tx_read_members(
-            "SELECT position, item_id, added_at FROM staged_items
-             WHERE list_id = ?1 AND position >= ?2 AND position < ?3 AND item_id IS NOT NULL ORDER BY position",
-            params![list, from, to],
-        )
-    }
+/// Returns the staged items of a range of positions.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn staged(tx: &WriteTx, list: i64, from: i64, to: i64) -> Result<Vec<ListMember>, StoreError> {
+    read(
+        tx,
+        "SELECT position, item_id, added_at FROM staged_items
+         WHERE list_id = ?1 AND position >= ?2 AND position < ?3 AND item_id IS NOT NULL ORDER BY position",
+        params![list, from, to],
+    )
+}
 
-    /// Stages what is presumed to stand beyond what was read, so that the list can be swapped in.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_stage_presumed(&mut self, list: i64, kind: &'static str, rows: &[ListMember]) -> Result<(), StoreError> {
-        let kind = membership_table(kind).and_then(|t| t.item_column.strip_suffix("_id")).unwrap_or_default();
-        for row in rows {
-            let (item_id, added_at) = (Some(row.id.as_str()), row.added_at.as_deref());
-            self.tx_stage(
-                list,
-                &StagedItem { position: row.position, kind, item_id, added_at, ..StagedItem::default() },
-            )?;
-        }
-        Ok(())
+/// Stages the items that are presumed to follow what was read, so that the list can be committed.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn stage_presumed(tx: &mut WriteTx, list: i64, kind: &'static str, rows: &[ListMember]) -> Result<(), StoreError> {
+    let kind = membership_table(kind).and_then(|t| t.item_column.strip_suffix("_id")).unwrap_or_default();
+    for row in rows {
+        let (item_id, added_at) = (Some(row.id.as_str()), row.added_at.as_deref());
+        staging::stage(
+            tx,
+            list,
+            &StagedItem { position: row.position, kind, item_id, added_at, ..StagedItem::default() },
+        )?;
     }
+    Ok(())
+}
 
-    /// Places of a staged list, below a bound, at which a thing stands for another time: a list of
-    /// members keeps the first.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn tx_duplicates(&self, list: i64, key: &ListKey, below: i64) -> Result<Vec<ListMember>, StoreError> {
-        if membership_table(key.kind).is_none() {
-            return Ok(Vec::new());
-        }
-        self.tx_read_members(
-            &format!("SELECT position, item_id, added_at FROM {DUPLICATES} AND position < ?2 ORDER BY position"),
-            params![list, below],
-        )
+/// Returns the positions below `below` at which a staged item appears again. A list of members keeps only the
+/// first position.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn duplicates(tx: &WriteTx, list: i64, key: &ListKey, below: i64) -> Result<Vec<ListMember>, StoreError> {
+    if membership_table(key.kind).is_none() {
+        return Ok(Vec::new());
     }
+    read(
+        tx,
+        &format!("SELECT position, item_id, added_at FROM {DUPLICATES} AND position < ?2 ORDER BY position"),
+        params![list, below],
+    )
+}
 
-    /// Whether a thing stands twice in a staged list within the length of a page.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn tx_has_duplicate_nearby(&self, list: i64) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM staged_items a JOIN staged_items b ON b.list_id = a.list_id
-                     AND b.position BETWEEN a.position + 1 AND a.position + 50
-                   WHERE a.list_id = ?1 AND a.item_id = b.item_id)";
-        Ok(self.tx_query_one(sql, params![list])?.unwrap_or(false))
-    }
+/// Whether an item appears twice in a staged list within the length of a page.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn has_duplicate_nearby(tx: &WriteTx, list: i64) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM staged_items a JOIN staged_items b ON b.list_id = a.list_id
+                 AND b.position BETWEEN a.position + 1 AND a.position + 50
+               WHERE a.list_id = ?1 AND a.item_id = b.item_id)";
+    Ok(tx.query_one(sql, params![list])?.unwrap_or(false))
+}
 
-    /// All of them, as `lists.doubled` has them.
-    pub(super) fn tx_duplicates_as_json(&self, list: i64, key: &ListKey) -> Result<Option<String>, StoreError> {
-        if membership_table(key.kind).is_none() {
-            return Ok(None);
-        }
-        let sql = format!(
-            "SELECT nullif(json_group_array(json_array(position, item_id, added_at) ORDER BY position), '[]') FROM {DUPLICATES}"
-        );
-        self.tx_query_one(&sql, params![list])
+/// Returns all duplicates in the format of `lists.doubled`.
+pub(super) fn duplicates_as_json(tx: &WriteTx, list: i64, key: &ListKey) -> Result<Option<String>, StoreError> {
+    if membership_table(key.kind).is_none() {
+        return Ok(None);
     }
+    let sql = format!(
+        "SELECT nullif(json_group_array(json_array(position, item_id, added_at) ORDER BY position), '[]') FROM {DUPLICATES}"
+    );
+    tx.query_one(&sql, params![list])
+}
 
-    fn tx_read_members(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<Vec<ListMember>, StoreError> {
-        let read =
-            |row: &rusqlite::Row<'_>| Ok(ListMember { position: row.get(0)?, id: row.get(1)?, added_at: row.get(2)? });
-        let mut statement = self.prepare(sql)?;
-        let rows = statement.query_map(parameters, read).map_err(|e| self.error("cannot be read", e))?;
-        rows.collect::<Result<_, _>>().map_err(|e| self.error("cannot be read", e))
-    }
+fn read(tx: &WriteTx, sql: &str, parameters: &[&dyn ToSql]) -> Result<Vec<ListMember>, StoreError> {
+    let read =
+        |row: &rusqlite::Row<'_>| Ok(ListMember { position: row.get(0)?, id: row.get(1)?, added_at: row.get(2)? });
+    let mut statement = tx.prepare(sql)?;
+    let rows = statement.query_map(parameters, read).map_err(|e| tx.error("cannot be read", e))?;
+    rows.collect::<Result<_, _>>().map_err(|e| tx.error("cannot be read", e))
 }

@@ -12,40 +12,45 @@ mod access;
 mod backup;
 mod changed_entities;
 mod changes;
-mod children;
+pub mod children;
 mod compact;
 mod disk_space;
-mod entity;
+pub mod entity;
 mod error;
-mod etags;
+pub mod etags;
 mod file_dependencies;
+pub mod freshness;
+pub mod future_times;
 mod info;
-mod interrupted_reads;
-mod list_commit;
-mod lists;
-mod members;
+pub mod interrupted_reads;
+pub mod library_playlists;
+pub mod list_commit;
+pub mod list_proof;
+pub mod lists;
+pub mod members;
 mod migration_backups;
 mod migrations;
+pub mod missing_ids;
 mod open;
 mod pending_writes;
-mod planned_calls;
+pub mod planned_calls;
 mod playlist_commit;
 mod playlist_diff;
 mod playlist_names;
-mod proof;
 mod published_files;
-mod purge;
+pub mod purge;
 pub mod query;
 mod raw_answers;
 mod replay;
-mod requested;
-mod retention;
+pub mod requested;
+pub mod retention;
 mod row_write;
 mod run_history;
-mod runs;
+pub mod runs;
 #[cfg(test)]
 mod schema_doc;
-mod staging;
+pub mod skipped_items;
+pub mod staging;
 mod staleness;
 mod time_span;
 mod verify;
@@ -64,10 +69,12 @@ pub use error::StoreError;
 pub use file_dependencies::{EntityChanges, FetchRef, confirm_files, fingerprint_lists};
 pub use info::{StoreIdentity, data_version};
 pub use interrupted_reads::InterruptedRead;
+pub use library_playlists::LibraryPlaylist;
 pub use list_commit::{ListCommit, ListProof, ProofKind, SEARCH_POSITIONS_PER_TYPE};
 pub use lists::{Checkpoint, ListKey, ListRow};
 pub use members::ListMember;
 pub use migration_backups::delete_old_backups;
+pub use missing_ids::MissingIdKey;
 pub use open::{canonical_path, open_current_schema, open_reader, open_writer, quick_check};
 pub use planned_calls::PlannedCalls;
 pub use playlist_names::{NamedPlaylist, find_playlists_by_name, playlist_details_at};
@@ -78,12 +85,13 @@ pub use published_files::{
 pub use purge::PurgeCounts;
 pub use raw_answers::RawAnswers;
 pub use replay::{PlaylistPlace, PlaylistVersion, ReplayError, playlist_at};
-pub use requested::{LibraryPlaylist, RequestedItem, RequestedUser, users_of_job};
+pub use requested::{RequestedItem, RequestedUser, users_of_job};
 pub use run_history::{
     JobRuns, RunRow, RunTotal, StateAfterRun, newest_runs_by_job, past_runs, run_totals, running_run_ids,
     state_after_run,
 };
-pub use runs::{CRASHED_REASON, FetchRecord, FetchState, MissingIdKey, RunRecord, RunState, SkippedItem};
+pub use runs::{CRASHED_REASON, FetchRecord, FetchState, RunRecord, RunState};
+pub use skipped_items::SkippedItem;
 pub use staging::StagedItem;
 pub use staleness::{OldestRow, oldest_rows};
 pub use time_span::TimeSpan;
@@ -99,7 +107,7 @@ use write_tx::WriteTiming;
 
 use tokio::sync::{mpsc, oneshot};
 
-/// Makes the tables and views of a store in an empty database, for checking SQL against.
+/// Creates the tables and views of a store in an empty database, to check SQL against them.
 ///
 /// # Errors
 /// Whatever SQLite reports.
@@ -110,41 +118,41 @@ pub fn create_schema(conn: &rusqlite::Connection) -> rusqlite::Result<()> {
 
 type WriteTask = Box<dyn FnOnce(&mut WriteTx) -> AfterTask + Send>;
 
-/// Whether the writing thread goes on after a piece of work.
+/// Whether the writer thread continues after a task.
 enum AfterTask {
     Continue,
     Stop,
 }
 
-/// Pieces of work that may wait for the writing thread; bounds what a fast network can pile up.
+/// Number of tasks that may wait for the writer thread. It limits how much a fast network can pile up.
 const QUEUE_LENGTH: usize = 4;
 
-/// A handle on the store's writing thread.
+/// A handle to the writer thread of the store.
 #[derive(Debug)]
 pub struct Store {
     path: PathBuf,
     queue: mpsc::Sender<WriteTask>,
-    /// Bytes that a reader keeps in the WAL, above its limit; else 0.
+    /// Size of a WAL that a reader keeps above its limit; otherwise 0.
     wal_bytes_held: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
-    /// What ended the thread: the error in words, and what to do about it.
+    /// The error that stopped the thread, and its hint.
     fatal_error: Arc<OnceLock<(String, Option<String>)>>,
 }
 
 impl Store {
-    /// Opens the store for writing, creating it if it is not there, and starts its thread.
+    /// Opens the store for writing, creates it if needed, and starts its thread.
     ///
     /// # Errors
-    /// If the file cannot be opened, is not ours, is newer, or belongs to another host or state
-    /// folder.
+    /// If the file cannot be opened, is not a cratedigger store, has a newer schema, or belongs to another host
+    /// or state folder.
     pub fn open(path: &Path, access: FileAccess, identity: &StoreIdentity) -> Result<Store, StoreError> {
         Store::open_with_wal_limit(path, access, identity, u64::MAX)
     }
 
-    /// The same, with a WAL that may grow to `wal_limit` bytes behind a reader.
+    /// Does the same with a limit for the size of the WAL while another program reads.
     ///
     /// # Errors
-    /// As [`Store::open`].
+    /// See [`Store::open`].
     pub fn open_with_wal_limit(
         path: &Path,
         access: FileAccess,
@@ -155,21 +163,21 @@ impl Store {
         open::check_small_store(&conn, path)?;
         info::check_identity(&conn, path, identity)?;
         let mut session = WriteTx::new(conn, path.to_path_buf());
-        let held = session.tx_set_wal_limit(wal_limit);
-        session.tx_flush_interrupted()?;
+        let held = wal::set_limit(&mut session, wal_limit);
+        pending_writes::flush_interrupted(&mut session)?;
         let (work, mut inbox) = mpsc::channel::<WriteTask>(QUEUE_LENGTH);
         let thread = std::thread::Builder::new()
             .name("store".into())
             .spawn(move || {
                 while let Some(work) = inbox.blocking_recv() {
                     if let AfterTask::Stop = work(&mut session) {
-                        // Settling would sync again what could not be synced.
+                        // Do not truncate the WAL: that would sync again what could not be synced.
                         return;
                     }
                 }
                 open::truncate_wal(&mut session.conn);
             })
-            .map_err(|source| StoreError::Io { path: path.to_path_buf(), what: "has no thread to write it", source })?;
+            .map_err(|source| StoreError::Io { path: path.to_path_buf(), what: "has no writer thread", source })?;
         Ok(Store {
             path: path.to_path_buf(),
             queue: work,
@@ -179,15 +187,14 @@ impl Store {
         })
     }
 
-    /// Where the file is.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Does `work` in one transaction on the writing thread and commits it.
+    /// Runs `work` in one transaction on the writer thread and commits it.
     ///
     /// # Errors
-    /// What `work` returned (then nothing was written), or that the commit failed.
+    /// The error of `work`, in which case nothing was written, or a failed commit.
     pub async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -196,11 +203,11 @@ impl Store {
         self.transact(WriteTiming::Now, work).await
     }
 
-    /// Like [`Store::write`], for a page with more to come: the things met on it may reach their
-    /// tables later, at the latest before the next [`Store::write`].
+    /// Like [`Store::write`], for a page with more pages to come: the entities on it may reach their tables
+    /// later, at the latest before the next [`Store::write`].
     ///
     /// # Errors
-    /// What `work` returned (then nothing was written), or that the commit failed.
+    /// The error of `work`, in which case nothing was written, or a failed commit.
     pub async fn write_page<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -220,13 +227,13 @@ impl Store {
             let result = session.transact(when, work);
             let next = match &result {
                 Err(e @ StoreError::OutcomeUnknown { source, .. }) => {
-                    // Whoever comes next is told this, not only that the store is closed.
+                    // Later callers get this error and not only the fact that the store is closed.
                     let _ = ended_by.set((format!("{e}: {source}"), e.hint()));
                     AfterTask::Stop
                 }
                 _ => AfterTask::Continue,
             };
-            // The asker may be gone (a stop): the transaction stands all the same.
+            // The caller may have been cancelled; the transaction is committed all the same.
             let _ = reply.send(result);
             next
         });
@@ -234,19 +241,19 @@ impl Store {
         answer.await.map_err(|_| self.closed_error())?
     }
 
-    /// Writes the file anew, without what was deleted; others may be reading it.
+    /// Rewrites the file to reclaim disk space. Other programs may read it at the same time.
     ///
     /// # Errors
     /// If it cannot be written, or another program is writing it.
     pub async fn compact(&self) -> Result<CompactReport, StoreError> {
-        self.with_writer(|session| session.tx_compact()).await?
+        self.with_writer(|session| compact::compact_store(session)).await?
     }
 
-    /// Lends the writing thread's connection for something that a run does when it has fetched all:
-    /// two connections would be two caches. Until `work` is done nothing is written.
+    /// Runs `work` on the connection of the writer thread, for the steps of a run after fetching. A second
+    /// connection would need a second cache. Nothing is written until `work` returns.
     ///
     /// # Errors
-    /// If the writing thread has ended.
+    /// If the writer thread has stopped.
     pub async fn with_connection<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -278,7 +285,7 @@ impl Store {
         StoreError::Closed { why, hint }
     }
 
-    /// Lets the writing thread finish what it has and closes the file.
+    /// Waits for the writer thread to finish its tasks and closes the file.
     pub fn close(mut self) {
         let (work, _) = mpsc::channel(1);
         drop(std::mem::replace(&mut self.queue, work));

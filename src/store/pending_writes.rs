@@ -1,36 +1,36 @@
-//! Writes that wait: the things met on a page, committed with it, brought to their tables later.
+//! Writes that wait: the entities of a page are committed with it and written to their tables later.
 //!
-//! Ids are random, so the hundred tracks of a page, with their artists, albums and pictures, touch
-//! some 350 pages of the database, each of which a transaction writes whole; the same writes as one
-//! blob take a dozen. They are brought to their tables many pages at a time, in the order of their
-//! keys, by the transaction that needs them there: any but that of a page with more to come. They
-//! are as durable as the page's checkpoint, and a store that was left with some brings them to their
-//! tables when it is opened.
+//! Ids are random, so the hundred tracks of a page, with their artists, albums and images, touch some 350 pages
+//! of the database, and a transaction writes each of them completely. The same writes as one blob take a dozen
+//! pages. They are written to their tables many pages at a time, in key order, by the next transaction that
+//! needs them there, which is any transaction except that of a page with more to come. Until then they are as
+//! durable as the checkpoint of the page. When a store with pending writes is opened, they are written to their
+//! tables first.
 
 use super::changed_entities::ChangedEntities;
 use super::row_write::RowWrite;
 use super::write_tx::WriteTiming;
 use super::{CellValue, StoreError, WriteTx};
 
-/// Bytes that wait at most, as some 100 pages of new tracks have; they are read into memory.
+/// Maximum number of bytes that may wait, about 100 pages of new tracks. They are read into memory.
 const MAX_WAITING_BYTES: usize = 4 << 20;
 
-/// First byte of a page's writes: how they are laid out.
+/// First byte of the writes of a page: the version of their encoding.
 const LAYOUT_VERSION: u8 = 1;
 
-/// What waits, and what the transaction at hand adds.
+/// The pending writes, and what the current transaction adds.
 #[derive(Debug, Default)]
 pub(super) struct PendingWrites {
-    /// The writes of the transaction at hand, if they are to wait.
+    /// The writes of the current transaction, if they are deferred.
     current_page: Option<Vec<u8>>,
     /// Bytes that wait in the store.
     waiting_bytes: usize,
-    /// What `waiting` becomes with the commit.
+    /// Value of `waiting_bytes` after the commit.
     waiting_bytes_after_commit: usize,
 }
 
 impl PendingWrites {
-    /// The transaction at hand is over.
+    /// Ends the current transaction.
     pub(super) fn finish_transaction(&mut self, committed: bool) {
         self.current_page = None;
         if committed {
@@ -39,112 +39,110 @@ impl PendingWrites {
     }
 }
 
-impl WriteTx {
-    /// Makes a write, now or with those that wait.
-    pub(super) fn tx_write_row(&mut self, write: RowWrite, cells: &[CellValue<'_>]) -> Result<(), StoreError> {
-        if let Some(page) = &mut self.pending.current_page {
-            encode(write, cells, page);
-            return Ok(());
+/// Makes a write now, or adds it to the pending writes.
+pub(super) fn write_row(tx: &mut WriteTx, write: RowWrite, cells: &[CellValue<'_>]) -> Result<(), StoreError> {
+    if let Some(page) = &mut tx.pending.current_page {
+        encode(write, cells, page);
+        return Ok(());
+    }
+    let mut statement = tx.prepare(write.sql())?;
+    let changed = write.execute(&tx.conn, &mut statement, cells.iter().copied());
+    drop(statement);
+    if changed.map_err(|e| tx.error("cannot be written", e))? {
+        tx.changed = true;
+        if let [first, second, ..] = cells {
+            tx.touched.record(write, *first, *second);
         }
-        let mut statement = self.prepare(write.sql())?;
-        let changed = write.execute(&self.conn, &mut statement, cells.iter().copied());
-        drop(statement);
-        if changed.map_err(|e| self.error("cannot be written", e))? {
-            self.changed = true;
-            if let [first, second, ..] = cells {
-                self.touched.record(write, *first, *second);
-            }
-        }
-        Ok(())
     }
-
-    /// To be called where a transaction begins.
-    pub(super) fn tx_start_writes(&mut self, when: WriteTiming) -> Result<(), StoreError> {
-        self.pending.waiting_bytes_after_commit = self.pending.waiting_bytes;
-        match when {
-            WriteTiming::Deferred => self.pending.current_page = Some(vec![LAYOUT_VERSION]),
-            WriteTiming::Now if self.pending.waiting_bytes > 0 => self.tx_flush()?,
-            WriteTiming::Now => {}
-        }
-        Ok(())
-    }
-
-    /// To be called before a transaction is committed.
-    pub(super) fn tx_finish_writes(&mut self) -> Result<(), StoreError> {
-        let Some(page) = self.pending.current_page.take().filter(|page| page.len() > 1) else { return Ok(()) };
-        self.prepare("INSERT INTO pending_writes (writes) VALUES (?1)")?
-            .execute([&page])
-            .map_err(|e| self.error("cannot be written", e))?;
-        self.pending.waiting_bytes_after_commit += page.len();
-        if self.pending.waiting_bytes_after_commit > MAX_WAITING_BYTES { self.tx_flush() } else { Ok(()) }
-    }
-
-    /// Brings what an interrupted run left to its tables.
-    pub(super) fn tx_flush_interrupted(&mut self) -> Result<(), StoreError> {
-        let any = self.conn.query_row("SELECT EXISTS (SELECT 1 FROM pending_writes)", [], |row| row.get(0));
-        if any.map_err(|e| self.error("cannot be read", e))? {
-            self.pending.waiting_bytes = 1;
-            self.transact(WriteTiming::Now, |_| Ok(()))?;
-        }
-        Ok(())
-    }
-
-    fn tx_flush(&mut self) -> Result<(), StoreError> {
-        let pages: Vec<Vec<u8>> = {
-            let mut statement = self.prepare("SELECT writes FROM pending_writes ORDER BY id")?;
-            let pages = statement.query_map([], |row| row.get(0)).and_then(Iterator::collect);
-            pages.map_err(|e| self.error("cannot be read", e))?
-        };
-        let mut writes = Vec::new();
-        for page in &pages {
-            let laid_out = page.split_first().filter(|(layout, _)| **layout == LAYOUT_VERSION);
-            let all = laid_out.and_then(|(_, rest)| decode(rest, &mut writes));
-            all.ok_or_else(|| self.tx_layout_mismatch())?;
-        }
-        // Stable: of two writes about one thing, the later one stays the later one.
-        writes.sort_by(|a, b| (a.write.rank(), a.key).cmp(&(b.write.rank(), b.key)));
-        let (mut changed, mut touched) = (false, std::mem::take(&mut self.touched));
-        let made = writes
-            .chunk_by(|a, b| a.write.rank() == b.write.rank())
-            .try_for_each(|same| self.tx_execute_all(same, &mut touched).map(|some| changed |= some));
-        self.touched = touched;
-        made.map_err(|e| self.error("cannot be written", e))?;
-        self.prepare("DELETE FROM pending_writes")?.execute([]).map_err(|e| self.error("cannot be written", e))?;
-        self.changed |= changed;
-        self.pending.waiting_bytes_after_commit = 0;
-        Ok(())
-    }
-
-    /// Makes writes of one table.
-    fn tx_execute_all(&self, writes: &[PendingWrite<'_>], touched: &mut ChangedEntities) -> rusqlite::Result<bool> {
-        let mut changed = false;
-        let (mut puts, mut trims) = (None, None);
-        for waiting in writes {
-            let statement = if waiting.write as u8 == waiting.write.rank() { &mut puts } else { &mut trims };
-            let statement = match statement {
-                Some(statement) => statement,
-                None => statement.insert(self.conn.prepare_cached(waiting.write.sql())?),
-            };
-            if waiting.write.execute(&self.conn, statement, CellReader(waiting.cells))? {
-                changed = true;
-                let mut cells = CellReader(waiting.cells);
-                if let (Some(first), Some(second)) = (cells.next(), cells.next()) {
-                    touched.record(waiting.write, first, second);
-                }
-            }
-        }
-        Ok(changed)
-    }
-
-    fn tx_layout_mismatch(&self) -> StoreError {
-        let why = "a run of another version was killed and left writes that this one cannot read; \
-                   run that version once more"
-            .to_owned();
-        StoreError::Mismatch { path: self.path().to_path_buf(), why }
-    }
+    Ok(())
 }
 
-/// Whether a page that waits is laid out as this version does it.
+/// Call this at the start of a transaction.
+pub(super) fn start(tx: &mut WriteTx, when: WriteTiming) -> Result<(), StoreError> {
+    tx.pending.waiting_bytes_after_commit = tx.pending.waiting_bytes;
+    match when {
+        WriteTiming::Deferred => tx.pending.current_page = Some(vec![LAYOUT_VERSION]),
+        WriteTiming::Now if tx.pending.waiting_bytes > 0 => flush(tx)?,
+        WriteTiming::Now => {}
+    }
+    Ok(())
+}
+
+/// Call this before a transaction is committed.
+pub(super) fn finish(tx: &mut WriteTx) -> Result<(), StoreError> {
+    let Some(page) = tx.pending.current_page.take().filter(|page| page.len() > 1) else { return Ok(()) };
+    tx.prepare("INSERT INTO pending_writes (writes) VALUES (?1)")?
+        .execute([&page])
+        .map_err(|e| tx.error("cannot be written", e))?;
+    tx.pending.waiting_bytes_after_commit += page.len();
+    if tx.pending.waiting_bytes_after_commit > MAX_WAITING_BYTES { flush(tx) } else { Ok(()) }
+}
+
+/// Writes what an interrupted run left to its tables.
+pub(super) fn flush_interrupted(tx: &mut WriteTx) -> Result<(), StoreError> {
+    let any = tx.conn.query_row("SELECT EXISTS (SELECT 1 FROM pending_writes)", [], |row| row.get(0));
+    if any.map_err(|e| tx.error("cannot be read", e))? {
+        tx.pending.waiting_bytes = 1;
+        tx.transact(WriteTiming::Now, |_| Ok(()))?;
+    }
+    Ok(())
+}
+
+fn flush(tx: &mut WriteTx) -> Result<(), StoreError> {
+    let pages: Vec<Vec<u8>> = {
+        let mut statement = tx.prepare("SELECT writes FROM pending_writes ORDER BY id")?;
+        let pages = statement.query_map([], |row| row.get(0)).and_then(Iterator::collect);
+        pages.map_err(|e| tx.error("cannot be read", e))?
+    };
+    let mut writes = Vec::new();
+    for page in &pages {
+        let laid_out = page.split_first().filter(|(layout, _)| **layout == LAYOUT_VERSION);
+        let all = laid_out.and_then(|(_, rest)| decode(rest, &mut writes));
+        all.ok_or_else(|| layout_mismatch(tx))?;
+    }
+    // The sort is stable: of two writes for one entity, the later stays later.
+    writes.sort_by(|a, b| (a.write.rank(), a.key).cmp(&(b.write.rank(), b.key)));
+    let (mut changed, mut touched) = (false, std::mem::take(&mut tx.touched));
+    let made = writes
+        .chunk_by(|a, b| a.write.rank() == b.write.rank())
+        .try_for_each(|same| execute_all(tx, same, &mut touched).map(|some| changed |= some));
+    tx.touched = touched;
+    made.map_err(|e| tx.error("cannot be written", e))?;
+    tx.prepare("DELETE FROM pending_writes")?.execute([]).map_err(|e| tx.error("cannot be written", e))?;
+    tx.changed |= changed;
+    tx.pending.waiting_bytes_after_commit = 0;
+    Ok(())
+}
+
+/// Makes the writes of one table.
+fn execute_all(tx: &WriteTx, writes: &[PendingWrite<'_>], touched: &mut ChangedEntities) -> rusqlite::Result<bool> {
+    let mut changed = false;
+    let (mut puts, mut trims) = (None, None);
+    for waiting in writes {
+        let statement = if waiting.write as u8 == waiting.write.rank() { &mut puts } else { &mut trims };
+        let statement = match statement {
+            Some(statement) => statement,
+            None => statement.insert(tx.conn.prepare_cached(waiting.write.sql())?),
+        };
+        if waiting.write.execute(&tx.conn, statement, CellReader(waiting.cells))? {
+            changed = true;
+            let mut cells = CellReader(waiting.cells);
+            if let (Some(first), Some(second)) = (cells.next(), cells.next()) {
+                touched.record(waiting.write, first, second);
+            }
+        }
+    }
+    Ok(changed)
+}
+
+fn layout_mismatch(tx: &WriteTx) -> StoreError {
+    let why = "a run of another version was killed and left writes that this version cannot read; \
+               run that version once more"
+        .to_owned();
+    StoreError::Mismatch { path: tx.path().to_path_buf(), why }
+}
+
+/// Whether a pending page has the encoding of this version.
 pub(super) fn is_readable(page: &[u8]) -> bool {
     let mut writes = Vec::new();
     page.split_first()
@@ -153,10 +151,9 @@ pub(super) fn is_readable(page: &[u8]) -> bool {
         .is_some()
 }
 
-/// A write that waits.
 struct PendingWrite<'a> {
     write: RowWrite,
-    /// What it is about.
+    /// Encoded cells that identify the entity.
     key: &'a [u8],
     cells: &'a [u8],
 }
@@ -188,12 +185,12 @@ fn encode(write: RowWrite, cells: &[CellValue<'_>], out: &mut Vec<u8>) {
     out[head + 4..head + 8].copy_from_slice(&size(len));
 }
 
-/// No answer, and so no text in it, is larger than 16 MiB.
+/// No response, and so no text in it, is larger than 16 MiB.
 fn size(len: usize) -> [u8; 4] {
     u32::try_from(len).expect("a text of over 4 GiB").to_le_bytes()
 }
 
-/// Adds all writes of a page; `None` if they are laid out in another way.
+/// Adds all writes of a page; `None` if they have another encoding.
 fn decode<'a>(mut page: &'a [u8], into: &mut Vec<PendingWrite<'a>>) -> Option<()> {
     while let Some((number, rest)) = page.split_first() {
         let (key, rest) = take_size(rest)?;
@@ -210,7 +207,7 @@ fn take_size(from: &[u8]) -> Option<(usize, &[u8])> {
     Some((usize::try_from(u32::from_le_bytes(*size)).ok()?, rest))
 }
 
-/// The cells of a write.
+/// Decodes the cells of a write.
 struct CellReader<'a>(&'a [u8]);
 
 impl<'a> Iterator for CellReader<'a> {
@@ -237,6 +234,7 @@ impl<'a> Iterator for CellReader<'a> {
 
 #[cfg(test)]
 mod tests {
+    use crate::store::{children, entity};
     use proptest::prelude::*;
     use rusqlite::Connection;
 
@@ -259,14 +257,14 @@ mod tests {
     ) -> Result<(), StoreError> {
         let mut cells = vec![CellValue::Absent; table.columns.len()];
         cells[0] = CellValue::Text(name);
-        s.tx_upsert(table, id, &cells, name, whole)
+        entity::upsert(s, table, id, &cells, name, whole)
     }
 
     fn failure() -> StoreError {
         StoreError::Closed { why: "a test".into(), hint: None }
     }
 
-    /// What the tables hold, as text.
+    /// Returns the content of the tables as text.
     fn dump(s: &WriteTx) -> Vec<String> {
         let mut all = Vec::new();
         for table in ["artists", "tracks", "track_artists", "images", "metrics"] {
@@ -281,7 +279,7 @@ mod tests {
         all
     }
 
-    /// What one page may do, small enough that the same things are met again and again.
+    /// What one page may do, small enough that the same entities appear again and again.
     fn page(s: &mut WriteTx, seed: u8) -> Result<(), StoreError> {
         let (track, name) = (format!("t{}", seed % 5), format!("n{}", seed % 3));
         let artists = ["a1", "a2", "a3"].split_at(usize::from(seed % 4).min(3)).0;
@@ -289,10 +287,10 @@ mod tests {
             thing(s, EntityTable::artists(), artist, &name, seed.is_multiple_of(7))?;
         }
         thing(s, EntityTable::tracks(), &track, &name, seed.is_multiple_of(2))?;
-        s.tx_set_artists(CreditedEntity::Track, &track, artists)?;
+        children::set_artists(s, CreditedEntity::Track, &track, artists)?;
         let images = [("u1", Some(1), None), ("u2", None, Some(i64::from(seed)))];
-        s.tx_set_images("album", "b", images.split_at(usize::from(seed % 3)).0)?;
-        s.tx_set_metrics("track", &track, "2026-11-23", None, Some(i64::from(seed)))
+        children::set_images(s, "album", "b", images.split_at(usize::from(seed % 3)).0)?;
+        children::set_metrics(s, "track", &track, "2026-11-23", None, Some(i64::from(seed)))
     }
 
     proptest! {
@@ -341,7 +339,7 @@ mod tests {
     fn writes_of_another_layout_are_refused_and_stay() {
         let mut s = session();
         s.conn.execute("INSERT INTO pending_writes (writes) VALUES (x'ff00')", []).unwrap();
-        let refused = s.tx_flush_interrupted().unwrap_err().to_string();
+        let refused = flush_interrupted(&mut s).unwrap_err().to_string();
         assert!(refused.contains("run that version once more"), "{refused}");
         assert_eq!(s.conn.query_row("SELECT count(*) FROM pending_writes", [], |r| r.get(0)), Ok(1));
     }

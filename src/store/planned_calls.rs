@@ -1,64 +1,48 @@
-//! What a run is expected to cost, beside what it spent; and what a price has to know of the runs
-//! before.
+//! What a run is expected to cost, and what an estimate must know about earlier runs.
 
 use rusqlite::{OptionalExtension, params};
 
 use super::{StoreError, WriteTx};
 
-/// What was expected to be spent.
+/// Expected number of calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlannedCalls {
-    /// Calls at least.
+    /// Minimum.
     pub least: i64,
-    /// Calls at most, where that could be said.
+    /// Maximum, if there is one.
     pub most: Option<i64>,
 }
 
-impl WriteTx {
-    /// What a run that began now would go on from; nothing is written.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn tx_would_resume_since(&mut self, job: &str, now: &str) -> Result<Option<String>, StoreError> {
-        self.tx_put("SAVEPOINT would", [].as_slice())?;
-        let from = self.tx_insert_run(job, None, "", now).and_then(|run| self.tx_resumes_since(run, job));
-        self.tx_put("ROLLBACK TO would", [].as_slice())?;
-        self.tx_put("RELEASE would", [].as_slice())?;
-        from
-    }
+/// Saves the expected cost of a run and of its fetches. The fetches must have their rows.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn save(
+    tx: &mut WriteTx,
+    run: i64,
+    whole: PlannedCalls,
+    fetches: &[(String, String, PlannedCalls)],
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE runs SET planned_least = ?2, planned_most = ?3 WHERE id = ?1",
+        params![run, whole.least, whole.most],
+    )?;
+    fetches.iter().try_for_each(|(fetch, user, planned)| {
+        tx.execute(
+            "UPDATE run_fetches SET planned_least = ?4, planned_most = ?5
+             WHERE run_id = ?1 AND fetch = ?2 AND user_id = ?3",
+            params![run, fetch, user, planned.least, planned.most],
+        )
+    })
+}
 
-    /// Records what a run was expected to cost; of its fetches once they have their rows.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_save_planned(
-        &mut self,
-        run: i64,
-        whole: PlannedCalls,
-        fetches: &[(String, String, PlannedCalls)],
-    ) -> Result<(), StoreError> {
-        self.tx_put(
-            "UPDATE runs SET planned_least = ?2, planned_most = ?3 WHERE id = ?1",
-            params![run, whole.least, whole.most],
-        )?;
-        fetches.iter().try_for_each(|(fetch, user, planned)| {
-            self.tx_put(
-                "UPDATE run_fetches SET planned_least = ?4, planned_most = ?5
-                 WHERE run_id = ?1 AND fetch = ?2 AND user_id = ?3",
-                params![run, fetch, user, planned.least, planned.most],
-            )
-        })
-    }
-
-    /// The hash of the job file that the last good run of a job was of, and how many things a fetch of it
-    /// asked for.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn tx_last_request_count(&self, job: &str, fetch: &str) -> Result<Option<(String, i64)>, StoreError> {
-        let sql = "SELECT coalesce(job_hash, ''), (SELECT count(*) FROM requested WHERE job = ?1 AND fetch = ?2)
-                   FROM runs WHERE job = ?1 AND state IN ('complete', 'partial') ORDER BY id DESC LIMIT 1";
-        let known = self.prepare(sql)?.query_row([job, fetch], |row| Ok((row.get(0)?, row.get(1)?))).optional();
-        known.map_err(|e| self.error("cannot be read", e))
-    }
+/// Returns the hash of the job file at the last good run of a job, and how many items a fetch of it requested.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn last_request_count(tx: &WriteTx, job: &str, fetch: &str) -> Result<Option<(String, i64)>, StoreError> {
+    let sql = "SELECT coalesce(job_hash, ''), (SELECT count(*) FROM requested WHERE job = ?1 AND fetch = ?2)
+               FROM runs WHERE job = ?1 AND state IN ('complete', 'partial') ORDER BY id DESC LIMIT 1";
+    let known = tx.prepare(sql)?.query_row([job, fetch], |row| Ok((row.get(0)?, row.get(1)?))).optional();
+    known.map_err(|e| tx.error("cannot be read", e))
 }

@@ -1,26 +1,26 @@
-//! What every run did: its state, its fetches, and everything that it could not have.
+//! Records of runs: state, fetches, and the end of each.
 
 use rusqlite::{OptionalExtension, params};
 
 use super::{StoreError, WriteTx};
 
-/// How a run stands or ended.
+/// State of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunState {
-    /// Under way, or killed.
+    /// In progress, or killed.
     Running,
-    /// Everything asked for is there.
+    /// Everything requested is stored.
     Complete,
-    /// Something asked for could not be had; each has its reason.
+    /// Some requested items could not be stored; each has its reason.
     Partial,
-    /// Stopped before the end; goes on later from its checkpoints.
+    /// Stopped before the end; a later run resumes at its checkpoints.
     Deferred,
-    /// Could not do its work.
+    /// Failed.
     Failed,
 }
 
 impl RunState {
-    /// The word in `runs.state`.
+    /// Returns the value for `runs.state`.
     pub fn as_str(self) -> &'static str {
         match self {
             RunState::Running => "running",
@@ -32,24 +32,22 @@ impl RunState {
     }
 }
 
-/// Why a run failed that has no record of its end: it was killed, or could not write it.
+/// Reason of a failed run whose end was not recorded: it was killed, or could not write.
 pub const CRASHED_REASON: &str = "ended without a record: it was killed, or could not write";
 
-/// How a fetch ended.
+/// State of a fetch.
 pub type FetchState = RunState;
 
 /// The end of a run.
 #[derive(Debug, Clone)]
 pub struct RunRecord {
-    /// How it ended.
     pub state: RunState,
-    /// Why it is not complete, in a line.
+    /// Why it is not complete, on one line.
     pub reason: Option<String>,
-    /// Deferred: when to come back.
+    /// When to continue, if it is deferred.
     pub not_before: Option<String>,
-    /// The exit code it asks for.
+    /// Exit code of the run.
     pub exit_code: i64,
-    /// Calls sent.
     pub calls: i64,
     /// Rows read.
     pub rows: i64,
@@ -57,276 +55,161 @@ pub struct RunRecord {
     pub app_class: Option<&'static str>,
 }
 
-/// The end of a fetch, as it stands in `run_fetches`.
+/// The end of a fetch, as stored in `run_fetches`.
 #[derive(Debug, Clone, Default)]
 pub struct FetchRecord {
-    /// Name of the fetch.
     pub fetch: String,
-    /// The user it was for; empty if none.
+    /// The user it was for; empty if there was none.
     pub user_id: String,
-    /// The stream it reads.
+    /// The stream that it reads.
     pub stream: &'static str,
-    /// Why it is not complete, in a line.
+    /// Why it is not complete, on one line.
     pub reason: Option<String>,
-    /// Ids, lists or searches asked for.
+    /// Number of requested ids, lists or searches.
     pub asked: i64,
     /// Of these, found unchanged or fresh without reading.
     pub unchanged: i64,
-    /// Of the lists asked for, read from the newest to rows that were known, and no further.
+    /// Of the requested lists, read from the newest item to known rows and no further.
     pub presumed: i64,
-    /// Calls sent.
     pub calls: i64,
     /// Items that Spotify announced.
     pub announced: Option<i64>,
-    /// Items that it served.
+    /// Items that Spotify served.
     pub served: i64,
-    /// Rows stored.
     pub stored: i64,
     /// Items with a row in `skipped_items`.
     pub skipped: i64,
 }
 
-/// Something that could not be stored whole.
-#[derive(Debug, Clone, Default)]
-pub struct SkippedItem {
-    /// Name of the fetch.
-    pub fetch: String,
-    /// The stream.
-    pub stream: &'static str,
-    /// The list it stands in.
-    pub parent_id: Option<String>,
-    /// Its place there, from 0.
-    pub position: Option<i64>,
-    /// Its id, if known.
-    pub item_id: Option<String>,
-    /// null_item, malformed, not_found, forbidden, moved, …
-    pub reason: &'static str,
-    /// More, in Spotify's words where there are any.
-    pub detail: Option<String>,
-    /// Already known: the run is complete all the same.
-    pub already_known: bool,
+/// Starts a run and returns its id. Killed runs of the job are marked as failed: the caller holds the lock of
+/// the job, so none of them can be alive. They may have been killed by a crash of the machine, so the store is
+/// checked first.
+///
+/// # Errors
+/// If the store is corrupted or cannot be written.
+pub fn start(tx: &mut WriteTx, job: &str, fire_at: Option<&str>, job_hash: &str, now: &str) -> Result<i64, StoreError> {
+    let killed = "SELECT EXISTS (SELECT 1 FROM runs WHERE job = ?1 AND state = 'running')";
+    let killed = tx.prepare(killed)?.query_row([job], |row| row.get(0));
+    if killed.map_err(|e| tx.error("cannot be read", e))? {
+        super::quick_check(&tx.conn, tx.path())?;
+    }
+    insert(tx, job, fire_at, job_hash, now)
 }
 
-/// What names an id that Spotify refused: another market or another user may well get it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MissingIdKey {
-    /// The stream.
-    pub stream: &'static str,
-    /// The id asked for.
-    pub id: String,
-    /// `app`, or the id of the user whose token asked.
-    pub audience: String,
-    /// Market asked for; empty if none was.
-    pub market: String,
+/// Does the same without checking the store.
+pub(super) fn insert(
+    tx: &WriteTx,
+    job: &str,
+    fire_at: Option<&str>,
+    job_hash: &str,
+    now: &str,
+) -> Result<i64, StoreError> {
+    tx.execute(
+        "UPDATE runs SET state = 'failed', reason = ?3, finished_at = ?2,
+         rows = max(rows, (SELECT coalesce(sum(served), 0) FROM run_fetches WHERE run_id = runs.id)),
+         calls = max(calls, (SELECT coalesce(sum(calls), 0) FROM run_fetches WHERE run_id = runs.id))
+         WHERE job = ?1 AND state = 'running'",
+        params![job, now, CRASHED_REASON],
+    )?;
+    tx.execute(
+        "INSERT INTO runs (job, state, fire_at, started_at, job_hash, version) VALUES (?1, 'running', ?2, ?3, ?4, ?5)",
+        params![job, fire_at, now, job_hash, env!("CARGO_PKG_VERSION")],
+    )?;
+    Ok(tx.conn.last_insert_rowid())
 }
 
-impl WriteTx {
-    /// Begins a run and returns its number. Runs of the job that were killed are marked failed: the
-    /// caller holds the job's lock, so none of them can be alive. What killed them may have been the
-    /// machine, so the store is looked over first.
-    ///
-    /// # Errors
-    /// If the store is corrupted or cannot be written.
-    pub fn tx_start_run(
-        &mut self,
-        job: &str,
-        fire_at: Option<&str>,
-        job_hash: &str,
-        now: &str,
-    ) -> Result<i64, StoreError> {
-        let killed = "SELECT EXISTS (SELECT 1 FROM runs WHERE job = ?1 AND state = 'running')";
-        let killed = self.prepare(killed)?.query_row([job], |row| row.get(0));
-        if killed.map_err(|e| self.error("cannot be read", e))? {
-            super::quick_check(&self.conn, self.path())?;
-        }
-        self.tx_insert_run(job, fire_at, job_hash, now)
-    }
+/// Returns the time since which a new run need not read stored data again: the start of the unfinished run that
+/// it resumes, or of the one before that. None if there is nothing to resume.
+///
+/// A deferred run is resumed within two days of its time. A failed or killed run is resumed within twelve hours
+/// of its start, so that a job which fails at every scheduled time still reads what it can.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn resumes_since(tx: &WriteTx, run: i64, job: &str) -> Result<Option<String>, StoreError> {
+    let sql = "
+        WITH RECURSIVE line AS (
+          SELECT id, started_at, state, exit_code, reset_at, coalesce(max(coalesce(finished_at, started_at), coalesce(not_before, '')), '') AS until,
+                 row_number() OVER (ORDER BY id DESC) AS place FROM runs WHERE job = ?2 AND id <= ?1 GROUP BY id
+        ), chain AS (
+          SELECT place, started_at FROM line WHERE id = ?1
+          UNION ALL
+          SELECT l.place, l.started_at FROM chain c JOIN line l ON l.place = c.place + 1
+          WHERE l.reset_at IS NULL AND ((l.state = 'deferred' AND julianday(c.started_at) - julianday(l.until) <= 2.0)
+             OR (l.state = 'failed' AND coalesce(l.exit_code, 1) IN (1, 74)
+                 AND julianday((SELECT started_at FROM runs WHERE id = ?1)) - julianday(l.started_at) <= 0.5))
+        )
+        SELECT started_at FROM chain WHERE place > 1 ORDER BY place DESC LIMIT 1";
+    let from = tx.prepare(sql)?.query_row(params![run, job], |row| row.get(0)).optional();
+    from.map_err(|e| tx.error("cannot be read", e))
+}
 
-    /// The same without a look at the store.
-    pub(super) fn tx_insert_run(
-        &self,
-        job: &str,
-        fire_at: Option<&str>,
-        job_hash: &str,
-        now: &str,
-    ) -> Result<i64, StoreError> {
-        self.tx_put(
-            "UPDATE runs SET state = 'failed', reason = ?3, finished_at = ?2,
-             rows = max(rows, (SELECT coalesce(sum(served), 0) FROM run_fetches WHERE run_id = runs.id)),
-             calls = max(calls, (SELECT coalesce(sum(calls), 0) FROM run_fetches WHERE run_id = runs.id))
-             WHERE job = ?1 AND state = 'running'",
-            params![job, now, CRASHED_REASON],
+/// Claims a scheduled time for a run that is about to start. Returns false if it was already served.
+///
+/// The row exists once, whatever starts the run: cron, systemd or `schedule`.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn claim_fire(tx: &mut WriteTx, job: &str, fire_at: &str) -> Result<bool, StoreError> {
+    tx.execute("INSERT INTO fires (job, fire_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING", params![job, fire_at])?;
+    let open = tx
+        .prepare("SELECT served_at IS NULL FROM fires WHERE job = ?1 AND fire_at = ?2")?
+        .query_row(params![job, fire_at], |row| row.get(0));
+    open.map_err(|e| tx.error("cannot be read", e))
+}
+
+/// Finishes a run. A complete or partial run serves its scheduled time.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn finish(tx: &mut WriteTx, run: i64, end: &RunRecord, now: &str) -> Result<(), StoreError> {
+    if matches!(end.state, RunState::Complete | RunState::Partial) {
+        tx.execute(
+            "UPDATE fires SET run_id = ?1, served_at = ?2 WHERE (job, fire_at) IN (SELECT job, fire_at FROM runs WHERE id = ?1)",
+            params![run, now],
         )?;
-        self.tx_put(
-            "INSERT INTO runs (job, state, fire_at, started_at, job_hash, version) VALUES (?1, 'running', ?2, ?3, ?4, ?5)",
-            params![job, fire_at, now, job_hash, env!("CARGO_PKG_VERSION")],
-        )?;
-        Ok(self.conn.last_insert_rowid())
     }
+    tx.execute(
+        "UPDATE runs SET state = ?2, reason = ?3, not_before = ?4, exit_code = ?5, calls = ?6, rows = ?7, app_class = ?8,
+         finished_at = ?9 WHERE id = ?1",
+        params![run, end.state.as_str(), end.reason, end.not_before, end.exit_code, end.calls, end.rows, end.app_class, now],
+    )
+}
 
-    /// Since when a new run need not read again what is there: the start of the unfinished run that
-    /// it goes on from, or of the one before that. None if there is nothing to go on from.
-    ///
-    /// A deferred run is taken up within two days of its time; what failed or was killed within
-    /// twelve hours of its start, so that a job which fails at every fire still reads what it can.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn tx_resumes_since(&self, run: i64, job: &str) -> Result<Option<String>, StoreError> {
-        let sql = "
-            WITH RECURSIVE line AS (
-              SELECT id, started_at, state, exit_code, reset_at, coalesce(max(coalesce(finished_at, started_at), coalesce(not_before, '')), '') AS until,
-                     row_number() OVER (ORDER BY id DESC) AS place FROM runs WHERE job = ?2 AND id <= ?1 GROUP BY id
-            ), chain AS (
-              SELECT place, started_at FROM line WHERE id = ?1
-              UNION ALL
-              SELECT l.place, l.started_at FROM chain c JOIN line l ON l.place = c.place + 1
-              WHERE l.reset_at IS NULL AND ((l.state = 'deferred' AND julianday(c.started_at) - julianday(l.until) <= 2.0)
-                 OR (l.state = 'failed' AND coalesce(l.exit_code, 1) IN (1, 74)
-                     AND julianday((SELECT started_at FROM runs WHERE id = ?1)) - julianday(l.started_at) <= 0.5))
-            )
-            SELECT started_at FROM chain WHERE place > 1 ORDER BY place DESC LIMIT 1";
-        let from = self.prepare(sql)?.query_row(params![run, job], |row| row.get(0)).optional();
-        from.map_err(|e| self.error("cannot be read", e))
-    }
+/// Updates the counts of a run with the rows committed so far, because it may never record its end.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn update_counts(tx: &mut WriteTx, run: i64, calls: i64, items: i64) -> Result<(), StoreError> {
+    let sql = "UPDATE runs SET calls = max(calls, ?2), rows = rows + ?3 WHERE id = ?1";
+    tx.execute(sql, params![run, calls, items])
+}
 
-    /// Takes a fire for a run that is about to begin; false if it was served already.
-    ///
-    /// The row of a fire is there once, whatever starts a run for it: cron, systemd, `schedule`.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_claim_fire(&mut self, job: &str, fire_at: &str) -> Result<bool, StoreError> {
-        self.tx_put("INSERT INTO fires (job, fire_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING", params![job, fire_at])?;
-        let open = self
-            .prepare("SELECT served_at IS NULL FROM fires WHERE job = ?1 AND fire_at = ?2")?
-            .query_row(params![job, fire_at], |row| row.get(0));
-        open.map_err(|e| self.error("cannot be read", e))
-    }
+/// Records how a fetch of a run ended.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn finish_fetch(tx: &mut WriteTx, run: i64, state: FetchState, f: &FetchRecord) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT OR REPLACE INTO run_fetches (run_id, fetch, user_id, stream, state, reason, asked, unchanged, calls, announced,
+         served, stored, skipped, presumed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        params![
+            run, f.fetch, f.user_id, f.stream, state.as_str(), f.reason, f.asked, f.unchanged, f.calls, f.announced, f.served,
+            f.stored, f.skipped, f.presumed
+        ],
+    )
+}
 
-    /// Ends a run. A complete or partial one serves its fire.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_finish_run(&mut self, run: i64, end: &RunRecord, now: &str) -> Result<(), StoreError> {
-        if matches!(end.state, RunState::Complete | RunState::Partial) {
-            self.tx_put(
-                "UPDATE fires SET run_id = ?1, served_at = ?2 WHERE (job, fire_at) IN (SELECT job, fire_at FROM runs WHERE id = ?1)",
-                params![run, now],
-            )?;
-        }
-        self.tx_put(
-            "UPDATE runs SET state = ?2, reason = ?3, not_before = ?4, exit_code = ?5, calls = ?6, rows = ?7, app_class = ?8,
-             finished_at = ?9 WHERE id = ?1",
-            params![run, end.state.as_str(), end.reason, end.not_before, end.exit_code, end.calls, end.rows, end.app_class, now],
-        )
-    }
-
-    /// Counts what a run has done by now, with the rows that came of it: it may never get to record its end.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_update_run_counts(&mut self, run: i64, calls: i64, items: i64) -> Result<(), StoreError> {
-        let sql = "UPDATE runs SET calls = max(calls, ?2), rows = rows + ?3 WHERE id = ?1";
-        self.tx_put(sql, params![run, calls, items])
-    }
-
-    /// Records how a fetch of a run ended.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_finish_fetch(&mut self, run: i64, state: FetchState, f: &FetchRecord) -> Result<(), StoreError> {
-        self.tx_put(
-            "INSERT OR REPLACE INTO run_fetches (run_id, fetch, user_id, stream, state, reason, asked, unchanged, calls, announced,
-             served, stored, skipped, presumed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
-            params![
-                run, f.fetch, f.user_id, f.stream, state.as_str(), f.reason, f.asked, f.unchanged, f.calls, f.announced, f.served,
-                f.stored, f.skipped, f.presumed
-            ],
-        )
-    }
-
-    /// Records something that could not be stored whole.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_record_skipped(&mut self, run: i64, s: &SkippedItem, now: &str) -> Result<(), StoreError> {
-        self.tx_put(
-            "INSERT INTO skipped_items (run_id, fetch, stream, parent_id, position, item_id, reason, detail, known_gap, seen_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-            params![run, s.fetch, s.stream, s.parent_id, s.position, s.item_id, s.reason, s.detail, s.already_known, now],
-        )
-    }
-
-    /// Takes back what a run recorded of a list that it now reads again.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_clear_skipped(&mut self, run: i64, fetch: &str, parent: &str) -> Result<(), StoreError> {
-        self.tx_put(
-            "DELETE FROM skipped_items WHERE run_id = ?1 AND fetch = ?2 AND parent_id IS nullif(?3, '')
-             AND position IS NOT NULL",
-            params![run, fetch, parent],
-        )
-    }
-
-    /// Records that Spotify refused an id; returns whether that was known before.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_record_missing_id(
-        &mut self,
-        gap: &MissingIdKey,
-        reason: &str,
-        detail: &str,
-        now: &str,
-    ) -> Result<bool, StoreError> {
-        let MissingIdKey { stream, id, audience, market } = gap;
-        let known = self
-            .prepare("SELECT reason FROM known_gaps WHERE stream = ?1 AND id = ?2 AND audience = ?3 AND market = ?4")?
-            .query_row(params![stream, id, audience, market], |row| row.get::<_, String>(0))
-            .optional()
-            .map_err(|e| self.error("cannot be read", e))?
-            .is_some_and(|before| before == reason);
-        self.tx_put(
-            "INSERT INTO known_gaps (stream, id, audience, market, reason, detail, since_at, checked_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7) ON CONFLICT (stream, id, audience, market) DO UPDATE SET
-             reason = excluded.reason, detail = excluded.detail,
-             since_at = iif(reason = excluded.reason, since_at, excluded.since_at), checked_at = excluded.checked_at",
-            params![stream, id, audience, market, reason, detail, now],
-        )?;
-        Ok(known)
-    }
-
-    /// Forgets that Spotify refused an id: it answers again.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_clear_missing_id(&mut self, gap: &MissingIdKey) -> Result<(), StoreError> {
-        let MissingIdKey { stream, id, audience, market } = gap;
-        self.tx_put(
-            "DELETE FROM known_gaps WHERE stream = ?1 AND id = ?2 AND audience = ?3 AND market = ?4",
-            params![stream, id, audience, market],
-        )
-    }
-
-    /// Marks a playlist that Spotify no longer has.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_mark_playlist_gone(&mut self, playlist: &str, now: &str) -> Result<(), StoreError> {
-        let marked = self
-            .prepare("UPDATE playlists SET gone_at = ?2 WHERE id = ?1 AND gone_at IS NULL")?
-            .execute(params![playlist, now])
-            .map_err(|e| self.error("cannot be written", e))?;
-        self.changed |= marked > 0;
-        Ok(())
-    }
-
-    pub(super) fn tx_put(&self, sql: &str, parameters: &[&dyn rusqlite::ToSql]) -> Result<(), StoreError> {
-        self.prepare(sql)?.execute(parameters).map_err(|e| self.error("cannot be written", e))?;
-        Ok(())
-    }
+/// Returns where a run that started now would resume. Nothing is written.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn would_resume_since(tx: &mut WriteTx, job: &str, now: &str) -> Result<Option<String>, StoreError> {
+    tx.execute("SAVEPOINT would", [].as_slice())?;
+    let from = insert(tx, job, None, "", now).and_then(|run| resumes_since(tx, run, job));
+    tx.execute("ROLLBACK TO would", [].as_slice())?;
+    tx.execute("RELEASE would", [].as_slice())?;
+    from
 }
 
 #[cfg(test)]
@@ -341,8 +224,8 @@ mod tests {
         let path = folder.path().join("store.db");
         let open = || WriteTx::new(open_writer(&path, FileAccess::from_mode(0o600)).unwrap(), path.clone());
         let mut session = open();
-        session.tx_start_run("killed", None, "", "2026").unwrap();
-        // More than is looked over at each start.
+        start(&mut session, "killed", None, "", "2026").unwrap();
+        // More than the size that is checked at each start.
         let ballast = "CREATE TABLE ballast (it); INSERT INTO ballast VALUES (zeroblob(70 << 20)); PRAGMA wal_checkpoint(TRUNCATE)";
         session.conn.execute_batch(ballast).unwrap();
         drop(session);
@@ -350,9 +233,9 @@ mod tests {
         file.write_all_at(&[0xff; 4], 40 << 20).unwrap();
         let mut session = open();
         crate::store::open::check_small_store(&session.conn, &path).unwrap();
-        session.tx_start_run("other", None, "", "2026").unwrap();
-        session.tx_would_resume_since("killed", "2026").unwrap();
-        let error = session.tx_start_run("killed", None, "", "2026").unwrap_err();
+        start(&mut session, "other", None, "", "2026").unwrap();
+        would_resume_since(&mut session, "killed", "2026").unwrap();
+        let error = start(&mut session, "killed", None, "", "2026").unwrap_err();
         assert!(error.to_string().contains("malformed") || format!("{error:?}").contains("page"), "{error:?}");
     }
 }

@@ -1,114 +1,123 @@
-//! Staging: the rows of a list that is being read, out of readers' sight.
+//! Staging: the rows of a list that is being read, invisible to readers.
 
 use rusqlite::params;
 
+use super::list_proof::hash_rows;
 use super::{StoreError, WriteTx};
 
-/// What stands at one place of a list.
+/// The content of one position of a list.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StagedItem<'a> {
-    /// Place, from 0.
+    /// Position, from 0.
     pub position: i64,
     /// track, episode, local, unavailable, album, …
     pub kind: &'static str,
     /// Id of the item.
     pub item_id: Option<&'a str>,
-    /// spotify: URI.
+    /// `spotify:` URI.
     pub uri: Option<&'a str>,
     /// When it was added.
     pub added_at: Option<&'a str>,
-    /// Who added it.
+    /// User who added it.
     pub added_by: Option<&'a str>,
-    /// What else the list says of it.
+    /// Anything else the list says about it.
     pub detail: Option<&'a str>,
 }
 
-impl WriteTx {
-    /// Stages one row; a page that is read again overwrites itself.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_stage(&mut self, list: i64, m: &StagedItem<'_>) -> Result<(), StoreError> {
-        self.prepare(
-            "INSERT OR REPLACE INTO staged_items (list_id, position, kind, item_id, uri, added_at, added_by, detail)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+/// Stages one row. A page that is read again overwrites its rows.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn stage(tx: &mut WriteTx, list: i64, m: &StagedItem<'_>) -> Result<(), StoreError> {
+    tx.prepare(
+        "INSERT OR REPLACE INTO staged_items (list_id, position, kind, item_id, uri, added_at, added_by, detail)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute(params![list, m.position, m.kind, m.item_id, m.uri, m.added_at, m.added_by, m.detail])
+    .map_err(|e| tx.error("cannot be written", e))?;
+    Ok(())
+}
+
+/// Returns the number of staged rows.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn count(tx: &WriteTx, list: i64) -> Result<i64, StoreError> {
+    tx.prepare("SELECT count(*) FROM staged_items WHERE list_id = ?1")?
+        .query_row([list], |row| row.get(0))
+        .map_err(|e| tx.error("cannot be read", e))
+}
+
+/// Returns a range of staged rows as texts to compare.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn as_text(tx: &WriteTx, list: i64, from: i64, to: i64) -> Result<Vec<String>, StoreError> {
+    let mut statement = tx.prepare(
+        "SELECT position || ' ' || kind || ' ' || coalesce(item_id, uri, '') || ' ' || coalesce(added_at, '')
+         FROM staged_items WHERE list_id = ?1 AND position >= ?2 AND position < ?3 ORDER BY position",
+    )?;
+    let rows = statement.query_map(params![list, from, to], |row| row.get(0));
+    rows.and_then(Iterator::collect).map_err(|e| tx.error("cannot be read", e))
+}
+
+/// Whether a range of rows repeats the rows just before it. One row proves nothing: an item may well appear
+/// twice.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn repeats_previous_rows(tx: &WriteTx, list: i64, from: i64, to: i64) -> Result<bool, StoreError> {
+    if to - from < 2 || to - from > from {
+        return Ok(false);
+    }
+    // The first different row decides, which nearly always is the first row.
+    let differs: bool = tx
+        .prepare(
+            "SELECT EXISTS (SELECT 1 FROM staged_items a LEFT JOIN staged_items b
+              ON b.list_id = a.list_id AND b.position = a.position - (?3 - ?2)
+              WHERE a.list_id = ?1 AND a.position >= ?2 AND a.position < ?3
+              AND (a.kind, a.item_id, a.uri, a.added_at, a.added_by) IS NOT (b.kind, b.item_id, b.uri, b.added_at, b.added_by))",
         )?
-        .execute(params![list, m.position, m.kind, m.item_id, m.uri, m.added_at, m.added_by, m.detail])
-        .map_err(|e| self.error("cannot be written", e))?;
-        Ok(())
+        .query_row(params![list, from, to], |row| row.get(0))
+        .map_err(|e| tx.error("cannot be read", e))?;
+    if differs {
+        return Ok(false);
     }
+    // Lists of members have no rows for nulls.
+    let counts = "SELECT count(*) FILTER (WHERE position >= ?2), count(*) FILTER (WHERE position < ?2)
+                  FROM staged_items WHERE list_id = ?1 AND position >= ?2 - (?3 - ?2) AND position < ?3";
+    let (now, before): (i64, i64) = tx
+        .prepare(counts)?
+        .query_row(params![list, from, to], |row| Ok((row.get(0)?, row.get(1)?)))
+        .map_err(|e| tx.error("cannot be read", e))?;
+    Ok(now == before && now > 1)
+}
 
-    /// How many rows are staged.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn tx_staged_count(&self, list: i64) -> Result<i64, StoreError> {
-        self.prepare("SELECT count(*) FROM staged_items WHERE list_id = ?1")?
-            .query_row([list], |row| row.get(0))
-            .map_err(|e| self.error("cannot be read", e))
-    }
+/// Discards what was staged from a position on.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn discard_from(tx: &mut WriteTx, list: i64, from: i64) -> Result<(), StoreError> {
+    discard_between(tx, list, from, i64::MAX)
+}
 
-    /// What is staged from one place up to another, as texts to compare.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn tx_staged_as_text(&self, list: i64, from: i64, to: i64) -> Result<Vec<String>, StoreError> {
-        let mut statement = self.prepare(
-            "SELECT position || ' ' || kind || ' ' || coalesce(item_id, uri, '') || ' ' || coalesce(added_at, '')
-             FROM staged_items WHERE list_id = ?1 AND position >= ?2 AND position < ?3 ORDER BY position",
-        )?;
-        let rows = statement.query_map(params![list, from, to], |row| row.get(0));
-        rows.and_then(Iterator::collect).map_err(|e| self.error("cannot be read", e))
-    }
+/// Discards what was staged in a range of positions.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn discard_between(tx: &mut WriteTx, list: i64, from: i64, to: i64) -> Result<(), StoreError> {
+    tx.prepare("DELETE FROM staged_items WHERE list_id = ?1 AND position >= ?2 AND position < ?3")?
+        .execute(params![list, from, to])
+        .map_err(|e| tx.error("cannot be written", e))?;
+    Ok(())
+}
 
-    /// Whether the rows from one place up to another are those of as many places before them. One row
-    /// tells nothing: a thing may well stand twice.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn tx_repeats_previous_rows(&self, list: i64, from: i64, to: i64) -> Result<bool, StoreError> {
-        if to - from < 2 || to - from > from {
-            return Ok(false);
-        }
-        // The first row that differs settles it, which nearly always is the first.
-        let differs: bool = self
-            .prepare(
-                "SELECT EXISTS (SELECT 1 FROM staged_items a LEFT JOIN staged_items b
-                  ON b.list_id = a.list_id AND b.position = a.position - (?3 - ?2)
-                  WHERE a.list_id = ?1 AND a.position >= ?2 AND a.position < ?3
-                  AND (a.kind, a.item_id, a.uri, a.added_at, a.added_by) IS NOT (b.kind, b.item_id, b.uri, b.added_at, b.added_by))",
-            )?
-            .query_row(params![list, from, to], |row| row.get(0))
-            .map_err(|e| self.error("cannot be read", e))?;
-        if differs {
-            return Ok(false);
-        }
-        // Of nulls, lists of members have no rows.
-        let counts = "SELECT count(*) FILTER (WHERE position >= ?2), count(*) FILTER (WHERE position < ?2)
-                      FROM staged_items WHERE list_id = ?1 AND position >= ?2 - (?3 - ?2) AND position < ?3";
-        let (now, before): (i64, i64) = self
-            .prepare(counts)?
-            .query_row(params![list, from, to], |row| Ok((row.get(0)?, row.get(1)?)))
-            .map_err(|e| self.error("cannot be read", e))?;
-        Ok(now == before && now > 1)
-    }
-
-    /// Takes back what was staged from a place on.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_discard_staged_from(&mut self, list: i64, from: i64) -> Result<(), StoreError> {
-        self.tx_discard_staged_between(list, from, i64::MAX)
-    }
-
-    /// Takes back what was staged from one place up to another.
-    ///
-    /// # Errors
-    /// If the store cannot be written.
-    pub fn tx_discard_staged_between(&mut self, list: i64, from: i64, to: i64) -> Result<(), StoreError> {
-        self.prepare("DELETE FROM staged_items WHERE list_id = ?1 AND position >= ?2 AND position < ?3")?
-            .execute(params![list, from, to])
-            .map_err(|e| self.error("cannot be written", e))?;
-        Ok(())
-    }
+/// Returns a hash of the staged rows, in order.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn hash(tx: &WriteTx, list: i64) -> Result<String, StoreError> {
+    let sql =
+        "SELECT kind, item_id, uri, added_at, added_by, detail FROM staged_items WHERE list_id = ?1 ORDER BY position";
+    hash_rows(&tx.conn, sql, [list]).map_err(|e| tx.error("cannot be read", e))
 }

@@ -1,6 +1,7 @@
 //! What the fetches of a run come to: who asks in each, what it asks for, how it ended, and what that
 //! makes of the run.
 
+use crate::store::{requested, runs};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -92,7 +93,7 @@ impl RunAccumulator {
         let users: Option<Vec<RequestedUser>> =
             fetch.stream.needs_user().then(|| self.users.iter().map(named).collect());
         let (job, name) = (job.name.clone(), fetch.name.clone());
-        Ok(engine.store.write(move |s| s.tx_reassign_users(&job, &name, users.as_deref())).await?)
+        Ok(engine.store.write(move |s| requested::reassign_users(s, &job, &name, users.as_deref())).await?)
     }
 
     /// Who asks in a fetch: each user of the job for streams of a user, else the first that can be
@@ -260,7 +261,7 @@ impl RunAccumulator {
             app_class: engine.app.class().map_err(ApiError::from)?.map(spotify_client::state::AppClass::as_str),
         };
         let (run, now) = (engine.run_id, finished.clone());
-        engine.store.write(move |s| s.tx_finish_run(run, &end, &now)).await?;
+        engine.store.write(move |s| runs::finish(s, run, &end, &now)).await?;
         let mut hints: Vec<String> = Vec::new();
         for hint in self.hints {
             if !hints.contains(&hint) {

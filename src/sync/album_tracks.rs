@@ -1,5 +1,6 @@
 //! The tracks of albums: an album's own answer holds the first of them, or all.
 
+use crate::store::{freshness, lists};
 use std::collections::HashSet;
 
 use chrono::TimeDelta;
@@ -10,9 +11,8 @@ use super::error::SyncError;
 use super::list::{ListOutcome, ListRequest, Prefetch};
 use super::ordering::IndexedReference;
 use super::work_result::WorkResult;
-use crate::ingest::EntryKind;
 use crate::store::{EntityTable, RequestedItem};
-use crate::stream::{ListOrder, Paging};
+use crate::stream::{ChangeDetection, EntryKind, Paging};
 use spotify_client::family::EndpointFamily;
 use spotify_client::page::Envelope;
 use spotify_client::{EntityKind, path_segment};
@@ -32,7 +32,7 @@ impl SyncContext {
         let _reading = self.lock_list(&album_tracks_key("", &asked)).await?;
         let when = self.fresh_span(TimeDelta::zero());
         let all = albums.clone();
-        let answered = self.store.write(move |s| s.tx_are_fresh(EntityTable::albums(), &all, &when)).await?;
+        let answered = self.store.write(move |s| freshness::are_fresh(s, EntityTable::albums(), &all, &when)).await?;
         // An album that this run has asked for already is not asked for again: its tracks are a list
         // of their own.
         let (mut wanted, mut listed) = (Vec::new(), HashSet::new());
@@ -61,7 +61,7 @@ impl SyncContext {
             // What the answer about the album has just begun is no earlier read, whatever is read anew.
             let known = if wanted.contains(album) {
                 let key = key.clone();
-                self.store.write(move |s| s.tx_open_list(&key)).await?
+                self.store.write(move |s| lists::open(s, &key)).await?
             } else {
                 self.open_list(&key).await?
             };
@@ -79,7 +79,8 @@ impl SyncContext {
                         entry_kind: EntryKind::AlbumTracks,
                         envelope: Envelope::Bare,
                         paging: Paging::Offset { development: 50, extended: 50 },
-                        order: ListOrder::Other,
+                        changes: ChangeDetection::WholeList,
+                        total_is_unreliable: false,
                         max_items: None,
                         version: None,
                         deferred_verification: false,

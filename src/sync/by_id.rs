@@ -1,5 +1,6 @@
 //! Things by id: only those that are not fresh, many in one call where the app has batch reads.
 
+use crate::store::{children, etags, freshness, list_commit, lists, missing_ids, runs};
 use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
@@ -10,10 +11,11 @@ use super::context::{FetchContext, RecordCounts, SyncContext, timestamp};
 use super::error::SyncError;
 use super::page_request::is_about_the_list;
 use super::work_result::{MissingId, WorkResult};
-use crate::ingest::{self, EntryKind, IngestContext, IngestError};
+use crate::ingest::{self, IngestContext, IngestError};
 use crate::store::{
     Checkpoint, EntityTable, ListKey, ListProof, MarketAvailability, MarketTable, RequestedItem, WriteTx,
 };
+use crate::stream::{ALBUM_TRACKS, EntryKind};
 use spotify_client::EntityKind;
 use spotify_client::client::{ApiRequest, ApiResponse, UnusableResponse};
 use spotify_client::error::ApiError;
@@ -147,11 +149,11 @@ impl SyncContext {
         let when = self.fresh_span(things.refresh_after);
         let (all, table, market) = (ids.to_vec(), ingest::entity_table(things.kind), frame.market.clone());
         let found = self.store.write(move |s| {
-            let mut fresh = s.tx_are_fresh(table, &all, &when)?;
+            let mut fresh = freshness::are_fresh(s, table, &all, &when)?;
             let mut answered = HashMap::new();
             if things.kind == EntityKind::Track {
                 for (id, fresh) in all.iter().zip(&mut fresh).filter(|(_, fresh)| !**fresh) {
-                    if let Some(other) = s.tx_relinked_track(id, &market, &when)? {
+                    if let Some(other) = freshness::relinked_track(s, id, &market, &when)? {
                         *fresh = true;
                         answered.insert(id.clone(), other);
                     }
@@ -218,7 +220,7 @@ impl SyncContext {
                     });
                 }
                 let items = came.iter().filter(|came| came.is_ok()).count();
-                s.tx_update_run_counts(run, calls, i64::try_from(items).unwrap_or(i64::MAX))?;
+                runs::update_counts(s, run, calls, i64::try_from(items).unwrap_or(i64::MAX))?;
                 Ok(came)
             })
             .await?;
@@ -259,7 +261,7 @@ impl SyncContext {
         if !self.full && !things.ignore_age {
             let (tag, id) = (tag.clone(), id.to_owned());
             request.etag =
-                self.store.write(move |s| s.tx_find_etag(tag.table, &id, &tag.audience, &tag.request)).await?;
+                self.store.write(move |s| etags::find(s, tag.table, &id, &tag.audience, &tag.request)).await?;
         }
         let check = |answer: &ApiResponse| {
             if answer.status == 304 {
@@ -280,7 +282,7 @@ impl SyncContext {
             Ok(Some(answer)) => answer,
             Ok(None) => {
                 let (id, kind, now) = (id.to_owned(), things.kind, timestamp(self.now()));
-                self.store.write(move |s| s.tx_mark_entity_unchanged(tag.table, kind.as_str(), &id, &now)).await?;
+                self.store.write(move |s| etags::mark_entity_unchanged(s, tag.table, kind.as_str(), &id, &now)).await?;
                 return Ok(WorkResult::whole(Vec::new(), RecordCounts { stored: 1, ..RecordCounts::default() }));
             }
             Err(e) if is_about_the_list(&e) => return self.record_missing(frame, id, Vec::new(), &e).await,
@@ -296,9 +298,9 @@ impl SyncContext {
                     Ok(id) => {
                         // What answers under another id would be asked for under this one.
                         let etag = etag.filter(|_| id == wanted);
-                        s.tx_save_etag(&tag.audience, &tag.request, etag.as_deref())?;
-                        s.tx_update_run_counts(run, calls, 1)?;
-                        s.tx_clear_missing_id(&gap).map(|()| Ok(id))
+                        etags::save(s, &tag.audience, &tag.request, etag.as_deref())?;
+                        runs::update_counts(s, run, calls, 1)?;
+                        missing_ids::clear(s, &gap).map(|()| Ok(id))
                     }
                     Err(IngestError::Malformed(detail)) => Ok(Err(detail)),
                     Err(IngestError::Store(e)) => Err(e),
@@ -332,7 +334,7 @@ fn write_entity(
     if things.kind == EntityKind::Track && id != wanted {
         // Apps in Development Mode are not told where a track comes from.
         let fact = MarketAvailability { linked_from: Some(wanted), ..MarketAvailability::default() };
-        s.tx_set_market(MarketTable::Tracks, &id, &asked.market, fact, &asked.now)?;
+        children::set_market(s, MarketTable::Tracks, &id, &asked.market, fact, &asked.now)?;
     }
     if things.kind != EntityKind::Album {
         return Ok(id);
@@ -344,16 +346,16 @@ fn write_entity(
         return Ok(id);
     }
     let key = album_tracks_key(&id, asked);
-    let list = s.tx_open_list(&key)?.id;
-    s.tx_discard_checkpoint(list)?;
+    let list = lists::open(s, &key)?.id;
+    lists::discard_checkpoint(s, list)?;
     let staged = ingest::stage_entries(s, list, EntryKind::AlbumTracks, &id, 0, &page.entries(), asked)?;
     let skipped = i64::try_from(staged.unstored.len()).unwrap_or(i64::MAX);
     if whole {
         let proof = ListProof { announced: page.total, served: page.served(), skipped, ..ListProof::default() };
-        s.tx_commit_list(list, &key, &proof, run, &asked.now)?;
+        list_commit::commit(s, list, &key, &proof, run, &asked.now)?;
     } else {
         let at = Checkpoint { next_offset: page.served(), announced: page.total, skipped, ..Checkpoint::default() };
-        s.tx_save_checkpoint(list, run, &at, &asked.now)?;
+        lists::save_checkpoint(s, list, run, &at, &asked.now)?;
     }
     Ok(id)
 }
@@ -361,7 +363,7 @@ fn write_entity(
 /// The list of an album's tracks.
 pub(super) fn album_tracks_key(album: &str, asked: &IngestContext) -> ListKey {
     ListKey {
-        kind: "album_tracks",
+        kind: ALBUM_TRACKS,
         parent_id: album.to_owned(),
         audience: asked.user_id.clone().unwrap_or_else(|| "app".into()),
         market: asked.market.clone(),

@@ -4,8 +4,10 @@ use super::context::{FetchContext, SyncContext, timestamp};
 use super::error::SyncError;
 use super::incremental::IncrementalRead;
 use super::list::{ListRequest, Prefetch};
-use crate::ingest::{EntryKind, IngestContext, ensure_row, stage_entries};
+use crate::ingest::{IngestContext, ensure_row, stage_entries};
 use crate::store::{Checkpoint, ListKey, ListMember, ListProof, ListRow, ProofKind, SkippedItem, StoreError, WriteTx};
+use crate::store::{list_commit, list_proof, lists, members, runs, skipped_items, staging};
+use crate::stream::EntryKind;
 use spotify_client::page::RawPage;
 
 /// A page that is to be committed.
@@ -62,7 +64,7 @@ impl SkipNotes {
     pub(super) fn record(&self, s: &mut WriteTx, position: i64, skip: SkippedItem) -> Result<(), StoreError> {
         let (fetch, parent_id) = (self.fetch.clone(), self.parent_id.clone());
         let skip = SkippedItem { fetch, stream: self.stream, parent_id, position: Some(position), ..skip };
-        s.tx_record_skipped(self.run, &skip, &self.now)
+        skipped_items::record(s, self.run, &skip, &self.now)
     }
 
     /// Notes a total that does not fit a list that is put in place: in the same transaction, or a kill in
@@ -73,7 +75,8 @@ impl SkipNotes {
         }
         let (fetch, parent_id) = (self.fetch.clone(), self.parent_id.clone());
         let reason = "wrong_total";
-        s.tx_record_skipped(
+        skipped_items::record(
+            s,
             self.run,
             &SkippedItem { fetch, stream: self.stream, parent_id, reason, detail, ..SkippedItem::default() },
             &self.now,
@@ -131,20 +134,20 @@ impl SyncContext {
             }
             let staged = stage_entries(s, id, shape, &key.parent_id, offset, &entries, &asked)?;
             let reached = offset + i64::try_from(entries.len()).unwrap_or(0);
-            if !vouched && s.tx_repeats_previous_rows(id, offset, reached)? {
-                s.tx_discard_staged_from(id, offset + i64::from(overlap))?;
+            if !vouched && staging::repeats_previous_rows(s, id, offset, reached)? {
+                staging::discard_from(s, id, offset + i64::from(overlap))?;
                 return Ok(CommitOutcome::Repeats(page));
             }
-            let doubled = if finish.is_some() { s.tx_duplicates(id, &key, i64::MAX)? } else { Vec::new() };
+            let doubled = if finish.is_some() { members::duplicates(s, id, &key, i64::MAX)? } else { Vec::new() };
             // What comes or goes while a list is read shows at the edge of two pages.
-            if doubled.len() > ACCEPTED_DUPLICATES || (!doubled.is_empty() && s.tx_has_duplicate_nearby(id)?) {
-                let hash = s.tx_staged_hash(id)?;
+            if doubled.len() > ACCEPTED_DUPLICATES || (!doubled.is_empty() && members::has_duplicate_nearby(s, id)?) {
+                let hash = staging::hash(s, id)?;
                 if !known.contains(&hash) {
-                    s.tx_discard_staged_from(id, offset + i64::from(overlap))?;
+                    staging::discard_from(s, id, offset + i64::from(overlap))?;
                     return Ok(CommitOutcome::ManyDuplicates(hash));
                 }
             }
-            s.tx_update_run_counts(run, calls, reached - offset - i64::from(overlap))?;
+            runs::update_counts(s, run, calls, reached - offset - i64::from(overlap))?;
             let mut skipped = 0;
             for (position, reason, detail) in staged.unstored {
                 if overlap && position == offset {
@@ -158,12 +161,12 @@ impl SyncContext {
                 notes.record_wrong_total(s, wrong_total)?;
                 let proof =
                     ListProof { ended_early: short, first_items_only: most.is_some(), ..proof(&at, by, skipped) };
-                let swapped = s.tx_commit_list(id, &key, &proof, run, &asked.now)?;
+                let swapped = list_commit::commit(s, id, &key, &proof, run, &asked.now)?;
                 return Ok(CommitOutcome::Swapped { stored: swapped.stored, skipped });
             }
             at.skipped += skipped;
-            s.tx_save_checkpoint(id, run, &at, &asked.now)?;
-            let rows = s.tx_staged_members(id, offset, at.next_offset)?;
+            lists::save_checkpoint(s, id, run, &at, &asked.now)?;
+            let rows = members::staged(s, id, offset, at.next_offset)?;
             Ok(CommitOutcome::Staged { skipped, rows })
         };
         Ok(if finishes { self.store.write(land).await? } else { self.store.write_page(land).await? })
@@ -204,7 +207,7 @@ impl SyncContext {
         let (key, run) = (list.key.clone(), self.run_id);
         let swap = move |s: &mut WriteTx| {
             notes.record_wrong_total(s, wrong_total)?;
-            Ok(s.tx_commit_list(id, &key, &proof, run, &asked.now)?.stored)
+            Ok(list_commit::commit(s, id, &key, &proof, run, &asked.now)?.stored)
         };
         Ok(self.store.write(swap).await?)
     }
@@ -225,14 +228,14 @@ impl SyncContext {
         let grown = at.announced.unwrap_or(0) - row.announced.unwrap_or(0);
         let served = row.served.unwrap_or(0) + grown;
         let presumed = self.store.write(move |s| {
-            let doubled = s.tx_duplicates(id, &key, at.next_offset)?;
+            let doubled = members::duplicates(s, id, &key, at.next_offset)?;
             let doubled = notes.record_duplicates(s, &doubled)?;
-            s.tx_stage_presumed(id, key.kind, &rest)?;
+            members::stage_presumed(s, id, key.kind, &rest)?;
             let all = duplicate_count(s, id, &key)?;
-            let skipped = (served - s.tx_staged_count(id)? + all).max(0);
+            let skipped = (served - staging::count(s, id)? + all).max(0);
             let by = ProofKind::Presumed { read: at.next_offset };
             let proof = ListProof { served, skipped, ..proof(&at, by, 0) };
-            Ok((s.tx_commit_list(id, &key, &proof, run, &asked.now)?.stored, doubled))
+            Ok((list_commit::commit(s, id, &key, &proof, run, &asked.now)?.stored, doubled))
         });
         Ok(presumed.await?)
     }
@@ -255,27 +258,27 @@ impl SyncContext {
         let (at, run, now) = (at.clone(), self.run_id, timestamp(self.now()));
         let give_up = move |s: &mut WriteTx| {
             let proof = ListProof { snapshot_after, ..proof(&at, ProofKind::default(), 0) };
-            s.tx_record_unproved(id, &proof, run, reason, &now)?;
-            s.tx_discard_checkpoint(id)
+            list_proof::record_unproved(s, id, &proof, run, reason, &now)?;
+            lists::discard_checkpoint(s, id)
         };
         Ok(self.store.write(give_up).await?)
     }
 
     pub(super) async fn discard_checkpoint(&self, id: i64) -> Result<(), SyncError> {
-        Ok(self.store.write(move |s| s.tx_discard_checkpoint(id)).await?)
+        Ok(self.store.write(move |s| lists::discard_checkpoint(s, id)).await?)
     }
 
     pub(super) async fn clear_skips(&self, frame: &FetchContext, list: &ListRequest) -> Result<(), SyncError> {
         let (run, fetch, parent) = (self.run_id, frame.fetch.clone(), list.key.parent_id.clone());
-        Ok(self.store.write(move |s| s.tx_clear_skipped(run, &fetch, &parent)).await?)
+        Ok(self.store.write(move |s| skipped_items::clear(s, run, &fetch, &parent)).await?)
     }
 
     /// A list that was found to stand as it is.
     pub(super) async fn mark_unchanged(&self, list: i64) -> Result<(), SyncError> {
         let now = timestamp(self.now());
         let confirm = move |s: &mut WriteTx| {
-            s.tx_discard_checkpoint(list)?;
-            s.tx_mark_list_unchanged(list, &now)
+            lists::discard_checkpoint(s, list)?;
+            lists::mark_unchanged(s, list, &now)
         };
         Ok(self.store.write(confirm).await?)
     }
@@ -283,7 +286,7 @@ impl SyncContext {
 
 /// How many rows stand in a list for another time.
 fn duplicate_count(s: &WriteTx, list: i64, key: &ListKey) -> Result<i64, StoreError> {
-    Ok(i64::try_from(s.tx_duplicates(list, key, i64::MAX)?.len()).unwrap_or(i64::MAX))
+    Ok(i64::try_from(members::duplicates(s, list, key, i64::MAX)?.len()).unwrap_or(i64::MAX))
 }
 
 /// Whether the items at a place of an interrupted read are still those that were staged there.
@@ -297,10 +300,10 @@ fn has_same_rows(
     asked: &IngestContext,
 ) -> Result<bool, StoreError> {
     let up_to = offset + i64::try_from(entries.len()).unwrap_or(0);
-    let before = s.tx_staged_as_text(id, offset, up_to)?;
-    s.tx_discard_staged_between(id, offset, up_to)?;
+    let before = staging::as_text(s, id, offset, up_to)?;
+    staging::discard_between(s, id, offset, up_to)?;
     stage_entries(s, id, shape, &key.parent_id, offset, entries, asked)?;
-    Ok(s.tx_staged_as_text(id, offset, up_to)? == before)
+    Ok(staging::as_text(s, id, offset, up_to)? == before)
 }
 
 fn proof(at: &Checkpoint, by: ProofKind, skipped: i64) -> ListProof {

@@ -1,5 +1,6 @@
 //! What every part of a run works with, and the record of what it meets.
 
+use crate::store::skipped_items;
 use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -81,7 +82,7 @@ impl FetchContext {
 
     /// The market that names a list of a stream: none where it is the same in all of them.
     pub fn market_for(&self, stream: &crate::stream::Stream) -> String {
-        if stream.takes_market() { self.market.clone() } else { String::new() }
+        if stream.takes_market { self.market.clone() } else { String::new() }
     }
 
     /// What an answer was asked with.
@@ -203,6 +204,6 @@ impl SyncContext {
     /// If the store cannot be written.
     pub async fn record_skip(&self, skip: SkippedItem) -> Result<(), SyncError> {
         let (run, now) = (self.run_id, timestamp(self.now()));
-        Ok(self.store.write(move |s| s.tx_record_skipped(run, &skip, &now)).await?)
+        Ok(self.store.write(move |s| skipped_items::record(s, run, &skip, &now)).await?)
     }
 }

@@ -1,6 +1,7 @@
 //! One fetch of a job: what it has to ask for, cut into units; the units, side by side as far as
 //! the app may; and the sum of what came of them.
 
+use crate::store::{requested, runs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -108,9 +109,9 @@ impl SyncContext {
             .store
             .write(move |s| {
                 if let Some(requested) = &requested {
-                    s.tx_replace_requested(&job, &name, user.as_deref(), place, requested)?;
+                    requested::replace(s, &job, &name, user.as_deref(), place, requested)?;
                 }
-                s.tx_finish_fetch(run, state, &record)
+                runs::finish_fetch(s, run, state, &record)
             })
             .await;
         if let Err(e) = recorded {
@@ -133,7 +134,7 @@ impl SyncContext {
     /// Whether the app has the stream and none of its families is parked.
     async fn check_startable(&self, fetch: &Fetch, frame: &FetchContext, asks: &FetchInputs) -> Result<(), SyncError> {
         let stream = fetch.stream;
-        let family = EndpointFamily::from_name(stream.family).unwrap_or(EndpointFamily::SEARCH);
+        let family = stream.family;
         if stream.access == StreamAccess::ExtendedOnly
             && self.app.class().map_err(ApiError::from)? == Some(AppClass::Development)
         {

@@ -11,9 +11,9 @@ use super::fetch_progress::ResumedRead;
 use super::incremental::PreviousRows;
 use super::list_lock::ListLock;
 use super::list_reader::{ListReader, ReadOutcome};
-use crate::ingest::EntryKind;
 use crate::store::{Checkpoint, ListKey, ListRow};
-use crate::stream::{ListOrder, Paging, RowMode};
+use crate::store::{lists, members};
+use crate::stream::{ChangeDetection, EntryKind, Paging, RowMode};
 use spotify_client::EntityKind;
 use spotify_client::client::ApiRequest;
 use spotify_client::error::ApiError;
@@ -33,7 +33,9 @@ pub(super) struct ListRequest {
     pub entry_kind: EntryKind,
     pub envelope: Envelope,
     pub paging: Paging,
-    pub order: ListOrder,
+    pub changes: ChangeDetection,
+    /// Whether Spotify is known to announce more items than there are.
+    pub total_is_unreliable: bool,
     /// Items wanted at most.
     pub max_items: Option<i64>,
     /// Where its version can be asked for, if it has one.
@@ -109,9 +111,9 @@ impl SyncContext {
     pub(super) async fn open_list(&self, key: &ListKey) -> Result<ListRow, SyncError> {
         let (key, full) = (key.clone(), self.full);
         let row = self.store.write(move |s| {
-            let mut row = s.tx_open_list(&key)?;
+            let mut row = lists::open(s, &key)?;
             if full && row.checkpoint.is_some() {
-                s.tx_discard_checkpoint(row.id)?;
+                lists::discard_checkpoint(s, row.id)?;
                 row.checkpoint = None;
             }
             Ok(row)
@@ -197,11 +199,11 @@ impl SyncContext {
         row: &ListRow,
     ) -> Result<Option<PreviousRows>, SyncError> {
         let whole = self.full_read_span(frame.full_every);
-        if !change_detection::can_read_incrementally(row, list.order, list.max_items, self.full, &whole) {
+        if !change_detection::can_read_incrementally(row, list.changes, list.max_items, self.full, &whole) {
             return Ok(None);
         }
         let (id, kind) = (row.id, list.key.kind);
-        let standing = self.store.write(move |s| s.tx_current_members(id, kind)).await?;
+        let standing = self.store.write(move |s| members::current(s, id, kind)).await?;
         Ok(Some(PreviousRows::new(standing, row.served.unwrap_or(0), row.announced.unwrap_or(0))))
     }
 

@@ -4,6 +4,7 @@
 //! more; an empty page ends a list whatever `next` says; `total` is a hint until the end, when it is
 //! a check.
 
+use crate::store::{members, staging};
 use serde_json::Value;
 
 use super::anomalies::{AnomalyDecision, PageAnomaly};
@@ -189,7 +190,7 @@ impl<'a> ListReader<'a> {
         self.response_count = i64::from(opening.page.is_some()) + i64::from(at.next_offset > 0);
         if let Some(head) = self.incremental.as_mut().filter(|_| at.next_offset > 0) {
             let (id, up_to) = (self.row.id, at.next_offset);
-            head.add_rows(self.engine.store.write(move |s| s.tx_staged_members(id, 0, up_to)).await?, up_to);
+            head.add_rows(self.engine.store.write(move |s| members::staged(s, id, 0, up_to)).await?, up_to);
         }
         Ok(Ok(()))
     }
@@ -336,7 +337,7 @@ impl<'a> ListReader<'a> {
     async fn verify_complete(&self, at: &mut Checkpoint, opening: &mut Prefetch) -> Result<ReadOutcome, SyncError> {
         let Some(version) = &self.list.version else { return Ok(ReadOutcome::Moved) };
         let id = self.row.id;
-        let content = self.engine.store.write(move |s| s.tx_staged_hash(id)).await?;
+        let content = self.engine.store.write(move |s| staging::hash(s, id)).await?;
         // Where versions say nothing, the same content in two reads does, one of them an earlier one.
         let again = opening.content_hash.as_ref() == Some(&content)
             || (self.row.unstable_version && self.row.content_hash.as_ref() == Some(&content));

@@ -4,6 +4,7 @@
 //! The job's own order is that of the rows; it is kept as the place of each reference and restored at
 //! the end.
 
+use crate::store::freshness;
 use std::collections::HashSet;
 
 use super::context::{FetchContext, SyncContext};
@@ -29,7 +30,7 @@ impl SyncContext {
     ) -> Result<Vec<IndexedReference>, SyncError> {
         let ids: Vec<String> = references.iter().map(|r| reference_id(r).unwrap_or_default().to_owned()).collect();
         let table = ingest::entity_table(kind);
-        let ages = self.store.write(move |s| s.tx_fetched_at(table, &ids)).await?;
+        let ages = self.store.write(move |s| freshness::fetched_at(s, table, &ids)).await?;
         let placed = references.into_iter().enumerate().map(|(place, reference)| IndexedReference { place, reference });
         Ok(sort_by_age(placed.zip(ages)))
     }
@@ -41,7 +42,7 @@ impl SyncContext {
         key: impl Fn(&str) -> ListKey,
     ) -> Result<Vec<IndexedReference>, SyncError> {
         let keys: Vec<ListKey> = references.iter().map(|r| key(reference_id(r).unwrap_or_default())).collect();
-        let ages = self.store.write(move |s| s.tx_checked_at(&keys)).await?;
+        let ages = self.store.write(move |s| freshness::checked_at(s, &keys)).await?;
         let placed = references.into_iter().enumerate().map(|(place, reference)| IndexedReference { place, reference });
         Ok(sort_by_age(placed.zip(ages)))
     }
@@ -51,7 +52,7 @@ impl SyncContext {
     pub(super) async fn item_order(&self, frame: &FetchContext, units: &[WorkItem]) -> Result<Vec<usize>, SyncError> {
         let keys: Option<Vec<ListKey>> = units.iter().map(|unit| unit.list_key(frame)).collect();
         let Some(keys) = keys else { return Ok((0..units.len()).collect()) };
-        let ages = self.store.write(move |s| s.tx_checked_at(&keys)).await?;
+        let ages = self.store.write(move |s| freshness::checked_at(s, &keys)).await?;
         Ok(sort_by_age((0..units.len()).zip(ages)))
     }
 }

@@ -1,6 +1,7 @@
 //! The items of all playlists of a user: the list of playlists says which of them changed, and
 //! proves, a page of it at a time, that those that were read did not move meanwhile.
 
+use crate::store::{library_playlists, lists, missing_ids, staging};
 use std::collections::HashMap;
 
 use super::change_detection::{self, ProofMethod};
@@ -11,24 +12,22 @@ use super::page_request::{PagePosition, PageResponse, is_about_the_list};
 use super::playlist::{PendingVerification, PlaylistOutcome, playlist_items_request, playlist_key};
 use super::user_lists::user_list_request;
 use super::work_result::{WorkResult, skip_reason};
-use crate::ingest::EntryKind;
 use crate::store::{Checkpoint, LibraryPlaylist, ListRow, MissingIdKey, ProofKind};
-use crate::stream::Stream;
+use crate::stream::{self, Stream};
 use spotify_client::error::ApiError;
-use spotify_client::page::Envelope;
 use spotify_client::state::AppClass;
 use spotify_client::wire::Playlist;
 
 impl SyncContext {
     /// The items of all lists that may be read.
     pub(super) async fn read_own_playlists(&self, frame: &FetchContext) -> Result<WorkResult, SyncError> {
-        let lists = user_list_request(my_playlists_stream(), frame, EntryKind::Playlists, Envelope::Bare);
+        let lists = user_list_request(my_playlists_stream(), frame);
         let mut end = self.read_user_list(frame, &lists).await?;
         // The rows of this fetch are items; the lists are those of another stream.
         end.counts.stored = 0;
         let (user, market) = (frame.audience.clone(), frame.market.clone());
         let whole = self.full_read_span(frame.full_every);
-        let mine = self.store.write(move |s| s.tx_library_playlists(&user, &market, &whole)).await?;
+        let mine = self.store.write(move |s| library_playlists::of_user(s, &user, &market, &whole)).await?;
         self.observer.fetch_started(&frame.fetch, mine.len());
         let parts = FetchContext { from_own_library: true, ..frame.clone() };
         let (own, foreign): (Vec<_>, Vec<_>) = mine.into_iter().partition(|list| list.is_own);
@@ -144,7 +143,7 @@ impl SyncContext {
     async fn class_for_foreign(&self, parts: &FetchContext) -> Result<Option<AppClass>, SyncError> {
         let known = self.app.class().map_err(ApiError::from)?;
         let told_nothing = MissingIdKey {
-            stream: "markets",
+            stream: stream::MARKETS,
             id: "the class of the app".to_owned(),
             audience: "app".to_owned(),
             market: String::new(),
@@ -157,7 +156,7 @@ impl SyncContext {
             Err(e) if is_about_one_endpoint(&e) => {
                 tracing::debug!(error = %e, "the class of the app could not be found out");
                 let (text, now) = (e.to_string(), timestamp(self.now()));
-                self.store.write(move |s| s.tx_record_missing_id(&told_nothing, skip_reason(&e), &text, &now)).await?;
+                self.store.write(move |s| missing_ids::record(s, &told_nothing, skip_reason(&e), &text, &now)).await?;
                 Ok(None)
             }
             Err(e) => Err(e.into()),
@@ -176,7 +175,7 @@ impl SyncContext {
         }
         let ids: Vec<String> = lists.into_iter().map(|list| list.id).collect();
         let (user, market, now) = (frame.audience.clone(), frame.market.clone(), timestamp(self.now()));
-        Ok(self.store.write(move |s| s.tx_mark_playlists_unchanged(&ids, &user, &market, &now)).await?)
+        Ok(self.store.write(move |s| lists::mark_playlists_unchanged(s, &ids, &user, &market, &now)).await?)
     }
 
     /// Adds what came of one playlist; that the list of playlists was asked for stands for all.
@@ -234,7 +233,7 @@ impl SyncContext {
         // While it waited, anybody could read it: what is staged may not be ours any more.
         let _reading = self.lock_list(&read.list.key).await?;
         let key = read.list.key.clone();
-        let row = self.store.write(move |s| s.tx_open_list(&key)).await?;
+        let row = self.store.write(move |s| lists::open(s, &key)).await?;
         if row.checkpoint.as_ref() != Some(&read.at) {
             return self.finish_after_other_run(parts, read, &row).await;
         }
@@ -251,7 +250,7 @@ impl SyncContext {
             return self.finish_playlist(parts, read, ListOutcome::moved()).await;
         }
         let id = read.row.id;
-        let content = Some(self.store.write(move |s| s.tx_staged_hash(id)).await?);
+        let content = Some(self.store.write(move |s| staging::hash(s, id)).await?);
         self.clear_skips(parts, &read.list).await?;
         let opening = Prefetch { snapshot_id, content_hash: content, ..Prefetch::default() };
         let begun: Checkpoint = self.start_read(id, &opening, at.restarts + 1).await?;
@@ -311,5 +310,5 @@ fn is_about_one_endpoint(e: &ApiError) -> bool {
 
 /// What `my_playlist_items` needs of its other half.
 pub(super) fn my_playlists_stream() -> &'static Stream {
-    crate::stream::find("my_playlists").expect("my_playlists is in the table of streams")
+    stream::find(stream::MY_PLAYLISTS).expect("my_playlists is in the table of streams")
 }

@@ -1,5 +1,6 @@
 //! Forgetting what is older than the job or the settings want to keep.
 
+use crate::store::retention;
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -42,13 +43,13 @@ pub(super) async fn delete_expired(
     let deleted = engine.store.write(move |s| {
         let mut deleted = 0;
         if let Some(before) = &rows {
-            deleted += s.tx_delete_old_rows(before)?;
+            deleted += retention::delete_old_rows(s, before)?;
         }
         if let Some(before) = &own {
-            deleted += s.tx_delete_old_rows_of_job(&name, before)?;
+            deleted += retention::delete_old_rows_of_job(s, &name, before)?;
         }
         if let Some(before) = &runs {
-            s.tx_delete_old_runs(before)?;
+            retention::delete_old_runs(s, before)?;
         }
         Ok(deleted)
     });

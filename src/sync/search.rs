@@ -10,6 +10,7 @@ use crate::ingest::{self, IngestContext, IngestError, SearchWindow, discard_sear
 use crate::store::{
     Checkpoint, ListKey, ListProof, ListRow, RequestedItem, SkippedItem, StoreError, TimeSpan, WriteTx,
 };
+use crate::store::{freshness, list_commit, lists, runs, staging};
 use crate::stream::Paging;
 use spotify_client::EntityKind;
 use spotify_client::client::{ApiRequest, ApiResponse};
@@ -81,7 +82,7 @@ impl SearchRequest {
     /// The list of what it finds.
     pub(super) fn key(&self, frame: &FetchContext) -> ListKey {
         ListKey {
-            kind: "search",
+            kind: frame.stream.name,
             parent_id: self.query.clone(),
             audience: frame.audience.clone(),
             market: frame.market.clone(),
@@ -140,15 +141,15 @@ impl SearchCommit {
         };
         // Hits come in pages, and the last of them comes with the whole.
         let stored = if !found.more || next.next_offset >= window.max_hits {
-            let served = s.tx_staged_count(list)? + next.skipped;
+            let served = staging::count(s, list)? + next.skipped;
             let (announced, skipped, beginning) = (next.announced, next.skipped, lacks == 0 && !lacked);
             let proof = ListProof { announced, served, skipped, first_items_only: beginning, ..ListProof::default() };
-            Some(s.tx_commit_list(list, &key, &proof, run, &asked.now)?.stored)
+            Some(list_commit::commit(s, list, &key, &proof, run, &asked.now)?.stored)
         } else {
-            s.tx_save_checkpoint(list, run, &next, &asked.now)?;
+            lists::save_checkpoint(s, list, run, &next, &asked.now)?;
             None
         };
-        s.tx_update_run_counts(run, calls, found.served)?;
+        runs::update_counts(s, run, calls, found.served)?;
         Ok(SearchOutcome::Hits { served: found.served, misses_hits: lacks > 0, next, stored })
     }
 }
@@ -288,7 +289,7 @@ impl SyncContext {
     pub(super) async fn cached_code(&self, kind: EntityKind, code: &str) -> Result<Option<String>, SyncError> {
         let when = self.fresh_span(chrono::TimeDelta::days(30));
         let (table, text) = (ingest::entity_table(kind), code.to_owned());
-        Ok(self.store.write(move |s| s.tx_resolve_code(table, code_field(kind), &text, &when)).await?)
+        Ok(self.store.write(move |s| freshness::resolve_code(s, table, code_field(kind), &text, &when)).await?)
     }
 
     /// The id that an ISRC or UPC means: from the store where it is fresh, else by one search.
@@ -303,7 +304,8 @@ impl SyncContext {
             return Ok(Ok(id));
         }
         let (table, text) = (ingest::entity_table(kind), code.to_owned());
-        let before = self.store.write(move |s| s.tx_resolve_code(table, field, &text, &TimeSpan::all_time())).await?;
+        let before =
+            self.store.write(move |s| freshness::resolve_code(s, table, field, &text, &TimeSpan::all_time())).await?;
         let meaningless = |end| Ok(Err(UnresolvedCode { result: end, previous_id: before }));
         let written = format!("{field}:{code}");
         if let Some(gap) = self.missing_ids(frame, std::slice::from_ref(&written)).await?.pop().flatten() {

@@ -1,5 +1,6 @@
 //! Whose token a fetch asks with: the app's, or that of each user of the job in turn.
 
+use crate::store::entity;
 use std::sync::Arc;
 
 use super::context::{FetchContext, SyncContext, timestamp};
@@ -98,7 +99,7 @@ impl SyncContext {
                     .iter()
                     .map(|column| if *column == "local_name" { CellValue::Text(&local) } else { CellValue::Absent })
                     .collect();
-                s.tx_upsert(EntityTable::users(), &user_id, &cells, &asked.now, false).map(|_| ())
+                entity::upsert(s, EntityTable::users(), &user_id, &cells, &asked.now, false).map(|_| ())
             })
             .await?;
         Ok(UserAccount { name: name.to_owned(), user_id: account.user_id })

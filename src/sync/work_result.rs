@@ -3,6 +3,8 @@
 use super::context::{FetchContext, RecordCounts, SyncContext, timestamp};
 use super::error::SyncError;
 use crate::store::{ListKey, MissingIdKey, RequestedItem, SkippedItem, TimeSpan};
+use crate::store::{entity, lists, missing_ids, skipped_items};
+use crate::stream::StreamTable;
 use spotify_client::error::ApiError;
 
 /// An id that was refused within a week.
@@ -105,15 +107,17 @@ impl SyncContext {
         let lasting = matches!(word, "forbidden" | "not_found");
         let (stream, key, now, run) = (frame.stream.name, frame.missing_key(id), timestamp(self.now()), self.run_id);
         let (fetch, id, text, own) = (frame.fetch.clone(), id.to_owned(), detail.clone(), frame.from_own_library);
+        let is_playlist = frame.stream.table == StreamTable::PlaylistItems;
         let trouble = format!("{id}: {detail}");
         let known = self
             .store
             .write(move |s| {
                 let known = lasting
-                    && ((s.tx_record_missing_id(&key, word, &text, &now)? && s.tx_was_reported(run, stream, &id)?)
+                    && ((missing_ids::record(s, &key, word, &text, &now)?
+                        && skipped_items::was_reported(s, run, stream, &id)?)
                         || own);
-                if word == "not_found" && stream.ends_with("playlist_items") {
-                    s.tx_mark_playlist_gone(&id, &now)?;
+                if word == "not_found" && is_playlist {
+                    entity::mark_playlist_gone(s, &id, &now)?;
                 }
                 let skip = SkippedItem {
                     fetch,
@@ -124,7 +128,7 @@ impl SyncContext {
                     already_known: known,
                     ..SkippedItem::default()
                 };
-                s.tx_record_skipped(run, &skip, &now)?;
+                skipped_items::record(s, run, &skip, &now)?;
                 Ok(known)
             })
             .await?;
@@ -132,8 +136,7 @@ impl SyncContext {
         if known {
             return Ok(WorkResult { requested, counts: tally, ..WorkResult::default() });
         }
-        let heard = ["shows", "show_episodes", "episodes"].contains(&stream);
-        let no_market = (heard && word == "not_found" && frame.market.is_empty())
+        let no_market = (frame.stream.needs_market && word == "not_found" && frame.market.is_empty())
             .then(|| "name a market: without one an app is shown no podcasts".to_owned());
         let hints = e.hint().or(no_market).into_iter().collect();
         Ok(WorkResult { hints, ..WorkResult::incomplete(requested, tally, trouble) })
@@ -150,7 +153,7 @@ impl SyncContext {
     ) -> Result<Option<WorkResult>, SyncError> {
         let Some(gap) = self.missing_ids(frame, &[id.to_owned()]).await?.pop().flatten() else { return Ok(None) };
         let key = key.clone();
-        let list = self.store.write(move |s| s.tx_find_list(&key)).await?;
+        let list = self.store.write(move |s| lists::find(s, &key)).await?;
         let item_id = item_id.map(str::to_owned);
         let requested = list.map(|list| RequestedItem { user_id: None, list_id: Some(list.id), item_id });
         Ok(Some(WorkResult::from_missing(requested.into_iter().collect(), gap)))
@@ -167,16 +170,17 @@ impl SyncContext {
         let (fetch, keys) = (frame.fetch.clone(), ids.iter().map(|id| frame.missing_key(id)).collect::<Vec<_>>());
         let known = self.store.write(move |s| {
             let mut known = Vec::with_capacity(keys.len());
-            for (MissingIdKey { id, .. }, gap) in keys.iter().zip(s.tx_find_missing_ids(&keys, &when)?) {
+            for (MissingIdKey { id, .. }, gap) in keys.iter().zip(missing_ids::find(s, &keys, &when)?) {
                 let Some((reason, detail)) = gap else {
                     known.push(None);
                     continue;
                 };
                 let reason = if reason == "forbidden" { "forbidden" } else { "not_found" };
-                let told = s.tx_was_reported(run, stream, id)?;
+                let told = skipped_items::was_reported(s, run, stream, id)?;
                 let trouble = (!told).then(|| format!("{id}: {detail}"));
                 let (fetch, item_id, detail) = (fetch.clone(), Some(id.clone()), Some(detail));
-                s.tx_record_skipped(
+                skipped_items::record(
+                    s,
                     run,
                     &SkippedItem {
                         fetch,
@@ -199,14 +203,14 @@ impl SyncContext {
     /// Whether these ids were refused within a week, without noting it.
     pub(super) async fn are_missing(&self, frame: &FetchContext, ids: &[String]) -> Result<Vec<bool>, SyncError> {
         let (when, keys) = (self.missing_span(), ids.iter().map(|id| frame.missing_key(id)).collect::<Vec<_>>());
-        let gaps = self.store.write(move |s| s.tx_find_missing_ids(&keys, &when));
+        let gaps = self.store.write(move |s| missing_ids::find(s, &keys, &when));
         Ok(gaps.await?.iter().map(Option::is_some).collect())
     }
 
     /// The same of one key.
     pub(super) async fn is_missing(&self, key: &MissingIdKey) -> Result<bool, SyncError> {
         let (when, keys) = (self.missing_span(), [key.clone()]);
-        Ok(self.store.write(move |s| s.tx_find_missing_ids(&keys, &when)).await?.iter().any(Option::is_some))
+        Ok(self.store.write(move |s| missing_ids::find(s, &keys, &when)).await?.iter().any(Option::is_some))
     }
 
     /// What was refused in this time is not asked for again.
@@ -218,6 +222,6 @@ impl SyncContext {
     /// Notes that an id answers (again).
     pub(super) async fn clear_missing(&self, frame: &FetchContext, id: &str) -> Result<(), SyncError> {
         let key = frame.missing_key(id);
-        Ok(self.store.write(move |s| s.tx_clear_missing_id(&key)).await?)
+        Ok(self.store.write(move |s| missing_ids::clear(s, &key)).await?)
     }
 }

@@ -1,5 +1,6 @@
 //! `auth logout --purge`: a person's rows, files and answers, and what of them is out of reach.
 
+use crate::store::purge;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,8 +31,8 @@ pub(super) fn run(
     let (local, known) = (name.to_owned(), account.map(|account| account.user_id));
     let found = runtime.block_on(store.write(move |s| {
         // Who signed out earlier has left the name in the store.
-        let user = known.map_or_else(|| s.tx_account_id(&local), |user| Ok(Some(user)))?;
-        Ok((user, s.tx_files_of_user(&local)?))
+        let user = known.map_or_else(|| purge::account_id(s, &local), |user| Ok(Some(user)))?;
+        Ok((user, purge::files_of_user(s, &local)?))
     }));
     let (user, files) = found.or_exit(ExitStatus::Storage)?;
     let Some(user) = user else {
@@ -50,8 +51,8 @@ pub(super) fn run(
     let (local, account) = (name.to_owned(), user.clone());
     let purged = runtime.block_on(async {
         let purged = store.write(move |s| {
-            s.tx_forget_files_of_user(&local)?;
-            s.tx_purge_user(&account)
+            purge::forget_files_of_user(s, &local)?;
+            purge::purge_user(s, &account)
         });
         let purged = purged.await?;
         store.compact().await?;

@@ -1,5 +1,6 @@
 use super::*;
 use crate::store::create_schema;
+use crate::store::retention;
 use rusqlite::Connection;
 
 const OLD: &str = "2020-01-01T00:00:00.000Z";
@@ -18,7 +19,7 @@ fn ids(s: &WriteTx, sql: &str) -> String {
     s.conn.query_row(&format!("SELECT coalesce(group_concat(id, ' '), '') FROM ({sql})"), [], |row| row.get(0)).unwrap()
 }
 
-/// An old and a new one of each kind, with nothing that points at them.
+/// An old and a new row of each kind, to which nothing refers.
 const OF_EACH: &str = "
     INSERT INTO users (id, first_seen_at, fetched_at) VALUES ('u-old', OLD, OLD), ('u-new', OLD, NEW);
     INSERT INTO artists (id, first_seen_at, fetched_at) VALUES ('a-old', OLD, OLD), ('a-new', OLD, NEW);
@@ -39,7 +40,7 @@ const EVERYTHING: &str = "SELECT id FROM users UNION SELECT id FROM artists UNIO
 #[test]
 fn what_is_old_and_pointed_at_by_nothing_goes_of_every_kind() {
     let mut s = store(OF_EACH);
-    assert_eq!(s.tx_delete_old_rows(CUTOFF).unwrap(), 9);
+    assert_eq!(retention::delete_old_rows(&mut s, CUTOFF).unwrap(), 9);
     assert_eq!(ids(&s, EVERYTHING), "a-new b-new c-new e-new k-new p-new s-new t-new u-new");
     assert_eq!(ids(&s, "SELECT id FROM images UNION ALL SELECT id FROM item_texts"), "s-new");
 }
@@ -57,11 +58,11 @@ fn what_a_kept_row_points_at_stays_however_old() {
         UPDATE chapters SET audiobook_id = 'k-old' WHERE id = 'c-new';
         INSERT INTO search_results VALUES (1, NEW, 'x', '', 'playlist', 1, 'p-old', NULL, NEW, NEW);"
     ));
-    assert_eq!(s.tx_delete_old_rows(CUTOFF).unwrap(), 1);
+    assert_eq!(retention::delete_old_rows(&mut s, CUTOFF).unwrap(), 1);
     assert_eq!(ids(&s, "SELECT id FROM chapters"), "c-new");
 }
 
-/// A library of one user, last read long ago, and a playlist that the newest list of lists confirms.
+/// A library of one user, last read long ago, and a playlist that the newest list of playlists confirms.
 const LIBRARY: &str = "
     INSERT INTO users (id, first_seen_at) VALUES ('gone', OLD), ('here', OLD);
     INSERT INTO albums (id, first_seen_at) VALUES ('b', OLD);
@@ -81,14 +82,14 @@ const LIBRARY: &str = "
 #[test]
 fn the_library_of_a_person_whose_lists_nobody_reads_any_more_goes_and_what_is_confirmed_stays() {
     let mut s = store(LIBRARY);
-    assert!(s.tx_delete_old_rows(CUTOFF).unwrap() > 0);
+    assert!(retention::delete_old_rows(&mut s, CUTOFF).unwrap() > 0);
     assert_eq!(ids(&s, EVERYTHING), "here p2 t2");
     let personal = "SELECT user_id AS id FROM saved_tracks UNION ALL SELECT user_id FROM my_playlists UNION ALL SELECT user_id FROM plays
         UNION ALL SELECT playlist_id FROM playlist_items UNION ALL SELECT 'staged' FROM staged_items";
     assert_eq!(ids(&s, personal), "here p2");
-    // As if they had never been read: the next read is a first one.
+    // As if they had never been read: the next read is a first read.
     assert_eq!(ids(&s, "SELECT id FROM lists WHERE read_at IS NULL AND snapshot_id IS NULL"), "1 2 3 6");
-    assert_eq!(s.tx_delete_old_rows(CUTOFF).unwrap(), 0, "once");
+    assert_eq!(retention::delete_old_rows(&mut s, CUTOFF).unwrap(), 0, "once");
 }
 
 #[test]
@@ -98,15 +99,15 @@ fn the_retention_of_a_job_reaches_what_the_job_asked_for_and_no_other_job_does()
           ('mine', 'saved', 0, 'gone', 1, NULL), ('mine', 'lists', 0, 'gone', 3, NULL), ('mine', 'plays', 0, 'gone', 6, NULL),
           ('mine', 'artists', 0, NULL, NULL, 'a-old'), ('other', 'artists', 0, NULL, NULL, 'b-old');";
     let mut s = store(&format!("{OF_EACH}{LIBRARY}{asked}"));
-    assert!(s.tx_delete_old_rows_of_job("mine", CUTOFF).unwrap() > 0);
-    // What stood in its lists, and what it asked for by id; what is merely old is not its own.
+    assert!(retention::delete_old_rows_of_job(&mut s, "mine", CUTOFF).unwrap() > 0);
+    // Items of its lists, and what it requested by id. Other old rows do not belong to it.
     assert_eq!(ids(&s, "SELECT id FROM artists"), "a-new");
     assert_eq!(ids(&s, "SELECT id FROM tracks"), "t-new t-old t2");
     assert_eq!(ids(&s, "SELECT id FROM albums"), "b-new b-old");
     assert_eq!(ids(&s, "SELECT id FROM playlists"), "p-new p-old p2");
     assert_eq!(ids(&s, "SELECT id FROM shows"), "s-new s-old");
     assert_eq!(ids(&s, "SELECT user_id AS id FROM saved_tracks UNION ALL SELECT user_id FROM plays"), "");
-    // Shared with another job: it stays.
+    // Shared with another job, so it stays.
     let mut s = store(&format!(
         "{LIBRARY}{asked}
         INSERT INTO requested (job, fetch, ordinal, list_id) VALUES ('other', 'saved', 0, 1), ('other', 'plays', 0, 6), ('other', 'items', 0, 2);
@@ -114,7 +115,7 @@ fn the_retention_of_a_job_reaches_what_the_job_asked_for_and_no_other_job_does()
         INSERT INTO playlist_changes (playlist_id, change, kind, position_after, seen_at) VALUES ('p1', 'added', 'track', 0, OLD);
         INSERT INTO playlist_versions (playlist_id, seen_at, items) VALUES ('p1', '2019-01-01', 0), ('p1', OLD, 1);"
     ));
-    s.tx_delete_old_rows_of_job("mine", CUTOFF).unwrap();
+    retention::delete_old_rows_of_job(&mut s, "mine", CUTOFF).unwrap();
     assert_eq!(ids(&s, "SELECT track_id AS id FROM saved_tracks UNION ALL SELECT track_id FROM plays"), "t1 t2 t1");
     assert_eq!(
         ids(&s, "SELECT change AS id FROM playlist_changes UNION ALL SELECT items FROM playlist_versions"),
@@ -130,7 +131,7 @@ fn a_history_that_leads_to_no_list_goes_with_the_list() {
         INSERT INTO playlist_changes (playlist_id, change, kind, position_after, seen_at) VALUES ('p1', 'added', 'track', 0, OLD);
         INSERT INTO playlist_versions (playlist_id, seen_at, items) VALUES ('p1', '2019-01-01', 0), ('p1', OLD, 1);"
     ));
-    s.tx_delete_old_rows_of_job("mine", CUTOFF).unwrap();
+    retention::delete_old_rows_of_job(&mut s, "mine", CUTOFF).unwrap();
     assert_eq!(ids(&s, "SELECT playlist_id AS id FROM playlist_items WHERE playlist_id = 'p1'"), "");
     assert_eq!(ids(&s, "SELECT change AS id FROM playlist_changes UNION ALL SELECT items FROM playlist_versions"), "");
 }

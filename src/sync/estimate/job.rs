@@ -1,5 +1,6 @@
 //! The price of a job: of its fetches in order, each for each of its users.
 
+use crate::store::planned_calls;
 use std::collections::HashMap;
 
 use super::{CallEstimate, CallRange, JobEstimator, NotBefore, ProbeBudget, RowChanges};
@@ -136,9 +137,8 @@ pub async fn estimate_job(
         }
         if !engine.has_same_inputs(job, fetch, asked).await? || news != RowChanges::None {
             unsettled.insert(&fetch.name, news);
-            pricing.versions_may_be_known |=
-                matches!(fetch.stream.name, "my_playlists" | "playlists" | "my_playlist_items");
-            pricing.included_kinds.extend(kinds_included_by(fetch.stream.name));
+            pricing.versions_may_be_known |= fetch.stream.yields_versions;
+            pricing.included_kinds.extend(fetch.stream.full_entities);
         }
     }
     Ok(priced)
@@ -195,37 +195,14 @@ fn family_with_one_call_per_row(parent: &Fetch, fetch: &Fetch) -> Option<Endpoin
     let (StreamInput::Ids(kind), Paging::ById { .. }) = (fetch.stream.input, fetch.stream.paging) else { return None };
     // A row may name several artists; its other columns hold one id each.
     let one_each = kind != EntityKind::Artist || parent.stream.input == StreamInput::Ids(EntityKind::Artist);
-    one_each.then(|| EndpointFamily::from_name(fetch.stream.family)).flatten()
-}
-
-/// Kinds that come whole in the answers of a stream, and are not asked for again then.
-fn kinds_included_by(stream: &str) -> &'static [EntityKind] {
-    match stream {
-        "playlist_items" | "my_playlist_items" => &[EntityKind::Track, EntityKind::Episode, EntityKind::Playlist],
-        "saved_tracks" | "top_tracks" | "recently_played" | "artist_top_tracks" => &[EntityKind::Track],
-        "saved_albums" | "album_tracks" => &[EntityKind::Album],
-        "followed_artists" | "top_artists" => &[EntityKind::Artist],
-        "saved_shows" => &[EntityKind::Show],
-        "saved_episodes" | "show_episodes" => &[EntityKind::Episode, EntityKind::Show],
-        "saved_audiobooks" => &[EntityKind::Audiobook],
-        "search" => &[
-            EntityKind::Track,
-            EntityKind::Artist,
-            EntityKind::Album,
-            EntityKind::Playlist,
-            EntityKind::Show,
-            EntityKind::Episode,
-            EntityKind::Audiobook,
-        ],
-        _ => &[],
-    }
+    one_each.then_some(fetch.stream.family)
 }
 
 impl SyncContext {
     /// Whether what stands in the store as asked for by a fetch is what a run would ask for now.
     async fn has_same_inputs(&self, job: &Job, fetch: &Fetch, asked: i64) -> Result<bool, SyncError> {
         let (name, hash, part) = (job.name.clone(), job.hash.clone(), fetch.name.clone());
-        let known = self.store.write(move |s| s.tx_last_request_count(&name, &part)).await?;
+        let known = self.store.write(move |s| planned_calls::last_request_count(s, &name, &part)).await?;
         // A file of ids may change while the job file does not.
         let counted = matches!(fetch.source, FetchSource::Ids(_));
         Ok(known.is_some_and(|(known, before)| known == hash && (!counted || before == asked)))

@@ -1,12 +1,12 @@
 //! The price of the items of a user's own playlists: the list of playlists tells which changed, fifty a
 //! call, and proves those that were read.
 
+use crate::store::library_playlists;
 use std::collections::HashMap;
 
 use super::playlists::{INCLUDED_ITEMS, PlaylistReadEstimate, PlaylistState};
 use super::totals::TotalTrust;
 use super::{CallEstimate, CallRange, JobEstimator, ProbeOutcome, RowChanges, call_count, reasons};
-use crate::ingest::EntryKind;
 use crate::store::{LibraryPlaylist, ListRow};
 use crate::sync::change_detection::{self, ProofMethod};
 use crate::sync::context::FetchContext;
@@ -18,7 +18,6 @@ use crate::sync::playlist::{playlist_items_request, playlist_key};
 use crate::sync::user_lists::user_list_request;
 use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
-use spotify_client::page::Envelope;
 use spotify_client::state::AppClass;
 use spotify_client::wire::Playlist;
 
@@ -44,11 +43,11 @@ impl ProofGroup {
 impl JobEstimator<'_> {
     /// What the items of all of a user's playlists cost.
     pub(super) async fn estimate_own_playlists(&mut self, frame: &FetchContext) -> Result<CallEstimate, SyncError> {
-        let lists = user_list_request(my_playlists_stream(), frame, EntryKind::Playlists, Envelope::Bare);
+        let lists = user_list_request(my_playlists_stream(), frame);
         let row = self.stored_row(&lists).await?;
         let (user, market) = (frame.audience.clone(), frame.market.clone());
         let whole = self.engine.full_read_span(frame.full_every);
-        let known = self.engine.store.write(move |s| s.tx_library_playlists(&user, &market, &whole)).await?;
+        let known = self.engine.store.write(move |s| library_playlists::of_user(s, &user, &market, &whole)).await?;
         if self.engine.is_from_this_run(row.checked_at.as_ref()) {
             let each = known.into_iter().map(|list| (list, None)).collect();
             let mut price = self.estimate_each_playlist(frame, &lists, each).await?;

@@ -2,6 +2,7 @@
 
 use super::totals::{TotalTrust, is_whole_list};
 use super::{CallEstimate, CallRange, JobEstimator, ProbeOutcome, RowChanges, call_count, reasons};
+use crate::store::lists;
 use crate::store::{ListRow, TimeSpan};
 use crate::sync::change_detection;
 use crate::sync::context::FetchContext;
@@ -225,7 +226,7 @@ impl JobEstimator<'_> {
 
     pub(super) async fn playlist_row(&self, frame: &FetchContext, id: &str) -> Result<ListRow, SyncError> {
         let (key, full) = (playlist_key(frame, id), self.engine.full);
-        let row = self.engine.store.write(move |s| s.tx_find_list(&key)).await?.unwrap_or_default();
+        let row = self.engine.store.write(move |s| lists::find(s, &key)).await?.unwrap_or_default();
         Ok(ListRow { checkpoint: row.checkpoint.filter(|_| !full), ..row })
     }
 

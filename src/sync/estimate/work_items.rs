@@ -2,6 +2,7 @@
 
 use super::totals::TotalTrust;
 use super::{CallEstimate, CallRange, JobEstimator, RowChanges, call_count, reasons};
+use crate::store::{entity, freshness, lists};
 use chrono::TimeDelta;
 
 use crate::ingest;
@@ -9,7 +10,7 @@ use crate::sync::change_detection;
 use crate::sync::context::FetchContext;
 
 use crate::store::EntityTable;
-use crate::stream::Paging;
+use crate::stream::{ALBUM_TRACKS, Paging};
 use crate::sync::by_id::{EntityReader, album_tracks_key};
 use crate::sync::error::SyncError;
 use crate::sync::ordering::IndexedReference;
@@ -158,8 +159,12 @@ impl JobEstimator<'_> {
             .engine
             .store
             .write(move |s| {
-                let rows = keys.iter().map(|key| s.tx_find_list(key)).collect::<Result<Vec<_>, _>>()?;
-                Ok((rows, s.tx_album_track_counts(&of)?, s.tx_are_fresh(EntityTable::albums(), &of, &when)?))
+                let rows = keys.iter().map(|key| lists::find(s, key)).collect::<Result<Vec<_>, _>>()?;
+                Ok((
+                    rows,
+                    entity::album_track_counts(s, &of)?,
+                    freshness::are_fresh(s, EntityTable::albums(), &of, &when)?,
+                ))
             })
             .await?;
         let mut heads = 0;
@@ -170,7 +175,7 @@ impl JobEstimator<'_> {
             // they are a list of their own.
             let by_then = self.read.get(EntityTable::albums().name).is_some_and(|read| read.contains(&album));
             let asked_for = row.checkpoint.is_none() && (answered[place] || by_then);
-            let first = self.read.entry("album_tracks").or_default().insert(album);
+            let first = self.read.entry(ALBUM_TRACKS).or_default().insert(album);
             let came = by_then && totals[place].is_some_and(|total| total <= i64::from(ALBUM_PAGE));
             if !first || came || refused[place] || self.engine.is_from_this_run(row.checked_at.as_ref()) {
                 price.unchanged += 1;
@@ -214,7 +219,7 @@ impl JobEstimator<'_> {
         search: &SearchRequest,
     ) -> Result<CallEstimate, SyncError> {
         let key = search.key(frame);
-        let row = self.engine.store.write(move |s| s.tx_find_list(&key)).await?.unwrap_or_default();
+        let row = self.engine.store.write(move |s| lists::find(s, &key)).await?.unwrap_or_default();
         if self.engine.is_from_this_run(row.checked_at.as_ref()) {
             return Ok(CallEstimate::for_unchanged());
         }

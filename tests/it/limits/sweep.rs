@@ -1,6 +1,7 @@
 //! A library far larger than a day's budget, swept for weeks of made-up time. `make bench-calls` does it
 //! at full scale (`CRATEDIGGER_SWEEP=10000`), and prints what came of it.
 
+use cratedigger::store::runs;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -129,8 +130,8 @@ impl Weeks {
         let started_at = self.now();
         let now = timestamp(started_at);
         let begun = self.store.write(move |s| {
-            let run = s.tx_start_run("x", None, "", &now)?;
-            Ok((run, s.tx_resumes_since(run, "x")?))
+            let run = runs::start(s, "x", None, "", &now)?;
+            Ok((run, runs::resumes_since(s, run, "x")?))
         });
         let (run, goes_on_from) = begun.await.unwrap();
         let engine = SyncContext {

@@ -3,9 +3,11 @@
 //! reader: `export::render`.)
 
 use bytes::Bytes;
-use cratedigger::ingest::{EntryKind, IngestContext, ensure_row, stage_entries};
+use cratedigger::ingest::{IngestContext, ensure_row, stage_entries};
 use cratedigger::settings::{Project, SettingFlags, Settings};
+use cratedigger::store::lists;
 use cratedigger::store::{FileAccess, ListKey, Store, StoreIdentity};
+use cratedigger::stream::EntryKind;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
@@ -156,8 +158,8 @@ impl Shelf {
                 market: String::new(),
                 variant: String::new(),
             };
-            let list = s.tx_open_list(&key)?.id;
-            s.tx_discard_checkpoint(list)?;
+            let list = lists::open(s, &key)?.id;
+            lists::discard_checkpoint(s, list)?;
             let entries: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
             let staged = stage_entries(s, list, shape, "parent", 0, &entries, &asked)?;
             let sql =

@@ -1,0 +1,181 @@
+//! How a list is proved complete, and the hashes that identify its content.
+//!
+//! A list is committed only if every item that Spotify served has a row or is counted as skipped. Announced,
+//! served and stored counts are kept for each run, together with a hash of the rows in the list's table, so
+//! that `verify` can tell years later whether they are unchanged.
+
+use super::staging;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Params, params};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::list_commit::{ListProof, ProofKind};
+use super::members::membership_table;
+use super::{ListKey, StoreError, WriteTx};
+
+/// Refuses a list with served items that are neither staged nor counted as skipped.
+pub(super) fn refuse_missing_rows(tx: &WriteTx, list: i64, key: &ListKey, proof: &ListProof) -> Result<(), StoreError> {
+    // A partial list wants only its first items, and the positions of a search are counted by its pages.
+    if proof.ended_early || proof.first_items_only || key.kind == "search" {
+        return Ok(());
+    }
+    let staged = staging::count(tx, list)?;
+    // Each position of a playlist has a row, whatever its content.
+    let without_row = if key.kind == "playlist_items" { 0 } else { proof.skipped };
+    if staged + without_row >= proof.served {
+        return Ok(());
+    }
+    let name = format!("{} {}", key.kind, key.parent_id).trim().to_owned();
+    Err(StoreError::MissingRows { path: tx.path().to_path_buf(), name, served: proof.served, staged })
+}
+
+/// Records the proof of a committed list.
+pub(super) fn record(
+    tx: &WriteTx,
+    list: i64,
+    proof: &ListProof,
+    run: i64,
+    stored: i64,
+    hash: &str,
+    now: &str,
+) -> Result<(), StoreError> {
+    tx.execute_counted(
+        "INSERT OR REPLACE INTO run_lists (run_id, list_id, announced, served, stored, skipped, snapshot_before, snapshot_after,
+         content_hash, proof, read_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        params![
+            run, list, proof.announced, proof.served, stored, proof.skipped, proof.snapshot_id, proof.snapshot_after, hash,
+            proof.as_str(), now
+        ],
+    )?;
+    let stands = hash_list_rows(&tx.conn, list).map_err(|e| tx.error("cannot be read", e))?;
+    tx.execute_counted(
+        "UPDATE lists SET rows_hash = ?2 WHERE id = ?1",
+        params![list, stands.unwrap_or_else(|| hash.into())],
+    )?;
+    Ok(())
+}
+
+/// Records what was read of a list that could not be proved complete, before it is discarded.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn record_unproved(
+    tx: &mut WriteTx,
+    list: i64,
+    proof: &ListProof,
+    run: i64,
+    reason: &str,
+    now: &str,
+) -> Result<(), StoreError> {
+    let (staged, hash) = (staging::count(tx, list)?, staging::hash(tx, list)?);
+    tx.execute_counted(
+        "INSERT OR REPLACE INTO unproved_lists (run_id, list_id, reason, announced, served, staged, skipped, snapshot_before,
+         snapshot_after, content_hash, given_up_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        params![
+            run, list, reason, proof.announced, proof.served, staged, proof.skipped, proof.snapshot_id, proof.snapshot_after,
+            hash, now
+        ],
+    )?;
+    Ok(())
+}
+
+impl ListProof {
+    /// Returns the value for `run_lists.proof`.
+    fn as_str(&self) -> &'static str {
+        let as_announced = self.announced.is_none_or(|total| total == self.served);
+        match self.kind {
+            ProofKind::Presumed { .. } => return "presumed",
+            ProofKind::Content => return "content",
+            _ => {}
+        }
+        match (self.ended_early || self.first_items_only && !as_announced, &self.snapshot_id, as_announced) {
+            (true, ..) => "cut",
+            (_, _, false) => "wrong_total",
+            (_, Some(_), true) => "version",
+            (_, None, true) if self.announced.is_some() => "total",
+            _ => "end",
+        }
+    }
+}
+
+/// Returns a hash of the current rows of a list; `None` for playlists, whose rows are exactly what was served,
+/// so that the hash of the read applies to them too.
+fn hash_list_rows(conn: &Connection, list: i64) -> rusqlite::Result<Option<String>> {
+    let kind: String = conn.query_row("SELECT kind FROM lists WHERE id = ?1", [list], |row| row.get(0))?;
+    if kind == "playlist_items" {
+        return Ok(None);
+    }
+    current_rows_sql(&kind).map(|sql| hash_rows(conn, &sql, [list])).transpose()
+}
+
+/// Returns the statement for the current rows of a list, in order. ?1 is the list.
+pub(super) fn current_rows_sql(kind: &str) -> Option<String> {
+    let last_read = "(SELECT read_at FROM lists WHERE id = ?1)";
+    Some(match kind {
+        "playlist_items" => {
+            "SELECT kind, coalesce(track_id, episode_id), uri, added_at, added_by, NULL FROM playlist_items
+                             WHERE playlist_id = (SELECT parent_id FROM lists WHERE id = ?1) ORDER BY position"
+                .to_owned()
+        }
+        "search" => format!(
+            "SELECT kind, rank, item_id, uri FROM search_results WHERE list_id = ?1 AND searched_at = {last_read} ORDER BY kind, rank"
+        ),
+        "top_artists" | "top_tracks" => {
+            format!(
+                "SELECT rank, item_id FROM top_items WHERE list_id = ?1 AND day = substr({last_read}, 1, 10) ORDER BY rank"
+            )
+        }
+        "recently_played" => format!(
+            "SELECT played_at, track_id FROM plays WHERE list_id = ?1 AND first_seen_at = {last_read} ORDER BY played_at, track_id"
+        ),
+        other => {
+            let target = membership_table(other)?;
+            let extra: String = target.extra_columns.iter().map(|(column, _)| format!(", {column}")).collect();
+            format!(
+                "SELECT {child}, position{extra} FROM {table} WHERE list_id = ?1 AND removed_at IS NULL ORDER BY position, {child}",
+                child = target.item_column,
+                table = target.table
+            )
+        }
+    })
+}
+
+/// Returns a hash of the rows of a query, in order.
+pub(super) fn hash_rows(conn: &Connection, sql: &str, parameters: impl Params) -> rusqlite::Result<String> {
+    let mut hash = RowsHasher::default();
+    let mut statement = conn.prepare_cached(sql)?;
+    let columns = statement.column_count();
+    let mut rows = statement.query(parameters)?;
+    while let Some(row) = rows.next()? {
+        for column in 0..columns {
+            hash.value(row.get_ref(column)?);
+        }
+    }
+    Ok(hash.finish())
+}
+
+/// Hashes rows value by value.
+#[derive(Default)]
+pub(super) struct RowsHasher(Xxh3);
+
+impl RowsHasher {
+    /// Adds a text or null.
+    pub(super) fn text(&mut self, text: Option<&str>) {
+        self.value(text.map_or(ValueRef::Null, |text| ValueRef::Text(text.as_bytes())));
+    }
+
+    fn value(&mut self, value: ValueRef<'_>) {
+        match value {
+            ValueRef::Text(text) | ValueRef::Blob(text) => self.0.update(text),
+            ValueRef::Integer(number) => self.0.update(number.to_string().as_bytes()),
+            ValueRef::Real(number) => self.0.update(number.to_string().as_bytes()),
+            ValueRef::Null => self.0.update(&[0xff]),
+        }
+        self.0.update(&[0xfe]);
+    }
+
+    /// Returns the hash as hexadecimal text.
+    pub(super) fn finish(&self) -> String {
+        format!("{:032x}", self.0.digest128())
+    }
+}

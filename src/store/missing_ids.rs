@@ -1,0 +1,72 @@
+//! Ids that Spotify refused: a run does not ask for them again until they are due.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{StoreError, TimeSpan, WriteTx};
+
+/// Identifies an id that Spotify refused. Another market or another user may get a result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingIdKey {
+    pub stream: &'static str,
+    /// The requested id.
+    pub id: String,
+    /// `app`, or the id of the user whose token was used.
+    pub audience: String,
+    /// Requested market; empty if there was none.
+    pub market: String,
+}
+
+/// Returns reason and details for each id that Spotify refused when it was requested in that time.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn find(tx: &WriteTx, gaps: &[MissingIdKey], when: &TimeSpan) -> Result<Vec<Option<(String, String)>>, StoreError> {
+    let mut statement = tx.prepare(
+        "SELECT reason, coalesce(detail, '') FROM known_gaps
+         WHERE stream = ?1 AND id = ?2 AND audience = ?3 AND market = ?4 AND checked_at BETWEEN ?5 AND ?6",
+    )?;
+    gaps.iter()
+        .map(|MissingIdKey { stream, id, audience, market }| {
+            let gap = statement
+                .query_row(params![stream, id, audience, market, when.since, when.until], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })
+                .optional();
+            gap.map_err(|e| tx.error("cannot be read", e))
+        })
+        .collect()
+}
+
+/// Records that Spotify refused an id. Returns whether that was known before.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn record(tx: &mut WriteTx, gap: &MissingIdKey, reason: &str, detail: &str, now: &str) -> Result<bool, StoreError> {
+    let MissingIdKey { stream, id, audience, market } = gap;
+    let known = tx
+        .prepare("SELECT reason FROM known_gaps WHERE stream = ?1 AND id = ?2 AND audience = ?3 AND market = ?4")?
+        .query_row(params![stream, id, audience, market], |row| row.get::<_, String>(0))
+        .optional()
+        .map_err(|e| tx.error("cannot be read", e))?
+        .is_some_and(|before| before == reason);
+    tx.execute(
+        "INSERT INTO known_gaps (stream, id, audience, market, reason, detail, since_at, checked_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7) ON CONFLICT (stream, id, audience, market) DO UPDATE SET
+         reason = excluded.reason, detail = excluded.detail,
+         since_at = iif(reason = excluded.reason, since_at, excluded.since_at), checked_at = excluded.checked_at",
+        params![stream, id, audience, market, reason, detail, now],
+    )?;
+    Ok(known)
+}
+
+/// Deletes the record of an id that Spotify answers again.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn clear(tx: &mut WriteTx, gap: &MissingIdKey) -> Result<(), StoreError> {
+    let MissingIdKey { stream, id, audience, market } = gap;
+    tx.execute(
+        "DELETE FROM known_gaps WHERE stream = ?1 AND id = ?2 AND audience = ?3 AND market = ?4",
+        params![stream, id, audience, market],
+    )
+}

@@ -1,0 +1,64 @@
+//! Items that a run could not store whole, each with its reason.
+
+use rusqlite::params;
+
+use super::{StoreError, WriteTx};
+
+/// An item that could not be stored completely.
+#[derive(Debug, Clone, Default)]
+pub struct SkippedItem {
+    pub fetch: String,
+    pub stream: &'static str,
+    /// The parent of its list.
+    pub parent_id: Option<String>,
+    /// Position in the list, from 0.
+    pub position: Option<i64>,
+    /// Id, if known.
+    pub item_id: Option<String>,
+    /// null_item, malformed, not_found, forbidden, moved, …
+    pub reason: &'static str,
+    /// Details, in Spotify's words if there are any.
+    pub detail: Option<String>,
+    /// It was known before, so the run still counts as complete.
+    pub already_known: bool,
+}
+
+/// Whether the job of a run already reported that an id is not available: its newest earlier finished run
+/// listed it. Unfinished runs and other jobs do not count.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn was_reported(tx: &WriteTx, run: i64, stream: &str, id: &str) -> Result<bool, StoreError> {
+    tx.prepare(
+        "SELECT EXISTS (SELECT 1 FROM skipped_items WHERE stream = ?2 AND item_id = ?3
+          AND reason IN ('not_found', 'forbidden') AND run_id = (
+           SELECT id FROM runs WHERE job = (SELECT job FROM runs WHERE id = ?1) AND id < ?1
+           AND state IN ('complete', 'partial') ORDER BY started_at DESC, id DESC LIMIT 1))",
+    )?
+    .query_row(params![run, stream, id], |row| row.get(0))
+    .map_err(|e| tx.error("cannot be read", e))
+}
+
+/// Records an item that could not be stored completely.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn record(tx: &mut WriteTx, run: i64, s: &SkippedItem, now: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO skipped_items (run_id, fetch, stream, parent_id, position, item_id, reason, detail, known_gap, seen_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        params![run, s.fetch, s.stream, s.parent_id, s.position, s.item_id, s.reason, s.detail, s.already_known, now],
+    )
+}
+
+/// Deletes what a run recorded about a list that it now reads again.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn clear(tx: &mut WriteTx, run: i64, fetch: &str, parent: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM skipped_items WHERE run_id = ?1 AND fetch = ?2 AND parent_id IS nullif(?3, '')
+         AND position IS NOT NULL",
+        params![run, fetch, parent],
+    )
+}
