@@ -257,3 +257,17 @@ fn architecture_md_names_exist() {
         }
     }
 }
+
+#[test]
+fn paths_in_design_notes_exist() {
+    for entry in std::fs::read_dir(root().join("docs/design")).unwrap() {
+        let file = entry.unwrap().path();
+        let text = std::fs::read_to_string(&file).unwrap();
+        for name in text.split('`').skip(1).step_by(2) {
+            let is_path = ["src/", "crates/", "docs/", "tests/"].iter().any(|folder| name.starts_with(folder));
+            if is_path && !name.contains(['*', ' ']) {
+                assert!(root().join(name).exists(), "{}: {name}", file.display());
+            }
+        }
+    }
+}
