@@ -72,7 +72,7 @@ impl CommandContext {
     pub fn notice(&self, text: &str) {
         match self.log_format {
             LogFormat::Text => print::stderr(&format!("{text}\n")),
-            LogFormat::Json => tracing::warn!("{text}"),
+            LogFormat::Json => tracing::info!("{text}"),
         }
     }
 

@@ -127,7 +127,7 @@ impl Shutdown {
     fn say(&self, text: &str) {
         match self.log_format {
             LogFormat::Text => print::stderr(&format!("{text}\n")),
-            LogFormat::Json => tracing::warn!("{text}"),
+            LogFormat::Json => tracing::info!("{text}"),
         }
     }
 

@@ -92,6 +92,23 @@ struct OpenAlert {
     /// The jobs that share the cause.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     jobs: BTreeSet<String>,
+    /// Whether an earlier version opened the alert. Its reasons had other wordings, so the text is not compared.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    upgraded: bool,
+}
+
+impl AlertState {
+    /// Moves an alert of an earlier version to the key of its cause in the present wording.
+    fn rename_upgraded(&mut self, scope: &AlertScope<'_>, kind: AlertKind) {
+        let AlertScope::Shared { job, .. } = scope else { return };
+        let is_it = |open: &OpenAlert| open.upgraded && open.jobs.contains(*job);
+        let old = self.open.iter().find(|(_, alerts)| alerts.get(&kind).is_some_and(is_it));
+        let Some(old_key) = old.map(|(key, _)| key.clone()) else { return };
+        if let Some(alert) = self.open.get_mut(&old_key).and_then(|alerts| alerts.remove(&kind)) {
+            self.open.entry(scope.key()).or_default().entry(kind).or_insert(alert);
+        }
+        self.open.retain(|_, alerts| !alerts.is_empty());
+    }
 }
 
 /// How new an alert is.
@@ -120,6 +137,9 @@ pub struct ResolvedAlert {
 pub struct AlertStore {
     file: PathBuf,
     lock: PathBuf,
+    /// The name of the file in earlier versions. It is read until the first change writes the new file, so that no
+    /// alert is repeated after an upgrade.
+    old_file: PathBuf,
     /// Messages that could not be saved, known to this process only.
     unsaved: RefCell<Vec<(AlertMessage, Vec<DeliveryChannel>)>>,
 }
@@ -129,8 +149,9 @@ impl AlertStore {
         let name = Sha256::digest(store.display().to_string().as_bytes());
         let short: String = name.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         AlertStore {
-            file: state_folder.join(format!("told-{short}.json")),
-            lock: state_folder.join(format!("told-{short}.lock")),
+            file: state_folder.join(format!("alerts-{short}.json")),
+            lock: state_folder.join(format!("alerts-{short}.lock")),
+            old_file: state_folder.join(format!("told-{short}.json")),
             unsaved: RefCell::default(),
         }
     }
@@ -139,19 +160,22 @@ impl AlertStore {
     pub fn start(&self, whose: AlertScope<'_>, trouble: AlertKind, text: &str, now: DateTime<Utc>) -> AlertTransition {
         let (key, text) = (whose.key(), normalize_reason(text));
         let noted = self.update(|book| {
-            let of_key = book.open.entry(key.clone()).or_default();
-            let known = of_key.get(&trouble).map(|open| open.text.clone());
-            let fresh = || OpenAlert { since: now, text: text.clone(), jobs: BTreeSet::new() };
-            let open = of_key.entry(trouble).or_insert_with(fresh);
+            book.rename_upgraded(&whose, trouble);
+            let alerts = book.open.entry(key.clone()).or_default();
+            let known = alerts.get(&trouble).map(|open| (open.text.clone(), open.upgraded));
+            let fresh = || OpenAlert { since: now, text: text.clone(), jobs: BTreeSet::new(), upgraded: false };
+            let open = alerts.entry(trouble).or_insert_with(fresh);
             open.text.clone_from(&text);
-            let news = known.as_ref() != Some(&text);
+            open.upgraded = false;
+            let was_upgraded = known.as_ref().is_some_and(|(_, upgraded)| *upgraded);
+            let is_new = !was_upgraded && known.is_none_or(|(old, _)| old != text);
             let joins = matches!(whose, AlertScope::Shared { job, .. } if open.jobs.insert(job.to_owned()));
-            let begun = match (news, joins) {
+            let transition = match (is_new, joins) {
                 (true, _) => AlertTransition::New,
                 (false, true) => AlertTransition::Joins,
                 (false, false) => AlertTransition::Repeated,
             };
-            (begun, begun != AlertTransition::Repeated)
+            (transition, was_upgraded || transition != AlertTransition::Repeated)
         });
         noted.unwrap_or_else(|_| {
             if self.is_first_today(&key, trouble) { AlertTransition::New } else { AlertTransition::Repeated }
@@ -161,7 +185,7 @@ impl AlertStore {
     /// Resolves the alerts of these kinds, for a job also those with shared causes. Returns the alerts that
     /// were open.
     pub fn resolve(&self, whose: AlertScope<'_>, over: &[AlertKind]) -> Vec<ResolvedAlert> {
-        if !self.file.exists() {
+        if !self.file.exists() && !self.old_file.exists() {
             return Vec::new();
         }
         let (key, job) = (whose.key(), matches!(whose, AlertScope::Job(_)));
@@ -212,16 +236,26 @@ impl AlertStore {
             let new = self.file.with_extension("new");
             private_file().create(true).truncate(true).open(&new)?.write_all(&text)?;
             std::fs::rename(&new, &self.file)?;
+            self.remove_old_file();
             lock.set_modified(SystemTime::UNIX_EPOCH)?;
         }
         Ok(result)
     }
 
     fn read(&self) -> io::Result<AlertState> {
+        // An unknown format counts as empty, so its alerts are reported again.
+        let parse = |bytes: Vec<u8>| serde_json::from_slice::<AlertState>(&bytes).unwrap_or_default();
         match std::fs::read(&self.file) {
-            // An unknown format counts as empty, so its alerts are reported again.
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_default()),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(AlertState::default()),
+            Ok(bytes) => Ok(parse(bytes)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => match std::fs::read(&self.old_file) {
+                Ok(bytes) => {
+                    let mut state = parse(bytes);
+                    state.open.values_mut().flat_map(BTreeMap::values_mut).for_each(|open| open.upgraded = true);
+                    Ok(state)
+                }
+                Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(AlertState::default()),
+                Err(e) => Err(e),
+            },
             Err(e) => Err(e),
         }
     }
@@ -243,6 +277,14 @@ impl AlertStore {
         let first = if is_recent { told } else { SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default() };
         let _ = lock.set_modified(SystemTime::UNIX_EPOCH + Duration::new(first.as_secs(), bits | mine));
         true
+    }
+
+    fn remove_old_file(&self) {
+        // The old file is not read any more; one that cannot be removed does no harm.
+        if self.old_file.exists() {
+            drop(std::fs::remove_file(&self.old_file));
+            drop(std::fs::remove_file(self.old_file.with_extension("lock")));
+        }
     }
 
     fn lock_file(&self) -> io::Result<File> {

@@ -140,3 +140,21 @@ fn where_nothing_can_be_written_the_trouble_of_another_job_is_news_all_the_same(
     }
     assert_eq!(begins("z", AlertKind::Failed), AlertTransition::New);
 }
+
+#[test]
+fn alerts_of_earlier_versions_are_not_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = AlertStore::new(folder.path(), Path::new("/p/output/cratedigger.db"));
+    let now = at("2026-11-23T12:00:00Z");
+    let shared = |cause, job| AlertScope::Shared { cause, job };
+    store.start(AlertScope::Job("x"), AlertKind::Failed, "an old wording", now);
+    store.start(shared("the old cause", "y"), AlertKind::Person, "", now);
+    std::fs::rename(&store.file, &store.old_file).unwrap();
+    assert_eq!(store.open_alerts().len(), 2);
+    let again = |scope, kind, text| store.start(scope, kind, text, now);
+    assert_eq!(again(AlertScope::Job("x"), AlertKind::Failed, "a new wording"), AlertTransition::Repeated);
+    assert!(store.file.exists() && !store.old_file.exists());
+    assert_eq!(again(shared("the new cause", "y"), AlertKind::Person, ""), AlertTransition::Repeated);
+    assert_eq!(again(AlertScope::Job("x"), AlertKind::Failed, "another reason"), AlertTransition::New);
+    assert_eq!(store.resolve(AlertScope::Job("y"), &[AlertKind::Person]).len(), 1);
+}
