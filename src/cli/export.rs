@@ -91,12 +91,12 @@ pub(super) fn export_job(
     export_job_as_of(files, job, newest, &BTreeSet::new()).map(Some)
 }
 
-/// Writes the files of a job as of one of its runs. Files in `anew` are written even if nothing changed.
+/// Writes the files of a job as of one of its runs. Files in `forced` are written even if nothing changed.
 pub(super) fn export_job_as_of(
     files: &JobFiles,
     job: &Job,
     newest: &RunRow,
-    anew: &BTreeSet<String>,
+    forced: &BTreeSet<String>,
 ) -> Result<JobExportReport, CommandError> {
     let parse = |text: &str| text.parse::<DateTime<Utc>>().ok();
     let fire_at =
@@ -127,7 +127,7 @@ pub(super) fn export_job_as_of(
         unfinished: &unfinished,
         bound: &bound,
         fire_at,
-        force_render: anew,
+        force_render: forced,
     };
     files.write(&shown).map_err(|e| {
         let exit = if e.is_storage() { ExitStatus::Storage } else { ExitStatus::Usage };

@@ -1,5 +1,5 @@
-//! `plan [JOB…]`: what a run would cost now, fetch by fetch, whether that is left today, and what would
-//! be done first if not. Asks Spotify a few times where only it knows a price, and writes no row.
+//! `plan [JOB…]`: shows what a run would cost now, fetch by fetch, whether today's budget allows it, and what
+//! would be read today if not. It sends a few calls where only Spotify knows the price, and writes no rows.
 
 mod text;
 
@@ -22,43 +22,42 @@ use crate::store::{FileAccess, Store};
 use crate::sync::{CallEstimate, CallRange, FetchEstimate, JobEstimate, ProbeBudget, seconds_for_calls, timestamp};
 use spotify_client::state::LearnedFacts;
 
-/// Looks at Spotify unless more, or none, are asked for.
+/// The calls that may be sent to find out prices, without `--probe` or `--offline`.
 const LOOKUPS: u64 = 10;
-/// The part of what is left today that a probe may take: as much as a run takes without being asked about.
+/// `--probe` may use this part of today's remaining calls: as much as a run may use without a confirmation.
 const PROBE_DIVISOR: u64 = 4;
 
 /// A job with its price.
 struct PricedJob<'a> {
     job: &'a Job,
     price: JobEstimate,
-    /// What is left to it, after the jobs before it.
+    /// What the jobs before it leave.
     left: RemainingBudget,
     fits: BudgetFit,
-    /// What the app is known not to have.
+    /// Notes on calls that Spotify has refused to the app.
     refused: Vec<String>,
 }
 
-/// Whether a run can end today.
+/// Whether a run can finish today.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum BudgetFit {
     Yes,
     No,
-    /// As far as is known it may, but nobody knows how much it takes.
+    /// Possibly; the number of calls has no upper bound.
     Unknown,
-    /// Something of it is held back until then.
+    /// A cool-down holds back a part of it until then.
     HeldBack(DateTime<Utc>),
-    /// A person has to act before all of it can be read.
+    /// A user has to act before all of it can be read.
     NeedsUserAction,
 }
 
-/// All that is shown.
 struct PlanReport<'a> {
-    /// In the order in which `run` goes by them.
+    /// In the order in which `run` starts them.
     jobs: Vec<PricedJob<'a>>,
     left: RemainingBudget,
     requests_per_second: f64,
     asked: u64,
-    /// Why no more was asked.
+    /// Why no more calls were sent.
     ended: Option<String>,
 }
 
@@ -171,7 +170,7 @@ impl PricedJob<'_> {
         }
     }
 
-    /// How far each fetch comes with what is left, in order: calls sent and calls needed.
+    /// How far each fetch gets today, in order: the calls sent and the calls needed.
     fn done_today(&self) -> Vec<(&FetchEstimate, u64, CallRange)> {
         let mut left = self.left.clone();
         self.price.fetches.iter().map(|fetch| (fetch, left.spend(&fetch.estimate), fetch.estimate.calls())).collect()

@@ -33,9 +33,9 @@ pub(super) fn require_local_disk(database: &Path) -> Result<(), CommandError> {
 /// Which disk is too full, and how much space is missing (exit 74).
 pub(super) fn require_free_space(database: &Path, csv_dir: &Path, job: &str) -> Result<(), CommandError> {
     // The new file exists next to the old one until it replaces it.
-    let beside = largest_file(database, job).unwrap_or(0);
+    let new_file = largest_file(database, job).unwrap_or(0);
     for (what, path, needed) in
-        [("the store", database, MIN_FREE_BYTES), ("the CSVs", csv_dir, MIN_FREE_BYTES / 4 + beside)]
+        [("the store", database, MIN_FREE_BYTES), ("the CSVs", csv_dir, MIN_FREE_BYTES / 4 + new_file)]
     {
         if let Some(free) = free_bytes(path).filter(|free| *free < needed) {
             let error = anyhow::anyhow!(

@@ -66,8 +66,8 @@ pub(super) fn sandbox_mode(mode: AppMode) -> QuotaMode {
     }
 }
 
-fn sandbox_rotation(whose: GrantRotation) -> TokenRotation {
-    match whose {
+fn sandbox_rotation(rotation: GrantRotation) -> TokenRotation {
+    match rotation {
         GrantRotation::Never => TokenRotation::Never,
         GrantRotation::Pkce => TokenRotation::Pkce,
         GrantRotation::Always => TokenRotation::Always,

@@ -92,14 +92,15 @@ fn rewrite(context: &CommandContext, settings: &Settings, report: &FilesReport) 
     }
     for job in &loaded.jobs {
         let of_job = || report.findings.iter().filter(|f| f.job == job.name);
-        let anew: BTreeSet<String> = of_job().filter(|f| f.issue.can_be_rewritten()).map(|f| f.path.clone()).collect();
+        let rewritable: BTreeSet<String> =
+            of_job().filter(|f| f.issue.can_be_rewritten()).map(|f| f.path.clone()).collect();
         if !of_job().any(|f| f.issue.is_fixed_by_export()) {
             continue;
         }
-        let failures = match rewrite_job(&app, &files, job, &anew, &mut done) {
+        let failures = match rewrite_job(&app, &files, job, &rewritable, &mut done) {
             Ok(failed) => failed.into_iter().map(file_error).collect(),
             // The run in progress repairs it.
-            Err(failure) if anew.is_empty() && failure.exit() == ExitStatus::Deferred => continue,
+            Err(failure) if rewritable.is_empty() && failure.exit() == ExitStatus::Deferred => continue,
             Err(failure) => vec![failure],
         };
         for failure in failures {
@@ -115,7 +116,7 @@ fn rewrite_job(
     app: &App<'_>,
     files: &JobFiles,
     job: &Job,
-    anew: &BTreeSet<String>,
+    rewritable: &BTreeSet<String>,
     done: &mut RewriteResult,
 ) -> Result<Vec<ExportError>, CommandError> {
     let hangs = app.settings.schedule.max_runtime;
@@ -131,7 +132,7 @@ fn rewrite_job(
         done.left.insert(job.name.clone());
         return Ok(Vec::new());
     };
-    let written = export_job_as_of(files, job, newest, anew)?;
+    let written = export_job_as_of(files, job, newest, rewritable)?;
     done.current.insert(format!("{}/datapackage.json", job.name));
     for file in written.files {
         let below = Path::new(&file.path).strip_prefix(&files.target.csv_dir).unwrap_or(Path::new(&file.path));

@@ -157,19 +157,19 @@ impl AlertStore {
     }
 
     /// Records a problem and returns whether it is new.
-    pub fn start(&self, whose: AlertScope<'_>, trouble: AlertKind, text: &str, now: DateTime<Utc>) -> AlertTransition {
-        let (key, text) = (whose.key(), normalize_reason(text));
-        let noted = self.update(|book| {
-            book.rename_upgraded(&whose, trouble);
-            let alerts = book.open.entry(key.clone()).or_default();
-            let known = alerts.get(&trouble).map(|open| (open.text.clone(), open.upgraded));
+    pub fn start(&self, scope: AlertScope<'_>, kind: AlertKind, text: &str, now: DateTime<Utc>) -> AlertTransition {
+        let (key, text) = (scope.key(), normalize_reason(text));
+        let noted = self.update(|state| {
+            state.rename_upgraded(&scope, kind);
+            let alerts = state.open.entry(key.clone()).or_default();
+            let known = alerts.get(&kind).map(|open| (open.text.clone(), open.upgraded));
             let fresh = || OpenAlert { since: now, text: text.clone(), jobs: BTreeSet::new(), upgraded: false };
-            let open = alerts.entry(trouble).or_insert_with(fresh);
+            let open = alerts.entry(kind).or_insert_with(fresh);
             open.text.clone_from(&text);
             open.upgraded = false;
             let was_upgraded = known.as_ref().is_some_and(|(_, upgraded)| *upgraded);
             let is_new = !was_upgraded && known.is_none_or(|(old, _)| old != text);
-            let joins = matches!(whose, AlertScope::Shared { job, .. } if open.jobs.insert(job.to_owned()));
+            let joins = matches!(scope, AlertScope::Shared { job, .. } if open.jobs.insert(job.to_owned()));
             let transition = match (is_new, joins) {
                 (true, _) => AlertTransition::New,
                 (false, true) => AlertTransition::Joins,
@@ -178,33 +178,33 @@ impl AlertStore {
             (transition, was_upgraded || transition != AlertTransition::Repeated)
         });
         noted.unwrap_or_else(|_| {
-            if self.is_first_today(&key, trouble) { AlertTransition::New } else { AlertTransition::Repeated }
+            if self.is_first_today(&key, kind) { AlertTransition::New } else { AlertTransition::Repeated }
         })
     }
 
     /// Resolves the alerts of these kinds, for a job also those with shared causes. Returns the alerts that
     /// were open.
-    pub fn resolve(&self, whose: AlertScope<'_>, over: &[AlertKind]) -> Vec<ResolvedAlert> {
+    pub fn resolve(&self, scope: AlertScope<'_>, over: &[AlertKind]) -> Vec<ResolvedAlert> {
         if !self.file.exists() && !self.old_file.exists() {
             return Vec::new();
         }
-        let (key, job) = (whose.key(), matches!(whose, AlertScope::Job(_)));
-        let ended = self.update(|book| {
+        let (key, job) = (scope.key(), matches!(scope, AlertScope::Job(_)));
+        let ended = self.update(|state| {
             let mut ended = Vec::new();
-            for (of, open) in &mut book.open {
-                let is_over = |trouble: &AlertKind, it: &OpenAlert| {
-                    over.contains(trouble) && (*of == key || job && it.jobs.contains(&key))
+            for (of, open) in &mut state.open {
+                let is_over = |kind: &AlertKind, it: &OpenAlert| {
+                    over.contains(kind) && (*of == key || job && it.jobs.contains(&key))
                 };
-                open.retain(|trouble, was| {
-                    let is_over = is_over(trouble, was);
+                open.retain(|kind, was| {
+                    let is_over = is_over(kind, was);
                     if is_over {
                         let jobs = was.jobs.iter().cloned().collect();
-                        ended.push(ResolvedAlert { kind: *trouble, since: was.since, jobs });
+                        ended.push(ResolvedAlert { kind: *kind, since: was.since, jobs });
                     }
                     !is_over
                 });
             }
-            book.open.retain(|_, open| !open.is_empty());
+            state.open.retain(|_, open| !open.is_empty());
             let changed = !ended.is_empty();
             (ended, changed)
         });
@@ -213,25 +213,25 @@ impl AlertStore {
 
     /// The open alerts by job. Alerts of the whole project have an empty name.
     pub fn open_alerts(&self) -> Vec<(String, AlertKind, DateTime<Utc>)> {
-        let book = self.read().unwrap_or_default();
+        let state = self.read().unwrap_or_default();
         let of = |(key, open): (String, BTreeMap<AlertKind, OpenAlert>)| {
-            let each = |(trouble, it): (AlertKind, OpenAlert)| {
+            let each = |(kind, it): (AlertKind, OpenAlert)| {
                 let jobs = if it.jobs.is_empty() { vec![key.clone()] } else { it.jobs.into_iter().collect() };
-                jobs.into_iter().map(move |job| (job, trouble, it.since)).collect::<Vec<_>>()
+                jobs.into_iter().map(move |job| (job, kind, it.since)).collect::<Vec<_>>()
             };
             open.into_iter().flat_map(each).collect::<Vec<_>>()
         };
-        book.open.into_iter().flat_map(of).collect()
+        state.open.into_iter().flat_map(of).collect()
     }
 
     /// Reads, changes and writes the file under its lock. `change` returns whether there is anything to write.
     fn update<T>(&self, change: impl FnOnce(&mut AlertState) -> (T, bool)) -> io::Result<T> {
         let lock = self.lock_file()?;
         lock.lock()?;
-        let mut book = self.read()?;
-        let (result, changed) = change(&mut book);
+        let mut state = self.read()?;
+        let (result, changed) = change(&mut state);
         if changed {
-            let text = serde_json::to_vec_pretty(&book).map_err(io::Error::other)?;
+            let text = serde_json::to_vec_pretty(&state).map_err(io::Error::other)?;
             // A fixed name, so that the leftover of a killed process is overwritten. We hold the lock.
             let new = self.file.with_extension("new");
             private_file().create(true).truncate(true).open(&new)?.write_all(&text)?;
@@ -263,12 +263,12 @@ impl AlertStore {
     /// If the file cannot be written (a full disk), the timestamp of the lock file stores what was reported:
     /// 1970 means nothing. Otherwise it is the time of the first report, and each bit of its nanoseconds marks
     /// some reported alerts.
-    fn is_first_today(&self, key: &str, trouble: AlertKind) -> bool {
+    fn is_first_today(&self, key: &str, kind: AlertKind) -> bool {
         let Ok(lock) = self.lock_file() else { return true };
         let time = lock.metadata().and_then(|m| m.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
         let told = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let is_recent = time.elapsed().is_ok_and(|ago| ago < UNSAVED_REPEAT);
-        let mine = 1 << (xxhash_rust::xxh3::xxh3_64(format!("{trouble:?} {key}").as_bytes()) % MARK_BITS);
+        let mine = 1 << (xxhash_rust::xxh3::xxh3_64(format!("{kind:?} {key}").as_bytes()) % MARK_BITS);
         let bits = if is_recent { told.subsec_nanos() } else { 0 };
         // On a file system with whole seconds, any report counts for all alerts.
         if is_recent && (bits == 0 || bits & mine != 0) {

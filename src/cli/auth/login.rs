@@ -219,7 +219,7 @@ async fn sign_in_by_paste(
 /// Reports the sign-in and how long it lasts.
 fn report_outcome(signed_in: CompletedSignIn, login: &LoginFlow<'_>, person: &mut dyn UserPrompt) -> LoginOutcome {
     let CompletedSignIn { grant, lacking, also } = &signed_in;
-    let whose = match &grant.account {
+    let account = match &grant.account {
         Some(account) => format!("the account {account}"),
         None => "an account that its scopes do not reveal".to_owned(),
     };
@@ -227,7 +227,7 @@ fn report_outcome(signed_in: CompletedSignIn, login: &LoginFlow<'_>, person: &mu
     let until = grant_end(grant)
         .map(|end| format!(", until {} ({} days)", end.at.format("%Y-%m-%d"), end.days_left(now)))
         .unwrap_or_default();
-    person.tell(&format!("user `{}` is signed in: {whose}{until}", grant.user));
+    person.tell(&format!("user `{}` is signed in: {account}{until}", grant.user));
     if !lacking.is_empty() {
         person.tell(&format!(
             "warning: a job needs scopes that were not granted: {}; to request them again: cratedigger auth login {}",

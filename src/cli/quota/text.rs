@@ -109,10 +109,10 @@ fn endpoints(shown: &QuotaReport) -> String {
         }
     }
     out.push_str(&format_table(&rows));
-    for (token, whose) in [(TokenKind::App, "the app's token"), (TokenKind::User, "a user's token")] {
+    for (token, name) in [(TokenKind::App, "the app's token"), (TokenKind::User, "a user's token")] {
         let families: Vec<&str> = unknown.iter().filter(|it| it.0 == token).map(|it| it.1).collect();
         if !families.is_empty() {
-            out.push_str(&format!("  not yet known with {whose}: {}\n", families.join(", ")));
+            out.push_str(&format!("  not yet known with {name}: {}\n", families.join(", ")));
         }
     }
     out

@@ -30,29 +30,29 @@ impl Reporter<'_> {
         let job = report.job.as_str();
         let is_storage = report.exit_code == ExitStatus::Storage.code();
         let mut shared: Vec<(&CauseScope, String, Vec<String>)> = Vec::new();
-        for RunCause { scope: whose, message: words, hint } in &report.causes {
-            let is_it = match whose {
+        for RunCause { scope, message, hint } in &report.causes {
+            let is_it = match scope {
                 CauseScope::User(_) | CauseScope::App => trouble == AlertKind::Person,
                 CauseScope::Storage => is_storage,
                 CauseScope::Run | CauseScope::Deferred => false,
             };
             if is_it {
-                let place = shared.iter().position(|(it, ..)| *it == whose).unwrap_or(shared.len());
+                let place = shared.iter().position(|(it, ..)| *it == scope).unwrap_or(shared.len());
                 if place == shared.len() {
-                    shared.push((whose, String::new(), Vec::new()));
+                    shared.push((scope, String::new(), Vec::new()));
                 }
                 let (_, text, details) = &mut shared[place];
-                *text = if text.is_empty() { words.clone() } else { format!("{text}; {words}") };
+                *text = if text.is_empty() { message.clone() } else { format!("{text}; {message}") };
                 details.extend(hint.clone().filter(|hint| !details.contains(hint)));
             }
         }
         let mut news = Vec::new();
-        for (whose, words, mut details) in shared {
+        for (scope, words, mut details) in shared {
             let met = AlertScope::Shared { cause: &words, job };
             if self.start_alert(met, trouble, "") != AlertTransition::New {
                 continue;
             }
-            let (event, text) = match whose {
+            let (event, text) = match scope {
                 CauseScope::User(user) => {
                     details.push(format!("jobs that read for {user}: {}", self.jobs_of_user(user, job).join(", ")));
                     (AlertEvent::SignIn, format!("{user} must sign in: {words}"))
@@ -60,7 +60,7 @@ impl Reporter<'_> {
                 CauseScope::App => (AlertEvent::SignIn, format!("a user must act (found by job {job}): {words}")),
                 _ => (AlertEvent::Failure, format!("job {job} failed: {words}")),
             };
-            if !matches!(whose, CauseScope::User(_)) {
+            if !matches!(scope, CauseScope::User(_)) {
                 details.push("other jobs with the same problem are not reported separately".to_owned());
             }
             news.push(RunAlert { event, text, details });

@@ -84,9 +84,9 @@ fn is_retry_due(tried: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
 impl AlertStore {
     /// Whether a pending message or ping may be tried now.
     pub fn has_undelivered(&self, now: DateTime<Utc>) -> bool {
-        let book = self.read().unwrap_or_default();
-        book.undelivered.iter().any(|it| is_retry_due(it.tried, now))
-            || book.pings.values().any(|it| is_retry_due(Some(it.tried), now))
+        let state = self.read().unwrap_or_default();
+        state.undelivered.iter().any(|it| is_retry_due(it.tried, now))
+            || state.pings.values().any(|it| is_retry_due(Some(it.tried), now))
     }
 
     /// Stores a message until each of these channels has delivered it.
@@ -96,11 +96,11 @@ impl AlertStore {
         ways: &[DeliveryChannel],
         now: DateTime<Utc>,
     ) {
-        let kept = self.update(|book| {
+        let kept = self.update(|state| {
             let (message, ways) = (message.clone(), ways.to_vec());
-            book.undelivered.push(PendingMessage { message, ways, from: now, tried: None });
-            if book.undelivered.len() > MAX_MESSAGES {
-                book.undelivered.remove(0);
+            state.undelivered.push(PendingMessage { message, ways, from: now, tried: None });
+            if state.undelivered.len() > MAX_MESSAGES {
+                state.undelivered.remove(0);
             }
             ((), true)
         });
@@ -121,21 +121,21 @@ impl AlertStore {
         if !self.has_undelivered(now) {
             return unkept;
         }
-        let taken = self.update(|book| {
-            let before = book.undelivered.len();
-            book.undelivered.iter_mut().for_each(|it| it.ways.retain(|way| ways.contains(way)));
-            for old in book.undelivered.extract_if(.., |it| it.ways.is_empty() || now - it.from >= DELIVERY_DEADLINE) {
+        let taken = self.update(|state| {
+            let before = state.undelivered.len();
+            state.undelivered.iter_mut().for_each(|it| it.ways.retain(|way| ways.contains(way)));
+            for old in state.undelivered.extract_if(.., |it| it.ways.is_empty() || now - it.from >= DELIVERY_DEADLINE) {
                 for way in old.ways {
                     let (job, event) = (old.message.job.as_str(), old.message.event.as_str());
                     tracing::warn!(job, event, "dropping notification: `{}` failed for 24 h", way.setting());
                 }
             }
             let mut taken = Vec::new();
-            for it in book.undelivered.iter_mut().filter(|it| is_retry_due(it.tried, now)) {
+            for it in state.undelivered.iter_mut().filter(|it| is_retry_due(it.tried, now)) {
                 it.tried = Some(now);
                 taken.push((it.message.clone(), it.ways.clone()));
             }
-            let changed = !taken.is_empty() || book.undelivered.len() < before;
+            let changed = !taken.is_empty() || state.undelivered.len() < before;
             (taken, changed)
         });
         unkept.extend(taken.unwrap_or_default());
@@ -145,11 +145,11 @@ impl AlertStore {
     /// Records that a channel has delivered a message.
     pub(in crate::notify) fn mark_delivered(&self, message: &AlertMessage, way: DeliveryChannel) {
         // If this cannot be saved, the message is delivered again, which is better than never.
-        let _ = self.update(|book| {
-            for it in book.undelivered.iter_mut().filter(|it| it.message == *message) {
+        let _ = self.update(|state| {
+            for it in state.undelivered.iter_mut().filter(|it| it.message == *message) {
                 it.ways.retain(|left| *left != way);
             }
-            book.undelivered.retain(|it| !it.ways.is_empty());
+            state.undelivered.retain(|it| !it.ways.is_empty());
             ((), true)
         });
     }
@@ -157,8 +157,8 @@ impl AlertStore {
     /// Stores the ping about a finished run until it is delivered. It replaces an older ping of the job, which
     /// would give a wrong picture if it arrived later.
     pub(in crate::notify) fn keep_ping(&self, job: &str, ping: RunPing, now: DateTime<Utc>) {
-        let kept = self.update(|book| {
-            book.pings.insert(job.to_owned(), PendingPing { ping, from: now, tried: now });
+        let kept = self.update(|state| {
+            state.pings.insert(job.to_owned(), PendingPing { ping, from: now, tried: now });
             ((), true)
         });
         if let Err(e) = kept {
@@ -168,13 +168,13 @@ impl AlertStore {
 
     /// The pings to send now, by job. Each ping goes to one process at a time.
     pub(in crate::notify) fn take_pings(&self, now: DateTime<Utc>) -> Vec<(String, RunPing)> {
-        if !self.read().is_ok_and(|book| book.pings.values().any(|it| is_retry_due(Some(it.tried), now))) {
+        if !self.read().is_ok_and(|state| state.pings.values().any(|it| is_retry_due(Some(it.tried), now))) {
             return Vec::new();
         }
-        let taken = self.update(|book| {
-            book.pings.retain(|_, it| now - it.from < DELIVERY_DEADLINE);
+        let taken = self.update(|state| {
+            state.pings.retain(|_, it| now - it.from < DELIVERY_DEADLINE);
             let mut taken = Vec::new();
-            for (job, it) in book.pings.iter_mut().filter(|(_, it)| is_retry_due(Some(it.tried), now)) {
+            for (job, it) in state.pings.iter_mut().filter(|(_, it)| is_retry_due(Some(it.tried), now)) {
                 it.tried = now;
                 taken.push((job.clone(), it.ping.clone()));
             }
@@ -185,21 +185,21 @@ impl AlertStore {
 
     /// Deletes all pending pings.
     pub(in crate::notify) fn forget_pings(&self) {
-        if self.read().is_ok_and(|book| !book.pings.is_empty()) {
-            let _ = self.update(|book| (book.pings.clear(), true));
+        if self.read().is_ok_and(|state| !state.pings.is_empty()) {
+            let _ = self.update(|state| (state.pings.clear(), true));
         }
     }
 
     /// Deletes the pending ping of a job, or only the one with this `rid`.
     pub(in crate::notify) fn forget_ping(&self, job: &str, rid: Option<&str>) {
         let is_it = |it: &PendingPing| rid.is_none_or(|rid| it.ping.rid == rid);
-        if !self.read().is_ok_and(|book| book.pings.get(job).is_some_and(is_it)) {
+        if !self.read().is_ok_and(|state| state.pings.get(job).is_some_and(is_it)) {
             return;
         }
-        let _ = self.update(|book| {
-            let found = book.pings.get(job).is_some_and(is_it);
+        let _ = self.update(|state| {
+            let found = state.pings.get(job).is_some_and(is_it);
             if found {
-                book.pings.remove(job);
+                state.pings.remove(job);
             }
             ((), found)
         });

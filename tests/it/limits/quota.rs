@@ -228,7 +228,7 @@ fn quota_exceeded_twice_parks_the_account() {
         "held back: calls to tracks until",
         "held back: calls of this account",
         "refused, newest first",
-        "ceilings that refusals taught",
+        "ceilings learned from refusals",
     ] {
         assert!(text.contains(words), "{words}:\n{text}");
     }

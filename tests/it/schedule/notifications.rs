@@ -41,7 +41,7 @@ fn ping_failure_fails_no_job() {
     let world = plain(
         "ping_url = \"http://127.0.0.1:1/secret-key\"\nwebhook_url = \"http://127.0.0.1:1/other-key\"\non = [\"failure\"]",
     );
-    let ran = world.run(&["x"]).exits(0).says("notify.ping_url: 127.0.0.1 cannot be reached").says("the job continues");
+    let ran = world.run(&["x"]).exits(0).says("notify.ping_url: failed to reach 127.0.0.1").says("the job continues");
     assert!(!ran.stderr.contains("secret-key") && !ran.stderr.contains("other-key"), "{}", ran.stderr);
 }
 
@@ -58,7 +58,7 @@ fn lasting_problem_is_reported_once() {
     assert_eq!(hooks.came().len(), 1);
     let message: serde_json::Value = serde_json::from_str(&hooks.came()[0].body).unwrap();
     assert_eq!(message["event"], "sign_in");
-    assert!(message["text"].as_str().unwrap().starts_with("no job runs: no client id"), "{message}");
+    assert!(message["text"].as_str().unwrap().starts_with("no job can run: no client id"), "{message}");
 
     world.cli(&["-q", "run", "--due"]).exits(0);
     world.cli(&["-q", "run", "--due"]).exits(0);
@@ -82,7 +82,7 @@ fn broken_job_file_is_reported_once() {
     world.cli(&["-q", "run", "--due"]).exits(0);
     let came = hooks.came();
     assert_eq!(came.len(), 2, "{came:?}");
-    assert!(came[0].body.contains("the file of job y is wrong"), "{}", came[0].body);
+    assert!(came[0].body.contains("the file of job y is invalid"), "{}", came[0].body);
     assert!(came[1].body.contains("job y is good again"), "{}", came[1].body);
 }
 
@@ -153,7 +153,7 @@ fn undelivered_message_is_sent_later() {
     ));
     world.project.write("jobs/x.toml", format!("{FIRE}{}", by_ids("playlist_items", &["0000000000000000000000"])));
     let told = || std::fs::read_to_string(world.project.root().join("told.txt")).unwrap().matches("end\n").count();
-    world.run(&["x"]).exits(3).says("notify.webhook_url: 127.0.0.1 answered with status 503; it is tried again");
+    world.run(&["x"]).exits(3).says("notify.webhook_url: 127.0.0.1 responded with status 503; it is tried again");
     assert_eq!((told(), hooks.came().len()), (1, 0));
     // Too soon, and then once more in vain.
     world.cli(&["-q", "run", "--due"]).exits(0);
@@ -175,7 +175,7 @@ fn missed_ping_is_sent_later() {
     let hooks = Hooks::listening();
     hooks.refuse(true);
     let world = plain(&format!("ping_url = \"{}\"", hooks.url("/key")));
-    world.run(&["x"]).exits(0).says("notify.ping_url: 127.0.0.1 answered with status 503; it is tried again");
+    world.run(&["x"]).exits(0).says("notify.ping_url: 127.0.0.1 responded with status 503; it is tried again");
     hooks.refuse(false);
     wait_to_tell(&world);
     world.cli(&["-q", "run", "--due"]).exits(0);

@@ -101,7 +101,7 @@ fn unreachable_host_is_logged_once() {
         let tick = world.cli(&["-q", "run", "--due"]);
         assert_eq!(tick.stderr, "", "it is no news");
     }
-    world.cli(&["-q", "run", "x"]).says("notify.ping_url: 127.0.0.1 cannot be reached");
+    world.cli(&["-q", "run", "x"]).says("notify.ping_url: failed to reach 127.0.0.1");
 }
 
 #[test]

@@ -109,7 +109,7 @@ fn compact_excludes_runs() {
     world.wait_for_calls(1);
     pause(&world, &run);
     std::thread::sleep(std::time::Duration::from_millis(200));
-    world.cli(&["compact"]).exits(75).says("is in use").says("hint: a run of x is under way");
+    world.cli(&["compact"]).exits(75).says("is in use").says("hint: a run of x is in progress");
     signal(&run, "CONT");
     ended(run).exits(0);
 
@@ -195,7 +195,7 @@ fn show_prints_a_playlist_at_any_time() {
         .exits(2)
         .says("--at \"soon\" is no time")
         .says("hint: write 2026");
-    world.cli(&["show", "nonsense"]).exits(2).says("knows no playlist \"nonsense\"");
+    world.cli(&["show", "nonsense"]).exits(2).says("has no playlist \"nonsense\"");
     world.cli(&["verify"]).exits(0);
 }
 

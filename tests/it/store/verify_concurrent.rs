@@ -199,7 +199,7 @@ fn lists_from_the_future_are_noted() {
     let world = super::maintenance::home();
     tamper(&world, "UPDATE lists SET checked_at = '2099-01-01T00:00:00.000Z'");
     let ran = world.cli(&["verify"]).exits(0);
-    assert!(ran.stdout.contains("note: looked at last at a time that is yet to come: 1 list;"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("note: 1 list last checked at a time in the future;"), "{}", ran.stdout);
 }
 
 #[test]

@@ -391,7 +391,7 @@ fn unknown_id_becomes_a_known_gap() {
         assert_eq!(world.csv("albums.csv").len(), 1);
         assert_eq!(world.one("SELECT reason FROM known_gaps"), "not_found");
         world.new_calls();
-        world.run(&[]).exits(0).says("1 noted in skipped_items");
+        world.run(&[]).exits(0).says("1 listed in skipped_items");
         assert!(!world.new_calls().iter().any(|call| call.contains(unknown)));
         assert_eq!(world.one("SELECT count(*) FROM skipped_items WHERE run_id = 2 AND known_gap = 1"), "1");
         let week = "UPDATE known_gaps SET checked_at = '2020-01-01T00:00:00.000Z'";
