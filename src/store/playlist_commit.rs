@@ -8,9 +8,9 @@
 use rusqlite::{OptionalExtension, ToSql, params};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::list_commit::{ListCommit, ListProof};
 use super::playlist_diff::{ItemChange, diff_items};
 use super::write_tx::row_count;
+use super::{ListCommit, ListProof};
 use super::{StoreError, WriteTx};
 
 pub(super) fn commit(

@@ -11,7 +11,7 @@ pub(crate) fn empty_store() -> Connection {
 }
 
 pub(crate) fn fill_schema(store: &Connection) {
-    crate::store::migrations::create_tables(store).unwrap();
+    crate::store::schema::create_tables(store).unwrap();
     create_all(store).unwrap();
 }
 
