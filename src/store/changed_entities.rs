@@ -41,13 +41,13 @@ pub(super) struct ChangedEntities {
 impl ChangedEntities {
     /// Registers the SQL function that reports updates on this connection.
     pub(super) fn register(conn: &Connection) -> rusqlite::Result<ChangedEntities> {
-        let touched = ChangedEntities::default();
-        let heard = Arc::clone(&touched.row_updated);
+        let changes = ChangedEntities::default();
+        let updated = Arc::clone(&changes.row_updated);
         conn.create_scalar_function(ROW_UPDATED, 1, FunctionFlags::SQLITE_UTF8, move |call| {
-            heard.store(true, Ordering::Relaxed);
+            updated.store(true, Ordering::Relaxed);
             call.get::<rusqlite::types::Value>(0)
         })?;
-        Ok(touched)
+        Ok(changes)
     }
 
     /// Call this at the start of a transaction.
@@ -173,8 +173,8 @@ mod tests {
             s.transact(when, |s| track(s, "t", &["a", "n"])).unwrap();
             s.transact(when, |s| track(s, "t", &["n"])).unwrap();
             s.transact(WriteTiming::Now, |_| Ok(())).unwrap();
-            let told: String = lines(&s).concat();
-            assert!(told.contains("aa\n") && told.contains("tt\n") && !told.contains("an\n"), "{told}");
+            let recorded: String = lines(&s).concat();
+            assert!(recorded.contains("aa\n") && recorded.contains("tt\n") && !recorded.contains("an\n"), "{recorded}");
         }
     }
 

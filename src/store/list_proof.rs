@@ -107,10 +107,10 @@ pub(super) fn record(
             proof.as_str(), now
         ],
     )?;
-    let stands = hash_list_rows(&tx.conn, list).map_err(|e| tx.error("cannot be read", e))?;
+    let rows_hash = hash_list_rows(&tx.conn, list).map_err(|e| tx.error("cannot be read", e))?;
     tx.execute_counted(
         "UPDATE lists SET rows_hash = ?2 WHERE id = ?1",
-        params![list, stands.unwrap_or_else(|| hash.into())],
+        params![list, rows_hash.unwrap_or_else(|| hash.into())],
     )?;
     Ok(())
 }

@@ -17,7 +17,7 @@ pub(crate) fn fill_schema(store: &Connection) {
 
 /// A playlist with every kind of item, requested by job `j` as `items`, and a user's library.
 pub(crate) fn fill(store: &Connection) {
-    store.execute_batch(include_str!("odd_rows.sql")).unwrap();
+    store.execute_batch(include_str!("sample_rows.sql")).unwrap();
 }
 
 fn rows(store: &Connection, sql: &str) -> Vec<Vec<String>> {
