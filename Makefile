@@ -77,7 +77,7 @@ check-readers: ## read the files of a demo with pandas, DuckDB, Datasette, frict
 	$(READERS)/bin/python tests/readers/check.py $(TARGET_DIR)/debug/cratedigger $(READERS)
 
 check-schedules: ## compare 5,000 random crontab lines with another cron implementation, on every day of a year (a minute)
-	CRATEDIGGER_EVERY_DAY=1 $(CARGO) test --release --locked --quiet --lib five_thousand_random_lines -- --nocapture
+	CRATEDIGGER_EVERY_DAY=1 $(CARGO) test --release --locked --quiet --lib job::schedule:: -- --nocapture
 
 check-units: ## check the units of `init --systemd` and their sandboxing with systemd-analyze
 	@command -v systemd-analyze >/dev/null || { echo 'systemd-analyze is missing: apt-get install systemd' >&2; exit 1; }
