@@ -192,7 +192,7 @@ impl SyncContext {
     /// Whether the store takes more; to be asked before each call that fills it.
     ///
     /// # Errors
-    /// [`Halt::Held`] if a reader has kept it too long.
+    /// [`SyncError::StoreBlocked`] if a reader has kept it too long.
     pub fn check_store_room(&self) -> Result<(), SyncError> {
         let wait = TimeDelta::from_std(crate::store::WAL_BLOCKED_WAIT).unwrap_or(TimeDelta::MAX);
         self.store.check_wal_limit().map_err(|source| SyncError::StoreBlocked { source, not_before: self.now() + wait })

@@ -74,7 +74,7 @@ impl SpotifyClient {
     ///
     /// # Errors
     ///
-    /// As [`Api::new`].
+    /// As [`SpotifyClient::new`].
     pub fn with_clock(
         config: ApiConfig,
         state: Arc<StateDb>,
@@ -195,7 +195,7 @@ impl SpotifyClient {
         }
     }
 
-    /// Lets [`Bearer::User`] be used: with the stored grants, and the token that
+    /// Lets [`ApiCaller::User`] be used: with the stored grants, and the token that
     /// `SPOTIFY_REFRESH_TOKEN` holds, if any. To be called once; a second call changes nothing.
     #[must_use]
     pub fn with_grants(self, grants: Arc<GrantStore>, environment: Option<SecretString>) -> SpotifyClient {

@@ -121,7 +121,7 @@ pub enum ApiError {
     /// The call cannot be booked, so it was not sent (exit 74).
     #[error("the call cannot be booked")]
     State(#[source] Arc<StateError>),
-    /// The grants cannot be read or written (exit 77 if [`GrantError::needs_a_person`], else 74).
+    /// The grants cannot be read or written (exit 77 if [`GrantError::requires_user_action`], else 74).
     #[error("{0}")]
     Grants(#[source] Arc<GrantError>),
 }

@@ -101,7 +101,7 @@ impl Reference {
     ///
     /// # Errors
     ///
-    /// As [`Id::parse`], and for a code that cannot be one.
+    /// As [`SpotifyId::parse`], and for a code that cannot be one.
     pub fn parse(text: &str, kind: EntityKind) -> Result<Reference, InvalidId> {
         let refused = |why: String| InvalidId { why, expected: expected(kind) };
         let written = text.trim();

@@ -37,7 +37,7 @@ pub struct CircuitBreaker {
 pub enum BreakerDecision {
     /// It may.
     Free,
-    /// It may, alone, to see whether the server is back. [`Breaker::probed`] must follow.
+    /// It may, alone, to see whether the server is back. [`CircuitBreaker::finish_probe`] must follow.
     Probe,
     /// Somebody else is just doing that.
     Probing,

@@ -18,7 +18,7 @@ pub enum RetryAfter {
     Nothing,
     /// Wait so long.
     Wait(Duration),
-    /// More than [`BELIEVED`].
+    /// More than [`MAX_BELIEVED_WAIT`].
     Absurd,
 }
 

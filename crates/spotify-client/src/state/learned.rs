@@ -2,7 +2,7 @@
 //!
 //! Kept per client id, each fact with the day and the words that taught it. Keys are the caller's:
 //! `page.playlist_items`, `batch.albums`, `endpoint.markets.app`, and so on. Spotify changes what apps
-//! may do now and then, so what is older than [`LASTS`] is not believed any more and learned anew.
+//! may do now and then, so what is older than [`FACT_LIFETIME`] is not believed any more and learned anew.
 
 use std::fmt;
 use std::sync::Arc;

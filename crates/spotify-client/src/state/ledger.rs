@@ -52,7 +52,7 @@ pub struct CallCeilings {
 /// The day's allowance is used up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CeilingReached {
-    /// [`Reach::Account`] or [`Reach::Family`].
+    /// [`DeferralScope::Account`] or [`DeferralScope::Family`].
     pub scope: DeferralScope,
     /// Calls of the last 24 hours.
     pub used: u32,

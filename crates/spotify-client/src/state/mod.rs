@@ -8,7 +8,7 @@
 //! Where the books cannot be read or written, no call is made: an unbooked call is a lie that the
 //! next run pays for.
 //!
-//! Every function takes the present as an argument ([`Moment`]), so that time can be made up.
+//! Every function takes the present as an argument ([`ClockReading`]), so that time can be made up.
 
 mod accounts;
 mod adaptive;

@@ -68,7 +68,7 @@ pub struct CallRequest<'a> {
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reservation {
-    /// Booked: send it after this wait, or [`State::cancel`] it.
+    /// Booked: send it after this wait, or [`StateDb::cancel_call`] it.
     Slot {
         /// The booking.
         call: CallId,
@@ -156,7 +156,7 @@ impl StateDb {
     }
 
     /// Notes how a call ended: its HTTP status, or 1 if no answer came. Written with the next
-    /// booking, or by [`State::flush`].
+    /// booking, or by [`StateDb::flush`].
     ///
     /// # Errors
     ///

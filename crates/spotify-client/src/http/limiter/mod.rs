@@ -104,7 +104,7 @@ impl CallLimiter {
     ///
     /// # Errors
     ///
-    /// [`Shut`]; then nothing was sent or booked.
+    /// [`LimitError`]; then nothing was sent or booked.
     pub async fn acquire(&self, wish: impl Into<CallIntent>) -> Result<CallPermit<'_>, LimitError> {
         let wish = wish.into();
         loop {
@@ -185,7 +185,7 @@ impl CallLimiter {
     ///
     /// # Errors
     ///
-    /// [`Shut`].
+    /// [`LimitError`].
     pub async fn wait_until_clear(&self, wish: impl Into<CallIntent>) -> Result<(), LimitError> {
         let wish = wish.into();
         while let Some(deferred) = self.current_deferral(wish)? {
@@ -198,7 +198,7 @@ impl CallLimiter {
     ///
     /// # Errors
     ///
-    /// [`Shut`].
+    /// [`LimitError`].
     pub fn may_send(&self, family: EndpointFamily) -> Result<(), LimitError> {
         match self.current_deferral(family.into())? {
             Some(deferred) if self.exceeds_max_wait(&deferred) => Err(LimitError::Deferred(deferred)),

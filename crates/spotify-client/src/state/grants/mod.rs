@@ -5,8 +5,8 @@
 //! row is changed in two ways only: by somebody who holds its [`GrantLock`], or by a comparison with
 //! the generation that was read. Refusals never wipe a row: Spotify has refused good tokens before.
 //!
-//! A refresh goes `try_lock`, [`held`](Grants::held), [`begin`](Grants::begin) (the intent, on disk),
-//! the call, [`finish`](Grants::finish) (on disk before the token is used), and the lock is dropped.
+//! A refresh goes `try_lock`, [`held`](GrantStore::get_with_tokens), [`begin`](GrantStore::begin) (the intent, on disk),
+//! the call, [`finish`](GrantStore::finish_refresh) (on disk before the token is used), and the lock is dropped.
 
 mod error;
 mod expiry;
@@ -59,7 +59,7 @@ impl GrantStore {
     ///
     /// # Errors
     ///
-    /// As [`super::State::open`]; and for a key that is missing though grants are sealed, another
+    /// As [`super::StateDb::open`]; and for a key that is missing though grants are sealed, another
     /// key than theirs, a key file that is too short or open to others. Nothing is changed then.
     pub fn open(
         dir: StateDir,
@@ -201,11 +201,11 @@ impl GrantStore {
         Ok(GrantLock::try_acquire(self.folder(), &self.client_id, user)?)
     }
 
-    /// The lock of a grant, waited for (blocking) no longer than [`PATIENCE`].
+    /// The lock of a grant, waited for (blocking) no longer than [`LOCK_TIMEOUT`].
     ///
     /// # Errors
     ///
-    /// As [`Grants::try_lock`], and [`GrantError::Held`].
+    /// As [`GrantStore::try_lock`], and [`GrantError::Locked`].
     pub fn lock(&self, user: &str) -> Result<GrantLock, GrantError> {
         let began = Instant::now();
         loop {
