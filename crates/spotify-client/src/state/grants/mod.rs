@@ -5,7 +5,7 @@
 //! row is changed in two ways only: by somebody who holds its [`GrantLock`], or by a comparison with
 //! the generation that was read. Refusals never wipe a row: Spotify has refused good tokens before.
 //!
-//! A refresh goes `try_lock`, [`held`](GrantStore::get_with_tokens), [`begin`](GrantStore::begin) (the intent, on disk),
+//! A refresh goes `try_lock`, [`held`](GrantStore::get_with_tokens), [`begin`](GrantStore::start_refresh) (the intent, on disk),
 //! the call, [`finish`](GrantStore::finish_refresh) (on disk before the token is used), and the lock is dropped.
 
 mod error;
