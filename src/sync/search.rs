@@ -82,7 +82,7 @@ impl SearchRequest {
     /// The list of what it finds.
     pub(super) fn key(&self, frame: &FetchContext) -> ListKey {
         ListKey {
-            kind: "search",
+            kind: frame.stream.name,
             parent_id: self.query.clone(),
             audience: frame.audience.clone(),
             market: frame.market.clone(),

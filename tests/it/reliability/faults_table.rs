@@ -89,7 +89,7 @@ fn reached(world: &World) -> i64 {
         "SELECT next_offset, (SELECT count(*) FROM staged_items s WHERE s.list_id = c.list_id) FROM checkpoints c",
     );
     rows.first().map_or(0, |row| {
-        assert_eq!(row[0], row[1], "the checkpoint says what is staged");
+        assert_eq!(row[0], row[1], "the checkpoint has what is staged");
         row[0].parse().unwrap()
     })
 }

@@ -49,7 +49,7 @@ fn only_a_full_run_starts_a_new_store() {
     let gone = || std::fs::remove_dir_all(world.project.root().join("output")).unwrap();
     gone();
     let said = world.run(&["--json"]).exits(74).json();
-    assert!(said["error"].as_str().unwrap().contains("is gone"), "{said}");
+    assert!(said["error"].as_str().unwrap().contains("is missing"), "{said}");
     assert!(said["hint"].as_str().unwrap().contains("`cratedigger run --full`"), "{said}");
     // What only reads says what it always said, and why.
     world.cli(&["verify"]).exits(74).shows("only_a_full_run_starts_a_new_store");
