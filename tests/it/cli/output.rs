@@ -21,7 +21,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("jobs", &["jobs"]),
     ("history", &["history"]),
     ("diff", &["diff", "x", "--since", "1d"]),
-    ("show", &["show", fixtures::ODD_PLAYLIST]),
+    ("show", &["show", fixtures::EDGE_CASE_PLAYLIST]),
     ("quota", &["quota"]),
     ("check", &["check"]),
     ("doctor", &["doctor"]),
@@ -41,7 +41,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
 fn world() -> World {
     let job = [
         "schedule = \"15 6 * * *\"\nuser = \"home\"\n".to_owned(),
-        by_ids("playlist_items", &[fixtures::ODD_PLAYLIST, fixtures::HOME_PLAYLIST]),
+        by_ids("playlist_items", &[fixtures::EDGE_CASE_PLAYLIST, fixtures::HOME_PLAYLIST]),
         by_ids("tracks", &[fixtures::PLAIN_TRACK, "0SandboxNoSuchTrack000"]),
         fetch("artist_albums", &format!("ids = [\"{}\"]", fixtures::BUSY_ARTIST)),
         fetch("saved_shows", ""),

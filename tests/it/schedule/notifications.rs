@@ -50,8 +50,7 @@ fn ping_failure_fails_no_job() {
 fn lasting_problem_is_reported_once() {
     let hooks = Hooks::listening();
     let world = plain(&format!("webhook_url = \"{}\"", hooks.url("/hook")));
-    let first =
-        without_credentials(&world, &["-q", "run", "--due"]).exits(77).shows("lasting_problem_is_reported_once");
+    without_credentials(&world, &["-q", "run", "--due"]).exits(77).shows("lasting_problem_is_reported_once");
     for _ in 0..3 {
         let again = without_credentials(&world, &["-q", "run", "--due"]).exits(77);
         assert_eq!(again.stderr, "", "it is no news");

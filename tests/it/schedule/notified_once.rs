@@ -146,9 +146,7 @@ fn hanging_run_pings_its_failure_once() {
         std::thread::sleep(std::time::Duration::from_millis(100));
         due = world.cli(&["-q", "run", "--due"]);
     }
-    due.exits(1)
-        .shows("hanging_run_pings_its_failure_once")
-        .says(&format!("process {}", first.id()));
+    due.exits(1).shows("hanging_run_pings_its_failure_once").says(&format!("process {}", first.id()));
     for _ in 0..2 {
         assert_eq!(world.cli(&["-q", "run", "--due"]).exits(1).stderr, "");
     }
