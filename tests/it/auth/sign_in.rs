@@ -268,7 +268,7 @@ async fn denial_keeps_the_grants() {
     table.sandbox.set_consent(ConsentDecision::Deny);
     let error = pasted(&table, "home").await.unwrap_err();
     assert_eq!(error.to_string(), "Spotify did not grant access: access_denied");
-    assert_eq!(error.exit_code(), 77);
+    assert_eq!(error.exit().code(), 77);
     assert_eq!(table.grants().get("home").unwrap(), before);
     // The answer is used up.
     assert!(table.grants().pending("home", Utc::now()).unwrap().is_none());

@@ -1,4 +1,4 @@
-//! `doctor`: green where all is well; each red line says what to type.
+//! `doctor`: green where no problems found; each red line says what to type.
 
 use spotify_sandbox::{Fault, FaultAction, fixtures};
 

@@ -252,7 +252,7 @@ fn plan_shows_its_share_of_today() {
     world.project.write("jobs/small.toml", by_ids("artists", &[fixtures::BUSY_ARTIST]));
     let shown = world.cli(&["plan", "--offline", "--json"]).exits(0).json();
     assert_eq!(shown["left_today"], 40);
-    assert_eq!(shown["order"], serde_json::json!(["small", "x"]), "what fits goes first");
+    assert_eq!(shown["order"], serde_json::json!(["small", "x"]), "jobs that fit go first");
     let jobs = shown["jobs"].as_array().unwrap();
     let x = jobs.iter().find(|job| job["job"] == "x").unwrap();
     assert_eq!((&x["fits"], &x["left"]), (&false.into(), &20.into()), "half of a day is left to it");

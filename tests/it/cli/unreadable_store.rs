@@ -117,7 +117,7 @@ fn stopped_run_reports_its_work_as_json() {
     let ran = signal_until_end(child, "INT").exits(75).shows("stopped_run_reports_its_work_as_json");
     let said = ran.json();
     assert_eq!((&said["state"], &said["exit_code"]), (&"deferred".into(), &75.into()), "{said}");
-    assert_eq!(said["error"], "stopped at once; what was committed stays", "{said}");
+    assert_eq!(said["error"], "stopped at once; committed data are kept", "{said}");
     assert_eq!((&said["runs"][0]["job"], &said["runs"][1]), (&"x".into(), &().into()), "{said}");
 }
 

@@ -143,7 +143,7 @@ fn scheduler_reports_its_hanging_run() {
     let world = slow(4_000, &hooks);
     let mut it = Foreground::start(&world);
     it.until_said("job x has been running for");
-    it.until("the end of both", |it| it.said().matches("run ends").count() == 2);
+    it.until("the end of both", |it| it.said().matches("run finished").count() == 2);
     let (code, said) = it.stop();
     assert_eq!((code, said.matches("job x has been running for").count()), (0, 1), "{said}");
     let beside = "SELECT max(started_at) < min(finished_at) FROM runs WHERE state = 'complete'";

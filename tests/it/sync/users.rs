@@ -312,7 +312,7 @@ fn purge_lists_deleted_rows_and_files() {
     let ran = world.cli(&["auth", "logout", "studio", "--purge"]).exits(0);
     assert_output("purge_lists_deleted_rows_and_files", &ran.stderr);
     for file in ["saved-2026-01-01.csv", "who.csv"] {
-        assert!(ran.stderr.contains(&format!("{file} names this person still")), "{file}: {}", ran.stderr);
+        assert!(ran.stderr.contains(&format!("{file} still mentions this user")), "{file}: {}", ran.stderr);
     }
     assert!(!ran.stderr.contains("/saved_tracks.csv names"), "{}", ran.stderr);
     assert_output("purge_lists_deleted_rows_and_files_2", &ran.stderr);
