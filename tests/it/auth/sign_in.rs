@@ -284,7 +284,7 @@ async fn missing_answer_is_explained() {
     let error = start.run(&login("home"), &mut person).await.unwrap_err();
     let hint = error.hint().unwrap();
     assert_output("missing_answer_is_explained", &hint);
-    assert_eq!(error.exit_code(), 77);
+    assert_eq!(error.exit().code(), 77);
 }
 
 #[tokio::test]

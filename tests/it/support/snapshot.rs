@@ -1,6 +1,8 @@
 //! Snapshots of what the program prints. They lie in `snapshots/` beside the test that asserts them, named after
 //! its file. `INSTA_UPDATE=always cargo test …` writes them again; the diff is then reviewed in git.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +34,10 @@ const MOMENTS: &[(&str, &str)] = &[
         "[duration]",
     ),
     (r"\b(process|pid) \d+", "$1 [pid]"),
+    (r"\.cratedigger-\d+-\d+", ".cratedigger-[pid]"),
+    (r"_ms=-?\d+", "_ms=[number]"),
+    (r"(_timestamp_seconds(?:\{[^}]*\})?) \d+", "$1 [time]"),
+    (r"\b\d{6,} now\b", "[size] now"),
     (r"\b\d+(?:\.\d+)? (?:[kMG]i?B|B|bytes)\b", "[size]"),
     (r"\b(state|code|code_challenge)=[\w%-]+", "$1=[$1]"),
     (r"\b[0-9a-f]{64}\b", "[hash]"),
@@ -54,18 +60,33 @@ pub fn assert_output(name: &str, text: &str) {
     assert_filtered(name, &lines, &[PLACES, MOMENTS]);
 }
 
+thread_local! {
+    /// Texts that this test has asserted, by the names of their snapshots.
+    static ASSERTED: RefCell<HashMap<String, Vec<String>>> = RefCell::default();
+}
+
+/// A name that is asserted again in a loop is one snapshot for each different text: `name`, `name__2` and so on.
 #[track_caller]
 fn assert_filtered(name: &str, text: &str, filters: &[&[(&str, &str)]]) {
     let caller = Path::new(Location::caller().file());
+    let text = filters.iter().flat_map(|list| list.iter()).fold(text.to_owned(), |text, (pattern, replacement)| {
+        regex::Regex::new(pattern).unwrap().replace_all(&text, *replacement).into_owned()
+    });
+    let file = caller.file_stem().and_then(|stem| stem.to_str()).unwrap();
+    let name = format!("{file}__{name}");
+    let nth = ASSERTED.with_borrow_mut(|asserted| {
+        let texts = asserted.entry(name.clone()).or_default();
+        texts.iter().position(|known| *known == text).unwrap_or_else(|| {
+            texts.push(text.clone());
+            texts.len() - 1
+        })
+    });
+    let name = if nth == 0 { name } else { format!("{name}__{}", nth + 1) };
     let mut settings = insta::Settings::new();
     settings.set_snapshot_path(folder(caller));
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
-    for (pattern, replacement) in filters.iter().flat_map(|list| list.iter()) {
-        settings.add_filter(pattern, *replacement);
-    }
-    let file = caller.file_stem().and_then(|stem| stem.to_str()).unwrap();
-    settings.bind(|| insta::assert_snapshot!(format!("{file}__{name}"), text));
+    settings.bind(|| insta::assert_snapshot!(name, text));
 }
 
 fn folder(caller: &Path) -> PathBuf {
@@ -147,6 +168,7 @@ fn every_snapshot_is_reviewed_and_in_use() {
         assert!(path.extension().is_some_and(|ext| ext == "snap"), "not reviewed: {}", path.display());
         let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap();
         let (file, name) = stem.split_once("__").unwrap();
+        let name = name.split("__").next().unwrap();
         // The help's own test compares its snapshots with the commands.
         if file == "help" {
             continue;
