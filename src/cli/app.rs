@@ -71,8 +71,8 @@ impl<'a> App<'a> {
         let store = Store::open_with_wal_limit(&path, access, &self.identity(), output.wal_limit_mib << 20);
         let store = Arc::new(store.map_err(storage_error)?);
         let place = canonical_path(&path);
-        if is_new || self.state.store_known_since(&place).map_err(ledger_error)?.is_none() {
-            self.state.remember_store(&place, Utc::now()).map_err(ledger_error)?;
+        if is_new || self.state.known_stores().known_since(&place).map_err(ledger_error)?.is_none() {
+            self.state.known_stores().remember(&place, Utc::now()).map_err(ledger_error)?;
         }
         Ok(store)
     }
@@ -92,7 +92,7 @@ impl<'a> App<'a> {
         if !is_absent(&path) {
             return Ok(None);
         }
-        let since = self.state.store_known_since(&canonical_path(&path)).map_err(ledger_error)?;
+        let since = self.state.known_stores().known_since(&canonical_path(&path)).map_err(ledger_error)?;
         Ok(since.map(|since| StoreError::Missing { path, since: format_local(since) }))
     }
 
@@ -139,6 +139,7 @@ impl<'a> App<'a> {
     /// What the app has used of its day, and what holds it back.
     pub(super) fn usage(&self, who: &Credentials) -> Result<LedgerUsage, CommandError> {
         self.state
+            .ledger()
             .usage(&self.ledger_identity(who), self.ceilings(who)?, SystemClock::new().now())
             .or_exit(ExitStatus::Storage)
     }

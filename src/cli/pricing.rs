@@ -103,7 +103,7 @@ impl Desk<'_> {
     pub(super) fn spent(&self, job: &Job) -> Result<u32, CommandError> {
         let now = SystemClock::new().now();
         let who = self.workshop.ledger_identity(self.credentials);
-        self.workshop.state.calls_by_job(&who, self.spends(job), now).map_err(ledger_error)
+        self.workshop.state.ledger().calls_by_job(&who, self.spends(job), now).map_err(ledger_error)
     }
 
     /// What is left of the day; to the run of a fire, what is left to that.
@@ -131,7 +131,8 @@ impl Desk<'_> {
     fn usage(&self, due: Option<DueFire>) -> Result<(LedgerUsage, CallCeilings), CommandError> {
         let ceilings = CallCeilings { reserve: self.reserve(due), ..self.workshop.ceilings(self.credentials)? };
         let who = self.workshop.ledger_identity(self.credentials);
-        let usage = self.workshop.state.usage(&who, ceilings, SystemClock::new().now()).map_err(ledger_error)?;
+        let usage =
+            self.workshop.state.ledger().usage(&who, ceilings, SystemClock::new().now()).map_err(ledger_error)?;
         Ok((usage, ceilings))
     }
 }

@@ -56,7 +56,7 @@ pub fn run(args: &QuotaArgs, context: &CommandContext) -> Result<ExitStatus, Com
     }
     let class = workshop.app_class(&credentials)?;
     let ceilings = workshop.ceilings(&credentials)?;
-    let usage = workshop.state.usage(&who, ceilings, now).map_err(ledger_error)?;
+    let usage = workshop.state.ledger().usage(&who, ceilings, now).map_err(ledger_error)?;
     let endpoints = endpoint_knowledge(&learned, class, now.wall).map_err(ledger_error)?;
     let shown = QuotaReport { usage, ceilings, class, endpoints, now: now.wall };
     if context.json {

@@ -14,11 +14,12 @@ use super::error_body::{ErrorBody, looks_like_json};
 use super::family::EndpointFamily;
 use super::forbidden::ForbiddenReason;
 use super::request::{ApiRequest, ApiResponse, UnusableResponse};
-use crate::http::jitter;
+use crate::http::cancellation;
 use crate::http::limiter::CallIntent;
 use crate::http::retry::{self, AttemptHistory, AttemptOutcome, GiveUpReason, RetryDecision};
 use crate::http::retry_after::{self, RetryAfter};
 use crate::http::transport::{HttpRequest, HttpResponse, TransportError};
+use crate::random::random_fraction;
 use crate::state::{CallId, EndpointAccess, NewRefusal, TokenKind};
 
 /// How long an answer may still take once the run is stopped: a stop is over within ten seconds.
@@ -90,7 +91,7 @@ impl ApiCall<'_> {
             form: None,
         });
         // An answer that is on its way is worth a moment; a server that drips is not.
-        let Ok(sent) = gate.halt().or_soon(gate.clock(), IN_FLIGHT, sent).await else {
+        let Ok(sent) = cancellation::until_stopped_and(gate.stop_token(), (gate.clock(), IN_FLIGHT), sent).await else {
             pass.record_failure()?;
             return Err(ApiError::Stopped);
         };
@@ -116,7 +117,7 @@ impl ApiCall<'_> {
                 may_retry: gate.may_retry(),
                 unstated_refusals: unsaid,
                 family_refusals: refused,
-                jitter: jitter::random_fraction(),
+                jitter: random_fraction(),
             },
             &self.api.rules,
         );
@@ -211,7 +212,7 @@ impl ApiCall<'_> {
                 gate.count_retry();
                 self.api.observer.retrying(family, self.attempt, &ended.words, after);
                 self.attempt += 1;
-                let slept = gate.halt().sleep(gate.clock(), after).await;
+                let slept = cancellation::sleep(gate.stop_token(), gate.clock(), after).await;
                 slept.map_err(|_| ApiError::Stopped)?;
                 Ok(None)
             }
@@ -239,8 +240,10 @@ impl ApiCall<'_> {
         gate.wait_until_clear(self.intent()).await.map_err(ApiError::from)?;
         let fetched = match &self.who {
             // A refresh that has begun may rotate the grant, so it is not dropped by a stop.
-            CallToken::User(user, tokens) => tokens.get(user, refused, gate.halt()).await,
-            _ => gate.halt().or(token.get(refused)).await.map_err(|_| ApiError::Stopped)?,
+            CallToken::User(user, tokens) => tokens.get(user, refused, gate.stop_token()).await,
+            _ => cancellation::until_stopped(gate.stop_token(), token.get(refused))
+                .await
+                .map_err(|_| ApiError::Stopped)?,
         };
         match fetched {
             Ok(token) => Ok(Some(token)),
@@ -351,7 +354,7 @@ impl ClientInner {
             may_retry: true,
             unstated_refusals: unsaid,
             family_refusals: 0,
-            jitter: jitter::random_fraction(),
+            jitter: random_fraction(),
         };
         let RetryDecision::Defer { scope: reach, wait, reason } = retry::decide_token(outcome, &tried, &self.rules)
         else {

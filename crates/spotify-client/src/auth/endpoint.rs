@@ -20,11 +20,11 @@ use super::skew::{ClockSkew, believed_time};
 use super::{TokenError, TokenRules, certificate_error, strip_control_chars};
 use crate::error::ApiError;
 use crate::http::clock::Clock;
-use crate::http::jitter;
 use crate::http::observer::CallObserver;
 use crate::http::retry::{self, AttemptHistory, AttemptOutcome, RetryDecision, RetryRules};
 use crate::http::retry_after::{self, RetryAfter};
 use crate::http::transport::{HttpRequest, HttpResponse, HttpTransport, TransportError};
+use crate::random::random_fraction;
 use crate::state::grants::SignInFlow;
 
 /// What the token request is called in logs and errors.
@@ -237,7 +237,7 @@ impl TokenEndpoint {
                 form: Some(&form),
             });
             let (outcome, came) = self.read(sent.await, &ask, attempt);
-            let jitter = jitter::random_fraction();
+            let jitter = random_fraction();
             let tried = AttemptHistory {
                 attempt,
                 token_renewed: false,

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use crate::error::ApiError;
+use crate::hex;
 use crate::state::ClockReading;
 use crate::state::grants::{GrantLock, GrantStore, GrantWithTokens, NewGrant, SignInFlow};
 
@@ -22,7 +23,7 @@ pub(super) enum EnvironmentGrant {
 
 /// Tokens are random and long: a hash tells two apart and gives nothing away.
 pub fn token_hash(token: &SecretString) -> String {
-    Sha256::digest(token.expose_secret()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex::prefix(&Sha256::digest(token.expose_secret()), 16)
 }
 
 /// Whether a user's grant came from this token, or from elsewhere, which wins.

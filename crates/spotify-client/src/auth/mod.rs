@@ -17,8 +17,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::error::ApiError;
 use crate::http::clock::Clock;
-use crate::http::jitter;
 use crate::http::retry_after::RetryAfter;
+use crate::random::random_fraction;
 
 pub(super) use app::AppToken;
 pub use endpoint::TokenGrant;
@@ -57,7 +57,7 @@ impl Default for TokenRules {
 impl TokenRules {
     /// How long before its end a token that lasts so long is renewed; another answer each time.
     fn renewal_margin(&self, lasts: Duration) -> Duration {
-        (self.early + self.jitter.mul_f64(jitter::random_fraction())).min(lasts / 10)
+        (self.early + self.jitter.mul_f64(random_fraction())).min(lasts / 10)
     }
 }
 

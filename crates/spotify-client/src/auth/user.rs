@@ -15,13 +15,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
 
 use super::endpoint::{TokenEndpoint, TokenFailure, TokenGrant, TokenReply};
 use super::environment::{EnvironmentGrant, adopt, environment_grant};
 use super::{BearerToken, TokenError, TokenRules};
 use crate::error::ApiError;
+use crate::http::cancellation;
 use crate::http::clock::Clock;
-use crate::http::halt::Halt;
 use crate::http::observer::CallObserver;
 use crate::state::grants::{
     GrantError, GrantLock, GrantState, GrantStore, GrantWithTokens, LOCK_TIMEOUT, RenewedGrant, StoredAccessToken,
@@ -91,11 +92,11 @@ impl UserTokens {
         self: &Arc<Self>,
         user: &str,
         refused: Option<i64>,
-        halt: &Halt,
+        stop: &CancellationToken,
     ) -> Result<Arc<BearerToken>, TokenError> {
         let slot = self.slot(user);
         let failures = slot.current().failures;
-        let _fetching = halt.or(slot.fetching.lock()).await.map_err(|_| ApiError::Stopped)?;
+        let _fetching = cancellation::until_stopped(stop, slot.fetching.lock()).await.map_err(|_| ApiError::Stopped)?;
         if let Some(token) = self.cached(user, refused) {
             return Ok(token);
         }
@@ -105,7 +106,7 @@ impl UserTokens {
                 return Err(failed.clone());
             }
         }
-        let obtained = self.obtain(user, refused, halt, &slot).await;
+        let obtained = self.obtain(user, refused, stop, &slot).await;
         let mut current = slot.current();
         match obtained {
             Ok(token) => {
@@ -124,7 +125,7 @@ impl UserTokens {
         self: &Arc<Self>,
         user: &str,
         refused: Option<i64>,
-        halt: &Halt,
+        stop: &CancellationToken,
         slot: &UserSlot,
     ) -> Result<Arc<BearerToken>, TokenError> {
         if let Some(held) = self.read(user, slot, None)?
@@ -132,7 +133,7 @@ impl UserTokens {
         {
             return Ok(token);
         }
-        let lock = self.lock(user, halt).await?;
+        let lock = self.lock(user, stop).await?;
         // Whoever held the lock before us may have done the work.
         let held = self.read(user, slot, Some(&lock))?.ok_or_else(|| self.no_grant_error(user))?;
         if let Some(token) = self.usable(&held, refused) {
@@ -192,7 +193,7 @@ impl UserTokens {
         token.is_usable(refused, now.steady_ms).then(|| Arc::new(token))
     }
 
-    async fn lock(&self, user: &str, halt: &Halt) -> Result<GrantLock, TokenError> {
+    async fn lock(&self, user: &str, stop: &CancellationToken) -> Result<GrantLock, TokenError> {
         let began_ms = self.clock.now().steady_ms;
         loop {
             if let Some(lock) = self.grants.try_lock(user)? {
@@ -202,7 +203,7 @@ impl UserTokens {
             if waited > LOCK_TIMEOUT {
                 return Err(GrantError::Locked { user: user.to_owned(), waited }.into());
             }
-            halt.sleep(&*self.clock, LOCK_POLL_INTERVAL).await.map_err(|_| ApiError::Stopped)?;
+            cancellation::sleep(stop, &*self.clock, LOCK_POLL_INTERVAL).await.map_err(|_| ApiError::Stopped)?;
         }
     }
 

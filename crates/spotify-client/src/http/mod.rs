@@ -8,10 +8,9 @@
 //! is where time comes from.
 
 pub mod breaker;
+pub mod cancellation;
 pub mod clock;
 pub mod family;
-pub mod halt;
-pub mod jitter;
 pub mod limiter;
 pub mod observer;
 pub mod retry;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::seal::KeyOrigin;
+use super::key_origin::KeyOrigin;
 
 /// Why the state cannot be used.
 #[derive(Debug, Error)]

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{OptionalExtension, Row};
 
-use super::StateDb;
-use super::error::StateError;
-use super::moment::{ClockReading, time_from_ms};
-use super::turn::ClientIdentity;
+use crate::state::StateDb;
+use crate::state::clock_reading::{ClockReading, time_from_ms};
+use crate::state::error::StateError;
+use crate::state::ledger::ClientIdentity;
 
 const CLASS: &str = "app_class";
 const ENDPOINT: &str = "endpoint.";

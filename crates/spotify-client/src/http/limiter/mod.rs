@@ -24,12 +24,13 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use governor::RateLimiter;
+use tokio_util::sync::CancellationToken;
 
 use crate::deferral::{Deferral, DeferralReason, DeferralScope};
 use crate::http::breaker::BreakerDecision;
+use crate::http::cancellation::{self, Stopped, until_stopped};
 use crate::http::clock::Clock;
 use crate::http::family::EndpointFamily;
-use crate::http::halt::Halt;
 use crate::http::observer::CallObserver;
 use crate::state::{CallBlock, CallCeilings, CallRequest, CallSpender, ClientIdentity, Reservation, StateDb};
 
@@ -47,7 +48,7 @@ pub struct CallLimiter {
     observer: Arc<dyn CallObserver>,
     rules: LimiterRules,
     shared: Arc<SharedLimits>,
-    halt: Halt,
+    stop: CancellationToken,
     counters: Mutex<RunCounters>,
 }
 
@@ -63,7 +64,7 @@ impl CallLimiter {
         let shared = Arc::new(SharedLimits::new(&rules, &clock));
         CallLimiter {
             shared,
-            halt: Halt::default(),
+            stop: CancellationToken::new(),
             counters: Mutex::default(),
             state,
             identity,
@@ -80,7 +81,7 @@ impl CallLimiter {
         let ceilings = CallCeilings { reserve, ..self.rules.ceilings };
         CallLimiter {
             shared: Arc::clone(&self.shared),
-            halt: Halt::default(),
+            stop: CancellationToken::new(),
             counters: Mutex::default(),
             state: Arc::clone(&self.state),
             identity: self.identity.clone(),
@@ -108,11 +109,11 @@ impl CallLimiter {
     pub async fn acquire(&self, wish: impl Into<CallIntent>) -> Result<CallPermit<'_>, LimitError> {
         let wish = wish.into();
         loop {
-            self.halt.check()?;
+            self.check_stopped()?;
             if let Some(closed) = self.closed_by() {
                 return Err(LimitError::Deferred(closed));
             }
-            let permit = self.halt.or(self.shared.permits.acquire()).await?;
+            let permit = until_stopped(&self.stop, self.shared.permits.acquire()).await?;
             let Ok(permit) = permit else {
                 return Err(LimitError::Stopped);
             };
@@ -120,7 +121,7 @@ impl CallLimiter {
             let Some(probe) = self.pass_breaker().await? else {
                 continue;
             };
-            let turn = self.state.reserve_call(&self.call_request(wish), self.clock.now());
+            let turn = self.state.ledger().reserve_call(&self.call_request(wish), self.clock.now());
             let (call, wait) = match turn {
                 Ok(Reservation::Slot { call, wait }) => (call, wait),
                 Ok(Reservation::Blocked(_)) => {
@@ -140,7 +141,7 @@ impl CallLimiter {
                 continue;
             }
             if let Err(used) = self.count_call() {
-                self.state.cancel_call(pass.call)?;
+                self.state.ledger().cancel_call(pass.call)?;
                 return Err(LimitError::Deferred(used));
             }
             self.observer.sent(wish.family);
@@ -166,16 +167,16 @@ impl CallLimiter {
 
     /// Waits for a slot and looks at the deadline again; takes the booking back if it moved.
     async fn still_free_after(&self, wait: Duration, pass: &CallPermit<'_>) -> Result<bool, LimitError> {
-        let slept = self.halt.sleep(&*self.clock, wait).await;
+        let slept = cancellation::sleep(&self.stop, &*self.clock, wait).await;
         let held = match slept {
             Ok(()) => {
                 let family = pass.family.as_str();
-                self.state.active_cool_down(&self.identity, family, self.clock.now())?
+                self.state.cool_downs().active(&self.identity, family, self.clock.now())?
             }
             Err(_) => None,
         };
         if slept.is_err() || held.is_some() {
-            self.state.cancel_call(pass.call)?;
+            self.state.ledger().cancel_call(pass.call)?;
         }
         slept?;
         Ok(held.is_none())
@@ -208,11 +209,11 @@ impl CallLimiter {
 
     /// The deadline ahead of a call. What no wait can change is an error already.
     fn current_deferral(&self, wish: CallIntent) -> Result<Option<Deferral>, LimitError> {
-        self.halt.check()?;
+        self.check_stopped()?;
         if let Some(closed) = self.closed_by() {
             return Err(LimitError::Deferred(closed));
         }
-        match self.state.check_call(&self.call_request(wish), self.clock.now())? {
+        match self.state.ledger().check_call(&self.call_request(wish), self.clock.now())? {
             None => Ok(None),
             Some(CallBlock::CeilingReached(reached)) => Err(LimitError::Deferred(reached.into())),
             Some(CallBlock::CoolDown(cool_down)) => Ok(Some(cool_down.deferral)),
@@ -260,7 +261,7 @@ impl CallLimiter {
         }
         // A slice at a time; the caller looks at the deadline again, which may have moved.
         let rest = (until - self.clock.now().wall).to_std().unwrap_or_default();
-        self.halt.sleep(&*self.clock, rest.min(MAX_SLEEP)).await?;
+        cancellation::sleep(&self.stop, &*self.clock, rest.min(MAX_SLEEP)).await?;
         Ok(())
     }
 
@@ -276,7 +277,7 @@ impl CallLimiter {
             }
             let now = governor::clock::Clock::now(&GovernorClock(Arc::clone(&self.clock)));
             let wait = busy.wait_time_from(now).max(Duration::from_millis(1));
-            self.halt.sleep(&*self.clock, wait).await?;
+            cancellation::sleep(&self.stop, &*self.clock, wait).await?;
         }
         Ok(())
     }
@@ -289,7 +290,7 @@ impl CallLimiter {
             BreakerDecision::Free => Ok(Some(false)),
             BreakerDecision::Probe => Ok(Some(true)),
             BreakerDecision::Probing => {
-                self.halt.sleep(&*self.clock, PROBE_POLL).await?;
+                cancellation::sleep(&self.stop, &*self.clock, PROBE_POLL).await?;
                 Ok(None)
             }
             BreakerDecision::Shut(ms) => {
@@ -340,6 +341,10 @@ impl CallLimiter {
             spender = spender.map(|it| CallSpender { share: None, ..it });
         }
         CallRequest { identity: &self.identity, family: wish.family.as_str(), pace: rates.pace, ceilings, spender }
+    }
+
+    fn check_stopped(&self) -> Result<(), Stopped> {
+        if self.stop.is_cancelled() { Err(Stopped) } else { Ok(()) }
     }
 
     fn counters(&self) -> MutexGuard<'_, RunCounters> {

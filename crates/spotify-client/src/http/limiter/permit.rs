@@ -42,7 +42,7 @@ impl CallPermit<'_> {
                 run.family_refusals.remove(&self.family);
             }
         }
-        gate.state.record_outcome(self.call, status)
+        gate.state.ledger().record_outcome(self.call, status)
     }
 
     /// No answer came, or only part of one.
@@ -54,7 +54,7 @@ impl CallPermit<'_> {
         let gate = self.limiter;
         let now_ms = gate.clock.now().steady_ms;
         gate.counters().breaker.record_failure(now_ms, &gate.rules.breaker);
-        gate.state.record_outcome(self.call, 1)
+        gate.state.ledger().record_outcome(self.call, 1)
     }
 }
 
@@ -67,7 +67,7 @@ impl CallPermit<'_> {
     pub fn record_unusable(self) -> Result<(), StateError> {
         let gate = self.limiter;
         gate.counters().breaker.record_success();
-        gate.state.record_outcome(self.call, 1)
+        gate.state.ledger().record_outcome(self.call, 1)
     }
 }
 

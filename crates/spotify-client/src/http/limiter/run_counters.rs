@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rustc_hash::FxHashMap;
+use tokio_util::sync::CancellationToken;
 
 use super::CallLimiter;
 use crate::deferral::{Deferral, DeferralReason};
 use crate::http::breaker::CircuitBreaker;
 use crate::http::clock::Clock;
 use crate::http::family::EndpointFamily;
-use crate::http::halt::Halt;
 use crate::state::{NewRefusal, StateError};
 
 /// What this run has done and waited.
@@ -28,12 +28,12 @@ pub(super) struct RunCounters {
 impl CallLimiter {
     /// Ends all waits; nothing more is sent.
     pub fn stop(&self) {
-        self.halt.stop();
+        self.stop.cancel();
     }
 
     /// What ends all waits.
-    pub fn halt(&self) -> &Halt {
-        &self.halt
+    pub fn stop_token(&self) -> &CancellationToken {
+        &self.stop
     }
 
     /// The present.
@@ -79,7 +79,7 @@ impl CallLimiter {
             }
         }
         let (ceilings, now) = (self.rates().ceilings, self.clock.now());
-        self.state.record_refusal(&self.identity, family.as_str(), refused, ceilings, now)?;
+        self.state.cool_downs().record_refusal(&self.identity, family.as_str(), refused, ceilings, now)?;
         Ok(())
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::deferral::Deferral;
 use crate::error::ApiError;
 use crate::http::breaker::BreakerRules;
+use crate::http::cancellation::Stopped;
 use crate::http::family::EndpointFamily;
-use crate::http::halt::Stopped;
 use crate::state::{AdaptivePace, CallCeilings, CallSpender, StateError};
 
 /// What a gate is told.

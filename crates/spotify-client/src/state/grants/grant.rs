@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::Row;
 use secrecy::SecretString;
 
-use crate::state::moment::time_from_ms;
+use crate::state::clock_reading::time_from_ms;
 
 /// How a user signed in; refreshing differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

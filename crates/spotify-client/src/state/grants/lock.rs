@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::state::{StateError, private};
+use crate::hex;
+use crate::state::StateError;
+use crate::state::folder::private_files as private;
 
 /// What the file holds at most; a sealed token takes a few hundred bytes.
 const SIZE: usize = 4_096;
@@ -96,6 +98,6 @@ impl GrantLock {
 /// Names nobody: anyone may see the names of files in a backup's listing.
 fn file_name(client_id: &str, user: &str) -> String {
     let hash = Sha256::new().chain_update(client_id).chain_update([0]).chain_update(user).finalize();
-    let hex: String = hash.iter().take(HEAD).map(|byte| format!("{byte:02x}")).collect();
-    format!("grant-{hex}.lock")
+    let name = hex::prefix(&hash, HEAD);
+    format!("grant-{name}.lock")
 }

@@ -8,9 +8,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{OptionalExtension, params};
 use secrecy::SecretString;
 
+use super::error::GrantError;
 use super::grant::SignInFlow;
-use super::{GrantError, GrantStore};
-use crate::state::moment::time_from_ms;
+use super::store::GrantStore;
+use crate::state::clock_reading::time_from_ms;
 
 /// How long an answer is waited for.
 pub const PENDING_LIFETIME: TimeDelta = TimeDelta::days(1);

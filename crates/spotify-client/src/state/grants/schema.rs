@@ -1,6 +1,6 @@
 //! The tables of the grants. Append-only: a migration that was released never changes.
 
-use crate::state::db::DbLayout;
+use crate::state::database::DbLayout;
 
 /// `CDgr` stands in the header. A token must be on disk before it is used, hence `FULL`.
 pub(super) static GRANTS: DbLayout =

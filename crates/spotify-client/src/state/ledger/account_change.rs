@@ -10,15 +10,20 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::ledger::{self, DAY_MS};
-use super::moment::ClockReading;
-use super::steps;
-use super::turn::ClientIdentity;
+use super::DAY_MS;
+use super::ceilings;
+use super::clock_jumps;
+use super::request::ClientIdentity;
+use crate::state::clock_reading::ClockReading;
 
 /// Begins a transaction: follows the clock and the account. Returns the generation: it changes whenever
 /// what is kept in memory of the books no longer holds.
-pub(super) fn start_transaction(tx: &Connection, who: &ClientIdentity, now: ClockReading) -> rusqlite::Result<i64> {
-    let generation = steps::follow_clock(tx, now)?;
+pub(in crate::state) fn start_transaction(
+    tx: &Connection,
+    who: &ClientIdentity,
+    now: ClockReading,
+) -> rusqlite::Result<i64> {
+    let generation = clock_jumps::follow_clock(tx, now)?;
     let known: Option<String> = tx
         .prepare_cached("SELECT account FROM clients WHERE client = ?1")?
         .query_row([&who.client], |row| row.get(0))
@@ -39,7 +44,7 @@ pub(super) fn start_transaction(tx: &Connection, who: &ClientIdentity, now: Cloc
         copy_cool_downs(tx, account, &who.account)?;
         copy_ceilings(tx, account, &who.account, now)?;
     }
-    steps::next_generation(tx)
+    clock_jumps::next_generation(tx)
 }
 
 /// The accounts that a client has booked under; books from before the last one was noted may have
@@ -87,8 +92,8 @@ fn copy_cool_downs(tx: &Connection, from: &str, to: &str) -> rusqlite::Result<()
 
 /// Of two ceilings of a family the lower one holds.
 fn copy_ceilings(tx: &Connection, from: &str, to: &str, now: ClockReading) -> rusqlite::Result<()> {
-    let held = ledger::learned_ceilings(tx, to, now)?;
-    for learned in ledger::learned_ceilings(tx, from, now)? {
+    let held = ceilings::learned_ceilings(tx, to, now)?;
+    for learned in ceilings::learned_ceilings(tx, from, now)? {
         if held.iter().any(|it| it.family == learned.family && it.now <= learned.now) {
             continue;
         }

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::error::StateError;
+use crate::state::error::StateError;
 
 /// What named the folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,9 +4,11 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Transaction, params};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::error::GrantError;
+use super::expiry;
 use super::grant::{Grant, GrantState, GrantWithTokens, NewGrant, RenewedGrant, SpotifyAccount, StoredAccessToken};
 use super::lock::GrantLock;
-use super::{ACCESS, GrantError, GrantStore, REFRESH, expiry};
+use super::store::{ACCESS, GrantStore, REFRESH};
 use crate::state::StateError;
 
 /// The place of a token that is kept in the file of the lock.

@@ -18,8 +18,10 @@ use chacha20poly1305::{Key as Bytes, XChaCha20Poly1305, XNonce};
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
-use super::error::StateError;
-use super::private;
+use crate::state::StateError;
+use crate::state::folder::private_files as private;
+use crate::state::key_origin::KeyOrigin;
+use crate::{hex, random};
 
 /// In front of every seal, so that another way of sealing can be told apart one day.
 const VERSION: u8 = 1;
@@ -29,38 +31,8 @@ const MIN_KEY_LEN: usize = 32;
 /// No key is longer; a larger file was named by mistake.
 const MAX_KEY_FILE_LEN: u64 = 4_096;
 
-/// Where a key came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeyOrigin {
-    /// `cratedigger_key` in `$CREDENTIALS_DIRECTORY`.
-    Credential(PathBuf),
-    /// `CRATEDIGGER_KEY_FILE`.
-    Named(PathBuf),
-    /// `key` in the state folder.
-    Folder(PathBuf),
-}
-
-impl KeyOrigin {
-    /// The file.
-    pub fn path(&self) -> &Path {
-        let (KeyOrigin::Credential(path) | KeyOrigin::Named(path) | KeyOrigin::Folder(path)) = self;
-        path
-    }
-}
-
-impl fmt::Display for KeyOrigin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path().display();
-        match self {
-            KeyOrigin::Credential(_) => write!(f, "{path} (from $CREDENTIALS_DIRECTORY)"),
-            KeyOrigin::Named(_) => write!(f, "{path} (from CRATEDIGGER_KEY_FILE)"),
-            KeyOrigin::Folder(_) => write!(f, "{path}"),
-        }
-    }
-}
-
 /// The key of a state folder.
-pub(super) struct SealKey {
+pub(in crate::state) struct SealKey {
     cipher: XChaCha20Poly1305,
     origin: KeyOrigin,
 }
@@ -73,10 +45,10 @@ impl fmt::Debug for SealKey {
 
 /// What a seal belongs to; it opens nowhere else.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct SealContext<'a> {
-    pub(super) client_id: &'a str,
-    pub(super) user: &'a str,
-    pub(super) column: &'a str,
+pub(in crate::state) struct SealContext<'a> {
+    pub(in crate::state) client_id: &'a str,
+    pub(in crate::state) user: &'a str,
+    pub(in crate::state) column: &'a str,
 }
 
 impl SealContext<'_> {
@@ -93,12 +65,15 @@ impl SealContext<'_> {
 
 /// It does not open: another key, another place, or damage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct UnsealError;
+pub(in crate::state) struct UnsealError;
 
 impl SealKey {
     /// Reads the key that the environment or the folder names. `None`: there is none yet, and it
     /// would lie in the folder.
-    pub(super) fn find(folder: &Path, env: impl Fn(&str) -> Option<OsString>) -> Result<Option<SealKey>, StateError> {
+    pub(in crate::state) fn find(
+        folder: &Path,
+        env: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Option<SealKey>, StateError> {
         let set = |name: &str| env(name).filter(|value| !value.is_empty());
         if let Some(credentials) = set("CREDENTIALS_DIRECTORY") {
             let path = Path::new(&credentials).join("cratedigger_key");
@@ -118,9 +93,9 @@ impl SealKey {
     }
 
     /// Makes a key file in the folder. The caller holds the folder's lock.
-    pub(super) fn create(folder: &Path) -> Result<SealKey, StateError> {
+    pub(in crate::state) fn create(folder: &Path) -> Result<SealKey, StateError> {
         let path = folder.join("key");
-        let hex: String = random::<32>(&path)?.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String = hex::prefix(&random_bytes::<32>(&path)?, 32);
         private::write_atomically(&path, |file| writeln!(file, "{hex}"))?;
         SealKey::read(KeyOrigin::Folder(path))
     }
@@ -156,13 +131,13 @@ impl SealKey {
     }
 
     /// Where it came from.
-    pub(super) fn origin(&self) -> &KeyOrigin {
+    pub(in crate::state) fn origin(&self) -> &KeyOrigin {
         &self.origin
     }
 
     /// Seals a secret for one place.
-    pub(super) fn seal(&self, place: SealContext<'_>, secret: &str) -> Result<Vec<u8>, StateError> {
-        let nonce = random::<NONCE>(self.origin.path())?;
+    pub(in crate::state) fn seal(&self, place: SealContext<'_>, secret: &str) -> Result<Vec<u8>, StateError> {
+        let nonce = random_bytes::<NONCE>(self.origin.path())?;
         let (msg, aad) = (secret.as_bytes(), &*place.bytes());
         let sealed = self.cipher.encrypt(&XNonce::from(nonce), Payload { msg, aad });
         let sealed =
@@ -175,7 +150,7 @@ impl SealKey {
     }
 
     /// Opens what was sealed for this place.
-    pub(super) fn open(&self, place: SealContext<'_>, sealed: &[u8]) -> Result<SecretString, UnsealError> {
+    pub(in crate::state) fn open(&self, place: SealContext<'_>, sealed: &[u8]) -> Result<SecretString, UnsealError> {
         let (version, rest) = sealed.split_first().ok_or(UnsealError)?;
         let (nonce, msg) = rest.split_first_chunk::<NONCE>().ok_or(UnsealError)?;
         if *version != VERSION {
@@ -187,12 +162,9 @@ impl SealKey {
     }
 }
 
-/// Random bytes from the system; `path` is what they are for.
-fn random<const N: usize>(path: &Path) -> Result<[u8; N], StateError> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| StateError::io("draw random bytes for", path)(std::io::Error::other(error.to_string())))?;
-    Ok(bytes)
+/// Random bytes; `path` is the file that they are for.
+fn random_bytes<const N: usize>(path: &Path) -> Result<[u8; N], StateError> {
+    random::random_bytes().map_err(StateError::io("draw random bytes for", path))
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ impl JobKey {
         JobKey(bytes.iter().fold(0_i64, |number, byte| (number << 8) | i64::from(*byte)).max(1))
     }
 
-    pub(super) fn number(self) -> i64 {
+    pub(in crate::state) fn number(self) -> i64 {
         self.0
     }
 }

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use super::error::StateError;
+use crate::state::error::StateError;
 
 #[cfg(target_os = "linux")]
 const NETWORK: [(u32, &str); 12] = [
@@ -41,7 +41,7 @@ const NETWORK_FUSE: [&str; 9] = [
 ];
 
 /// Errs if the folder lies on a network file system.
-pub(super) fn refuse_network(folder: &Path) -> Result<(), StateError> {
+pub(in crate::state) fn refuse_network(folder: &Path) -> Result<(), StateError> {
     match network_file_system(folder).map_err(StateError::io("look at", folder))? {
         Some(kind) => Err(StateError::NetworkFileSystem { path: folder.to_owned(), kind }),
         None => Ok(()),
@@ -70,7 +70,7 @@ pub fn network_file_system(folder: &Path) -> std::io::Result<Option<String>> {
 /// Whether a file keeps its number for as long as it exists. FUSE (and with it virtiofs) and layered file
 /// systems may number anew at each mount.
 #[cfg(target_os = "linux")]
-pub(super) fn has_stable_inodes(folder: &Path) -> Result<bool, StateError> {
+pub(in crate::state) fn has_stable_inodes(folder: &Path) -> Result<bool, StateError> {
     const OVERLAY: u32 = 0x794C_7630;
     let magic = magic(folder).map_err(StateError::io("look at", folder))?;
     Ok(magic != FUSE && magic != OVERLAY)
@@ -108,7 +108,7 @@ fn mount_kind(folder: &Path) -> Option<String> {
 
 /// Elsewhere they do.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn numbers_last(_folder: &Path) -> Result<bool, StateError> {
+pub(in crate::state) fn numbers_last(_folder: &Path) -> Result<bool, StateError> {
     Ok(true)
 }
 

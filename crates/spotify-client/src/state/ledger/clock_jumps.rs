@@ -10,7 +10,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::moment::ClockReading;
+use crate::state::clock_reading::ClockReading;
 
 /// The wall clock may get ahead by so much before the books follow: two readings are never taken at once.
 /// Slewing is no difference, since it moves both clocks. What is left of a step adds up with the next one.
@@ -36,7 +36,7 @@ struct StoredReading {
 
 /// Compares the clocks with the last reading and moves the books if one was stepped. Returns the
 /// generation: it changes whenever times in the books were rewritten.
-pub(super) fn follow_clock(tx: &Connection, now: ClockReading) -> rusqlite::Result<i64> {
+pub(in crate::state) fn follow_clock(tx: &Connection, now: ClockReading) -> rusqlite::Result<i64> {
     let last = tx
         .prepare_cached("SELECT wall_ms, steady_ms, boot, generation FROM clock WHERE one = 1")?
         .query_row((), |row| {
@@ -89,7 +89,7 @@ fn start_generation(tx: &Connection, now: ClockReading, generation: i64) -> rusq
 }
 
 /// Makes all processes read the books anew.
-pub(super) fn next_generation(tx: &Connection) -> rusqlite::Result<i64> {
+pub(in crate::state) fn next_generation(tx: &Connection) -> rusqlite::Result<i64> {
     tx.query_row("UPDATE clock SET generation = generation + 1 RETURNING generation", (), |row| row.get(0))
 }
 

@@ -11,25 +11,27 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::error::StateError;
-use super::private;
+use crate::state::error::StateError;
+use crate::state::folder::private_files as private;
+
+pub(super) mod schema;
 
 /// Longest wait for another process's transaction; theirs take microseconds, so this is a hang.
 const BUSY: Duration = Duration::from_secs(5);
 
 /// What is in a database, and how safely it is written.
 #[derive(Debug)]
-pub(super) struct DbLayout {
+pub(in crate::state) struct DbLayout {
     /// In the header, so that no other program's file is taken for ours.
-    pub(super) application_id: i64,
+    pub(in crate::state) application_id: i64,
     /// One script a version; `user_version` counts how many have run.
-    pub(super) migrations: &'static [&'static str],
+    pub(in crate::state) migrations: &'static [&'static str],
     /// The pragma's value.
-    pub(super) synchronous: &'static str,
+    pub(in crate::state) synchronous: &'static str,
 }
 
 #[derive(Debug)]
-pub(super) struct PrivateDb {
+pub(in crate::state) struct PrivateDb {
     conn: Connection,
     path: PathBuf,
     layout: &'static DbLayout,
@@ -37,7 +39,7 @@ pub(super) struct PrivateDb {
 
 impl PrivateDb {
     /// Opens or creates the database. The caller holds the folder's lock.
-    pub(super) fn open(path: &Path, layout: &'static DbLayout) -> Result<PrivateDb, StateError> {
+    pub(in crate::state) fn open(path: &Path, layout: &'static DbLayout) -> Result<PrivateDb, StateError> {
         if rusqlite::version_number() < 3_051_003 {
             return Err(StateError::OldSqlite { version: rusqlite::version() });
         }
@@ -108,7 +110,7 @@ impl PrivateDb {
     }
 
     /// Runs one write transaction: all of it or nothing.
-    pub(super) fn write<T>(
+    pub(in crate::state) fn write<T>(
         &mut self,
         action: &'static str,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
@@ -123,7 +125,7 @@ impl PrivateDb {
     }
 
     /// Reads from one snapshot.
-    pub(super) fn read<T>(
+    pub(in crate::state) fn read<T>(
         &self,
         action: &'static str,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,

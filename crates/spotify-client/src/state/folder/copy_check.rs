@@ -12,8 +12,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use super::error::StateError;
-use super::{filesystem, private};
+use crate::state::error::StateError;
+use crate::state::folder::file_system as filesystem;
+use crate::state::folder::private_files as private;
 
 /// The file with the identity.
 const IDENTITY_FILE: &str = "place";
@@ -22,18 +23,18 @@ const IDENTITY_FILE: &str = "place";
 const UNKNOWN_IDENTITY: &str = "-";
 
 /// The file, which is there once grants are.
-pub(super) fn identity_file(folder: &Path) -> PathBuf {
+pub(in crate::state) fn identity_file(folder: &Path) -> PathBuf {
     folder.join(IDENTITY_FILE)
 }
 
 /// Notes where these grants lie.
-pub(super) fn record_identity(folder: &Path, witness: &Path) -> Result<(), StateError> {
+pub(in crate::state) fn record_identity(folder: &Path, witness: &Path) -> Result<(), StateError> {
     let here = file_identity(folder, witness)?.unwrap_or_else(|| UNKNOWN_IDENTITY.to_owned());
     private::write_atomically(&identity_file(folder), |file| writeln!(file, "{here}"))
 }
 
 /// Refuses a folder that was copied; notes the place of one that has none yet.
-pub(super) fn refuse_copy(folder: &Path, witness: &Path) -> Result<(), StateError> {
+pub(in crate::state) fn refuse_copy(folder: &Path, witness: &Path) -> Result<(), StateError> {
     let Some(here) = file_identity(folder, witness)? else { return Ok(()) };
     let file = identity_file(folder);
     private::check_file(&file)?;

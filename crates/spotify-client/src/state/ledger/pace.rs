@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::adaptive::AdaptivePace;
-use super::moment::ClockReading;
+use crate::state::clock_reading::ClockReading;
 
 /// A slot further ahead than this is a damaged or foreign entry, not a queue.
 const MAX_SLOT_AHEAD_US: i64 = 60_000_000;
@@ -26,8 +25,22 @@ pub struct CallPace {
     pub adapts: Option<AdaptivePace>,
 }
 
+/// How a pace adapts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdaptivePace {
+    /// The window that the server counts in.
+    pub window: Duration,
+    /// The shortest time between two calls that is ever tried.
+    pub least_interval: Duration,
+}
+
 /// Reserves the next slot of a client and returns it, in microseconds since 1970.
-pub(super) fn reserve_slot(tx: &Connection, client: &str, pace: CallPace, now: ClockReading) -> rusqlite::Result<i64> {
+pub(in crate::state) fn reserve_slot(
+    tx: &Connection,
+    client: &str,
+    pace: CallPace,
+    now: ClockReading,
+) -> rusqlite::Result<i64> {
     let now_us = now.wall.timestamp_micros();
     let step_us = i64::try_from(pace.interval.as_micros()).unwrap_or(MAX_SLOT_AHEAD_US);
     if step_us == 0 {
