@@ -1,4 +1,4 @@
-//! What tells the two classes of apps apart: by what Development Mode lost in February 2026.
+//! Finds out the class of an app, by an endpoint that Development Mode lost in February 2026.
 
 use super::client::{ApiCaller, ApiRequest, SpotifyClient};
 use super::error::ApiError;

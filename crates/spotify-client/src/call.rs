@@ -1,4 +1,4 @@
-//! One call over all its attempts: sends, asks [`retry::decide`], and does what it says.
+//! One call over all its attempts: it sends, asks [`retry::decide`], and does what it says.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;

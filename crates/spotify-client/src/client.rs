@@ -1,8 +1,8 @@
-//! One call to the Web API: from "I want this" to its bytes, or a typed reason.
+//! The client: from a request to its response, or a typed reason.
 //!
-//! Before any request, also one for a token, the gate says whether something may be sent: during a
-//! ban a start costs no network at all. URLs are built from the configured base and a path that was
-//! checked; a bearer token has no other way out.
+//! Before any request, including one for a token, the limiter says whether anything may be sent. During
+//! a ban, starting the program therefore causes no network traffic at all. URLs are built from the
+//! configured base and a checked path, and a token is sent nowhere else.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};

@@ -1,4 +1,4 @@
-//! Why a call did not bring what was asked for. Spotify's own words are kept in every kind.
+//! Why a call failed. Every variant keeps Spotify's own message.
 
 use std::sync::Arc;
 

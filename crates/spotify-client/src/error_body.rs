@@ -1,5 +1,6 @@
-//! What an answer says without being understood: Spotify's words in a refusal, and whether a body
-//! can be JSON at all. Nothing is required of a refusal; proxies answer with HTML, or nothing.
+//! Reads what can be read without knowing the endpoint: Spotify's message in a refusal, and whether a
+//! body can be JSON at all. A refusal need not have any particular shape: proxies respond with HTML, or
+//! with nothing.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;

@@ -1,9 +1,9 @@
-//! Tells the kinds of 403 apart, by Spotify's words and by what was asked for.
+//! Tells the kinds of 403 apart, by Spotify's message and by the request.
 //!
-//! Only the first kind says something about the app; taking another for it would teach us for
-//! weeks that a route does not exist. The words are few: `Forbidden` stands for a removed endpoint
-//! as well as for a foreign playlist, so there the route decides; but only if it is Spotify that
-//! refuses: a proxy's page says nothing about the route.
+//! Only the first kind says something about the app. If another kind were taken for it, the client would
+//! believe for weeks that a route does not exist. The messages are few: `Forbidden` means a removed
+//! endpoint as well as a playlist of another user, so the route decides in that case. It does so only if
+//! the refusal comes from Spotify: a proxy's page says nothing about the route.
 
 use std::fmt;
 

@@ -1,9 +1,10 @@
-//! Ids in every form in which people paste them: bare, as `spotify:` URI, as link; and the two
-//! codes that stand for an id, ISRC and UPC.
+//! Spotify ids in every form that people paste: bare, as a `spotify:` URI, or as a link; and the two
+//! codes that can be searched for, ISRC and UPC.
 //!
-//! An id goes into the path of a request, so nothing but 22 base-62 characters is ever let through
-//! (an id with `../` in it once reached another endpoint: CVE-2023-23608). User ids are free text
-//! and are percent-encoded; `.` and `..` are refused, since URL parsers resolve them even encoded.
+//! An id becomes part of a request path, so only 22 base-62 characters are accepted (an id with `../` in
+//! it once reached another endpoint: CVE-2023-23608). User ids are free text and are percent-encoded. `.`
+//! and `..` are refused, because URL parsers resolve them even when they are encoded. No crate accepts all
+//! of these forms, so they are told apart here; `url` parses the links.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What an API is told: where it is, who we are, and how much may be asked.
+//! The configuration of a client: where Spotify is, who the client is, and how much it may call.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
-//! A page as it came, checked and cut into its entries without reading them.
+//! A page as it was received, checked and split into its entries without parsing them.
 //!
-//! The body stays one block of bytes; the entries are ranges of it, so that a page travels to the
-//! writing thread without a copy and is parsed there, once.
+//! The body stays one block of bytes, and the entries are ranges of it. A page therefore reaches the writer
+//! thread without a copy and is parsed there, once.
 
 use bytes::Bytes;
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! What is asked for and what comes back, below JSON.
+//! A request to the Web API and its response, before any JSON is parsed.
 
 use bytes::Bytes;
 

@@ -1,9 +1,9 @@
 //! The app's own token (client credentials).
 //!
-//! One request is in flight whoever asks: the first task fetches, the others wait and use what it
-//! got, or share its failure. A token is used until shortly before it expires, a random bit earlier
-//! so that processes do not renew in step. A refused secret stays refused for this run: asking
-//! again cannot help and looks like guessing.
+//! Only one request is in flight at a time. The first task sends it; the others wait, and share the
+//! token or the failure. A token is used until shortly before it expires. A random part is added to
+//! that margin, so that processes do not all renew at the same moment. A refused secret stays refused
+//! for the rest of the run: another request would look like guessing.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,9 +1,9 @@
-//! The accounts service's one endpoint: `POST /api/token`.
+//! The one endpoint of the accounts service: `POST /api/token`.
 //!
-//! Every grant goes through here: the app's own, codes, refreshes. What becomes of an attempt is
-//! decided by [`retry::decide_token`]: a lost answer and a 5xx are asked for again, at most twice; a
-//! refusal goes to the caller, who holds everything back. Whatever the server says is stripped of what
-//! it was sent before it gets into an error.
+//! Every grant type goes through here: the app's own token, codes and refreshes. [`retry::decide_token`]
+//! decides what follows an attempt: a lost response or a 5xx is tried again, at most twice; a refusal
+//! goes to the caller, which holds back all calls. Everything that was sent is removed from the server's
+//! message before it becomes part of an error.
 
 use std::fmt;
 use std::sync::Arc;

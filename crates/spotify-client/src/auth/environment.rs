@@ -1,9 +1,9 @@
 //! `SPOTIFY_REFRESH_TOKEN`: a grant from the environment, for a set-up with one user.
 //!
-//! The token becomes a stored grant when it is first used, since a rotated one has to live
-//! somewhere. From then on the stored one wins, and that is said; the environment's counts again
-//! when somebody puts another token there. What came from elsewhere (a sign-in, an import) is never
-//! touched by the environment.
+//! The token becomes a stored grant when it is first used, because Spotify may replace it with a new
+//! one that must be kept. From then on the stored grant is used, and the user is told so. The variable
+//! counts again when it holds a different token. A grant from a sign-in or an import is never replaced
+//! by the environment.
 
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};

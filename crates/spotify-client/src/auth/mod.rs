@@ -1,8 +1,8 @@
 //! Tokens: the app's own, and those of users who have signed in.
 //!
-//! `endpoint` asks the accounts service and reads what it says; `app` keeps the app's token;
-//! `user` renews the tokens of users together with other processes. A token is a header value that
-//! no `Debug` shows, and it is sent to the configured hosts only.
+//! `endpoint` talks to the accounts service, `app` keeps the app's token, and `user` renews the tokens
+//! of users together with other processes. A token is a header value that no `Debug` shows, and it is
+//! sent to the configured hosts only.
 
 mod app;
 mod endpoint;

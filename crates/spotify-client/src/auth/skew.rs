@@ -1,7 +1,7 @@
-//! Notices that this machine's clock is wrong, by the `Date` of the accounts service.
+//! Notices that the clock of this machine is wrong, by the `Date` header of the accounts service.
 //!
-//! Days left of a consent, schedules and the rolling day of the books all go by the local clock, so
-//! a clock that is wrong is said, once, by name and amount.
+//! The days left of a consent, the schedules and the rolling day of the ledger all depend on the local
+//! clock. A wrong clock is therefore reported, once, with the direction and the amount.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,13 +1,13 @@
-//! Tokens of users, renewed by one process at a time.
+//! The tokens of users, which only one process at a time renews.
 //!
-//! Several runs may need the same grant at once, and a server that rotates refresh tokens takes the
-//! second use of one for theft and ends them all. So, in this order: a fresh token is used as it is;
-//! else the grant's lock is taken; the grant is read again, since somebody may have renewed it
-//! meanwhile; the intent is written down; the call is made; its result is on disk before it is used;
-//! the lock is dropped. From the intent on nothing stops it but the end of the process: a stop of
-//! the run waits for the answer.
+//! Several runs may need the same grant at once. A server that rotates refresh tokens takes the second
+//! use of one for theft and ends the grant. The steps are therefore: use a token that is still fresh;
+//! otherwise take the lock of the grant; read the grant again, because another process may have renewed
+//! it; write down the intent; send the request; write the result to disk before it is used; release the
+//! lock. Once the intent is written, stopping the run does not interrupt the refresh: the run waits for
+//! the response.
 //!
-//! `invalid_grant` is final for everybody until the user signs in again. Network trouble is not.
+//! `invalid_grant` is final for every process until the user signs in again. A network failure is not.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

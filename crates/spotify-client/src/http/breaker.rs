@@ -1,8 +1,8 @@
-//! The breaker: after five failures in a row over all tasks, nothing goes out for a minute, then
-//! one call probes. If it fails too, the pause doubles, up to 15 minutes.
+//! The circuit breaker: after five failures in a row over all tasks, nothing is sent for a minute, and
+//! then one call probes the server. If it fails too, the pause doubles, up to 15 minutes.
 //!
-//! A failure is a call without an answer, or a 5xx. Whatever else the server says shows that it is
-//! there, and a page that is unusable by itself is no reason to keep others waiting.
+//! A failure is a call without a response, or a 5xx. Any other response shows that the server is there.
+//! A page that is unusable by itself is no reason to keep other calls waiting.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! Where time comes from: the system, or a test.
 //!
-//! Sleeping goes through the same seam. tokio's timers stop while the machine is suspended and
-//! know nothing of the wall clock, so nobody sleeps for long: whoever waits for a deadline sleeps
-//! in slices and looks at the clock again.
+//! Sleeping goes through the same trait. The timers of tokio stop while the machine is suspended and do
+//! not follow the wall clock. A task that waits for a deadline therefore sleeps in short slices and
+//! looks at the clock again after each.
 
 use std::fmt::Debug;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Whoever wants to know what the gate and the loop around it are doing: progress bars, logs,
-//! tests. Every method does nothing unless it is written.
+//! An observer of calls and waits, for progress bars, logs and tests. Every method does nothing by
+//! default.
 
 use std::time::Duration;
 

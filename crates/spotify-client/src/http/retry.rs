@@ -1,11 +1,14 @@
-//! What to do with the outcome of a call: one pure function, the only place that decides.
+//! Decides what to do with the outcome of a call. One pure function decides; nothing else does.
 //!
-//! It never waits or sends. The numbers: five attempts with full jitter from 0 to
-//! min(30 s, 0.5 s × 2ⁿ), which spreads tasks better than a fraction of jitter does; retries of a
-//! run at most 20 + 10 % of its calls, so that a server that is down is not hammered. A refusal
-//! without a usable `Retry-After` waits 5 s, doubling to 15 min. Several refusals in a row on one
-//! family without any answer between them park that family: some endpoints are closed to an app
-//! with 429 instead of 403, and would be asked for ever.
+//! It never waits or sends. The numbers: five attempts with full jitter from 0 to min(30 s, 0.5 s × 2ⁿ),
+//! which spreads tasks better than a fraction of jitter does; in one run at most 20 retries plus 10 % of
+//! its calls, so that a server that is down is not flooded. A refusal without a usable `Retry-After` waits
+//! 5 s, which doubles up to 15 min. Several refusals in a row on one family, without a success between
+//! them, hold that family back: Spotify closes some endpoints to an app with 429 instead of 403, and the
+//! calls would be repeated for ever.
+//!
+//! No crate fits: retry middleware sleeps on its own and knows nothing of deadlines that other processes
+//! share.
 
 use std::time::Duration;
 

@@ -1,8 +1,9 @@
-//! Reads `Retry-After`: seconds or a date, and what servers really send.
+//! Parses `Retry-After`: seconds or a date, and what servers send in practice.
 //!
-//! A wait is never shortened. A date is compared with the server's own `Date`, so that a local
-//! clock that is off does not matter. Zero, negative and unreadable values say nothing, and the
-//! caller falls back to its own doubling wait. More than seven days is taken as a mistake.
+//! A wait is never shortened. A date is compared with the server's own `Date`, so that a wrong local
+//! clock does not matter. Zero, negative and unreadable values count as missing, and the caller uses its
+//! own doubling wait. More than seven days is taken as a mistake. `httpdate` parses the dates; no crate
+//! covers fractions, overflow and implausible values.
 
 use std::time::{Duration, SystemTime};
 

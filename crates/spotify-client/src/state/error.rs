@@ -1,5 +1,5 @@
-//! What can be wrong with the state folder. All of it ends in exit 74: calls that cannot be
-//! booked are not made.
+//! What can be wrong with the state folder. Every error ends a run with exit code 74, because a call
+//! that cannot be recorded is not sent.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
-//! What was learned about an app by asking, so that it is asked once.
+//! What was learned about an app from Spotify's responses, so that it need not be found out again.
 //!
-//! Kept per client id, each fact with the day and the words that taught it. Keys are the caller's:
-//! `page.playlist_items`, `batch.albums`, `endpoint.markets.app`, and so on. Spotify changes what apps
-//! may do now and then, so what is older than [`LASTS`] is not believed any more and learned anew.
+//! Facts are kept for each client id, with the day and the message that taught them. Keys are the caller's:
+//! `page.playlist_items`, `batch.albums`, `endpoint.markets.app`, and so on. Spotify changes now and then
+//! what apps may do, so a fact that is older than [`FACT_LIFETIME`] no longer counts and is learned again.
 
 use std::fmt;
 use std::sync::Arc;

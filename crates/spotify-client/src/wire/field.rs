@@ -1,7 +1,8 @@
-//! The values inside an answer, read leniently where Spotify has been lenient with its own schema.
+//! The values inside a response, read leniently where Spotify has deviated from its own schema.
 //!
-//! A field is absent, null or a value, and the three mean different things to the store: an absent
-//! key leaves what is known alone, an explicit null overwrites it.
+//! A field is absent, null or a value, and the three mean different things to a database: an absent key
+//! leaves the stored value alone, an explicit null overwrites it. serde has no type that keeps the three
+//! apart.
 
 use std::borrow::Cow;
 use std::fmt;

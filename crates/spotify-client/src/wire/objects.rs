@@ -1,8 +1,8 @@
-//! Spotify's objects, full and simplified in one shape each: every key may be missing.
+//! Spotify's objects. The full and the simplified form share one struct, and every key may be missing.
 //!
-//! Which of the two an object is follows from where it stands, not from its keys, so the reader of
-//! an endpoint says so. Unknown keys are ignored. Where Development Mode renamed a key (February
-//! 2026), both names are fields: an answer may hold both, and serde's `alias` would refuse that.
+//! The place of an object tells which of the two it is, not its keys, so the reader of an endpoint says
+//! so. Unknown keys are ignored. Where Development Mode renamed a key (February 2026), both names are
+//! fields: a response may hold both, and the `alias` of serde would refuse that.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

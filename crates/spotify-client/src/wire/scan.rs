@@ -1,9 +1,10 @@
-//! Values inside an object that was read once already, found without reading it again.
+//! Finds values inside an object that was already parsed once, without parsing it again.
 //!
-//! Half of a track's bytes are the two lists of its markets, and half of the tracks of a run were
-//! met before: to know which one it is takes its id, type and bytes. This looks for keys of one
-//! object and steps over everything else. The text must be JSON, as the entries of a page are found
-//! to be when it arrives; of other text it makes no sense, but does no harm.
+//! Half of a track's bytes are its two lists of markets, and half of the tracks of a run were seen
+//! before. To recognise a track takes its id, type and bytes. This code looks for keys of one object and
+//! skips everything else. The text must be valid JSON, as the entries of a page are; other text gives
+//! meaningless results but does no harm. It is written by hand because serde_json also validates what it
+//! skips, and that is the work to be saved.
 
 use memchr::memchr;
 

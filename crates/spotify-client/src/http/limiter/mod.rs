@@ -1,23 +1,23 @@
-//! The gate: when may a call go?
+//! The limiter: when may a call be sent?
 //!
-//! One gate stands before all calls of a client id. A task waits for the deadline, then for the
-//! pace and a permit, and then looks at the deadline again, since another task or process may have
-//! been refused meanwhile. `governor` paces this process (burst 2: with its natural-looking
-//! `per_minute` the burst is the whole minute and twice the quota goes through a rolling window);
-//! the slot in the state folder paces all processes, and is the authority.
+//! All calls of a client id pass through one limiter. A task waits for the deadline, then for the pace
+//! and a permit, and then looks at the deadline again, because another task or process may have been
+//! refused in the meantime. `governor` paces this process with a burst of 2. (Its `per_minute` allows a
+//! burst of a whole minute, which lets twice the quota through a rolling window.) The slot in the state
+//! folder paces all processes and has the last word.
 //!
-//! Short waits are sat out, long ones end the run: a process that sleeps for hours is killed, and
-//! its successor asks too early. What is deferred stays deferred here until its time has come.
+//! Short waits are waited out. A long wait ends the run: a process that sleeps for hours is killed, and
+//! its successor calls too early. A deferral stays in force until its time has come.
 
 mod permit;
+mod rules;
 mod run_counters;
 mod shared;
-mod shut;
 
 pub use permit::CallPermit;
+pub use rules::{CallIntent, LimitError, LimiterRules, RunAllowance};
 use run_counters::RunCounters;
 use shared::{CallRates, GovernorClock, SharedLimits};
-pub use shut::{CallIntent, LimitError, LimiterRules, RunAllowance};
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

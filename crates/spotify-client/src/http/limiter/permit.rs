@@ -1,4 +1,4 @@
-//! Leave to send one call. Whoever holds it says how the call ended; the permit goes back with it.
+//! Permission to send one call. The holder reports the outcome, and dropping it returns the permit.
 
 use tokio::sync::SemaphorePermit;
 

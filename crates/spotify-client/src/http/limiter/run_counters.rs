@@ -1,4 +1,4 @@
-//! What one run has done, waited and been refused so far, and what follows from it.
+//! What one run has sent, waited and been refused so far.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rustc_hash::FxHashMap;

@@ -1,4 +1,4 @@
-//! What all runs of a process share at the gate: the pace, and the calls in flight.
+//! What all runs of a process share: the pace, and the number of calls in flight.
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -8,7 +8,7 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter, middleware::NoOpMiddleware};
 use tokio::sync::Semaphore;
 
-use super::LimiterRules;
+use super::rules::LimiterRules;
 use crate::http::clock::Clock;
 use crate::state::{AdaptivePace, CallCeilings, CallPace};
 

@@ -1,9 +1,9 @@
 //! Opens a database of the state folder and runs transactions in it.
 //!
-//! WAL, so a killed process loses nothing. How much a power cut may lose is each database's choice:
-//! the books take `synchronous = NORMAL` (the last bookings, never the file), the grants `FULL`. Below
-//! SQLite 3.51.3 WAL can lose commits of two processes, so an older library is refused (ours is
-//! bundled; a distribution's patch could change that).
+//! The journal mode is WAL, so a killed process loses nothing. Each database chooses how much a power cut
+//! may lose: the ledger uses `synchronous = NORMAL` (it may lose the last calls, but not the file), the
+//! grants use `FULL`. Below SQLite 3.51.3, WAL can lose commits of two processes, so an older library is
+//! refused. (Ours is bundled; a distribution may replace it.)
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,10 +1,10 @@
-//! Tells a copy of a state folder from the folder itself.
+//! Tells a copy of a state folder from the original.
 //!
-//! Two folders with the same grants would refresh them independently of each other: a server that rotates
-//! refresh tokens then takes one of them for a thief and ends the grant of both. So the folder keeps the
-//! identity of one of its files, which no copy shares: its number in the file system and the time at which
-//! it was made. Names do not count: a folder may be moved, mounted elsewhere, and containers change
-//! their host's name. A copy of a whole disk cannot be told.
+//! Two folders with the same grants would refresh them independently. A server that rotates refresh tokens
+//! then takes one of them for a thief and ends the grant of both. The folder therefore stores the identity
+//! of one of its files, which no copy shares: its inode number and the time at which it was created. Names
+//! do not count: a folder may be moved or mounted elsewhere, and containers change their host name. A copy
+//! of a whole disk is not noticed.
 
 use std::fs;
 use std::io::Write;

@@ -1,8 +1,8 @@
 //! Refuses network file systems.
 //!
-//! WAL mode needs memory that all processes share and locks that work; over a network neither
-//! holds, and the damage shows weeks later. The numbers are those of linux/magic.h. FUSE is told
-//! apart by the name in the mount table, since local file systems use it too.
+//! WAL mode needs memory that all processes share and locks that work. A network provides neither, and the
+//! damage shows weeks later. The numbers are those of linux/magic.h. FUSE is identified by the name in the
+//! mount table, because local file systems use it too. `libc` defines only some of these numbers.
 
 use std::path::Path;
 

@@ -1,9 +1,9 @@
 //! Folders and files that only their owner can read, from the first byte.
 //!
-//! The mode is given when a file is created and set again at once, so neither a wide nor a narrow
-//! umask matters. What exists already is checked as ssh checks its keys: ours, plain, and closed
-//! to group and others; it is refused, not repaired, since somebody may have read it by now.
-//! SQLite gives its `-wal` and `-shm` files the mode of the database beside them.
+//! The mode is given when a file is created and set again at once, so neither a wide nor a narrow umask
+//! matters. Existing files are checked as ssh checks its keys: owned by us, plain, and closed to group and
+//! others. Others are refused and not repaired, because another user may already have read them. SQLite
+//! gives its `-wal` and `-shm` files the mode of the database.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Write};

@@ -1,4 +1,4 @@
-//! What can be wrong with the grants. No text holds a token.
+//! What can be wrong with the grants. No message contains a token.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,9 +1,9 @@
-//! When a consent ends, and when that has to be said.
+//! When a consent ends, and when the user is warned.
 //!
-//! Spotify ends a consent six months after it was given, however often it was refreshed (since June
-//! 2026 for new apps, July 2026 for all). Nothing in an answer tells the day, so it is counted here,
-//! in calendar months as Spotify does. A person has to come and sign in again, and hears of it
-//! weeks ahead: once each at 30, 14, 7 and 1 days.
+//! Spotify ends a consent six months after it was given, however often it was refreshed (since June 2026
+//! for new apps, July 2026 for all). No response says when, so it is calculated here, in calendar months
+//! as Spotify does. The user has to sign in again, and is warned weeks ahead: once each at 30, 14, 7 and 1
+//! days.
 
 use chrono::{DateTime, Months, Utc};
 

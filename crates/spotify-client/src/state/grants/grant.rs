@@ -1,4 +1,4 @@
-//! A grant as it is told to people, and the tokens that belong to it, which are told to nobody.
+//! A grant without its tokens, which may be shown, and the tokens that belong to it, which may not.
 
 use std::fmt;
 

@@ -1,9 +1,9 @@
-//! One process at a time may renew a grant.
+//! The lock that lets only one process at a time renew a grant.
 //!
-//! The lock is an advisory `flock` on a file of its own for each grant: the kernel frees it when a
-//! process is killed, and no database transaction is held over a network call. The file is as large
-//! as it will ever be from the start. If the disk is full when a renewed token has to be saved, the
-//! token still fits in there, sealed, and the next process that takes the lock finds it.
+//! The lock is an advisory `flock` on a separate file for each grant. The kernel releases it when a
+//! process is killed, and no database transaction is open during a network call. The file has its final
+//! size from the start. If the disk is full when a renewed token has to be saved, the token still fits
+//! into the file, encrypted, and the next process that takes the lock finds it.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;

@@ -1,12 +1,15 @@
-//! Grants: what users have consented to, with the tokens that prove it.
+//! Grants: what users have consented to, and the tokens that prove it.
 //!
-//! They lie in a database of their own (0600), apart from the books and from what analysts open, one
-//! row for each user of each app, every token sealed ([`KeyOrigin`](super::KeyOrigin) says with which key). A
-//! row is changed in two ways only: by somebody who holds its [`GrantLock`], or by a comparison with
-//! the generation that was read. Refusals never wipe a row: Spotify has refused good tokens before.
+//! They are in a separate database (mode 0600), apart from the ledger and from the data that analysts
+//! open. It has one row for each user of each app, and every token in it is encrypted
+//! ([`KeyOrigin`](super::KeyOrigin) says with which key). A row is changed in two ways only: by the holder
+//! of its [`GrantLock`], or by a comparison with the generation that was read. A refusal never deletes a
+//! row, because Spotify has refused valid tokens before.
 //!
-//! A refresh goes `try_lock`, [`held`](Grants::held), [`begin`](Grants::begin) (the intent, on disk),
-//! the call, [`finish`](Grants::finish) (on disk before the token is used), and the lock is dropped.
+//! A refresh takes these steps: [`try_lock`](GrantStore::try_lock),
+//! [`get_with_tokens`](GrantStore::get_with_tokens), [`start_refresh`](GrantStore::start_refresh) (writes
+//! the intent to disk), the request, and [`finish_refresh`](GrantStore::finish_refresh) (writes the result
+//! to disk before the token is used). Then the lock is released.
 
 mod error;
 mod expiry;

@@ -1,8 +1,8 @@
-//! Sign-ins that were begun and not finished: a person may carry the address to another machine
-//! and bring the answer a few hours later, to another process.
+//! Sign-ins that were started and not finished. A user may carry the address to another machine and
+//! bring the answer back a few hours later, to another process.
 //!
-//! `state` and verifier are kept sealed for a day. One sign-in can wait for each user; beginning
-//! another one ends it. What was answered for good is forgotten, so that no answer counts twice.
+//! `state` and verifier are kept encrypted for a day. One sign-in can be pending for each user; starting
+//! another one ends it. A sign-in that was answered is deleted, so that no answer counts twice.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{OptionalExtension, params};

@@ -1,4 +1,4 @@
-//! How a grant changes. Everything that follows a reading is a comparison with what was read.
+//! How a grant changes. Each change after a read compares the generation with the one that was read.
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Transaction, params};

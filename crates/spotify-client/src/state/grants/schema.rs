@@ -1,4 +1,4 @@
-//! The tables of the grants. Append-only: a migration that was released never changes.
+//! The tables of the grants. Append-only: a released migration never changes.
 
 use crate::state::database::DbLayout;
 

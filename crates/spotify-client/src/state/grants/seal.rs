@@ -1,10 +1,10 @@
-//! Seals secrets, so that a copy of the state database alone is worth nothing.
+//! Encrypts secrets, so that a copy of the database alone is worthless.
 //!
-//! XChaCha20-Poly1305 with a random nonce of 24 bytes for each seal. Client id, user and column are
-//! sealed in as additional data: what was copied from another row does not open. The key comes from
-//! systemd's credentials, else the file that `CRATEDIGGER_KEY_FILE` names, else a file in the state
-//! folder. That last one protects backups and copies of the database, not against somebody who can
-//! read the whole folder.
+//! The cipher is XChaCha20-Poly1305 with a random nonce of 24 bytes for each secret. Client id, user and
+//! column are authenticated as additional data, so a value that was copied from another row does not
+//! decrypt. The key comes from systemd's credentials, else from the file that `CRATEDIGGER_KEY_FILE`
+//! names, else from a file in the state folder. A key in the state folder protects backups and copies of
+//! the database, but not against a reader of the whole folder.
 
 use std::ffi::OsString;
 use std::fmt;

@@ -1,11 +1,11 @@
-//! Follows a client id that is said to belong to another account than before.
+//! Follows a client id that is set to another account than before.
 //!
-//! Quotas belong to the developer account, and its name is the user's to set: who names it, or names it
-//! anew, on the day of a ban would begin with empty books. So what counted for the account before counts
-//! for the new one as well: the calls of the last day, the cool-downs, and the ceilings learned. It stays
-//! with the old one, too, whose other client ids may be there still. A day later both go their own way.
+//! Quotas belong to the developer account, and its name is a setting. A user who sets or changes it on the
+//! day of a ban would start with an empty ledger. What counted for the old account therefore counts for the
+//! new one as well: the calls of the last day, the cool-downs, and the learned ceilings. It also stays with
+//! the old account, because other client ids may still belong to it. After a day the two are independent.
 //!
-//! It may be too much, where a name was wrong before; that holds calls back for a day at most, and asking
+//! This may count too much if the name was wrong before. That blocks calls for a day at most, and calling
 //! too early costs more.
 
 use rusqlite::{Connection, OptionalExtension, params};

@@ -1,14 +1,14 @@
-//! A pace that finds out what Spotify allows, for those who ask for it; off by default.
+//! A pace that finds out what Spotify allows. It is off by default.
 //!
-//! Spotify publishes no number: it counts calls in a rolling window of 30 seconds. The pace begins at
-//! the fixed one. Each full window without a refusal makes it half as fast again, up to a set ceiling
-//! or the first refusal. From then on it goes by what was counted in the window before that refusal:
-//! nine tenths of it, back to it over ten minutes along a cubic, and slowly beyond, which is the probe
-//! for more; so there is at most one probe in ten minutes. In simulations this used 96 % of an
-//! unknown limit at 4 to 6 refusals an hour; halving on refusals used 74 %.
+//! Spotify publishes no number: it counts calls in a rolling window of 30 seconds. The pace starts at the
+//! fixed one. Each full window without a refusal makes it half as fast again, up to a set ceiling or the
+//! first refusal. From then on it follows the number of calls in the window before that refusal: it uses
+//! nine tenths of it, returns to it over ten minutes along a cubic curve, and then slowly exceeds it,
+//! which is the probe for more. There is thus at most one probe in ten minutes. In simulations this used
+//! 96 % of an unknown limit at 4 to 6 refusals an hour; halving on refusals used 74 %.
 //!
-//! What was learned is kept for a client id over restarts, shared by its processes, and forgotten after
-//! seven days. Time counts only while calls go out at the full pace: an idle night teaches nothing.
+//! The result is kept for a client id over restarts, is shared by its processes, and is forgotten after
+//! seven days. Time counts only while calls are sent at the full pace: an idle night teaches nothing.
 
 use std::time::Duration;
 

@@ -1,12 +1,12 @@
-//! Notices that somebody set the clock, and moves the books with it.
+//! Notices that the clock was set, and moves the times in the ledger with it.
 //!
-//! Deadlines and the rolling day are kept by the wall clock. A step forward would free them early
-//! and cost a ban; a step back would hold them for hours too long. So every transaction compares
-//! both clocks with the last reading: within one boot the difference *is* the step, and all times
-//! are moved by it. A step too small to tell from the time between two readings is kept in mind until
-//! others add to it. Over a reboot only a step back can be seen; what then lies in the future is
-//! taken to have happened now, so that nothing lasts longer than it was meant to. A clock that is
-//! wrong and ahead after a reboot cannot be told from one that is right.
+//! Deadlines and the rolling day are kept by the wall clock. A step forward would free calls early and
+//! cause a ban; a step back would block them for hours too long. Every transaction therefore compares
+//! both clocks with the last reading. Within one boot, the difference *is* the step, and all times are
+//! moved by it. A step that is too small to tell from the time between two readings is remembered until
+//! others add to it. Over a reboot only a step back can be noticed; times that are then in the future are
+//! treated as the present, so that nothing lasts longer than it was meant to. A clock that is wrong and
+//! ahead after a reboot cannot be told from one that is right.
 
 use rusqlite::{Connection, OptionalExtension, params};
 

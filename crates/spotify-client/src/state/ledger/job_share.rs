@@ -1,9 +1,9 @@
-//! What one job may take of a day, so that a backfill of thousands of calls leaves the others theirs.
+//! What one job may use of a day, so that a backfill of thousands of calls leaves some to other jobs.
 //!
-//! Calls are booked with the job that made them. Half of what a day holds, of the account and of each
-//! family, is the most that a job gets in any 24 hours, whoever starts it and however often; a job
-//! whose file says `max_calls` gets so many instead. What one run may spend (`run --max-calls`) is
-//! bounded at the gate and changes nothing about the share.
+//! Calls are recorded with the job that sent them. A job may send half of a day's calls, of the account
+//! and of each family, in any 24 hours, whoever starts it and however often. A job with `max_calls` in its
+//! file may send that many instead. `run --max-calls` limits one run in the limiter and does not change
+//! the share.
 
 use std::path::Path;
 

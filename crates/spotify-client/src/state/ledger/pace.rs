@@ -1,8 +1,8 @@
 //! The pace that all processes of one client id share.
 //!
-//! A process takes the next free slot in one short transaction and then sleeps until it. Racing
-//! for a slot by polling was measured to starve the slower process completely; taking turns gave
-//! both about the same, at 15–31 µs a turn.
+//! A process takes the next free slot in one short transaction and then sleeps until it. Polling for a
+//! slot was measured to starve the slower process completely. Reserving slots gave both processes about
+//! the same number of calls, at 15–31 µs for each.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a gate is told, and why it does not open.
+//! The rules of a limiter, and why it does not let a call through.
 
 use std::time::Duration;
 
