@@ -53,7 +53,7 @@ families! {
 }
 
 impl EndpointFamily {
-    /// The family of this name.
+    /// The family with this name.
     pub fn from_name(name: &str) -> Option<EndpointFamily> {
         EndpointFamily::ALL.iter().copied().find(|it| it.as_str() == name)
     }
@@ -74,7 +74,7 @@ impl EndpointFamily {
         family
     }
 
-    /// Whether only a signed-in user's token opens the family.
+    /// Whether the family needs the token of a signed-in user.
     pub fn requires_user(self) -> bool {
         let name = self.as_str();
         ["me", "my_playlists", "followed_artists", "recently_played"].contains(&name)

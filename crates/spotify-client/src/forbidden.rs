@@ -10,7 +10,7 @@ use std::fmt;
 use super::client::ApiRequest;
 use super::family::EndpointFamily;
 
-/// Why Spotify forbids a call.
+/// Why Spotify answers 403.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ForbiddenReason {
     /// This app class does not have the endpoint.
@@ -23,12 +23,12 @@ pub enum ForbiddenReason {
     NotAllowListed,
     /// The owner of the app has no Premium.
     PremiumLapsed,
-    /// None of these, as far as we can tell.
+    /// None of these, as far as the client can tell.
     Unknown,
 }
 
 impl ForbiddenReason {
-    /// Classifies a 403; `by_spotify`: its body is the error object that Spotify sends.
+    /// Classifies a 403. `by_spotify` says that its body is Spotify's error object.
     pub fn classify(request: &ApiRequest, words: &str, by_spotify: bool) -> ForbiddenReason {
         let words = words.to_ascii_lowercase();
         let says = |some: &[&str]| some.iter().any(|part| words.contains(part));
@@ -41,7 +41,7 @@ impl ForbiddenReason {
         } else if !by_spotify {
             ForbiddenReason::Unknown
         } else if request.family == EndpointFamily::PLAYLIST_ITEMS {
-            // The old name of the route is gone for the restricted class, the new one is not.
+            // Development Mode lost the old name of the route, but not the new one.
             if request.path.ends_with("/tracks") {
                 ForbiddenReason::EndpointRemoved
             } else {
@@ -56,7 +56,7 @@ impl ForbiddenReason {
         }
     }
 
-    /// Whether a person has to do something at Spotify before the same call can succeed.
+    /// Whether the user has to do something at Spotify before the same call can succeed.
     pub fn requires_user_action(self) -> bool {
         matches!(self, ForbiddenReason::ScopeMissing | ForbiddenReason::NotAllowListed | ForbiddenReason::PremiumLapsed)
     }

@@ -17,14 +17,14 @@ const LENGTH: usize = 22;
 /// User ids are free text, but not endless.
 const LONGEST_USER: usize = 128;
 
-/// An id that is fit to stand in the path of a request.
+/// An id that is safe in the path of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SpotifyId {
     kind: EntityKind,
     text: String,
 }
 
-/// What a fetch of ids may be given: an id, or a code that a search turns into one.
+/// An id, or a code that a search turns into one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reference {
     /// An id.
@@ -35,7 +35,7 @@ pub enum Reference {
     Upc(String),
 }
 
-/// Why a text is no id of the kind wanted.
+/// Why a text is not an id of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub struct InvalidId {
@@ -102,7 +102,7 @@ impl Reference {
     ///
     /// # Errors
     ///
-    /// As [`Id::parse`], and for a code that cannot be one.
+    /// As [`SpotifyId::parse`], and for an invalid code.
     pub fn parse(text: &str, kind: EntityKind) -> Result<Reference, InvalidId> {
         let refused = |why: String| InvalidId { why, expected: expected(kind) };
         let written = text.trim();

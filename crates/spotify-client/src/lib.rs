@@ -16,6 +16,7 @@ mod id;
 mod limits;
 pub mod page;
 mod random;
+mod refusals;
 mod request;
 pub mod state;
 pub mod wire;

@@ -12,10 +12,10 @@ use std::ops::Range;
 use super::client::{ApiResponse, UnusableResponse};
 use super::wire::{PageObject, Playlist};
 
-/// Where in an answer the page stands.
+/// Where a page is inside a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Envelope {
-    /// The answer is the page.
+    /// The response is the page.
     Bare,
     /// Under this key.
     Key(&'static str),
@@ -120,7 +120,7 @@ fn split_entries(body: &Bytes, page: &PageObject<'_>) -> Result<RawPage, Unusabl
     })
 }
 
-/// Where in the body a value stands that was borrowed from it.
+/// The position in the body of a value that was borrowed from it.
 fn byte_range(body: &Bytes, raw: &RawValue) -> Range<usize> {
     let text = raw.get();
     let start = text.as_ptr() as usize - body.as_ptr() as usize;

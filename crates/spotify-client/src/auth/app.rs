@@ -29,7 +29,7 @@ struct AppTokenState {
     generation: i64,
     failures: u64,
     failed: Option<TokenError>,
-    /// A refusal that no second request can change.
+    /// Whether the refusal is final, so that a second request cannot succeed.
     for_good: bool,
 }
 
@@ -38,13 +38,13 @@ impl AppToken {
         AppToken { endpoint, clock, rules, current: Mutex::default(), fetching: tokio::sync::Mutex::default() }
     }
 
-    /// The token in hand, if it is fresh and not the one that was refused.
+    /// The cached token, if it is fresh and not the one that was refused.
     pub(crate) fn cached(&self, refused: Option<i64>) -> Option<Arc<BearerToken>> {
         let now_ms = self.clock.now().steady_ms;
         self.current().token.clone().filter(|token| token.is_usable(refused, now_ms))
     }
 
-    /// The token in hand, or a new one.
+    /// The cached token, or a new one.
     pub(crate) async fn get(&self, refused: Option<i64>) -> Result<Arc<BearerToken>, TokenError> {
         let failures = self.current().failures;
         let _fetching = self.fetching.lock().await;
@@ -80,7 +80,7 @@ impl AppToken {
         }
     }
 
-    /// Asks for a token, whatever is in hand.
+    /// Requests a token, even if one is cached.
     pub(crate) async fn fetch(&self) -> Result<TokenGrant, TokenError> {
         let form = [("grant_type", "client_credentials")];
         match self.endpoint.send(TokenRequest { flow: SignInFlow::Code, form: &form, secrets: &[] }).await? {

@@ -13,20 +13,20 @@ use crate::hex;
 use crate::state::ClockReading;
 use crate::state::grants::{GrantLock, GrantStore, GrantWithTokens, NewGrant, SignInFlow};
 
-/// Whether the environment's token is in the grants already.
+/// Whether the token of the environment is already stored.
 pub(super) enum EnvironmentGrant {
-    /// The stored grant is used; with something to say, or without.
+    /// The stored grant is used. The text, if any, is for the user.
     Stored(Option<String>),
-    /// It has to be put in.
+    /// The token has to be stored first.
     No,
 }
 
-/// Tokens are random and long: a hash tells two apart and gives nothing away.
+/// A hash of a token. Tokens are random and long, so it identifies a token and reveals nothing.
 pub fn token_hash(token: &SecretString) -> String {
     hex::prefix(&Sha256::digest(token.expose_secret()), 16)
 }
 
-/// Whether a user's grant came from this token, or from elsewhere, which wins.
+/// Whether a user's grant came from this token. A grant from elsewhere takes precedence.
 pub(super) fn environment_grant(user: &str, held: Option<&GrantWithTokens>, token: &SecretString) -> EnvironmentGrant {
     let Some(held) = held else { return EnvironmentGrant::No };
     match &held.grant.environment {
@@ -38,8 +38,9 @@ pub(super) fn environment_grant(user: &str, held: Option<&GrantWithTokens>, toke
     }
 }
 
-/// Stores the environment's token for a user who has no grant, or whose grant came from another
-/// token of the environment. The lock shows that nobody else is at it. Returns what there is to say.
+/// Stores the token of the environment for a user without a grant, or with a grant from an earlier
+/// token of the environment. The lock proves that no other process does the same. Returns a message
+/// for the user.
 pub(super) fn adopt(
     grants: &GrantStore,
     _lock: &GrantLock,

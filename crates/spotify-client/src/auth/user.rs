@@ -29,10 +29,10 @@ use crate::state::grants::{
     grant_end,
 };
 
-/// How often the lock is tried while somebody else holds it.
+/// How often the lock is tried while another process holds it.
 const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Fetches and keeps the tokens of users.
+/// Fetches and caches the tokens of users.
 pub(crate) struct UserTokens {
     endpoint: Arc<TokenEndpoint>,
     grants: Arc<GrantStore>,
@@ -81,13 +81,13 @@ impl UserTokens {
         &self.grants
     }
 
-    /// The token in hand, if it is fresh and not the one that was refused.
+    /// The cached token, if it is fresh and not the one that was refused.
     pub(crate) fn cached(&self, user: &str, refused: Option<i64>) -> Option<Arc<BearerToken>> {
         let now_ms = self.clock.now().steady_ms;
         self.slot(user).current().token.clone().filter(|token| token.is_usable(refused, now_ms))
     }
 
-    /// The token in hand, the stored one, or a new one. Tasks that wait share what comes of it.
+    /// The cached token, the stored one, or a new one. Waiting tasks share the result.
     pub(crate) async fn get(
         self: &Arc<Self>,
         user: &str,
@@ -134,7 +134,7 @@ impl UserTokens {
             return Ok(token);
         }
         let lock = self.lock(user, stop).await?;
-        // Whoever held the lock before us may have done the work.
+        // The previous holder of the lock may have renewed the grant.
         let held = self.read(user, slot, Some(&lock))?.ok_or_else(|| self.no_grant_error(user))?;
         if let Some(token) = self.usable(&held, refused) {
             return Ok(token);
@@ -147,9 +147,9 @@ impl UserTokens {
         })
     }
 
-    /// The grant as it is stored, the environment's token considered. `None`: that token has to be put in
-    /// its place first, and only whoever holds the lock may do that: another start may have put it in
-    /// just now, and have had it rotated since.
+    /// The stored grant, after the token of the environment was considered. `None` means that this token
+    /// has to be stored first. Only the holder of the lock may do that, because another process may have
+    /// stored it just now, and Spotify may have rotated it since.
     fn read(
         &self,
         user: &str,
@@ -207,7 +207,7 @@ impl UserTokens {
         }
     }
 
-    /// Renews the grant. The events name the steps at which a process can be killed.
+    /// Renews the grant. The log events name the steps at which a process can be killed.
     async fn refresh(&self, lock: &GrantLock, mut held: GrantWithTokens) -> Result<Arc<BearerToken>, TokenError> {
         let user = held.grant.user.clone();
         tracing::debug!(user, step = "locked", "refresh");
@@ -237,12 +237,12 @@ impl UserTokens {
                     self.grants.mark_needs_sign_in(&held.grant, &words, self.now())?;
                     return Err(TokenError::Error(sign_in_error(&held, &words, self.now())));
                 }
-                // No answer: the token may be spent, and the intent stays to say so.
+                // Without a response the token may be used up. The intent stays in the database to say so.
                 Err(TokenFailure { why: why @ TokenError::Error(ApiError::Unreachable { .. }), .. }) => {
                     return Err(why);
                 }
                 Err(TokenFailure { why, after_loss }) => {
-                    // Nor is the token known to be whole where an answer before this one was lost.
+                    // After a lost response, the token may be used up as well.
                     if !after_loss && held.grant.state != GrantState::Refreshing {
                         self.grants.cancel_refresh(&held.grant, self.now())?;
                     }
@@ -264,7 +264,7 @@ impl UserTokens {
         let access = StoredAccessToken { token: granted.access_token, issued_at: now, expires_at: now + lasts };
         let renewed = RenewedGrant { access, refresh: granted.refresh_token, scopes: granted.scopes };
         if !self.grants.finish_refresh(lock, &held.grant, &renewed, now)? {
-            // Nobody changes a row without the lock; somebody did, and theirs counts.
+            // A row is only changed under the lock. If it changed anyway, the other change counts.
             tracing::warn!(user, "the grant changed while it was renewed");
         }
         tracing::debug!(user, step = "saved", "refresh");
@@ -275,7 +275,7 @@ impl UserTokens {
         })
     }
 
-    /// The grant as it is now.
+    /// Reads the grant again.
     fn reload(&self, user: &str) -> Result<GrantWithTokens, TokenError> {
         let held = self.grants.get_with_tokens(user)?.ok_or_else(|| self.no_grant_error(user))?;
         if held.grant.state == GrantState::NeedsSignIn {
@@ -284,7 +284,7 @@ impl UserTokens {
         Ok(held)
     }
 
-    /// Nobody of this name is signed in: the folder may be the wrong one, so it is named.
+    /// The error for a user who is not signed in. It names the folder, which may be the wrong one.
     fn no_grant_error(&self, user: &str) -> TokenError {
         let others = self.grants.list().unwrap_or_default();
         let others: Vec<String> = others.iter().take(5).map(|grant| format!("`{}`", grant.user)).collect();
@@ -305,7 +305,7 @@ impl UserTokens {
     }
 }
 
-/// What an `invalid_grant` means if a refresh before it had no end.
+/// Explains an `invalid_grant` that follows a refresh without a result.
 fn explain_loss(held: &GrantWithTokens, words: String, after_loss: bool) -> String {
     let when = match held.grant.state {
         GrantState::Refreshing => {

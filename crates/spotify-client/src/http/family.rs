@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-/// The name of a group of routes.
+/// A group of routes, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EndpointFamily(&'static str);
 

@@ -9,13 +9,13 @@ use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
-/// A key of an object: not there, null, or a value.
+/// A key of an object: absent, null, or a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum JsonField<T> {
-    /// The key did not stand in the answer.
+    /// The response did not contain the key.
     #[default]
     Absent,
-    /// The key stood there with `null`.
+    /// The value of the key was `null`.
     Null,
     /// The key had a value.
     Value(T),
@@ -30,7 +30,7 @@ impl<T> JsonField<T> {
         }
     }
 
-    /// Whether the key stood in the answer at all.
+    /// Whether the response contained the key.
     pub fn is_present(&self) -> bool {
         !matches!(self, JsonField::Absent)
     }
@@ -45,7 +45,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for JsonField<T> {
     }
 }
 
-/// A text, borrowed from the answer unless it holds escapes.
+/// A text, borrowed from the response unless it contains escapes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct JsonText<'a>(pub Cow<'a, str>);
 
@@ -80,7 +80,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for JsonText<'a> {
     }
 }
 
-/// A whole number; `806.0` and `4.9022656E7` have come in place of one for weeks (2024).
+/// A whole number. For weeks in 2024, Spotify sent `806.0` and `4.9022656E7`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct JsonInt(pub i64);
 

@@ -14,7 +14,7 @@ pub struct PageObject<'a> {
     /// The entries, nulls included; `None` where the answer has no such key.
     #[serde(borrow, default)]
     pub items: Option<Vec<RawEntry<'a>>>,
-    /// How many items the whole list has, by Spotify's word; wrong at times.
+    /// How many items the whole list has, according to Spotify. It is sometimes wrong.
     #[serde(default)]
     pub total: JsonField<JsonInt>,
     /// The offset of this page as the server understood it.

@@ -8,8 +8,8 @@
 
 use memchr::memchr;
 
-/// The values of these keys of an object, as they stand there; `None` for a key that is not there,
-/// and for all if the text is no object. A key with escapes in it is not found.
+/// The raw values of these keys of an object. `None` for a key that is absent, and for all keys if the
+/// text is not an object. A key that contains escapes is not found.
 pub fn find_values<'a, const N: usize>(object: &'a str, keys: [&str; N]) -> [Option<&'a str>; N] {
     let mut found = [None; N];
     let text = object.as_bytes();

@@ -16,13 +16,13 @@ use crate::state::folder::private_files as private;
 
 pub(super) mod schema;
 
-/// Longest wait for another process's transaction; theirs take microseconds, so this is a hang.
+/// Longest wait for the transaction of another process. Transactions take microseconds, so a longer wait is a hang.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// What is in a database, and how safely it is written.
+/// The schema of a database, and how safely it is written.
 #[derive(Debug)]
 pub(in crate::state) struct DbLayout {
-    /// In the header, so that no other program's file is taken for ours.
+    /// The id in the header, so that a file of another program is not taken for ours.
     pub(in crate::state) application_id: i64,
     /// One script a version; `user_version` counts how many have run.
     pub(in crate::state) migrations: &'static [&'static str],
@@ -89,12 +89,12 @@ impl PrivateDb {
         Ok(())
     }
 
-    /// Sets the connection up and reads what tells whose database this is.
+    /// Sets up the connection and reads the header, which identifies the database.
     fn read_header(&self) -> rusqlite::Result<(i64, i64, i64, Option<String>)> {
         let conn = &self.conn;
         conn.busy_timeout(BUSY)?;
         conn.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA mmap_size = 0; PRAGMA foreign_keys = ON;")?;
-        // Without it each binding of a time plans the statement anew, which costs more than it does.
+        // Without it, SQLite plans a statement again for each bound time, which costs more than running it.
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         let number = |name| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         let application = number("application_id")?;

@@ -2,7 +2,7 @@
 
 use crate::state::database::DbLayout;
 
-/// The books. `CDst` stands in the header.
+/// The ledger and what belongs to it. The header contains `CDst`.
 pub(in crate::state) static BOOKS: DbLayout =
     DbLayout { application_id: 0x4344_7374, migrations: &MIGRATIONS, synchronous: "NORMAL" };
 

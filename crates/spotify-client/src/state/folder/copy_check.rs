@@ -19,7 +19,7 @@ use crate::state::folder::private_files as private;
 /// The file with the identity.
 const IDENTITY_FILE: &str = "place";
 
-/// What stands in it where nothing tells a copy.
+/// The content of that file if a copy cannot be recognised.
 const UNKNOWN_IDENTITY: &str = "-";
 
 /// The file, which is there once grants are.
@@ -27,13 +27,13 @@ pub(in crate::state) fn identity_file(folder: &Path) -> PathBuf {
     folder.join(IDENTITY_FILE)
 }
 
-/// Notes where these grants lie.
+/// Records the identity of this folder.
 pub(in crate::state) fn record_identity(folder: &Path, witness: &Path) -> Result<(), StateError> {
     let here = file_identity(folder, witness)?.unwrap_or_else(|| UNKNOWN_IDENTITY.to_owned());
     private::write_atomically(&identity_file(folder), |file| writeln!(file, "{here}"))
 }
 
-/// Refuses a folder that was copied; notes the place of one that has none yet.
+/// Refuses a folder that was copied. Records the identity of a folder that has none yet.
 pub(in crate::state) fn refuse_copy(folder: &Path, witness: &Path) -> Result<(), StateError> {
     let Some(here) = file_identity(folder, witness)? else { return Ok(()) };
     let file = identity_file(folder);
@@ -47,12 +47,12 @@ pub(in crate::state) fn refuse_copy(folder: &Path, witness: &Path) -> Result<(),
     }
 }
 
-/// What no copy of the file shares; `None` where file systems number files anew at each mount.
+/// What no copy of the file shares, or `None` if the file system assigns new inode numbers at each mount.
 fn file_identity(folder: &Path, witness: &Path) -> Result<Option<String>, StateError> {
     if !filesystem::has_stable_inodes(folder)? {
         return Ok(None);
     }
-    let found = fs::metadata(witness).map_err(StateError::io("look at", witness))?;
+    let found = fs::metadata(witness).map_err(StateError::io("inspect", witness))?;
     let born = found.created().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map_or(0, |at| at.as_nanos());
     Ok(Some(format!("{} {born}", found.ino())))
 }

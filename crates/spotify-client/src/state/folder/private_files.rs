@@ -35,7 +35,7 @@ pub(in crate::state) fn ensure_folder(path: &Path) -> Result<(), StateError> {
         }
     }
     // The folder itself may be reached through a link (systemd makes /var/lib/NAME one).
-    let found = fs::metadata(path).map_err(StateError::io("look at", path))?;
+    let found = fs::metadata(path).map_err(StateError::io("inspect", path))?;
     if !found.is_dir() {
         return Err(StateError::NotPlain { path: path.to_owned(), expected: "folder" });
     }
@@ -60,7 +60,7 @@ pub(in crate::state) fn check_file(path: &Path) -> Result<(), StateError> {
         Ok(found) if found.is_file() => check_private(path, &found, 0o600),
         Ok(_) => Err(StateError::NotPlain { path: path.to_owned(), expected: "file" }),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(StateError::io("look at", path)(error)),
+        Err(error) => Err(StateError::io("inspect", path)(error)),
     }
 }
 
@@ -76,7 +76,7 @@ pub(in crate::state) fn check_private(path: &Path, found: &fs::Metadata, wanted:
     Ok(())
 }
 
-/// Refuses a database that was emptied: it would say that nothing was spent, or that nobody is signed in.
+/// Refuses a database that was emptied: it would say that no call was sent, or that no user is signed in.
 /// The witness is a file that is made after the database has its tables, so where it is, they were.
 pub(in crate::state) fn refuse_emptied(database: &Path, witness: &Path) -> Result<(), StateError> {
     let Ok(found) = fs::metadata(database) else { return Ok(()) };

@@ -35,8 +35,8 @@ impl GrantEnd {
     }
 }
 
-/// When this grant ends: six calendar months after the consent, or after the import if nobody knows
-/// the day of consent.
+/// When this grant ends: six calendar months after the consent, or after the import if the day of consent
+/// is unknown.
 pub fn grant_end(grant: &Grant) -> Option<GrantEnd> {
     let from = grant.authorized_at.or(grant.imported_at)?;
     Some(GrantEnd { at: from.checked_add_months(MONTHS)?, at_most: grant.authorized_at.is_none() })

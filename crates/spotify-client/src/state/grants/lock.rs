@@ -29,7 +29,7 @@ pub struct GrantLock {
 }
 
 impl GrantLock {
-    /// Takes the lock if nobody else holds it.
+    /// Takes the lock if it is free.
     pub(super) fn try_acquire(folder: &Path, client_id: &str, user: &str) -> Result<Option<GrantLock>, StateError> {
         let path = folder.join(file_name(client_id, user));
         private::ensure_file(&path)?;
@@ -42,9 +42,9 @@ impl GrantLock {
         }
     }
 
-    /// Makes sure that there is room for a token, on disk. To be called before one is asked for.
+    /// Makes sure that the file has room for a token on disk. Call it before requesting one.
     pub(super) fn reserve(&self) -> Result<(), StateError> {
-        let length = self.file.metadata().map_err(StateError::io("look at", &self.path))?.len();
+        let length = self.file.metadata().map_err(StateError::io("inspect", &self.path))?.len();
         if length >= SIZE as u64 {
             return Ok(());
         }
@@ -95,7 +95,7 @@ impl GrantLock {
     }
 }
 
-/// Names nobody: anyone may see the names of files in a backup's listing.
+/// A file name that reveals no user, because file names appear in the listing of a backup.
 fn file_name(client_id: &str, user: &str) -> String {
     let hash = Sha256::new().chain_update(client_id).chain_update([0]).chain_update(user).finalize();
     let name = hex::prefix(&hash, HEAD);

@@ -13,7 +13,7 @@ use super::grant::SignInFlow;
 use super::store::GrantStore;
 use crate::state::clock_reading::time_from_ms;
 
-/// How long an answer is waited for.
+/// How long a sign-in stays pending.
 pub const PENDING_LIFETIME: TimeDelta = TimeDelta::days(1);
 
 const STATE: &str = "state of a sign-in";
@@ -24,11 +24,11 @@ const VERIFIER: &str = "verifier of a sign-in";
 pub struct PendingSignIn {
     /// The local name of the user.
     pub user: String,
-    /// Where the browser is sent, byte by byte as Spotify was told.
+    /// Where the browser is sent back to, exactly as Spotify was told.
     pub redirect_uri: String,
     /// How the user signs in.
     pub flow: SignInFlow,
-    /// What was asked for.
+    /// The requested scopes.
     pub scopes: Vec<String>,
     /// Whether another account than before may come back.
     pub replace: bool,
@@ -41,7 +41,7 @@ pub struct PendingSignIn {
 }
 
 impl GrantStore {
-    /// Keeps a sign-in for a day, in place of one that this user had.
+    /// Saves a sign-in for a day, and replaces a pending one of the same user.
     ///
     /// # Errors
     ///

@@ -2,7 +2,7 @@
 
 use crate::state::database::DbLayout;
 
-/// `CDgr` stands in the header. A token must be on disk before it is used, hence `FULL`.
+/// The header contains `CDgr`. A token must be on disk before it is used, hence `FULL`.
 pub(super) static GRANTS: DbLayout =
     DbLayout { application_id: 0x4344_6772, migrations: &MIGRATIONS, synchronous: "FULL" };
 

@@ -23,7 +23,7 @@ use crate::state::folder::private_files as private;
 use crate::state::key_origin::KeyOrigin;
 use crate::{hex, random};
 
-/// In front of every seal, so that another way of sealing can be told apart one day.
+/// The first byte of every sealed value, so that a later format can be told apart.
 const VERSION: u8 = 1;
 const NONCE: usize = 24;
 /// A key of fewer bytes is a password, and could be guessed.
@@ -88,7 +88,7 @@ impl SealKey {
         match fs::symlink_metadata(&path) {
             Ok(_) => SealKey::read(KeyOrigin::Folder(path)).map(Some),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(StateError::io("look at", &path)(error)),
+            Err(error) => Err(StateError::io("inspect", &path)(error)),
         }
     }
 
@@ -103,7 +103,7 @@ impl SealKey {
     fn read(origin: KeyOrigin) -> Result<SealKey, StateError> {
         let path = origin.path();
         let mut file = fs::File::open(path).map_err(StateError::io("read the key", path))?;
-        let found = file.metadata().map_err(StateError::io("look at", path))?;
+        let found = file.metadata().map_err(StateError::io("inspect", path))?;
         if !found.is_file() {
             return Err(StateError::NotPlain { path: path.to_owned(), expected: "file" });
         }

@@ -18,11 +18,11 @@ use crate::state::database::PrivateDb;
 use crate::state::folder::{copy_check, file_system, private_files as private};
 use crate::state::{KeyOrigin, StateDir, StateError};
 
-/// How long somebody else may hold a grant: their call is bounded by 30 s.
+/// How long another process may hold a grant. Its request is limited to 30 s.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often the lock is tried meanwhile.
 const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(50);
-/// What is sealed to know the key again.
+/// A known text that is encrypted to recognise the key.
 const PROOF: &str = "cratedigger";
 
 /// The grants of one app. One per process; shared by all tasks behind an `Arc`.
@@ -85,7 +85,7 @@ impl GrantStore {
         &self.dir
     }
 
-    /// The app whose grants these are.
+    /// The client id of the app.
     pub fn client_id(&self) -> &str {
         &self.client_id
     }
@@ -95,7 +95,7 @@ impl GrantStore {
         self.key.origin()
     }
 
-    /// Where the database lies.
+    /// The path of the database.
     pub fn database(&self) -> PathBuf {
         self.folder().join("grants.db")
     }
@@ -173,7 +173,7 @@ impl GrantStore {
             .collect())
     }
 
-    /// The lock of a grant, if nobody else holds it.
+    /// The lock of a grant, if it is free.
     ///
     /// # Errors
     ///

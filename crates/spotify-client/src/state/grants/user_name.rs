@@ -2,7 +2,7 @@
 
 use super::error::GrantError;
 
-/// Refuses what cannot be the local name of a user: names stand in file names and commands.
+/// Refuses an invalid local name of a user. Names are part of file names and commands.
 ///
 /// # Errors
 ///
@@ -13,7 +13,7 @@ pub fn check_user_name(name: &str) -> Result<(), GrantError> {
     if begins && name.len() <= 64 && name.bytes().all(fits) {
         return Ok(());
     }
-    // An address or a token in the place of the name must not be repeated.
+    // If an address or a token was given instead of a name, the error must not repeat it.
     let name = if name.len() <= 40 && !name.contains(['/', '=', '?']) {
         name.escape_debug().collect()
     } else {

@@ -37,7 +37,7 @@ pub(in crate::state) fn start_transaction(
     if before.is_empty() {
         return Ok(generation);
     }
-    tracing::debug!("the client id is under another account now; the books come along");
+    tracing::debug!("the client id belongs to another account now; its ledger is copied");
     for account in &before {
         copy_scopes(tx, account, who)?;
         copy_calls(tx, account, &who.account, now)?;
