@@ -6,7 +6,11 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::members::membership_table;
+use spotify_client::EntityKind;
+
+use super::EntityTable;
+use super::list_kinds::membership_table;
+use crate::stream::{self, MembershipTable, Stream, StreamInput};
 
 /// Identifies a list for people.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -69,8 +73,8 @@ pub fn changes_of_job<E: From<rusqlite::Error>>(
         let list = ListName { list: "playlist".into(), id: id.clone(), name, user: None, variant: String::new() };
         playlist_changes(store, &id, since, &mut |change| each(&list, change))?;
     }
-    for (id, kind, list) in lists_of_job(store, job)? {
-        member_changes(store, id, &kind, since, &mut |change| each(&list, change))?;
+    for (id, table, list) in lists_of_job(store, job)? {
+        member_changes(store, id, &table, since, &mut |change| each(&list, change))?;
     }
     Ok(())
 }
@@ -109,14 +113,14 @@ fn playlist_changes<E: From<rusqlite::Error>>(
          WHERE n > 1 AND seen_at >= ?2 ORDER BY seen_at",
     )?;
     // Renames and removals, reported between the changes of the items by time.
-    let mut told = Vec::new();
+    let mut other_changes = Vec::new();
     let mut rows = names.query([id, since])?;
     while let Some(row) = rows.next()? {
         for (change, after, before) in [("renamed", 1, 3), ("described", 2, 4)] {
             let (text_after, text_before): (Option<String>, Option<String>) = (row.get(after)?, row.get(before)?);
             if text_after != text_before {
                 let seen_at = row.get(0)?;
-                told.push(ListChange {
+                other_changes.push(ListChange {
                     change: change.into(),
                     seen_at,
                     text_before,
@@ -126,13 +130,17 @@ fn playlist_changes<E: From<rusqlite::Error>>(
             }
         }
     }
-    let gone: Option<String> = store
+    let deleted_at: Option<String> = store
         .prepare_cached("SELECT gone_at FROM playlists WHERE id = ?1 AND gone_at >= ?2")?
         .query_row([id, since], |row| row.get(0))
         .optional()?;
-    told.extend(gone.map(|seen_at| ListChange { change: "gone".into(), seen_at, ..ListChange::default() }));
-    told.sort_by(|a, b| a.seen_at.cmp(&b.seen_at));
-    let mut told = told.into_iter().peekable();
+    other_changes.extend(deleted_at.map(|seen_at| ListChange {
+        change: "gone".into(),
+        seen_at,
+        ..ListChange::default()
+    }));
+    other_changes.sort_by(|a, b| a.seen_at.cmp(&b.seen_at));
+    let mut other_changes = other_changes.into_iter().peekable();
     let mut changes = store.prepare_cached(
         "SELECT change, seen_at, seen_before_at, kind, coalesce(track_id, episode_id), uri, added_at, added_by, position_before,
                 position_after FROM playlist_changes WHERE playlist_id = ?1 AND seen_at >= ?2 ORDER BY seen_at, id",
@@ -140,7 +148,7 @@ fn playlist_changes<E: From<rusqlite::Error>>(
     let mut rows = changes.query([id, since])?;
     while let Some(row) = rows.next()? {
         let seen_at: String = row.get(1)?;
-        while let Some(other) = told.next_if(|other| other.seen_at <= seen_at) {
+        while let Some(other) = other_changes.next_if(|other| other.seen_at <= seen_at) {
             each(&other)?;
         }
         let (kind, item_id, uri): (String, Option<String>, Option<String>) = (row.get(3)?, row.get(4)?, row.get(5)?);
@@ -160,45 +168,44 @@ fn playlist_changes<E: From<rusqlite::Error>>(
             ..ListChange::default()
         })?;
     }
-    told.try_for_each(|other| each(&other))?;
+    other_changes.try_for_each(|other| each(&other))?;
     Ok(())
 }
 
 /// The lists of a job whose rows record when an item entered and left.
-fn lists_of_job(store: &Connection, job: &str) -> rusqlite::Result<Vec<(i64, String, ListName)>> {
-    let sql = "SELECT l.id, l.kind, l.parent_id, l.variant, u.local_name,
-               CASE l.kind WHEN 'artist_albums' THEN (SELECT name FROM artists WHERE id = l.parent_id)
-                WHEN 'artist_top_tracks' THEN (SELECT name FROM artists WHERE id = l.parent_id)
-                WHEN 'album_tracks' THEN (SELECT name FROM albums WHERE id = l.parent_id)
-                WHEN 'show_episodes' THEN (SELECT name FROM shows WHERE id = l.parent_id)
-                WHEN 'audiobook_chapters' THEN (SELECT name FROM audiobooks WHERE id = l.parent_id)
-                WHEN 'user_playlists' THEN (SELECT display_name FROM users WHERE id = l.parent_id) END
+fn lists_of_job(store: &Connection, job: &str) -> rusqlite::Result<Vec<(i64, MembershipTable, ListName)>> {
+    let sql = "SELECT l.id, l.kind, l.parent_id, l.variant, u.local_name
                FROM requested r JOIN lists l ON l.id = r.list_id LEFT JOIN users u ON u.id = l.audience
                WHERE r.job = ?1 AND l.first_read_at IS NOT NULL GROUP BY l.id ORDER BY min(r.fetch), min(r.ordinal), l.id";
-    let read = |row: &rusqlite::Row<'_>| {
-        let kind: String = row.get(1)?;
-        let personal = kind.starts_with("saved_") || kind == "my_playlists" || kind == "followed_artists";
+    let mut statement = store.prepare(sql)?;
+    let mut rows = statement.query([job])?;
+    let mut lists = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (kind, id): (String, String) = (row.get(1)?, row.get(2)?);
+        let Some((stream, table)) = stream::find(&kind).zip(membership_table(&kind)) else { continue };
         let user: Option<String> = row.get(4)?;
-        let list = ListName {
-            list: kind.clone(),
-            id: row.get(2)?,
-            name: row.get(5)?,
-            user: user.filter(|_| personal),
-            variant: row.get(3)?,
-        };
-        Ok((row.get(0)?, kind, list))
-    };
-    store.prepare(sql)?.query_map([job], read)?.collect()
+        let name = parent_name(store, stream, &id)?;
+        let user = user.filter(|_| table.is_personal());
+        lists.push((row.get(0)?, table, ListName { list: kind, id, name, user, variant: row.get(3)? }));
+    }
+    Ok(lists)
+}
+
+/// Returns the name of the parent of a list.
+fn parent_name(store: &Connection, stream: &Stream, id: &str) -> rusqlite::Result<Option<String>> {
+    let StreamInput::Ids(kind) = stream.input else { return Ok(None) };
+    let column = if kind == EntityKind::User { "display_name" } else { "name" };
+    let sql = format!("SELECT {column} FROM {} WHERE id = ?1", EntityTable::for_kind(kind).name);
+    Ok(store.prepare_cached(&sql)?.query_row([id], |row| row.get(0)).optional()?.flatten())
 }
 
 fn member_changes<E: From<rusqlite::Error>>(
     store: &Connection,
     list: i64,
-    kind: &str,
+    target: &MembershipTable,
     since: &str,
     each: ChangeSink<'_, E>,
 ) -> Result<(), E> {
-    let Some(target) = membership_table(kind) else { return Ok(()) };
     let (table, child) = (target.table, target.item_column);
     let first = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?));
     let (read_at, items) = store
@@ -225,7 +232,7 @@ fn member_changes<E: From<rusqlite::Error>>(
     let mut rows = changes.query(params![list, since, read_at])?;
     while let Some(row) = rows.next()? {
         let (change, item_id, place): (String, String, Option<i64>) = (row.get(0)?, row.get(2)?, row.get(4)?);
-        let what = if child == "id" { "category" } else { child.trim_end_matches("_id") };
+        let what = target.item_kind;
         let (title, by) = title_and_owner(store, what, Some(&item_id))?;
         let released = (what == "album" && added_at == "NULL").then(|| release_date(store, &item_id)).transpose()?;
         let (before, after) = if change == "added" { (None, place) } else { (place, None) };

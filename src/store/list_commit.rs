@@ -1,83 +1,14 @@
 //! Replaces a list by a complete new read in one transaction.
 
-use super::{list_proof, lists, members, playlist_commit, staging};
 use rusqlite::params;
 
-use super::members::membership_table;
-use super::{ListKey, StoreError, WriteTx};
-
-/// Why a list is known to be complete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ProofKind {
-    /// It came in one response.
-    OneAnswer,
-    /// Its version was the same before and after.
-    Snapshot,
-    /// Its version is meaningless, and two reads in a row had the same content.
-    Content,
-    /// It was read to its end, and every page announced the same total.
-    #[default]
-    EndReached,
-    /// Only the newest items were read, down to known rows. The total adds up, and the rest was not read.
-    Presumed {
-        /// Number of positions that were read.
-        read: i64,
-    },
-}
-
-impl ProofKind {
-    /// Returns the value for `lists.proof`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ProofKind::OneAnswer => "one_answer",
-            ProofKind::Snapshot => "snapshot",
-            ProofKind::Content => "content",
-            ProofKind::EndReached => "end_reached",
-            ProofKind::Presumed { .. } => "presumed",
-        }
-    }
-
-    /// Returns the number of positions that were read, if that was not all.
-    pub(super) fn read_count(self) -> Option<i64> {
-        match self {
-            ProofKind::Presumed { read } => Some(read),
-            _ => None,
-        }
-    }
-}
-
-/// What a read shows about its own completeness.
-#[derive(Debug, Clone, Default)]
-pub struct ListProof {
-    pub kind: ProofKind,
-    /// Items that Spotify announced.
-    pub announced: Option<i64>,
-    /// Items that Spotify served, including nulls.
-    pub served: i64,
-    /// Items that could not be stored completely.
-    pub skipped: i64,
-    /// Spotify's version at the start of the read.
-    pub snapshot_id: Option<String>,
-    /// The version after the last page, if it was requested.
-    pub snapshot_after: Option<String>,
-    /// Entity tag of the first response.
-    pub etag: Option<String>,
-    /// The read ended before the total, so unseen items may still be in the list.
-    pub ended_early: bool,
-    /// Only the first items were wanted. They form a list of their own.
-    pub first_items_only: bool,
-}
-
-/// The result of committing a list.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ListCommit {
-    /// Rows after the commit.
-    pub stored: i64,
-    /// Whether the list differs from the previous read.
-    pub changed: bool,
-    /// Items added, removed or moved, where that is recorded.
-    pub changes: i64,
-}
+use super::list_kinds::list_table;
+use super::{
+    ListCommit, ListKey, ListProof, ProofKind, StoreError, WriteTx, list_proof, lists, members, playlist_commit,
+    staging,
+};
+use crate::stream::StreamTable;
+use spotify_client::EntityKind;
 
 /// Positions reserved for each type when a search is staged. The remainder is the rank of a hit in its type.
 pub const SEARCH_POSITIONS_PER_TYPE: i64 = 100_000;
@@ -99,18 +30,16 @@ pub fn commit(
     let known: Option<String> = tx.query_one("SELECT content_hash FROM lists WHERE id = ?1", params![list])?;
     let same = known.as_deref() == Some(hash.as_str());
     let seen = &*later_than_before(tx, list, key, now)?;
-    let mut swapped = match key.kind {
-        "playlist_items" => playlist_commit::commit(tx, list, &key.parent_id, proof, run, seen)?,
-        "search" => append_search(tx, list, key, seen)?,
-        "top_artists" | "top_tracks" => replace_tops(tx, list, key, seen)?,
-        "recently_played" => append_plays(tx, list, key, seen)?,
-        _ => match membership_table(key.kind) {
-            Some(target) => members::replace(tx, list, key, &target, proof, same, seen)?,
-            None => ListCommit::default(),
-        },
+    let mut commit = match list_table(key.kind) {
+        Some(StreamTable::PlaylistItems) => playlist_commit::commit(tx, list, &key.parent_id, proof, run, seen)?,
+        Some(StreamTable::SearchResults) => append_search(tx, list, key, seen)?,
+        Some(StreamTable::TopItems(kind)) => replace_tops(tx, list, key, kind, seen)?,
+        Some(StreamTable::Plays) => append_plays(tx, list, key, seen)?,
+        Some(StreamTable::Members(table)) => members::replace(tx, list, key, &table, proof, same, seen)?,
+        Some(StreamTable::Entities(_)) | None => ListCommit::default(),
     };
-    swapped.changed |= !same;
-    tx.changed |= swapped.changed;
+    commit.changed |= !same;
+    tx.changed |= commit.changed;
     let doubled = members::duplicates_as_json(tx, list, key)?;
     // A presumed list was not read completely: `read_at` and `whole_at` stay, so that a complete read becomes
     // due.
@@ -120,13 +49,13 @@ pub fn commit(
          gone_reason = NULL, proof = ?12, restless = ?13, doubled = ?14, first_read_at = coalesce(first_read_at, ?9),
          whole_at = iif(?11, whole_at, ?15) WHERE id = ?1",
         params![
-            list, proof.snapshot_id, proof.etag, proof.announced, proof.served, swapped.stored, proof.skipped, hash, seen,
-            swapped.changed, proof.kind.read_count().is_some(), proof.kind.as_str(), proof.kind == ProofKind::Content, doubled, now
+            list, proof.snapshot_id, proof.etag, proof.announced, proof.served, commit.stored, proof.skipped, hash, seen,
+            commit.changed, proof.kind.read_count().is_some(), proof.kind.as_str(), proof.kind == ProofKind::Content, doubled, now
         ],
     )?;
-    list_proof::record(tx, list, proof, run, swapped.stored, &hash, seen)?;
+    list_proof::record(tx, list, proof, run, commit.stored, &hash, seen)?;
     lists::discard_checkpoint(tx, list)?;
-    Ok(swapped)
+    Ok(commit)
 }
 
 /// Returns the time to record for a list that is committed now: later than every earlier time of the list, even
@@ -151,8 +80,14 @@ fn append_search(tx: &mut WriteTx, list: i64, key: &ListKey, now: &str) -> Resul
 }
 
 /// Replaces the ranks of a day: a later reading of the same day wins.
-fn replace_tops(tx: &mut WriteTx, list: i64, key: &ListKey, now: &str) -> Result<ListCommit, StoreError> {
-    let kind = if key.kind == "top_artists" { "artist" } else { "track" };
+fn replace_tops(
+    tx: &mut WriteTx,
+    list: i64,
+    key: &ListKey,
+    kind: EntityKind,
+    now: &str,
+) -> Result<ListCommit, StoreError> {
+    let kind = kind.as_str();
     let day = now.get(..10).unwrap_or(now);
     let gone = "DELETE FROM top_items WHERE user_id = ?1 AND kind = ?2 AND time_range = ?3 AND day = ?4";
     tx.execute_counted(gone, params![key.audience, kind, key.variant, day])?;

@@ -4,24 +4,84 @@
 //! served and stored counts are kept for each run, together with a hash of the rows in the list's table, so
 //! that `verify` can tell years later whether they are unchanged.
 
-use super::staging;
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Params, params};
-use xxhash_rust::xxh3::Xxh3;
+use rusqlite::{Connection, params};
 
-use super::list_commit::{ListProof, ProofKind};
-use super::members::membership_table;
-use super::{ListKey, StoreError, WriteTx};
+use super::list_kinds::{is_playlist, list_table};
+use super::row_hash::hash_rows;
+use super::{ListKey, StoreError, WriteTx, staging};
+use crate::stream::StreamTable;
+
+/// Why a list is known to be complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ProofKind {
+    /// It came in one response.
+    OneAnswer,
+    /// Its version was the same before and after.
+    Snapshot,
+    /// Its version is meaningless, and two reads in a row had the same content.
+    Content,
+    /// It was read to its end, and every page announced the same total.
+    #[default]
+    EndReached,
+    /// Only the newest items were read, down to known rows. The total adds up, and the rest was not read.
+    Presumed {
+        /// Number of positions that were read.
+        read: i64,
+    },
+}
+
+impl ProofKind {
+    /// Returns the value for `lists.proof`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ProofKind::OneAnswer => "one_answer",
+            ProofKind::Snapshot => "snapshot",
+            ProofKind::Content => "content",
+            ProofKind::EndReached => "end_reached",
+            ProofKind::Presumed { .. } => "presumed",
+        }
+    }
+
+    /// Returns the number of positions that were read, if that was not all.
+    pub(super) fn read_count(self) -> Option<i64> {
+        match self {
+            ProofKind::Presumed { read } => Some(read),
+            _ => None,
+        }
+    }
+}
+
+/// What a read shows about its own completeness.
+#[derive(Debug, Clone, Default)]
+pub struct ListProof {
+    pub kind: ProofKind,
+    /// Items that Spotify announced.
+    pub announced: Option<i64>,
+    /// Items that Spotify served, including nulls.
+    pub served: i64,
+    /// Items that could not be stored completely.
+    pub skipped: i64,
+    /// Spotify's version at the start of the read.
+    pub snapshot_id: Option<String>,
+    /// The version after the last page, if it was requested.
+    pub snapshot_after: Option<String>,
+    /// Entity tag of the first response.
+    pub etag: Option<String>,
+    /// The read ended before the total, so unseen items may still be in the list.
+    pub ended_early: bool,
+    /// Only the first items were wanted. They form a list of their own.
+    pub first_items_only: bool,
+}
 
 /// Refuses a list with served items that are neither staged nor counted as skipped.
 pub(super) fn refuse_missing_rows(tx: &WriteTx, list: i64, key: &ListKey, proof: &ListProof) -> Result<(), StoreError> {
     // A partial list wants only its first items, and the positions of a search are counted by its pages.
-    if proof.ended_early || proof.first_items_only || key.kind == "search" {
+    if proof.ended_early || proof.first_items_only || list_table(key.kind) == Some(StreamTable::SearchResults) {
         return Ok(());
     }
     let staged = staging::count(tx, list)?;
     // Each position of a playlist has a row, whatever its content.
-    let without_row = if key.kind == "playlist_items" { 0 } else { proof.skipped };
+    let without_row = if is_playlist(key.kind) { 0 } else { proof.skipped };
     if staged + without_row >= proof.served {
         return Ok(());
     }
@@ -47,10 +107,10 @@ pub(super) fn record(
             proof.as_str(), now
         ],
     )?;
-    let stands = hash_list_rows(&tx.conn, list).map_err(|e| tx.error("cannot be read", e))?;
+    let rows_hash = hash_list_rows(&tx.conn, list).map_err(|e| tx.error("cannot be read", e))?;
     tx.execute_counted(
         "UPDATE lists SET rows_hash = ?2 WHERE id = ?1",
-        params![list, stands.unwrap_or_else(|| hash.into())],
+        params![list, rows_hash.unwrap_or_else(|| hash.into())],
     )?;
     Ok(())
 }
@@ -102,7 +162,7 @@ impl ListProof {
 /// so that the hash of the read applies to them too.
 fn hash_list_rows(conn: &Connection, list: i64) -> rusqlite::Result<Option<String>> {
     let kind: String = conn.query_row("SELECT kind FROM lists WHERE id = ?1", [list], |row| row.get(0))?;
-    if kind == "playlist_items" {
+    if is_playlist(&kind) {
         return Ok(None);
     }
     current_rows_sql(&kind).map(|sql| hash_rows(conn, &sql, [list])).transpose()
@@ -111,25 +171,24 @@ fn hash_list_rows(conn: &Connection, list: i64) -> rusqlite::Result<Option<Strin
 /// Returns the statement for the current rows of a list, in order. ?1 is the list.
 pub(super) fn current_rows_sql(kind: &str) -> Option<String> {
     let last_read = "(SELECT read_at FROM lists WHERE id = ?1)";
-    Some(match kind {
-        "playlist_items" => {
+    Some(match list_table(kind)? {
+        StreamTable::PlaylistItems => {
             "SELECT kind, coalesce(track_id, episode_id), uri, added_at, added_by, NULL FROM playlist_items
                              WHERE playlist_id = (SELECT parent_id FROM lists WHERE id = ?1) ORDER BY position"
                 .to_owned()
         }
-        "search" => format!(
+        StreamTable::SearchResults => format!(
             "SELECT kind, rank, item_id, uri FROM search_results WHERE list_id = ?1 AND searched_at = {last_read} ORDER BY kind, rank"
         ),
-        "top_artists" | "top_tracks" => {
+        StreamTable::TopItems(_) => {
             format!(
                 "SELECT rank, item_id FROM top_items WHERE list_id = ?1 AND day = substr({last_read}, 1, 10) ORDER BY rank"
             )
         }
-        "recently_played" => format!(
+        StreamTable::Plays => format!(
             "SELECT played_at, track_id FROM plays WHERE list_id = ?1 AND first_seen_at = {last_read} ORDER BY played_at, track_id"
         ),
-        other => {
-            let target = membership_table(other)?;
+        StreamTable::Members(target) => {
             let extra: String = target.extra_columns.iter().map(|(column, _)| format!(", {column}")).collect();
             format!(
                 "SELECT {child}, position{extra} FROM {table} WHERE list_id = ?1 AND removed_at IS NULL ORDER BY position, {child}",
@@ -137,45 +196,6 @@ pub(super) fn current_rows_sql(kind: &str) -> Option<String> {
                 table = target.table
             )
         }
+        StreamTable::Entities(_) => return None,
     })
-}
-
-/// Returns a hash of the rows of a query, in order.
-pub(super) fn hash_rows(conn: &Connection, sql: &str, parameters: impl Params) -> rusqlite::Result<String> {
-    let mut hash = RowsHasher::default();
-    let mut statement = conn.prepare_cached(sql)?;
-    let columns = statement.column_count();
-    let mut rows = statement.query(parameters)?;
-    while let Some(row) = rows.next()? {
-        for column in 0..columns {
-            hash.value(row.get_ref(column)?);
-        }
-    }
-    Ok(hash.finish())
-}
-
-/// Hashes rows value by value.
-#[derive(Default)]
-pub(super) struct RowsHasher(Xxh3);
-
-impl RowsHasher {
-    /// Adds a text or null.
-    pub(super) fn text(&mut self, text: Option<&str>) {
-        self.value(text.map_or(ValueRef::Null, |text| ValueRef::Text(text.as_bytes())));
-    }
-
-    fn value(&mut self, value: ValueRef<'_>) {
-        match value {
-            ValueRef::Text(text) | ValueRef::Blob(text) => self.0.update(text),
-            ValueRef::Integer(number) => self.0.update(number.to_string().as_bytes()),
-            ValueRef::Real(number) => self.0.update(number.to_string().as_bytes()),
-            ValueRef::Null => self.0.update(&[0xff]),
-        }
-        self.0.update(&[0xfe]);
-    }
-
-    /// Returns the hash as hexadecimal text.
-    pub(super) fn finish(&self) -> String {
-        format!("{:032x}", self.0.digest128())
-    }
 }

@@ -57,7 +57,7 @@ fn backup_during_a_run_is_complete() {
     crate::support::world::ended(child).exits(0);
     let path = world.project.root().join("copy0.db");
     let before = std::fs::read(&path).unwrap();
-    world.cli(&["backup", "copy0.db"]).exits(74).says("is there already").says("hint: name another file");
+    world.cli(&["backup", "copy0.db"]).exits(74).says("already exists").says("hint: choose another name");
     assert_eq!(std::fs::read(&path).unwrap(), before);
     let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o644);
@@ -67,7 +67,7 @@ fn backup_during_a_run_is_complete() {
         .cli(&["backup", "file:x.db"])
         .exits(74)
         .says("the copy file:x.db was not created")
-        .says("hint: name another file");
+        .says("hint: choose another name");
     let left: Vec<_> = std::fs::read_dir(world.project.root()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().contains(".tmp")), "{left:?}");
 }
@@ -141,7 +141,7 @@ fn reset_lists_dropped_checkpoints() {
     let world = world.job(&[by_ids("tracks", &[fixtures::PLAIN_TRACK]), by_ids("playlist_items", &[&id])].concat());
     assert!(world.cli(&["reset", "x"]).code == 74, "there is no store yet");
     world.run(&["--max-calls", "4"]).exits(75);
-    assert!(world.cli(&["reset", "x", "tracks"]).exits(0).stdout.contains("no checkpoint to forget"));
+    assert!(world.cli(&["reset", "x", "tracks"]).exits(0).stdout.contains("no checkpoint to discard"));
     world.cli(&["reset", "x", "trakcs"]).exits(2).says("its fetches are tracks, playlist_items");
     let said = world.cli(&["reset", "x", "playlist_items"]).exits(0).stdout;
     assert!(said.contains(&format!("forgot   playlist_items of {id}: ")) && said.contains("items staged"), "{said}");
