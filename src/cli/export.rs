@@ -10,10 +10,11 @@ use super::args::ExportArgs;
 use super::{CommandContext, CommandError, ExitStatus, print};
 use crate::document::printable;
 use crate::export::ExportError;
+use crate::export::{ExportedRun, FileReport, JobExportReport, JobFiles};
 use crate::job::Job;
 use crate::scheduler::RunHistory;
 use crate::store::{RunRow, RunState, state_after_run};
-use crate::sync::{ExportedRun, FileReport, JobExportReport, JobFiles, mark_crashed_runs, query_bindings};
+use crate::sync::{mark_crashed_runs, query_bindings};
 
 /// Writes the CSVs of jobs again, as their newest run left the store.
 pub fn run(args: &ExportArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {

@@ -17,14 +17,16 @@ use super::progress::{LogObserver, ProgressDisplay};
 use super::shutdown::Shutdown;
 use super::sign_in_status;
 use super::{CommandContext, CommandError, ExitStatus};
+use crate::export::JobFiles;
 use crate::job::{Job, JobUsers};
 use crate::scheduler::{self, DueFire, JobHistory, NextStart, RunHistory, ScheduleTime, SignInSummary};
 use crate::settings::credentials::Credentials;
 use crate::settings::{ScheduleSettings as Rules, Settings};
+use crate::store::timestamp;
 use crate::store::{PlannedCalls, RawAnswers, Store};
 use crate::sync::{
-    AppFacts, CallRange, JobEstimate, JobFiles, JobLock, LockError, RunReport, SyncContext, SyncError, resume_start,
-    retained_since, run_job, timestamp,
+    AppFacts, CallRange, JobEstimate, JobLock, LockError, RunReport, SyncContext, SyncError, resume_start,
+    retained_since, run_job,
 };
 use spotify_client::client::{RunAllowance, SpotifyClient};
 use spotify_client::state::grants::GrantStore;

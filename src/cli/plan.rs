@@ -15,8 +15,9 @@ use super::planner::{QueueSlot, QueuedJob, order_jobs};
 use super::pricing::Desk;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, check, print};
 use crate::job::{Job, JobUsers};
+use crate::store::timestamp;
 use crate::store::{FileAccess, Store};
-use crate::sync::{CallEstimate, CallRange, FetchEstimate, JobEstimate, ProbeBudget, seconds_for_calls, timestamp};
+use crate::sync::{CallEstimate, CallRange, FetchEstimate, JobEstimate, ProbeBudget, seconds_for_calls};
 use spotify_client::state::LearnedFacts;
 
 /// Looks at Spotify unless more, or none, are asked for.

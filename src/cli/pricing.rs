@@ -11,10 +11,11 @@ use super::{CommandContext, CommandError, ExitStatus};
 use crate::job::{Job, JobUsers};
 use crate::scheduler::{DueFire, JobHistory, RunHistory};
 use crate::settings::credentials::Credentials;
+use crate::store::timestamp;
 use crate::store::{Store, canonical_path};
 use crate::sync::{
     JobEstimate, NoopRunObserver, ProbeBudget, RunParameters, SyncContext, SyncError, estimate_job, resume_start,
-    retained_since, timestamp,
+    retained_since,
 };
 use spotify_client::http::clock::{Clock, SystemClock};
 use spotify_client::http::observer::NoopObserver;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::app::{App, ledger_error};
 use super::args::QuotaArgs;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
-use crate::sync::timestamp;
+use crate::store::timestamp;
 use spotify_client::AppClass;
 use spotify_client::family::EndpointFamily;
 use spotify_client::http::clock::{Clock, SystemClock};

@@ -8,8 +8,9 @@ use super::app::{App, require_store, runtime, storage_error};
 use super::args::ResetArgs;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::printable;
+use crate::store::timestamp;
 use crate::store::{InterruptedRead, Store};
-use crate::sync::{JobLock, ListLock, LockError, timestamp};
+use crate::sync::{JobLock, ListLock, LockError};
 
 /// Forgets checkpoints and says which.
 pub fn run(args: &ResetArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
