@@ -1,7 +1,7 @@
-//! Who stands in a list: which table holds it, and how a new read of it takes the old one's place.
+//! Members of lists: which table stores each list, and how a new read replaces the rows of the previous one.
 //!
-//! Each list stream has a table of its own, keyed by list and thing; what a read no longer saw is
-//! marked `removed_at` and stays. What comes back has a row in `returned_members`.
+//! Each list stream has its own table, keyed by list and item. Items that a read no longer sees are marked with
+//! `removed_at` and stay. Items that come back get a row in `returned_members`.
 
 use super::staging;
 use rusqlite::{ToSql, params};
@@ -9,13 +9,13 @@ use rusqlite::{ToSql, params};
 use super::list_commit::{ListCommit, ListProof};
 use super::{ListKey, StagedItem, StoreError, WriteTx};
 
-/// Where the rows of a list go.
+/// The table that stores the rows of a list.
 pub(super) struct MembershipTable {
     pub(super) table: &'static str,
-    /// Column of what the list belongs to, and whether it is the audience rather than the parent.
+    /// Column of the parent, and whether its value is the audience or the parent id.
     parent: Option<(&'static str, ParentColumn)>,
     market: bool,
-    /// Column that the key's variant goes to.
+    /// Column for the variant of the key.
     variant: Option<&'static str>,
     pub(super) item_column: &'static str,
     /// Columns filled from the staged row: (column, staged column).
@@ -90,7 +90,7 @@ pub(super) fn replace(
     now: &str,
 ) -> Result<ListCommit, StoreError> {
     let table = t.table;
-    // Rows beyond were not seen in this read.
+    // This read did not reach rows beyond this position.
     let read = proof.kind.read_count().unwrap_or(i64::MAX);
     if same {
         let sql = format!(
@@ -109,7 +109,7 @@ pub(super) fn replace(
             params![list, now],
         )?;
     }
-    // Once it stands again, its row no longer says that it was gone.
+    // The row of an item that returned no longer says that it was removed, so record that separately.
     tx.execute_counted(
         &format!(
             "INSERT OR IGNORE INTO returned_members SELECT list_id, {child}, removed_at, ?2 FROM {table}
@@ -119,7 +119,7 @@ pub(super) fn replace(
         params![list, now],
     )?;
     let (mut columns, mut values, mut sets) = (String::new(), String::new(), String::new());
-    // The variant may say more than the column: "single, first 5".
+    // The variant may contain more than the column, as in "single, first 5".
     let variant = key.variant.split(',').next().unwrap_or_default();
     let mut parameters: Vec<&dyn ToSql> = vec![&list, &now, &read];
     if let Some((column, from)) = t.parent {
@@ -145,7 +145,7 @@ pub(super) fn replace(
         values.push_str(&format!("{staged}, "));
         sets.push_str(&format!("{column} = excluded.{column}, "));
     }
-    // Of a thing that is listed twice, the first place counts: min() picks the row it came from.
+    // If an item is listed twice, its first position counts: min() selects the row it came from.
     let stored = tx.execute_counted(
         &format!(
             "INSERT INTO {table} (list_id, {columns}position, {child}, first_seen_at, fetched_at)
@@ -159,22 +159,22 @@ pub(super) fn replace(
     Ok(ListCommit { stored, changed: true, changes: 0 })
 }
 
-/// Staged rows whose thing stands at an earlier place too.
+/// Staged rows whose item also has an earlier position.
 const DUPLICATES: &str = "(SELECT *, row_number() OVER (PARTITION BY item_id ORDER BY position) AS time
     FROM staged_items WHERE list_id = ?1 AND item_id IS NOT NULL) WHERE time > 1";
 
-/// A thing that stands in a list.
+/// An item of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListMember {
-    /// Place, from 0.
+    /// Position, from 0.
     pub position: i64,
-    /// Its id.
     pub id: String,
     /// When it was saved, in libraries.
     pub added_at: Option<String>,
 }
 
-/// What stands in a list, by place, doubles too; places where nothing could be read are left out.
+/// Returns the current items of a list by position, including duplicates. Positions that could not be read are
+/// left out.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -192,7 +192,7 @@ pub fn current(tx: &WriteTx, list: i64, kind: &str) -> Result<Vec<ListMember>, S
     )
 }
 
-/// What is staged of a list from one place up to another.
+/// Returns the staged items of a range of positions.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -205,7 +205,7 @@ pub fn staged(tx: &WriteTx, list: i64, from: i64, to: i64) -> Result<Vec<ListMem
     )
 }
 
-/// Stages what is presumed to stand beyond what was read, so that the list can be swapped in.
+/// Stages the items that are presumed to follow what was read, so that the list can be committed.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -222,8 +222,8 @@ pub fn stage_presumed(tx: &mut WriteTx, list: i64, kind: &'static str, rows: &[L
     Ok(())
 }
 
-/// Places of a staged list, below a bound, at which a thing stands for another time: a list of
-/// members keeps the first.
+/// Returns the positions below `below` at which a staged item appears again. A list of members keeps only the
+/// first position.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -238,7 +238,7 @@ pub fn duplicates(tx: &WriteTx, list: i64, key: &ListKey, below: i64) -> Result<
     )
 }
 
-/// Whether a thing stands twice in a staged list within the length of a page.
+/// Whether an item appears twice in a staged list within the length of a page.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -249,7 +249,7 @@ pub fn has_duplicate_nearby(tx: &WriteTx, list: i64) -> Result<bool, StoreError>
     Ok(tx.query_one(sql, params![list])?.unwrap_or(false))
 }
 
-/// All of them, as `lists.doubled` has them.
+/// Returns all duplicates in the format of `lists.doubled`.
 pub(super) fn duplicates_as_json(tx: &WriteTx, list: i64, key: &ListKey) -> Result<Option<String>, StoreError> {
     if membership_table(key.kind).is_none() {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! How old the oldest row of a fetch is: when what it asked for was last read or found unchanged.
+//! Age of the oldest row of a fetch: when its items were last read or found unchanged.
 
 use std::path::Path;
 
@@ -10,16 +10,15 @@ use crate::stream::{Paging, Stream, StreamInput};
 /// The oldest row of a fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OldestRow {
-    /// Its name.
     pub fetch: String,
     /// When the row was last read or found unchanged.
     pub at: Option<String>,
 }
 
-/// The oldest row of each of these fetches of a job; none where there is no store.
+/// Returns the oldest row of each of these fetches of a job; empty if there is no store.
 ///
 /// # Errors
-/// If the store is there and cannot be read.
+/// If the store exists and cannot be read.
 pub fn oldest_rows(database: &Path, job: &str, fetches: &[(&str, &Stream)]) -> Result<Vec<OldestRow>, StoreError> {
     if !database.exists() {
         return Ok(Vec::new());
@@ -34,7 +33,8 @@ pub fn oldest_rows(database: &Path, job: &str, fetches: &[(&str, &Stream)]) -> R
     fetches.iter().map(oldest).collect()
 }
 
-/// The statement for a stream: by the rows of things that were asked for by id, else by their lists.
+/// Returns the statement for a stream. Streams that read by id use the rows of the entities, other streams use
+/// their lists.
 fn oldest_row_sql(stream: &Stream) -> String {
     match (stream.name, stream.input, stream.paging) {
         ("me", ..) => "SELECT min(u.fetched_at) FROM requested r JOIN users u ON u.id = r.user_id

@@ -1,14 +1,15 @@
 //! The list of an album's tracks, as far as the answer about the album holds it.
 
-use crate::ingest::{self, EntryKind, IngestContext, IngestError};
+use crate::ingest::{self, IngestContext, IngestError};
 use crate::store::{Checkpoint, ListKey, ListProof, WriteTx, list_commit, lists};
+use crate::stream::{ALBUM_TRACKS, EntryKind};
 use spotify_client::client::ApiResponse;
 use spotify_client::page::{Envelope, RawPage};
 
 /// The key of the list of an album's tracks.
 pub(super) fn album_tracks_key(album: &str, asked: &IngestContext) -> ListKey {
     ListKey {
-        kind: "album_tracks",
+        kind: ALBUM_TRACKS,
         parent_id: album.to_owned(),
         audience: asked.user_id.clone().unwrap_or_else(|| "app".into()),
         market: asked.market.clone(),

@@ -18,9 +18,8 @@ use super::open_list::{OpenList, list_row, lock_list};
 use super::ordering::IndexedReference;
 use super::references::{estimate_references, resolve_references};
 use super::work_result::WorkResult;
-use crate::ingest::EntryKind;
 use crate::store::{EntityTable, ListKey, entity, freshness, lists};
-use crate::stream::{ListOrder, Paging};
+use crate::stream::{ALBUM_TRACKS, ChangeDetection, EntryKind, Paging};
 use spotify_client::family::EndpointFamily;
 use spotify_client::page::Envelope;
 use spotify_client::{EntityKind, path_segment};
@@ -104,7 +103,8 @@ fn album_tracks_request(context: &FetchContext, key: ListKey) -> ListRequest {
         entry_kind: EntryKind::AlbumTracks,
         envelope: Envelope::Bare,
         paging: Paging::Offset { development: ALBUM_PAGE, extended: ALBUM_PAGE },
-        order: ListOrder::Other,
+        changes: ChangeDetection::WholeList,
+        total_is_unreliable: false,
         max_items: None,
         version: None,
         deferred_verification: false,
@@ -137,7 +137,7 @@ pub(super) async fn estimate_album_tracks(
         // or they are a list of their own.
         let read_by_then = estimator.read.get(EntityTable::albums().name).is_some_and(|read| read.contains(&album));
         let is_requested = row.checkpoint.is_none() && (answered[place] || read_by_then);
-        let is_first = estimator.read.entry("album_tracks").or_default().insert(album);
+        let is_first = estimator.read.entry(ALBUM_TRACKS).or_default().insert(album);
         let came_whole = read_by_then && totals[place].is_some_and(|total| total <= i64::from(ALBUM_PAGE));
         if !is_first || came_whole || refused[place] || sync.is_from_this_run(row.checked_at.as_ref()) {
             estimate.unchanged += 1;

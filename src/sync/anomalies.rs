@@ -219,7 +219,7 @@ pub(super) fn find_page_anomaly(
     }
     // The version of a list tells whether it is whole, and discographies are known to announce more
     // releases than they have. Any other list that ends early has rows missing.
-    let is_plausible = !has_cursor && (list.version.is_some() || list.key.kind == "artist_albums");
+    let is_plausible = !has_cursor && (list.version.is_some() || list.total_is_unreliable);
     Some(PageAnomaly::CutShort { reached, announced, is_plausible })
 }
 

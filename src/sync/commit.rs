@@ -11,6 +11,7 @@ use crate::store::{
     Checkpoint, ListKey, ListMember, ListProof, ProofKind, SkippedItem, StoreError, WriteTx, list_commit, list_proof,
     lists, members, runs, skipped_items, staging,
 };
+use crate::stream::EntryKind;
 use spotify_client::page::RawPage;
 
 /// A page that is to be committed.
@@ -237,7 +238,7 @@ pub(super) async fn mark_unchanged(open: &OpenList<'_>) -> Result<(), SyncError>
 /// Entries of a list that an interrupted read has staged from an offset.
 struct StagedEntries<'a> {
     id: i64,
-    kind: crate::ingest::EntryKind,
+    kind: EntryKind,
     key: &'a ListKey,
     offset: i64,
     asked: &'a IngestContext,

@@ -144,7 +144,7 @@ impl FetchContext {
 
     /// The market in the key of a stream's list: none where the list is the same in all of them.
     pub fn market_for(&self, stream: &Stream) -> String {
-        if stream.takes_market() { self.market.clone() } else { String::new() }
+        if stream.takes_market { self.market.clone() } else { String::new() }
     }
 
     /// The circumstances of an answer.

@@ -125,9 +125,8 @@ pub async fn estimate_job(
         }
         if !has_same_inputs(sync, job, fetch, requested).await? || changes != RowChanges::None {
             unsettled.insert(&fetch.name, changes);
-            estimator.versions_may_be_known |=
-                matches!(fetch.stream.name, "my_playlists" | "playlists" | "my_playlist_items");
-            estimator.included_kinds.extend(included_kinds(fetch.stream.name));
+            estimator.versions_may_be_known |= fetch.stream.yields_versions;
+            estimator.included_kinds.extend(fetch.stream.full_entities);
         }
     }
     Ok(result)
@@ -193,30 +192,7 @@ fn family_with_one_call_per_row(parent: &Fetch, fetch: &Fetch) -> Option<Endpoin
     let (StreamInput::Ids(kind), Paging::ById { .. }) = (fetch.stream.input, fetch.stream.paging) else { return None };
     // A row may name several artists. Its other columns hold one id each.
     let one_each = kind != EntityKind::Artist || parent.stream.input == StreamInput::Ids(EntityKind::Artist);
-    one_each.then(|| EndpointFamily::from_name(fetch.stream.family)).flatten()
-}
-
-/// Kinds whose entities come whole in the answers of a stream, so that they are not requested again.
-fn included_kinds(stream: &str) -> &'static [EntityKind] {
-    match stream {
-        "playlist_items" | "my_playlist_items" => &[EntityKind::Track, EntityKind::Episode, EntityKind::Playlist],
-        "saved_tracks" | "top_tracks" | "recently_played" | "artist_top_tracks" => &[EntityKind::Track],
-        "saved_albums" | "album_tracks" => &[EntityKind::Album],
-        "followed_artists" | "top_artists" => &[EntityKind::Artist],
-        "saved_shows" => &[EntityKind::Show],
-        "saved_episodes" | "show_episodes" => &[EntityKind::Episode, EntityKind::Show],
-        "saved_audiobooks" => &[EntityKind::Audiobook],
-        "search" => &[
-            EntityKind::Track,
-            EntityKind::Artist,
-            EntityKind::Album,
-            EntityKind::Playlist,
-            EntityKind::Show,
-            EntityKind::Episode,
-            EntityKind::Audiobook,
-        ],
-        _ => &[],
-    }
+    one_each.then_some(fetch.stream.family)
 }
 
 /// Whether a run would request what the store says that the fetch requested last.

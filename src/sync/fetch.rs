@@ -142,11 +142,10 @@ impl FetchRun<'_> {
     /// Whether the app has the stream, and none of its families is deferred.
     async fn check_startable(&self, inputs: &FetchInputs) -> Result<(), SyncError> {
         let (sync, stream) = (self.sync, self.fetch.stream);
-        let family = EndpointFamily::from_name(stream.family).unwrap_or(EndpointFamily::SEARCH);
         if stream.access == StreamAccess::ExtendedOnly
             && sync.app.class().map_err(ApiError::from)? == Some(AppClass::Development)
         {
-            return Err(ApiError::lost_in_development(family).into());
+            return Err(ApiError::lost_in_development(stream.family).into());
         }
         let families = fetch_families(self.fetch, inputs);
         let may_send = || families.iter().try_for_each(|family| sync.api.may_send(*family));

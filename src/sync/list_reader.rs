@@ -170,7 +170,7 @@ pub(super) async fn read_pages(
 async fn previous_rows(open: &OpenList<'_>, list: &ListRequest) -> Result<Option<PreviousRows>, SyncError> {
     let row = &open.row;
     let recent = open.sync.full_read_span(open.context.full_every);
-    if !change_detection::can_read_incrementally(row, list.order, list.max_items, open.sync.full, &recent) {
+    if !change_detection::can_read_incrementally(row, list.changes, list.max_items, open.sync.full, &recent) {
         return Ok(None);
     }
     let (id, kind) = (row.id, list.key.kind);

@@ -1,9 +1,8 @@
 //! A list, and how Spotify is asked for it.
 
 use super::counts::RecordCounts;
-use crate::ingest::EntryKind;
 use crate::store::{Checkpoint, ListKey};
-use crate::stream::{ListOrder, Paging};
+use crate::stream::{ChangeDetection, EntryKind, Paging};
 use spotify_client::EntityKind;
 use spotify_client::client::ApiRequest;
 use spotify_client::family::EndpointFamily;
@@ -19,7 +18,9 @@ pub(super) struct ListRequest {
     pub entry_kind: EntryKind,
     pub envelope: Envelope,
     pub paging: Paging,
-    pub order: ListOrder,
+    pub changes: ChangeDetection,
+    /// Spotify is known to announce more items than there are.
+    pub total_is_unreliable: bool,
     /// The maximum number of items that the job wants.
     pub max_items: Option<i64>,
     /// The request that returns the list's version, if the list has one.

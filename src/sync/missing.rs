@@ -9,6 +9,7 @@ use super::open_list::requested_list;
 use super::work_result::{MissingId, WorkResult};
 use crate::store::timestamp;
 use crate::store::{ListKey, MissingIdKey, SkippedItem, TimeSpan, entity, lists, missing_ids, skipped_items};
+use crate::stream::StreamTable;
 use spotify_client::error::ApiError;
 
 /// The word for a refusal in `skipped_items`.
@@ -34,6 +35,7 @@ pub(super) async fn record_missing(
     // Only a refusal that is likely to be the same next time is remembered.
     let is_lasting = matches!(reason, "forbidden" | "not_found");
     let (stream, key, now, run) = (context.stream, context.missing_key(id), timestamp(sync.now()), sync.run_id);
+    let is_playlist = stream.table == StreamTable::PlaylistItems;
     let (fetch, id, text, own) = (context.fetch.clone(), id.to_owned(), detail.clone(), context.from_own_library);
     let problem = format!("{id}: {detail}");
     let is_known = sync
@@ -43,7 +45,7 @@ pub(super) async fn record_missing(
                 && ((missing_ids::record(s, &key, reason, &text, &now)?
                     && skipped_items::was_reported(s, run, stream.name, &id)?)
                     || own);
-            if reason == "not_found" && stream.name.ends_with("playlist_items") {
+            if reason == "not_found" && is_playlist {
                 entity::mark_playlist_gone(s, &id, &now)?;
             }
             let skip = SkippedItem {
@@ -63,9 +65,7 @@ pub(super) async fn record_missing(
     if is_known {
         return Ok(WorkResult { counts, ..WorkResult::default() });
     }
-    let needs_market = ["shows", "show_episodes", "episodes"].contains(&stream.name)
-        && reason == "not_found"
-        && context.market.is_empty();
+    let needs_market = stream.needs_market && reason == "not_found" && context.market.is_empty();
     let no_market = needs_market.then(|| "name a market: without one an app is shown no podcasts".to_owned());
     let hints = e.hint().or(no_market).into_iter().collect();
     Ok(WorkResult { hints, ..WorkResult::incomplete(Vec::new(), counts, problem) })

@@ -8,6 +8,7 @@ use super::list_lock::ListLock;
 use super::skip_notes::SkipNotes;
 use crate::ingest::IngestContext;
 use crate::store::{Checkpoint, ListKey, ListRow, RequestedItem, lists};
+use crate::stream::PLAYLIST_ITEMS;
 use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
 
@@ -98,7 +99,7 @@ pub(super) fn requested_list(context: &FetchContext, key: &ListKey, list: i64) -
     RequestedItem {
         user_id: is_user_list.then(|| context.audience.clone()),
         list_id: Some(list),
-        item_id: (key.kind == "playlist_items").then(|| key.parent_id.clone()),
+        item_id: (key.kind == PLAYLIST_ITEMS).then(|| key.parent_id.clone()),
     }
 }
 

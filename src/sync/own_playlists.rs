@@ -24,13 +24,11 @@ use super::playlist::{
 use super::read_outcome::{PendingVerification, ReadOutcome};
 use super::user_lists::user_list_request;
 use super::work_result::WorkResult;
-use crate::ingest::EntryKind;
 use crate::store::timestamp;
 use crate::store::{LibraryPlaylist, ListRow, MissingIdKey, ProofKind, library_playlists, lists, missing_ids};
-use crate::stream::Stream;
+use crate::stream::{self, Stream};
 use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
-use spotify_client::page::Envelope;
 use spotify_client::state::AppClass;
 use spotify_client::wire::Playlist;
 
@@ -78,11 +76,11 @@ fn has_changed(sync: &SyncContext, list: &LibraryPlaylist) -> bool {
 
 /// How Spotify is asked for the list of a user's playlists.
 fn playlists_request(context: &FetchContext) -> ListRequest {
-    user_list_request(my_playlists_stream(), context, EntryKind::Playlists, Envelope::Bare)
+    user_list_request(my_playlists_stream(), context)
 }
 
 fn my_playlists_stream() -> &'static Stream {
-    crate::stream::find("my_playlists").expect("my_playlists is in the table of streams")
+    stream::find(stream::MY_PLAYLISTS).expect("my_playlists is in the table of streams")
 }
 
 /// Reads the playlists of one user.
@@ -164,7 +162,7 @@ impl OwnPlaylistsReader<'_> {
         let sync = self.sync;
         let known = sync.app.class().map_err(ApiError::from)?;
         let failed_probe = MissingIdKey {
-            stream: "markets",
+            stream: stream::MARKETS,
             id: "the class of the app".to_owned(),
             audience: "app".to_owned(),
             market: String::new(),

@@ -20,9 +20,8 @@ use super::list_request::{ListRequest, Prefetch};
 use super::open_list::OpenList;
 use super::page_request::{PagePosition, PageResponse, request_page};
 use super::read_outcome::ReadOutcome;
-use crate::ingest::EntryKind;
 use crate::store::{ListKey, ListMember, ListRow, members};
-use crate::stream::Paging;
+use crate::stream::{EntryKind, Paging};
 use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
 use spotify_client::page::RawPage;
@@ -123,7 +122,7 @@ async fn estimate_with_first_page(
         return Ok(with_doubtful_total(rest, list, row).with_changes(all_new));
     }
     let known = TotalTrust::from_last_read(row, list.max_items);
-    if !change_detection::can_read_incrementally(row, list.order, list.max_items, estimator.sync.full, &recent) {
+    if !change_detection::can_read_incrementally(row, list.changes, list.max_items, estimator.sync.full, &recent) {
         let trust = check_total(estimator, context, (list, row), total).await?;
         let at_least = 1 + u64::from(page.more && page.served() < items);
         let estimate = CallEstimate::for_one(list.family, trust.calls(all_pages, at_least));
@@ -166,7 +165,7 @@ fn estimate_without_probe(
         };
         let at_most = call_count(change_detection::page_count(around(expected_drift(last)), smallest));
         let recent = estimator.sync.full_read_span(context.full_every);
-        if change_detection::can_read_incrementally(row, list.order, list.max_items, estimator.sync.full, &recent) {
+        if change_detection::can_read_incrementally(row, list.changes, list.max_items, estimator.sync.full, &recent) {
             let reason = if at_most > 1 { reasons::HEAD } else { reasons::LAST_TIME };
             CallEstimate::for_one(list.family, CallRange::between(1, at_most)).with_reason(reason)
         } else {

@@ -15,9 +15,9 @@ use super::list_request::{ListRequest, Prefetch};
 use super::open_list::OpenList;
 use super::paged_list::expected_drift;
 use super::read_outcome::ReadOutcome;
-use crate::ingest::{self, EntryKind, IngestError};
+use crate::ingest::{self, IngestError};
 use crate::store::{Checkpoint, ListKey, ListRow, TimeSpan, freshness};
-use crate::stream::{ListOrder, Paging};
+use crate::stream::{ChangeDetection, EntryKind, PLAYLIST_ITEMS, Paging};
 use spotify_client::EntityKind;
 use spotify_client::client::{ApiRequest, ApiResponse, UnusableResponse};
 use spotify_client::error::ApiError;
@@ -397,7 +397,7 @@ fn item_page_size(sync: &SyncContext, id: &str, is_old_route: bool) -> Result<u1
 /// The key of the list of a playlist's items.
 pub(super) fn playlist_key(context: &FetchContext, playlist: &str) -> ListKey {
     ListKey {
-        kind: "playlist_items",
+        kind: PLAYLIST_ITEMS,
         parent_id: playlist.to_owned(),
         audience: context.audience.clone(),
         market: context.market.clone(),
@@ -424,7 +424,8 @@ pub(super) fn playlist_items_request(
         entry_kind: EntryKind::PlaylistItems,
         envelope: Envelope::Bare,
         paging: ITEM_PAGES,
-        order: ListOrder::Other,
+        changes: ChangeDetection::Version,
+        total_is_unreliable: false,
         max_items: None,
         version: Some(version),
         deferred_verification: playlist.deferred_verification,

@@ -9,9 +9,8 @@ use super::list_request::ListRequest;
 use super::open_list::OpenList;
 use super::read_outcome::ReadOutcome;
 use super::user_lists::user_list_request;
-use crate::ingest::{self, EntryKind};
+use crate::ingest;
 use crate::store::{ListKey, ListProof, ListRow, list_commit, lists};
-use spotify_client::EntityKind;
 use spotify_client::client::{ApiRequest, ApiResponse, UnusableResponse};
 use spotify_client::page::{Envelope, RawPage};
 
@@ -21,7 +20,7 @@ pub(super) struct RecentPlays;
 
 impl RecentPlays {
     fn request(self, context: &FetchContext) -> ListRequest {
-        user_list_request(context.stream, context, EntryKind::Saved(EntityKind::Track), Envelope::Bare)
+        user_list_request(context.stream, context)
     }
 }
 
@@ -42,11 +41,10 @@ impl ListStrategy for RecentPlays {
             Err(e) => return ReadOutcome::from_error(e.into()),
         };
         let (asked, key, run, id) = (context.asked(sync.now()), list.key, sync.run_id, open.row.id);
-        let served = page.served();
+        let (served, entry_kind) = (page.served(), list.entry_kind);
         let written = sync.store.write(move |s| {
             lists::discard_checkpoint(s, id)?;
-            let staged =
-                ingest::stage_entries(s, id, EntryKind::Saved(EntityKind::Track), "", 0, &page.entries(), &asked)?;
+            let staged = ingest::stage_entries(s, id, entry_kind, "", 0, &page.entries(), &asked)?;
             let skipped = i64::try_from(staged.unstored.len()).unwrap_or(i64::MAX);
             let proof = ListProof { served, skipped, ..ListProof::default() };
             Ok((list_commit::commit(s, id, &key, &proof, run, &asked.now)?.stored, skipped))

@@ -135,7 +135,7 @@ impl SearchCommit {
 impl ListStrategy for SearchRequest {
     fn key(&self, context: &FetchContext) -> ListKey {
         ListKey {
-            kind: "search",
+            kind: context.stream.name,
             parent_id: self.query.clone(),
             audience: context.audience.clone(),
             market: context.market.clone(),

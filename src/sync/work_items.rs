@@ -20,12 +20,10 @@ use super::recent_plays::RecentPlays;
 use super::search::SearchRequest;
 use super::user_lists::user_stream_lists;
 use super::work_result::WorkResult;
-use crate::ingest::EntryKind;
 use crate::job::{AlbumGroup, Fetch};
 use crate::store::{ListKey, freshness};
-use crate::stream::{Paging, StreamInput};
+use crate::stream::{Paging, ReadStrategy, StreamInput};
 use spotify_client::family::EndpointFamily;
-use spotify_client::page::Envelope;
 use spotify_client::{EntityKind, Reference, path_segment};
 
 /// A piece of a fetch that is done or not done as a whole.
@@ -166,34 +164,39 @@ pub(super) async fn work_items(
     refresh_after: TimeDelta,
 ) -> Result<Vec<WorkItem>, SyncError> {
     let stream = fetch.stream;
-    let family = EndpointFamily::from_name(stream.family)
-        .ok_or_else(|| SyncError::InvalidJob(format!("{} has no endpoint family", stream.name)))?;
     let ids = |references: Vec<Reference>| references.into_iter().filter_map(into_id);
-    Ok(match (stream.name, stream.input, stream.paging) {
-        ("me", ..) => vec![WorkItem::CsvProfile],
-        ("my_playlist_items", ..) => vec![WorkItem::OwnPlaylists],
-        ("recently_played", ..) => vec![WorkItem::RecentPlays],
+    Ok(match (stream.strategy, stream.input, stream.paging) {
+        (ReadStrategy::Profile, ..) => vec![WorkItem::CsvProfile],
+        (ReadStrategy::OwnPlaylists, ..) => vec![WorkItem::OwnPlaylists],
+        (ReadStrategy::Plays, ..) => vec![WorkItem::RecentPlays],
         (_, StreamInput::User, _) => vec![WorkItem::UserLists(user_stream_lists(fetch, context))],
-        ("playlist_items", ..) => ids(inputs.references).map(WorkItem::Playlist).collect(),
-        ("album_tracks", ..) => {
+        (ReadStrategy::Playlist, ..) => ids(inputs.references).map(WorkItem::Playlist).collect(),
+        (ReadStrategy::AlbumTracks, ..) => {
             let asked = context.asked(sync.now());
             let key = |album: &str| album_tracks_key(album, &asked);
             let oldest = oldest_lists_first(sync, inputs.references, key).await?;
             oldest.chunks(20).map(|chunk| WorkItem::AlbumTracks(chunk.to_vec())).collect()
         }
-        ("search", ..) => {
+        (ReadStrategy::Search, ..) => {
             let kinds = if fetch.types.is_empty() { vec![EntityKind::Track] } else { fetch.types.clone() };
             let max_hits = fetch.max_results.map_or(10, |n| i64::try_from(n).unwrap_or(i64::MAX));
             let search = |query| WorkItem::Search(SearchRequest { query, kinds: kinds.clone(), max_hits });
             inputs.searches.into_iter().map(search).collect()
         }
         (_, StreamInput::Ids(kind), Paging::ById { batch }) => {
-            let reader = EntityReader { kind, family, batch, refresh_after, ignore_age: false, start_tracks: false };
+            let reader = EntityReader {
+                kind,
+                family: stream.family,
+                batch,
+                refresh_after,
+                ignore_age: false,
+                start_tracks: false,
+            };
             let oldest = oldest_first(sync, kind, inputs.references).await?;
             let size = usize::from(if batch > 1 { batch } else { 20 });
             oldest.chunks(size).map(|chunk| WorkItem::Entities(reader, chunk.to_vec())).collect()
         }
-        ("artist_albums", ..) => ids(inputs.references)
+        (ReadStrategy::Discography, ..) => ids(inputs.references)
             .flat_map(|artist| fetch.include_groups.iter().map(move |group| (artist.clone(), *group)))
             .map(|(artist, group)| discography_request(fetch, context, &artist, group))
             .map(|list| WorkItem::List(Box::new(list)))
@@ -229,7 +232,7 @@ fn discography_request(fetch: &Fetch, context: &FetchContext, artist: &str, grou
 fn list_request(fetch: &Fetch, context: &FetchContext, parent: Option<(EntityKind, String)>) -> ListRequest {
     let stream = fetch.stream;
     let (kind, parent_id) = parent.map_or((None, String::new()), |(kind, id)| (Some(kind), id));
-    let mut query = if stream.takes_market() { context.query() } else { Vec::new() };
+    let mut query = if stream.takes_market { context.query() } else { Vec::new() };
     let mut variant = String::new();
     if let Some(max_items) = fetch.limit_per_parent {
         // The first items of a list are another list than the whole of it.
@@ -239,16 +242,6 @@ fn list_request(fetch: &Fetch, context: &FetchContext, parent: Option<(EntityKin
         query.push(("locale", locale.clone()));
         variant.clone_from(locale);
     }
-    let (entry_kind, envelope) = match stream.name {
-        "artist_top_tracks" => (EntryKind::Tracks, Envelope::Array("tracks")),
-        "show_episodes" => (EntryKind::Episodes, Envelope::Bare),
-        "audiobook_chapters" => (EntryKind::Chapters, Envelope::Bare),
-        "user_playlists" => (EntryKind::Playlists, Envelope::Bare),
-        "new_releases" => (EntryKind::Albums, Envelope::Key("albums")),
-        "categories" => (EntryKind::Categories, Envelope::Key("categories")),
-        "markets" => (EntryKind::Markets, Envelope::Array("markets")),
-        _ => (EntryKind::Albums, Envelope::Bare),
-    };
     ListRequest {
         key: ListKey {
             kind: stream.name,
@@ -257,14 +250,15 @@ fn list_request(fetch: &Fetch, context: &FetchContext, parent: Option<(EntityKin
             market: context.market_for(stream),
             variant,
         },
-        family: EndpointFamily::from_name(stream.family).unwrap_or(EndpointFamily::ME),
+        family: stream.family,
         path: stream.endpoint.replace("{id}", &path_segment(&parent_id)),
         query,
-        entry_kind,
-        envelope,
+        entry_kind: stream.entry_kind(),
+        envelope: stream.envelope,
         paging: stream.paging,
         max_items: fetch.limit_per_parent.and_then(|n| i64::try_from(n).ok()),
-        order: stream.order,
+        changes: stream.changes,
+        total_is_unreliable: stream.total_is_unreliable,
         version: None,
         deferred_verification: false,
         parent: kind,
