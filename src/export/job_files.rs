@@ -73,7 +73,6 @@ pub struct FileReport {
     pub path: String,
     /// Data rows in it.
     pub rows: u64,
-    /// Its size.
     pub bytes: u64,
     /// Cells that the formula guard changed.
     pub guarded: u64,
