@@ -119,22 +119,7 @@ fn stage_member(
 /// # Errors
 /// If the store cannot be written.
 pub fn ensure_row(s: &mut WriteTx, kind: EntityKind, id: &str, asked: &IngestContext) -> Result<(), StoreError> {
-    let table = entity_table(kind);
+    let table = EntityTable::for_kind(kind);
     let cells = vec![crate::store::CellValue::Absent; table.columns.len()];
     entity::upsert(s, table, id, &cells, &asked.now, false).map(|_| ())
-}
-
-/// Returns the table that stores entities of a kind.
-pub fn entity_table(kind: EntityKind) -> &'static EntityTable {
-    match kind {
-        EntityKind::Album => EntityTable::albums(),
-        EntityKind::Artist => EntityTable::artists(),
-        EntityKind::Track => EntityTable::tracks(),
-        EntityKind::Playlist => EntityTable::playlists(),
-        EntityKind::Show => EntityTable::shows(),
-        EntityKind::Episode => EntityTable::episodes(),
-        EntityKind::Audiobook => EntityTable::audiobooks(),
-        EntityKind::Chapter => EntityTable::chapters(),
-        EntityKind::User => EntityTable::users(),
-    }
 }

@@ -15,7 +15,7 @@ mod show;
 mod track;
 mod user;
 
-pub use list::{StagedPage, ensure_row, entity_table, stage_entries};
+pub use list::{StagedPage, ensure_row, stage_entries};
 pub use playlist::write_playlist;
 pub use search::{SearchWindow, StagedSearchPage, discard_search, first_hit, stage_search};
 

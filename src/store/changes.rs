@@ -6,7 +6,11 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::members::membership_table;
+use spotify_client::EntityKind;
+
+use super::EntityTable;
+use super::list_kinds::membership_table;
+use crate::stream::{self, MembershipTable, Stream, StreamInput};
 
 /// Identifies a list for people.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -69,8 +73,8 @@ pub fn changes_of_job<E: From<rusqlite::Error>>(
         let list = ListName { list: "playlist".into(), id: id.clone(), name, user: None, variant: String::new() };
         playlist_changes(store, &id, since, &mut |change| each(&list, change))?;
     }
-    for (id, kind, list) in lists_of_job(store, job)? {
-        member_changes(store, id, &kind, since, &mut |change| each(&list, change))?;
+    for (id, table, list) in lists_of_job(store, job)? {
+        member_changes(store, id, &table, since, &mut |change| each(&list, change))?;
     }
     Ok(())
 }
@@ -165,40 +169,39 @@ fn playlist_changes<E: From<rusqlite::Error>>(
 }
 
 /// The lists of a job whose rows record when an item entered and left.
-fn lists_of_job(store: &Connection, job: &str) -> rusqlite::Result<Vec<(i64, String, ListName)>> {
-    let sql = "SELECT l.id, l.kind, l.parent_id, l.variant, u.local_name,
-               CASE l.kind WHEN 'artist_albums' THEN (SELECT name FROM artists WHERE id = l.parent_id)
-                WHEN 'artist_top_tracks' THEN (SELECT name FROM artists WHERE id = l.parent_id)
-                WHEN 'album_tracks' THEN (SELECT name FROM albums WHERE id = l.parent_id)
-                WHEN 'show_episodes' THEN (SELECT name FROM shows WHERE id = l.parent_id)
-                WHEN 'audiobook_chapters' THEN (SELECT name FROM audiobooks WHERE id = l.parent_id)
-                WHEN 'user_playlists' THEN (SELECT display_name FROM users WHERE id = l.parent_id) END
+fn lists_of_job(store: &Connection, job: &str) -> rusqlite::Result<Vec<(i64, MembershipTable, ListName)>> {
+    let sql = "SELECT l.id, l.kind, l.parent_id, l.variant, u.local_name
                FROM requested r JOIN lists l ON l.id = r.list_id LEFT JOIN users u ON u.id = l.audience
                WHERE r.job = ?1 AND l.first_read_at IS NOT NULL GROUP BY l.id ORDER BY min(r.fetch), min(r.ordinal), l.id";
-    let read = |row: &rusqlite::Row<'_>| {
-        let kind: String = row.get(1)?;
-        let personal = kind.starts_with("saved_") || kind == "my_playlists" || kind == "followed_artists";
+    let mut statement = store.prepare(sql)?;
+    let mut rows = statement.query([job])?;
+    let mut lists = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (kind, id): (String, String) = (row.get(1)?, row.get(2)?);
+        let Some((stream, table)) = stream::find(&kind).zip(membership_table(&kind)) else { continue };
         let user: Option<String> = row.get(4)?;
-        let list = ListName {
-            list: kind.clone(),
-            id: row.get(2)?,
-            name: row.get(5)?,
-            user: user.filter(|_| personal),
-            variant: row.get(3)?,
-        };
-        Ok((row.get(0)?, kind, list))
-    };
-    store.prepare(sql)?.query_map([job], read)?.collect()
+        let name = parent_name(store, stream, &id)?;
+        let user = user.filter(|_| table.is_personal());
+        lists.push((row.get(0)?, table, ListName { list: kind, id, name, user, variant: row.get(3)? }));
+    }
+    Ok(lists)
+}
+
+/// Returns the name of the parent of a list.
+fn parent_name(store: &Connection, stream: &Stream, id: &str) -> rusqlite::Result<Option<String>> {
+    let StreamInput::Ids(kind) = stream.input else { return Ok(None) };
+    let column = if kind == EntityKind::User { "display_name" } else { "name" };
+    let sql = format!("SELECT {column} FROM {} WHERE id = ?1", EntityTable::for_kind(kind).name);
+    Ok(store.prepare_cached(&sql)?.query_row([id], |row| row.get(0)).optional()?.flatten())
 }
 
 fn member_changes<E: From<rusqlite::Error>>(
     store: &Connection,
     list: i64,
-    kind: &str,
+    target: &MembershipTable,
     since: &str,
     each: ChangeSink<'_, E>,
 ) -> Result<(), E> {
-    let Some(target) = membership_table(kind) else { return Ok(()) };
     let (table, child) = (target.table, target.item_column);
     let first = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?));
     let (read_at, items) = store
@@ -225,7 +228,7 @@ fn member_changes<E: From<rusqlite::Error>>(
     let mut rows = changes.query(params![list, since, read_at])?;
     while let Some(row) = rows.next()? {
         let (change, item_id, place): (String, String, Option<i64>) = (row.get(0)?, row.get(2)?, row.get(4)?);
-        let what = if child == "id" { "category" } else { child.trim_end_matches("_id") };
+        let what = target.item_kind;
         let (title, by) = title_and_owner(store, what, Some(&item_id))?;
         let released = (what == "album" && added_at == "NULL").then(|| release_date(store, &item_id)).transpose()?;
         let (before, after) = if change == "added" { (None, place) } else { (place, None) };

@@ -2,9 +2,8 @@
 //!
 //! A list in a response replaces the stored list. Unchanged rows are not touched.
 
-use super::pending_writes;
 use super::row_write::RowWrite;
-use super::{CellValue, StoreError, WriteTx};
+use super::{CellValue, StoreError, WriteTx, pending_writes};
 
 /// Images: URL, width, height.
 pub type ImageRows<'a> = &'a [(&'a str, Option<i64>, Option<i64>)];

@@ -3,7 +3,6 @@
 //! Each table has one upsert statement. It takes a bit mask of the columns that the response contained: an
 //! absent key keeps the stored value, and an explicit null overwrites it.
 
-use super::pending_writes;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 
@@ -13,7 +12,8 @@ use rusqlite::{OptionalExtension, params};
 
 use super::changed_entities::ROW_UPDATED;
 use super::row_write::RowWrite;
-use super::{StoreError, WriteTx};
+use super::{StoreError, WriteTx, pending_writes};
+use spotify_client::EntityKind;
 
 /// A table of entities.
 #[derive(Debug)]
@@ -239,6 +239,21 @@ impl EntityTable {
             ],
         );
         &T
+    }
+
+    /// Returns the table of a kind of entity.
+    pub fn for_kind(kind: EntityKind) -> &'static EntityTable {
+        match kind {
+            EntityKind::Album => EntityTable::albums(),
+            EntityKind::Artist => EntityTable::artists(),
+            EntityKind::Track => EntityTable::tracks(),
+            EntityKind::Playlist => EntityTable::playlists(),
+            EntityKind::Show => EntityTable::shows(),
+            EntityKind::Episode => EntityTable::episodes(),
+            EntityKind::Audiobook => EntityTable::audiobooks(),
+            EntityKind::Chapter => EntityTable::chapters(),
+            EntityKind::User => EntityTable::users(),
+        }
     }
 
     pub(super) fn upsert_sql(&self) -> &str {

@@ -1,10 +1,11 @@
 //! Replaces a list by a complete new read in one transaction.
 
-use super::{list_proof, lists, members, playlist_commit, staging};
 use rusqlite::params;
 
-use super::members::membership_table;
-use super::{ListKey, StoreError, WriteTx};
+use super::list_kinds::list_table;
+use super::{ListKey, StoreError, WriteTx, list_proof, lists, members, playlist_commit, staging};
+use crate::stream::StreamTable;
+use spotify_client::EntityKind;
 
 /// Why a list is known to be complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -99,18 +100,16 @@ pub fn commit(
     let known: Option<String> = tx.query_one("SELECT content_hash FROM lists WHERE id = ?1", params![list])?;
     let same = known.as_deref() == Some(hash.as_str());
     let seen = &*later_than_before(tx, list, key, now)?;
-    let mut swapped = match key.kind {
-        "playlist_items" => playlist_commit::commit(tx, list, &key.parent_id, proof, run, seen)?,
-        "search" => append_search(tx, list, key, seen)?,
-        "top_artists" | "top_tracks" => replace_tops(tx, list, key, seen)?,
-        "recently_played" => append_plays(tx, list, key, seen)?,
-        _ => match membership_table(key.kind) {
-            Some(target) => members::replace(tx, list, key, &target, proof, same, seen)?,
-            None => ListCommit::default(),
-        },
+    let mut commit = match list_table(key.kind) {
+        Some(StreamTable::PlaylistItems) => playlist_commit::commit(tx, list, &key.parent_id, proof, run, seen)?,
+        Some(StreamTable::SearchResults) => append_search(tx, list, key, seen)?,
+        Some(StreamTable::TopItems(kind)) => replace_tops(tx, list, key, kind, seen)?,
+        Some(StreamTable::Plays) => append_plays(tx, list, key, seen)?,
+        Some(StreamTable::Members(table)) => members::replace(tx, list, key, &table, proof, same, seen)?,
+        Some(StreamTable::Entities(_)) | None => ListCommit::default(),
     };
-    swapped.changed |= !same;
-    tx.changed |= swapped.changed;
+    commit.changed |= !same;
+    tx.changed |= commit.changed;
     let doubled = members::duplicates_as_json(tx, list, key)?;
     // A presumed list was not read completely: `read_at` and `whole_at` stay, so that a complete read becomes
     // due.
@@ -120,13 +119,13 @@ pub fn commit(
          gone_reason = NULL, proof = ?12, restless = ?13, doubled = ?14, first_read_at = coalesce(first_read_at, ?9),
          whole_at = iif(?11, whole_at, ?15) WHERE id = ?1",
         params![
-            list, proof.snapshot_id, proof.etag, proof.announced, proof.served, swapped.stored, proof.skipped, hash, seen,
-            swapped.changed, proof.kind.read_count().is_some(), proof.kind.as_str(), proof.kind == ProofKind::Content, doubled, now
+            list, proof.snapshot_id, proof.etag, proof.announced, proof.served, commit.stored, proof.skipped, hash, seen,
+            commit.changed, proof.kind.read_count().is_some(), proof.kind.as_str(), proof.kind == ProofKind::Content, doubled, now
         ],
     )?;
-    list_proof::record(tx, list, proof, run, swapped.stored, &hash, seen)?;
+    list_proof::record(tx, list, proof, run, commit.stored, &hash, seen)?;
     lists::discard_checkpoint(tx, list)?;
-    Ok(swapped)
+    Ok(commit)
 }
 
 /// Returns the time to record for a list that is committed now: later than every earlier time of the list, even
@@ -151,8 +150,14 @@ fn append_search(tx: &mut WriteTx, list: i64, key: &ListKey, now: &str) -> Resul
 }
 
 /// Replaces the ranks of a day: a later reading of the same day wins.
-fn replace_tops(tx: &mut WriteTx, list: i64, key: &ListKey, now: &str) -> Result<ListCommit, StoreError> {
-    let kind = if key.kind == "top_artists" { "artist" } else { "track" };
+fn replace_tops(
+    tx: &mut WriteTx,
+    list: i64,
+    key: &ListKey,
+    kind: EntityKind,
+    now: &str,
+) -> Result<ListCommit, StoreError> {
+    let kind = kind.as_str();
     let day = now.get(..10).unwrap_or(now);
     let gone = "DELETE FROM top_items WHERE user_id = ?1 AND kind = ?2 AND time_range = ?3 AND day = ?4";
     tx.execute_counted(gone, params![key.audience, kind, key.variant, day])?;

@@ -4,24 +4,24 @@
 //! served and stored counts are kept for each run, together with a hash of the rows in the list's table, so
 //! that `verify` can tell years later whether they are unchanged.
 
-use super::staging;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Params, params};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::list_commit::{ListProof, ProofKind};
-use super::members::membership_table;
-use super::{ListKey, StoreError, WriteTx};
+use super::list_kinds::{is_playlist, list_table};
+use super::{ListKey, StoreError, WriteTx, staging};
+use crate::stream::StreamTable;
 
 /// Refuses a list with served items that are neither staged nor counted as skipped.
 pub(super) fn refuse_missing_rows(tx: &WriteTx, list: i64, key: &ListKey, proof: &ListProof) -> Result<(), StoreError> {
     // A partial list wants only its first items, and the positions of a search are counted by its pages.
-    if proof.ended_early || proof.first_items_only || key.kind == "search" {
+    if proof.ended_early || proof.first_items_only || list_table(key.kind) == Some(StreamTable::SearchResults) {
         return Ok(());
     }
     let staged = staging::count(tx, list)?;
     // Each position of a playlist has a row, whatever its content.
-    let without_row = if key.kind == "playlist_items" { 0 } else { proof.skipped };
+    let without_row = if is_playlist(key.kind) { 0 } else { proof.skipped };
     if staged + without_row >= proof.served {
         return Ok(());
     }
@@ -102,7 +102,7 @@ impl ListProof {
 /// so that the hash of the read applies to them too.
 fn hash_list_rows(conn: &Connection, list: i64) -> rusqlite::Result<Option<String>> {
     let kind: String = conn.query_row("SELECT kind FROM lists WHERE id = ?1", [list], |row| row.get(0))?;
-    if kind == "playlist_items" {
+    if is_playlist(&kind) {
         return Ok(None);
     }
     current_rows_sql(&kind).map(|sql| hash_rows(conn, &sql, [list])).transpose()
@@ -111,25 +111,24 @@ fn hash_list_rows(conn: &Connection, list: i64) -> rusqlite::Result<Option<Strin
 /// Returns the statement for the current rows of a list, in order. ?1 is the list.
 pub(super) fn current_rows_sql(kind: &str) -> Option<String> {
     let last_read = "(SELECT read_at FROM lists WHERE id = ?1)";
-    Some(match kind {
-        "playlist_items" => {
+    Some(match list_table(kind)? {
+        StreamTable::PlaylistItems => {
             "SELECT kind, coalesce(track_id, episode_id), uri, added_at, added_by, NULL FROM playlist_items
                              WHERE playlist_id = (SELECT parent_id FROM lists WHERE id = ?1) ORDER BY position"
                 .to_owned()
         }
-        "search" => format!(
+        StreamTable::SearchResults => format!(
             "SELECT kind, rank, item_id, uri FROM search_results WHERE list_id = ?1 AND searched_at = {last_read} ORDER BY kind, rank"
         ),
-        "top_artists" | "top_tracks" => {
+        StreamTable::TopItems(_) => {
             format!(
                 "SELECT rank, item_id FROM top_items WHERE list_id = ?1 AND day = substr({last_read}, 1, 10) ORDER BY rank"
             )
         }
-        "recently_played" => format!(
+        StreamTable::Plays => format!(
             "SELECT played_at, track_id FROM plays WHERE list_id = ?1 AND first_seen_at = {last_read} ORDER BY played_at, track_id"
         ),
-        other => {
-            let target = membership_table(other)?;
+        StreamTable::Members(target) => {
             let extra: String = target.extra_columns.iter().map(|(column, _)| format!(", {column}")).collect();
             format!(
                 "SELECT {child}, position{extra} FROM {table} WHERE list_id = ?1 AND removed_at IS NULL ORDER BY position, {child}",
@@ -137,6 +136,7 @@ pub(super) fn current_rows_sql(kind: &str) -> Option<String> {
                 table = target.table
             )
         }
+        StreamTable::Entities(_) => return None,
     })
 }
 

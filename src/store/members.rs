@@ -1,84 +1,14 @@
-//! Members of lists: which table stores each list, and how a new read replaces the rows of the previous one.
+//! Members of lists, and how a new read replaces the rows of the previous one.
 //!
 //! Each list stream has its own table, keyed by list and item. Items that a read no longer sees are marked with
 //! `removed_at` and stay. Items that come back get a row in `returned_members`.
 
-use super::staging;
 use rusqlite::{ToSql, params};
 
 use super::list_commit::{ListCommit, ListProof};
-use super::{ListKey, StagedItem, StoreError, WriteTx};
-
-/// The table that stores the rows of a list.
-pub(super) struct MembershipTable {
-    pub(super) table: &'static str,
-    /// Column of the parent, and whether its value is the audience or the parent id.
-    parent: Option<(&'static str, ParentColumn)>,
-    market: bool,
-    /// Column for the variant of the key.
-    variant: Option<&'static str>,
-    pub(super) item_column: &'static str,
-    /// Columns filled from the staged row: (column, staged column).
-    pub(super) extra_columns: &'static [(&'static str, &'static str)],
-}
-
-#[derive(Clone, Copy)]
-enum ParentColumn {
-    Id,
-    Audience,
-}
-
-const fn membership(table: &'static str, parent: &'static str, market: bool, child: &'static str) -> MembershipTable {
-    MembershipTable {
-        table,
-        parent: Some((parent, ParentColumn::Id)),
-        market,
-        variant: None,
-        item_column: child,
-        extra_columns: &[],
-    }
-}
-
-const fn library(table: &'static str, child: &'static str) -> MembershipTable {
-    let parent = Some(("user_id", ParentColumn::Audience));
-    MembershipTable {
-        table,
-        parent,
-        market: false,
-        variant: None,
-        item_column: child,
-        extra_columns: &[("added_at", "added_at")],
-    }
-}
-
-pub(super) fn membership_table(kind: &str) -> Option<MembershipTable> {
-    Some(match kind {
-        "artist_albums" => MembershipTable {
-            variant: Some("album_group"),
-            ..membership("artist_releases", "artist_id", true, "album_id")
-        },
-        "album_tracks" => membership("album_tracks", "album_id", true, "track_id"),
-        "artist_top_tracks" => membership("artist_top_tracks", "artist_id", true, "track_id"),
-        "show_episodes" => membership("show_episodes", "show_id", true, "episode_id"),
-        "audiobook_chapters" => membership("audiobook_chapters", "audiobook_id", true, "chapter_id"),
-        "user_playlists" => membership("user_playlists", "profile_id", false, "playlist_id"),
-        "new_releases" => MembershipTable { parent: None, ..membership("new_releases", "", false, "album_id") },
-        "markets" => MembershipTable { parent: None, ..membership("markets", "", false, "market") },
-        "categories" => MembershipTable {
-            parent: None,
-            extra_columns: &[("name", "detail")],
-            ..membership("categories", "", false, "id")
-        },
-        "my_playlists" => MembershipTable { extra_columns: &[], ..library("my_playlists", "playlist_id") },
-        "followed_artists" => MembershipTable { extra_columns: &[], ..library("followed_artists", "artist_id") },
-        "saved_tracks" => library("saved_tracks", "track_id"),
-        "saved_albums" => library("saved_albums", "album_id"),
-        "saved_shows" => library("saved_shows", "show_id"),
-        "saved_episodes" => library("saved_episodes", "episode_id"),
-        "saved_audiobooks" => library("saved_audiobooks", "audiobook_id"),
-        _ => return None,
-    })
-}
+use super::list_kinds::membership_table;
+use super::{ListKey, StagedItem, StoreError, WriteTx, staging};
+use crate::stream::{MembershipTable, ParentColumn};
 
 pub(super) fn replace(
     tx: &mut WriteTx,
@@ -130,7 +60,7 @@ pub(super) fn replace(
         });
         values.push_str(&format!("?{}, ", parameters.len()));
     }
-    if t.market {
+    if t.has_market {
         columns.push_str("market, ");
         parameters.push(&key.market);
         values.push_str(&format!("?{}, ", parameters.len()));
@@ -210,7 +140,7 @@ pub fn staged(tx: &WriteTx, list: i64, from: i64, to: i64) -> Result<Vec<ListMem
 /// # Errors
 /// If the store cannot be written.
 pub fn stage_presumed(tx: &mut WriteTx, list: i64, kind: &'static str, rows: &[ListMember]) -> Result<(), StoreError> {
-    let kind = membership_table(kind).and_then(|t| t.item_column.strip_suffix("_id")).unwrap_or_default();
+    let kind = membership_table(kind).map(|t| t.item_kind).unwrap_or_default();
     for row in rows {
         let (item_id, added_at) = (Some(row.id.as_str()), row.added_at.as_deref());
         staging::stage(

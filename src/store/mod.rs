@@ -25,6 +25,7 @@ mod info;
 pub mod interrupted_reads;
 pub mod library_playlists;
 pub mod list_commit;
+mod list_kinds;
 pub mod list_proof;
 pub mod lists;
 pub mod members;

@@ -5,26 +5,12 @@
 
 use rusqlite::{OptionalExtension, params};
 
+use super::list_kinds::{membership_tables, personal_kinds};
 use super::{StoreError, WriteTx};
+use crate::stream::MembershipTable;
 
-/// Tables whose rows belong to one user, by `user_id`.
-const PERSONAL_TABLES: &[&str] = &[
-    "saved_tracks",
-    "saved_albums",
-    "saved_shows",
-    "saved_episodes",
-    "saved_audiobooks",
-    "followed_artists",
-    "top_items",
-    "plays",
-    "resume_points",
-    "my_playlists",
-];
-
-/// Streams whose lists belong to one user.
-const PERSONAL_KINDS: &str =
-    "'my_playlists', 'saved_tracks', 'saved_albums', 'saved_shows', 'saved_episodes', 'saved_audiobooks',
-     'followed_artists', 'top_artists', 'top_tracks', 'recently_played'";
+/// Tables with personal rows besides the lists of a user.
+const PERSONAL_TABLES: [&str; 3] = ["top_items", "plays", "resume_points"];
 
 /// Prefix of the audience of a list whose reader was deleted; a random number follows.
 const FORGOTTEN_AUDIENCE: &str = "forgotten ";
@@ -77,7 +63,8 @@ pub fn forget_files_of_user(tx: &mut WriteTx, local_name: &str) -> Result<(), St
 pub fn purge_user(tx: &mut WriteTx, user: &str) -> Result<PurgeCounts, StoreError> {
     find_purged_playlists(tx, user)?;
     let mut purged = PurgeCounts::default();
-    for table in PERSONAL_TABLES {
+    let lists = membership_tables().filter(MembershipTable::is_personal).map(|table| table.table);
+    for table in lists.chain(PERSONAL_TABLES) {
         purged.rows += execute_for_user(tx, &format!("DELETE FROM {table} WHERE user_id = ?1"), user)?;
     }
     purged.playlists = purge_playlists(tx, user)?;
@@ -129,9 +116,10 @@ fn purge_playlists(tx: &WriteTx, user: &str) -> Result<usize, StoreError> {
 /// Deletes the skipped items of a user. For libraries they do not name the user, so they are found by the
 /// fetch.
 fn purge_skipped(tx: &WriteTx, user: &str) -> Result<(), StoreError> {
+    let personal = personal_kinds();
     let theirs = format!(
         "(item_id = ?1 OR parent_id IN (SELECT id FROM purged_playlists)
-         OR stream IN ({PERSONAL_KINDS}) AND parent_id IS NULL
+         OR stream IN ({personal}) AND parent_id IS NULL
             AND EXISTS (SELECT 1 FROM run_fetches f WHERE f.run_id = s.run_id AND f.fetch = s.fetch
                AND f.user_id IN (?1, (SELECT local_name FROM users WHERE id = ?1))))"
     );
@@ -147,12 +135,13 @@ fn purge_skipped(tx: &WriteTx, user: &str) -> Result<(), StoreError> {
 /// Deletes the lists of a user. Lists of the catalog and of shared playlists stay, but without a reader: their
 /// rows are what this read left, and the list must say so.
 fn purge_lists(tx: &WriteTx, user: &str) -> Result<(), StoreError> {
+    let personal = personal_kinds();
     let theirs = "(SELECT id FROM lists WHERE audience = ?1)";
     execute_for_user(tx, &format!("DELETE FROM requested WHERE user_id = ?1 OR list_id IN {theirs}"), user)?;
     execute_for_user(tx, &format!("DELETE FROM staged_items WHERE list_id IN {theirs}"), user)?;
     execute_for_user(tx, &format!("DELETE FROM checkpoints WHERE list_id IN {theirs}"), user)?;
     let gone = format!(
-        "DELETE FROM lists WHERE audience = ?1 AND kind IN ({PERSONAL_KINDS})
+        "DELETE FROM lists WHERE audience = ?1 AND kind IN ({personal})
          OR kind = 'playlist_items' AND (parent_id IN (SELECT id FROM purged_playlists)
                                          OR audience = ?1 AND read_at IS NULL)"
     );

@@ -11,7 +11,9 @@ mod entities;
 
 use rusqlite::params;
 
+use super::list_kinds::{log_kinds, membership_tables};
 use super::{StoreError, WriteTx};
+use crate::stream::MembershipTable;
 use entities::delete_unreferenced;
 
 /// Logs and history, with the column that has the age of a row.
@@ -44,35 +46,9 @@ const PLAYLISTS_OF_THE_JOB: &str = "playlist_id IN (WITH asked (job, id) AS (
        UNION ALL SELECT job, item_id FROM requested WHERE item_id IS NOT NULL)
      SELECT id FROM asked GROUP BY id HAVING min(job = ?2))";
 
-/// Lists whose removed rows stay, with the kind and column of their items.
-const MEMBERSHIPS: &[(&str, &str, &str)] = &[
-    ("artist_releases", "album", "album_id"),
-    ("album_tracks", "track", "track_id"),
-    ("artist_top_tracks", "track", "track_id"),
-    ("show_episodes", "episode", "episode_id"),
-    ("audiobook_chapters", "chapter", "chapter_id"),
-    ("user_playlists", "playlist", "playlist_id"),
-    ("my_playlists", "playlist", "playlist_id"),
-    ("saved_tracks", "track", "track_id"),
-    ("saved_albums", "album", "album_id"),
-    ("saved_shows", "show", "show_id"),
-    ("saved_episodes", "episode", "episode_id"),
-    ("saved_audiobooks", "audiobook", "audiobook_id"),
-    ("followed_artists", "artist", "artist_id"),
-    ("new_releases", "album", "album_id"),
-    ("categories", "category", "id"),
-    ("markets", "market", "market"),
-];
-
 /// States with a start time. The newest state before the limit stays, because it still describes the state at
 /// the limit.
 const SPANS: &[&str] = &["playlist_versions", "playlist_details"];
-
-/// Clears the hash of lists whose rows may have been deleted, because it no longer applies.
-const NO_LONGER_AS_READ: &[&str] = &[
-    "UPDATE lists SET rows_hash = NULL WHERE kind IN ('search', 'top_artists', 'top_tracks', 'recently_played') AND read_at < ?1",
-    "UPDATE lists SET rows_hash = NULL WHERE kind = 'recently_played' AND ?1 IS NOT NULL",
-];
 
 /// Lists that were not confirmed since the limit, and lists of playlists that were deleted before it. The
 /// playlists of a user are confirmed by the list of playlists, which has the version of each.
@@ -105,13 +81,11 @@ pub fn delete_old_rows(tx: &mut WriteTx, before: &str) -> Result<usize, StoreErr
         deleted += delete_before(tx, &format!("DELETE FROM {table} WHERE {column} < ?1"), before)?;
     }
     delete_before(tx, OLD_LISTS, before)?;
-    for (table, _, _) in MEMBERSHIPS {
+    for MembershipTable { table, .. } in membership_tables() {
         deleted += delete_before(tx, &format!("DELETE FROM {table} WHERE removed_at < ?1"), before)?;
     }
     deleted += delete_old_history(tx, before, None)?;
-    for sql in NO_LONGER_AS_READ {
-        delete_before(tx, sql, before)?;
-    }
+    clear_log_hashes(tx, before)?;
     deleted += empty_old_lists(tx, before)?;
     deleted += delete_unreferenced(tx, before, None)?;
     tx.changed |= deleted > 0;
@@ -145,7 +119,7 @@ pub fn delete_old_rows_of_job(tx: &mut WriteTx, job: &str, before: &str) -> Resu
     deleted += execute_for_job(tx, RESUME_POINTS_OF_THE_JOB, before, job)?;
     deleted += delete_old_history(tx, before, Some(job))?;
     execute_for_job(tx, &format!("{OLD_LISTS} AND {OF_THE_JOB}"), before, job)?;
-    for (table, kind, item) in MEMBERSHIPS {
+    for MembershipTable { table, item_kind: kind, item_column: item, .. } in membership_tables() {
         let gone = format!("FROM {table} WHERE removed_at < ?1 AND {asked}");
         execute_for_job(tx, &format!("INSERT OR IGNORE INTO let_go SELECT '{kind}', {item} {gone}"), before, job)?;
         deleted += execute_for_job(tx, &format!("DELETE {gone}"), before, job)?;
@@ -161,14 +135,19 @@ pub fn delete_old_rows_of_job(tx: &mut WriteTx, job: &str, before: &str) -> Resu
         job,
     )?;
     deleted += delete_unreferenced(tx, before, Some(job))?;
-    delete_before(
-        tx,
-        "UPDATE lists SET rows_hash = NULL WHERE kind IN ('search', 'top_artists', 'top_tracks', 'recently_played')
-         AND (read_at < ?1 OR kind = 'recently_played')",
-        before,
-    )?;
+    clear_log_hashes(tx, before)?;
     tx.changed |= deleted > 0;
     Ok(deleted)
+}
+
+/// Clears the hash of lists whose rows may have been deleted, because it no longer applies.
+fn clear_log_hashes(tx: &WriteTx, before: &str) -> Result<(), StoreError> {
+    // Plays are deleted by when they were played, which may be long before the list was read.
+    let sql = format!(
+        "UPDATE lists SET rows_hash = NULL WHERE kind IN ({}) AND (read_at < ?1 OR kind = 'recently_played')",
+        log_kinds()
+    );
+    delete_before(tx, &sql, before).map(drop)
 }
 
 /// Deletes the history of playlists: changes together with the versions that they lead back to. One without the
@@ -194,7 +173,7 @@ fn delete_old_history(tx: &WriteTx, before: &str, job: Option<&str>) -> Result<u
 fn empty_old_lists(tx: &mut WriteTx, before: &str) -> Result<usize, StoreError> {
     let mut deleted = 0;
     let old = "list_id IN (SELECT id FROM old_lists)";
-    for (table, kind, item) in MEMBERSHIPS {
+    for MembershipTable { table, item_kind: kind, item_column: item, .. } in membership_tables() {
         execute_batch(tx, &format!("INSERT OR IGNORE INTO let_go SELECT '{kind}', {item} FROM {table} WHERE {old}"))?;
         deleted += execute_batch(tx, &format!("DELETE FROM {table} WHERE {old}"))?;
     }

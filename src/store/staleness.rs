@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{OptionalExtension, params};
 
 use super::{StoreError, open_reader};
-use crate::stream::{Paging, Stream, StreamInput};
+use crate::stream::{ReadStrategy, Stream, StreamTable};
 
 /// The oldest row of a fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,19 +36,18 @@ pub fn oldest_rows(database: &Path, job: &str, fetches: &[(&str, &Stream)]) -> R
 /// Returns the statement for a stream. Streams that read by id use the rows of the entities, other streams use
 /// their lists.
 fn oldest_row_sql(stream: &Stream) -> String {
-    match (stream.name, stream.input, stream.paging) {
-        ("me", ..) => "SELECT min(u.fetched_at) FROM requested r JOIN users u ON u.id = r.user_id
+    match (stream.strategy, stream.table) {
+        (ReadStrategy::Profile, _) => "SELECT min(u.fetched_at) FROM requested r JOIN users u ON u.id = r.user_id
              WHERE r.job = ?1 AND r.fetch = ?2"
             .to_owned(),
-        ("my_playlist_items", ..) => "SELECT min(l.checked_at) FROM requested r
+        (ReadStrategy::OwnPlaylists, _) => "SELECT min(l.checked_at) FROM requested r
              JOIN lists l ON l.id = r.list_id OR (l.kind = 'playlist_items' AND l.audience = r.user_id
                   AND l.parent_id IN (SELECT playlist_id FROM my_playlists WHERE user_id = r.user_id AND removed_at IS NULL))
              WHERE r.job = ?1 AND r.fetch = ?2"
             .to_owned(),
-        (_, StreamInput::Ids(_), Paging::ById { .. }) => format!(
-            "SELECT min(t.fetched_at) FROM requested r JOIN {} t ON t.id = r.item_id
-             WHERE r.job = ?1 AND r.fetch = ?2",
-            stream.name
+        (_, StreamTable::Entities(table)) => format!(
+            "SELECT min(t.fetched_at) FROM requested r JOIN {table} t ON t.id = r.item_id
+             WHERE r.job = ?1 AND r.fetch = ?2"
         ),
         _ => "SELECT min(l.checked_at) FROM requested r JOIN lists l ON l.id = r.list_id
              WHERE r.job = ?1 AND r.fetch = ?2"

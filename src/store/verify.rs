@@ -185,7 +185,7 @@ fn check_checkpoints(conn: &Connection, report: &mut StoreReport) -> rusqlite::R
     while let Some(row) = rows.next()? {
         let (kind, parent, id): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let (next, skipped, staged, last): (i64, i64, i64, i64) = (row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?);
-        let without_row = if kind == "playlist_items" { 0 } else { skipped };
+        let without_row = if super::list_kinds::is_playlist(&kind) { 0 } else { skipped };
         if staged + without_row < next || last >= next {
             let name = list_label(&kind, &parent, id);
             report.add("checkpoint", format!("{name}: the checkpoint has {next} items, {staged} are staged"));

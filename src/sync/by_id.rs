@@ -131,7 +131,7 @@ impl EntityReader {
             return Ok(FreshEntities { is_fresh: vec![false; ids.len()], answered_as: HashMap::new() });
         }
         let span = sync.fresh_span(self.refresh_after);
-        let (all, table, market) = (ids.to_vec(), ingest::entity_table(self.kind), context.market.clone());
+        let (all, table, market) = (ids.to_vec(), EntityTable::for_kind(self.kind), context.market.clone());
         let found = sync.store.write(move |s| {
             let mut is_fresh = freshness::are_fresh(s, table, &all, &span)?;
             let mut answered_as = HashMap::new();
@@ -167,7 +167,7 @@ impl EntityReader {
         let (ids, mut estimate) = estimate_references(estimator, context, references).await?;
         let fresh = self.find_fresh(estimator.sync, context, &ids).await?.is_fresh;
         let refused = missing::are_missing(estimator.sync, context, &ids).await?;
-        let read = estimator.read.entry(ingest::entity_table(self.kind).name).or_default();
+        let read = estimator.read.entry(EntityTable::for_kind(self.kind).name).or_default();
         let mut wanted = 0;
         for (id, is_free) in
             ids.into_iter().zip(fresh.into_iter().zip(refused).map(|(fresh, refused)| fresh || refused))
@@ -238,17 +238,13 @@ impl EntityRequests<'_> {
             }
             match self.read_batch(now).await {
                 Ok(batch) => result.add(batch),
-                Err(SyncError::SpotifyClient(ApiError::Refused {
-                    kind: ForbiddenReason::EndpointRemoved,
-                    message,
-                    ..
-                })) => {
+                Err(SyncError::Api(ApiError::Refused { kind: ForbiddenReason::EndpointRemoved, message, .. })) => {
                     let evidence = format!("a batch read of {} was refused: {message}", reader.kind.plural());
                     sync.app.learn_development(&self.context.bearer, &evidence).await?;
                     sync.app.record_batch_refusal(reader.family, &evidence).map_err(ApiError::from)?;
                     continue;
                 }
-                Err(SyncError::SpotifyClient(e)) if is_about_one_list(&e) => {
+                Err(SyncError::Api(e)) if is_about_one_list(&e) => {
                     // One id can spoil a batch for all others. Alone, each is judged by itself.
                     tracing::debug!(error = %e, ids = now.len(), "a batch read failed; the ids are read one by one");
                     let alone = self.read_one_by_one(now).await?;
@@ -339,7 +335,7 @@ impl EntityRequests<'_> {
         let mut request = ApiRequest::new(reader.family, path);
         request.query = context.query();
         let tag = EntityTagKey {
-            table: ingest::entity_table(reader.kind),
+            table: EntityTable::for_kind(reader.kind),
             audience: context.audience.clone(),
             request: request_text(&request),
         };

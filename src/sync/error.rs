@@ -15,7 +15,7 @@ use spotify_client::state::grants::GrantError;
 pub enum SyncError {
     /// The API: a deferral, a refusal of the app, or no answer.
     #[error(transparent)]
-    SpotifyClient(#[from] ApiError),
+    Api(#[from] ApiError),
     /// The store cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -56,19 +56,17 @@ impl SyncError {
     /// What the error means for the run.
     pub fn class(&self) -> SyncErrorClass {
         match self {
-            SyncError::SpotifyClient(ApiError::Deferred { until, .. }) => SyncErrorClass::Deferred(Some(*until)),
+            SyncError::Api(ApiError::Deferred(deferral)) => SyncErrorClass::Deferred(Some(deferral.until)),
             SyncError::StoreBlocked { not_before, .. } => SyncErrorClass::Deferred(Some(*not_before)),
-            SyncError::SpotifyClient(ApiError::Stopped) | SyncError::Blocked(_) => SyncErrorClass::Deferred(None),
-            SyncError::SpotifyClient(
-                ApiError::Credentials { .. } | ApiError::Refused { .. } | ApiError::SignIn { .. },
-            ) => SyncErrorClass::UserAction,
-            SyncError::SpotifyClient(ApiError::Grants(e)) if e.requires_user_action() => SyncErrorClass::UserAction,
-            SyncError::SpotifyClient(ApiError::Grants(_)) => SyncErrorClass::Storage,
-            SyncError::SpotifyClient(ApiError::Config { .. }) | SyncError::InvalidJob(_) => SyncErrorClass::Usage,
-            SyncError::SpotifyClient(ApiError::State(_)) | SyncError::Store(_) | SyncError::Lock(_) => {
-                SyncErrorClass::Storage
+            SyncError::Api(ApiError::Stopped) | SyncError::Blocked(_) => SyncErrorClass::Deferred(None),
+            SyncError::Api(ApiError::Credentials { .. } | ApiError::Refused { .. } | ApiError::SignIn { .. }) => {
+                SyncErrorClass::UserAction
             }
-            SyncError::SpotifyClient(_) => SyncErrorClass::Unreachable,
+            SyncError::Api(ApiError::Grants(e)) if e.requires_user_action() => SyncErrorClass::UserAction,
+            SyncError::Api(ApiError::Grants(_)) => SyncErrorClass::Storage,
+            SyncError::Api(ApiError::Config { .. }) | SyncError::InvalidJob(_) => SyncErrorClass::Usage,
+            SyncError::Api(ApiError::State(_)) | SyncError::Store(_) | SyncError::Lock(_) => SyncErrorClass::Storage,
+            SyncError::Api(_) => SyncErrorClass::Unreachable,
         }
     }
 
@@ -97,8 +95,8 @@ impl SyncError {
     /// The error as a cause of an incomplete run.
     pub fn cause(&self) -> RunCause {
         let scope = match (self, self.class()) {
-            (SyncError::SpotifyClient(ApiError::SignIn { user, .. }), _) => CauseScope::User(user.clone()),
-            (SyncError::SpotifyClient(ApiError::Deferred { .. }), _) => CauseScope::Deferred,
+            (SyncError::Api(ApiError::SignIn { user, .. }), _) => CauseScope::User(user.clone()),
+            (SyncError::Api(ApiError::Deferred(_)), _) => CauseScope::Deferred,
             (_, SyncErrorClass::UserAction) => CauseScope::App,
             (_, SyncErrorClass::Storage) => CauseScope::Storage,
             _ => CauseScope::Run,
@@ -109,14 +107,12 @@ impl SyncError {
     /// Whether no other fetch of the run can continue either.
     pub fn ends_the_run(&self) -> bool {
         match self {
-            SyncError::SpotifyClient(ApiError::Deferred { reason, .. }) => reason.family().is_none(),
-            SyncError::Blocked(_) | SyncError::InvalidJob(_) | SyncError::SpotifyClient(ApiError::SignIn { .. }) => {
-                false
-            }
+            SyncError::Api(ApiError::Deferred(deferral)) => deferral.family().is_none(),
+            SyncError::Blocked(_) | SyncError::InvalidJob(_) | SyncError::Api(ApiError::SignIn { .. }) => false,
             // One unreadable grant says nothing about the others.
-            SyncError::SpotifyClient(ApiError::Grants(e)) => !matches!(**e, GrantError::Unreadable { .. }),
+            SyncError::Api(ApiError::Grants(e)) => !matches!(**e, GrantError::Unreadable { .. }),
             // An answer about one list says nothing about the others.
-            SyncError::SpotifyClient(e) => !is_about_one_list(e),
+            SyncError::Api(e) => !is_about_one_list(e),
             _ => true,
         }
     }
@@ -129,7 +125,7 @@ impl SyncError {
     /// What to type or do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            SyncError::SpotifyClient(e) => e.hint(),
+            SyncError::Api(e) => e.hint(),
             SyncError::Store(e) | SyncError::StoreBlocked { source: e, .. } => e.hint(),
             _ => None,
         }

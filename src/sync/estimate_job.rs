@@ -17,9 +17,10 @@ use crate::job::{Fetch, FetchSource, Job};
 use crate::store::planned_calls;
 use crate::stream::{Paging, StreamAccess, StreamInput};
 use spotify_client::EntityKind;
-use spotify_client::error::{ApiError, DeferralReason};
+use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
 use spotify_client::state::AppClass;
+use spotify_client::{Deferral, DeferralReason};
 
 /// What a fetch of a job costs.
 #[derive(Debug, Clone)]
@@ -135,10 +136,11 @@ pub async fn estimate_job(
 /// Notes that a fetch is deferred, if a run could not send its calls now.
 fn note_deferral(sync: &SyncContext, families: &[EndpointFamily], estimate: &mut FetchEstimate) {
     // That no more probes are left says nothing about a run.
-    let concerns_runs = |e: &ApiError| !matches!(e, ApiError::Deferred { reason: DeferralReason::MaxCalls, .. });
+    let concerns_runs =
+        |e: &ApiError| !matches!(e, ApiError::Deferred(Deferral { reason: DeferralReason::MaxCalls, .. }));
     let deferral = families.iter().find_map(|family| sync.api.may_send(*family).err().filter(concerns_runs));
     if let Some(e) = deferral.filter(|_| estimate.estimate.calls() != CallRange::NONE) {
-        let error = SyncError::SpotifyClient(e);
+        let error = SyncError::Api(e);
         estimate.note = Some(error.message());
         estimate.not_before = match error.class() {
             SyncErrorClass::Deferred(at) => at,

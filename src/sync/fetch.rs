@@ -163,11 +163,8 @@ impl FetchRun<'_> {
             return Ok(FetchEnding { state, reason: problem, error: None });
         };
         let message = error.message();
-        if let SyncError::SpotifyClient(ApiError::Refused {
-            kind: ForbiddenReason::EndpointRemoved,
-            message: refusal,
-            ..
-        }) = &error
+        if let SyncError::Api(ApiError::Refused { kind: ForbiddenReason::EndpointRemoved, message: refusal, .. }) =
+            &error
         {
             if context.stream.access == StreamAccess::ExtendedOnly {
                 let evidence = format!("{} was refused: {refusal}", context.stream.endpoint);
@@ -242,9 +239,7 @@ impl FetchRun<'_> {
 async fn run_item(sync: &SyncContext, context: &FetchContext, item: &WorkItem) -> Result<WorkResult, SyncError> {
     sync.check_store_room()?;
     match item.read(sync, context).await {
-        Err(SyncError::SpotifyClient(e)) if sync.app.may_continue(&context.bearer, &e).await? => {
-            item.read(sync, context).await
-        }
+        Err(SyncError::Api(e)) if sync.app.may_continue(&context.bearer, &e).await? => item.read(sync, context).await,
         other => other,
     }
 }

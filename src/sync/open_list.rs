@@ -107,7 +107,7 @@ pub(super) fn requested_list(context: &FetchContext, key: &ListKey, list: i64) -
 pub(super) async fn lock_list(sync: &SyncContext, key: &ListKey) -> Result<ListLock, SyncError> {
     // A signal ends the wait. A deferral does not: it holds for the run that reads the list as well.
     let may_wait = || match sync.api.may_send(EndpointFamily::ME) {
-        Err(e @ ApiError::Stopped) => Err(SyncError::SpotifyClient(e)),
+        Err(e @ ApiError::Stopped) => Err(SyncError::Api(e)),
         _ => Ok(()),
     };
     ListLock::take(&sync.state_folder, sync.store.path(), key, may_wait).await

@@ -8,8 +8,7 @@ use std::collections::HashSet;
 
 use super::context::SyncContext;
 use super::error::SyncError;
-use crate::ingest;
-use crate::store::{ListKey, RequestedItem, freshness};
+use crate::store::{EntityTable, ListKey, RequestedItem, freshness};
 use spotify_client::{EntityKind, Reference};
 
 /// A reference and its position in the job.
@@ -26,7 +25,7 @@ pub(super) async fn oldest_first(
     references: Vec<Reference>,
 ) -> Result<Vec<IndexedReference>, SyncError> {
     let ids: Vec<String> = references.iter().map(|r| reference_id(r).unwrap_or_default().to_owned()).collect();
-    let table = ingest::entity_table(kind);
+    let table = EntityTable::for_kind(kind);
     let ages = sync.store.write(move |s| freshness::fetched_at(s, table, &ids)).await?;
     Ok(sort_by_age(indexed(references).zip(ages)))
 }

@@ -235,7 +235,7 @@ impl OwnPlaylistsReader<'_> {
             (Some(snapshot_id), _) => snapshot_id.clone(),
             (None, Some(version)) => match request_version(sync, context, version).await {
                 Ok(snapshot_id) => snapshot_id,
-                Err(SyncError::SpotifyClient(e)) if is_about_one_list(&e) => {
+                Err(SyncError::Api(e)) if is_about_one_list(&e) => {
                     return missing::record_missing(sync, context, id, &e).await;
                 }
                 Err(e) => return Err(e),
@@ -291,7 +291,7 @@ impl OwnPlaylistsReader<'_> {
             Ok(PageResponse::Page(page)) => page,
             // Each list can still be requested by itself.
             Ok(PageResponse::Unchanged) => return Ok(HashMap::new()),
-            Err(SyncError::SpotifyClient(e)) if is_about_one_list(&e) => return Ok(HashMap::new()),
+            Err(SyncError::Api(e)) if is_about_one_list(&e) => return Ok(HashMap::new()),
             Err(e) => return Err(e),
         };
         let version = |entry: Option<&str>| {
@@ -305,7 +305,7 @@ impl OwnPlaylistsReader<'_> {
 /// Whether the failure of a probe concerns that one endpoint, so that nothing else of the run fails by it.
 fn is_about_one_endpoint(e: &ApiError) -> bool {
     match e {
-        ApiError::Deferred { reason, .. } => reason.family().is_some(),
+        ApiError::Deferred(deferral) => deferral.family().is_some(),
         e => is_about_one_list(e),
     }
 }

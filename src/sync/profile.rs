@@ -8,7 +8,7 @@ use super::error::{SyncError, is_about_one_list};
 use super::missing;
 use super::work_result::WorkResult;
 use crate::ingest::{self, IngestError};
-use crate::store::{RequestedItem, freshness};
+use crate::store::{EntityTable, RequestedItem, freshness};
 use spotify_client::EntityKind;
 use spotify_client::client::{ApiRequest, ApiResponse};
 use spotify_client::error::ApiError;
@@ -22,7 +22,7 @@ pub(super) async fn read_profile(sync: &SyncContext, context: &FetchContext) -> 
     let (id, span) = (context.audience.clone(), sync.fresh_span(TimeDelta::zero()));
     let is_fresh = sync
         .store
-        .write(move |s| freshness::are_fresh(s, ingest::entity_table(EntityKind::User), &[id], &span))
+        .write(move |s| freshness::are_fresh(s, EntityTable::for_kind(EntityKind::User), &[id], &span))
         .await?;
     if is_fresh == [true] {
         let counts = RecordCounts { unchanged: 1, stored: 1, ..RecordCounts::default() };

@@ -43,7 +43,7 @@ impl ReadOutcome {
     /// The error itself, if it is not about one list.
     pub(super) fn from_error(error: SyncError) -> Result<ReadOutcome, SyncError> {
         match error {
-            SyncError::SpotifyClient(e) if is_about_one_list(&e) => Ok(ReadOutcome::Refused(e)),
+            SyncError::Api(e) if is_about_one_list(&e) => Ok(ReadOutcome::Refused(e)),
             e => Err(e),
         }
     }

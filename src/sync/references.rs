@@ -10,7 +10,7 @@ use super::ordering::IndexedReference;
 use super::search::{SearchPage, request_search_page};
 use super::work_result::WorkResult;
 use crate::ingest::{self, IngestError};
-use crate::store::{TimeSpan, freshness};
+use crate::store::{EntityTable, TimeSpan, freshness};
 use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
 use spotify_client::{EntityKind, Reference};
@@ -56,7 +56,7 @@ impl<'a> ReferenceCode<'a> {
 
     /// The id that the code was found to have within a span of time.
     async fn stored_id(&self, sync: &SyncContext, span: TimeSpan) -> Result<Option<String>, SyncError> {
-        let (table, field, text) = (ingest::entity_table(self.kind), self.field, self.code.to_owned());
+        let (table, field, text) = (EntityTable::for_kind(self.kind), self.field, self.code.to_owned());
         Ok(sync.store.write(move |s| freshness::resolve_code(s, table, field, &text, &span)).await?)
     }
 
@@ -84,7 +84,7 @@ impl<'a> ReferenceCode<'a> {
         let page = SearchPage { query: &query, kinds: &[self.kind], offset: 0, most: 1 };
         let body = match request_search_page(sync, context, page).await {
             Ok((body, _)) => body,
-            Err(SyncError::SpotifyClient(e)) if is_about_one_list(&e) => {
+            Err(SyncError::Api(e)) if is_about_one_list(&e) => {
                 return unresolved(missing::record_missing(sync, context, &query, &e).await?);
             }
             Err(e) => return Err(e),

@@ -52,10 +52,8 @@ impl UserProblem {
     /// The problem of the user that an error shows, unless the error is about something else.
     pub(super) fn from_error(error: &SyncError) -> Option<UserProblem> {
         match error {
-            SyncError::SpotifyClient(e @ ApiError::SignIn { .. }) => Some(UserProblem(e.clone())),
-            SyncError::SpotifyClient(e @ ApiError::Grants(inner))
-                if matches!(**inner, GrantError::Unreadable { .. }) =>
-            {
+            SyncError::Api(e @ ApiError::SignIn { .. }) => Some(UserProblem(e.clone())),
+            SyncError::Api(e @ ApiError::Grants(inner)) if matches!(**inner, GrantError::Unreadable { .. }) => {
                 Some(UserProblem(e.clone()))
             }
             _ => None,
@@ -87,7 +85,7 @@ pub(super) async fn identify_users(
         let account = match grants {
             Some(_) => match identify_user(sync, name).await {
                 Ok(account) => Ok(account),
-                Err(SyncError::SpotifyClient(e)) => Err(UserProblem(e)),
+                Err(SyncError::Api(e)) => Err(UserProblem(e)),
                 Err(e) => return Err(e),
             },
             None => Err(UserProblem(not_signed_in(name))),

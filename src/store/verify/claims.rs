@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use super::{StoreReport, list_label};
+use crate::store::list_kinds::log_kinds;
 use crate::store::list_proof::current_rows_sql;
 use crate::store::pending_writes;
 
@@ -27,7 +28,7 @@ const LIST_CLAIMS: &[(&str, &str)] = &[
         (
             // When retention deletes rows of logs, it deletes their hash too.
             "SELECT l.kind, l.parent_id, l.id FROM lists l WHERE l.rows_hash IS NULL AND l.read_at IS NOT NULL
-             AND l.kind NOT IN ('search', 'top_artists', 'top_tracks', 'recently_played')
+             AND l.kind NOT IN ({logs})
              AND EXISTS (SELECT 1 FROM run_lists r WHERE r.list_id = l.id AND r.read_at >= l.read_at)",
             "it has no hash to check its rows against",
         ),
@@ -51,7 +52,7 @@ const LIST_CLAIMS: &[(&str, &str)] = &[
 /// Compares lists with the records of the runs that read them.
 pub(super) fn check_list_records(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
     for (sql, what) in LIST_CLAIMS {
-        report.add_each(conn, "record", sql, |row| {
+        report.add_each(conn, "record", &sql.replace("{logs}", &log_kinds()), |row| {
             let name = list_label(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?, row.get(2)?);
             Ok(format!("{name}: {what}"))
         })?;

@@ -8,8 +8,9 @@ use crate::stream::Paging;
 use crate::sync::context::SyncContext;
 use crate::sync::error::{SyncError, is_about_one_list};
 use spotify_client::EntityKind;
-use spotify_client::error::{ApiError, DeferralReason};
+use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
+use spotify_client::{Deferral, DeferralReason};
 
 /// The state of an estimate of one run.
 pub(in crate::sync) struct JobEstimator<'a> {
@@ -61,10 +62,10 @@ impl<'a> JobEstimator<'a> {
     ) -> Result<ProbeOutcome<T>, SyncError> {
         match answer {
             Ok(found) => Ok(ProbeOutcome::Found(found)),
-            Err(SyncError::SpotifyClient(e)) if is_about_one_list(&e) => Ok(ProbeOutcome::Refused),
-            Err(SyncError::SpotifyClient(ApiError::State(e))) => Err(SyncError::SpotifyClient(ApiError::State(e))),
-            Err(SyncError::SpotifyClient(e)) => {
-                let is_own_limit = matches!(e, ApiError::Deferred { reason: DeferralReason::MaxCalls, .. });
+            Err(SyncError::Api(e)) if is_about_one_list(&e) => Ok(ProbeOutcome::Refused),
+            Err(SyncError::Api(ApiError::State(e))) => Err(SyncError::Api(ApiError::State(e))),
+            Err(SyncError::Api(e)) => {
+                let is_own_limit = matches!(e, ApiError::Deferred(Deferral { reason: DeferralReason::MaxCalls, .. }));
                 self.probes.stop((!is_own_limit).then(|| e.to_string()));
                 Ok(ProbeOutcome::NotAsked)
             }
