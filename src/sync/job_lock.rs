@@ -211,7 +211,7 @@ fn held_for(file: &File) -> std::io::Result<Duration> {
 }
 
 /// For how long the lock of this name has been held, if it is. One that nobody ever took has no file. The
-/// kernel tells by giving it, so for that moment it is held, but shared, which [`take_named`] knows apart.
+/// kernel tells by giving it, so for that moment it is held, but shared, which [`take`] knows apart.
 fn held_since(state_folder: &Path, kind: &str, name: &str) -> Result<Option<Duration>, LockError> {
     let path = lock_path(state_folder, kind, name);
     let io = |source| LockError::Io { path: path.clone(), source };
