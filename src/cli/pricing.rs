@@ -10,10 +10,11 @@ use super::error_exits::{ledger_error, sync_error};
 use super::{CommandError, ExitStatus, OrExit};
 use crate::job::{Job, JobUsers};
 use crate::scheduler::{DueFire, JobHistory, RunHistory};
+use crate::store::timestamp;
 use crate::store::{canonical_path, runs};
 use crate::sync::{
     JobEstimate, NoopRunObserver, ProbeBudget, RunParameters, SyncContext, SyncError, estimate_job, resume_start,
-    retained_since, timestamp,
+    retained_since,
 };
 use spotify_client::http::clock::{Clock, SystemClock};
 use spotify_client::http::observer::NoopObserver;
@@ -97,7 +98,7 @@ pub(super) fn read_history(app: &App<'_>) -> Result<RunHistory, CommandError> {
 /// The calls of a job in the last 24 hours.
 pub(super) fn calls_spent(app: &App<'_>, job: &Job) -> Result<u32, CommandError> {
     let now = SystemClock::new().now();
-    app.state.calls_by_job(&app.ledger_identity()?, job_key(app, job), now).map_err(ledger_error)
+    app.state.ledger().calls_by_job(&app.ledger_identity()?, job_key(app, job), now).map_err(ledger_error)
 }
 
 /// The budget that is left today, for the run of a fire or for any run.
