@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// so there are no cycles; an arrow that nobody uses has to go.
 const ROOMS: &[(&str, &[&str])] = &[
     ("cli", &["scheduler", "notify", "sync", "export", "signin", "job", "settings", "document", "store", "stream"]),
-    ("scheduler", &["job", "settings", "store"]),
+    ("scheduler", &["sync", "job", "settings", "store"]),
     ("notify", &["settings"]),
     ("sync", &["export", "ingest", "signin", "job", "settings", "store", "stream"]),
     ("export", &["store", "stream"]),
