@@ -180,5 +180,5 @@ fn waiting_for_the_store_is_reported() {
     std::thread::sleep(Duration::from_secs(10));
     other.execute_batch("COMMIT").unwrap();
     let waited = ended(child).exits(0).says("another program has locked the store; waiting for at most a minute");
-    assert_eq!(waited.stderr.matches("another program holds").count(), 1, "{}", waited.stderr);
+    assert_eq!(waited.stderr.matches("another program has locked").count(), 1, "{}", waited.stderr);
 }

@@ -229,7 +229,7 @@ fn fault_06_full_disk_keeps_earlier_pages() {
         let world = with_a_store();
         let at = At { calls: "pwrite64", path: Some(WAL), nth };
         let ran = world.struck(&["run", "x"], at, Blow::Fails("ENOSPC"));
-        let ran = ran.exits(74).says("the disk is full").says("hint: free space");
+        let ran = ran.exits(74).says("the disk is full").says("hint: free disk space");
         assert!(ran.stderr.contains("bytes free"), "{}", ran.stderr);
         sound(&world);
         // What was committed is there, whichever page it was that found no room; and it is not asked for again.

@@ -60,7 +60,7 @@ fn wal_stops_at_its_limit_behind_a_reader() {
     world.run(&[]).exits(0);
     let (conn, sees) = reader(&world);
     world.project.write("jobs/x.toml", job(&ids));
-    let put_off = world.run(&[]).exits(75).says("another program has been reading it all the while");
+    let put_off = world.run(&[]).exits(75).says("another program keeps reading it");
     put_off.says("hint: end that program (`fuser -v ").says("output.wal_limit_mib");
     let size = wal_mib(&world);
     assert!((2..8).contains(&size), "{size} MiB");

@@ -57,7 +57,7 @@ fn backup_during_a_run_is_complete() {
     crate::support::world::ended(child).exits(0);
     let path = world.project.root().join("copy0.db");
     let before = std::fs::read(&path).unwrap();
-    world.cli(&["backup", "copy0.db"]).exits(74).says("is there already").says("hint: name another file");
+    world.cli(&["backup", "copy0.db"]).exits(74).says("already exists").says("hint: choose another name");
     assert_eq!(std::fs::read(&path).unwrap(), before);
     let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o644);
@@ -67,7 +67,7 @@ fn backup_during_a_run_is_complete() {
         .cli(&["backup", "file:x.db"])
         .exits(74)
         .says("the copy file:x.db was not created")
-        .says("hint: name another file");
+        .says("hint: choose another name");
     let left: Vec<_> = std::fs::read_dir(world.project.root()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().contains(".tmp")), "{left:?}");
 }

@@ -153,18 +153,18 @@ fn verify_finds_changed_records() {
     tamper(&world, "PRAGMA wal_checkpoint(TRUNCATE)");
     let sound = std::fs::read(world.database()).unwrap();
     let spoilt = [
-        ("DELETE FROM playlist_changes", "are not there"),
-        ("DELETE FROM playlist_changes WHERE id = (SELECT max(id) FROM playlist_changes)", "are not there"),
-        ("DELETE FROM playlist_changes WHERE id = (SELECT min(id) FROM playlist_changes)", "and 120 were seen"),
+        ("DELETE FROM playlist_changes", "are missing"),
+        ("DELETE FROM playlist_changes WHERE id = (SELECT max(id) FROM playlist_changes)", "are missing"),
+        ("DELETE FROM playlist_changes WHERE id = (SELECT min(id) FROM playlist_changes)", "but 120 were seen"),
         ("UPDATE playlist_changes SET position_after = position_after + 1 WHERE change = 'added'", "does not fit"),
         (
             "UPDATE playlist_changes SET position_before = position_before + 1 WHERE change = 'removed'",
-            "not the list that was read then",
+            "differs from the list that was read then",
         ),
         ("UPDATE playlist_changes SET added_at = '2001-01-01T00:00:00Z' WHERE change = 'added'", "does not fit"),
         (
             "UPDATE playlist_changes SET added_at = '2001-01-01T00:00:00Z' WHERE change = 'removed'",
-            "not the list that was read then",
+            "differs from the list that was read then",
         ),
         (
             "UPDATE playlist_changes SET seen_at = '2030-01-01T00:00:00.000Z' WHERE change = 'removed'",
