@@ -108,7 +108,7 @@ fn wrong_keys_are_told_apart_and_exit_77() {
     let mut command = world.command(&["run", "x"]);
     let missing = ran(command.env("CRATEDIGGER_KEY_FILE", world.project.root().join("nowhere")));
     let missing = missing.exits(77).says("nowhere").says("CRATEDIGGER_KEY_FILE");
-    assert!(missing.stderr.contains("cannot read the key"), "{}", missing.stderr);
+    assert!(missing.stderr.contains("failed to read the key"), "{}", missing.stderr);
     world.run(&["x"]).exits(0);
 }
 

@@ -58,7 +58,7 @@ fn ban_lasts_as_told_under_a_wrong_clock() {
         was_ahead(&world, ahead);
         assert!((banned_until(&world) - until - ahead).abs() < HOUR_MS / 60);
         world.new_calls();
-        world.run(&["x"]).exits(75).says("the clock was set; the books move with it");
+        world.run(&["x"]).exits(75).says("the clock was set; the ledger follows it");
         assert!(world.new_calls().is_empty());
         let off = (banned_until(&world) - until).abs();
         assert!(off < HOUR_MS / 60, "{ahead}: off by {off} ms");

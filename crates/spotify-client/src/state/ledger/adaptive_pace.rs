@@ -1,21 +1,21 @@
-//! A pace that finds out what Spotify allows, for those who ask for it; off by default.
+//! A pace that finds out what Spotify allows. It is off by default.
 //!
-//! Spotify publishes no number: it counts calls in a rolling window of 30 seconds. The pace begins at
-//! the fixed one. Each full window without a refusal makes it half as fast again, up to a set ceiling
-//! or the first refusal. From then on it goes by what was counted in the window before that refusal:
-//! nine tenths of it, back to it over ten minutes along a cubic, and slowly beyond, which is the probe
-//! for more; so there is at most one probe in ten minutes. In simulations this used 96 % of an
-//! unknown limit at 4 to 6 refusals an hour; halving on refusals used 74 %.
+//! Spotify publishes no number: it counts calls in a rolling window of 30 seconds. The pace starts at the
+//! fixed one. Each full window without a refusal makes it half as fast again, up to a set ceiling or the
+//! first refusal. From then on it follows the number of calls in the window before that refusal: it uses
+//! nine tenths of it, returns to it over ten minutes along a cubic curve, and then slowly exceeds it,
+//! which is the probe for more. There is thus at most one probe in ten minutes. In simulations this used
+//! 96 % of an unknown limit at 4 to 6 refusals an hour; halving on refusals used 74 %.
 //!
-//! What was learned is kept for a client id over restarts, shared by its processes, and forgotten after
-//! seven days. Time counts only while calls go out at the full pace: an idle night teaches nothing.
+//! The result is kept for a client id over restarts, is shared by its processes, and is forgotten after
+//! seven days. Time counts only while calls are sent at the full pace: an idle night teaches nothing.
 
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::moment::ClockReading;
-use super::pace::CallPace;
+use super::pace::{AdaptivePace, CallPace};
+use crate::state::clock_reading::ClockReading;
 
 /// Raised by this after a full window without a refusal, until the first.
 const RAISE: f64 = 1.5;
@@ -29,15 +29,6 @@ const LEAST: f64 = 0.25;
 const LASTS_MS: i64 = 7 * 86_400_000;
 /// Calls looked at to count those of a window: more than any ceiling lets through in one.
 const MAX_CALLS_COUNTED: i64 = 2_000;
-
-/// How a pace adapts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AdaptivePace {
-    /// The window that the server counts in.
-    pub window: Duration,
-    /// The shortest time between two calls that is ever tried.
-    pub least_interval: Duration,
-}
 
 struct AdaptiveRow {
     window_ms: i64,
@@ -59,7 +50,7 @@ impl AdaptiveRow {
 }
 
 /// The pace for the next call of a client, which is counted as one.
-pub(super) fn adapt(
+pub(in crate::state) fn adapt(
     tx: &Connection,
     client: &str,
     start: CallPace,
@@ -85,7 +76,7 @@ pub(super) fn adapt(
 }
 
 /// Learns from a refusal. Only the first of a window says something: others were on their way.
-pub(super) fn record_refusal(tx: &Connection, client: &str, now: ClockReading) -> rusqlite::Result<()> {
+pub(in crate::state) fn record_refusal(tx: &Connection, client: &str, now: ClockReading) -> rusqlite::Result<()> {
     let Some(mut row) = read(tx, client)? else { return Ok(()) };
     if row.refused_ms.is_some_and(|at| now.wall_ms() - at < row.window_ms) {
         return Ok(());
@@ -130,7 +121,7 @@ fn write(tx: &Connection, client: &str, row: &AdaptiveRow) -> rusqlite::Result<(
 }
 
 /// What a client's pace was found to be: calls in a window, and since when that is known.
-pub(super) fn learned_rate(
+pub(in crate::state) fn learned_rate(
     tx: &Connection,
     client: &str,
     now: ClockReading,

@@ -1,10 +1,10 @@
-//! Seals secrets, so that a copy of the state database alone is worth nothing.
+//! Encrypts secrets, so that a copy of the database alone is worthless.
 //!
-//! XChaCha20-Poly1305 with a random nonce of 24 bytes for each seal. Client id, user and column are
-//! sealed in as additional data: what was copied from another row does not open. The key comes from
-//! systemd's credentials, else the file that `CRATEDIGGER_KEY_FILE` names, else a file in the state
-//! folder. That last one protects backups and copies of the database, not against somebody who can
-//! read the whole folder.
+//! The cipher is XChaCha20-Poly1305 with a random nonce of 24 bytes for each secret. Client id, user and
+//! column are authenticated as additional data, so a value that was copied from another row does not
+//! decrypt. The key comes from systemd's credentials, else from the file that `CRATEDIGGER_KEY_FILE`
+//! names, else from a file in the state folder. A key in the state folder protects backups and copies of
+//! the database, but not against a reader of the whole folder.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -18,10 +18,12 @@ use chacha20poly1305::{Key as Bytes, XChaCha20Poly1305, XNonce};
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
-use super::error::StateError;
-use super::private;
+use crate::state::StateError;
+use crate::state::folder::private_files as private;
+use crate::state::key_origin::KeyOrigin;
+use crate::{hex, random};
 
-/// In front of every seal, so that another way of sealing can be told apart one day.
+/// The first byte of every sealed value, so that a later format can be told apart.
 const VERSION: u8 = 1;
 const NONCE: usize = 24;
 /// A key of fewer bytes is a password, and could be guessed.
@@ -29,38 +31,8 @@ const MIN_KEY_LEN: usize = 32;
 /// No key is longer; a larger file was named by mistake.
 const MAX_KEY_FILE_LEN: u64 = 4_096;
 
-/// Where a key came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeyOrigin {
-    /// `cratedigger_key` in `$CREDENTIALS_DIRECTORY`.
-    Credential(PathBuf),
-    /// `CRATEDIGGER_KEY_FILE`.
-    Named(PathBuf),
-    /// `key` in the state folder.
-    Folder(PathBuf),
-}
-
-impl KeyOrigin {
-    /// The file.
-    pub fn path(&self) -> &Path {
-        let (KeyOrigin::Credential(path) | KeyOrigin::Named(path) | KeyOrigin::Folder(path)) = self;
-        path
-    }
-}
-
-impl fmt::Display for KeyOrigin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path().display();
-        match self {
-            KeyOrigin::Credential(_) => write!(f, "{path} (from $CREDENTIALS_DIRECTORY)"),
-            KeyOrigin::Named(_) => write!(f, "{path} (from CRATEDIGGER_KEY_FILE)"),
-            KeyOrigin::Folder(_) => write!(f, "{path}"),
-        }
-    }
-}
-
 /// The key of a state folder.
-pub(super) struct SealKey {
+pub(in crate::state) struct SealKey {
     cipher: XChaCha20Poly1305,
     origin: KeyOrigin,
 }
@@ -73,10 +45,10 @@ impl fmt::Debug for SealKey {
 
 /// What a seal belongs to; it opens nowhere else.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct SealContext<'a> {
-    pub(super) client_id: &'a str,
-    pub(super) user: &'a str,
-    pub(super) column: &'a str,
+pub(in crate::state) struct SealContext<'a> {
+    pub(in crate::state) client_id: &'a str,
+    pub(in crate::state) user: &'a str,
+    pub(in crate::state) column: &'a str,
 }
 
 impl SealContext<'_> {
@@ -93,12 +65,15 @@ impl SealContext<'_> {
 
 /// It does not open: another key, another place, or damage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct UnsealError;
+pub(in crate::state) struct UnsealError;
 
 impl SealKey {
     /// Reads the key that the environment or the folder names. `None`: there is none yet, and it
     /// would lie in the folder.
-    pub(super) fn find(folder: &Path, env: impl Fn(&str) -> Option<OsString>) -> Result<Option<SealKey>, StateError> {
+    pub(in crate::state) fn find(
+        folder: &Path,
+        env: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Option<SealKey>, StateError> {
         let set = |name: &str| env(name).filter(|value| !value.is_empty());
         if let Some(credentials) = set("CREDENTIALS_DIRECTORY") {
             let path = Path::new(&credentials).join("cratedigger_key");
@@ -113,14 +88,14 @@ impl SealKey {
         match fs::symlink_metadata(&path) {
             Ok(_) => SealKey::read(KeyOrigin::Folder(path)).map(Some),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(StateError::io("look at", &path)(error)),
+            Err(error) => Err(StateError::io("inspect", &path)(error)),
         }
     }
 
     /// Makes a key file in the folder. The caller holds the folder's lock.
-    pub(super) fn create(folder: &Path) -> Result<SealKey, StateError> {
+    pub(in crate::state) fn create(folder: &Path) -> Result<SealKey, StateError> {
         let path = folder.join("key");
-        let hex: String = random::<32>(&path)?.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String = hex::prefix(&random_bytes::<32>(&path)?, 32);
         private::write_atomically(&path, |file| writeln!(file, "{hex}"))?;
         SealKey::read(KeyOrigin::Folder(path))
     }
@@ -128,7 +103,7 @@ impl SealKey {
     fn read(origin: KeyOrigin) -> Result<SealKey, StateError> {
         let path = origin.path();
         let mut file = fs::File::open(path).map_err(StateError::io("read the key", path))?;
-        let found = file.metadata().map_err(StateError::io("look at", path))?;
+        let found = file.metadata().map_err(StateError::io("inspect", path))?;
         if !found.is_file() {
             return Err(StateError::NotPlain { path: path.to_owned(), expected: "file" });
         }
@@ -156,13 +131,13 @@ impl SealKey {
     }
 
     /// Where it came from.
-    pub(super) fn origin(&self) -> &KeyOrigin {
+    pub(in crate::state) fn origin(&self) -> &KeyOrigin {
         &self.origin
     }
 
     /// Seals a secret for one place.
-    pub(super) fn seal(&self, place: SealContext<'_>, secret: &str) -> Result<Vec<u8>, StateError> {
-        let nonce = random::<NONCE>(self.origin.path())?;
+    pub(in crate::state) fn seal(&self, place: SealContext<'_>, secret: &str) -> Result<Vec<u8>, StateError> {
+        let nonce = random_bytes::<NONCE>(self.origin.path())?;
         let (msg, aad) = (secret.as_bytes(), &*place.bytes());
         let sealed = self.cipher.encrypt(&XNonce::from(nonce), Payload { msg, aad });
         let sealed =
@@ -175,7 +150,7 @@ impl SealKey {
     }
 
     /// Opens what was sealed for this place.
-    pub(super) fn open(&self, place: SealContext<'_>, sealed: &[u8]) -> Result<SecretString, UnsealError> {
+    pub(in crate::state) fn open(&self, place: SealContext<'_>, sealed: &[u8]) -> Result<SecretString, UnsealError> {
         let (version, rest) = sealed.split_first().ok_or(UnsealError)?;
         let (nonce, msg) = rest.split_first_chunk::<NONCE>().ok_or(UnsealError)?;
         if *version != VERSION {
@@ -187,12 +162,9 @@ impl SealKey {
     }
 }
 
-/// Random bytes from the system; `path` is what they are for.
-fn random<const N: usize>(path: &Path) -> Result<[u8; N], StateError> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| StateError::io("draw random bytes for", path)(std::io::Error::other(error.to_string())))?;
-    Ok(bytes)
+/// Random bytes; `path` is the file that they are for.
+fn random_bytes<const N: usize>(path: &Path) -> Result<[u8; N], StateError> {
+    random::random_bytes().map_err(StateError::io("draw random bytes for", path))
 }
 
 #[cfg(test)]

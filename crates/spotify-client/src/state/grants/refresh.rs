@@ -1,15 +1,17 @@
-//! How a grant changes. Everything that follows a reading is a comparison with what was read.
+//! How a grant changes. Each change after a read compares the generation with the one that was read.
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Transaction, params};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::error::GrantError;
+use super::expiry;
 use super::grant::{Grant, GrantState, GrantWithTokens, NewGrant, RenewedGrant, SpotifyAccount, StoredAccessToken};
 use super::lock::GrantLock;
-use super::{ACCESS, GrantError, GrantStore, REFRESH, expiry};
+use super::store::{ACCESS, GrantStore, REFRESH};
 use crate::state::StateError;
 
-/// The place of a token that is kept in the file of the lock.
+/// The encryption context of a token that is saved in the lock file.
 const SAVED_TOKEN: &str = "kept token";
 
 impl GrantStore {
@@ -93,7 +95,7 @@ impl GrantStore {
         let Some(sealed) = lock.saved_token()? else {
             return Ok(false);
         };
-        // What does not open was torn, and cannot be helped; what is older than the row is settled.
+        // A token that does not decrypt was written partially and is lost. One that is older than the row is obsolete.
         let kept = self.unseal(&read.user, SAVED_TOKEN, &sealed).ok();
         let token = kept.as_ref().and_then(|kept| token_of_generation(read.generation, kept));
         let recovered = match token {
@@ -171,7 +173,7 @@ impl GrantStore {
         Ok(())
     }
 
-    /// Notes whose account a grant is.
+    /// Records the Spotify account of a grant.
     ///
     /// # Errors
     ///
@@ -261,7 +263,7 @@ fn insert(
     now: DateTime<Utc>,
 ) -> rusqlite::Result<()> {
     let ms = |time: Option<DateTime<Utc>>| time.map(|it| it.timestamp_millis());
-    // Running processes know what they read by its generation, so it goes on counting.
+    // Running processes recognise what they read by its generation, so the number keeps growing.
     let generation: i64 = tx
         .prepare_cached("SELECT coalesce(max(generation), 0) + 1 FROM grants WHERE client_id = ?1 AND user = ?2")?
         .query_row([client_id, &grant.user], |row| row.get(0))?;

@@ -1,9 +1,9 @@
-//! An instant as the state sees it: the wall clock, and a clock that nobody can set.
+//! An instant: the wall clock, and a clock that cannot be set.
 //!
-//! Deadlines must hold over restarts, so they are kept by the wall clock. But the wall clock gets
-//! stepped: a laptop wakes, NTP corrects, somebody types `date -s`. Beside it therefore stands the
-//! time since boot (suspends included) and the name of that boot; the difference between the two
-//! tells a step from time that really passed.
+//! Deadlines must survive restarts, so they are kept by the wall clock. But the wall clock jumps: a
+//! laptop wakes up, NTP corrects it, a user types `date -s`. The reading therefore also holds the time
+//! since boot (including suspends) and the number of that boot. The difference between the two clocks
+//! tells a jump from time that has really passed.
 
 use chrono::{DateTime, Utc};
 

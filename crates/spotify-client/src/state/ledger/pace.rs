@@ -1,15 +1,14 @@
 //! The pace that all processes of one client id share.
 //!
-//! A process takes the next free slot in one short transaction and then sleeps until it. Racing
-//! for a slot by polling was measured to starve the slower process completely; taking turns gave
-//! both about the same, at 15–31 µs a turn.
+//! A process takes the next free slot in one short transaction and then sleeps until it. Polling for a
+//! slot was measured to starve the slower process completely. Reserving slots gave both processes about
+//! the same number of calls, at 15–31 µs for each.
 
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::adaptive::AdaptivePace;
-use super::moment::ClockReading;
+use crate::state::clock_reading::ClockReading;
 
 /// A slot further ahead than this is a damaged or foreign entry, not a queue.
 const MAX_SLOT_AHEAD_US: i64 = 60_000_000;
@@ -26,8 +25,22 @@ pub struct CallPace {
     pub adapts: Option<AdaptivePace>,
 }
 
+/// How a pace adapts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdaptivePace {
+    /// The window that the server counts in.
+    pub window: Duration,
+    /// The shortest time between two calls that is ever tried.
+    pub least_interval: Duration,
+}
+
 /// Reserves the next slot of a client and returns it, in microseconds since 1970.
-pub(super) fn reserve_slot(tx: &Connection, client: &str, pace: CallPace, now: ClockReading) -> rusqlite::Result<i64> {
+pub(in crate::state) fn reserve_slot(
+    tx: &Connection,
+    client: &str,
+    pace: CallPace,
+    now: ClockReading,
+) -> rusqlite::Result<i64> {
     let now_us = now.wall.timestamp_micros();
     let step_us = i64::try_from(pace.interval.as_micros()).unwrap_or(MAX_SLOT_AHEAD_US);
     if step_us == 0 {

@@ -1,9 +1,9 @@
 //! The tables of the state database. Append-only: a migration that was released never changes.
 
-use super::db::DbLayout;
+use crate::state::database::DbLayout;
 
-/// The books. `CDst` stands in the header.
-pub(super) static BOOKS: DbLayout =
+/// The ledger and what belongs to it. The header contains `CDst`.
+pub(in crate::state) static BOOKS: DbLayout =
     DbLayout { application_id: 0x4344_7374, migrations: &MIGRATIONS, synchronous: "NORMAL" };
 
 const MIGRATIONS: [&str; 4] = [V1, V2, V3, V4];

@@ -1,24 +1,29 @@
-//! Follows a client id that is said to belong to another account than before.
+//! Follows a client id that is set to another account than before.
 //!
-//! Quotas belong to the developer account, and its name is the user's to set: who names it, or names it
-//! anew, on the day of a ban would begin with empty books. So what counted for the account before counts
-//! for the new one as well: the calls of the last day, the cool-downs, and the ceilings learned. It stays
-//! with the old one, too, whose other client ids may be there still. A day later both go their own way.
+//! Quotas belong to the developer account, and its name is a setting. A user who sets or changes it on the
+//! day of a ban would start with an empty ledger. What counted for the old account therefore counts for the
+//! new one as well: the calls of the last day, the cool-downs, and the learned ceilings. It also stays with
+//! the old account, because other client ids may still belong to it. After a day the two are independent.
 //!
-//! It may be too much, where a name was wrong before; that holds calls back for a day at most, and asking
+//! This may count too much if the name was wrong before. That blocks calls for a day at most, and calling
 //! too early costs more.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::ledger::{self, DAY_MS};
-use super::moment::ClockReading;
-use super::steps;
-use super::turn::ClientIdentity;
+use super::DAY_MS;
+use super::ceilings;
+use super::clock_jumps;
+use super::request::ClientIdentity;
+use crate::state::clock_reading::ClockReading;
 
 /// Begins a transaction: follows the clock and the account. Returns the generation: it changes whenever
 /// what is kept in memory of the books no longer holds.
-pub(super) fn start_transaction(tx: &Connection, who: &ClientIdentity, now: ClockReading) -> rusqlite::Result<i64> {
-    let generation = steps::follow_clock(tx, now)?;
+pub(in crate::state) fn start_transaction(
+    tx: &Connection,
+    who: &ClientIdentity,
+    now: ClockReading,
+) -> rusqlite::Result<i64> {
+    let generation = clock_jumps::follow_clock(tx, now)?;
     let known: Option<String> = tx
         .prepare_cached("SELECT account FROM clients WHERE client = ?1")?
         .query_row([&who.client], |row| row.get(0))
@@ -32,14 +37,14 @@ pub(super) fn start_transaction(tx: &Connection, who: &ClientIdentity, now: Cloc
     if before.is_empty() {
         return Ok(generation);
     }
-    tracing::debug!("the client id is under another account now; the books come along");
+    tracing::debug!("the client id belongs to another account now; its ledger is copied");
     for account in &before {
         copy_scopes(tx, account, who)?;
         copy_calls(tx, account, &who.account, now)?;
         copy_cool_downs(tx, account, &who.account)?;
         copy_ceilings(tx, account, &who.account, now)?;
     }
-    steps::next_generation(tx)
+    clock_jumps::next_generation(tx)
 }
 
 /// The accounts that a client has booked under; books from before the last one was noted may have
@@ -87,8 +92,8 @@ fn copy_cool_downs(tx: &Connection, from: &str, to: &str) -> rusqlite::Result<()
 
 /// Of two ceilings of a family the lower one holds.
 fn copy_ceilings(tx: &Connection, from: &str, to: &str, now: ClockReading) -> rusqlite::Result<()> {
-    let held = ledger::learned_ceilings(tx, to, now)?;
-    for learned in ledger::learned_ceilings(tx, from, now)? {
+    let held = ceilings::learned_ceilings(tx, to, now)?;
+    for learned in ceilings::learned_ceilings(tx, from, now)? {
         if held.iter().any(|it| it.family == learned.family && it.now <= learned.now) {
             continue;
         }

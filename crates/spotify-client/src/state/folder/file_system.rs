@@ -1,12 +1,12 @@
 //! Refuses network file systems.
 //!
-//! WAL mode needs memory that all processes share and locks that work; over a network neither
-//! holds, and the damage shows weeks later. The numbers are those of linux/magic.h. FUSE is told
-//! apart by the name in the mount table, since local file systems use it too.
+//! WAL mode needs memory that all processes share and locks that work. A network provides neither, and the
+//! damage shows weeks later. The numbers are those of linux/magic.h. FUSE is identified by the name in the
+//! mount table, because local file systems use it too. `libc` defines only some of these numbers.
 
 use std::path::Path;
 
-use super::error::StateError;
+use crate::state::error::StateError;
 
 #[cfg(target_os = "linux")]
 const NETWORK: [(u32, &str); 12] = [
@@ -40,18 +40,18 @@ const NETWORK_FUSE: [&str; 9] = [
     "fuse.moosefs",
 ];
 
-/// Errs if the folder lies on a network file system.
-pub(super) fn refuse_network(folder: &Path) -> Result<(), StateError> {
-    match network_file_system(folder).map_err(StateError::io("look at", folder))? {
+/// Fails if the folder is on a network file system.
+pub(in crate::state) fn refuse_network(folder: &Path) -> Result<(), StateError> {
+    match network_file_system(folder).map_err(StateError::io("inspect", folder))? {
         Some(kind) => Err(StateError::NetworkFileSystem { path: folder.to_owned(), kind }),
         None => Ok(()),
     }
 }
 
-/// What kind of network file system a folder lies on, if it does.
+/// The kind of network file system that a folder is on, if it is on one.
 ///
 /// # Errors
-/// If it cannot be looked at.
+/// If the folder cannot be inspected.
 #[cfg(target_os = "linux")]
 pub fn network_file_system(folder: &Path) -> std::io::Result<Option<String>> {
     let magic = magic(folder)?;
@@ -67,12 +67,12 @@ pub fn network_file_system(folder: &Path) -> std::io::Result<Option<String>> {
     Ok(None)
 }
 
-/// Whether a file keeps its number for as long as it exists. FUSE (and with it virtiofs) and layered file
-/// systems may number anew at each mount.
+/// Whether a file keeps its inode number for as long as it exists. FUSE (including virtiofs) and layered
+/// file systems may assign new numbers at each mount.
 #[cfg(target_os = "linux")]
-pub(super) fn has_stable_inodes(folder: &Path) -> Result<bool, StateError> {
+pub(in crate::state) fn has_stable_inodes(folder: &Path) -> Result<bool, StateError> {
     const OVERLAY: u32 = 0x794C_7630;
-    let magic = magic(folder).map_err(StateError::io("look at", folder))?;
+    let magic = magic(folder).map_err(StateError::io("inspect", folder))?;
     Ok(magic != FUSE && magic != OVERLAY)
 }
 
@@ -106,13 +106,13 @@ fn mount_kind(folder: &Path) -> Option<String> {
         .map(|(_, kind)| kind)
 }
 
-/// Elsewhere they do.
+/// Other systems have stable numbers.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn numbers_last(_folder: &Path) -> Result<bool, StateError> {
+pub(in crate::state) fn numbers_last(_folder: &Path) -> Result<bool, StateError> {
     Ok(true)
 }
 
-/// Elsewhere we cannot tell.
+/// Other systems do not tell.
 #[cfg(not(target_os = "linux"))]
 pub fn network_kind(_folder: &Path) -> std::io::Result<Option<String>> {
     Ok(None)

@@ -1,9 +1,9 @@
 //! Opens a database of the state folder and runs transactions in it.
 //!
-//! WAL, so a killed process loses nothing. How much a power cut may lose is each database's choice:
-//! the books take `synchronous = NORMAL` (the last bookings, never the file), the grants `FULL`. Below
-//! SQLite 3.51.3 WAL can lose commits of two processes, so an older library is refused (ours is
-//! bundled; a distribution's patch could change that).
+//! The journal mode is WAL, so a killed process loses nothing. Each database chooses how much a power cut
+//! may lose: the ledger uses `synchronous = NORMAL` (it may lose the last calls, but not the file), the
+//! grants use `FULL`. Below SQLite 3.51.3, WAL can lose commits of two processes, so an older library is
+//! refused. (Ours is bundled; a distribution may replace it.)
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,25 +11,27 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::error::StateError;
-use super::private;
+use crate::state::error::StateError;
+use crate::state::folder::private_files as private;
 
-/// Longest wait for another process's transaction; theirs take microseconds, so this is a hang.
+pub(super) mod schema;
+
+/// Longest wait for the transaction of another process. Transactions take microseconds, so a longer wait is a hang.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// What is in a database, and how safely it is written.
+/// The schema of a database, and how safely it is written.
 #[derive(Debug)]
-pub(super) struct DbLayout {
-    /// In the header, so that no other program's file is taken for ours.
-    pub(super) application_id: i64,
+pub(in crate::state) struct DbLayout {
+    /// The id in the header, so that a file of another program is not taken for ours.
+    pub(in crate::state) application_id: i64,
     /// One script a version; `user_version` counts how many have run.
-    pub(super) migrations: &'static [&'static str],
+    pub(in crate::state) migrations: &'static [&'static str],
     /// The pragma's value.
-    pub(super) synchronous: &'static str,
+    pub(in crate::state) synchronous: &'static str,
 }
 
 #[derive(Debug)]
-pub(super) struct PrivateDb {
+pub(in crate::state) struct PrivateDb {
     conn: Connection,
     path: PathBuf,
     layout: &'static DbLayout,
@@ -37,7 +39,7 @@ pub(super) struct PrivateDb {
 
 impl PrivateDb {
     /// Opens or creates the database. The caller holds the folder's lock.
-    pub(super) fn open(path: &Path, layout: &'static DbLayout) -> Result<PrivateDb, StateError> {
+    pub(in crate::state) fn open(path: &Path, layout: &'static DbLayout) -> Result<PrivateDb, StateError> {
         if rusqlite::version_number() < 3_051_003 {
             return Err(StateError::OldSqlite { version: rusqlite::version() });
         }
@@ -87,12 +89,12 @@ impl PrivateDb {
         Ok(())
     }
 
-    /// Sets the connection up and reads what tells whose database this is.
+    /// Sets up the connection and reads the header, which identifies the database.
     fn read_header(&self) -> rusqlite::Result<(i64, i64, i64, Option<String>)> {
         let conn = &self.conn;
         conn.busy_timeout(BUSY)?;
         conn.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA mmap_size = 0; PRAGMA foreign_keys = ON;")?;
-        // Without it each binding of a time plans the statement anew, which costs more than it does.
+        // Without it, SQLite plans a statement again for each bound time, which costs more than running it.
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         let number = |name| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         let application = number("application_id")?;
@@ -108,7 +110,7 @@ impl PrivateDb {
     }
 
     /// Runs one write transaction: all of it or nothing.
-    pub(super) fn write<T>(
+    pub(in crate::state) fn write<T>(
         &mut self,
         action: &'static str,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
@@ -123,7 +125,7 @@ impl PrivateDb {
     }
 
     /// Reads from one snapshot.
-    pub(super) fn read<T>(
+    pub(in crate::state) fn read<T>(
         &self,
         action: &'static str,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,

@@ -1,55 +1,55 @@
-//! What a gate is told, and why it does not open.
+//! The rules of a limiter, and why it does not let a call through.
 
 use std::time::Duration;
 
 use crate::deferral::Deferral;
 use crate::error::ApiError;
 use crate::http::breaker::BreakerRules;
+use crate::http::cancellation::Stopped;
 use crate::http::family::EndpointFamily;
-use crate::http::halt::Stopped;
 use crate::state::{AdaptivePace, CallCeilings, CallSpender, StateError};
 
-/// What a gate is told.
+/// The rules of a limiter.
 #[derive(Debug, Clone)]
 pub struct LimiterRules {
-    /// Calls a second over all processes. Zero or less, or not a number: no limit.
+    /// Calls a second over all processes. Zero, a negative number or NaN means no limit.
     pub requests_per_second: f64,
     /// Calls in flight in this process.
     pub concurrency: usize,
-    /// Calls of a rolling day.
+    /// Ceilings of a rolling day.
     pub ceilings: CallCeilings,
     /// A longer wait ends the run.
     pub max_wait: Duration,
-    /// So do more waits than this, together.
+    /// More waits than this in total end the run.
     pub max_waits: Duration,
-    /// Calls of this run.
+    /// Maximum number of calls of this run.
     pub max_calls: Option<u64>,
-    /// When to stop asking a server that is down.
+    /// When to stop calling a server that is down.
     pub breaker: BreakerRules,
     /// Whether and how the pace adapts.
     pub adaptive: Option<AdaptivePace>,
-    /// The job that asks, and its share of the day.
+    /// The job that sends the calls, and its share of the day.
     pub spender: Option<CallSpender>,
 }
 
 /// What one run may spend.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RunAllowance {
-    /// Calls of the run.
+    /// Maximum number of calls of the run.
     pub max_calls: Option<u64>,
-    /// The share of the day's calls that it leaves alone.
+    /// The share of the day's calls that the run does not use.
     pub reserve: f64,
-    /// The job that asks, and its share of the day.
+    /// The job that sends the calls, and its share of the day.
     pub spender: Option<CallSpender>,
 }
 
-/// A call that wants to go.
+/// A call that is about to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallIntent {
-    /// To which endpoint family.
+    /// The endpoint family that it goes to.
     pub family: EndpointFamily,
-    /// It finds out which ceilings hold, so those that are set hold all calls but this one; what
-    /// refusals taught holds it too.
+    /// Whether the call finds out which ceilings apply. The configured ceilings do not block it then, but
+    /// learned ceilings do.
     pub is_probe: bool,
 }
 
@@ -59,14 +59,14 @@ impl From<EndpointFamily> for CallIntent {
     }
 }
 
-/// Why the gate does not open.
+/// Why a call may not be sent.
 #[derive(Debug)]
 pub enum LimitError {
-    /// Come back later.
+    /// Calls are deferred until later.
     Deferred(Deferral),
     /// The run was stopped.
     Stopped,
-    /// The call cannot be booked.
+    /// The call cannot be recorded.
     State(StateError),
 }
 

@@ -1,13 +1,13 @@
-//! Which folder is the state folder, and why this one.
+//! Which folder is the state folder, and why.
 //!
-//! The reason is kept with the path: cron, a shell and systemd have different environments, and
-//! "wrong folder" is what a missing grant or a forgotten ban usually means.
+//! The reason is kept with the path, because cron, a shell and systemd have different environments. A
+//! missing grant or a forgotten ban usually means that the wrong folder was chosen.
 
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::error::StateError;
+use crate::state::error::StateError;
 
 /// What named the folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

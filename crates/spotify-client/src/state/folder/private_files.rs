@@ -1,23 +1,24 @@
 //! Folders and files that only their owner can read, from the first byte.
 //!
-//! The mode is given when a file is created and set again at once, so neither a wide nor a narrow
-//! umask matters. What exists already is checked as ssh checks its keys: ours, plain, and closed
-//! to group and others; it is refused, not repaired, since somebody may have read it by now.
-//! SQLite gives its `-wal` and `-shm` files the mode of the database beside them.
+//! The mode is given when a file is created and set again at once, so neither a wide nor a narrow umask
+//! matters. Existing files are checked as ssh checks its keys: owned by us, plain, and closed to group and
+//! others. Others are refused and not repaired, because another user may already have read them. SQLite
+//! gives its `-wal` and `-shm` files the mode of the database.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::error::StateError;
+use crate::state::error::StateError;
+use crate::{hex, random};
 
 /// How long another start may take to create or migrate the database.
 const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Makes sure that the folder exists and is private.
-pub(super) fn ensure_folder(path: &Path) -> Result<(), StateError> {
+pub(in crate::state) fn ensure_folder(path: &Path) -> Result<(), StateError> {
     if !path.exists() {
         if let Some(parent) = path.parent() {
             DirBuilder::new()
@@ -34,7 +35,7 @@ pub(super) fn ensure_folder(path: &Path) -> Result<(), StateError> {
         }
     }
     // The folder itself may be reached through a link (systemd makes /var/lib/NAME one).
-    let found = fs::metadata(path).map_err(StateError::io("look at", path))?;
+    let found = fs::metadata(path).map_err(StateError::io("inspect", path))?;
     if !found.is_dir() {
         return Err(StateError::NotPlain { path: path.to_owned(), expected: "folder" });
     }
@@ -42,7 +43,7 @@ pub(super) fn ensure_folder(path: &Path) -> Result<(), StateError> {
 }
 
 /// Creates the file (0600) if it is missing; checks it if it is not.
-pub(super) fn ensure_file(path: &Path) -> Result<(), StateError> {
+pub(in crate::state) fn ensure_file(path: &Path) -> Result<(), StateError> {
     let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     match created {
         Ok(file) => {
@@ -54,16 +55,16 @@ pub(super) fn ensure_file(path: &Path) -> Result<(), StateError> {
 }
 
 /// Checks a file that is there; one that is not is fine.
-pub(super) fn check_file(path: &Path) -> Result<(), StateError> {
+pub(in crate::state) fn check_file(path: &Path) -> Result<(), StateError> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.is_file() => check_private(path, &found, 0o600),
         Ok(_) => Err(StateError::NotPlain { path: path.to_owned(), expected: "file" }),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(StateError::io("look at", path)(error)),
+        Err(error) => Err(StateError::io("inspect", path)(error)),
     }
 }
 
-pub(super) fn check_private(path: &Path, found: &fs::Metadata, wanted: u32) -> Result<(), StateError> {
+pub(in crate::state) fn check_private(path: &Path, found: &fs::Metadata, wanted: u32) -> Result<(), StateError> {
     let me = rustix::process::geteuid().as_raw();
     if found.uid() != me {
         return Err(StateError::NotOurs { path: path.to_owned(), owner: found.uid(), me });
@@ -75,9 +76,9 @@ pub(super) fn check_private(path: &Path, found: &fs::Metadata, wanted: u32) -> R
     Ok(())
 }
 
-/// Refuses a database that was emptied: it would say that nothing was spent, or that nobody is signed in.
+/// Refuses a database that was emptied: it would say that no call was sent, or that no user is signed in.
 /// The witness is a file that is made after the database has its tables, so where it is, they were.
-pub(super) fn refuse_emptied(database: &Path, witness: &Path) -> Result<(), StateError> {
+pub(in crate::state) fn refuse_emptied(database: &Path, witness: &Path) -> Result<(), StateError> {
     let Ok(found) = fs::metadata(database) else { return Ok(()) };
     let waiting = fs::metadata(database.with_extension("db-wal")).is_ok_and(|it| it.len() > 0);
     if found.len() > 0 || waiting || !witness.exists() {
@@ -87,7 +88,7 @@ pub(super) fn refuse_emptied(database: &Path, witness: &Path) -> Result<(), Stat
 }
 
 /// Lets one process at a time create and migrate; held until dropped.
-pub(super) fn lock_for_opening(folder: &Path) -> Result<File, StateError> {
+pub(in crate::state) fn lock_for_opening(folder: &Path) -> Result<File, StateError> {
     let handle = File::open(folder).map_err(StateError::io("open", folder))?;
     let started = Instant::now();
     loop {
@@ -107,7 +108,7 @@ pub(super) fn lock_for_opening(folder: &Path) -> Result<File, StateError> {
 }
 
 /// Reads the random name of this folder, or gives it one.
-pub(super) fn state_id(path: &Path) -> Result<String, StateError> {
+pub(in crate::state) fn state_id(path: &Path) -> Result<String, StateError> {
     check_file(path)?;
     match fs::read_to_string(path) {
         Ok(text) if !text.trim().is_empty() => return Ok(text.trim().to_owned()),
@@ -115,17 +116,14 @@ pub(super) fn state_id(path: &Path) -> Result<String, StateError> {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(StateError::io("read", path)(error)),
     }
-    let mut bytes = [0_u8; 16];
-    File::open("/dev/urandom")
-        .and_then(|mut source| source.read_exact(&mut bytes))
-        .map_err(StateError::io("read", Path::new("/dev/urandom")))?;
-    let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let bytes: [u8; 16] = random::random_bytes().map_err(StateError::io("draw random bytes for", path))?;
+    let id = hex::prefix(&bytes, 16);
     write_atomically(path, |file| writeln!(file, "{id}"))?;
     Ok(id)
 }
 
 /// Writes a file (0600) that is there with all of its bytes, on disk, or not at all.
-pub(super) fn write_atomically(
+pub(in crate::state) fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut tempfile::NamedTempFile) -> std::io::Result<()>,
 ) -> Result<(), StateError> {
