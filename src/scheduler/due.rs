@@ -33,11 +33,7 @@ pub struct DueFire {
     /// The newest run of the job at that time.
     pub after: Option<i64>,
     /// The job is new: no run of it ever ended complete or partial, and its first began less than
-<<<<<<< HEAD
     /// [`NEW_JOB_PERIOD`] ago. No budget has been planned for it yet.
-=======
-    /// [`NEW_JOB_PERIOD`] ago. What it needs nobody has planned for.
->>>>>>> main
     pub is_new: bool,
 }
 

@@ -163,12 +163,7 @@ fn expensive_run_prompts_on_a_terminal_only() {
     };
     for answer in ["n\n", "\n", "what\n"] {
         let (code, said) = on_a_terminal(&world, "run", answer);
-<<<<<<< HEAD
-        assert!(said.contains("x would use 30 calls of the 50 that it may use today (60%)"), "{said}");
-        assert!(said.contains("continue? [y/N]") && said.contains("x did not run"), "{said}");
-=======
         assert_output("expensive_run_prompts_on_a_terminal_only", &said);
->>>>>>> main
         assert_eq!((code, world.calls().len()), (0, 0), "no is what silence means");
     }
     let (code, said) = on_a_terminal(&world, "run", "y\n");
