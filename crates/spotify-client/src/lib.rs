@@ -1,4 +1,4 @@
-//! All that we know of Spotify's Web API: tokens, calls, errors, ids, and the shapes of its answers.
+#![doc = include_str!("../README.md")]
 
 mod app_class;
 pub mod auth;

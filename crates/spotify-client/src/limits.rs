@@ -112,6 +112,27 @@ pub struct ApiConfig {
     pub timings: ClientTimings,
 }
 
+impl ApiConfig {
+    /// Spotify itself, for an app of an unknown class: the careful limits of Development Mode.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::Config`] if the addresses of Spotify cannot be parsed, which does not happen.
+    pub fn new(client_id: &str, client_secret: Option<SecretString>) -> Result<ApiConfig, ApiError> {
+        let url =
+            |text: &str| Url::parse(text).map_err(|error| ApiError::Config { message: format!("{text}: {error}") });
+        Ok(ApiConfig {
+            api_url: url("https://api.spotify.com/v1")?,
+            accounts_url: url("https://accounts.spotify.com")?,
+            client_id: client_id.to_owned(),
+            client_secret,
+            account: client_id.to_owned(),
+            limits: CallLimits::development(),
+            timings: ClientTimings::default(),
+        })
+    }
+}
+
 /// Calls in a window that an adaptive pace never goes beyond: about 10 a second was seen to be refused
 /// when Spotify let more through than it does now.
 const MAX_CALLS_PER_WINDOW: u32 = 300;
