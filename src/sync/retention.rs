@@ -1,16 +1,14 @@
 //! Forgetting what is older than the job or the settings want to keep.
 
-use crate::store::retention;
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::context::{SyncContext, timestamp};
-use super::error::SyncError;
-use super::run_job::error_chain;
+use super::context::SyncContext;
+use super::error::{SyncError, error_chain};
 use crate::job::Job;
 use crate::settings::RetentionSettings;
-use crate::store::{RawAnswers, delete_old_backups};
+use crate::store::{RawAnswers, delete_old_backups, retention, timestamp};
 
 /// Rows read before this are deleted at the end of a run of the job that begins now; none if nothing is.
 /// So it calls nothing fresh that is older, or it would be complete with rows missing.
