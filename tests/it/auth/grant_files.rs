@@ -270,7 +270,7 @@ async fn unwritten_intent_sends_no_refresh() {
     let first = table.sign_in(true);
     sql(&table.path(), "CREATE TRIGGER full BEFORE UPDATE OF state ON grants BEGIN SELECT RAISE(ABORT, 'full'); END");
     let error = table.api().get(&home(), &me()).await.unwrap_err();
-    assert!(error.to_string().contains("failed to write down that a refresh begins"), "{error}");
+    assert_output("unwritten_intent_sends_no_refresh", &error.to_string());
     assert_eq!((table.refreshes(), table.refresh_token()), (0, first.refresh_token));
     sql(&table.path(), "DROP TRIGGER full");
     table.api().get(&home(), &me()).await.unwrap();
