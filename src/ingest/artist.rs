@@ -72,7 +72,7 @@ pub(super) fn write_images(
     images: &JsonField<Vec<Image<'_>>>,
 ) -> Result<(), IngestError> {
     let list: Vec<_> = match images {
-        JsonField::Absent => return Ok(()),
+        JsonField::Absent | JsonField::Unreadable => return Ok(()),
         JsonField::Null => Vec::new(),
         JsonField::Value(images) => {
             images.iter().filter_map(|i| Some((plain(&i.url)?, number(&i.width), number(&i.height)))).collect()

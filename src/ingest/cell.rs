@@ -6,7 +6,7 @@ use spotify_client::wire::{ExternalUrls, JsonField, JsonInt, JsonText};
 /// A text.
 pub(super) fn text<'a>(field: &'a JsonField<JsonText<'_>>) -> CellValue<'a> {
     match field {
-        JsonField::Absent => CellValue::Absent,
+        JsonField::Absent | JsonField::Unreadable => CellValue::Absent,
         JsonField::Null => CellValue::Null,
         JsonField::Value(text) => CellValue::Text(text),
     }
@@ -15,7 +15,7 @@ pub(super) fn text<'a>(field: &'a JsonField<JsonText<'_>>) -> CellValue<'a> {
 /// A number.
 pub(super) fn int(field: &JsonField<JsonInt>) -> CellValue<'static> {
     match field {
-        JsonField::Absent => CellValue::Absent,
+        JsonField::Absent | JsonField::Unreadable => CellValue::Absent,
         JsonField::Null => CellValue::Null,
         JsonField::Value(number) => CellValue::Int(number.0),
     }
@@ -24,7 +24,7 @@ pub(super) fn int(field: &JsonField<JsonInt>) -> CellValue<'static> {
 /// A boolean.
 pub(super) fn boolean(field: &JsonField<bool>) -> CellValue<'static> {
     match field {
-        JsonField::Absent => CellValue::Absent,
+        JsonField::Absent | JsonField::Unreadable => CellValue::Absent,
         JsonField::Null => CellValue::Null,
         JsonField::Value(flag) => CellValue::Int(i64::from(*flag)),
     }
@@ -33,7 +33,7 @@ pub(super) fn boolean(field: &JsonField<bool>) -> CellValue<'static> {
 /// A cell from inside an object that may itself be absent or null.
 pub(super) fn inner<'a, T>(field: &'a JsonField<T>, cell: impl FnOnce(&'a T) -> CellValue<'a>) -> CellValue<'a> {
     match field {
-        JsonField::Absent => CellValue::Absent,
+        JsonField::Absent | JsonField::Unreadable => CellValue::Absent,
         JsonField::Null => CellValue::Null,
         JsonField::Value(object) => cell(object),
     }

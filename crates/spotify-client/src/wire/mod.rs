@@ -1,12 +1,14 @@
 //! The shapes of Spotify's answers, of both app classes, with nothing decided about them.
 
 mod field;
+mod lenient;
 #[expect(missing_docs, reason = "the fields are Spotify's own, under Spotify's own names")]
 mod objects;
 mod page;
 pub mod scan;
 
 pub use field::{JsonField, JsonInt, JsonText};
+pub use lenient::{FieldAnomaly, find_field_anomalies, take_anomaly_count};
 pub use objects::{
     Album, Artist, Audiobook, Category, Copyright, EntryDiscriminator, Episode, ExternalIds, ExternalUrls, Followers,
     Image, LinkedTrack, LocalAlbum, NamedPerson, PlayContext, Playlist, PlaylistItem, Restrictions, ResumePoint,
