@@ -12,6 +12,23 @@ pub(super) fn text<'a>(field: &'a JsonField<JsonText<'_>>) -> CellValue<'a> {
     }
 }
 
+/// A text that every object of its kind has, such as a name. Spotify blanks such fields of objects that are no
+/// longer available, so null and the empty text do not replace a known value.
+pub(super) fn required_text<'a>(field: &'a JsonField<JsonText<'_>>) -> CellValue<'a> {
+    id(field).map_or(CellValue::Absent, CellValue::Text)
+}
+
+/// A release date or its precision. Objects that are no longer available come with the date `0000`, which does
+/// not replace a known one.
+pub(super) fn release_date<'a>(date: &JsonField<JsonText<'_>>, field: &'a JsonField<JsonText<'_>>) -> CellValue<'a> {
+    if id(date).is_none_or(|date| date.starts_with("0000")) { CellValue::Absent } else { required_text(field) }
+}
+
+/// A number that is never zero, such as a duration: null and zero do not replace a known value.
+pub(super) fn positive_int(field: &JsonField<JsonInt>) -> CellValue<'static> {
+    number(field).filter(|number| *number > 0).map_or(CellValue::Absent, CellValue::Int)
+}
+
 /// A number.
 pub(super) fn int(field: &JsonField<JsonInt>) -> CellValue<'static> {
     match field {
