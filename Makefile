@@ -1,45 +1,48 @@
-# cratedigger. `make` alone lists what can be made.
+# `make` without a target lists the targets.
 .DEFAULT_GOAL := help
 .PHONY: help demo torture test fmt lint doc build install uninstall audit check-readers check-browser check-schedules check-units clean
 
 CARGO  ?= cargo
 # Where `make install` puts the binary, its manual page and the completions.
 PREFIX ?= $(HOME)/.local
-# The same for packagers, who collect files below DESTDIR.
+# Packagers set DESTDIR to collect the files below another root.
 TO := $(DESTDIR)$(PREFIX)
-PROGRAM := $(or $(CARGO_TARGET_DIR),target)/release/cratedigger
-# rustdoc of a binary is read by those who work on it: private items are in it, and may be linked to.
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+PROGRAM := $(TARGET_DIR)/release/cratedigger
+# The docs of the code are for people who work on it, so private items are included and may be linked to.
 RUSTDOC := -D warnings -A rustdoc::private-intra-doc-links
 READERS := target/readers
 
-help: ## list what can be made
+help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' \
-	  | while IFS='|' read -r name what; do printf 'make %-14s %s\n' "$$name" "$$what"; done
+	  | while IFS='|' read -r name about; do printf 'make %-15s %s\n' "$$name" "$$about"; done
 
-demo: ## the example jobs against a sandbox on this machine, in output/demo: no credentials, no network
+demo: ## run the example jobs against a sandbox on this machine, in output/demo: no credentials, no network
 	$(CARGO) run --locked --quiet -- demo
 
-test: fmt lint doc ## what CI runs: format, clippy, docs, tests, demo
-	@command -v strace >/dev/null || echo 'note: strace is missing (apt-get install strace), so no system call is made to fail' >&2
+# The demo is run by the binary that the tests have built: `cargo run` would compile dependencies again, because it selects
+# other features of them than the tests do.
+test: fmt lint doc ## everything that CI runs: format, clippy, docs, tests, demo
+	@command -v strace >/dev/null || echo 'note: strace is missing (apt-get install strace), so the tests that make system calls fail are skipped' >&2
 	$(CARGO) test --locked --quiet --workspace
-	$(CARGO) run --locked --quiet -- --quiet demo --dir target/demo
+	$(TARGET_DIR)/debug/cratedigger --quiet demo --dir target/demo
 
-fmt: ## check the format (`cargo fmt` mends it)
+fmt: ## check the format (`cargo fmt` corrects it)
 	$(CARGO) fmt --all --check
 
-lint: ## clippy, warnings denied
+lint: ## run clippy; warnings are errors
 	$(CARGO) clippy --locked --quiet --workspace --all-targets -- -D warnings
 
-doc: ## the docs of the code, warnings denied; in target/doc
+doc: ## build the docs of the code in target/doc; warnings are errors
 	RUSTDOCFLAGS="$(RUSTDOC)" $(CARGO) doc --locked --quiet --workspace --no-deps --document-private-items
 
-build: $(PROGRAM) ## the program, built for speed
+build: $(PROGRAM) ## build the optimized program
 
 $(PROGRAM): Cargo.toml Cargo.lock $(shell find src crates jobs contrib -type f)
 	$(CARGO) build --locked --release
 	touch $@
 
-# As root too, who need not have cargo: what is built already is only copied.
+# Root does not need cargo: a program that is up to date is only copied.
 install: $(PROGRAM) ## install below PREFIX (~/.local): program, manual page, completions; `sudo make install PREFIX=/usr/local` after `make build`
 	install -d "$(TO)/bin" "$(TO)/share/man/man1" "$(TO)/share/bash-completion/completions" \
 	  "$(TO)/share/zsh/site-functions" "$(TO)/share/fish/vendor_completions.d"
@@ -50,46 +53,46 @@ install: $(PROGRAM) ## install below PREFIX (~/.local): program, manual page, co
 	$(PROGRAM) completions fish > "$(TO)/share/fish/vendor_completions.d/cratedigger.fish"
 	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; *) echo 'note: $(PREFIX)/bin is not in your PATH' ;; esac
 
-uninstall: ## take away what `make install` put there
+uninstall: ## remove the files that `make install` installed
 	rm -f "$(TO)/bin/cratedigger" "$(TO)/share/man/man1/cratedigger.1" \
 	  "$(TO)/share/bash-completion/completions/cratedigger" \
 	  "$(TO)/share/zsh/site-functions/_cratedigger" \
 	  "$(TO)/share/fish/vendor_completions.d/cratedigger.fish"
 
-torture: ## kill and starve the program at thousands of moments (an hour; needs strace; KILLS, STRIDE, POINTS, DISKS, SEED): nothing may be lost
+torture: ## kill the program and fail its system calls at thousands of moments, and check that nothing is lost (an hour; needs strace; KILLS, STRIDE, POINTS, DISKS, SEED)
 	@command -v strace >/dev/null || { echo 'strace is missing: apt-get install strace' >&2; exit 1; }
 	$(CARGO) test --locked --quiet --test torture -- --ignored --nocapture --test-threads=1
 	CRATEDIGGER_SEEDS=3000 $(CARGO) test --locked --quiet --test it edited_playlists:: -- --nocapture
 
-audit: ## licences, sources and advisories of all crates (needs cargo-deny: `cargo install cargo-deny --locked`)
+audit: ## check licenses, sources and advisories of all crates (needs cargo-deny: `cargo install cargo-deny --locked`)
 	@$(CARGO) deny --version >/dev/null 2>&1 || { echo 'cargo-deny is missing: cargo install cargo-deny --locked' >&2; exit 1; }
 	$(CARGO) deny --locked check
 
-check-readers: ## read a demo's files with pandas, DuckDB, Datasette, frictionless and taplo (needs Python 3.10, pip)
+check-readers: ## read the files of a demo with pandas, DuckDB, Datasette, frictionless and taplo (needs Python 3.10, pip)
 	$(CARGO) build --locked --quiet
 	test -x $(READERS)/bin/python || python3 -m venv $(READERS)
 	$(READERS)/bin/pip install --quiet --disable-pip-version-check -r tests/readers/requirements.txt
-	$(READERS)/bin/python tests/readers/check.py target/debug/cratedigger $(READERS)
+	$(READERS)/bin/python tests/readers/check.py $(TARGET_DIR)/debug/cratedigger $(READERS)
 
-check-schedules: ## 5,000 random crontab lines beside another cron, on every day of a year (a minute)
+check-schedules: ## compare 5,000 random crontab lines with another cron implementation, on every day of a year (a minute)
 	CRATEDIGGER_EVERY_DAY=1 $(CARGO) test --release --locked --quiet --lib five_thousand_random_lines -- --nocapture
 
-check-units: ## what systemd says to the units of `init --systemd`, and how tight it rates their sandbox (needs systemd-analyze)
+check-units: ## check the units of `init --systemd` and their sandboxing with systemd-analyze
 	@command -v systemd-analyze >/dev/null || { echo 'systemd-analyze is missing: apt-get install systemd' >&2; exit 1; }
 	$(CARGO) build --locked --quiet
-	rm -rf target/units && target/debug/cratedigger --quiet init --systemd target/units >/dev/null
+	rm -rf target/units && $(TARGET_DIR)/debug/cratedigger --quiet init --systemd target/units >/dev/null
 	systemd-analyze verify --man=no target/units/systemd/*.service target/units/systemd/*.timer
 	for unit in cratedigger cratedigger-schedule; do \
-	  said=$$(systemd-analyze security --offline=true --no-pager --threshold=15 target/units/systemd/$$unit.service) \
-	    || { echo "$$said"; exit 1; }; echo "$$said" | tail -n 1; done
+	  report=$$(systemd-analyze security --offline=true --no-pager --threshold=15 target/units/systemd/$$unit.service) \
+	    || { echo "$$report"; exit 1; }; echo "$$report" | tail -n 1; done
 
-check-browser: ## sign users in with a real Chromium (needs chromium, chromium-driver, Python 3)
+check-browser: ## sign in with a real Chromium (needs chromium, chromium-driver, Python 3)
 	@command -v chromedriver >/dev/null && { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null \
 	  || { echo 'chromium or chromedriver is missing: apt-get install chromium chromium-driver' >&2; exit 1; }
 	$(CARGO) build --locked --quiet
-	python3 tests/browser/sign_in.py target/debug/cratedigger target/browser
+	python3 tests/browser/sign_in.py $(TARGET_DIR)/debug/cratedigger target/browser
 
-clean: ## remove what was built
+clean: ## remove all build output
 	$(CARGO) clean
 
 # `make bench`, `make bench-peers`

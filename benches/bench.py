@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Measures exports of playlists against a sandbox, in one run, and prints one table.
+"""Measures exports of playlists against a sandbox and prints one table.
 
-CPU seconds are user + system of the whole process, by the operating system's account of the child;
-the sandbox is another process and not in them. Wall times depend on the machine and on who else uses
-it, CPU times on the machine: quote the ratios.
+CPU seconds are the user and system time of the whole process, as the operating system reports it. The
+sandbox is another process and is not included. Wall times depend on the machine and on its load, and CPU
+times depend on the machine, so compare ratios.
 
     bench.py [--peers] [--playlists 10,100] [--items 10000] [--tracks 50000]
 """
@@ -26,12 +26,15 @@ PROGRAM = TARGET / "release" / "cratedigger"
 RSPOTIFY = TARGET / "peers" / "release" / "rspotify-peer"
 SPOTIPY = [TARGET / "peers" / "venv" / "bin" / "python", ROOT / "benches" / "peers" / "spotipy" / "export.py"]
 
-# Linux counts a child's peak memory from the fork on, so nothing below this program's own shows.
+# Items per page.
 PAGE = 100
 
 
 class Measured:
-    """What one process took."""
+    """CPU time, memory and wall time of one process.
+
+    Linux measures the peak memory of a child from the fork on, so it is at least that of this program.
+    """
 
     def __init__(self, usage, seconds):
         self.cpu = usage.ru_utime + usage.ru_stime
@@ -40,7 +43,7 @@ class Measured:
 
 
 def measure(command, env, log=subprocess.DEVNULL):
-    """Runs a command to its end; ends the benchmark if it fails."""
+    """Runs a command and waits for it; ends the benchmark if it fails."""
     began = time.monotonic()
     child = subprocess.Popen([str(word) for word in command], env={**os.environ, **env}, stdout=log)
     _, status, usage = os.wait4(child.pid, 0)
@@ -51,18 +54,18 @@ def measure(command, env, log=subprocess.DEVNULL):
 
 
 class Sandbox:
-    """The sandbox as a process of its own, with as many playlists as the largest run needs."""
+    """A sandbox process with as many playlists as the largest run needs."""
 
     def __init__(self, options):
         command = [PROGRAM, "sandbox", "--json", "--mode", "extended", "--tracks", options.tracks]
         command += ["--playlists", max(options.playlists), "--playlist-items", options.items]
         self.child = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        said = json.loads(self.child.stdout.readline())
-        self.api, self.accounts = said["api_url"], said["accounts_url"]
-        self.credentials = {"SPOTIFY_CLIENT_ID": said["client_id"], "SPOTIFY_CLIENT_SECRET": said["client_secret"]}
-        known = json.loads(self.get(f"{self.accounts}/_sandbox/ids"))["playlists"]
-        # Those with known ids come first.
-        self.playlists = known[-max(options.playlists):]
+        info = json.loads(self.child.stdout.readline())
+        self.api, self.accounts = info["api_url"], info["accounts_url"]
+        self.credentials = {"SPOTIFY_CLIENT_ID": info["client_id"], "SPOTIFY_CLIENT_SECRET": info["client_secret"]}
+        ids = json.loads(self.get(f"{self.accounts}/_sandbox/ids"))["playlists"]
+        # The fixtures come first.
+        self.playlists = ids[-max(options.playlists):]
 
     def get(self, url, **headers):
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:
@@ -116,7 +119,7 @@ class Project:
 
 
 def floor(*arguments):
-    """CPU seconds of a floor: see benches/floor.rs."""
+    """Measures one of the lower bounds in benches/floor.rs."""
     command = ["cargo", "bench", "--quiet", "--bench", "floor", "--", *arguments]
     done = subprocess.run([str(word) for word in command], cwd=ROOT, check=True, stdout=subprocess.PIPE)
     return json.loads(done.stdout)
@@ -133,9 +136,9 @@ def line(name, rows, cpu, mib=None, seconds=None, ratio=None):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--peers", action="store_true", help="measure rspotify and spotipy too")
-    arguments.add_argument("--playlists", default="10,100", help="how many, per run")
-    arguments.add_argument("--items", type=int, default=10_000, help="in each playlist")
-    arguments.add_argument("--tracks", type=int, default=50_000, help="distinct ones in the catalog")
+    arguments.add_argument("--playlists", default="10,100", help="numbers of playlists, one export for each")
+    arguments.add_argument("--items", type=int, default=10_000, help="items in each playlist")
+    arguments.add_argument("--tracks", type=int, default=50_000, help="distinct tracks in the catalog")
     options = arguments.parse_args()
     options.playlists = sorted(int(n) for n in options.playlists.split(","))
     with tempfile.TemporaryDirectory(prefix="bench-", dir=TARGET) as folder:
@@ -198,7 +201,7 @@ def bench(options, sandbox, folder):
 
 
 class Idle(Project):
-    """A finished project, as it stands."""
+    """A project that has been exported already."""
 
     def __init__(self, folder, sandbox):
         self.folder, self.env = folder, sandbox.credentials

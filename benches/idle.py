@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Measures a project of many jobs of which none is due: `run --due`, as a timer starts it every few minutes,
-and `schedule` at rest.
+"""Measures a project with many jobs when none is due: `run --due`, which a timer starts every few minutes,
+and an idle `schedule`.
 
-CPU is user + system by the operating system's account: of the finished child for `run --due`, and for
-`schedule` the nanoseconds that the scheduler of Linux counts for each thread, over a time in which nothing
-happens. Memory is the peak of the process since its start. Nothing may be sent meanwhile.
+CPU time is user plus system time as the operating system reports it: for `run --due` that of the finished
+child, and for `schedule` the nanoseconds that the Linux scheduler counts for each thread while nothing
+happens. Memory is the peak of the process since its start. Neither command may send a call.
 
     idle.py [--jobs 200] [--starts 20] [--seconds 180]
 """
@@ -24,8 +24,8 @@ from bench import PROGRAM, TARGET, Sandbox, measure
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--jobs", type=int, default=200)
-    arguments.add_argument("--starts", type=int, default=20, help="of `run --due`")
-    arguments.add_argument("--seconds", type=int, default=180, help="for which `schedule` is watched")
+    arguments.add_argument("--starts", type=int, default=20, help="how often `run --due` is started")
+    arguments.add_argument("--seconds", type=int, default=180, help="how long `schedule` is watched")
     options = arguments.parse_args()
     with tempfile.TemporaryDirectory(prefix="idle-", dir=TARGET) as folder:
         sandbox = Sandbox(SimpleNamespace(tracks=2_000, playlists=[1], items=100))
@@ -50,7 +50,7 @@ def idle(options, sandbox, folder):
     env = {"PATH": "/usr/bin:/bin", **sandbox.credentials}
     child = subprocess.Popen([str(word) for word in [*command, "schedule"]], env=env)
     try:
-        # The first look at all jobs is not rest.
+        # The first check of all jobs is not idle time.
         time.sleep(20)
         first, began = cpu_ns(child.pid), time.monotonic()
         time.sleep(options.seconds)
@@ -70,7 +70,7 @@ def idle(options, sandbox, folder):
 
 
 def project(folder, sandbox, jobs):
-    """So many jobs, each with its own day of the month, which is not about to come."""
+    """Writes the jobs, each on a day of the month that is neither yesterday, today nor tomorrow."""
     (folder / "config").mkdir()
     (folder / "jobs").mkdir()
     (folder / "config" / "cratedigger.toml").write_text(
@@ -89,7 +89,7 @@ def project(folder, sandbox, jobs):
 
 
 def cpu_ns(pid):
-    """Nanoseconds on a CPU, of all threads."""
+    """CPU time of all threads in nanoseconds."""
     return sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{pid}/task").glob("*/schedstat"))
 
 

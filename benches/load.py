@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Measures a store of 5 million playlist items beside one of 1 million, in one run.
+"""Compares a store of 5 million playlist items with one of 1 million.
 
-Each store is filled by `run` from the sandbox, a file for each playlist and one joint file, and then
-put through what people do with it. CPU seconds are user + system of the whole process, peak memory is
-what the system says of it; the sandbox is another process and in neither.
+`run` fills each store from the sandbox and writes one file for each playlist and one joint file. Then the
+usual commands run on it. CPU seconds are the user and system time of the whole process, and memory is its
+peak. The sandbox is another process and is not included.
 
     load.py [--playlists 200,1000] [--items 5000] [--tracks 50000]
 """
@@ -18,12 +18,12 @@ from pathlib import Path
 
 from bench import TARGET, PROGRAM, Project, Sandbox, measure
 
-# [[fetch]] tables of one job; more are refused.
+# A job may have this many [[fetch]] tables.
 FETCHES = 200
 
 
 class Load(Project):
-    """A project whose jobs give each playlist a file of its own, and one job that has them all in one."""
+    """A project with jobs that write a file for each playlist, and one job that writes all of them to one file."""
 
     def __init__(self, folder, sandbox, count):
         super().__init__(folder, sandbox, count)
@@ -42,27 +42,27 @@ class Load(Project):
             text += f'[[fetch]]\nname = "{fetch}"\nstream = "playlist_items"\nids = {json.dumps(ids)}\n'
         (self.folder / "jobs" / f"{name}.toml").write_text(text)
 
-    def do(self, *words):
+    def command(self, *words):
         return measure([PROGRAM, "--project", self.folder, "--quiet", *words], self.env)
 
-    def forget_files(self):
+    def delete_files(self):
         shutil.rmtree(self.folder / "output" / "csv")
 
     def edit(self, playlist, position):
-        """Takes one item out of a playlist."""
+        """Removes one item from a playlist."""
         change = {"do": "remove", "playlist": playlist, "position": position, "count": 1}
         url = f"{self.sandbox.accounts}/_sandbox/edit"
         with urllib.request.urlopen(urllib.request.Request(url, json.dumps(change).encode(), method="POST")):
             pass
 
     def steps(self):
-        """What is measured, in order: name, command, and what happens before it."""
+        """The measured steps in order: name, command, and a function to call before it."""
         yield "run, all new, a file each", ("run", *self.jobs), None
         yield "run, unchanged, now in one joint file", ("run", "joint"), None
         yield "run, unchanged", ("run", *self.jobs), None
         yield "run, one list changed", ("run", *self.jobs), lambda: self.edit(self.ids[0], 7)
         yield "run, one list changed, joint file", ("run", "joint"), lambda: self.edit(self.ids[0], 8)
-        yield "export, all files anew", ("export",), self.forget_files
+        yield "export, all files anew", ("export",), self.delete_files
         yield "diff of the joint job", ("diff", "--since", "2020-01-01", "joint"), None
         yield "verify", ("verify",), None
         yield "backup", ("backup", self.folder / "output" / "copy.db"), None
@@ -70,9 +70,9 @@ class Load(Project):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--playlists", default="200,1000", help="how many, in the small store and the large one")
-    arguments.add_argument("--items", type=int, default=5_000, help="in each playlist")
-    arguments.add_argument("--tracks", type=int, default=50_000, help="distinct ones in the catalog")
+    arguments.add_argument("--playlists", default="200,1000", help="numbers of playlists in the small and the large store")
+    arguments.add_argument("--items", type=int, default=5_000, help="items in each playlist")
+    arguments.add_argument("--tracks", type=int, default=50_000, help="distinct tracks in the catalog")
     options = arguments.parse_args()
     options.playlists = sorted(int(n) for n in options.playlists.split(","))
     with tempfile.TemporaryDirectory(prefix="load-", dir=TARGET) as folder:
@@ -92,7 +92,7 @@ def load(options, sandbox, folder):
         for name, words, before in project.steps():
             if before:
                 before()
-            one = took[name, count] = project.do(*words)
+            one = took[name, count] = project.command(*words)
             print(f"{name:<38}  {one.cpu:>8.2f}  {one.mib:>7.1f}  {one.seconds:>7.1f}", flush=True)
         (project.folder / "output" / "copy.db").unlink()
         size = sum(f.stat().st_size for f in (project.folder / "output").rglob("*") if f.is_file()) >> 20

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""A reader that holds the store open for an hour, and a run of a changing job every minute meanwhile.
+"""Keeps a read transaction open for an hour while a job whose playlists change runs every minute.
 
-Three projects have the same job: nobody reads the store of the first; in those of the other two this
-program holds one read transaction, as a notebook does that was left open. The third may keep only 32 MiB
-for its reader. Printed are exit codes, the size of the -wal file and of the store. The reader has to see
-at each minute what it saw at first, and when it is gone, the next runs have to make all three alike.
+Three projects have the same job. The store of the first has no reader. On the stores of the other two this
+program holds one read transaction, like a notebook that was left open. The third project limits its -wal
+file to 32 MiB. Each line shows the exit code, the size of the -wal file and the size of the store. The
+reader must see the same data every minute. After it has closed, the next runs must make all three projects
+equal.
 
     reader.py [--minutes 60] [--every 60] [--playlists 5] [--items 1000] [--tracks 5000]
 """
@@ -24,51 +25,51 @@ from pathlib import Path
 
 from bench import PROGRAM, TARGET, Project, Sandbox
 
-# [output] wal_limit_mib of the third project.
+# `[output] wal_limit_mib` of the third project.
 LIMIT = 32
 
 
-class Held(Project):
-    """A project, and perhaps a reader that does not let go of its store."""
+class ReadProject(Project):
+    """A project, with or without a reader that keeps its store open."""
 
     def __init__(self, name, folder, sandbox, options, read, settings=""):
         super().__init__(folder, sandbox, options.playlists)
         self.name, self.codes, self.largest = name, Counter(), 0
         with (folder / "config" / "cratedigger.toml").open("a") as file:
             file.write(settings)
-        if self.do("run") != 0:
+        if self.command("run") != 0:
             sys.exit("the first run failed")
         self.reader = None
         if read:
             self.reader = sqlite3.connect(f"file:{self.store}?mode=ro", uri=True, isolation_level=None)
             self.reader.execute("BEGIN")
-            self.saw = rows(self.reader)
+            self.first_rows = rows(self.reader)
 
-    def do(self, command):
+    def command(self, command):
         words = [str(word) for word in (PROGRAM, "--project", self.folder, "--quiet", command)]
         return subprocess.run(words, env=self.env, stderr=subprocess.DEVNULL, check=False).returncode
 
     def minute(self):
-        code = self.do("run")
+        code = self.command("run")
         self.codes[code] += 1
         wal = mib(self.store.with_name(self.store.name + "-wal"))
         self.largest = max(self.largest, wal)
-        if self.reader and rows(self.reader) != self.saw:
-            sys.exit(f"{self.name}: the reader sees something else than at first")
+        if self.reader and rows(self.reader) != self.first_rows:
+            sys.exit(f"{self.name}: the reader sees other rows than at the start")
         return f"{code:>5} {wal:>9.1f} {mib(self.store):>9.1f}"
 
-    def let_go(self):
+    def close_reader(self):
         if self.reader:
             self.reader.close()
             self.reader = None
 
     def csv(self):
-        """A hash of the job's file."""
+        """A hash of the CSV file of the job."""
         return hashlib.sha256((self.folder / "output/csv/crates/playlist_items.csv").read_bytes()).hexdigest()
 
 
 def rows(reader):
-    """A hash of what a reader sees of the lists."""
+    """A hash of the playlist items that a reader sees."""
     seen = hashlib.sha256()
     for row in reader.execute("SELECT playlist_id, position, uri, added_at FROM playlist_items ORDER BY 1, 2"):
         seen.update(repr(row).encode())
@@ -87,11 +88,11 @@ def edit(sandbox, change):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--minutes", type=int, default=60, help="how many runs")
+    arguments.add_argument("--minutes", type=int, default=60, help="number of runs")
     arguments.add_argument("--every", type=float, default=60, help="seconds from one run to the next")
     arguments.add_argument("--playlists", type=int, default=5)
-    arguments.add_argument("--items", type=int, default=1_000, help="in each playlist")
-    arguments.add_argument("--tracks", type=int, default=5_000, help="distinct ones in the catalog")
+    arguments.add_argument("--items", type=int, default=1_000, help="items in each playlist")
+    arguments.add_argument("--tracks", type=int, default=5_000, help="distinct tracks in the catalog")
     options = arguments.parse_args()
     options.playlists = [options.playlists]
     with tempfile.TemporaryDirectory(prefix="reader-", dir=TARGET) as folder:
@@ -106,9 +107,9 @@ def main():
 def hold(options, sandbox, folder):
     limited = f"[output]\nwal_limit_mib = {LIMIT}\n"
     projects = [
-        Held("nobody reads", folder / "free", sandbox, options, read=False),
-        Held("a reader", folder / "held", sandbox, options, read=True),
-        Held(f"a reader, {LIMIT} MiB", folder / "limited", sandbox, options, read=True, settings=limited),
+        ReadProject("no reader", folder / "free", sandbox, options, read=False),
+        ReadProject("a reader", folder / "held", sandbox, options, read=True),
+        ReadProject(f"a reader, {LIMIT} MiB", folder / "limited", sandbox, options, read=True, settings=limited),
     ]
     tracks = json.loads(sandbox.get(f"{sandbox.accounts}/_sandbox/ids"))["tracks"]
     chance = random.Random(1)
@@ -126,14 +127,14 @@ def hold(options, sandbox, folder):
         print(f"{minute:>6}" + "".join(f"  {project.minute():>24}" for project in projects), flush=True)
     seconds = time.monotonic() - began
     for project in projects:
-        project.let_go()
-        code = project.do("run")
+        project.close_reader()
+        code = project.command("run")
         left = mib(project.store.with_name(project.store.name + "-wal"))
         ends = ", ".join(f"{count} ended with {code}" for code, count in sorted(project.codes.items()))
         print(f"{project.name}: of {options.minutes} runs in {seconds:,.0f} s {ends};"
               f" the -wal file grew to {project.largest:.1f} MiB")
-        print(f"  the reader gone: a run ends with {code} and leaves {left:.1f} MiB of it,"
-              f" `verify` ends with {project.do('verify')}")
+        print(f"  without the reader: a run ends with {code} and leaves {left:.1f} MiB of it,"
+              f" `verify` ends with {project.command('verify')}")
     if len({project.csv() for project in projects}) != 1:
         sys.exit("the three CSVs differ")
     print("the three CSVs are the same")

@@ -25,7 +25,7 @@ pub fn run(args: &ResetArgs, context: &CommandContext) -> Result<ExitStatus, Com
                 CommandError::new(ExitStatus::Usage, anyhow::anyhow!("the job {} has no fetch {name:?}", job.name))
                     .with_hint(format!("its fetches are {names}"))
             })?;
-            lists_of(fetch.stream.name)
+            fetch.stream.list_names()
         }
         _ => Vec::new(),
     };
@@ -67,14 +67,6 @@ pub fn run(args: &ResetArgs, context: &CommandContext) -> Result<ExitStatus, Com
     }
     print::stdout(&out).or_exit(ExitStatus::Storage)?;
     Ok(if busy.is_empty() { ExitStatus::Complete } else { ExitStatus::Deferred })
-}
-
-/// The lists that a fetch of a stream reads: mostly those of its own name.
-fn lists_of(stream: &'static str) -> Vec<&'static str> {
-    match stream {
-        "my_playlist_items" => vec!["my_playlists", "playlist_items"],
-        other => vec![other],
-    }
 }
 
 /// What was forgotten, and what another run reads at the moment.

@@ -54,7 +54,7 @@ fn detail(stream: &'static Stream) -> String {
         vec!["apps".to_owned(), describe_classes(stream).to_owned()],
         vec!["calls".to_owned(), describe_calls(stream)],
         vec!["endpoint".to_owned(), format!("GET {}", stream.endpoint)],
-        vec!["family".to_owned(), stream.family.to_owned()],
+        vec!["family".to_owned(), stream.family.as_str().to_owned()],
         vec!["one row by".to_owned(), stream.keys.join(", ")],
     ];
     let mut add = |name: &str, values: Vec<&str>| {
@@ -82,7 +82,7 @@ fn as_json(stream: &'static Stream) -> Value {
         .collect();
     json!({
         "name": stream.name, "about": stream.about, "takes": describe_inputs(stream), "apps": describe_classes(stream),
-        "calls": describe_calls(stream), "endpoint": stream.endpoint, "family": stream.family,
+        "calls": describe_calls(stream), "endpoint": stream.endpoint, "family": stream.family.as_str(),
         "scopes": stream.scopes, "options": stream.options, "keys": stream.keys,
         "from": parent_streams(stream), "columns": columns,
     })

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::error::ExportError;
 use super::output_file::CsvColumn;
-use crate::stream::{ColumnType, Stream};
+use crate::stream::{ColumnType, Stream, StreamTable};
 
 /// Header, column of the view, and its type.
 const COLUMNS: &[(&str, &str, ColumnType, &str)] = &[
@@ -40,7 +40,7 @@ const COLUMNS: &[(&str, &str, ColumnType, &str)] = &[
 
 /// Names in the stream's view, and the columns of the sheet.
 pub(super) fn columns(stream: &Stream) -> Result<(Vec<&'static str>, Vec<CsvColumn>), ExportError> {
-    if !stream.has_exportify() {
+    if !stream.has_exportify {
         return Err(ExportError::NoExportify { stream: stream.name.into() });
     }
     let columns = COLUMNS.iter().map(|(header, name, kind, about)| {
@@ -51,5 +51,5 @@ pub(super) fn columns(stream: &Stream) -> Result<(Vec<&'static str>, Vec<CsvColu
 
 /// The condition that leaves out null items.
 pub(super) fn leaves_out(stream: &Stream) -> Option<&'static str> {
-    stream.name.ends_with("playlist_items").then_some("i.kind <> 'unavailable'")
+    (stream.table == StreamTable::PlaylistItems).then_some("i.kind <> 'unavailable'")
 }

@@ -8,6 +8,7 @@ use super::model::{Fetch, FetchSource, Job, JobUsers};
 use super::output_name::{OutputName, TemplateValues};
 use crate::document::{Diagnostic, DocumentChecker, TableValues};
 use crate::settings::Project;
+use crate::stream::ReadStrategy;
 use spotify_client::Reference;
 
 /// Two outputs of one job that are the same file, on some file system at least.
@@ -100,7 +101,7 @@ fn check_markets(jobs: &[Job], project: &Project) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     let word = |market: &Option<String>| market.clone().unwrap_or_else(|| "no market".to_owned());
     for job in jobs {
-        for fetch in job.fetches.iter().filter(|fetch| fetch.stream.name == "playlist_items") {
+        for fetch in job.fetches.iter().filter(|fetch| fetch.stream.strategy == ReadStrategy::Playlist) {
             let FetchSource::Ids(ids) = &fetch.source else { continue };
             let clash = ids.iter().find_map(|id| {
                 let (other_job, other) = *read.entry(id).or_insert((job, fetch));

@@ -122,7 +122,7 @@ fn read_csv_name(
         Some(_) => OutputName::parse(values.text("csv")?).ok()?,
         None => OutputName::parse(&format!("{name}.csv")).ok()?,
     };
-    if context.profile == CsvProfile::Exportify && !stream.has_exportify() {
+    if context.profile == CsvProfile::Exportify && !stream.has_exportify {
         let at = entry.map_or(span.clone(), |entry| entry.value.span());
         let problem =
             checker.report(at, "fetch.csv", format!("the profile `exportify` has no columns for `{}`", stream.name));

@@ -1,9 +1,12 @@
-//! What Spotify shows to everyone: new releases, categories, markets. All three were removed for
+//! Streams that are the same for everyone: new releases, categories, markets. All three were removed for
 //! apps in Development Mode in February 2026.
 
+use super::EntryKind;
 use super::column::{ALBUM, SEEN, integer, text};
-use super::{ListOrder, Paging, RowMode, Stream, StreamAccess, StreamInput};
+use super::{BASE, MARKETS, MembershipTable, Paging, Stream, StreamAccess, StreamInput, StreamTable};
 use spotify_client::EntityKind;
+use spotify_client::family::EndpointFamily;
+use spotify_client::page::Envelope;
 
 pub(super) const STREAMS: &[Stream] = &[
     Stream {
@@ -12,15 +15,15 @@ pub(super) const STREAMS: &[Stream] = &[
         input: StreamInput::Nothing,
         access: StreamAccess::ExtendedOnly,
         endpoint: "/browse/new-releases",
-        family: "new_releases",
-        scopes: &[],
+        family: EndpointFamily::NEW_RELEASES,
         paging: Paging::Offset { development: 50, extended: 50 },
-        order: ListOrder::Other,
-        row_mode: RowMode::CurrentState,
-        options: &[],
+        envelope: Envelope::Key("albums"),
+        entries: Some(EntryKind::Albums),
         keys: &["album_id"],
-        columns: &[&[integer("position", "place in the list, from 0")], ALBUM, SEEN],
+        columns: &[&[integer("position", "position in the list, from 0")], ALBUM, SEEN],
         references: &[(EntityKind::Album, "album_id"), (EntityKind::Artist, "album_artist_ids")],
+        table: StreamTable::Members(MembershipTable::new("new_releases", "album", "album_id")),
+        ..BASE
     },
     Stream {
         name: "categories",
@@ -28,38 +31,40 @@ pub(super) const STREAMS: &[Stream] = &[
         input: StreamInput::Nothing,
         access: StreamAccess::ExtendedOnly,
         endpoint: "/browse/categories",
-        family: "categories",
-        scopes: &[],
+        family: EndpointFamily::CATEGORIES,
         paging: Paging::Offset { development: 50, extended: 50 },
-        order: ListOrder::Other,
-        row_mode: RowMode::CurrentState,
+        envelope: Envelope::Key("categories"),
+        entries: Some(EntryKind::Categories),
         options: &["locale"],
         keys: &["category_id"],
         columns: &[
             &[
-                integer("position", "place in the list, from 0"),
+                integer("position", "position in the list, from 0"),
                 text("category_id", "Spotify's id of the category"),
-                text("category_name", "its name in the locale asked for"),
-                text("image_url", "its picture"),
+                text("category_name", "name in the requested locale"),
+                text("image_url", "picture of the category"),
             ],
             SEEN,
         ],
-        references: &[],
+        table: StreamTable::Members(MembershipTable {
+            extra_columns: &[("name", "detail")],
+            ..MembershipTable::new("categories", "category", "id")
+        }),
+        ..BASE
     },
     Stream {
-        name: "markets",
+        name: MARKETS,
         about: "a country in which Spotify is available",
         input: StreamInput::Nothing,
         access: StreamAccess::ExtendedOnly,
         endpoint: "/markets",
-        family: "markets",
-        scopes: &[],
+        family: EndpointFamily::MARKETS,
         paging: Paging::Whole,
-        order: ListOrder::Other,
-        row_mode: RowMode::CurrentState,
-        options: &[],
+        envelope: Envelope::Array("markets"),
+        entries: Some(EntryKind::Markets),
         keys: &["market"],
         columns: &[&[text("market", "ISO 3166-1 alpha-2 code")], SEEN],
-        references: &[],
+        table: StreamTable::Members(MembershipTable::new("markets", "market", "market")),
+        ..BASE
     },
 ];

@@ -1,11 +1,10 @@
-//! The table of streams: everything that can be fetched, and what each one's rows look like.
+//! The table of streams: everything that can be fetched, and everything that makes it work.
 //!
-//! `check`, `plan`, `run`, `export`, `streams`, the JSON Schema and `docs/streams.md` all read this
-//! one table, so none of them can promise what another does not do. Adding a stream is adding one
-//! [`Stream`] here, its view in `store::views`, and, where Spotify answers in a new shape, a parser
-//! in `spotify::wire`.
+//! `check`, `plan`, `run`, `export`, `streams`, the store, the JSON Schema and `docs/streams.md` all read this
+//! table, and no other module compares the name of a stream. To add a stream, add one [`Stream`] to the file of its
+//! noun, its view in `store::views`, and, if Spotify's answer has a new form, a parser in `spotify_client::wire`.
 //!
-//! One file per noun of Spotify's; this file holds what they have in common.
+//! There is one file per noun of Spotify's API. This file contains what the streams have in common.
 
 mod album;
 mod artist;
@@ -16,30 +15,42 @@ mod library;
 mod playlist;
 mod search;
 mod show;
+mod table;
 mod track;
 
 pub use column::{Column, ColumnType};
+pub use table::{MembershipTable, ParentColumn, StreamTable};
 
 use spotify_client::EntityKind;
 use spotify_client::family::EndpointFamily;
+use spotify_client::page::Envelope;
 
-/// Which apps may read a stream, as of February 2026.
+/// Name of the stream of playlist items. Lists of both playlist streams are stored under this name.
+pub const PLAYLIST_ITEMS: &str = "playlist_items";
+/// Name of the stream of the playlists in a user's library.
+pub const MY_PLAYLISTS: &str = "my_playlists";
+/// Name of the stream of album tracks, which is also filled by reading albums.
+pub const ALBUM_TRACKS: &str = "album_tracks";
+/// Name of the stream of markets, whose endpoint reveals the app class.
+pub const MARKETS: &str = "markets";
+
+/// Which app classes may read a stream, as of February 2026.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamAccess {
     /// Apps in Development Mode and apps with Extended Quota.
     Both,
-    /// Removed for apps in Development Mode; answers 403 there.
+    /// Removed for apps in Development Mode, which get a 403.
     ExtendedOnly,
     /// Readable in Development Mode only with the token of the owner or a collaborator.
     OwnerInDevelopment,
 }
 
-/// What a fetch of this stream must be given.
+/// The input of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamInput {
     /// Ids of one kind: `ids`, `ids_file`, or `from` another fetch.
     Ids(EntityKind),
-    /// Nothing at all.
+    /// No input.
     Nothing,
     /// Search expressions: `query`, `queries` or `queries_file`.
     Queries,
@@ -47,143 +58,259 @@ pub enum StreamInput {
     User,
 }
 
-/// Whether a CSV shows what stands there now or everything ever kept.
+/// Whether a CSV file shows the current state or everything ever stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowMode {
-    /// A list or a thing: the CSV shows its present state.
+    /// The CSV file shows the current state of a list or an entity.
     CurrentState,
-    /// A log: every row kept, or those of the job's `window`.
+    /// The CSV file shows all rows of a log, or those within the job's `window`.
     Log,
 }
 
-/// In which order a list comes, which says whether its beginning tells what changed.
+/// How a run finds out whether a stream has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ListOrder {
-    /// The newest first: what is new stands at the head, and below it what was known.
+pub enum ChangeDetection {
+    /// By the age of the stored row; see `refresh_after`.
+    Age,
+    /// By a version that Spotify states for the list.
+    Version,
+    /// The list is sorted newest first, so new entries are at its start.
     NewestFirst,
-    /// Some other order, or one that Spotify does not promise: only the whole list tells.
-    Other,
+    /// Only a read of the whole list shows what has changed.
+    WholeList,
+    /// Each run reads it again.
+    EveryRead,
 }
 
-/// How an endpoint hands out its pages.
+/// How an endpoint splits its answer into pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paging {
-    /// One call per id; several ids in one call where the app has batch reads (the maximum given).
+    /// One call per id, or several ids per call for apps with batch reads.
     ById {
-        /// Ids per batch call with Extended Quota; 1 where there is no batch read.
+        /// Maximum number of ids per call with Extended Quota; 1 if there is no batch read.
         batch: u16,
     },
-    /// `limit` and `offset`, with the largest `limit` each app class accepts.
+    /// `limit` and `offset`, with the largest `limit` that each app class accepts.
     Offset {
         /// Largest page in Development Mode.
         development: u16,
         /// Largest page with Extended Quota.
         extended: u16,
     },
-    /// A cursor of the server's (`after`, or `before` in time), with the largest `limit`.
+    /// A cursor from the server (`after`, or `before` in time), with the largest `limit`.
     Cursor {
-        /// Largest page, the same in both classes.
+        /// Largest page, the same for both app classes.
         limit: u16,
     },
-    /// One answer holds everything.
+    /// One answer contains everything.
     Whole,
 }
 
-/// One kind of thing that can be fetched.
+/// The entries of a list, as Spotify sends them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryKind {
+    /// Entries of a playlist.
+    PlaylistItems,
+    /// Simplified albums.
+    Albums,
+    /// Full tracks.
+    Tracks,
+    /// Simplified tracks of the parent album.
+    AlbumTracks,
+    /// Episodes of the parent show.
+    Episodes,
+    /// Chapters of the parent audiobook.
+    Chapters,
+    /// Simplified playlists.
+    Playlists,
+    /// Full artists.
+    Artists,
+    /// Browse categories.
+    Categories,
+    /// Two-letter country codes.
+    Markets,
+    /// `{added_at, …}` around an entity of this kind.
+    Saved(EntityKind),
+}
+
+/// How a run reads a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadStrategy {
+    /// Entities by id, oldest row first.
+    ById,
+    /// One list per parent, or a single list.
+    List,
+    /// One list per artist and album group.
+    Discography,
+    /// One playlist per id.
+    Playlist,
+    /// Albums by id, and the rest of their tracks as lists.
+    AlbumTracks,
+    /// One search per expression and kind.
+    Search,
+    /// The profile of the user.
+    Profile,
+    /// One list of the user.
+    UserList,
+    /// One list of the user per time range.
+    TopLists,
+    /// The latest plays of the user.
+    Plays,
+    /// Each playlist of the user.
+    OwnPlaylists,
+}
+
+/// One kind of data that can be fetched.
 #[derive(Debug)]
 pub struct Stream {
-    /// Its name in job files, tables and docs.
+    /// The name in job files, tables and docs.
     pub name: &'static str,
-    /// What one row is, in a sentence.
+    /// What one row is, for the docs.
     pub about: &'static str,
-    /// What a fetch must be given.
+    /// The input of a fetch.
     pub input: StreamInput,
-    /// Which apps may read it.
+    /// Which app classes may read it.
     pub access: StreamAccess,
-    /// The endpoint as Spotify documents it, without the base.
+    /// The endpoint as Spotify documents it, without the base address.
     pub endpoint: &'static str,
-    /// The endpoint family that its calls are booked under.
-    pub family: &'static str,
-    /// Scopes that a user's grant must have for it.
+    /// The endpoint family of its calls, for budgets and cool-downs.
+    pub family: EndpointFamily,
+    /// Other families whose calls a fetch always needs.
+    pub more_families: &'static [EndpointFamily],
+    /// Parameters that are part of every call.
+    pub query: &'static [(&'static str, &'static str)],
+    /// Scopes that a user's grant needs.
     pub scopes: &'static [&'static str],
-    /// How its pages come.
+    /// Scopes with which a user's grant can also read private entities, for streams that need no scope otherwise.
+    pub private_scopes: &'static [&'static str],
+    /// How its answer is split into pages.
     pub paging: Paging,
-    /// In which order its list comes.
-    pub order: ListOrder,
+    /// Where the page is in the answer.
+    pub envelope: Envelope,
+    /// The entries of its list, if it reads lists.
+    pub entries: Option<EntryKind>,
+    /// How a run reads it.
+    pub strategy: ReadStrategy,
+    /// The streams under whose names its lists are stored; empty for its own name.
+    pub lists: &'static [&'static str],
+    /// How a run finds out whether it has changed.
+    pub changes: ChangeDetection,
+    /// Whether its rows contain the versions of playlists.
+    pub yields_versions: bool,
+    /// Whether Spotify is known to announce more entries than there are.
+    pub total_is_unreliable: bool,
+    /// Entities that its answers contain in full, so that they need not be read again.
+    pub full_entities: &'static [EntityKind],
+    /// Whether its endpoint accepts a market. A user's token implies the account's country; lists of playlists and
+    /// the browse lists are the same in every market.
+    pub takes_market: bool,
+    /// Whether Spotify hides it from an app that names no market, as it does with podcasts.
+    pub needs_market: bool,
     /// State or log.
     pub row_mode: RowMode,
-    /// Optional keys of a `[[fetch]]` that it understands.
+    /// Where its rows are in the store.
+    pub table: StreamTable,
+    /// Optional keys of a `[[fetch]]` that it accepts.
     pub options: &'static [&'static str],
-    /// Columns that together name one row of its CSV.
+    /// Columns that together identify a row of its CSV file.
     pub keys: &'static [&'static str],
     /// All columns of its view `csv_NAME`, in order.
     pub columns: &'static [&'static [Column]],
-    /// Which column of its rows names things of another kind, for `from`.
+    /// Columns with ids of other entities, for `from`.
     pub references: &'static [(EntityKind, &'static str)],
+    /// Whether the CSV profile `exportify` has columns for it.
+    pub has_exportify: bool,
 }
 
+/// Defaults of the properties that most streams share.
+const BASE: Stream = Stream {
+    name: "",
+    about: "",
+    input: StreamInput::Nothing,
+    access: StreamAccess::Both,
+    endpoint: "",
+    family: EndpointFamily::ME,
+    more_families: &[],
+    query: &[],
+    scopes: &[],
+    private_scopes: &[],
+    paging: Paging::Whole,
+    envelope: Envelope::Bare,
+    entries: None,
+    strategy: ReadStrategy::List,
+    lists: &[],
+    changes: ChangeDetection::WholeList,
+    yields_versions: false,
+    total_is_unreliable: false,
+    full_entities: &[],
+    takes_market: false,
+    needs_market: false,
+    row_mode: RowMode::CurrentState,
+    table: StreamTable::PlaylistItems,
+    options: &[],
+    keys: &[],
+    columns: &[],
+    references: &[],
+    has_exportify: false,
+};
+
 impl Stream {
-    /// The endpoint families whose calls a fetch of it cannot do without.
+    /// The endpoint families whose calls a fetch always needs.
     pub fn families(&self) -> Vec<EndpointFamily> {
-        let mut families = vec![EndpointFamily::from_name(self.family).unwrap_or(EndpointFamily::SEARCH)];
-        match self.name {
-            "playlist_items" => families.push(EndpointFamily::PLAYLISTS),
-            "my_playlist_items" => families.extend([EndpointFamily::PLAYLISTS, EndpointFamily::MY_PLAYLISTS]),
-            "album_tracks" => families.push(EndpointFamily::ALBUMS),
-            _ => {}
-        }
-        families
+        std::iter::once(self.family).chain(self.more_families.iter().copied()).collect()
     }
 
-    /// Whether the CSV profile `exportify` has columns for it: it knows lists of tracks only.
-    pub fn has_exportify(&self) -> bool {
-        matches!(self.name, "playlist_items" | "my_playlist_items" | "saved_tracks")
+    /// The names under which its lists are stored.
+    pub fn list_names(&self) -> Vec<&'static str> {
+        if self.lists.is_empty() { vec![self.name] } else { self.lists.to_vec() }
     }
 
-    /// Whether its endpoint can be asked for a market. With a user's token the account's country decides;
-    /// lists of playlists, and what Spotify shows to everyone, are the same in all of them.
-    pub fn takes_market(&self) -> bool {
-        match self.input {
-            StreamInput::User => {
-                matches!(self.name, "my_playlist_items" | "saved_tracks" | "saved_albums" | "saved_episodes")
-            }
-            StreamInput::Nothing => false,
-            StreamInput::Ids(_) | StreamInput::Queries => self.name != "user_playlists",
-        }
+    /// The entries of its list.
+    ///
+    /// # Panics
+    ///
+    /// For a stream that reads no lists.
+    pub fn entry_kind(&self) -> EntryKind {
+        self.entries.expect("a stream that reads lists states their entries")
     }
 
-    /// The columns of its view, in order, flattened.
+    /// The scopes that a user should grant for it.
+    pub fn sign_in_scopes(&self) -> &'static [&'static str] {
+        if self.scopes.is_empty() { self.private_scopes } else { self.scopes }
+    }
+
+    /// The columns of its view, in order.
     pub fn columns(&self) -> impl Iterator<Item = &'static Column> {
         self.columns.iter().flat_map(|group| group.iter())
     }
 
-    /// The column of this name.
+    /// The column with this name.
     pub fn column(&self, name: &str) -> Option<&'static Column> {
         self.columns().find(|c| c.name == name)
     }
 
-    /// The columns of a CSV whose job names none: all but the ones that would churn or clutter.
+    /// The columns of a CSV file whose job names none.
     pub fn default_columns(&self) -> impl Iterator<Item = &'static Column> {
         self.columns().filter(|c| c.in_default_csv)
     }
 
-    /// The SQLite view that its CSV is a copy of.
+    /// The SQLite view behind its CSV file.
     pub fn view(&self) -> String {
         format!("csv_{}", self.name)
     }
 
-    /// The column of this stream's rows that names things of `kind`, if it has one.
+    /// The column with ids of `kind`, if it has one.
     pub fn reference_column(&self, kind: EntityKind) -> Option<&'static str> {
         self.references.iter().find(|(k, _)| *k == kind).map(|(_, column)| *column)
     }
 
-    /// Whether it reads a signed-in user's own data.
+    /// Whether it reads the data of a signed-in user.
     pub fn needs_user(&self) -> bool {
         self.input == StreamInput::User
     }
 }
 
-/// Every stream, in the order in which `streams` prints them.
+/// All streams, in the order in which `streams` prints them.
 pub fn all() -> impl Iterator<Item = &'static Stream> {
     [
         album::STREAMS,
@@ -200,7 +327,7 @@ pub fn all() -> impl Iterator<Item = &'static Stream> {
     .flatten()
 }
 
-/// The stream of this name.
+/// The stream with this name.
 pub fn find(name: &str) -> Option<&'static Stream> {
     all().find(|s| s.name == name)
 }
@@ -236,5 +363,20 @@ mod tests {
     fn stream_names_are_unique() {
         let mut seen = HashSet::new();
         assert!(all().all(|s| seen.insert(s.name)));
+    }
+
+    #[test]
+    fn lists_are_stored_in_known_streams() {
+        for name in all().flat_map(Stream::list_names) {
+            assert!(find(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn lists_have_entries() {
+        for stream in all() {
+            let by_id = matches!(stream.strategy, ReadStrategy::ById | ReadStrategy::Profile | ReadStrategy::Search);
+            assert_eq!(stream.entries.is_none(), by_id, "{}", stream.name);
+        }
     }
 }

@@ -1,56 +1,71 @@
 //! Podcasts and their episodes.
 
+use super::EntryKind;
 use super::column::{EPISODE, SEEN, SHOW, integer};
-use super::{ListOrder, Paging, RowMode, Stream, StreamAccess, StreamInput};
+use super::{
+    BASE, ChangeDetection, MembershipTable, Paging, ParentColumn, ReadStrategy, Stream, StreamInput, StreamTable,
+};
 use spotify_client::EntityKind;
+use spotify_client::family::EndpointFamily;
 
 pub(super) const STREAMS: &[Stream] = &[
     Stream {
         name: "shows",
         about: "a podcast",
         input: StreamInput::Ids(EntityKind::Show),
-        access: StreamAccess::Both,
         endpoint: "/shows/{id}",
-        family: "shows",
-        scopes: &[],
+        family: EndpointFamily::SHOWS,
         paging: Paging::ById { batch: 50 },
-        order: ListOrder::Other,
-        row_mode: RowMode::CurrentState,
+        strategy: ReadStrategy::ById,
+        changes: ChangeDetection::Age,
         options: &["refresh_after"],
         keys: &["show_id"],
         columns: &[SHOW, SEEN],
         references: &[(EntityKind::Show, "show_id")],
+        table: StreamTable::Entities("shows"),
+        takes_market: true,
+        needs_market: true,
+        ..BASE
     },
     Stream {
         name: "show_episodes",
         about: "an episode of a podcast",
         input: StreamInput::Ids(EntityKind::Show),
-        access: StreamAccess::Both,
         endpoint: "/shows/{id}/episodes",
-        family: "show_episodes",
-        scopes: &[],
+        family: EndpointFamily::SHOW_EPISODES,
         paging: Paging::Offset { development: 50, extended: 50 },
-        order: ListOrder::NewestFirst,
-        row_mode: RowMode::CurrentState,
+        changes: ChangeDetection::NewestFirst,
+        entries: Some(EntryKind::Episodes),
         options: &["full_every", "limit_per_parent"],
         keys: &["show_id", "episode_id"],
-        columns: &[&[integer("position", "place in the show, newest first, from 0")], EPISODE, SEEN],
+        columns: &[&[integer("position", "position in the show, newest first, from 0")], EPISODE, SEEN],
         references: &[(EntityKind::Episode, "episode_id"), (EntityKind::Show, "show_id")],
+        table: StreamTable::Members(MembershipTable {
+            parent: Some(("show_id", ParentColumn::Id)),
+            has_market: true,
+            ..MembershipTable::new("show_episodes", "episode", "episode_id")
+        }),
+        full_entities: &[EntityKind::Episode, EntityKind::Show],
+        takes_market: true,
+        needs_market: true,
+        ..BASE
     },
     Stream {
         name: "episodes",
         about: "an episode",
         input: StreamInput::Ids(EntityKind::Episode),
-        access: StreamAccess::Both,
         endpoint: "/episodes/{id}",
-        family: "episodes",
-        scopes: &[],
+        family: EndpointFamily::EPISODES,
         paging: Paging::ById { batch: 50 },
-        order: ListOrder::Other,
-        row_mode: RowMode::CurrentState,
+        strategy: ReadStrategy::ById,
+        changes: ChangeDetection::Age,
         options: &["refresh_after"],
         keys: &["episode_id"],
         columns: &[EPISODE, SEEN],
         references: &[(EntityKind::Episode, "episode_id"), (EntityKind::Show, "show_id")],
+        table: StreamTable::Entities("episodes"),
+        takes_market: true,
+        needs_market: true,
+        ..BASE
     },
 ];

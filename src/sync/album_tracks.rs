@@ -11,9 +11,8 @@ use super::error::SyncError;
 use super::list::{ListOutcome, ListRequest, Prefetch};
 use super::ordering::IndexedReference;
 use super::work_result::WorkResult;
-use crate::ingest::EntryKind;
 use crate::store::{EntityTable, RequestedItem};
-use crate::stream::{ListOrder, Paging};
+use crate::stream::{ChangeDetection, EntryKind, Paging};
 use spotify_client::family::EndpointFamily;
 use spotify_client::page::Envelope;
 use spotify_client::{EntityKind, path_segment};
@@ -80,7 +79,8 @@ impl SyncContext {
                         entry_kind: EntryKind::AlbumTracks,
                         envelope: Envelope::Bare,
                         paging: Paging::Offset { development: 50, extended: 50 },
-                        order: ListOrder::Other,
+                        changes: ChangeDetection::WholeList,
+                        total_is_unreliable: false,
                         max_items: None,
                         version: None,
                         deferred_verification: false,

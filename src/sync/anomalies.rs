@@ -93,7 +93,7 @@ impl ListReader<'_> {
     /// Of a list with a version the version tells whether it is whole; of discographies Spotify is known
     /// to announce too many. Any other list that ends early has rows missing.
     fn may_end_early(&self) -> bool {
-        !self.by_cursor() && (self.list.version.is_some() || self.list.key.kind == "artist_albums")
+        !self.by_cursor() && (self.list.version.is_some() || self.list.total_is_unreliable)
     }
 
     /// What to think of an odd page.

@@ -11,10 +11,11 @@ use super::context::{FetchContext, RecordCounts, SyncContext, timestamp};
 use super::error::SyncError;
 use super::page_request::is_about_the_list;
 use super::work_result::{MissingId, WorkResult};
-use crate::ingest::{self, EntryKind, IngestContext, IngestError};
+use crate::ingest::{self, IngestContext, IngestError};
 use crate::store::{
     Checkpoint, EntityTable, ListKey, ListProof, MarketAvailability, MarketTable, RequestedItem, WriteTx,
 };
+use crate::stream::{ALBUM_TRACKS, EntryKind};
 use spotify_client::EntityKind;
 use spotify_client::client::{ApiRequest, ApiResponse, UnusableResponse};
 use spotify_client::error::ApiError;
@@ -146,7 +147,7 @@ impl SyncContext {
             return Ok((vec![false; ids.len()], HashMap::new()));
         }
         let when = self.fresh_span(things.refresh_after);
-        let (all, table, market) = (ids.to_vec(), ingest::entity_table(things.kind), frame.market.clone());
+        let (all, table, market) = (ids.to_vec(), EntityTable::for_kind(things.kind), frame.market.clone());
         let found = self.store.write(move |s| {
             let mut fresh = freshness::are_fresh(s, table, &all, &when)?;
             let mut answered = HashMap::new();
@@ -253,7 +254,7 @@ impl SyncContext {
         request.query = frame.query();
         // A list that comes inside is needed whatever it is.
         let tag = EntityTagKey {
-            table: ingest::entity_table(things.kind),
+            table: EntityTable::for_kind(things.kind),
             audience: frame.audience.clone(),
             request: request_text(&request),
         };
@@ -362,7 +363,7 @@ fn write_entity(
 /// The list of an album's tracks.
 pub(super) fn album_tracks_key(album: &str, asked: &IngestContext) -> ListKey {
     ListKey {
-        kind: "album_tracks",
+        kind: ALBUM_TRACKS,
         parent_id: album.to_owned(),
         audience: asked.user_id.clone().unwrap_or_else(|| "app".into()),
         market: asked.market.clone(),

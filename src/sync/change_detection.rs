@@ -5,7 +5,7 @@
 //! that spends it.
 
 use crate::store::{ListRow, TimeSpan};
-use crate::stream::ListOrder;
+use crate::stream::ChangeDetection;
 
 /// Whether what stands of a list is of a whole read that still counts.
 pub fn is_full_read_recent(list: &ListRow, full: bool, whole: &TimeSpan) -> bool {
@@ -20,12 +20,12 @@ pub fn is_unchanged(list: &ListRow, full: bool, whole: &TimeSpan, snapshot_id: O
 /// Whether a list is read from its head to what is known, and not whole.
 pub fn can_read_incrementally(
     list: &ListRow,
-    order: ListOrder,
+    changes: ChangeDetection,
     most: Option<i64>,
     full: bool,
     whole: &TimeSpan,
 ) -> bool {
-    order == ListOrder::NewestFirst
+    changes == ChangeDetection::NewestFirst
         && most.is_none()
         && list.announced.is_some()
         && list.served.is_some_and(|served| served > 0)

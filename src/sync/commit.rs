@@ -4,9 +4,10 @@ use super::context::{FetchContext, SyncContext, timestamp};
 use super::error::SyncError;
 use super::incremental::IncrementalRead;
 use super::list::{ListRequest, Prefetch};
-use crate::ingest::{EntryKind, IngestContext, ensure_row, stage_entries};
+use crate::ingest::{IngestContext, ensure_row, stage_entries};
 use crate::store::{Checkpoint, ListKey, ListMember, ListProof, ListRow, ProofKind, SkippedItem, StoreError, WriteTx};
 use crate::store::{list_commit, list_proof, lists, members, runs, skipped_items, staging};
+use crate::stream::EntryKind;
 use spotify_client::page::RawPage;
 
 /// A page that is to be committed.

@@ -82,7 +82,7 @@ impl FetchContext {
 
     /// The market that names a list of a stream: none where it is the same in all of them.
     pub fn market_for(&self, stream: &crate::stream::Stream) -> String {
-        if stream.takes_market() { self.market.clone() } else { String::new() }
+        if stream.takes_market { self.market.clone() } else { String::new() }
     }
 
     /// What an answer was asked with.

@@ -134,7 +134,7 @@ impl SyncContext {
     /// Whether the app has the stream and none of its families is parked.
     async fn check_startable(&self, fetch: &Fetch, frame: &FetchContext, asks: &FetchInputs) -> Result<(), SyncError> {
         let stream = fetch.stream;
-        let family = EndpointFamily::from_name(stream.family).unwrap_or(EndpointFamily::SEARCH);
+        let family = stream.family;
         if stream.access == StreamAccess::ExtendedOnly
             && self.app.class().map_err(ApiError::from)? == Some(AppClass::Development)
         {

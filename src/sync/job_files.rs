@@ -22,7 +22,7 @@ use crate::store::{
     FetchRef, FileAccess, OutdatedFile, RunState, StoreError, data_version, fingerprint_lists, known_file,
     no_list_was_read, open_writer, outdated_files, users_of_job,
 };
-use crate::stream::Column;
+use crate::stream::{Column, ReadStrategy};
 
 /// A query of a job may take so long.
 const QUERY_TIME: Duration = Duration::from_secs(300);
@@ -173,7 +173,7 @@ impl JobFiles {
             let expansion = TemplateValues { job: &job.name, date: &date, datetime: &datetime, user: plan.user };
             let mut sheet = plan.output_file(source, &expansion, &format!("{version} {}", job.hash), shown.run);
             if let FileContent::Fetch { fetch, .. } = &plan.content
-                && fetch.stream.name == "playlist_items"
+                && fetch.stream.strategy == ReadStrategy::Playlist
                 && !plan.changes_every_run()
             {
                 // What stands in the lists; the things in them are compared one by one.

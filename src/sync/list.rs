@@ -11,10 +11,9 @@ use super::fetch_progress::ResumedRead;
 use super::incremental::PreviousRows;
 use super::list_lock::ListLock;
 use super::list_reader::{ListReader, ReadOutcome};
-use crate::ingest::EntryKind;
 use crate::store::{Checkpoint, ListKey, ListRow};
 use crate::store::{lists, members};
-use crate::stream::{ListOrder, Paging, RowMode};
+use crate::stream::{ChangeDetection, EntryKind, Paging, RowMode};
 use spotify_client::EntityKind;
 use spotify_client::client::ApiRequest;
 use spotify_client::error::ApiError;
@@ -34,7 +33,9 @@ pub(super) struct ListRequest {
     pub entry_kind: EntryKind,
     pub envelope: Envelope,
     pub paging: Paging,
-    pub order: ListOrder,
+    pub changes: ChangeDetection,
+    /// Whether Spotify is known to announce more items than there are.
+    pub total_is_unreliable: bool,
     /// Items wanted at most.
     pub max_items: Option<i64>,
     /// Where its version can be asked for, if it has one.
@@ -198,7 +199,7 @@ impl SyncContext {
         row: &ListRow,
     ) -> Result<Option<PreviousRows>, SyncError> {
         let whole = self.full_read_span(frame.full_every);
-        if !change_detection::can_read_incrementally(row, list.order, list.max_items, self.full, &whole) {
+        if !change_detection::can_read_incrementally(row, list.changes, list.max_items, self.full, &whole) {
             return Ok(None);
         }
         let (id, kind) = (row.id, list.key.kind);

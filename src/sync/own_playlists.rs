@@ -12,18 +12,16 @@ use super::page_request::{PagePosition, PageResponse, is_about_the_list};
 use super::playlist::{PendingVerification, PlaylistOutcome, playlist_items_request, playlist_key};
 use super::user_lists::user_list_request;
 use super::work_result::{WorkResult, skip_reason};
-use crate::ingest::EntryKind;
 use crate::store::{Checkpoint, LibraryPlaylist, ListRow, MissingIdKey, ProofKind};
-use crate::stream::Stream;
+use crate::stream::{self, Stream};
 use spotify_client::error::ApiError;
-use spotify_client::page::Envelope;
 use spotify_client::state::AppClass;
 use spotify_client::wire::Playlist;
 
 impl SyncContext {
     /// The items of all lists that may be read.
     pub(super) async fn read_own_playlists(&self, frame: &FetchContext) -> Result<WorkResult, SyncError> {
-        let lists = user_list_request(my_playlists_stream(), frame, EntryKind::Playlists, Envelope::Bare);
+        let lists = user_list_request(my_playlists_stream(), frame);
         let mut end = self.read_user_list(frame, &lists).await?;
         // The rows of this fetch are items; the lists are those of another stream.
         end.counts.stored = 0;
@@ -145,7 +143,7 @@ impl SyncContext {
     async fn class_for_foreign(&self, parts: &FetchContext) -> Result<Option<AppClass>, SyncError> {
         let known = self.app.class().map_err(ApiError::from)?;
         let told_nothing = MissingIdKey {
-            stream: "markets",
+            stream: stream::MARKETS,
             id: "the class of the app".to_owned(),
             audience: "app".to_owned(),
             market: String::new(),
@@ -305,12 +303,12 @@ impl SyncContext {
 /// Whether what came of a probe concerns that one endpoint: nothing else of the run would meet it.
 fn is_about_one_endpoint(e: &ApiError) -> bool {
     match e {
-        ApiError::Deferred { reason: why, .. } => why.family().is_some(),
+        ApiError::Deferred(deferral) => deferral.family().is_some(),
         e => is_about_the_list(e),
     }
 }
 
 /// What `my_playlist_items` needs of its other half.
 pub(super) fn my_playlists_stream() -> &'static Stream {
-    crate::stream::find("my_playlists").expect("my_playlists is in the table of streams")
+    stream::find(stream::MY_PLAYLISTS).expect("my_playlists is in the table of streams")
 }

@@ -9,9 +9,9 @@ use super::error::SyncError;
 use super::list::{ListOutcome, ListRequest, Prefetch};
 use super::page_request::is_about_the_list;
 use super::work_result::WorkResult;
-use crate::ingest::{self, EntryKind, IngestError};
+use crate::ingest::{self, IngestError};
 use crate::store::{Checkpoint, ListKey, ListRow, RequestedItem};
-use crate::stream::{ListOrder, Paging};
+use crate::stream::{ChangeDetection, EntryKind, PLAYLIST_ITEMS, Paging};
 use spotify_client::EntityKind;
 use spotify_client::client::{ApiRequest, ApiResponse, UnusableResponse};
 use spotify_client::error::ApiError;
@@ -253,7 +253,7 @@ pub(super) fn items_path(playlist: &str, old_name: bool) -> String {
 /// The list of a playlist's items.
 pub(super) fn playlist_key(frame: &FetchContext, playlist: &str) -> ListKey {
     ListKey {
-        kind: "playlist_items",
+        kind: PLAYLIST_ITEMS,
         parent_id: playlist.to_owned(),
         audience: frame.audience.clone(),
         market: frame.market.clone(),
@@ -280,7 +280,8 @@ pub(super) fn playlist_items_request(
         entry_kind: EntryKind::PlaylistItems,
         envelope: Envelope::Bare,
         paging: ITEM_PAGES,
-        order: ListOrder::Other,
+        changes: ChangeDetection::Version,
+        total_is_unreliable: false,
         max_items: None,
         version: Some(version),
         deferred_verification: proved_later,

@@ -5,11 +5,11 @@ use super::error::SyncError;
 use super::list::{ListOutcome, ListRequest, Prefetch};
 use super::page_request::is_about_the_list;
 use super::work_result::WorkResult;
-use crate::ingest::{self, EntryKind, IngestError};
+use crate::ingest::{self, IngestError};
 use crate::job::{Fetch, TimeRange};
-use crate::store::{ListKey, ListProof, RequestedItem};
+use crate::store::{EntityTable, ListKey, ListProof, RequestedItem};
 use crate::store::{freshness, list_commit, lists};
-use crate::stream::{Paging, Stream};
+use crate::stream::{EntryKind, ReadStrategy, Stream};
 use spotify_client::EntityKind;
 use spotify_client::client::{ApiRequest, ApiResponse, UnusableResponse};
 use spotify_client::error::ApiError;
@@ -20,10 +20,10 @@ impl SyncContext {
     /// One fetch of a stream of a user's.
     pub(super) async fn read_user_stream(&self, fetch: &Fetch, frame: &FetchContext) -> Result<WorkResult, SyncError> {
         let stream = frame.stream;
-        match stream.name {
-            "me" => self.read_profile(frame).await,
-            "my_playlist_items" => self.read_own_playlists(frame).await,
-            "recently_played" => self.read_plays(frame).await,
+        match stream.strategy {
+            ReadStrategy::Profile => self.read_profile(frame).await,
+            ReadStrategy::OwnPlaylists => self.read_own_playlists(frame).await,
+            ReadStrategy::Plays => self.read_plays(frame).await,
             _ => {
                 let mut end = WorkResult::default();
                 for list in user_stream_lists(fetch, frame) {
@@ -65,7 +65,7 @@ impl SyncContext {
         let (id, when) = (frame.audience.clone(), self.fresh_span(chrono::TimeDelta::zero()));
         let known = self
             .store
-            .write(move |s| freshness::are_fresh(s, ingest::entity_table(EntityKind::User), &[id], &when))
+            .write(move |s| freshness::are_fresh(s, EntityTable::for_kind(EntityKind::User), &[id], &when))
             .await?;
         if known == [true] {
             return Ok(WorkResult::whole(
@@ -104,7 +104,7 @@ impl SyncContext {
     /// The latest plays. Spotify has about 50 and no more, so where none of them was known before,
     /// some in between may be lost.
     async fn read_plays(&self, frame: &FetchContext) -> Result<WorkResult, SyncError> {
-        let list = user_list_request(frame.stream, frame, EntryKind::Saved(EntityKind::Track), Envelope::Bare);
+        let list = user_list_request(frame.stream, frame);
         let _reading = self.lock_list(&list.key).await?;
         let known = self.open_list(&list.key).await?;
         let requested = vec![requested_list(frame, known.id)];
@@ -154,14 +154,12 @@ fn requested_list(frame: &FetchContext, list: i64) -> RequestedItem {
 /// The lists that a fetch of a user's own reads one by one.
 pub(super) fn user_stream_lists(fetch: &Fetch, frame: &FetchContext) -> Vec<ListRequest> {
     let stream = frame.stream;
-    let shape = match stream.name {
-        "top_artists" => EntryKind::Artists,
-        "top_tracks" => EntryKind::Tracks,
-        _ => return vec![library_list(stream, frame)],
-    };
+    if stream.strategy != ReadStrategy::TopLists {
+        return vec![user_list_request(stream, frame)];
+    }
     let ranges = if fetch.time_range.is_empty() { &[TimeRange::MediumTerm][..] } else { &fetch.time_range };
     let list = |range: &TimeRange| {
-        let mut list = user_list_request(stream, frame, shape, Envelope::Bare);
+        let mut list = user_list_request(stream, frame);
         range.as_str().clone_into(&mut list.key.variant);
         list.query.push(("time_range", range.as_str().to_owned()));
         list
@@ -169,29 +167,10 @@ pub(super) fn user_stream_lists(fetch: &Fetch, frame: &FetchContext) -> Vec<List
     ranges.iter().map(list).collect()
 }
 
-fn library_list(stream: &'static Stream, frame: &FetchContext) -> ListRequest {
-    let (shape, wrapping) = match stream.name {
-        "my_playlists" => (EntryKind::Playlists, Envelope::Bare),
-        "followed_artists" => (EntryKind::Artists, Envelope::Key("artists")),
-        "saved_albums" => (EntryKind::Saved(EntityKind::Album), Envelope::Bare),
-        "saved_shows" => (EntryKind::Saved(EntityKind::Show), Envelope::Bare),
-        "saved_episodes" => (EntryKind::Saved(EntityKind::Episode), Envelope::Bare),
-        "saved_audiobooks" => (EntryKind::Saved(EntityKind::Audiobook), Envelope::Bare),
-        _ => (EntryKind::Saved(EntityKind::Track), Envelope::Bare),
-    };
-    let mut list = user_list_request(stream, frame, shape, wrapping);
-    if stream.name == "followed_artists" {
-        list.query.push(("type", "artist".into()));
-    }
-    list
-}
-
-pub(super) fn user_list_request(
-    stream: &Stream,
-    frame: &FetchContext,
-    shape: EntryKind,
-    wrapping: Envelope,
-) -> ListRequest {
+/// The request for a list of the user.
+pub(super) fn user_list_request(stream: &Stream, frame: &FetchContext) -> ListRequest {
+    let market = if stream.takes_market { frame.query() } else { Vec::new() };
+    let fixed = stream.query.iter().map(|(name, value)| (*name, (*value).to_owned()));
     ListRequest {
         key: ListKey {
             kind: stream.name,
@@ -200,13 +179,14 @@ pub(super) fn user_list_request(
             market: frame.market_for(stream),
             variant: String::new(),
         },
-        family: EndpointFamily::from_name(stream.family).unwrap_or(EndpointFamily::ME),
+        family: stream.family,
         path: stream.endpoint.to_owned(),
-        query: if stream.takes_market() { frame.query() } else { Vec::new() },
-        entry_kind: shape,
-        envelope: wrapping,
-        paging: if stream.name == "recently_played" { Paging::Cursor { limit: 50 } } else { stream.paging },
-        order: stream.order,
+        query: market.into_iter().chain(fixed).collect(),
+        entry_kind: stream.entry_kind(),
+        envelope: stream.envelope,
+        paging: stream.paging,
+        changes: stream.changes,
+        total_is_unreliable: stream.total_is_unreliable,
         max_items: None,
         version: None,
         deferred_verification: false,

@@ -10,12 +10,10 @@ use super::list::ListRequest;
 use super::ordering::IndexedReference;
 use super::playlist::playlist_key;
 use super::search::SearchRequest;
-use crate::ingest::EntryKind;
 use crate::job::{AlbumGroup, Fetch};
 use crate::store::ListKey;
-use crate::stream::{Paging, StreamInput};
+use crate::stream::{Paging, ReadStrategy, StreamInput};
 use spotify_client::family::EndpointFamily;
-use spotify_client::page::Envelope;
 use spotify_client::{EntityKind, Reference, path_segment};
 
 /// A piece of a fetch that is done or not done as a whole.
@@ -40,19 +38,18 @@ impl SyncContext {
         refresh_after: TimeDelta,
     ) -> Result<Vec<WorkItem>, SyncError> {
         let stream = fetch.stream;
-        let family = EndpointFamily::from_name(stream.family)
-            .ok_or_else(|| SyncError::InvalidJob(format!("{} has no endpoint family", stream.name)))?;
+        let family = stream.family;
         let ids = |references: Vec<Reference>| references.into_iter().filter_map(into_id);
-        Ok(match (stream.name, stream.input, stream.paging) {
+        Ok(match (stream.strategy, stream.input, stream.paging) {
             (_, StreamInput::User, _) => vec![WorkItem::UserStream(Box::new(fetch.clone()))],
-            ("playlist_items", ..) => ids(asks.references).map(WorkItem::Playlist).collect(),
-            ("album_tracks", ..) => {
+            (ReadStrategy::Playlist, ..) => ids(asks.references).map(WorkItem::Playlist).collect(),
+            (ReadStrategy::AlbumTracks, ..) => {
                 let asked = frame.asked(self.now());
                 let key = |album: &str| album_tracks_key(album, &asked);
                 let stalest = self.oldest_lists_first(asks.references, key).await?;
                 stalest.chunks(20).map(|chunk| WorkItem::AlbumTracks(chunk.to_vec())).collect()
             }
-            ("search", ..) => {
+            (ReadStrategy::Search, ..) => {
                 let kinds = if fetch.types.is_empty() { vec![EntityKind::Track] } else { fetch.types.clone() };
                 let most = fetch.max_results.map_or(10, |n| i64::try_from(n).unwrap_or(i64::MAX));
                 asks.searches
@@ -67,7 +64,7 @@ impl SyncContext {
                 let chunk = usize::from(if batch > 1 { batch } else { 20 });
                 stalest.chunks(chunk).map(|chunk| WorkItem::Entities(things, chunk.to_vec())).collect()
             }
-            ("artist_albums", ..) => ids(asks.references)
+            (ReadStrategy::Discography, ..) => ids(asks.references)
                 .flat_map(|artist| fetch.include_groups.iter().map(move |group| (artist.clone(), *group)))
                 .map(|(artist, group)| {
                     WorkItem::List(Box::new(discography_request(fetch, frame, family, &artist, group)))
@@ -138,7 +135,7 @@ fn list_request(
 ) -> ListRequest {
     let stream = fetch.stream;
     let (kind, parent_id) = parent.map_or((None, String::new()), |(kind, id)| (Some(kind), id));
-    let mut query = if stream.takes_market() { frame.query() } else { Vec::new() };
+    let mut query = if stream.takes_market { frame.query() } else { Vec::new() };
     let mut variant = String::new();
     if let Some(most) = fetch.limit_per_parent {
         // The beginning of a list is another list than the whole of it.
@@ -148,16 +145,6 @@ fn list_request(
         query.push(("locale", locale.clone()));
         variant.clone_from(locale);
     }
-    let (shape, wrapping) = match stream.name {
-        "artist_top_tracks" => (EntryKind::Tracks, Envelope::Array("tracks")),
-        "show_episodes" => (EntryKind::Episodes, Envelope::Bare),
-        "audiobook_chapters" => (EntryKind::Chapters, Envelope::Bare),
-        "user_playlists" => (EntryKind::Playlists, Envelope::Bare),
-        "new_releases" => (EntryKind::Albums, Envelope::Key("albums")),
-        "categories" => (EntryKind::Categories, Envelope::Key("categories")),
-        "markets" => (EntryKind::Markets, Envelope::Array("markets")),
-        _ => (EntryKind::Albums, Envelope::Bare),
-    };
     ListRequest {
         key: ListKey {
             kind: stream.name,
@@ -169,11 +156,12 @@ fn list_request(
         family,
         path: stream.endpoint.replace("{id}", &path_segment(&parent_id)),
         query,
-        entry_kind: shape,
-        envelope: wrapping,
+        entry_kind: stream.entry_kind(),
+        envelope: stream.envelope,
         paging: stream.paging,
         max_items: fetch.limit_per_parent.and_then(|n| i64::try_from(n).ok()),
-        order: stream.order,
+        changes: stream.changes,
+        total_is_unreliable: stream.total_is_unreliable,
         version: None,
         deferred_verification: false,
         parent: kind,

@@ -4,6 +4,7 @@ use super::context::{FetchContext, RecordCounts, SyncContext, timestamp};
 use super::error::SyncError;
 use crate::store::{ListKey, MissingIdKey, RequestedItem, SkippedItem, TimeSpan};
 use crate::store::{entity, lists, missing_ids, skipped_items};
+use crate::stream::StreamTable;
 use spotify_client::error::ApiError;
 
 /// An id that was refused within a week.
@@ -106,6 +107,7 @@ impl SyncContext {
         let lasting = matches!(word, "forbidden" | "not_found");
         let (stream, key, now, run) = (frame.stream.name, frame.missing_key(id), timestamp(self.now()), self.run_id);
         let (fetch, id, text, own) = (frame.fetch.clone(), id.to_owned(), detail.clone(), frame.from_own_library);
+        let is_playlist = frame.stream.table == StreamTable::PlaylistItems;
         let trouble = format!("{id}: {detail}");
         let known = self
             .store
@@ -114,7 +116,7 @@ impl SyncContext {
                     && ((missing_ids::record(s, &key, word, &text, &now)?
                         && skipped_items::was_reported(s, run, stream, &id)?)
                         || own);
-                if word == "not_found" && stream.ends_with("playlist_items") {
+                if word == "not_found" && is_playlist {
                     entity::mark_playlist_gone(s, &id, &now)?;
                 }
                 let skip = SkippedItem {
@@ -134,8 +136,7 @@ impl SyncContext {
         if known {
             return Ok(WorkResult { requested, counts: tally, ..WorkResult::default() });
         }
-        let heard = ["shows", "show_episodes", "episodes"].contains(&stream);
-        let no_market = (heard && word == "not_found" && frame.market.is_empty())
+        let no_market = (frame.stream.needs_market && word == "not_found" && frame.market.is_empty())
             .then(|| "name a market: without one an app is shown no podcasts".to_owned());
         let hints = e.hint().or(no_market).into_iter().collect();
         Ok(WorkResult { hints, ..WorkResult::incomplete(requested, tally, trouble) })

@@ -1,9 +1,9 @@
-//! What a store holds, as text that two stores can be compared by, and whether it is sound.
+//! The content of a store as text, to compare two stores, and checks of its integrity.
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-/// Tables that say when and how often something was done, not what there is.
+/// Tables that record when and how often something was done.
 const BOOKKEEPING_TABLES: &[&str] = &[
     "runs",
     "run_fetches",
@@ -17,8 +17,8 @@ const BOOKKEEPING_TABLES: &[&str] = &[
     "unproved_lists",
 ];
 
-/// All rows but those of diaries, sorted; lists are named by their keys, and numbers of runs, rows and
-/// the times of our own doing are left out.
+/// All rows except those of bookkeeping tables, sorted. Lists are identified by their keys. Ids of runs and rows and
+/// the times of writing are left out.
 pub fn content_rows(store: &Connection) -> Vec<String> {
     let mut all = Vec::new();
     let tables = texts(store, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'");
@@ -35,9 +35,9 @@ pub fn content_rows(store: &Connection) -> Vec<String> {
         );
         let shown = columns.iter().map(|column| match column.as_str() {
             "list_id" => "(SELECT kind||'|'||parent_id||'|'||iif(audience LIKE 'forgotten %', 'forgotten', audience)||'|'||market||'|'||variant FROM lists WHERE id = t.list_id)".to_owned(),
-            // A purge gives what it forgets a name that nobody had, another one each time.
+            // A purge replaces the audience by a new random name.
             "audience" => "iif(t.audience LIKE 'forgotten %', 'forgotten', t.audience)".to_owned(),
-            // That something went is content, when is not.
+            // Whether an item was removed is content, but the time is not.
             "removed_at" => "removed_at IS NOT NULL".to_owned(),
             other => format!("t.\"{other}\""),
         });
@@ -55,31 +55,31 @@ pub fn content_rows(store: &Connection) -> Vec<String> {
         }
         all[from..].sort();
         if table == "skipped_items" {
-            // A run that was killed and the one that went on from it may both have met a gap.
+            // A killed run and the run that resumed it may both have recorded the same gap.
             all.dedup();
         }
     }
     all
 }
 
-/// The first difference, in words.
+/// Describes the first difference as the error.
 pub fn compare_rows(found: &[String], wanted: &[String]) -> Result<(), String> {
-    let has = |rows: &[String]| rows.iter().cloned().collect::<std::collections::BTreeSet<_>>();
-    let (f, w) = (has(found), has(wanted));
+    let set = |rows: &[String]| rows.iter().cloned().collect::<std::collections::BTreeSet<_>>();
+    let (f, w) = (set(found), set(wanted));
     if let Some(row) = w.difference(&f).next() {
         let more = f.difference(&w).next();
-        return Err(format!("a row is lost: {row}\n(and one is new: {more:?})"));
+        return Err(format!("a row is missing: {row}\n(and another is new: {more:?})"));
     }
     if let Some(row) = f.difference(&w).next() {
-        return Err(format!("a row is too many: {row}"));
+        return Err(format!("an unexpected row: {row}"));
     }
     if found != wanted {
-        return Err("a row stands twice".into());
+        return Err("a row is duplicated".into());
     }
     Ok(())
 }
 
-/// Integrity, foreign keys, and checkpoints that say as many items as are staged.
+/// Checks the integrity of the file, foreign keys, and checkpoints against staged items.
 pub fn check_integrity(store: &Connection) -> Result<(), String> {
     let integrity = texts(store, "PRAGMA integrity_check");
     if integrity != ["ok"] {
@@ -93,15 +93,15 @@ pub fn check_integrity(store: &Connection) -> Result<(), String> {
     if !(has("checkpoints") && has("staged_items")) {
         return Ok(());
     }
-    let astray = texts(
+    let mismatches = texts(
         store,
         "SELECT 'list ' || l.id || ' of ' || l.kind || ': ' || coalesce(c.next_offset, 'no checkpoint') || ', but ' || count(s.position)
          || ' staged from ' || coalesce(min(s.position), '-') || ' to ' || coalesce(max(s.position), '-')
          FROM lists l LEFT JOIN checkpoints c ON c.list_id = l.id LEFT JOIN staged_items s ON s.list_id = l.id
          GROUP BY l.id HAVING count(s.position) > 0 AND (c.next_offset IS NULL OR max(s.position) >= c.next_offset)",
     );
-    if !astray.is_empty() {
-        return Err(format!("checkpoints and rows: {astray:?}"));
+    if !mismatches.is_empty() {
+        return Err(format!("checkpoints and rows: {mismatches:?}"));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Disks that are full for real, and files that may not grow.
+//! Disks that are really full, and limits for the size of files.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -14,16 +14,16 @@ use crate::world::ended;
 /// The storage exit code.
 const STORAGE_EXIT: i32 = 74;
 
-/// Bytes of a small disk: room enough to begin.
+/// Size of the small disk in bytes: enough to start.
 const DISK_BYTES: usize = 48 << 20;
 
-/// A small file system in place of a project's output folder.
+/// A small file system that is mounted at the output folder of a project.
 struct SmallDisk {
     at: PathBuf,
 }
 
 impl SmallDisk {
-    /// Puts a trial's output onto a disk of its own; `None` where only root may.
+    /// Moves the output folder of a trial to a small disk; `None` if the user may not mount one.
     fn mount_for(trial: &Trial) -> Option<SmallDisk> {
         let (root, at) = (trial.project.root(), trial.project.root().join("output"));
         let aside = root.join("aside");
@@ -37,14 +37,14 @@ impl SmallDisk {
         disk
     }
 
-    /// Leaves so many bytes free.
-    fn fill_leaving(&self, room: usize) {
+    /// Fills the disk except for a number of bytes.
+    fn fill_leaving(&self, free: usize) {
         let mut ballast = std::fs::File::create(self.ballast()).unwrap();
         let mut written = 0;
         while let Ok(n) = ballast.write(&[0; 1 << 16]) {
             written += n;
         }
-        ballast.set_len(written.saturating_sub(room) as u64).unwrap();
+        ballast.set_len(written.saturating_sub(free) as u64).unwrap();
     }
 
     fn ballast(&self) -> PathBuf {
@@ -67,26 +67,26 @@ fn mount(args: &[&str], at: &Path) -> bool {
     done.is_ok_and(|status| status.success())
 }
 
-/// Runs a scene while its disk fills up, which leaves it less than it needs; then there is room again.
-pub fn full_disk(scene: &Scenario, times: usize, dice: &mut Rng, table: &mut TortureReport) {
-    let row = format!("full disk, {}", scene.name);
-    let (has, needs) = sizes(scene);
+/// Fills the disk during a command, so that it has less space than it needs, and then frees the space again.
+pub fn full_disk(scenario: &Scenario, times: usize, rng: &mut Rng, report: &mut TortureReport) {
+    let row = format!("full disk, {}", scenario.name);
+    let (used, needed) = sizes(scenario);
     for n in 0..times {
-        let began = Instant::now();
-        let room = dice.below(needs - has);
-        let trial = scene.new_trial();
+        let started = Instant::now();
+        let free = rng.below(needed - used);
+        let trial = scenario.new_trial();
         let Some(disk) = SmallDisk::mount_for(&trial) else {
-            println!("{row}: skipped, only root may mount a small disk");
+            println!("{row}: skipped, because only root may mount a small disk");
             return;
         };
-        scene.world.new_calls();
-        let mut command = trial.command(&scene.command);
+        scenario.world.new_calls();
+        let mut command = trial.command(&scenario.command);
         let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        // A disk that is full at the start is seen before the first call.
-        if !scene.requests.is_empty() {
-            scene.world.wait_for_calls(1 + dice.below(scene.requests.len() / 2));
+        // A run checks the free space before its first call, so the disk is filled after it.
+        if !scenario.requests.is_empty() {
+            scenario.world.wait_for_calls(1 + rng.below(scenario.requests.len() / 2));
         }
-        disk.fill_leaving(room);
+        disk.fill_leaving(free);
         let ran = ended(child);
         let end = match ran.code {
             0 => Ok(()),
@@ -94,45 +94,45 @@ pub fn full_disk(scene: &Scenario, times: usize, dice: &mut Rng, table: &mut Tor
             code => Err(format!("it ends with {code}:\n{}", ran.stderr)),
         };
         disk.free();
-        let end = end.and_then(|()| scene.check_after_fault(&trial));
-        table.record(&row, began, ran.code == STORAGE_EXIT, &format!("disk {n} with {room} bytes left"), end);
+        let end = end.and_then(|()| scenario.check_after_fault(&trial));
+        report.record(&row, started, ran.code == STORAGE_EXIT, &format!("disk {n} with {free} bytes left"), end);
     }
 }
 
-/// Runs a scene with a limit to the size of every file; reaching it is a signal, or an error to those who
-/// ignore that.
-pub fn file_size_limit(scene: &Scenario, times: usize, dice: &mut Rng, table: &mut TortureReport) {
-    let (_, needs) = sizes(scene);
+/// Runs a command with a limit for the size of every file. Reaching it sends a signal, or returns an error if the
+/// signal is ignored.
+pub fn file_size_limit(scenario: &Scenario, times: usize, rng: &mut Rng, report: &mut TortureReport) {
+    let (_, needed) = sizes(scenario);
     for n in 0..times {
         let ignored = n % 2 == 0;
-        let row = format!("file-size limit{}, {}", if ignored { ", signal ignored" } else { "" }, scene.name);
-        let began = Instant::now();
-        let bytes = dice.below(needs);
-        let trial = scene.new_trial();
+        let row = format!("file-size limit{}, {}", if ignored { ", signal ignored" } else { "" }, scenario.name);
+        let started = Instant::now();
+        let bytes = rng.below(needed);
+        let trial = scenario.new_trial();
         let trap = if ignored { "trap '' XFSZ;" } else { "" };
         let script = format!("ulimit -c 0; {trap} exec prlimit --fsize={bytes} \"$@\"");
         let mut command = with_app(Command::new("sh"));
         command.env("HOME", trial.project.root()).current_dir(trial.project.root());
-        command.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_cratedigger")]).args(&scene.command);
+        command.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_cratedigger")]).args(&scenario.command);
         let output = command.output().unwrap();
         let end = match output.status.code() {
             None if !ignored => Ok(()),
             Some(0 | STORAGE_EXIT) => Ok(()),
             code => Err(format!("it ends with {code:?}:\n{}", String::from_utf8_lossy(&output.stderr))),
         };
-        let end = end.and_then(|()| scene.check_after_fault(&trial));
-        table.record(&row, began, output.status.code() != Some(0), &format!("limit {n} of {bytes} bytes"), end);
+        let end = end.and_then(|()| scenario.check_after_fault(&trial));
+        report.record(&row, started, output.status.code() != Some(0), &format!("limit {n} of {bytes} bytes"), end);
     }
 }
 
-/// Bytes of the output folder before and after.
-fn sizes(scene: &Scenario) -> (usize, usize) {
-    let trial = scene.new_trial();
+/// The bytes of the output folder before and after the command.
+fn sizes(scenario: &Scenario) -> (usize, usize) {
+    let trial = scenario.new_trial();
     let size = |trial: &Trial| -> u64 {
         let files = files_below(&trial.project.root().join("output"));
         files.iter().map(|file| std::fs::metadata(file).unwrap().len().next_multiple_of(4096)).sum()
     };
-    let has = size(&trial);
-    trial.run(&scene.command);
-    (usize::try_from(has).unwrap(), usize::try_from(size(&trial).max(has + 8192)).unwrap())
+    let used = size(&trial);
+    trial.run(&scenario.command);
+    (usize::try_from(used).unwrap(), usize::try_from(size(&trial).max(used + 8192)).unwrap())
 }

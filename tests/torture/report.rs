@@ -1,34 +1,34 @@
-//! The counts of a torture, as one table.
+//! The table of a torture test.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// What was done in one row of the table.
+/// One row of the table.
 #[derive(Debug, Default)]
 pub struct RowCounts {
-    /// Blows that were tried.
+    /// Points that were tried.
     pub points: usize,
-    /// Those that fell before the command had ended.
+    /// Points at which the fault hit the running command.
     pub hit: usize,
-    /// What was wrong afterwards, with what it takes to have it again.
+    /// What was wrong afterwards, with the point to reproduce it.
     pub violations: Vec<String>,
     took: Duration,
 }
 
-/// Rows in the order in which they came.
+/// The rows in order.
 #[derive(Debug, Default)]
 pub struct TortureReport {
     order: Vec<String>,
     rows: BTreeMap<String, RowCounts>,
-    /// How often the program was killed before a system call, and how often one failed.
+    /// For each system call, the number of kills before it and of failures.
     calls: BTreeMap<String, (usize, usize)>,
 }
 
 impl TortureReport {
-    /// Notes one blow.
-    pub fn record(&mut self, row: &str, began: Instant, hit: bool, point: &str, end: Result<(), String>) {
+    /// Records one try.
+    pub fn record(&mut self, row: &str, started: Instant, hit: bool, point: &str, end: Result<(), String>) {
         if !self.rows.contains_key(row) {
-            // Whoever watches sees that it goes on.
+            // Show progress: print the row that is complete.
             if let Some(last) = self.order.last() {
                 print_row(last, &self.rows[last]);
             }
@@ -37,14 +37,14 @@ impl TortureReport {
         let count = self.rows.entry(row.to_owned()).or_default();
         count.points += 1;
         count.hit += usize::from(hit);
-        count.took += began.elapsed();
-        if let Err(what) = end {
-            eprintln!("VIOLATION {row}, {point}: {what}");
-            count.violations.push(format!("{row}, {point}: {what}"));
+        count.took += started.elapsed();
+        if let Err(problem) = end {
+            eprintln!("VIOLATION {row}, {point}: {problem}");
+            count.violations.push(format!("{row}, {point}: {problem}"));
         }
     }
 
-    /// Notes at which system call a blow fell.
+    /// Records the system call that was hit.
     pub fn record_call(&mut self, call: &str, killed: bool) {
         let (kills, errors) = self.calls.entry(call.to_owned()).or_default();
         *if killed { kills } else { errors } += 1;
@@ -52,7 +52,7 @@ impl TortureReport {
 
     /// Prints the table; panics if anything was wrong.
     pub fn finish(self, seed: u64) {
-        println!("\n{:<58} {:>7} {:>7} {:>10} {:>8}", "what", "points", "hit", "violations", "seconds");
+        println!("\n{:<58} {:>7} {:>7} {:>10} {:>8}", "fault", "points", "hit", "violations", "seconds");
         let mut sum = RowCounts::default();
         for name in &self.order {
             let count = &self.rows[name];
@@ -69,7 +69,7 @@ impl TortureReport {
                 println!("{call:<20} {kills:>7} {errors:>7}");
             }
         }
-        println!("again with: make torture SEED={seed}\n");
+        println!("repeat with: make torture SEED={seed}\n");
         assert!(sum.violations.is_empty(), "{} violations", sum.violations.len());
     }
 }

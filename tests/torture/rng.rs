@@ -1,6 +1,6 @@
-//! Chance that can be had again: everything random here comes out of one seed.
+//! Reproducible random numbers: one seed decides all of them.
 
-/// A splitmix64 generator.
+/// SplitMix64.
 #[derive(Debug, Clone)]
 pub struct Rng(u64);
 
@@ -17,13 +17,13 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// A number below `n`; 0 if that is 0.
+    /// A number below `n`, or 0 if `n` is 0.
     pub fn below(&mut self, n: usize) -> usize {
         usize::try_from(self.next_u64() % (n.max(1) as u64)).unwrap()
     }
 }
 
-/// A number from the environment, such as `SEED`; `make torture` hands them on.
+/// A number from the environment, such as `SEED`, which `make torture` passes on.
 pub fn env_number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }

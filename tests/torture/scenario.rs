@@ -1,5 +1,4 @@
-//! What is under way when a blow falls: a project with its sandbox, a command, and how it ends
-//! when nothing disturbs it.
+//! Scenarios for faults: a project with its sandbox, a command, and its result without a fault.
 
 use std::io::Write as _;
 use std::process::Stdio;
@@ -13,36 +12,36 @@ use crate::content;
 use crate::trial::{AllowedCsv, ProjectContent, Trial};
 use crate::world::World;
 
-/// A command under way in a project.
+/// A command in a project.
 pub struct Scenario {
     pub name: &'static str,
     pub world: World,
-    /// What is struck.
+    /// The command that gets the faults.
     pub command: Vec<String>,
-    /// More that goes on at the same time and is struck too.
+    /// A second command at the same time, which gets kills too.
     pub concurrent_command: Option<Vec<String>>,
-    /// What is typed afterwards, each with the exit codes that it may end with.
+    /// The commands afterwards, each with its allowed exit codes.
     pub recovery: Vec<(Vec<String>, &'static [i32])>,
-    /// What else must hold right after the blow and at the end.
+    /// A further check after the fault and at the end.
     pub extra_check: fn(&Trial) -> Result<(), String>,
-    /// What the project holds before.
+    /// The content of the project before the command.
     pub before: ProjectContent,
-    /// What it holds after an undisturbed `struck` (and `beside`) and `then`.
+    /// The content after the commands without a fault.
     pub after: ProjectContent,
-    /// How long `struck` takes undisturbed.
+    /// The duration of `command` without a fault.
     pub duration: Duration,
-    /// What it asks for undisturbed.
+    /// The requests of `command` without a fault.
     pub requests: Vec<String>,
 }
 
-/// Items of a plain playlist: six pages, or two.
+/// Items of a generated playlist: six pages or two.
 const LONG_PLAYLIST_ITEMS: usize = 260;
 const SHORT_PLAYLIST_ITEMS: usize = 90;
 
 const SCOPES: &[&str] = &["playlist-read-private", "playlist-read-collaborative", "user-library-read"];
 
-/// Playlists with everything odd in them, discographies by way of another fetch, a user's saved tracks,
-/// and what changed.
+/// A job with the edge-case playlist, discographies from another fetch, saved tracks, and a query of the
+/// changes.
 fn job(long_playlist: &str) -> String {
     format!(
         r#"user = "home"
@@ -72,7 +71,7 @@ ORDER BY playlist_id, position_before, position_after"""
     )
 }
 
-/// A job that is done in few calls, so that each of them can be struck.
+/// A job with few system calls, so that each of them can fail.
 fn small_job(playlist: &str) -> String {
     format!(
         r#"user = "home"
@@ -86,7 +85,7 @@ csv = "saved-{{user}}.csv"
     )
 }
 
-/// Another job, which meets the same playlists and artists.
+/// Another job with some of the same playlists and artists.
 const OTHER_JOB: &str = r#"user = "home"
 market = "US"
 [[fetch]]
@@ -134,11 +133,11 @@ fn sandbox(playlist_items: usize) -> World {
     World::with(options)
 }
 
-/// A plain playlist of so many items.
+/// A generated playlist with this number of items.
 fn plain_playlist(world: &World, items: usize) -> String {
     let catalog = world.sandbox.catalog();
-    let plain = |id: &String| catalog.expected_rows(id).is_some_and(|rows| rows.len() == items);
-    catalog.playlist_ids().into_iter().filter(|id| *id != fixtures::LARGE_PLAYLIST).find(plain).unwrap()
+    let has_length = |id: &String| catalog.expected_rows(id).is_some_and(|rows| rows.len() == items);
+    catalog.playlist_ids().into_iter().filter(|id| *id != fixtures::LARGE_PLAYLIST).find(has_length).unwrap()
 }
 
 fn sign_in(world: &World) {
@@ -154,22 +153,22 @@ fn sign_in(world: &World) {
 }
 
 impl Scenario {
-    fn new(name: &'static str, world: World, struck: &str, then: &[(&str, &'static [i32])]) -> Scenario {
-        Scenario::with_concurrent_command(name, world, struck, None, then)
+    fn new(name: &'static str, world: World, command: &str, recovery: &[(&str, &'static [i32])]) -> Scenario {
+        Scenario::with_concurrent_command(name, world, command, None, recovery)
     }
 
     fn with_concurrent_command(
         name: &'static str,
         world: World,
-        struck: &str,
-        beside: Option<&str>,
-        then: &[(&str, &'static [i32])],
+        command: &str,
+        concurrent_command: Option<&str>,
+        recovery: &[(&str, &'static [i32])],
     ) -> Scenario {
-        let mut scene = Scenario {
+        let mut scenario = Scenario {
             name,
-            command: words(struck),
-            concurrent_command: beside.map(words),
-            recovery: then.iter().map(|(line, codes)| (words(line), *codes)).collect(),
+            command: words(command),
+            concurrent_command: concurrent_command.map(words),
+            recovery: recovery.iter().map(|(line, codes)| (words(line), *codes)).collect(),
             extra_check: |_| Ok(()),
             before: Trial::copy_of(&world.project).read_content(),
             after: ProjectContent::default(),
@@ -177,36 +176,36 @@ impl Scenario {
             requests: Vec::new(),
             world,
         };
-        scene.world.new_calls();
-        let undisturbed = scene.new_trial();
-        let began = Instant::now();
-        undisturbed.run(&scene.command).exits(0);
-        scene.duration = began.elapsed();
-        scene.requests = scene.world.new_calls();
-        if let Some(beside) = &scene.concurrent_command {
-            undisturbed.run(beside).exits(0);
+        scenario.world.new_calls();
+        let undisturbed = scenario.new_trial();
+        let started = Instant::now();
+        undisturbed.run(&scenario.command).exits(0);
+        scenario.duration = started.elapsed();
+        scenario.requests = scenario.world.new_calls();
+        if let Some(command) = &scenario.concurrent_command {
+            undisturbed.run(command).exits(0);
         }
-        scene.run_recovery(&undisturbed).unwrap();
-        scene.after = undisturbed.read_content();
-        scene
+        scenario.run_recovery(&undisturbed).unwrap();
+        scenario.after = undisturbed.read_content();
+        scenario
     }
 
     pub fn new_trial(&self) -> Trial {
         Trial::copy_of(&self.world.project)
     }
 
-    /// Types what is typed afterwards.
+    /// Runs the commands that follow the fault.
     pub fn run_recovery(&self, trial: &Trial) -> Result<(), String> {
         for (line, codes) in &self.recovery {
             let ran = trial.run(line);
             if !codes.contains(&ran.code) {
-                return Err(format!("then `{}` ends with {}:\n{}", line.join(" "), ran.code, ran.stderr));
+                return Err(format!("afterwards `{}` ends with {}:\n{}", line.join(" "), ran.code, ran.stderr));
             }
         }
         Ok(())
     }
 
-    /// All that must hold after a blow, now and at the end.
+    /// Checks the project after a fault, runs the recovery, and checks it again.
     pub fn check_after_fault(&self, trial: &Trial) -> Result<(), String> {
         let files = if self.concurrent_command.is_some() { AllowedCsv::OrMerged } else { AllowedCsv::OldOrNew };
         trial.check_sound(files, &self.before, &self.after)?;
@@ -219,24 +218,24 @@ impl Scenario {
 
 const SUCCESS: &[i32] = &[0];
 
-/// The first run: everything is new.
+/// The first run, in which everything is new.
 pub fn first_run() -> Scenario {
     Scenario::new("first run", project(), "run x", &[("run x", SUCCESS)])
 }
 
-/// A world in which the job has run.
+/// A project whose job has run.
 fn after_a_run() -> World {
     let world = project();
     world.run(&["x"]).exits(0);
     world
 }
 
-/// A run that finds everything as it was.
+/// A run without changes.
 pub fn unchanged_run() -> Scenario {
     Scenario::new("unchanged run", after_a_run(), "run x", &[("run x", SUCCESS)])
 }
 
-/// A run that finds playlists edited in every way.
+/// A run after edits of every kind.
 pub fn changed_run() -> Scenario {
     let world = after_a_run();
     let long = plain_playlist(&world, LONG_PLAYLIST_ITEMS);
@@ -250,7 +249,7 @@ pub fn small_first_run() -> Scenario {
     Scenario::new("small first run", small_project(), "run x", &[("run x", SUCCESS)])
 }
 
-/// A run of the small job that finds its playlist edited.
+/// A run of the small job after edits.
 pub fn small_changed_run() -> Scenario {
     let world = small_project();
     world.run(&["x"]).exits(0);
@@ -271,58 +270,58 @@ fn edit(world: &World, playlist: &str) {
     }
 }
 
-/// The CSVs are written again.
+/// `export` writes the CSVs again.
 pub fn export() -> Scenario {
     let world = after_a_run();
     std::fs::remove_dir_all(world.project.root().join("output/csv/x")).unwrap();
     Scenario::new("export", world, "export", &[("export", SUCCESS)])
 }
 
-/// The store is copied. The copy is whole, or there is none.
+/// `backup` copies the store. The copy is complete, or there is none.
 pub fn backup() -> Scenario {
-    let mut scene =
+    let mut scenario =
         Scenario::new("backup", after_a_run(), "backup copy.db", &[("backup second.db", SUCCESS), ("run x", SUCCESS)]);
-    scene.extra_check = |trial| {
+    scenario.extra_check = |trial| {
         for copy in ["copy.db", "second.db"] {
             let path = trial.project.root().join(copy);
             if path.exists() {
                 let copy = Connection::open(path).map_err(|e| e.to_string())?;
                 content::check_integrity(&copy)?;
-                let whole = content::content_rows(&trial.store());
-                content::compare_rows(&content::content_rows(&copy), &whole)?;
+                let original = content::content_rows(&trial.store());
+                content::compare_rows(&content::content_rows(&copy), &original)?;
             }
         }
         Ok(())
     };
-    scene
+    scenario
 }
 
-/// Changed and missing CSVs are found and written again.
+/// `verify --rewrite-csv` finds changed and missing CSVs and writes them again.
 pub fn verify_rewrite() -> Scenario {
     let world = after_a_run();
     let folder = world.project.root().join("output/csv/x");
     std::fs::remove_file(folder.join("playlist_items.csv")).unwrap();
-    std::fs::write(folder.join("artists.csv"), "spoilt\n").unwrap();
+    std::fs::write(folder.join("artists.csv"), "changed\n").unwrap();
     Scenario::new("verify --rewrite-csv", world, "verify --rewrite-csv", &[("verify --rewrite-csv", SUCCESS)])
 }
 
-/// A person is forgotten, rows and all.
+/// `auth logout --purge` deletes a user with all rows.
 pub fn purge() -> Scenario {
-    // Whoever was forgotten before the blow is unknown afterwards.
     Scenario::new(
         "auth logout --purge",
         after_a_run(),
         "auth logout home --purge",
-        // A file that could not be written again, or a draft that could not be removed, is the next export's.
+        // The purge may have been complete before the fault, and then the user is unknown. `export` writes the
+        // files and removes the temporary files that the purge could not.
         &[("auth logout home --purge", &[0, 2]), ("export", SUCCESS)],
     )
 }
 
-/// Two jobs at once, both struck.
+/// Two jobs at once; both get kills.
 pub fn two_jobs() -> Scenario {
     let world = project();
     world.project.write("jobs/y.toml", OTHER_JOB);
-    // What one job reads of a track is seen in the other's files when they are written next.
-    let then = [("run x", SUCCESS), ("run y", SUCCESS), ("run x", SUCCESS)];
-    Scenario::with_concurrent_command("two jobs at once", world, "run x", Some("run y"), &then)
+    // The tracks that one job reads appear in the files of the other when it writes them again.
+    let recovery = [("run x", SUCCESS), ("run y", SUCCESS), ("run x", SUCCESS)];
+    Scenario::with_concurrent_command("two jobs at once", world, "run x", Some("run y"), &recovery)
 }

@@ -1,4 +1,4 @@
-//! Blows by signal, at random moments.
+//! Signals at random moments.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Stdio};
@@ -12,73 +12,79 @@ use crate::scenario::Scenario;
 use crate::trial::Trial;
 use crate::world::signal;
 
-/// How often a moment is drawn again, on average, that turns out to be after the end.
+/// How many tries one hit may take on average, because some moments are after the end of the command.
 const MAX_MISSES_PER_HIT: usize = 20;
 
-/// Kills a scene's command at so many random moments. What had ended by itself when the kill came is done
-/// once more, so that every kill strikes.
-pub fn kill_at_random(scene: &Scenario, times: usize, dice: &mut Rng, table: &mut TortureReport) {
-    let row = format!("kill -9, {}", scene.name);
+/// Kills the command of a scenario at random moments. A try whose command had already ended is repeated, so that
+/// `times` kills hit a running command.
+pub fn kill_at_random(scenario: &Scenario, times: usize, rng: &mut Rng, report: &mut TortureReport) {
+    let row = format!("kill -9, {}", scenario.name);
     let (mut n, mut tries) = (0, 0);
     while n < times {
         tries += 1;
         if tries > times * MAX_MISSES_PER_HIT {
-            let end = Err(format!("only {n} of {times} kills met it running"));
-            return table.record(&row, Instant::now(), false, "all", end);
+            let end = Err(format!("only {n} of {times} kills hit the running command"));
+            return report.record(&row, Instant::now(), false, "all", end);
         }
-        let began = Instant::now();
-        let trial = scene.new_trial();
-        let after = random_moment(scene.duration, dice);
-        let mut struck = vec![spawn(&trial, &scene.command)];
-        if let Some(beside) = &scene.concurrent_command {
-            struck.push(spawn(&trial, beside));
+        let started = Instant::now();
+        let trial = scenario.new_trial();
+        let after = random_moment(scenario.duration, rng);
+        let mut children = vec![spawn(&trial, &scenario.command)];
+        if let Some(command) = &scenario.concurrent_command {
+            children.push(spawn(&trial, command));
         }
-        // Of two, one dies alone as often as both do.
-        let spared = if struck.len() > 1 { dice.below(4) } else { usize::MAX };
+        // With two commands, half of the kills hit only one of them.
+        let spared = if children.len() > 1 { rng.below(4) } else { usize::MAX };
         std::thread::sleep(after);
         let mut hit = false;
-        for (place, child) in struck.iter_mut().enumerate() {
-            if place != spared {
+        for (n, child) in children.iter_mut().enumerate() {
+            if n != spared {
                 child.kill().unwrap();
             }
         }
-        for child in &mut struck {
+        for child in &mut children {
             hit |= child.wait().unwrap().signal().is_some();
         }
         if hit {
             n += 1;
-            table.record(&row, began, true, &format!("kill {n} after {after:?}"), scene.check_after_fault(&trial));
+            report.record(
+                &row,
+                started,
+                true,
+                &format!("kill {n} after {after:?}"),
+                scenario.check_after_fault(&trial),
+            );
         }
     }
 }
 
-/// Stops a scene's command in the friendly way, which has ten seconds and loses no page.
-pub fn stop_at_random(scene: &Scenario, times: usize, dice: &mut Rng, table: &mut TortureReport) {
-    let row = format!("SIGTERM, {}", scene.name);
+/// Stops the command of a scenario with SIGTERM. It must end within ten seconds and lose no page.
+pub fn stop_at_random(scenario: &Scenario, times: usize, rng: &mut Rng, report: &mut TortureReport) {
+    let row = format!("SIGTERM, {}", scenario.name);
     let (mut n, mut tries) = (0, 0);
     while n < times {
         tries += 1;
         if tries > times * MAX_MISSES_PER_HIT {
-            let end = Err(format!("only {n} of {times} stops met it running"));
-            return table.record(&row, Instant::now(), false, "all", end);
+            let end = Err(format!("only {n} of {times} stops hit the running command"));
+            return report.record(&row, Instant::now(), false, "all", end);
         }
-        let began = Instant::now();
-        let trial = scene.new_trial();
-        let after = random_moment(scene.duration, dice);
-        scene.world.new_calls();
-        let mut child = spawn(&trial, &scene.command);
+        let started = Instant::now();
+        let trial = scenario.new_trial();
+        let after = random_moment(scenario.duration, rng);
+        scenario.world.new_calls();
+        let mut child = spawn(&trial, &scenario.command);
         std::thread::sleep(after);
         if child.try_wait().unwrap().is_some() {
             continue;
         }
         n += 1;
         signal(&child, "TERM");
-        let told = Instant::now();
+        let signaled = Instant::now();
         let status = child.wait().unwrap();
-        let end = check_graceful_exit(status.code(), status.signal(), told.elapsed())
-            .and_then(|()| scene.check_after_fault(&trial))
-            .and_then(|()| check_no_page_read_twice(&scene.world.new_calls(), &scene.requests));
-        table.record(&row, began, true, &format!("stop {n} after {after:?}"), end);
+        let end = check_graceful_exit(status.code(), status.signal(), signaled.elapsed())
+            .and_then(|()| scenario.check_after_fault(&trial))
+            .and_then(|()| check_no_page_read_twice(&scenario.world.new_calls(), &scenario.requests));
+        report.record(&row, started, true, &format!("stop {n} after {after:?}"), end);
     }
 }
 
@@ -87,15 +93,16 @@ fn check_graceful_exit(code: Option<i32>, signal: Option<i32>, took: Duration) -
         return Err(format!("a stop took {took:?}"));
     }
     match (code, signal) {
-        // Before the handler is there, the signal itself ends the process.
+        // Before the handler is installed, the signal ends the process.
         (Some(0 | 75), _) | (None, Some(15)) => Ok(()),
         other => Err(format!("a stop ends with {other:?}")),
     }
 }
 
-/// What was served before a stop was committed, so no page of a playlist is asked for more often than
-/// in an undisturbed run. (The odd playlist ends in an empty page, which is looked at twice and has
-/// nothing to commit. Pages of a hundred are refused here, and a stop may come before that is learned.)
+/// Checks that the run and its recovery request no playlist page more often than a run without a stop, because
+/// every page that was served before the stop was committed. The edge-case playlist is excluded: it ends with
+/// an empty page, which is read twice and commits nothing. So are pages of 100 items, which the sandbox refuses
+/// here: a stop can come before the program has learned that.
 fn check_no_page_read_twice(calls: &[String], undisturbed: &[String]) -> Result<(), String> {
     let is_page = |call: &&String| {
         call.starts_with("/playlists/")
@@ -104,13 +111,13 @@ fn check_no_page_read_twice(calls: &[String], undisturbed: &[String]) -> Result<
     };
     let times = |calls: &[String], page: &String| calls.iter().filter(|call| *call == page).count();
     match calls.iter().filter(is_page).find(|page| times(calls, page) > times(undisturbed, page).max(1)) {
-        Some(page) => Err(format!("asked for again: {page}")),
+        Some(page) => Err(format!("requested again: {page}")),
         None => Ok(()),
     }
 }
 
-fn random_moment(takes: Duration, dice: &mut Rng) -> Duration {
-    takes.mul_f64(dice.below(10_000) as f64 / 10_000.0)
+fn random_moment(duration: Duration, rng: &mut Rng) -> Duration {
+    duration.mul_f64(rng.below(10_000) as f64 / 10_000.0)
 }
 
 pub fn spawn(trial: &Trial, args: &[String]) -> Child {

@@ -1,4 +1,4 @@
-//! A project folder that is struck, and what must hold of it afterwards.
+//! A copy of a project that gets a fault, and the checks afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,28 +11,28 @@ use crate::content;
 use crate::project::Project;
 use crate::world::{Ran, ran};
 
-/// A copy of a scene's project.
+/// A copy of the project of a scenario.
 pub struct Trial {
     pub project: Project,
 }
 
-/// What a project holds that a reader may rely on.
+/// The content of a project that readers rely on.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ProjectContent {
-    /// Bytes of all CSVs, by path below the project.
+    /// The bytes of all CSVs by path below the project.
     pub csv: BTreeMap<String, Vec<u8>>,
-    /// Data packages without the number of the run and the time.
+    /// The data packages without the id and the time of the run.
     pub packages: BTreeMap<String, Value>,
-    /// The rows of the store, one text each.
+    /// The rows of the store as text.
     pub rows: Vec<String>,
 }
 
-/// What a CSV may be right after a blow.
+/// The allowed states of a CSV right after a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AllowedCsv {
-    /// The one from before, or the one of an undisturbed end.
+    /// The file from before the command, or that of a command without a fault.
     OldOrNew,
-    /// Also one with some of what another job was reading.
+    /// Also a file with some rows that the other job read.
     OrMerged,
 }
 
@@ -40,12 +40,13 @@ impl Trial {
     pub fn copy_of(project: &Project) -> Trial {
         let copy = Project::new();
         copy_folder(project.root(), copy.root());
-        // A copy of a state folder is refused where grants could be renewed twice; ours are renewed by one.
+        // The program refuses a copied state folder, because two copies could refresh the same grant. Only one of
+        // these does.
         drop(std::fs::remove_file(copy.root().join(".local/state/cratedigger/place")));
         Trial { project: copy }
     }
 
-    /// The binary, with what a project needs of the environment.
+    /// The program with the environment of the project.
     pub fn command(&self, args: &[String]) -> Command {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         with_app(self.project.command(&args))
@@ -60,33 +61,33 @@ impl Trial {
     }
 
     pub fn read_content(&self) -> ProjectContent {
-        let mut holds = ProjectContent::default();
+        let mut content = ProjectContent::default();
         for path in files_below(self.project.root()) {
             let name = path.strip_prefix(self.project.root()).unwrap().to_str().unwrap().to_owned();
             if !name.starts_with("output/") {
                 continue;
             }
             if name.ends_with(".csv") {
-                holds.csv.insert(name, std::fs::read(&path).unwrap());
+                content.csv.insert(name, std::fs::read(&path).unwrap());
             } else if name.ends_with("datapackage.json") {
                 let mut package: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
                 package["created"].take();
                 package["run"]["id"].take();
-                holds.packages.insert(name, package);
+                content.packages.insert(name, package);
             }
         }
         if self.database().exists() {
-            holds.rows = content::content_rows(&self.store());
+            content.rows = content::content_rows(&self.store());
         }
-        holds
+        content
     }
 
     pub fn store(&self) -> Connection {
         Connection::open(self.database()).unwrap()
     }
 
-    /// What is wrong right after a blow, whatever it was: the store is sound, its checkpoints fit its
-    /// rows, and each CSV is wholly the old one or wholly the new one.
+    /// Checks the project right after a fault: the store is sound, its checkpoints match its rows, and each CSV is
+    /// entirely the old one or entirely the new one.
     pub fn check_sound(
         &self,
         files: AllowedCsv,
@@ -100,8 +101,8 @@ impl Trial {
             let name = path.strip_prefix(self.project.root()).unwrap().to_str().unwrap().to_owned();
             if name.ends_with(".csv") {
                 let bytes = std::fs::read(&path).map_err(|e| format!("{name}: {e}"))?;
-                let at_once = files == AllowedCsv::OrMerged && bytes.ends_with(b"\n");
-                if !at_once && before.csv.get(&name) != Some(&bytes) && after.csv.get(&name) != Some(&bytes) {
+                let is_merged = files == AllowedCsv::OrMerged && bytes.ends_with(b"\n");
+                if !is_merged && before.csv.get(&name) != Some(&bytes) && after.csv.get(&name) != Some(&bytes) {
                     return Err(format!("{name} is neither the old file nor the new one ({} bytes)", bytes.len()));
                 }
             }
@@ -113,27 +114,28 @@ impl Trial {
         Ok(())
     }
 
-    /// What is wrong once all is over: `verify`, leftovers, anything that differs from an undisturbed end.
+    /// Checks the project at the end: `verify` passes, no temporary file is left, and the content equals that of a run
+    /// without a fault.
     pub fn check_equals(&self, wanted: &ProjectContent) -> Result<(), String> {
         let verified = self.run(&["verify".into()]);
         if self.database().exists() && verified.code != 0 {
             return Err(format!("verify ends with {}: {}{}", verified.code, verified.stdout, verified.stderr));
         }
-        if let Some(stray) = files_below(self.project.root()).into_iter().find(|path| is_temporary_file(path)) {
-            return Err(format!("left behind: {}", stray.display()));
+        if let Some(leftover) = files_below(self.project.root()).into_iter().find(|path| is_temporary_file(path)) {
+            return Err(format!("left behind: {}", leftover.display()));
         }
-        let holds = self.read_content();
-        if holds.csv != wanted.csv {
-            let same = |name: &&String| holds.csv.get(*name) == wanted.csv.get(*name);
+        let found = self.read_content();
+        if found.csv != wanted.csv {
+            let same = |name: &&String| found.csv.get(*name) == wanted.csv.get(*name);
             let names: BTreeSet<&String> =
-                wanted.csv.keys().chain(holds.csv.keys()).filter(|name| !same(name)).collect();
-            let first = names.iter().next().map(|name| first_line(holds.csv.get(*name), wanted.csv.get(*name)));
+                wanted.csv.keys().chain(found.csv.keys()).filter(|name| !same(name)).collect();
+            let first = names.iter().next().map(|name| first_line(found.csv.get(*name), wanted.csv.get(*name)));
             return Err(format!("CSVs differ: {names:?}, {}", first.unwrap_or_default()));
         }
-        if holds.packages != wanted.packages {
-            return Err(format!("data packages differ:\n{:?}\n{:?}", holds.packages, wanted.packages));
+        if found.packages != wanted.packages {
+            return Err(format!("data packages differ:\n{:?}\n{:?}", found.packages, wanted.packages));
         }
-        content::compare_rows(&holds.rows, &wanted.rows)
+        content::compare_rows(&found.rows, &wanted.rows)
     }
 }
 
@@ -143,17 +145,17 @@ fn first_line(found: Option<&Vec<u8>>, wanted: Option<&Vec<u8>>) -> String {
         bytes.map(|bytes| String::from_utf8_lossy(bytes).lines().map(str::to_owned).collect()).unwrap_or_default()
     };
     let (found, wanted) = (lines(found), lines(wanted));
-    let place = found.iter().zip(&wanted).position(|(f, w)| f != w).unwrap_or(found.len().min(wanted.len()));
-    format!("line {place}:\n  {:?}\n  {:?}", found.get(place), wanted.get(place))
+    let n = found.iter().zip(&wanted).position(|(f, w)| f != w).unwrap_or(found.len().min(wanted.len()));
+    format!("line {n}:\n  {:?}\n  {:?}", found.get(n), wanted.get(n))
 }
 
-/// The sandbox's app.
+/// Adds the credentials of the sandbox app.
 pub fn with_app(mut command: Command) -> Command {
     command.env("SPOTIFY_CLIENT_ID", "sandbox-client").env("SPOTIFY_CLIENT_SECRET", "sandbox-secret");
     command
 }
 
-/// What no file of a finished run is named like.
+/// Whether a file must not remain after a finished run.
 fn is_temporary_file(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     name.ends_with(".tmp") || name.ends_with("-journal") || name.contains(".cratedigger-") || name.ends_with(".partial")

@@ -1,7 +1,6 @@
-//! The sandbox's clock: real time plus an offset that a test may move.
+//! The clock of the sandbox: real time plus an offset that tests change.
 //!
-//! Token expiry, rolling windows, quotas and consents that last six months all read this clock, so
-//! that a test reaches them without waiting.
+//! Token lifetimes, windows, quotas and consents of six months use this clock, so that tests need not wait.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -20,12 +19,12 @@ impl SandboxClock {
         Self { offset_ms: AtomicI64::new(0), started_at_ms: real_now_ms() }
     }
 
-    /// Milliseconds since 1970, as the sandbox has it.
+    /// Milliseconds since 1970 on the clock of the sandbox.
     pub(crate) fn now_ms(&self) -> i64 {
         real_now_ms() + self.offset_ms.load(Ordering::SeqCst)
     }
 
-    /// Milliseconds since the sandbox was started, moved time included.
+    /// Milliseconds since the start of the sandbox, including advanced time.
     pub(crate) fn since_start_ms(&self) -> i64 {
         self.now_ms() - self.started_at_ms
     }
@@ -40,17 +39,17 @@ impl SandboxClock {
     }
 }
 
-/// An instant as Spotify writes it: `2026-05-04T03:02:01Z`.
+/// A time in the format of Spotify: `2026-05-04T03:02:01Z`.
 pub(crate) fn timestamp(ms: i64) -> String {
     utc(ms).format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// An instant with its milliseconds, as plays have it.
+/// A time with milliseconds, as in recently played tracks.
 pub(crate) fn timestamp_ms(ms: i64) -> String {
     utc(ms).format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
-/// An instant as HTTP headers have it.
+/// A time in the format of HTTP headers.
 pub(crate) fn http_date(ms: i64) -> String {
     utc(ms).format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
@@ -77,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_clock_moves_only_as_told() {
+    fn clock_moves_by_its_offset() {
         let clock = SandboxClock::new();
         clock.advance(Duration::from_secs(3600));
         assert!((3_600_000..3_601_000).contains(&clock.since_start_ms()));
@@ -86,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn instants_are_written_as_spotify_and_http_write_them() {
+    fn times_have_the_expected_formats() {
         assert_eq!(timestamp(0), "1970-01-01T00:00:00Z");
         assert_eq!(timestamp_ms(1_500), "1970-01-01T00:00:01.500Z");
         assert_eq!(http_date(0), "Thu, 01 Jan 1970 00:00:00 GMT");

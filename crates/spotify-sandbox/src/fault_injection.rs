@@ -1,4 +1,4 @@
-//! Plays a fault: as another answer where HTTP can say it, else as bytes and pauses on the socket.
+//! Injects a fault: as another response if HTTP can express it, otherwise as bytes and pauses on the socket.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -12,34 +12,34 @@ use super::clock::http_date;
 use super::faults::{ErrorBodyFormat, FaultAction, RetryAfterHeader};
 use super::response::{ServerResponse, api_error_with_reason, token_error};
 
-/// What goes down the wire.
+/// What is sent to the client.
 pub(crate) enum WireOutcome {
-    /// A proper answer, perhaps a late one.
+    /// A valid response, after a delay.
     Response(ServerResponse, Duration),
-    /// Whatever these steps do; the status is for the log.
+    /// The steps on the raw socket, and the status for the log.
     Raw(u16, Vec<WireStep>),
 }
 
-/// One step of a connection that is no longer HTTP's.
+/// One step on a raw socket.
 pub(crate) enum WireStep {
     Send(Bytes),
     /// One byte at a time.
     Drip(Bytes, Duration),
-    /// Over and over until the reader has gone.
+    /// The same bytes until the client closes the connection.
     Forever(Bytes),
-    /// Nothing until the reader has gone.
+    /// No bytes until the client closes the connection.
     Stall,
     Reset,
     Close,
 }
 
-/// A page of "please sign in to this network".
+/// The page of a captive portal.
 const PORTAL_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Welcome</title></head>\
     <body><h1>Please sign in to use this network</h1></body></html>\n";
 
-/// The answer that comes in place of the real one, for faults that don't let a request through.
+/// The response of a fault that the request does not pass, or `None` if the request is carried out.
 pub(crate) fn replacement_outcome(action: &FaultAction, accounts: bool, now_ms: i64) -> Option<WireOutcome> {
-    let answer = match action {
+    let response = match action {
         FaultAction::Status { code, body, retry_after, message, reason } => {
             let refusal = match body {
                 ErrorBodyFormat::Json => json_error(accounts, *code, message.as_deref(), reason.as_deref()),
@@ -79,17 +79,17 @@ pub(crate) fn replacement_outcome(action: &FaultAction, accounts: bool, now_ms: 
         }
         _ => return None,
     };
-    Some(WireOutcome::Response(answer, Duration::ZERO))
+    Some(WireOutcome::Response(response, Duration::ZERO))
 }
 
-/// The real answer, spoilt.
-pub(crate) fn corrupt_response(action: &FaultAction, mut answer: ServerResponse, date: &str) -> WireOutcome {
-    let whole = answer.body.clone();
+/// Applies a fault to the real response.
+pub(crate) fn corrupt_response(action: &FaultAction, mut response: ServerResponse, date: &str) -> WireOutcome {
+    let whole = response.body.clone();
     let half = whole.slice(..whole.len() / 2);
-    let status = answer.status;
+    let status = response.status;
     let head = |length: Option<usize>, more: &str| {
         let mut head = format!("HTTP/1.1 {status} OK\r\ndate: {date}\r\n");
-        for (name, value) in &answer.headers {
+        for (name, value) in &response.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         if let Some(length) = length {
@@ -113,59 +113,59 @@ pub(crate) fn corrupt_response(action: &FaultAction, mut answer: ServerResponse,
             let every = Duration::from_millis(*every_ms);
             vec![head(Some(whole.len()), ""), WireStep::Drip(whole, every), WireStep::Close]
         }
-        FaultAction::Latency { ms } => return WireOutcome::Response(answer, Duration::from_millis(*ms)),
+        FaultAction::Latency { ms } => return WireOutcome::Response(response, Duration::from_millis(*ms)),
         FaultAction::MalformedJson => {
-            answer.body = [&half[..], b",,]}oops"].concat().into();
-            return WireOutcome::Response(answer, Duration::ZERO);
+            response.body = [&half[..], b",,]}oops"].concat().into();
+            return WireOutcome::Response(response, Duration::ZERO);
         }
         FaultAction::InvalidUtf8 => {
-            answer.body = with_first_key(&whole, b"\"\xff\xfe\xc3(\"");
-            return WireOutcome::Response(answer, Duration::ZERO);
+            response.body = with_first_key(&whole, b"\"\xff\xfe\xc3(\"");
+            return WireOutcome::Response(response, Duration::ZERO);
         }
         FaultAction::LoneSurrogate => {
-            answer.body = with_first_key(&whole, br#""\ud83d""#);
-            return WireOutcome::Response(answer, Duration::ZERO);
+            response.body = with_first_key(&whole, br#""\ud83d""#);
+            return WireOutcome::Response(response, Duration::ZERO);
         }
         FaultAction::ForeignNext { host } => {
-            answer.body = with_foreign_links(&whole, host);
-            return WireOutcome::Response(answer, Duration::ZERO);
+            response.body = with_foreign_links(&whole, host);
+            return WireOutcome::Response(response, Duration::ZERO);
         }
         FaultAction::ShortPage | FaultAction::EmptyPage => {
             let empty = matches!(action, FaultAction::EmptyPage);
-            answer.body = edit_page(&whole, |page| {
+            response.body = edit_page(&whole, |page| {
                 if let Some(items) = page["items"].as_array_mut() {
                     items.truncate(if empty { 0 } else { items.len() / 2 });
                 }
             });
-            return WireOutcome::Response(answer, Duration::ZERO);
+            return WireOutcome::Response(response, Duration::ZERO);
         }
         FaultAction::HolePage => {
-            answer.body = edit_page(&whole, |page| {
+            response.body = edit_page(&whole, |page| {
                 if let Some(items) = page["items"].as_array_mut().filter(|items| items.len() > 2) {
                     items.remove(items.len() / 2);
                 }
             });
-            return WireOutcome::Response(answer, Duration::ZERO);
+            return WireOutcome::Response(response, Duration::ZERO);
         }
         FaultAction::Set { at, to } => {
-            answer.body = with_value(&whole, at, to);
-            return WireOutcome::Response(answer, Duration::ZERO);
+            response.body = with_value(&whole, at, to);
+            return WireOutcome::Response(response, Duration::ZERO);
         }
         FaultAction::EndsAfter { items } => {
-            answer.body = edit_page(&whole, |page| {
+            response.body = edit_page(&whole, |page| {
                 let left = items.saturating_sub(page["offset"].as_u64().unwrap_or(0));
                 if let Some(entries) = page["items"].as_array_mut() {
                     entries.truncate(usize::try_from(left).unwrap_or(usize::MAX));
                 }
             });
-            return WireOutcome::Response(answer, Duration::ZERO);
+            return WireOutcome::Response(response, Duration::ZERO);
         }
-        _ => return WireOutcome::Response(answer, Duration::ZERO),
+        _ => return WireOutcome::Response(response, Duration::ZERO),
     };
     WireOutcome::Raw(status, steps)
 }
 
-/// Changes the page in a body, be it the whole body or a part of a playlist or a search.
+/// Changes the page in a body: the body itself, or the page inside a playlist or a search result.
 pub(crate) fn edit_page(body: &Bytes, change: impl FnOnce(&mut Value)) -> Bytes {
     let Ok(mut value) = serde_json::from_slice::<Value>(body) else {
         return body.clone();
@@ -192,14 +192,14 @@ fn with_foreign_links(body: &Bytes, host: &str) -> Bytes {
     })
 }
 
-/// The body with another value at a place; a key that is not there is added to the object around it.
+/// Sets the value at a JSON pointer. A missing key is added to its object.
 fn with_value(body: &Bytes, at: &str, to: &Value) -> Bytes {
     let Ok(mut value) = serde_json::from_slice::<Value>(body) else {
         return body.clone();
     };
     let (around, key) = at.rsplit_once('/').unwrap_or_default();
-    if let Some(place) = value.pointer_mut(at) {
-        *place = to.clone();
+    if let Some(index) = value.pointer_mut(at) {
+        *index = to.clone();
     } else if let Some(Value::Object(object)) = value.pointer_mut(around) {
         object.insert(key.to_owned(), to.clone());
     }
@@ -237,7 +237,7 @@ fn default_message(code: u16) -> &'static str {
     }
 }
 
-/// Blanks, packed: a thousandth of the size they unpack to.
+/// Compressed spaces. The body has a thousandth of its uncompressed size.
 fn gzip_bomb(mib: u32) -> Bytes {
     let blanks = vec![b' '; 1 << 20];
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
@@ -246,5 +246,5 @@ fn gzip_bomb(mib: u32) -> Bytes {
         filled = filled.and_then(|()| packed.write_all(&blanks));
     }
     let done = filled.and_then(|()| packed.finish());
-    Bytes::from(done.expect("a vector takes all that is written to it"))
+    Bytes::from(done.expect("writing to a vector does not fail"))
 }

@@ -1,12 +1,12 @@
-//! JSON written by hand, straight into one string.
+//! Writes JSON directly into a string.
 //!
-//! A page of fifty tracks is 200 KB; building a tree of values for it would cost more than all the
-//! rest of an answer. Writing text also lets the sandbox send what a serialiser would refuse or
-//! mend: `200040.0` for an integer, the same key twice, keys in Spotify's order.
+//! A page of fifty tracks has 200 KB, and building a tree of values for it would cost more than the rest of
+//! the response. Writing text also makes it possible to send what a serializer refuses or corrects: `200040.0`
+//! for an integer, the same key twice, and keys in the order that Spotify uses.
 
 use std::fmt::{Display, Write};
 
-/// An object being written; `object` opens and closes it.
+/// Writes the keys of one object. [`object`] writes its braces.
 pub(crate) struct ObjectWriter<'a> {
     out: &'a mut String,
     empty: bool,
@@ -19,7 +19,7 @@ pub(crate) fn object(out: &mut String, fill: impl FnOnce(&mut ObjectWriter<'_>))
     out.push('}');
 }
 
-/// Writes `[…]`, one call of `each` an element.
+/// Writes `[…]` and calls `each` for every element.
 pub(crate) fn array<T>(out: &mut String, items: impl IntoIterator<Item = T>, mut each: impl FnMut(&mut String, T)) {
     out.push('[');
     for (n, item) in items.into_iter().enumerate() {
@@ -31,7 +31,7 @@ pub(crate) fn array<T>(out: &mut String, items: impl IntoIterator<Item = T>, mut
     out.push(']');
 }
 
-/// Writes a string with its quotes.
+/// Writes a quoted string.
 pub(crate) fn text(out: &mut String, value: &str) {
     out.push('"');
     for c in value.chars() {
@@ -48,9 +48,9 @@ pub(crate) fn text(out: &mut String, value: &str) {
     out.push('"');
 }
 
-/// Appends formatted text; a `String` takes whatever it is given.
+/// Appends formatted text.
 pub(crate) fn push_display(out: &mut String, what: impl Display) {
-    write!(out, "{what}").expect("a string takes all that is written to it");
+    write!(out, "{what}").expect("writing to a string does not fail");
 }
 
 impl ObjectWriter<'_> {
@@ -76,12 +76,12 @@ impl ObjectWriter<'_> {
         }
     }
 
-    /// A number, a boolean: whatever displays as JSON.
+    /// A number, a boolean or another value whose `Display` output is JSON.
     pub(crate) fn display(&mut self, key: &str, value: impl Display) {
         push_display(self.key(key), value);
     }
 
-    /// JSON that is ready.
+    /// A value that is already JSON.
     pub(crate) fn raw(&mut self, key: &str, json: &str) {
         self.key(key).push_str(json);
     }
@@ -94,7 +94,7 @@ impl ObjectWriter<'_> {
         array(self.key(key), items, each);
     }
 
-    /// Writes the value with a function of one's own.
+    /// A value that `write` writes.
     pub(crate) fn write_with(&mut self, key: &str, write: impl FnOnce(&mut String)) {
         write(self.key(key));
     }
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_parses_back_to_what_was_meant() {
+    fn written_json_parses_back() {
         let odd = "a \"b\"\\ \n\r\t\u{0}\u{1f} ε 👩‍🚀";
         let mut out = String::new();
         object(&mut out, |o| {

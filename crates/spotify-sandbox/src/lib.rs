@@ -1,33 +1,35 @@
-//! A local server that answers like Spotify's accounts service and Web API.
+//! A local server that imitates the Spotify accounts service and Web API.
 //!
-//! The catalog is made up and comes out of a seed; both app classes can be played, and faults are
-//! played on demand, down to broken bytes on the wire. Tests, `cratedigger demo` and people who
-//! want to try a job without spending a call talk to it over HTTP like to the real thing. It uses
-//! nothing of the rest of the crate and shares no type with the client: a fake that borrows the
-//! client's structs would repeat the client's mistakes.
+//! Tests, `cratedigger demo` and people who want to try a job without spending API calls talk to it over
+//! HTTP, as they would to Spotify. A seed generates the catalog. The server can play an app in Development
+//! Mode or in Extended Quota Mode, and it injects faults on demand, down to broken bytes on the wire.
 //!
-//! - [`start`] serves on 127.0.0.1; [`Sandbox`] is the handle, and the same controls are there over
-//!   HTTP under `/_sandbox` (`control.rs` lists them).
-//! - [`known`] names the ids that stay the same whatever the seed, among them a playlist with
-//!   everything odd that Spotify has been seen to send.
-//! - [`Fault`] describes what should go wrong and when; [`Edit`] changes a playlist, also in the
-//!   middle of somebody's reading it.
+//! **It shares no code with the client.** If the two used the same structs, a wrong assumption about Spotify
+//! would be in both, and no test could find it. The crate therefore depends on neither `spotify-client` nor
+//! `cratedigger`, and writes its JSON by hand.
+//!
+//! - [`start`] serves on 127.0.0.1 and returns a [`Sandbox`]. The same controls are available over HTTP under
+//!   `/_sandbox`; `routes/control.rs` lists them.
+//! - [`fixtures`] names the ids that do not depend on the seed, among them a playlist with every edge case
+//!   that Spotify is known to send.
+//! - [`Fault`] describes what goes wrong and when. [`PlaylistEdit`] changes a playlist, even while a client
+//!   reads it.
 //!
 //! ```no_run
 //! # async fn third_page_fails_once() -> std::io::Result<()> {
-//! use cratedigger::sandbox::{self, Action, Fault, Options, known};
+//! use spotify_sandbox::{Fault, FaultAction, SandboxOptions, fixtures};
 //!
-//! let sandbox = sandbox::start(Options::default()).await?;
-//! sandbox.inject(Fault::on("/v1/playlists/*/items", Action::status(502)).nth(3));
-//! let grant = sandbox.sign_in(known::HOME, &["playlist-read-private"], true);
-//! // … point a job at sandbox.api_url() and sandbox.accounts_url(), then:
+//! let sandbox = spotify_sandbox::start(SandboxOptions::default()).await?;
+//! sandbox.inject(Fault::on_path("/v1/playlists/*/items", FaultAction::status(502)).nth(3));
+//! let tokens = sandbox.sign_in(fixtures::HOME_USER, &["playlist-read-private"], true);
+//! // Point a client at `sandbox.api_url()` and `sandbox.accounts_url()`, let it read, and then compare:
 //! let calls = sandbox.log().len();
-//! let rows = sandbox.catalog().playlist_rows(known::ODD_PLAYLIST);
+//! let rows = sandbox.catalog().expected_rows(fixtures::EDGE_CASE_PLAYLIST);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Where it is simpler than Spotify: no TLS, no writes, no player, no Premium, one app.
+//! It is simpler than Spotify: no TLS, no writes, no player, no Premium, and one developer account.
 
 mod accounts;
 mod catalog;
@@ -58,66 +60,64 @@ pub use limits::{CallAllowance, LimitCounts};
 pub use request_log::LoggedRequest;
 use state::SandboxState;
 
-/// The class of the app whose calls are answered.
+/// The quota mode of the app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QuotaMode {
     /// Development Mode since February 2026: fewer endpoints and fields, `items` and `item`.
     Development,
-    /// Extended Quota Mode: everything, under the old names `tracks` and `track`.
+    /// Extended Quota Mode: all endpoints and fields, under the old names `tracks` and `track`.
     Extended,
 }
 
-/// What kind of Spotify to play.
+/// Options of a sandbox.
 #[derive(Debug, Clone)]
 pub struct SandboxOptions {
-    /// The app's class.
     pub mode: QuotaMode,
-    /// The catalog's seed: the same one makes the same catalog.
+    /// Seed of the catalog. Equal seeds generate equal catalogs.
     pub seed: u64,
-    /// Port on 127.0.0.1; 0 takes a free one.
+    /// Port on 127.0.0.1; 0 selects a free port.
     pub port: u16,
-    /// Distinct tracks in the catalog, beside some 300 known and odd ones.
+    /// Number of generated tracks. About 300 fixtures and edge cases are added.
     pub tracks: usize,
-    /// Plain playlists, beside the known ones; owned in turn by the curator, `home` and `studio`.
+    /// Number of generated playlists, in addition to the fixtures. The curator, `home` and `studio` own them in turn.
     pub playlists: usize,
-    /// Items in each plain playlist.
+    /// Items in each generated playlist.
     pub playlist_items: usize,
-    /// Plain playlists of the digger's, who has nothing else but saved tracks.
+    /// Number of generated playlists of the digger, who has only these and saved tracks.
     pub digger_playlists: usize,
-    /// Tracks that the digger has saved.
+    /// Number of tracks that the digger has saved.
     pub digger_tracks: usize,
-    /// The client id that is let in.
+    /// The client id of the app.
     pub client_id: String,
-    /// Further client ids of its developer account, with the same secret: they share the quotas of the day,
-    /// and each has a rate limit of its own.
+    /// More client ids of the same developer account, with the same secret. They share the daily quotas, and
+    /// each has its own rate limit.
     pub sister_client_ids: Vec<String>,
-    /// Its secret.
+    /// The secret of all client ids.
     pub client_secret: String,
-    /// Calls per rolling window, for each client id; unlimited without.
+    /// Calls per rolling window for each client id; `None` is unlimited.
     pub rate_limit: Option<u32>,
-    /// The window of the rate limit: 30 seconds, as Spotify's, or less to save a test time.
+    /// The window of the rate limit: 30 seconds as at Spotify, or less to make a test faster.
     pub rate_window: Duration,
-    /// Calls per rolling 24 hours; unlimited without.
+    /// Calls per rolling 24 hours; `None` is unlimited.
     pub calls_per_day: Option<u32>,
-    /// Calls per rolling 24 hours to one family of endpoints; unlimited without.
+    /// Calls per rolling 24 hours to one endpoint family; `None` is unlimited.
     pub calls_per_family_per_day: Option<u32>,
-    /// Whether calls that were refused with 429 count towards the limits.
+    /// Whether calls that are refused with 429 count toward the limits.
     pub refused_calls_count: bool,
-    /// How long a call that came before a deadline it was told is refused from then on.
+    /// How long all calls are refused after a call came before an announced deadline.
     pub punishment: Option<Duration>,
-    /// Whether answers are packed with gzip for readers that say they can unpack it.
+    /// Whether responses are compressed for clients that accept gzip.
     pub gzip: bool,
-    /// How long every answer takes at least.
+    /// The minimum time that every response takes.
     pub latency: Duration,
     /// `expires_in` of access tokens.
     pub token_ttl_secs: u64,
-    /// Largest `limit` of `/playlists/{id}/tracks`: 100, or 50 as documented.
+    /// The largest `limit` of `/playlists/{id}/tracks`: 100 as observed, or 50 as documented.
     pub playlist_page_max: usize,
-    /// Whose refreshes bring a new refresh token and end the old one.
+    /// Which clients get a new refresh token when they refresh.
     pub rotation: TokenRotation,
-    /// Whether every answer has an entity tag, and is not sent again to who has it. Playlists always
-    /// have theirs.
+    /// Whether every response has an `ETag` and honors `If-None-Match`. Playlists always do.
     pub etags: bool,
 }
 
@@ -151,169 +151,173 @@ impl Default for SandboxOptions {
     }
 }
 
-/// A running sandbox; dropping it stops it.
+/// A running sandbox. Dropping it stops the server.
 #[derive(Debug)]
 pub struct Sandbox {
     state: Arc<SandboxState>,
     server: server::SandboxServer,
 }
 
-/// Rolls the catalog and serves it on 127.0.0.1 until the [`Sandbox`] is dropped.
+/// Generates the catalog and serves it on 127.0.0.1 until the [`Sandbox`] is dropped.
 ///
-/// Needs a tokio runtime with time and I/O.
+/// Call it in a Tokio runtime with time and I/O enabled.
 ///
 /// # Errors
-/// If the port is taken.
+/// If the port is in use.
 pub async fn start(options: SandboxOptions) -> io::Result<Sandbox> {
     let listener = server::listen(options.port).await?;
     let port = listener.local_addr()?.port();
-    let world = Arc::new(SandboxState::new(options, port));
-    let server = server::serve(listener, Arc::clone(&world));
-    Ok(Sandbox { state: world, server })
+    let state = Arc::new(SandboxState::new(options, port));
+    let server = server::serve(listener, Arc::clone(&state));
+    Ok(Sandbox { state, server })
 }
 
 impl Sandbox {
-    /// Where the Web API is: `http://127.0.0.1:PORT/v1`.
+    /// Base URL of the Web API: `http://127.0.0.1:PORT/v1`.
     pub fn api_url(&self) -> String {
         self.state.api_url.clone()
     }
 
-    /// Where the accounts service is: `http://127.0.0.1:PORT`.
+    /// Base URL of the accounts service: `http://127.0.0.1:PORT`.
     pub fn accounts_url(&self) -> String {
         self.state.accounts_url.clone()
     }
 
-    /// What was asked so far, in order of answering; controls under `/_sandbox` are left out.
+    /// The requests so far in the order of their responses, without those to `/_sandbox`.
     pub fn log(&self) -> Vec<LoggedRequest> {
         self.state.log.all()
     }
 
-    /// Forgets what was asked.
+    /// Empties the request log.
     pub fn clear_log(&self) {
         self.state.log.clear();
     }
 
-    /// Arranges for something to go wrong. Faults are tried in the order in which they came.
+    /// Adds a fault. A request gets the first fault that matches it, in the order in which they were added.
     pub fn inject(&self, fault: Fault) {
         self.state.faults.add(fault);
     }
 
-    /// Lets everything go well again.
+    /// Removes all faults.
     pub fn clear_faults(&self) {
         self.state.faults.clear();
     }
 
-    /// Changes the limits from now on, as Spotify may without notice.
+    /// Changes the limits, as Spotify does without notice.
     pub fn set_allowance(&self, allowance: CallAllowance) {
         lock(&self.state.limits).set_allowance(allowance);
     }
 
-    /// Refuses all calls for so long, with the rest of it as `Retry-After`.
+    /// Refuses all calls for this time and sends the remaining seconds as `Retry-After`.
     pub fn ban(&self, how_long: Duration) {
         lock(&self.state.limits).ban(how_long, self.state.clock.now_ms());
     }
 
-    /// What the limits have counted: refusals, calls that came too early, calls in the windows.
+    /// Counts of refusals, early calls and calls in the windows.
     pub fn limit_counts(&self) -> LimitCounts {
         lock(&self.state.limits).counts(self.state.clock.now_ms())
     }
 
-    /// Moves the sandbox's clock forward: tokens expire, windows roll on.
+    /// Moves the clock of the sandbox forward, so that tokens expire and windows roll.
     pub fn advance(&self, by: Duration) {
         self.state.clock.advance(by);
     }
 
-    /// Sets how far the sandbox's clock is from the real one.
+    /// Sets the difference between the clock of the sandbox and the real clock.
     pub fn set_clock_offset(&self, offset_ms: i64) {
         self.state.clock.set_offset_ms(offset_ms);
     }
 
-    /// Ends every access token at once, as an incident would: the next call gets 401.
+    /// Makes all access tokens invalid, as in an incident. The next call gets 401.
     pub fn revoke_access_tokens(&self) {
         lock(&self.state.accounts).revoke_access_tokens();
     }
 
-    /// Says what the next people at `/authorize` do.
+    /// Decides what the next users at `/authorize` do.
     pub fn set_consent(&self, consent: ConsentDecision) {
         lock(&self.state.accounts).set_consent(consent);
     }
 
-    /// Signs a user in without a browser, as the plain code flow would (a client with a secret) or
-    /// as PKCE would (a public one).
+    /// Signs a user in without a browser. With `pkce` the client is a public one; otherwise it uses its secret.
     pub fn sign_in(&self, user: &str, scopes: &[&str], pkce: bool) -> SignInTokens {
         let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
         let now_ms = self.state.clock.now_ms();
         lock(&self.state.accounts).sign_in(user, scopes, pkce, now_ms)
     }
 
-    /// Takes a user's consent back, as the user can on Spotify's page of apps.
+    /// Withdraws the consent of a user, as the user can on Spotify's page of apps.
     pub fn revoke_grants(&self, user: &str) {
         lock(&self.state.accounts).revoke_grants(user);
     }
 
-    /// The truth behind the answers, to be read and edited.
+    /// The catalog, to compare exports with and to edit.
     pub fn catalog(&self) -> CatalogHandle<'_> {
         CatalogHandle { state: &self.state }
     }
 
-    /// Stops serving; open connections are cut.
+    /// Stops the server and closes open connections.
     pub async fn shutdown(self) {
         self.server.stop().await;
     }
 }
 
-/// The truth behind the answers.
+/// Reads and edits the catalog of a [`Sandbox`].
 #[derive(Debug)]
 pub struct CatalogHandle<'a> {
     state: &'a SandboxState,
 }
 
 impl CatalogHandle<'_> {
-    /// Every row of a playlist as it is now; nothing if there is no such playlist.
+    /// The rows that a complete export of a playlist has now, or `None` for an unknown playlist.
     pub fn expected_rows(&self, id: &str) -> Option<Vec<ExpectedRow>> {
         self.state.expected_rows(id)
     }
 
-    /// The ids that other lists hold, in order: `kind` is `albums`, `artists`, `shows`, `audiobooks`
-    /// or `users`, as in `/_sandbox/truth/{kind}/{id}`.
+    /// The ids in the other lists of an object, in order. `kind` is `albums`, `artists`, `shows`, `audiobooks` or
+    /// `users`, as in `/_sandbox/truth/{kind}/{id}`.
     pub fn expected_ids(&self, kind: &str, id: &str) -> Option<serde_json::Value> {
         self.state.expected_ids(kind, id)
     }
 
-    /// The playlist's snapshot id as it is now.
+    /// The current snapshot id of a playlist.
     pub fn snapshot_id(&self, id: &str) -> Option<String> {
         Some(lock(&self.state.playlists).get(id)?.snapshot_id())
     }
 
-    /// Ids of all playlists, the known ones first.
+    /// Ids of all playlists, fixtures first.
     pub fn playlist_ids(&self) -> Vec<String> {
         let playlists = lock(&self.state.playlists);
         playlists.iter().map(|list| list.id.clone()).collect()
     }
 
-    /// Ids worth trying, by kind, as `/_sandbox/ids` has them.
+    /// Example ids by kind, as in `/_sandbox/ids`.
     pub fn ids(&self) -> serde_json::Value {
         self.state.example_ids()
     }
 
-    /// Changes a playlist, now or when a page of it has been served.
+    /// Changes a playlist now, or after one of its pages has been served.
     ///
     /// # Errors
-    /// If the edit names something that doesn't exist.
+    /// If the edit names an unknown id or position.
     pub fn edit(&self, edit: PlaylistEdit) -> Result<(), EditError> {
         self.state.edit(edit)
     }
 
-    /// Changes what a user has saved.
+    /// Changes the saved items of a user.
     ///
     /// # Errors
-    /// If the edit names something that doesn't exist.
+    /// If the edit names an unknown id or position.
     pub fn edit_library(&self, edit: LibraryEdit) -> Result<(), EditError> {
         self.state.edit_library(edit)
     }
 }
 
-/// Takes a lock, also after a panic elsewhere: the sandbox has no state worth dying for.
+/// Locks a mutex even if it is poisoned. A panic in one request must not fail the others.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// Compiles the example in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExample;

@@ -1,10 +1,10 @@
-//! The rolling rate limit and the daily quotas.
+//! The rate limit and the daily quotas.
 //!
-//! Two mechanisms, as Spotify has two: calls per rolling 30 seconds, refused with a short
-//! `Retry-After`, and calls per rolling 24 hours (in all, and per family of endpoints), refused
-//! with `QUOTA_EXCEEDED` and a long one. Both windows roll: no calendar day frees anybody. The first is
-//! each client id's own, the quotas are of the account that all of them belong to.
-//! A call that comes before a deadline it was told can be punished with a new, longer one.
+//! Like Spotify, the sandbox has two mechanisms. The rate limit counts calls per rolling 30 seconds and refuses
+//! with a short `Retry-After`. The quotas count calls per rolling 24 hours, in total and per endpoint family,
+//! and refuse with `QUOTA_EXCEEDED` and a long `Retry-After`. Both windows roll; nothing resets at midnight.
+//! Each client id has its own rate limit, and all client ids of the account share the quotas.
+//! A call that comes before an announced deadline can be punished with a longer one.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::SandboxOptions;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// How many calls are let in; unlimited where nothing is said.
+/// The limits of a sandbox; `None` is unlimited.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CallAllowance {
@@ -24,22 +24,22 @@ pub struct CallAllowance {
     pub rate_limit: Option<u32>,
     /// Calls per rolling 24 hours.
     pub calls_per_day: Option<u32>,
-    /// Calls per rolling 24 hours to one family of endpoints.
+    /// Calls per rolling 24 hours to one endpoint family.
     pub calls_per_family_per_day: Option<u32>,
-    /// Calls that are refused count in the windows like those that are let in.
+    /// Whether refused calls count like admitted ones.
     pub refused_calls_count: bool,
-    /// The wait of a call that comes before a deadline that it was told, in seconds.
+    /// Seconds that all calls are refused after a call came before an announced deadline.
     pub punishment: Option<u64>,
 }
 
-/// Why a call is refused, and for how long.
+/// A refusal: by a quota or by the rate limit, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LimitRefusal {
     pub(crate) quota: bool,
     pub(crate) retry_after_secs: u64,
 }
 
-/// The limits and the calls they have counted.
+/// The limits and the calls in their windows.
 #[derive(Debug, Default)]
 pub(crate) struct SandboxLimits {
     allowance: CallAllowance,
@@ -53,17 +53,17 @@ pub(crate) struct SandboxLimits {
     banned_until: Option<i64>,
 }
 
-/// Until when calls are too early, and which.
+/// The time before which calls in a scope come too early.
 #[derive(Debug)]
 struct RefusalDeadline {
     until: i64,
     refusal: LimitRefusal,
     scope: DeadlineScope,
-    /// Whether anybody was told of it: nobody can keep one that he does not know.
+    /// Whether a response has announced it. A client cannot keep a deadline that it does not know.
     announced: bool,
 }
 
-/// Whose calls a deadline holds: those of one client id, those to one family, or all.
+/// The calls that a deadline applies to.
 #[derive(Debug, PartialEq, Eq)]
 enum DeadlineScope {
     Client(String),
@@ -81,15 +81,15 @@ impl RefusalDeadline {
     }
 }
 
-/// What the limits have counted.
+/// Counters of the limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LimitCounts {
     /// Calls refused with 429, by the limits or a ban.
     pub refused: u64,
-    /// Calls that came before a deadline that had been told.
+    /// Calls that came before an announced deadline.
     pub early: u64,
-    /// Calls in the rate limit's windows now, of all client ids.
+    /// Calls in the current rate-limit windows of all client ids.
     pub in_window: usize,
     /// Calls in the last 24 hours.
     pub in_day: usize,
@@ -110,21 +110,20 @@ impl SandboxLimits {
         }
     }
 
-    /// Other limits from now on; what was counted stays counted.
+    /// Replaces the limits and keeps the counted calls.
     pub(crate) fn set_allowance(&mut self, allowed: CallAllowance) {
         self.allowance = allowed;
     }
 
-    /// Refuses everything for so long, as Spotify does for a day or half a one.
+    /// Refuses all calls for this time. Spotify does so for half a day or a day.
     pub(crate) fn ban(&mut self, how_long: Duration, now_ms: i64) {
         let refusal = LimitRefusal { quota: false, retry_after_secs: how_long.as_secs() };
         self.banned_until = Some(now_ms + i64::try_from(how_long.as_millis()).unwrap_or(i64::MAX / 4));
         self.set_deadline(now_ms, refusal, DeadlineScope::All, false);
     }
 
-    /// What was counted so far.
     pub(crate) fn counts(&mut self, now_ms: i64) -> LimitCounts {
-        let rolled = |calls: &mut VecDeque<i64>, length_ms: i64| {
+        let current_len = |calls: &mut VecDeque<i64>, length_ms: i64| {
             while calls.front().is_some_and(|at| at + length_ms <= now_ms) {
                 calls.pop_front();
             }
@@ -133,15 +132,12 @@ impl SandboxLimits {
         LimitCounts {
             refused: self.refused_calls,
             early: self.early_calls,
-            in_window: self.windows.values_mut().map(|window| rolled(window, self.window_ms)).sum(),
-            in_day: rolled(&mut self.day, DAY_MS),
+            in_window: self.windows.values_mut().map(|window| current_len(window, self.window_ms)).sum(),
+            in_day: current_len(&mut self.day, DAY_MS),
         }
     }
 
-    /// Counts a call, or refuses it.
-    ///
-    /// # Errors
-    /// The refusal to be sent.
+    /// Counts a call or refuses it.
     pub(crate) fn admit(&mut self, client: &str, family: &str, now_ms: i64) -> Result<(), LimitRefusal> {
         self.deadlines.retain(|it| now_ms < it.until);
         let (mut ahead, mut early) = (None::<&RefusalDeadline>, false);
@@ -204,14 +200,14 @@ impl SandboxLimits {
         refusal
     }
 
-    fn set_deadline(&mut self, now_ms: i64, refusal: LimitRefusal, of: DeadlineScope, told: bool) {
+    fn set_deadline(&mut self, now_ms: i64, refusal: LimitRefusal, scope: DeadlineScope, announced: bool) {
         let ms = i64::try_from(refusal.retry_after_secs).unwrap_or(i64::MAX / 2000) * 1000;
-        self.deadlines.retain(|it| it.scope != of);
-        self.deadlines.push(RefusalDeadline { until: now_ms + ms, refusal, scope: of, announced: told });
+        self.deadlines.retain(|it| it.scope != scope);
+        self.deadlines.push(RefusalDeadline { until: now_ms + ms, refusal, scope, announced });
     }
 }
 
-/// How long until the window has room again; nothing if it has room now.
+/// Time until the window admits a call, or `None` if it admits one now.
 fn time_until_free_ms(calls: &mut VecDeque<i64>, limit: u32, length_ms: i64, now_ms: i64) -> Option<i64> {
     while calls.front().is_some_and(|at| at + length_ms <= now_ms) {
         calls.pop_front();
@@ -232,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rolling_window_frees_one_call_as_the_oldest_leaves() {
+    fn oldest_call_leaves_rolling_window() {
         let mut limits = limits(SandboxOptions { rate_limit: Some(2), ..SandboxOptions::default() });
         assert!(limits.admit("app", "a", 0).is_ok());
         assert!(limits.admit("app", "a", 10_000).is_ok());
@@ -244,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_family_runs_out_while_others_go_on_and_the_account_runs_out_for_all() {
+    fn quota_counts_by_family_and_account() {
         let mut limits = limits(SandboxOptions {
             calls_per_day: Some(3),
             calls_per_family_per_day: Some(2),
@@ -258,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_before_the_deadline_is_punished_if_asked_for() {
+    fn early_call_is_punished() {
         let mut limits = limits(SandboxOptions {
             rate_limit: Some(1),
             punishment: Some(Duration::from_secs(3600)),
@@ -272,10 +268,14 @@ mod tests {
     }
 
     #[test]
-    fn calls_before_a_deadline_are_counted_once_it_was_told() {
+    fn early_calls_are_counted_after_announcement() {
         let mut limits = limits(SandboxOptions { rate_limit: Some(1), ..SandboxOptions::default() });
         limits.ban(Duration::from_secs(10), 0);
-        assert_eq!(limits.admit("app", "a", 1_000).unwrap_err().retry_after_secs, 9, "nobody knew");
+        assert_eq!(
+            limits.admit("app", "a", 1_000).unwrap_err().retry_after_secs,
+            9,
+            "the deadline is not announced yet"
+        );
         assert_eq!(limits.counts(1_000).early, 0);
         assert!(limits.admit("app", "a", 2_000).is_err());
         assert_eq!(limits.counts(2_000).early, 1);
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn each_family_has_a_deadline_of_its_own() {
+    fn each_family_has_its_own_deadline() {
         let mut limits = limits(SandboxOptions { calls_per_family_per_day: Some(1), ..SandboxOptions::default() });
         for family in ["a", "b"] {
             assert!(limits.admit("app", family, 0).is_ok());
@@ -295,26 +295,26 @@ mod tests {
         }
         assert_eq!(limits.counts(0).early, 0);
         assert!(limits.admit("app", "a", 1_000).is_err());
-        assert_eq!(limits.counts(1_000).early, 1, "the second family's deadline does not end the first one's");
+        assert_eq!(limits.counts(1_000).early, 1, "each family has its own deadline");
     }
 
     #[test]
-    fn refused_calls_can_count_too() {
+    fn refused_calls_can_count() {
         let mut limits =
             limits(SandboxOptions { rate_limit: Some(1), refused_calls_count: true, ..SandboxOptions::default() });
         assert!(limits.admit("app", "a", 0).is_ok());
         assert!(limits.admit("app", "a", 20_000).is_err());
-        assert!(limits.admit("app", "a", 30_000).is_err(), "the refused one still counts");
+        assert!(limits.admit("app", "a", 30_000).is_err(), "the refused call still counts");
         assert!(limits.admit("app", "a", 60_000).is_ok());
     }
 
     #[test]
-    fn each_client_id_has_its_own_seconds_and_all_share_the_day() {
+    fn client_ids_share_only_the_daily_quota() {
         let mut limits =
             limits(SandboxOptions { rate_limit: Some(1), calls_per_day: Some(3), ..SandboxOptions::default() });
         assert!(limits.admit("app", "a", 0).is_ok());
         assert_eq!(limits.admit("app", "a", 0).unwrap_err().retry_after_secs, 30);
-        assert!(limits.admit("sister", "a", 0).is_ok(), "another's deadline is not hers");
+        assert!(limits.admit("sister", "a", 0).is_ok(), "the deadline of another client id does not apply");
         assert_eq!(limits.counts(0).early, 0);
         assert!(limits.admit("app", "a", 30_000).is_ok());
         assert!(limits.admit("sister", "b", 30_000).unwrap_err().quota);

@@ -1,7 +1,7 @@
-//! What the sandbox saw: one line a request, without a token or a secret.
+//! The request log, without tokens and secrets.
 //!
-//! Tests count calls by it, and users find out what their job really asks. Headers and bodies are
-//! never kept, and query values that could be a credential are blanked.
+//! Tests count calls with it, and users see what their job requests. It never stores headers or bodies, and
+//! it removes query values that could be credentials.
 
 use std::sync::Mutex;
 
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::lock;
 
-/// One request, as it was answered.
+/// One request and the outcome of its response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LoggedRequest {
@@ -17,23 +17,23 @@ pub struct LoggedRequest {
     pub method: String,
     /// The path as sent, `/v1/tracks/…`.
     pub path: String,
-    /// The query as sent, credentials blanked; empty if there was none.
+    /// The query as sent, without credentials; empty if there was none.
     pub query: String,
-    /// Status of the answer; 0 if the connection ended before one was sent.
+    /// Status of the response; 0 if the connection ended without one.
     pub status: u16,
-    /// Milliseconds since the sandbox was started, moved time included.
+    /// Milliseconds since the start of the sandbox, including advanced time.
     pub at_ms: i64,
-    /// Whether an `Authorization: Bearer` header came with it.
+    /// Whether the request had an `Authorization: Bearer` header.
     pub bearer: bool,
-    /// The client id of the app that the token was given to; nothing if it was not a good one.
+    /// The client id that the token was issued to; `None` for an invalid token.
     pub client_id: Option<String>,
-    /// Whose token it was: a user's id, `app`, or nothing if it was not a good one.
+    /// The owner of the token: a user id or `app`; `None` for an invalid token.
     pub on_behalf_of: Option<String>,
-    /// The shape of the endpoint, `/playlists/{id}/items`: what quotas are counted by.
+    /// The endpoint family that quotas count by, such as `/playlists/{id}/items`.
     pub family: String,
-    /// The grant asked for, if it was a call for a token.
+    /// The `grant_type` of a token request.
     pub grant_type: Option<String>,
-    /// The fault that was played, if any.
+    /// The name of the injected fault.
     pub fault: Option<String>,
 }
 
@@ -58,7 +58,7 @@ impl RequestLog {
 const CREDENTIALS: [&str; 7] =
     ["access_token", "refresh_token", "client_secret", "code", "code_verifier", "token", "state"];
 
-/// A query fit for the log.
+/// Replaces the values of credentials in a query.
 pub(crate) fn redact_credentials(query: &str) -> String {
     query
         .split('&')
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_credential_in_a_query_does_not_reach_the_log() {
+    fn credentials_are_not_logged() {
         assert_eq!(
             redact_credentials("limit=50&code=AQB&access_token=BQC"),
             "limit=50&code=[removed]&access_token=[removed]"

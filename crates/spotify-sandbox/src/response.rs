@@ -1,7 +1,7 @@
-//! One HTTP answer before it meets the wire, and the two shapes in which Spotify refuses.
+//! HTTP responses before they are sent, and the two forms of errors.
 //!
-//! The accounts service puts a string into `error`, the Web API an object with `status` and
-//! `message`. Which of the two a caller gets depends on the service it asked, never on the problem.
+//! In errors of the accounts service `error` is a string. In errors of the Web API it is an object with
+//! `status` and `message`. The form depends on the service only, not on the problem.
 
 use std::io::Write as _;
 
@@ -24,12 +24,12 @@ impl ServerResponse {
         Self { status, headers: vec![("content-type", kind.to_owned())], body: body.into() }
     }
 
-    /// 200 with JSON.
+    /// Status 200 with a JSON body.
     pub(crate) fn json(body: String) -> Self {
         Self::new(200, "application/json; charset=utf-8", body)
     }
 
-    /// A body that serde writes.
+    /// Status 200 with a value that serde serializes.
     pub(crate) fn from_value(body: &impl serde::Serialize) -> Self {
         match serde_json::to_string(body) {
             Ok(body) => Self::json(body),
@@ -41,7 +41,7 @@ impl ServerResponse {
         Self { status, headers: Vec::new(), body: Bytes::new() }
     }
 
-    /// The same answer in gzip, unless it is encoded or empty already.
+    /// Compresses the body, unless it is empty or already encoded.
     pub(crate) fn gzipped(self) -> Self {
         let encoded = self.headers.iter().any(|(name, _)| *name == "content-encoding");
         if encoded || self.body.is_empty() {
@@ -49,7 +49,7 @@ impl ServerResponse {
         }
         let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
         let packed = packer.write_all(&self.body).and_then(|()| packer.finish());
-        let body = packed.expect("a vector takes all that is written to it").into();
+        let body = packed.expect("writing to a vector does not fail").into();
         Self { body, ..self }.with_header("content-encoding", "gzip")
     }
 
@@ -64,7 +64,7 @@ pub(crate) fn api_error(status: u16, message: &str) -> ServerResponse {
     api_error_with_reason(status, message, None)
 }
 
-/// The same with the `reason` that quotas and the player give.
+/// The same with a `reason`, which quotas and the player send.
 pub(crate) fn api_error_with_reason(status: u16, message: &str, reason: Option<&str>) -> ServerResponse {
     let mut body = String::new();
     json::object(&mut body, |o| {
@@ -89,12 +89,12 @@ pub(crate) fn token_error(status: u16, error: &str, description: &str) -> Server
     ServerResponse::new(status, "application/json", body)
 }
 
-/// 404, as for any id that nothing has.
+/// 404, as for an unknown id.
 pub(crate) fn not_found() -> ServerResponse {
     api_error(404, "Resource not found")
 }
 
-/// 403, as for an endpoint that the app class lacks and for a list of someone else's.
+/// 403, as for an endpoint that the quota mode lacks, and for the playlist of another user.
 pub(crate) fn forbidden() -> ServerResponse {
     api_error(403, "Forbidden")
 }
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_service_refuses_in_its_own_shape() {
+    fn each_service_has_its_own_error_format() {
         let api = api_error_with_reason(429, "Too many requests", Some("QUOTA_EXCEEDED"));
         assert_eq!(
             &api.body[..],

@@ -1,14 +1,14 @@
-//! Deterministic dice: the same seed rolls the same catalog on every machine.
+//! Deterministic random numbers: equal seeds generate equal catalogs on every machine.
 //!
-//! SplitMix64 is short, well spread and stateless enough that row 49,999 of a playlist can be
-//! computed without rolling the 49,998 before it. Ids are 128 bits in base 62, as Spotify's are:
-//! 22 characters, the first never above `7`.
+//! It is not a crate, because the catalog must never change with an update. SplitMix64 also computes
+//! row 49,999 of a playlist without the rows before it. Ids are 128 bits in base 62, like those of Spotify:
+//! 22 characters, of which the first is at most `7`.
 
-/// Steele, Lea and Flood's SplitMix64.
+/// SplitMix64 by Steele, Lea and Flood.
 #[derive(Debug, Clone)]
 pub(crate) struct SeededRng(u64);
 
-/// One roll that depends on nothing but its two arguments.
+/// A random number that depends on its two arguments only.
 pub(crate) fn mix(seed: u64, n: u64) -> u64 {
     SeededRng(seed ^ n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).next_u64()
 }
@@ -31,12 +31,12 @@ impl SeededRng {
         low + self.next_u64() % (high - low + 1)
     }
 
-    /// True in `percent` of a hundred rolls.
+    /// True with a probability of `percent`.
     pub(crate) fn chance(&mut self, percent: u64) -> bool {
         self.next_u64() % 100 < percent
     }
 
-    /// One of a list that isn't empty.
+    /// One element of a list, which must not be empty.
     pub(crate) fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
         from[(self.next_u64() % from.len() as u64) as usize]
     }
@@ -44,7 +44,7 @@ impl SeededRng {
 
 const DIGITS: &[u8; 62] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
-/// The id of the `n`th thing of a kind: 22 characters of base 62.
+/// The id of the `n`th object of a kind.
 pub(crate) fn generate_id(seed: u64, kind: &str, n: u64) -> String {
     let salt = kind.bytes().fold(seed, |h, b| mix(h, u64::from(b) + 1));
     let mut bits = (u128::from(mix(salt, n)) << 64) | u128::from(mix(!salt, n));
@@ -56,7 +56,7 @@ pub(crate) fn generate_id(seed: u64, kind: &str, n: u64) -> String {
     text.iter().map(|b| char::from(*b)).collect()
 }
 
-/// Whether a text has the shape of an id: exactly 22 letters and digits.
+/// Whether a text has exactly 22 letters and digits.
 pub(crate) fn is_base62_id(text: &str) -> bool {
     text.len() == 22 && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_has_the_shape_of_spotifys_and_depends_on_seed_kind_and_number() {
+    fn ids_depend_on_seed_kind_and_number() {
         let one = generate_id(1, "track", 7);
         assert!(is_base62_id(&one), "{one}");
         assert!(one.as_bytes()[0] <= b'7');
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn dice_of_one_seed_roll_the_same() {
+    fn equal_seeds_give_equal_numbers() {
         let (mut a, mut b) = (SeededRng::new(9), SeededRng::new(9));
         assert!((0..100).all(|_| a.in_range(3, 8) == b.in_range(3, 8)));
         assert!((0..1000).all(|_| (3..=8).contains(&a.in_range(3, 8))));

@@ -1,7 +1,8 @@
-//! The sockets: accepts, lets hyper speak HTTP, and takes the connection back for faults.
+//! Accepts connections, lets hyper speak HTTP, and takes the raw socket back for faults.
 //!
-//! A fault that HTTP can't express is played by leaving hyper's service waiting for ever, taking
-//! the raw stream out of its hands, and writing the steps to it.
+//! No test-server crate is used here, because the sandbox must be able to break the protocol. For a fault that
+//! HTTP cannot express, the service of hyper waits forever; the code takes the TCP stream out of hyper and
+//! writes the bytes itself.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -28,7 +29,7 @@ use super::state::SandboxState;
 
 const MAX_REQUEST_BYTES: usize = 1 << 20;
 
-/// The accepting task; it and its connections end with it.
+/// The task that accepts connections. Dropping it ends the task and all connections.
 #[derive(Debug)]
 pub(crate) struct SandboxServer {
     stop: Option<oneshot::Sender<()>>,
@@ -39,7 +40,7 @@ impl SandboxServer {
     pub(crate) async fn stop(mut self) {
         drop(self.stop.take());
         if let Err(err) = (&mut self.task).await {
-            tracing::debug!(%err, "the sandbox did not stop by itself");
+            tracing::debug!(%err, "failed to stop the sandbox");
         }
     }
 }
@@ -50,13 +51,13 @@ impl Drop for SandboxServer {
     }
 }
 
-/// Binds to the loopback address, never to another.
+/// Binds to the loopback address only.
 pub(crate) async fn listen(port: u16) -> io::Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await
 }
 
-/// Accepts until told to stop.
-pub(crate) fn serve(listener: TcpListener, world: Arc<SandboxState>) -> SandboxServer {
+/// Accepts connections until the server is stopped.
+pub(crate) fn serve(listener: TcpListener, state: Arc<SandboxState>) -> SandboxServer {
     let (stop, mut stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(async move {
         let mut connections = JoinSet::new();
@@ -67,9 +68,9 @@ pub(crate) fn serve(listener: TcpListener, world: Arc<SandboxState>) -> SandboxS
             };
             match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(serve_connection(stream, Arc::clone(&world)));
+                    connections.spawn(serve_connection(stream, Arc::clone(&state)));
                 }
-                Err(err) => tracing::debug!(%err, "a connection could not be accepted"),
+                Err(err) => tracing::debug!(%err, "failed to accept a connection"),
             }
             while connections.try_join_next().is_some() {}
         }
@@ -77,15 +78,15 @@ pub(crate) fn serve(listener: TcpListener, world: Arc<SandboxState>) -> SandboxS
     SandboxServer { stop: Some(stop), task }
 }
 
-async fn serve_connection(stream: TcpStream, world: Arc<SandboxState>) {
+async fn serve_connection(stream: TcpStream, state: Arc<SandboxState>) {
     if let Err(err) = stream.set_nodelay(true) {
-        tracing::debug!(%err, "a connection stays slow");
+        tracing::debug!(%err, "failed to set TCP_NODELAY");
     }
     let (takeover, mut taken) = mpsc::channel::<Vec<WireStep>>(1);
     let service = service_fn(|request| {
-        let (world, takeover) = (Arc::clone(&world), takeover.clone());
+        let (state, takeover) = (Arc::clone(&state), takeover.clone());
         async move {
-            match handle_request(&world, request).await {
+            match handle_request(&state, request).await {
                 Ok(response) => Ok::<_, Infallible>(response),
                 Err(steps) => {
                     drop(takeover.send(steps).await);
@@ -98,7 +99,7 @@ async fn serve_connection(stream: TcpStream, world: Arc<SandboxState>) {
     let steps = tokio::select! {
         ended = &mut conn => {
             if let Err(err) = ended {
-                tracing::debug!(%err, "a connection ended badly");
+                tracing::debug!(%err, "connection ended with an error");
             }
             return;
         }
@@ -106,43 +107,43 @@ async fn serve_connection(stream: TcpStream, world: Arc<SandboxState>) {
     };
     let mut stream = conn.into_parts().io.into_inner();
     if let Err(err) = write_steps(&mut stream, steps).await {
-        tracing::debug!(%err, "the reader of a fault has gone");
+        tracing::debug!(%err, "client closed the connection during a fault");
     }
 }
 
-/// The response, or the steps to be played instead of one.
+/// The response, or the bytes and pauses that replace it.
 async fn handle_request(
-    world: &SandboxState,
+    state: &SandboxState,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Vec<WireStep>> {
     let (head, body) = request.into_parts();
     let body = match Limited::new(body, MAX_REQUEST_BYTES).collect().await {
         Ok(body) => body.to_bytes(),
-        Err(_) => return Ok(build_response(world, ServerResponse::empty(413))),
+        Err(_) => return Ok(build_response(state, ServerResponse::empty(413))),
     };
-    let call = ServerRequest::from_parts(&head, body);
-    // Counted and logged when it came, not when it was answered.
-    let outcome = world.handle(&call);
-    tokio::time::sleep(world.options.latency).await;
+    let request = ServerRequest::from_parts(&head, body);
+    // The limits and the log use the time of arrival, not that of the response.
+    let outcome = state.handle(&request);
+    tokio::time::sleep(state.options.latency).await;
     match outcome {
-        WireOutcome::Response(mut answer, late) => {
-            if world.options.gzip && call.accepts_gzip {
-                answer = answer.gzipped();
+        WireOutcome::Response(mut response, late) => {
+            if state.options.gzip && request.accepts_gzip {
+                response = response.gzipped();
             }
             tokio::time::sleep(late).await;
-            Ok(build_response(world, answer))
+            Ok(build_response(state, response))
         }
         WireOutcome::Raw(_, steps) => Err(steps),
     }
 }
 
-fn build_response(world: &SandboxState, answer: ServerResponse) -> Response<Full<Bytes>> {
-    let mut builder = Response::builder().status(answer.status).header("date", http_date(world.clock.now_ms()));
-    for (name, value) in answer.headers {
+fn build_response(state: &SandboxState, response: ServerResponse) -> Response<Full<Bytes>> {
+    let mut builder = Response::builder().status(response.status).header("date", http_date(state.clock.now_ms()));
+    for (name, value) in response.headers {
         builder = builder.header(name, value);
     }
-    builder.body(Full::new(answer.body)).unwrap_or_else(|err| {
-        tracing::warn!(%err, "a fault asked for an answer that HTTP can't express");
+    builder.body(Full::new(response.body)).unwrap_or_else(|err| {
+        tracing::warn!(%err, "a fault specifies a response that HTTP cannot express");
         Response::new(Full::default())
     })
 }

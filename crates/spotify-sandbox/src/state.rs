@@ -1,4 +1,4 @@
-//! All that one sandbox knows, and the order in which a request meets it: fault, service, log.
+//! The state of a sandbox, and the path of a request through it: fault, service, log.
 
 use std::sync::Mutex;
 
@@ -33,7 +33,7 @@ pub(crate) struct SandboxState {
     pub(crate) log: RequestLog,
 }
 
-/// What a service said, and what the log should know of it.
+/// The response of a service and its details for the log.
 pub(crate) struct ServiceResponse {
     pub(crate) response: ServerResponse,
     pub(crate) client_id: Option<String>,
@@ -42,8 +42,8 @@ pub(crate) struct ServiceResponse {
 }
 
 impl From<ServerResponse> for ServiceResponse {
-    fn from(answer: ServerResponse) -> Self {
-        Self { response: answer, client_id: None, on_behalf_of: None, grant_type: None }
+    fn from(response: ServerResponse) -> Self {
+        Self { response, client_id: None, on_behalf_of: None, grant_type: None }
     }
 }
 
@@ -71,19 +71,19 @@ impl SandboxState {
         self.options.mode == QuotaMode::Extended
     }
 
-    /// Answers a request, or plays the fault that waits for it.
-    pub(crate) fn handle(&self, call: &ServerRequest) -> WireOutcome {
-        if call.path.starts_with("/_sandbox") {
-            return WireOutcome::Response(routes::handle_control(self, call), std::time::Duration::ZERO);
+    /// Handles a request: injects a matching fault, or lets a service respond.
+    pub(crate) fn handle(&self, request: &ServerRequest) -> WireOutcome {
+        if request.path.starts_with("/_sandbox") {
+            return WireOutcome::Response(routes::handle_control(self, request), std::time::Duration::ZERO);
         }
-        let fault = self.faults.next_action(&call.method, &call.path, &call.query);
+        let fault = self.faults.next_action(&request.method, &request.path, &request.query);
         let in_place = fault.as_ref().and_then(|action| {
-            fault_injection::replacement_outcome(action, !routes::is_api(&call.path), self.clock.now_ms())
+            fault_injection::replacement_outcome(action, !routes::is_api(&request.path), self.clock.now_ms())
         });
         let (outcome, client_id, on_behalf_of, grant_type) = match in_place {
             Some(outcome) => (outcome, None, None, None),
             None => {
-                let served = self.serve(call, fault.as_ref());
+                let served = self.serve(request, fault.as_ref());
                 let outcome = match &fault {
                     None => WireOutcome::Response(served.response, std::time::Duration::ZERO),
                     Some(action) => {
@@ -95,40 +95,40 @@ impl SandboxState {
             }
         };
         self.log.add(LoggedRequest {
-            method: call.method.clone(),
-            path: call.path.clone(),
-            query: redact_credentials(&call.query),
+            method: request.method.clone(),
+            path: request.path.clone(),
+            query: redact_credentials(&request.query),
             status: match &outcome {
-                WireOutcome::Response(answer, _) => answer.status,
+                WireOutcome::Response(response, _) => response.status,
                 WireOutcome::Raw(status, _) => *status,
             },
             at_ms: self.clock.since_start_ms(),
-            bearer: call.bearer().is_some(),
+            bearer: request.bearer().is_some(),
             client_id,
             on_behalf_of,
-            family: routes::endpoint_family(&call.path),
+            family: routes::endpoint_family(&request.path),
             grant_type,
             fault: fault.map(|action| action.name()),
         });
         outcome
     }
 
-    /// The answer without regard to its way back.
-    fn serve(&self, call: &ServerRequest, fault: Option<&FaultAction>) -> ServiceResponse {
-        let service = |call: &ServerRequest| {
-            if routes::is_api(&call.path) {
-                routes::handle_api_request(self, call)
+    /// The response before a fault corrupts it.
+    fn serve(&self, request: &ServerRequest, fault: Option<&FaultAction>) -> ServiceResponse {
+        let service = |request: &ServerRequest| {
+            if routes::is_api(&request.path) {
+                routes::handle_api_request(self, request)
             } else {
-                accounts::respond(self, call)
+                accounts::respond(self, request)
             }
         };
-        let offset: usize = call.query_param("offset").and_then(|n| n.parse().ok()).unwrap_or(0);
+        let offset: usize = request.query_param("offset").and_then(|n| n.parse().ok()).unwrap_or(0);
         let mut served = match fault {
             Some(FaultAction::RepeatPage) => {
-                let limit: usize = call.query_param("limit").and_then(|n| n.parse().ok()).unwrap_or(20);
-                service(&call.with_query_param("offset", &offset.saturating_sub(limit).to_string()))
+                let limit: usize = request.query_param("limit").and_then(|n| n.parse().ok()).unwrap_or(20);
+                service(&request.with_query_param("offset", &offset.saturating_sub(limit).to_string()))
             }
-            _ => service(call),
+            _ => service(request),
         };
         match fault {
             Some(FaultAction::RepeatPage) => {
@@ -136,16 +136,16 @@ impl SandboxState {
                     page["offset"] = offset.into();
                 });
             }
-            Some(FaultAction::EndlessPages) => self.make_endless(call, offset, &mut served, service),
+            Some(FaultAction::EndlessPages) => self.make_endless(request, offset, &mut served, service),
             _ => {}
         }
         served
     }
 
-    /// Names a next page whatever comes, and starts over where the list ends.
+    /// Adds a next page to every page, and starts again at the end of the list.
     fn make_endless(
         &self,
-        call: &ServerRequest,
+        request: &ServerRequest,
         offset: usize,
         served: &mut ServiceResponse,
         service: impl Fn(&ServerRequest) -> ServiceResponse,
@@ -155,13 +155,13 @@ impl SandboxState {
             empty = page["items"].as_array().is_some_and(Vec::is_empty);
         });
         if empty {
-            *served = service(&call.with_query_param("offset", "0"));
+            *served = service(&request.with_query_param("offset", "0"));
         }
         served.response.body = fault_injection::edit_page(&served.response.body, |page| {
             let limit = page["limit"].as_u64().unwrap_or(20);
             let next = offset as u64 + limit;
             page["offset"] = offset.into();
-            page["next"] = format!("{}{}?offset={next}&limit={limit}", self.accounts_url, call.path).into();
+            page["next"] = format!("{}{}?offset={next}&limit={limit}", self.accounts_url, request.path).into();
         });
     }
 
@@ -181,33 +181,33 @@ impl SandboxState {
         expected_ids(&self.music, &mut lock(&self.libraries), kind, id)
     }
 
-    /// Ids worth trying, by kind: the known ones, then some that the seed rolled.
+    /// Example ids by kind: fixtures first, then generated ones.
     pub(crate) fn example_ids(&self) -> serde_json::Value {
         let music = &self.music;
-        let few = |known: &[&str], rolled: Vec<&String>| -> Vec<String> {
-            let known = known.iter().map(|id| (*id).to_owned());
-            known.chain(rolled.into_iter().take(20).cloned()).collect()
+        let examples = |fixed: &[&str], generated: Vec<&String>| -> Vec<String> {
+            let fixed = fixed.iter().map(|id| (*id).to_owned());
+            fixed.chain(generated.into_iter().take(20).cloned()).collect()
         };
         let playlists: Vec<String> = lock(&self.playlists).iter().map(|list| list.id.clone()).collect();
         json!({
             "users": [fixtures::HOME_USER, fixtures::STUDIO_USER, fixtures::CURATOR_USER],
             "playlists": playlists,
-            "artists": few(
+            "artists": examples(
                 &[fixtures::BUSY_ARTIST, fixtures::SEMICOLON_ARTIST],
                 music.artists.iter().map(|it| &it.id).collect(),
             ),
-            "albums": few(
+            "albums": examples(
                 &[fixtures::LONG_ALBUM, fixtures::EDGE_CASE_ALBUM],
                 music.albums.iter().map(|it| &it.id).collect(),
             ),
-            "tracks": few(
+            "tracks": examples(
                 &[fixtures::PLAIN_TRACK, fixtures::UNAVAILABLE_TRACK, fixtures::RELINKED_TRACK],
                 music.tracks.iter().map(|it| &it.id).collect(),
             ),
             "shows": music.shows.iter().map(|it| &it.id).collect::<Vec<_>>(),
-            "episodes": few(&[], music.episodes.iter().map(|it| &it.id).collect()),
+            "episodes": examples(&[], music.episodes.iter().map(|it| &it.id).collect()),
             "audiobooks": music.audiobooks.iter().map(|it| &it.id).collect::<Vec<_>>(),
-            "chapters": few(&[], music.chapters.iter().map(|it| &it.id).collect()),
+            "chapters": examples(&[], music.chapters.iter().map(|it| &it.id).collect()),
             "categories": music.categories.iter().map(|it| &it.id).collect::<Vec<_>>(),
             "isrc": music.tracks.iter().filter_map(|it| it.isrc.as_ref()).take(20).collect::<Vec<_>>(),
             "upc": music.albums.iter().map(|it| &it.upc).take(20).collect::<Vec<_>>(),

@@ -115,11 +115,7 @@ fn scopes_for_user(user: &str, jobs: &[Job]) -> Vec<String> {
         .iter()
         .filter(|job| job_names_user(job, user))
         .flat_map(|job| &job.fetches)
-        .flat_map(|fetch| match fetch.stream.name {
-            // With ids, too, a private list needs what a list of the user's own needs.
-            "playlist_items" | "playlists" => &["playlist-read-private", "playlist-read-collaborative"][..],
-            _ => fetch.stream.scopes,
-        })
+        .flat_map(|fetch| fetch.stream.sign_in_scopes())
         .copied()
         .collect();
     scopes.into_iter().map(str::to_owned).collect()

@@ -13,9 +13,10 @@ use crate::sync::fetch::FetchInputs;
 use crate::sync::run_job::{RunParameters, query_bindings};
 use crate::sync::users::{UNKNOWN_ACCOUNT, UserProblem};
 use spotify_client::EntityKind;
-use spotify_client::error::{ApiError, DeferralReason};
+use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
 use spotify_client::state::AppClass;
+use spotify_client::{Deferral, DeferralReason};
 
 /// What a fetch of a job costs.
 #[derive(Debug, Clone)]
@@ -116,7 +117,8 @@ pub async fn estimate_job(
                     one.estimate = goes_by.adjust_estimate(one.estimate, fetch);
                 }
                 // That no more looks are left says nothing about a run.
-                let of_a_run = |e: &ApiError| !matches!(e, ApiError::Deferred { reason: DeferralReason::MaxCalls, .. });
+                let of_a_run =
+                    |e: &ApiError| !matches!(e, ApiError::Deferred(Deferral { reason: DeferralReason::MaxCalls, .. }));
                 let held = families.iter().find_map(|family| engine.api.may_send(*family).err().filter(of_a_run));
                 if let Some(e) = held.filter(|_| one.estimate.calls() != CallRange::NONE) {
                     let halt = SyncError::Api(e);
@@ -135,9 +137,8 @@ pub async fn estimate_job(
         }
         if !engine.has_same_inputs(job, fetch, asked).await? || news != RowChanges::None {
             unsettled.insert(&fetch.name, news);
-            pricing.versions_may_be_known |=
-                matches!(fetch.stream.name, "my_playlists" | "playlists" | "my_playlist_items");
-            pricing.included_kinds.extend(kinds_included_by(fetch.stream.name));
+            pricing.versions_may_be_known |= fetch.stream.yields_versions;
+            pricing.included_kinds.extend(fetch.stream.full_entities);
         }
     }
     Ok(priced)
@@ -194,30 +195,7 @@ fn family_with_one_call_per_row(parent: &Fetch, fetch: &Fetch) -> Option<Endpoin
     let (StreamInput::Ids(kind), Paging::ById { .. }) = (fetch.stream.input, fetch.stream.paging) else { return None };
     // A row may name several artists; its other columns hold one id each.
     let one_each = kind != EntityKind::Artist || parent.stream.input == StreamInput::Ids(EntityKind::Artist);
-    one_each.then(|| EndpointFamily::from_name(fetch.stream.family)).flatten()
-}
-
-/// Kinds that come whole in the answers of a stream, and are not asked for again then.
-fn kinds_included_by(stream: &str) -> &'static [EntityKind] {
-    match stream {
-        "playlist_items" | "my_playlist_items" => &[EntityKind::Track, EntityKind::Episode, EntityKind::Playlist],
-        "saved_tracks" | "top_tracks" | "recently_played" | "artist_top_tracks" => &[EntityKind::Track],
-        "saved_albums" | "album_tracks" => &[EntityKind::Album],
-        "followed_artists" | "top_artists" => &[EntityKind::Artist],
-        "saved_shows" => &[EntityKind::Show],
-        "saved_episodes" | "show_episodes" => &[EntityKind::Episode, EntityKind::Show],
-        "saved_audiobooks" => &[EntityKind::Audiobook],
-        "search" => &[
-            EntityKind::Track,
-            EntityKind::Artist,
-            EntityKind::Album,
-            EntityKind::Playlist,
-            EntityKind::Show,
-            EntityKind::Episode,
-            EntityKind::Audiobook,
-        ],
-        _ => &[],
-    }
+    one_each.then_some(fetch.stream.family)
 }
 
 impl SyncContext {

@@ -8,10 +8,9 @@ use serde_json::Value;
 
 use super::totals::{TotalTrust, is_whole_list};
 use super::{CallEstimate, CallRange, JobEstimator, ProbeOutcome, RowChanges, call_count, reasons};
-use crate::ingest::EntryKind;
 use crate::job::Fetch;
 use crate::store::{ListMember, ListRow};
-use crate::stream::Paging;
+use crate::stream::{EntryKind, Paging, ReadStrategy};
 use crate::sync::change_detection;
 use crate::sync::context::FetchContext;
 use crate::sync::error::SyncError;
@@ -36,9 +35,9 @@ impl JobEstimator<'_> {
         fetch: &Fetch,
         frame: &FetchContext,
     ) -> Result<CallEstimate, SyncError> {
-        match frame.stream.name {
-            "me" => Ok(CallEstimate::for_one(EndpointFamily::ME, CallRange::exactly(1))),
-            "my_playlist_items" => self.estimate_own_playlists(frame).await,
+        match frame.stream.strategy {
+            ReadStrategy::Profile => Ok(CallEstimate::for_one(EndpointFamily::ME, CallRange::exactly(1))),
+            ReadStrategy::OwnPlaylists => self.estimate_own_playlists(frame).await,
             _ => {
                 let mut price = CallEstimate::default();
                 for list in user_stream_lists(fetch, frame) {
@@ -120,7 +119,7 @@ impl JobEstimator<'_> {
             return Ok(self.with_doubtful_total(rest, list, row).with_changes(all_new));
         }
         let known = TotalTrust::from_last_read(row, list.max_items);
-        if !change_detection::can_read_incrementally(row, list.order, list.max_items, self.engine.full, &when) {
+        if !change_detection::can_read_incrementally(row, list.changes, list.max_items, self.engine.full, &when) {
             let counted = self.check_total(frame, list, row, total).await?;
             let least = 1 + u64::from(page.more && page.served() < items);
             let price = CallEstimate::for_one(list.family, counted.calls(whole, least)).with_reason(counted.reason());
@@ -165,7 +164,7 @@ impl JobEstimator<'_> {
             };
             let most = call_count(change_detection::page_count(around(expected_drift(last)), smallest));
             let when = self.engine.full_read_span(frame.full_every);
-            if change_detection::can_read_incrementally(row, list.order, list.max_items, self.engine.full, &when) {
+            if change_detection::can_read_incrementally(row, list.changes, list.max_items, self.engine.full, &when) {
                 CallEstimate::for_one(list.family, CallRange::between(1, most)).with_reason(if most > 1 {
                     reasons::HEAD
                 } else {

@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use super::playlists::{INCLUDED_ITEMS, PlaylistReadEstimate, PlaylistState};
 use super::totals::TotalTrust;
 use super::{CallEstimate, CallRange, JobEstimator, ProbeOutcome, RowChanges, call_count, reasons};
-use crate::ingest::EntryKind;
 use crate::store::{LibraryPlaylist, ListRow};
 use crate::sync::change_detection::{self, ProofMethod};
 use crate::sync::context::FetchContext;
@@ -19,7 +18,6 @@ use crate::sync::playlist::{playlist_items_request, playlist_key};
 use crate::sync::user_lists::user_list_request;
 use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
-use spotify_client::page::Envelope;
 use spotify_client::state::AppClass;
 use spotify_client::wire::Playlist;
 
@@ -45,7 +43,7 @@ impl ProofGroup {
 impl JobEstimator<'_> {
     /// What the items of all of a user's playlists cost.
     pub(super) async fn estimate_own_playlists(&mut self, frame: &FetchContext) -> Result<CallEstimate, SyncError> {
-        let lists = user_list_request(my_playlists_stream(), frame, EntryKind::Playlists, Envelope::Bare);
+        let lists = user_list_request(my_playlists_stream(), frame);
         let row = self.stored_row(&lists).await?;
         let (user, market) = (frame.audience.clone(), frame.market.clone());
         let whole = self.engine.full_read_span(frame.full_every);

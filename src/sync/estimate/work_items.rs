@@ -5,12 +5,11 @@ use super::{CallEstimate, CallRange, JobEstimator, RowChanges, call_count, reaso
 use crate::store::{entity, freshness, lists};
 use chrono::TimeDelta;
 
-use crate::ingest;
 use crate::sync::change_detection;
 use crate::sync::context::FetchContext;
 
 use crate::store::EntityTable;
-use crate::stream::Paging;
+use crate::stream::{ALBUM_TRACKS, Paging};
 use crate::sync::by_id::{EntityReader, album_tracks_key};
 use crate::sync::error::SyncError;
 use crate::sync::ordering::IndexedReference;
@@ -62,7 +61,7 @@ impl JobEstimator<'_> {
         let (ids, mut price) = self.resolve_references(frame, references).await?;
         let (fresh, _) = self.engine.fresh_entities(frame, things, &ids).await?;
         let refused = self.engine.are_missing(frame, &ids).await?;
-        let read = self.read.entry(ingest::entity_table(things.kind).name).or_default();
+        let read = self.read.entry(EntityTable::for_kind(things.kind).name).or_default();
         let mut wanted = 0;
         for (id, free) in ids.into_iter().zip(fresh.into_iter().zip(refused).map(|(fresh, refused)| fresh || refused)) {
             price.asked += 1;
@@ -175,7 +174,7 @@ impl JobEstimator<'_> {
             // they are a list of their own.
             let by_then = self.read.get(EntityTable::albums().name).is_some_and(|read| read.contains(&album));
             let asked_for = row.checkpoint.is_none() && (answered[place] || by_then);
-            let first = self.read.entry("album_tracks").or_default().insert(album);
+            let first = self.read.entry(ALBUM_TRACKS).or_default().insert(album);
             let came = by_then && totals[place].is_some_and(|total| total <= i64::from(ALBUM_PAGE));
             if !first || came || refused[place] || self.engine.is_from_this_run(row.checked_at.as_ref()) {
                 price.unchanged += 1;

@@ -95,13 +95,13 @@ fn edit(world: &World, dice: &mut Dice) {
         2 => catalog.edit(PlaylistEdit::Touch { playlist }).unwrap(),
         3 => {
             let id = rolled_ids(world, "tracks", dice, 1).remove(0);
-            let (user, shelf) = (fixtures::HOME_USER.to_owned(), LibrarySection::Tracks);
-            catalog.edit_library(LibraryEdit::Save { user, shelf, id, added_at_ms: None, twice: false }).unwrap();
+            let (user, section) = (fixtures::HOME_USER.to_owned(), LibrarySection::Tracks);
+            catalog.edit_library(LibraryEdit::Save { user, section, id, added_at_ms: None, twice: false }).unwrap();
         }
         _ => {
-            let (user, shelf) = (fixtures::HOME_USER.to_owned(), LibrarySection::Tracks);
+            let (user, section) = (fixtures::HOME_USER.to_owned(), LibrarySection::Tracks);
             // Few rows may be left by now.
-            drop(catalog.edit_library(LibraryEdit::Remove { user, shelf, position: dice.below(40) }));
+            drop(catalog.edit_library(LibraryEdit::Remove { user, section, position: dice.below(40) }));
         }
     }
 }

@@ -3,10 +3,11 @@
 //! reader: `export::render`.)
 
 use bytes::Bytes;
-use cratedigger::ingest::{EntryKind, IngestContext, ensure_row, stage_entries};
+use cratedigger::ingest::{IngestContext, ensure_row, stage_entries};
 use cratedigger::settings::{Project, SettingFlags, Settings};
 use cratedigger::store::lists;
 use cratedigger::store::{FileAccess, ListKey, Store, StoreIdentity};
+use cratedigger::stream::EntryKind;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};

@@ -12,7 +12,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("notify", &["settings"]),
     ("sync", &["export", "ingest", "signin", "job", "settings", "store", "stream"]),
     ("export", &["store", "stream"]),
-    ("ingest", &["store"]),
+    ("ingest", &["store", "stream"]),
     ("signin", &[]),
     ("job", &["settings", "document", "stream"]),
     ("settings", &["document"]),

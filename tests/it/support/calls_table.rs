@@ -156,18 +156,18 @@ pub fn save_new(world: &World, count: usize) {
     }
     assert_eq!(new.len(), count);
     for id in new {
-        let (user, shelf) = (fixtures::DIGGER_USER.to_owned(), LibrarySection::Tracks);
+        let (user, section) = (fixtures::DIGGER_USER.to_owned(), LibrarySection::Tracks);
         world
             .sandbox
             .catalog()
-            .edit_library(LibraryEdit::Save { user, shelf, id, added_at_ms: None, twice: false })
+            .edit_library(LibraryEdit::Save { user, section, id, added_at_ms: None, twice: false })
             .unwrap();
     }
 }
 
 pub fn remove(world: &World, position: usize) {
-    let (user, shelf) = (fixtures::DIGGER_USER.to_owned(), LibrarySection::Tracks);
-    world.sandbox.catalog().edit_library(LibraryEdit::Remove { user, shelf, position }).unwrap();
+    let (user, section) = (fixtures::DIGGER_USER.to_owned(), LibrarySection::Tracks);
+    world.sandbox.catalog().edit_library(LibraryEdit::Remove { user, section, position }).unwrap();
 }
 
 /// The library as it truly is: id and time of each track.

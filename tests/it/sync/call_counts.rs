@@ -35,8 +35,8 @@ fn library_edit(world: &World, edit: LibraryEdit) {
 }
 
 fn save(world: &World, id: &str, added_at_ms: Option<i64>, twice: bool) {
-    let (user, shelf, id) = (fixtures::DIGGER_USER.to_owned(), LibrarySection::Tracks, id.to_owned());
-    library_edit(world, LibraryEdit::Save { user, shelf, id, added_at_ms, twice });
+    let (user, section, id) = (fixtures::DIGGER_USER.to_owned(), LibrarySection::Tracks, id.to_owned());
+    library_edit(world, LibraryEdit::Save { user, section, id, added_at_ms, twice });
 }
 
 #[test]
@@ -95,8 +95,8 @@ fn assumptions_of_a_head_read_are_recorded() {
 #[test]
 fn null_rows_and_duplicates_are_noted() {
     let world = library(130);
-    let (user, shelf) = (fixtures::DIGGER_USER.to_owned(), LibrarySection::Tracks);
-    library_edit(&world, LibraryEdit::Lose { user, shelf, position: 3 });
+    let (user, section) = (fixtures::DIGGER_USER.to_owned(), LibrarySection::Tracks);
+    library_edit(&world, LibraryEdit::Lose { user, section, position: 3 });
     let twice = truth_ids(&world)[40].clone();
     save(&world, &twice, None, true);
     world.run(&["x"]).exits(0);

@@ -35,8 +35,8 @@ fn save_another(world: &World) {
         let rows = world.sandbox.catalog().expected_rows(fixtures::LARGE_PLAYLIST).unwrap();
         rows.into_iter().filter_map(|row| row.id).find(|id| !there.contains(id)).unwrap()
     };
-    let (user, shelf) = (fixtures::DIGGER_USER.to_owned(), LibrarySection::Tracks);
-    let save = LibraryEdit::Save { user, shelf, id, added_at_ms: None, twice: false };
+    let (user, section) = (fixtures::DIGGER_USER.to_owned(), LibrarySection::Tracks);
+    let save = LibraryEdit::Save { user, section, id, added_at_ms: None, twice: false };
     world.sandbox.catalog().edit_library(save).unwrap();
 }
 

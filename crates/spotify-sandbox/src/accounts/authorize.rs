@@ -1,7 +1,7 @@
-//! `/authorize`: the page where a user consents, or says no.
+//! `/authorize`: the page where a user grants or denies access.
 //!
-//! A browser gets a page with the users to choose from. A test, which has no eyes, sets a
-//! [`Consent`] beforehand and is redirected at once.
+//! A browser gets a page with the users to choose from. A test sets a [`ConsentDecision`] before and is
+//! redirected immediately.
 
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
@@ -12,20 +12,20 @@ use crate::routes::ServerRequest;
 use crate::state::SandboxState;
 use crate::{fixtures, lock};
 
-/// What people at `/authorize` do.
+/// What the users at `/authorize` do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ConsentDecision {
-    /// They look at a page and choose who they are.
+    /// They choose a user on a page.
     #[default]
     Ask,
-    /// They say no.
+    /// They deny access.
     Deny,
-    /// They say yes at once.
+    /// They grant access without a page.
     Grant {
-        /// Who they are: an id of [`known`].
+        /// The user id, such as one of [`fixtures`].
         user: String,
-        /// What they grant, if less than was asked for.
+        /// The granted scopes, if not all requested ones.
         scopes: Option<Vec<String>>,
     },
 }
@@ -36,45 +36,45 @@ impl AccountsService {
     }
 }
 
-/// Answers `GET /authorize`.
-pub(super) fn authorize(world: &SandboxState, call: &ServerRequest) -> ServerResponse {
-    let mut accounts = lock(&world.accounts);
-    let Some(client) = call.query_param("client_id").filter(|id| accounts.client_ids.contains(id)) else {
+/// Handles `GET /authorize`.
+pub(super) fn authorize(state: &SandboxState, request: &ServerRequest) -> ServerResponse {
+    let mut accounts = lock(&state.accounts);
+    let Some(client) = request.query_param("client_id").filter(|id| accounts.client_ids.contains(id)) else {
         return plain_error("INVALID_CLIENT: Invalid client");
     };
-    let uri = call.query_param("redirect_uri").unwrap_or_default();
+    let uri = request.query_param("redirect_uri").unwrap_or_default();
     let Some(target) = Url::parse(&uri).ok().filter(is_secure) else {
         return plain_error("INVALID_CLIENT: Insecure redirect URI");
     };
-    let state = call.query_param("state");
-    let back = |pairs: &[(&str, &str)]| redirect(target.clone(), pairs, state.as_deref());
-    if call.query_param("response_type").as_deref() != Some("code") {
-        return back(&[("error", "unsupported_response_type")]);
+    let oauth_state = request.query_param("state");
+    let redirect_back = |pairs: &[(&str, &str)]| redirect(target.clone(), pairs, oauth_state.as_deref());
+    if request.query_param("response_type").as_deref() != Some("code") {
+        return redirect_back(&[("error", "unsupported_response_type")]);
     }
-    let challenge = call.query_param("code_challenge");
-    if challenge.is_some() && call.query_param("code_challenge_method").as_deref() != Some("S256") {
-        return back(&[("error", "invalid_request")]);
+    let challenge = request.query_param("code_challenge");
+    if challenge.is_some() && request.query_param("code_challenge_method").as_deref() != Some("S256") {
+        return redirect_back(&[("error", "invalid_request")]);
     }
-    let asked = call.query_param("scope").unwrap_or_default();
-    let decision = match (call.query_param("sandbox_user").as_deref(), &accounts.consent) {
+    let requested = request.query_param("scope").unwrap_or_default();
+    let decision = match (request.query_param("sandbox_user").as_deref(), &accounts.consent) {
         (Some("nobody"), _) => ConsentDecision::Deny,
         (Some(user), _) => ConsentDecision::Grant { user: user.to_owned(), scopes: None },
-        (None, set) => set.clone(),
+        (None, decision) => decision.clone(),
     };
     match decision {
-        ConsentDecision::Ask => sign_in_page(call, &asked),
-        ConsentDecision::Deny => back(&[("error", "access_denied")]),
+        ConsentDecision::Ask => sign_in_page(request, &requested),
+        ConsentDecision::Deny => redirect_back(&[("error", "access_denied")]),
         ConsentDecision::Grant { user, scopes } => {
-            let asked = asked.split_whitespace().map(str::to_owned);
-            let granted = asked.filter(|s| scopes.as_ref().is_none_or(|only| only.contains(s)));
-            let caller = TokenOwner { client, user: Some(user), scopes: granted.collect() };
-            let code = accounts.issue_code(caller, uri, challenge, world.clock.now_ms());
-            back(&[("code", &code)])
+            let requested = requested.split_whitespace().map(str::to_owned);
+            let granted = requested.filter(|s| scopes.as_ref().is_none_or(|only| only.contains(s)));
+            let owner = TokenOwner { client, user: Some(user), scopes: granted.collect() };
+            let code = accounts.issue_code(owner, uri, challenge, state.clock.now_ms());
+            redirect_back(&[("code", &code)])
         }
     }
 }
 
-/// HTTPS, or plain HTTP to a loopback address written as one; `localhost` is a name.
+/// Whether a redirect URI is HTTPS, or HTTP to a numeric loopback address. Spotify refuses `localhost`.
 fn is_secure(uri: &Url) -> bool {
     match (uri.scheme(), uri.host()) {
         ("https", Some(_)) => true,
@@ -84,10 +84,10 @@ fn is_secure(uri: &Url) -> bool {
     }
 }
 
-fn redirect(mut target: Url, pairs: &[(&str, &str)], state: Option<&str>) -> ServerResponse {
+fn redirect(mut target: Url, pairs: &[(&str, &str)], oauth_state: Option<&str>) -> ServerResponse {
     target.query_pairs_mut().extend_pairs(pairs);
-    if let Some(state) = state {
-        target.query_pairs_mut().append_pair("state", state);
+    if let Some(oauth_state) = oauth_state {
+        target.query_pairs_mut().append_pair("state", oauth_state);
     }
     ServerResponse::empty(302).with_header("location", String::from(target))
 }
@@ -96,11 +96,10 @@ fn plain_error(why: &'static str) -> ServerResponse {
     ServerResponse::new(400, "text/plain; charset=utf-8", why)
 }
 
-fn sign_in_page(call: &ServerRequest, scopes: &str) -> ServerResponse {
-    let query = call.query_without(&["sandbox_user"]).replace('&', "&amp;");
-    let choice = |user: &str, words: &str| {
-        format!("<p><a href=\"/authorize?{query}&amp;sandbox_user={user}\">{words}</a></p>\n")
-    };
+fn sign_in_page(request: &ServerRequest, scopes: &str) -> ServerResponse {
+    let query = request.query_without(&["sandbox_user"]).replace('&', "&amp;");
+    let choice =
+        |user: &str, text: &str| format!("<p><a href=\"/authorize?{query}&amp;sandbox_user={user}\">{text}</a></p>\n");
     let escaped = scopes.replace('&', "&amp;").replace('<', "&lt;");
     let scopes = if escaped.is_empty() { "nothing private".to_owned() } else { escaped };
     let body = [

@@ -1,4 +1,4 @@
-//! The app's own token: catalog only, no user, no refresh token.
+//! The client credentials grant: a token for the catalog, without a user and a refresh token.
 
 use super::{AccountsService, FormFields, TokenOwner};
 use crate::json;
@@ -8,11 +8,11 @@ use crate::routes::ServerRequest;
 impl AccountsService {
     pub(super) fn client_credentials(
         &mut self,
-        call: &ServerRequest,
+        request: &ServerRequest,
         form: &FormFields,
         now_ms: i64,
     ) -> Result<ServerResponse, ServerResponse> {
-        let client = self.check_client(call, form)?;
+        let client = self.check_client(request, form)?;
         let token = self.issue_access_token(TokenOwner { client, user: None, scopes: Vec::new() }, now_ms);
         let mut body = String::new();
         json::object(&mut body, |o| {

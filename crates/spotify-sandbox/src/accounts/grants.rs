@@ -1,8 +1,8 @@
-//! What users have consented to: codes, refresh tokens, and the family each token belongs to.
+//! Consents of users: authorization codes, refresh tokens and their families.
 //!
-//! A family is one consent. It ends six calendar months after the consent, however often it was
-//! refreshed; when the user takes it back; and when a token that a newer one has replaced is used
-//! again, since one of the two holders must be a thief.
+//! A family is all refresh tokens of one consent. It ends six calendar months after the consent, even if it was
+//! refreshed, when the user withdraws the consent, and when a replaced refresh token is used again, because then
+//! one of the two holders has stolen it.
 
 use std::fmt;
 
@@ -21,29 +21,29 @@ use crate::routes::ServerRequest;
 const CONSENT_MONTHS: u32 = 6;
 const CODE_TTL_MS: i64 = 10 * 60_000;
 
-/// Whose refreshes bring a new refresh token and end the old one.
+/// Which clients get a new refresh token when they refresh.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenRotation {
-    /// Nobody's, as since the middle of 2026.
+    /// None, as since the middle of 2026.
     #[default]
     Never,
-    /// Those of public clients (PKCE), as before that.
+    /// Public clients (PKCE), as before that.
     Pkce,
-    /// Everybody's.
+    /// All clients.
     Always,
 }
 
-/// The tokens of a user who was signed in without a browser.
+/// The tokens of a sign-in without a browser.
 #[derive(Clone, Serialize)]
 pub struct SignInTokens {
-    /// Good for `expires_in` seconds.
+    /// Valid for `expires_in` seconds.
     pub access_token: String,
-    /// Good for six months, unless rotated or revoked.
+    /// Valid for six months, unless rotated or revoked.
     pub refresh_token: String,
-    /// Granted scopes, with spaces between them.
+    /// Granted scopes, separated by spaces.
     pub scope: String,
-    /// Seconds.
+    /// Lifetime of the access token in seconds.
     pub expires_in: u64,
 }
 
@@ -55,7 +55,7 @@ impl fmt::Debug for SignInTokens {
 
 #[derive(Debug)]
 struct TokenFamily {
-    caller: TokenOwner,
+    owner: TokenOwner,
     pkce: bool,
     consent_at_ms: i64,
     revoked: bool,
@@ -67,14 +67,14 @@ struct IssuedRefreshToken {
     replaced: bool,
 }
 
-/// What somebody consented to at `/authorize`, until it is fetched.
+/// A consent at `/authorize` until the client redeems its code.
 #[derive(Debug)]
 pub(super) struct AuthorizationCode {
-    pub(super) caller: TokenOwner,
+    pub(super) owner: TokenOwner,
     pub(super) redirect_uri: String,
     pub(super) challenge: Option<String>,
     pub(super) issued_at_ms: i64,
-    /// The family made of it, once it was fetched.
+    /// The family of the code after it was redeemed.
     family: Option<usize>,
 }
 
@@ -93,42 +93,42 @@ impl IssuedGrants {
 }
 
 impl AccountsService {
-    /// A code for what was consented to.
+    /// Issues a code for a consent.
     pub(super) fn issue_code(
         &mut self,
-        caller: TokenOwner,
+        owner: TokenOwner,
         redirect_uri: String,
         challenge: Option<String>,
         now_ms: i64,
     ) -> String {
         let code = self.new_token("AQ", 200, now_ms);
-        let kept = AuthorizationCode { caller, redirect_uri, challenge, issued_at_ms: now_ms, family: None };
-        self.grants.codes.insert(code.clone(), kept);
+        let entry = AuthorizationCode { owner, redirect_uri, challenge, issued_at_ms: now_ms, family: None };
+        self.grants.codes.insert(code.clone(), entry);
         code
     }
 
     pub(crate) fn sign_in(&mut self, user: &str, scopes: Vec<String>, pkce: bool, now_ms: i64) -> SignInTokens {
         let client = self.client_ids[0].clone();
-        let caller = TokenOwner { client, user: Some(user.to_owned()), scopes };
-        let scope = caller.scopes.join(" ");
-        let family = self.add_family(caller.clone(), pkce, now_ms);
+        let owner = TokenOwner { client, user: Some(user.to_owned()), scopes };
+        let scope = owner.scopes.join(" ");
+        let family = self.add_family(owner.clone(), pkce, now_ms);
         SignInTokens {
             refresh_token: self.issue_refresh_token(family, now_ms),
-            access_token: self.issue_access_token(caller, now_ms),
+            access_token: self.issue_access_token(owner, now_ms),
             scope,
             expires_in: self.ttl_secs,
         }
     }
 
     pub(crate) fn revoke_grants(&mut self, user: &str) {
-        let of_user = |family: &&mut TokenFamily| family.caller.user.as_deref() == Some(user);
+        let of_user = |family: &&mut TokenFamily| family.owner.user.as_deref() == Some(user);
         self.grants.families.iter_mut().filter(of_user).for_each(|family| family.revoked = true);
-        let of_user = |caller: &TokenOwner| caller.user.as_deref() == Some(user);
-        self.access_tokens.retain(|_, token| !of_user(&token.caller));
+        let of_user = |owner: &TokenOwner| owner.user.as_deref() == Some(user);
+        self.access_tokens.retain(|_, token| !of_user(&token.owner));
     }
 
-    fn add_family(&mut self, caller: TokenOwner, pkce: bool, now_ms: i64) -> usize {
-        let family = TokenFamily { caller, pkce, consent_at_ms: now_ms, revoked: false };
+    fn add_family(&mut self, owner: TokenOwner, pkce: bool, now_ms: i64) -> usize {
+        let family = TokenFamily { owner, pkce, consent_at_ms: now_ms, revoked: false };
         self.grants.families.push(family);
         self.grants.families.len() - 1
     }
@@ -142,18 +142,18 @@ impl AccountsService {
     /// `grant_type=authorization_code`, with a secret or with a verifier.
     pub(super) fn authorization_code(
         &mut self,
-        call: &ServerRequest,
+        request: &ServerRequest,
         form: &FormFields,
         now_ms: i64,
     ) -> Result<ServerResponse, ServerResponse> {
         let code = form.get("code").unwrap_or_default();
-        let Some(known) = self.grants.codes.get(code) else {
+        let Some(entry) = self.grants.codes.get(code) else {
             return Err(invalid_grant("Invalid authorization code"));
         };
-        let client = match &known.challenge {
-            None => self.check_client(call, form)?,
+        let client = match &entry.challenge {
+            None => self.check_client(request, form)?,
             Some(challenge) => {
-                let client = self.check_public_client(call, form)?;
+                let client = self.check_public_client(request, form)?;
                 let verifier = form.get("code_verifier").unwrap_or_default();
                 if !(43..=128).contains(&verifier.len()) {
                     return Err(token_error(400, "invalid_request", "code_verifier must be 43 to 128 characters"));
@@ -164,21 +164,21 @@ impl AccountsService {
                 client
             }
         };
-        if client != known.caller.client {
+        if client != entry.owner.client {
             return Err(invalid_grant("Invalid authorization code"));
         }
-        if form.get("redirect_uri") != Some(known.redirect_uri.as_str()) {
+        if form.get("redirect_uri") != Some(entry.redirect_uri.as_str()) {
             return Err(invalid_grant("Invalid redirect URI"));
         }
-        if let Some(family) = known.family {
+        if let Some(family) = entry.family {
             self.grants.families[family].revoked = true;
             return Err(invalid_grant("Invalid authorization code"));
         }
-        if now_ms - known.issued_at_ms > CODE_TTL_MS {
+        if now_ms - entry.issued_at_ms > CODE_TTL_MS {
             return Err(invalid_grant("Authorization code expired"));
         }
-        let (caller, pkce) = (known.caller.clone(), known.challenge.is_some());
-        let family = self.add_family(caller, pkce, now_ms);
+        let (owner, pkce) = (entry.owner.clone(), entry.challenge.is_some());
+        let family = self.add_family(owner, pkce, now_ms);
         if let Some(code) = self.grants.codes.get_mut(code) {
             code.family = Some(family);
         }
@@ -189,7 +189,7 @@ impl AccountsService {
     /// `grant_type=refresh_token`, with a secret or with a client id.
     pub(super) fn refresh_token(
         &mut self,
-        call: &ServerRequest,
+        request: &ServerRequest,
         form: &FormFields,
         now_ms: i64,
     ) -> Result<ServerResponse, ServerResponse> {
@@ -200,13 +200,13 @@ impl AccountsService {
         let Some(IssuedRefreshToken { family, replaced }) = self.grants.refresh_tokens.get(token) else {
             return Err(invalid_grant("Invalid refresh token"));
         };
-        let (place, replaced) = (*family, *replaced);
-        let pkce = self.grants.families[place].pkce;
-        let client = if pkce { self.check_public_client(call, form)? } else { self.check_client(call, form)? };
-        if client != self.grants.families[place].caller.client {
+        let (index, replaced) = (*family, *replaced);
+        let pkce = self.grants.families[index].pkce;
+        let client = if pkce { self.check_public_client(request, form)? } else { self.check_client(request, form)? };
+        if client != self.grants.families[index].owner.client {
             return Err(invalid_grant("Invalid refresh token"));
         }
-        let family = &mut self.grants.families[place];
+        let family = &mut self.grants.families[index];
         family.revoked |= replaced;
         if family.revoked {
             return Err(invalid_grant("Refresh token revoked"));
@@ -223,15 +223,15 @@ impl AccountsService {
             if let Some(old) = self.grants.refresh_tokens.get_mut(token) {
                 old.replaced = true;
             }
-            self.issue_refresh_token(place, now_ms)
+            self.issue_refresh_token(index, now_ms)
         });
-        Ok(self.token_response(place, new.as_deref(), now_ms))
+        Ok(self.token_response(index, new.as_deref(), now_ms))
     }
 
     fn token_response(&mut self, family: usize, refresh: Option<&str>, now_ms: i64) -> ServerResponse {
-        let caller = self.grants.families[family].caller.clone();
-        let scope = caller.scopes.join(" ");
-        let access = self.issue_access_token(caller, now_ms);
+        let owner = self.grants.families[family].owner.clone();
+        let scope = owner.scopes.join(" ");
+        let access = self.issue_access_token(owner, now_ms);
         let mut body = String::new();
         json::object(&mut body, |o| {
             o.text("access_token", &access);
@@ -245,13 +245,13 @@ impl AccountsService {
         ServerResponse::json(body)
     }
 
-    /// A public client names itself in the form; one with a secret may prove itself too.
-    fn check_public_client(&self, call: &ServerRequest, form: &FormFields) -> Result<String, ServerResponse> {
-        if call.authorization.is_some() {
-            return self.check_client(call, form);
+    /// Checks a public client, which sends its id in the form or uses its secret.
+    fn check_public_client(&self, request: &ServerRequest, form: &FormFields) -> Result<String, ServerResponse> {
+        if request.authorization.is_some() {
+            return self.check_client(request, form);
         }
         match form.get("client_id") {
-            Some(id) if self.client_ids.iter().any(|known| known == id) => Ok(id.to_owned()),
+            Some(id) if self.client_ids.iter().any(|client_id| client_id == id) => Ok(id.to_owned()),
             Some(_) => Err(token_error(400, "invalid_client", "Invalid client")),
             None => Err(token_error(400, "invalid_request", "client_id must be supplied")),
         }

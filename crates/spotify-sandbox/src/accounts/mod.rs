@@ -1,8 +1,7 @@
-//! The accounts service: who may have a token, and whose token that is.
+//! The accounts service: issues tokens and knows their owners.
 //!
-//! Each grant has a file of its own; all of them put access tokens into the one list here, which
-//! the Web API asks. Tokens are rolled from the clock and a counter: they look like Spotify's and
-//! are worth nothing elsewhere.
+//! Each grant type has its own file. All of them add access tokens to one list, which the Web API checks. Tokens
+//! are generated from the clock and a counter. They look like those of Spotify and are worthless elsewhere.
 
 mod authorize;
 mod client_credentials;
@@ -21,12 +20,12 @@ use super::routes::ServerRequest;
 use super::state::{SandboxState, ServiceResponse};
 use super::{SandboxOptions, lock};
 
-/// Whose token came with a call, and what it may read.
+/// The owner of a token and its scopes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TokenOwner {
-    /// The app's client id.
+    /// The client id of the app.
     pub(crate) client: String,
-    /// A user's id; none for the app's own token.
+    /// The user id; `None` for a client credentials token.
     pub(crate) user: Option<String>,
     pub(crate) scopes: Vec<String>,
 }
@@ -40,14 +39,14 @@ impl TokenOwner {
 
 #[derive(Debug)]
 struct IssuedAccessToken {
-    caller: TokenOwner,
+    owner: TokenOwner,
     expires_at_ms: i64,
 }
 
-/// What the accounts service remembers.
+/// The state of the accounts service.
 #[derive(Debug)]
 pub(crate) struct AccountsService {
-    /// The app's, and those of its sisters.
+    /// The client ids of the developer account.
     client_ids: Vec<String>,
     client_secret: String,
     ttl_secs: u64,
@@ -70,50 +69,49 @@ impl AccountsService {
         }
     }
 
-    /// Whose bearer token that is.
+    /// The owner of a bearer token.
     ///
     /// # Errors
-    /// The 401 for a token that is missing, unknown or too old.
+    /// 401 for a missing, unknown or expired token.
     pub(crate) fn token_owner(&self, bearer: Option<&str>, now_ms: i64) -> Result<TokenOwner, ServerResponse> {
         let token = bearer.ok_or_else(|| unauthorized("No token provided"))?;
         match self.access_tokens.get(token) {
             None => Err(unauthorized("Invalid access token")),
-            Some(known) if known.expires_at_ms <= now_ms => Err(unauthorized("The access token expired")),
-            Some(known) => Ok(known.caller.clone()),
+            Some(token) if token.expires_at_ms <= now_ms => Err(unauthorized("The access token expired")),
+            Some(token) => Ok(token.owner.clone()),
         }
     }
 
-    /// Makes every access token expire.
+    /// Makes all access tokens expire.
     pub(crate) fn revoke_access_tokens(&mut self) {
         self.access_tokens.values_mut().for_each(|token| token.expires_at_ms = 0);
     }
 
-    /// A token nobody has seen before.
+    /// A new unique token.
     fn new_token(&mut self, prefix: &str, length: usize, now_ms: i64) -> String {
         self.tokens_issued += 1;
-        let mut dice = rng::SeededRng::new(rng::mix(now_ms.unsigned_abs(), self.tokens_issued));
-        let bytes: Vec<u8> = (0..length).flat_map(|_| dice.next_u64().to_le_bytes()).collect();
+        let mut rng = rng::SeededRng::new(rng::mix(now_ms.unsigned_abs(), self.tokens_issued));
+        let bytes: Vec<u8> = (0..length).flat_map(|_| rng.next_u64().to_le_bytes()).collect();
         let mut token = format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes));
         token.truncate(length);
         token
     }
 
-    /// Issues an access token.
-    fn issue_access_token(&mut self, caller: TokenOwner, now_ms: i64) -> String {
+    fn issue_access_token(&mut self, owner: TokenOwner, now_ms: i64) -> String {
         let token = self.new_token("BQ", 150, now_ms);
         let ttl_ms = i64::try_from(self.ttl_secs).unwrap_or(i64::MAX / 2000) * 1000;
         let expires_at_ms = now_ms + ttl_ms;
-        self.access_tokens.insert(token.clone(), IssuedAccessToken { caller, expires_at_ms });
+        self.access_tokens.insert(token.clone(), IssuedAccessToken { owner, expires_at_ms });
         token
     }
 
-    /// Checks the credentials of an app, in the header or in the form, and says which it is.
+    /// Checks the credentials of an app in the header or in the form, and returns its client id.
     ///
     /// # Errors
-    /// `invalid_client`, and what is wrong.
-    fn check_client(&self, call: &ServerRequest, form: &FormFields) -> Result<String, ServerResponse> {
+    /// `invalid_client` with a description.
+    fn check_client(&self, request: &ServerRequest, form: &FormFields) -> Result<String, ServerResponse> {
         let refused = |what| Err(token_error(400, "invalid_client", what));
-        let (id, secret) = match call.authorization.as_deref() {
+        let (id, secret) = match request.authorization.as_deref() {
             Some(header) => match parse_basic_auth(header) {
                 Some(pair) => pair,
                 None => return refused("Invalid authorization header"),
@@ -133,38 +131,38 @@ impl AccountsService {
     }
 }
 
-/// The fields of a form.
+/// The fields of a form body.
 struct FormFields(Vec<(String, String)>);
 
 impl FormFields {
-    fn read(call: &ServerRequest) -> Self {
-        Self(url::form_urlencoded::parse(&call.body).into_owned().collect())
+    fn read(request: &ServerRequest) -> Self {
+        Self(url::form_urlencoded::parse(&request.body).into_owned().collect())
     }
 
     fn get(&self, key: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(known, _)| known == key);
+        let found = self.0.iter().find(|(name, _)| name == key);
         found.map(|(_, value)| value.as_str())
     }
 }
 
-/// Answers what isn't the Web API.
-pub(crate) fn respond(world: &SandboxState, call: &ServerRequest) -> ServiceResponse {
-    match (call.method.as_str(), call.path.as_str()) {
-        ("POST", "/api/token") => token_endpoint(world, call),
-        ("GET", "/authorize") => authorize::authorize(world, call).into(),
+/// Handles requests to the accounts service.
+pub(crate) fn respond(state: &SandboxState, request: &ServerRequest) -> ServiceResponse {
+    match (request.method.as_str(), request.path.as_str()) {
+        ("POST", "/api/token") => token_endpoint(state, request),
+        ("GET", "/authorize") => authorize::authorize(state, request).into(),
         _ => not_found().into(),
     }
 }
 
-fn token_endpoint(world: &SandboxState, call: &ServerRequest) -> ServiceResponse {
-    let form = FormFields::read(call);
-    let now_ms = world.clock.now_ms();
-    let mut accounts = lock(&world.accounts);
+fn token_endpoint(state: &SandboxState, request: &ServerRequest) -> ServiceResponse {
+    let form = FormFields::read(request);
+    let now_ms = state.clock.now_ms();
+    let mut accounts = lock(&state.accounts);
     let grant_type = form.get("grant_type").map(str::to_owned);
-    let answer = match grant_type.as_deref() {
-        Some("client_credentials") => accounts.client_credentials(call, &form, now_ms),
-        Some("authorization_code") => accounts.authorization_code(call, &form, now_ms),
-        Some("refresh_token") => accounts.refresh_token(call, &form, now_ms),
+    let response = match grant_type.as_deref() {
+        Some("client_credentials") => accounts.client_credentials(request, &form, now_ms),
+        Some("authorization_code") => accounts.authorization_code(request, &form, now_ms),
+        Some("refresh_token") => accounts.refresh_token(request, &form, now_ms),
         None | Some("") => Err(token_error(400, "unsupported_grant_type", "grant_type parameter is missing")),
         Some(_) => Err(token_error(
             400,
@@ -172,9 +170,9 @@ fn token_endpoint(world: &SandboxState, call: &ServerRequest) -> ServiceResponse
             "grant_type must be client_credentials, authorization_code or refresh_token",
         )),
     };
-    let answer = answer.unwrap_or_else(|refusal| refusal);
-    let answer = answer.with_header("cache-control", "no-store");
-    ServiceResponse { grant_type, ..answer.into() }
+    let response = response.unwrap_or_else(|refusal| refusal);
+    let response = response.with_header("cache-control", "no-store");
+    ServiceResponse { grant_type, ..response.into() }
 }
 
 fn unauthorized(message: &str) -> ServerResponse {

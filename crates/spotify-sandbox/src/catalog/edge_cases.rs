@@ -1,14 +1,12 @@
-//! Everything strange that Spotify has been seen to send, in tracks and rows that stay the same
-//! whatever the seed.
+//! All unusual data that Spotify is known to send, in tracks and rows that do not depend on the seed.
 //!
-//! Names that break spreadsheets and parsers, dates without days, floats for integers, tracks
-//! without artists, local files, nulls. One place for all of them, so that a new surprise in the
-//! field becomes a line here and a row in [`known::ODD_PLAYLIST`].
+//! Names that break spreadsheets and parsers, dates without days, floats for integers, tracks without artists,
+//! local files, nulls. A new surprise becomes a line here and a row in [`fixtures::EDGE_CASE_PLAYLIST`].
 
 use super::{CatalogIndex, LocalFile, MusicCatalog, PlaylistRow, RowAddedBy, RowContent, TrackEdgeCase, fixtures};
 use crate::rng::SeededRng;
 
-/// Track names that some reader has stumbled over.
+/// Track names that break some reader.
 const TRACK_NAMES: [&str; 34] = [
     "She said \"go\", twice",
     "Line one\nLine two",
@@ -46,7 +44,7 @@ const TRACK_NAMES: [&str; 34] = [
     "TRUE",
 ];
 
-/// Where the odd tracks stand in the catalog.
+/// Indexes of the edge-case tracks in the catalog.
 struct EdgeCaseTracks {
     named: Vec<CatalogIndex>,
     unavailable: CatalogIndex,
@@ -54,25 +52,25 @@ struct EdgeCaseTracks {
     special: Vec<CatalogIndex>,
 }
 
-/// Adds the odd artists, albums and tracks to a catalog.
+/// Adds the edge-case artists, albums and tracks to a catalog.
 pub(super) fn add_edge_cases(music: &mut MusicCatalog) {
-    let dice = &mut SeededRng::new(0x0dd);
-    let semicolon = music.add_artist(Some(fixtures::SEMICOLON_ARTIST), "Salt; Pepper, and \"Sons\"".to_owned(), dice);
-    let plain = music.add_artist(Some("0SandboxOddArtist00001"), "Øddvar".to_owned(), dice);
+    let rng = &mut SeededRng::new(0x0dd);
+    let semicolon = music.add_artist(Some(fixtures::SEMICOLON_ARTIST), "Salt; Pepper, and \"Sons\"".to_owned(), rng);
+    let plain = music.add_artist(Some("0SandboxOddArtist00001"), "Øddvar".to_owned(), rng);
     music.artists[plain].genres.clear();
-    let album = music.add_album(Some(fixtures::EDGE_CASE_ALBUM), "album", vec![plain, semicolon], dice);
+    let album = music.add_album(Some(fixtures::EDGE_CASE_ALBUM), "album", vec![plain, semicolon], rng);
     set_album(music, album, "Øddities, Vol. \"1\"", "1981", "year");
     let track = |music: &mut MusicCatalog, n: usize, album, artists| {
-        let dice = &mut SeededRng::new(n as u64);
-        music.add_track(Some(&format!("0SandboxOddTrack{n:06}")), album, artists, dice)
+        let rng = &mut SeededRng::new(n as u64);
+        music.add_track(Some(&format!("0SandboxOddTrack{n:06}")), album, artists, rng)
     };
     let unavailable = track(music, 1, album, vec![plain]);
     mark_edge_case(music, unavailable, "Nowhere to be heard").restriction = Some("market");
     music.tracks[unavailable].market_list = super::names::NO_MARKETS;
     let relinked = track(music, 2, album, vec![plain]);
     mark_edge_case(music, relinked, "Moved to another id").relinks_to = Some(relinked + 1);
-    let heir = track(music, 3, album, vec![plain]);
-    mark_edge_case(music, heir, "Moved to another id");
+    let replacement = track(music, 3, album, vec![plain]);
+    mark_edge_case(music, replacement, "Moved to another id");
     let floats = track(music, 4, album, vec![plain, semicolon]);
     mark_edge_case(music, floats, "Float of 200040").duration_text = Some("200040.0");
     music.tracks[floats].duration_ms = 200_040;
@@ -80,8 +78,8 @@ pub(super) fn add_edge_cases(music: &mut MusicCatalog) {
     *mark_edge_case(music, exponent, "Float with an exponent") =
         TrackEdgeCase { duration_text: Some("4.9022656E7"), numbers_as_floats: true, ..TrackEdgeCase::default() };
     music.tracks[exponent].duration_ms = 49_022_656;
-    let nobody = track(music, 6, album, Vec::new());
-    mark_edge_case(music, nobody, "By nobody").extra_keys = true;
+    let no_artist = track(music, 6, album, Vec::new());
+    mark_edge_case(music, no_artist, "By nobody").extra_keys = true;
     for (n, (date, precision, name)) in [
         ("0000", "year", "Unknown year"),
         ("1981-12", "month", "Month only"),
@@ -92,20 +90,20 @@ pub(super) fn add_edge_cases(music: &mut MusicCatalog) {
     .enumerate()
     {
         let id = format!("0SandboxOddAlbum00000{}", n + 1);
-        let album = music.add_album(Some(&id), "single", vec![plain], dice);
+        let album = music.add_album(Some(&id), "single", vec![plain], rng);
         set_album(music, album, name, date, precision);
         if n == 3 {
             music.albums[album].kind = None;
             music.albums[album].no_images = true;
         }
-        let place = track(music, 10 + n, album, vec![plain]);
+        let index = track(music, 10 + n, album, vec![plain]);
         if n == 0 {
-            music.tracks[place].isrc = None;
+            music.tracks[index].isrc = None;
         }
     }
     for (n, name) in TRACK_NAMES.iter().enumerate() {
-        let place = track(music, 100 + n, album, vec![plain, semicolon]);
-        music.tracks[place].name = (*name).to_owned();
+        let index = track(music, 100 + n, album, vec![plain, semicolon]);
+        music.tracks[index].name = (*name).to_owned();
     }
     let long = "Long 🎼 description; with, \"all\" sorts. ".repeat(900);
     music.episodes[1].description = long;
@@ -125,9 +123,9 @@ fn mark_edge_case<'a>(music: &'a mut MusicCatalog, track: CatalogIndex, name: &s
     track.edge_case.get_or_insert_default()
 }
 
-/// The rows of the odd playlist, in order.
+/// The rows of the edge-case playlist in order.
 pub(super) fn edge_case_rows(music: &MusicCatalog) -> Vec<PlaylistRow> {
-    let odd = EdgeCaseTracks::find_in(music);
+    let tracks = EdgeCaseTracks::find_in(music);
     let mut rows = Vec::new();
     let mut add = |content: RowContent| {
         let n = rows.len() as i64;
@@ -147,52 +145,52 @@ pub(super) fn edge_case_rows(music: &MusicCatalog) -> Vec<PlaylistRow> {
     }
     add(RowContent::Episode(0));
     add(RowContent::Episode(1));
-    add(RowContent::Track(odd.unavailable));
-    add(RowContent::Track(odd.relinked));
-    let twin = add(RowContent::Track(1));
+    add(RowContent::Track(tracks.unavailable));
+    add(RowContent::Track(tracks.relinked));
+    let duplicate = add(RowContent::Track(1));
     add(RowContent::Track(1));
     let undated = add(RowContent::Track(2));
-    let nobodys = add(RowContent::Track(3));
-    let anonymous = add(RowContent::Track(4));
-    let ancient = add(RowContent::Track(5));
+    let without_user = add(RowContent::Track(3));
+    let empty_user = add(RowContent::Track(4));
+    let in_1970 = add(RowContent::Track(5));
     let both = add(RowContent::Track(6));
     let extra = add(RowContent::Track(7));
-    let gone = add(RowContent::Null);
-    odd.special.iter().for_each(|place| {
-        add(RowContent::Track(*place));
+    let empty_row = add(RowContent::Null);
+    tracks.special.iter().for_each(|index| {
+        add(RowContent::Track(*index));
     });
-    odd.named.iter().for_each(|place| {
-        add(RowContent::Track(*place));
+    tracks.named.iter().for_each(|index| {
+        add(RowContent::Track(*index));
     });
     add(RowContent::Track(1));
     rows[undated].added_at = None;
-    rows[nobodys].added_by = RowAddedBy::Null;
-    rows[anonymous].added_by = RowAddedBy::User(String::new());
-    rows[ancient].added_at = Some("1970-01-01T00:00:00Z".to_owned());
+    rows[without_user].added_by = RowAddedBy::Null;
+    rows[empty_user].added_by = RowAddedBy::User(String::new());
+    rows[in_1970].added_at = Some("1970-01-01T00:00:00Z".to_owned());
     rows[both].both_keys = true;
-    rows[twin].both_keys = true;
+    rows[duplicate].both_keys = true;
     rows[extra].extra_keys = true;
-    rows[gone].added_at = None;
-    rows[gone].added_by = RowAddedBy::Null;
+    rows[empty_row].added_at = None;
+    rows[empty_row].added_by = RowAddedBy::Null;
     rows
 }
 
-/// The twenty rows that end the large playlist.
+/// The last twenty rows of the large playlist.
 pub(super) fn large_playlist_tail(music: &MusicCatalog) -> Vec<PlaylistRow> {
     let rows = edge_case_rows(music);
-    let strange = |row: &&PlaylistRow| match &row.content {
-        RowContent::Track(place) => {
-            let name = &music.tracks[*place].name;
+    let is_unusual = |row: &&PlaylistRow| match &row.content {
+        RowContent::Track(index) => {
+            let name = &music.tracks[*index].name;
             name.contains(['"', '\n', '\u{0}']) || row.added_at.is_none()
         }
         RowContent::Null | RowContent::Local(_) | RowContent::Episode(_) => true,
     };
-    let mut tail: Vec<PlaylistRow> = rows.iter().filter(strange).take(20).cloned().collect();
+    let mut tail: Vec<PlaylistRow> = rows.iter().filter(is_unusual).take(20).cloned().collect();
     tail.extend(rows.iter().rev().take(20 - tail.len()).cloned());
     tail
 }
 
-/// A description no spreadsheet cell can hold.
+/// A description that is too long for a spreadsheet cell.
 pub(super) fn long_description() -> String {
     let mut text = "=Odd, \"all\" of it;\r\n".to_owned();
     text.push_str(&"long 🎧 text ".repeat(3_000));

@@ -1,11 +1,11 @@
-//! What a reader of other lists than playlists should end up with: ids, in order.
+//! The expected results of reading other lists than playlists: ids in order.
 
 use serde_json::{Value, json};
 
 use super::{CatalogIndex, CatalogKind, MusicCatalog, SavedItem, UserLibraries, UserLibrary};
 use crate::clock::timestamp;
 
-/// The truth about `albums/ID`, `artists/ID`, `shows/ID`, `audiobooks/ID` or `users/ID`.
+/// The expected lists of an album, artist, show, audiobook or user.
 pub(crate) fn expected_ids(music: &MusicCatalog, libraries: &mut UserLibraries, kind: &str, id: &str) -> Option<Value> {
     let value = match kind {
         "albums" => {
@@ -15,8 +15,8 @@ pub(crate) fn expected_ids(music: &MusicCatalog, libraries: &mut UserLibraries, 
         }
         "artists" => {
             let artist = &music.artists[music.find(CatalogKind::Artist, id)?];
-            let albums = |places: &[CatalogIndex], kind: Option<&str>| -> Vec<String> {
-                let albums = places.iter().map(|n| &music.albums[*n]);
+            let albums = |indexes: &[CatalogIndex], kind: Option<&str>| -> Vec<String> {
+                let albums = indexes.iter().map(|n| &music.albums[*n]);
                 let wanted = albums.filter(|album| kind.is_none() || album.kind == kind);
                 wanted.map(|album| album.id.clone()).collect()
             };
@@ -30,7 +30,7 @@ pub(crate) fn expected_ids(music: &MusicCatalog, libraries: &mut UserLibraries, 
         }
         "shows" => {
             let show = &music.shows[music.find(CatalogKind::Show, id)?];
-            let id_of = |place: &Option<CatalogIndex>| place.map(|n| music.episodes[n].id.as_str());
+            let id_of = |index: &Option<CatalogIndex>| index.map(|n| music.episodes[n].id.as_str());
             let episodes: Vec<Option<&str>> = show.episodes.iter().map(id_of).collect();
             json!({"id": id, "name": show.name, "episodes": episodes})
         }

@@ -1,33 +1,33 @@
-//! What a reader should end up with, row by row.
+//! The expected rows of a playlist export.
 //!
-//! Read from the catalog itself, by code that shares nothing with the pages that are served, so
-//! that an exporter can be held against it.
+//! They come directly from the catalog, by code that is independent of the served pages, so that exports can be
+//! compared with them.
 
 use serde::{Deserialize, Serialize};
 
 use super::{CatalogPlaylist, MusicCatalog, RowAddedBy, RowContent};
 
-/// One position of a playlist as it truly is.
+/// The expected row at one position of a playlist.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ExpectedRow {
-    /// From 0; nulls count.
+    /// Position from 0; nulls count.
     pub position: usize,
     /// `track`, `episode`, `local` or `unavailable` (a null item).
     pub kind: String,
-    /// URI of the item; none for a null one.
+    /// URI of the item; `None` for a null item.
     pub uri: Option<String>,
-    /// When it was added, as sent.
+    /// When the item was added, as sent.
     pub added_at: Option<String>,
-    /// Id of the user who added it, as sent: none for null, empty for an empty one.
+    /// Id of the user who added the item, as sent: `None` for null, and empty for an empty id.
     pub added_by: Option<String>,
-    /// Id of the track or episode; local files have none.
+    /// Id of the track or episode; `None` for a local file.
     pub id: Option<String>,
     /// Name of the track or episode.
     pub name: Option<String>,
-    /// Ids of the artists, in order.
+    /// Ids of the artists in order.
     pub artist_ids: Vec<String>,
-    /// Names of the artists, in order; local files have one at most.
+    /// Names of the artists in order; a local file has at most one.
     pub artist_names: Vec<String>,
     /// Id of the album.
     pub album_id: Option<String>,
@@ -35,23 +35,23 @@ pub struct ExpectedRow {
     pub album_name: Option<String>,
     /// `album`, `single` or `compilation`.
     pub album_type: Option<String>,
-    /// Id of the show, for an episode.
+    /// Id of the show of an episode.
     pub show_id: Option<String>,
-    /// Name of the show, for an episode.
+    /// Name of the show of an episode.
     pub show_name: Option<String>,
     /// International recording code.
     pub isrc: Option<String>,
-    /// Date of the album or episode, as precise as `release_date_precision` says.
+    /// Release date of the album or episode, with the precision of `release_date_precision`.
     pub release_date: Option<String>,
     /// `year`, `month` or `day`.
     pub release_date_precision: Option<String>,
-    /// Length, a whole number however it was sent.
+    /// Duration as an integer, even if it was sent as a float.
     pub duration_ms: Option<u64>,
-    /// Whether it is marked explicit.
+    /// Whether the item is explicit.
     pub explicit: Option<bool>,
-    /// Number on its disc.
+    /// Track number on its disc.
     pub track_number: Option<u64>,
-    /// Number of the disc.
+    /// Disc number.
     pub disc_number: Option<u64>,
 }
 
@@ -90,8 +90,8 @@ fn expected_row(music: &MusicCatalog, list: &CatalogPlaylist, position: usize) -
     };
     match row.content {
         RowContent::Null => blank,
-        RowContent::Track(place) => {
-            let track = &music.tracks[place];
+        RowContent::Track(index) => {
+            let track = &music.tracks[index];
             let album = &music.albums[track.album];
             let artists = || track.artists.iter().map(|artist| &music.artists[*artist]);
             ExpectedRow {
@@ -114,8 +114,8 @@ fn expected_row(music: &MusicCatalog, list: &CatalogPlaylist, position: usize) -
                 ..blank
             }
         }
-        RowContent::Episode(place) => {
-            let episode = &music.episodes[place];
+        RowContent::Episode(index) => {
+            let episode = &music.episodes[index];
             let show = &music.shows[episode.show];
             ExpectedRow {
                 kind: "episode".to_owned(),

@@ -1,7 +1,7 @@
-//! What the users have saved, follow and play.
+//! Saved items, followed artists and plays of the users.
 //!
-//! Computed from the seed when first asked for: a library is a stride through the catalog, so that no
-//! thing is in it twice; then it may be edited. The newest stands first, as at Spotify.
+//! A library is computed from the seed when it is first requested. It strides through the catalog, so that no
+//! item occurs twice. The newest item comes first, as at Spotify.
 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -9,23 +9,23 @@ use serde::{Deserialize, Serialize};
 use super::{CatalogIndex, CatalogKind, EditError, MusicCatalog, fixtures};
 use crate::rng::mix;
 
-/// The newest thing was saved on 2026-05-28.
+/// The newest item was saved on 2026-05-28.
 const NEWEST_AT_MS: i64 = 1_779_926_400_000;
-/// A play every seven minutes, day and night.
+/// Every user plays a track every seven minutes, day and night.
 const PLAY_EVERY_MS: i64 = 7 * 60_000;
-/// Older plays aren't told, whatever is asked for.
+/// Spotify does not return older plays.
 const MAX_RECENT_PLAYS: i64 = 50;
 
-/// One saved thing.
+/// One saved item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SavedItem {
     pub(crate) index: CatalogIndex,
     pub(crate) added_at_ms: i64,
-    /// Null is served in its place.
+    /// Whether null is served for the item.
     pub(crate) served_as_null: bool,
 }
 
-/// A list of saved things.
+/// A list of saved items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LibrarySection {
@@ -39,46 +39,49 @@ pub enum LibrarySection {
     Episodes,
 }
 
-/// One change to what a user has saved; as JSON `{"do":"save","user":"…","shelf":"tracks","id":"…"}`.
+/// A change to the saved items of a user. As JSON: `{"do":"save","user":"…","shelf":"tracks","id":"…"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 pub enum LibraryEdit {
-    /// Saves something. What is there already goes from its old place, unless it is to stand twice.
+    /// Saves an item. An earlier entry of the same item is removed, unless `twice` is set.
     Save {
         /// Id of the user.
         user: String,
         /// The list.
-        shelf: LibrarySection,
-        /// Id of the thing.
+        #[serde(rename = "shelf")]
+        section: LibrarySection,
+        /// Id of the item.
         id: String,
-        /// Milliseconds since 1970, which put it in its place; now without.
+        /// Milliseconds since 1970, which decide its position; now by default.
         #[serde(default)]
         added_at_ms: Option<i64>,
-        /// Whether it stands twice then.
+        /// Whether an earlier entry of the item stays.
         #[serde(default)]
         twice: bool,
     },
-    /// Takes something out.
+    /// Removes an item.
     Remove {
         /// Id of the user.
         user: String,
         /// The list.
-        shelf: LibrarySection,
-        /// Its place, from 0.
+        #[serde(rename = "shelf")]
+        section: LibrarySection,
+        /// Position from 0.
         position: usize,
     },
-    /// Serves null in place of something from now on.
+    /// Serves null for an item from now on.
     Lose {
         /// Id of the user.
         user: String,
         /// The list.
-        shelf: LibrarySection,
-        /// Its place, from 0.
+        #[serde(rename = "shelf")]
+        section: LibrarySection,
+        /// Position from 0.
         position: usize,
     },
 }
 
-/// What all users have saved, as it is by now.
+/// The libraries of all users with their edits.
 #[derive(Debug)]
 pub(crate) struct UserLibraries {
     digger_tracks: usize,
@@ -90,7 +93,6 @@ impl UserLibraries {
         Self { digger_tracks, by_user: FxHashMap::default() }
     }
 
-    /// The library of a user.
     pub(crate) fn library(&mut self, music: &MusicCatalog, user: &str) -> &UserLibrary {
         self.library_mut(music, user)
     }
@@ -106,16 +108,16 @@ impl UserLibraries {
         })
     }
 
-    /// Makes one edit.
+    /// Makes an edit.
     ///
     /// # Errors
-    /// If it names something that doesn't exist; nothing has changed then.
+    /// If it names an unknown id or position. The library is unchanged then.
     pub(crate) fn edit(&mut self, edit: LibraryEdit, music: &MusicCatalog, now_ms: i64) -> Result<(), EditError> {
-        let (LibraryEdit::Save { user, shelf, .. }
-        | LibraryEdit::Remove { user, shelf, .. }
-        | LibraryEdit::Lose { user, shelf, .. }) = &edit;
+        let (LibraryEdit::Save { user, section, .. }
+        | LibraryEdit::Remove { user, section, .. }
+        | LibraryEdit::Lose { user, section, .. }) = &edit;
         let library = self.library_mut(music, user);
-        let (list, kind) = match shelf {
+        let (list, kind) = match section {
             LibrarySection::Tracks => (&mut library.tracks, CatalogKind::Track),
             LibrarySection::Albums => (&mut library.albums, CatalogKind::Album),
             LibrarySection::Shows => (&mut library.shows, CatalogKind::Show),
@@ -123,33 +125,32 @@ impl UserLibraries {
         };
         match edit {
             LibraryEdit::Save { id, added_at_ms, twice, .. } => {
-                let place = music.find(kind, &id).ok_or_else(|| EditError(format!("{kind:?} {id}")))?;
+                let index = music.find(kind, &id).ok_or_else(|| EditError(format!("{kind:?} {id}")))?;
                 if !twice {
-                    list.retain(|saved| saved.index != place || saved.served_as_null);
+                    list.retain(|saved| saved.index != index || saved.served_as_null);
                 }
-                let saved =
-                    SavedItem { index: place, added_at_ms: added_at_ms.unwrap_or(now_ms), served_as_null: false };
+                let saved = SavedItem { index, added_at_ms: added_at_ms.unwrap_or(now_ms), served_as_null: false };
                 let at = list.iter().position(|other| other.added_at_ms <= saved.added_at_ms).unwrap_or(list.len());
                 list.insert(at, saved);
             }
             LibraryEdit::Remove { position, .. } if position < list.len() => drop(list.remove(position)),
             LibraryEdit::Lose { position, .. } if position < list.len() => list[position].served_as_null = true,
             LibraryEdit::Remove { position, .. } | LibraryEdit::Lose { position, .. } => {
-                return Err(EditError(format!("place {position}")));
+                return Err(EditError(format!("position {position}")));
             }
         }
         Ok(())
     }
 }
 
-/// One play of a track.
+/// A track that a user played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TrackPlay {
     pub(crate) track: CatalogIndex,
     pub(crate) played_at_ms: i64,
 }
 
-/// All that belongs to one user.
+/// The library of a user.
 #[derive(Debug, Clone)]
 pub(crate) struct UserLibrary {
     pub(crate) tracks: Vec<SavedItem>,
@@ -161,7 +162,7 @@ pub(crate) struct UserLibrary {
 }
 
 impl UserLibrary {
-    /// The library of a user; the curator's is empty.
+    /// Generates the library of a user. That of the curator is empty.
     pub(crate) fn generate(music: &MusicCatalog, user: &str) -> Self {
         let salt = user.bytes().fold(music.seed, |h, b| mix(h, u64::from(b)));
         let counts = match user {
@@ -179,15 +180,15 @@ impl UserLibrary {
         ];
         let mut lists = [0, 1, 2, 3, 4, 5].map(|n| stride(salt + n as u64, counts[n], of[n]));
         if user == fixtures::HOME_USER {
-            // The last tracks of the catalog are the odd ones.
-            let odd = music.tracks.len() - 8..music.tracks.len();
-            lists[0].extend(odd.map(|place| SavedItem { index: place, added_at_ms: 0, served_as_null: false }));
+            // The last tracks of the catalog are edge cases.
+            let edge_cases = music.tracks.len() - 8..music.tracks.len();
+            lists[0].extend(edge_cases.map(|index| SavedItem { index, added_at_ms: 0, served_as_null: false }));
         }
         let [tracks, albums, shows, episodes, audiobooks, artists] = lists;
         Self { tracks, albums, shows, episodes, audiobooks, artists }
     }
 
-    /// The order in which a user likes things best, over a time range.
+    /// The top items of a user in a time range.
     pub(crate) fn top_items(music: &MusicCatalog, user: &str, range: &str, of: usize) -> Vec<CatalogIndex> {
         let salt = [user, range].concat();
         let salt = salt.bytes().fold(music.seed, |h, b| mix(h, u64::from(b)));
@@ -208,7 +209,7 @@ fn stride(salt: u64, count: usize, of: usize) -> Vec<SavedItem> {
         .collect()
 }
 
-/// The plays that are still told, newest first.
+/// The plays that Spotify returns, newest first.
 pub(crate) fn recent_plays(music: &MusicCatalog, user: &str, now_ms: i64) -> Vec<TrackPlay> {
     let salt = user.bytes().fold(music.seed, |h, b| mix(h, u64::from(b)));
     let newest = now_ms / PLAY_EVERY_MS;
@@ -229,7 +230,7 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn nothing_is_in_a_library_twice() {
+    fn library_has_no_duplicates() {
         for tracks in [40, 300, 7_919] {
             let music = MusicCatalog::generate(1, tracks);
             let library = UserLibrary::generate(&music, fixtures::HOME_USER);
@@ -241,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_last_fifty_plays_are_told_and_time_brings_new_ones() {
+    fn only_last_fifty_plays_are_served() {
         let music = MusicCatalog::generate(1, 40);
         let now_ms = 1_780_000_000_000;
         let plays = recent_plays(&music, fixtures::HOME_USER, now_ms);

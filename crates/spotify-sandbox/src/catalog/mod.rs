@@ -1,7 +1,7 @@
-//! The made-up catalog: what exists, before anybody asks for it in some shape.
+//! The generated catalog.
 //!
-//! Nothing here knows JSON, app classes or markets asked for; `render` does. Things refer to each
-//! other by their place in these lists, so 50,000 tracks take some 20 MB.
+//! Nothing here knows about JSON, quota modes or requested markets; that is the task of `render`. Objects refer
+//! to each other by their index in these lists, so 50,000 tracks take about 20 MB.
 
 mod edge_cases;
 mod expected_lists;
@@ -25,7 +25,7 @@ pub(crate) use playlists::{
 };
 pub use playlists::{EditError, PlaylistEdit};
 
-/// Where a thing stands in its list.
+/// The index of an object in its list.
 pub(crate) type CatalogIndex = usize;
 
 #[derive(Debug, Clone)]
@@ -35,10 +35,10 @@ pub(crate) struct CatalogArtist {
     pub(crate) genres: Vec<&'static str>,
     pub(crate) followers: u64,
     pub(crate) popularity: u64,
-    /// Albums of the artist's own, then those that it appears on.
+    /// Albums of the artist, without those in `appears_on`.
     pub(crate) albums: Vec<CatalogIndex>,
     pub(crate) appears_on: Vec<CatalogIndex>,
-    /// Up to a hundred tracks, for the top list.
+    /// Up to a hundred tracks, for the top tracks.
     pub(crate) tracks: Vec<CatalogIndex>,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct CatalogArtist {
 pub(crate) struct CatalogAlbum {
     pub(crate) id: String,
     pub(crate) name: String,
-    /// `album`, `single` or `compilation`; null in places.
+    /// `album`, `single` or `compilation`; null for some albums.
     pub(crate) kind: Option<&'static str>,
     pub(crate) artists: Vec<CatalogIndex>,
     pub(crate) tracks: Vec<CatalogIndex>,
@@ -55,7 +55,7 @@ pub(crate) struct CatalogAlbum {
     pub(crate) label: String,
     pub(crate) upc: String,
     pub(crate) popularity: u64,
-    /// Which of the lists of markets it is for sale in.
+    /// Index of its list of markets.
     pub(crate) market_list: usize,
     pub(crate) no_images: bool,
 }
@@ -76,18 +76,18 @@ pub(crate) struct CatalogTrack {
     pub(crate) edge_case: Option<Box<TrackEdgeCase>>,
 }
 
-/// What is odd about the answer for a track, beyond odd values.
+/// An unusual form of the JSON of a track.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TrackEdgeCase {
-    /// How `duration_ms` is written, if not as an integer.
+    /// The text of `duration_ms`, if it is not an integer.
     pub(crate) duration_text: Option<&'static str>,
-    /// How `popularity` and `track_number` are written, if not as integers.
+    /// Whether `popularity` and `track_number` are floats.
     pub(crate) numbers_as_floats: bool,
-    /// Why nobody may play it.
+    /// The reason why the track cannot be played.
     pub(crate) restriction: Option<&'static str>,
-    /// Keys that no documentation knows.
+    /// Whether undocumented keys are sent.
     pub(crate) extra_keys: bool,
-    /// Which track is served in its stead when a market is named.
+    /// The track that replaces it when the request has a market.
     pub(crate) relinks_to: Option<CatalogIndex>,
 }
 
@@ -99,7 +99,7 @@ pub(crate) struct CatalogShow {
     pub(crate) publisher: String,
     pub(crate) language: &'static str,
     pub(crate) explicit: bool,
-    /// Newest first; a null stands where an episode was withdrawn.
+    /// Newest first; null for a withdrawn episode.
     pub(crate) episodes: Vec<Option<CatalogIndex>>,
 }
 
@@ -142,7 +142,7 @@ pub(crate) struct BrowseCategory {
     pub(crate) name: &'static str,
 }
 
-/// A kind of thing that an id can stand for.
+/// The kinds of objects that have ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum CatalogKind {
     Artist,
@@ -154,7 +154,7 @@ pub(crate) enum CatalogKind {
     Chapter,
 }
 
-/// Everything but playlists, users and libraries; it never changes.
+/// The catalog without playlists, users and libraries. It does not change.
 #[derive(Debug, Default)]
 pub(crate) struct MusicCatalog {
     pub(crate) seed: u64,
@@ -166,7 +166,7 @@ pub(crate) struct MusicCatalog {
     pub(crate) audiobooks: Vec<CatalogAudiobook>,
     pub(crate) chapters: Vec<CatalogChapter>,
     pub(crate) categories: Vec<BrowseCategory>,
-    /// Tracks that were rolled; the known and odd ones come after them.
+    /// Number of generated tracks. Fixtures and edge cases follow them.
     pub(crate) plain_tracks: usize,
     index_by_id: FxHashMap<(CatalogKind, String), CatalogIndex>,
 }
@@ -178,19 +178,19 @@ impl MusicCatalog {
 
     /// Albums by date, newest first.
     pub(crate) fn new_releases(&self) -> Vec<CatalogIndex> {
-        let mut places: Vec<CatalogIndex> = (0..self.albums.len()).collect();
-        places.sort_by(|a, b| {
+        let mut indexes: Vec<CatalogIndex> = (0..self.albums.len()).collect();
+        indexes.sort_by(|a, b| {
             let (a, b) = (&self.albums[*a], &self.albums[*b]);
             (&b.release_date, &b.id).cmp(&(&a.release_date, &a.id))
         });
-        places.truncate(100);
-        places
+        indexes.truncate(100);
+        indexes
     }
 
     fn build_index(&mut self) {
-        let mut places = FxHashMap::default();
+        let mut indexes = FxHashMap::default();
         let mut note = |kind, n, id: &String| {
-            places.insert((kind, id.clone()), n);
+            indexes.insert((kind, id.clone()), n);
         };
         let lists = self.artists.iter().enumerate();
         lists.for_each(|(n, it)| note(CatalogKind::Artist, n, &it.id));
@@ -206,6 +206,6 @@ impl MusicCatalog {
         lists.for_each(|(n, it)| note(CatalogKind::Audiobook, n, &it.id));
         let lists = self.chapters.iter().enumerate();
         lists.for_each(|(n, it)| note(CatalogKind::Chapter, n, &it.id));
-        self.index_by_id = places;
+        self.index_by_id = indexes;
     }
 }

@@ -1,4 +1,4 @@
-//! Words that made-up names are rolled from, and the markets.
+//! Words for generated names, and the markets.
 
 use std::sync::OnceLock;
 
@@ -17,7 +17,7 @@ pub(crate) const MARKETS: [&str; 184] = [
     "UA", "UG", "US", "UY", "UZ", "VC", "VE", "VN", "VU", "WS", "XK", "ZA", "ZM",
 ];
 
-/// The lists that things are for sale in: everywhere, nearly everywhere, North America, nowhere.
+/// The lists of markets: all, nearly all, North America, none.
 pub(crate) fn market_lists() -> &'static [(Vec<&'static str>, String); 4] {
     static LISTS: OnceLock<[(Vec<&'static str>, String); 4]> = OnceLock::new();
     LISTS.get_or_init(|| {
@@ -29,7 +29,7 @@ pub(crate) fn market_lists() -> &'static [(Vec<&'static str>, String); 4] {
     })
 }
 
-/// The list that nobody is on.
+/// Index of the empty list of markets.
 pub(super) const NO_MARKETS: usize = 3;
 
 const FIRST_WORDS: &[&str] = &[
@@ -169,9 +169,9 @@ pub(super) const CATEGORIES: &[&str] = &[
     "Podcasts & Talk",
 ];
 
-pub(super) fn artist_name(dice: &mut SeededRng) -> String {
-    let (first, last) = (dice.pick(FIRST_WORDS), dice.pick(LAST_WORDS));
-    match dice.in_range(0, 9) {
+pub(super) fn artist_name(rng: &mut SeededRng) -> String {
+    let (first, last) = (rng.pick(FIRST_WORDS), rng.pick(LAST_WORDS));
+    match rng.in_range(0, 9) {
         0 => first.to_owned(),
         1..=2 => format!("The {last}"),
         3 => format!("{first} & the {last}"),
@@ -179,22 +179,22 @@ pub(super) fn artist_name(dice: &mut SeededRng) -> String {
     }
 }
 
-pub(super) fn track_title(dice: &mut SeededRng) -> String {
-    let (first, last) = (dice.pick(FIRST_WORDS), dice.pick(LAST_WORDS));
-    match dice.in_range(0, 19) {
+pub(super) fn track_title(rng: &mut SeededRng) -> String {
+    let (first, last) = (rng.pick(FIRST_WORDS), rng.pick(LAST_WORDS));
+    match rng.in_range(0, 19) {
         0..=3 => last.to_owned(),
         4 => format!("{first} {last} (Live)"),
-        5 => format!("{first} {last} - {} Remaster", dice.in_range(1998, 2025)),
-        6 => format!("What the {last} Said, Pt. {}", dice.in_range(1, 4)),
-        7 => format!("{first} {last} (feat. {})", dice.pick(FIRST_WORDS)),
+        5 => format!("{first} {last} - {} Remaster", rng.in_range(1998, 2025)),
+        6 => format!("What the {last} Said, Pt. {}", rng.in_range(1, 4)),
+        7 => format!("{first} {last} (feat. {})", rng.pick(FIRST_WORDS)),
         _ => format!("{first} {last}"),
     }
 }
 
-pub(super) fn pick_genres(dice: &mut SeededRng) -> Vec<&'static str> {
+pub(super) fn pick_genres(rng: &mut SeededRng) -> Vec<&'static str> {
     let mut genres: Vec<&'static str> = Vec::new();
-    for _ in 0..dice.in_range(0, 3) {
-        let genre = GENRES[(dice.next_u64() % GENRES.len() as u64) as usize];
+    for _ in 0..rng.in_range(0, 3) {
+        let genre = GENRES[(rng.next_u64() % GENRES.len() as u64) as usize];
         if !genres.contains(&genre) {
             genres.push(genre);
         }
@@ -202,14 +202,14 @@ pub(super) fn pick_genres(dice: &mut SeededRng) -> Vec<&'static str> {
     genres
 }
 
-pub(super) fn label_name(dice: &mut SeededRng) -> String {
-    dice.pick(LABELS).to_owned()
+pub(super) fn label_name(rng: &mut SeededRng) -> String {
+    rng.pick(LABELS).to_owned()
 }
 
-/// A date and its precision: a day mostly, now and then a month or a year.
-pub(super) fn release_date(dice: &mut SeededRng) -> (String, &'static str) {
-    let (year, month, day) = (dice.in_range(1964, 2025), dice.in_range(1, 12), dice.in_range(1, 28));
-    match dice.in_range(0, 19) {
+/// A date and its precision: usually a day, sometimes a month or a year.
+pub(super) fn release_date(rng: &mut SeededRng) -> (String, &'static str) {
+    let (year, month, day) = (rng.in_range(1964, 2025), rng.in_range(1, 12), rng.in_range(1, 28));
+    match rng.in_range(0, 19) {
         0 => (format!("{year}"), "year"),
         1 => (format!("{year}-{month:02}"), "month"),
         _ => (format!("{year}-{month:02}-{day:02}"), "day"),

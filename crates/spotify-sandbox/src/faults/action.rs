@@ -1,52 +1,51 @@
-//! What can go wrong, and the usual ways of it.
+//! The faults, and constructors for the common ones.
 
 use serde::{Deserialize, Serialize};
 
 /// What goes wrong.
 ///
-/// `Status`, `Redirect`, `Html200`, `GarbageStatusLine`, `EndlessBody` and `GzipBomb` come in place
-/// of an answer. With all others the request is carried out first (a refresh token is spent, an
-/// edit that waited is made) and what goes wrong is the answer's way back.
+/// `Status`, `Redirect`, `Html200`, `GarbageStatusLine`, `EndlessBody` and `GzipBomb` replace the response. With
+/// all others the request is carried out first (a refresh token is used up, a scheduled edit is made), and the
+/// fault affects its response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum FaultAction {
-    /// Another status.
+    /// An error status.
     Status {
-        /// The status.
         code: u16,
-        /// What the body looks like.
+        /// The format of the body.
         #[serde(default)]
         body: ErrorBodyFormat,
         /// The `Retry-After` header.
         #[serde(default)]
         retry_after: RetryAfterHeader,
-        /// The error's message; Spotify's usual one without.
+        /// The message of the error; by default the usual message of Spotify.
         #[serde(default)]
         message: Option<String>,
-        /// The error's reason, such as `QUOTA_EXCEEDED`; for the accounts service its error code.
+        /// The reason of the error, such as `QUOTA_EXCEEDED`. For the accounts service it is the error code.
         #[serde(default)]
         reason: Option<String>,
     },
     /// The connection is reset (RST).
     Reset,
-    /// The connection is closed before any byte of an answer.
+    /// The connection is closed before the first byte of a response.
     CloseBeforeHeaders,
-    /// `Content-Length` promises all, half of it comes.
+    /// The body ends after half of its `Content-Length`.
     CutBody,
-    /// `Content-Length` promises half of what comes.
+    /// The body is twice as long as its `Content-Length`.
     ShortLength,
-    /// No `Content-Length`; the connection is closed after half.
+    /// There is no `Content-Length`, and the connection is closed after half of the body.
     NoLength,
-    /// A chunked body whose end never comes; the connection is closed.
+    /// A chunked body without its last chunk; the connection is closed.
     CutChunks,
-    /// JSON that stops making sense.
+    /// JSON that becomes invalid in the middle.
     MalformedJson,
     /// A string with bytes that aren't UTF-8.
     InvalidUtf8,
     /// A string with half of a surrogate pair, `\ud83d`.
     LoneSurrogate,
-    /// 200 with a web page, as a captive portal sends.
+    /// Status 200 with the web page of a captive portal.
     Html200,
     /// One byte at a time.
     Drip {
@@ -55,9 +54,9 @@ pub enum FaultAction {
     },
     /// A body that never ends.
     EndlessBody,
-    /// A small body that unpacks to a large one.
+    /// A small compressed body that is large when it is decompressed.
     GzipBomb {
-        /// Its size unpacked, in MiB.
+        /// The decompressed size in MiB.
         mib: u32,
     },
     /// A redirect.
@@ -67,46 +66,46 @@ pub enum FaultAction {
         /// The `Location`.
         to: String,
     },
-    /// `next` and `href` of a page lead to another host.
+    /// `next` and `href` of a page point to another host.
     ForeignNext {
         /// `host:port`, with `http://` in front of it.
         host: String,
     },
-    /// Something that isn't HTTP.
+    /// Bytes that are not HTTP.
     GarbageStatusLine,
-    /// The connection stays open and silent.
+    /// The connection stays open without a response.
     Stall,
-    /// A list without end: there is always a next page with items in it.
+    /// A list without an end: every page has items and a next page.
     EndlessPages,
-    /// The previous page once more, under the offset asked for.
+    /// The previous page again, with the requested offset.
     RepeatPage,
-    /// A page that lacks its second half, with everything else as usual.
+    /// A page without its second half, but with the usual numbers and links.
     ShortPage,
-    /// A page that lacks one item in its middle, with everything else as usual.
+    /// A page without one item in its middle, but with the usual numbers and links.
     HolePage,
-    /// A page without items, with everything else as usual.
+    /// A page without items, but with the usual numbers and links.
     EmptyPage,
-    /// One value of an answer is another one.
+    /// Another value for one part of the response.
     Set {
-        /// Where, as a JSON pointer: `/artists/cursors`; empty for the whole answer.
+        /// JSON pointer such as `/artists/cursors`; empty for the whole response.
         at: String,
-        /// What stands there.
+        /// The new value.
         to: serde_json::Value,
     },
-    /// A list that has no more items than this, whatever it announces.
+    /// A list with fewer items than its `total` says.
     EndsAfter {
-        /// How many it has.
+        /// The number of items.
         items: u64,
     },
-    /// A late answer.
+    /// A delayed response.
     Latency {
-        /// How late.
+        /// The delay in milliseconds.
         ms: u64,
     },
 }
 
 impl FaultAction {
-    /// A status with Spotify's usual JSON.
+    /// An error status with the usual JSON of Spotify.
     pub fn status(code: u16) -> Self {
         Self::Status {
             code,
@@ -117,12 +116,12 @@ impl FaultAction {
         }
     }
 
-    /// 429 as the rate limit sends it.
+    /// The 429 of the rate limit.
     pub fn rate_limited(retry_after: RetryAfterHeader) -> Self {
         Self::Status { code: 429, body: ErrorBodyFormat::Json, retry_after, message: None, reason: None }
     }
 
-    /// 429 as a spent quota sends it.
+    /// The 429 of a used-up quota.
     pub fn quota_exceeded(seconds: u64) -> Self {
         Self::Status {
             code: 429,
@@ -133,7 +132,7 @@ impl FaultAction {
         }
     }
 
-    /// The refusal of a refresh token, for `/api/token`.
+    /// The error for an invalid refresh token, for `/api/token`.
     pub fn invalid_grant(description: &str) -> Self {
         Self::Status {
             code: 400,
@@ -144,44 +143,44 @@ impl FaultAction {
         }
     }
 
-    /// Another value at a place of the answer.
+    /// Another value at a JSON pointer.
     pub fn set(at: &str, to: serde_json::Value) -> Self {
         Self::Set { at: at.to_owned(), to }
     }
 
-    /// The name it has in JSON and in the log.
+    /// The name of the action in JSON and in the request log.
     pub fn name(&self) -> String {
         let value = serde_json::to_value(self).unwrap_or_default();
         value["do"].as_str().unwrap_or("fault").to_owned()
     }
 }
 
-/// What the body of a refusal looks like.
+/// The format of an error body.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorBodyFormat {
-    /// The JSON that the service asked sends.
+    /// The error JSON of the service.
     #[default]
     Json,
-    /// A proxy's web page.
+    /// The web page of a proxy.
     Html,
     /// Plain text.
     Text,
-    /// No byte.
+    /// No body.
     Empty,
 }
 
-/// What stands in `Retry-After`.
+/// The value of the `Retry-After` header.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RetryAfterHeader {
-    /// No such header.
+    /// No header.
     #[default]
     None,
-    /// So many seconds.
+    /// A number of seconds.
     Seconds(u64),
-    /// An HTTP date so many seconds from now.
+    /// An HTTP date this many seconds from now.
     DateIn(u64),
-    /// Whatever you like: `-5`, `soon`.
+    /// Any text, such as `-5` or `soon`.
     Text(String),
 }

@@ -1,7 +1,7 @@
-//! What should go wrong, and for which requests.
+//! Faults: what goes wrong, and for which requests.
 //!
-//! A fault is a matcher and an [`Action`]. The matchers of one sandbox are tried in order, and the
-//! first that fires is played. As JSON, for `POST /_sandbox/faults`:
+//! A fault consists of conditions and a [`FaultAction`]. A request gets the first fault whose conditions it
+//! meets. As JSON, for `POST /_sandbox/faults`:
 //!
 //! ```json
 //! {"path": "/v1/playlists/*", "skip": 2, "times": 1,
@@ -17,25 +17,24 @@ use serde::{Deserialize, Serialize};
 use super::{lock, rng};
 pub use action::{ErrorBodyFormat, FaultAction, RetryAfterHeader};
 
-/// Which requests go wrong, and how.
+/// A fault for some requests.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Fault {
-    /// Path of the request; `*` stands for any run of characters.
+    /// Path of the request; `*` matches any characters.
     pub path: String,
-    /// Method, if it matters.
+    /// Method of the request; any by default.
     pub method: Option<String>,
-    /// Text that the query must hold, such as `offset=100`.
+    /// Text that the query must contain, such as `offset=100`.
     pub query: Option<String>,
-    /// How many matching requests go well first.
+    /// Number of matching requests that are not affected.
     pub skip: u32,
-    /// How many then go wrong; all of them without.
+    /// Number of requests after that which are affected; all by default.
     pub times: Option<u32>,
-    /// Chance of going wrong, 0 to 1, rolled from `seed`; certain without.
+    /// Probability of the fault from 0 to 1, decided by `seed`; 1 by default.
     pub probability: Option<f64>,
-    /// Seed of that roll.
+    /// Seed for `probability`.
     pub seed: u64,
-    /// What happens.
     pub action: FaultAction,
 }
 
@@ -55,30 +54,30 @@ impl Default for Fault {
 }
 
 impl Fault {
-    /// A fault of every request to a path.
+    /// A fault for every request to a path.
     pub fn on_path(path: &str, action: FaultAction) -> Self {
         Self { path: path.to_owned(), action, ..Self::default() }
     }
 
-    /// Only of the nth matching request, counted from 1.
+    /// Limits the fault to the nth matching request, counted from 1.
     #[must_use]
     pub fn nth(self, n: u32) -> Self {
         Self { skip: n.saturating_sub(1), times: Some(1), ..self }
     }
 
-    /// Only of the first so many matching requests (after those skipped).
+    /// Limits the fault to a number of matching requests.
     #[must_use]
     pub fn times(self, times: u32) -> Self {
         Self { times: Some(times), ..self }
     }
 
-    /// Only if the query holds a text.
+    /// Limits the fault to requests whose query contains a text.
     #[must_use]
     pub fn with_query(self, text: &str) -> Self {
         Self { query: Some(text.to_owned()), ..self }
     }
 
-    /// Only now and then.
+    /// Injects the fault with a probability.
     #[must_use]
     pub fn with_probability(self, probability: f64, seed: u64) -> Self {
         Self { probability: Some(probability), seed, ..self }
@@ -92,7 +91,7 @@ struct ArmedFault {
     injected_faults: u32,
 }
 
-/// The faults that are waiting, in the order in which they came.
+/// The faults in the order in which they were added.
 #[derive(Debug, Default)]
 pub(crate) struct FaultQueue(Mutex<Vec<ArmedFault>>);
 
@@ -105,7 +104,7 @@ impl FaultQueue {
         lock(&self.0).clear();
     }
 
-    /// What goes wrong with this request, if anything.
+    /// The action of the first fault that applies to a request.
     pub(crate) fn next_action(&self, method: &str, path: &str, query: &str) -> Option<FaultAction> {
         lock(&self.0).iter_mut().find_map(|armed| armed.trigger(method, path, query))
     }
@@ -125,8 +124,8 @@ impl ArmedFault {
             return None;
         }
         if let Some(probability) = fault.probability {
-            let roll = rng::mix(fault.seed, u64::from(self.matched_requests)) >> 11;
-            if roll as f64 / (1u64 << 53) as f64 >= probability {
+            let sample = rng::mix(fault.seed, u64::from(self.matched_requests)) >> 11;
+            if sample as f64 / (1u64 << 53) as f64 >= probability {
                 return None;
             }
         }
@@ -135,7 +134,7 @@ impl ArmedFault {
     }
 }
 
-/// Whether a pattern with `*` in it covers a whole path.
+/// Whether a pattern with `*` matches a whole path.
 fn glob_matches(pattern: &str, path: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == path,
@@ -149,15 +148,15 @@ fn glob_matches(pattern: &str, path: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn struck(fault: Fault, requests: usize) -> Vec<bool> {
+    fn injections(fault: Fault, requests: usize) -> Vec<bool> {
         let faults = FaultQueue::default();
         faults.add(fault);
-        let strike = |_| faults.next_action("GET", "/v1/albums/x", "limit=50&offset=50").is_some();
-        (0..requests).map(strike).collect()
+        let is_injected = |_| faults.next_action("GET", "/v1/albums/x", "limit=50&offset=50").is_some();
+        (0..requests).map(is_injected).collect()
     }
 
     #[test]
-    fn a_star_stands_for_any_run_of_characters() {
+    fn star_matches_any_characters() {
         for (pattern, fits) in [
             ("*", true),
             ("/v1/playlists/*/items", true),
@@ -172,26 +171,26 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_strikes_the_requests_it_names_and_no_other() {
+    fn fault_hits_only_matching_requests() {
         let fault = |path| Fault::on_path(path, FaultAction::Reset);
-        assert_eq!(struck(fault("/v1/albums/*").nth(2), 3), [false, true, false]);
-        assert_eq!(struck(fault("*").times(2), 3), [true, true, false]);
-        assert_eq!(struck(fault("*").with_query("offset=50"), 1), [true]);
-        assert_eq!(struck(fault("*").with_query("offset=0"), 1), [false]);
-        assert_eq!(struck(fault("/v1/tracks/*"), 1), [false]);
+        assert_eq!(injections(fault("/v1/albums/*").nth(2), 3), [false, true, false]);
+        assert_eq!(injections(fault("*").times(2), 3), [true, true, false]);
+        assert_eq!(injections(fault("*").with_query("offset=50"), 1), [true]);
+        assert_eq!(injections(fault("*").with_query("offset=0"), 1), [false]);
+        assert_eq!(injections(fault("/v1/tracks/*"), 1), [false]);
     }
 
     #[test]
-    fn a_probability_strikes_about_as_often_as_it_says_and_the_same_each_time() {
+    fn probability_is_reproducible() {
         let fault = Fault::on_path("*", FaultAction::Reset).with_probability(0.3, 7);
-        let (one, two) = (struck(fault.clone(), 1000), struck(fault, 1000));
+        let (one, two) = (injections(fault.clone(), 1000), injections(fault, 1000));
         assert_eq!(one, two);
-        let strikes = one.iter().filter(|struck| **struck).count();
-        assert!((250..350).contains(&strikes), "{strikes}");
+        let injected = one.iter().filter(|injected| **injected).count();
+        assert!((250..350).contains(&injected), "{injected}");
     }
 
     #[test]
-    fn a_fault_is_read_from_json_and_a_misspelt_key_is_refused() {
+    fn fault_is_read_from_json() {
         let json = r#"{"path":"/v1/*","skip":1,"times":1,"action":
             {"do":"status","code":429,"body":"empty","retry_after":{"seconds":5}}}"#;
         let fault: Fault = serde_json::from_str(json).unwrap();

@@ -1,12 +1,12 @@
-//! Albums: whole, and as they stand in lists and tracks.
+//! Albums: full and simplified.
 
 use super::{PageRange, RenderContext, artist_brief, track_brief, write_images, write_page};
 use crate::catalog::{CatalogAlbum, CatalogIndex};
 use crate::json::{self, ObjectWriter};
 
-/// An album in a list or a track; `group` is its place in a discography.
-pub(crate) fn album_brief(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex, group: Option<&str>) {
-    let album = &view.music.albums[place];
+/// Writes a simplified album; `group` is its `album_group` in a discography.
+pub(crate) fn album_brief(view: &RenderContext<'_>, out: &mut String, index: CatalogIndex, group: Option<&str>) {
+    let album = &view.music.albums[index];
     json::object(out, |o| {
         if let Some(group) = group.filter(|_| view.extended) {
             o.text("album_group", group);
@@ -15,9 +15,9 @@ pub(crate) fn album_brief(view: &RenderContext<'_>, out: &mut String, place: Cat
     });
 }
 
-/// A whole album with its first tracks.
-pub(crate) fn album(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex) {
-    let album = &view.music.albums[place];
+/// Writes a full album with its first tracks.
+pub(crate) fn album(view: &RenderContext<'_>, out: &mut String, index: CatalogIndex) {
+    let album = &view.music.albums[index];
     json::object(out, |o| {
         write_shared_fields(view, o, album);
         o.array("copyrights", [("C", '©'), ("P", '℗')], |out, (kind, sign)| {

@@ -1,21 +1,21 @@
-//! Artists: whole, and as they stand inside other things.
+//! Artists: full and simplified.
 
 use super::{RenderContext, write_images};
 use crate::catalog::CatalogIndex;
 use crate::json;
 
-/// An artist as it stands inside tracks and albums.
-pub(crate) fn artist_brief(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex) {
-    let artist = &view.music.artists[place];
+/// Writes a simplified artist, as in tracks and albums.
+pub(crate) fn artist_brief(view: &RenderContext<'_>, out: &mut String, index: CatalogIndex) {
+    let artist = &view.music.artists[index];
     json::object(out, |o| {
         view.write_identity(o, "artist", &artist.id);
         o.text("name", &artist.name);
     });
 }
 
-/// A whole artist.
-pub(crate) fn artist(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex) {
-    let artist = &view.music.artists[place];
+/// Writes a full artist.
+pub(crate) fn artist(view: &RenderContext<'_>, out: &mut String, index: CatalogIndex) {
+    let artist = &view.music.artists[index];
     json::object(out, |o| {
         view.write_identity(o, "artist", &artist.id);
         if view.extended {

@@ -1,12 +1,12 @@
 //! The `fields` filter of playlists: `total,next,items(added_at,track(name,!album))`.
 //!
-//! Dots and parentheses both go one level down, lists are gone through as if they weren't there,
-//! and `!` keeps everything but what it names. A name that nothing has yields nothing: asking for
-//! `item` and `track` at once gives whichever the class has.
+//! Dots and parentheses select inside an object, a filter applies to each element of a list, and `!` removes a
+//! field. Unknown names are ignored, so a client can request `item` and `track` at once and gets the one that
+//! its quota mode has.
 
 use serde_json::{Map, Value};
 
-/// A parsed filter.
+/// A parsed `fields` filter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct FieldsFilter {
     keep: Vec<(String, FieldsFilter)>,
@@ -14,10 +14,10 @@ pub(crate) struct FieldsFilter {
 }
 
 impl FieldsFilter {
-    /// Reads a filter.
+    /// Parses a filter.
     ///
     /// # Errors
-    /// If parentheses don't match or a name is missing.
+    /// If parentheses do not match or a name is missing.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut rest = text;
         let fields = Self::parse_list(&mut rest)?;
@@ -35,8 +35,8 @@ impl FieldsFilter {
                 fields.drop.push(parse_name(rest)?);
             } else {
                 let (name, inner) = Self::parse_term(rest)?;
-                match fields.keep.iter_mut().find(|(known, _)| *known == name) {
-                    Some((_, known)) => known.merge(inner),
+                match fields.keep.iter_mut().find(|(key, _)| *key == name) {
+                    Some((_, existing)) => existing.merge(inner),
                     None => fields.keep.push((name, inner)),
                 }
             }
@@ -68,7 +68,7 @@ impl FieldsFilter {
         self.drop.extend(other.drop);
     }
 
-    /// What is left of a value.
+    /// Applies the filter to a value.
     pub(crate) fn apply(&self, value: Value) -> Value {
         match value {
             Value::Array(items) => items.into_iter().map(|item| self.apply(item)).collect(),
@@ -77,9 +77,9 @@ impl FieldsFilter {
                 if self.keep.is_empty() {
                     return Value::Object(object);
                 }
-                let kept =
+                let selected =
                     self.keep.iter().filter_map(|(key, inner)| Some((key.clone(), inner.apply(object.remove(key)?))));
-                Value::Object(kept.collect::<Map<_, _>>())
+                Value::Object(selected.collect::<Map<_, _>>())
             }
             plain => plain,
         }
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn names_dots_and_parentheses_pick_what_they_name() {
+    fn dots_and_parentheses_select_fields() {
         assert_eq!(filtered("total,next"), json!({"total": 2, "next": null}));
         assert_eq!(
             filtered("items(added_by.id,item(name))"),
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bang_keeps_all_but_what_it_names() {
+    fn exclamation_mark_removes_fields() {
         assert_eq!(
             filtered("items(item(!album),!added_by)"),
             json!({"items": [{"item": {"name": "n"}}, {"item": null}]})
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_that_does_not_parse_is_refused() {
+    fn invalid_filter_is_refused() {
         for bad in ["items(", "items(a", "a)", ",", "a,,b", "items()"] {
             assert!(FieldsFilter::parse(bad).is_err(), "{bad}");
         }

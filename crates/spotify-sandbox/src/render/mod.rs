@@ -1,8 +1,7 @@
-//! Turns the catalog into the JSON of either app class.
+//! Writes the catalog as the JSON of either quota mode.
 //!
-//! Each kind of thing has a file of its own here; [`View`] says for whom it is written. Fields that
-//! Development Mode lost in February 2026 are left out by asking [`View::extended`], in the place
-//! where they would stand.
+//! Each kind of object has its own file. [`RenderContext`] describes the client. Where a field was removed from
+//! Development Mode in February 2026, the code checks [`RenderContext::extended`].
 
 mod albums;
 mod artists;
@@ -24,21 +23,21 @@ pub(crate) use users::{private_user, public_user, user_brief};
 use super::catalog::{MusicCatalog, market_lists};
 use super::json::{self, ObjectWriter};
 
-/// For whom an answer is written.
+/// The properties of the client that change a response.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RenderContext<'a> {
     pub(crate) music: &'a MusicCatalog,
-    /// Whether the app has Extended Quota Mode, with its old names and all fields.
+    /// Whether the app is in Extended Quota Mode, with the old names and all fields.
     pub(crate) extended: bool,
     /// `http://127.0.0.1:PORT/v1`
     pub(crate) api_url: &'a str,
     pub(crate) market: Option<&'a str>,
-    /// Whether a signed-in user asks, with leave to see how far it has listened.
+    /// Whether the token allows the reading of playback positions.
     pub(crate) resume_points: bool,
 }
 
 impl RenderContext<'_> {
-    /// The keys that everything with an id has.
+    /// Writes the keys of all objects with an id.
     fn write_identity(&self, o: &mut ObjectWriter<'_>, kind: &str, id: &str) {
         o.object("external_urls", |o| {
             o.write_with("spotify", |out| {
@@ -51,20 +50,20 @@ impl RenderContext<'_> {
         o.write_with("uri", |out| json::push_display(out, format_args!("\"spotify:{kind}:{id}\"")));
     }
 
-    /// `available_markets`, where the class has it; naming a market takes its place.
+    /// Writes `available_markets` in Extended Quota Mode, unless the request has a market.
     fn write_available_markets(&self, o: &mut ObjectWriter<'_>, list: usize) {
         if self.extended && self.market.is_none() {
             o.raw("available_markets", &market_lists()[list].1);
         }
     }
 
-    /// Whether a thing on that list may be played in the market asked for; none if none was.
+    /// Whether an object with this list of markets is playable in the requested market; `None` without a market.
     fn is_playable(&self, list: usize) -> Option<bool> {
         self.market.map(|market| market_lists()[list].0.contains(&market))
     }
 }
 
-/// Three sizes of a picture, whose names are the id written again.
+/// Writes three sizes of an image with URLs that derive from the id.
 fn write_images(o: &mut ObjectWriter<'_>, id: &str) {
     let hex: String = id.bytes().map(|b| format!("{b:02x}")).collect();
     o.array(

@@ -1,9 +1,9 @@
-//! Pages of a list, with absolute links to the next and the previous one.
+//! Pages of a list with absolute links to the next and the previous page.
 
 use super::RenderContext;
 use crate::json;
 
-/// Which part of a list is asked for.
+/// The requested part of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PageRange {
     pub(crate) limit: usize,
@@ -11,28 +11,28 @@ pub(crate) struct PageRange {
 }
 
 impl PageRange {
-    /// The page that stands inside a whole thing.
+    /// The first page, which is part of a full object.
     pub(crate) fn first_page(limit: usize) -> Self {
         Self { limit, offset: 0 }
     }
 }
 
-/// A page whose numbers may lie.
+/// A page whose numbers may be wrong on purpose.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ListPage<'a> {
     /// `/playlists/…/items`
     pub(crate) path: &'a str,
-    /// What else was asked, to be kept in the links: `market=DE`, or nothing.
+    /// The rest of the query for the links, such as `market=DE`; may be empty.
     pub(crate) query: &'a str,
     pub(crate) slice: PageRange,
     pub(crate) len: usize,
-    /// What `total` says, if not the length.
+    /// The value of `total`.
     pub(crate) total: usize,
-    /// Whether a next page is named even where there is none.
+    /// Whether `next` is set even on the last page.
     pub(crate) endless_next: bool,
 }
 
-/// Writes an honest page.
+/// Writes a page with correct numbers.
 pub(crate) fn write_page(
     view: &RenderContext<'_>,
     out: &mut String,
@@ -47,7 +47,7 @@ pub(crate) fn write_page(
 }
 
 impl ListPage<'_> {
-    /// Writes the page; `each` writes the item at a position.
+    /// Writes the page; `each` writes the item at an index.
     pub(crate) fn write(&self, view: &RenderContext<'_>, out: &mut String, each: impl FnMut(&mut String, usize)) {
         let PageRange { limit, offset } = self.slice;
         let end = offset.saturating_add(limit);

@@ -1,7 +1,7 @@
-//! Playlists and their rows, under the names of either class.
+//! Playlists and their rows, with the names of either quota mode.
 //!
-//! Extended Quota Mode keeps `tracks` and `track`; Development Mode has `items` and `item` since
-//! February 2026, and no contents at all of lists that are neither owned nor shared.
+//! Extended Quota Mode has `tracks` and `track`. Development Mode has `items` and `item` since February 2026, and
+//! no items of playlists that the user neither owns nor shares.
 
 use super::tracks::write_full_track;
 use super::users::display_name;
@@ -9,22 +9,22 @@ use super::{ListPage, RenderContext, shows_and_audiobooks, user_brief, write_ima
 use crate::catalog::{CatalogPlaylist, LocalFile, PlaylistImages, PlaylistRow, RowAddedBy, RowContent};
 use crate::json::{self, ObjectWriter};
 
-/// How much of a playlist's list goes into it.
+/// The part of the items that a playlist object contains.
 pub(crate) enum ListPart<'a> {
-    /// The key is absent: not the reader's playlist.
+    /// No key, because the user may not read the items.
     Absent,
-    /// Where it is and how long.
+    /// The URL and the total.
     Reference,
-    /// The first page, written already.
+    /// The JSON of the first page.
     FirstPage(&'a str),
 }
 
-/// A playlist in a list of playlists.
+/// Writes a simplified playlist.
 pub(crate) fn playlist_brief(view: &RenderContext<'_>, out: &mut String, list: &CatalogPlaylist) {
     json::object(out, |o| write_shared_fields(view, o, list, &ListPart::Reference));
 }
 
-/// A whole playlist.
+/// The JSON of a full playlist.
 pub(crate) fn playlist(view: &RenderContext<'_>, list: &CatalogPlaylist, part: &ListPart<'_>) -> String {
     let mut out = String::new();
     json::object(&mut out, |o| {
@@ -38,7 +38,7 @@ pub(crate) fn playlist(view: &RenderContext<'_>, list: &CatalogPlaylist, part: &
     out
 }
 
-/// The pictures of a playlist, as a bare array.
+/// The images of a playlist as a JSON array.
 pub(crate) fn playlist_images(list: &CatalogPlaylist) -> String {
     let mut out = String::new();
     let url = format!("https://mosaic.scdn.co/640/{}", list.id);
@@ -92,7 +92,7 @@ fn write_shared_fields(
     }
 }
 
-/// One row; `episodes` says whether the reader asked for episodes as such.
+/// Writes a row. `episodes` says whether the client requested the `episode` type.
 fn write_row(view: &RenderContext<'_>, out: &mut String, row: &PlaylistRow, episodes: bool) {
     json::object(out, |o| {
         o.text_or_null("added_at", row.added_at.as_deref());
@@ -117,23 +117,23 @@ fn write_content(view: &RenderContext<'_>, out: &mut String, content: &RowConten
     match content {
         RowContent::Null => out.push_str("null"),
         RowContent::Local(tags) => write_local_file(view, out, tags),
-        RowContent::Track(place) => json::object(out, |o| {
+        RowContent::Track(index) => json::object(out, |o| {
             o.display("episode", false);
             o.display("track", true);
-            write_full_track(view, o, *place);
+            write_full_track(view, o, *index);
         }),
-        RowContent::Episode(place) if episodes => json::object(out, |o| {
+        RowContent::Episode(index) if episodes => json::object(out, |o| {
             o.display("episode", true);
             o.display("track", false);
-            shows_and_audiobooks::write_episode_fields(view, o, *place, true);
+            shows_and_audiobooks::write_episode_fields(view, o, *index, true);
         }),
-        RowContent::Episode(place) => write_episode_as_track(view, out, *place),
+        RowContent::Episode(index) => write_episode_as_track(view, out, *index),
     }
 }
 
-/// An episode for a reader that knows tracks only.
-fn write_episode_as_track(view: &RenderContext<'_>, out: &mut String, place: usize) {
-    let episode = &view.music.episodes[place];
+/// Writes an episode as a track, for clients that did not request the `episode` type.
+fn write_episode_as_track(view: &RenderContext<'_>, out: &mut String, index: usize) {
+    let episode = &view.music.episodes[index];
     let show = &view.music.shows[episode.show];
     json::object(out, |o| {
         o.object("album", |o| {
@@ -213,7 +213,7 @@ fn write_local_file(view: &RenderContext<'_>, out: &mut String, tags: &LocalFile
     });
 }
 
-/// The page of rows of a playlist.
+/// The JSON of a page of rows.
 pub(crate) fn rows_page(
     view: &RenderContext<'_>,
     list: &CatalogPlaylist,

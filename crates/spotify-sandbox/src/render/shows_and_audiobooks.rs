@@ -4,18 +4,18 @@ use super::{PageRange, RenderContext, write_images, write_page};
 use crate::catalog::{CatalogAudiobook, CatalogIndex, CatalogShow};
 use crate::json::{self, ObjectWriter};
 
-/// Markets that audiobooks are for sale in.
+/// The markets with audiobooks.
 pub(crate) const BOOK_MARKETS: [&str; 6] = ["US", "GB", "CA", "IE", "NZ", "AU"];
 const BOOK_MARKETS_JSON: &str = r#"["US","GB","CA","IE","NZ","AU"]"#;
 
-/// A show in a list or an episode.
-pub(crate) fn show_brief(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex) {
-    json::object(out, |o| write_show_fields(view, o, &view.music.shows[place]));
+/// Writes a simplified show.
+pub(crate) fn show_brief(view: &RenderContext<'_>, out: &mut String, index: CatalogIndex) {
+    json::object(out, |o| write_show_fields(view, o, &view.music.shows[index]));
 }
 
-/// A whole show with its first episodes.
-pub(crate) fn show(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex) {
-    let show = &view.music.shows[place];
+/// Writes a full show with its first episodes.
+pub(crate) fn show(view: &RenderContext<'_>, out: &mut String, index: CatalogIndex) {
+    let show = &view.music.shows[index];
     json::object(out, |o| {
         write_show_fields(view, o, show);
         let path = format!("/shows/{}/episodes", show.id);
@@ -45,26 +45,26 @@ fn write_show_fields(view: &RenderContext<'_>, o: &mut ObjectWriter<'_>, show: &
     o.display("total_episodes", show.episodes.len());
 }
 
-/// An episode without its show, or the null that stands for a withdrawn one.
-fn write_episode_or_null(view: &RenderContext<'_>, out: &mut String, place: Option<CatalogIndex>) {
-    match place {
-        Some(place) => episode(view, out, place, false),
+/// Writes an episode without its show, or null for a withdrawn one.
+fn write_episode_or_null(view: &RenderContext<'_>, out: &mut String, index: Option<CatalogIndex>) {
+    match index {
+        Some(index) => episode(view, out, index, false),
         None => out.push_str("null"),
     }
 }
 
-/// An episode, with its show or without.
-pub(crate) fn episode(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex, with_show: bool) {
-    json::object(out, |o| write_episode_fields(view, o, place, with_show));
+/// Writes an episode with or without its show.
+pub(crate) fn episode(view: &RenderContext<'_>, out: &mut String, index: CatalogIndex, with_show: bool) {
+    json::object(out, |o| write_episode_fields(view, o, index, with_show));
 }
 
 pub(super) fn write_episode_fields(
     view: &RenderContext<'_>,
     o: &mut ObjectWriter<'_>,
-    place: CatalogIndex,
+    index: CatalogIndex,
     with_show: bool,
 ) {
-    let episode = &view.music.episodes[place];
+    let episode = &view.music.episodes[index];
     let show = &view.music.shows[episode.show];
     o.raw("audio_preview_url", "null");
     o.text("description", &episode.description);
@@ -82,30 +82,30 @@ pub(super) fn write_episode_fields(
     o.text("name", &episode.name);
     o.text("release_date", &episode.release_date);
     o.text("release_date_precision", episode.precision);
-    write_resume_point(view, o, episode.duration_ms, place);
+    write_resume_point(view, o, episode.duration_ms, index);
     if with_show {
         o.write_with("show", |out| show_brief(view, out, episode.show));
     }
 }
 
-fn write_resume_point(view: &RenderContext<'_>, o: &mut ObjectWriter<'_>, duration_ms: u64, place: CatalogIndex) {
+fn write_resume_point(view: &RenderContext<'_>, o: &mut ObjectWriter<'_>, duration_ms: u64, index: CatalogIndex) {
     if view.resume_points {
         o.object("resume_point", |o| {
-            o.display("fully_played", place.is_multiple_of(3));
-            let position = if place % 3 == 1 { duration_ms / 2 } else { 0 };
+            o.display("fully_played", index.is_multiple_of(3));
+            let position = if index % 3 == 1 { duration_ms / 2 } else { 0 };
             o.display("resume_position_ms", position);
         });
     }
 }
 
-/// An audiobook in a list or a chapter.
-pub(crate) fn audiobook_brief(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex) {
-    json::object(out, |o| write_audiobook_fields(view, o, &view.music.audiobooks[place]));
+/// Writes a simplified audiobook.
+pub(crate) fn audiobook_brief(view: &RenderContext<'_>, out: &mut String, index: CatalogIndex) {
+    json::object(out, |o| write_audiobook_fields(view, o, &view.music.audiobooks[index]));
 }
 
-/// A whole audiobook with its first chapters.
-pub(crate) fn audiobook(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex) {
-    let book = &view.music.audiobooks[place];
+/// Writes a full audiobook with its first chapters.
+pub(crate) fn audiobook(view: &RenderContext<'_>, out: &mut String, index: CatalogIndex) {
+    let book = &view.music.audiobooks[index];
     json::object(out, |o| {
         write_audiobook_fields(view, o, book);
         let path = format!("/audiobooks/{}/chapters", book.id);
@@ -128,7 +128,7 @@ fn write_audiobook_fields(view: &RenderContext<'_>, o: &mut ObjectWriter<'_>, bo
         o.text("edition", edition);
     }
     o.display("explicit", false);
-    // A book's page and URI are those of a show.
+    // The web page and the URI of an audiobook are those of a show.
     o.object("external_urls", |o| {
         o.text("spotify", &format!("https://open.spotify.com/show/{}", book.id));
     });
@@ -153,9 +153,9 @@ fn write_audiobook_markets(view: &RenderContext<'_>, o: &mut ObjectWriter<'_>) {
     }
 }
 
-/// A chapter, with its book or without; its `type` is `episode`, as Spotify has it.
-pub(crate) fn chapter(view: &RenderContext<'_>, out: &mut String, place: CatalogIndex, with_book: bool) {
-    let chapter = &view.music.chapters[place];
+/// Writes a chapter with or without its audiobook. Its `type` is `episode`, as at Spotify.
+pub(crate) fn chapter(view: &RenderContext<'_>, out: &mut String, index: CatalogIndex, with_book: bool) {
+    let chapter = &view.music.chapters[index];
     json::object(out, |o| {
         o.raw("audio_preview_url", "null");
         write_audiobook_markets(view, o);
@@ -176,7 +176,7 @@ pub(crate) fn chapter(view: &RenderContext<'_>, out: &mut String, place: Catalog
         o.text("release_date", &chapter.release_date);
         let precision = ["year", "month", "day"][(chapter.release_date.len() - 4) / 3];
         o.text("release_date_precision", precision);
-        write_resume_point(view, o, chapter.duration_ms, place);
+        write_resume_point(view, o, chapter.duration_ms, index);
         o.text("type", "episode");
         o.text("uri", &format!("spotify:episode:{}", chapter.id));
         if with_book {

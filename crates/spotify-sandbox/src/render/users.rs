@@ -1,14 +1,14 @@
-//! Accounts as others see them.
+//! User profiles.
 
 use super::RenderContext;
 use crate::json::{self, ObjectWriter};
 
-/// The keys of an account inside playlists; no name beside `added_by`.
+/// Writes the keys of a user inside playlists. `added_by` has no display name.
 pub(crate) fn user_brief(view: &RenderContext<'_>, o: &mut ObjectWriter<'_>, id: &str) {
     view.write_identity(o, "user", id);
 }
 
-/// What anybody may know of an account.
+/// The JSON of a public profile.
 pub(crate) fn public_user(view: &RenderContext<'_>, id: &str) -> String {
     let mut out = String::new();
     json::object(&mut out, |o| {
@@ -23,7 +23,7 @@ pub(crate) fn public_user(view: &RenderContext<'_>, id: &str) -> String {
     out
 }
 
-/// The name that an account goes by.
+/// The display name of a user.
 pub(crate) fn display_name(id: &str) -> &str {
     use crate::catalog::fixtures;
     match id {
@@ -35,7 +35,7 @@ pub(crate) fn display_name(id: &str) -> &str {
     }
 }
 
-/// What an account's owner may know of it, given leave.
+/// The JSON of the profile of the current user; some keys need scopes.
 pub(crate) fn private_user(view: &RenderContext<'_>, id: &str, may: impl Fn(&str) -> bool) -> String {
     let mut out = String::new();
     json::object(&mut out, |o| {

@@ -6,40 +6,40 @@ use crate::json;
 use crate::render::{self, RenderContext};
 use crate::response::{ServerResponse, not_found};
 
-pub(super) fn new_releases(ask: &EndpointContext<'_>) -> Result<ServerResponse, ServerResponse> {
-    let slice = ask.page_range(20, 50)?;
-    let albums = ask.render.music.new_releases();
+pub(super) fn new_releases(context: &EndpointContext<'_>) -> Result<ServerResponse, ServerResponse> {
+    let slice = context.page_range(20, 50)?;
+    let albums = context.render.music.new_releases();
     let mut out = String::new();
     json::object(&mut out, |o| {
         o.write_with("albums", |out| {
             let path = "/browse/new-releases";
-            render::write_page(&ask.render, out, path, &ask.paging_query, slice, albums.len(), |out, n| {
-                render::album_brief(&ask.render, out, albums[n], None);
+            render::write_page(&context.render, out, path, &context.paging_query, slice, albums.len(), |out, n| {
+                render::album_brief(&context.render, out, albums[n], None);
             });
         });
     });
     Ok(ServerResponse::json(out))
 }
 
-pub(super) fn categories(ask: &EndpointContext<'_>) -> Result<ServerResponse, ServerResponse> {
-    let slice = ask.page_range(20, 50)?;
-    let all = &ask.render.music.categories;
+pub(super) fn categories(context: &EndpointContext<'_>) -> Result<ServerResponse, ServerResponse> {
+    let slice = context.page_range(20, 50)?;
+    let all = &context.render.music.categories;
     let mut out = String::new();
     json::object(&mut out, |o| {
         o.write_with("categories", |out| {
             let path = "/browse/categories";
-            render::write_page(&ask.render, out, path, &ask.paging_query, slice, all.len(), |out, n| {
-                write_category(&ask.render, out, &all[n]);
+            render::write_page(&context.render, out, path, &context.paging_query, slice, all.len(), |out, n| {
+                write_category(&context.render, out, &all[n]);
             });
         });
     });
     Ok(ServerResponse::json(out))
 }
 
-pub(super) fn category(ask: &EndpointContext<'_>, id: &str) -> Result<ServerResponse, ServerResponse> {
-    let found = ask.render.music.categories.iter().find(|category| category.id == id);
+pub(super) fn category(context: &EndpointContext<'_>, id: &str) -> Result<ServerResponse, ServerResponse> {
+    let found = context.render.music.categories.iter().find(|category| category.id == id);
     let mut out = String::new();
-    write_category(&ask.render, &mut out, found.ok_or_else(not_found)?);
+    write_category(&context.render, &mut out, found.ok_or_else(not_found)?);
     Ok(ServerResponse::json(out))
 }
 

@@ -1,23 +1,23 @@
-//! The controls under `/_sandbox`, for people and for tests that talk HTTP only.
+//! The controls under `/_sandbox`, for people and for tests that use HTTP only.
 //!
 //! | request | does |
 //! | --- | --- |
-//! | `GET /_sandbox` | lists these |
-//! | `GET /_sandbox/log`, `DELETE /_sandbox/log` | the requests so far; forgets them |
-//! | `POST /_sandbox/faults`, `DELETE /_sandbox/faults` | adds a fault or a list of them; lets all go well |
-//! | `POST /_sandbox/advance` | `{"seconds":3600}`: moves the clock |
-//! | `POST /_sandbox/limits` | `{"rate_limit":90}`: other limits from now on |
-//! | `GET /_sandbox/limits` | what they have counted: refusals, calls that came too early, calls in the windows |
-//! | `POST /_sandbox/ban` | `{"seconds":80000}`: refuses everything for so long |
-//! | `POST /_sandbox/edit` | changes a playlist, now or when a page of it is served |
-//! | `POST /_sandbox/library` | changes what a user has saved |
-//! | `POST /_sandbox/expire` | ends all access tokens |
+//! | `GET /_sandbox` | lists the controls |
+//! | `GET /_sandbox/log`, `DELETE /_sandbox/log` | returns or empties the request log |
+//! | `POST /_sandbox/faults`, `DELETE /_sandbox/faults` | adds a fault or a list of faults; removes all |
+//! | `POST /_sandbox/advance` | `{"seconds":3600}`: advances the clock |
+//! | `POST /_sandbox/limits` | `{"rate_limit":90}`: replaces the limits |
+//! | `GET /_sandbox/limits` | counts refusals, early calls and calls in the windows |
+//! | `POST /_sandbox/ban` | `{"seconds":80000}`: refuses all calls for this time |
+//! | `POST /_sandbox/edit` | changes a playlist now, or after one of its pages is served |
+//! | `POST /_sandbox/library` | changes the saved items of a user |
+//! | `POST /_sandbox/expire` | makes all access tokens expire |
 //! | `POST /_sandbox/consent` | `"ask"`, `"deny"` or `{"grant":{"user":"sandbox-home","scopes":null}}` |
 //! | `POST /_sandbox/grants` | `{"user":…,"scopes":[…],"pkce":false}`: signs in without a browser |
-//! | `DELETE /_sandbox/grants/{user}` | takes a user's consent back |
-//! | `GET /_sandbox/truth/playlists/{id}` | what a reader of it should end up with |
-//! | `GET /_sandbox/truth/{albums,artists,shows,audiobooks,users}/{id}` | the ids that their lists hold |
-//! | `GET /_sandbox/ids` | ids worth trying, by kind |
+//! | `DELETE /_sandbox/grants/{user}` | withdraws the consent of a user |
+//! | `GET /_sandbox/truth/playlists/{id}` | the expected rows of an export |
+//! | `GET /_sandbox/truth/{albums,artists,shows,audiobooks,users}/{id}` | the expected ids of their lists |
+//! | `GET /_sandbox/ids` | example ids by kind |
 
 use std::time::Duration;
 
@@ -47,87 +47,87 @@ struct SignInBody {
     pkce: bool,
 }
 
-/// Answers a control.
-pub(crate) fn handle_control(world: &SandboxState, call: &ServerRequest) -> ServerResponse {
-    let segments: Vec<&str> = call.path.trim_matches('/').split('/').skip(1).collect();
-    dispatch_control(world, call, &segments).unwrap_or_else(|refusal| refusal)
+/// Handles a control request.
+pub(crate) fn handle_control(state: &SandboxState, request: &ServerRequest) -> ServerResponse {
+    let segments: Vec<&str> = request.path.trim_matches('/').split('/').skip(1).collect();
+    dispatch_control(state, request, &segments).unwrap_or_else(|refusal| refusal)
 }
 
 fn dispatch_control(
-    world: &SandboxState,
-    call: &ServerRequest,
+    state: &SandboxState,
+    request: &ServerRequest,
     segments: &[&str],
 ) -> Result<ServerResponse, ServerResponse> {
-    match (call.method.as_str(), segments) {
-        ("GET", []) => return Ok(overview(world)),
-        ("GET", ["log"]) => return Ok(ServerResponse::from_value(&world.log.all())),
+    match (request.method.as_str(), segments) {
+        ("GET", []) => return Ok(overview(state)),
+        ("GET", ["log"]) => return Ok(ServerResponse::from_value(&state.log.all())),
         ("GET", ["limits"]) => {
-            return Ok(ServerResponse::from_value(&lock(&world.limits).counts(world.clock.now_ms())));
+            return Ok(ServerResponse::from_value(&lock(&state.limits).counts(state.clock.now_ms())));
         }
-        ("GET", ["ids"]) => return Ok(ServerResponse::from_value(&world.example_ids())),
+        ("GET", ["ids"]) => return Ok(ServerResponse::from_value(&state.example_ids())),
         ("GET", ["truth", "playlists", id]) => {
-            let rows = world.expected_rows(id).ok_or_else(not_found)?;
-            let playlists = lock(&world.playlists);
+            let rows = state.expected_rows(id).ok_or_else(not_found)?;
+            let playlists = lock(&state.playlists);
             let list = playlists.get(id).ok_or_else(not_found)?;
             return Ok(ServerResponse::from_value(&json!({
                 "id": list.id, "name": list.name, "snapshot_id": list.snapshot_id(), "rows": rows,
             })));
         }
         ("GET", ["truth", kind, id]) => {
-            let truth = world.expected_ids(kind, id).ok_or_else(not_found)?;
+            let truth = state.expected_ids(kind, id).ok_or_else(not_found)?;
             return Ok(ServerResponse::from_value(&truth));
         }
-        ("DELETE", ["log"]) => world.log.clear(),
-        ("DELETE", ["faults"]) => world.faults.clear(),
-        ("POST", ["faults"]) if call.body.trim_ascii_start().starts_with(b"[") => {
-            let faults = parse_body::<Vec<Fault>>(call)?;
-            faults.into_iter().for_each(|fault| world.faults.add(fault));
+        ("DELETE", ["log"]) => state.log.clear(),
+        ("DELETE", ["faults"]) => state.faults.clear(),
+        ("POST", ["faults"]) if request.body.trim_ascii_start().starts_with(b"[") => {
+            let faults = parse_body::<Vec<Fault>>(request)?;
+            faults.into_iter().for_each(|fault| state.faults.add(fault));
         }
-        ("POST", ["faults"]) => world.faults.add(parse_body(call)?),
+        ("POST", ["faults"]) => state.faults.add(parse_body(request)?),
         ("POST", ["advance"]) => {
-            let seconds = parse_body::<SecondsBody>(call)?.seconds;
+            let seconds = parse_body::<SecondsBody>(request)?.seconds;
             let by = Duration::try_from_secs_f64(seconds);
-            world.clock.advance(by.map_err(|err| api_error(400, &err.to_string()))?);
+            state.clock.advance(by.map_err(|err| api_error(400, &err.to_string()))?);
         }
         ("POST", ["ban"]) => {
-            let how_long = Duration::try_from_secs_f64(parse_body::<SecondsBody>(call)?.seconds);
+            let how_long = Duration::try_from_secs_f64(parse_body::<SecondsBody>(request)?.seconds);
             let how_long = how_long.map_err(|err| api_error(400, &err.to_string()))?;
-            lock(&world.limits).ban(how_long, world.clock.now_ms());
+            lock(&state.limits).ban(how_long, state.clock.now_ms());
         }
-        ("POST", ["limits"]) => lock(&world.limits).set_allowance(parse_body(call)?),
+        ("POST", ["limits"]) => lock(&state.limits).set_allowance(parse_body(request)?),
         ("POST", ["edit"]) => {
-            let edit = parse_body::<PlaylistEdit>(call)?;
-            world.edit(edit).map_err(|refused| api_error(404, &refused.to_string()))?;
+            let edit = parse_body::<PlaylistEdit>(request)?;
+            state.edit(edit).map_err(|refused| api_error(404, &refused.to_string()))?;
         }
         ("POST", ["library"]) => {
-            let edit = parse_body::<LibraryEdit>(call)?;
-            world.edit_library(edit).map_err(|refused| api_error(404, &refused.to_string()))?;
+            let edit = parse_body::<LibraryEdit>(request)?;
+            state.edit_library(edit).map_err(|refused| api_error(404, &refused.to_string()))?;
         }
-        ("POST", ["consent"]) => lock(&world.accounts).set_consent(parse_body(call)?),
+        ("POST", ["consent"]) => lock(&state.accounts).set_consent(parse_body(request)?),
         ("POST", ["grants"]) => {
-            let SignInBody { user, scopes, pkce } = parse_body(call)?;
-            let now_ms = world.clock.now_ms();
-            let signed_in = lock(&world.accounts).sign_in(&user, scopes, pkce, now_ms);
+            let SignInBody { user, scopes, pkce } = parse_body(request)?;
+            let now_ms = state.clock.now_ms();
+            let signed_in = lock(&state.accounts).sign_in(&user, scopes, pkce, now_ms);
             return Ok(ServerResponse::from_value(&signed_in));
         }
-        ("DELETE", ["grants", user]) => lock(&world.accounts).revoke_grants(user),
-        ("POST", ["expire"]) => lock(&world.accounts).revoke_access_tokens(),
+        ("DELETE", ["grants", user]) => lock(&state.accounts).revoke_grants(user),
+        ("POST", ["expire"]) => lock(&state.accounts).revoke_access_tokens(),
         _ => return Err(not_found()),
     }
     Ok(ServerResponse::empty(204))
 }
 
-fn parse_body<T: DeserializeOwned>(call: &ServerRequest) -> Result<T, ServerResponse> {
-    serde_json::from_slice(&call.body).map_err(|err| api_error(400, &err.to_string()))
+fn parse_body<T: DeserializeOwned>(request: &ServerRequest) -> Result<T, ServerResponse> {
+    serde_json::from_slice(&request.body).map_err(|err| api_error(400, &err.to_string()))
 }
 
-fn overview(world: &SandboxState) -> ServerResponse {
+fn overview(state: &SandboxState) -> ServerResponse {
     ServerResponse::from_value(&json!({
-        "mode": world.options.mode,
-        "seed": world.options.seed,
-        "tracks": world.music.tracks.len(),
-        "api_url": world.api_url,
-        "accounts_url": world.accounts_url,
+        "mode": state.options.mode,
+        "seed": state.options.seed,
+        "tracks": state.music.tracks.len(),
+        "api_url": state.api_url,
+        "accounts_url": state.accounts_url,
         "controls": [
             "GET /_sandbox/log", "DELETE /_sandbox/log",
             "POST /_sandbox/faults", "DELETE /_sandbox/faults",

@@ -1,7 +1,7 @@
-//! The Web API's front door: token, limits, app class, and then the endpoint.
+//! The Web API: checks the token, the limits and the quota mode, and then calls the endpoint.
 //!
-//! Requests meet the same checks in the same order as at Spotify: 401 before 429 before 403 before
-//! 400 and 404. The endpoints are in files by subject.
+//! The checks have the same order as at Spotify: 401, 429, 403, and then 400 and 404. The endpoints are in files
+//! by subject.
 
 mod browse;
 mod control;
@@ -26,7 +26,7 @@ pub(crate) fn is_api(path: &str) -> bool {
     path.starts_with("/v1/")
 }
 
-/// The shape of an endpoint: what daily quotas are counted by.
+/// The endpoint family of a path, by which daily quotas count: the path without ids.
 pub(crate) fn endpoint_family(path: &str) -> String {
     let Some(rest) = path.strip_prefix("/v1") else {
         return path.to_owned();
@@ -43,101 +43,101 @@ pub(crate) fn endpoint_family(path: &str) -> String {
     segments.join("/")
 }
 
-/// Answers a call of the Web API.
-pub(crate) fn handle_api_request(world: &SandboxState, call: &ServerRequest) -> ServiceResponse {
-    let now_ms = world.clock.now_ms();
-    if let Some(header) = &call.authorization
-        && call.bearer().is_none()
+/// Handles a request to the Web API.
+pub(crate) fn handle_api_request(state: &SandboxState, request: &ServerRequest) -> ServiceResponse {
+    let now_ms = state.clock.now_ms();
+    if let Some(header) = &request.authorization
+        && request.bearer().is_none()
         && !header.is_empty()
     {
         return api_error(400, "Only valid bearer authentication supported").into();
     }
-    let caller = match lock(&world.accounts).token_owner(call.bearer(), now_ms) {
-        Ok(caller) => caller,
+    let token_owner = match lock(&state.accounts).token_owner(request.bearer(), now_ms) {
+        Ok(token_owner) => token_owner,
         Err(refusal) => return refusal.into(),
     };
-    let on_behalf_of = Some(caller.user.clone().unwrap_or_else(|| "app".to_owned()));
-    let admitted = lock(&world.limits).admit(&caller.client, &endpoint_family(&call.path), now_ms);
-    let answer = match admitted {
+    let on_behalf_of = Some(token_owner.user.clone().unwrap_or_else(|| "app".to_owned()));
+    let admitted = lock(&state.limits).admit(&token_owner.client, &endpoint_family(&request.path), now_ms);
+    let response = match admitted {
         Err(refusal) => rate_limit_error(refusal),
-        Ok(()) if !world.is_extended() && caller.user.as_deref() == Some(fixtures::CURATOR_USER) => {
+        Ok(()) if !state.is_extended() && token_owner.user.as_deref() == Some(fixtures::CURATOR_USER) => {
             api_error(403, "User not registered in the Developer Dashboard")
         }
         Ok(()) => {
-            let answer = EndpointContext::new(world, call, &caller)
-                .and_then(|ask| dispatch_endpoint(&ask))
+            let response = EndpointContext::new(state, request, &token_owner)
+                .and_then(|context| dispatch_endpoint(&context))
                 .unwrap_or_else(|it| it);
-            if world.options.etags { with_etag(answer, call) } else { answer }
+            if state.options.etags { with_etag(response, request) } else { response }
         }
     };
-    ServiceResponse { client_id: Some(caller.client), on_behalf_of, ..answer.into() }
+    ServiceResponse { client_id: Some(token_owner.client), on_behalf_of, ..response.into() }
 }
 
-/// The answer with a tag of what it says, or 304 to who has it already.
-fn with_etag(answer: ServerResponse, call: &ServerRequest) -> ServerResponse {
-    if answer.status != 200 || answer.headers.iter().any(|(name, _)| *name == "etag") {
-        return answer;
+/// Adds an `ETag`, or returns 304 if the client has this version.
+fn with_etag(response: ServerResponse, request: &ServerRequest) -> ServerResponse {
+    if response.status != 200 || response.headers.iter().any(|(name, _)| *name == "etag") {
+        return response;
     }
-    let hash = answer.body.iter().fold(0, |hash, byte| rng::mix(hash, u64::from(*byte)));
+    let hash = response.body.iter().fold(0, |hash, byte| rng::mix(hash, u64::from(*byte)));
     let etag = format!("\"{hash:016x}\"");
-    let answer = if call.if_none_match.as_deref() == Some(&etag) { ServerResponse::empty(304) } else { answer };
-    answer.with_header("etag", etag)
+    let response = if request.if_none_match.as_deref() == Some(&etag) { ServerResponse::empty(304) } else { response };
+    response.with_header("etag", etag)
 }
 
 fn rate_limit_error(refusal: LimitRefusal) -> ServerResponse {
-    let answer = if refusal.quota {
+    let response = if refusal.quota {
         api_error_with_reason(429, "Too many requests", Some("QUOTA_EXCEEDED"))
     } else {
         api_error(429, "API rate limit exceeded")
     };
-    answer.with_header("retry-after", refusal.retry_after_secs.to_string())
+    response.with_header("retry-after", refusal.retry_after_secs.to_string())
 }
 
-fn dispatch_endpoint(ask: &EndpointContext<'_>) -> Result<ServerResponse, ServerResponse> {
-    let segments: Vec<&str> = ask.request.path["/v1/".len()..].split('/').collect();
-    if ask.request.method != "GET" {
+fn dispatch_endpoint(context: &EndpointContext<'_>) -> Result<ServerResponse, ServerResponse> {
+    let segments: Vec<&str> = context.request.path["/v1/".len()..].split('/').collect();
+    if context.request.method != "GET" {
         return Err(api_error(405, "The sandbox only answers GET here"));
     }
-    if !ask.render.extended && is_removed_in_development_mode(&segments) {
+    if !context.render.extended && is_removed_in_development_mode(&segments) {
         return Err(forbidden());
     }
     match segments.as_slice() {
-        ["albums"] => music::albums(ask),
-        ["albums", id] => music::album(ask, id),
-        ["albums", id, "tracks"] => music::album_tracks(ask, id),
-        ["artists"] => music::artists(ask),
-        ["artists", id] => music::artist(ask, id),
-        ["artists", id, "albums"] => music::artist_albums(ask, id),
-        ["artists", id, "top-tracks"] => music::top_tracks(ask, id),
-        ["tracks"] => music::tracks(ask),
-        ["tracks", id] => music::track(ask, id),
-        ["shows"] => shows_and_audiobooks::shows(ask),
-        ["shows", id] => shows_and_audiobooks::show(ask, id),
-        ["shows", id, "episodes"] => shows_and_audiobooks::show_episodes(ask, id),
-        ["episodes"] => shows_and_audiobooks::episodes(ask),
-        ["episodes", id] => shows_and_audiobooks::episode(ask, id),
-        ["audiobooks"] => shows_and_audiobooks::audiobooks(ask),
-        ["audiobooks", id] => shows_and_audiobooks::audiobook(ask, id),
-        ["audiobooks", id, "chapters"] => shows_and_audiobooks::audiobook_chapters(ask, id),
-        ["chapters"] => shows_and_audiobooks::chapters(ask),
-        ["chapters", id] => shows_and_audiobooks::chapter(ask, id),
-        ["playlists", id] => playlists::playlist(ask, id),
-        ["playlists", id, "items"] => playlists::items(ask, id, 20, 50),
+        ["albums"] => music::albums(context),
+        ["albums", id] => music::album(context, id),
+        ["albums", id, "tracks"] => music::album_tracks(context, id),
+        ["artists"] => music::artists(context),
+        ["artists", id] => music::artist(context, id),
+        ["artists", id, "albums"] => music::artist_albums(context, id),
+        ["artists", id, "top-tracks"] => music::top_tracks(context, id),
+        ["tracks"] => music::tracks(context),
+        ["tracks", id] => music::track(context, id),
+        ["shows"] => shows_and_audiobooks::shows(context),
+        ["shows", id] => shows_and_audiobooks::show(context, id),
+        ["shows", id, "episodes"] => shows_and_audiobooks::show_episodes(context, id),
+        ["episodes"] => shows_and_audiobooks::episodes(context),
+        ["episodes", id] => shows_and_audiobooks::episode(context, id),
+        ["audiobooks"] => shows_and_audiobooks::audiobooks(context),
+        ["audiobooks", id] => shows_and_audiobooks::audiobook(context, id),
+        ["audiobooks", id, "chapters"] => shows_and_audiobooks::audiobook_chapters(context, id),
+        ["chapters"] => shows_and_audiobooks::chapters(context),
+        ["chapters", id] => shows_and_audiobooks::chapter(context, id),
+        ["playlists", id] => playlists::playlist(context, id),
+        ["playlists", id, "items"] => playlists::items(context, id, 20, 50),
         ["playlists", id, "tracks"] => {
-            let most = ask.state.options.playlist_page_max;
-            playlists::items(ask, id, most, most)
+            let most = context.state.options.playlist_page_max;
+            playlists::items(context, id, most, most)
         }
-        ["playlists", id, "images"] => playlists::images(ask, id),
-        ["users", id] => playlists::user(ask, id),
-        ["users", id, "playlists"] => playlists::user_playlists(ask, id),
-        ["browse", "new-releases"] => browse::new_releases(ask),
-        ["browse", "categories"] => browse::categories(ask),
-        ["browse", "categories", id] => browse::category(ask, id),
+        ["playlists", id, "images"] => playlists::images(context, id),
+        ["users", id] => playlists::user(context, id),
+        ["users", id, "playlists"] => playlists::user_playlists(context, id),
+        ["browse", "new-releases"] => browse::new_releases(context),
+        ["browse", "categories"] => browse::categories(context),
+        ["browse", "categories", id] => browse::category(context, id),
         ["markets"] => Ok(browse::markets()),
-        ["search"] => search::search(ask),
-        ["me", rest @ ..] => me::me(ask, rest),
-        ["playlists", id, "followers", "contains"] => me::follows_playlist(ask, id),
-        // Since November 2024 only apps that had these before have them; the sandbox's had not.
+        ["search"] => search::search(context),
+        ["me", rest @ ..] => me::me(context, rest),
+        ["playlists", id, "followers", "contains"] => me::follows_playlist(context, id),
+        // Since November 2024 only apps that used these before may use them. The sandbox app did not.
         ["artists", _, "related-artists"]
         | ["browse", "featured-playlists"]
         | ["browse", "categories", _, "playlists"]
@@ -147,7 +147,7 @@ fn dispatch_endpoint(ask: &EndpointContext<'_>) -> Result<ServerResponse, Server
     }
 }
 
-/// What Development Mode lost in February 2026.
+/// Whether an endpoint was removed from Development Mode in February 2026.
 fn is_removed_in_development_mode(segments: &[&str]) -> bool {
     matches!(
         segments,
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_family_is_the_path_without_ids() {
+    fn family_is_the_path_without_ids() {
         for (path, shape) in [
             ("/v1/playlists/abc/items", "/playlists/{id}/items"),
             ("/v1/albums", "/albums"),

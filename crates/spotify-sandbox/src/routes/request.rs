@@ -1,4 +1,4 @@
-//! One request as the endpoints see it, and the questions they all ask of it.
+//! A request as the endpoints see it, with the checks that they share.
 
 use bytes::Bytes;
 use hyper::http::request::Parts;
@@ -10,16 +10,16 @@ use crate::response::{ServerResponse, api_error, not_found};
 use crate::rng;
 use crate::state::SandboxState;
 
-/// One request.
+/// A parsed HTTP request.
 #[derive(Debug, Clone)]
 pub(crate) struct ServerRequest {
     pub(crate) method: String,
     pub(crate) path: String,
-    /// As sent, without `?`.
+    /// The query as sent, without `?`.
     pub(crate) query: String,
     pub(crate) authorization: Option<String>,
     pub(crate) if_none_match: Option<String>,
-    /// Whether the reader can unpack gzip.
+    /// Whether the client accepts gzip.
     pub(crate) accepts_gzip: bool,
     pub(crate) body: Bytes,
 }
@@ -43,13 +43,13 @@ impl ServerRequest {
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     }
 
-    /// A parameter of the query, decoded.
+    /// A decoded query parameter.
     pub(crate) fn query_param(&self, key: &str) -> Option<String> {
         let mut pairs = url::form_urlencoded::parse(self.query.as_bytes());
-        pairs.find(|(known, _)| known == key).map(|(_, value)| value.into_owned())
+        pairs.find(|(name, _)| name == key).map(|(_, value)| value.into_owned())
     }
 
-    /// The same call with another value for a parameter.
+    /// The same request with another value for a query parameter.
     pub(crate) fn with_query_param(&self, key: &str, value: &str) -> Self {
         let rest = self.query_without(&[key]);
         let pair = format!("{key}={value}");
@@ -57,63 +57,63 @@ impl ServerRequest {
         Self { query, ..self.clone() }
     }
 
-    /// The query without some parameters, written again.
+    /// The query without some parameters.
     pub(crate) fn query_without(&self, keys: &[&str]) -> String {
         let pairs = url::form_urlencoded::parse(self.query.as_bytes());
-        let kept = pairs.filter(|(key, _)| !keys.contains(&key.as_ref()));
-        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish()
+        let remaining = pairs.filter(|(key, _)| !keys.contains(&key.as_ref()));
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(remaining).finish()
     }
 }
 
-/// A call with a good token, on its way to an endpoint.
+/// A request with a valid token, as an endpoint gets it.
 pub(crate) struct EndpointContext<'a> {
     pub(crate) state: &'a SandboxState,
     pub(crate) request: &'a ServerRequest,
     pub(crate) token_owner: &'a TokenOwner,
     pub(crate) render: RenderContext<'a>,
-    /// What paging links keep of the query.
+    /// The query without `limit` and `offset`, for the links of pages.
     pub(crate) paging_query: String,
 }
 
-/// The country of every user's account.
+/// The country of all users.
 pub(crate) const COUNTRY: &str = "DE";
 
 impl<'a> EndpointContext<'a> {
     /// # Errors
-    /// 400 if the market named isn't one.
+    /// 400 for an unknown market.
     pub(crate) fn new(
-        world: &'a SandboxState,
-        call: &'a ServerRequest,
-        caller: &'a TokenOwner,
+        state: &'a SandboxState,
+        request: &'a ServerRequest,
+        token_owner: &'a TokenOwner,
     ) -> Result<Self, ServerResponse> {
-        // A user's country wins over the market named.
-        let market = match call.query_param("market") {
+        // The country of a user takes precedence over the requested market.
+        let market = match request.query_param("market") {
             None => None,
-            Some(_) if caller.user.is_some() => Some(COUNTRY),
+            Some(_) if token_owner.user.is_some() => Some(COUNTRY),
             Some(named) => match MARKETS.iter().find(|market| **market == named) {
                 Some(market) => Some(*market),
                 None => return Err(api_error(400, "Invalid market code")),
             },
         };
         Ok(Self {
-            state: world,
-            request: call,
-            token_owner: caller,
+            state,
+            request,
+            token_owner,
             render: RenderContext {
-                music: &world.music,
-                extended: world.is_extended(),
-                api_url: &world.api_url,
+                music: &state.music,
+                extended: state.is_extended(),
+                api_url: &state.api_url,
                 market,
-                resume_points: caller.has_scope("user-read-playback-position"),
+                resume_points: token_owner.has_scope("user-read-playback-position"),
             },
-            paging_query: call.query_without(&["limit", "offset"]),
+            paging_query: request.query_without(&["limit", "offset"]),
         })
     }
 
-    /// The part of a list that is asked for.
+    /// The requested part of a list.
     ///
     /// # Errors
-    /// 400 if the limit isn't between 1 and `most`: Spotify doesn't clamp.
+    /// 400 if the limit is not between 1 and `most`. Spotify does not clamp it.
     pub(crate) fn page_range(&self, usual: usize, most: usize) -> Result<PageRange, ServerResponse> {
         let limit = match self.request.query_param("limit") {
             None => usual,
@@ -129,10 +129,10 @@ impl<'a> EndpointContext<'a> {
         Ok(PageRange { limit, offset })
     }
 
-    /// Where the thing with an id is.
+    /// The index of the object with an id.
     ///
     /// # Errors
-    /// 400 if that can't be an id, 404 if nothing has it.
+    /// 400 for an invalid id and 404 for an unknown one.
     pub(crate) fn find(&self, kind: CatalogKind, id: &str) -> Result<CatalogIndex, ServerResponse> {
         if !rng::is_base62_id(id) {
             return Err(api_error(400, "Invalid base62 id"));
@@ -140,10 +140,10 @@ impl<'a> EndpointContext<'a> {
         self.state.music.find(kind, id).ok_or_else(not_found)
     }
 
-    /// Where the things named in `ids` are; nothing where nothing has that id.
+    /// The indexes of the objects in `ids`; `None` for an unknown id.
     ///
     /// # Errors
-    /// 400 if there are none or too many, or if one can't be an id.
+    /// 400 if there are none or too many, or if one is invalid.
     pub(crate) fn find_all(&self, kind: CatalogKind, most: usize) -> Result<Vec<Option<CatalogIndex>>, ServerResponse> {
         let ids = self.request.query_param("ids").filter(|ids| !ids.is_empty());
         let ids = ids.ok_or_else(|| api_error(400, "Missing required field: ids"))?;
@@ -157,10 +157,10 @@ impl<'a> EndpointContext<'a> {
         Ok(ids.iter().map(|id| self.state.music.find(kind, id)).collect())
     }
 
-    /// Whether the token has a scope.
+    /// Checks that the token has a scope.
     ///
     /// # Errors
-    /// 403 if not.
+    /// 403 without the scope.
     pub(crate) fn require_scope(&self, scope: &str) -> Result<(), ServerResponse> {
         if self.token_owner.has_scope(scope) { Ok(()) } else { Err(api_error(403, "Insufficient client scope")) }
     }

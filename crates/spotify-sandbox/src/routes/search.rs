@@ -1,7 +1,7 @@
-//! Search: free words and the filters `isrc:`, `upc:`, `artist:`, `album:`, `track:`, `year:`.
+//! Search with words and the filters `isrc:`, `upc:`, `artist:`, `album:`, `track:`, `year:`.
 //!
-//! Every word must stand somewhere in the names of a thing, whatever the case. There is no ranking:
-//! hits come in the catalog's order, so that a search gives the same answer each time.
+//! Every word must occur in the names of an object, in any case. There is no ranking: results have the order of
+//! the catalog, so that equal searches have equal results.
 
 use super::EndpointContext;
 use crate::catalog::{CatalogIndex, CatalogPlaylist, MusicCatalog};
@@ -13,12 +13,12 @@ use crate::response::{ServerResponse, api_error};
 const MAX_OFFSET: usize = 1_000;
 const TYPES: [&str; 7] = ["album", "artist", "playlist", "track", "show", "episode", "audiobook"];
 
-pub(super) fn search(ask: &EndpointContext<'_>) -> Result<ServerResponse, ServerResponse> {
-    let text = ask.request.query_param("q").filter(|q| !q.trim().is_empty());
+pub(super) fn search(context: &EndpointContext<'_>) -> Result<ServerResponse, ServerResponse> {
+    let text = context.request.query_param("q").filter(|q| !q.trim().is_empty());
     let query = SearchQuery::parse(&text.ok_or_else(|| api_error(400, "No search query"))?);
-    let types = ask.request.query_param("type").filter(|types| !types.is_empty());
+    let types = context.request.query_param("type").filter(|types| !types.is_empty());
     let types = types.ok_or_else(|| api_error(400, "Missing parameter type"))?;
-    let slice = if ask.render.extended { ask.page_range(20, 50)? } else { ask.page_range(5, 10)? };
+    let slice = if context.render.extended { context.page_range(20, 50)? } else { context.page_range(5, 10)? };
     if slice.offset > MAX_OFFSET {
         return Err(api_error(400, "Invalid offset"));
     }
@@ -27,18 +27,18 @@ pub(super) fn search(ask: &EndpointContext<'_>) -> Result<ServerResponse, Server
     }
     let mut out = String::new();
     json::object(&mut out, |o| {
-        for kind in TYPES.iter().filter(|kind| types.split(',').any(|asked| asked == **kind)) {
-            o.write_with(&format!("{kind}s"), |out| write_hits(ask, out, kind, &query, slice));
+        for kind in TYPES.iter().filter(|kind| types.split(',').any(|requested| requested == **kind)) {
+            o.write_with(&format!("{kind}s"), |out| write_hits(context, out, kind, &query, slice));
         }
     });
     Ok(ServerResponse::json(out))
 }
 
-fn write_hits(ask: &EndpointContext<'_>, out: &mut String, kind: &str, query: &SearchQuery, slice: PageRange) {
-    let view = &ask.render;
+fn write_hits(context: &EndpointContext<'_>, out: &mut String, kind: &str, query: &SearchQuery, slice: PageRange) {
+    let view = &context.render;
     let music = view.music;
     if kind == "playlist" {
-        return write_playlist_hits(ask, out, query, slice);
+        return write_playlist_hits(context, out, query, slice);
     }
     let found: Vec<CatalogIndex> = match kind {
         "track" => (0..music.tracks.len()).filter(|n| query.matches_track(music, *n)).collect(),
@@ -48,7 +48,7 @@ fn write_hits(ask: &EndpointContext<'_>, out: &mut String, kind: &str, query: &S
         "episode" => (0..music.episodes.len()).filter(|n| query.matches_name(&music.episodes[*n].name)).collect(),
         _ => (0..music.audiobooks.len()).filter(|n| query.matches_name(&music.audiobooks[*n].name)).collect(),
     };
-    render::write_page(view, out, "/search", &ask.paging_query, slice, found.len(), |out, n| match kind {
+    render::write_page(view, out, "/search", &context.paging_query, slice, found.len(), |out, n| match kind {
         "track" => render::track(view, out, found[n]),
         "album" => render::album_brief(view, out, found[n], None),
         "artist" => render::artist(view, out, found[n]),
@@ -58,21 +58,29 @@ fn write_hits(ask: &EndpointContext<'_>, out: &mut String, kind: &str, query: &S
     });
 }
 
-/// Public playlists; where one of Spotify's own would stand, second, there is null.
-fn write_playlist_hits(ask: &EndpointContext<'_>, out: &mut String, query: &SearchQuery, slice: PageRange) {
-    let all = lock(&ask.state.playlists);
+/// Writes public playlists. The second result is null, like a playlist by Spotify.
+fn write_playlist_hits(context: &EndpointContext<'_>, out: &mut String, query: &SearchQuery, slice: PageRange) {
+    let all = lock(&context.state.playlists);
     let fits = |list: &&CatalogPlaylist| list.public == Some(true) && query.matches_name(&list.name);
     let mut found: Vec<Option<&CatalogPlaylist>> = all.iter().filter(fits).map(Some).collect();
     if !found.is_empty() {
         found.insert(1, None);
     }
-    render::write_page(&ask.render, out, "/search", &ask.paging_query, slice, found.len(), |out, n| match found[n] {
-        Some(list) => render::playlist_brief(&ask.render, out, list),
-        None => out.push_str("null"),
-    });
+    render::write_page(
+        &context.render,
+        out,
+        "/search",
+        &context.paging_query,
+        slice,
+        found.len(),
+        |out, n| match found[n] {
+            Some(list) => render::playlist_brief(&context.render, out, list),
+            None => out.push_str("null"),
+        },
+    );
 }
 
-/// A search, taken apart.
+/// A parsed search query.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct SearchQuery {
     words: Vec<String>,
@@ -100,7 +108,7 @@ impl SearchQuery {
         self.words.iter().all(|word| names.iter().any(|name| contains_text(name, word)))
     }
 
-    /// Whether the filters hold; those that don't concern the thing fail it.
+    /// Whether all filters match. A filter that the kind of object does not have never matches.
     fn matches_filters(&self, holds: impl Fn(&str, &str) -> bool) -> bool {
         self.filters.iter().all(|(key, value)| holds(key, value))
     }
@@ -109,8 +117,8 @@ impl SearchQuery {
         self.filters.is_empty() && self.matches_words(&[name])
     }
 
-    fn matches_track(&self, music: &MusicCatalog, place: CatalogIndex) -> bool {
-        let track = &music.tracks[place];
+    fn matches_track(&self, music: &MusicCatalog, index: CatalogIndex) -> bool {
+        let track = &music.tracks[index];
         let album = &music.albums[track.album];
         let artists = || track.artists.iter().map(|artist| music.artists[*artist].name.as_str());
         let mut names: Vec<&str> = artists().collect();
@@ -127,8 +135,8 @@ impl SearchQuery {
             })
     }
 
-    fn matches_album(&self, music: &MusicCatalog, place: CatalogIndex) -> bool {
-        let album = &music.albums[place];
+    fn matches_album(&self, music: &MusicCatalog, index: CatalogIndex) -> bool {
+        let album = &music.albums[index];
         let artists = || album.artists.iter().map(|artist| music.artists[*artist].name.as_str());
         let mut names: Vec<&str> = artists().collect();
         names.push(&album.name);
@@ -142,8 +150,8 @@ impl SearchQuery {
             })
     }
 
-    fn matches_artist(&self, music: &MusicCatalog, place: CatalogIndex) -> bool {
-        let artist = &music.artists[place];
+    fn matches_artist(&self, music: &MusicCatalog, index: CatalogIndex) -> bool {
+        let artist = &music.artists[index];
         self.matches_words(&[&artist.name])
             && self.matches_filters(|key, value| match key {
                 "artist" => contains_text(&artist.name, value),
@@ -166,7 +174,7 @@ fn in_years(date: &str, years: &str) -> bool {
     }
 }
 
-/// Splits at spaces that stand outside quotes.
+/// Splits at spaces outside of quotes.
 fn split_terms(text: &str) -> Vec<String> {
     let mut quoted = false;
     let split = text.split(|c: char| {
@@ -182,7 +190,7 @@ mod tests {
     use crate::fixtures;
 
     #[test]
-    fn a_query_falls_into_words_and_filters() {
+    fn query_has_words_and_filters() {
         let query = SearchQuery::parse(r#"Blue artist:"Miles Davis" year:1955-1960 sun:moon "kind of""#);
         assert_eq!(query.words, ["blue", "sun:moon", "kind of"]);
         let filter = |key: &str, value: &str| (key.to_owned(), value.to_owned());
@@ -190,13 +198,13 @@ mod tests {
     }
 
     #[test]
-    fn years_are_one_or_a_span() {
+    fn years_are_one_or_a_range() {
         assert!(in_years("1999-01", "1999") && in_years("1995", "1990-1999"));
         assert!(!in_years("2000", "1990-1999") && !in_years("0000", "1990-1999"));
     }
 
     #[test]
-    fn known_things_can_be_found_by_their_codes() {
+    fn fixtures_are_found_by_code() {
         let music = MusicCatalog::generate(1, 50);
         let found = |text: &str| {
             let query = SearchQuery::parse(text);

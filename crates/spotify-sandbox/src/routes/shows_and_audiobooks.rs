@@ -1,7 +1,7 @@
 //! Shows, episodes, audiobooks and chapters.
 //!
-//! With the app's own token and no market named, shows and episodes count as unavailable: 404.
-//! Audiobooks exist in six markets only.
+//! With a client credentials token and without a market, shows and episodes are unavailable (404). Audiobooks
+//! exist in six markets only.
 
 use super::EndpointContext;
 use super::music::{batch_response, single_response};
@@ -10,94 +10,94 @@ use crate::catalog::{CatalogIndex, CatalogKind};
 use crate::render::{self, BOOK_MARKETS};
 use crate::response::{ServerResponse, not_found};
 
-fn market(ask: &EndpointContext<'_>) -> Option<&'static str> {
-    let user = ask.token_owner.user.as_ref().map(|_| COUNTRY);
-    user.or_else(|| crate::catalog::MARKETS.iter().find(|m| Some(**m) == ask.render.market).copied())
+fn market(context: &EndpointContext<'_>) -> Option<&'static str> {
+    let user = context.token_owner.user.as_ref().map(|_| COUNTRY);
+    user.or_else(|| crate::catalog::MARKETS.iter().find(|m| Some(**m) == context.render.market).copied())
 }
 
-fn hide_unavailable(ask: &EndpointContext<'_>, places: Vec<Option<CatalogIndex>>) -> Vec<Option<CatalogIndex>> {
-    let open = market(ask).is_some();
-    places.into_iter().map(|place| place.filter(|_| open)).collect()
+fn hide_unavailable(context: &EndpointContext<'_>, indexes: Vec<Option<CatalogIndex>>) -> Vec<Option<CatalogIndex>> {
+    let open = market(context).is_some();
+    indexes.into_iter().map(|index| index.filter(|_| open)).collect()
 }
 
-fn find_available(ask: &EndpointContext<'_>, kind: CatalogKind, id: &str) -> Result<CatalogIndex, ServerResponse> {
-    let place = ask.find(kind, id)?;
-    market(ask).map(|_| place).ok_or_else(not_found)
+fn find_available(context: &EndpointContext<'_>, kind: CatalogKind, id: &str) -> Result<CatalogIndex, ServerResponse> {
+    let index = context.find(kind, id)?;
+    market(context).map(|_| index).ok_or_else(not_found)
 }
 
-/// Books are sold where they are sold, whoever asks; no market named counts as one that has them.
-fn is_sold_in_market(ask: &EndpointContext<'_>) -> bool {
-    ask.render.market.is_none_or(|market| BOOK_MARKETS.contains(&market))
+/// Whether audiobooks are sold in the requested market. They are if the request has no market.
+fn is_sold_in_market(context: &EndpointContext<'_>) -> bool {
+    context.render.market.is_none_or(|market| BOOK_MARKETS.contains(&market))
 }
 
-fn find_sold(ask: &EndpointContext<'_>, kind: CatalogKind, id: &str) -> Result<CatalogIndex, ServerResponse> {
-    let place = ask.find(kind, id)?;
-    if is_sold_in_market(ask) { Ok(place) } else { Err(not_found()) }
+fn find_sold(context: &EndpointContext<'_>, kind: CatalogKind, id: &str) -> Result<CatalogIndex, ServerResponse> {
+    let index = context.find(kind, id)?;
+    if is_sold_in_market(context) { Ok(index) } else { Err(not_found()) }
 }
 
-pub(super) fn shows(ask: &EndpointContext<'_>) -> Result<ServerResponse, ServerResponse> {
-    let places = hide_unavailable(ask, ask.find_all(CatalogKind::Show, 50)?);
-    batch_response(ask, "shows", places, render::show_brief)
+pub(super) fn shows(context: &EndpointContext<'_>) -> Result<ServerResponse, ServerResponse> {
+    let indexes = hide_unavailable(context, context.find_all(CatalogKind::Show, 50)?);
+    batch_response(context, "shows", indexes, render::show_brief)
 }
 
-pub(super) fn show(ask: &EndpointContext<'_>, id: &str) -> Result<ServerResponse, ServerResponse> {
-    single_response(ask, find_available(ask, CatalogKind::Show, id)?, render::show)
+pub(super) fn show(context: &EndpointContext<'_>, id: &str) -> Result<ServerResponse, ServerResponse> {
+    single_response(context, find_available(context, CatalogKind::Show, id)?, render::show)
 }
 
-pub(super) fn show_episodes(ask: &EndpointContext<'_>, id: &str) -> Result<ServerResponse, ServerResponse> {
-    let episodes = &ask.render.music.shows[find_available(ask, CatalogKind::Show, id)?].episodes;
-    let slice = ask.page_range(20, 50)?;
+pub(super) fn show_episodes(context: &EndpointContext<'_>, id: &str) -> Result<ServerResponse, ServerResponse> {
+    let episodes = &context.render.music.shows[find_available(context, CatalogKind::Show, id)?].episodes;
+    let slice = context.page_range(20, 50)?;
     let path = format!("/shows/{id}/episodes");
     let mut out = String::new();
-    render::write_page(&ask.render, &mut out, &path, &ask.paging_query, slice, episodes.len(), |out, n| match episodes
-        [n]
-    {
-        Some(place) => render::episode(&ask.render, out, place, false),
-        None => out.push_str("null"),
+    render::write_page(&context.render, &mut out, &path, &context.paging_query, slice, episodes.len(), |out, n| {
+        match episodes[n] {
+            Some(index) => render::episode(&context.render, out, index, false),
+            None => out.push_str("null"),
+        }
     });
     Ok(ServerResponse::json(out))
 }
 
-pub(super) fn episodes(ask: &EndpointContext<'_>) -> Result<ServerResponse, ServerResponse> {
-    let places = hide_unavailable(ask, ask.find_all(CatalogKind::Episode, 50)?);
-    batch_response(ask, "episodes", places, |view, out, place| render::episode(view, out, place, true))
+pub(super) fn episodes(context: &EndpointContext<'_>) -> Result<ServerResponse, ServerResponse> {
+    let indexes = hide_unavailable(context, context.find_all(CatalogKind::Episode, 50)?);
+    batch_response(context, "episodes", indexes, |view, out, index| render::episode(view, out, index, true))
 }
 
-pub(super) fn episode(ask: &EndpointContext<'_>, id: &str) -> Result<ServerResponse, ServerResponse> {
-    let place = find_available(ask, CatalogKind::Episode, id)?;
-    single_response(ask, place, |view, out, place| render::episode(view, out, place, true))
+pub(super) fn episode(context: &EndpointContext<'_>, id: &str) -> Result<ServerResponse, ServerResponse> {
+    let index = find_available(context, CatalogKind::Episode, id)?;
+    single_response(context, index, |view, out, index| render::episode(view, out, index, true))
 }
 
-pub(super) fn audiobooks(ask: &EndpointContext<'_>) -> Result<ServerResponse, ServerResponse> {
-    let sold = is_sold_in_market(ask);
-    let places = ask.find_all(CatalogKind::Audiobook, 50)?;
-    let places = places.into_iter().map(|place| place.filter(|_| sold)).collect();
-    batch_response(ask, "audiobooks", places, render::audiobook)
+pub(super) fn audiobooks(context: &EndpointContext<'_>) -> Result<ServerResponse, ServerResponse> {
+    let sold = is_sold_in_market(context);
+    let indexes = context.find_all(CatalogKind::Audiobook, 50)?;
+    let indexes = indexes.into_iter().map(|index| index.filter(|_| sold)).collect();
+    batch_response(context, "audiobooks", indexes, render::audiobook)
 }
 
-pub(super) fn audiobook(ask: &EndpointContext<'_>, id: &str) -> Result<ServerResponse, ServerResponse> {
-    single_response(ask, find_sold(ask, CatalogKind::Audiobook, id)?, render::audiobook)
+pub(super) fn audiobook(context: &EndpointContext<'_>, id: &str) -> Result<ServerResponse, ServerResponse> {
+    single_response(context, find_sold(context, CatalogKind::Audiobook, id)?, render::audiobook)
 }
 
-pub(super) fn audiobook_chapters(ask: &EndpointContext<'_>, id: &str) -> Result<ServerResponse, ServerResponse> {
-    let chapters = &ask.render.music.audiobooks[find_sold(ask, CatalogKind::Audiobook, id)?].chapters;
-    let slice = ask.page_range(20, 50)?;
+pub(super) fn audiobook_chapters(context: &EndpointContext<'_>, id: &str) -> Result<ServerResponse, ServerResponse> {
+    let chapters = &context.render.music.audiobooks[find_sold(context, CatalogKind::Audiobook, id)?].chapters;
+    let slice = context.page_range(20, 50)?;
     let path = format!("/audiobooks/{id}/chapters");
     let mut out = String::new();
-    render::write_page(&ask.render, &mut out, &path, &ask.paging_query, slice, chapters.len(), |out, n| {
-        render::chapter(&ask.render, out, chapters[n], false);
+    render::write_page(&context.render, &mut out, &path, &context.paging_query, slice, chapters.len(), |out, n| {
+        render::chapter(&context.render, out, chapters[n], false);
     });
     Ok(ServerResponse::json(out))
 }
 
-pub(super) fn chapters(ask: &EndpointContext<'_>) -> Result<ServerResponse, ServerResponse> {
-    let sold = is_sold_in_market(ask);
-    let places = ask.find_all(CatalogKind::Chapter, 50)?;
-    let places = places.into_iter().map(|place| place.filter(|_| sold)).collect();
-    batch_response(ask, "chapters", places, |view, out, place| render::chapter(view, out, place, true))
+pub(super) fn chapters(context: &EndpointContext<'_>) -> Result<ServerResponse, ServerResponse> {
+    let sold = is_sold_in_market(context);
+    let indexes = context.find_all(CatalogKind::Chapter, 50)?;
+    let indexes = indexes.into_iter().map(|index| index.filter(|_| sold)).collect();
+    batch_response(context, "chapters", indexes, |view, out, index| render::chapter(view, out, index, true))
 }
 
-pub(super) fn chapter(ask: &EndpointContext<'_>, id: &str) -> Result<ServerResponse, ServerResponse> {
-    let place = find_sold(ask, CatalogKind::Chapter, id)?;
-    single_response(ask, place, |view, out, place| render::chapter(view, out, place, true))
+pub(super) fn chapter(context: &EndpointContext<'_>, id: &str) -> Result<ServerResponse, ServerResponse> {
+    let index = find_sold(context, CatalogKind::Chapter, id)?;
+    single_response(context, index, |view, out, index| render::chapter(view, out, index, true))
 }

@@ -1,4 +1,4 @@
-//! Changes to playlists, at once or in the middle of somebody's reading.
+//! Changes to playlists, now or while a client reads them.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,75 +6,75 @@ use super::{PlaylistCollection, PlaylistRow, RowAddedBy, RowContent};
 use crate::catalog::{CatalogKind, MusicCatalog};
 use crate::clock::timestamp;
 
-/// One change to a playlist; as JSON `{"do":"remove","playlist":"…","position":3,"count":1}`.
+/// A change to a playlist. As JSON: `{"do":"remove","playlist":"…","position":3,"count":1}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 pub enum PlaylistEdit {
-    /// Puts items in before a position.
+    /// Inserts items before a position.
     Insert {
         /// Id of the playlist.
         playlist: String,
-        /// From 0; beyond the end means at the end.
+        /// Position from 0; a position after the end means the end.
         position: usize,
-        /// Track or episode ids, or null for an item that is gone.
+        /// Track or episode ids, or null for a removed item.
         items: Vec<Option<String>>,
     },
-    /// Takes items out.
+    /// Removes items.
     Remove {
         /// Id of the playlist.
         playlist: String,
-        /// The first one to go, from 0.
+        /// Position of the first item from 0.
         position: usize,
-        /// How many go.
+        /// Number of items.
         count: usize,
     },
-    /// Moves items elsewhere in the list.
+    /// Moves items within the list.
     Move {
         /// Id of the playlist.
         playlist: String,
-        /// The first one to move, from 0.
+        /// Position of the first item from 0.
         from: usize,
-        /// How many move.
+        /// Number of items.
         count: usize,
-        /// Where they stand afterwards, counted without them.
+        /// New position in the list without the moved items.
         to: usize,
     },
-    /// Gives the playlist another name.
+    /// Renames the playlist.
     Rename {
         /// Id of the playlist.
         playlist: String,
         /// The new name.
         name: String,
     },
-    /// Gives the playlist another snapshot id and leaves it as it is.
+    /// Changes the snapshot id of the playlist only.
     Touch {
         /// Id of the playlist.
         playlist: String,
     },
-    /// Deletes the playlist: 404 from now on.
+    /// Deletes the playlist; it is 404 from now on.
     Delete {
         /// Id of the playlist.
         playlist: String,
     },
-    /// Makes another edit each time that a page of the list has been served.
+    /// Makes another edit whenever a page of the list has been served.
     WhenServed {
-        /// Id of the playlist that is being read.
+        /// Id of the playlist whose page is served.
         playlist: String,
-        /// Which page, from 0: offset divided by limit.
+        /// Number of the page from 0: offset divided by limit.
         page: usize,
-        /// How often, so that a list can settle or keep moving.
+        /// How often the edit is made.
         times: u32,
-        /// What happens right after that page.
+        /// The edit that is made after that page.
         edit: Box<PlaylistEdit>,
     },
 }
 
-/// An edit that names something the sandbox doesn't have.
+/// An edit names an unknown id or position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the sandbox has no {0}")]
 pub struct EditError(pub String);
 
-/// An edit that waits for a page of a list to be served.
+/// An edit that is made when a page has been served.
 #[derive(Debug)]
 pub(super) struct ScheduledEdit {
     playlist: String,
@@ -84,10 +84,10 @@ pub(super) struct ScheduledEdit {
 }
 
 impl PlaylistCollection {
-    /// Makes one edit.
+    /// Makes an edit.
     ///
     /// # Errors
-    /// If it names a playlist, track or episode that doesn't exist; nothing has changed then.
+    /// If it names an unknown playlist, track or episode. The playlists are unchanged then.
     pub(crate) fn edit(&mut self, edit: PlaylistEdit, music: &MusicCatalog, now_ms: i64) -> Result<(), EditError> {
         let id = match edit {
             PlaylistEdit::WhenServed { playlist, page, times, edit } => {
@@ -144,7 +144,7 @@ impl PlaylistCollection {
         Ok(())
     }
 
-    /// Makes the edits that waited for this page of this list.
+    /// Makes the edits that are scheduled for a page of a list.
     pub(crate) fn run_scheduled_edits(&mut self, id: &str, page: usize, music: &MusicCatalog, now_ms: i64) {
         let mut due = Vec::new();
         for ambush in &mut self.scheduled_edits {
@@ -156,7 +156,7 @@ impl PlaylistCollection {
         self.scheduled_edits.retain(|ambush| ambush.remaining > 0);
         for edit in due {
             if let Err(refused) = self.edit(edit, music, now_ms) {
-                tracing::warn!(%refused, "an edit that waited for a page could not be made");
+                tracing::warn!(%refused, "failed to make a scheduled edit");
             }
         }
     }

@@ -1,7 +1,7 @@
-//! Playlists: the one part of the catalog that changes while it is read.
+//! Playlists, the only part of the catalog that can change during a read.
 //!
-//! A playlist nobody has edited is computed row by row from its seed; the first edit lists it. Each
-//! edit raises the revision, and with it the snapshot id.
+//! The rows of an unedited playlist are computed from its seed. The first edit stores them. Every edit increments
+//! the revision and thereby changes the snapshot id.
 
 mod edits;
 mod initial;
@@ -34,27 +34,27 @@ pub(crate) struct CatalogPlaylist {
     pub(crate) public: Option<bool>,
     pub(crate) followers: u64,
     pub(crate) images: PlaylistImages,
-    /// How much larger `total` is than the list.
+    /// The difference between `total` and the real length.
     pub(crate) excess_total: usize,
-    /// Whether every page names a next one.
+    /// Whether every page has a `next` link.
     pub(crate) endless_next: bool,
     /// Whether `items` and `tracks` are both sent.
     pub(crate) both_keys: bool,
-    /// Whether lists of playlists don't know its length.
+    /// Whether `total` is null in lists of playlists.
     pub(crate) null_total_in_lists: bool,
-    /// The first items, computed as they are read.
+    /// The first rows, which are computed when they are requested.
     generated: GeneratedRows,
-    /// The items after those, one by one.
+    /// The rows after those.
     stored_rows: Vec<PlaylistRow>,
     revision: u64,
 }
 
-/// Items that follow from a seed.
+/// Rows that are computed from a seed.
 #[derive(Debug, Clone, Copy, Default)]
 struct GeneratedRows {
     len: usize,
     seed: u64,
-    /// How many tracks of the catalog are rolled from.
+    /// Number of catalog tracks to select from.
     track_count: usize,
 }
 
@@ -84,12 +84,12 @@ impl CatalogPlaylist {
         STANDARD.encode(format!("{},{hex}", self.revision))
     }
 
-    /// Whether a user owns it or may edit it.
+    /// Whether a user owns the playlist or may edit it.
     pub(crate) fn is_owned_or_shared_with(&self, user: Option<&str>) -> bool {
         user.is_some_and(|user| self.owner == user || self.collaborators.iter().any(|c| c == user))
     }
 
-    /// All rows one by one, to be edited.
+    /// Stores all rows, so that they can be edited.
     fn materialize_rows(&mut self) -> &mut Vec<PlaylistRow> {
         if self.generated.len > 0 {
             self.stored_rows = (0..self.len()).map(|n| self.row(n)).collect();
@@ -99,7 +99,7 @@ impl CatalogPlaylist {
     }
 }
 
-/// All playlists, and the edits that wait for a page to be served.
+/// All playlists and the scheduled edits.
 #[derive(Debug, Default)]
 pub(crate) struct PlaylistCollection {
     all: Vec<CatalogPlaylist>,
@@ -114,7 +114,7 @@ impl PlaylistCollection {
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<&CatalogPlaylist> {
-        self.index_by_id.get(id).map(|place| &self.all[*place])
+        self.index_by_id.get(id).map(|index| &self.all[*index])
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &CatalogPlaylist> {
@@ -123,7 +123,7 @@ impl PlaylistCollection {
 
     fn get_mut(&mut self, id: &str) -> Result<&mut CatalogPlaylist, EditError> {
         match self.index_by_id.get(id) {
-            Some(place) => Ok(&mut self.all[*place]),
+            Some(index) => Ok(&mut self.all[*index]),
             None => Err(EditError(format!("playlist {id}"))),
         }
     }

@@ -10,18 +10,18 @@ pub(crate) enum RowContent {
     Local(Box<LocalFile>),
 }
 
-/// A file of the user's own, of which Spotify knows only its tags.
+/// A local file of a user. Spotify knows only its tags.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LocalFile {
     pub(crate) artist: String,
-    /// Without one the album is null.
+    /// `None` if the album is null.
     pub(crate) album: Option<String>,
     pub(crate) title: String,
     pub(crate) secs: Option<u64>,
 }
 
 impl LocalFile {
-    /// `spotify:local:ARTIST:ALBUM:TITLE:SECONDS`, encoded as a form is.
+    /// `spotify:local:ARTIST:ALBUM:TITLE:SECONDS`, form-encoded.
     pub(crate) fn uri(&self) -> String {
         let part = |text: &str| -> String { url::form_urlencoded::byte_serialize(text.as_bytes()).collect() };
         format!(
@@ -37,7 +37,7 @@ impl LocalFile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RowAddedBy {
     Null,
-    /// A user's id; old rows have an empty one.
+    /// A user id; empty in old rows.
     User(String),
 }
 
