@@ -11,6 +11,36 @@ pub(super) fn text<'a>(field: &'a JsonField<JsonText<'_>>) -> CellValue<'a> {
     }
 }
 
+/// Converts a text that every object of its kind has, such as a name. Spotify blanks these fields of objects that
+/// are no longer available, so null and the empty text do not replace a known value.
+pub(super) fn required_text<'a>(field: &'a JsonField<JsonText<'_>>) -> CellValue<'a> {
+    match field {
+        JsonField::Absent | JsonField::Unreadable | JsonField::Null => CellValue::Absent,
+        JsonField::Value(text) if text.trim().is_empty() => CellValue::BlankText(text),
+        JsonField::Value(text) => CellValue::Text(text),
+    }
+}
+
+/// Converts a release date or its precision. An object that is no longer available comes with the date `0000`,
+/// which does not replace a known one.
+pub(super) fn release_date<'a>(date: &JsonField<JsonText<'_>>, field: &'a JsonField<JsonText<'_>>) -> CellValue<'a> {
+    let is_blank = id(date).is_none_or(|date| date.starts_with("0000"));
+    match required_text(field) {
+        CellValue::Text(text) if is_blank => CellValue::BlankText(text),
+        cell => cell,
+    }
+}
+
+/// Converts a number that is never 0 for an available object, such as a duration: null and 0 do not replace a
+/// known value.
+pub(super) fn positive_int(field: &JsonField<JsonInt>) -> CellValue<'static> {
+    match number(field) {
+        Some(0) => CellValue::BlankInt(0),
+        Some(number) => CellValue::Int(number),
+        None => CellValue::Absent,
+    }
+}
+
 pub(super) fn int(field: &JsonField<JsonInt>) -> CellValue<'static> {
     match field {
         JsonField::Absent | JsonField::Unreadable => CellValue::Absent,

@@ -36,14 +36,23 @@ pub enum CellValue<'a> {
     Text(&'a str),
     /// A number; 0 or 1 for a boolean.
     Int(i64),
+    /// A text such as an empty name, which is stored only where nothing is known.
+    BlankText(&'a str),
+    /// A number such as a duration of 0, which is stored only where nothing is known.
+    BlankInt(i64),
 }
+
+/// How far the bit of a blank column is above the bit of the column in an upsert's mask.
+const BLANK_SHIFT: usize = 32;
 
 impl ToSql for CellValue<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match self {
             CellValue::Absent | CellValue::Null => ToSqlOutput::Owned(Value::Null),
-            CellValue::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
-            CellValue::Int(number) => ToSqlOutput::Owned(Value::Integer(*number)),
+            CellValue::Text(text) | CellValue::BlankText(text) => {
+                ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes()))
+            }
+            CellValue::Int(number) | CellValue::BlankInt(number) => ToSqlOutput::Owned(Value::Integer(*number)),
         })
     }
 }
@@ -263,8 +272,10 @@ impl EntityTable {
                 let (bit, parameter) = (1u64 << n, n + 5);
                 let _ = write!(&mut names as &mut String, "{column}, ");
                 let _ = write!(&mut values as &mut String, "?{parameter}, ");
-                let _ = write!(&mut sets as &mut String, "{column} = iif(?4 & {bit}, excluded.{column}, {column}), ");
-                let _ = write!(&mut differs as &mut String, "(?4 & {bit} AND {column} IS NOT excluded.{column}) OR ");
+                let blank = bit << BLANK_SHIFT;
+                let replaces = format!("?4 & {bit} AND NOT (?4 & {blank} AND {column} IS NOT NULL)");
+                let _ = write!(&mut sets as &mut String, "{column} = iif({replaces}, excluded.{column}, {column}), ");
+                let _ = write!(&mut differs as &mut String, "({replaces} AND {column} IS NOT excluded.{column}) OR ");
             }
             format!(
                 "INSERT INTO {} (id, {names}first_seen_at, fetched_at) VALUES (?1, {values}?2, ?3)
@@ -294,8 +305,11 @@ pub fn upsert(
     whole: bool,
 ) -> Result<(), StoreError> {
     debug_assert_eq!(cells.len(), table.columns.len(), "cells of {}", table.name);
-    let mask =
-        cells.iter().enumerate().filter(|(_, c)| **c != CellValue::Absent).fold(0i64, |mask, (n, _)| mask | 1 << n);
+    let mask = cells.iter().enumerate().fold(0i64, |mask, (n, cell)| match cell {
+        CellValue::Absent => mask,
+        CellValue::BlankText(_) | CellValue::BlankInt(_) => mask | 1 << n | 1 << (n + BLANK_SHIFT),
+        CellValue::Null | CellValue::Text(_) | CellValue::Int(_) => mask | 1 << n,
+    });
     let fetched = if whole { CellValue::Text(now) } else { CellValue::Null };
     let mut row = Vec::with_capacity(4 + cells.len());
     row.extend([CellValue::Text(id), CellValue::Text(now), fetched, CellValue::Int(mask)]);
