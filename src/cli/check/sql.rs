@@ -1,4 +1,4 @@
-//! The SQL of a job, prepared against an empty store: what passes here runs.
+//! Checks the SQL of a job against an empty store.
 
 use crate::document::Diagnostic;
 use crate::job::{FetchSource, Job};
@@ -6,7 +6,7 @@ use crate::store::create_schema;
 use crate::store::query::{QueryFetch, QueryReader};
 use crate::stream::StreamInput;
 
-/// Everything that is wrong with the queries and `where` conditions of a job.
+/// All problems of the queries and `where` conditions of a job.
 pub(super) fn sql_problems(job: &Job, shown: &str) -> Vec<Diagnostic> {
     let filters = job.fetches.iter().any(|f| matches!(&f.source, FetchSource::From { filter: Some(_), .. }));
     if job.queries.is_empty() && !filters {
@@ -21,7 +21,7 @@ pub(super) fn sql_problems(job: &Job, shown: &str) -> Vec<Diagnostic> {
     });
     let reader = match QueryReader::for_checking(&job.name, fetched.collect(), create_schema) {
         Ok(reader) => reader,
-        Err(e) => return vec![Diagnostic::for_file(shown, format!("its SQL cannot be checked: {e}"))],
+        Err(e) => return vec![Diagnostic::for_file(shown, format!("failed to check its SQL: {e}"))],
     };
     let mut problems = Vec::new();
     for fetch in &job.fetches {
@@ -45,7 +45,7 @@ pub(super) fn sql_problems(job: &Job, shown: &str) -> Vec<Diagnostic> {
             let what = format!("query {number} ({}): {e}", query.csv.template());
             problems.push(
                 Diagnostic::for_file(shown, what)
-                    .with_hint("docs/schema.md lists tables and views; each fetch is a view of its name"),
+                    .with_hint("docs/schema.md lists the tables and views; each fetch is a view with its name"),
             );
         }
     }

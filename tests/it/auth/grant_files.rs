@@ -306,8 +306,8 @@ fn removed_user_leaves_no_token() {
         assert!(!bytes.windows(24).any(|it| it == &sealed[1..25]), "{name}");
     }
     let error = auth::logout(&LogoutArgs { user: "home".to_owned(), purge: false }, &grants).unwrap_err();
-    assert!(error.to_string().ends_with("are: studio"), "{error}");
-    assert_eq!(error.exit_code(), 2);
+    assert!(error.to_string().ends_with(": studio"), "{error}");
+    assert_eq!(error.exit().code(), 2);
 }
 
 /// Keeps what is logged.

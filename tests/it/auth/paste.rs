@@ -83,7 +83,7 @@ async fn wrong_state_is_refused() {
     let paste = |text: String| LoginArgs { paste: Some(text), ..login("home") };
     let error = start.run(&paste(stranger.to_string()), &mut MadeUp::default()).await.unwrap_err();
     assert!(error.to_string().contains("another sign-in (its state differs)"), "{error}");
-    assert_eq!(error.exit_code(), 2);
+    assert_eq!(error.exit().code(), 2);
     let back = consent(Url::parse(&person.shown[0]).unwrap()).await;
     start.run(&paste(back.to_string()), &mut MadeUp::default()).await.unwrap();
 }
@@ -115,7 +115,7 @@ async fn paste_works_again_after_network_trouble() {
     table.sandbox.inject(Fault::on_path("/api/token", FaultAction::status(503)).times(3));
     let args = LoginArgs { paste: Some(back.to_string()), ..login("home") };
     let error = start.run(&args, &mut MadeUp::default()).await.unwrap_err();
-    assert_eq!(error.exit_code(), 1, "{error}");
+    assert_eq!(error.exit().code(), 1, "{error}");
     start.run(&args, &mut MadeUp::default()).await.unwrap();
 }
 
@@ -184,7 +184,7 @@ async fn missing_scopes_are_stored_and_reported() {
     let mut person = paster();
     let args = LoginArgs { no_browser: true, ..login("home") };
     Start::of(&table, true).run(&args, &mut person).await.unwrap();
-    assert!(person.said().contains("not granted, and some job needs it: user-library-read"), "{}", person.said());
+    assert!(person.said().contains("a job needs scopes that were not granted: user-library-read"), "{}", person.said());
     let grants = table.grants();
     assert_eq!(grants.missing_scopes("home", &["user-library-read", "user-top-read"]).unwrap(), ["user-library-read"]);
 }
@@ -216,7 +216,7 @@ async fn ban_is_reported_before_the_code_is_used() {
     let args = LoginArgs { paste: Some(back.to_string()), ..login("home") };
     for _ in 0..2 {
         let error = start.run(&args, &mut MadeUp::default()).await.unwrap_err();
-        assert_eq!(error.exit_code(), 75, "{error}");
+        assert_eq!(error.exit().code(), 75, "{error}");
     }
     assert_eq!(table.refreshes(), 1);
 }
@@ -238,7 +238,7 @@ async fn invalid_redirect_uri_is_refused_first() {
     start.redirect_uri = "http://localhost:8888/callback".to_owned();
     let mut person = MadeUp::default();
     let error = start.run(&login("home"), &mut person).await.unwrap_err();
-    assert_eq!(error.exit_code(), 2);
+    assert_eq!(error.exit().code(), 2);
     assert!(error.to_string().contains("names localhost"), "{error}");
     assert!(person.told.is_empty() && person.shown.is_empty());
     assert!(matches!(RedirectUri::parse("http://example.com/"), Err(SignInError::Redirect { .. })));

@@ -267,7 +267,7 @@ async fn denial_keeps_the_grants() {
     table.sandbox.set_consent(ConsentDecision::Deny);
     let error = pasted(&table, "home").await.unwrap_err();
     assert_eq!(error.to_string(), "Spotify did not grant access: access_denied");
-    assert_eq!(error.exit_code(), 77);
+    assert_eq!(error.exit().code(), 77);
     assert_eq!(table.grants().get("home").unwrap(), before);
     // The answer is used up.
     assert!(table.grants().pending("home", Utc::now()).unwrap().is_none());
@@ -284,7 +284,7 @@ async fn missing_answer_is_explained() {
     let hint = error.hint().unwrap();
     assert!(hint.contains("\"INVALID_CLIENT: Invalid redirect URI\""), "{hint}");
     assert!(hint.contains("add exactly http://127.0.0.1/callback under Redirect URIs"), "{hint}");
-    assert_eq!(error.exit_code(), 77);
+    assert_eq!(error.exit().code(), 77);
 }
 
 #[tokio::test]

@@ -126,7 +126,7 @@ fn used_port_is_named_and_paste_works() {
     assert!(ran.stderr.contains("hint: end the program that listens there"), "{}", ran.stderr);
     let mut command = world.command(&["auth", "login", "home", "--no-browser"]);
     set(&mut command);
-    let link = sign_in::typed(&mut command, "").exits(0).says("the answer has to be pasted").stdout;
+    let link = sign_in::typed(&mut command, "").exits(0).says("paste the redirect address instead").stdout;
     let back = sign_in::consent(&link, fixtures::HOME_USER);
     assert!(back.starts_with(&uri), "{back}");
     sign_in::paste(&world, "home", &back).exits(0);
@@ -166,7 +166,7 @@ fn unknown_user_in_a_job_lists_known_users() {
     world.project.write("jobs/y.toml", "user = \"nobody\"\n[[fetch]]\nstream = \"saved_tracks\"\n");
     let checked = world.cli(&["check", "y"]).exits(0);
     assert!(
-        checked.stdout.contains("user `nobody` has not signed in: cratedigger auth login nobody"),
+        checked.stdout.contains("user `nobody` is not signed in: cratedigger auth login nobody"),
         "{}",
         checked.stdout
     );

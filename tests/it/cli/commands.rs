@@ -97,5 +97,5 @@ fn sign_in_reports_broken_jobs() {
     project.write(".env", "SPOTIFY_CLIENT_ID=id\nSPOTIFY_CLIENT_SECRET=secret\n");
     let output = project.run(&["auth", "login", "home", "--no-browser"]);
     let said = stderr(&output);
-    assert!(said.contains("colour") && said.contains("mend it first, or sign in again later"), "{said}");
+    assert!(said.contains("colour") && said.contains("fix the jobs first, or sign in again later"), "{said}");
 }

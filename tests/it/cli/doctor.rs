@@ -1,4 +1,4 @@
-//! `doctor`: green where all is well; each red line says what to type.
+//! `doctor`: green where no problems found; each red line says what to type.
 
 use spotify_sandbox::{Fault, FaultAction, fixtures};
 
@@ -17,7 +17,7 @@ fn healthy_project_is_green_with_one_token() {
     world.run(&[]).exits(0);
     world.sandbox.clear_log();
     let page = world.cli(&["doctor"]).exits(0);
-    for words in ["ok    settings", "ok    Spotify", "ok    store", "ok    disk", "ok    budget", "all is well"] {
+    for words in ["ok    settings", "ok    Spotify", "ok    store", "ok    disk", "ok    budget", "no problems found"] {
         assert!(page.stdout.contains(words), "{words}:\n{}", page.stdout);
     }
     assert!(page.stdout.contains("(config/cratedigger.toml:2)"), "where a setting came from: {}", page.stdout);
@@ -43,7 +43,7 @@ fn each_red_line_has_a_command() {
     let (state, text) = light(&world, &["--offline"], "state folder");
     assert!(state == "bad" && text.contains("chmod"), "{state} {text}");
     let shown = world.cli(&["doctor", "--offline"]);
-    assert!(shown.stdout.contains("things to see to"), "{}", shown.stdout);
+    assert!(shown.stdout.contains("problems found"), "{}", shown.stdout);
     assert_eq!(shown.code, 74, "the gravest: {}", shown.stdout);
 }
 
@@ -69,7 +69,7 @@ fn doctor_before_the_first_run_leaves_no_file() {
     let mut command = world.project.command(&["doctor", "--offline"]);
     let without = ran(command.env("SPOTIFY_CLIENT_ID", "sandbox-client")).exits(77);
     assert!(
-        without.stdout.contains("bad   credentials") && without.stdout.contains("job x reads"),
+        without.stdout.contains("bad   credentials") && without.stdout.contains("job x needs"),
         "{}",
         without.stdout
     );

@@ -251,7 +251,7 @@ fn plan_shows_its_share_of_today() {
     world.project.write("jobs/small.toml", by_ids("artists", &[fixtures::BUSY_ARTIST]));
     let shown = world.cli(&["plan", "--offline", "--json"]).exits(0).json();
     assert_eq!(shown["left_today"], 40);
-    assert_eq!(shown["order"], serde_json::json!(["small", "x"]), "what fits goes first");
+    assert_eq!(shown["order"], serde_json::json!(["small", "x"]), "jobs that fit go first");
     let jobs = shown["jobs"].as_array().unwrap();
     let x = jobs.iter().find(|job| job["job"] == "x").unwrap();
     assert_eq!((&x["fits"], &x["left"]), (&false.into(), &20.into()), "half of a day is left to it");
@@ -266,9 +266,9 @@ fn plan_shows_its_share_of_today() {
         "125% of the 40 left today",
         "of which this job may take 20",
         "does not fit",
-        "first: tracks as far as 20 of 50 calls go",
+        "today: 20 of 50 calls of tracks",
         "order: small, x",
-        "asked Spotify nothing",
+        "no call was sent",
     ] {
         assert!(text.contains(words), "{words}:\n{text}");
     }

@@ -116,10 +116,10 @@ fn stopped_run_reports_its_work_as_json() {
         signal(&child, "INT");
         std::thread::sleep(Duration::from_millis(pause_ms));
     }
-    let ran = ended(child).exits(75).says("twice within a second is taken for once").says("stopped at once");
+    let ran = ended(child).exits(75).says("two signals within a second count as one").says("stopped at once");
     let said = ran.json();
     assert_eq!((&said["state"], &said["exit_code"]), (&"deferred".into(), &75.into()), "{said}");
-    assert_eq!(said["error"], "stopped at once; what was committed stays", "{said}");
+    assert_eq!(said["error"], "stopped at once; committed data are kept", "{said}");
     assert_eq!((&said["runs"][0]["job"], &said["runs"][1]), (&"x".into(), &().into()), "{said}");
 }
 

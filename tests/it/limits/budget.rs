@@ -163,7 +163,7 @@ fn expensive_run_prompts_on_a_terminal_only() {
     for answer in ["n\n", "\n", "what\n"] {
         let (code, said) = on_a_terminal(&world, "run", answer);
         assert!(said.contains("x would take 30 calls of the 50 that it may take today (60%)"), "{said}");
-        assert!(said.contains("go on? [y/N]") && said.contains("x was not run"), "{said}");
+        assert!(said.contains("continue? [y/N]") && said.contains("x was not run"), "{said}");
         assert_eq!((code, world.calls().len()), (0, 0), "no is what silence means");
     }
     let (code, said) = on_a_terminal(&world, "run", "y\n");
@@ -171,17 +171,17 @@ fn expensive_run_prompts_on_a_terminal_only() {
     // A quarter of what is left is no question; neither is --yes, nor a run without a terminal.
     world.project.write("jobs/x.toml", by_ids("artists", &[fixtures::BUSY_ARTIST]));
     let (_, said) = on_a_terminal(&world, "run", "");
-    assert!(!said.contains("go on?"), "{said}");
+    assert!(!said.contains("continue?"), "{said}");
     assert_eq!(world.new_calls().len(), 1);
     let other = track_ids(&world, 60);
     let other: Vec<&str> = other[30..50].iter().map(String::as_str).collect();
     world.project.write("jobs/x.toml", by_ids("tracks", &other[..17]));
     let (_, said) = on_a_terminal(&world, "run --yes", "");
-    assert!(!said.contains("go on?"), "{said}");
+    assert!(!said.contains("continue?"), "{said}");
     assert_eq!(world.new_calls().len(), 17);
     world.project.write("jobs/x.toml", by_ids("tracks", &other[17..18]));
     let ran = world.run(&[]).exits(0);
-    assert!(!ran.stderr.contains("go on?"));
+    assert!(!ran.stderr.contains("continue?"));
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn failed_prompt_keeps_earlier_reports() {
     let mut child = at_a_terminal(&world, "run --json");
     let (mut out, mut said) = (child.stdout.take().unwrap(), String::new());
     let mut byte = [0];
-    while !said.contains("go on? [y/N]") {
+    while !said.contains("continue? [y/N]") {
         assert_ne!(out.read(&mut byte).unwrap(), 0, "{said}");
         said.push(byte[0].into());
     }
@@ -262,7 +262,7 @@ fn adaptive_pace_slows_down_after_a_refusal() {
     assert_eq!((counted.refused, counted.early), (1, 0), "one refusal taught it");
     let shown = world.cli(&["quota", "--json"]).exits(0).json();
     assert_eq!(shown["pace"]["window_ms"], 30_000);
-    assert!(world.cli(&["quota"]).exits(0).stdout.contains("pace found:"));
+    assert!(world.cli(&["quota"]).exits(0).stdout.contains("learned pace:"));
 }
 
 #[test]

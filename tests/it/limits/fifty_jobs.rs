@@ -100,9 +100,9 @@ fn fifty_new_jobs_take_half_of_the_day() {
 fn fifty_jobs_under_the_scheduler_too() {
     let world = settled();
     let mut it = Foreground::start(&world);
-    it.until_said("the scheduler begins");
+    it.until_said("the scheduler has started");
     deploy(&world);
-    let ended = |said: &str| said.matches("run ends").count() + said.matches("still deferred").count();
+    let ended = |said: &str| said.matches("run finished").count() + said.matches("still deferred").count();
     it.until("a run of each", move |it| ended(&it.said()) >= 50);
     let (_, said) = it.stop();
     assert_eq!(world.calls().len(), SHARE, "{said}");

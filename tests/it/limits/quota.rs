@@ -113,7 +113,7 @@ fn quota_shows_permissions_relearn_forgets() {
     assert!(markets["learned_at"].is_string() && markets["evidence"].as_str().unwrap().contains("403"));
     let checked = world.cli(&["check"]).exits(0).stdout;
     assert!(checked.contains("this app was refused `markets`"), "{checked}");
-    world.cli(&["quota", "--relearn"]).exits(0).says("the next runs learn it anew");
+    world.cli(&["quota", "--relearn"]).exits(0).says("the next runs find out again");
     let shown = quota(&world);
     assert_eq!(endpoint(&shown, "tracks", "app"), "unknown");
     assert_eq!(endpoint(&shown, "markets", "app"), "unknown");

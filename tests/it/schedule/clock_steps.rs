@@ -122,7 +122,7 @@ fn hanging_run_is_reported_once() {
         assert!(began.elapsed() < Duration::from_secs(60), "nobody found it");
         std::thread::sleep(Duration::from_millis(100));
     };
-    let found = found.exits(1).says("job x has been running for").says("it hangs").says("hint: look at that process");
+    let found = found.exits(1).says("job x has been running for").says("it hangs").says("hint: check that process");
     assert_eq!(found.stdout, "");
     assert_eq!(world.cli(&["-q", "run", "--due"]).exits(1).stderr, "", "it is no news");
     assert_eq!(world.one("SELECT state FROM runs WHERE job = 'y'"), "complete");
@@ -142,7 +142,7 @@ fn scheduler_reports_its_hanging_run() {
     let world = slow(4_000, &hooks);
     let mut it = Foreground::start(&world);
     it.until_said("job x has been running for");
-    it.until("the end of both", |it| it.said().matches("run ends").count() == 2);
+    it.until("the end of both", |it| it.said().matches("run finished").count() == 2);
     let (code, said) = it.stop();
     assert_eq!((code, said.matches("job x has been running for").count()), (0, 1), "{said}");
     let beside = "SELECT max(started_at) < min(finished_at) FROM runs WHERE state = 'complete'";

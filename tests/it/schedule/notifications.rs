@@ -41,7 +41,7 @@ fn ping_failure_fails_no_job() {
     let world = plain(
         "ping_url = \"http://127.0.0.1:1/secret-key\"\nwebhook_url = \"http://127.0.0.1:1/other-key\"\non = [\"failure\"]",
     );
-    let ran = world.run(&["x"]).exits(0).says("notify.ping_url: 127.0.0.1 cannot be reached").says("the job goes on");
+    let ran = world.run(&["x"]).exits(0).says("notify.ping_url: 127.0.0.1 cannot be reached").says("the job continues");
     assert!(!ran.stderr.contains("secret-key") && !ran.stderr.contains("other-key"), "{}", ran.stderr);
 }
 

@@ -73,7 +73,7 @@ fn silent_receiver_blocks_nothing() {
         world.project.write(&format!("jobs/broken-{n}.toml"), "[[fetch]]\nstream = \"artist\"\n");
     }
     let mut it = Foreground::start(&world);
-    it.until_said("run ends");
+    it.until_said("run finished");
     it.until("a call", |_| deaf.called() > 0);
     let beats = it.heard.matches("WATCHDOG=1").count();
     it.until("more beats", |it| it.heard.matches("WATCHDOG=1").count() > beats + 1);

@@ -141,7 +141,7 @@ fn reset_lists_dropped_checkpoints() {
     let world = world.job(&[by_ids("tracks", &[fixtures::PLAIN_TRACK]), by_ids("playlist_items", &[&id])].concat());
     assert!(world.cli(&["reset", "x"]).code == 74, "there is no store yet");
     world.run(&["--max-calls", "4"]).exits(75);
-    assert!(world.cli(&["reset", "x", "tracks"]).exits(0).stdout.contains("no checkpoint to forget"));
+    assert!(world.cli(&["reset", "x", "tracks"]).exits(0).stdout.contains("no checkpoint to discard"));
     world.cli(&["reset", "x", "trakcs"]).exits(2).says("its fetches are tracks, playlist_items");
     let said = world.cli(&["reset", "x", "playlist_items"]).exits(0).stdout;
     assert!(said.contains(&format!("forgot   playlist_items of {id}: ")) && said.contains("items staged"), "{said}");

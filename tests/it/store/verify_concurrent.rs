@@ -150,7 +150,7 @@ fn blocked_file_leaves_other_jobs_alone() {
         assert_eq!(std::fs::read(&of_y).unwrap(), wanted);
         assert!(world.csv_path("other.csv").exists(), "and those of the same job");
     }
-    let ran = world.cli(&["verify"]).exits(74).says("move away what stands where a CSV belongs");
+    let ran = world.cli(&["verify"]).exits(74).says("move the unreadable file away");
     assert!(ran.stdout.contains("x/tracks.csv: a link stands where a CSV belongs"), "{}", ran.stdout);
 }
 

@@ -121,7 +121,7 @@ fn stop_in_a_page_commits_and_resumes() {
         std::thread::sleep(Duration::from_millis(400));
         signal(&child, name);
         ended(child).exits(75).says("stopping:").says("x: deferred").says("why: playlist_items: stopped");
-        assert_eq!(world.one("SELECT next_offset FROM checkpoints"), "200", "the page in hand is committed");
+        assert_eq!(world.one("SELECT next_offset FROM checkpoints"), "200", "the current page is committed");
         assert!(!world.csv_path("playlist_items.csv").exists(), "no file before the list is whole");
         world.new_calls();
         world.run(&[]).exits(0);

@@ -310,13 +310,13 @@ fn purge_lists_deleted_rows_and_files() {
     std::fs::copy(world.csv_path("saved_tracks.csv"), world.csv_path("saved-2026-01-01.csv")).unwrap();
     let ran = world.cli(&["auth", "logout", "studio", "--purge"]).exits(0);
     assert!(ran.stderr.contains("rows of the library, tops and plays and"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("what others share stays"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("answers kept as Spotify sent them are deleted"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("data shared with other users are kept"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("raw responses about users"), "{}", ran.stderr);
     for file in ["saved-2026-01-01.csv", "who.csv"] {
-        assert!(ran.stderr.contains(&format!("{file} names this person still")), "{file}: {}", ran.stderr);
+        assert!(ran.stderr.contains(&format!("{file} still mentions this user")), "{file}: {}", ran.stderr);
     }
     assert!(!ran.stderr.contains("/saved_tracks.csv names"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("out of reach: backups and copies of the store"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("not deleted: backups and copies of the store"), "{}", ran.stderr);
     let raw = std::fs::read(world.project.root().join("output/cratedigger.raw.db")).unwrap();
     assert!(!raw.windows(10).any(|part| part == b"/me/tracks"), "no answer about a person is left");
     assert!(world.csv("saved_tracks.csv").iter().all(|row| row["user"] == "home"));
@@ -333,7 +333,7 @@ fn signed_out_user_can_be_purged() {
     world.cli(&["auth", "logout", "studio"]).exits(0);
     let rows = format!("SELECT count(*) FROM saved_tracks WHERE user_id = '{}'", fixtures::STUDIO_USER);
     assert_ne!(world.one(&rows), "0", "the rows stay without --purge");
-    world.cli(&["auth", "logout", "studio", "--purge"]).exits(0).says("there was no grant any more to forget");
+    world.cli(&["auth", "logout", "studio", "--purge"]).exits(0).says("there was no grant left to delete");
     assert_eq!(world.one(&rows), "0");
     world.cli(&["auth", "logout", "studio", "--purge"]).exits(2).says("user `studio` is not signed in");
 }
