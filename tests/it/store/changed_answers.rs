@@ -116,7 +116,8 @@ fn blank_values_are_stored_where_nothing_is_known() {
 
 #[test]
 fn discographies_and_episodes_are_read_field_by_field() {
-    let album = |total: Value| json!([{"id": "a1", "name": "Record", "uri": "u", "total_tracks": total, "artists": []}]);
+    let album =
+        |total: Value| json!([{"id": "a1", "name": "Record", "uri": "u", "total_tracks": total, "artists": []}]);
     let (row, unstored) = read_pages(
         EntryKind::Albums,
         "artist_albums",
