@@ -103,8 +103,8 @@ impl<'a> App<'a> {
         let store = Store::open_with_wal_limit(&path, access, &self.store_identity(), output.wal_limit_mib << 20);
         let store = Arc::new(store.map_err(store_error)?);
         let place = canonical_path(&path);
-        if is_new || self.state.store_known_since(&place).map_err(ledger_error)?.is_none() {
-            self.state.remember_store(&place, Utc::now()).map_err(ledger_error)?;
+        if is_new || self.state.known_stores().known_since(&place).map_err(ledger_error)?.is_none() {
+            self.state.known_stores().remember(&place, Utc::now()).map_err(ledger_error)?;
         }
         Ok(store)
     }
@@ -177,7 +177,7 @@ impl<'a> App<'a> {
     /// The calls that the app has used today, and its cool-downs.
     pub(super) fn usage(&self, ceilings: CallCeilings) -> Result<LedgerUsage, CommandError> {
         let now = SystemClock::new().now();
-        self.state.usage(&self.ledger_identity()?, ceilings, now).map_err(ledger_error)
+        self.state.ledger().usage(&self.ledger_identity()?, ceilings, now).map_err(ledger_error)
     }
 
     /// A Spotify client with its limits, and what is known about the app.

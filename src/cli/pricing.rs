@@ -97,7 +97,7 @@ pub(super) fn read_history(app: &App<'_>) -> Result<RunHistory, CommandError> {
 /// The calls of a job in the last 24 hours.
 pub(super) fn calls_spent(app: &App<'_>, job: &Job) -> Result<u32, CommandError> {
     let now = SystemClock::new().now();
-    app.state.calls_by_job(&app.ledger_identity()?, job_key(app, job), now).map_err(ledger_error)
+    app.state.ledger().calls_by_job(&app.ledger_identity()?, job_key(app, job), now).map_err(ledger_error)
 }
 
 /// The budget that is left today, for the run of a fire or for any run.

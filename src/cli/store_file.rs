@@ -21,7 +21,7 @@ pub(super) fn lost_store(state: &StateDb, database: &Path) -> Result<Option<Stor
     if !is_absent(database) {
         return Ok(None);
     }
-    let since = state.store_known_since(&canonical_path(database)).map_err(ledger_error)?;
+    let since = state.known_stores().known_since(&canonical_path(database)).map_err(ledger_error)?;
     Ok(since.map(|since| StoreError::Missing { path: database.to_path_buf(), since: format_local(since) }))
 }
 

@@ -12,6 +12,7 @@ use url::Url;
 
 use super::grants::{Table, me, small};
 use super::sign_in::*;
+use crate::support::snapshot::assert_output;
 
 #[tokio::test]
 async fn pasted_address_signs_in() {
@@ -168,7 +169,7 @@ async fn another_account_needs_replace() {
     table.sandbox.set_consent(ConsentDecision::Grant { user: fixtures::STUDIO_USER.to_owned(), scopes: None });
     let error = pasted(&table, "home").await.unwrap_err();
     let said = error.to_string();
-    assert!(said.contains("Home Listening (sandbox-home), and the browser was signed in as Studio"), "{said}");
+    assert_output("another_account_needs_replace", &said);
     assert!(error.hint().unwrap().contains("cratedigger auth login home --replace"));
     assert_eq!(table.grants().get("home").unwrap().unwrap().account, before.unwrap().account);
     let args = LoginArgs { no_browser: true, replace: true, ..login("home") };

@@ -233,6 +233,43 @@ fn files_are_short_or_excepted() {
     }
 }
 
+/// Type names that stand for two types, each with its reason.
+const SHARED_TYPE_NAMES: &[(&str, &str)] = &[
+    ("AppMode", "the argument of `init` knows two classes, the setting also `auto`"),
+    ("LineEnding", "the setting and the style that is made of it"),
+    ("TimeFormat", "the setting and the style that is made of it"),
+];
+
+/// The name that a line at the top level of a file defines as a type.
+fn defined_type(line: &str) -> Option<&str> {
+    let line = match line.strip_prefix("pub") {
+        None => line,
+        Some(rest) if rest.starts_with('(') => rest.split_once(") ")?.1,
+        Some(rest) => rest.trim_start(),
+    };
+    let rest = ["struct ", "enum ", "trait ", "type "].iter().find_map(|keyword| line.strip_prefix(keyword))?;
+    rest.split(|c: char| !c.is_ascii_alphanumeric()).next()
+}
+
+#[test]
+fn type_names_are_used_once() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in sources() {
+        for name in file.code.lines().filter_map(defined_type) {
+            places.entry(name.to_owned()).or_default().push(file.path.clone());
+        }
+    }
+    assert!(places.len() > 300, "{}", places.len());
+    places.retain(|_, files| files.len() > 1);
+    let excepted: BTreeSet<&str> = SHARED_TYPE_NAMES.iter().map(|(name, _)| *name).collect();
+    for (name, files) in &places {
+        assert!(excepted.contains(name.as_str()), "{name} is defined in {files:?}: a name means one type");
+    }
+    for name in excepted {
+        assert!(places.contains_key(name), "{name} is used once: it is no exception any more");
+    }
+}
+
 #[test]
 fn architecture_md_names_exist() {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();

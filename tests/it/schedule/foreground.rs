@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use spotify_sandbox::fixtures;
 
 use crate::limits::quota::{development, track_ids};
+use crate::support::snapshot::Shows as _;
 use crate::support::world::{World, by_ids, signal};
 
 /// A scheduler under way, with what it says and what systemd hears.
@@ -85,7 +86,7 @@ fn schedule_runs_jobs_and_stops_on_a_signal() {
     assert_eq!(world.one("SELECT count(*) FROM fires WHERE served_at IS NOT NULL"), "1");
 
     // A second one: one clear line, and nothing else happens.
-    let second = world.cli(&["schedule"]).exits(75).says("another `schedule` runs the jobs of");
+    let second = world.cli(&["schedule"]).exits(75).shows("schedule_runs_jobs_and_stops_on_a_signal");
     assert_eq!(second.stderr.lines().count(), 2, "{}", second.stderr);
 
     let began = Instant::now();
@@ -130,7 +131,7 @@ fn signal_defers_a_run_and_the_next_resumes() {
     assert_eq!(code, 75, "{said}");
     assert_eq!(world.one("SELECT state FROM runs"), "deferred");
     std::fs::write(&path, slow.replace("requests_per_second = 1\n", "requests_per_second = 100\n")).unwrap();
-    world.run(&["--due"]).exits(0).says("x: complete");
+    world.run(&["--due"]).exits(0).shows("signal_defers_a_run_and_the_next_resumes");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What stays in the store when Spotify changes the type of a field or blanks an object that it sent before.
 
-use cratedigger::ingest::{EntryKind, IngestContext, ensure_row, stage_entries};
+use cratedigger::ingest::{IngestContext, ensure_row, stage_entries};
 use cratedigger::store::{FileAccess, ListKey, Store, StoreIdentity, lists};
+use cratedigger::stream::EntryKind;
 use serde_json::{Value, json};
 use spotify_client::EntityKind;
 
@@ -33,7 +34,6 @@ fn read_pages(kind: EntryKind, list: &'static str, pages: Vec<Value>, sql: &'sta
         }));
         unstored += staged.unwrap().unstored.len();
     }
-    runtime.block_on(store.flush()).unwrap();
     store.close();
     let conn = rusqlite::Connection::open(folder.path().join("store.db")).unwrap();
     let mut statement = conn.prepare(sql).unwrap();

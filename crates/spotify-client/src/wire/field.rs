@@ -1,7 +1,8 @@
-//! The values inside an answer, read leniently where Spotify has been lenient with its own schema.
+//! The values inside a response, read leniently where Spotify has deviated from its own schema.
 //!
-//! A field is absent, null or a value, and the three mean different things to the store: an absent
-//! key leaves what is known alone, an explicit null overwrites it.
+//! A field is absent, null or a value, and the three mean different things to a database: an absent key
+//! leaves the stored value alone, an explicit null overwrites it. serde has no type that keeps the three
+//! apart.
 
 use std::borrow::Cow;
 
@@ -9,13 +10,13 @@ use serde::de::MapAccess;
 
 use super::lenient::{Lenient, LenientValue};
 
-/// A key of an object: not there, null, or a value.
+/// A key of an object: absent, null, or a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum JsonField<T> {
-    /// The key did not stand in the answer.
+    /// The response did not contain the key.
     #[default]
     Absent,
-    /// The key stood there with `null`.
+    /// The value of the key was `null`.
     Null,
     /// The key had a value.
     Value(T),
@@ -32,13 +33,13 @@ impl<T> JsonField<T> {
         }
     }
 
-    /// Whether the key stood in the answer at all.
+    /// Whether the response contained the key.
     pub fn is_present(&self) -> bool {
         !matches!(self, JsonField::Absent | JsonField::Unreadable)
     }
 }
 
-/// A text, borrowed from the answer unless it holds escapes.
+/// A text, borrowed from the response unless it contains escapes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct JsonText<'a>(pub Cow<'a, str>);
 
@@ -64,7 +65,7 @@ impl<'de: 'a, 'a> LenientValue<'de> for JsonText<'a> {
     }
 }
 
-/// A whole number; `806.0` and `4.9022656E7` have come in place of one for weeks (2024).
+/// A whole number. For weeks in 2024, Spotify sent `806.0` and `4.9022656E7`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct JsonInt(pub i64);
 
