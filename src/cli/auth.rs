@@ -1,7 +1,7 @@
 //! `auth`: sign users in and out, list sign-ins, and import grants.
 //!
 //! What a command needs is handed to it: the API with its grants, scopes and jobs of the users. It
-//! talks through a [`Person`], so that tests can be one.
+//! talks through a [`UserPrompt`], so that tests can be one.
 
 mod command;
 mod import;

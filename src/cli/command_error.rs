@@ -8,8 +8,8 @@ use super::exit::ExitStatus;
 use super::print;
 use crate::document::{Diagnostic, DiagnosticRenderer, printable};
 use crate::export::ExportError;
+use crate::export::JobFilesError;
 use crate::store::StoreError;
-use crate::sync::JobFilesError;
 
 /// Why a command failed.
 #[derive(Debug)]

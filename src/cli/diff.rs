@@ -14,8 +14,8 @@ use super::time_argument::{self, DayBound};
 use super::{CommandContext, CommandError, ExitStatus, print};
 use crate::document::printable;
 use crate::scheduler::RunHistory;
+use crate::store::timestamp;
 use crate::store::{ListChange, ListName, changes_of_job, open_current_schema};
-use crate::sync::timestamp;
 
 /// Prints the changes.
 pub fn run(args: &DiffArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {

@@ -11,10 +11,11 @@ use super::error_exits::{file_error, store_error};
 use super::store_file::require_store;
 use super::{CommandContext, CommandError, ExitStatus, print};
 use crate::document::printable;
+use crate::export::{ExportedRun, FileReport, JobExportReport, JobFiles};
 use crate::job::Job;
 use crate::scheduler::RunHistory;
 use crate::store::{RunRow, RunState, state_after_run};
-use crate::sync::{ExportedRun, FileReport, JobExportReport, JobFiles, mark_crashed_runs, query_bindings};
+use crate::sync::{mark_crashed_runs, query_bindings};
 
 /// Rewrites the CSV files of jobs as of their newest run.
 pub fn run(args: &ExportArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {

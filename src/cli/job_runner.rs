@@ -17,14 +17,16 @@ use super::reporter::{Reporter, ping_code, ping_lines};
 use super::shutdown::Shutdown;
 use super::sign_in_status;
 use super::{CommandContext, CommandError, ExitStatus, OrExit};
+use crate::export::JobFiles;
 use crate::job::{Job, JobUsers};
 use crate::notify::RunPinger;
 use crate::scheduler::{self, DueFire, JobHistory, NextStart, RunHistory, ScheduleTime, SignInSummary};
 use crate::settings::{ScheduleSettings, Settings};
+use crate::store::timestamp;
 use crate::store::{self, PlannedCalls, RawAnswers, Store, future_times, runs};
 use crate::sync::{
-    AppFacts, CallRange, CauseScope, JobEstimate, JobFiles, JobLock, LockError, ProbeBudget, RunCause, RunReport,
-    SyncContext, SyncError, resume_start, retained_since, run_job, timestamp,
+    AppFacts, CallRange, CauseScope, JobEstimate, JobLock, LockError, ProbeBudget, RunCause, RunReport, SyncContext,
+    SyncError, resume_start, retained_since, run_job,
 };
 use spotify_client::client::{RunAllowance, SpotifyClient};
 use spotify_client::state::{CallSpender, JobShare};

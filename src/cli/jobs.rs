@@ -49,9 +49,9 @@ pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, Comm
             "last_run_at": last.map(|r| &r.started_at),
             "last_state": last.map(|r| &r.state),
             "last_reason": last.and_then(|r| r.reason.as_ref()),
-            "last_good_at": past.last_good.map(crate::sync::timestamp),
-            "not_before": not_before.map(crate::sync::timestamp),
-            "next_at": next.map(crate::sync::timestamp),
+            "last_good_at": past.last_good.map(crate::store::timestamp),
+            "not_before": not_before.map(crate::store::timestamp),
+            "next_at": next.map(crate::store::timestamp),
             "streams": sweeps.iter().filter(|it| it.job == job.name).map(|it| it.as_json(now)).collect::<Vec<_>>(),
             "grants": users.iter().map(|user| user.as_json(now)).collect::<Vec<_>>(),
         }));

@@ -18,8 +18,9 @@ use super::runtime::runtime;
 use super::store_file::require_store_not_lost;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, check, print};
 use crate::job::{Job, JobUsers};
+use crate::store::timestamp;
 use crate::store::{FileAccess, Store};
-use crate::sync::{CallEstimate, CallRange, FetchEstimate, JobEstimate, ProbeBudget, seconds_for_calls, timestamp};
+use crate::sync::{CallEstimate, CallRange, FetchEstimate, JobEstimate, ProbeBudget, seconds_for_calls};
 use spotify_client::state::LearnedFacts;
 
 /// Looks at Spotify unless more, or none, are asked for.

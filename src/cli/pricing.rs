@@ -10,10 +10,11 @@ use super::error_exits::{ledger_error, sync_error};
 use super::{CommandError, ExitStatus, OrExit};
 use crate::job::{Job, JobUsers};
 use crate::scheduler::{DueFire, JobHistory, RunHistory};
+use crate::store::timestamp;
 use crate::store::{canonical_path, runs};
 use crate::sync::{
     JobEstimate, NoopRunObserver, ProbeBudget, RunParameters, SyncContext, SyncError, estimate_job, resume_start,
-    retained_since, timestamp,
+    retained_since,
 };
 use spotify_client::http::clock::{Clock, SystemClock};
 use spotify_client::http::observer::NoopObserver;

@@ -12,7 +12,8 @@ use super::local_time::format_local;
 use super::{CommandContext, print};
 use crate::document::printable;
 use crate::store::RawAnswers;
-use crate::sync::{RunObserver, timestamp};
+use crate::store::timestamp;
+use crate::sync::RunObserver;
 use spotify_client::http::family::EndpointFamily;
 use spotify_client::http::observer::CallObserver;
 

@@ -10,7 +10,7 @@ use super::app::App;
 use super::args::QuotaArgs;
 use super::error_exits::ledger_error;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
-use crate::sync::timestamp;
+use crate::store::timestamp;
 use spotify_client::AppClass;
 use spotify_client::Deferral;
 use spotify_client::family::EndpointFamily;

@@ -12,8 +12,9 @@ use super::runtime::runtime;
 use super::store_file::require_store;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::printable;
+use crate::store::timestamp;
 use crate::store::{InterruptedRead, Store, interrupted_reads, lists};
-use crate::sync::{JobLock, ListLock, LockError, timestamp};
+use crate::sync::{JobLock, ListLock, LockError};
 
 /// Discards checkpoints and lists them.
 pub fn run(args: &ResetArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {

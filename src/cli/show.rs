@@ -12,11 +12,11 @@ use super::table::format_table;
 use super::time_argument::{self, DayBound};
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::printable;
+use crate::store::timestamp;
 use crate::store::{
     NamedPlaylist, PlaylistPlace, PlaylistVersion, ReplayError, find_playlists_by_name, open_current_schema,
     playlist_at, playlist_details_at, title_and_owner,
 };
-use crate::sync::timestamp;
 use spotify_client::{EntityKind, SpotifyId};
 
 pub fn run(args: &ShowArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {

@@ -16,12 +16,13 @@ use super::print::count;
 use super::store_file::require_store;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::printable;
+use crate::export::JobFiles;
 use crate::export::{ExportError, FileFinding, FileIssue, FilesReport, verify_files};
 use crate::job::Job;
 use crate::scheduler::RunHistory;
 use crate::settings::Settings;
 use crate::store::{StoreError, StoreReport, open_reader, verify_store};
-use crate::sync::{JobFiles, JobLock, LockError};
+use crate::sync::{JobLock, LockError};
 
 /// Compares and reports the differences.
 pub fn run(args: &VerifyArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {

@@ -5,9 +5,9 @@
 //! a caret and the nearest valid name. (`serde` stops at the first error, and the `config` crate
 //! knows no positions.)
 //!
-//! The pieces: [`Document`] holds the text, [`Shape`] says what a value may look like, [`Key`] is
-//! one row of a table of keys, [`Checker`] walks a table of the file against such rows, and
-//! [`Problem`] is what comes out. The JSON Schemas and the tables of keys in the docs are written
+//! The pieces: [`Document`] holds the text, [`ValueShape`] says what a value may look like, [`KeySpec`] is
+//! one row of a table of keys, [`DocumentChecker`] walks a table of the file against such rows, and
+//! [`Diagnostic`] is what comes out. The JSON Schemas and the tables of keys in the docs are written
 //! from the same rows.
 
 mod checker;

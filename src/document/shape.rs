@@ -52,7 +52,7 @@ pub enum ValueShape {
     Text(&'static TextRule),
     /// `true` or `false`.
     Flag,
-    /// `false` only, as one way of [`Shape::Either`].
+    /// `false` only, as one way of [`ValueShape::Either`].
     False,
     /// A whole number.
     Integer {

@@ -12,6 +12,7 @@ mod folder;
 mod fragments;
 mod guard;
 mod hash;
+mod job_files;
 mod journal;
 mod name;
 mod outcome;
@@ -25,6 +26,7 @@ mod verify;
 
 pub use error::ExportError;
 pub use guard::Guard;
+pub use job_files::{ExportedRun, FileReport, JobExportReport, JobFiles, JobFilesError, csv_style};
 pub use name::{FileNameError, check_name};
 pub use outcome::{ExportOutcome, ExportTarget, ExportedFile, FileChange, PackageRunState, RunInfo};
 pub use output_file::{CsvColumn, OutputFile, RowSource};

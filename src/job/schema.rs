@@ -89,7 +89,7 @@ fn stream_schema(stream: &'static Stream) -> Value {
     schema
 }
 
-/// Ids in their forms, as [`spotify_client::Id`] reads them.
+/// Ids in their forms, as [`spotify_client::SpotifyId`] reads them.
 fn id_pattern(kind: EntityKind) -> String {
     let word = kind.as_str();
     let id = "[0-9A-Za-z]{22}";

@@ -33,7 +33,7 @@ pub struct DueFire {
     /// The newest run of the job at that time.
     pub after: Option<i64>,
     /// The job is new: no run of it ever ended complete or partial, and its first began less than
-    /// [`NEW`] ago. What it needs nobody has planned for.
+    /// [`NEW_JOB_PERIOD`] ago. What it needs nobody has planned for.
     pub is_new: bool,
 }
 

@@ -4,9 +4,9 @@
 //! it, no matter what started that run. So `run --due` may be started any number of times, and `schedule`
 //! uses the same functions.
 //!
-//! - [`next`]: which fire a job has to serve now, or when there will be one;
+//! - [`next_start`]: which fire a job has to serve now, or when there will be one;
 //! - [`overdue()`]: whether a job's data are older than its schedule promises;
-//! - [`Past`]: the past runs, read from the store.
+//! - [`RunHistory`]: the past runs, read from the store.
 
 mod due;
 mod overdue;

@@ -1,6 +1,6 @@
 //! Signing a user in: the address for the browser, the answer that comes back, the grant.
 //!
-//! [`begin`] makes an address with a fresh `state` (and verifier, without a client secret). The
+//! [`start`] makes an address with a fresh `state` (and verifier, without a client secret). The
 //! answer comes to a [`listener`] on this machine, or is pasted by a person ([`answer`]). [`finish`]
 //! turns it into a stored grant: it redeems the code, asks `/me` whose account it is, and refuses
 //! another account than before. A `state` is good for one answer; until that answer, everything that
@@ -65,7 +65,7 @@ pub struct CompletedSignIn {
 }
 
 /// Makes the address for the browser. Nothing is stored or sent; a sign-in that is to be finished
-/// by another process goes into [`Grants::keep_pending`].
+/// by another process goes into [`GrantStore::save_pending`].
 ///
 /// # Errors
 ///

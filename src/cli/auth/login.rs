@@ -15,7 +15,7 @@ pub struct LoginFlow<'a> {
     pub grants: &'a GrantStore,
     /// The scopes that the user's jobs need.
     pub scopes: &'a [String],
-    /// `spotify.redirect_uri`, else `SPOTIPY_REDIRECT_URI`, else [`signin::redirect::DEFAULT`].
+    /// `spotify.redirect_uri`, else `SPOTIPY_REDIRECT_URI`, else [`signin::redirect::DEFAULT_REDIRECT`].
     pub redirect_uri: &'a str,
     /// How long to wait for the browser.
     pub patience: Duration,

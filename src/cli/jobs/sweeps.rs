@@ -39,7 +39,7 @@ impl StreamSweep {
         let calls = self.cost.map(|(calls, _)| calls);
         json!({
             "fetch": self.fetch, "stream": self.stream,
-            "oldest_row_at": self.oldest.map(crate::sync::timestamp),
+            "oldest_row_at": self.oldest.map(crate::store::timestamp),
             "oldest_row_seconds": self.oldest.map(|at| (now - at).num_seconds().max(0)),
             "sweep_calls": calls.map(|it| json!({ "least": it.at_least, "most": it.at_most })),
             "sweep_seconds": self.cost.map(|(_, seconds)| seconds.ceil()),

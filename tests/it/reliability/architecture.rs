@@ -11,7 +11,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("scheduler", &["sync", "job", "settings", "store"]),
     ("notify", &["settings"]),
     ("sync", &["export", "ingest", "signin", "job", "settings", "store", "stream"]),
-    ("export", &["store", "stream"]),
+    ("export", &["job", "settings", "store", "stream"]),
     ("ingest", &["store", "stream"]),
     ("signin", &[]),
     ("job", &["settings", "document", "stream"]),
@@ -27,6 +27,19 @@ const LONG: &[(&str, &str)] = &[
         "crates/spotify-client/src/wire/objects.rs",
         "one list of shapes, each a few lines; to be read beside Spotify's own reference",
     ),
+    (
+        "src/sync/by_id.rs",
+        "a strategy holds what it reads and what that costs in one file, so that a plan cannot drift from a run",
+    ),
+    (
+        "src/sync/own_playlists.rs",
+        "a strategy holds what it reads and what that costs in one file, so that a plan cannot drift from a run",
+    ),
+    (
+        "src/sync/playlist.rs",
+        "a strategy holds what it reads and what that costs in one file, so that a plan cannot drift from a run",
+    ),
+    ("src/sync/list_pass.rs", "one pass over a list: its steps share their state and call each other in a loop"),
     ("tests/it/limits/api_calls.rs", "tests stand beside each other and are read one at a time"),
     ("tests/it/reliability/faults_table.rs", "one test for each row of one table, in its order"),
 ];

@@ -1,6 +1,6 @@
-//! The files of a job: which sheets its fetches and queries make, and what they depend on.
+//! Writes the files of a job: which files its fetches and queries make, and what they depend on.
 //!
-//! They come from the store alone, so `run` and `export` write them by the same code.
+//! The files come from the store alone, so `run` and `export` write them by the same code.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -8,26 +8,27 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use rusqlite::Connection;
+use serde::Serialize;
 
-use super::context::timestamp;
-use super::report::FileReport;
-use crate::export::{
-    self, CsvStyle, ExportError, ExportTarget, FileChange, Guard, LineEnding, OutputFile, PackageRunState, Profile,
-    RowSource, RunInfo, TimeFormat,
-};
+use super::error::ExportError;
+use super::guard::Guard;
+use super::outcome::{ExportTarget, FileChange, PackageRunState, RunInfo};
+use super::output_file::{OutputFile, RowSource};
+use super::publish::{check_target, publish};
+use super::style::{CsvStyle, LineEnding, Profile, TimeFormat};
 use crate::job::{CsvOptions, Fetch, Job, JobQuery, OutputName, TemplateValues};
 use crate::settings;
 use crate::store::query::{QueryFetch, QueryParameters, QueryReader};
 use crate::store::{
     FetchRef, FileAccess, OutdatedFile, RunState, StoreError, data_version, fingerprint_lists, known_file,
-    no_list_was_read, open_writer, outdated_files, users_of_job,
+    no_list_was_read, open_writer, outdated_files, timestamp, users_of_job,
 };
 use crate::stream::{Column, ReadStrategy};
 
-/// A query of a job may take so long.
+/// How long a query of a job may take.
 const QUERY_TIME: Duration = Duration::from_secs(300);
 
-/// Where files go and how they are written.
+/// Where the files of jobs go, and how they are written.
 #[derive(Debug, Clone)]
 pub struct JobFiles {
     /// The store.
@@ -40,34 +41,46 @@ pub struct JobFiles {
     pub csv: CsvOptions,
     /// Whether a partial run writes files.
     pub publish_partial: bool,
-    /// How long files with a date in their name are kept; none: for ever.
+    /// How long files with a date in their name are kept; `None`: for ever.
     pub dated_csv: Option<Duration>,
 }
 
-/// The run whose results are shown.
+/// The run whose results are exported.
 #[derive(Debug)]
 pub struct ExportedRun<'a> {
-    /// The job.
     pub job: &'a Job,
     /// Number of the run.
     pub run: i64,
     /// Its state so far.
     pub state: RunState,
-    /// Something that it asked for could not be had.
+    /// Something that it requested was not read.
     pub is_incomplete: bool,
     /// Why it is not complete.
     pub reasons: &'a [String],
     /// Fetches that did not finish: their files stay as they are.
     pub unfinished: &'a BTreeSet<String>,
-    /// What its queries may name.
+    /// The values that its queries may name.
     pub bound: &'a QueryParameters,
-    /// The fire that it serves, or its start.
+    /// The scheduled time that it is for, or its start.
     pub fire_at: DateTime<Utc>,
-    /// Files that are rendered whatever is known of them, by their paths below the job's folder.
+    /// Files that are rendered whatever is known about them, by their paths below the job's folder.
     pub force_render: &'a BTreeSet<String>,
 }
 
-/// Why files could not be written.
+/// A file of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct FileReport {
+    pub path: String,
+    /// Data rows in it.
+    pub rows: u64,
+    pub bytes: u64,
+    /// Cells that the formula guard changed.
+    pub guarded: u64,
+    /// written, unchanged, kept or missing.
+    pub outcome: &'static str,
+}
+
+/// Why the files of a job were not written.
 #[derive(Debug, thiserror::Error)]
 pub enum JobFilesError {
     /// The store cannot be read.
@@ -82,7 +95,7 @@ pub enum JobFilesError {
 }
 
 impl JobFilesError {
-    /// What to do about it.
+    /// FileContent to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             JobFilesError::Store(e) => e.hint(),
@@ -101,48 +114,40 @@ impl JobFilesError {
     }
 }
 
-/// What an export did.
+/// FileContent an export did.
 #[derive(Debug, Default)]
 pub struct JobExportReport {
-    /// The files.
     pub files: Vec<FileReport>,
-    /// Queries that failed, and names that something else has; these files are as they were.
+    /// Queries that failed, and names that something else has taken. These files are as they were.
     pub failed: Vec<ExportError>,
     /// Files of earlier fires that were deleted.
     pub deleted: u64,
-}
-
-impl JobExportReport {
-    /// For each file that could not be written whether storage is to blame and what it says.
-    pub(super) fn failures(&self) -> Vec<(bool, String)> {
-        self.failed.iter().map(|e| (e.is_storage(), super::run_job::error_chain(e))).collect()
-    }
 }
 
 impl JobFiles {
     /// Whether the job's folder can be written.
     ///
     /// # Errors
-    /// If not; nothing is left there either way.
+    /// If it cannot. Nothing is left there either way.
     pub fn check(&self, job: &Job) -> Result<(), JobFilesError> {
         if job.fetches.iter().all(|f| f.csv.is_none()) && job.queries.is_empty() {
             return Ok(());
         }
-        Ok(export::check_target(&self.target, &job.name)?)
+        Ok(check_target(&self.target, &job.name)?)
     }
 
-    /// Writes what has changed of a job's files, with a connection of its own.
+    /// Writes the files of a job that changed, with a connection of its own.
     ///
     /// # Errors
-    /// If the store cannot be read or a file not be written.
+    /// If the store cannot be read, or a file cannot be written.
     pub fn write(&self, shown: &ExportedRun<'_>) -> Result<JobExportReport, JobFilesError> {
         self.write_with(&open_writer(&self.database, self.access)?, shown)
     }
 
-    /// Writes what has changed of a job's files, by a connection that can write.
+    /// Writes the files of a job that changed, with a connection that can write.
     ///
     /// # Errors
-    /// If the store cannot be read or a file not be written.
+    /// If the store cannot be read, or a file cannot be written.
     pub fn write_with(&self, store: &Connection, shown: &ExportedRun<'_>) -> Result<JobExportReport, JobFilesError> {
         let job = shown.job;
         if job.fetches.iter().all(|f| f.csv.is_none()) && job.queries.is_empty() {
@@ -176,12 +181,12 @@ impl JobFiles {
                 && fetch.stream.strategy == ReadStrategy::Playlist
                 && !plan.changes_every_run()
             {
-                // What stands in the lists; the things in them are compared one by one.
+                // The version covers the rows of the lists. The entities in them are compared one by one.
                 let shows = FetchRef { job: &job.name, fetch: &fetch.name };
                 sheet.inputs = fingerprint_lists(store, shows).map_err(unreadable)?;
                 sheet.version = Some(version);
             }
-            // A header alone would say that the list is empty. What stands already follows what the store has.
+            // A header alone would say that the list is empty. A file that exists follows what the store has.
             if let FileContent::Fetch { fetch, .. } = &plan.content
                 && no_list_was_read(store, &job.name, &fetch.name).map_err(unreadable)?
                 && known_file(store, &format!("{}/{}", job.name, sheet.path)).map_err(unreadable)?.is_none()
@@ -201,7 +206,7 @@ impl JobFiles {
             created_at: now.to_rfc3339_opts(SecondsFormat::Secs, true),
             outdated: self.outdated(store, job, now).map_err(unreadable)?,
         };
-        let outcome = export::publish(store, &self.target, &style, &sheets, &run)?;
+        let outcome = publish(store, &self.target, &style, &sheets, &run)?;
         let files = outcome.files.into_iter().map(|file| FileReport {
             path: file.path.display().to_string(),
             rows: file.rows,
@@ -221,7 +226,7 @@ impl JobFiles {
         Ok(JobExportReport { files: files.collect(), failed: outcome.failed, deleted: outcome.deleted })
     }
 
-    /// Files with a date in their name that the job wrote longer ago than they are kept.
+    /// Files with a date in their name that are older than the retention.
     fn outdated(&self, store: &Connection, job: &Job, now: DateTime<Utc>) -> rusqlite::Result<Vec<OutdatedFile>> {
         let age = self.dated_csv.and_then(|age| TimeDelta::from_std(age).ok());
         let Some(before) = age.and_then(|age| now.checked_sub_signed(age)) else { return Ok(Vec::new()) };
@@ -239,7 +244,7 @@ impl JobFiles {
 /// One file to be written: of a fetch or a query, of all users or of one.
 struct PlannedFile<'a> {
     name: &'a OutputName,
-    /// Local name of the one user whose file it is; empty if it is all users'.
+    /// Local name of the user that the file is for; empty if it is for all users.
     user: &'a str,
     content: FileContent<'a>,
 }
@@ -264,14 +269,14 @@ fn planned_files<'a>(
         let Some(name) = &fetch.csv else { continue };
         for user in each(name) {
             let rows = fetched_rows(fetch, fire_at, user.map(|(id, _)| id.clone()));
-            let what = FileContent::Fetch { fetch, rows, columns: column_names(fetch) };
-            plans.push(PlannedFile { name, user: user.map_or("", |(_, local)| local), content: what });
+            let content = FileContent::Fetch { fetch, rows, columns: column_names(fetch) };
+            plans.push(PlannedFile { name, user: user.map_or("", |(_, local)| local), content });
         }
     }
     for (number, query) in (1..).zip(&job.queries) {
         for user in each(&query.csv) {
             let mut bound = bound.clone();
-            // Without `{user}` the name stands for the job's only user, if it has one.
+            // A name without `{user}` is that of the job's only user, if the job has just one.
             bound.user_id = user.or(users.first().filter(|_| users.len() == 1)).map(|(id, _)| id.clone());
             plans.push(PlannedFile {
                 name: &query.csv,
@@ -284,13 +289,13 @@ fn planned_files<'a>(
 }
 
 impl PlannedFile<'_> {
-    /// Whether it has columns that move with every read, which make the file new with every run.
+    /// Whether it has columns that change with every read, so that the file changes with every run.
     fn changes_every_run(&self) -> bool {
         let FileContent::Fetch { columns, .. } = &self.content else { return false };
         columns.iter().flatten().any(|c| c == "fetched_at" || c == "first_seen_at")
     }
 
-    /// The sheet; `inputs` is what all rows of the job depend on.
+    /// The file to be rendered; `inputs` is what all rows of the job depend on.
     fn output_file<'s>(
         &self,
         source: RowSource<'s>,
@@ -302,7 +307,7 @@ impl PlannedFile<'_> {
         let of_user = if self.user.is_empty() { String::new() } else { format!(" of {}", self.user) };
         match &self.content {
             FileContent::Fetch { fetch, rows, .. } => {
-                let churns = self.changes_every_run();
+                let changes_every_run = self.changes_every_run();
                 OutputFile {
                     path,
                     name: format!("{}{of_user}", fetch.name),
@@ -310,7 +315,7 @@ impl PlannedFile<'_> {
                     source,
                     inputs: format!(
                         "{inputs} {} {}",
-                        if churns { run } else { 0 },
+                        if changes_every_run { run } else { 0 },
                         rows.since.as_deref().unwrap_or("")
                     ),
                     version: None,
@@ -322,7 +327,7 @@ impl PlannedFile<'_> {
                 name: format!("query {number}{of_user}"),
                 title: "what a query of the job gives".into(),
                 source,
-                // The names that it uses are part of what the export itself looks at.
+                // The export itself checks the names that the query uses.
                 inputs: inputs.to_owned(),
                 version: None,
                 force: false,
@@ -351,7 +356,7 @@ fn export_state(state: RunState) -> PackageRunState {
     }
 }
 
-/// The choices about CSVs, with what is not said taken from the profile.
+/// The style of CSVs: the choices of a job or of the settings, completed from the profile.
 pub fn csv_style(said: &CsvOptions) -> CsvStyle {
     let profile = match said.profile {
         None | Some(settings::CsvProfile::Plain) => Profile::Plain,
