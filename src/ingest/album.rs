@@ -1,7 +1,7 @@
 //! Albums.
 
 use super::artist::{write_images, write_mentioned, write_metrics};
-use super::cell::{id, inner, int, link, number, plain, text};
+use super::cell::{id, inner, int, link, number, plain, positive_int, release_date, required_text, text};
 use super::{IngestContext, IngestError};
 use crate::store::{CreditedEntity, EntityTable, WriteTx};
 use crate::store::{children, entity};
@@ -17,12 +17,12 @@ pub(super) fn write_album(
     let Some(id) = id(&a.id) else { return Ok(None) };
     let artists = write_mentioned(s, &a.artists, asked)?;
     let cells = [
-        text(&a.name),
-        text(&a.uri),
+        required_text(&a.name),
+        required_text(&a.uri),
         text(&a.album_type),
-        text(&a.release_date),
-        text(&a.release_date_precision),
-        int(&a.total_tracks),
+        release_date(&a.release_date, &a.release_date),
+        release_date(&a.release_date, &a.release_date_precision),
+        positive_int(&a.total_tracks),
         text(&a.label),
         int(&a.popularity),
         inner(&a.external_ids, |c| text(&c.upc)),

@@ -1,6 +1,6 @@
 //! Artists.
 
-use super::cell::{id, inner, int, link, number, plain, text};
+use super::cell::{id, inner, int, link, number, plain, required_text};
 use super::{IngestContext, IngestError};
 use crate::store::{EntityTable, WriteTx};
 use crate::store::{children, entity};
@@ -19,7 +19,7 @@ pub(super) fn write_artist(
         return Ok(Some(id.to_owned()));
     }
     let followers = inner(&a.followers, |f| int(&f.total));
-    let cells = [text(&a.name), text(&a.uri), followers, int(&a.popularity), link(&a.external_urls)];
+    let cells = [required_text(&a.name), required_text(&a.uri), followers, int(&a.popularity), link(&a.external_urls)];
     entity::upsert(s, EntityTable::artists(), id, &cells, &asked.now, whole)?;
     if let JsonField::Value(genres) = &a.genres {
         children::set_genres(s, id, &genres.iter().map(|g| &**g).collect::<Vec<_>>())?;
@@ -32,7 +32,8 @@ pub(super) fn write_artist(
     Ok(Some(id.to_owned()))
 }
 
-/// Writes artists as mentions and returns their ids in order. Artists without an id are skipped.
+/// Writes artists as mentions and returns their ids in order. Artists without an id are skipped. `None` if the
+/// answer names no artist: Spotify blanks the artists of what is no longer available, and the known ones stay.
 pub(super) fn write_mentioned(
     s: &mut WriteTx,
     artists: &JsonField<Vec<Artist<'_>>>,
@@ -45,7 +46,7 @@ pub(super) fn write_mentioned(
     for a in artists {
         ids.extend(write_artist(s, a, asked, false)?);
     }
-    Ok(Some(ids))
+    Ok(Some(ids).filter(|ids| !ids.is_empty()))
 }
 
 /// Every track and album mentions its artists. Each distinct mention is written once per run.
@@ -72,7 +73,7 @@ pub(super) fn write_images(
     images: &JsonField<Vec<Image<'_>>>,
 ) -> Result<(), IngestError> {
     let list: Vec<_> = match images {
-        JsonField::Absent => return Ok(()),
+        JsonField::Absent | JsonField::Unreadable => return Ok(()),
         JsonField::Null => Vec::new(),
         JsonField::Value(images) => {
             images.iter().filter_map(|i| Some((plain(&i.url)?, number(&i.width), number(&i.height)))).collect()

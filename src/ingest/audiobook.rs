@@ -1,7 +1,7 @@
 //! Audiobooks and their chapters.
 
 use super::artist::write_images;
-use super::cell::{boolean, id, int, link, plain, text};
+use super::cell::{boolean, id, int, link, plain, positive_int, release_date, required_text, text};
 use super::show::{write_languages, write_market};
 use super::{IngestContext, IngestError, parse_object};
 use crate::store::{CellValue, EntityTable, MarketTable, WriteTx};
@@ -17,8 +17,8 @@ pub(super) fn write_audiobook(
 ) -> Result<Option<String>, IngestError> {
     let Some(id) = id(&b.id) else { return Ok(None) };
     let cells = [
-        text(&b.name),
-        text(&b.uri),
+        required_text(&b.name),
+        required_text(&b.uri),
         text(&b.publisher),
         text(&b.edition),
         text(&b.description),
@@ -58,15 +58,15 @@ pub(super) fn write_chapter(
         c.audiobook.map(|raw| write_audiobook(s, &parse_object(raw.get())?, asked, false)).transpose()?.flatten();
     let book = own_book.as_deref().or(book);
     let cells = [
-        text(&c.name),
-        text(&c.uri),
+        required_text(&c.name),
+        required_text(&c.uri),
         book.map_or(CellValue::Absent, CellValue::Text),
         int(&c.chapter_number),
         text(&c.description),
         text(&c.html_description),
-        text(&c.release_date),
-        text(&c.release_date_precision),
-        int(&c.duration_ms),
+        release_date(&c.release_date, &c.release_date),
+        release_date(&c.release_date, &c.release_date_precision),
+        positive_int(&c.duration_ms),
         boolean(&c.explicit),
         text(&c.audio_preview_url),
         link(&c.external_urls),

@@ -5,15 +5,45 @@ use spotify_client::wire::{ExternalUrls, JsonField, JsonInt, JsonText};
 
 pub(super) fn text<'a>(field: &'a JsonField<JsonText<'_>>) -> CellValue<'a> {
     match field {
-        JsonField::Absent => CellValue::Absent,
+        JsonField::Absent | JsonField::Unreadable => CellValue::Absent,
         JsonField::Null => CellValue::Null,
         JsonField::Value(text) => CellValue::Text(text),
     }
 }
 
+/// Converts a text that every object of its kind has, such as a name. Spotify blanks these fields of objects that
+/// are no longer available, so null and the empty text do not replace a known value.
+pub(super) fn required_text<'a>(field: &'a JsonField<JsonText<'_>>) -> CellValue<'a> {
+    match field {
+        JsonField::Absent | JsonField::Unreadable | JsonField::Null => CellValue::Absent,
+        JsonField::Value(text) if text.trim().is_empty() => CellValue::BlankText(text),
+        JsonField::Value(text) => CellValue::Text(text),
+    }
+}
+
+/// Converts a release date or its precision. An object that is no longer available comes with the date `0000`,
+/// which does not replace a known one.
+pub(super) fn release_date<'a>(date: &JsonField<JsonText<'_>>, field: &'a JsonField<JsonText<'_>>) -> CellValue<'a> {
+    let is_blank = id(date).is_none_or(|date| date.starts_with("0000"));
+    match required_text(field) {
+        CellValue::Text(text) if is_blank => CellValue::BlankText(text),
+        cell => cell,
+    }
+}
+
+/// Converts a number that is never 0 for an available object, such as a duration: null and 0 do not replace a
+/// known value.
+pub(super) fn positive_int(field: &JsonField<JsonInt>) -> CellValue<'static> {
+    match number(field) {
+        Some(0) => CellValue::BlankInt(0),
+        Some(number) => CellValue::Int(number),
+        None => CellValue::Absent,
+    }
+}
+
 pub(super) fn int(field: &JsonField<JsonInt>) -> CellValue<'static> {
     match field {
-        JsonField::Absent => CellValue::Absent,
+        JsonField::Absent | JsonField::Unreadable => CellValue::Absent,
         JsonField::Null => CellValue::Null,
         JsonField::Value(number) => CellValue::Int(number.0),
     }
@@ -21,7 +51,7 @@ pub(super) fn int(field: &JsonField<JsonInt>) -> CellValue<'static> {
 
 pub(super) fn boolean(field: &JsonField<bool>) -> CellValue<'static> {
     match field {
-        JsonField::Absent => CellValue::Absent,
+        JsonField::Absent | JsonField::Unreadable => CellValue::Absent,
         JsonField::Null => CellValue::Null,
         JsonField::Value(flag) => CellValue::Int(i64::from(*flag)),
     }
@@ -30,7 +60,7 @@ pub(super) fn boolean(field: &JsonField<bool>) -> CellValue<'static> {
 /// Converts a field inside an object that may itself be absent or null.
 pub(super) fn inner<'a, T>(field: &'a JsonField<T>, cell: impl FnOnce(&'a T) -> CellValue<'a>) -> CellValue<'a> {
     match field {
-        JsonField::Absent => CellValue::Absent,
+        JsonField::Absent | JsonField::Unreadable => CellValue::Absent,
         JsonField::Null => CellValue::Null,
         JsonField::Value(object) => cell(object),
     }

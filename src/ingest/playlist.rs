@@ -1,7 +1,7 @@
 //! Playlists and the items in them.
 
 use super::artist::{write_images, write_metrics};
-use super::cell::{boolean, id, inner, int, link, number, plain, text};
+use super::cell::{boolean, id, inner, int, link, number, plain, required_text, text};
 use super::{Fingerprint, IngestContext, IngestError, parse_object, show, track, user};
 use crate::store::{CellValue, EntityTable, StagedItem, WriteTx};
 use crate::store::{entity, staging};
@@ -21,8 +21,8 @@ pub fn write_playlist(
     let owner = p.owner.value().map(|owner| user::write_user(s, owner, asked, false)).transpose()?.flatten();
     let total = p.contents().and_then(|page| page.total()).map_or(CellValue::Absent, CellValue::Int);
     let cells = [
-        text(&p.name),
-        text(&p.uri),
+        required_text(&p.name),
+        required_text(&p.uri),
         text(&p.description),
         owner.as_deref().map_or(CellValue::Absent, CellValue::Text),
         boolean(&p.public),

@@ -1,7 +1,7 @@
 //! Podcasts and their episodes.
 
 use super::artist::write_images;
-use super::cell::{boolean, id, int, link, number, plain, text};
+use super::cell::{boolean, id, int, link, number, plain, positive_int, release_date, required_text, text};
 use super::{IngestContext, IngestError, parse_object};
 use crate::store::{CellValue, EntityTable, MarketAvailability, MarketTable, WriteTx};
 use crate::store::{children, entity};
@@ -16,8 +16,8 @@ pub(super) fn write_show(
 ) -> Result<Option<String>, IngestError> {
     let Some(id) = id(&w.id) else { return Ok(None) };
     let cells = [
-        text(&w.name),
-        text(&w.uri),
+        required_text(&w.name),
+        required_text(&w.uri),
         text(&w.publisher),
         text(&w.description),
         text(&w.html_description),
@@ -56,14 +56,14 @@ pub(super) fn write_episode(
         e.show.map(|raw| self::write_show(s, &parse_object(raw.get())?, asked, false)).transpose()?.flatten();
     let show = own_show.as_deref().or(show);
     let cells = [
-        text(&e.name),
-        text(&e.uri),
+        required_text(&e.name),
+        required_text(&e.uri),
         show.map_or(CellValue::Absent, CellValue::Text),
         text(&e.description),
         text(&e.html_description),
-        text(&e.release_date),
-        text(&e.release_date_precision),
-        int(&e.duration_ms),
+        release_date(&e.release_date, &e.release_date),
+        release_date(&e.release_date, &e.release_date_precision),
+        positive_int(&e.duration_ms),
         boolean(&e.explicit),
         boolean(&e.is_externally_hosted),
         text(&e.audio_preview_url),

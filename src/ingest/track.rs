@@ -1,7 +1,7 @@
 //! Tracks, full (in playlists, libraries and by id) or simplified (in albums).
 
 use super::artist::{write_mentioned, write_metrics};
-use super::cell::{boolean, id, inner, int, link, number, plain, text};
+use super::cell::{boolean, id, inner, int, link, number, plain, positive_int, required_text, text};
 use super::{Fingerprint, IngestContext, IngestError, album, parse_object};
 use crate::store::{CellValue, CreditedEntity, EntityTable, MarketAvailability, MarketTable, WriteTx};
 use crate::store::{children, entity};
@@ -32,12 +32,12 @@ pub(super) fn write_track_of_album(
     let Some(id) = id(&t.id) else { return Ok(None) };
     let artists = write_mentioned(s, &t.artists, asked)?;
     let cells = [
-        text(&t.name),
-        text(&t.uri),
+        required_text(&t.name),
+        required_text(&t.uri),
         album.map_or(CellValue::Absent, CellValue::Text),
         int(&t.disc_number),
         int(&t.track_number),
-        int(&t.duration_ms),
+        positive_int(&t.duration_ms),
         boolean(&t.explicit),
         int(&t.popularity),
         inner(&t.external_ids, |c| text(&c.isrc)),

@@ -12,14 +12,20 @@ pub enum CellValue<'a> {
     Text(&'a str),
     /// A number; 0 or 1 for a boolean.
     Int(i64),
+    /// A text such as an empty name, which is stored only where nothing is known.
+    BlankText(&'a str),
+    /// A number such as a duration of 0, which is stored only where nothing is known.
+    BlankInt(i64),
 }
 
 impl ToSql for CellValue<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match self {
             CellValue::Absent | CellValue::Null => ToSqlOutput::Owned(Value::Null),
-            CellValue::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
-            CellValue::Int(number) => ToSqlOutput::Owned(Value::Integer(*number)),
+            CellValue::Text(text) | CellValue::BlankText(text) => {
+                ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes()))
+            }
+            CellValue::Int(number) | CellValue::BlankInt(number) => ToSqlOutput::Owned(Value::Integer(*number)),
         })
     }
 }

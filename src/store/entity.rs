@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
+use super::entity_table::BLANK_SHIFT;
 use super::pending_writes;
 use super::{CellValue, EntityTable, StoreError, WriteTx};
 
@@ -18,8 +19,11 @@ pub fn upsert(
     whole: bool,
 ) -> Result<(), StoreError> {
     debug_assert_eq!(cells.len(), table.columns.len(), "cells of {}", table.name);
-    let mask =
-        cells.iter().enumerate().filter(|(_, c)| **c != CellValue::Absent).fold(0i64, |mask, (n, _)| mask | 1 << n);
+    let mask = cells.iter().enumerate().fold(0i64, |mask, (n, cell)| match cell {
+        CellValue::Absent => mask,
+        CellValue::BlankText(_) | CellValue::BlankInt(_) => mask | 1 << n | 1 << (n + BLANK_SHIFT),
+        CellValue::Null | CellValue::Text(_) | CellValue::Int(_) => mask | 1 << n,
+    });
     let fetched = if whole { CellValue::Text(now) } else { CellValue::Null };
     let mut row = Vec::with_capacity(4 + cells.len());
     row.extend([CellValue::Text(id), CellValue::Text(now), fetched, CellValue::Int(mask)]);

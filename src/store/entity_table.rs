@@ -11,6 +11,9 @@ use spotify_client::EntityKind;
 use super::dependency_kind::ROW_UPDATED;
 use super::row_write::RowWrite;
 
+/// How far the bit of a blank column is above the bit of the column in an upsert's mask.
+pub(super) const BLANK_SHIFT: usize = 32;
+
 /// A table of entities.
 #[derive(Debug)]
 pub struct EntityTable {
@@ -214,8 +217,10 @@ impl EntityTable {
                 let (bit, parameter) = (1u64 << n, n + 5);
                 let _ = write!(&mut names as &mut String, "{column}, ");
                 let _ = write!(&mut values as &mut String, "?{parameter}, ");
-                let _ = write!(&mut sets as &mut String, "{column} = iif(?4 & {bit}, excluded.{column}, {column}), ");
-                let _ = write!(&mut differs as &mut String, "(?4 & {bit} AND {column} IS NOT excluded.{column}) OR ");
+                let blank = bit << BLANK_SHIFT;
+                let replaces = format!("?4 & {bit} AND NOT (?4 & {blank} AND {column} IS NOT NULL)");
+                let _ = write!(&mut sets as &mut String, "{column} = iif({replaces}, excluded.{column}, {column}), ");
+                let _ = write!(&mut differs as &mut String, "({replaces} AND {column} IS NOT excluded.{column}) OR ");
             }
             format!(
                 "INSERT INTO {} (id, {names}first_seen_at, fetched_at) VALUES (?1, {values}?2, ?3)

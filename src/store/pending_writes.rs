@@ -166,11 +166,11 @@ fn encode(write: RowWrite, cells: &[CellValue<'_>], out: &mut Vec<u8>) {
     for (n, cell) in cells.iter().enumerate() {
         match cell {
             CellValue::Absent | CellValue::Null => out.push(b'n'),
-            CellValue::Int(number) => {
+            CellValue::Int(number) | CellValue::BlankInt(number) => {
                 out.push(b'i');
                 out.extend(number.to_le_bytes());
             }
-            CellValue::Text(text) => {
+            CellValue::Text(text) | CellValue::BlankText(text) => {
                 out.push(b't');
                 out.extend(size(text.len()));
                 out.extend(text.as_bytes());

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::client::{ApiResponse, UnusableResponse};
-use super::wire::{PageObject, Playlist};
+use super::wire::{JsonField, PageObject, Playlist};
 
 /// Where a page is inside a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +108,11 @@ fn json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, UnusableResponse> {
 
 fn split_entries(body: &Bytes, page: &PageObject<'_>) -> Result<RawPage, UnusableResponse> {
     let items = page.items.as_ref().ok_or_else(|| UnusableResponse::new("the page has no items"))?;
+    // Without these the list would seem to end here.
+    let cursor = page.cursors.as_ref().map(|cursors| &cursors.after);
+    if matches!(page.next, JsonField::Unreadable) || matches!(cursor, Some(JsonField::Unreadable)) {
+        return Err(UnusableResponse::new("the page does not say whether more follows"));
+    }
     Ok(RawPage {
         body: body.clone(),
         entries: items.iter().map(|entry| entry.map(|raw| byte_range(body, raw))).collect(),

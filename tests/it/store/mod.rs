@@ -1,5 +1,6 @@
 //! The store and the state folder at rest, and the commands that maintain them.
 
+pub mod changed_answers;
 pub mod concurrent_readers;
 pub mod maintenance;
 pub mod missing_store;

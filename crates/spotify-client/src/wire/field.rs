@@ -5,9 +5,10 @@
 //! apart.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::de::MapAccess;
+
+use super::lenient::{Lenient, LenientValue};
 
 /// A key of an object: absent, null, or a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,6 +20,8 @@ pub enum JsonField<T> {
     Null,
     /// The key had a value.
     Value(T),
+    /// The key had a value of a JSON type without a plain meaning here. The store keeps what it knows.
+    Unreadable,
 }
 
 impl<T> JsonField<T> {
@@ -26,22 +29,13 @@ impl<T> JsonField<T> {
     pub fn value(&self) -> Option<&T> {
         match self {
             JsonField::Value(value) => Some(value),
-            JsonField::Absent | JsonField::Null => None,
+            JsonField::Absent | JsonField::Null | JsonField::Unreadable => None,
         }
     }
 
     /// Whether the response contained the key.
     pub fn is_present(&self) -> bool {
-        !matches!(self, JsonField::Absent)
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for JsonField<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match Option::<T>::deserialize(deserializer)? {
-            Some(value) => JsonField::Value(value),
-            None => JsonField::Null,
-        })
+        !matches!(self, JsonField::Absent | JsonField::Unreadable)
     }
 }
 
@@ -57,26 +51,17 @@ impl std::ops::Deref for JsonText<'_> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for JsonText<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // `Option<Cow<str>>` would always copy: serde borrows a Cow only as a field of its own.
-        struct TextVisitor;
-        impl<'de> Visitor<'de> for TextVisitor {
-            type Value = JsonText<'de>;
+impl<'de: 'a, 'a> LenientValue<'de> for JsonText<'a> {
+    fn from_borrowed_text(text: &'de str) -> Lenient<Self> {
+        Lenient::Expected(JsonText(Cow::Borrowed(text)))
+    }
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text")
-            }
+    fn from_text(text: &str) -> Lenient<Self> {
+        Lenient::Expected(JsonText(Cow::Owned(text.to_owned())))
+    }
 
-            fn visit_borrowed_str<E: de::Error>(self, v: &'de str) -> Result<JsonText<'de>, E> {
-                Ok(JsonText(Cow::Borrowed(v)))
-            }
-
-            fn visit_str<E: de::Error>(self, v: &str) -> Result<JsonText<'de>, E> {
-                Ok(JsonText(Cow::Owned(v.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(TextVisitor)
+    fn from_int(number: i64) -> Lenient<Self> {
+        Lenient::Converted(JsonText(Cow::Owned(number.to_string())))
     }
 }
 
@@ -84,36 +69,66 @@ impl<'de: 'a, 'a> Deserialize<'de> for JsonText<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct JsonInt(pub i64);
 
-impl<'de> Deserialize<'de> for JsonInt {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct IntVisitor;
-        impl Visitor<'_> for IntVisitor {
-            type Value = JsonInt;
+/// The keys under which an object in place of a number holds that number.
+const NUMBER_KEYS: [&str; 6] = ["totalMilliseconds", "milliseconds", "ms", "value", "total", "count"];
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a whole number")
-            }
+impl<'de> LenientValue<'de> for JsonInt {
+    fn from_int(number: i64) -> Lenient<Self> {
+        Lenient::Expected(JsonInt(number))
+    }
 
-            fn visit_i64<E: de::Error>(self, v: i64) -> Result<JsonInt, E> {
-                Ok(JsonInt(v))
-            }
+    fn from_float(number: f64) -> Lenient<Self> {
+        // 2^53: beyond it a float no longer tells whole numbers apart.
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        if number.fract() == 0.0 && number.abs() <= EXACT {
+            #[expect(clippy::cast_possible_truncation, reason = "checked: whole and below 2^53")]
+            Lenient::Expected(JsonInt(number as i64))
+        } else {
+            Lenient::Unreadable
+        }
+    }
 
-            fn visit_u64<E: de::Error>(self, v: u64) -> Result<JsonInt, E> {
-                i64::try_from(v).map(JsonInt).map_err(|_| E::custom("number beyond 64 bits"))
-            }
+    fn from_text(text: &str) -> Lenient<Self> {
+        let text = text.trim();
+        let whole = text.parse().ok().map(|number| Lenient::Converted(JsonInt(number)));
+        let float = || match Self::from_float(text.parse().ok()?) {
+            Lenient::Expected(number) => Some(Lenient::Converted(number)),
+            other => Some(other),
+        };
+        whole.or_else(float).unwrap_or(Lenient::Unreadable)
+    }
 
-            fn visit_f64<E: de::Error>(self, v: f64) -> Result<JsonInt, E> {
-                // 2^53: beyond it a float no longer tells whole numbers apart.
-                const EXACT: f64 = 9_007_199_254_740_992.0;
-                if v.fract() == 0.0 && v.abs() <= EXACT {
-                    #[expect(clippy::cast_possible_truncation, reason = "checked: whole and below 2^53")]
-                    Ok(JsonInt(v as i64))
-                } else {
-                    Err(E::custom(format!("{v} is not a whole number")))
-                }
+    fn from_object<A: MapAccess<'de>>(mut object: A) -> Result<Lenient<Self>, A::Error> {
+        let mut found = Lenient::Unreadable;
+        while let Some(key) = object.next_key::<Cow<'_, str>>()? {
+            let number = object.next_value::<serde_json::Value>()?;
+            if let (true, Some(number)) = (NUMBER_KEYS.contains(&key.as_ref()), number.as_i64()) {
+                found = Lenient::Converted(JsonInt(number));
             }
         }
-        deserializer.deserialize_any(IntVisitor)
+        Ok(found)
+    }
+}
+
+impl LenientValue<'_> for bool {
+    fn from_bool(value: bool) -> Lenient<Self> {
+        Lenient::Expected(value)
+    }
+
+    fn from_int(number: i64) -> Lenient<Self> {
+        match number {
+            0 => Lenient::Converted(false),
+            1 => Lenient::Converted(true),
+            _ => Lenient::Unreadable,
+        }
+    }
+
+    fn from_text(text: &str) -> Lenient<Self> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "true" | "1" => Lenient::Converted(true),
+            "false" | "0" => Lenient::Converted(false),
+            _ => Lenient::Unreadable,
+        }
     }
 }
 
@@ -147,12 +162,41 @@ mod tests {
     }
 
     #[test]
-    fn whole_floats_are_numbers_and_broken_ones_are_refused() {
-        for (json, want) in [("806.0", Some(806)), ("4.9022656E7", Some(49_022_656)), ("1e999", None), ("0.5", None)] {
-            let got: Result<JsonInt, _> = serde_json::from_str(json);
-            assert_eq!(got.ok().map(|i| i.0), want, "{json}");
+    fn numbers_of_other_types_are_converted() {
+        let cases = [
+            ("806", JsonField::Value(JsonInt(806))),
+            ("806.0", JsonField::Value(JsonInt(806))),
+            ("4.9022656E7", JsonField::Value(JsonInt(49_022_656))),
+            ("\"10\"", JsonField::Value(JsonInt(10))),
+            ("\" 50.0 \"", JsonField::Value(JsonInt(50))),
+            (r#"{"totalMilliseconds": 1000}"#, JsonField::Value(JsonInt(1000))),
+            (r#"{"seconds": 1}"#, JsonField::Unreadable),
+            ("0.5", JsonField::Unreadable),
+            ("18446744073709551615", JsonField::Unreadable),
+            ("[1]", JsonField::Unreadable),
+            ("true", JsonField::Unreadable),
+            ("null", JsonField::Null),
+        ];
+        for (json, want) in cases {
+            let got: JsonField<JsonInt> = serde_json::from_str(json).unwrap();
+            assert_eq!(got, want, "{json}");
         }
-        assert!(serde_json::from_str::<JsonInt>("\"5\"").is_err());
-        assert!(serde_json::from_str::<JsonInt>("18446744073709551615").is_err());
+        assert!(serde_json::from_str::<JsonField<JsonInt>>("1e999").is_err());
+    }
+
+    #[test]
+    fn booleans_of_other_types_are_converted() {
+        let cases = [
+            ("false", JsonField::Value(false)),
+            ("\"False\"", JsonField::Value(false)),
+            ("1", JsonField::Value(true)),
+            ("2", JsonField::Unreadable),
+            ("{}", JsonField::Unreadable),
+            ("\"maybe\"", JsonField::Unreadable),
+        ];
+        for (json, want) in cases {
+            let got: JsonField<bool> = serde_json::from_str(json).unwrap();
+            assert_eq!(got, want, "{json}");
+        }
     }
 }

@@ -1,12 +1,14 @@
 //! The shapes of Spotify's responses for both app classes. Nothing is decided about them here.
 
 mod field;
+mod lenient;
 #[expect(missing_docs, reason = "the fields are Spotify's own, under Spotify's own names")]
 mod objects;
 mod page;
 pub mod scan;
 
 pub use field::{JsonField, JsonInt, JsonText};
+pub use lenient::{FieldAnomaly, find_field_anomalies, take_anomaly_count};
 pub use objects::{
     Album, Artist, Audiobook, Category, Copyright, EntryDiscriminator, Episode, ExternalIds, ExternalUrls, Followers,
     Image, LinkedTrack, LocalAlbum, NamedPerson, PlayContext, Playlist, PlaylistItem, Restrictions, ResumePoint,

@@ -4,11 +4,13 @@
 //! so. Unknown keys are ignored. Where Development Mode renamed a key (February 2026), both names are
 //! fields: a response may hold both, and the `alias` of serde would refuse that.
 
-use serde::Deserialize;
+use serde::de::MapAccess;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::field::{JsonField, JsonInt, JsonText};
-use super::page::{PageObject, RawEntry};
+use super::lenient::{self, Lenient, LenientValue};
+use super::page::{PageCursors, PageObject, RawEntry};
 use super::scan;
 
 type TextField<'a> = JsonField<JsonText<'a>>;
@@ -146,7 +148,7 @@ pub struct Album<'a> {
     pub copyrights: JsonField<Vec<Copyright<'a>>>,
     #[serde(borrow, default)]
     pub images: JsonField<Vec<Image<'a>>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "optional")]
     pub tracks: Option<PageObject<'a>>,
 }
 
@@ -227,7 +229,7 @@ impl<'a> PlaylistItem<'a> {
         if !raw.starts_with('{') {
             return Err(serde::de::Error::custom("an entry that is no object"));
         }
-        fn field<'a, T: Deserialize<'a>>(raw: Option<&'a str>) -> serde_json::Result<JsonField<T>> {
+        fn field<'a, T: LenientValue<'a>>(raw: Option<&'a str>) -> serde_json::Result<JsonField<T>> {
             raw.map_or(Ok(JsonField::Absent), serde_json::from_str)
         }
         let keys = ["added_at", "added_by", "is_local", "item", "track"];
@@ -268,9 +270,9 @@ pub struct Playlist<'a> {
     pub external_urls: JsonField<ExternalUrls<'a>>,
     #[serde(borrow, default)]
     pub images: JsonField<Vec<Image<'a>>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "optional")]
     pub items: Option<PageObject<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "optional")]
     pub tracks: Option<PageObject<'a>>,
 }
 
@@ -339,7 +341,7 @@ pub struct Show<'a> {
     pub copyrights: JsonField<Vec<Copyright<'a>>>,
     #[serde(borrow, default)]
     pub images: JsonField<Vec<Image<'a>>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "optional")]
     pub episodes: Option<PageObject<'a>>,
 }
 
@@ -432,7 +434,7 @@ pub struct Audiobook<'a> {
     pub copyrights: JsonField<Vec<Copyright<'a>>>,
     #[serde(borrow, default)]
     pub images: JsonField<Vec<Image<'a>>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "optional")]
     pub chapters: Option<PageObject<'a>>,
 }
 
@@ -475,4 +477,41 @@ pub struct PlayContext<'a> {
     pub kind: TextField<'a>,
     #[serde(borrow, default)]
     pub uri: TextField<'a>,
+}
+
+/// Objects are read field by field; any other JSON type in their place is unreadable.
+macro_rules! lenient_objects {
+    ($($object:ty),* $(,)?) => {
+        $(impl<'de: 'a, 'a> LenientValue<'de> for $object {
+            fn from_object<A: MapAccess<'de>>(object: A) -> Result<Lenient<Self>, A::Error> {
+                lenient::read_object(object)
+            }
+        })*
+    };
+}
+
+lenient_objects! { ExternalUrls<'a>, ExternalIds<'a>, Image<'a>, Restrictions<'a>, LinkedTrack<'a>, Copyright<'a>, NamedPerson<'a>, Artist<'a>, UserProfile<'a>, PlayContext<'a>, PageObject<'a>, PageCursors<'a> }
+
+impl<'de> LenientValue<'de> for Followers {
+    fn from_object<A: MapAccess<'de>>(object: A) -> Result<Lenient<Self>, A::Error> {
+        lenient::read_object(object)
+    }
+
+    fn from_int(total: i64) -> Lenient<Self> {
+        Lenient::Converted(Followers { total: JsonField::Value(JsonInt(total)) })
+    }
+}
+
+impl<'de> LenientValue<'de> for ResumePoint {
+    fn from_object<A: MapAccess<'de>>(object: A) -> Result<Lenient<Self>, A::Error> {
+        lenient::read_object(object)
+    }
+}
+
+/// Reads an optional object; any other JSON type in its place counts as none.
+fn optional<'de, D: Deserializer<'de>, T: LenientValue<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Ok(match JsonField::<T>::deserialize(deserializer)? {
+        JsonField::Value(value) => Some(value),
+        JsonField::Absent | JsonField::Null | JsonField::Unreadable => None,
+    })
 }
