@@ -1,24 +1,24 @@
-//! The formula guard: a spreadsheet runs what looks like a formula, wherever it came from, and
+//! The formula guard. A spreadsheet runs every cell that looks like a formula, and
 //! anyone can name a playlist `=HYPERLINK(…)`.
 //!
-//! A guarded cell gets a leading `'`. So that undoing is exact, a text that would look like a guarded
-//! cell is guarded as well: [`Guard::undo`] of a guarded cell, and of any other, is the text itself.
+//! A guarded cell gets a leading `'`. A text that already looks like a guarded
+//! cell is guarded as well, so that [`FormulaGuard::undo`] always returns the original text.
 
-/// Which texts are guarded.
+/// Which text cells are guarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Guard {
-    /// What a spreadsheet would run: `=` with more behind it, a tab or return in front, or `+ - @`
-    /// followed somewhere by `(`, `|` or `!`. The artists `+44` and `-M-` stay as they are.
+    /// Texts that a spreadsheet would run: a leading `=` with more text, a leading tab or return, or a leading `+ - @`
+    /// and somewhere a `(`, `|` or `!`. The artists `+44` and `-M-` are not changed.
     #[default]
     Auto,
-    /// Whatever begins with `= + - @`, a tab or a return.
+    /// Every text that starts with `= + - @`, a tab or a return.
     All,
-    /// Nothing: for files that only programs read.
+    /// No text, for files that only programs read.
     Off,
 }
 
 impl Guard {
-    /// Its name in settings.
+    /// The name in settings.
     pub fn name(self) -> &'static str {
         match self {
             Guard::Auto => "auto",
@@ -47,7 +47,7 @@ impl Guard {
         }
     }
 
-    /// The text behind a cell of a file that was written with this guard.
+    /// The original text of a cell that was written with this guard.
     pub fn undo(self, cell: &str) -> &str {
         match cell.strip_prefix('\'') {
             Some(text) if self.applies(text.as_bytes()) => text,
@@ -55,16 +55,16 @@ impl Guard {
         }
     }
 
-    /// How to undo it, for people, as it stands in the data package.
+    /// Instructions for undoing the guard, for the data package.
     pub fn undo_rule(self) -> Option<&'static str> {
         match self {
             Guard::Off => None,
             Guard::All => {
-                Some("remove one leading ' where the rest, after any further ', begins with = + - @, a tab or a return")
+                Some("remove one leading ' if the rest, after any further ', starts with = + - @, a tab or a return")
             }
             Guard::Auto => Some(
-                "remove one leading ' where the rest, after any further ', is = with more behind it, begins with a \
-                 tab or a return, or begins with + - @ and has a ( | or ! in it",
+                "remove one leading ' if the rest, after any further ', is = with more text after it, starts with a \
+                 tab or a return, or starts with + - @ and contains a ( | or !",
             ),
         }
     }

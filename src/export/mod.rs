@@ -1,9 +1,9 @@
-//! CSV files and the data package beside them, from the store and nothing else.
+//! Exports a job's CSV files and their data package from the store.
 //!
-//! A job's sheets are rendered in one read transaction, so its files agree with each other. Each goes
-//! to a temporary file beside its target, is synced, and takes the target's place in one step if it
-//! differs by a byte; what was made from the same inputs is not even rendered. `datapackage.json` is
-//! written last: whoever waits for it sees whole files only.
+//! The files of a job are rendered in one read transaction, so they agree with each other. Each file is
+//! written to a temporary file in the same folder, synced, and renamed in one step if its bytes have
+//! changed. A file with unchanged inputs is not rendered at all. `datapackage.json` is
+//! written last, so a program that waits for it sees only complete files.
 
 mod cell;
 mod error;

@@ -1,4 +1,4 @@
-//! How a CSV is written: profiles, and the single choices that override one.
+//! The style of a CSV file: profiles, and options that override a profile.
 
 use super::guard::Guard;
 use crate::store::views::ListStyle;
@@ -50,35 +50,35 @@ pub enum TimeFormat {
     Spreadsheet,
 }
 
-/// Every choice about how a CSV is written.
+/// The complete style of a CSV file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CsvStyle {
-    /// Where the other choices came from; `exportify` also decides the columns.
+    /// The profile that the other options start from. `exportify` also decides the columns.
     pub profile: Profile,
-    /// Begin with a byte order mark, which Excel needs to see that a file is UTF-8.
+    /// Whether the file starts with a byte order mark, which Excel needs to recognize UTF-8.
     pub bom: bool,
-    /// Between two cells.
+    /// The separator of cells.
     pub delimiter: u8,
-    /// Between two rows.
+    /// The end of a row.
     pub line_ending: LineEnding,
-    /// Between two values of a list.
+    /// The separator of the values of a list.
     pub list_separator: String,
-    /// What stands for null, unquoted; empty by default, unlike the empty string, which is `""`.
+    /// The text for null, without quotes. Empty by default; the empty string is `""`.
     pub null: String,
-    /// How times are written.
+    /// The format of times.
     pub time_format: TimeFormat,
-    /// Which cells are guarded.
+    /// Which text cells are guarded.
     pub formula_guard: Guard,
 }
 
-/// A choice that would make a file which cannot be read back.
+/// An option that would produce a file that cannot be read back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CsvStyleError {
-    /// Not one of the delimiters.
-    #[error("delimiter {0:?} is none of: comma, semicolon, tab, |")]
+    /// The character is not a valid delimiter.
+    #[error("delimiter {0:?} is not a comma, a semicolon, a tab or |")]
     Delimiter(char),
-    /// Would end a cell or a row, or looks like a value.
-    #[error("null {0:?} must be letters, digits, _ or \\ (not a number, true or false)")]
+    /// The text would end a cell or a row, or looks like a value.
+    #[error("null {0:?} must consist of letters, digits, _ or \\ (and must not be a number, true or false)")]
     Null(String),
     /// Lists could not be split again.
     #[error("list_separator must not be empty")]
@@ -86,7 +86,7 @@ pub enum CsvStyleError {
 }
 
 impl CsvStyle {
-    /// The choices of a profile.
+    /// The style of a profile.
     pub fn for_profile(profile: Profile) -> CsvStyle {
         let plain = CsvStyle {
             profile,
@@ -113,10 +113,10 @@ impl CsvStyle {
         }
     }
 
-    /// Refuses choices that would make a file which cannot be read back.
+    /// Checks that files in this style can be read back.
     ///
     /// # Errors
-    /// The first such choice.
+    /// The first option that is not valid.
     pub fn check(&self) -> Result<(), CsvStyleError> {
         if !b",;\t|".contains(&self.delimiter) {
             return Err(CsvStyleError::Delimiter(self.delimiter.into()));

@@ -30,15 +30,15 @@ pub(super) fn read_queries(
             && !(context.has_users && sql::uses_user_id(sql))
             && let Some(entry) = values.entry("csv")
         {
-            checker.report(entry.value.span(), "query.csv", "`{user}` has no meaning here").hint =
-                Some("it is for jobs with users, in queries that use `:user_id`".to_owned());
+            checker.report(entry.value.span(), "query.csv", "`{user}` has no value here").hint =
+                Some("it needs a job with users and a query that uses `:user_id`".to_owned());
         }
         if !sql::is_ordered(sql)
             && let Some(entry) = values.entry("sql")
         {
             let problem = checker.report(entry.value.span(), "query.sql", "the query has no ORDER BY");
             problem.severity = DiagnosticSeverity::Warning;
-            problem.hint = Some("without one its rows may change places from run to run".to_owned());
+            problem.hint = Some("without it, the order of the rows may change from run to run".to_owned());
         }
         queries.push(JobQuery { csv, sql: sql.to_owned() });
     }

@@ -1,4 +1,4 @@
-//! What a fetch is given: ids, another fetch's rows, searches, a user or nothing.
+//! The input of a fetch: ids, the rows of another fetch, searches, a user or nothing.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -12,17 +12,17 @@ use crate::document::{DocumentChecker, TableValues, ValueFinding, nearest, or_li
 use crate::stream::{self, Stream, StreamInput};
 use spotify_client::{EntityKind, Reference};
 
-/// The other fetches of the job, as one of them sees them.
+/// The other fetches of the job, as seen from one of them.
 pub(super) struct OtherFetches<'a> {
-    /// Those that stand above and have a stream.
+    /// The fetches above this one that have a valid stream.
     pub fetches: &'a [Fetch],
-    /// The names of all, in the order of the file.
+    /// The names of all fetches, in the order of the file.
     pub names: &'a [Option<String>],
-    /// Which of all this one is.
+    /// The index of this fetch among all of them.
     pub own_index: usize,
 }
 
-/// Reads what a fetch is given, and reports what its stream cannot be given.
+/// Reads the input of a fetch, and reports keys that its stream does not accept.
 pub(super) fn read_source(
     values: &TableValues<'_, '_>,
     stream: &'static Stream,
@@ -44,19 +44,19 @@ pub(super) fn read_source(
             let problem = checker.report(
                 entry.at.clone(),
                 &format!("fetch.{name}"),
-                format!("`{}` takes no `{name}`", stream.name),
+                format!("`{}` does not accept `{name}`", stream.name),
             );
             problem.hint = Some(match stream.input {
-                StreamInput::User => "it reads what is the user's own: the job's `user` or `users`".to_owned(),
-                StreamInput::Nothing => "it needs nothing".to_owned(),
-                _ => format!("it takes {}", or_list(fitting)),
+                StreamInput::User => "it reads the data of the job's `user` or `users`".to_owned(),
+                StreamInput::Nothing => "it needs no input".to_owned(),
+                _ => format!("it accepts {}", or_list(fitting)),
             });
         }
     }
     if values.entry("where").is_some() && values.entry("from").is_none() {
         let at = values.entry("where").map_or(span.clone(), |e| e.at.clone());
         checker.report(at, "fetch.where", "`where` without `from`").hint =
-            Some("it chooses among the rows of another fetch".to_owned());
+            Some("`where` filters the rows of another fetch".to_owned());
     }
     let at = values.entry("stream").map_or(span.clone(), |e| e.value.span());
     match stream.input {
@@ -119,9 +119,9 @@ fn read_ids(
                         found.push(reference);
                     } else {
                         let shown = quote(text);
-                        let problem = checker.report(span, "fetch.ids", format!("{shown} stands twice"));
+                        let problem = checker.report(span, "fetch.ids", format!("{shown} is listed twice"));
                         problem.severity = crate::document::DiagnosticSeverity::Warning;
-                        problem.hint = Some("it is read once".to_owned());
+                        problem.hint = Some("it is read only once".to_owned());
                     }
                 }
                 Err(error) => {
@@ -145,7 +145,7 @@ fn read_ids(
     FetchSource::Ids(found)
 }
 
-/// The place of the fetch that this one takes from.
+/// The index of the fetch that `from` names.
 fn find_parent(
     name: &str,
     span: Range<usize>,
@@ -160,8 +160,8 @@ fn find_parent(
     let stream = above.fetches[at].stream;
     if stream.reference_column(kind).is_none() {
         let others: Vec<&str> = stream::all().filter(|s| s.reference_column(kind).is_some()).map(|s| s.name).collect();
-        let problem = checker.report(span, "fetch.from", format!("the rows of `{}` name no {kind}s", stream.name));
-        problem.hint = Some(format!("those of {} do", or_list(&others)));
+        let problem = checker.report(span, "fetch.from", format!("the rows of `{}` contain no {kind} ids", stream.name));
+        problem.hint = Some(format!("the rows of {} do", or_list(&others)));
         return None;
     }
     Some(at)
@@ -171,19 +171,19 @@ fn report_no_parent(name: &str, span: Range<usize>, above: &OtherFetches<'_>, ch
     let own = above.names.get(above.own_index).and_then(Option::as_deref) == Some(name);
     let written = |names: &[Option<String>]| names.iter().any(|n| n.as_deref() == Some(name));
     if !own && written(above.names.get(..above.own_index).unwrap_or(&[])) {
-        // It stands above and is wrong itself, which was reported there.
+        // That fetch is above this one and is wrong itself, which was reported there.
         return;
     }
     let known: Vec<&str> = above.fetches.iter().map(|f| f.name.as_str()).collect();
     let (message, hint) = if own {
-        (format!("`{name}` takes from itself"), "name another fetch that stands above".to_owned())
+        (format!("`{name}` refers to itself"), "name another fetch that is above this one".to_owned())
     } else if written(above.names) {
-        (format!("`{name}` stands below"), format!("move [[fetch]] `{name}` above this one"))
+        (format!("`{name}` is below this fetch"), format!("move [[fetch]] `{name}` above this one"))
     } else {
         let near = nearest(name, known.iter().copied());
         let hint = match near.as_slice() {
-            [] if known.is_empty() => "no fetch stands above this one".to_owned(),
-            [] => format!("above stand {}", known.join(", ")),
+            [] if known.is_empty() => "there is no fetch above this one".to_owned(),
+            [] => format!("the fetches above are {}", known.join(", ")),
             near => format!("did you mean {}?", or_list(near)),
         };
         (format!("no fetch is named {}", quote(name)), hint)

@@ -1,4 +1,4 @@
-//! How CSVs are written: the section `[csv]`, and the `[csv_options]` of a job, which are the same keys.
+//! The section `[csv]` of the settings and `[csv_options]` of a job, which have the same keys.
 
 use serde::Deserialize;
 
@@ -48,7 +48,7 @@ pub enum FormulaGuard {
     Off,
 }
 
-/// `[csv]`, and the `[csv_options]` of a job: what isn't said follows the profile.
+/// `[csv]` of the settings, or `[csv_options]` of a job. A missing value follows the profile.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct CsvOptions {
@@ -71,8 +71,8 @@ pub struct CsvOptions {
 }
 
 impl CsvOptions {
-    /// These choices, and `below`'s where these say nothing. A profile said here leaves the single
-    /// choices of `below` aside: they were made for another profile.
+    /// These options, with the missing ones from `below`. If these options name a profile, then
+    /// `below` is ignored: its options were chosen for another profile.
     #[must_use]
     pub fn layered_over(&self, below: &CsvOptions) -> CsvOptions {
         let other = CsvOptions::default();
