@@ -2,7 +2,6 @@
 //! right is told on stdout, with the next three times of each job: a schedule that nobody saw fire
 //! is a guess.
 
-mod sql;
 mod users;
 
 use std::sync::Arc;
@@ -74,7 +73,7 @@ pub fn run_as(
     let loaded = context.jobs(&settings, &args.jobs);
     problems.extend(loaded.problems);
     for job in &loaded.jobs {
-        problems.extend(sql::sql_problems(job, &context.project.display_path(&job.path)));
+        problems.extend(job.sql_problems.iter().cloned());
     }
     let grants = users::read_grants(context, &settings);
     let notes = |job: &Job| {

@@ -9,7 +9,9 @@ use std::io::Write;
 
 use rusqlite::types::ValueRef;
 
-use super::style::{CsvStyle, TimeFormat};
+use super::guard::is_guarded;
+use super::style::CsvStyle;
+use crate::settings::TimeFormat;
 use crate::stream::ColumnType;
 
 /// Maximum number of characters that Excel shows in one cell.
@@ -80,7 +82,8 @@ pub(super) fn write_text(style: &CsvStyle, bytes: &[u8], out: &mut Vec<u8>) -> C
             lossy.as_bytes()
         }
     };
-    let mut mark = CellMark { guarded: style.formula_guard.applies(bytes), nul: false, long: bytes.len() > EXCEL_CELL };
+    let mut mark =
+        CellMark { guarded: is_guarded(style.formula_guard, bytes), nul: false, long: bytes.len() > EXCEL_CELL };
     out.push(b'"');
     if mark.guarded {
         out.push(b'\'');
@@ -120,7 +123,7 @@ fn spreadsheet_time(bytes: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::style::Profile;
+    use crate::settings::CsvProfile;
 
     fn cell(style: &CsvStyle, kind: Option<ColumnType>, value: ValueRef<'_>) -> String {
         let mut out = Vec::new();
@@ -153,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_spreadsheet_gets_times_that_it_recognises_and_other_texts_unchanged() {
-        let excel = CsvStyle::for_profile(Profile::Excel);
+        let excel = CsvStyle::for_profile(CsvProfile::Excel);
         let time = |text: &'static str| cell(&excel, Some(ColumnType::Time), ValueRef::Text(text.as_bytes()));
         assert_eq!(time("2026-01-02T03:04:05Z"), "\"2026-01-02 03:04:05\"");
         assert_eq!(time("2026-01-02T03:04:05.678Z"), "\"2026-01-02 03:04:05\"");

@@ -6,8 +6,8 @@
 
 use std::borrow::Cow;
 
+use super::csv_column::CsvColumn;
 use super::error::ExportError;
-use super::output_file::CsvColumn;
 use crate::stream::{ColumnType, Stream, StreamTable};
 
 /// Header, column of the view, type and description of each column.

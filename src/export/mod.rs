@@ -6,6 +6,7 @@
 //! written last, so a program that waits for it sees only complete files.
 
 mod cell;
+mod csv_column;
 mod error;
 mod exportify;
 mod folder;
@@ -23,11 +24,12 @@ mod render;
 mod style;
 mod verify;
 
+pub use csv_column::CsvColumn;
 pub use error::ExportError;
-pub use guard::Guard;
+pub use guard::{is_guarded, unguard};
 pub use name::{FileNameError, check_name};
 pub use outcome::{ExportOutcome, ExportTarget, ExportedFile, FileChange, PackageRunState, RunInfo};
-pub use output_file::{CsvColumn, OutputFile, RowSource};
+pub use output_file::{OutputFile, RowSource};
 pub use publish::{check_target, publish};
-pub use style::{CsvStyle, CsvStyleError, LineEnding, Profile, TimeFormat};
+pub use style::{CsvStyle, CsvStyleError};
 pub use verify::{FileFinding, FileIssue, FilesReport, verify_files};

@@ -6,6 +6,9 @@ const MAX_PATH_BYTES: usize = 200;
 /// Names that Windows reserves for devices, with any extension.
 const DEVICES: &[&str] = &["con", "prn", "aux", "nul"];
 
+/// The file name of the data package, which no other file may have.
+pub(super) const DATA_PACKAGE: &str = "datapackage.json";
+
 /// The rule that a name breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FileNameError {
@@ -42,7 +45,7 @@ pub fn check_name(path: &str) -> Result<(), FileNameError> {
     }
     path.split('/').try_for_each(check_part)?;
     match path {
-        super::package::FILE_NAME => Err(FileNameError::Reserved(path.into())),
+        DATA_PACKAGE => Err(FileNameError::Reserved(path.into())),
         _ => Ok(()),
     }
 }

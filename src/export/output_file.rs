@@ -1,10 +1,10 @@
 //! One CSV file of a job: its path, its rows and its columns.
 
-use std::borrow::Cow;
-
+use super::csv_column::CsvColumn;
 use super::error::ExportError;
 use super::exportify;
-use super::style::{CsvStyle, Profile, TimeFormat};
+use super::style::CsvStyle;
+use crate::settings::{CsvProfile, TimeFormat};
 use crate::store::query::{QueryFetch, QueryParameters, QueryReader};
 use crate::store::views::{RowScope, ViewSelect};
 use crate::stream::{Column, ColumnType};
@@ -57,17 +57,6 @@ pub struct FetchRows<'a> {
     pub(super) select: ViewSelect<'a>,
 }
 
-/// A column of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CsvColumn {
-    /// The name in the header row.
-    pub header: Cow<'static, str>,
-    /// The type; none for columns of a query.
-    pub column_type: Option<ColumnType>,
-    /// The description.
-    pub about: &'static str,
-}
-
 impl<'a> RowSource<'a> {
     /// The rows of a fetch, with these columns of its stream or with the default columns. The profile
     /// `exportify` has its own columns.
@@ -81,7 +70,7 @@ impl<'a> RowSource<'a> {
         style: &CsvStyle,
     ) -> Result<RowSource<'a>, ExportError> {
         let stream = fetch.stream;
-        let (names, columns): (Vec<&'a str>, Vec<CsvColumn>) = if style.profile == Profile::Exportify {
+        let (names, columns): (Vec<&'a str>, Vec<CsvColumn>) = if style.profile == CsvProfile::Exportify {
             exportify::columns(stream)?
         } else {
             chosen_columns(stream, columns)?.into_iter().map(|c| (c.name, CsvColumn::from(c))).unzip()
@@ -91,14 +80,14 @@ impl<'a> RowSource<'a> {
             let is_time = stream.column(key).is_some_and(|c| c.column_type == ColumnType::Time);
             names.contains(&key) && !(is_time && style.time_format == TimeFormat::Spreadsheet)
         };
-        let has_keys = style.profile != Profile::Exportify && stream.keys.iter().all(|key| whole(key));
+        let has_keys = style.profile != CsvProfile::Exportify && stream.keys.iter().all(|key| whole(key));
         let select = ViewSelect::new(stream, names)
             .lists(&style.lists())
             .scope(RowScope::Fetch { job, fetch: &fetch.name })
             .since(fetch.since.as_deref())
             .market(Some(&fetch.market))
             .for_user(fetch.user_id.as_deref())
-            .only_if(exportify::leaves_out(stream).filter(|_| style.profile == Profile::Exportify));
+            .only_if(exportify::leaves_out(stream).filter(|_| style.profile == CsvProfile::Exportify));
         Ok(RowSource::Fetch(FetchRows {
             job,
             fetch: &fetch.name,
@@ -118,10 +107,4 @@ fn chosen_columns(
         stream.column(name).ok_or_else(|| ExportError::NoColumn { stream: stream.name.into(), column: name.clone() })
     };
     names.iter().map(find).collect()
-}
-
-impl From<&'static Column> for CsvColumn {
-    fn from(column: &'static Column) -> Self {
-        CsvColumn { header: Cow::Borrowed(column.name), column_type: Some(column.column_type), about: column.about }
-    }
 }

@@ -8,15 +8,15 @@ use serde_json::{Map, Value, json};
 
 use super::error::ExportError;
 use super::folder::{OutputFolder, WrittenFile};
+use super::guard;
+use super::name::{DATA_PACKAGE, check_name};
 use super::outcome::RunInfo;
 use super::output_file::OutputFile;
 use super::render::{ColumnStats, CsvStats, InferredType};
-use super::style::{CsvStyle, LineEnding, TimeFormat};
+use super::style::CsvStyle;
+use crate::settings::{LineEnding, TimeFormat};
 use crate::store::OutdatedFile;
 use crate::stream::ColumnType;
-
-/// The file name of the data package.
-pub(super) const FILE_NAME: &str = "datapackage.json";
 
 /// The old data package and the new one.
 pub(super) struct DataPackage {
@@ -29,7 +29,8 @@ pub(super) struct DataPackage {
 impl DataPackage {
     /// Reads the existing data package. An unreadable one is replaced.
     pub(super) fn read(folder: &OutputFolder) -> Result<DataPackage, ExportError> {
-        let old = folder.read(FILE_NAME)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Value::Null);
+        let old =
+            folder.read(DATA_PACKAGE)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Value::Null);
         Ok(DataPackage { old, new: Vec::new() })
     }
 
@@ -77,9 +78,9 @@ impl DataPackage {
             "hash": format!("sha256:{}", written.sha256),
             "rows": tally.rows,
         });
-        if let Some(undo) = style.formula_guard.undo_rule() {
+        if let Some(undo) = guard::undo_rule(style.formula_guard) {
             let cells = count_columns(tally, |column| column.guarded);
-            resource["formulaGuard"] = json!({ "mode": style.formula_guard.name(), "cells": cells, "undo": undo });
+            resource["formulaGuard"] = json!({ "mode": style.formula_guard.as_str(), "cells": cells, "undo": undo });
         }
         let nul = count_columns(tally, |column| column.nul);
         if !nul.is_empty() {
@@ -111,11 +112,11 @@ impl DataPackage {
             package["description"] = json!(description);
         }
         if self.new.is_empty() && self.old.is_null() || is_equivalent(&self.old, &package) {
-            return folder.admit(FILE_NAME);
+            return folder.admit(DATA_PACKAGE);
         }
         let mut text = serde_json::to_vec_pretty(&package).expect("a JSON value can be written");
         text.push(b'\n');
-        let mut draft = folder.draft(FILE_NAME)?;
+        let mut draft = folder.draft(DATA_PACKAGE)?;
         std::io::Write::write_all(&mut draft, &text).map_err(|e| draft.failed(e))?;
         draft.publish().map(drop)
     }
@@ -134,7 +135,7 @@ impl DataPackage {
         for resource in old {
             let Some(path) = resource["path"].as_str() else { continue };
             let again = self.new.iter().any(|r| r["path"] == path);
-            if again || goes(path) || super::name::check_name(path).is_err() {
+            if again || goes(path) || check_name(path).is_err() {
                 continue;
             }
             if folder.has(path, resource["bytes"].as_u64()) {
@@ -159,7 +160,7 @@ fn is_equivalent(old: &Value, new: &Value) -> bool {
 fn dialect(style: &CsvStyle) -> Value {
     json!({
         "delimiter": char::from(style.delimiter).to_string(),
-        "lineTerminator": match style.line_ending { LineEnding::Lf => "\n", LineEnding::CrLf => "\r\n" },
+        "lineTerminator": match style.line_ending { LineEnding::Lf => "\n", LineEnding::Crlf => "\r\n" },
         "quoteChar": "\"",
         "doubleQuote": true,
         "skipInitialSpace": false,

@@ -8,10 +8,10 @@ use rusqlite::Connection;
 use super::error::ExportError;
 use super::folder::{DraftFile, FoundFile, OutputFolder};
 use super::journal::ExportJournal;
-use super::name::check_name;
+use super::name::{DATA_PACKAGE, check_name};
 use super::outcome::{ExportOutcome, ExportTarget, ExportedFile, FileChange, RunInfo};
 use super::output_file::{OutputFile, RowSource};
-use super::package::{self, DataPackage};
+use super::package::DataPackage;
 use super::prune;
 use super::render::{CsvStats, CsvWriter, FragmentCaches, RenderError};
 use super::style::CsvStyle;
@@ -60,7 +60,7 @@ pub fn publish(
 pub fn check_target(target: &ExportTarget, job: &str) -> Result<(), ExportError> {
     let folder = OutputFolder::root(&target.csv_dir, target.access)?.enter(job)?;
     folder.sweep()?;
-    match folder.draft(package::FILE_NAME) {
+    match folder.draft(DATA_PACKAGE) {
         // The folder was tested, and no file was meant to be written.
         Err(ExportError::Write { source, .. }) => Err(ExportError::Folder { path: target.csv_dir.join(job), source }),
         other => other.map(drop),
@@ -121,7 +121,7 @@ impl JobExport<'_> {
     ) -> Result<Vec<&'s str>, ExportError> {
         // One snapshot for all fetches. Nothing is written in this transaction, so it can simply be dropped.
         let _snapshot = match self.store.is_autocommit() {
-            true => Some(self.store.unchecked_transaction().map_err(|e| self.unreadable(package::FILE_NAME, e))?),
+            true => Some(self.store.unchecked_transaction().map_err(|e| self.unreadable(DATA_PACKAGE, e))?),
             false => None,
         };
         let mut standing = Vec::new();
@@ -153,7 +153,7 @@ impl JobExport<'_> {
         // This saves work in the next export, which would otherwise compare these files again.
         store::confirm_files(store, &self.current.take())
             .and_then(|()| store::record_files(store, &run.job, run.id, &run.created_at, records))
-            .map_err(|e| self.unreadable(package::FILE_NAME, e))
+            .map_err(|e| self.unreadable(DATA_PACKAGE, e))
     }
 
     /// Writes the data package and deletes outdated files.
@@ -169,7 +169,7 @@ impl JobExport<'_> {
         // The package comes first, so that it never describes a deleted file.
         package.write(self.folder, run, &to_go)?;
         let (deleted, forgotten) = prune::delete(self.folder, &run.job, &to_go);
-        store::forget_files(self.store, &forgotten).map_err(|e| self.unreadable(package::FILE_NAME, e))?;
+        store::forget_files(self.store, &forgotten).map_err(|e| self.unreadable(DATA_PACKAGE, e))?;
         self.forget_absent(sheets)?;
         self.folder.sweep_journals()?;
         outcome.deleted = deleted;
@@ -178,7 +178,7 @@ impl JobExport<'_> {
 
     /// Removes the records of files of earlier runs that were deleted by someone else. The data package no longer lists them.
     fn forget_absent(&self, sheets: &[OutputFile<'_>]) -> Result<(), ExportError> {
-        let unreadable = |e| self.unreadable(package::FILE_NAME, e);
+        let unreadable = |e| self.unreadable(DATA_PACKAGE, e);
         let recorded = store::recorded_files(self.store, Some(&self.run.job)).map_err(unreadable)?;
         let is_ours = |path: &str| sheets.iter().any(|sheet| sheet.path == path);
         let absent = recorded.iter().filter(|file| {

@@ -10,9 +10,11 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Rows, Statement};
 
 use super::cell;
+use super::csv_column::CsvColumn;
 use super::fragments::{CsvFragment, FragmentCache};
-use super::output_file::{CsvColumn, FetchRows};
-use super::style::{CsvStyle, LineEnding};
+use super::output_file::FetchRows;
+use super::style::CsvStyle;
+use crate::settings::LineEnding;
 use crate::store::query::{QueryError, QueryParameters, QueryReader};
 use crate::store::views::SplitQuery;
 use crate::stream::ColumnType;
@@ -74,7 +76,7 @@ impl<'a, W: Write> CsvWriter<'a, W> {
         }
         let terminator = match style.line_ending {
             LineEnding::Lf => csv::Terminator::Any(b'\n'),
-            LineEnding::CrLf => csv::Terminator::CRLF,
+            LineEnding::Crlf => csv::Terminator::CRLF,
         };
         let csv = csv::WriterBuilder::new()
             .delimiter(style.delimiter)

@@ -15,8 +15,8 @@ use serde_json::Value;
 
 use super::hash;
 use super::journal;
+use super::name::DATA_PACKAGE;
 use super::name::check_name;
-use super::package::FILE_NAME;
 use crate::store::{RecordedFile, recorded_files, run_state};
 
 /// The detail for files of an unfinished export.
@@ -162,7 +162,7 @@ struct RecordedState {
 impl RecordedState {
     fn read(store: Option<&Connection>, job: &str, folder: &Path) -> rusqlite::Result<RecordedState> {
         // The reverse order of an export's steps, so that one of these reads notices a concurrent change.
-        let package = fs::read(folder.join(FILE_NAME)).map_err(|e| (e.kind(), e.to_string()));
+        let package = fs::read(folder.join(DATA_PACKAGE)).map_err(|e| (e.kind(), e.to_string()));
         let record = recorded(store, Some(job))?;
         let record = record.into_iter().map(|file| (file.path_below_job().to_owned(), file)).collect();
         Ok(RecordedState { record, under_way: journal::read(folder), package })
@@ -192,7 +192,7 @@ impl FolderCheck<'_> {
             } else {
                 self.add(
                     &mut found,
-                    FILE_NAME,
+                    DATA_PACKAGE,
                     FileIssue::Changed,
                     format!("it lists a file {path:?}, which no export writes"),
                 );
@@ -209,10 +209,10 @@ impl FolderCheck<'_> {
             let ended = ended.filter(|state| matches!(state.as_str(), "complete" | "partial"));
             if let Some(ended) = ended.filter(|ended| ended != said) {
                 let detail = format!("it states that run {id} was {said}, but the store has {ended}");
-                self.add(&mut found, FILE_NAME, FileIssue::Changed, detail);
+                self.add(&mut found, DATA_PACKAGE, FileIssue::Changed, detail);
             }
         }
-        let known = paths.into_iter().chain([FILE_NAME.to_owned()]).collect();
+        let known = paths.into_iter().chain([DATA_PACKAGE.to_owned()]).collect();
         self.find_strays(&mut found, self.path, "", &known);
         Ok(found)
     }
@@ -237,7 +237,7 @@ impl FolderCheck<'_> {
             }
             Err((_, why)) => (FileIssue::Unreadable, why.clone()),
         };
-        self.add(found, FILE_NAME, matter, detail);
+        self.add(found, DATA_PACKAGE, matter, detail);
         Value::Null
     }
 
@@ -267,7 +267,12 @@ impl FolderCheck<'_> {
                 return self.add(found, path, FileIssue::Changed, detail);
             }
             Some((_, wanted)) if wanted != sha256 => {
-                return self.add(found, path, FileIssue::Changed, "the size is the same, but the content has changed".into());
+                return self.add(
+                    found,
+                    path,
+                    FileIssue::Changed,
+                    "the size is the same, but the content has changed".into(),
+                );
             }
             _ => {}
         }

@@ -168,7 +168,10 @@ fn report_unknown_column(name: &str, span: Range<usize>, stream: &'static Stream
     let problem = checker.report(span, "fetch.columns", format!("`{}` has no column {}", stream.name, quote(name)));
     problem.hint = Some(match (near.as_slice(), elsewhere) {
         ([], Some(other)) => {
-            format!("`{}` has this column; `cratedigger streams {}` lists the columns of this stream", other.name, stream.name)
+            format!(
+                "`{}` has this column; `cratedigger streams {}` lists the columns of this stream",
+                other.name, stream.name
+            )
         }
         ([], None) => format!("`cratedigger streams {}` lists its columns", stream.name),
         (near, _) => format!("did you mean {}?", or_list(near)),

@@ -1,5 +1,6 @@
 //! A checked job, as the rest of the program uses it.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use serde::Serialize;
 use super::output_name::OutputName;
 use super::schedule::Schedule;
 use super::{CsvOptions, FirstRunPolicy, MissedPolicy, OverlapPolicy};
+use crate::document::Diagnostic;
 use crate::stream::{Column, Stream};
 use spotify_client::{EntityKind, Reference};
 
@@ -60,6 +62,8 @@ pub struct Job {
     pub fetches: Vec<Fetch>,
     /// Its own queries over the store.
     pub queries: Vec<JobQuery>,
+    /// Errors in its SQL that affect only single CSV files, so that the job still runs. `check` reports them.
+    pub sql_problems: Vec<Diagnostic>,
 }
 
 /// The users whose data a job reads.
@@ -130,6 +134,8 @@ pub enum FetchSource {
         fetch: usize,
         /// An SQL condition over the rows of that fetch.
         filter: Option<String>,
+        /// Where the condition is in the job file.
+        filter_span: Range<usize>,
     },
     /// Search expressions in the order of the file, without duplicates.
     Searches(Vec<String>),
@@ -146,6 +152,10 @@ pub struct JobQuery {
     pub csv: OutputName,
     /// One SELECT over the store.
     pub sql: String,
+    /// Where the name of the CSV file is in the job file.
+    pub csv_span: Range<usize>,
+    /// Where the SQL is in the job file.
+    pub sql_span: Range<usize>,
 }
 
 /// A group of an artist's discography.

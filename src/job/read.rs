@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::model::{Job, JobUsers, SinceRule};
 use super::rules::date;
 use super::schedule::Schedule;
-use super::{CsvOptions, consistency, fetch, keys, query};
+use super::{CsvOptions, consistency, fetch, keys, query, sql};
 use crate::document::{self, Diagnostic, Document, DocumentChecker, TableValues, TomlTable, TomlValue, as_text, texts};
 use crate::settings::keys::CSV;
 use crate::settings::{CsvProfile, Settings};
@@ -48,9 +48,7 @@ pub(super) fn read_job(
         if whole {
             let problem = Diagnostic::for_file(&document.file, "the job file is empty");
             checker.problems.push(
-                problem.with_hint(
-                    "start with [[fetch]] and stream = \"…\"; `cratedigger streams` lists the streams",
-                ),
+                problem.with_hint("start with [[fetch]] and stream = \"…\"; `cratedigger streams` lists the streams"),
             );
         }
         return (None, checker.problems);
@@ -69,7 +67,7 @@ pub(super) fn read_job(
     };
     let timezone = values.text("timezone").and_then(|z| z.parse::<Tz>().ok()).unwrap_or(settings.defaults.timezone);
     let fetches = fetch::read_fetches(&tables(&values, "fetch", &mut checker), &context, &mut checker);
-    let queries = query::read_queries(&tables(&values, "query", &mut checker), &context, &mut checker);
+    let queries = query::read_queries(&tables(&values, "query", &mut checker), &mut checker);
     if whole && values.entry("fetch").is_none() && values.entry("query").is_none() {
         let problem = Diagnostic::for_file(&document.file, "the job has neither a fetch nor a query");
         checker.problems.push(problem.with_hint("add a [[fetch]] with stream = \"…\""));
@@ -98,6 +96,7 @@ pub(super) fn read_job(
         refresh_after: context.refresh_after,
         full_every: context.full_every,
         csv_options,
+        sql_problems: sql::check_job(name, &fetches, &queries, context.has_users, &mut checker),
         fetches,
         queries,
     };
@@ -121,7 +120,11 @@ fn tables<'t, 'i>(
         .filter_map(|item| Some((item.get_ref().as_table()?, item.span())))
         .collect();
     if tables.len() > MAX_TABLES {
-        checker.report(value.span(), name, format!("{} tables [[{name}]]; at most {MAX_TABLES} are allowed", tables.len()));
+        checker.report(
+            value.span(),
+            name,
+            format!("{} tables [[{name}]]; at most {MAX_TABLES} are allowed", tables.len()),
+        );
         return Vec::new();
     }
     tables

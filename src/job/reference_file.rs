@@ -107,7 +107,8 @@ fn parse_references(
     }
     if let Some(first) = twice.first() {
         let n = twice.len();
-        let what = if n == 1 { "an id is listed twice".to_owned() } else { format!("{n} ids are listed more than once") };
+        let what =
+            if n == 1 { "an id is listed twice".to_owned() } else { format!("{n} ids are listed more than once") };
         problems.push(at_line(file, *first, what).as_warning().with_hint("each id is read once"));
     }
     found

@@ -6,7 +6,6 @@ use std::ops::Range;
 use super::keys::SOURCES;
 use super::model::{Fetch, FetchSource};
 use super::read::JobContext;
-use super::sql;
 use super::{reference_file, search_file};
 use crate::document::{DocumentChecker, TableValues, ValueFinding, nearest, or_list, quote, texts};
 use crate::stream::{self, Stream, StreamInput};
@@ -103,11 +102,10 @@ fn read_ids(
                 Some("use one fetch for each".to_owned());
         }
         let parent = values.text("from").and_then(|name| find_parent(name, from.value.span(), kind, above, checker));
-        let filter = values.text("where").map(str::to_owned);
-        if let (Some(parent), Some(filter)) = (parent, &filter) {
-            check_columns(filter, above.fetches[parent].stream, values, checker);
-        }
-        return FetchSource::From { fetch: parent.unwrap_or(0), filter };
+        // A condition over the rows of an unknown fetch cannot be checked.
+        let filter = parent.and(values.text("where").map(str::to_owned));
+        let filter_span = values.entry("where").map_or(0..0, |entry| entry.value.span());
+        return FetchSource::From { fetch: parent.unwrap_or(0), filter, filter_span };
     }
     let mut found = Vec::new();
     let mut seen = HashSet::new();
@@ -160,7 +158,8 @@ fn find_parent(
     let stream = above.fetches[at].stream;
     if stream.reference_column(kind).is_none() {
         let others: Vec<&str> = stream::all().filter(|s| s.reference_column(kind).is_some()).map(|s| s.name).collect();
-        let problem = checker.report(span, "fetch.from", format!("the rows of `{}` contain no {kind} ids", stream.name));
+        let problem =
+            checker.report(span, "fetch.from", format!("the rows of `{}` contain no {kind} ids", stream.name));
         problem.hint = Some(format!("the rows of {} do", or_list(&others)));
         return None;
     }
@@ -189,23 +188,4 @@ fn report_no_parent(name: &str, span: Range<usize>, above: &OtherFetches<'_>, ch
         (format!("no fetch is named {}", quote(name)), hint)
     };
     checker.report(span, "fetch.from", message).hint = Some(hint);
-}
-
-fn check_columns(
-    filter: &str,
-    parent: &'static Stream,
-    values: &TableValues<'_, '_>,
-    checker: &mut DocumentChecker<'_>,
-) {
-    let columns: Vec<&str> = parent.columns().map(|c| c.name).collect();
-    if let Some((word, near)) = sql::misspelt(filter, &columns)
-        && let Some(entry) = values.entry("where")
-    {
-        let problem = checker.report(
-            entry.value.span(),
-            "fetch.where",
-            format!("the rows of `{}` have no column `{word}`", parent.name),
-        );
-        problem.hint = Some(format!("did you mean {}?", or_list(&near)));
-    }
 }

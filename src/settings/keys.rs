@@ -93,7 +93,12 @@ pub static SECTIONS: &[SettingsSection] = &[
                 "\"5%\"",
                 "Share of the daily calls that is never spent.",
             ),
-            KeySpec::new("max_wait", DURATION, "\"10m\"", "A run that would have to wait longer than this is deferred."),
+            KeySpec::new(
+                "max_wait",
+                DURATION,
+                "\"10m\"",
+                "A run that would have to wait longer than this is deferred.",
+            ),
             KeySpec::new(
                 "adaptive",
                 ValueShape::Flag,
@@ -106,7 +111,12 @@ pub static SECTIONS: &[SettingsSection] = &[
         name: "output",
         about: "Where the results are written, and who may read them.",
         keys: &[
-            KeySpec::new("database", PATH, "\"output/cratedigger.db\"", "The database file, relative to the project folder."),
+            KeySpec::new(
+                "database",
+                PATH,
+                "\"output/cratedigger.db\"",
+                "The database file, relative to the project folder.",
+            ),
             KeySpec::new(
                 "csv_dir",
                 PATH,
@@ -168,7 +178,11 @@ pub static SECTIONS: &[SettingsSection] = &[
             ),
         ],
     },
-    SettingsSection { name: "csv", about: "How CSV files are written. A single setting overrides that part of the profile.", keys: CSV },
+    SettingsSection {
+        name: "csv",
+        about: "How CSV files are written. A single setting overrides that part of the profile.",
+        keys: CSV,
+    },
     SettingsSection {
         name: "refresh_after",
         about: "How old a row may be before it is read again. Rows are always read again before `retention.rows` or the job's `retention` would delete them.",
@@ -222,7 +236,12 @@ pub static SECTIONS: &[SettingsSection] = &[
                 "",
                 "Base address for pings in the style of healthchecks.io.",
             ),
-            KeySpec::new("webhook_url", ValueShape::Text(&rules::HOOK_URL), "", "An address that receives one JSON message per event."),
+            KeySpec::new(
+                "webhook_url",
+                ValueShape::Text(&rules::HOOK_URL),
+                "",
+                "An address that receives one JSON message per event.",
+            ),
             KeySpec::new(
                 "command",
                 ValueShape::List(&ValueShape::Text(&rules::ANY)),
@@ -236,7 +255,12 @@ pub static SECTIONS: &[SettingsSection] = &[
                 "Which events are reported.",
             ),
             KeySpec::new("timeout", DURATION, "\"10s\"", "Time limit for delivering one message."),
-            KeySpec::new("prometheus_file", PATH, "", "A text file with metrics for Prometheus, written after each run."),
+            KeySpec::new(
+                "prometheus_file",
+                PATH,
+                "",
+                "A text file with metrics for Prometheus, written after each run.",
+            ),
         ],
     },
     SettingsSection {
@@ -286,7 +310,12 @@ pub static SECTIONS: &[SettingsSection] = &[
                 "3",
                 "How many times a failed run is retried.",
             ),
-            KeySpec::new("retry_after", DURATION, "\"5m\"", "Wait before the first retry. The wait doubles with each retry."),
+            KeySpec::new(
+                "retry_after",
+                DURATION,
+                "\"5m\"",
+                "Wait before the first retry. The wait doubles with each retry.",
+            ),
             KeySpec::new("max_runtime", DURATION, "\"1d\"", "A run that takes longer than this is reported."),
             KeySpec::new(
                 "parallel_jobs",
@@ -307,7 +336,12 @@ pub static CSV: &[KeySpec] = &[
         "A preset: `plain` for programs, `excel` and `excel-semicolon` for spreadsheets, `exportify` for notebooks that expect the files of that program.",
     ),
     KeySpec::new("bom", ValueShape::Flag, "", "Start the file with a byte order mark. Default: the profile's."),
-    KeySpec::new("delimiter", ValueShape::Text(&rules::DELIMITER), "", "Separates the cells of a row. Default: the profile's."),
+    KeySpec::new(
+        "delimiter",
+        ValueShape::Text(&rules::DELIMITER),
+        "",
+        "Separates the cells of a row. Default: the profile's.",
+    ),
     KeySpec::new("line_ending", ValueShape::OneOf(|| vec!["lf", "crlf"]), "", "How lines end. Default: the profile's."),
     KeySpec::new(
         "list_separator",

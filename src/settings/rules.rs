@@ -74,8 +74,9 @@ pub(super) static MODE: TextRule = TextRule {
         if octal && digits.starts_with(['6', '7']) {
             Ok(())
         } else {
-            Err(RuleViolation::new(format!("invalid file mode {}", quote(text)))
-                .with_hint("write three octal digits, readable and writable for the owner: \"0644\", \"0640\", \"0600\""))
+            Err(RuleViolation::new(format!("invalid file mode {}", quote(text))).with_hint(
+                "write three octal digits, readable and writable for the owner: \"0644\", \"0640\", \"0600\"",
+            ))
         }
     },
 };

@@ -55,7 +55,9 @@ pub enum SignInError {
         expected: String,
     },
     /// No sign-in is waiting for this answer.
-    #[error("no sign-in of user `{user}` is waiting for an answer: it was already used, or it started more than a day ago")]
+    #[error(
+        "no sign-in of user `{user}` is waiting for an answer: it was already used, or it started more than a day ago"
+    )]
     NothingWaits {
         /// The local name.
         user: String,

@@ -215,7 +215,9 @@ impl ListenerState {
                 "Another sign-in",
                 "This answer does not belong to the sign-in that is waiting. Open the newest link.",
             ),
-            AnswerMismatch::Unreadable => HtmlPage::new(400, "No answer", "This address contains no answer from Spotify."),
+            AnswerMismatch::Unreadable => {
+                HtmlPage::new(400, "No answer", "This address contains no answer from Spotify.")
+            }
         })?;
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
         match first {

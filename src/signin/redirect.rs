@@ -59,9 +59,7 @@ impl RedirectUri {
             }
             ("http", Some(ip)) if ip.is_loopback() => {}
             ("http", None) if url.host_str() == Some("localhost") => {
-                return refuse(
-                    "uses localhost, which Spotify has refused since November 2025: use 127.0.0.1 or [::1]",
-                );
+                return refuse("uses localhost, which Spotify has refused since November 2025: use 127.0.0.1 or [::1]");
             }
             ("http", _) => {
                 return refuse(
@@ -120,10 +118,10 @@ mod tests {
     #[test]
     fn localhost_and_plain_http_are_refused_with_the_rule_and_what_to_register() {
         let (said, hint) = refused("http://localhost:8888/callback");
-        assert!(said.contains("names localhost, which Spotify has refused since November 2025"), "{said}");
+        assert!(said.contains("uses localhost, which Spotify has refused since November 2025"), "{said}");
         assert!(hint.starts_with("register http://127.0.0.1:8888/callback at https://developer"), "{hint}");
         let (said, hint) = refused("http://example.com/callback");
-        assert!(said.contains("is plain http to another host"), "{said}");
+        assert!(said.contains("uses plain http to another host"), "{said}");
         assert!(hint.starts_with("register http://127.0.0.1/callback at "), "{hint}");
         for odd in [
             "http://192.168.1.2/callback",

@@ -210,7 +210,7 @@ impl RunAccumulator {
             }
             FetchSource::Searches(searches) => Ok(FetchInputs { searches: searches.clone(), ..FetchInputs::default() }),
             FetchSource::Nothing | FetchSource::User => Ok(FetchInputs::default()),
-            FetchSource::From { fetch: parent, filter } => {
+            FetchSource::From { fetch: parent, filter, .. } => {
                 let parent = &job.fetches[*parent];
                 if self.unfinished.contains(&parent.name) {
                     return Err(SyncError::Blocked(format!("it goes by {}, which has not finished", parent.name)));

@@ -12,11 +12,9 @@ use rusqlite::Connection;
 use super::context::timestamp;
 use super::report::FileReport;
 use crate::export::{
-    self, CsvStyle, ExportError, ExportTarget, FileChange, Guard, LineEnding, OutputFile, PackageRunState, Profile,
-    RowSource, RunInfo, TimeFormat,
+    self, CsvStyle, ExportError, ExportTarget, FileChange, OutputFile, PackageRunState, RowSource, RunInfo,
 };
 use crate::job::{CsvOptions, Fetch, Job, JobQuery, OutputName, TemplateValues};
-use crate::settings;
 use crate::store::query::{QueryFetch, QueryParameters, QueryReader};
 use crate::store::{
     FetchRef, FileAccess, OutdatedFile, RunState, StoreError, data_version, fingerprint_lists, known_file,
@@ -351,45 +349,7 @@ fn export_state(state: RunState) -> PackageRunState {
     }
 }
 
-/// The choices about CSVs, with what is not said taken from the profile.
-pub fn csv_style(said: &CsvOptions) -> CsvStyle {
-    let profile = match said.profile {
-        None | Some(settings::CsvProfile::Plain) => Profile::Plain,
-        Some(settings::CsvProfile::Excel) => Profile::Excel,
-        Some(settings::CsvProfile::ExcelSemicolon) => Profile::ExcelSemicolon,
-        Some(settings::CsvProfile::Exportify) => Profile::Exportify,
-    };
-    let mut style = CsvStyle::for_profile(profile);
-    if let Some(bom) = said.bom {
-        style.bom = bom;
-    }
-    if let Some(delimiter) = said.delimiter.and_then(|c| u8::try_from(c).ok()) {
-        style.delimiter = delimiter;
-    }
-    if let Some(ending) = said.line_ending {
-        style.line_ending = match ending {
-            settings::LineEnding::Lf => LineEnding::Lf,
-            settings::LineEnding::Crlf => LineEnding::CrLf,
-        };
-    }
-    if let Some(separator) = &said.list_separator {
-        style.list_separator.clone_from(separator);
-    }
-    if let Some(null) = &said.null {
-        style.null.clone_from(null);
-    }
-    if let Some(format) = said.time_format {
-        style.time_format = match format {
-            settings::TimeFormat::Iso => TimeFormat::Iso,
-            settings::TimeFormat::Spreadsheet => TimeFormat::Spreadsheet,
-        };
-    }
-    if let Some(guard) = said.formula_guard {
-        style.formula_guard = match guard {
-            settings::FormulaGuard::Auto => Guard::Auto,
-            settings::FormulaGuard::All => Guard::All,
-            settings::FormulaGuard::Off => Guard::Off,
-        };
-    }
-    style
+/// The CSV style for some options. A missing option follows the profile.
+pub fn csv_style(options: &CsvOptions) -> CsvStyle {
+    CsvStyle::from_options(options)
 }

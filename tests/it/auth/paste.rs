@@ -239,7 +239,7 @@ async fn invalid_redirect_uri_is_refused_first() {
     let mut person = MadeUp::default();
     let error = start.run(&login("home"), &mut person).await.unwrap_err();
     assert_eq!(error.exit_code(), 2);
-    assert!(error.to_string().contains("names localhost"), "{error}");
+    assert!(error.to_string().contains("uses localhost"), "{error}");
     assert!(person.told.is_empty() && person.shown.is_empty());
     assert!(matches!(RedirectUri::parse("http://example.com/"), Err(SignInError::Redirect { .. })));
 }

@@ -136,7 +136,7 @@ fn used_port_is_named_and_paste_works() {
 fn localhost_and_http_redirects_are_refused() {
     unchanged(|world| {
         for (uri, rule) in [
-            ("http://localhost:8888/callback", "names localhost"),
+            ("http://localhost:8888/callback", "uses localhost"),
             ("http://cratedigger.example/callback", "is plain http to another host"),
         ] {
             let mut command = world.command(&["auth", "login", "home", "--no-browser"]);
