@@ -1,5 +1,5 @@
-//! Prints what exports cost in calls, against a sandbox: see docs/benchmarks.md.
-#![expect(clippy::unwrap_used, reason = "what goes wrong here ends the benchmark")]
+//! Prints the number of API calls of exports from a sandbox. See docs/benchmarks.md.
+#![expect(clippy::unwrap_used, reason = "an error ends the benchmark")]
 
 #[path = "../tests/it/support/calls_table.rs"]
 mod calls_table;

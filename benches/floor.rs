@@ -1,15 +1,13 @@
-//! What the work of an export cannot go below, measured apart: reading the pages (P), and SQLite
-//! taking the rows (Q).
+//! Lower bounds for the work of an export: the parsing of the pages (P) and the writing of the rows to SQLite (Q).
 //!
-//! `floor parse FOLDER`: reads every entry of the recorded pages in FOLDER whole, each from memory,
-//! by the shapes that the client itself uses.
+//! `floor parse FOLDER` parses all entries of the recorded pages in FOLDER from memory, with the types of the
+//! client.
 //!
-//! `floor store FINISHED NEW`: writes the rows of the store FINISHED into the empty store NEW with
-//! the same schema and pragmas: one transaction a page of 100 items, with what is new on that page,
-//! the staged items and the checkpoint; one a list that puts it in place. The rows are in memory
-//! before the clock runs.
+//! `floor store FINISHED NEW` writes the rows of the store FINISHED to the empty store NEW with the same schema
+//! and pragmas. Each page of 100 items is a transaction with its new rows, the staged items and the checkpoint.
+//! Another transaction commits each list. The rows are loaded before the measurement starts.
 //!
-//! Prints CPU seconds (user and system) of that part alone, and how many rows it handled.
+//! Prints the CPU seconds (user and system) of that part and the number of rows.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -24,7 +22,7 @@ use spotify_client::wire::{Album, PlaylistItem, Track};
 
 type BenchError = Box<dyn std::error::Error>;
 
-/// Items of a page.
+/// Items per page.
 const ITEMS_PER_PAGE: usize = 100;
 
 fn main() -> Result<(), BenchError> {
@@ -42,10 +40,10 @@ fn main() -> Result<(), BenchError> {
 
 /// CPU seconds of this process so far.
 fn cpu_seconds() -> Result<f64, BenchError> {
-    // Fields 14 and 15 are clock ticks, a hundredth of a second each; the name may hold blanks.
+    // Fields 14 and 15 are clock ticks of 10 ms. The name before them may contain spaces.
     let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let behind_name = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = behind_name.split_whitespace().skip(11).take(2).map(str::parse::<u32>);
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = after_name.split_whitespace().skip(11).take(2).map(str::parse::<u32>);
     Ok(f64::from(ticks.sum::<Result<u32, _>>()?) / 100.0)
 }
 
@@ -53,7 +51,7 @@ fn parse(folder: &Path) -> Result<(f64, usize), BenchError> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
     files.sort();
     let (mut seconds, mut rows) = (0.0, 0);
-    // The clock of a process is coarse: many pages between two looks at it.
+    // The CPU clock is coarse, so it is read only once per many pages.
     for some in files.chunks(ITEMS_PER_PAGE) {
         let bodies: Vec<Bytes> = some.iter().map(|f| std::fs::read(f).map(Bytes::from)).collect::<Result<_, _>>()?;
         let before = cpu_seconds()?;
@@ -82,10 +80,10 @@ fn parse_page(body: Bytes) -> Result<usize, BenchError> {
     Ok(entries.len())
 }
 
-/// A row: the table's values in its order.
+/// The values of a row in the order of the columns.
 type TableRow = Vec<Value>;
 
-/// What one page adds, table by table, what is mentioned before what mentions it.
+/// The rows that a page adds, in an order that satisfies the foreign keys.
 #[derive(Default)]
 struct PageRows {
     new: Vec<(&'static str, TableRow)>,
@@ -129,7 +127,7 @@ fn write_page(to: &Connection, list: i64, page: &PageRows) -> Result<(), BenchEr
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, coalesce(?7, ?8))",
     )?;
     for item in &page.items {
-        // Without the playlist in front and the two times at the end.
+        // Without the playlist id at the start and the two times at the end.
         let middle = item.get(1..8).ok_or("an item with fewer columns")?;
         stage.execute(params_from_iter([&Value::from(list)].into_iter().chain(middle)))?;
     }
@@ -155,7 +153,7 @@ fn commit_list(to: &Connection, list: i64, playlist: &str) -> Result<(), BenchEr
     Ok(to.execute_batch("COMMIT")?)
 }
 
-/// The finished store, and what of it earlier pages brought.
+/// The finished store and the ids that earlier pages have written.
 struct SourceStore<'a> {
     from: &'a Connection,
     written_ids: HashSet<String>,
@@ -192,7 +190,7 @@ impl SourceStore<'_> {
         Ok(())
     }
 
-    /// The rows that say whose a thing is; the artists that are new come with the page.
+    /// The rows that link an object to its artists. New artists are added to the page.
     fn artists(
         &mut self,
         table: &'static str,

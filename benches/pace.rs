@@ -1,6 +1,6 @@
-//! Prints what four processes of the program make of one pace, against a sandbox whose time is scaled ten
-//! to one: 90 calls in 3 seconds, a pace of 20 a second, answers after 15 ms. See docs/benchmarks.md.
-#![expect(clippy::unwrap_used, reason = "what goes wrong here ends the benchmark")]
+//! Measures how four processes of the program share one pace. The time of the sandbox is scaled ten to one: 90
+//! calls in 3 seconds, a pace of 20 calls per second, responses after 15 ms. See docs/benchmarks.md.
+#![expect(clippy::unwrap_used, reason = "an error ends the benchmark")]
 
 use std::collections::HashSet;
 use std::process::Child;
@@ -18,14 +18,14 @@ mod project;
 #[expect(dead_code, reason = "the tests use the rest")]
 mod world;
 
-/// For so long calls are counted.
+/// How long calls are counted.
 const MEASURED_TIME: Duration = Duration::from_secs(30);
-/// More than any process can send in that time.
+/// Ids of each job: more than a process can request in that time.
 const IDS: usize = 1_000;
-/// What the fourth process reads takes three times as long to be answered.
+/// Additional delay for the fourth process, so that its responses take three times as long.
 const SLOW_MS: u64 = 30;
 
-/// A project with four jobs, and how to tell their calls apart.
+/// A project with four jobs whose calls can be distinguished.
 struct FourJobs {
     world: World,
     /// Ids of the tracks that the first three read; the fourth reads artists.
@@ -68,25 +68,25 @@ impl FourJobs {
         FourJobs { world, tracks }
     }
 
-    /// Calls that were answered within the time, by process.
+    /// Successful calls within the measured time, by process.
     fn answered_calls(&self, from_ms: i64) -> [usize; 4] {
         let mut out = [0; 4];
         let within = from_ms..from_ms + i64::try_from(MEASURED_TIME.as_millis()).unwrap();
         for seen in self.world.sandbox.log() {
             let id = seen.path.rsplit('/').next().unwrap_or_default();
-            let whose = self.tracks.iter().position(|ids| ids.contains(id)).unwrap_or(3);
+            let process = self.tracks.iter().position(|ids| ids.contains(id)).unwrap_or(3);
             if seen.path.starts_with("/v1/") && seen.status == 200 && within.contains(&seen.at_ms) {
-                out[whose] += 1;
+                out[process] += 1;
             }
         }
         out
     }
 
-    /// When each of so many processes had sent its first call.
+    /// Waits until each process has sent its first call, and returns the time in milliseconds.
     fn wait_until_all_started(&self, processes: usize) -> i64 {
         let began = Instant::now();
         loop {
-            assert!(began.elapsed() < Duration::from_secs(120), "all processes begin");
+            assert!(began.elapsed() < Duration::from_secs(120), "all processes start");
             let log = self.world.sandbox.log();
             let newest = log.last().map_or(0, |seen| seen.at_ms);
             if self.answered_calls(newest - 30_000).iter().filter(|calls| **calls > 0).count() == processes {

@@ -11,6 +11,7 @@ use super::args::QuotaArgs;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::sync::timestamp;
 use spotify_client::AppClass;
+use spotify_client::Deferral;
 use spotify_client::family::EndpointFamily;
 use spotify_client::http::clock::{Clock, SystemClock};
 use spotify_client::state::{
@@ -112,9 +113,11 @@ impl QuotaReport {
             .cool_downs
             .iter()
             .map(|it| {
+                let Deferral { scope, reason, until, evidence } = &it.deferral;
                 json!({
-                    "holds": it.scope.as_str(), "family": some(&it.family), "reason": it.reason.as_str(),
-                    "since": timestamp(it.set_at), "until": timestamp(it.until), "evidence": it.evidence,
+                    "holds": scope.as_str(), "family": scope.family().map(EndpointFamily::as_str),
+                    "reason": reason.as_str(), "since": timestamp(it.set_at), "until": timestamp(*until),
+                    "evidence": evidence,
                 })
             })
             .collect();

@@ -7,7 +7,7 @@ use crate::store::{CreditedEntity, EntityTable, WriteTx};
 use crate::store::{children, entity};
 use spotify_client::wire::{Album, JsonField};
 
-/// Writes an album, whole or as mentioned, and returns its id. The album of a local file has none.
+/// Writes an album, complete or as a mention, and returns its id. The album of a local file has no id.
 pub(super) fn write_album(
     s: &mut WriteTx,
     a: &Album<'_>,

@@ -7,7 +7,7 @@ use crate::store::{children, entity};
 use spotify_client::wire::{Artist, Image, JsonField};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-/// Writes an artist, whole or as mentioned, and returns its id.
+/// Writes an artist, complete or as a mention, and returns its id.
 pub(super) fn write_artist(
     s: &mut WriteTx,
     a: &Artist<'_>,
@@ -32,7 +32,7 @@ pub(super) fn write_artist(
     Ok(Some(id.to_owned()))
 }
 
-/// Writes artists as mentioned and returns their ids in order; those without an id are left out.
+/// Writes artists as mentions and returns their ids in order. Artists without an id are skipped.
 pub(super) fn write_mentioned(
     s: &mut WriteTx,
     artists: &JsonField<Vec<Artist<'_>>>,
@@ -48,7 +48,7 @@ pub(super) fn write_mentioned(
     Ok(Some(ids))
 }
 
-/// An artist is mentioned by each of its tracks and albums; the same mention is written once a run.
+/// Every track and album mentions its artists. Each distinct mention is written once per run.
 fn was_mentioned(s: &mut WriteTx, id: &str, a: &Artist<'_>) -> bool {
     let mut content = Xxh3::new();
     for field in [&a.name, &a.uri] {
@@ -64,7 +64,7 @@ fn was_mentioned(s: &mut WriteTx, id: &str, a: &Artist<'_>) -> bool {
     known
 }
 
-/// Writes the pictures of a thing, if the answer had any say on them.
+/// Writes the images of an entity if the response has an `images` key.
 pub(super) fn write_images(
     s: &mut WriteTx,
     kind: &str,
@@ -81,7 +81,7 @@ pub(super) fn write_images(
     Ok(children::set_images(s, kind, id, &list)?)
 }
 
-/// Writes the day's metrics of a thing, where the app sees any.
+/// Writes today's followers and popularity of an entity if the app may see them.
 pub(super) fn write_metrics(
     s: &mut WriteTx,
     kind: &str,

@@ -45,7 +45,7 @@ pub(super) fn write_audiobook(
     Ok(Some(id.to_owned()))
 }
 
-/// Writes a chapter and returns its id. `book` is the one whose list it stands in.
+/// Writes a chapter and returns its id. `book` is the audiobook whose list contains it.
 pub(super) fn write_chapter(
     s: &mut WriteTx,
     c: &Episode<'_>,

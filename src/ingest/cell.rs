@@ -1,9 +1,8 @@
-//! From fields of an answer to cells of a row.
+//! Converts fields of a response to cells of a row.
 
 use crate::store::CellValue;
 use spotify_client::wire::{ExternalUrls, JsonField, JsonInt, JsonText};
 
-/// A text.
 pub(super) fn text<'a>(field: &'a JsonField<JsonText<'_>>) -> CellValue<'a> {
     match field {
         JsonField::Absent => CellValue::Absent,
@@ -12,7 +11,6 @@ pub(super) fn text<'a>(field: &'a JsonField<JsonText<'_>>) -> CellValue<'a> {
     }
 }
 
-/// A number.
 pub(super) fn int(field: &JsonField<JsonInt>) -> CellValue<'static> {
     match field {
         JsonField::Absent => CellValue::Absent,
@@ -21,7 +19,6 @@ pub(super) fn int(field: &JsonField<JsonInt>) -> CellValue<'static> {
     }
 }
 
-/// A boolean.
 pub(super) fn boolean(field: &JsonField<bool>) -> CellValue<'static> {
     match field {
         JsonField::Absent => CellValue::Absent,
@@ -30,7 +27,7 @@ pub(super) fn boolean(field: &JsonField<bool>) -> CellValue<'static> {
     }
 }
 
-/// A cell from inside an object that may itself be absent or null.
+/// Converts a field inside an object that may itself be absent or null.
 pub(super) fn inner<'a, T>(field: &'a JsonField<T>, cell: impl FnOnce(&'a T) -> CellValue<'a>) -> CellValue<'a> {
     match field {
         JsonField::Absent => CellValue::Absent,
@@ -39,7 +36,6 @@ pub(super) fn inner<'a, T>(field: &'a JsonField<T>, cell: impl FnOnce(&'a T) -> 
     }
 }
 
-/// The link to Spotify.
 pub(super) fn link<'a>(field: &'a JsonField<ExternalUrls<'_>>) -> CellValue<'a> {
     match field {
         JsonField::Value(links) => text(&links.spotify),
@@ -47,17 +43,17 @@ pub(super) fn link<'a>(field: &'a JsonField<ExternalUrls<'_>>) -> CellValue<'a> 
     }
 }
 
-/// The text of a field, if it has one.
+/// Returns the text of a field, if it has one.
 pub(super) fn plain<'a>(field: &'a JsonField<JsonText<'_>>) -> Option<&'a str> {
     field.value().map(|text| &**text)
 }
 
-/// An id: a text that is not empty.
+/// Returns the id in a field. An empty id counts as none.
 pub(super) fn id<'a>(field: &'a JsonField<JsonText<'_>>) -> Option<&'a str> {
     plain(field).filter(|id| !id.is_empty())
 }
 
-/// The number of a field, if it has one.
+/// Returns the number of a field, if it has one.
 pub(super) fn number(field: &JsonField<JsonInt>) -> Option<i64> {
     field.value().map(|n| n.0)
 }

@@ -1,4 +1,4 @@
-//! The entries of a page, staged as rows of their list.
+//! Stages the entries of a page as rows of their list.
 
 use crate::store::{entity, staging};
 use serde_json::value::RawValue;
@@ -10,17 +10,17 @@ use crate::stream::EntryKind;
 use spotify_client::EntityKind;
 use spotify_client::wire::{Album, Category, Episode, SavedObject, Track};
 
-/// What staging a page met that could not be stored whole.
+/// What staging a page could not store completely.
 #[derive(Debug, Default)]
 pub struct StagedPage {
-    /// Place, reason and detail of each.
+    /// Position, reason and detail of each item.
     pub unstored: Vec<(i64, &'static str, Option<String>)>,
 }
 
-/// Stages the entries of a page whose first one stands at `offset`.
+/// Stages the entries of a page whose first entry is at `offset`.
 ///
 /// # Errors
-/// If the store cannot be written; a malformed entry is a gap.
+/// If the store cannot be written. A malformed entry is not an error: it is listed in the result.
 pub fn stage_entries(
     s: &mut WriteTx,
     list: i64,
@@ -104,7 +104,7 @@ fn stage_member(
                 EntityKind::Audiobook => saved.audiobook,
                 _ => None,
             };
-            // Audiobooks are documented without the wrapping.
+            // Spotify documents audiobooks without the wrapper object.
             let id = super::ingest_entity(s, kind, inside.map_or(raw, RawValue::get), asked)?;
             (kind.as_str(), Some(id))
         }
@@ -114,27 +114,12 @@ fn stage_member(
     Ok(())
 }
 
-/// Makes sure that what a list belongs to has a row, so that the list can point at it.
+/// Makes sure that the parent of a list has a row, so that the list can refer to it.
 ///
 /// # Errors
 /// If the store cannot be written.
 pub fn ensure_row(s: &mut WriteTx, kind: EntityKind, id: &str, asked: &IngestContext) -> Result<(), StoreError> {
-    let table = entity_table(kind);
+    let table = EntityTable::for_kind(kind);
     let cells = vec![crate::store::CellValue::Absent; table.columns.len()];
     entity::upsert(s, table, id, &cells, &asked.now, false).map(|_| ())
-}
-
-/// The table that things of a kind stand in.
-pub fn entity_table(kind: EntityKind) -> &'static EntityTable {
-    match kind {
-        EntityKind::Album => EntityTable::albums(),
-        EntityKind::Artist => EntityTable::artists(),
-        EntityKind::Track => EntityTable::tracks(),
-        EntityKind::Playlist => EntityTable::playlists(),
-        EntityKind::Show => EntityTable::shows(),
-        EntityKind::Episode => EntityTable::episodes(),
-        EntityKind::Audiobook => EntityTable::audiobooks(),
-        EntityKind::Chapter => EntityTable::chapters(),
-        EntityKind::User => EntityTable::users(),
-    }
 }

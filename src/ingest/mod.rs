@@ -1,8 +1,8 @@
-//! From what Spotify said to rows: wire shapes in, upserts out.
+//! Turns Spotify's responses into rows: wire types in, upserts out.
 //!
-//! One file per noun. Each function writes one thing with all that came inside it, mentions before
-//! what mentions them (foreign keys hold at every statement), and returns its id. An object that
-//! cannot be read is [`Trouble::Malformed`]: the caller notes it and goes on.
+//! There is one file per noun. Each function writes one entity together with everything nested in it and
+//! returns its id. Nested entities are written first, because foreign keys are checked after every statement.
+//! An object that cannot be parsed is [`IngestError::Malformed`]: the caller records it and continues.
 
 mod album;
 mod artist;
@@ -15,7 +15,7 @@ mod show;
 mod track;
 mod user;
 
-pub use list::{StagedPage, ensure_row, entity_table, stage_entries};
+pub use list::{StagedPage, ensure_row, stage_entries};
 pub use playlist::write_playlist;
 pub use search::{SearchWindow, StagedSearchPage, discard_search, first_hit, stage_search};
 
@@ -24,21 +24,21 @@ use serde::Deserialize;
 use spotify_client::EntityKind;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
 
-/// What an answer was asked with.
+/// What the request of a response was sent with.
 #[derive(Debug, Clone)]
 pub struct IngestContext {
-    /// When it came, as the store writes times.
+    /// When the response arrived, in the store's time format.
     pub now: String,
-    /// Market asked for; empty if none was.
+    /// Requested market; empty if there was none.
     pub market: String,
-    /// Spotify's id of the user whose token asked, if one did.
+    /// Spotify's id of the user whose token was used, if any.
     pub user_id: Option<String>,
 }
 
 /// Why an object was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
-    /// Its JSON is not what Spotify documents.
+    /// The JSON is not what Spotify documents.
     #[error("{0}")]
     Malformed(String),
     /// The store could not be written.
@@ -46,7 +46,7 @@ pub enum IngestError {
     Store(#[from] StoreError),
 }
 
-/// Reads a raw object. An array is none, although serde would take its values for an object's in their order.
+/// Parses a raw object. Arrays are refused: serde would map their values to the fields of the object in order.
 fn parse_object<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, IngestError> {
     if !raw.trim_start().starts_with('{') {
         return Err(IngestError::Malformed("it is not an object".into()));
@@ -54,7 +54,7 @@ fn parse_object<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, IngestError> 
     serde_json::from_str(raw).map_err(|e| IngestError::Malformed(e.to_string()))
 }
 
-/// The bytes of an object and what it was asked with: what is equal in both need not be written twice.
+/// Identifies an object by its bytes and its request, so that equal objects are written only once.
 struct Fingerprint {
     key: u128,
     context: u64,
@@ -62,24 +62,24 @@ struct Fingerprint {
 
 impl Fingerprint {
     fn from_raw(raw: &str, whole: bool, asked: &IngestContext) -> Fingerprint {
-        // What depends on the market or the user stands with these.
+        // Values that depend on the market or the user are stored under these.
         let user = asked.user_id.as_deref().unwrap_or_default();
         let context = xxh3_64_with_seed(user.as_bytes(), xxh3_64(asked.market.as_bytes()));
         Fingerprint { key: xxh3_128(raw.as_bytes()), context: context ^ u64::from(whole) }
     }
 
-    /// Whether this very object was written before in this run.
+    /// Whether this object was already written in this run.
     fn was_written(&self, session: &WriteTx) -> bool {
         session.was_written(self.key, self.context)
     }
 
-    /// To be called once it is written.
+    /// Call this after the object is written.
     fn remember_written(&self, session: &mut WriteTx) {
         session.remember_written(self.key, self.context);
     }
 }
 
-/// Writes one thing of a kind, read whole, and returns its id.
+/// Writes one complete entity of a kind and returns its id.
 ///
 /// # Errors
 /// If it is malformed, has no id, or the store cannot be written.

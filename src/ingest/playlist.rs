@@ -41,13 +41,13 @@ pub fn write_playlist(
     Ok(id.to_owned())
 }
 
-/// Why an entry of a playlist is not stored whole.
+/// Why an entry of a playlist is not stored completely.
 pub(super) struct UnstoredItem {
     pub reason: &'static str,
     pub detail: Option<String>,
 }
 
-/// Stages one entry of a playlist. Every place gets a row, whatever stands there.
+/// Stages one entry of a playlist. Every position gets a row, whatever its content.
 pub(super) fn stage_item(
     s: &mut WriteTx,
     list: i64,
@@ -69,7 +69,7 @@ pub(super) fn stage_item(
     };
     let added_by = entry.added_by.value().map(|by| user::write_user(s, by, asked, false)).transpose()?.flatten();
     let place = StagedItem { added_at: plain(&entry.added_at), added_by: added_by.as_deref(), ..nothing };
-    // Both names may stand there; the one that holds something counts.
+    // Spotify may send both keys; the one with a value counts.
     let Some(raw) = entry.item.or(entry.track) else {
         staging::stage(s, list, &place)?;
         return Ok(Some(UnstoredItem { reason: "null_item", detail: None }));
@@ -87,7 +87,7 @@ pub(super) fn stage_item(
     }
 }
 
-/// What stands at a place of a playlist.
+/// The content of one position of a playlist.
 struct PlaylistEntry {
     kind: &'static str,
     id: Option<String>,
@@ -110,18 +110,18 @@ fn read_entry(
         || what.is_local.value() == Some(&true)
         || uri.as_deref().is_some_and(|u| u.starts_with("spotify:local:"));
     if local {
-        let uri = uri.ok_or_else(|| IngestError::Malformed("a local file without a uri".into()))?;
+        let uri = uri.ok_or_else(|| IngestError::Malformed("a local file without a URI".into()))?;
         if !fingerprint.was_written(s) {
             track::write_local_file(s, &uri, &parse_object(raw)?, asked)?;
             fingerprint.remember_written(s);
         }
         return Ok(PlaylistEntry { kind: "local", id: None, uri: Some(uri) });
     }
-    // `type` decides: boolean keys of the same name inside the object have contradicted it.
+    // `type` decides: boolean keys of the same name in the object have contradicted it.
     let kind = match plain(&what.kind) {
         Some("episode") => "episode",
         Some("track") | None => "track",
-        Some(other) => return Err(IngestError::Malformed(format!("an item of the unknown type {other:?}"))),
+        Some(other) => return Err(IngestError::Malformed(format!("an item of unknown type {other:?}"))),
     };
     let known = id(&what.id).map(str::to_owned);
     if known.is_some() && fingerprint.was_written(s) {
@@ -136,8 +136,8 @@ fn read_entry(
     Ok(PlaylistEntry { kind, id: Some(id), uri })
 }
 
-/// A track or episode that was written before in this run: which one it is, without reading it.
-/// Local files and whatever is not plain are read like the rest.
+/// Identifies a track or episode that was already written in this run without parsing it. Local files and
+/// unusual objects take the full path.
 fn find_written_entry(s: &WriteTx, raw: &str, fingerprint: &Fingerprint) -> Option<PlaylistEntry> {
     if !fingerprint.was_written(s) {
         return None;

@@ -1,4 +1,4 @@
-//! The hits of a search: one page per type in one answer.
+//! Search results: one response has a page per type.
 
 use crate::store::staging;
 use std::collections::BTreeMap;
@@ -11,47 +11,46 @@ use crate::store::{SEARCH_POSITIONS_PER_TYPE, StagedItem, StoreError, WriteTx};
 use spotify_client::EntityKind;
 use spotify_client::wire::PageObject;
 
-/// What one answer of a search held.
+/// What one response of a search contained.
 #[derive(Debug, Default)]
 pub struct StagedSearchPage {
-    /// What could not be stored whole.
     pub staged: StagedPage,
-    /// Hits in this answer, nulls counted.
+    /// Hits in this response, including nulls.
     pub served: i64,
-    /// Whether any type has more.
+    /// Whether any type has more hits.
     pub more: bool,
-    /// Hits that Spotify announced, over all types.
+    /// Total hits that Spotify announced, over all types.
     pub announced: i64,
-    /// Hits that were due in this answer and did not come.
+    /// Hits that this response should have had and did not.
     pub missing: i64,
-    /// Hits that are wanted and announced beyond this answer.
+    /// Wanted and announced hits beyond this response.
     pub beyond: i64,
-    /// A type's page has the hits of the one before once more.
+    /// The page of a type repeats the page before it.
     pub repeats_previous: bool,
 }
 
-/// Where an answer stands in a search.
+/// Which part of a search a response covers.
 #[derive(Debug, Clone, Copy)]
 pub struct SearchWindow {
     /// Rank of its first hit, from 0.
     pub offset: i64,
-    /// Hits of a type that it may hold.
+    /// Maximum number of hits per type in this response.
     pub limit: i64,
-    /// Hits of a type that are wanted in all.
+    /// Wanted number of hits per type.
     pub max_hits: i64,
 }
 
-/// The page of a type in the answer.
+/// Returns the page of one type.
 fn page_of_kind<'a>(pages: &BTreeMap<&str, &'a RawValue>, kind: EntityKind) -> Result<PageObject<'a>, IngestError> {
     let key = kind.plural();
     let raw = pages.get(key).ok_or_else(|| IngestError::Malformed(format!("the answer has no {key}")))?;
     parse_object(raw.get())
 }
 
-/// Stages the hits of one answer; hits of a type beyond `most` are left out.
+/// Stages the hits of one response. Hits of a type beyond `max_hits` are skipped.
 ///
 /// # Errors
-/// If the answer has another shape, or the store cannot be written.
+/// If the response has another shape, or the store cannot be written.
 pub fn stage_search(
     s: &mut WriteTx,
     list: i64,
@@ -106,7 +105,7 @@ pub fn stage_search(
     Ok(found)
 }
 
-/// Takes back what one answer of a search staged.
+/// Discards what one response of a search staged.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -126,7 +125,7 @@ pub fn discard_search(
 /// Writes the first hit of a search for one kind and returns its id.
 ///
 /// # Errors
-/// If the answer has another shape, or the store cannot be written.
+/// If the response has another shape, or the store cannot be written.
 pub fn first_hit(
     s: &mut WriteTx,
     body: &str,
@@ -140,7 +139,7 @@ pub fn first_hit(
     first.map(|raw| write_hit(s, kind, raw.get(), asked)).transpose()
 }
 
-/// Tracks and artists come whole in a search; albums and playlists as mentions.
+/// A search returns full tracks and artists, and simplified albums and playlists.
 fn write_hit(s: &mut WriteTx, kind: EntityKind, raw: &str, asked: &IngestContext) -> Result<String, IngestError> {
     match kind {
         EntityKind::Track | EntityKind::Artist => ingest_entity(s, kind, raw, asked),

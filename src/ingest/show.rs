@@ -42,8 +42,8 @@ pub(super) fn write_show(
     Ok(Some(id.to_owned()))
 }
 
-/// Writes an episode and returns its id. `show` is the one whose list it stands in, where the
-/// answer itself does not say.
+/// Writes an episode and returns its id. `show` is the show whose list contains it, for responses that do not
+/// name the show.
 pub(super) fn write_episode(
     s: &mut WriteTx,
     e: &Episode<'_>,
@@ -86,7 +86,7 @@ pub(super) fn write_episode(
     Ok(Some(id.to_owned()))
 }
 
-/// Writes the languages of a thing, if the answer had any say on them.
+/// Writes the languages of an entity if the response has a `languages` key.
 pub(super) fn write_languages(
     s: &mut WriteTx,
     kind: &str,
@@ -99,7 +99,7 @@ pub(super) fn write_languages(
     Ok(())
 }
 
-/// Writes what an episode or chapter says about the market.
+/// Writes the market availability of an episode or chapter.
 pub(super) fn write_market(
     s: &mut WriteTx,
     table: MarketTable,

@@ -1,4 +1,4 @@
-//! Tracks, whole (in playlists, libraries and by id) or simplified (on an album).
+//! Tracks, full (in playlists, libraries and by id) or simplified (in albums).
 
 use super::artist::{write_mentioned, write_metrics};
 use super::cell::{boolean, id, inner, int, link, number, plain, text};
@@ -7,7 +7,7 @@ use crate::store::{CellValue, CreditedEntity, EntityTable, MarketAvailability, M
 use crate::store::{children, entity};
 use spotify_client::wire::{Album, JsonField, LocalAlbum, Track, scan};
 
-/// Writes a track and what it mentions, and returns its id.
+/// Writes a track and everything nested in it, and returns its id.
 pub(super) fn write_track(
     s: &mut WriteTx,
     t: &Track<'_>,
@@ -21,7 +21,7 @@ pub(super) fn write_track(
     write_track_of_album(s, t, album.flatten().as_deref(), asked, whole)
 }
 
-/// Writes a track that stands on a known album.
+/// Writes a track of a known album.
 pub(super) fn write_track_of_album(
     s: &mut WriteTx,
     t: &Track<'_>,
@@ -64,7 +64,7 @@ pub(super) fn write_track_of_album(
     Ok(Some(id.to_owned()))
 }
 
-/// An album is mentioned by each of its tracks; the same mention is read and written once a run.
+/// Each track mentions its album. Each distinct mention is parsed and written once per run.
 fn write_mentioned_album(s: &mut WriteTx, raw: &str, asked: &IngestContext) -> Result<Option<String>, IngestError> {
     let fingerprint = Fingerprint::from_raw(raw, false, asked);
     if fingerprint.was_written(s) {
@@ -78,7 +78,7 @@ fn write_mentioned_album(s: &mut WriteTx, raw: &str, asked: &IngestContext) -> R
     Ok(id)
 }
 
-/// Writes a file of a user's own; its uri is its key.
+/// Writes a local file of a user. Its URI is its key.
 pub(super) fn write_local_file(
     s: &mut WriteTx,
     uri: &str,

@@ -1,4 +1,4 @@
-//! Users: owners, people who added items, and the signed-in one.
+//! Users: owners, people who added items, and the signed-in user.
 
 use super::artist::write_images;
 use super::cell::{id, inner, int, link, plain, text};
@@ -8,7 +8,7 @@ use crate::store::{CellValue, EntityTable, WriteTx};
 use spotify_client::wire::UserProfile;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
-/// Writes a user and returns the id; an empty one, which Spotify has sent, counts as none.
+/// Writes a user and returns the id. Spotify has sent empty ids; they count as none.
 pub(super) fn write_user(
     s: &mut WriteTx,
     u: &UserProfile<'_>,

@@ -1,9 +1,9 @@
-//! Who may read what is written: mode and group of the store's files, of CSVs and of their folders.
+//! Mode and group of the store, the CSV files and their folders.
 //!
-//! SQLite makes its `-wal` and `-shm` as it likes, and files may have been made under other settings. So
-//! rights are given when something is made and looked at again at each opening. What belongs to another
-//! user is left alone, and so is whatever is there already where no setting says who may read it: somebody
-//! may have narrowed it by hand.
+//! SQLite creates its `-wal` and `-shm` files as it likes, and existing files may come from other settings. So
+//! access is set when a file is created and checked again each time it is opened. Files of another user are
+//! left alone. Without an access setting, existing files are left alone too: their mode may have been narrowed
+//! by hand.
 
 use std::fs::{File, Metadata, Permissions};
 use std::io::{self, ErrorKind};
@@ -13,60 +13,59 @@ use std::path::Path;
 
 use rustix::fs::Gid;
 
-/// Who may read what is written.
+/// Mode and group to give to files and folders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileAccess {
-    /// Mode of files; folders get `x` where files get `r`.
+    /// Mode of files. Folders get `x` where files get `r`.
     pub mode: u32,
-    /// Group of files and folders, if not the process's own.
+    /// Group of files and folders, if it is not the group of the process.
     pub group: Option<u32>,
-    /// What gets them.
     pub applies_to: AccessTarget,
 }
 
-/// What gets mode and group.
+/// What gets the mode and group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AccessTarget {
-    /// What is made.
+    /// Only new files and folders.
     New,
-    /// Files that are there, too.
+    /// Existing files too.
     Files,
-    /// Files and the folder that they lie in: it is there for them.
+    /// Existing files and the folder that contains them: it exists for them.
     Folders,
 }
 
 impl FileAccess {
-    /// A mode for what is made.
+    /// Applies a mode to new files only.
     pub const fn from_mode(mode: u32) -> FileAccess {
         FileAccess { mode, group: None, applies_to: AccessTarget::New }
     }
 
-    /// Mode of folders. None has the group's bit set, by which what is made in it would be the group's, too:
-    /// under systemd's `RestrictSUIDSGID=` that may not be.
+    /// Mode of folders. The setgid bit, which would pass the group on to new files, is never set: systemd's
+    /// `RestrictSUIDSGID=` forbids it.
     pub fn folder_mode(self) -> u32 {
         0o700 | self.mode & 0o066 | (self.mode & 0o044) >> 2
     }
 
-    /// Gives them to a file that was just made.
+    /// Sets mode and group of a new file.
     ///
     /// # Errors
-    /// If that may not be, such as a group that this process is not in.
+    /// If that is not allowed, for example for a group that this process is not a member of.
     pub fn apply(self, file: &File) -> io::Result<()> {
         set_permissions(file, self.mode, self.group)
     }
 
-    /// Gives them to a folder that was just made.
+    /// Sets mode and group of a new folder.
     ///
     /// # Errors
-    /// As [`Access::give`].
+    /// See [`FileAccess::apply`].
     pub fn apply_to_folder(self, folder: &File) -> io::Result<()> {
         set_permissions(folder, self.folder_mode(), self.group)
     }
 
-    /// Gives them to a file or folder that was there before, if that is to be.
+    /// Sets mode and group of an existing file or folder, if the settings ask for it.
     ///
     /// # Errors
-    /// As [`Access::give`].
+    /// See [`FileAccess::apply`].
     pub fn reapply(self, file: &File) -> io::Result<()> {
         match self.mode_for_existing(&file.metadata()?) {
             Some(mode) => set_permissions(file, mode, self.group),
@@ -74,8 +73,8 @@ impl FileAccess {
         }
     }
 
-    /// The same by name, if it is there; no link is followed. It is not opened: to close a file of SQLite's
-    /// drops the locks that other connections of this process have on it.
+    /// Does the same for a path, if it exists. Symbolic links are not followed. The file is not opened, because
+    /// closing an SQLite file drops the locks that other connections of this process hold on it.
     pub(super) fn reapply_at(self, path: &Path) -> io::Result<()> {
         let found = match path.symlink_metadata() {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
@@ -91,7 +90,7 @@ impl FileAccess {
         }
     }
 
-    /// The mode that something which is there is to get, if any.
+    /// Returns the mode that an existing file or folder should get, if any.
     fn mode_for_existing(self, found: &Metadata) -> Option<u32> {
         let (mode, least) = match (found.is_dir(), found.is_file()) {
             (true, _) => (self.folder_mode(), AccessTarget::Folders),
@@ -104,30 +103,30 @@ impl FileAccess {
     }
 }
 
-/// Sets what differs.
+/// Sets only what differs.
 fn set_permissions(file: &File, mode: u32, group: Option<u32>) -> io::Result<()> {
     let found = file.metadata()?;
     if let Some(group) = group.filter(|group| found.gid() != *group) {
         let given = rustix::fs::fchown(file.as_fd(), None, Some(Gid::from_raw(group)));
         given.map_err(|e| not_a_group_member(group, e.into()))?;
     }
-    // After the group: a change of group may take bits away.
+    // Set the mode after the group: a change of group may clear bits.
     match changed_permissions(&file.metadata()?, mode) {
         Some(mode) => file.set_permissions(mode),
         None => Ok(()),
     }
 }
 
-/// The permissions to set, where those found differ. A bit by which a folder hands its group on stays.
+/// Returns the permissions to set if they differ. The setgid bit of a folder stays.
 fn changed_permissions(found: &Metadata, mode: u32) -> Option<Permissions> {
     (found.mode() & 0o777 != mode).then(|| Permissions::from_mode(found.mode() & 0o2000 | mode))
 }
 
-/// Only a member may give something to a group.
+/// Only a member of a group may assign files to it.
 fn not_a_group_member(group: u32, e: io::Error) -> io::Error {
     if e.kind() != ErrorKind::PermissionDenied {
         return e;
     }
-    let why = format!("it cannot be given to the group {group} (output.group), which this process is not in");
+    let why = format!("failed to assign it to group {group} (output.group): this process is not a member");
     io::Error::new(ErrorKind::PermissionDenied, why)
 }

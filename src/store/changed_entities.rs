@@ -1,12 +1,11 @@
-//! Which things of the catalog a transaction changed that were known before.
+//! Catalog entities that a transaction changed and that existed before.
 //!
-//! A file of playlist items shows its lists and the things in them. The lists say by themselves
-//! whether they are others now; of the things, those that changed are written down here, so that one
-//! new title is no reason to render a thousand files. A thing that is new needs no line: no list that
-//! was published before can hold it.
+//! A file of playlist items depends on its lists and on the entities in them. The lists themselves record
+//! whether they changed. Changed entities are recorded here, so that one new title does not cause a thousand
+//! files to be rendered. A new entity needs no record: no list that was exported before can contain it.
 //!
-//! What is written down is bounded. `things_since` says from which `data_version` on it is complete;
-//! a file that is older is rendered, and if it is the same again, it is left alone.
+//! The number of records is limited. `things_since` has the `data_version` since which they are complete. An
+//! older file is rendered, and left alone if it is the same.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,14 +19,14 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::row_write::RowWrite;
 use super::{CellValue, StoreError, WriteTx, info};
 
-/// Things written down at most; reading them all takes some milliseconds.
+/// Maximum number of recorded entities. Reading them all takes some milliseconds.
 const MAX_RECORDED: usize = 50_000;
 
-/// SQL's name for what an upsert calls where it changes a row that was there. An upsert tells nobody
-/// whether it inserted or updated, and a look before each write would cost more than the write.
+/// The SQL function that an upsert calls when it changes an existing row. An upsert does not report whether it
+/// inserted or updated, and a query before each write would cost more than the write.
 pub(super) const ROW_UPDATED: &str = "met_again";
 
-/// A kind of thing that a file of playlist items shows.
+/// A kind of entity that a file of playlist items depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum DependencyKind {
     Track,
@@ -54,7 +53,7 @@ impl DependencyKind {
         Self::ALL.iter().find(|(kind, _)| *kind == self).map_or('t', |(_, letter)| *letter)
     }
 
-    /// Kind and id of a line.
+    /// Returns kind and id of a line.
     pub(super) fn parse_line(line: &str) -> Option<(DependencyKind, &str)> {
         let mut rest = line.chars();
         let letter = rest.next()?;
@@ -62,23 +61,23 @@ impl DependencyKind {
     }
 }
 
-/// What the transaction at hand did to the things of the catalog.
+/// What the current transaction did to catalog entities.
 #[derive(Debug, Default)]
 pub(super) struct ChangedEntities {
-    /// Set by SQLite where an upsert changes a row that was there.
+    /// SQLite sets this when an upsert changes an existing row.
     row_updated: Arc<AtomicBool>,
-    /// Hashes of those that are new.
+    /// Hashes of new entities.
     new_entities: FxHashSet<u64>,
-    /// Those that were known and are others now.
+    /// Existing entities that changed.
     changed_entities: BTreeSet<(DependencyKind, String)>,
-    /// More than can be told was changed.
+    /// More changed than can be recorded.
     all: bool,
-    /// Things written down in the store; none before they were counted.
+    /// Number of entities recorded in the store; none before they were counted.
     recorded: Option<usize>,
 }
 
 impl ChangedEntities {
-    /// Lets this connection's upserts say what they do.
+    /// Registers the SQL function that reports updates on this connection.
     pub(super) fn register(conn: &Connection) -> rusqlite::Result<ChangedEntities> {
         let touched = ChangedEntities::default();
         let heard = Arc::clone(&touched.row_updated);
@@ -89,7 +88,7 @@ impl ChangedEntities {
         Ok(touched)
     }
 
-    /// To be called where a transaction begins.
+    /// Call this at the start of a transaction.
     pub(super) fn start(&mut self) {
         self.new_entities.clear();
         self.changed_entities.clear();
@@ -97,17 +96,17 @@ impl ChangedEntities {
         self.row_updated.store(false, Ordering::Relaxed);
     }
 
-    /// The transaction failed.
+    /// Call this when the transaction failed.
     pub(super) fn reset_count(&mut self) {
         self.recorded = None;
     }
 
-    /// More than can be told was changed: all files are rendered once more.
+    /// Records that too much changed to list: all files are rendered once more.
     pub(super) fn mark_all(&mut self) {
         self.all = true;
     }
 
-    /// Notes that a write changed a row; the first two cells name what it is about.
+    /// Records that a write changed a row. The first two cells identify the entity.
     pub(super) fn record(&mut self, write: RowWrite, first: CellValue<'_>, second: CellValue<'_>) {
         let updated = self.row_updated.swap(false, Ordering::Relaxed);
         let Some((kind, id)) = write.dependency(first, second) else { return };
@@ -121,7 +120,7 @@ impl ChangedEntities {
     }
 }
 
-/// Writes down what the transaction changed, as of the version that it makes.
+/// Saves what the transaction changed, under the version that it creates.
 pub(super) fn record(tx: &mut WriteTx, version: i64) -> Result<(), StoreError> {
     let number = tx.touched.changed_entities.len();
     if number == 0 && !tx.touched.all {
@@ -135,7 +134,7 @@ pub(super) fn record(tx: &mut WriteTx, version: i64) -> Result<(), StoreError> {
             .map(|n| usize::try_from(n).unwrap_or(usize::MAX))
             .map_err(|e| tx.error("cannot be read", e))?,
     };
-    // To be counted again where lines went.
+    // Count again after rows were deleted.
     tx.touched.recorded = None;
     if tx.touched.all {
         return forget_until(tx, version);
@@ -163,7 +162,7 @@ pub(super) fn record(tx: &mut WriteTx, version: i64) -> Result<(), StoreError> {
     oldest_half.map_or(Ok(()), |version| forget_until(tx, version))
 }
 
-/// Forgets what changed up to a version: files that are older are rendered once more.
+/// Deletes changes up to a version: older files are rendered once more.
 fn forget_until(tx: &WriteTx, version: i64) -> Result<(), StoreError> {
     tx.prepare("DELETE FROM changed_things WHERE version <= ?1")?
         .execute([version])

@@ -1,66 +1,68 @@
-//! What changed in the lists of a job since some time, one change after the other.
+//! What changed in the lists of a job since a given time, one change after another.
 //!
-//! It comes from what the store records anyway: the changes and versions of playlists, the history of
-//! their names, and since when and until when a thing stood in a list. What a list held when it was first
-//! read is a baseline, told as one line. Logs (plays, tops, searches) only grow and are not told.
+//! This comes from what the store records anyway: the changes and versions of playlists, the history of their
+//! names, and when an item entered and left a list. The content of a list at its first read is a baseline,
+//! reported as one entry. Logs (plays, tops, searches) only grow and are not reported.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::members::membership_table;
+use spotify_client::EntityKind;
 
-/// A list, as people know it.
+use super::EntityTable;
+use super::list_kinds::membership_table;
+use crate::stream::{self, MembershipTable, Stream, StreamInput};
+
+/// Identifies a list for people.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct ListName {
     /// `playlist`, or the stream that reads it.
     pub list: String,
-    /// Id of what it belongs to; empty if none.
+    /// Id of the parent; empty if there is none.
     pub id: String,
-    /// Name of what it belongs to.
+    /// Name of the parent.
     pub name: Option<String>,
-    /// Local name of the user whose it is.
+    /// Local name of the user who owns the list.
     pub user: Option<String>,
     /// Group, time range or locale; empty if none.
     pub variant: String,
 }
 
-/// One change.
+/// One change in a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct ListChange {
     /// `added`, `removed`, `moved`, `renamed`, `described`, `gone`, or `first_read` for a baseline.
     pub change: String,
-    /// When it was seen.
+    /// When the change was seen.
     pub seen_at: String,
-    /// Since when the list was not looked at.
+    /// When the list was last checked before that.
     pub seen_before_at: Option<String>,
-    /// Of a baseline: how many items the list had.
+    /// For a baseline: the number of items in the list.
     pub items: Option<i64>,
-    /// Title of the item.
     pub title: Option<String>,
-    /// Whose it is: artists, show, owner.
+    /// Artists, show or owner of the item.
     pub by: Option<String>,
-    /// spotify: URI of the item.
+    /// `spotify:` URI of the item.
     pub uri: Option<String>,
-    /// Its id.
     pub item_id: Option<String>,
-    /// When it was added, by Spotify's word; of releases: when it was released.
+    /// When it was added, according to Spotify; for releases, the release date.
     pub added_at: Option<String>,
-    /// Who added it.
+    /// User who added it.
     pub added_by: Option<String>,
-    /// Place before, from 0.
+    /// Position before the change, from 0.
     pub position_before: Option<i64>,
-    /// Place after, from 0.
+    /// Position after the change, from 0.
     pub position_after: Option<i64>,
-    /// Text before, of what was renamed or described anew.
+    /// Text before the change, for `renamed` and `described`.
     pub text_before: Option<String>,
-    /// Text after.
+    /// Text after the change.
     pub text_after: Option<String>,
 }
 
-/// Tells every change in the lists that a job last asked for, seen at or after `since`: list by list,
-/// each in the order in which it was seen.
+/// Passes every change that was seen at or after `since` in the lists that a job last requested to `each`: list
+/// by list, each in the order in which the changes were seen.
 ///
 /// # Errors
-/// If the store cannot be read, or what `each` reports.
+/// If the store cannot be read, or `each` fails.
 pub fn changes_of_job<E: From<rusqlite::Error>>(
     store: &Connection,
     job: &str,
@@ -71,13 +73,14 @@ pub fn changes_of_job<E: From<rusqlite::Error>>(
         let list = ListName { list: "playlist".into(), id: id.clone(), name, user: None, variant: String::new() };
         playlist_changes(store, &id, since, &mut |change| each(&list, change))?;
     }
-    for (id, kind, list) in lists_of_job(store, job)? {
-        member_changes(store, id, &kind, since, &mut |change| each(&list, change))?;
+    for (id, table, list) in lists_of_job(store, job)? {
+        member_changes(store, id, &table, since, &mut |change| each(&list, change))?;
     }
     Ok(())
 }
 
-/// The playlists that a job asks for, reads as somebody's, or sees in a library; in its order.
+/// The playlists that a job requests, reads as a user's playlists, or sees in a library, in the order of the
+/// job.
 fn playlists_of_job(store: &Connection, job: &str) -> rusqlite::Result<Vec<(String, Option<String>)>> {
     let sql = "
         WITH asked AS (SELECT fetch, ordinal, list_id, item_id FROM requested WHERE job = ?1), mine AS (
@@ -109,7 +112,7 @@ fn playlist_changes<E: From<rusqlite::Error>>(
            FROM playlist_details WHERE playlist_id = ?1 WINDOW w AS (ORDER BY seen_at))
          WHERE n > 1 AND seen_at >= ?2 ORDER BY seen_at",
     )?;
-    // What was renamed, and when it was gone; told between the changes of the items, by time.
+    // Renames and removals, reported between the changes of the items by time.
     let mut told = Vec::new();
     let mut rows = names.query([id, since])?;
     while let Some(row) = rows.next()? {
@@ -165,41 +168,40 @@ fn playlist_changes<E: From<rusqlite::Error>>(
     Ok(())
 }
 
-/// The lists of a job whose rows say since when and until when they stood there.
-fn lists_of_job(store: &Connection, job: &str) -> rusqlite::Result<Vec<(i64, String, ListName)>> {
-    let sql = "SELECT l.id, l.kind, l.parent_id, l.variant, u.local_name,
-               CASE l.kind WHEN 'artist_albums' THEN (SELECT name FROM artists WHERE id = l.parent_id)
-                WHEN 'artist_top_tracks' THEN (SELECT name FROM artists WHERE id = l.parent_id)
-                WHEN 'album_tracks' THEN (SELECT name FROM albums WHERE id = l.parent_id)
-                WHEN 'show_episodes' THEN (SELECT name FROM shows WHERE id = l.parent_id)
-                WHEN 'audiobook_chapters' THEN (SELECT name FROM audiobooks WHERE id = l.parent_id)
-                WHEN 'user_playlists' THEN (SELECT display_name FROM users WHERE id = l.parent_id) END
+/// The lists of a job whose rows record when an item entered and left.
+fn lists_of_job(store: &Connection, job: &str) -> rusqlite::Result<Vec<(i64, MembershipTable, ListName)>> {
+    let sql = "SELECT l.id, l.kind, l.parent_id, l.variant, u.local_name
                FROM requested r JOIN lists l ON l.id = r.list_id LEFT JOIN users u ON u.id = l.audience
                WHERE r.job = ?1 AND l.first_read_at IS NOT NULL GROUP BY l.id ORDER BY min(r.fetch), min(r.ordinal), l.id";
-    let read = |row: &rusqlite::Row<'_>| {
-        let kind: String = row.get(1)?;
-        let personal = kind.starts_with("saved_") || kind == "my_playlists" || kind == "followed_artists";
+    let mut statement = store.prepare(sql)?;
+    let mut rows = statement.query([job])?;
+    let mut lists = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (kind, id): (String, String) = (row.get(1)?, row.get(2)?);
+        let Some((stream, table)) = stream::find(&kind).zip(membership_table(&kind)) else { continue };
         let user: Option<String> = row.get(4)?;
-        let list = ListName {
-            list: kind.clone(),
-            id: row.get(2)?,
-            name: row.get(5)?,
-            user: user.filter(|_| personal),
-            variant: row.get(3)?,
-        };
-        Ok((row.get(0)?, kind, list))
-    };
-    store.prepare(sql)?.query_map([job], read)?.collect()
+        let name = parent_name(store, stream, &id)?;
+        let user = user.filter(|_| table.is_personal());
+        lists.push((row.get(0)?, table, ListName { list: kind, id, name, user, variant: row.get(3)? }));
+    }
+    Ok(lists)
+}
+
+/// Returns the name of the parent of a list.
+fn parent_name(store: &Connection, stream: &Stream, id: &str) -> rusqlite::Result<Option<String>> {
+    let StreamInput::Ids(kind) = stream.input else { return Ok(None) };
+    let column = if kind == EntityKind::User { "display_name" } else { "name" };
+    let sql = format!("SELECT {column} FROM {} WHERE id = ?1", EntityTable::for_kind(kind).name);
+    Ok(store.prepare_cached(&sql)?.query_row([id], |row| row.get(0)).optional()?.flatten())
 }
 
 fn member_changes<E: From<rusqlite::Error>>(
     store: &Connection,
     list: i64,
-    kind: &str,
+    target: &MembershipTable,
     since: &str,
     each: ChangeSink<'_, E>,
 ) -> Result<(), E> {
-    let Some(target) = membership_table(kind) else { return Ok(()) };
     let (table, child) = (target.table, target.item_column);
     let first = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?));
     let (read_at, items) = store
@@ -226,7 +228,7 @@ fn member_changes<E: From<rusqlite::Error>>(
     let mut rows = changes.query(params![list, since, read_at])?;
     while let Some(row) = rows.next()? {
         let (change, item_id, place): (String, String, Option<i64>) = (row.get(0)?, row.get(2)?, row.get(4)?);
-        let what = if child == "id" { "category" } else { child.trim_end_matches("_id") };
+        let what = target.item_kind;
         let (title, by) = title_and_owner(store, what, Some(&item_id))?;
         let released = (what == "album" && added_at == "NULL").then(|| release_date(store, &item_id)).transpose()?;
         let (before, after) = if change == "added" { (None, place) } else { (place, None) };
@@ -254,7 +256,7 @@ fn release_date(store: &Connection, album: &str) -> rusqlite::Result<Option<Stri
     Ok(store.prepare_cached(sql)?.query_row([album], |row| row.get(0)).optional()?.flatten())
 }
 
-/// Title of a thing and whose it is, by its id; local files by their URI.
+/// Returns the title of an entity and its artists, show or owner, by id. Local files are found by URI.
 ///
 /// # Errors
 /// If the store cannot be read.

@@ -1,18 +1,17 @@
-//! Lists that belong to a thing: its artists, genres, pictures, languages, copyright lines.
+//! Lists that belong to an entity: artists, genres, images, languages, copyright lines.
 //!
-//! A list that came with an answer replaces the one that was known; rows that stay are not touched.
+//! A list in a response replaces the stored list. Unchanged rows are not touched.
 
-use super::pending_writes;
 use super::row_write::RowWrite;
-use super::{CellValue, StoreError, WriteTx};
+use super::{CellValue, StoreError, WriteTx, pending_writes};
 
-/// Pictures: address, width, height.
+/// Images: URL, width, height.
 pub type ImageRows<'a> = &'a [(&'a str, Option<i64>, Option<i64>)];
 
-/// Words or lines, in order.
+/// Texts in order.
 pub type TextValues<'a> = &'a [&'a str];
 
-/// Replaces the artists of an album or track. The artists must have rows already.
+/// Replaces the artists of an album or track. The artists must already have rows.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -53,8 +52,7 @@ pub fn set_copyrights(tx: &mut WriteTx, album: &str, lines: &[(Option<&str>, Opt
     pending_writes::write_row(tx, RowWrite::CopyrightsFrom, &[album.into(), count_cell(lines.len())])
 }
 
-/// Replaces words of a show, episode, audiobook or chapter: `what` is language, author,
-/// narrator or copyright.
+/// Replaces texts of a show, episode, audiobook or chapter. `what` is language, author, narrator or copyright.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -69,7 +67,7 @@ pub fn set_texts(tx: &mut WriteTx, kind: &str, id: &str, what: &str, texts: Text
     pending_writes::write_row(tx, RowWrite::TextsFrom, &[kind.into(), id.into(), what.into(), count_cell(texts.len())])
 }
 
-/// Replaces the pictures of a thing.
+/// Replaces the images of an entity.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -81,7 +79,7 @@ pub fn set_images(tx: &mut WriteTx, kind: &str, id: &str, images: ImageRows<'_>)
     pending_writes::write_row(tx, RowWrite::ImagesFrom, &[kind.into(), id.into(), count_cell(images.len())])
 }
 
-/// What depends on the market: `table` is one of the `*_markets` tables.
+/// Writes the availability of an entity in a market.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -111,7 +109,7 @@ pub fn set_market(
     }
 }
 
-/// How far a user listened to an episode.
+/// Writes how far a user has listened to an episode.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -127,7 +125,7 @@ pub fn set_resume_point(
     pending_writes::write_row(tx, RowWrite::ResumePoint, &row)
 }
 
-/// The day's followers and popularity of a thing; the last reading of a day stands.
+/// Writes the day's followers and popularity of an entity. The last reading of a day wins.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -146,7 +144,7 @@ pub fn set_metrics(
     )
 }
 
-/// A file of a user's own that stands in a playlist.
+/// Writes a user's local file that is part of a playlist.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -163,16 +161,14 @@ pub fn set_local_file(
     pending_writes::write_row(tx, RowWrite::LocalFile, &row)
 }
 
-/// Whose artists.
+/// Which entity's artists are meant.
 #[derive(Debug, Clone, Copy)]
 pub enum CreditedEntity {
-    /// An album's.
     Album,
-    /// A track's.
     Track,
 }
 
-/// Which table of market facts.
+/// Tables of market availability.
 #[derive(Debug, Clone, Copy)]
 pub enum MarketTable {
     /// `track_markets`.
@@ -183,14 +179,14 @@ pub enum MarketTable {
     Chapters,
 }
 
-/// What an answer says about a market.
+/// What a response says about a market.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct MarketAvailability<'a> {
-    /// Playable there.
+    /// Whether it can be played there.
     pub is_playable: Option<bool>,
-    /// Spotify's reason if not.
+    /// Spotify's reason if it cannot.
     pub restriction: Option<&'a str>,
-    /// The id that was asked for, where another was answered.
+    /// The requested id, if Spotify answered with another one.
     pub linked_from: Option<&'a str>,
 }
 

@@ -1,9 +1,8 @@
-//! Writing things that have an id: artists, albums, tracks and their kin.
+//! Writes entities, which are rows with an id: artists, albums, tracks and so on.
 //!
-//! One statement per table, an upsert that takes a bit mask of the columns that the answer had: an
-//! absent key leaves what is known alone, an explicit null overwrites it.
+//! Each table has one upsert statement. It takes a bit mask of the columns that the response contained: an
+//! absent key keeps the stored value, and an explicit null overwrites it.
 
-use super::pending_writes;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 
@@ -13,31 +12,29 @@ use rusqlite::{OptionalExtension, params};
 
 use super::changed_entities::ROW_UPDATED;
 use super::row_write::RowWrite;
-use super::{StoreError, WriteTx};
+use super::{StoreError, WriteTx, pending_writes};
+use spotify_client::EntityKind;
 
-/// A table of things that have an id.
+/// A table of entities.
 #[derive(Debug)]
 pub struct EntityTable {
-    /// Its name.
     pub name: &'static str,
-    /// Its columns but `id`, `first_seen_at` and `fetched_at`, in the order in which cells are given.
+    /// Columns without `id`, `first_seen_at` and `fetched_at`, in the order of the cells.
     pub columns: &'static [&'static str],
-    /// The write that puts a row into it.
+    /// The write that puts a row into this table.
     pub(super) write: RowWrite,
     upsert: OnceLock<String>,
     touch: OnceLock<String>,
 }
 
-/// What an answer says of one column.
+/// What a response says about one column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CellValue<'a> {
-    /// Nothing: the key was absent.
+    /// The key was absent.
     Absent,
-    /// `null`.
     Null,
-    /// A text.
     Text(&'a str),
-    /// A number, or 0 and 1 for a boolean.
+    /// A number; 0 or 1 for a boolean.
     Int(i64),
 }
 
@@ -80,14 +77,12 @@ const fn new_table(write: RowWrite, name: &'static str, columns: &'static [&'sta
 }
 
 impl EntityTable {
-    /// `artists`.
     pub fn artists() -> &'static EntityTable {
         static T: EntityTable =
             new_table(RowWrite::Artist, "artists", &["name", "uri", "followers", "popularity", "spotify_url"]);
         &T
     }
 
-    /// `albums`.
     pub fn albums() -> &'static EntityTable {
         static T: EntityTable = new_table(
             RowWrite::Album,
@@ -109,7 +104,6 @@ impl EntityTable {
         &T
     }
 
-    /// `tracks`.
     pub fn tracks() -> &'static EntityTable {
         static T: EntityTable = new_table(
             RowWrite::Track,
@@ -133,7 +127,6 @@ impl EntityTable {
         &T
     }
 
-    /// `shows`.
     pub fn shows() -> &'static EntityTable {
         static T: EntityTable = new_table(
             RowWrite::Show,
@@ -154,7 +147,6 @@ impl EntityTable {
         &T
     }
 
-    /// `episodes`.
     pub fn episodes() -> &'static EntityTable {
         static T: EntityTable = new_table(
             RowWrite::Episode,
@@ -177,7 +169,6 @@ impl EntityTable {
         &T
     }
 
-    /// `audiobooks`.
     pub fn audiobooks() -> &'static EntityTable {
         static T: EntityTable = new_table(
             RowWrite::Audiobook,
@@ -198,7 +189,6 @@ impl EntityTable {
         &T
     }
 
-    /// `chapters`.
     pub fn chapters() -> &'static EntityTable {
         static T: EntityTable = new_table(
             RowWrite::Chapter,
@@ -221,7 +211,6 @@ impl EntityTable {
         &T
     }
 
-    /// `users`.
     pub fn users() -> &'static EntityTable {
         static T: EntityTable = new_table(
             RowWrite::User,
@@ -231,7 +220,6 @@ impl EntityTable {
         &T
     }
 
-    /// `playlists`.
     pub fn playlists() -> &'static EntityTable {
         static T: EntityTable = new_table(
             RowWrite::Playlist,
@@ -253,6 +241,21 @@ impl EntityTable {
         &T
     }
 
+    /// Returns the table of a kind of entity.
+    pub fn for_kind(kind: EntityKind) -> &'static EntityTable {
+        match kind {
+            EntityKind::Album => EntityTable::albums(),
+            EntityKind::Artist => EntityTable::artists(),
+            EntityKind::Track => EntityTable::tracks(),
+            EntityKind::Playlist => EntityTable::playlists(),
+            EntityKind::Show => EntityTable::shows(),
+            EntityKind::Episode => EntityTable::episodes(),
+            EntityKind::Audiobook => EntityTable::audiobooks(),
+            EntityKind::Chapter => EntityTable::chapters(),
+            EntityKind::User => EntityTable::users(),
+        }
+    }
+
     pub(super) fn upsert_sql(&self) -> &str {
         self.upsert.get_or_init(|| {
             let (mut names, mut values, mut sets, mut differs) = Default::default();
@@ -272,14 +275,13 @@ impl EntityTable {
         })
     }
 
-    /// Where nothing differs, reading it whole again moves `fetched_at` only.
+    /// When nothing else differs, a complete read only updates `fetched_at`.
     pub(super) fn touch_sql(&self) -> &str {
         self.touch.get_or_init(|| format!("UPDATE {} SET fetched_at = ?2 WHERE id = ?1", self.name))
     }
 }
 
-/// Writes one thing. `whole` says that the answer was about the thing itself, not a mention of
-/// it.
+/// Writes one entity. `whole` says that the response was about the entity itself and not a mention of it.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -301,7 +303,7 @@ pub fn upsert(
     pending_writes::write_row(tx, table.write, &row)
 }
 
-/// How many tracks these albums have, where that is known.
+/// Returns the number of tracks of these albums, where it is known.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -338,7 +340,7 @@ mod tests {
         WriteTx::new(conn, "test".into())
     }
 
-    /// Writes the artist "a"; whether that changed anything that a CSV may show.
+    /// Writes the artist "a" and returns whether that changed anything that a CSV file may contain.
     fn upsert(s: &mut WriteTx, cells: &[CellValue<'_>], now: &str, whole: bool) -> bool {
         s.changed = false;
         super::upsert(s, EntityTable::artists(), "a", cells, now, whole).unwrap();

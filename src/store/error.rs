@@ -1,152 +1,114 @@
-//! What can go wrong with the store, told apart by what the caller must do.
+//! Errors of the store, told apart by what the caller must do.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-/// Trouble with the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// SQLite refused; what was committed stays.
+    /// SQLite refused an operation. Everything committed is safe.
     #[error("the store {} {}", path.display(), describe(what, source))]
     Sqlite {
-        /// The database file.
         path: PathBuf,
-        /// What was being done.
+        /// What failed, as the end of a sentence about the store.
         what: &'static str,
-        /// SQLite's own words.
         #[source]
         source: rusqlite::Error,
     },
-    /// A COMMIT failed: whether it took effect is known only after reopening.
-    #[error("the store {} could not confirm a commit{}; it is read again at the next start", path.display(), disk_full_suffix(source))]
+    /// A COMMIT failed. Whether it took effect is known only after reopening.
+    #[error("the store {} could not confirm a commit{}; the next start checks what was saved", path.display(), disk_full_suffix(source))]
     OutcomeUnknown {
-        /// The database file.
         path: PathBuf,
-        /// SQLite's own words.
         #[source]
         source: rusqlite::Error,
     },
-    /// The file is not one of ours.
+    /// The file is not a cratedigger store.
     #[error("{} is not a cratedigger store: {why}", path.display())]
     ForeignFile {
-        /// The database file.
         path: PathBuf,
         /// How that shows.
         why: String,
     },
-    /// It was made, and no run has come to fill it.
+    /// The store exists, but no run has written to it yet.
     #[error("nothing has been written to the store {} yet", path.display())]
-    Empty {
-        /// The database file.
-        path: PathBuf,
-    },
-    /// Written by a newer version.
-    #[error("the store {} was written by a newer version (schema {found}, this one knows {known})", path.display())]
+    Empty { path: PathBuf },
+    #[error("the store {} was written by a newer version (schema {found}; this version supports {known})", path.display())]
     NewerSchema {
-        /// The database file.
         path: PathBuf,
-        /// Its schema version.
         found: i64,
-        /// Ours.
+        /// The schema version of this program.
         known: i64,
     },
-    /// Written by an older version, and only read now.
-    #[error("the store {} was written by an older version (schema {found}, this one reads {known})", path.display())]
+    /// Written by an older version, and opened only for reading.
+    #[error("the store {} was written by an older version (schema {found}; this version needs {known})", path.display())]
     OlderSchema {
-        /// The database file.
         path: PathBuf,
-        /// Its schema version.
         found: i64,
-        /// Ours.
+        /// The schema version of this program.
         known: i64,
     },
-    /// The disk has no room for what is about to be written beside it.
-    #[error("there is no room beside the store {} for {what}: {free} bytes free, {needed} wanted", path.display())]
+    /// The disk has too little space for what is about to be written next to the store.
+    #[error("not enough disk space next to the store {} for {what}: {free} bytes free, {needed} needed", path.display())]
     NoSpace {
-        /// The database file.
         path: PathBuf,
-        /// What wants it.
+        /// What needs the space.
         what: &'static str,
-        /// Bytes free.
         free: u64,
-        /// Bytes wanted.
         needed: u64,
     },
     /// Filled from another host or with another state folder.
     #[error("the store {} {why}", path.display())]
     Mismatch {
-        /// The database file.
         path: PathBuf,
-        /// What does not fit.
+        /// What does not match.
         why: String,
     },
-    /// There was a store, and nothing is there any more: a disk that is not mounted, or somebody deleted it.
-    #[error("the store {} is gone; it has been known since {since}", path.display())]
+    /// The store existed before and is missing now: its disk is not mounted, or it was deleted.
+    #[error("the store {} is missing; it was first seen {since}", path.display())]
     Missing {
-        /// The database file.
         path: PathBuf,
-        /// When it was seen first, for people.
+        /// When it was first seen, formatted for people.
         since: String,
     },
-    /// The folder or file cannot be had.
+    /// A folder or file cannot be accessed.
     #[error("the store {} {what}", path.display())]
     Io {
-        /// The file or folder.
         path: PathBuf,
-        /// What was being done.
+        /// What failed, as the end of a sentence about the store.
         what: &'static str,
-        /// The system's own words.
         #[source]
         source: std::io::Error,
     },
-    /// A copy of the store cannot be had; the store is as it was.
+    /// A copy of the store failed. The store is unchanged.
     #[error("the copy {} {what}", path.display())]
     Backup {
-        /// The copy.
         path: PathBuf,
-        /// What was being done.
+        /// What failed, as the end of a sentence about the store.
         what: &'static str,
-        /// The system's own words, or SQLite's.
         #[source]
         source: std::io::Error,
     },
-    /// Served items are missing among the rows of a list: a defect of ours, and nothing is claimed.
-    #[error("the list {name} was not put in place: {served} items were served, and {staged} have a row")]
-    MissingRows {
-        /// The database file.
-        path: PathBuf,
-        /// Which list.
-        name: String,
-        /// Items served.
-        served: i64,
-        /// Rows staged.
-        staged: i64,
-    },
-    /// A reader keeps the WAL from being emptied, and it has reached its limit.
+    /// Items that Spotify served have no row. This is a bug, so the list is not marked as complete.
+    #[error("the list {name} was not saved: Spotify served {served} items, and {staged} of them have a row")]
+    MissingRows { path: PathBuf, name: String, served: i64, staged: i64 },
+    /// A reader prevented the WAL from being emptied, and the WAL has reached its limit.
     #[error(
-        "the store {} takes no more for now: another program has been reading it all the while, so that {}-wal has \
+        "the store {} cannot take more data now: another program keeps reading it, and {}-wal has \
          grown to {} MiB",
         path.display(),
         path.display(),
         bytes >> 20
     )]
-    WalFull {
-        /// The database file.
-        path: PathBuf,
-        /// Size of the WAL.
-        bytes: u64,
-    },
-    /// The writing thread is gone, after an error that left open what was committed.
+    WalFull { path: PathBuf, bytes: u64 },
+    /// The writer thread has stopped after an error that left the outcome of a commit open.
     #[error("the store was closed after an error: {why}")]
     Closed {
-        /// The error with its causes.
         why: String,
         /// What to do about it.
         hint: Option<String>,
     },
 }
 
-/// What SQLite's code says more plainly than the place where it came up.
+/// Replaces the text by a clearer one where SQLite's code says more.
 fn describe(what: &'static str, source: &rusqlite::Error) -> &'static str {
     match source.sqlite_error_code() {
         Some(rusqlite::ErrorCode::DiskFull) => "cannot be written: the disk is full",
@@ -155,7 +117,7 @@ fn describe(what: &'static str, source: &rusqlite::Error) -> &'static str {
     }
 }
 
-/// That the disk is full, where it is.
+/// Says that the disk is full if that is the cause.
 fn disk_full_suffix(source: &rusqlite::Error) -> &'static str {
     match source.sqlite_error_code() {
         Some(rusqlite::ErrorCode::DiskFull) => ": the disk is full",
@@ -163,7 +125,7 @@ fn disk_full_suffix(source: &rusqlite::Error) -> &'static str {
     }
 }
 
-/// An error with what caused it, in one line.
+/// Formats an error and its causes on one line.
 pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
@@ -181,18 +143,20 @@ impl StoreError {
         };
         let free = super::free_bytes(path).map_or_else(String::new, |free| format!("{free} bytes free, "));
         let needed = super::MIN_FREE_BYTES;
-        format!("free space on that disk ({free}{needed} wanted) and run again: what was committed stays")
+        format!("free disk space ({free}{needed} needed) and run again; everything committed is safe")
     }
 
-    /// What to type or do about it.
+    /// Returns a command to type or another way to solve the problem.
     pub fn hint(&self) -> Option<String> {
         match self {
             StoreError::NewerSchema { .. } => {
-                Some("install that version or a newer one, or name another output.database".into())
+                Some("install that version or a newer one, or set output.database to another file".into())
             }
-            StoreError::OlderSchema { .. } => Some("`cratedigger export` brings it up to date, without a call".into()),
+            StoreError::OlderSchema { .. } => {
+                Some("`cratedigger export` brings it up to date without API calls".into())
+            }
             StoreError::Empty { .. } => Some("`cratedigger run` fills it".into()),
-            StoreError::ForeignFile { .. } => Some("move the file away, or name another output.database".into()),
+            StoreError::ForeignFile { .. } => Some("move the file away, or set output.database to another file".into()),
             StoreError::Sqlite { source, .. } | StoreError::OutcomeUnknown { source, .. } => {
                 match source.sqlite_error_code() {
                     Some(rusqlite::ErrorCode::DiskFull) => Some(self.disk_full_hint()),
@@ -202,15 +166,15 @@ impl StoreError {
                         | rusqlite::ErrorCode::PermissionDenied,
                     ) => Some("make the file and its folder writable for this user".into()),
                     Some(rusqlite::ErrorCode::SystemIoFailure) => Some(
-                        "look at the disk, its free space and its limits, then run again: what was committed stays"
+                        "check the disk, its free space and its limits, then run again; everything committed is safe"
                             .into(),
                     ),
                     Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
-                        Some("another program holds the store; close it and run again".into())
+                        Some("another program has locked the store; close it and run again".into())
                     }
                     Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
                         Some(
-                            "restore a backup, or move the file away and begin anew with `cratedigger run --full`; it was \
+                            "restore a backup, or move the file away and start again with `cratedigger run --full`; it was \
                              left untouched"
                                 .into(),
                         )
@@ -219,33 +183,33 @@ impl StoreError {
                 }
             }
             StoreError::Mismatch { .. } => {
-                Some("put back what was changed, or name another output.database for what comes from elsewhere".into())
+                Some("restore the previous setting, or set output.database to another file".into())
             }
             StoreError::Backup { path, source, .. } => Some(match source.kind() {
-                ErrorKind::AlreadyExists => "name another file, or move that one away".into(),
+                ErrorKind::AlreadyExists => "choose another name, or move the existing file away".into(),
                 ErrorKind::NotFound => {
                     let folder = path.parent().unwrap_or(path);
-                    format!("make the folder first: mkdir -p {}", folder.display())
+                    format!("create the folder first: mkdir -p {}", folder.display())
                 }
-                ErrorKind::StorageFull => "free space on that disk, or name a file on another".into(),
+                ErrorKind::StorageFull => "free disk space, or choose a file on another disk".into(),
                 ErrorKind::InvalidInput => "name another file".into(),
-                _ => "name a file in a folder that this user may write to".into(),
+                _ => "choose a folder that this user may write to".into(),
             }),
             StoreError::Missing { .. } => Some(
-                "mount its disk, or put the store or a backup of it back; `cratedigger run --full` begins with an empty \
-                 one, which reads all anew"
+                "mount its disk, or restore the store from a backup; `cratedigger run --full` starts with an empty \
+                 store and reads everything again"
                     .into(),
             ),
             StoreError::Io { .. } => Some("make the file and its folder writable for this user".into()),
             StoreError::MissingRows { path, .. } => {
-                Some(format!("a defect of cratedigger: please report it; {} is as it was", path.display()))
+                Some(format!("this is a bug in cratedigger: please report it; {} is unchanged", path.display()))
             }
             StoreError::WalFull { path, .. } => Some(format!(
-                "end that program (`fuser -v {}` names it); the next run goes on, and output.wal_limit_mib says how far \
+                "end that program (`fuser -v {}` names it); the next run continues. output.wal_limit_mib sets how far \
                  it may grow",
                 path.display()
             )),
-            StoreError::NoSpace { .. } => Some("free space on that disk; the store is as it was".into()),
+            StoreError::NoSpace { .. } => Some("free disk space; the store is unchanged".into()),
             StoreError::Closed { hint, .. } => hint.clone(),
         }
     }

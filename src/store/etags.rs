@@ -1,10 +1,10 @@
-//! Entity tags of single things: to ask whether something changed, and not for what it is.
+//! Entity tags of single entities, to ask Spotify whether something changed.
 
 use rusqlite::{OptionalExtension, params};
 
 use super::{EntityTable, StoreError, WriteTx};
 
-/// The tag to ask for a thing with: none unless its row is of an answer that had it.
+/// Returns the tag to send with a request, unless the row of the entity is not from a complete response.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -24,7 +24,7 @@ pub fn find(
     tag.map_err(|e| tx.error("cannot be read", e))
 }
 
-/// Keeps the tag of an answer, or forgets the one before if it had none.
+/// Saves the tag of a response, or deletes the previous one if the response has none.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -41,7 +41,7 @@ pub fn save(tx: &mut WriteTx, audience: &str, request: &str, etag: Option<&str>)
     .map(|_| ())
 }
 
-/// Notes that a thing is what it was: read now, with the figures that it had.
+/// Records that an entity was found unchanged: fetched now, with the figures of its last reading.
 ///
 /// # Errors
 /// If the store cannot be written.

@@ -1,8 +1,8 @@
-//! What a file of playlist items shows, and whether that is other than when it was written.
+//! What a file of playlist items depends on, and whether that has changed since it was written.
 //!
-//! Two parts: its lists, whose fingerprint is cheap, and the things in them, which are compared with
-//! those that changed since ([`super::touched`]). The second look reads the rows of the file but renders none,
-//! and is taken only where something did change.
+//! There are two parts: its lists, with a cheap fingerprint, and the entities in them, which are compared with
+//! those that changed since ([`super::changed_entities`]). The second check reads the rows of the file without
+//! rendering them, and only happens if something did change.
 
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 use rustc_hash::FxHashMap;
@@ -11,24 +11,22 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 use super::changed_entities::DependencyKind;
 use super::info;
 
-/// Things that may have changed and are looked for; where there are more, rendering is no dearer.
+/// Maximum number of changed entities to look for. With more, rendering is just as fast.
 const MAX_ENTITIES: usize = 200_000;
 
-/// What the rows of a file name.
+/// Kinds that the rows of a file name.
 const ROW_DEPENDENCIES: [DependencyKind; 4] =
     [DependencyKind::Track, DependencyKind::Episode, DependencyKind::User, DependencyKind::LocalFile];
 
-/// Whose rows a file shows.
+/// The fetch whose rows are in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FetchRef<'a> {
-    /// Name of the job.
     pub job: &'a str,
-    /// Name of the fetch.
     pub fetch: &'a str,
 }
 
-/// Which playlists a fetch asked for, in which order, and what stands in them: another fingerprint
-/// means other rows.
+/// Returns a fingerprint of the playlists that a fetch requested, their order, and their items. Another
+/// fingerprint means other rows.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -51,10 +49,10 @@ pub fn fingerprint_lists(store: &Connection, of: FetchRef<'_>) -> rusqlite::Resu
     Ok(format!("{:032x}", hash.digest128()))
 }
 
-/// The things that changed, each with the `data_version` since which it is so.
+/// The entities that changed, each with the `data_version` of the change.
 #[derive(Debug, Default)]
 pub struct EntityChanges {
-    /// From which version on all are known.
+    /// Changes are complete from this version on.
     since: i64,
     newest: i64,
     /// Tracks, episodes, users and local files.
@@ -62,7 +60,7 @@ pub struct EntityChanges {
 }
 
 impl EntityChanges {
-    /// Reads what changed, with the tracks and episodes that show it.
+    /// Reads the changes, including the tracks and episodes that show changed entities.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -89,7 +87,7 @@ impl EntityChanges {
         Ok(changed)
     }
 
-    /// From artists and albums to the tracks that show them, from shows to their episodes.
+    /// Propagates changes from artists and albums to their tracks, and from shows to their episodes.
     fn propagate(
         &mut self,
         store: &Connection,
@@ -119,7 +117,7 @@ impl EntityChanges {
                     reached.push((row.get(1)?, *version));
                 }
                 if reached.len() > MAX_ENTITIES {
-                    // So much has changed that no file is likely to be spared.
+                    // So much has changed that hardly any file would be spared.
                     self.since = i64::MAX;
                     return Ok(());
                 }
@@ -133,8 +131,8 @@ impl EntityChanges {
         Ok(())
     }
 
-    /// Whether a file that shows the store as of `version` shows a thing that has changed since, or
-    /// may do so. Its lists must be the same.
+    /// Whether an entity in a file with data of `version` has or may have changed since. The lists of the file
+    /// must be unchanged.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -178,8 +176,7 @@ fn entity_hash(kind: DependencyKind, id: &str) -> u64 {
     xxh3_64(id.as_bytes()) ^ kind as u64
 }
 
-/// Notes that files show the store as of these versions: what has changed since they were written is
-/// not in them.
+/// Records that files are up to date with these versions: they contain nothing that has changed since.
 ///
 /// # Errors
 /// If the store cannot be written.

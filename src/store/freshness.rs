@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{EntityTable, ListKey, StoreError, TimeSpan, WriteTx, lists};
 
-/// The version of a playlist, if the playlist or a list that it stands in was read in that time.
+/// Returns the version of a playlist if the playlist, or a list that contains it, was read in that time.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -18,7 +18,7 @@ pub fn known_snapshot(tx: &WriteTx, playlist: &str, when: &TimeSpan) -> Result<O
     Ok(told.map_err(|e| tx.error("cannot be read", e))?.flatten())
 }
 
-/// Of these ids, the ones whose row was read whole in that time.
+/// Returns for each id whether its row was read completely in that time.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -35,7 +35,7 @@ pub fn are_fresh(tx: &WriteTx, table: &EntityTable, ids: &[String], when: &TimeS
         .collect()
 }
 
-/// When the rows of these ids were read whole; none where they never were.
+/// Returns when the rows of these ids were last read completely; none if never.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -45,7 +45,7 @@ pub fn fetched_at(tx: &WriteTx, table: &EntityTable, ids: &[String]) -> Result<V
     ids.iter().map(|id| Ok(read(id).map_err(|e| tx.error("cannot be read", e))?.flatten())).collect()
 }
 
-/// When these lists were read or found unchanged; none where they never were.
+/// Returns when these lists were last read or found unchanged; none if never.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -53,8 +53,8 @@ pub fn checked_at(tx: &WriteTx, keys: &[ListKey]) -> Result<Vec<Option<String>>,
     keys.iter().map(|key| Ok(lists::find(tx, key)?.and_then(|list| list.checked_at))).collect()
 }
 
-/// The track that Spotify answered with, in that time, where this one was asked for in a
-/// market; none if it answered with the very one.
+/// Returns the track that Spotify sent in that time when this one was requested in a market; none if it sent
+/// the requested one.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -65,7 +65,7 @@ pub fn relinked_track(tx: &WriteTx, track: &str, market: &str, when: &TimeSpan) 
     id.map_err(|e| tx.error("cannot be read", e))
 }
 
-/// The track or album that a code (ISRC or UPC) was found to mean, at or after `since`.
+/// Returns the track or album that a code (ISRC or UPC) was resolved to in that time.
 ///
 /// # Errors
 /// If the store cannot be read.

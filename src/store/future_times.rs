@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::{StoreError, WriteTx};
 
-/// By what it is told whether something was read, and when.
+/// Columns that record when something was read.
 const READ_TIMES: [(&str, &str); 14] = [
     ("lists", "checked_at"),
     ("lists", "whole_at"),
@@ -22,8 +22,8 @@ const READ_TIMES: [(&str, &str); 14] = [
     ("users", "fetched_at"),
 ];
 
-/// Takes times that lie ahead, by a day at most, back to just before a run: else that run would take them
-/// for its own once it has lasted so long. What lies further ahead no run comes to.
+/// Resets times that are up to a day in the future to just before a run. Otherwise that run would take them for
+/// its own once it has lasted that long. No run reaches times further ahead.
 ///
 /// # Errors
 /// If the store cannot be written.

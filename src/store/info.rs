@@ -1,4 +1,4 @@
-//! What the store knows of itself: which host its rows came from, which state folder it goes with.
+//! Facts about the store itself: the host of its rows and the state folder it belongs to.
 
 use std::path::Path;
 
@@ -6,22 +6,22 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::StoreError;
 
-/// Whom a store belongs to.
+/// What a store belongs to.
 #[derive(Debug, Clone)]
 pub struct StoreIdentity {
-    /// `host:port` of `spotify.api_url`; made-up rows never mix with real ones.
+    /// `host:port` of `spotify.api_url`. Simulated rows never mix with real ones.
     pub host: String,
-    /// Random id kept in the state folder.
+    /// Random id in the state folder.
     pub state_id: String,
-    /// Where that folder is, and why it was chosen; for the error.
+    /// Path of the state folder and why it was chosen, for error messages.
     pub state_folder: String,
 }
 
-/// Remembers the identity at first use and refuses another one later.
+/// Saves the identity at the first use and refuses another one later.
 pub(super) fn check_identity(conn: &Connection, path: &Path, identity: &StoreIdentity) -> Result<(), StoreError> {
     let sql = |source| StoreError::Sqlite { path: path.to_path_buf(), what: "cannot be read", source };
     if is_empty(conn).map_err(sql)? {
-        // An address that was mistyped at the first try is no reason to begin with another file.
+        // A mistyped address at the first try must not force the user to start with another file.
         return write_identity(conn, identity).map_err(sql);
     }
     let mismatch = |why| StoreError::Mismatch { path: path.to_path_buf(), why };
@@ -29,7 +29,7 @@ pub(super) fn check_identity(conn: &Connection, path: &Path, identity: &StoreIde
         && host != identity.host
     {
         return Err(mismatch(format!(
-            "holds rows from {host}; spotify.api_url now names {}, and made-up data must not mix with real",
+            "contains rows from {host}, but spotify.api_url is now {}: simulated and real data must not mix",
             identity.host
         )));
     }
@@ -38,7 +38,7 @@ pub(super) fn check_identity(conn: &Connection, path: &Path, identity: &StoreIde
     {
         let known = get_value(conn, "state_folder").map_err(sql)?.unwrap_or_default();
         return Err(mismatch(format!(
-            "was filled with the state folder {known}, but now {} is used",
+            "was filled with the state folder {known}, but the state folder is now {}",
             identity.state_folder
         )));
     }
@@ -49,7 +49,7 @@ fn write_identity(conn: &Connection, identity: &StoreIdentity) -> rusqlite::Resu
     for (key, value) in
         [("api_host", &identity.host), ("state_id", &identity.state_id), ("state_folder", &identity.state_folder)]
     {
-        // Writing only what differs keeps a run with nothing due from touching the file.
+        // Write only what differs, so that a run with nothing due does not touch the file.
         if get_value(conn, key)?.as_ref() != Some(value) {
             set_value(conn, key, value)?;
         }
@@ -57,7 +57,7 @@ fn write_identity(conn: &Connection, identity: &StoreIdentity) -> rusqlite::Resu
     Ok(())
 }
 
-/// Whether nothing that Spotify sent stands in the store.
+/// Whether the store contains nothing from Spotify.
 fn is_empty(conn: &Connection) -> rusqlite::Result<bool> {
     let tables = [
         "artists",
@@ -75,12 +75,12 @@ fn is_empty(conn: &Connection) -> rusqlite::Result<bool> {
     conn.query_row(&format!("SELECT NOT ({some})"), [], |row| row.get(0))
 }
 
-/// A fact of the store's.
+/// Reads a value from `store_info`.
 pub(super) fn get_value(conn: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
     conn.query_row("SELECT value FROM store_info WHERE key = ?1", [key], |row| row.get(0)).optional()
 }
 
-/// Sets a fact of the store's.
+/// Writes a value to `store_info`.
 pub(super) fn set_value(conn: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
     conn.execute(
         "INSERT INTO store_info (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
@@ -89,7 +89,7 @@ pub(super) fn set_value(conn: &Connection, key: &str, value: &str) -> rusqlite::
     Ok(())
 }
 
-/// The counter that rises whenever a row that a CSV may show has changed.
+/// Returns the counter that is incremented whenever a row changes that a CSV file may contain.
 ///
 /// # Errors
 /// If the store cannot be read.

@@ -1,21 +1,20 @@
-//! Forgetting how far interrupted reads have come, by hand.
+//! Interrupted reads, and resetting them by hand.
 
 use rusqlite::params;
 
 use super::{StoreError, WriteTx};
 
-/// A read that is under way or was interrupted.
+/// A read that is in progress or was interrupted.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct InterruptedRead {
-    /// Number of the list.
     pub list: i64,
     /// The stream that reads it.
     pub kind: String,
-    /// What it belongs to, or the search expression.
+    /// The parent, or the search expression.
     pub parent_id: String,
     /// `app`, or the id of the user whose token reads it.
     pub audience: String,
-    /// Market asked for.
+    /// Requested market.
     pub market: String,
     /// Group, types, time range or locale.
     pub variant: String,
@@ -25,8 +24,8 @@ pub struct InterruptedRead {
     pub updated_at: String,
 }
 
-/// The interrupted reads of a job: those of lists that it is known to ask for, and those that its
-/// own runs began. `fetch` narrows them to one fetch, whose lists are of these kinds.
+/// Returns the interrupted reads of a job: those of lists that it requested, and those that its own runs
+/// started. `fetch` limits them to one fetch, whose lists have these kinds.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -61,7 +60,7 @@ pub fn of_job(tx: &WriteTx, job: &str, fetch: Option<(&str, &[&str])>) -> Result
     Ok(rows.into_iter().filter(|(_, concerns)| *concerns).map(|(row, _)| row).collect())
 }
 
-/// Lets no later run of the job go on from what its unfinished runs have read.
+/// Prevents later runs of the job from resuming what its unfinished runs have read.
 ///
 /// # Errors
 /// If the store cannot be written.

@@ -7,26 +7,25 @@ use super::{StoreError, TimeSpan, WriteTx};
 /// A playlist in a user's library.
 #[derive(Debug, Clone)]
 pub struct LibraryPlaylist {
-    /// Its id.
     pub id: String,
-    /// Spotify's version of it now.
+    /// Spotify's current version.
     pub snapshot_id: Option<String>,
-    /// Owned by the user, or open to be edited.
+    /// Owned by the user, or collaborative.
     pub is_own: bool,
-    /// The version that its items were last read whole in.
+    /// The version at the last complete read of its items.
     pub read_snapshot_id: Option<String>,
-    /// Items that stand.
+    /// Number of stored items.
     pub stored: i64,
-    /// Its place in the list of playlists.
+    /// Position in the list of playlists.
     pub position: i64,
-    /// It is staged to its end, and waits for a proof.
+    /// It is staged to its end and waits for verification.
     pub reached_end: bool,
-    /// The list of playlists has shown since that it stayed as it was.
+    /// The list of playlists has confirmed since then that it stayed the same.
     pub verified: bool,
 }
 
-/// The playlists in a user's library, as the newest read of it has them, with what is known of
-/// each one's items in a market. A whole read outside of `whole` counts as none.
+/// Returns the playlists in a user's library by the newest read, with what is known about their items in a
+/// market. A complete read outside of `whole` does not count.
 ///
 /// # Errors
 /// If the store cannot be read.

@@ -1,33 +1,33 @@
-//! Putting a list that was read whole in place of the old one, in one transaction.
+//! Replaces a list by a complete new read in one transaction.
 
-use super::{list_proof, lists, members, playlist_commit, staging};
 use rusqlite::params;
 
-use super::members::membership_table;
-use super::{ListKey, StoreError, WriteTx};
+use super::list_kinds::list_table;
+use super::{ListKey, StoreError, WriteTx, list_proof, lists, members, playlist_commit, staging};
+use crate::stream::StreamTable;
+use spotify_client::EntityKind;
 
-/// What shows that a list stands as it was read.
+/// Why a list is known to be complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ProofKind {
-    /// It came in one answer.
+    /// It came in one response.
     OneAnswer,
     /// Its version was the same before and after.
     Snapshot,
-    /// Its version says nothing, and two reads in a row had the same content.
+    /// Its version is meaningless, and two reads in a row had the same content.
     Content,
-    /// It was read to its end, and announced the same total on every page.
+    /// It was read to its end, and every page announced the same total.
     #[default]
     EndReached,
-    /// So many items were read from the newest, down to rows that were known; the rest adds up and
-    /// was not read.
+    /// Only the newest items were read, down to known rows. The total adds up, and the rest was not read.
     Presumed {
-        /// Places that were read.
+        /// Number of positions that were read.
         read: i64,
     },
 }
 
 impl ProofKind {
-    /// The word in `lists.proof`.
+    /// Returns the value for `lists.proof`.
     pub fn as_str(self) -> &'static str {
         match self {
             ProofKind::OneAnswer => "one_answer",
@@ -38,7 +38,7 @@ impl ProofKind {
         }
     }
 
-    /// Places that were read, if that was not all.
+    /// Returns the number of positions that were read, if that was not all.
     pub(super) fn read_count(self) -> Option<i64> {
         match self {
             ProofKind::Presumed { read } => Some(read),
@@ -47,45 +47,43 @@ impl ProofKind {
     }
 }
 
-/// What a read says about its own wholeness.
+/// What a read shows about its own completeness.
 #[derive(Debug, Clone, Default)]
 pub struct ListProof {
-    /// What shows it.
     pub kind: ProofKind,
     /// Items that Spotify announced.
     pub announced: Option<i64>,
-    /// Items that it served, nulls counted.
+    /// Items that Spotify served, including nulls.
     pub served: i64,
-    /// Items that could not be stored whole.
+    /// Items that could not be stored completely.
     pub skipped: i64,
-    /// Spotify's version when the read began.
+    /// Spotify's version at the start of the read.
     pub snapshot_id: Option<String>,
-    /// Its version after the last page, where that was asked for.
+    /// The version after the last page, if it was requested.
     pub snapshot_after: Option<String>,
-    /// Entity tag of the first answer.
+    /// Entity tag of the first response.
     pub etag: Option<String>,
-    /// It ended before its total: what was not seen may still stand there.
+    /// The read ended before the total, so unseen items may still be in the list.
     pub ended_early: bool,
-    /// Only its beginning was wanted, which is a list of its own.
+    /// Only the first items were wanted. They form a list of their own.
     pub first_items_only: bool,
 }
 
-/// What a swap did.
+/// The result of committing a list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ListCommit {
-    /// Rows that stand now.
+    /// Rows after the commit.
     pub stored: i64,
-    /// Whether the list differs from the read before.
+    /// Whether the list differs from the previous read.
     pub changed: bool,
     /// Items added, removed or moved, where that is recorded.
     pub changes: i64,
 }
 
-/// Places set apart for each type in the staging of one search: the place of a hit among its kind is what
-/// is left of it.
+/// Positions reserved for each type when a search is staged. The remainder is the rank of a hit in its type.
 pub const SEARCH_POSITIONS_PER_TYPE: i64 = 100_000;
 
-/// Puts the staged rows of a list in place of the old ones and ends its checkpoint.
+/// Replaces the rows of a list by the staged rows and ends its checkpoint.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -102,37 +100,36 @@ pub fn commit(
     let known: Option<String> = tx.query_one("SELECT content_hash FROM lists WHERE id = ?1", params![list])?;
     let same = known.as_deref() == Some(hash.as_str());
     let seen = &*later_than_before(tx, list, key, now)?;
-    let mut swapped = match key.kind {
-        "playlist_items" => playlist_commit::commit(tx, list, &key.parent_id, proof, run, seen)?,
-        "search" => append_search(tx, list, key, seen)?,
-        "top_artists" | "top_tracks" => replace_tops(tx, list, key, seen)?,
-        "recently_played" => append_plays(tx, list, key, seen)?,
-        _ => match membership_table(key.kind) {
-            Some(target) => members::replace(tx, list, key, &target, proof, same, seen)?,
-            None => ListCommit::default(),
-        },
+    let mut commit = match list_table(key.kind) {
+        Some(StreamTable::PlaylistItems) => playlist_commit::commit(tx, list, &key.parent_id, proof, run, seen)?,
+        Some(StreamTable::SearchResults) => append_search(tx, list, key, seen)?,
+        Some(StreamTable::TopItems(kind)) => replace_tops(tx, list, key, kind, seen)?,
+        Some(StreamTable::Plays) => append_plays(tx, list, key, seen)?,
+        Some(StreamTable::Members(table)) => members::replace(tx, list, key, &table, proof, same, seen)?,
+        Some(StreamTable::Entities(_)) | None => ListCommit::default(),
     };
-    swapped.changed |= !same;
-    tx.changed |= swapped.changed;
+    commit.changed |= !same;
+    tx.changed |= commit.changed;
     let doubled = members::duplicates_as_json(tx, list, key)?;
-    // What was presumed was not read whole: `read_at` and `whole_at` stay, so that a whole read comes due.
+    // A presumed list was not read completely: `read_at` and `whole_at` stay, so that a complete read becomes
+    // due.
     tx.execute_counted(
         "UPDATE lists SET snapshot_id = ?2, etag = ?3, announced = ?4, served = ?5, stored = ?6, skipped = ?7, content_hash = ?8,
          read_at = iif(?11, read_at, ?9), checked_at = ?15, changed_at = iif(?10, ?9, changed_at), gone_at = NULL,
          gone_reason = NULL, proof = ?12, restless = ?13, doubled = ?14, first_read_at = coalesce(first_read_at, ?9),
          whole_at = iif(?11, whole_at, ?15) WHERE id = ?1",
         params![
-            list, proof.snapshot_id, proof.etag, proof.announced, proof.served, swapped.stored, proof.skipped, hash, seen,
-            swapped.changed, proof.kind.read_count().is_some(), proof.kind.as_str(), proof.kind == ProofKind::Content, doubled, now
+            list, proof.snapshot_id, proof.etag, proof.announced, proof.served, commit.stored, proof.skipped, hash, seen,
+            commit.changed, proof.kind.read_count().is_some(), proof.kind.as_str(), proof.kind == ProofKind::Content, doubled, now
         ],
     )?;
-    list_proof::record(tx, list, proof, run, swapped.stored, &hash, seen)?;
+    list_proof::record(tx, list, proof, run, commit.stored, &hash, seen)?;
     lists::discard_checkpoint(tx, list)?;
-    Ok(swapped)
+    Ok(commit)
 }
 
-/// When a list is seen that is put in place now: later than whatever was seen of it before, though the
-/// clock was set back since.
+/// Returns the time to record for a list that is committed now: later than every earlier time of the list, even
+/// if the clock was set back.
 fn later_than_before(tx: &WriteTx, list: i64, key: &ListKey, now: &str) -> Result<String, StoreError> {
     let sql = "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', max(at), '+0.001 seconds') FROM (
                  SELECT read_at AS at FROM run_lists WHERE list_id = ?1
@@ -152,9 +149,15 @@ fn append_search(tx: &mut WriteTx, list: i64, key: &ListKey, now: &str) -> Resul
     Ok(ListCommit { stored, changed: stored > 0, changes: 0 })
 }
 
-/// The ranks of a day: a later reading of the same day stands in place of the earlier one.
-fn replace_tops(tx: &mut WriteTx, list: i64, key: &ListKey, now: &str) -> Result<ListCommit, StoreError> {
-    let kind = if key.kind == "top_artists" { "artist" } else { "track" };
+/// Replaces the ranks of a day: a later reading of the same day wins.
+fn replace_tops(
+    tx: &mut WriteTx,
+    list: i64,
+    key: &ListKey,
+    kind: EntityKind,
+    now: &str,
+) -> Result<ListCommit, StoreError> {
+    let kind = kind.as_str();
     let day = now.get(..10).unwrap_or(now);
     let gone = "DELETE FROM top_items WHERE user_id = ?1 AND kind = ?2 AND time_range = ?3 AND day = ?4";
     tx.execute_counted(gone, params![key.audience, kind, key.variant, day])?;
@@ -167,7 +170,7 @@ fn replace_tops(tx: &mut WriteTx, list: i64, key: &ListKey, now: &str) -> Result
     Ok(ListCommit { stored, changed: stored > 0, changes: 0 })
 }
 
-/// Plays that were not known yet; `stored` counts these.
+/// Adds plays that are new; `stored` counts these.
 fn append_plays(tx: &mut WriteTx, list: i64, key: &ListKey, now: &str) -> Result<ListCommit, StoreError> {
     let stored = tx.execute_counted(
         "INSERT OR IGNORE INTO plays (user_id, played_at, track_id, context_type, context_uri, list_id, first_seen_at, fetched_at)

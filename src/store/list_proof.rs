@@ -1,27 +1,27 @@
-//! What proves that a list is whole, and the hashes by which it is known again.
+//! How a list is proved complete, and the hashes that identify its content.
 //!
-//! A list is put in place only if every item that was served has a row or is counted as one that could
-//! not be stored. What was announced, served and stored is kept for each run, and beside it a hash over
-//! what stands in the list's table, so that `verify` can tell years later whether it still does.
+//! A list is committed only if every item that Spotify served has a row or is counted as skipped. Announced,
+//! served and stored counts are kept for each run, together with a hash of the rows in the list's table, so
+//! that `verify` can tell years later whether they are unchanged.
 
-use super::staging;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Params, params};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::list_commit::{ListProof, ProofKind};
-use super::members::membership_table;
-use super::{ListKey, StoreError, WriteTx};
+use super::list_kinds::{is_playlist, list_table};
+use super::{ListKey, StoreError, WriteTx, staging};
+use crate::stream::StreamTable;
 
-/// Refuses a list with items that were served and neither staged nor counted as skipped.
+/// Refuses a list with served items that are neither staged nor counted as skipped.
 pub(super) fn refuse_missing_rows(tx: &WriteTx, list: i64, key: &ListKey, proof: &ListProof) -> Result<(), StoreError> {
-    // Of a beginning only so many items are wanted; a search's places are counted by its pages.
-    if proof.ended_early || proof.first_items_only || key.kind == "search" {
+    // A partial list wants only its first items, and the positions of a search are counted by its pages.
+    if proof.ended_early || proof.first_items_only || list_table(key.kind) == Some(StreamTable::SearchResults) {
         return Ok(());
     }
     let staged = staging::count(tx, list)?;
-    // Each place of a playlist has a row, whatever stands there.
-    let without_row = if key.kind == "playlist_items" { 0 } else { proof.skipped };
+    // Each position of a playlist has a row, whatever its content.
+    let without_row = if is_playlist(key.kind) { 0 } else { proof.skipped };
     if staged + without_row >= proof.served {
         return Ok(());
     }
@@ -29,7 +29,7 @@ pub(super) fn refuse_missing_rows(tx: &WriteTx, list: i64, key: &ListKey, proof:
     Err(StoreError::MissingRows { path: tx.path().to_path_buf(), name, served: proof.served, staged })
 }
 
-/// Records what proves a list that was put in place.
+/// Records the proof of a committed list.
 pub(super) fn record(
     tx: &WriteTx,
     list: i64,
@@ -55,7 +55,7 @@ pub(super) fn record(
     Ok(())
 }
 
-/// Records what was read of a list that could not be proved whole, before it is forgotten.
+/// Records what was read of a list that could not be proved complete, before it is discarded.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -80,7 +80,7 @@ pub fn record_unproved(
 }
 
 impl ListProof {
-    /// Why the list is whole, as `run_lists.proof` says it.
+    /// Returns the value for `run_lists.proof`.
     fn as_str(&self) -> &'static str {
         let as_announced = self.announced.is_none_or(|total| total == self.served);
         match self.kind {
@@ -98,38 +98,37 @@ impl ListProof {
     }
 }
 
-/// A hash over the rows that stand for a list; `None` for playlists, whose rows are those that were
-/// served, so that the hash over these is theirs too.
+/// Returns a hash of the current rows of a list; `None` for playlists, whose rows are exactly what was served,
+/// so that the hash of the read applies to them too.
 fn hash_list_rows(conn: &Connection, list: i64) -> rusqlite::Result<Option<String>> {
     let kind: String = conn.query_row("SELECT kind FROM lists WHERE id = ?1", [list], |row| row.get(0))?;
-    if kind == "playlist_items" {
+    if is_playlist(&kind) {
         return Ok(None);
     }
     current_rows_sql(&kind).map(|sql| hash_rows(conn, &sql, [list])).transpose()
 }
 
-/// The rows that stand for a list, in order; ?1 is the list.
+/// Returns the statement for the current rows of a list, in order. ?1 is the list.
 pub(super) fn current_rows_sql(kind: &str) -> Option<String> {
     let last_read = "(SELECT read_at FROM lists WHERE id = ?1)";
-    Some(match kind {
-        "playlist_items" => {
+    Some(match list_table(kind)? {
+        StreamTable::PlaylistItems => {
             "SELECT kind, coalesce(track_id, episode_id), uri, added_at, added_by, NULL FROM playlist_items
                              WHERE playlist_id = (SELECT parent_id FROM lists WHERE id = ?1) ORDER BY position"
                 .to_owned()
         }
-        "search" => format!(
+        StreamTable::SearchResults => format!(
             "SELECT kind, rank, item_id, uri FROM search_results WHERE list_id = ?1 AND searched_at = {last_read} ORDER BY kind, rank"
         ),
-        "top_artists" | "top_tracks" => {
+        StreamTable::TopItems(_) => {
             format!(
                 "SELECT rank, item_id FROM top_items WHERE list_id = ?1 AND day = substr({last_read}, 1, 10) ORDER BY rank"
             )
         }
-        "recently_played" => format!(
+        StreamTable::Plays => format!(
             "SELECT played_at, track_id FROM plays WHERE list_id = ?1 AND first_seen_at = {last_read} ORDER BY played_at, track_id"
         ),
-        other => {
-            let target = membership_table(other)?;
+        StreamTable::Members(target) => {
             let extra: String = target.extra_columns.iter().map(|(column, _)| format!(", {column}")).collect();
             format!(
                 "SELECT {child}, position{extra} FROM {table} WHERE list_id = ?1 AND removed_at IS NULL ORDER BY position, {child}",
@@ -137,10 +136,11 @@ pub(super) fn current_rows_sql(kind: &str) -> Option<String> {
                 table = target.table
             )
         }
+        StreamTable::Entities(_) => return None,
     })
 }
 
-/// A hash over rows, in order.
+/// Returns a hash of the rows of a query, in order.
 pub(super) fn hash_rows(conn: &Connection, sql: &str, parameters: impl Params) -> rusqlite::Result<String> {
     let mut hash = RowsHasher::default();
     let mut statement = conn.prepare_cached(sql)?;
@@ -154,12 +154,12 @@ pub(super) fn hash_rows(conn: &Connection, sql: &str, parameters: impl Params) -
     Ok(hash.finish())
 }
 
-/// The hash over rows, value by value.
+/// Hashes rows value by value.
 #[derive(Default)]
 pub(super) struct RowsHasher(Xxh3);
 
 impl RowsHasher {
-    /// The next value, if it is a text or null.
+    /// Adds a text or null.
     pub(super) fn text(&mut self, text: Option<&str>) {
         self.value(text.map_or(ValueRef::Null, |text| ValueRef::Text(text.as_bytes())));
     }
@@ -174,7 +174,7 @@ impl RowsHasher {
         self.0.update(&[0xfe]);
     }
 
-    /// What they come to.
+    /// Returns the hash as hexadecimal text.
     pub(super) fn finish(&self) -> String {
         format!("{:032x}", self.0.digest128())
     }

@@ -1,82 +1,80 @@
 //! Lists and how far each has been read.
 //!
-//! A list is one thing in the store whoever asks: its key is the stream, what it belongs to, whose
-//! token reads it, the market and a variant. A checkpoint says how much of a new read is staged.
+//! A list is stored once, whichever job reads it. Its key consists of the stream, the parent, the user whose
+//! token reads it, the market and a variant. A checkpoint records how much of a new read is staged.
 
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{StoreError, WriteTx};
 
-/// What names a list.
+/// Identifies a list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ListKey {
     /// The stream that reads it.
     pub kind: &'static str,
-    /// Id of what it belongs to, or the search expression; empty if none.
+    /// Id of the parent, or the search expression; empty if there is none.
     pub parent_id: String,
     /// `app`, or the id of the user whose token reads it.
     pub audience: String,
-    /// Market asked for; empty if none was.
+    /// Requested market; empty if there was none.
     pub market: String,
-    /// Group, types, time range or locale; empty if none.
     pub variant: String,
 }
 
-/// What is known of a list.
+/// What is stored about a list.
 #[derive(Debug, Clone, Default)]
 pub struct ListRow {
-    /// Its number in this store.
     pub id: i64,
-    /// Spotify's version at the last whole read.
+    /// Spotify's version at the last complete read.
     pub snapshot_id: Option<String>,
-    /// Entity tag of the first answer of the last whole read.
+    /// Entity tag of the first response of the last complete read.
     pub etag: Option<String>,
-    /// Items that Spotify announced at the last look.
+    /// Number of items that Spotify announced at the last check.
     pub announced: Option<i64>,
-    /// Items that it had at the last look, nulls counted.
+    /// Number of items that Spotify served at the last check, including nulls.
     pub served: Option<i64>,
-    /// Rows that stand.
+    /// Number of stored rows.
     pub stored: Option<i64>,
-    /// What shows that it stands so: the word in `lists.proof`.
+    /// Why the list is known to be complete, as in `lists.proof`.
     pub proof: Option<String>,
-    /// Its version is another one at every look.
+    /// Spotify reports a different version at every check.
     pub unstable_version: bool,
-    /// Hash over the rows.
+    /// Hash of the rows.
     pub content_hash: Option<String>,
-    /// When it was last read whole.
+    /// When it was last read completely.
     pub whole_at: Option<String>,
-    /// When it was last read whole or found unchanged.
+    /// When it was last read completely or found unchanged.
     pub checked_at: Option<String>,
-    /// When the read that is under way began.
+    /// When the current read started.
     pub read_started_at: Option<String>,
-    /// The run that last committed a page of it, and that run's job.
+    /// The run that last committed a page of the current read, and its job.
     pub last_read_by: Option<(i64, String)>,
-    /// The read that is under way, if one is.
+    /// The current read, if there is one.
     pub checkpoint: Option<Checkpoint>,
 }
 
-/// How far a read has been committed.
+/// How much of a read is committed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Items that the server has served so far, nulls counted: the next offset.
+    /// Number of items served so far, including nulls, which is the next offset.
     pub next_offset: i64,
-    /// Where the next page starts, for cursor lists.
+    /// Start of the next page, for lists with cursors.
     pub cursor: Option<String>,
     /// Total that Spotify announced.
     pub announced: Option<i64>,
-    /// Items not stored whole so far.
+    /// Items that could not be stored completely so far.
     pub skipped: i64,
-    /// Spotify's version when the read began.
+    /// Spotify's version at the start of the read.
     pub snapshot_id: Option<String>,
-    /// Entity tag of the first answer.
+    /// Entity tag of the first response.
     pub etag: Option<String>,
-    /// How often the read was begun again because the list moved.
+    /// How often the read was restarted because the list changed.
     pub restarts: i64,
-    /// The end was reached; what is missing is the proof that the list did not move meanwhile.
+    /// The end was reached. It remains to verify that the list did not change in the meantime.
     pub reached_end: bool,
 }
 
-/// The list of this key, made if it is new.
+/// Returns the list with this key, and creates it if it is new.
 ///
 /// # Errors
 /// If the store cannot be read or written.
@@ -90,7 +88,7 @@ pub fn open(tx: &mut WriteTx, key: &ListKey) -> Result<ListRow, StoreError> {
     Ok(ListRow { id: tx.conn.last_insert_rowid(), ..ListRow::default() })
 }
 
-/// The list of this key, if there is one.
+/// Returns the list with this key, if it exists.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -107,7 +105,7 @@ pub fn find(tx: &WriteTx, key: &ListKey) -> Result<Option<ListRow>, StoreError> 
     .map_err(|e| tx.error("cannot be read", e))
 }
 
-/// Notes that a list was found unchanged without being read.
+/// Records that a list was found unchanged without being read.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -118,7 +116,7 @@ pub fn mark_unchanged(tx: &mut WriteTx, list: i64, now: &str) -> Result<(), Stor
     Ok(())
 }
 
-/// Notes that lists of items of playlists were found unchanged, by the list of playlists.
+/// Records that the items of playlists are unchanged, according to the list of playlists.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -158,7 +156,7 @@ pub fn save_checkpoint(tx: &mut WriteTx, list: i64, run: i64, at: &Checkpoint, n
     Ok(())
 }
 
-/// Forgets a read that was under way, with what it staged.
+/// Discards an unfinished read and what it staged.
 ///
 /// # Errors
 /// If the store cannot be written.

@@ -1,84 +1,14 @@
-//! Who stands in a list: which table holds it, and how a new read of it takes the old one's place.
+//! Members of lists, and how a new read replaces the rows of the previous one.
 //!
-//! Each list stream has a table of its own, keyed by list and thing; what a read no longer saw is
-//! marked `removed_at` and stays. What comes back has a row in `returned_members`.
+//! Each list stream has its own table, keyed by list and item. Items that a read no longer sees are marked with
+//! `removed_at` and stay. Items that come back get a row in `returned_members`.
 
-use super::staging;
 use rusqlite::{ToSql, params};
 
 use super::list_commit::{ListCommit, ListProof};
-use super::{ListKey, StagedItem, StoreError, WriteTx};
-
-/// Where the rows of a list go.
-pub(super) struct MembershipTable {
-    pub(super) table: &'static str,
-    /// Column of what the list belongs to, and whether it is the audience rather than the parent.
-    parent: Option<(&'static str, ParentColumn)>,
-    market: bool,
-    /// Column that the key's variant goes to.
-    variant: Option<&'static str>,
-    pub(super) item_column: &'static str,
-    /// Columns filled from the staged row: (column, staged column).
-    pub(super) extra_columns: &'static [(&'static str, &'static str)],
-}
-
-#[derive(Clone, Copy)]
-enum ParentColumn {
-    Id,
-    Audience,
-}
-
-const fn membership(table: &'static str, parent: &'static str, market: bool, child: &'static str) -> MembershipTable {
-    MembershipTable {
-        table,
-        parent: Some((parent, ParentColumn::Id)),
-        market,
-        variant: None,
-        item_column: child,
-        extra_columns: &[],
-    }
-}
-
-const fn library(table: &'static str, child: &'static str) -> MembershipTable {
-    let parent = Some(("user_id", ParentColumn::Audience));
-    MembershipTable {
-        table,
-        parent,
-        market: false,
-        variant: None,
-        item_column: child,
-        extra_columns: &[("added_at", "added_at")],
-    }
-}
-
-pub(super) fn membership_table(kind: &str) -> Option<MembershipTable> {
-    Some(match kind {
-        "artist_albums" => MembershipTable {
-            variant: Some("album_group"),
-            ..membership("artist_releases", "artist_id", true, "album_id")
-        },
-        "album_tracks" => membership("album_tracks", "album_id", true, "track_id"),
-        "artist_top_tracks" => membership("artist_top_tracks", "artist_id", true, "track_id"),
-        "show_episodes" => membership("show_episodes", "show_id", true, "episode_id"),
-        "audiobook_chapters" => membership("audiobook_chapters", "audiobook_id", true, "chapter_id"),
-        "user_playlists" => membership("user_playlists", "profile_id", false, "playlist_id"),
-        "new_releases" => MembershipTable { parent: None, ..membership("new_releases", "", false, "album_id") },
-        "markets" => MembershipTable { parent: None, ..membership("markets", "", false, "market") },
-        "categories" => MembershipTable {
-            parent: None,
-            extra_columns: &[("name", "detail")],
-            ..membership("categories", "", false, "id")
-        },
-        "my_playlists" => MembershipTable { extra_columns: &[], ..library("my_playlists", "playlist_id") },
-        "followed_artists" => MembershipTable { extra_columns: &[], ..library("followed_artists", "artist_id") },
-        "saved_tracks" => library("saved_tracks", "track_id"),
-        "saved_albums" => library("saved_albums", "album_id"),
-        "saved_shows" => library("saved_shows", "show_id"),
-        "saved_episodes" => library("saved_episodes", "episode_id"),
-        "saved_audiobooks" => library("saved_audiobooks", "audiobook_id"),
-        _ => return None,
-    })
-}
+use super::list_kinds::membership_table;
+use super::{ListKey, StagedItem, StoreError, WriteTx, staging};
+use crate::stream::{MembershipTable, ParentColumn};
 
 pub(super) fn replace(
     tx: &mut WriteTx,
@@ -90,7 +20,7 @@ pub(super) fn replace(
     now: &str,
 ) -> Result<ListCommit, StoreError> {
     let table = t.table;
-    // Rows beyond were not seen in this read.
+    // This read did not reach rows beyond this position.
     let read = proof.kind.read_count().unwrap_or(i64::MAX);
     if same {
         let sql = format!(
@@ -109,7 +39,7 @@ pub(super) fn replace(
             params![list, now],
         )?;
     }
-    // Once it stands again, its row no longer says that it was gone.
+    // The row of an item that returned no longer says that it was removed, so record that separately.
     tx.execute_counted(
         &format!(
             "INSERT OR IGNORE INTO returned_members SELECT list_id, {child}, removed_at, ?2 FROM {table}
@@ -119,7 +49,7 @@ pub(super) fn replace(
         params![list, now],
     )?;
     let (mut columns, mut values, mut sets) = (String::new(), String::new(), String::new());
-    // The variant may say more than the column: "single, first 5".
+    // The variant may contain more than the column, as in "single, first 5".
     let variant = key.variant.split(',').next().unwrap_or_default();
     let mut parameters: Vec<&dyn ToSql> = vec![&list, &now, &read];
     if let Some((column, from)) = t.parent {
@@ -130,7 +60,7 @@ pub(super) fn replace(
         });
         values.push_str(&format!("?{}, ", parameters.len()));
     }
-    if t.market {
+    if t.has_market {
         columns.push_str("market, ");
         parameters.push(&key.market);
         values.push_str(&format!("?{}, ", parameters.len()));
@@ -145,7 +75,7 @@ pub(super) fn replace(
         values.push_str(&format!("{staged}, "));
         sets.push_str(&format!("{column} = excluded.{column}, "));
     }
-    // Of a thing that is listed twice, the first place counts: min() picks the row it came from.
+    // If an item is listed twice, its first position counts: min() selects the row it came from.
     let stored = tx.execute_counted(
         &format!(
             "INSERT INTO {table} (list_id, {columns}position, {child}, first_seen_at, fetched_at)
@@ -159,22 +89,22 @@ pub(super) fn replace(
     Ok(ListCommit { stored, changed: true, changes: 0 })
 }
 
-/// Staged rows whose thing stands at an earlier place too.
+/// Staged rows whose item also has an earlier position.
 const DUPLICATES: &str = "(SELECT *, row_number() OVER (PARTITION BY item_id ORDER BY position) AS time
     FROM staged_items WHERE list_id = ?1 AND item_id IS NOT NULL) WHERE time > 1";
 
-/// A thing that stands in a list.
+/// An item of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListMember {
-    /// Place, from 0.
+    /// Position, from 0.
     pub position: i64,
-    /// Its id.
     pub id: String,
     /// When it was saved, in libraries.
     pub added_at: Option<String>,
 }
 
-/// What stands in a list, by place, doubles too; places where nothing could be read are left out.
+/// Returns the current items of a list by position, including duplicates. Positions that could not be read are
+/// left out.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -192,7 +122,7 @@ pub fn current(tx: &WriteTx, list: i64, kind: &str) -> Result<Vec<ListMember>, S
     )
 }
 
-/// What is staged of a list from one place up to another.
+/// Returns the staged items of a range of positions.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -205,12 +135,12 @@ pub fn staged(tx: &WriteTx, list: i64, from: i64, to: i64) -> Result<Vec<ListMem
     )
 }
 
-/// Stages what is presumed to stand beyond what was read, so that the list can be swapped in.
+/// Stages the items that are presumed to follow what was read, so that the list can be committed.
 ///
 /// # Errors
 /// If the store cannot be written.
 pub fn stage_presumed(tx: &mut WriteTx, list: i64, kind: &'static str, rows: &[ListMember]) -> Result<(), StoreError> {
-    let kind = membership_table(kind).and_then(|t| t.item_column.strip_suffix("_id")).unwrap_or_default();
+    let kind = membership_table(kind).map(|t| t.item_kind).unwrap_or_default();
     for row in rows {
         let (item_id, added_at) = (Some(row.id.as_str()), row.added_at.as_deref());
         staging::stage(
@@ -222,8 +152,8 @@ pub fn stage_presumed(tx: &mut WriteTx, list: i64, kind: &'static str, rows: &[L
     Ok(())
 }
 
-/// Places of a staged list, below a bound, at which a thing stands for another time: a list of
-/// members keeps the first.
+/// Returns the positions below `below` at which a staged item appears again. A list of members keeps only the
+/// first position.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -238,7 +168,7 @@ pub fn duplicates(tx: &WriteTx, list: i64, key: &ListKey, below: i64) -> Result<
     )
 }
 
-/// Whether a thing stands twice in a staged list within the length of a page.
+/// Whether an item appears twice in a staged list within the length of a page.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -249,7 +179,7 @@ pub fn has_duplicate_nearby(tx: &WriteTx, list: i64) -> Result<bool, StoreError>
     Ok(tx.query_one(sql, params![list])?.unwrap_or(false))
 }
 
-/// All of them, as `lists.doubled` has them.
+/// Returns all duplicates in the format of `lists.doubled`.
 pub(super) fn duplicates_as_json(tx: &WriteTx, list: i64, key: &ListKey) -> Result<Option<String>, StoreError> {
     if membership_table(key.kind).is_none() {
         return Ok(None);

@@ -1,7 +1,7 @@
-//! Copies of the store that are made before its schema changes, and their end.
+//! Backups that are made before the schema changes, and their removal.
 //!
-//! They lie beside the store, `cratedigger.db.schema-N` for the schema that they hold, and go when
-//! they are older than `retention.backups`.
+//! They are next to the store, named `cratedigger.db.schema-N` after the schema that they contain, and are
+//! deleted when they are older than `retention.backups`.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
@@ -14,17 +14,17 @@ use rusqlite::Connection;
 
 use super::{FileAccess, StoreError, backup, free_bytes, info, migrations, open_reader};
 
-/// Between the name of the store and the schema of the copy.
+/// Text between the name of the store and the schema number of the backup.
 const BACKUP_SUFFIX: &str = ".schema-";
 
-/// Where a SQLite file keeps the id of the program that it belongs to.
+/// Offset of the application id in an SQLite file.
 const APPLICATION_ID_AT: usize = 68;
 
-/// Copies a store of an older schema. The caller holds the store for writing, so nothing that was
-/// committed is missing. A copy of the same state is not made twice.
+/// Backs up a store with an older schema. The caller holds the write lock, so everything committed is included.
+/// The same state is not backed up twice.
 ///
 /// # Errors
-/// If there is no room for it, or it cannot be written; then nothing stays.
+/// If there is not enough space, or the backup cannot be written. In that case no file is left behind.
 pub(super) fn create_backup(store: &Path, conn: &Connection, version: i64) -> Result<(), StoreError> {
     let read = |source| StoreError::Sqlite { path: store.to_path_buf(), what: "cannot be read", source };
     let now = store_state(conn).map_err(read)?;
@@ -34,7 +34,7 @@ pub(super) fn create_backup(store: &Path, conn: &Connection, version: i64) -> Re
         if copy.symlink_metadata().is_err() {
             return write_backup(store, conn, &copy);
         }
-        // Made by a start that then could not change the schema.
+        // Left by a start that then failed to change the schema.
         if open_reader(&copy).is_ok_and(|conn| store_state(&conn).is_ok_and(|then| then == now)) {
             return Ok(());
         }
@@ -42,7 +42,7 @@ pub(super) fn create_backup(store: &Path, conn: &Connection, version: i64) -> Re
     Ok(())
 }
 
-/// What tells two states of a store apart: schema, what analysts see of it, runs.
+/// Values that tell two states of a store apart: schema, data version and newest run.
 fn store_state(conn: &Connection) -> rusqlite::Result<(i64, i64, Option<i64>)> {
     let version = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let newest = conn.query_row("SELECT max(id) FROM runs", [], |row| row.get(0))?;
@@ -57,29 +57,29 @@ fn write_backup(store: &Path, conn: &Connection, copy: &Path) -> Result<(), Stor
         source,
     })?;
     if let Some(free) = free_bytes(copy).filter(|free| *free < needed) {
-        let what = "a copy of it before its schema changes";
+        let what = "a backup before its schema changes";
         return Err(StoreError::NoSpace { path: store.to_path_buf(), what, free, needed });
     }
     let of_store = fs::metadata(store).map_err(io)?;
     let mode = of_store.permissions().mode() & 0o777;
     backup(store, copy, FileAccess::from_mode(mode))?;
     if chown(copy, None, Some(of_store.gid())).is_err() {
-        // Who may read the store by its group is not who would read the copy by ours.
+        // Users who can read the store through its group must not be mixed up with members of our group.
         fs::set_permissions(copy, Permissions::from_mode(mode & !0o070)).map_err(io)?;
     }
-    tracing::info!(path = %copy.display(), "a copy of the store is kept before its schema changes");
+    tracing::info!(path = %copy.display(), "backed up the store before its schema changes");
     Ok(())
 }
 
-/// Deletes the copies that were made before a time; tells how many, and what is in the way.
+/// Deletes the backups that were made before a time and returns their number.
 ///
 /// # Errors
-/// If the folder cannot be read or a copy not be deleted.
+/// If the folder cannot be read, or a backup cannot be deleted.
 pub fn delete_old_backups(store: &Path, before: SystemTime) -> Result<u64, StoreError> {
     let folder = store.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let io = |path: &Path| {
         let path = path.to_path_buf();
-        move |source| StoreError::Io { path, what: "cannot be deleted as an old copy", source }
+        move |source| StoreError::Io { path, what: "is an old backup and cannot be deleted", source }
     };
     let mut deleted = 0;
     for entry in fs::read_dir(folder).map_err(io(folder))? {
@@ -87,7 +87,7 @@ pub fn delete_old_backups(store: &Path, before: SystemTime) -> Result<u64, Store
         if is_migration_backup(store, &path) && is_old(&path, before) {
             fs::remove_file(&path).map_err(io(&path))?;
             deleted += 1;
-            // A program that looked into it may have left these.
+            // Left by a program that opened the backup.
             for left in ["-wal", "-shm"] {
                 drop(fs::remove_file(with_suffix(&path, left)));
             }
@@ -96,7 +96,7 @@ pub fn delete_old_backups(store: &Path, before: SystemTime) -> Result<u64, Store
     Ok(deleted)
 }
 
-/// Whether a path is named as a copy of this store, and holds one.
+/// Whether a path has the name and the header of a backup of this store.
 fn is_migration_backup(store: &Path, path: &Path) -> bool {
     let (Some(name), Some(of)) =
         (path.file_name().and_then(|n| n.to_str()), store.file_name().and_then(|n| n.to_str()))
@@ -118,7 +118,7 @@ fn is_old(path: &Path, before: SystemTime) -> bool {
     path.symlink_metadata().and_then(|it| it.modified()).is_ok_and(|at| at < before)
 }
 
-/// A path with more at the end of its name.
+/// Appends text to the file name of a path.
 fn with_suffix(path: &Path, more: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(more);
@@ -131,7 +131,7 @@ mod tests {
     use crate::store::{Store, StoreIdentity};
     use std::time::Duration;
 
-    /// A store of the schema before this one, with one run.
+    /// A store with the previous schema and one run.
     fn older_store(folder: &Path, mode: u32) -> PathBuf {
         let path = folder.join("a.db");
         super::super::open::create_file(&path, FileAccess::from_mode(mode)).unwrap();
@@ -171,10 +171,10 @@ mod tests {
         let (version, _, newest) = store_state(&conn).unwrap();
         assert_eq!((version, newest), (migrations::CURRENT_SCHEMA - 1, Some(1)));
         drop(conn);
-        // Nothing changes any more: no further copy.
+        // The schema does not change again, so there is no further backup.
         open(&path);
         assert_eq!(copies(folder.path()).len(), 1);
-        // The copy put in place of the store is another state than itself once it has gone on.
+        // A backup that was restored and then written to is a different state.
         fs::copy(&copy, &path).unwrap();
         for left in ["-wal", "-shm"] {
             drop(fs::remove_file(with_suffix(&path, left)));

@@ -1,7 +1,7 @@
-//! The store's schema over time: an append-only list under `user_version`.
+//! The schema of the store over time: an append-only list of migrations, counted by `user_version`.
 //!
-//! A store that a newer version wrote is refused. Before a migration changes a store that holds
-//! rows, a copy of it is put beside it.
+//! A store from a newer version is refused. Before a migration changes a store that has rows, a backup is
+//! written next to it.
 
 use std::path::Path;
 
@@ -9,10 +9,9 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::{StoreError, migration_backups};
 
-/// `application_id` of a store: "CrDg".
 pub(super) const APPLICATION_ID: i64 = 0x4372_4467;
 
-/// Every schema there ever was; never edit one that was released.
+/// All migrations. Never edit one that was released.
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_fewest_calls.sql"),
@@ -25,12 +24,12 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0009_clocks.sql"),
 ];
 
-/// The schema of this version.
+/// The schema version of this program.
 pub(super) const CURRENT_SCHEMA: i64 = MIGRATIONS.len() as i64;
 
-/// Brings the schema up to date, or says why that cannot be.
+/// Brings the schema up to date.
 ///
-/// Two processes may do this at once on an empty file: the second waits for the first and finds
+/// Two processes may do this at the same time with an empty file: the second waits for the first and finds
 /// nothing to do.
 pub(super) fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let sql = |what| move |source| StoreError::Sqlite { path: path.to_path_buf(), what, source };
@@ -40,11 +39,11 @@ pub(super) fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreErr
         return Ok(());
     }
     let tx =
-        conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql("is held by another program"))?;
-    // Read again under the lock: another process may have been first.
+        conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql("is locked by another program"))?;
+    // Check again under the lock: another process may have been faster.
     let version = user_version(&tx).map_err(sql("cannot be read"))?;
     if (1..known).contains(&version) {
-        // Under the lock, so that nothing is written after the copy that is not in it.
+        // Under the lock, so that nothing is written after the backup that it lacks.
         migration_backups::create_backup(path, &tx, version)?;
     }
     for (number, script) in (1..).zip(MIGRATIONS).skip_while(|(number, _)| *number <= version) {
@@ -55,12 +54,12 @@ pub(super) fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreErr
     tx.commit().map_err(|source| StoreError::OutcomeUnknown { path: path.to_path_buf(), source })
 }
 
-/// Makes the tables of this version in an empty database, for checking SQL against.
+/// Creates the tables of this version in an empty database, to check SQL against them.
 pub(super) fn create_tables(conn: &Connection) -> rusqlite::Result<()> {
     MIGRATIONS.iter().try_for_each(|script| conn.execute_batch(script))
 }
 
-/// The schema version of a file that is ours, 0 if it is empty.
+/// Returns the schema version of a cratedigger store, or 0 if the file is empty.
 pub(super) fn check_schema(conn: &Connection, path: &Path) -> Result<i64, StoreError> {
     let read = |source: rusqlite::Error| match source.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => {
@@ -68,7 +67,7 @@ pub(super) fn check_schema(conn: &Connection, path: &Path) -> Result<i64, StoreE
         }
         _ => StoreError::Sqlite { path: path.to_path_buf(), what: "cannot be read", source },
     };
-    // One look at all of it: between two, another process may make the schema of an empty file.
+    // Read everything in one snapshot: another process may create the schema of an empty file in between.
     let _snapshot = conn.unchecked_transaction().map_err(read)?;
     let application: i64 = conn.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(read)?;
     let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(read)?;

@@ -4,21 +4,19 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{StoreError, TimeSpan, WriteTx};
 
-/// What names an id that Spotify refused: another market or another user may well get it.
+/// Identifies an id that Spotify refused. Another market or another user may get a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingIdKey {
-    /// The stream.
     pub stream: &'static str,
-    /// The id asked for.
+    /// The requested id.
     pub id: String,
-    /// `app`, or the id of the user whose token asked.
+    /// `app`, or the id of the user whose token was used.
     pub audience: String,
-    /// Market asked for; empty if none was.
+    /// Requested market; empty if there was none.
     pub market: String,
 }
 
-/// Of these ids, the ones that Spotify refused and that were asked for in that time:
-/// reason and Spotify's words.
+/// Returns reason and details for each id that Spotify refused when it was requested in that time.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -39,7 +37,7 @@ pub fn find(tx: &WriteTx, gaps: &[MissingIdKey], when: &TimeSpan) -> Result<Vec<
         .collect()
 }
 
-/// Records that Spotify refused an id; returns whether that was known before.
+/// Records that Spotify refused an id. Returns whether that was known before.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -61,7 +59,7 @@ pub fn record(tx: &mut WriteTx, gap: &MissingIdKey, reason: &str, detail: &str, 
     Ok(known)
 }
 
-/// Forgets that Spotify refused an id: it answers again.
+/// Deletes the record of an id that Spotify answers again.
 ///
 /// # Errors
 /// If the store cannot be written.

@@ -25,6 +25,7 @@ mod info;
 pub mod interrupted_reads;
 pub mod library_playlists;
 pub mod list_commit;
+mod list_kinds;
 pub mod list_proof;
 pub mod lists;
 pub mod members;
@@ -107,7 +108,7 @@ use write_tx::WriteTiming;
 
 use tokio::sync::{mpsc, oneshot};
 
-/// Makes the tables and views of a store in an empty database, for checking SQL against.
+/// Creates the tables and views of a store in an empty database, to check SQL against them.
 ///
 /// # Errors
 /// Whatever SQLite reports.
@@ -118,41 +119,41 @@ pub fn create_schema(conn: &rusqlite::Connection) -> rusqlite::Result<()> {
 
 type WriteTask = Box<dyn FnOnce(&mut WriteTx) -> AfterTask + Send>;
 
-/// Whether the writing thread goes on after a piece of work.
+/// Whether the writer thread continues after a task.
 enum AfterTask {
     Continue,
     Stop,
 }
 
-/// Pieces of work that may wait for the writing thread; bounds what a fast network can pile up.
+/// Number of tasks that may wait for the writer thread. It limits how much a fast network can pile up.
 const QUEUE_LENGTH: usize = 4;
 
-/// A handle on the store's writing thread.
+/// A handle to the writer thread of the store.
 #[derive(Debug)]
 pub struct Store {
     path: PathBuf,
     queue: mpsc::Sender<WriteTask>,
-    /// Bytes that a reader keeps in the WAL, above its limit; else 0.
+    /// Size of a WAL that a reader keeps above its limit; otherwise 0.
     wal_bytes_held: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
-    /// What ended the thread: the error in words, and what to do about it.
+    /// The error that stopped the thread, and its hint.
     fatal_error: Arc<OnceLock<(String, Option<String>)>>,
 }
 
 impl Store {
-    /// Opens the store for writing, creating it if it is not there, and starts its thread.
+    /// Opens the store for writing, creates it if needed, and starts its thread.
     ///
     /// # Errors
-    /// If the file cannot be opened, is not ours, is newer, or belongs to another host or state
-    /// folder.
+    /// If the file cannot be opened, is not a cratedigger store, has a newer schema, or belongs to another host
+    /// or state folder.
     pub fn open(path: &Path, access: FileAccess, identity: &StoreIdentity) -> Result<Store, StoreError> {
         Store::open_with_wal_limit(path, access, identity, u64::MAX)
     }
 
-    /// The same, with a WAL that may grow to `wal_limit` bytes behind a reader.
+    /// Does the same with a limit for the size of the WAL while another program reads.
     ///
     /// # Errors
-    /// As [`Store::open`].
+    /// See [`Store::open`].
     pub fn open_with_wal_limit(
         path: &Path,
         access: FileAccess,
@@ -171,13 +172,13 @@ impl Store {
             .spawn(move || {
                 while let Some(work) = inbox.blocking_recv() {
                     if let AfterTask::Stop = work(&mut session) {
-                        // Settling would sync again what could not be synced.
+                        // Do not truncate the WAL: that would sync again what could not be synced.
                         return;
                     }
                 }
                 open::truncate_wal(&mut session.conn);
             })
-            .map_err(|source| StoreError::Io { path: path.to_path_buf(), what: "has no thread to write it", source })?;
+            .map_err(|source| StoreError::Io { path: path.to_path_buf(), what: "has no writer thread", source })?;
         Ok(Store {
             path: path.to_path_buf(),
             queue: work,
@@ -187,15 +188,14 @@ impl Store {
         })
     }
 
-    /// Where the file is.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Does `work` in one transaction on the writing thread and commits it.
+    /// Runs `work` in one transaction on the writer thread and commits it.
     ///
     /// # Errors
-    /// What `work` returned (then nothing was written), or that the commit failed.
+    /// The error of `work`, in which case nothing was written, or a failed commit.
     pub async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -204,11 +204,11 @@ impl Store {
         self.transact(WriteTiming::Now, work).await
     }
 
-    /// Like [`Store::write`], for a page with more to come: the things met on it may reach their
-    /// tables later, at the latest before the next [`Store::write`].
+    /// Like [`Store::write`], for a page with more pages to come: the entities on it may reach their tables
+    /// later, at the latest before the next [`Store::write`].
     ///
     /// # Errors
-    /// What `work` returned (then nothing was written), or that the commit failed.
+    /// The error of `work`, in which case nothing was written, or a failed commit.
     pub async fn write_page<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -228,13 +228,13 @@ impl Store {
             let result = session.transact(when, work);
             let next = match &result {
                 Err(e @ StoreError::OutcomeUnknown { source, .. }) => {
-                    // Whoever comes next is told this, not only that the store is closed.
+                    // Later callers get this error and not only the fact that the store is closed.
                     let _ = ended_by.set((format!("{e}: {source}"), e.hint()));
                     AfterTask::Stop
                 }
                 _ => AfterTask::Continue,
             };
-            // The asker may be gone (a stop): the transaction stands all the same.
+            // The caller may have been cancelled; the transaction is committed all the same.
             let _ = reply.send(result);
             next
         });
@@ -242,7 +242,7 @@ impl Store {
         answer.await.map_err(|_| self.closed_error())?
     }
 
-    /// Writes the file anew, without what was deleted; others may be reading it.
+    /// Rewrites the file to reclaim disk space. Other programs may read it at the same time.
     ///
     /// # Errors
     /// If it cannot be written, or another program is writing it.
@@ -250,11 +250,11 @@ impl Store {
         self.with_writer(|session| compact::compact_store(session)).await?
     }
 
-    /// Lends the writing thread's connection for something that a run does when it has fetched all:
-    /// two connections would be two caches. Until `work` is done nothing is written.
+    /// Runs `work` on the connection of the writer thread, for the steps of a run after fetching. A second
+    /// connection would need a second cache. Nothing is written until `work` returns.
     ///
     /// # Errors
-    /// If the writing thread has ended.
+    /// If the writer thread has stopped.
     pub async fn with_connection<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -286,7 +286,7 @@ impl Store {
         StoreError::Closed { why, hint }
     }
 
-    /// Lets the writing thread finish what it has and closes the file.
+    /// Waits for the writer thread to finish its tasks and closes the file.
     pub fn close(mut self) {
         let (work, _) = mpsc::channel(1);
         drop(std::mem::replace(&mut self.queue, work));

@@ -1,4 +1,4 @@
-//! Opening the file: who may read it, which pragmas hold, what is refused.
+//! Opening the file: access, pragmas, and what is refused.
 
 use std::cell::Cell;
 use std::fs::OpenOptions;
@@ -11,31 +11,30 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{FileAccess, StoreError, migrations};
 
-/// SQLite before 3.51.3 can lose commits when two connections reset the WAL at once.
 const SAFE_WAL: i32 = 3_051_003;
 
 /// How long to wait for another program's lock on the store.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// After so long it is said that somebody is waited for.
+/// After this time a message says that the store is locked.
 const WARN_AFTER: Duration = Duration::from_secs(5);
 
-/// Longest pause between two looks at a lock.
+/// Longest pause between two attempts to get a lock.
 const MAX_PAUSE: Duration = Duration::from_millis(50);
 
-/// Lets a connection wait for another program's lock for as long as [`BUSY`], and say so.
+/// Makes a connection wait up to [`BUSY_TIMEOUT`] for another program's lock and report the wait.
 fn set_busy_handler(conn: &mut Connection) -> rusqlite::Result<()> {
     conn.busy_handler(Some(wait_for_lock))
 }
 
 thread_local! {
-    /// When the wait under way began.
+    /// When the current wait started.
     static WAIT_STARTED: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-/// Waits a moment for a lock that was refused so many times; false if that was long enough.
+/// Waits a moment after a lock was refused `refused` times. Returns false when the total wait was long enough.
 fn wait_for_lock(refused: i32) -> bool {
-    // Short at first: nearly every lock is that of a commit.
+    // Short at first: nearly every lock belongs to a commit.
     const FIRST: [u64; 5] = [1, 2, 5, 10, 25];
     let pause = usize::try_from(refused).ok().and_then(|refused| FIRST.get(refused));
     let pause = pause.map_or(MAX_PAUSE, |ms| Duration::from_millis(*ms));
@@ -46,44 +45,43 @@ fn wait_for_lock(refused: i32) -> bool {
         return false;
     }
     std::thread::sleep(pause);
-    // Once: of all looks only one falls into the pause in which patience ends.
+    // This is true once: only one attempt is followed by the pause in which the limit is crossed.
     if waited < WARN_AFTER && began.elapsed() >= WARN_AFTER {
-        tracing::warn!("another program holds the store; waiting for it, each time for a minute at most");
+        tracing::warn!("another program has locked the store; waiting for at most a minute");
     }
     true
 }
 
-/// Statements kept prepared: every upsert of every table fits.
+/// Number of prepared statements to keep; every upsert of every table fits.
 const STATEMENT_CACHE_SIZE: usize = 160;
 
-/// Where a store lies, by a name that it has from everywhere: cron names the project by its whole path,
-/// somebody in its folder does not, and they must meet. Whoever keeps something by the store's path
-/// keeps it by this one.
+/// Returns the absolute path of a store. Cron uses the full path of the project and a user in its folder a
+/// relative one; both must get the same name. Use this path as a key for anything that belongs to a store.
 pub fn canonical_path(path: &Path) -> PathBuf {
-    // The file may not be there yet.
+    // The file may not exist yet.
     let there = path.ancestors().find_map(|above| {
         let known = if above.as_os_str().is_empty() { Path::new(".") } else { above };
         Some((above, known.canonicalize().ok()?))
     });
     let Some((above, real)) = there else { return path.to_path_buf() };
-    // Joined with nothing it would be another name, one with a slash at its end.
+    // Joining with an empty path would add a trailing slash.
     match path.strip_prefix(above) {
         Ok(rest) if !rest.as_os_str().is_empty() => real.join(rest),
         _ => real,
     }
 }
 
-/// Opens the store for writing, creating file and folder, and brings its schema up to date.
+/// Opens the store for writing, creates file and folder if needed, and brings its schema up to date.
 ///
 /// # Errors
-/// If it cannot be opened, is not ours, or is newer.
+/// If it cannot be opened, is not a cratedigger store, or has a newer schema.
 pub fn open_writer(path: &Path, access: FileAccess) -> Result<Connection, StoreError> {
     refuse_uri(path)?;
     assert!(rusqlite::version_number() >= SAFE_WAL, "the bundled SQLite has the WAL-reset bug");
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
         create_folder(folder, access).map_err(|source| StoreError::Io {
             path: folder.to_path_buf(),
-            what: "has no folder to lie in",
+            what: "has no folder, and it cannot be created",
             source,
         })?;
     }
@@ -91,7 +89,7 @@ pub fn open_writer(path: &Path, access: FileAccess) -> Result<Connection, StoreE
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut conn = Connection::open_with_flags(path, flags).map_err(sqlite_error(path, "cannot be opened"))?;
     set_busy_handler(&mut conn).map_err(sqlite_error(path, "cannot be opened"))?;
-    // Before any pragma that writes: a file of another program must stay as it is.
+    // Check before any pragma that writes: a file of another program must stay unchanged.
     migrations::check_schema(&conn, path)?;
     enable_wal(&conn).map_err(sqlite_error(path, "cannot be opened"))?;
     conn.execute_batch(
@@ -100,11 +98,12 @@ pub fn open_writer(path: &Path, access: FileAccess) -> Result<Connection, StoreE
          PRAGMA temp_store=MEMORY;",
     )
     .map_err(sqlite_error(path, "cannot be opened"))?;
-    // The last one to close a database takes its `-wal` and `-shm` away. Who may read the file but not
-    // write in its folder could then not open it (SQLite would have to make them), so they stay.
+    // By default the last connection to close a database removes its `-wal` and `-shm` files. Users who may
+    // read the file but not write to its folder could then not open it, because SQLite would have to create
+    // them. So they stay.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
         .map_err(sqlite_error(path, "cannot be opened"))?;
-    // Without it each binding of a range plans the statement anew, which costs more than it does.
+    // Without this, each binding of a range prepares the statement again, which costs more than running it.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(sqlite_error(path, "cannot be opened"))?;
     conn.set_prepared_statement_cache_capacity(STATEMENT_CACHE_SIZE);
     migrations::migrate(&mut conn, path)?;
@@ -113,8 +112,8 @@ pub fn open_writer(path: &Path, access: FileAccess) -> Result<Connection, StoreE
     Ok(conn)
 }
 
-/// Has changes kept in a WAL. Of two that turn a new file to that at once, each waits for the other to let go
-/// of it, so SQLite tells one of them so instead of letting it wait: that one tries again.
+/// Switches to WAL mode. When two processes convert a new file at the same time, each waits for the other's
+/// lock, so SQLite refuses one of them instead of letting it wait. That one tries again.
 fn enable_wal(conn: &Connection) -> rusqlite::Result<()> {
     let began = Instant::now();
     loop {
@@ -130,16 +129,16 @@ fn enable_wal(conn: &Connection) -> rusqlite::Result<()> {
     }
 }
 
-/// Writes what the WAL holds into the database and empties the WAL, as far as no reader is in the way:
-/// closing does not do it, since the files stay.
+/// Moves the content of the WAL to the database and empties the WAL, as far as no reader needs it. Closing does
+/// not do this, because the files stay.
 pub(super) fn truncate_wal(conn: &mut Connection) {
-    // Whatever cannot be moved now is as safe in the WAL, and is moved by a later run.
+    // What cannot be moved now is safe in the WAL, and a later run moves it.
     drop(conn.busy_timeout(Duration::ZERO));
     drop(conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
     drop(set_busy_handler(conn));
 }
 
-/// Makes the views anew where they are not those of this version; one process at a time.
+/// Creates the views again if they are not those of this version; one process at a time.
 fn refresh_views(conn: &mut Connection) -> rusqlite::Result<()> {
     if super::views::are_current(conn)? {
         return Ok(());
@@ -149,11 +148,11 @@ fn refresh_views(conn: &mut Connection) -> rusqlite::Result<()> {
     tx.commit()
 }
 
-/// A store up to this size is looked over at each start, which takes a tenth of a second; a larger
-/// one by the run that comes after one that was killed.
+/// A store up to this size is checked at each start, which takes a tenth of a second. A larger one is checked
+/// by the run that follows a killed run.
 const QUICK_CHECK_LIMIT: u64 = 64 << 20;
 
-/// Refuses a store whose pages do not fit together, before anything is added to it.
+/// Refuses a corrupted store before anything is added to it.
 ///
 /// # Errors
 /// If it is corrupted.
@@ -164,10 +163,10 @@ pub(super) fn check_small_store(conn: &Connection, path: &Path) -> Result<(), St
     quick_check(conn, path)
 }
 
-/// Looks whether the pages of a store fit together.
+/// Checks the pages of a store with `PRAGMA quick_check`.
 ///
 /// # Errors
-/// If they do not.
+/// If it is corrupted.
 pub fn quick_check(conn: &Connection, path: &Path) -> Result<(), StoreError> {
     let read = sqlite_error(path, "cannot be read");
     let found: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(&read)?;
@@ -181,7 +180,7 @@ pub fn quick_check(conn: &Connection, path: &Path) -> Result<(), StoreError> {
 /// Opens the store for reading only.
 ///
 /// # Errors
-/// If it is not there, cannot be opened, is not ours, or is newer.
+/// If it does not exist, cannot be opened, is not a cratedigger store, or has a newer schema.
 pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     refuse_uri(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -201,12 +200,12 @@ pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     Ok(conn)
 }
 
-/// Whether a writer was killed over a transaction that only a writer may take back.
+/// Whether a killed writer left a transaction that only a writer can roll back.
 fn needs_recovery(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(rusqlite::ErrorCode::ReadOnly)
 }
 
-/// Lets SQLite take back what a killed writer had begun; that is all that is written.
+/// Lets SQLite roll back the transaction of a killed writer. Nothing else is written.
 fn recover(path: &Path) -> rusqlite::Result<()> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut conn = Connection::open_with_flags(path, flags)?;
@@ -215,10 +214,10 @@ fn recover(path: &Path) -> rusqlite::Result<()> {
     conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
 }
 
-/// Opens the store for reading what this version keeps in it.
+/// Opens a store of the current schema for reading.
 ///
 /// # Errors
-/// As [`open_reader`], and if an older version wrote it.
+/// See [`open_reader`]; also if the schema is older or the store is empty.
 pub fn open_current_schema(path: &Path) -> Result<Connection, StoreError> {
     let conn = open_reader(path)?;
     match (migrations::check_schema(&conn, path)?, migrations::CURRENT_SCHEMA) {
@@ -228,7 +227,7 @@ pub fn open_current_schema(path: &Path) -> Result<Connection, StoreError> {
     }
 }
 
-/// Who may read the file may enter its folder, whatever the umask.
+/// Users who may read the file may enter its folder, whatever the umask.
 fn create_folder(folder: &Path, access: FileAccess) -> std::io::Result<()> {
     if folder.is_dir() {
         return access.reapply_at(folder);
@@ -237,8 +236,8 @@ fn create_folder(folder: &Path, access: FileAccess) -> std::io::Result<()> {
     access.apply_to_folder(&std::fs::File::open(folder)?)
 }
 
-/// The mode is set at creation, whatever the umask: analysts must be able to read the file, and
-/// SQLite gives its `-wal` and `-shm` the mode of the file itself.
+/// Sets the mode at creation, whatever the umask: analysts must be able to read the file, and SQLite gives its
+/// `-wal` and `-shm` files the mode of the database.
 pub(super) fn create_file(path: &Path, access: FileAccess) -> Result<(), StoreError> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600 | access.mode).open(path) {
         Ok(file) => access.apply(&file),
@@ -248,24 +247,24 @@ pub(super) fn create_file(path: &Path, access: FileAccess) -> Result<(), StoreEr
     .map_err(|source| StoreError::Io { path: path.to_path_buf(), what: "cannot be created", source })
 }
 
-/// Gives what SQLite keeps beside a database to those who may read that.
+/// Gives the files that SQLite keeps next to a database the same access.
 pub(super) fn reapply_access(path: &Path, access: FileAccess) -> Result<(), StoreError> {
     for beside in ["-wal", "-shm"] {
         let mut path = path.to_path_buf();
         path.as_mut_os_string().push(beside);
         access.reapply_at(&path).map_err(|source| StoreError::Io {
             path: path.clone(),
-            what: "cannot be given to those who may read it",
+            what: "cannot get the configured mode and group",
             source,
         })?;
     }
     Ok(())
 }
 
-/// SQLite would read `file:…?…` as an address with options.
+/// SQLite would read `file:…?…` as a URI with options.
 fn refuse_uri(path: &Path) -> Result<(), StoreError> {
     if path.to_string_lossy().starts_with("file:") {
-        let why = "its path begins with file:, which SQLite reads as an address".to_owned();
+        let why = "its path starts with file:, which SQLite reads as a URI".to_owned();
         return Err(StoreError::ForeignFile { path: path.to_path_buf(), why });
     }
     Ok(())

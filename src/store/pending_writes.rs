@@ -1,36 +1,36 @@
-//! Writes that wait: the things met on a page, committed with it, brought to their tables later.
+//! Writes that wait: the entities of a page are committed with it and written to their tables later.
 //!
-//! Ids are random, so the hundred tracks of a page, with their artists, albums and pictures, touch
-//! some 350 pages of the database, each of which a transaction writes whole; the same writes as one
-//! blob take a dozen. They are brought to their tables many pages at a time, in the order of their
-//! keys, by the transaction that needs them there: any but that of a page with more to come. They
-//! are as durable as the page's checkpoint, and a store that was left with some brings them to their
-//! tables when it is opened.
+//! Ids are random, so the hundred tracks of a page, with their artists, albums and images, touch some 350 pages
+//! of the database, and a transaction writes each of them completely. The same writes as one blob take a dozen
+//! pages. They are written to their tables many pages at a time, in key order, by the next transaction that
+//! needs them there, which is any transaction except that of a page with more to come. Until then they are as
+//! durable as the checkpoint of the page. When a store with pending writes is opened, they are written to their
+//! tables first.
 
 use super::changed_entities::ChangedEntities;
 use super::row_write::RowWrite;
 use super::write_tx::WriteTiming;
 use super::{CellValue, StoreError, WriteTx};
 
-/// Bytes that wait at most, as some 100 pages of new tracks have; they are read into memory.
+/// Maximum number of bytes that may wait, about 100 pages of new tracks. They are read into memory.
 const MAX_WAITING_BYTES: usize = 4 << 20;
 
-/// First byte of a page's writes: how they are laid out.
+/// First byte of the writes of a page: the version of their encoding.
 const LAYOUT_VERSION: u8 = 1;
 
-/// What waits, and what the transaction at hand adds.
+/// The pending writes, and what the current transaction adds.
 #[derive(Debug, Default)]
 pub(super) struct PendingWrites {
-    /// The writes of the transaction at hand, if they are to wait.
+    /// The writes of the current transaction, if they are deferred.
     current_page: Option<Vec<u8>>,
     /// Bytes that wait in the store.
     waiting_bytes: usize,
-    /// What `waiting` becomes with the commit.
+    /// Value of `waiting_bytes` after the commit.
     waiting_bytes_after_commit: usize,
 }
 
 impl PendingWrites {
-    /// The transaction at hand is over.
+    /// Ends the current transaction.
     pub(super) fn finish_transaction(&mut self, committed: bool) {
         self.current_page = None;
         if committed {
@@ -39,7 +39,7 @@ impl PendingWrites {
     }
 }
 
-/// Makes a write, now or with those that wait.
+/// Makes a write now, or adds it to the pending writes.
 pub(super) fn write_row(tx: &mut WriteTx, write: RowWrite, cells: &[CellValue<'_>]) -> Result<(), StoreError> {
     if let Some(page) = &mut tx.pending.current_page {
         encode(write, cells, page);
@@ -57,7 +57,7 @@ pub(super) fn write_row(tx: &mut WriteTx, write: RowWrite, cells: &[CellValue<'_
     Ok(())
 }
 
-/// To be called where a transaction begins.
+/// Call this at the start of a transaction.
 pub(super) fn start(tx: &mut WriteTx, when: WriteTiming) -> Result<(), StoreError> {
     tx.pending.waiting_bytes_after_commit = tx.pending.waiting_bytes;
     match when {
@@ -68,7 +68,7 @@ pub(super) fn start(tx: &mut WriteTx, when: WriteTiming) -> Result<(), StoreErro
     Ok(())
 }
 
-/// To be called before a transaction is committed.
+/// Call this before a transaction is committed.
 pub(super) fn finish(tx: &mut WriteTx) -> Result<(), StoreError> {
     let Some(page) = tx.pending.current_page.take().filter(|page| page.len() > 1) else { return Ok(()) };
     tx.prepare("INSERT INTO pending_writes (writes) VALUES (?1)")?
@@ -78,7 +78,7 @@ pub(super) fn finish(tx: &mut WriteTx) -> Result<(), StoreError> {
     if tx.pending.waiting_bytes_after_commit > MAX_WAITING_BYTES { flush(tx) } else { Ok(()) }
 }
 
-/// Brings what an interrupted run left to its tables.
+/// Writes what an interrupted run left to its tables.
 pub(super) fn flush_interrupted(tx: &mut WriteTx) -> Result<(), StoreError> {
     let any = tx.conn.query_row("SELECT EXISTS (SELECT 1 FROM pending_writes)", [], |row| row.get(0));
     if any.map_err(|e| tx.error("cannot be read", e))? {
@@ -100,7 +100,7 @@ fn flush(tx: &mut WriteTx) -> Result<(), StoreError> {
         let all = laid_out.and_then(|(_, rest)| decode(rest, &mut writes));
         all.ok_or_else(|| layout_mismatch(tx))?;
     }
-    // Stable: of two writes about one thing, the later one stays the later one.
+    // The sort is stable: of two writes for one entity, the later stays later.
     writes.sort_by(|a, b| (a.write.rank(), a.key).cmp(&(b.write.rank(), b.key)));
     let (mut changed, mut touched) = (false, std::mem::take(&mut tx.touched));
     let made = writes
@@ -114,7 +114,7 @@ fn flush(tx: &mut WriteTx) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Makes writes of one table.
+/// Makes the writes of one table.
 fn execute_all(tx: &WriteTx, writes: &[PendingWrite<'_>], touched: &mut ChangedEntities) -> rusqlite::Result<bool> {
     let mut changed = false;
     let (mut puts, mut trims) = (None, None);
@@ -136,13 +136,13 @@ fn execute_all(tx: &WriteTx, writes: &[PendingWrite<'_>], touched: &mut ChangedE
 }
 
 fn layout_mismatch(tx: &WriteTx) -> StoreError {
-    let why = "a run of another version was killed and left writes that this one cannot read; \
+    let why = "a run of another version was killed and left writes that this version cannot read; \
                run that version once more"
         .to_owned();
     StoreError::Mismatch { path: tx.path().to_path_buf(), why }
 }
 
-/// Whether a page that waits is laid out as this version does it.
+/// Whether a pending page has the encoding of this version.
 pub(super) fn is_readable(page: &[u8]) -> bool {
     let mut writes = Vec::new();
     page.split_first()
@@ -151,10 +151,9 @@ pub(super) fn is_readable(page: &[u8]) -> bool {
         .is_some()
 }
 
-/// A write that waits.
 struct PendingWrite<'a> {
     write: RowWrite,
-    /// What it is about.
+    /// Encoded cells that identify the entity.
     key: &'a [u8],
     cells: &'a [u8],
 }
@@ -186,12 +185,12 @@ fn encode(write: RowWrite, cells: &[CellValue<'_>], out: &mut Vec<u8>) {
     out[head + 4..head + 8].copy_from_slice(&size(len));
 }
 
-/// No answer, and so no text in it, is larger than 16 MiB.
+/// No response, and so no text in it, is larger than 16 MiB.
 fn size(len: usize) -> [u8; 4] {
     u32::try_from(len).expect("a text of over 4 GiB").to_le_bytes()
 }
 
-/// Adds all writes of a page; `None` if they are laid out in another way.
+/// Adds all writes of a page; `None` if they have another encoding.
 fn decode<'a>(mut page: &'a [u8], into: &mut Vec<PendingWrite<'a>>) -> Option<()> {
     while let Some((number, rest)) = page.split_first() {
         let (key, rest) = take_size(rest)?;
@@ -208,7 +207,7 @@ fn take_size(from: &[u8]) -> Option<(usize, &[u8])> {
     Some((usize::try_from(u32::from_le_bytes(*size)).ok()?, rest))
 }
 
-/// The cells of a write.
+/// Decodes the cells of a write.
 struct CellReader<'a>(&'a [u8]);
 
 impl<'a> Iterator for CellReader<'a> {
@@ -265,7 +264,7 @@ mod tests {
         StoreError::Closed { why: "a test".into(), hint: None }
     }
 
-    /// What the tables hold, as text.
+    /// Returns the content of the tables as text.
     fn dump(s: &WriteTx) -> Vec<String> {
         let mut all = Vec::new();
         for table in ["artists", "tracks", "track_artists", "images", "metrics"] {
@@ -280,7 +279,7 @@ mod tests {
         all
     }
 
-    /// What one page may do, small enough that the same things are met again and again.
+    /// What one page may do, small enough that the same entities appear again and again.
     fn page(s: &mut WriteTx, seed: u8) -> Result<(), StoreError> {
         let (track, name) = (format!("t{}", seed % 5), format!("n{}", seed % 3));
         let artists = ["a1", "a2", "a3"].split_at(usize::from(seed % 4).min(3)).0;

@@ -1,20 +1,19 @@
-//! What a run is expected to cost, beside what it spent; and what a price has to know of the runs
-//! before.
+//! What a run is expected to cost, and what an estimate must know about earlier runs.
 
 use rusqlite::{OptionalExtension, params};
 
 use super::{StoreError, WriteTx};
 
-/// What was expected to be spent.
+/// Expected number of calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlannedCalls {
-    /// Calls at least.
+    /// Minimum.
     pub least: i64,
-    /// Calls at most, where that could be said.
+    /// Maximum, if there is one.
     pub most: Option<i64>,
 }
 
-/// Records what a run was expected to cost; of its fetches once they have their rows.
+/// Saves the expected cost of a run and of its fetches. The fetches must have their rows.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -37,8 +36,7 @@ pub fn save(
     })
 }
 
-/// The hash of the job file that the last good run of a job was of, and how many things a fetch of it
-/// asked for.
+/// Returns the hash of the job file at the last good run of a job, and how many items a fetch of it requested.
 ///
 /// # Errors
 /// If the store cannot be read.

@@ -1,10 +1,9 @@
-//! Putting a playlist in place of its old self, and its history: the changes, and the version that
-//! they led to.
+//! Replaces a playlist and records its history: the changes, and the version that they led to.
 //!
-//! A playlist has one row for each of its places, whoever read it last. Another market, or another user,
-//! gets other tracks for the same items (Spotify relinks them), and since 2026 most apps are not told which
-//! stand for which. So where somebody else read it before, an item that was added by the same person at the
-//! same time as one that is gone is taken for that one, and no change is told of it.
+//! A playlist has one row for each position, whoever read it last. Another market or another user gets other
+//! tracks for the same items (Spotify relinks them), and since 2026 most apps are not told which track replaces
+//! which. So if another reader read it before, an item added by the same person at the same time as a missing
+//! item is taken for that item, and no change is recorded.
 
 use rusqlite::{OptionalExtension, ToSql, params};
 use xxhash_rust::xxh3::xxh3_64;
@@ -22,7 +21,7 @@ pub(super) fn commit(
     run: i64,
     now: &str,
 ) -> Result<ListCommit, StoreError> {
-    // A list that was never read whole has no "before": its first sight is a baseline.
+    // A list that was never read completely has no previous state: its first read is a baseline.
     let read_before: Option<String> = tx.query_one(
         "SELECT max(read_at) FROM lists WHERE kind = 'playlist_items' AND parent_id = ?1",
         params![playlist],
@@ -86,8 +85,8 @@ pub(super) fn commit(
         params![playlist, row_count(after.len())],
     )?;
     tx.execute_counted("UPDATE playlist_items SET fetched_at = ?2 WHERE playlist_id = ?1", params![playlist, now])?;
-    // Somebody else's names for the same version of a list: nothing has changed. But one and the same
-    // reader sees other items under one version only where a read was wrong, then or now.
+    // Another reader got other tracks for the same version, so nothing has changed. But if the same reader
+    // sees other items under the same version, one of the reads was wrong.
     let same_version = proof.snapshot_id.is_some() && proof.snapshot_id == snapshot_before;
     let only_names = same_version && last_read != list && before.len() == after.len();
     for change in diff.changes.iter().filter(|_| !only_names) {
@@ -162,7 +161,7 @@ fn read_items(tx: &WriteTx, sql: &str, parameters: &[&dyn ToSql]) -> Result<Vec<
     rows.collect::<Result<_, _>>().map_err(|e| tx.error("cannot be read", e))
 }
 
-/// Gives items that another reader got another track for the names that they have now.
+/// Gives items that have another track for this reader their current identity.
 fn match_relinked_items(before: &[ComparedItem], after: &[ComparedItem], old: &mut [u64], new: &[u64]) {
     let by_name = diff_items(old, new);
     let mut found = vec![false; old.len()];
@@ -179,7 +178,7 @@ fn match_relinked_items(before: &[ComparedItem], after: &[ComparedItem], old: &m
     }
 }
 
-/// An item of a playlist as the comparison sees it.
+/// An item of a playlist for the comparison.
 struct ComparedItem {
     kind: String,
     uri: Option<String>,
@@ -190,14 +189,14 @@ struct ComparedItem {
 }
 
 impl ComparedItem {
-    /// What names an entry of a list, as a hash.
+    /// Hash of what identifies an entry of a list.
     fn identity_hash(&self) -> u64 {
         let part = |text: &Option<String>| text.clone().unwrap_or_else(|| "\u{0}".into());
         let what = if self.uri.is_some() { part(&self.uri) } else { self.kind.clone() };
         xxh3_64(format!("{what}\u{1}{}\u{1}{}", part(&self.added_at), part(&self.added_by)).as_bytes())
     }
 
-    /// What names it whatever track stands for it: who added it, and when.
+    /// Hash of who added it and when, which identifies it whatever the track is.
     fn addition_hash(&self) -> u64 {
         let part = |text: &Option<String>| text.clone().unwrap_or_else(|| "\u{0}".into());
         xxh3_64(format!("{}\u{1}{}", part(&self.added_at), part(&self.added_by)).as_bytes())

@@ -1,39 +1,40 @@
-//! What changed between two reads of a playlist, in as few rows as can be.
+//! What changed between two reads of a playlist, in as few rows as possible.
 //!
-//! An item is named by uri, added_at and added_by, and the same name may stand there many times. What both
-//! reads begin and end with stays, which settles every edit of one place; of what is left between, a longest
-//! common subsequence stays. Of the rest, an item that is there in both has moved, and any other was added
-//! or removed. As many rows as that are needed, whichever way the list is told.
+//! An item is identified by uri, added_at and added_by, and the same item may appear many times. The common
+//! start and end of both reads stay, which settles every edit in one place. Of the rest, a longest common
+//! subsequence stays. Of the remaining items, those in both reads have moved, and the others were added or
+//! removed. No description of the difference needs fewer rows.
 //!
-//! The comparison takes time by the number of changes (Myers, "An O(ND) difference algorithm", 1986), so an
-//! insert at the head of ten thousand items costs one look at each. Where more changed than [`MOST`], items of
-//! one name are matched in their order and the longest run that kept its order stays: as short, unless
-//! names repeat.
+//! The comparison takes time proportional to the number of changes (Myers, "An O(ND) difference algorithm",
+//! 1986), so an insert at the head of ten thousand items compares each item once. Beyond [`MAX_EXACT_CHANGES`],
+//! equal items are matched in order and the longest run that kept its order stays. That is just as short unless
+//! items repeat.
 
 use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
 
-/// Changes up to which the shortest telling is looked for: what leads to it takes two megabytes by then.
+/// Number of changes up to which the shortest result is searched for. The search needs two megabytes at that
+/// point.
 const MAX_EXACT_CHANGES: usize = 700;
 
-/// What became of one item.
+/// What happened to one item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ItemChange {
-    /// Stands at this place now, stood nowhere before.
+    /// It is new at this position.
     Added { after: usize },
-    /// Stood at this place, stands nowhere now.
+    /// It is no longer in the list; this was its position.
     Removed { before: usize },
-    /// Changed its place among those that stayed.
+    /// It changed its position relative to the items that stayed.
     Moved { before: usize, after: usize },
 }
 
 /// The difference between two reads.
 #[derive(Debug, Default)]
 pub(super) struct PlaylistDiff {
-    /// Removals by old place, then additions and moves by new place.
+    /// Removals by old position, then additions and moves by new position.
     pub changes: Vec<ItemChange>,
-    /// For each new place, the old one of the same item.
+    /// For each new position, the old position of the same item.
     pub origin: Vec<Option<usize>>,
 }
 
@@ -77,15 +78,16 @@ pub(super) fn diff_items(before: &[u64], after: &[u64]) -> PlaylistDiff {
     PlaylistDiff { changes, origin }
 }
 
-/// How many items two lists begin with that are equal.
+/// Returns how many items are equal at the start of two lists.
 fn common_length<'a>(one: impl Iterator<Item = &'a u64>, other: impl Iterator<Item = &'a u64>) -> usize {
     one.zip(other).take_while(|(one, other)| one == other).count()
 }
 
-/// A longest common subsequence, as pairs of places; none if it leaves out more than `most` items.
+/// Returns a longest common subsequence as pairs of positions, or none if more than `most` items would be left
+/// out.
 ///
-/// With so many items left out, `rows[that][i]` is the furthest old place that is reached where old and new
-/// place differ by `2 * i - that`. The rows are kept, since the way back leads through them.
+/// `rows[n][i]` is the furthest old position that can be reached with `n` items left out, where old and new
+/// position differ by `2 * i - n`. The rows are kept for the way back.
 fn longest_common_subsequence(old: &[u64], new: &[u64], most: usize) -> Option<Vec<(usize, usize)>> {
     let mut rows: Vec<Vec<usize>> = Vec::new();
     for out in 0..=most {
@@ -106,14 +108,14 @@ fn longest_common_subsequence(old: &[u64], new: &[u64], most: usize) -> Option<V
     None
 }
 
-/// The old place at which the next row begins: an old item is left out there, or a new one.
+/// Returns the old position at which the next row starts: an old or a new item is left out there.
 fn row_start(rows: &[Vec<usize>], i: usize) -> usize {
     let Some(before) = rows.last() else { return 0 };
     let by_old = i.checked_sub(1).map(|i| before[i] + 1);
     by_old.max(before.get(i).copied()).unwrap_or(0)
 }
 
-/// The pairs on the way that led behind the last of `rows` to this old place.
+/// Returns the pairs on the path that led past the last of `rows` to this old position.
 fn backtrack(rows: &[Vec<usize>], mut i: usize, mut from: usize) -> Vec<(usize, usize)> {
     let mut pairs = Vec::new();
     for out in (0..=rows.len()).rev() {
@@ -130,7 +132,7 @@ fn backtrack(rows: &[Vec<usize>], mut i: usize, mut from: usize) -> Vec<(usize, 
     pairs
 }
 
-/// Items of one name matched in their order, and of these the longest run that kept its order.
+/// Matches equal items in order and returns the longest run that kept its order.
 fn match_in_order(old: &[u64], new: &[u64]) -> Vec<(usize, usize)> {
     let mut waiting: FxHashMap<u64, VecDeque<usize>> = FxHashMap::default();
     for (place, item) in old.iter().enumerate() {
@@ -215,7 +217,7 @@ mod tests {
         assert_eq!(diff_items(&before, &after).changes.len(), 9_999);
     }
 
-    /// Rows that the shortest telling has, by the textbook's table.
+    /// Minimum number of rows, by the textbook's table.
     fn fewest(before: &[u64], after: &[u64]) -> usize {
         let mut longest = vec![vec![0usize; after.len() + 1]; before.len() + 1];
         for (i, one) in before.iter().enumerate() {
@@ -229,13 +231,14 @@ mod tests {
         names.dedup();
         let times = |list: &[u64], name: u64| list.iter().filter(|item| **item == name).count();
         let in_both: usize = names.iter().map(|name| times(before, *name).min(times(after, *name))).sum();
-        // What is in both and does not stay is one row instead of two.
+        // An item that is in both and does not stay is one row instead of two.
         before.len() + after.len() - longest[before.len()][after.len()] - in_both
     }
 
     /// The new list, from the old one and the changes.
     fn replayed(before: &[u64], after: &[u64], d: &PlaylistDiff) -> (Vec<u64>, bool) {
-        // Those that neither went nor moved keep their order; the rest is put at its new place.
+        // Items that were neither removed nor moved keep their order; the others are put at their new
+        // position.
         let gone: Vec<usize> = d
             .changes
             .iter()
@@ -273,7 +276,7 @@ mod tests {
             }
         }
 
-        /// Also what takes over where too much changed leads to the new list.
+        /// The fallback for many changes also leads to the new list.
         #[test]
         fn items_matched_in_their_order_stay_in_it(
             before in prop::collection::vec(0u64..6, 0..30),
@@ -284,7 +287,7 @@ mod tests {
             prop_assert!(pairs.iter().all(|(from, to)| before[*from] == after[*to]));
         }
 
-        /// An edit that a person makes: some neighbours go, come, or are dragged elsewhere.
+        /// An edit by a person: some neighbours are removed, added or dragged elsewhere.
         #[test]
         fn one_edit_is_no_more_rows_than_items_it_touched(
             list in prop::collection::vec(0u64..4, 1..60),

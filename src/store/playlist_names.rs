@@ -1,22 +1,20 @@
-//! Playlists by what people call them, and what they were called when.
+//! Playlists by name, and their names over time.
 
 use rusqlite::{Connection, OptionalExtension};
 
-/// A playlist and its owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedPlaylist {
-    /// Spotify's id.
     pub id: String,
-    /// Its name now.
+    /// Current name.
     pub name: Option<String>,
-    /// Its owner's name on the profile, or id.
+    /// Profile name of the owner, or the id.
     pub owner: Option<String>,
-    /// When Spotify first said that it is gone.
+    /// When Spotify first reported it as deleted.
     pub gone_at: Option<String>,
 }
 
-/// The playlist of this id, or those that are called so now or once were: first as it is written, else
-/// whatever the case.
+/// Returns the playlist with this id, or the playlists that have or had this name. An exact match wins over one
+/// that ignores case.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -45,7 +43,7 @@ pub fn find_playlists_by_name(store: &Connection, name: &str) -> rusqlite::Resul
     Ok(Vec::new())
 }
 
-/// Name and description of a playlist at a time (ISO 8601 in UTC), or the newest.
+/// Returns name and description of a playlist at a time (ISO 8601 in UTC), or the newest.
 ///
 /// # Errors
 /// If the store cannot be read.

@@ -1,46 +1,40 @@
-//! `published_files`: what was written of CSVs, so that an unchanged file is not even rendered.
+//! `published_files`: which CSV files were written, so that an unchanged file is not even rendered.
 //!
-//! A record is written after the files. Killed in between, the next export renders once more, finds
-//! the same bytes, and records them.
+//! A record is written after the files. If the process is killed in between, the next export renders them
+//! again, finds the same bytes and records them.
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
-/// A file that was written.
+/// A CSV file that was written.
 #[derive(Debug)]
 pub struct PublishedFile {
-    /// Below the CSV folder.
+    /// Path below the CSV folder.
     pub path: String,
     /// Name of the fetch, or the number of the query.
     pub source: String,
-    /// Fingerprint of everything it was made from.
+    /// Fingerprint of everything the file was made from.
     pub inputs: String,
-    /// Hash of its bytes.
     pub sha256: String,
-    /// Its size.
     pub bytes: u64,
     /// Rows below the header.
     pub rows: u64,
     /// Cells that the formula guard changed.
     pub guarded: u64,
-    /// The store's `data_version` that it shows, where the things in it are compared one by one.
+    /// The `data_version` of the store in the file, if its entities are compared one by one.
     pub data_version: Option<i64>,
 }
 
-/// What is known of a file that was written before.
+/// What is recorded about a file that was written before.
 #[derive(Debug)]
 pub struct KnownFile {
-    /// Fingerprint of everything it was made from.
+    /// Fingerprint of everything the file was made from.
     pub inputs: String,
-    /// Hash of its bytes.
     pub sha256: String,
-    /// Its size.
     pub bytes: u64,
-    /// The store's `data_version` that it shows.
+    /// The `data_version` of the store in the file.
     pub data_version: Option<i64>,
 }
 
-/// What the store knows of a file.
-///
 /// # Errors
 /// If the store cannot be read.
 pub fn known_file(store: &Connection, path: &str) -> rusqlite::Result<Option<KnownFile>> {
@@ -93,7 +87,7 @@ pub fn record_files(
     own.map_or(Ok(()), Transaction::commit)
 }
 
-/// Whether a fetch asked for the same thing twice: then no column names one row of it.
+/// Whether a fetch requested the same item twice. In that case no column identifies a row of it.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -103,8 +97,8 @@ pub fn has_duplicate_requests(store: &Connection, job: &str, fetch: &str) -> rus
     store.query_row(sql, [job, fetch], |row| row.get(0))
 }
 
-/// Whether a fetch asked for lists, and none of them was ever read whole or is gone: then it has no rows to show, be
-/// they none.
+/// Whether a fetch requested lists, and none of them was ever read completely or is deleted. In that case it
+/// has nothing to export, not even an empty file.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -114,7 +108,7 @@ pub fn no_list_was_read(store: &Connection, job: &str, fetch: &str) -> rusqlite:
     store.query_row(sql, [job, fetch], |row| row.get(0))
 }
 
-/// Forgets what is known of these files, all or none, so that the next export renders them.
+/// Deletes the records of these files, all or none, so that the next export renders them.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -128,7 +122,7 @@ pub fn forget_files(store: &Connection, paths: &[String]) -> rusqlite::Result<()
     own.map_or(Ok(()), Transaction::commit)
 }
 
-/// A transaction, unless the connection is in one.
+/// Starts a transaction unless the connection is in one.
 fn begin_if_needed(store: &Connection) -> rusqlite::Result<Option<Transaction<'_>>> {
     let begin = || Transaction::new_unchecked(store, TransactionBehavior::Immediate);
     store.is_autocommit().then(begin).transpose()
@@ -137,24 +131,24 @@ fn begin_if_needed(store: &Connection) -> rusqlite::Result<Option<Transaction<'_
 /// A file that a job wrote some time ago.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutdatedFile {
-    /// Below the CSV folder.
+    /// Path below the CSV folder.
     pub path: String,
     /// Name of the fetch, or the number of the query.
     pub source: String,
     /// Hash of what was written.
     pub sha256: String,
-    /// The job wrote none of this source later.
+    /// The job wrote no later file from this source.
     pub is_newest: bool,
 }
 
 impl OutdatedFile {
-    /// Its path below the folder of its job.
+    /// Returns the path below the folder of the job.
     pub fn path_below_job<'f>(&'f self, job: &str) -> Option<&'f str> {
         self.path.strip_prefix(job)?.strip_prefix('/')
     }
 }
 
-/// The files that a job wrote before a time and has not written since.
+/// Returns the files that a job wrote before a time and has not written since.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -170,7 +164,7 @@ pub fn outdated_files(store: &Connection, job: &str, before: &str) -> rusqlite::
     files.query_map([job, before], old)?.collect()
 }
 
-/// Size of the largest file that a job wrote, as far as the store can tell.
+/// Returns the size of the largest file that a job wrote, if the store knows it.
 pub fn largest_file(database: &std::path::Path, job: &str) -> Option<u64> {
     let store = super::open_reader(database).ok()?;
     let sql = "SELECT max(bytes) FROM published_files WHERE job = ?1";
@@ -178,29 +172,26 @@ pub fn largest_file(database: &std::path::Path, job: &str) -> Option<u64> {
     u64::try_from(largest?).ok()
 }
 
-/// What the store has recorded of a file.
+/// The record of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedFile {
-    /// Below the CSV folder.
+    /// Path below the CSV folder.
     pub path: String,
-    /// The job that wrote it.
     pub job: String,
-    /// Hash of its bytes.
     pub sha256: String,
-    /// Its size.
     pub bytes: u64,
     /// Rows below the header.
     pub rows: u64,
 }
 
 impl RecordedFile {
-    /// Its path below the folder of its job.
+    /// Returns the path below the folder of the job.
     pub fn path_below_job(&self) -> &str {
         self.path.strip_prefix(&self.job).and_then(|rest| rest.strip_prefix('/')).unwrap_or(&self.path)
     }
 }
 
-/// All files that are on record; those of one job if one is named.
+/// Returns the records of all files, or of the files of one job.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -216,7 +207,7 @@ pub fn recorded_files(store: &Connection, job: Option<&str>) -> rusqlite::Result
     files.query_map([job], read)?.collect()
 }
 
-/// How a run of a job ended, if it is still on record.
+/// Returns how a run of a job ended, if its record still exists.
 ///
 /// # Errors
 /// If the store cannot be read.

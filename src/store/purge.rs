@@ -1,32 +1,18 @@
-//! Forgetting a person: every row that is theirs and nobody else's.
+//! Deletes everything about a user that is not shared with another user.
 //!
-//! Entities of the catalog stay; so does what another user of the store shares. Then the file is
-//! written anew, so that the bytes are gone and not only their place in a table.
+//! Catalog entities stay, and so does what another user of the store shares. Afterwards the file is rewritten,
+//! so that the bytes themselves disappear.
 
 use rusqlite::{OptionalExtension, params};
 
+use super::list_kinds::{membership_tables, personal_kinds};
 use super::{StoreError, WriteTx};
+use crate::stream::MembershipTable;
 
-/// Tables of rows that belong to one user, by the column that says whose they are.
-const PERSONAL_TABLES: &[&str] = &[
-    "saved_tracks",
-    "saved_albums",
-    "saved_shows",
-    "saved_episodes",
-    "saved_audiobooks",
-    "followed_artists",
-    "top_items",
-    "plays",
-    "resume_points",
-    "my_playlists",
-];
+/// Tables with personal rows besides the lists of a user.
+const PERSONAL_TABLES: [&str; 3] = ["top_items", "plays", "resume_points"];
 
-/// Streams whose lists are one person's.
-const PERSONAL_KINDS: &str =
-    "'my_playlists', 'saved_tracks', 'saved_albums', 'saved_shows', 'saved_episodes', 'saved_audiobooks',
-     'followed_artists', 'top_artists', 'top_tracks', 'recently_played'";
-
-/// What stands for the audience of a list whose reader was forgotten, followed by a number.
+/// Prefix of the audience of a list whose reader was deleted; a random number follows.
 const FORGOTTEN_AUDIENCE: &str = "forgotten ";
 
 /// What was deleted.
@@ -34,11 +20,11 @@ const FORGOTTEN_AUDIENCE: &str = "forgotten ";
 pub struct PurgeCounts {
     /// Rows of the library, tops and plays.
     pub rows: usize,
-    /// Playlists that nobody else had, with their items and history.
+    /// Playlists that no other user had, with their items and history.
     pub playlists: usize,
 }
 
-/// The account that a local name stood for in the newest run that asked.
+/// Returns the account of a local name, according to the newest run that used it.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -47,7 +33,7 @@ pub fn account_id(tx: &WriteTx, local_name: &str) -> Result<Option<String>, Stor
     found.query_row([local_name], |row| row.get(0)).optional().map_err(|e| tx.error("cannot be read", e))
 }
 
-/// The files, below the CSV folder, that hold this user's rows alone.
+/// Returns the files below the CSV folder that contain only this user's rows.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -58,7 +44,7 @@ pub fn files_of_user(tx: &WriteTx, local_name: &str) -> Result<Vec<String>, Stor
     rows.collect::<Result<_, _>>().map_err(|e| tx.error("cannot be read", e))
 }
 
-/// Forgets that there were such files, once they are deleted.
+/// Deletes the records of these files after they were deleted.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -77,7 +63,8 @@ pub fn forget_files_of_user(tx: &mut WriteTx, local_name: &str) -> Result<(), St
 pub fn purge_user(tx: &mut WriteTx, user: &str) -> Result<PurgeCounts, StoreError> {
     find_purged_playlists(tx, user)?;
     let mut purged = PurgeCounts::default();
-    for table in PERSONAL_TABLES {
+    let lists = membership_tables().filter(MembershipTable::is_personal).map(|table| table.table);
+    for table in lists.chain(PERSONAL_TABLES) {
         purged.rows += execute_for_user(tx, &format!("DELETE FROM {table} WHERE user_id = ?1"), user)?;
     }
     purged.playlists = purge_playlists(tx, user)?;
@@ -89,12 +76,12 @@ pub fn purge_user(tx: &mut WriteTx, user: &str) -> Result<PurgeCounts, StoreErro
     Ok(purged)
 }
 
-/// Runs a statement; ?1 is the user.
+/// Runs a statement. ?1 is the user.
 fn execute_for_user(tx: &WriteTx, sql: &str, user: &str) -> Result<usize, StoreError> {
     tx.conn.execute(sql, params![user]).map_err(|e| tx.error("cannot be written", e))
 }
 
-/// Collects the playlists of a user's that stand in no other user's library and that no other token reads.
+/// Collects the playlists of a user that are in no other user's library and that no other token reads.
 fn find_purged_playlists(tx: &WriteTx, user: &str) -> Result<(), StoreError> {
     let sql = format!(
         "CREATE TEMP TABLE IF NOT EXISTS purged_playlists AS SELECT DISTINCT p.id FROM playlists p
@@ -110,7 +97,7 @@ fn find_purged_playlists(tx: &WriteTx, user: &str) -> Result<(), StoreError> {
     execute_for_user(tx, &sql, user).map(drop)
 }
 
-/// Deletes these playlists with all that is known of them; tells how many there were.
+/// Deletes the collected playlists with their history and returns their number.
 fn purge_playlists(tx: &WriteTx, user: &str) -> Result<usize, StoreError> {
     let mut deleted = 0;
     for (table, column) in [
@@ -126,15 +113,17 @@ fn purge_playlists(tx: &WriteTx, user: &str) -> Result<usize, StoreError> {
     Ok(deleted)
 }
 
-/// Deletes what is told of things of theirs that could not be stored; of libraries it does not say whose it was.
+/// Deletes the skipped items of a user. For libraries they do not name the user, so they are found by the
+/// fetch.
 fn purge_skipped(tx: &WriteTx, user: &str) -> Result<(), StoreError> {
+    let personal = personal_kinds();
     let theirs = format!(
         "(item_id = ?1 OR parent_id IN (SELECT id FROM purged_playlists)
-         OR stream IN ({PERSONAL_KINDS}) AND parent_id IS NULL
+         OR stream IN ({personal}) AND parent_id IS NULL
             AND EXISTS (SELECT 1 FROM run_fetches f WHERE f.run_id = s.run_id AND f.fetch = s.fetch
                AND f.user_id IN (?1, (SELECT local_name FROM users WHERE id = ?1))))"
     );
-    // Runs count no more of them than are left.
+    // Keep the counts of runs in line with the remaining rows.
     let count = format!(
         "UPDATE run_fetches AS r SET skipped = max(0, skipped - (SELECT count(*) FROM skipped_items s
          WHERE s.run_id = r.run_id AND s.fetch = r.fetch AND {theirs})) WHERE skipped > 0"
@@ -143,26 +132,27 @@ fn purge_skipped(tx: &WriteTx, user: &str) -> Result<(), StoreError> {
     execute_for_user(tx, &format!("DELETE FROM skipped_items AS s WHERE {theirs}"), user).map(drop)
 }
 
-/// Deletes what is known of their lists. Lists of the catalog, and of playlists that others share, stay as
-/// read by nobody: their rows are those that this read has left, and it says so.
+/// Deletes the lists of a user. Lists of the catalog and of shared playlists stay, but without a reader: their
+/// rows are what this read left, and the list must say so.
 fn purge_lists(tx: &WriteTx, user: &str) -> Result<(), StoreError> {
+    let personal = personal_kinds();
     let theirs = "(SELECT id FROM lists WHERE audience = ?1)";
     execute_for_user(tx, &format!("DELETE FROM requested WHERE user_id = ?1 OR list_id IN {theirs}"), user)?;
     execute_for_user(tx, &format!("DELETE FROM staged_items WHERE list_id IN {theirs}"), user)?;
     execute_for_user(tx, &format!("DELETE FROM checkpoints WHERE list_id IN {theirs}"), user)?;
     let gone = format!(
-        "DELETE FROM lists WHERE audience = ?1 AND kind IN ({PERSONAL_KINDS})
+        "DELETE FROM lists WHERE audience = ?1 AND kind IN ({personal})
          OR kind = 'playlist_items' AND (parent_id IN (SELECT id FROM purged_playlists)
                                          OR audience = ?1 AND read_at IS NULL)"
     );
     execute_for_user(tx, &gone, user)?;
-    // Another name for each that is forgotten: one list, read by two of them, is two rows.
+    // Each deleted user gets another name: a list that two of them read has two rows.
     let nobody = format!("SELECT '{FORGOTTEN_AUDIENCE}' || lower(hex(randomblob(8)))");
     let nobody: String = tx.conn.query_row(&nobody, [], |row| row.get(0)).map_err(|e| tx.error("cannot be read", e))?;
     tx.execute("UPDATE lists SET audience = ?2 WHERE audience = ?1", params![user, nobody])
 }
 
-/// Deletes the account, and what runs and tokens say of it.
+/// Deletes the account, and what runs and tokens record about it.
 fn purge_account(tx: &WriteTx, user: &str) -> Result<(), StoreError> {
     for sql in [
         // Before the account was known, the record named the user.

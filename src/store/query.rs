@@ -1,9 +1,9 @@
-//! Analysts' own SQL: `[[query]]` and `where`, read-only and within bounds.
+//! Analysts' own SQL: `[[query]]` and `where`, read-only and limited.
 //!
-//! A query sees the store and, as a view of its name, each fetch of its job. It runs on a connection
-//! of its own that cannot write (opened read-only, and an authorizer refuses all but reading), cannot
-//! reach another file, and is interrupted when its time is over. `check` prepares the same SQL against
-//! an empty store of the same schema, so what it accepts runs.
+//! A query sees the store and one view for each fetch of its job. It runs on its own connection, which cannot
+//! write (it is opened read-only, and an authorizer refuses everything but reading), cannot reach another file,
+//! and is interrupted when its time is over. `check` prepares the same SQL against an empty store of the same
+//! schema, so what it accepts runs.
 
 mod error;
 mod text;
@@ -24,46 +24,39 @@ pub use text::is_volatile;
 use super::views::{RowScope, ViewSelect, identifier};
 use crate::stream::Stream;
 
-/// No value of a query may be longer: `printf('%.1000000000c')` is one call away.
+/// Maximum size of a value: `printf('%.1000000000c')` is one call away.
 const MAX_VALUE_BYTES: i32 = 64 << 20;
-/// Instructions of SQLite's between two looks at the clock: a fraction of a millisecond.
+/// SQLite instructions between two checks of the clock, which take a fraction of a millisecond.
 const PROGRESS_INTERVAL: i32 = 10_000;
 
-/// A fetch of the job whose queries are run; it becomes a view of its name.
+/// A fetch of the job whose queries are run. It becomes a view with its name.
 #[derive(Debug, Clone)]
 pub struct QueryFetch {
-    /// Its name.
     pub name: String,
-    /// Its stream.
     pub stream: &'static Stream,
-    /// The market it asks for; empty: none.
+    /// The requested market; empty if there is none.
     pub market: String,
-    /// The one user whose rows are shown; none: all of them.
+    /// The only user whose rows are shown; none for all users.
     pub user_id: Option<String>,
-    /// For logs: where its window begins, ISO 8601 in UTC.
+    /// For logs: start of the window, ISO 8601 in UTC.
     pub since: Option<String>,
 }
 
-/// The values of the names that a query may use; a name that has none is bound to null.
+/// Values of the named parameters of a query. A name without a value is bound to null.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct QueryParameters {
-    /// `:since`
     pub since: Option<String>,
-    /// `:last_run_at`
     pub last_run_at: Option<String>,
-    /// `:fire_at`
     pub fire_at: Option<String>,
-    /// `:job`
     pub job: Option<String>,
-    /// `:user_id`
     pub user_id: Option<String>,
 }
 
 impl QueryParameters {
-    /// Every name, as one writes it.
+    /// All names as they are written in a query.
     pub const NAMES: [&'static str; 5] = [":since", ":last_run_at", ":fire_at", ":job", ":user_id"];
 
-    /// The names that stand in a query, and their values: what its rows depend on besides the store.
+    /// Returns the names that appear in a query and their values: what its rows depend on besides the store.
     pub fn used_in(&self, sql: &str) -> Vec<(&'static str, Option<&str>)> {
         let names = Self::NAMES.into_iter().filter(|name| sql.contains(name));
         names.map(|name| (name, self.value(name).and_then(Option::as_deref))).collect()
@@ -109,12 +102,12 @@ pub struct QueryReader {
 }
 
 impl QueryReader {
-    /// Opens the store for the queries of a job; each may take as long as `limit`.
+    /// Opens the store for the queries of a job. Each may take as long as `limit`.
     ///
     /// # Errors
     /// [`QueryError::Store`] if the store cannot be read.
     pub fn open(path: &Path, job: &str, fetches: Vec<QueryFetch>, limit: Duration) -> Result<Self, QueryError> {
-        // The bundled SQLite takes a path that begins with `file:` for a URI, whatever the flags.
+        // The bundled SQLite takes a path that starts with `file:` for a URI, whatever the flags.
         let path = Path::new(".").join(path);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let store = Connection::open_with_flags(path, flags)?;
@@ -122,7 +115,7 @@ impl QueryReader {
         Self::with_connection(store, job, fetches, limit)
     }
 
-    /// An empty store in memory, for checking SQL; `create` makes its tables and views.
+    /// Opens an empty store in memory, for checking SQL. `create` creates its tables and views.
     ///
     /// # Errors
     /// Whatever `create` reports.
@@ -173,7 +166,7 @@ impl QueryReader {
     /// Runs a query: `begin` gets the names of its columns, then `each` gets every row.
     ///
     /// # Errors
-    /// What is wrong with the SQL, and where; or what `begin` or `each` report.
+    /// What is wrong with the SQL and where; or the error of `begin` or `each`.
     pub fn run<E: From<QueryError>>(
         &self,
         sql: &str,
@@ -216,20 +209,20 @@ impl QueryReader {
         refused.is_err_and(|error| error.to_string().contains("ORDER BY clause should come after"))
     }
 
-    /// Whether this `where` would run over the rows of a fetch.
+    /// Checks that this `where` would run on the rows of a fetch.
     ///
     /// # Errors
-    /// What is wrong with it, and where.
+    /// What is wrong with it and where.
     pub fn check_filter(&self, fetch: &str, column: &str, filter: &str) -> Result<(), QueryError> {
         let _running = self.start_timer();
         self.prepare_ids(fetch, column, Some(filter), &QueryParameters::default()).map(drop)
     }
 
-    /// The ids in `column` of a fetch's rows that `filter` holds for: each once, in the order of the
-    /// rows. A list column gives all ids of its lists.
+    /// Returns the ids in `column` of a fetch's rows that match `filter`, each once, in the order of the rows.
+    /// A list column contributes all ids of its lists.
     ///
     /// # Errors
-    /// What is wrong with the filter, and where.
+    /// What is wrong with the filter and where.
     pub fn ids(
         &self,
         fetch: &str,
@@ -254,7 +247,7 @@ impl QueryReader {
         Ok(ids)
     }
 
-    /// The bound statement, and how many bytes stand ahead of the filter in it.
+    /// Returns the bound statement, and the number of bytes before the filter in it.
     fn prepare_ids(
         &self,
         fetch: &str,
@@ -307,7 +300,7 @@ impl QueryReader {
     }
 }
 
-/// Stops the clock when a query is over, so that what follows is not interrupted.
+/// Stops the clock when a query is over, so that the next operation is not interrupted.
 struct RunningQuery<'a>(&'a Mutex<QueryWatch>);
 
 impl Drop for RunningQuery<'_> {
@@ -329,7 +322,7 @@ fn columns(statement: &Statement<'_>) -> Result<Vec<String>, QueryError> {
     }
 }
 
-/// Why an action is refused; none if it only reads.
+/// Returns why an action is refused, or none if it only reads.
 fn refusal(action: AuthAction<'_>) -> Option<String> {
     match action {
         AuthAction::Select | AuthAction::Read { .. } | AuthAction::Recursive => None,
@@ -339,7 +332,7 @@ fn refusal(action: AuthAction<'_>) -> Option<String> {
         AuthAction::Pragma { pragma_name, .. } => Some(format!("PRAGMA {pragma_name}")),
         AuthAction::Insert { table_name } | AuthAction::Delete { table_name } => Some(format!("changing {table_name}")),
         AuthAction::Update { table_name, .. } => Some(format!("changing {table_name}")),
-        _ => Some("anything but a SELECT".into()),
+        _ => Some("anything except SELECT".into()),
     }
 }
 

@@ -1,7 +1,7 @@
-//! `output.keep_raw`: every answer as Spotify sent it, compressed, in a file of its own.
+//! `output.keep_raw`: every response as Spotify sent it, compressed, in a separate file.
 //!
-//! It is no part of the record: nothing reads it, and losing it loses nothing that a CSV shows. So
-//! it is written without waiting for the disk.
+//! Nothing reads this file, and losing it loses nothing that a CSV file contains. So it is written without
+//! waiting for the disk.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use rusqlite::{Connection, params};
 use super::compact::vacuum;
 use super::{CompactReport, FileAccess, StoreError};
 
-/// The file beside the store.
+/// The file of raw responses next to the store.
 #[derive(Debug)]
 pub struct RawAnswers {
     path: PathBuf,
@@ -22,7 +22,7 @@ pub struct RawAnswers {
 }
 
 impl RawAnswers {
-    /// Opens the file that goes with a store, creating it if it is not there.
+    /// Opens the file that belongs to a store, and creates it if needed.
     ///
     /// # Errors
     /// If it cannot be opened.
@@ -46,11 +46,11 @@ impl RawAnswers {
         Ok(RawAnswers { path: path.clone(), conn: Mutex::new(conn) })
     }
 
-    /// Deletes the answers that may hold something of a person's, whoever that is: nothing says for whom
-    /// an answer came. Returns how many; the file is written anew. None of it is needed.
+    /// Deletes the responses that may contain personal data of any user, because the file does not record for
+    /// which user a response came. Returns their number and rewrites the file. Nothing needs these responses.
     ///
     /// # Errors
-    /// If there is such a file and it cannot be written.
+    /// If the file exists and cannot be written.
     pub fn delete_personal(store: &Path) -> Result<usize, StoreError> {
         let path = store.with_extension("raw.db");
         if !path.exists() {
@@ -66,10 +66,10 @@ impl RawAnswers {
         Ok(deleted)
     }
 
-    /// Deletes the answers that came before a time. Returns how many.
+    /// Deletes the responses that arrived before a time and returns their number.
     ///
     /// # Errors
-    /// If there is such a file and it cannot be written.
+    /// If the file exists and cannot be written.
     pub fn delete_before(store: &Path, before: &str) -> Result<usize, StoreError> {
         let path = store.with_extension("raw.db");
         if !path.exists() {
@@ -78,13 +78,13 @@ impl RawAnswers {
         let sql = |source| StoreError::Sqlite { path: path.clone(), what: "cannot be written", source };
         let conn = Connection::open(&path).map_err(sql)?;
         conn.busy_timeout(std::time::Duration::from_secs(10)).map_err(sql)?;
-        // They came in the order of their numbers: only the old ones are looked at.
+        // Ids increase with time, so only old rows are visited.
         let old = "DELETE FROM answers WHERE id < coalesce(
              (SELECT id FROM answers WHERE came_at >= ?1 ORDER BY id LIMIT 1), (SELECT max(id) + 1 FROM answers))";
         conn.execute(old, [before]).map_err(sql)
     }
 
-    /// Writes the file that goes with a store anew, if there is one.
+    /// Rewrites the file that belongs to a store, if it exists.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -93,13 +93,13 @@ impl RawAnswers {
         if !path.exists() {
             return Ok(None);
         }
-        let sql = |source| StoreError::Sqlite { path: path.clone(), what: "cannot be written anew", source };
+        let sql = |source| StoreError::Sqlite { path: path.clone(), what: "cannot be rewritten", source };
         let mut conn = Connection::open(&path).map_err(sql)?;
         conn.busy_timeout(std::time::Duration::from_secs(10)).map_err(sql)?;
         vacuum(&mut conn, &path).map(Some).map_err(sql)
     }
 
-    /// Keeps an answer.
+    /// Saves a response.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -107,7 +107,7 @@ impl RawAnswers {
         let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
         let packed = gzip.write_all(body).and_then(|()| gzip.finish()).map_err(|source| StoreError::Io {
             path: self.path.clone(),
-            what: "cannot take an answer",
+            what: "cannot store a response",
             source,
         })?;
         let conn = self.conn.lock().unwrap_or_else(PoisonError::into_inner);

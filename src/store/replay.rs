@@ -1,60 +1,59 @@
-//! A playlist as it was: the list that stands, with its recorded changes taken back, newest first.
+//! A playlist at an earlier time: the current list with its recorded changes undone, newest first.
 //!
-//! The changes of one read say which places went, came or moved; what is left of the list in between
-//! kept its order. So each read can be undone exactly: take out what came or moved, put back what
-//! went or moved at its old place, and let the rest fill the gaps in order.
+//! The changes of one read record which positions were removed, added or moved; the rest of the list kept its
+//! order. So each read can be undone exactly: take out what was added or moved, put back what was removed or
+//! moved at its old position, and fill the gaps with the rest in order.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-/// One place of a playlist.
+/// One position of a playlist.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PlaylistPlace {
     /// track, episode, local or unavailable.
     pub kind: String,
-    /// spotify: URI.
+    /// `spotify:` URI.
     pub uri: Option<String>,
     /// Id of the track or episode.
     pub item_id: Option<String>,
     /// When it was added.
     pub added_at: Option<String>,
-    /// Who added it.
+    /// User who added it.
     pub added_by: Option<String>,
 }
 
-/// A playlist at some time.
+/// A playlist at one time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PlaylistVersion {
-    /// Its items, in order.
+    /// Items in order.
     pub places: Vec<PlaylistPlace>,
-    /// When it was first seen so.
+    /// When this version was first seen.
     pub seen_at: Option<String>,
-    /// When it was first seen otherwise; none if it still is so.
+    /// When the next version was first seen; none for the current version.
     pub until: Option<String>,
-    /// Spotify's version of it.
+    /// Spotify's version id.
     pub snapshot_id: Option<String>,
 }
 
-/// Why a playlist cannot be shown as it was.
+/// Why a playlist cannot be shown at an earlier time.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] rusqlite::Error),
-    /// It was not known then.
+    /// It was not known at that time.
     #[error("its items were first seen at {first}")]
     NotYetSeen {
-        /// When it was first seen, or since when its history is kept.
+        /// When it was first seen, or when its history starts.
         first: String,
     },
-    /// Its items were never read.
     #[error("its items were never read")]
     NeverRead,
     /// A change does not fit the list that it led to.
     #[error("the change {change} recorded at {seen_at} does not fit the list that it led to")]
     Broken {
-        /// Number of the change.
+        /// Id of the change.
         change: i64,
-        /// When it was seen.
+        /// When the change was seen.
         seen_at: String,
     },
 }
@@ -68,10 +67,10 @@ struct RecordedChange {
     place: PlaylistPlace,
 }
 
-/// A playlist as it was at a time (ISO 8601 in UTC), or as it stands.
+/// Returns a playlist at a time (ISO 8601 in UTC), or the current one.
 ///
 /// # Errors
-/// If it was not known then, or the history does not fit.
+/// If it was not known at that time, or the history does not fit.
 pub fn playlist_at(store: &Connection, playlist: &str, at: Option<&str>) -> Result<PlaylistVersion, ReplayError> {
     let newest = |store: &Connection, bound: &str| {
         let sql = "SELECT seen_at, snapshot_id FROM playlist_versions WHERE playlist_id = ?1 AND seen_at <= ?2
@@ -95,18 +94,18 @@ pub fn playlist_at(store: &Connection, playlist: &str, at: Option<&str>) -> Resu
     Ok(PlaylistVersion { places: back.places, seen_at: Some(seen_at), until, snapshot_id })
 }
 
-/// A playlist that is taken back read by read, from how it stands. The changes of one read at a time are in
-/// memory, however long the history is.
+/// Undoes the changes of a playlist read by read, starting at the current list. Only the changes of one read
+/// are in memory, however long the history is.
 pub(super) struct PlaylistRewind<'a> {
     store: &'a Connection,
     playlist: &'a str,
     places: Vec<PlaylistPlace>,
-    /// The changes of the read that is taken back next; none if there are no more.
+    /// The changes that are undone next; empty if there are no more.
     next: Vec<RecordedChange>,
 }
 
 impl<'a> PlaylistRewind<'a> {
-    /// The playlist as it stands.
+    /// Starts at the current list.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -115,21 +114,19 @@ impl<'a> PlaylistRewind<'a> {
         Ok(PlaylistRewind { store, playlist, places, next })
     }
 
-    /// Its items.
     pub(super) fn places(&self) -> &[PlaylistPlace] {
         &self.places
     }
 
-    /// When the changes were seen that are taken back next.
+    /// Returns when the changes were seen that are undone next.
     pub(super) fn next_seen_at(&self) -> Option<&str> {
         self.next.first().map(|change| change.seen_at.as_str())
     }
 
-    /// Takes the changes of one more read back; `by_name` sees to it that each speaks of the item that
-    /// stands where it says.
+    /// Undoes the changes of one more read. `by_name` checks that each change names the item at its position.
     ///
     /// # Errors
-    /// If they do not fit.
+    /// If the changes do not fit.
     pub(super) fn step_back(&mut self, by_name: bool) -> Result<(), ReplayError> {
         let Some(oldest) = self.next.first().map(|change| change.id) else { return Ok(()) };
         let changes = std::mem::take(&mut self.next);
@@ -147,7 +144,7 @@ impl<'a> PlaylistRewind<'a> {
 }
 
 impl PlaylistPlace {
-    /// Whether it is the same entry of the list: what is compared where a list is read again.
+    /// Whether it is the same entry of the list, by what is compared between two reads.
     fn is_same_item(&self, other: &PlaylistPlace) -> bool {
         (&self.uri, &self.added_at, &self.added_by) == (&other.uri, &other.added_at, &other.added_by)
             && (self.uri.is_some() || self.kind == other.kind)
@@ -172,7 +169,8 @@ fn read_place(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Playlis
     })
 }
 
-/// The changes of the newest read among those before a change, in their order: one read's are numbered in a row.
+/// Returns the changes of the newest read before a change, in order. The changes of one read have consecutive
+/// ids.
 fn changes_of_previous_read(store: &Connection, playlist: &str, before: i64) -> rusqlite::Result<Vec<RecordedChange>> {
     let mut statement = store.prepare_cached(
         "SELECT id, seen_at, position_before, position_after, kind, uri, coalesce(track_id, episode_id), added_at, added_by
@@ -193,7 +191,7 @@ fn changes_of_previous_read(store: &Connection, playlist: &str, before: i64) -> 
     Ok(batch)
 }
 
-/// The list before the changes of one read, from the list after them.
+/// Returns the list before the changes of one read, from the list after them.
 fn undo_changes(after: Vec<PlaylistPlace>, changes: &[RecordedChange]) -> Result<Vec<PlaylistPlace>, ReplayError> {
     let broken = |c: &RecordedChange| ReplayError::Broken { change: c.id, seen_at: c.seen_at.clone() };
     let mut after: Vec<Option<PlaylistPlace>> = after.into_iter().map(Some).collect();

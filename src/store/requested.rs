@@ -1,22 +1,21 @@
-//! What a fetch has to ask for: what is fresh already, what is known to be refused, and, once it
-//! has finished, what it asked for and in which order.
+//! What each fetch requested, and in which order.
 
 use rusqlite::params;
 
 use super::{StoreError, WriteTx};
 
-/// One thing that a fetch asked for, in the job's order.
+/// One item that a fetch requested, in the order of the job.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RequestedItem {
     /// The user it was for.
     pub user_id: Option<String>,
     /// The list, for streams that read lists.
     pub list_id: Option<i64>,
-    /// The id, for streams that read things by id.
+    /// The id, for streams that read by id.
     pub item_id: Option<String>,
 }
 
-/// The users whose data the fetches of a job hold, in the job's order: id and local name.
+/// Returns the users whose data the fetches of a job contain, in the order of the job: id and local name.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -29,30 +28,29 @@ pub fn users_of_job(store: &rusqlite::Connection, job: &str) -> rusqlite::Result
     rows.collect()
 }
 
-/// Places set apart for each user of a fetch.
+/// Positions reserved for each user of a fetch.
 const POSITIONS_PER_USER: i64 = 1 << 32;
 
-/// So far below its place is what is being moved there; beyond the place of any user.
+/// Offset of positions that are being moved, below the positions of all users.
 const TEMPORARY_OFFSET: i64 = 1 << 62;
 
-/// A user whom a job names.
+/// A user named by a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestedUser {
-    /// The local name.
     pub name: String,
-    /// The account, where it can be told.
+    /// The account, if it is known.
     pub user_id: Option<String>,
 }
 
-/// A user on whose behalf a fetch asked.
+/// A user with requested rows.
 struct RequestedUserRows {
     user_id: Option<String>,
     name: Option<String>,
     first: i64,
 }
 
-/// Replaces what a fetch asked for, for one user or for nobody; the rows of its other users stay.
-/// `place` is the user's among the job's.
+/// Replaces what a fetch requested for one user or without a user. The rows of its other users stay. `place` is
+/// the position of the user in the job.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -83,9 +81,9 @@ pub fn replace(
     Ok(())
 }
 
-/// Gives what a fetch asked for to the users whom its job names now, or to nobody: each user's goes to
-/// the place of that user among them, and what was asked on behalf of anybody else is forgotten. One
-/// whose account cannot be told, since the grant is lost, is known by the local name; those rows stay.
+/// Moves what a fetch requested to the positions of the users that its job names now, and deletes the rows of
+/// other users. A user whose account is unknown because the grant is lost is found by the local name, and those
+/// rows stay.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -117,7 +115,7 @@ pub fn reassign_users(
                 if first == known.first / POSITIONS_PER_USER * POSITIONS_PER_USER {
                     continue;
                 }
-                // Aside at first: at that place there may be somebody who has yet to move.
+                // Move the rows out of the way first: another user who has yet to move may have that position.
                 tx.execute(
                     "UPDATE requested SET ordinal = ?4 + ordinal % ?5 WHERE job = ?1 AND fetch = ?2 AND user_id IS ?3",
                     params![job, fetch, known.user_id, first - TEMPORARY_OFFSET, POSITIONS_PER_USER],
@@ -132,7 +130,7 @@ pub fn reassign_users(
     )
 }
 
-/// On whose behalf a fetch asked, and from which place on.
+/// Returns the users of a fetch and their first positions.
 fn users_of_fetch(tx: &WriteTx, job: &str, fetch: &str) -> Result<Vec<RequestedUserRows>, StoreError> {
     let mut statement = tx.prepare(
         "SELECT r.user_id, u.local_name, min(r.ordinal) FROM requested r LEFT JOIN users u ON u.id = r.user_id

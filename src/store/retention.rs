@@ -1,19 +1,22 @@
-//! Deleting what is older than somebody wants to keep, personal and catalog.
+//! Deletes rows that are older than the retention settings allow, personal and catalog.
 //!
-//! How old a row is: a play by when it was played, a rank by its day, a change by when it was seen; a
-//! list, with all that stands in it, by when Spotify last confirmed it; what left a list by when it left.
-//! So a list that a job reads at every fire never gets old, and that of a person whose sign-in was lost
-//! does. Things of the catalog go when they are old and nothing that is kept points at them any more. A job
-//! reads again whatever it asks for by id before it is as old as that, so its own things never get old either.
+//! The age of a row depends on its table: when a track was played, the day of a rank, when a change was seen. A
+//! list has the age of its last confirmation by Spotify, together with its members; a removed member has the
+//! age of its removal. So a list that a job reads at every scheduled time never gets old, and the list of a
+//! user whose sign-in was lost does. Catalog entities are deleted when they are old and no remaining row refers
+//! to them. A job reads the entities that it requests by id again before they reach that age, so its own
+//! entities never get old either.
 
 mod entities;
 
 use rusqlite::params;
 
+use super::list_kinds::{log_kinds, membership_tables};
 use super::{StoreError, WriteTx};
+use crate::stream::MembershipTable;
 use entities::delete_unreferenced;
 
-/// Logs and history, by the column that says how old a row is.
+/// Logs and history, with the column that has the age of a row.
 const LOGS: &[(&str, &str)] = &[
     ("search_results", "searched_at"),
     ("plays", "played_at"),
@@ -23,71 +26,46 @@ const LOGS: &[(&str, &str)] = &[
     ("resume_points", "fetched_at"),
 ];
 
-/// Logs whose rows say which list they came from.
+/// Number of logs whose rows name their list.
 const LOGS_OF_LISTS: usize = 3;
 
-/// The log whose rows say whose they are: those of the users of a job that no other job reads episodes of.
+/// Resume points belong to a user: those of the job's users whose episodes no other job reads.
 const RESUME_POINTS_OF_THE_JOB: &str =
     "DELETE FROM resume_points WHERE fetched_at < ?1 AND user_id IN (SELECT user_id FROM requested WHERE job = ?2)
      AND user_id NOT IN (SELECT r.user_id FROM requested r JOIN lists l ON l.id = r.list_id WHERE r.job <> ?2
        AND r.user_id IS NOT NULL AND l.kind IN ('saved_episodes', 'my_playlists', 'playlist_items'))";
 
-/// Lists that a job alone asks for.
+/// Lists that only this job requests.
 const LISTS_OF_THE_JOB: &str = "list_id IN (SELECT list_id FROM requested WHERE job = ?2)
      AND list_id NOT IN (SELECT list_id FROM requested WHERE job <> ?2 AND list_id IS NOT NULL)";
 
-/// Playlists that a job alone asks for, reads as somebody's, or sees in a library.
+/// Playlists that only this job requests, reads as a user's playlists, or sees in a library.
 const PLAYLISTS_OF_THE_JOB: &str = "playlist_id IN (WITH asked (job, id) AS (
        SELECT r.job, l.parent_id FROM requested r JOIN lists l ON l.id = r.list_id WHERE l.kind = 'playlist_items'
        UNION ALL SELECT r.job, m.playlist_id FROM requested r JOIN my_playlists m ON m.list_id = r.list_id
        UNION ALL SELECT job, item_id FROM requested WHERE item_id IS NOT NULL)
      SELECT id FROM asked GROUP BY id HAVING min(job = ?2))";
 
-/// Lists whose rows stay marked once they are gone, with what their rows hold.
-const MEMBERSHIPS: &[(&str, &str, &str)] = &[
-    ("artist_releases", "album", "album_id"),
-    ("album_tracks", "track", "track_id"),
-    ("artist_top_tracks", "track", "track_id"),
-    ("show_episodes", "episode", "episode_id"),
-    ("audiobook_chapters", "chapter", "chapter_id"),
-    ("user_playlists", "playlist", "playlist_id"),
-    ("my_playlists", "playlist", "playlist_id"),
-    ("saved_tracks", "track", "track_id"),
-    ("saved_albums", "album", "album_id"),
-    ("saved_shows", "show", "show_id"),
-    ("saved_episodes", "episode", "episode_id"),
-    ("saved_audiobooks", "audiobook", "audiobook_id"),
-    ("followed_artists", "artist", "artist_id"),
-    ("new_releases", "album", "album_id"),
-    ("categories", "category", "id"),
-    ("markets", "market", "market"),
-];
-
-/// What was once so, and since when: the newest of what is too old still says how things were at the
-/// limit, so it stays.
+/// States with a start time. The newest state before the limit stays, because it still describes the state at
+/// the limit.
 const SPANS: &[&str] = &["playlist_versions", "playlist_details"];
 
-/// Lists whose rows may have been deleted: what was recorded of them no longer stands.
-const NO_LONGER_AS_READ: &[&str] = &[
-    "UPDATE lists SET rows_hash = NULL WHERE kind IN ('search', 'top_artists', 'top_tracks', 'recently_played') AND read_at < ?1",
-    "UPDATE lists SET rows_hash = NULL WHERE kind = 'recently_played' AND ?1 IS NOT NULL",
-];
-
-/// Lists that nobody has found as they are for so long, and those of playlists that are gone for so long. A
-/// user's playlists are confirmed by the list of them, which tells the version of each.
+/// Lists that were not confirmed since the limit, and lists of playlists that were deleted before it. The
+/// playlists of a user are confirmed by the list of playlists, which has the version of each.
 const OLD_LISTS: &str = "INSERT INTO old_lists SELECT l.id, l.kind, l.parent_id FROM lists l
      WHERE (l.checked_at < ?1 AND NOT (l.kind = 'playlist_items' AND EXISTS (
        SELECT 1 FROM my_playlists m JOIN lists of ON of.id = m.list_id WHERE m.playlist_id = l.parent_id
        AND m.removed_at IS NULL AND of.audience = l.audience AND of.checked_at >= ?1))
      OR l.kind = 'playlist_items' AND l.read_at IS NOT NULL AND l.parent_id IN (SELECT id FROM playlists WHERE gone_at < ?1))";
 
-/// Of these, the ones that a job alone asked for, or that stand in its users' libraries.
+/// Of these, the lists that only this job requested or that are in the libraries of its users.
 const OF_THE_JOB: &str = "(l.id IN (SELECT list_id FROM requested WHERE job = ?2 AND list_id IS NOT NULL)
        OR l.kind = 'playlist_items' AND EXISTS (SELECT 1 FROM my_playlists m JOIN requested r ON r.list_id = m.list_id
          WHERE m.playlist_id = l.parent_id AND m.user_id = l.audience AND r.job = ?2))
      AND l.id NOT IN (SELECT list_id FROM requested WHERE job <> ?2 AND list_id IS NOT NULL)";
 
-/// What was deleted here goes with whatever pointed at it, as far as it is old itself.
+/// Working tables. `let_go` has the entities that deleted rows referred to; they are deleted too if they are
+/// old.
 const PREPARE: &str = "CREATE TEMP TABLE IF NOT EXISTS old_lists (id INTEGER PRIMARY KEY, kind TEXT, parent_id TEXT);
      CREATE TEMP TABLE IF NOT EXISTS let_go (kind TEXT, id TEXT, PRIMARY KEY (kind, id)) WITHOUT ROWID;
      DELETE FROM old_lists; DELETE FROM let_go;";
@@ -103,21 +81,19 @@ pub fn delete_old_rows(tx: &mut WriteTx, before: &str) -> Result<usize, StoreErr
         deleted += delete_before(tx, &format!("DELETE FROM {table} WHERE {column} < ?1"), before)?;
     }
     delete_before(tx, OLD_LISTS, before)?;
-    for (table, _, _) in MEMBERSHIPS {
+    for MembershipTable { table, .. } in membership_tables() {
         deleted += delete_before(tx, &format!("DELETE FROM {table} WHERE removed_at < ?1"), before)?;
     }
     deleted += delete_old_history(tx, before, None)?;
-    for sql in NO_LONGER_AS_READ {
-        delete_before(tx, sql, before)?;
-    }
+    clear_log_hashes(tx, before)?;
     deleted += empty_old_lists(tx, before)?;
     deleted += delete_unreferenced(tx, before, None)?;
     tx.changed |= deleted > 0;
     Ok(deleted)
 }
 
-/// Deletes a job's own rows older than `before`: of its logs, its lists and what it asked for by id. What
-/// another job asks for, too, stays.
+/// Deletes a job's own rows older than `before`: logs, lists and entities that it requested by id. What another
+/// job requests too stays.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -143,13 +119,13 @@ pub fn delete_old_rows_of_job(tx: &mut WriteTx, job: &str, before: &str) -> Resu
     deleted += execute_for_job(tx, RESUME_POINTS_OF_THE_JOB, before, job)?;
     deleted += delete_old_history(tx, before, Some(job))?;
     execute_for_job(tx, &format!("{OLD_LISTS} AND {OF_THE_JOB}"), before, job)?;
-    for (table, kind, item) in MEMBERSHIPS {
+    for MembershipTable { table, item_kind: kind, item_column: item, .. } in membership_tables() {
         let gone = format!("FROM {table} WHERE removed_at < ?1 AND {asked}");
         execute_for_job(tx, &format!("INSERT OR IGNORE INTO let_go SELECT '{kind}', {item} {gone}"), before, job)?;
         deleted += execute_for_job(tx, &format!("DELETE {gone}"), before, job)?;
     }
     deleted += empty_old_lists(tx, before)?;
-    // By id: the table is told by the stream, and no id stands in two of them.
+    // Requested by id: the stream tells the table, and no id is in two tables.
     execute_for_job(tx,
         "INSERT OR IGNORE INTO let_go SELECT t.kind, r.item_id FROM requested r
          JOIN (SELECT 'artist' AS kind UNION SELECT 'album' UNION SELECT 'track' UNION SELECT 'show' UNION SELECT 'episode'
@@ -159,18 +135,23 @@ pub fn delete_old_rows_of_job(tx: &mut WriteTx, job: &str, before: &str) -> Resu
         job,
     )?;
     deleted += delete_unreferenced(tx, before, Some(job))?;
-    delete_before(
-        tx,
-        "UPDATE lists SET rows_hash = NULL WHERE kind IN ('search', 'top_artists', 'top_tracks', 'recently_played')
-         AND (read_at < ?1 OR kind = 'recently_played')",
-        before,
-    )?;
+    clear_log_hashes(tx, before)?;
     tx.changed |= deleted > 0;
     Ok(deleted)
 }
 
-/// Deletes how playlists came to be what they are: their changes, and with these the versions that they
-/// lead back to. One without the other would show a list that never was.
+/// Clears the hash of lists whose rows may have been deleted, because it no longer applies.
+fn clear_log_hashes(tx: &WriteTx, before: &str) -> Result<(), StoreError> {
+    // Plays are deleted by when they were played, which may be long before the list was read.
+    let sql = format!(
+        "UPDATE lists SET rows_hash = NULL WHERE kind IN ({}) AND (read_at < ?1 OR kind = 'recently_played')",
+        log_kinds()
+    );
+    delete_before(tx, &sql, before).map(drop)
+}
+
+/// Deletes the history of playlists: changes together with the versions that they lead back to. One without the
+/// other would show a list that never existed.
 fn delete_old_history(tx: &WriteTx, before: &str, job: Option<&str>) -> Result<usize, StoreError> {
     let of = job.map_or("?2 IS NULL", |_| PLAYLISTS_OF_THE_JOB);
     let mut deleted = 0;
@@ -188,15 +169,15 @@ fn delete_old_history(tx: &WriteTx, before: &str, job: Option<&str>) -> Result<u
     Ok(deleted)
 }
 
-/// Deletes what stands in the lists of `old_lists`, which are then as if they had never been read.
+/// Deletes the members of the lists in `old_lists`, which are then as if they had never been read.
 fn empty_old_lists(tx: &mut WriteTx, before: &str) -> Result<usize, StoreError> {
     let mut deleted = 0;
     let old = "list_id IN (SELECT id FROM old_lists)";
-    for (table, kind, item) in MEMBERSHIPS {
+    for MembershipTable { table, item_kind: kind, item_column: item, .. } in membership_tables() {
         execute_batch(tx, &format!("INSERT OR IGNORE INTO let_go SELECT '{kind}', {item} FROM {table} WHERE {old}"))?;
         deleted += execute_batch(tx, &format!("DELETE FROM {table} WHERE {old}"))?;
     }
-    // The items of a playlist are one set, whoever reads it: they go when nobody has looked at them.
+    // All readers share the items of a playlist. They are deleted when no reader is left.
     let unread =
         "FROM playlist_items WHERE playlist_id IN (SELECT parent_id FROM old_lists WHERE kind = 'playlist_items')
          AND playlist_id NOT IN (SELECT parent_id FROM lists WHERE kind = 'playlist_items' AND checked_at IS NOT NULL
@@ -208,7 +189,7 @@ fn empty_old_lists(tx: &mut WriteTx, before: &str) -> Result<usize, StoreError> 
         )?;
     }
     deleted += execute_batch(tx, &format!("DELETE {unread}"))?;
-    // Who meets it again sees it for the first time.
+    // The next read of it is a first read.
     for table in ["playlist_versions", "playlist_changes"] {
         execute_batch(
             tx,
@@ -218,7 +199,7 @@ fn empty_old_lists(tx: &mut WriteTx, before: &str) -> Result<usize, StoreError> 
         ),
         )?;
     }
-    // What is recorded of them speaks of rows that are gone.
+    // These records describe rows that no longer exist.
     for table in ["run_lists", "returned_members"] {
         execute_batch(tx, &format!("DELETE FROM {table} WHERE {old}"))?;
     }
@@ -230,15 +211,15 @@ fn empty_old_lists(tx: &mut WriteTx, before: &str) -> Result<usize, StoreError> 
     Ok(deleted)
 }
 
-/// Forgets how far reads came that nobody has gone on with.
+/// Discards unfinished reads that no run has continued.
 fn delete_abandoned_reads(tx: &mut WriteTx, before: &str) -> Result<(), StoreError> {
     let left = "list_id IN (SELECT list_id FROM checkpoints WHERE updated_at < ?1)";
     delete_before(tx, &format!("DELETE FROM staged_items WHERE {left}"), before)?;
     delete_before(tx, "DELETE FROM checkpoints WHERE updated_at < ?1", before).map(drop)
 }
 
-/// Forgets runs that ended before `before`, with what they recorded and where reads then stood; the
-/// newest of each job stays.
+/// Deletes runs that finished before `before`, with their records and unfinished reads. The newest run of each
+/// job stays.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -260,7 +241,7 @@ fn execute_for_job(tx: &WriteTx, sql: &str, before: &str, job: &str) -> Result<u
     tx.prepare(sql)?.execute(params![before, job]).map_err(|e| tx.error("cannot be written", e))
 }
 
-/// Statements without parameters; how many rows the last one changed.
+/// Runs statements without parameters and returns the number of rows that the last one changed.
 fn execute_batch(tx: &WriteTx, sql: &str) -> Result<usize, StoreError> {
     tx.conn.execute_batch(sql).map_err(|e| tx.error("cannot be written", e))?;
     Ok(usize::try_from(tx.conn.changes()).unwrap_or(usize::MAX))

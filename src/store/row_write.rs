@@ -1,15 +1,15 @@
-//! Every statement that writes a thing or what belongs to it.
+//! Every statement that writes an entity or what belongs to it.
 //!
-//! The numbers stand in `pending_writes` of stores: never give one another meaning; add at the end
-//! of a group. Columns are only ever added, behind the others.
+//! The numbers are stored in `pending_writes`: never give a number another meaning, and add new ones at the end
+//! of a group. Columns are only ever added after the others.
 
 use rusqlite::{Connection, Statement};
 
 use super::changed_entities::DependencyKind;
 use super::{CellValue, EntityTable};
 
-/// A kind of write. Its order is one in which foreign keys hold: what is mentioned comes first. The
-/// two writes of one table have the same place in it.
+/// A kind of write, in an order in which foreign keys hold: referenced tables come first. The two writes of one
+/// table have the same rank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum RowWrite {
@@ -43,7 +43,6 @@ pub(super) enum RowWrite {
 }
 
 impl RowWrite {
-    /// The write of this number, if there is one.
     pub(super) fn from_number(number: u8) -> Option<RowWrite> {
         use RowWrite as W;
         const ALL: [RowWrite; 27] = [
@@ -78,12 +77,12 @@ impl RowWrite {
         ALL.into_iter().find(|write| *write as u8 == number)
     }
 
-    /// Its place in the order.
+    /// Returns its rank in the order.
     pub(super) fn rank(self) -> u8 {
         self as u8 & !1
     }
 
-    /// How many of its first cells name the thing that it is about.
+    /// Returns how many of its first cells identify the entity.
     pub(super) fn key_cells(self) -> usize {
         match self {
             RowWrite::Text | RowWrite::TextsFrom | RowWrite::Image | RowWrite::ImagesFrom | RowWrite::Metrics => 2,
@@ -91,7 +90,7 @@ impl RowWrite {
         }
     }
 
-    /// The table of things that it writes, if it writes a thing.
+    /// Returns the entity table that it writes, if it writes an entity.
     fn table(self) -> Option<&'static EntityTable> {
         Some(match self {
             RowWrite::User => EntityTable::users(),
@@ -107,12 +106,13 @@ impl RowWrite {
         })
     }
 
-    /// Whether it writes things themselves, rather than what belongs to one.
+    /// Whether it writes entities themselves and not what belongs to them.
     pub(super) fn is_entity(self) -> bool {
         self == RowWrite::LocalFile || self.table().is_some()
     }
 
-    /// The thing that a file of playlist items shows otherwise after it, by its first two cells.
+    /// Returns the entity of which a file of playlist items shows something else after this write. The first
+    /// two cells identify it.
     pub(super) fn dependency<'a>(
         self,
         first: CellValue<'a>,
@@ -128,7 +128,7 @@ impl RowWrite {
             W::Show => (DependencyKind::Show, first),
             W::User => (DependencyKind::User, first),
             W::LocalFile => (DependencyKind::LocalFile, first),
-            // A playlist's name is looked at where its items are.
+            // The name of a playlist is checked together with its items.
             W::Playlist | W::Image | W::ImagesFrom => return None,
             W::Audiobook | W::Chapter | W::ChapterMarket | W::Copyright | W::CopyrightsFrom => return None,
             W::Text | W::TextsFrom | W::ResumePoint | W::Metrics => return None,
@@ -226,7 +226,7 @@ impl RowWrite {
         }
     }
 
-    /// Makes this write by its prepared statement; returns whether a row changed.
+    /// Executes this write with its prepared statement and returns whether a row changed.
     pub(super) fn execute<'a>(
         self,
         conn: &Connection,

@@ -6,52 +6,45 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::{PlannedCalls, StoreError};
 
-/// A past run.
 #[derive(Debug, Clone)]
 pub struct RunRow {
-    /// Its number.
     pub id: i64,
-    /// Name of the job.
     pub job: String,
-    /// The word of its state.
+    /// State as in `runs.state`.
     pub state: String,
     /// Why it is not complete.
     pub reason: Option<String>,
-    /// The fire it serves.
+    /// The scheduled time that it serves.
     pub fire_at: Option<String>,
-    /// When it began.
     pub started_at: String,
-    /// When it ended.
     pub finished_at: Option<String>,
-    /// When to come back.
+    /// When to continue.
     pub not_before: Option<String>,
-    /// Calls sent.
     pub calls: i64,
     /// Rows read.
     pub rows: i64,
-    /// The exit code it asked for; none while it runs, and if it was killed.
+    /// Exit code; none while the run is active, and none if it was killed.
     pub exit_code: Option<i64>,
     /// Rows that its fetches stored.
     pub stored: i64,
-    /// What its fetches could not have.
+    /// Items that its fetches could not store.
     pub skipped: i64,
-    /// Calls that it was expected to send.
+    /// Number of calls that was expected.
     pub planned: Option<PlannedCalls>,
 }
 
-/// The newest runs of a job.
 #[derive(Debug, Default)]
 pub struct JobRuns {
     /// Newest first.
     pub runs: Vec<RunRow>,
-    /// Start of the newest that ended complete or partial.
+    /// Start of the newest run that ended complete or partial.
     pub last_usable_at: Option<String>,
-    /// Start of the newest that ended complete.
+    /// Start of the newest run that ended complete.
     pub last_complete_at: Option<String>,
 }
 
 impl RunRow {
-    /// The columns that [`RunRow::read`] expects, in its order.
+    /// The columns that [`RunRow::read`] expects, in order.
     pub const COLUMNS: &str = "id, job, state, reason, fire_at, started_at, finished_at, not_before, calls, rows, exit_code, planned_least, planned_most,
         (SELECT coalesce(sum(stored), 0) FROM run_fetches WHERE run_id = id), (SELECT coalesce(sum(skipped), 0) FROM run_fetches WHERE run_id = id)";
 
@@ -82,14 +75,14 @@ impl RunRow {
     }
 }
 
-/// The newest runs of every job, newest first, at most so many of each.
+/// Returns the newest runs of every job, newest first, at most `most` per job.
 ///
 /// # Errors
 /// If the store cannot be read.
 pub fn past_runs(database: &std::path::Path, most: u32) -> Result<Vec<RunRow>, StoreError> {
     let conn = super::open_reader(database)?;
     if super::migrations::check_schema(&conn, database)? == 0 {
-        // The first run was killed before it had written anything.
+        // The first run was killed before it wrote anything.
         return Ok(Vec::new());
     }
     let error = |source| StoreError::Sqlite { path: database.to_path_buf(), what: "cannot be read", source };
@@ -103,15 +96,15 @@ pub fn past_runs(database: &std::path::Path, most: u32) -> Result<Vec<RunRow>, S
     rows.collect::<Result<_, _>>().map_err(error)
 }
 
-/// The newest runs of every job, by its name, at most so many of each. Goes by the index from job to
-/// job, so that a long history costs nothing.
+/// Returns the newest runs of every job, at most `most` per job. It jumps from job to job in the index, so that
+/// a long history costs nothing.
 ///
 /// # Errors
 /// If the store cannot be read.
 pub fn newest_runs_by_job(database: &std::path::Path, most: u32) -> Result<Vec<(String, JobRuns)>, StoreError> {
     let conn = super::open_reader(database)?;
     if super::migrations::check_schema(&conn, database)? == 0 {
-        // The first run was killed before it had written anything.
+        // The first run was killed before it wrote anything.
         return Ok(Vec::new());
     }
     let error = |source| StoreError::Sqlite { path: database.to_path_buf(), what: "cannot be read", source };
@@ -142,7 +135,8 @@ pub fn newest_runs_by_job(database: &std::path::Path, most: u32) -> Result<Vec<(
     read().map_err(error)
 }
 
-/// The runs on record as running, if the store goes with this state folder; else nothing is known of them.
+/// Returns the ids of runs that are recorded as running, if the store belongs to this state folder. Otherwise
+/// nothing is known about them.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -156,16 +150,16 @@ pub fn running_run_ids(database: &std::path::Path, state_id: &str) -> Result<Vec
     rows.collect::<Result<_, _>>().map_err(error)
 }
 
-/// What stood when a run of a job ended.
+/// The state of a job after one of its runs.
 #[derive(Debug, Default)]
 pub struct StateAfterRun {
-    /// Start of the newest run before it that ended complete or partial.
+    /// Start of the newest earlier run that ended complete or partial.
     pub last_usable_at: Option<String>,
-    /// Fetches with something to show: they ended before, or in it, for every user that it came to.
+    /// Fetches with rows to export: they finished in this run or before, for every user.
     pub finished_fetches: BTreeSet<String>,
 }
 
-/// What stood when this run of a job ended.
+/// Returns the state of a job after a run.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -174,8 +168,8 @@ pub fn state_after_run(database: &std::path::Path, job: &str, run: i64) -> Resul
     let error = |source| StoreError::Sqlite { path: database.to_path_buf(), what: "cannot be read", source };
     let good = "SELECT started_at FROM runs WHERE job = ?1 AND id < ?2 AND state IN ('complete', 'partial')
                 ORDER BY started_at DESC LIMIT 1";
-    // Records of runs are kept for so long only; what was asked for stays. Of a user whose account a run did
-    // not get to know, the record has the local name.
+    // Records of runs expire, but `requested` stays. If a run did not learn the account of a user, its record
+    // has the local name.
     let ended = "WITH brought (fetch, user_id) AS (
           SELECT fetch, coalesce(user_id, '') FROM requested WHERE job = ?1
           UNION SELECT f.fetch, f.user_id FROM run_fetches f JOIN runs r ON r.id = f.run_id
@@ -192,29 +186,27 @@ pub fn state_after_run(database: &std::path::Path, job: &str, run: i64) -> Resul
     read().map_err(error)
 }
 
-/// The recorded runs of a job that ended one way.
+/// Totals of the recorded runs of a job that ended in one state.
 #[derive(Debug, Clone)]
 pub struct RunTotal {
-    /// The job.
     pub job: String,
-    /// How they ended.
     pub state: String,
-    /// How many they are.
+    /// Number of runs.
     pub runs: i64,
-    /// Calls of them all.
+    /// Calls of all these runs.
     pub calls: i64,
-    /// Items of them all.
+    /// Items of all these runs.
     pub rows: i64,
 }
 
-/// What all recorded runs come to, by job and state.
+/// Returns the totals of all recorded runs by job and state.
 ///
 /// # Errors
 /// If the store cannot be read.
 pub fn run_totals(database: &std::path::Path) -> Result<Vec<RunTotal>, StoreError> {
     let conn = super::open_reader(database)?;
     if super::migrations::check_schema(&conn, database)? == 0 {
-        // The first run was killed before it had written anything.
+        // The first run was killed before it wrote anything.
         return Ok(Vec::new());
     }
     let error = |source| StoreError::Sqlite { path: database.to_path_buf(), what: "cannot be read", source };

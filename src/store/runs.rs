@@ -1,26 +1,26 @@
-//! What every run did: its state, its fetches, and everything that it could not have.
+//! Records of runs: state, fetches, and the end of each.
 
 use rusqlite::{OptionalExtension, params};
 
 use super::{StoreError, WriteTx};
 
-/// How a run stands or ended.
+/// State of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunState {
-    /// Under way, or killed.
+    /// In progress, or killed.
     Running,
-    /// Everything asked for is there.
+    /// Everything requested is stored.
     Complete,
-    /// Something asked for could not be had; each has its reason.
+    /// Some requested items could not be stored; each has its reason.
     Partial,
-    /// Stopped before the end; goes on later from its checkpoints.
+    /// Stopped before the end; a later run resumes at its checkpoints.
     Deferred,
-    /// Could not do its work.
+    /// Failed.
     Failed,
 }
 
 impl RunState {
-    /// The word in `runs.state`.
+    /// Returns the value for `runs.state`.
     pub fn as_str(self) -> &'static str {
         match self {
             RunState::Running => "running",
@@ -32,24 +32,22 @@ impl RunState {
     }
 }
 
-/// Why a run failed that has no record of its end: it was killed, or could not write it.
+/// Reason of a failed run whose end was not recorded: it was killed, or could not write.
 pub const CRASHED_REASON: &str = "ended without a record: it was killed, or could not write";
 
-/// How a fetch ended.
+/// State of a fetch.
 pub type FetchState = RunState;
 
 /// The end of a run.
 #[derive(Debug, Clone)]
 pub struct RunRecord {
-    /// How it ended.
     pub state: RunState,
-    /// Why it is not complete, in a line.
+    /// Why it is not complete, on one line.
     pub reason: Option<String>,
-    /// Deferred: when to come back.
+    /// When to continue, if it is deferred.
     pub not_before: Option<String>,
-    /// The exit code it asks for.
+    /// Exit code of the run.
     pub exit_code: i64,
-    /// Calls sent.
     pub calls: i64,
     /// Rows read.
     pub rows: i64,
@@ -57,38 +55,35 @@ pub struct RunRecord {
     pub app_class: Option<&'static str>,
 }
 
-/// The end of a fetch, as it stands in `run_fetches`.
+/// The end of a fetch, as stored in `run_fetches`.
 #[derive(Debug, Clone, Default)]
 pub struct FetchRecord {
-    /// Name of the fetch.
     pub fetch: String,
-    /// The user it was for; empty if none.
+    /// The user it was for; empty if there was none.
     pub user_id: String,
-    /// The stream it reads.
+    /// The stream that it reads.
     pub stream: &'static str,
-    /// Why it is not complete, in a line.
+    /// Why it is not complete, on one line.
     pub reason: Option<String>,
-    /// Ids, lists or searches asked for.
+    /// Number of requested ids, lists or searches.
     pub asked: i64,
     /// Of these, found unchanged or fresh without reading.
     pub unchanged: i64,
-    /// Of the lists asked for, read from the newest to rows that were known, and no further.
+    /// Of the requested lists, read from the newest item to known rows and no further.
     pub presumed: i64,
-    /// Calls sent.
     pub calls: i64,
     /// Items that Spotify announced.
     pub announced: Option<i64>,
-    /// Items that it served.
+    /// Items that Spotify served.
     pub served: i64,
-    /// Rows stored.
     pub stored: i64,
     /// Items with a row in `skipped_items`.
     pub skipped: i64,
 }
 
-/// Begins a run and returns its number. Runs of the job that were killed are marked failed: the
-/// caller holds the job's lock, so none of them can be alive. What killed them may have been the
-/// machine, so the store is looked over first.
+/// Starts a run and returns its id. Killed runs of the job are marked as failed: the caller holds the lock of
+/// the job, so none of them can be alive. They may have been killed by a crash of the machine, so the store is
+/// checked first.
 ///
 /// # Errors
 /// If the store is corrupted or cannot be written.
@@ -101,7 +96,7 @@ pub fn start(tx: &mut WriteTx, job: &str, fire_at: Option<&str>, job_hash: &str,
     insert(tx, job, fire_at, job_hash, now)
 }
 
-/// The same without a look at the store.
+/// Does the same without checking the store.
 pub(super) fn insert(
     tx: &WriteTx,
     job: &str,
@@ -123,11 +118,11 @@ pub(super) fn insert(
     Ok(tx.conn.last_insert_rowid())
 }
 
-/// Since when a new run need not read again what is there: the start of the unfinished run that
-/// it goes on from, or of the one before that. None if there is nothing to go on from.
+/// Returns the time since which a new run need not read stored data again: the start of the unfinished run that
+/// it resumes, or of the one before that. None if there is nothing to resume.
 ///
-/// A deferred run is taken up within two days of its time; what failed or was killed within
-/// twelve hours of its start, so that a job which fails at every fire still reads what it can.
+/// A deferred run is resumed within two days of its time. A failed or killed run is resumed within twelve hours
+/// of its start, so that a job which fails at every scheduled time still reads what it can.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -149,9 +144,9 @@ pub fn resumes_since(tx: &WriteTx, run: i64, job: &str) -> Result<Option<String>
     from.map_err(|e| tx.error("cannot be read", e))
 }
 
-/// Takes a fire for a run that is about to begin; false if it was served already.
+/// Claims a scheduled time for a run that is about to start. Returns false if it was already served.
 ///
-/// The row of a fire is there once, whatever starts a run for it: cron, systemd, `schedule`.
+/// The row exists once, whatever starts the run: cron, systemd or `schedule`.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -163,7 +158,7 @@ pub fn claim_fire(tx: &mut WriteTx, job: &str, fire_at: &str) -> Result<bool, St
     open.map_err(|e| tx.error("cannot be read", e))
 }
 
-/// Ends a run. A complete or partial one serves its fire.
+/// Finishes a run. A complete or partial run serves its scheduled time.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -181,7 +176,7 @@ pub fn finish(tx: &mut WriteTx, run: i64, end: &RunRecord, now: &str) -> Result<
     )
 }
 
-/// Counts what a run has done by now, with the rows that came of it: it may never get to record its end.
+/// Updates the counts of a run with the rows committed so far, because it may never record its end.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -205,7 +200,7 @@ pub fn finish_fetch(tx: &mut WriteTx, run: i64, state: FetchState, f: &FetchReco
     )
 }
 
-/// What a run that began now would go on from; nothing is written.
+/// Returns where a run that started now would resume. Nothing is written.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -230,7 +225,7 @@ mod tests {
         let open = || WriteTx::new(open_writer(&path, FileAccess::from_mode(0o600)).unwrap(), path.clone());
         let mut session = open();
         start(&mut session, "killed", None, "", "2026").unwrap();
-        // More than is looked over at each start.
+        // More than the size that is checked at each start.
         let ballast = "CREATE TABLE ballast (it); INSERT INTO ballast VALUES (zeroblob(70 << 20)); PRAGMA wal_checkpoint(TRUNCATE)";
         session.conn.execute_batch(ballast).unwrap();
         drop(session);

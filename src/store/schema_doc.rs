@@ -1,8 +1,8 @@
-//! `docs/schema.md`: every table, view and column of the store, from the database itself.
+//! `docs/schema.md`: every table, view and column of the store, generated from the database.
 //!
-//! Columns, types and keys come from SQLite's own tables, and what they mean from the `--` comments
-//! that SQLite keeps in the text of a table; the comment above a table, which it does not keep, from
-//! the migrations. Views are described by the table of streams. A test holds the committed file to it.
+//! Columns, types and keys come from SQLite's own tables. Their descriptions are the `--` comments that SQLite
+//! keeps in the text of a table. The comment above a table, which SQLite does not keep, comes from the
+//! migrations. The table of streams describes the views. A test compares the committed file.
 
 use std::fmt::Write;
 
@@ -21,7 +21,7 @@ when it was first seen and last fetched. The views `csv_NAME` hold what the CSV 
 everything that stands in the store: start there. The tables below them hold one row for one thing.
 ";
 
-/// The whole document.
+/// Returns the whole document.
 ///
 /// # Errors
 /// Whatever SQLite reports.
@@ -86,8 +86,7 @@ fn write_table(store: &Connection, name: &str, sql: &str, out: &mut String) -> r
     Ok(())
 }
 
-/// The comment behind a column: in the text of its table, or, where it came later, in the migration
-/// that added it.
+/// Returns the comment after a column in the text of its table, or in the migration that added the column.
 fn comment_of<'a>(sql: &'a str, table: &str, column: &str) -> Option<&'a str> {
     let added = format!("ALTER TABLE {table} ADD COLUMN {column} ");
     let later = || MIGRATIONS.iter().flat_map(|sql| sql.lines()).find(|line| line.starts_with(&added));
@@ -95,7 +94,7 @@ fn comment_of<'a>(sql: &'a str, table: &str, column: &str) -> Option<&'a str> {
     first.or_else(later)?.split_once("--").map(|(_, comment)| comment.trim())
 }
 
-/// The comment lines above a table in the migrations.
+/// Returns the comment lines above a table in the migrations.
 fn comment_above(table: &str) -> String {
     let head = format!("CREATE TABLE {table} (");
     let Some(before) = MIGRATIONS.iter().find_map(|sql| sql.split_once(head.as_str())).map(|(before, _)| before) else {

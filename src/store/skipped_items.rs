@@ -4,29 +4,27 @@ use rusqlite::params;
 
 use super::{StoreError, WriteTx};
 
-/// Something that could not be stored whole.
+/// An item that could not be stored completely.
 #[derive(Debug, Clone, Default)]
 pub struct SkippedItem {
-    /// Name of the fetch.
     pub fetch: String,
-    /// The stream.
     pub stream: &'static str,
-    /// The list it stands in.
+    /// The parent of its list.
     pub parent_id: Option<String>,
-    /// Its place there, from 0.
+    /// Position in the list, from 0.
     pub position: Option<i64>,
-    /// Its id, if known.
+    /// Id, if known.
     pub item_id: Option<String>,
     /// null_item, malformed, not_found, forbidden, moved, …
     pub reason: &'static str,
-    /// More, in Spotify's words where there are any.
+    /// Details, in Spotify's words if there are any.
     pub detail: Option<String>,
-    /// Already known: the run is complete all the same.
+    /// It was known before, so the run still counts as complete.
     pub already_known: bool,
 }
 
-/// Whether the job of a run was told that an id cannot be had: its newest run before that came to its end
-/// named it. What stopped on the way has told nothing, and what another job was told is not known here.
+/// Whether the job of a run already reported that an id is not available: its newest earlier finished run
+/// listed it. Unfinished runs and other jobs do not count.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -41,7 +39,7 @@ pub fn was_reported(tx: &WriteTx, run: i64, stream: &str, id: &str) -> Result<bo
     .map_err(|e| tx.error("cannot be read", e))
 }
 
-/// Records something that could not be stored whole.
+/// Records an item that could not be stored completely.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -53,7 +51,7 @@ pub fn record(tx: &mut WriteTx, run: i64, s: &SkippedItem, now: &str) -> Result<
     )
 }
 
-/// Takes back what a run recorded of a list that it now reads again.
+/// Deletes what a run recorded about a list that it now reads again.
 ///
 /// # Errors
 /// If the store cannot be written.

@@ -1,30 +1,30 @@
-//! Staging: the rows of a list that is being read, out of readers' sight.
+//! Staging: the rows of a list that is being read, invisible to readers.
 
 use rusqlite::params;
 
 use super::list_proof::hash_rows;
 use super::{StoreError, WriteTx};
 
-/// What stands at one place of a list.
+/// The content of one position of a list.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StagedItem<'a> {
-    /// Place, from 0.
+    /// Position, from 0.
     pub position: i64,
     /// track, episode, local, unavailable, album, …
     pub kind: &'static str,
     /// Id of the item.
     pub item_id: Option<&'a str>,
-    /// spotify: URI.
+    /// `spotify:` URI.
     pub uri: Option<&'a str>,
     /// When it was added.
     pub added_at: Option<&'a str>,
-    /// Who added it.
+    /// User who added it.
     pub added_by: Option<&'a str>,
-    /// What else the list says of it.
+    /// Anything else the list says about it.
     pub detail: Option<&'a str>,
 }
 
-/// Stages one row; a page that is read again overwrites itself.
+/// Stages one row. A page that is read again overwrites its rows.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -38,7 +38,7 @@ pub fn stage(tx: &mut WriteTx, list: i64, m: &StagedItem<'_>) -> Result<(), Stor
     Ok(())
 }
 
-/// How many rows are staged.
+/// Returns the number of staged rows.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -48,7 +48,7 @@ pub fn count(tx: &WriteTx, list: i64) -> Result<i64, StoreError> {
         .map_err(|e| tx.error("cannot be read", e))
 }
 
-/// What is staged from one place up to another, as texts to compare.
+/// Returns a range of staged rows as texts to compare.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -61,8 +61,8 @@ pub fn as_text(tx: &WriteTx, list: i64, from: i64, to: i64) -> Result<Vec<String
     rows.and_then(Iterator::collect).map_err(|e| tx.error("cannot be read", e))
 }
 
-/// Whether the rows from one place up to another are those of as many places before them. One row
-/// tells nothing: a thing may well stand twice.
+/// Whether a range of rows repeats the rows just before it. One row proves nothing: an item may well appear
+/// twice.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -70,7 +70,7 @@ pub fn repeats_previous_rows(tx: &WriteTx, list: i64, from: i64, to: i64) -> Res
     if to - from < 2 || to - from > from {
         return Ok(false);
     }
-    // The first row that differs settles it, which nearly always is the first.
+    // The first different row decides, which nearly always is the first row.
     let differs: bool = tx
         .prepare(
             "SELECT EXISTS (SELECT 1 FROM staged_items a LEFT JOIN staged_items b
@@ -83,7 +83,7 @@ pub fn repeats_previous_rows(tx: &WriteTx, list: i64, from: i64, to: i64) -> Res
     if differs {
         return Ok(false);
     }
-    // Of nulls, lists of members have no rows.
+    // Lists of members have no rows for nulls.
     let counts = "SELECT count(*) FILTER (WHERE position >= ?2), count(*) FILTER (WHERE position < ?2)
                   FROM staged_items WHERE list_id = ?1 AND position >= ?2 - (?3 - ?2) AND position < ?3";
     let (now, before): (i64, i64) = tx
@@ -93,7 +93,7 @@ pub fn repeats_previous_rows(tx: &WriteTx, list: i64, from: i64, to: i64) -> Res
     Ok(now == before && now > 1)
 }
 
-/// Takes back what was staged from a place on.
+/// Discards what was staged from a position on.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -101,7 +101,7 @@ pub fn discard_from(tx: &mut WriteTx, list: i64, from: i64) -> Result<(), StoreE
     discard_between(tx, list, from, i64::MAX)
 }
 
-/// Takes back what was staged from one place up to another.
+/// Discards what was staged in a range of positions.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -112,7 +112,7 @@ pub fn discard_between(tx: &mut WriteTx, list: i64, from: i64, to: i64) -> Resul
     Ok(())
 }
 
-/// A hash over the staged rows, in order.
+/// Returns a hash of the staged rows, in order.
 ///
 /// # Errors
 /// If the store cannot be read.

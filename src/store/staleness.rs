@@ -1,25 +1,24 @@
-//! How old the oldest row of a fetch is: when what it asked for was last read or found unchanged.
+//! Age of the oldest row of a fetch: when its items were last read or found unchanged.
 
 use std::path::Path;
 
 use rusqlite::{OptionalExtension, params};
 
 use super::{StoreError, open_reader};
-use crate::stream::{Paging, Stream, StreamInput};
+use crate::stream::{ReadStrategy, Stream, StreamTable};
 
 /// The oldest row of a fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OldestRow {
-    /// Its name.
     pub fetch: String,
     /// When the row was last read or found unchanged.
     pub at: Option<String>,
 }
 
-/// The oldest row of each of these fetches of a job; none where there is no store.
+/// Returns the oldest row of each of these fetches of a job; empty if there is no store.
 ///
 /// # Errors
-/// If the store is there and cannot be read.
+/// If the store exists and cannot be read.
 pub fn oldest_rows(database: &Path, job: &str, fetches: &[(&str, &Stream)]) -> Result<Vec<OldestRow>, StoreError> {
     if !database.exists() {
         return Ok(Vec::new());
@@ -34,21 +33,21 @@ pub fn oldest_rows(database: &Path, job: &str, fetches: &[(&str, &Stream)]) -> R
     fetches.iter().map(oldest).collect()
 }
 
-/// The statement for a stream: by the rows of things that were asked for by id, else by their lists.
+/// Returns the statement for a stream. Streams that read by id use the rows of the entities, other streams use
+/// their lists.
 fn oldest_row_sql(stream: &Stream) -> String {
-    match (stream.name, stream.input, stream.paging) {
-        ("me", ..) => "SELECT min(u.fetched_at) FROM requested r JOIN users u ON u.id = r.user_id
+    match (stream.strategy, stream.table) {
+        (ReadStrategy::Profile, _) => "SELECT min(u.fetched_at) FROM requested r JOIN users u ON u.id = r.user_id
              WHERE r.job = ?1 AND r.fetch = ?2"
             .to_owned(),
-        ("my_playlist_items", ..) => "SELECT min(l.checked_at) FROM requested r
+        (ReadStrategy::OwnPlaylists, _) => "SELECT min(l.checked_at) FROM requested r
              JOIN lists l ON l.id = r.list_id OR (l.kind = 'playlist_items' AND l.audience = r.user_id
                   AND l.parent_id IN (SELECT playlist_id FROM my_playlists WHERE user_id = r.user_id AND removed_at IS NULL))
              WHERE r.job = ?1 AND r.fetch = ?2"
             .to_owned(),
-        (_, StreamInput::Ids(_), Paging::ById { .. }) => format!(
-            "SELECT min(t.fetched_at) FROM requested r JOIN {} t ON t.id = r.item_id
-             WHERE r.job = ?1 AND r.fetch = ?2",
-            stream.name
+        (_, StreamTable::Entities(table)) => format!(
+            "SELECT min(t.fetched_at) FROM requested r JOIN {table} t ON t.id = r.item_id
+             WHERE r.job = ?1 AND r.fetch = ?2"
         ),
         _ => "SELECT min(l.checked_at) FROM requested r JOIN lists l ON l.id = r.list_id
              WHERE r.job = ?1 AND r.fetch = ?2"

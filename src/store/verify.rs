@@ -1,7 +1,7 @@
-//! Whether the store is what it says it is: its pages, its references, its counts and its hashes.
+//! Checks whether the store is consistent: pages, references, counts and hashes.
 //!
-//! Nothing is written. All of it is one look at one state of the file, so that it may be done while a
-//! run goes on. What is read row by row stays flat in memory, but for one playlist at a time.
+//! Nothing is written. Everything is read from one snapshot of the file, so it can be done during a run. Memory
+//! use does not grow with the store, except for one playlist at a time.
 
 mod claims;
 mod history;
@@ -15,46 +15,46 @@ use super::StoreError;
 use super::list_proof::{current_rows_sql, hash_rows};
 use super::open::open_current_schema;
 
-/// Findings of one kind beyond which only the number is told.
+/// Number of findings of one check that are listed; beyond it only their number is reported.
 const MAX_FINDINGS_PER_CHECK: u64 = 20;
 
-/// Something that is not as it should be.
+/// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct StoreFinding {
-    /// Which check found it: integrity, reference, list, record, checkpoint, waiting, playlist, history, run or files.
+    /// The check: integrity, reference, list, record, checkpoint, waiting, playlist, history, run or files.
     pub check: &'static str,
     /// What is wrong, and with what.
     pub detail: String,
 }
 
-/// What was looked at, and what was found.
+/// What was checked and what was found.
 #[derive(Debug, Clone, Default, serde::Serialize)]
 pub struct StoreReport {
-    /// It was made, and nothing has been written to it yet.
+    /// The store exists, but nothing has been written to it yet.
     pub empty: bool,
     /// Lists whose rows were hashed.
     pub lists: i64,
-    /// Playlists whose history was taken back to its beginning.
+    /// Playlists whose history was traced back to its start.
     pub histories: i64,
-    /// Runs that were looked at.
+    /// Runs that were checked.
     pub runs: i64,
-    /// Pages that wait to reach their tables, of a run under way or of one that was killed; no damage.
+    /// Pages that wait to be written to their tables, from a current or a killed run. This is not damage.
     pub waiting_pages: i64,
-    /// Lists whose last look was later than now, under a clock that was ahead; no damage.
+    /// Lists with a time in the future, from a clock that was ahead. This is not damage.
     pub lists_ahead: i64,
-    /// What is wrong; of what one check finds very often only the first.
+    /// What is wrong; frequent findings of one check are cut off.
     pub findings: Vec<StoreFinding>,
-    /// How much each check found.
+    /// Number of findings of each check.
     pub counts: BTreeMap<&'static str, u64>,
 }
 
-/// Looks the store over.
+/// Checks the store.
 ///
 /// # Errors
-/// If it is not there, is not ours, or cannot be read at all; what can be read is reported.
+/// If it does not exist, is not a cratedigger store, or cannot be read at all. What can be read is reported.
 pub fn verify_store(path: &Path) -> Result<StoreReport, StoreError> {
     let conn = match open_current_schema(path) {
-        // A run that was killed early has left it so.
+        // Left by a run that was killed early.
         Err(StoreError::Empty { .. }) => return Ok(StoreReport { empty: true, ..StoreReport::default() }),
         other => other?,
     };
@@ -74,7 +74,7 @@ pub fn verify_store(path: &Path) -> Result<StoreReport, StoreError> {
     ];
     for step in steps {
         if let Err(source) = step(&conn, &mut report) {
-            // A page that cannot be read spoils one check; the others may still tell something.
+            // An unreadable page affects one check; the others may still find something.
             report.add("integrity", format!("cannot be read further: {source}"));
         }
     }
@@ -82,18 +82,18 @@ pub fn verify_store(path: &Path) -> Result<StoreReport, StoreError> {
 }
 
 impl StoreReport {
-    /// How much is wrong.
+    /// Returns the number of findings.
     pub fn finding_count(&self) -> u64 {
         self.counts.values().sum()
     }
 
-    /// Checks that found more than is told, and how much more.
+    /// Returns the checks with more findings than are listed, and how many more.
     pub fn omitted_counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let more = self.counts.iter().map(|(check, count)| (*check, count.saturating_sub(MAX_FINDINGS_PER_CHECK)));
         more.filter(|(_, untold)| *untold > 0)
     }
 
-    /// Notes that the store did not let a check come to its end.
+    /// Records that an error stopped a check.
     pub fn add_unreadable(&mut self, check: &'static str, error: &StoreError) {
         self.add(check, super::error::with_causes(error));
     }
@@ -106,7 +106,7 @@ impl StoreReport {
         }
     }
 
-    /// Adds what each row of a query tells.
+    /// Adds a finding for each row of a query.
     fn add_each(
         &mut self,
         conn: &Connection,
@@ -128,7 +128,7 @@ fn check_integrity(conn: &Connection, report: &mut StoreReport) -> rusqlite::Res
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let said: String = row.get(0)?;
-        // One row may hold several lines, under a heading that names the database.
+        // One row may have several lines under a heading that names the database.
         for line in said.lines().filter(|line| *line != "ok" && !line.starts_with("***")) {
             report.add("integrity", line.to_owned());
         }
@@ -145,10 +145,10 @@ fn check_references(conn: &Connection, report: &mut StoreReport) -> rusqlite::Re
     })
 }
 
-/// Each list's rows against the hash and the count of its last whole read.
+/// Compares the rows of each list with the hash and count of its last complete read.
 fn check_lists(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
-    // The rows of a playlist are those of whoever read it last, under whatever market; where that read was let go,
-    // nothing is left to hold them against.
+    // The rows of a playlist belong to its last reader and market. If the record of that read was deleted,
+    // there is nothing to compare them with.
     let sql = "SELECT id, kind, parent_id, rows_hash, stored FROM lists l WHERE rows_hash IS NOT NULL
                AND (kind <> 'playlist_items' OR NOT EXISTS (SELECT 1 FROM lists o WHERE o.kind = l.kind
                     AND o.parent_id = l.parent_id AND (o.read_at, o.id) > (l.read_at, l.id))
@@ -167,14 +167,14 @@ fn check_lists(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<
             let name = list_label(&kind, &parent, id);
             report.add(
                 "list",
-                format!("{name}: its rows are not those that were read: {count} stand, {recorded} were stored"),
+                format!("{name}: its rows are not those that were read: {count} found, {recorded} stored"),
             );
         }
     }
     Ok(())
 }
 
-/// The rows that an interrupted read has staged against its checkpoint.
+/// Compares the staged rows of interrupted reads with their checkpoints.
 fn check_checkpoints(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
     let sql =
         "SELECT l.kind, l.parent_id, l.id, c.next_offset, c.skipped, count(s.position), coalesce(max(s.position), -1)
@@ -185,21 +185,21 @@ fn check_checkpoints(conn: &Connection, report: &mut StoreReport) -> rusqlite::R
     while let Some(row) = rows.next()? {
         let (kind, parent, id): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let (next, skipped, staged, last): (i64, i64, i64, i64) = (row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?);
-        let without_row = if kind == "playlist_items" { 0 } else { skipped };
+        let without_row = if super::list_kinds::is_playlist(&kind) { 0 } else { skipped };
         if staged + without_row < next || last >= next {
             let name = list_label(&kind, &parent, id);
-            report.add("checkpoint", format!("{name}: the checkpoint says {next} items, {staged} are staged"));
+            report.add("checkpoint", format!("{name}: the checkpoint has {next} items, {staged} are staged"));
         }
     }
     let sql = "SELECT count(DISTINCT list_id) FROM staged_items WHERE list_id NOT IN (SELECT list_id FROM checkpoints)";
     let orphans: i64 = conn.query_row(sql, [], |row| row.get(0))?;
     if orphans > 0 {
-        report.add("checkpoint", format!("lists with staged rows and no checkpoint: {orphans}"));
+        report.add("checkpoint", format!("{orphans} lists have staged rows and no checkpoint"));
     }
     Ok(())
 }
 
-/// Every place of a playlist has a row, and all of them come from one read.
+/// Every position of a playlist has a row, and all rows come from one read.
 fn check_playlists(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
     let sql = "SELECT playlist_id, count(*), max(position) + 1, count(*) = max(position) + 1 AND min(position) = 0
                FROM playlist_items GROUP BY playlist_id
@@ -207,7 +207,7 @@ fn check_playlists(conn: &Connection, report: &mut StoreReport) -> rusqlite::Res
     report.add_each(conn, "playlist", sql, |row| {
         let (id, count, places): (String, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         Ok(match row.get(3)? {
-            true => format!("playlist {id}: its rows are of several reads"),
+            true => format!("playlist {id}: its rows come from several reads"),
             false => format!("playlist {id}: {count} rows for {places} places"),
         })
     })

@@ -1,10 +1,10 @@
-//! How far the `-wal` file may grow behind a reader.
+//! How far the `-wal` file may grow because of a reader.
 //!
-//! What is committed goes into the WAL and is moved into the database later; the file begins again at its
-//! front once all of it was moved and nobody reads an older state. A program that holds one state open (a
-//! notebook with an open transaction) keeps all that is written after it in the WAL. That blocks nothing,
-//! but without a bound it would end with the disk. So beyond a limit nothing more is fetched, until the
-//! reader is gone; what a run has to record about itself is still written.
+//! Committed data goes into the WAL and is moved to the database later. The WAL starts again at its front when
+//! everything was moved and no reader needs an older state. A program that keeps one state open (a notebook
+//! with an open transaction) keeps everything written after it in the WAL. That blocks nothing, but without a
+//! limit it would fill the disk. So beyond a limit nothing more is fetched until the reader is gone. What a run
+//! records about itself is still written.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,15 +15,15 @@ use rusqlite::Connection;
 
 use super::{Store, StoreError, WriteTx, open};
 
-/// Below this a WAL that is not emptied is nothing to speak of.
+/// A smaller WAL is not worth a message.
 const REPORT_WAL_ABOVE: u64 = 64 << 20;
 
-/// The WAL of the store that a thread writes.
+/// The WAL of the store and its limit.
 #[derive(Debug)]
 pub(super) struct WalLimit {
     path: PathBuf,
     limit: u64,
-    /// Bytes that a reader keeps in it, above the limit; else 0.
+    /// Size of a WAL that a reader keeps above the limit; otherwise 0.
     bytes_held: Arc<AtomicU64>,
 }
 
@@ -34,11 +34,11 @@ impl WalLimit {
         WalLimit { path: path.into(), limit: u64::MAX, bytes_held: Arc::default() }
     }
 
-    /// To be called after a commit.
+    /// Call this after a commit.
     pub(super) fn check_after_commit(&self, conn: &mut Connection) {
         let mut bytes = self.bytes();
         if bytes > self.limit {
-            // The reader may be gone since: then all can be moved now.
+            // The reader may be gone by now; then everything can be moved.
             open::truncate_wal(conn);
             bytes = self.bytes();
         }
@@ -50,17 +50,18 @@ impl WalLimit {
     }
 }
 
-/// Lets the WAL grow so far; tells of it by the number that is returned.
+/// Sets the limit of the WAL. The returned number has the size of the WAL while it is above the limit.
 pub(super) fn set_limit(tx: &mut WriteTx, limit: u64) -> Arc<AtomicU64> {
     tx.wal.limit = limit;
     Arc::clone(&tx.wal.bytes_held)
 }
 
 impl Store {
-    /// Whether more may be fetched.
+    /// Checks whether more may be fetched.
     ///
     /// # Errors
-    /// [`StoreError::Held`] if a reader has kept the WAL from being emptied until it reached its limit.
+    /// [`StoreError::WalFull`] if a reader has prevented the WAL from being emptied and it has reached its
+    /// limit.
     pub fn check_wal_limit(&self) -> Result<(), StoreError> {
         match self.wal_bytes_held.load(Ordering::Relaxed) {
             0 => Ok(()),
@@ -68,11 +69,11 @@ impl Store {
         }
     }
 
-    /// Moves what the WAL holds into the database; how many bytes a reader keeps in it, if that is worth
-    /// a word.
+    /// Moves the content of the WAL to the database. Returns how many bytes a reader keeps in it, if they are
+    /// worth a message.
     ///
     /// # Errors
-    /// If the writing thread has ended.
+    /// If the writer thread has stopped.
     pub async fn empty_wal(&self) -> Result<Option<u64>, StoreError> {
         let left = self.with_writer(|session| {
             open::truncate_wal(&mut session.conn);
@@ -82,5 +83,5 @@ impl Store {
     }
 }
 
-/// How long a run waits that a reader has put off.
+/// How long a run waits for a reader before it continues.
 pub const WAL_BLOCKED_WAIT: Duration = Duration::from_secs(600);

@@ -1,5 +1,5 @@
-//! The writing connection with what it remembers during a run: which rows were already written, and
-//! whether anything changed that a CSV may show.
+//! The write connection and what it remembers during a run: which rows were already written, and whether
+//! anything changed that a CSV file may contain.
 
 use std::path::PathBuf;
 
@@ -11,23 +11,21 @@ use super::pending_writes::PendingWrites;
 use super::wal::WalLimit;
 use super::{StoreError, changed_entities, info, pending_writes};
 
-/// Rows remembered at most; beyond it the memory starts afresh, which costs time and nothing else.
+/// Maximum number of remembered rows. Beyond it everything is forgotten, which costs only time.
 const MAX_REMEMBERED: usize = 200_000;
 
-/// The writing connection.
+/// The write connection. Functions that write take it as their first argument, inside a transaction.
 #[derive(Debug)]
 pub struct WriteTx {
     pub(super) conn: Connection,
     path: PathBuf,
-    /// Set when a row that a CSV may show was changed by the transaction at hand.
+    /// The current transaction changed a row that a CSV file may contain.
     pub(super) changed: bool,
-    /// Hash of what was last written for a key, so that the same is not written twice in a run.
+    /// Hash of the last written content for each key, so that nothing is written twice in a run.
     written: FxHashMap<u128, u64>,
-    /// Keys remembered by the transaction at hand, to be forgotten if it fails.
+    /// Keys remembered by the current transaction, to be forgotten if it fails.
     uncommitted: Vec<u128>,
-    /// Writes that wait.
     pub(super) pending: PendingWrites,
-    /// Which things the transaction at hand changed.
     pub(super) touched: ChangedEntities,
     pub(super) wal: WalLimit,
 }
@@ -35,9 +33,9 @@ pub struct WriteTx {
 /// When the writes of a transaction reach their tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WriteTiming {
-    /// With its commit, and those that wait before them.
+    /// With its commit, after all pending writes.
     Now,
-    /// Later: they are committed in a form that costs less; see [`super::pending`].
+    /// Later: they are committed in a cheaper form, see [`super::pending_writes`].
     Deferred,
 }
 
@@ -56,23 +54,22 @@ impl WriteTx {
         }
     }
 
-    /// Where the file is.
     pub(super) fn path(&self) -> &std::path::Path {
         &self.path
     }
 
-    /// The connection, for reading inside the transaction.
+    /// Returns the connection, for reading inside the transaction.
     pub fn conn(&self) -> &Connection {
         &self.conn
     }
 
-    /// Notes that rows which CSVs may show have changed, and not which.
+    /// Records that rows in CSV files may have changed, without saying which.
     pub fn mark_all_changed(&mut self) {
         self.changed = true;
         self.touched.mark_all();
     }
 
-    /// Runs `work` in one `BEGIN IMMEDIATE … COMMIT`.
+    /// Runs `work` between `BEGIN IMMEDIATE` and `COMMIT`.
     pub(super) fn transact<T>(
         &mut self,
         when: WriteTiming,
@@ -81,7 +78,7 @@ impl WriteTx {
         self.changed = false;
         self.uncommitted.clear();
         self.touched.start();
-        self.run_batch("BEGIN IMMEDIATE", "is held by another program")?;
+        self.run_batch("BEGIN IMMEDIATE", "is locked by another program")?;
         let result = pending_writes::start(self, when).and_then(|()| work(self)).and_then(|value| {
             pending_writes::finish(self)?;
             self.bump_data_version()?;
@@ -92,7 +89,7 @@ impl WriteTx {
             Ok(value) => {
                 if let Err(source) = self.conn.execute_batch("COMMIT") {
                     if !self.conn.is_autocommit() {
-                        // Nothing was written yet (busy): the transaction is still open and can go.
+                        // Nothing was written (busy): the transaction is still open and can be rolled back.
                         let _ = self.conn.execute_batch("ROLLBACK");
                     }
                     self.forget_uncommitted();
@@ -104,8 +101,8 @@ impl WriteTx {
             Err(error) => {
                 self.forget_uncommitted();
                 if !self.conn.is_autocommit() {
-                    // SQLite rolls back by itself on a full disk; where it has not, we do.
-                    if let Err(undo) = self.run_batch("ROLLBACK", "cannot undo a transaction") {
+                    // SQLite itself rolls back on a full disk; do it here if it has not.
+                    if let Err(undo) = self.run_batch("ROLLBACK", "failed to roll back a transaction") {
                         tracing::warn!(error = %undo, "after a failure");
                     }
                 }
@@ -128,17 +125,16 @@ impl WriteTx {
         self.conn.execute_batch(sql).map_err(|e| self.error(what, e))
     }
 
-    /// A prepared statement.
     pub(super) fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, StoreError> {
         self.conn.prepare_cached(sql).map_err(|e| self.error("cannot be read", e))
     }
 
-    /// Names the store in an error of SQLite's.
+    /// Adds the path of the store to an error of SQLite.
     pub fn error(&self, what: &'static str, source: rusqlite::Error) -> StoreError {
         StoreError::Sqlite { path: self.path.clone(), what, source }
     }
 
-    /// Whether exactly this content was already written for this key in this run.
+    /// Whether this content was already written for this key in this run.
     pub fn was_written(&self, key: u128, content: u64) -> bool {
         self.written.get(&key) == Some(&content)
     }
@@ -152,7 +148,7 @@ impl WriteTx {
         self.uncommitted.push(key);
     }
 
-    /// Forgets what was written; done where a run has fetched all.
+    /// Forgets what was written, after a run has fetched everything.
     pub(super) fn forget_written(&mut self) {
         self.written = FxHashMap::default();
     }

@@ -2,9 +2,10 @@
 
 use crate::stream::Paging;
 use spotify_client::client::{ApiCaller, ApiRequest, CallLimits, SpotifyClient, ceilings};
-use spotify_client::error::{ApiError, DeferralReason};
+use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
 use spotify_client::state::{AppClass, StateError};
+use spotify_client::{Deferral, DeferralReason};
 
 /// Whether playlist items are still to be had as `tracks`.
 const PLAYLIST_ROUTE_FACT: &str = "route.playlist_tracks";
@@ -56,8 +57,10 @@ impl AppFacts {
     /// # Errors
     /// If the state folder cannot be read or written.
     pub async fn may_continue(&self, who: &ApiCaller, stopped: &ApiError) -> Result<bool, ApiError> {
-        let by_budget =
-            matches!(stopped, ApiError::Deferred { reason: DeferralReason::Budget(_) | DeferralReason::Share(_), .. });
+        let by_budget = matches!(
+            stopped,
+            ApiError::Deferred(Deferral { reason: DeferralReason::Budget | DeferralReason::JobShare, .. })
+        );
         if !by_budget || self.class()?.is_some() || ceilings(&self.cautious) == ceilings(&self.extended) {
             return Ok(false);
         }

@@ -147,7 +147,7 @@ impl SyncContext {
             return Ok((vec![false; ids.len()], HashMap::new()));
         }
         let when = self.fresh_span(things.refresh_after);
-        let (all, table, market) = (ids.to_vec(), ingest::entity_table(things.kind), frame.market.clone());
+        let (all, table, market) = (ids.to_vec(), EntityTable::for_kind(things.kind), frame.market.clone());
         let found = self.store.write(move |s| {
             let mut fresh = freshness::are_fresh(s, table, &all, &when)?;
             let mut answered = HashMap::new();
@@ -254,7 +254,7 @@ impl SyncContext {
         request.query = frame.query();
         // A list that comes inside is needed whatever it is.
         let tag = EntityTagKey {
-            table: ingest::entity_table(things.kind),
+            table: EntityTable::for_kind(things.kind),
             audience: frame.audience.clone(),
             request: request_text(&request),
         };

@@ -56,7 +56,7 @@ impl SyncError {
     /// What it means for the run.
     pub fn class(&self) -> SyncErrorClass {
         match self {
-            SyncError::Api(ApiError::Deferred { until: not_before, .. }) => SyncErrorClass::Deferred(Some(*not_before)),
+            SyncError::Api(ApiError::Deferred(deferral)) => SyncErrorClass::Deferred(Some(deferral.until)),
             SyncError::StoreBlocked { not_before, .. } => SyncErrorClass::Deferred(Some(*not_before)),
             SyncError::Api(ApiError::Stopped) | SyncError::Blocked(_) => SyncErrorClass::Deferred(None),
             SyncError::Api(ApiError::Credentials { .. } | ApiError::Refused { .. } | ApiError::SignIn { .. }) => {
@@ -107,7 +107,7 @@ impl SyncError {
     /// Whether nothing else of the run can go on either.
     pub fn ends_the_run(&self) -> bool {
         match self {
-            SyncError::Api(ApiError::Deferred { reason: why, .. }) => why.family().is_none(),
+            SyncError::Api(ApiError::Deferred(deferral)) => deferral.family().is_none(),
             SyncError::Blocked(_) | SyncError::InvalidJob(_) | SyncError::Api(ApiError::SignIn { .. }) => false,
             // One row of the grants is not the others.
             SyncError::Api(ApiError::Grants(e)) => !matches!(**e, GrantError::Unreadable { .. }),

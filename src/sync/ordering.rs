@@ -10,8 +10,7 @@ use std::collections::HashSet;
 use super::context::{FetchContext, SyncContext};
 use super::error::SyncError;
 use super::work_items::WorkItem;
-use crate::ingest;
-use crate::store::{ListKey, RequestedItem};
+use crate::store::{EntityTable, ListKey, RequestedItem};
 use spotify_client::{EntityKind, Reference};
 
 /// A reference and its place in the job.
@@ -29,7 +28,7 @@ impl SyncContext {
         references: Vec<Reference>,
     ) -> Result<Vec<IndexedReference>, SyncError> {
         let ids: Vec<String> = references.iter().map(|r| reference_id(r).unwrap_or_default().to_owned()).collect();
-        let table = ingest::entity_table(kind);
+        let table = EntityTable::for_kind(kind);
         let ages = self.store.write(move |s| freshness::fetched_at(s, table, &ids)).await?;
         let placed = references.into_iter().enumerate().map(|(place, reference)| IndexedReference { place, reference });
         Ok(sort_by_age(placed.zip(ages)))

@@ -303,7 +303,7 @@ impl SyncContext {
 /// Whether what came of a probe concerns that one endpoint: nothing else of the run would meet it.
 fn is_about_one_endpoint(e: &ApiError) -> bool {
     match e {
-        ApiError::Deferred { reason: why, .. } => why.family().is_some(),
+        ApiError::Deferred(deferral) => deferral.family().is_some(),
         e => is_about_the_list(e),
     }
 }

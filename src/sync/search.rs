@@ -8,7 +8,7 @@ use super::page_request::is_about_the_list;
 use super::work_result::WorkResult;
 use crate::ingest::{self, IngestContext, IngestError, SearchWindow, discard_search, stage_search};
 use crate::store::{
-    Checkpoint, ListKey, ListProof, ListRow, RequestedItem, SkippedItem, StoreError, TimeSpan, WriteTx,
+    Checkpoint, EntityTable, ListKey, ListProof, ListRow, RequestedItem, SkippedItem, StoreError, TimeSpan, WriteTx,
 };
 use crate::store::{freshness, list_commit, lists, runs, staging};
 use crate::stream::Paging;
@@ -288,7 +288,7 @@ impl SyncContext {
     /// The id that an ISRC or UPC was found to mean, where that is fresh.
     pub(super) async fn cached_code(&self, kind: EntityKind, code: &str) -> Result<Option<String>, SyncError> {
         let when = self.fresh_span(chrono::TimeDelta::days(30));
-        let (table, text) = (ingest::entity_table(kind), code.to_owned());
+        let (table, text) = (EntityTable::for_kind(kind), code.to_owned());
         Ok(self.store.write(move |s| freshness::resolve_code(s, table, code_field(kind), &text, &when)).await?)
     }
 
@@ -303,7 +303,7 @@ impl SyncContext {
         if let Some(id) = self.cached_code(kind, code).await? {
             return Ok(Ok(id));
         }
-        let (table, text) = (ingest::entity_table(kind), code.to_owned());
+        let (table, text) = (EntityTable::for_kind(kind), code.to_owned());
         let before =
             self.store.write(move |s| freshness::resolve_code(s, table, field, &text, &TimeSpan::all_time())).await?;
         let meaningless = |end| Ok(Err(UnresolvedCode { result: end, previous_id: before }));

@@ -7,7 +7,7 @@ use super::page_request::is_about_the_list;
 use super::work_result::WorkResult;
 use crate::ingest::{self, IngestError};
 use crate::job::{Fetch, TimeRange};
-use crate::store::{ListKey, ListProof, RequestedItem};
+use crate::store::{EntityTable, ListKey, ListProof, RequestedItem};
 use crate::store::{freshness, list_commit, lists};
 use crate::stream::{EntryKind, ReadStrategy, Stream};
 use spotify_client::EntityKind;
@@ -65,7 +65,7 @@ impl SyncContext {
         let (id, when) = (frame.audience.clone(), self.fresh_span(chrono::TimeDelta::zero()));
         let known = self
             .store
-            .write(move |s| freshness::are_fresh(s, ingest::entity_table(EntityKind::User), &[id], &when))
+            .write(move |s| freshness::are_fresh(s, EntityTable::for_kind(EntityKind::User), &[id], &when))
             .await?;
         if known == [true] {
             return Ok(WorkResult::whole(

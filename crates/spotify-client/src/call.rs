@@ -8,17 +8,18 @@ use url::Url;
 
 use super::auth::{self, BearerToken, TokenError, UserTokens};
 use super::client::ClientInner;
-use super::error::{ApiError, DeferralReason, DeferralScope};
+use super::deferral::{DeferralReason, DeferralScope};
+use super::error::ApiError;
 use super::error_body::{ErrorBody, looks_like_json};
 use super::family::EndpointFamily;
 use super::forbidden::ForbiddenReason;
 use super::request::{ApiRequest, ApiResponse, UnusableResponse};
 use crate::http::jitter;
-use crate::http::limiter::{CallIntent, LimitDeferral, LimitError, LimitReason};
+use crate::http::limiter::CallIntent;
 use crate::http::retry::{self, AttemptHistory, AttemptOutcome, GiveUpReason, RetryDecision};
 use crate::http::retry_after::{self, RetryAfter};
 use crate::http::transport::{HttpRequest, HttpResponse, TransportError};
-use crate::state::{CallId, CoolDownReason, CoolDownScope, EndpointAccess, NewRefusal, TokenKind};
+use crate::state::{CallId, EndpointAccess, NewRefusal, TokenKind};
 
 /// How long an answer may still take once the run is stopped: a stop is over within ten seconds.
 const IN_FLIGHT: Duration = Duration::from_secs(5);
@@ -80,7 +81,7 @@ impl ApiCall<'_> {
         let Some(token) = self.token().await? else {
             return Ok(None);
         };
-        let pass = gate.acquire(self.intent()).await.map_err(|shut| limit_error(shut, family))?;
+        let pass = gate.acquire(self.intent()).await.map_err(ApiError::from)?;
         let sent = self.api.transport.send(HttpRequest {
             url: self.url.clone(),
             route: family.as_str(),
@@ -107,6 +108,7 @@ impl ApiCall<'_> {
         };
         let (unsaid, refused) = gate.refusals(family);
         let verdict = retry::decide(
+            family,
             ended.outcome,
             &AttemptHistory {
                 attempt: self.attempt,
@@ -147,7 +149,7 @@ impl ApiCall<'_> {
         };
         let word = match (verdict, status) {
             (RetryDecision::Done, _) => EndpointAccess::Allowed,
-            (RetryDecision::Defer { scope: CoolDownScope::Family, reason: CoolDownReason::RateLimit, .. }, _) => {
+            (RetryDecision::Defer { scope: DeferralScope::Family(_), reason: DeferralReason::RateLimit, .. }, _) => {
                 EndpointAccess::Refused429
             }
             // A batch read that is refused says nothing about single ones, and a proxy nothing at all.
@@ -234,7 +236,7 @@ impl ApiCall<'_> {
             return Ok(Some(token));
         }
         let family = self.request.family;
-        gate.wait_until_clear(self.intent()).await.map_err(|shut| limit_error(shut, family))?;
+        gate.wait_until_clear(self.intent()).await.map_err(ApiError::from)?;
         let fetched = match &self.who {
             // A refresh that has begun may rotate the grant, so it is not dropped by a stop.
             CallToken::User(user, tokens) => tokens.get(user, refused, gate.halt()).await,
@@ -253,7 +255,7 @@ impl ApiCall<'_> {
     fn defer_scope<T>(
         &self,
         ended: &AttemptResult<T>,
-        (reach, wait, reason): (CoolDownScope, Duration, CoolDownReason),
+        (reach, wait, reason): (DeferralScope, Duration, DeferralReason),
         call: CallId,
     ) -> Result<(), ApiError> {
         let AttemptOutcome::Answered { retry_after, .. } = ended.outcome else { return Ok(()) };
@@ -388,32 +390,5 @@ fn answered_outcome(incoming: &HttpResponse, quota: bool, conditional: bool, api
         ),
         quota,
         conditional,
-    }
-}
-
-/// A shut gate, as a caller of the API sees it.
-pub(super) fn limit_error(shut: LimitError, family: EndpointFamily) -> ApiError {
-    let LimitDeferral { until: not_before, scope: reach, reason: why, evidence: words } = match shut {
-        LimitError::Deferred(deferred) => deferred,
-        LimitError::Stopped => return ApiError::Stopped,
-        LimitError::State(error) => return error.into(),
-    };
-    let scope = match reach {
-        CoolDownScope::Client => DeferralScope::Client,
-        CoolDownScope::Account => DeferralScope::Account,
-        CoolDownScope::Family => DeferralScope::Family(family),
-    };
-    ApiError::Deferred {
-        until: not_before,
-        reason: match why {
-            LimitReason::RateLimit => DeferralReason::RateLimit(scope),
-            LimitReason::Quota => DeferralReason::Quota(scope),
-            LimitReason::Budget => DeferralReason::Budget(scope),
-            LimitReason::Share => DeferralReason::Share(scope),
-            LimitReason::JobCalls => DeferralReason::JobCalls,
-            LimitReason::MaxCalls => DeferralReason::MaxCalls,
-            LimitReason::Breaker => DeferralReason::Outage,
-        },
-        message: words,
     }
 }

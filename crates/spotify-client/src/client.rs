@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::auth::{AppToken, BearerToken, TokenEndpoint, TokenError, TokenGrant, TokenReply, TokenRules, UserTokens};
-use super::call::{ApiCall, CallToken, limit_error};
+use super::call::{ApiCall, CallToken};
 use super::error::ApiError;
 use super::family::EndpointFamily;
 pub use super::limits::{ApiConfig, CallLimits, ClientTimings, ceilings};
@@ -298,7 +298,7 @@ impl SpotifyClient {
     ///
     /// [`ApiError::Deferred`] with the time, [`ApiError::Stopped`], or [`ApiError::State`].
     pub fn may_send(&self, family: EndpointFamily) -> Result<(), ApiError> {
-        self.0.gate.may_send(family).map_err(|shut| limit_error(shut, family))
+        self.0.gate.may_send(family).map_err(ApiError::from)
     }
 
     /// Goes on by the rates of another class of app, once that is found out.

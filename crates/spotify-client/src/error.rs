@@ -1,11 +1,11 @@
 //! Why a call did not bring what was asked for. Spotify's own words are kept in every kind.
 
-use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use thiserror::Error;
 
+use super::deferral::Deferral;
 use super::family::EndpointFamily;
 use super::forbidden::ForbiddenReason;
 use crate::state::StateError;
@@ -58,16 +58,9 @@ pub enum ApiError {
         /// The server's words.
         message: String,
     },
-    /// Nothing more of this scope until then (exit 75).
-    #[error("{}: {message}", reason.until(*until))]
-    Deferred {
-        /// The next call may go then.
-        until: DateTime<Utc>,
-        /// What is held back, and why.
-        reason: DeferralReason,
-        /// Spotify's words, or our own count.
-        message: String,
-    },
+    /// Calls of this scope are deferred until later (exit 75).
+    #[error("{0}")]
+    Deferred(Deferral),
     /// A person must look at a credential (exit 77).
     #[error("Spotify does not accept the credentials, look at {variable}: {message}")]
     Credentials {
@@ -145,88 +138,6 @@ impl From<StateError> for ApiError {
     }
 }
 
-/// What a deferral holds back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum DeferralScope {
-    /// One family; others go on.
-    Family(EndpointFamily),
-    /// Everything of this client id.
-    Client,
-    /// Everything of the developer account.
-    Account,
-}
-
-/// Why a scope is held back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum DeferralReason {
-    /// Spotify asked for a longer wait than may be sat out.
-    RateLimit(DeferralScope),
-    /// `QUOTA_EXCEEDED`.
-    Quota(DeferralScope),
-    /// Our ceiling is reached; nothing was refused.
-    Budget(DeferralScope),
-    /// The job has taken its half of the day; other jobs may go on.
-    Share(DeferralScope),
-    /// The job has taken the calls that its `max_calls` gives it in any 24 hours; other jobs may go on.
-    JobCalls,
-    /// The calls of this run are used.
-    MaxCalls,
-    /// Spotify has been down for long.
-    Outage,
-}
-
-impl DeferralReason {
-    /// The one family that is held back; `None`: everything is.
-    pub fn family(self) -> Option<EndpointFamily> {
-        match self {
-            DeferralReason::RateLimit(DeferralScope::Family(family))
-            | DeferralReason::Quota(DeferralScope::Family(family))
-            | DeferralReason::Budget(DeferralScope::Family(family))
-            | DeferralReason::Share(DeferralScope::Family(family)) => Some(family),
-            _ => None,
-        }
-    }
-}
-
-impl DeferralReason {
-    /// What is held back, and until when, where that is known.
-    fn until(self, not_before: DateTime<Utc>) -> String {
-        match self {
-            // Whoever starts the next run says how many calls it has.
-            DeferralReason::MaxCalls => self.to_string(),
-            _ => format!("{self} until {}", not_before.to_rfc3339_opts(SecondsFormat::Secs, true)),
-        }
-    }
-}
-
-impl fmt::Display for DeferralScope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            DeferralScope::Family(family) => write!(f, "calls to {family}"),
-            DeferralScope::Client => f.write_str("calls of this client id"),
-            DeferralScope::Account => f.write_str("calls of this account"),
-        }
-    }
-}
-
-impl fmt::Display for DeferralReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            DeferralReason::RateLimit(scope) => write!(f, "Spotify holds {scope} back"),
-            DeferralReason::Quota(scope) => write!(f, "Spotify's quota for {scope} is spent"),
-            DeferralReason::Budget(scope) => write!(f, "the day's ceiling for {scope} is reached"),
-            DeferralReason::Share(scope) => {
-                write!(f, "this job has used its half of the day's ceiling for {scope}, and waits")
-            }
-            DeferralReason::JobCalls => {
-                f.write_str("this job has used its `max_calls` of the last 24 hours, and waits")
-            }
-            DeferralReason::MaxCalls => f.write_str("the calls of this run are used"),
-            DeferralReason::Outage => f.write_str("Spotify does not answer; waiting"),
-        }
-    }
-}
-
 impl ApiError {
     /// What a person can do, if there is something.
     pub fn hint(&self) -> Option<String> {
@@ -247,19 +158,7 @@ impl ApiError {
                 ForbiddenReason::Unknown => "Spotify says no more than that; it is asked again in a week, or with `run --full`",
             }
             .to_owned(),
-            ApiError::Deferred { reason: DeferralReason::RateLimit(DeferralScope::Family(_)), .. } => {
-                "Spotify refuses this endpoint whenever it is asked; if it still does after that time, take the fetch out"
-                    .to_owned()
-            }
-            ApiError::Deferred { reason: DeferralReason::RateLimit(_) | DeferralReason::Quota(_), .. } => {
-                "wait: asking earlier, or with another client id of the same account, makes it longer".to_owned()
-            }
-            ApiError::Deferred { reason: DeferralReason::Share(_), .. } => {
-                "the other half is for other jobs; `max_calls` in the job file gives it another share".to_owned()
-            }
-            ApiError::Deferred { reason: DeferralReason::JobCalls, .. } => {
-                "`max_calls` in the job file is what all its runs together may spend in any 24 hours".to_owned()
-            }
+            ApiError::Deferred(deferral) => return deferral.hint().map(str::to_owned),
             ApiError::Unusable { .. } => {
                 "a proxy or a network's sign-in page may answer in Spotify's place: open https://api.spotify.com in a browser, look at HTTPS_PROXY"
                     .to_owned()

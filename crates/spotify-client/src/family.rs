@@ -3,6 +3,8 @@
 //! Spotify counts quota in unpublished buckets. What was seen fits "one bucket a kind of route", so
 //! that is what a family is. A batch read belongs to the family of its single reads.
 
+use std::sync::{Mutex, PoisonError};
+
 pub use crate::http::family::EndpointFamily;
 
 macro_rules! families {
@@ -54,6 +56,22 @@ impl EndpointFamily {
     /// The family of this name.
     pub fn from_name(name: &str) -> Option<EndpointFamily> {
         EndpointFamily::ALL.iter().copied().find(|it| it.as_str() == name)
+    }
+
+    /// The family of a name that was stored. A name that this version does not know is kept for the life of
+    /// the process: there are as many of them as an older version had families.
+    pub(crate) fn from_stored(name: &str) -> EndpointFamily {
+        static UNKNOWN: Mutex<Vec<EndpointFamily>> = Mutex::new(Vec::new());
+        if let Some(family) = EndpointFamily::from_name(name) {
+            return family;
+        }
+        let mut unknown = UNKNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(family) = unknown.iter().find(|it| it.as_str() == name) {
+            return *family;
+        }
+        let family = EndpointFamily::new(name.to_owned().leak());
+        unknown.push(family);
+        family
     }
 
     /// Whether only a signed-in user's token opens the family.

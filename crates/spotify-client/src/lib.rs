@@ -4,6 +4,7 @@ mod app_class;
 pub mod auth;
 mod call;
 pub mod client;
+mod deferral;
 mod entity_kind;
 pub mod error;
 mod error_body;
@@ -17,6 +18,7 @@ mod request;
 pub mod state;
 pub mod wire;
 
+pub use deferral::{Deferral, DeferralReason, DeferralScope};
 pub use entity_kind::EntityKind;
 pub use id::{InvalidId, Reference, SpotifyId};
 

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_clock_moves_only_as_told() {
+    fn clock_moves_by_its_offset() {
         let clock = SandboxClock::new();
         clock.advance(Duration::from_secs(3600));
         assert!((3_600_000..3_601_000).contains(&clock.since_start_ms()));
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn instants_are_written_as_spotify_and_http_write_them() {
+    fn times_have_the_expected_formats() {
         assert_eq!(timestamp(0), "1970-01-01T00:00:00Z");
         assert_eq!(timestamp_ms(1_500), "1970-01-01T00:00:01.500Z");
         assert_eq!(http_date(0), "Thu, 01 Jan 1970 00:00:00 GMT");

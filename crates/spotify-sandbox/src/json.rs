@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_parses_back_to_what_was_meant() {
+    fn written_json_parses_back() {
         let odd = "a \"b\"\\ \n\r\t\u{0}\u{1f} ε 👩‍🚀";
         let mut out = String::new();
         object(&mut out, |o| {

@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rolling_window_frees_one_call_as_the_oldest_leaves() {
+    fn oldest_call_leaves_rolling_window() {
         let mut limits = limits(SandboxOptions { rate_limit: Some(2), ..SandboxOptions::default() });
         assert!(limits.admit("app", "a", 0).is_ok());
         assert!(limits.admit("app", "a", 10_000).is_ok());
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_family_runs_out_while_others_go_on_and_the_account_runs_out_for_all() {
+    fn quota_counts_by_family_and_account() {
         let mut limits = limits(SandboxOptions {
             calls_per_day: Some(3),
             calls_per_family_per_day: Some(2),
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_before_the_deadline_is_punished_if_asked_for() {
+    fn early_call_is_punished() {
         let mut limits = limits(SandboxOptions {
             rate_limit: Some(1),
             punishment: Some(Duration::from_secs(3600)),
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_before_a_deadline_are_counted_once_it_was_told() {
+    fn early_calls_are_counted_after_announcement() {
         let mut limits = limits(SandboxOptions { rate_limit: Some(1), ..SandboxOptions::default() });
         limits.ban(Duration::from_secs(10), 0);
         assert_eq!(
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn each_family_has_a_deadline_of_its_own() {
+    fn each_family_has_its_own_deadline() {
         let mut limits = limits(SandboxOptions { calls_per_family_per_day: Some(1), ..SandboxOptions::default() });
         for family in ["a", "b"] {
             assert!(limits.admit("app", family, 0).is_ok());
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn refused_calls_can_count_too() {
+    fn refused_calls_can_count() {
         let mut limits =
             limits(SandboxOptions { rate_limit: Some(1), refused_calls_count: true, ..SandboxOptions::default() });
         assert!(limits.admit("app", "a", 0).is_ok());
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn each_client_id_has_its_own_seconds_and_all_share_the_day() {
+    fn client_ids_share_only_the_daily_quota() {
         let mut limits =
             limits(SandboxOptions { rate_limit: Some(1), calls_per_day: Some(3), ..SandboxOptions::default() });
         assert!(limits.admit("app", "a", 0).is_ok());

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_credential_in_a_query_does_not_reach_the_log() {
+    fn credentials_are_not_logged() {
         assert_eq!(
             redact_credentials("limit=50&code=AQB&access_token=BQC"),
             "limit=50&code=[removed]&access_token=[removed]"

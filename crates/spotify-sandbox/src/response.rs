@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_service_refuses_in_its_own_shape() {
+    fn each_service_has_its_own_error_format() {
         let api = api_error_with_reason(429, "Too many requests", Some("QUOTA_EXCEEDED"));
         assert_eq!(
             &api.body[..],

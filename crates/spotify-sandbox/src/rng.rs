@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_has_the_shape_of_spotifys_and_depends_on_seed_kind_and_number() {
+    fn ids_depend_on_seed_kind_and_number() {
         let one = generate_id(1, "track", 7);
         assert!(is_base62_id(&one), "{one}");
         assert!(one.as_bytes()[0] <= b'7');
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn dice_of_one_seed_roll_the_same() {
+    fn equal_seeds_give_equal_numbers() {
         let (mut a, mut b) = (SeededRng::new(9), SeededRng::new(9));
         assert!((0..100).all(|_| a.in_range(3, 8) == b.in_range(3, 8)));
         assert!((0..1000).all(|_| (3..=8).contains(&a.in_range(3, 8))));

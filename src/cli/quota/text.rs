@@ -6,7 +6,8 @@ use super::QuotaReport;
 use crate::cli::app::format_local;
 use crate::cli::print;
 use crate::document::printable;
-use spotify_client::state::{CoolDownScope, FamilyUsage, FreedCalls, TokenKind};
+use spotify_client::Deferral;
+use spotify_client::state::{FamilyUsage, FreedCalls, TokenKind};
 
 /// Refusals that are shown; `--json` has all.
 const REFUSALS_SHOWN: usize = 10;
@@ -16,12 +17,8 @@ pub(super) fn quota_text(shown: &QuotaReport) -> String {
     let mut out = calls_text(shown);
     let usage = &shown.usage;
     for it in &usage.cool_downs {
-        let what = match it.scope {
-            CoolDownScope::Client => "calls of this client id".to_owned(),
-            CoolDownScope::Account => "calls of this account".to_owned(),
-            CoolDownScope::Family => format!("calls to {}", it.family),
-        };
-        out.push_str(&format!("\nheld back: {what} until {}\n  {}\n", format_local(it.until), printable(&it.evidence)));
+        let Deferral { scope, until, evidence, .. } = &it.deferral;
+        out.push_str(&format!("\nheld back: {scope} until {}\n  {}\n", format_local(*until), printable(evidence)));
     }
     if !usage.refusals.is_empty() {
         out.push_str("\nrefused, newest first\n");

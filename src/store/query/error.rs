@@ -1,18 +1,16 @@
-//! What can be wrong with an analyst's SQL, with the place where.
+//! Errors in an analyst's SQL and their position.
 
 use std::fmt;
 use std::time::Duration;
 
 use rusqlite::ErrorCode;
 
-/// A place in SQL, both from 1; columns count characters.
+/// A position in SQL. Line and column start at 1, and columns count characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SqlPosition {
-    /// Line.
     pub line: usize,
-    /// Column.
     pub column: usize,
-    /// The same place in bytes, from 0.
+    /// The same position in bytes, from 0.
     pub offset: usize,
 }
 
@@ -31,41 +29,40 @@ impl fmt::Display for SqlPosition {
     }
 }
 
-/// Why a query or a `where` does not run.
+/// Why a query or a `where` cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
-    /// The store cannot be read: not the query's fault.
+    /// The store cannot be read; the query is not the cause.
     #[error("cannot read the store")]
     Store(#[from] rusqlite::Error),
-    /// SQLite refuses it, in its words.
+    /// SQLite refuses it.
     #[error("{message}{}", at.map(|at| format!(" (at {at})")).unwrap_or_default())]
     Sql {
-        /// SQLite's message.
         message: String,
-        /// Where, if SQLite says.
+        /// Position, if SQLite reports one.
         at: Option<SqlPosition>,
-        /// The SQL that `at` counts in.
+        /// The SQL that `at` refers to.
         sql: String,
     },
     /// It would do more than read.
     #[error("a query may only read: {0} is not allowed")]
     Denied(String),
-    /// It is no statement that gives rows.
+    /// It is not a statement that returns rows.
     #[error("a query must be a SELECT")]
     NotASelect,
-    /// There is nothing in it.
-    #[error("there is no SQL in it")]
+    /// It contains no SQL.
+    #[error("it contains no SQL")]
     Empty,
-    /// There is more than one statement in it.
-    #[error("a query is one statement; there is another after the first ;")]
+    /// It contains more than one statement.
+    #[error("a query must be one statement; another one follows the first ;")]
     SeveralStatements,
     /// It uses a name that has no value.
     #[error("{0} is not bound; a query may use {names}", names = super::QueryParameters::NAMES.join(", "))]
     UnknownName(String),
-    /// Two result columns have one name.
-    #[error("two columns are named {0}; name one of them with AS")]
+    /// Two result columns have the same name.
+    #[error("two columns are named {0}; rename one of them with AS")]
     SameName(String),
-    /// A `from` of a fetch that this job does not have.
+    /// A `from` names a fetch that this job does not have.
     #[error("there is no fetch named {0}")]
     NoFetch(String),
     /// It took too long.
@@ -74,7 +71,7 @@ pub enum QueryError {
 }
 
 impl QueryError {
-    /// Whether the store is to blame, and not the SQL.
+    /// Whether the store is the cause and not the SQL.
     pub fn is_storage(&self) -> bool {
         matches!(self, QueryError::Store(_))
     }
@@ -107,7 +104,8 @@ impl QueryError {
         }
     }
 
-    /// The same error, its place counted from `ahead` bytes later: the analyst wrote only what follows.
+    /// The same error with its position counted from `ahead` bytes later, because the analyst wrote only what
+    /// follows.
     pub(super) fn without_prefix(self, ahead: usize) -> QueryError {
         match self {
             QueryError::Sql { message, at: Some(at), sql } if at.offset >= ahead && sql.is_char_boundary(ahead) => {

@@ -1,8 +1,8 @@
-//! What can be told of SQL by looking at its text.
+//! What the text of a query tells without running it.
 
-/// Whether a query may give other rows from the same store: it looks at the clock, or throws dice. Says
-/// yes too often rather than too seldom: its file is then rendered, and left alone if it is the same. A format
-/// alone, or `subsec`, means now to SQLite.
+/// Whether a query may return other rows from the same store, because it uses the clock or random numbers. It
+/// may say yes without need: the file is then rendered, and left alone if it is the same. To SQLite, a format
+/// alone and `subsec` both mean now.
 pub fn is_volatile(sql: &str) -> bool {
     let plain: String = sql.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
     ["now", "current_", "random", "date()", "time()", "julianday()", "unixepoch()", "strftime(", "subsec"]

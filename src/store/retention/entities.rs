@@ -1,18 +1,19 @@
-//! Things of the catalog that are old and that nothing points at any more: which tables point at what.
+//! Old catalog entities to which no row refers, and which tables refer to what.
 
 use super::{StoreError, WriteTx};
 use crate::store::retention;
 
-/// A table of things, and every column that may point into it.
+/// A table of entities, and every column that may refer to it.
 struct EntityReferences {
     kind: &'static str,
     table: &'static str,
     pointers: &'static [&'static str],
-    /// What its rows point at and is let go with them: the kind, and pairs of what is pointed at and the row.
+    /// What its rows refer to, as (kind, query for pairs of referenced id and row id). These ids are checked
+    /// after its rows are deleted.
     releases: &'static [(&'static str, &'static str)],
 }
 
-/// Dependants first: what a deleted row pointed at is looked at after it.
+/// Referring tables first: what a deleted row referred to is checked after it.
 const ENTITIES: &[EntityReferences] = &[
     EntityReferences {
         kind: "playlist",
@@ -116,17 +117,18 @@ const ENTITIES: &[EntityReferences] = &[
             "user_id FROM top_items",
             "user_id FROM plays",
             "user_id FROM resume_points",
-            // Somebody whose token still reads.
+            // A user whose token still reads.
             "audience FROM lists WHERE checked_at IS NOT NULL",
         ],
         releases: &[],
     },
 ];
 
-/// What belongs to a row of any kind by kind and id, and knows no foreign key.
+/// Tables whose rows belong to an entity by kind and id, without a foreign key.
 const SIDE_TABLES: [&str; 3] = ["images", "item_texts", "metrics"];
 
-/// Deletes things older than `before` that nothing points at; for a job, of those it has let go.
+/// Deletes entities older than `before` to which nothing refers; for a job, only those that its deleted rows
+/// referred to.
 pub(super) fn delete_unreferenced(s: &WriteTx, before: &str, job: Option<&str>) -> Result<usize, StoreError> {
     let mut deleted = 0;
     retention::execute_batch(s, "CREATE TEMP TABLE IF NOT EXISTS doomed (id TEXT PRIMARY KEY) WITHOUT ROWID")?;
@@ -172,7 +174,7 @@ pub(super) fn delete_unreferenced(s: &WriteTx, before: &str, job: Option<&str>) 
         deleted += retention::execute_batch(s, &format!("DELETE FROM {table} WHERE id IN (SELECT id FROM doomed)"))?;
     }
     if deleted > 0 {
-        // What is not there any more must be answered whole when it is asked for again.
+        // A deleted entity must be sent completely when it is requested again.
         retention::execute_batch(s, "DELETE FROM etags")?;
     }
     Ok(deleted)

@@ -19,7 +19,7 @@ fn ids(s: &WriteTx, sql: &str) -> String {
     s.conn.query_row(&format!("SELECT coalesce(group_concat(id, ' '), '') FROM ({sql})"), [], |row| row.get(0)).unwrap()
 }
 
-/// An old and a new one of each kind, with nothing that points at them.
+/// An old and a new row of each kind, to which nothing refers.
 const OF_EACH: &str = "
     INSERT INTO users (id, first_seen_at, fetched_at) VALUES ('u-old', OLD, OLD), ('u-new', OLD, NEW);
     INSERT INTO artists (id, first_seen_at, fetched_at) VALUES ('a-old', OLD, OLD), ('a-new', OLD, NEW);
@@ -62,7 +62,7 @@ fn what_a_kept_row_points_at_stays_however_old() {
     assert_eq!(ids(&s, "SELECT id FROM chapters"), "c-new");
 }
 
-/// A library of one user, last read long ago, and a playlist that the newest list of lists confirms.
+/// A library of one user, last read long ago, and a playlist that the newest list of playlists confirms.
 const LIBRARY: &str = "
     INSERT INTO users (id, first_seen_at) VALUES ('gone', OLD), ('here', OLD);
     INSERT INTO albums (id, first_seen_at) VALUES ('b', OLD);
@@ -87,7 +87,7 @@ fn the_library_of_a_person_whose_lists_nobody_reads_any_more_goes_and_what_is_co
     let personal = "SELECT user_id AS id FROM saved_tracks UNION ALL SELECT user_id FROM my_playlists UNION ALL SELECT user_id FROM plays
         UNION ALL SELECT playlist_id FROM playlist_items UNION ALL SELECT 'staged' FROM staged_items";
     assert_eq!(ids(&s, personal), "here p2");
-    // As if they had never been read: the next read is a first one.
+    // As if they had never been read: the next read is a first read.
     assert_eq!(ids(&s, "SELECT id FROM lists WHERE read_at IS NULL AND snapshot_id IS NULL"), "1 2 3 6");
     assert_eq!(retention::delete_old_rows(&mut s, CUTOFF).unwrap(), 0, "once");
 }
@@ -100,14 +100,14 @@ fn the_retention_of_a_job_reaches_what_the_job_asked_for_and_no_other_job_does()
           ('mine', 'artists', 0, NULL, NULL, 'a-old'), ('other', 'artists', 0, NULL, NULL, 'b-old');";
     let mut s = store(&format!("{OF_EACH}{LIBRARY}{asked}"));
     assert!(retention::delete_old_rows_of_job(&mut s, "mine", CUTOFF).unwrap() > 0);
-    // What stood in its lists, and what it asked for by id; what is merely old is not its own.
+    // Items of its lists, and what it requested by id. Other old rows do not belong to it.
     assert_eq!(ids(&s, "SELECT id FROM artists"), "a-new");
     assert_eq!(ids(&s, "SELECT id FROM tracks"), "t-new t-old t2");
     assert_eq!(ids(&s, "SELECT id FROM albums"), "b-new b-old");
     assert_eq!(ids(&s, "SELECT id FROM playlists"), "p-new p-old p2");
     assert_eq!(ids(&s, "SELECT id FROM shows"), "s-new s-old");
     assert_eq!(ids(&s, "SELECT user_id AS id FROM saved_tracks UNION ALL SELECT user_id FROM plays"), "");
-    // Shared with another job: it stays.
+    // Shared with another job, so it stays.
     let mut s = store(&format!(
         "{LIBRARY}{asked}
         INSERT INTO requested (job, fetch, ordinal, list_id) VALUES ('other', 'saved', 0, 1), ('other', 'plays', 0, 6), ('other', 'items', 0, 2);

@@ -1,4 +1,4 @@
-//! What Spotify has for everyone: artists, albums, tracks, podcasts, audiobooks, browse lists.
+//! Catalog views: artists, albums, tracks, podcasts, audiobooks, browse lists.
 
 use super::parts::{ALBUM, ALBUM_JOINS, ARTIST, AUDIOBOOK, EPISODE, PLACE, SEEN, SHOW, TRACK, TRACK_JOINS};
 use super::{RequestedBy, RowEntity, StreamView, ViewColumn, column, list_column};
@@ -168,7 +168,7 @@ pub(super) const VIEWS: &[StreamView] = &[
     StreamView { name: "markets", rows: "markets i", fields: &[&[column("market", "i.market")], SEEN], ..LIST },
 ];
 
-/// What the views of lists have in common; entities override the first three.
+/// Defaults for the views of lists. Entities override the first three.
 const LIST: StreamView = StreamView {
     name: "",
     rows: "",

@@ -1,4 +1,4 @@
-//! What is a user's own.
+//! Views of a user's library.
 
 use super::parts::{
     ALBUM, ALBUM_JOINS, ARTIST, ARTIST_JOINS, AUDIOBOOK, AUDIOBOOK_JOINS, EPISODE, EPISODE_JOINS, SEEN, SHOW,
@@ -36,7 +36,7 @@ pub(super) const VIEWS: &[StreamView] = &[
     StreamView {
         name: "saved_tracks",
         rows: "saved_tracks i JOIN users u ON u.id = i.user_id",
-        // Exportify has the same columns for a library as for a playlist; nobody adds to another's.
+        // Exportify has the same columns for a library and a playlist. Only the user adds to a library.
         fields: &[USER, SAVED, SEEN, &[column("added_by_uri", "NULL")]],
         entity: Some(RowEntity {
             fields: &[
@@ -120,7 +120,7 @@ pub(super) const VIEWS: &[StreamView] = &[
     },
 ];
 
-/// What the lists of a user's library have in common.
+/// Defaults for the lists of a user's library.
 const OF_A_USER: StreamView = StreamView {
     name: "",
     rows: "",

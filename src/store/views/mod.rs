@@ -1,13 +1,12 @@
-//! The `csv_NAME` views: each stream's rows, flat and ready to read, as its CSV holds them.
+//! The `csv_NAME` views: the rows of each stream, flat and ready to read, as in its CSV file.
 //!
-//! A [`View`] says which SQL stands behind each column of a stream. From it come the view that
-//! Datasette shows, the SELECT that the exporter runs (with another list separator, fewer columns,
-//! and only what one fetch asked for), and the temporary views that queries read. One source, so
-//! that they cannot differ.
+//! A [`StreamView`] has the SQL for each column of a stream. From it come the view that Datasette shows, the
+//! SELECT that the exporter runs (with another list separator, fewer columns, and only the rows that one fetch
+//! requested), and the temporary views that queries read. There is one source, so they cannot differ.
 //!
-//! Analysts open the store with whatever `sqlite3` their system has, so the views keep to syntax
-//! that 3.37 knows (the first with STRICT tables): ordered lists are `group_concat` over an ordered
-//! subquery, not over its own ORDER BY, which came with 3.44.
+//! Analysts open the store with the `sqlite3` of their system, so the views use only syntax that 3.37 knows
+//! (the first with STRICT tables): ordered lists are `group_concat` over an ordered subquery and not over its
+//! own ORDER BY, which came with 3.44.
 
 mod catalog;
 mod library;
@@ -22,12 +21,11 @@ pub use select::{ListStyle, RowScope, SplitQuery, ViewSelect, identifier, litera
 
 use crate::stream::{self, Stream};
 
-/// The SQL behind one column.
+/// The SQL of one column.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ColumnSql {
-    /// One value.
     One(&'static str),
-    /// A list, in order.
+    /// An ordered list.
     List(ListColumn),
 }
 
@@ -37,11 +35,10 @@ pub(crate) struct ListColumn {
     value: &'static str,
     from: &'static str,
     order: &'static str,
-    /// Text already joined with "; ", shown where the list is empty.
+    /// Text joined with "; " that is shown if the list is empty.
     fallback: Option<&'static str>,
 }
 
-/// A column and its SQL.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ViewColumn {
     name: &'static str,
@@ -56,50 +53,50 @@ const fn list_column(name: &'static str, value: &'static str, from: &'static str
     ViewColumn { name, sql: ColumnSql::List(ListColumn { value, from, order, fallback: None }) }
 }
 
-/// How the rows that one fetch asked for are found from a row `q` of `requested`.
+/// How the rows that a fetch requested are found from a row `q` of `requested`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum RequestedBy {
-    /// This expression is `q.list_id`.
+    /// This expression equals `q.list_id`.
     List(&'static str),
-    /// This expression is `q.item_id`, or the parent of `q.list_id`.
+    /// This expression equals `q.item_id`, or the parent of `q.list_id`.
     Item(&'static str),
-    /// This expression is `q.user_id`.
+    /// This expression equals `q.user_id`.
     User(&'static str),
 }
 
-/// The thing that a row shows, where many rows may show the same one.
+/// The entity that a row shows. Many rows may show the same one.
 ///
-/// Its columns depend on `keys` alone, so that the exporter may render them once per thing and not
-/// once per row: a million playlist items name some ten thousand tracks.
+/// Its columns depend only on `keys`, so that the exporter can render them once per entity and not once per
+/// row: a million playlist items name some ten thousand tracks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RowEntity {
-    /// Columns of the row table `i` that name it.
+    /// Columns of the row table `i` that identify it.
     keys: &'static [&'static str],
-    /// Joins that begin at `i`; LEFT throughout, since every row is shown.
+    /// Joins that start at `i`. All are LEFT joins, because every row is shown.
     joins: &'static str,
-    /// Its columns; the first group that has a name gives it.
+    /// Column groups; the first group with a name wins.
     fields: &'static [&'static [ViewColumn]],
 }
 
-/// The SQL behind a stream's rows.
+/// The SQL of a stream's rows.
 #[derive(Debug)]
 pub struct StreamView {
     name: &'static str,
-    /// FROM clause; the table whose rows are shown has the alias `i`.
+    /// FROM clause. The table whose rows are shown has the alias `i`.
     rows: &'static str,
-    /// Condition for a row to be shown at all: what a whole read no longer saw is not.
+    /// Condition for a row to be shown, which hides removed rows.
     visible_if: Option<&'static str>,
     requested_by: RequestedBy,
-    /// Order of the rows below one thing asked for.
+    /// Order of the rows of one requested item.
     order: &'static str,
-    /// For logs: the column that `window` looks at, `true` if it is a day.
+    /// For logs: the column that `window` compares; `true` if it has a day.
     time_column: Option<(&'static str, bool)>,
     fields: &'static [&'static [ViewColumn]],
     entity: Option<RowEntity>,
 }
 
 impl StreamView {
-    /// The view of a stream.
+    /// Returns the view of a stream.
     pub fn for_stream(stream: &Stream) -> &'static StreamView {
         Self::all().find(|view| view.name == stream.name).expect("every stream has a view; a test holds it")
     }
@@ -108,7 +105,7 @@ impl StreamView {
         [catalog::VIEWS, playlist::VIEWS, search::VIEWS, library::VIEWS].into_iter().flatten()
     }
 
-    /// The SQL of a column, and whether it depends on the thing alone.
+    /// Returns the SQL of a column, and whether it depends only on the entity.
     fn field(&self, name: &str) -> Option<(ColumnSql, bool)> {
         let of = |groups: &[&'static [ViewColumn]]| {
             groups.iter().flat_map(|g| g.iter()).find(|f| f.name == name).map(|f| f.sql)
@@ -119,7 +116,7 @@ impl StreamView {
     }
 }
 
-/// The `CREATE VIEW` of every stream, in the order of the table of streams.
+/// Returns name and `CREATE VIEW` statement of every stream, in the order of the table of streams.
 pub fn definitions() -> impl Iterator<Item = (String, String)> {
     stream::all().map(|stream| {
         let name = stream.view();
@@ -147,10 +144,10 @@ fn views_hash() -> String {
     HASH.get_or_init(of_all).clone()
 }
 
-/// Creates all views anew if they are not the ones of this version.
+/// Creates all views again if they are not those of this version.
 ///
-/// They are derived, so no migration keeps them: their definitions' hash stands in `store_info`.
-/// Call it in the transaction that opens the store, since two processes may start at once.
+/// They are derived, so no migration contains them: `store_info` has a hash of their definitions. Call this in
+/// the transaction that opens the store, because two processes may start at the same time.
 ///
 /// # Errors
 /// Whatever SQLite reports.

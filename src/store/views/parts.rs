@@ -1,14 +1,13 @@
-//! The SQL of the column groups that several streams share. Aliases: `t` track, `al` album,
-//! `ar` artist, `p` playlist, `o` its owner, `sh` show, `e` episode, `b` audiobook, `u` user,
-//! `i` the row that names them.
+//! SQL of the column groups that several streams share. Aliases: `t` track, `al` album, `ar` artist, `p`
+//! playlist, `o` its owner, `sh` show, `e` episode, `b` audiobook, `u` user, `i` the row that refers to them.
 
 use super::{ViewColumn, column, list_column};
 
-/// When a row of a list was met and read.
+/// When a row of a list was first seen and last fetched.
 pub(super) const SEEN: &[ViewColumn] =
     &[column("first_seen_at", "i.first_seen_at"), column("fetched_at", "i.fetched_at")];
 
-/// Who asked; `u` is joined by `i.user_id`.
+/// The user whose token was used; `u` is joined by `i.user_id`.
 pub(super) const USER: &[ViewColumn] = &[column("user", "u.local_name"), column("user_id", "i.user_id")];
 
 pub(super) const TRACK_ARTISTS: &str = "track_artists l WHERE l.track_id = t.id";
@@ -16,12 +15,12 @@ pub(super) const TRACK_ARTIST_NAMES: &str =
     "track_artists l JOIN artists a ON a.id = l.artist_id WHERE l.track_id = t.id";
 const ALBUM_ARTISTS: &str = "album_artists l WHERE l.album_id = al.id";
 const ALBUM_ARTIST_NAMES: &str = "album_artists l JOIN artists a ON a.id = l.artist_id WHERE l.album_id = al.id";
-/// Lists keep their length: an artist without a name is an empty value, not a missing one.
+/// Lists keep their length: an artist without a name is an empty value and not a missing one.
 pub(super) const NAME: &str = "coalesce(a.name, '')";
 const URI: &str = "coalesce(a.uri, 'spotify:artist:' || l.artist_id)";
 pub(super) const PLACE: &str = "l.position";
 
-/// The joins of [`TRACK`] below a row with a `track_id`.
+/// The joins of [`TRACK`] for a row with a `track_id`.
 pub(super) const TRACK_JOINS: &str =
     "LEFT JOIN tracks t ON t.id = i.track_id\nLEFT JOIN albums al ON al.id = t.album_id";
 
@@ -67,7 +66,7 @@ pub(super) const TRACK: &[ViewColumn] = &[
 const ALBUM_IMAGE: &str =
     "(SELECT m.url FROM images m WHERE m.kind = 'album' AND m.id = al.id ORDER BY m.position LIMIT 1)";
 
-/// The join of [`ALBUM`] below a row with an `album_id`.
+/// The join of [`ALBUM`] for a row with an `album_id`.
 pub(super) const ALBUM_JOINS: &str = "LEFT JOIN albums al ON al.id = i.album_id";
 
 pub(super) const ALBUM: &[ViewColumn] = &[
@@ -88,7 +87,7 @@ pub(super) const ALBUM: &[ViewColumn] = &[
     column("album_uri", "coalesce(al.uri, 'spotify:album:' || al.id)"),
 ];
 
-/// The join of [`ARTIST`] below a row with an `artist_id`.
+/// The join of [`ARTIST`] for a row with an `artist_id`.
 pub(super) const ARTIST_JOINS: &str = "LEFT JOIN artists ar ON ar.id = i.artist_id";
 
 pub(super) const ARTIST: &[ViewColumn] = &[
@@ -121,7 +120,7 @@ pub(super) const PLAYLIST: &[ViewColumn] = &[
     column("gone_at", "p.gone_at"),
 ];
 
-/// The join of [`SHOW`] below a row with a `show_id`.
+/// The join of [`SHOW`] for a row with a `show_id`.
 pub(super) const SHOW_JOINS: &str = "LEFT JOIN shows sh ON sh.id = i.show_id";
 
 pub(super) const SHOW: &[ViewColumn] = &[
@@ -148,7 +147,7 @@ pub(super) const SHOW: &[ViewColumn] = &[
     column("spotify_url", "sh.spotify_url"),
 ];
 
-/// The joins of [`EPISODE`] below a row with an `episode_id`.
+/// The joins of [`EPISODE`] for a row with an `episode_id`.
 pub(super) const EPISODE_JOINS: &str =
     "LEFT JOIN episodes e ON e.id = i.episode_id\nLEFT JOIN shows sh ON sh.id = e.show_id";
 
@@ -175,7 +174,7 @@ pub(super) const EPISODE: &[ViewColumn] = &[
     column("spotify_url", "e.spotify_url"),
 ];
 
-/// The join of [`AUDIOBOOK`] below a row with an `audiobook_id`.
+/// The join of [`AUDIOBOOK`] for a row with an `audiobook_id`.
 pub(super) const AUDIOBOOK_JOINS: &str = "LEFT JOIN audiobooks b ON b.id = i.audiobook_id";
 
 pub(super) const AUDIOBOOK: &[ViewColumn] = &[

@@ -1,4 +1,4 @@
-//! Playlists and what stands in them.
+//! Playlists and their items.
 
 use super::parts::{NAME, PLACE, PLAYLIST, SEEN, TRACK, TRACK_ARTIST_NAMES, USER};
 use super::{RequestedBy, RowEntity, StreamView, ViewColumn, column, list_column};
@@ -11,13 +11,13 @@ const ITEM: &[ViewColumn] = &[
     column("added_at", "i.added_at"),
     column("added_by", "i.added_by"),
     column("uri", "i.uri"),
-    // No column of the stream: what Exportify shows in place of `added_by`.
+    // Not a column of the stream: Exportify shows it instead of `added_by`.
     column("added_by_uri", ADDED_BY_URI),
 ];
 
 const ADDED_BY_URI: &str = "coalesce((SELECT uri FROM users WHERE id = i.added_by), 'spotify:user:' || i.added_by)";
 
-/// What an item that is an episode or a local file shows in place of a track's.
+/// Columns of an item that is an episode or a local file.
 const OTHER_KINDS: &[ViewColumn] = &[
     column("track_name", "coalesce(t.name, f.name)"),
     list_column("artist_names", NAME, TRACK_ARTIST_NAMES, PLACE).with_fallback("f.artist_names"),
@@ -28,13 +28,13 @@ const OTHER_KINDS: &[ViewColumn] = &[
     column("explicit", "coalesce(t.explicit, e.explicit)"),
     column("preview_url", "coalesce(t.preview_url, e.preview_url)"),
     column("spotify_url", "coalesce(t.spotify_url, e.spotify_url)"),
-    // An episode's markets are its own table.
+    // The markets of an episode are in another table.
     column("is_playable", PLAYABLE),
     column("episode_id", "e.id"),
     column("episode_name", "e.name"),
     column("show_id", "e.show_id"),
     column("show_name", "sh.name"),
-    // No column of the stream: what Exportify shows as the name of any item.
+    // Not a column of the stream: Exportify shows it as the name of any item.
     column("item_name", "coalesce(t.name, e.name, f.name)"),
 ];
 
@@ -67,7 +67,7 @@ pub(super) const VIEWS: &[StreamView] = &[
     },
     StreamView {
         name: "playlist_items",
-        // The list first, once, and not again for each of its items.
+        // Read the playlist first, once, and not again for each of its items.
         rows: "playlists p CROSS JOIN playlist_items i ON i.playlist_id = p.id",
         visible_if: None,
         requested_by: RequestedBy::Item("p.id"),
@@ -99,7 +99,7 @@ pub(super) const VIEWS: &[StreamView] = &[
     },
     StreamView {
         name: "my_playlist_items",
-        // The user's lists come first: `y`, so that `i` stays the item.
+        // The user's playlists come first, as `y`, so that `i` remains the item.
         rows: "my_playlists y JOIN users u ON u.id = y.user_id JOIN playlists p ON p.id = y.playlist_id \
                CROSS JOIN playlist_items i ON i.playlist_id = y.playlist_id",
         visible_if: Some("y.removed_at IS NULL"),

@@ -1,4 +1,4 @@
-//! Hits of searches, whatever their kind.
+//! Search results of any kind.
 
 use super::parts::{NAME, PLACE, SEEN};
 use super::{RequestedBy, RowEntity, StreamView, ViewColumn, column, list_column};
@@ -12,7 +12,7 @@ const ROW: &[ViewColumn] = &[
     column("uri", "i.uri"),
 ];
 
-/// At most one of the joined things is there: the one of the hit's kind, and a track's album.
+/// At most one of the joined entities exists: the one of the hit's kind, and the album of a track.
 const HIT: RowEntity = RowEntity {
     keys: &["kind", "item_id"],
     joins: "LEFT JOIN tracks t ON i.kind = 'track' AND t.id = i.item_id\n\

@@ -1,17 +1,17 @@
-//! SELECT statements over a [`View`]: chosen columns, a list separator, and whose rows.
+//! SELECT statements on a [`StreamView`]: columns, list separator and rows.
 
 use super::{ColumnSql, ListColumn, RequestedBy, RowEntity, StreamView, ViewColumn};
 use crate::stream::Stream;
 
-/// What every expression over a `*_markets` table `m` contains.
+/// Part of every expression on a `*_markets` table `m`.
 const OF_ANY_MARKET: &str = "m.is_playable IS NOT NULL";
 
-/// How the values of a list are joined into one cell.
+/// How the values of a list are joined in one cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListStyle {
-    /// What stands between two values.
+    /// Text between two values.
     pub separator: String,
-    /// Commas inside a value become `\,`, as Exportify writes them.
+    /// Writes commas inside a value as `\,`, like Exportify.
     pub escape_commas: bool,
 }
 
@@ -21,28 +21,18 @@ impl Default for ListStyle {
     }
 }
 
-/// Whose rows a SELECT shows.
+/// The rows that a SELECT returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowScope<'a> {
-    /// All that stands in the store; in no order.
+    /// Everything in the store, in no order.
     All,
-    /// What a fetch asked for, in the order in which its job names it.
-    Fetch {
-        /// Name of the job.
-        job: &'a str,
-        /// Name of the fetch.
-        fetch: &'a str,
-    },
-    /// The same rows, each once and in no order: a temporary view that queries join and filter.
-    FetchUnordered {
-        /// Name of the job.
-        job: &'a str,
-        /// Name of the fetch.
-        fetch: &'a str,
-    },
+    /// What a fetch requested, in the order of its job.
+    Fetch { job: &'a str, fetch: &'a str },
+    /// The same rows, each once and in no order, for a temporary view that queries join and filter.
+    FetchUnordered { job: &'a str, fetch: &'a str },
 }
 
-/// A SELECT over a stream's view in the making.
+/// Builds a SELECT on the view of a stream.
 #[derive(Debug, Clone)]
 pub struct ViewSelect<'a> {
     view: &'static StreamView,
@@ -55,21 +45,21 @@ pub struct ViewSelect<'a> {
     user: Option<&'a str>,
 }
 
-/// A SELECT in two halves: the rows, and what each row's thing adds to it.
+/// A SELECT in two halves: the rows, and what the entity of each row adds to it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SplitQuery {
-    /// One row per row: the row's own columns, then the keys of its thing.
+    /// One row per row: its own columns, then the keys of its entity.
     pub rows: String,
-    /// How many keys there are, at the end of each row and as `?1`, `?2`, … of `thing`.
+    /// Number of keys at the end of each row and as `?1`, `?2`, … of `entity`.
     pub keys: usize,
-    /// The thing's columns, given its keys; always one row.
+    /// The columns of the entity, given its keys; always one row.
     pub entity: String,
-    /// For each chosen column, in order: whether `thing` has it. Both halves keep that order.
+    /// For each chosen column, in order: whether `entity` has it. Both halves keep that order.
     pub from_entity: Vec<bool>,
 }
 
 impl<'a> ViewSelect<'a> {
-    /// These columns of a stream's view, everything in the store, lists joined with `"; "`.
+    /// Selects these columns of a stream's view from everything in the store, with lists joined by `"; "`.
     pub fn new(stream: &Stream, columns: impl IntoIterator<Item = &'a str>) -> Self {
         ViewSelect {
             view: StreamView::for_stream(stream),
@@ -83,47 +73,47 @@ impl<'a> ViewSelect<'a> {
         }
     }
 
-    /// Joins lists in another way.
+    /// Sets how lists are joined.
     pub fn lists(mut self, lists: &ListStyle) -> Self {
         self.lists = lists.clone();
         self
     }
 
-    /// Shows only these rows.
+    /// Limits the rows.
     pub fn scope(mut self, scope: RowScope<'a>) -> Self {
         self.scope = scope;
         self
     }
 
-    /// What depends on the market is shown for this one (empty: none was asked for); else the
-    /// newest that is known of any.
+    /// Shows availability in this market (empty for requests without a market). The default is the newest known
+    /// value of any market.
     pub fn market(mut self, market: Option<&'a str>) -> Self {
         self.market = market;
         self
     }
 
-    /// Of a fetch that several users ask in, shows only what was asked for this one.
+    /// Limits a fetch for several users to the rows of one user.
     pub fn for_user(mut self, user_id: Option<&'a str>) -> Self {
         self.user = user_id;
         self
     }
 
-    /// Of a log, shows only rows of this instant (ISO 8601, UTC) and later. Lists ignore it.
+    /// Limits a log to rows of this time (ISO 8601, UTC) and later. Lists ignore it.
     pub fn since(mut self, since: Option<&'a str>) -> Self {
         self.since = since;
         self
     }
 
-    /// Shows only rows for which this holds, in terms of the view's own tables.
+    /// Limits the rows by a condition on the view's own tables.
     pub(crate) fn only_if(mut self, condition: Option<&'static str>) -> Self {
         self.only = condition;
         self
     }
 
-    /// The statement; its columns carry their names.
+    /// Returns the statement. Its columns have their names.
     ///
-    /// Tables are named with their schema for [`Scope::Fetched`], whose statement becomes a temporary
-    /// view: a fetch may be named as a table is, and would show itself.
+    /// For [`RowScope::FetchUnordered`], whose statement becomes a temporary view, tables are named with their
+    /// schema: a fetch may have the name of a table, and the view would select from itself.
     pub fn sql(&self) -> String {
         let columns = self.columns.iter().map(|name| {
             let (sql, _) = self.field(name);
@@ -137,11 +127,11 @@ impl<'a> ViewSelect<'a> {
         }
     }
 
-    /// A statement that gives the values of `column`, those of a list joined with the unit separator
-    /// that no id contains, in the rows that `filter` holds for; and where in it the filter begins.
+    /// Returns a statement for the values of `column` in the rows that match `filter`, and the offset of the
+    /// filter in it. The values of a list are joined by the unit separator, which no id contains.
     ///
-    /// The filter sees the columns as the view has them. It is wrapped in a SELECT of its own, so that
-    /// its names are the view's and not those of the tables behind.
+    /// The filter sees the columns of the view. It is wrapped in its own SELECT, so that its names are those of
+    /// the view and not of the tables behind it.
     pub fn ids_query(&self, column: &str, filter: Option<&str>) -> (String, usize) {
         let mut raw = self.clone();
         raw.lists.separator = "\u{1f}".into();
@@ -160,14 +150,14 @@ impl<'a> ViewSelect<'a> {
         let rows = qualify_tables(&format!("SELECT {}\n{from}", columns.join(", ")));
         let mut sql = format!("SELECT \"\u{1f}ids\" FROM ({rows}) WHERE (");
         let ahead = sql.len();
-        // A line of its own: the filter may end in a comment.
+        // On its own line, because the filter may end in a comment.
         sql.push_str(filter.unwrap_or("1"));
         sql.push_str("\n) ORDER BY ");
         sql.push_str(&order.join(", "));
         (sql, ahead)
     }
 
-    /// The same rows in two halves, if the view knows a thing and a chosen column shows it.
+    /// Returns the same rows in two halves, if the view has an entity and a chosen column shows it.
     pub fn split(&self) -> Option<SplitQuery> {
         let thing: RowEntity = self.view.entity?;
         let of_thing: Vec<bool> = self.columns.iter().map(|name| self.field(name).1).collect();
@@ -209,7 +199,7 @@ impl<'a> ViewSelect<'a> {
         sql
     }
 
-    /// FROM and WHERE.
+    /// Returns FROM and WHERE.
     fn conditions(&self, joins: &str) -> String {
         let view = self.view;
         let mut conditions: Vec<String> = view.visible_if.iter().chain(&self.only).map(ToString::to_string).collect();
@@ -277,7 +267,7 @@ impl<'a> ViewSelect<'a> {
 }
 
 impl RequestedBy {
-    /// What a row must equal, and what it must equal of `q`.
+    /// Returns the expression of a row, and the expression of `q` that it must equal.
     fn join_columns(self) -> (&'static str, &'static str) {
         match self {
             RequestedBy::List(mine) => (mine, "q.list_id"),
@@ -290,7 +280,7 @@ impl RequestedBy {
 }
 
 impl ViewColumn {
-    /// The same field, showing `or` (joined with "; ") where its list is empty.
+    /// Shows `fallback` (joined by "; ") if the list is empty.
     pub(super) const fn with_fallback(mut self, or: &'static str) -> ViewColumn {
         if let ColumnSql::List(list) = &mut self.sql {
             list.fallback = Some(or);
@@ -299,7 +289,7 @@ impl ViewColumn {
     }
 }
 
-/// The same SQL with `main.` in front of each table that follows FROM or JOIN.
+/// Adds `main.` to each table after FROM or JOIN.
 fn qualify_tables(sql: &str) -> String {
     let mut out = String::with_capacity(sql.len() + sql.len() / 8);
     let (mut rest, mut table_next) = (sql, false);
@@ -328,12 +318,12 @@ fn join_parts(parts: impl Iterator<Item = String>, between: &str) -> String {
     parts.collect::<Vec<_>>().join(between)
 }
 
-/// A name as an SQL identifier.
+/// Quotes a name as an SQL identifier.
 pub fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Text as an SQL literal.
+/// Quotes text as an SQL literal.
 pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

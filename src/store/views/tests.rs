@@ -1,10 +1,9 @@
-//! A small store with odd rows in it, which the tests of exports and queries share, and what the
-//! views show of it.
+//! A small store with unusual rows, shared by the tests of exports and queries, and what the views show of it.
 
 use super::*;
 use std::process::Command;
 
-/// The tables and views, nothing in them.
+/// The tables and views without rows.
 pub(crate) fn empty_store() -> Connection {
     let store = Connection::open_in_memory().unwrap();
     fill_schema(&store);
@@ -16,7 +15,7 @@ pub(crate) fn fill_schema(store: &Connection) {
     create_all(store).unwrap();
 }
 
-/// A playlist of every kind of item, asked for by job `j` as `items`, and a user's library.
+/// A playlist with every kind of item, requested by job `j` as `items`, and a user's library.
 pub(crate) fn fill(store: &Connection) {
     store.execute_batch(include_str!("odd_rows.sql")).unwrap();
 }

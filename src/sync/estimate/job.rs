@@ -13,9 +13,10 @@ use crate::sync::fetch::FetchInputs;
 use crate::sync::run_job::{RunParameters, query_bindings};
 use crate::sync::users::{UNKNOWN_ACCOUNT, UserProblem};
 use spotify_client::EntityKind;
-use spotify_client::error::{ApiError, DeferralReason};
+use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
 use spotify_client::state::AppClass;
+use spotify_client::{Deferral, DeferralReason};
 
 /// What a fetch of a job costs.
 #[derive(Debug, Clone)]
@@ -116,7 +117,8 @@ pub async fn estimate_job(
                     one.estimate = goes_by.adjust_estimate(one.estimate, fetch);
                 }
                 // That no more looks are left says nothing about a run.
-                let of_a_run = |e: &ApiError| !matches!(e, ApiError::Deferred { reason: DeferralReason::MaxCalls, .. });
+                let of_a_run =
+                    |e: &ApiError| !matches!(e, ApiError::Deferred(Deferral { reason: DeferralReason::MaxCalls, .. }));
                 let held = families.iter().find_map(|family| engine.api.may_send(*family).err().filter(of_a_run));
                 if let Some(e) = held.filter(|_| one.estimate.calls() != CallRange::NONE) {
                     let halt = SyncError::Api(e);

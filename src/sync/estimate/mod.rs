@@ -22,8 +22,9 @@ use super::error::SyncError;
 use super::page_request::is_about_the_list;
 use crate::store::ListKey;
 use spotify_client::EntityKind;
-use spotify_client::error::{ApiError, DeferralReason};
+use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
+use spotify_client::{Deferral, DeferralReason};
 
 pub use job::{FetchEstimate, JobEstimate, estimate_job};
 
@@ -313,7 +314,7 @@ impl<'a> JobEstimator<'a> {
             Err(SyncError::Api(ApiError::State(e))) => Err(SyncError::Api(ApiError::State(e))),
             Err(SyncError::Api(e)) => {
                 self.probes.remaining.set(0);
-                if matches!(e, ApiError::Deferred { reason: DeferralReason::MaxCalls, .. }) {
+                if matches!(e, ApiError::Deferred(Deferral { reason: DeferralReason::MaxCalls, .. })) {
                     return Ok(ProbeOutcome::NotAsked);
                 }
                 self.probes.stopped_by.borrow_mut().get_or_insert_with(|| e.to_string());

@@ -5,7 +5,6 @@ use super::{CallEstimate, CallRange, JobEstimator, RowChanges, call_count, reaso
 use crate::store::{entity, freshness, lists};
 use chrono::TimeDelta;
 
-use crate::ingest;
 use crate::sync::change_detection;
 use crate::sync::context::FetchContext;
 
@@ -62,7 +61,7 @@ impl JobEstimator<'_> {
         let (ids, mut price) = self.resolve_references(frame, references).await?;
         let (fresh, _) = self.engine.fresh_entities(frame, things, &ids).await?;
         let refused = self.engine.are_missing(frame, &ids).await?;
-        let read = self.read.entry(ingest::entity_table(things.kind).name).or_default();
+        let read = self.read.entry(EntityTable::for_kind(things.kind).name).or_default();
         let mut wanted = 0;
         for (id, free) in ids.into_iter().zip(fresh.into_iter().zip(refused).map(|(fresh, refused)| fresh || refused)) {
             price.asked += 1;

@@ -139,7 +139,7 @@ fn exit_74_for_another_host_or_state_folder() {
     let api = world.sandbox.api_url();
     std::fs::write(&path, settings.replace(&api, "http://127.0.0.1:9/v1")).unwrap();
     let host = api.trim_start_matches("http://").trim_end_matches("/v1").to_owned();
-    world.run(&[]).exits(74).says(&host).says("127.0.0.1:9").says("made-up data must not mix with real").says("hint:");
+    world.run(&[]).exits(74).says(&host).says("127.0.0.1:9").says("simulated and real data must not mix").says("hint:");
 }
 
 #[test]

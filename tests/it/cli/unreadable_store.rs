@@ -179,6 +179,6 @@ fn waiting_for_the_store_is_reported() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     std::thread::sleep(Duration::from_secs(10));
     other.execute_batch("COMMIT").unwrap();
-    let waited = ended(child).exits(0).says("another program holds the store; waiting for it, each time for a minute");
+    let waited = ended(child).exits(0).says("another program has locked the store; waiting for at most a minute");
     assert_eq!(waited.stderr.matches("another program holds").count(), 1, "{}", waited.stderr);
 }

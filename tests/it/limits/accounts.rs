@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use spotify_client::family::EndpointFamily;
 use spotify_client::state::{
-    CallBlock, CallCeilings, CallPace, CallRequest, ClientIdentity, ClockReading, CoolDownReason, CoolDownScope,
-    NewRefusal, Reservation, StateDb,
+    CallBlock, CallCeilings, CallPace, CallRequest, ClientIdentity, ClockReading, NewRefusal, Reservation, StateDb,
 };
+use spotify_client::{DeferralReason, DeferralScope};
 use tempfile::TempDir;
 
 use super::limiter::open;
@@ -18,11 +19,11 @@ const HOUR: i64 = 3_600_000;
 fn refuse(state: &StateDb, client: &str, account: &str, seconds: u64) {
     let (wait, evidence) = (Duration::from_secs(seconds), "status 429, QUOTA_EXCEEDED");
     let refused = NewRefusal {
-        scope: CoolDownScope::Family,
+        scope: DeferralScope::Family(EndpointFamily::ALBUMS),
         wait,
         wait_is_stated: true,
         call: None,
-        reason: CoolDownReason::Quota,
+        reason: DeferralReason::Quota,
         evidence,
     };
     state

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use spotify_client::auth::TokenRules;
 use spotify_client::client::{ApiCaller, ApiConfig, ApiRequest, CallLimits, ClientTimings, SpotifyClient};
-use spotify_client::error::{ApiError, DeferralReason, DeferralScope};
+use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
 use spotify_client::forbidden::ForbiddenReason;
 use spotify_client::http::breaker::BreakerRules;
@@ -16,6 +16,7 @@ use spotify_client::http::observer::{CallObserver, NoopObserver};
 use spotify_client::http::retry::RetryRules;
 use spotify_client::http::transport::{HttpResponse, TransportRules};
 use spotify_client::state::{CallCeilings, StateDb};
+use spotify_client::{Deferral, DeferralReason, DeferralScope};
 use tempfile::TempDir;
 use url::Url;
 
@@ -296,14 +297,14 @@ async fn ban_survives_restarts_without_calls() {
     for n in 0..10 {
         let api = desk.again();
         let failed = get(&api, EndpointFamily::TRACKS, "/tracks/1").await.unwrap_err();
-        let ApiError::Deferred { until, reason, message } = failed else {
+        let ApiError::Deferred(Deferral { until, reason, scope, evidence }) = failed else {
             panic!("start {n}: {failed}");
         };
-        assert_eq!(reason, DeferralReason::RateLimit(DeferralScope::Client));
-        assert!(message.contains("Retry-After: 80000"));
+        assert_eq!((reason, scope), (DeferralReason::RateLimit, DeferralScope::Client));
+        assert!(evidence.contains("Retry-After: 80000"));
         times.push(until);
     }
-    assert!(matches!(failed, ApiError::Deferred { until, .. } if until == times[0]));
+    assert!(matches!(failed, ApiError::Deferred(Deferral { until, .. }) if until == times[0]));
     assert!(times.iter().all(|time| *time == times[0]));
     let wait = (times[0] - Utc::now()).num_seconds();
     assert!((79_900..=80_002).contains(&wait), "{wait}");
@@ -333,20 +334,20 @@ async fn spent_quota_parks_family_then_account() {
     })
     .await;
     let why = |failed: ApiError| match failed {
-        ApiError::Deferred { until, reason, .. } => {
+        ApiError::Deferred(Deferral { until, reason, scope, .. }) => {
             assert!((until - Utc::now()).num_hours() >= 23);
-            reason
+            (reason, scope)
         }
         other => panic!("{other}"),
     };
     let shows = desk.get(EndpointFamily::SHOWS, "/shows/1").await.unwrap_err();
     let shows = why(shows);
-    assert_eq!(shows, DeferralReason::Quota(DeferralScope::Family(EndpointFamily::SHOWS)));
-    assert_eq!(shows.family(), Some(EndpointFamily::SHOWS));
+    assert_eq!(shows, (DeferralReason::Quota, DeferralScope::Family(EndpointFamily::SHOWS)));
+    assert_eq!(shows.1.family(), Some(EndpointFamily::SHOWS));
     desk.get(EndpointFamily::TRACKS, "/tracks/1").await.unwrap();
     desk.get(EndpointFamily::SHOWS, "/shows/2").await.unwrap_err();
     let albums = desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
-    assert_eq!(why(albums), DeferralReason::Quota(DeferralScope::Account));
+    assert_eq!(why(albums), (DeferralReason::Quota, DeferralScope::Account));
     let sent = desk.server.lines().len();
     desk.get(EndpointFamily::TRACKS, "/tracks/2").await.unwrap_err();
     assert_eq!(desk.server.lines().len(), sent);
@@ -361,10 +362,10 @@ async fn endless_refusals_end_after_six_calls() {
     })
     .await;
     let failed = desk.get(EndpointFamily::MARKETS, "/markets").await.unwrap_err();
-    let ApiError::Deferred { reason, .. } = &failed else {
+    let ApiError::Deferred(deferral) = &failed else {
         panic!("{failed}");
     };
-    assert_eq!(reason.family(), Some(EndpointFamily::MARKETS));
+    assert_eq!(deferral.family(), Some(EndpointFamily::MARKETS));
     assert_eq!(desk.server.count("GET"), 6);
     desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap();
 }
@@ -383,12 +384,12 @@ async fn spent_day_sends_not_even_a_token() {
         desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap();
     }
     let failed = desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
-    let ApiError::Deferred { until, reason, message } = failed else {
+    let ApiError::Deferred(Deferral { until, reason, scope, evidence }) = failed else {
         panic!("{failed}");
     };
-    assert_eq!(reason, DeferralReason::Budget(DeferralScope::Account));
+    assert_eq!((reason, scope), (DeferralReason::Budget, DeferralScope::Account));
     assert!((until - Utc::now()).num_minutes() >= 24 * 60 - 1);
-    assert_eq!(message, "4 calls in the last 24 hours, 4 may be used");
+    assert_eq!(evidence, "4 calls in the last 24 hours, 4 may be used");
     let mut config = config(desk.server.url());
     config.limits.calls_per_day = Some(5);
     config.limits.reserve = 0.2;

@@ -7,9 +7,10 @@ use cratedigger::sync::AppFacts;
 use rusqlite::Connection;
 use spotify_client::AppClass;
 use spotify_client::client::{ApiCaller, ApiRequest, CallLimits, RunAllowance};
-use spotify_client::error::{ApiError, DeferralReason, DeferralScope};
+use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
 use spotify_client::http::observer::NoopObserver;
+use spotify_client::{Deferral, DeferralReason, DeferralScope};
 use spotify_sandbox::{ErrorBodyFormat, Fault, FaultAction, RetryAfterHeader, fixtures};
 
 use super::api_calls::Desk;
@@ -151,7 +152,10 @@ async fn limits_hold_while_the_class_is_probed() {
     assert!(!goes_on.unwrap());
     let held = others.unwrap_err();
     assert!(
-        matches!(held, ApiError::Deferred { reason: DeferralReason::Budget(DeferralScope::Account), .. }),
+        matches!(
+            held,
+            ApiError::Deferred(Deferral { reason: DeferralReason::Budget, scope: DeferralScope::Account, .. })
+        ),
         "{held}"
     );
     assert_eq!(desk.server.count("GET /v1/albums"), 2, "three less the reserve");
@@ -187,7 +191,10 @@ async fn long_process_follows_the_current_class() {
     facts.with_api(desk.api.clone()).apply_class_limits().unwrap();
     let held = desk.api.get(&ApiCaller::App, &album(9)).await.unwrap_err();
     assert!(
-        matches!(held, ApiError::Deferred { reason: DeferralReason::Budget(DeferralScope::Account), .. }),
+        matches!(
+            held,
+            ApiError::Deferred(Deferral { reason: DeferralReason::Budget, scope: DeferralScope::Account, .. })
+        ),
         "{held}"
     );
 }

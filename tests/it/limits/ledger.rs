@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use spotify_client::family::EndpointFamily;
 use spotify_client::state::{
     AppClass, CallBlock, CallCeilings, CallPace, CallRequest, CeilingReached, ClientIdentity, ClockReading,
-    CoolDownReason, CoolDownScope, LearnedFacts, NewRefusal, Reservation, StateDb,
+    LearnedFacts, NewRefusal, Reservation, StateDb,
 };
+use spotify_client::{DeferralReason, DeferralScope};
 use tempfile::TempDir;
 
 use super::limiter::open;
@@ -40,7 +42,7 @@ fn day_stops_at_the_limit_with_a_time() {
     }
     let spent = take(&state, "tracks", limit, noon().plus_ms(HOUR)).unwrap_err();
     assert_eq!((spent.used, spent.usable), (19, 19));
-    assert_eq!(spent.scope, CoolDownScope::Account);
+    assert_eq!(spent.scope, DeferralScope::Account);
     assert_eq!(spent.free_at, noon().wall + TimeDelta::hours(24));
     take(&state, "tracks", limit, noon().plus_ms(24 * HOUR)).unwrap();
     take(&state, "tracks", limit, noon().plus_ms(24 * HOUR)).unwrap_err();
@@ -55,7 +57,7 @@ fn family_limit_leaves_other_families() {
         take(&state, "albums", limit, noon()).unwrap();
     }
     let spent = take(&state, "albums", limit, noon()).unwrap_err();
-    assert_eq!((spent.scope, spent.used), (CoolDownScope::Family, 3));
+    assert_eq!((spent.scope, spent.used), (DeferralScope::Family(EndpointFamily::ALBUMS), 3));
     take(&state, "tracks", limit, noon()).unwrap();
 }
 
@@ -145,7 +147,7 @@ fn new_uptime_is_no_clock_step() {
     assert_eq!(spent.free_at, noon().wall + TimeDelta::hours(24));
 }
 
-fn refuse(state: &StateDb, reach: CoolDownScope, reason: CoolDownReason, hours: u64, now: ClockReading) {
+fn refuse(state: &StateDb, reach: DeferralScope, reason: DeferralReason, hours: u64, now: ClockReading) {
     let who = ClientIdentity::new("app", "account");
     let refused = NewRefusal {
         scope: reach,
@@ -164,13 +166,13 @@ fn ban_ignores_wall_clock_steps() {
     let state = open(&folder);
     let who = ClientIdentity::new("app", "account");
     take(&state, "albums", CallCeilings::default(), noon()).unwrap();
-    refuse(&state, CoolDownScope::Client, CoolDownReason::RateLimit, 10, noon());
+    refuse(&state, DeferralScope::Client, DeferralReason::RateLimit, 10, noon());
     for step in [TimeDelta::hours(48), TimeDelta::hours(-48)] {
         let folder_state = &state;
         let mut stepped = noon().plus_ms(9 * HOUR);
         stepped.wall += step;
         let held = folder_state.active_cool_down(&who, "tracks", stepped).unwrap();
-        assert_eq!(held.unwrap().until, stepped.wall + TimeDelta::hours(1));
+        assert_eq!(held.unwrap().deferral.until, stepped.wall + TimeDelta::hours(1));
     }
     let mut over = noon().plus_ms(10 * HOUR + 1);
     over.wall += TimeDelta::hours(-48);
@@ -192,16 +194,16 @@ fn small_clock_steps_add_up_and_free_nothing() {
     let wait = Duration::from_secs(28);
     let evidence = "status 429";
     let ban = NewRefusal {
-        scope: CoolDownScope::Client,
+        scope: DeferralScope::Client,
         wait,
         wait_is_stated: true,
         call: None,
-        reason: CoolDownReason::RateLimit,
+        reason: DeferralReason::RateLimit,
         evidence,
     };
     state.record_refusal(&who, "albums", ban, CallCeilings::default(), noon()).unwrap();
     let at_once = ahead_by(29_000, noon().plus_ms(10));
-    let until = state.active_cool_down(&who, "tracks", at_once).unwrap().unwrap().until;
+    let until = state.active_cool_down(&who, "tracks", at_once).unwrap().unwrap().deferral.until;
     assert_eq!((until - at_once.wall).num_milliseconds(), 27_990);
     // A time service that corrects by a fifth of a second each second, each step within what is let go.
     let mut seconds = 0;
@@ -242,7 +244,7 @@ fn learned_limit_rises_slowly_to_the_setting() {
     for _ in 0..601 {
         take(&state, "albums", unlimited, noon()).unwrap();
     }
-    refuse(&state, CoolDownScope::Family, CoolDownReason::Quota, 20, noon());
+    refuse(&state, DeferralScope::Family(EndpointFamily::ALBUMS), DeferralReason::Quota, 20, noon());
     let ceiling = |limits, days: i64| {
         let now = noon().plus_ms(days * 24 * HOUR);
         let usage = state.usage(&who, limits, now).unwrap();
@@ -269,14 +271,14 @@ fn usage_shows_used_left_and_next_free() {
         let family = if call < 7 { "albums" } else { "tracks" };
         take(&state, family, limit, noon().plus_ms(call)).unwrap();
     }
-    refuse(&state, CoolDownScope::Family, CoolDownReason::Quota, 2, noon().plus_ms(HOUR));
+    refuse(&state, DeferralScope::Family(EndpointFamily::ALBUMS), DeferralReason::Quota, 2, noon().plus_ms(HOUR));
     let usage = state.usage(&who, limit, noon().plus_ms(HOUR)).unwrap();
     assert_eq!((usage.account.used, usage.account.left), (10, Some(80)));
     let families: Vec<_> = usage.families.iter().map(|it| (it.family.as_str(), it.used)).collect();
     assert_eq!(families, [("albums", 7), ("tracks", 3)]);
     assert_eq!(usage.account.next_free_at, Some(noon().wall + TimeDelta::hours(24)));
     assert_eq!(usage.cool_downs.len(), 1);
-    assert_eq!(usage.cool_downs[0].family, "albums");
+    assert_eq!(usage.cool_downs[0].deferral.scope, DeferralScope::Family(EndpointFamily::ALBUMS));
     assert!(usage.refusals[0].evidence.contains("QUOTA_EXCEEDED"));
     assert_eq!(usage.blocked_until(), None);
 }

@@ -7,11 +7,10 @@ use chrono::{DateTime, Utc};
 use spotify_client::family::EndpointFamily;
 use spotify_client::http::breaker::BreakerRules;
 use spotify_client::http::clock::Clock as _;
-use spotify_client::http::limiter::{CallLimiter, LimitError, LimitReason, LimiterRules};
+use spotify_client::http::limiter::{CallLimiter, LimitError, LimiterRules};
 use spotify_client::http::observer::CallObserver;
-use spotify_client::state::{
-    CallCeilings, ClientIdentity, CoolDownReason, CoolDownScope, NewRefusal, StateDb, StateDir,
-};
+use spotify_client::state::{CallCeilings, ClientIdentity, NewRefusal, StateDb, StateDir};
+use spotify_client::{DeferralReason, DeferralScope};
 use tempfile::TempDir;
 
 use crate::support::made_up_time::MadeUpTime;
@@ -90,13 +89,13 @@ impl House {
     }
 }
 
-fn refused(reach: CoolDownScope, secs: u64) -> NewRefusal<'static> {
+fn refused(reach: DeferralScope, secs: u64) -> NewRefusal<'static> {
     NewRefusal {
         scope: reach,
         wait: Duration::from_secs(secs),
         wait_is_stated: true,
         call: None,
-        reason: if reach == CoolDownScope::Family { CoolDownReason::Quota } else { CoolDownReason::RateLimit },
+        reason: if reach.family().is_some() { DeferralReason::Quota } else { DeferralReason::RateLimit },
         evidence: "status 429",
     }
 }
@@ -131,7 +130,7 @@ async fn one_refusal_holds_all_tasks_and_processes() {
     let house = House::new();
     let (one, other) = (house.gate(rules()), house.gate(rules()));
     house.time.drive(house.send(&one, 1)).await;
-    one.record_refusal(EndpointFamily::ALBUMS, refused(CoolDownScope::Client, 60)).unwrap();
+    one.record_refusal(EndpointFamily::ALBUMS, refused(DeferralScope::Client, 60)).unwrap();
     let all = async { tokio::join!(house.send(&one, 3), house.send(&one, 3), house.send(&other, 3)) };
     let (first, second, third) = house.time.drive(all).await;
     let earliest = first.iter().chain(&second).chain(&third).min();
@@ -169,7 +168,7 @@ async fn deadline_never_moves_back() {
     let house = House::new();
     let gate = house.gate(rules());
     for secs in [60, 5] {
-        gate.record_refusal(EndpointFamily::ALBUMS, refused(CoolDownScope::Client, secs)).unwrap();
+        gate.record_refusal(EndpointFamily::ALBUMS, refused(DeferralScope::Client, secs)).unwrap();
     }
     let sent = house.time.drive(house.send(&gate, 1)).await;
     assert!(sent[0] >= 60_000);
@@ -182,7 +181,7 @@ async fn refusal_holds_tasks_that_wait_for_a_slot() {
     let gate = house.gate(slow);
     let later = async {
         house.time.sleep(Duration::from_secs(5)).await;
-        gate.record_refusal(EndpointFamily::ALBUMS, refused(CoolDownScope::Client, 100)).unwrap();
+        gate.record_refusal(EndpointFamily::ALBUMS, refused(DeferralScope::Client, 100)).unwrap();
     };
     let both = async { tokio::join!(house.send(&gate, 3), later) };
     let (sent, ()) = house.time.drive(both).await;
@@ -192,7 +191,7 @@ async fn refusal_holds_tasks_that_wait_for_a_slot() {
     assert_eq!(used.unwrap().account.used, 3, "the slot that was not used is not booked");
 }
 
-async fn shut(house: &House, gate: &CallLimiter, family: EndpointFamily) -> (LimitReason, CoolDownScope, i64) {
+async fn shut(house: &House, gate: &CallLimiter, family: EndpointFamily) -> (DeferralReason, DeferralScope, i64) {
     match house.time.drive(gate.acquire(family)).await {
         Err(LimitError::Deferred(deferred)) => {
             let wait = deferred.until - house.time.now().wall;
@@ -207,8 +206,8 @@ async fn shut(house: &House, gate: &CallLimiter, family: EndpointFamily) -> (Lim
 async fn wait_beyond_the_limit_is_not_started() {
     let house = House::new();
     let gate = house.gate(rules());
-    gate.record_refusal(EndpointFamily::ALBUMS, refused(CoolDownScope::Client, 86_400)).unwrap();
-    let expected = (LimitReason::RateLimit, CoolDownScope::Client, 86_400);
+    gate.record_refusal(EndpointFamily::ALBUMS, refused(DeferralScope::Client, 86_400)).unwrap();
+    let expected = (DeferralReason::RateLimit, DeferralScope::Client, 86_400);
     assert_eq!(shut(&house, &gate, EndpointFamily::TRACKS).await, expected);
     assert_eq!(house.time.passed(), Duration::ZERO);
     let restarted = house.gate(rules());
@@ -221,27 +220,32 @@ async fn over_an_hour_of_waits_ends_the_run() {
     let house = House::new();
     let gate = house.gate(rules());
     for _ in 0..6 {
-        gate.record_refusal(EndpointFamily::ALBUMS, refused(CoolDownScope::Client, 600)).unwrap();
+        gate.record_refusal(EndpointFamily::ALBUMS, refused(DeferralScope::Client, 600)).unwrap();
         house.time.drive(house.send(&gate, 1)).await;
     }
-    gate.record_refusal(EndpointFamily::ALBUMS, refused(CoolDownScope::Client, 60)).unwrap();
+    gate.record_refusal(EndpointFamily::ALBUMS, refused(DeferralScope::Client, 60)).unwrap();
     let (why, _, wait) = shut(&house, &gate, EndpointFamily::ALBUMS).await;
-    assert_eq!((why, wait), (LimitReason::RateLimit, 60));
+    assert_eq!((why, wait), (DeferralReason::RateLimit, 60));
     house.time.drive(house.time.sleep(Duration::from_secs(120))).await;
     let (why, ..) = shut(&house, &gate, EndpointFamily::TRACKS).await;
-    assert_eq!(why, LimitReason::RateLimit, "it stays over, whatever the time");
+    assert_eq!(why, DeferralReason::RateLimit, "it stays over, whatever the time");
 }
 
 #[tokio::test]
 async fn second_spent_family_parks_the_account() {
     let house = House::new();
     let gate = house.gate(rules());
-    gate.record_refusal(EndpointFamily::SHOW_EPISODES, refused(CoolDownScope::Family, 50_000)).unwrap();
-    let family = (LimitReason::Quota, CoolDownScope::Family, 50_000);
+    gate.record_refusal(
+        EndpointFamily::SHOW_EPISODES,
+        refused(DeferralScope::Family(EndpointFamily::SHOW_EPISODES), 50_000),
+    )
+    .unwrap();
+    let family = (DeferralReason::Quota, DeferralScope::Family(EndpointFamily::SHOW_EPISODES), 50_000);
     assert_eq!(shut(&house, &gate, EndpointFamily::SHOW_EPISODES).await, family);
     house.time.drive(house.send(&gate, 1)).await;
-    gate.record_refusal(EndpointFamily::ARTISTS, refused(CoolDownScope::Family, 60_000)).unwrap();
-    let account = (LimitReason::Quota, CoolDownScope::Account, 60_000);
+    gate.record_refusal(EndpointFamily::ARTISTS, refused(DeferralScope::Family(EndpointFamily::ARTISTS), 60_000))
+        .unwrap();
+    let account = (DeferralReason::Quota, DeferralScope::Account, 60_000);
     assert_eq!(shut(&house, &gate, EndpointFamily::TRACKS).await, account);
     let sister = house.gate_of("another app", rules());
     assert_eq!(shut(&house, &sister, EndpointFamily::TRACKS).await, account);
@@ -252,7 +256,7 @@ async fn quarter_pace_after_a_long_ban() {
     let house = House::new();
     let patient = LimiterRules { max_wait: Duration::from_secs(3_000), ..rules() };
     let gate = house.gate(patient);
-    gate.record_refusal(EndpointFamily::ALBUMS, refused(CoolDownScope::Client, 1_200)).unwrap();
+    gate.record_refusal(EndpointFamily::ALBUMS, refused(DeferralScope::Client, 1_200)).unwrap();
     let sent = house.time.drive(house.send(&gate, 4)).await;
     assert_eq!(sent, [1_200_000, 1_202_000, 1_204_000, 1_206_000]);
 }
@@ -261,7 +265,7 @@ async fn quarter_pace_after_a_long_ban() {
 async fn stop_ends_every_wait_at_once() {
     let house = House::new();
     let gate = house.gate(rules());
-    gate.record_refusal(EndpointFamily::ALBUMS, refused(CoolDownScope::Client, 300)).unwrap();
+    gate.record_refusal(EndpointFamily::ALBUMS, refused(DeferralScope::Client, 300)).unwrap();
     let stop = async {
         house.time.sleep(Duration::from_secs(3)).await;
         gate.stop();
@@ -278,7 +282,7 @@ async fn run_stays_within_its_calls() {
     let gate = house.gate(LimiterRules { max_calls: Some(3), ..rules() });
     house.time.drive(house.send(&gate, 3)).await;
     let (why, ..) = shut(&house, &gate, EndpointFamily::ALBUMS).await;
-    assert_eq!((why, gate.calls_sent()), (LimitReason::MaxCalls, 3));
+    assert_eq!((why, gate.calls_sent()), (DeferralReason::MaxCalls, 3));
 }
 
 #[tokio::test]

@@ -12,9 +12,10 @@ use spotify_client::http::clock::Clock as _;
 use spotify_client::http::limiter::{CallLimiter, LimiterRules};
 use spotify_client::http::observer::{CallObserver, NoopObserver};
 use spotify_client::state::{
-    AdaptivePace, CallCeilings, CallPace, CallRequest, ClientIdentity, ClockReading, CoolDownReason, CoolDownScope,
-    NewRefusal, Reservation, StateDb, StateDir,
+    AdaptivePace, CallCeilings, CallPace, CallRequest, ClientIdentity, ClockReading, NewRefusal, Reservation, StateDb,
+    StateDir,
 };
+use spotify_client::{DeferralReason, DeferralScope};
 use tempfile::TempDir;
 
 use super::limiter::open;
@@ -82,7 +83,7 @@ fn send(state: &StateDb, server: &mut Server, pace: CallPace, mut now: ClockRead
                     Ok(()) => 200,
                     Err(secs) => {
                         let wait = Duration::from_secs(secs);
-                        let (reach, reason) = (CoolDownScope::Client, CoolDownReason::RateLimit);
+                        let (reach, reason) = (DeferralScope::Client, DeferralReason::RateLimit);
                         let refused = NewRefusal {
                             scope: reach,
                             wait,
@@ -99,7 +100,7 @@ fn send(state: &StateDb, server: &mut Server, pace: CallPace, mut now: ClockRead
             }
             Reservation::Blocked(_) => {
                 let held = state.active_cool_down(&who, "albums", now).unwrap().unwrap();
-                now = now.plus_ms((held.until - now.wall).num_milliseconds().max(1));
+                now = now.plus_ms((held.deferral.until - now.wall).num_milliseconds().max(1));
             }
         }
     }
@@ -175,11 +176,11 @@ fn quarter_pace_after_a_long_ban() {
     let mut server = Server::of(1_000);
     let who = ClientIdentity::new("app", "account");
     let ban = NewRefusal {
-        scope: CoolDownScope::Client,
+        scope: DeferralScope::Client,
         wait: Duration::from_secs(7_200),
         wait_is_stated: true,
         call: None,
-        reason: CoolDownReason::RateLimit,
+        reason: DeferralReason::RateLimit,
         evidence: "status 429",
     };
     state.record_refusal(&who, "albums", ban, CallCeilings::default(), noon()).unwrap();

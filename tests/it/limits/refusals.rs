@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use chrono::Utc;
 use spotify_client::client::SpotifyClient;
-use spotify_client::error::{ApiError, DeferralReason, DeferralScope};
+use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
 use spotify_client::http::observer::NoopObserver;
 use spotify_client::state::{CallCeilings, LedgerUsage, StateDb};
+use spotify_client::{Deferral, DeferralReason, DeferralScope};
 use tempfile::TempDir;
 use tokio::sync::Barrier;
 
@@ -34,7 +35,10 @@ async fn maintenance_teaches_no_limit() {
     let desk = Desk::with(|_| reply(503, "retry-after: 5000\r\n", "")).await;
     let failed = desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
     assert!(
-        matches!(failed, ApiError::Deferred { reason: DeferralReason::RateLimit(DeferralScope::Client), .. }),
+        matches!(
+            failed,
+            ApiError::Deferred(Deferral { reason: DeferralReason::Unavailable, scope: DeferralScope::Client, .. })
+        ),
         "until it is back: {failed}"
     );
     assert_eq!(learned(&desk.api, &desk.folder), []);
@@ -59,7 +63,10 @@ async fn accounts_refusal_leaves_the_api_budget() {
     let api = SpotifyClient::new(config(server.url()), open(&folder), Arc::new(NoopObserver)).unwrap();
     let failed = get(&api, EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
     assert!(
-        matches!(failed, ApiError::Deferred { reason: DeferralReason::RateLimit(DeferralScope::Client), .. }),
+        matches!(
+            failed,
+            ApiError::Deferred(Deferral { reason: DeferralReason::Accounts, scope: DeferralScope::Client, .. })
+        ),
         "{failed}"
     );
     assert_eq!(learned(&api, &folder), []);
@@ -76,8 +83,8 @@ async fn refused_tokens_never_park_for_a_day() {
     config.timings.max_waits = Duration::from_millis(400);
     let api = SpotifyClient::new(config, open(&folder), Arc::new(NoopObserver)).unwrap();
     let failed = get(&api, EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
-    let ApiError::Deferred { until, reason, .. } = failed else { panic!("{failed}") };
-    assert_eq!(reason, DeferralReason::RateLimit(DeferralScope::Client));
+    let ApiError::Deferred(Deferral { until, reason, scope, .. }) = failed else { panic!("{failed}") };
+    assert_eq!((reason, scope), (DeferralReason::Accounts, DeferralScope::Client));
     assert!((until - Utc::now()).num_minutes() < 1, "{until}");
     assert!(server.lines().len() > 6, "{}", server.lines().len());
     assert_eq!(learned(&api, &folder), []);
@@ -151,8 +158,8 @@ async fn token_request_waits_as_told() {
     config.limits.max_wait = Duration::from_secs(10);
     let api = SpotifyClient::new(config, open(&folder), Arc::new(NoopObserver)).unwrap();
     let failed = get(&api, EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
-    let ApiError::Deferred { until, reason, .. } = failed else { panic!("{failed}") };
-    assert_eq!(reason, DeferralReason::RateLimit(DeferralScope::Client));
+    let ApiError::Deferred(Deferral { until, reason, scope, .. }) = failed else { panic!("{failed}") };
+    assert_eq!((reason, scope), (DeferralReason::Accounts, DeferralScope::Client));
     assert!((until - Utc::now()).num_seconds() >= 55);
     assert_eq!(server.lines().len(), 1, "asked once");
     // `doctor` asks for a token, too, and its refusal counts for all.

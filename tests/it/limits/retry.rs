@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;
+use spotify_client::family::EndpointFamily;
 use spotify_client::http::retry::{
     AttemptHistory, AttemptOutcome, GiveUpReason, RetryDecision, RetryRules, decide, decide_token,
 };
 use spotify_client::http::retry_after::{MAX_BELIEVED_WAIT, RetryAfter, read};
-use spotify_client::state::{CoolDownReason, CoolDownScope};
+use spotify_client::{DeferralReason, DeferralScope};
 
 use crate::support::snapshot::Cases;
 
+const FAMILY: EndpointFamily = EndpointFamily::ALBUMS;
 const FIRST: AttemptHistory = AttemptHistory {
     attempt: 1,
     token_renewed: false,
@@ -56,16 +58,17 @@ fn every_status_has_its_decision() {
     let no_budget = AttemptHistory { may_retry: false, ..FIRST };
     let mut cases = Cases::new();
     let status = |status| answered(status, RetryAfter::Nothing);
-    cases.add("a call, first try", &ranges(|code| word(decide(status(code), &FIRST, &rules))));
-    cases.add("a call, last try", &ranges(|code| word(decide(status(code), &last, &rules))));
-    cases.add("a call with a new token", &ranges(|code| word(decide(status(code), &renewed, &rules))));
-    cases.add("a call when no budget is left", &ranges(|code| word(decide(status(code), &no_budget, &rules))));
+    cases.add("a call, first try", &ranges(|code| word(decide(FAMILY, status(code), &FIRST, &rules))));
+    cases.add("a call, last try", &ranges(|code| word(decide(FAMILY, status(code), &last, &rules))));
+    cases.add("a call with a new token", &ranges(|code| word(decide(FAMILY, status(code), &renewed, &rules))));
+    cases.add("a call when no budget is left", &ranges(|code| word(decide(FAMILY, status(code), &no_budget, &rules))));
     let quota =
         |status| AttemptOutcome::Answered { status, retry_after: RetryAfter::Nothing, quota: true, conditional: false };
-    cases.add("a call, the answer speaks of a quota", &ranges(|code| word(decide(quota(code), &FIRST, &rules))));
+    cases
+        .add("a call, the answer speaks of a quota", &ranges(|code| word(decide(FAMILY, quota(code), &FIRST, &rules))));
     let conditional =
         |status| AttemptOutcome::Answered { status, retry_after: RetryAfter::Nothing, quota: false, conditional: true };
-    cases.add("a conditional call", &ranges(|code| word(decide(conditional(code), &FIRST, &rules))));
+    cases.add("a conditional call", &ranges(|code| word(decide(FAMILY, conditional(code), &FIRST, &rules))));
     cases.add("a token request", &ranges(|code| word(decide_token(status(code), &FIRST, &rules))));
     cases.assert_text("statuses");
 }
@@ -79,14 +82,14 @@ fn only_conditional_requests_accept_304() {
         conditional,
     };
     let rules = RetryRules::default();
-    assert_eq!(decide(outcome(true), &FIRST, &rules), RetryDecision::Done);
-    assert_eq!(decide(outcome(false), &FIRST, &rules), RetryDecision::GiveUp(GiveUpReason::Final));
+    assert_eq!(decide(FAMILY, outcome(true), &FIRST, &rules), RetryDecision::Done);
+    assert_eq!(decide(FAMILY, outcome(false), &FIRST, &rules), RetryDecision::GiveUp(GiveUpReason::Final));
 }
 
 #[test]
 fn second_401_with_a_new_token_is_final() {
     let tried = AttemptHistory { token_renewed: true, ..FIRST };
-    let verdict = decide(answered(401, RetryAfter::Nothing), &tried, &RetryRules::default());
+    let verdict = decide(FAMILY, answered(401, RetryAfter::Nothing), &tried, &RetryRules::default());
     assert_eq!(verdict, RetryDecision::GiveUp(GiveUpReason::Unauthorized));
 }
 
@@ -96,7 +99,7 @@ fn failures_retry_four_times_and_double() {
         let pauses: Vec<RetryDecision> = (1..=5)
             .map(|attempt| {
                 let tried = AttemptHistory { attempt, jitter: 1.0, ..FIRST };
-                decide(outcome, &tried, &RetryRules::default())
+                decide(FAMILY, outcome, &tried, &RetryRules::default())
             })
             .collect();
         let again = |ms| RetryDecision::Again { after: Duration::from_millis(ms) };
@@ -110,19 +113,19 @@ fn failures_retry_four_times_and_double() {
 #[test]
 fn no_retry_budget_means_no_retry() {
     let tried = AttemptHistory { may_retry: false, ..FIRST };
-    let verdict = decide(AttemptOutcome::Lost, &tried, &RetryRules::default());
+    let verdict = decide(FAMILY, AttemptOutcome::Lost, &tried, &RetryRules::default());
     assert_eq!(verdict, RetryDecision::GiveUp(GiveUpReason::Budget));
 }
 
 #[test]
 fn certificate_is_never_tried_twice() {
-    let verdict = decide(AttemptOutcome::Certificate, &FIRST, &RetryRules::default());
+    let verdict = decide(FAMILY, AttemptOutcome::Certificate, &FIRST, &RetryRules::default());
     assert_eq!(verdict, RetryDecision::GiveUp(GiveUpReason::Certificate));
 }
 
-fn parked(outcome: AttemptOutcome, unsaid: u32, refused: u32) -> (CoolDownScope, u64, CoolDownReason) {
+fn parked(outcome: AttemptOutcome, unsaid: u32, refused: u32) -> (DeferralScope, u64, DeferralReason) {
     let tried = AttemptHistory { unstated_refusals: unsaid, family_refusals: refused, jitter: 0.0, ..FIRST };
-    match decide(outcome, &tried, &RetryRules::default()) {
+    match decide(FAMILY, outcome, &tried, &RetryRules::default()) {
         RetryDecision::Defer { scope: reach, wait, reason } => (reach, wait.as_secs(), reason),
         other => panic!("not parked but {other:?}"),
     }
@@ -132,12 +135,12 @@ fn parked(outcome: AttemptOutcome, unsaid: u32, refused: u32) -> (CoolDownScope,
 fn refusal_holds_only_its_scope() {
     let wait = RetryAfter::Wait(Duration::from_secs(7));
     let limited = |status, retry_after| parked(answered(status, retry_after), 0, 0);
-    assert_eq!(limited(429, wait), (CoolDownScope::Client, 7, CoolDownReason::RateLimit));
-    assert_eq!(limited(503, wait), (CoolDownScope::Client, 7, CoolDownReason::Unavailable));
-    let day = (CoolDownScope::Client, 86_400, CoolDownReason::RateLimit);
+    assert_eq!(limited(429, wait), (DeferralScope::Client, 7, DeferralReason::RateLimit));
+    assert_eq!(limited(503, wait), (DeferralScope::Client, 7, DeferralReason::Unavailable));
+    let day = (DeferralScope::Client, 86_400, DeferralReason::RateLimit);
     assert_eq!(limited(429, RetryAfter::Absurd), day);
     let quota = |retry_after| AttemptOutcome::Answered { status: 429, retry_after, quota: true, conditional: false };
-    let family = |secs| (CoolDownScope::Family, secs, CoolDownReason::Quota);
+    let family = |secs| (DeferralScope::Family(FAMILY), secs, DeferralReason::Quota);
     assert_eq!(parked(quota(wait), 0, 0), family(7));
     assert_eq!(parked(quota(RetryAfter::Nothing), 0, 0), family(86_400));
 }
@@ -165,7 +168,7 @@ fn token_request_retries_server_failures_only() {
     for status in [429, 503] {
         let tried = AttemptHistory { family_refusals: 9, jitter: 0.0, ..FIRST };
         let verdict = decide_token(answered(status, wait), &tried, &RetryRules::default());
-        let (scope, wait, reason) = (CoolDownScope::Client, Duration::from_secs(7), CoolDownReason::Accounts);
+        let (scope, wait, reason) = (DeferralScope::Client, Duration::from_secs(7), DeferralReason::Accounts);
         assert_eq!(verdict, RetryDecision::Defer { scope, wait, reason }, "however many came before");
     }
 }
@@ -180,8 +183,8 @@ fn refusals_without_a_time_double_their_wait() {
 #[test]
 fn six_refusals_park_the_family_for_a_day() {
     let outcome = answered(429, RetryAfter::Wait(Duration::from_secs(1)));
-    assert_eq!(parked(outcome, 0, 4), (CoolDownScope::Client, 1, CoolDownReason::RateLimit));
-    let day = (CoolDownScope::Family, 86_400, CoolDownReason::RateLimit);
+    assert_eq!(parked(outcome, 0, 4), (DeferralScope::Client, 1, DeferralReason::RateLimit));
+    let day = (DeferralScope::Family(FAMILY), 86_400, DeferralReason::RateLimit);
     assert_eq!(parked(outcome, 0, 5), day);
 }
 
@@ -273,7 +276,7 @@ proptest! {
     fn jitter_only_adds(wait in 1_u64..=604_800, jitter in 0.0..=1.0_f64) {
         let outcome = answered(429, RetryAfter::Wait(Duration::from_secs(wait)));
         let tried = AttemptHistory { jitter, ..FIRST };
-        let RetryDecision::Defer { wait: parked, .. } = decide(outcome, &tried, &RetryRules::default()) else {
+        let RetryDecision::Defer { wait: parked, .. } = decide(FAMILY, outcome, &tried, &RetryRules::default()) else {
             panic!("a 429 parks");
         };
         prop_assert!(parked >= Duration::from_secs(wait));

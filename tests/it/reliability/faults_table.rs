@@ -88,7 +88,7 @@ fn reached(world: &World) -> i64 {
         "SELECT next_offset, (SELECT count(*) FROM staged_items s WHERE s.list_id = c.list_id) FROM checkpoints c",
     );
     rows.first().map_or(0, |row| {
-        assert_eq!(row[0], row[1], "the checkpoint says what is staged");
+        assert_eq!(row[0], row[1], "the checkpoint has what is staged");
         row[0].parse().unwrap()
     })
 }
@@ -330,8 +330,8 @@ fn fault_09_unwritable_output_sends_no_call() {
         for args in [&["run"][..], &["run", "x"], &["plan", "x"], &["doctor", "--offline"]] {
             let ran = world.cli(args).exits(74);
             let said = ran.stdout + &ran.stderr;
-            assert!(said.contains("cratedigger.db is gone; it has been known since 20"), "{args:?}: {said}");
-            assert!(said.contains("mount its disk, or put the store or a backup of it back"), "{args:?}: {said}");
+            assert!(said.contains("cratedigger.db is missing; it was first seen 20"), "{args:?}: {said}");
+            assert!(said.contains("mount its disk, or restore the store from a backup"), "{args:?}: {said}");
         }
         assert_eq!(world.sandbox.log().len(), 0, "before the first call");
         assert!(!output.join("cratedigger.db").exists(), "nothing is begun");

@@ -62,11 +62,11 @@ fn backup_during_a_run_is_complete() {
     let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o644);
     let ran = world.cli(&["backup", "nowhere/copy.db"]).exits(74).says("the copy nowhere/copy.db cannot be written");
-    ran.says("hint: make the folder first: mkdir -p nowhere");
+    ran.says("hint: create the folder first: mkdir -p nowhere");
     world
         .cli(&["backup", "file:x.db"])
         .exits(74)
-        .says("the copy file:x.db was not made")
+        .says("the copy file:x.db was not created")
         .says("hint: name another file");
     let left: Vec<_> = std::fs::read_dir(world.project.root()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().contains(".tmp")), "{left:?}");

@@ -33,7 +33,7 @@ fn moved_project_keeps_its_store() {
     at("other").exits(0).says("1 of 1 read");
     // The one is missed; the other, which has the same state folder, is not.
     std::fs::remove_dir_all(root.join("moved/output")).unwrap();
-    at("moved").exits(74).says("moved/output/cratedigger.db is gone");
+    at("moved").exits(74).says("moved/output/cratedigger.db is missing");
     at("other").exits(0);
     // A backup in its place will do.
     std::fs::create_dir(root.join("moved/output")).unwrap();
@@ -48,12 +48,12 @@ fn only_a_full_run_starts_a_new_store() {
     let gone = || std::fs::remove_dir_all(world.project.root().join("output")).unwrap();
     gone();
     let said = world.run(&["--json"]).exits(74).json();
-    assert!(said["error"].as_str().unwrap().contains("is gone"), "{said}");
+    assert!(said["error"].as_str().unwrap().contains("is missing"), "{said}");
     assert!(said["hint"].as_str().unwrap().contains("`cratedigger run --full`"), "{said}");
     // What only reads says what it always said, and why.
-    world.cli(&["verify"]).exits(74).says("there is no store").says("is gone").says("mount its disk");
+    world.cli(&["verify"]).exits(74).says("there is no store").says("is missing").says("mount its disk");
     world.run(&["--full", "x"]).exits(0).says("1 of 1 read");
     world.run(&[]).exits(0);
     gone();
-    world.run(&[]).exits(74).says("is gone");
+    world.run(&[]).exits(74).says("is missing");
 }

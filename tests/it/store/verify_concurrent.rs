@@ -68,7 +68,7 @@ fn rows_without_reader_match_no_hash() {
     );
     world.cli(&["verify"]).exits(0);
     tamper(&world, "UPDATE playlist_items SET fetched_at = '2001' WHERE position = 7");
-    assert!(world.cli(&["verify"]).exits(74).stdout.contains("its rows are of several reads"));
+    assert!(world.cli(&["verify"]).exits(74).stdout.contains("its rows come from several reads"));
 }
 
 /// A job with two files of one track each.

@@ -10,7 +10,8 @@
 use std::time::Duration;
 
 use super::retry_after::RetryAfter;
-use crate::state::{CoolDownReason, CoolDownScope};
+use crate::deferral::{DeferralReason, DeferralScope};
+use crate::family::EndpointFamily;
 
 /// The numbers; tests shrink them.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -103,11 +104,11 @@ pub enum RetryDecision {
     /// Hold a scope back, then send it again if that is worth the wait.
     Defer {
         /// What is held back.
-        scope: CoolDownScope,
+        scope: DeferralScope,
         /// How long.
         wait: Duration,
         /// Why.
-        reason: CoolDownReason,
+        reason: DeferralReason,
     },
     /// No use.
     GiveUp(GiveUpReason),
@@ -139,25 +140,31 @@ pub fn decide_token(outcome: AttemptOutcome, tried: &AttemptHistory, rules: &Ret
         AttemptOutcome::Answered { status: 500..=599, .. } => retry(tried, rules),
         AttemptOutcome::Answered { status: 200, .. } => RetryDecision::Done,
         AttemptOutcome::Answered { .. } => RetryDecision::GiveUp(GiveUpReason::Final),
-        other => decide(other, tried, rules),
+        AttemptOutcome::Unusable | AttemptOutcome::Lost => retry(tried, rules),
+        AttemptOutcome::Certificate => RetryDecision::GiveUp(GiveUpReason::Certificate),
     }
 }
 
 fn defer_tokens(retry_after: RetryAfter, tried: &AttemptHistory, rules: &RetryRules) -> RetryDecision {
-    defer((CoolDownScope::Client, CoolDownReason::Accounts), requested_wait(retry_after, tried, rules), tried, rules)
+    defer((DeferralScope::Client, DeferralReason::Accounts), requested_wait(retry_after, tried, rules), tried, rules)
 }
 
 /// Decides what becomes of a call.
-pub fn decide(outcome: AttemptOutcome, tried: &AttemptHistory, rules: &RetryRules) -> RetryDecision {
+pub fn decide(
+    family: EndpointFamily,
+    outcome: AttemptOutcome,
+    tried: &AttemptHistory,
+    rules: &RetryRules,
+) -> RetryDecision {
     match outcome {
         AttemptOutcome::Answered { status, retry_after, quota, conditional } => match status {
             200 => RetryDecision::Done,
             304 if conditional => RetryDecision::Done,
             401 if tried.token_renewed => RetryDecision::GiveUp(GiveUpReason::Unauthorized),
             401 => RetryDecision::RefreshToken,
-            429 => decide_refusal(retry_after, quota, tried, rules),
+            429 => decide_refusal((family, quota), retry_after, tried, rules),
             503 if retry_after != RetryAfter::Nothing => defer(
-                (CoolDownScope::Client, CoolDownReason::Unavailable),
+                (DeferralScope::Client, DeferralReason::Unavailable),
                 requested_wait(retry_after, tried, rules),
                 tried,
                 rules,
@@ -183,12 +190,17 @@ fn retry(tried: &AttemptHistory, rules: &RetryRules) -> RetryDecision {
 }
 
 /// A 429 of the API's: about a family, or about the client.
-fn decide_refusal(retry_after: RetryAfter, quota: bool, tried: &AttemptHistory, rules: &RetryRules) -> RetryDecision {
+fn decide_refusal(
+    (family, quota): (EndpointFamily, bool),
+    retry_after: RetryAfter,
+    tried: &AttemptHistory,
+    rules: &RetryRules,
+) -> RetryDecision {
     let closed = tried.family_refusals + 1 >= rules.refusals_before_defer;
     let scope = match (quota, closed) {
-        (true, _) => (CoolDownScope::Family, CoolDownReason::Quota),
-        (false, true) => (CoolDownScope::Family, CoolDownReason::RateLimit),
-        (false, false) => (CoolDownScope::Client, CoolDownReason::RateLimit),
+        (true, _) => (DeferralScope::Family(family), DeferralReason::Quota),
+        (false, true) => (DeferralScope::Family(family), DeferralReason::RateLimit),
+        (false, false) => (DeferralScope::Client, DeferralReason::RateLimit),
     };
     let said = match retry_after {
         RetryAfter::Nothing if quota => rules.defer_for,
@@ -207,7 +219,7 @@ fn requested_wait(retry_after: RetryAfter, tried: &AttemptHistory, rules: &Retry
 }
 
 fn defer(
-    (reach, reason): (CoolDownScope, CoolDownReason),
+    (reach, reason): (DeferralScope, DeferralReason),
     wait: Duration,
     tried: &AttemptHistory,
     rules: &RetryRules,

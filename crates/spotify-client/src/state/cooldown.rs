@@ -16,99 +16,37 @@ use super::ledger::{self, CallCeilings, CallId, CeilingUpdate};
 use super::moment::{ClockReading, time_from_ms};
 use super::turn::ClientIdentity;
 use super::{StateDb, accounts, adaptive};
+use crate::deferral::{Deferral, DeferralReason, DeferralScope};
+use crate::family::EndpointFamily;
 
 /// From here on a rate limit's `Retry-After` says that a day's allowance is spent, too.
 const LONG_WAIT: Duration = Duration::from_secs(3_600);
 /// Refusals are shown by `quota` for this long.
 const REFUSAL_RETENTION_MS: i64 = 90 * 86_400_000;
 
-/// What a cool-down holds back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CoolDownScope {
-    /// Every call of one client id.
-    Client,
-    /// Every call of every client id of one developer account.
-    Account,
-    /// One endpoint family of the account.
-    Family,
-}
-
-impl CoolDownScope {
-    /// `client`, `account` or `family`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            CoolDownScope::Client => "client",
-            CoolDownScope::Account => "account",
-            CoolDownScope::Family => "family",
-        }
-    }
-}
-
-/// Why it was set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CoolDownReason {
-    /// 429.
-    RateLimit,
-    /// 429 with `QUOTA_EXCEEDED`.
-    Quota,
-    /// 503 with a `Retry-After`: nobody is let in, whatever he has used.
-    Unavailable,
-    /// The accounts service gives no token now. Its limits are none of the API's.
-    Accounts,
-}
-
-impl CoolDownReason {
-    pub(super) fn parse(word: &str) -> CoolDownReason {
-        [CoolDownReason::Quota, CoolDownReason::Unavailable, CoolDownReason::Accounts]
-            .into_iter()
-            .find(|it| it.as_str() == word)
-            .unwrap_or(CoolDownReason::RateLimit)
-    }
-
-    /// `rate_limit`, `quota`, `unavailable` or `accounts`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            CoolDownReason::RateLimit => "rate_limit",
-            CoolDownReason::Quota => "quota",
-            CoolDownReason::Unavailable => "unavailable",
-            CoolDownReason::Accounts => "accounts",
-        }
-    }
-}
-
-/// A deadline in force.
+/// A deferral that is stored, so that restarts and other processes keep to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CoolDown {
-    /// What it holds back.
-    pub scope: CoolDownScope,
-    /// The family, if it holds back one; else empty.
-    pub family: String,
     /// When it was set.
     pub set_at: DateTime<Utc>,
-    /// When the next call may go.
-    pub until: DateTime<Utc>,
-    /// Why.
-    pub reason: CoolDownReason,
-    /// Status, header and words of the refusal.
-    pub evidence: String,
+    /// What is held back, why and until when.
+    pub deferral: Deferral,
 }
 
 impl CoolDown {
     pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<CoolDown> {
-        let kind: String = row.get(0)?;
-        let reason: String = row.get(4)?;
-        Ok(CoolDown {
-            scope: match kind.as_str() {
-                "client" => CoolDownScope::Client,
-                "family" => CoolDownScope::Family,
-                _ => CoolDownScope::Account,
-            },
-            family: row.get(1)?,
-            set_at: time_from_ms(row.get(2)?),
+        let scope = match row.get_ref(0)?.as_str()? {
+            "client" => DeferralScope::Client,
+            "family" => DeferralScope::Family(EndpointFamily::from_stored(row.get_ref(1)?.as_str()?)),
+            _ => DeferralScope::Account,
+        };
+        let deferral = Deferral {
+            scope,
+            reason: DeferralReason::parse(row.get_ref(4)?.as_str()?),
             until: time_from_ms(row.get(3)?),
-            reason: CoolDownReason::parse(&reason),
             evidence: row.get(5)?,
-        })
+        };
+        Ok(CoolDown { set_at: time_from_ms(row.get(2)?), deferral })
     }
 }
 
@@ -116,13 +54,13 @@ impl CoolDown {
 #[derive(Debug, Clone, Copy)]
 pub struct NewRefusal<'a> {
     /// What has to wait.
-    pub scope: CoolDownScope,
+    pub scope: DeferralScope,
     /// How long, jitter included.
     pub wait: Duration,
     /// Whether the server said how long, in a way that can be believed.
     pub wait_is_stated: bool,
     /// Why.
-    pub reason: CoolDownReason,
+    pub reason: DeferralReason,
     /// Status, header and words.
     pub evidence: &'a str,
     /// The call, if it was one of the API's.
@@ -149,24 +87,24 @@ impl StateDb {
         let done = db.write("book a refusal", |tx| {
             let generation = accounts::start_transaction(tx, who, now)?;
             insert_refusal(tx, who, family, &refused, now)?;
-            extend_cool_down(tx, who, family, &refused, now)?;
-            if refused.reason == CoolDownReason::RateLimit {
+            extend_cool_down(tx, who, &refused, now)?;
+            if refused.reason == DeferralReason::RateLimit {
                 adaptive::record_refusal(tx, &who.client, now)?;
             }
             let used = windows.refresh(tx, &who.account, generation, now)?;
             let of_family = CeilingUpdate { account: &who.account, family, set: ceilings.per_family };
             let of_account = CeilingUpdate { family: "", set: ceilings.per_day, ..of_family };
-            let spent = refused.reason == CoolDownReason::Quota;
+            let spent = refused.reason == DeferralReason::Quota;
             let long =
-                refused.reason == CoolDownReason::RateLimit && refused.wait_is_stated && refused.wait >= LONG_WAIT;
+                refused.reason == DeferralReason::RateLimit && refused.wait_is_stated && refused.wait >= LONG_WAIT;
             if spent {
                 of_family.lower(tx, used.family(family), &refused, now)?;
             }
             if spent && other_family_cooling(tx, who, family, now)? {
-                let wide = NewRefusal { scope: CoolDownScope::Account, ..refused };
-                extend_cool_down(tx, who, "", &wide, now)?;
+                let wide = NewRefusal { scope: DeferralScope::Account, ..refused };
+                extend_cool_down(tx, who, &wide, now)?;
                 of_account.lower(tx, used.all(), &wide, now)?;
-            } else if long && refused.scope != CoolDownScope::Family {
+            } else if long && refused.scope.family().is_none() {
                 of_account.lower(tx, used.all(), &refused, now)?;
             }
             in_force(tx, who, family, now)
@@ -228,14 +166,13 @@ pub(super) fn ban_just_ended(tx: &Connection, who: &ClientIdentity, now: ClockRe
 fn extend_cool_down(
     tx: &Connection,
     who: &ClientIdentity,
-    family: &str,
     refused: &NewRefusal<'_>,
     now: ClockReading,
 ) -> rusqlite::Result<()> {
-    let (holder, family) = match refused.scope {
-        CoolDownScope::Client => (&who.client, ""),
-        CoolDownScope::Account => (&who.account, ""),
-        CoolDownScope::Family => (&who.account, family),
+    let (holder, family) = match &refused.scope {
+        DeferralScope::Client => (&who.client, ""),
+        DeferralScope::Account => (&who.account, ""),
+        DeferralScope::Family(family) => (&who.account, family.as_str()),
     };
     let until = now.wall_ms() + i64::try_from(refused.wait.as_millis()).unwrap_or(i64::MAX / 4);
     tx.execute(

@@ -16,11 +16,13 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, params};
 use rustc_hash::FxHashMap;
 
-use super::cooldown::{CoolDownScope, NewRefusal};
+use super::cooldown::NewRefusal;
 use super::moment::{ClockReading, time_from_ms};
 use super::share::{CallSpender, JobShare};
 use super::turn::{CallRequest, ClientIdentity};
 use super::usage::LearnedCeiling;
+use crate::deferral::{Deferral, DeferralReason, DeferralScope};
+use crate::family::EndpointFamily;
 
 pub(super) const DAY_MS: i64 = 86_400_000;
 const CALL_RETENTION_MS: i64 = 3 * DAY_MS;
@@ -51,7 +53,7 @@ pub struct CallCeilings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CeilingReached {
     /// [`Reach::Account`] or [`Reach::Family`].
-    pub scope: CoolDownScope,
+    pub scope: DeferralScope,
     /// Calls of the last 24 hours.
     pub used: u32,
     /// Calls that may be used, the reserve taken off.
@@ -62,6 +64,23 @@ pub struct CeilingReached {
     pub resume_at: DateTime<Utc>,
     /// What one job may take of the day, if it is that and not the whole of it.
     pub share: Option<JobShare>,
+}
+
+impl From<CeilingReached> for Deferral {
+    fn from(reached: CeilingReached) -> Deferral {
+        let CeilingReached { scope, used, usable, resume_at, share, .. } = reached;
+        let of_job = if share.is_some() { " of this job" } else { "" };
+        Deferral {
+            scope,
+            reason: match share {
+                None => DeferralReason::Budget,
+                Some(JobShare::Half) => DeferralReason::JobShare,
+                Some(JobShare::Calls(_)) => DeferralReason::JobCalls,
+            },
+            until: resume_at,
+            evidence: format!("{used} calls{of_job} in the last 24 hours, {usable} may be used"),
+        }
+    }
 }
 
 /// The times of the last day's calls, by account; those among them that were brought from another.
@@ -174,10 +193,10 @@ impl CallTimes {
         }
     }
 
-    fn ceiling_reached(&self, reach: CoolDownScope, family: &str, usable: u32) -> Option<CeilingReached> {
-        let times = match reach {
-            CoolDownScope::Family => self.families.get(family),
-            _ => Some(&self.all),
+    fn ceiling_reached(&self, scope: DeferralScope, usable: u32) -> Option<CeilingReached> {
+        let times = match scope {
+            DeferralScope::Family(family) => self.families.get(family.as_str()),
+            DeferralScope::Client | DeferralScope::Account => Some(&self.all),
         };
         let used = count(times);
         if used < usable {
@@ -189,7 +208,7 @@ impl CallTimes {
             time_from_ms(times.and_then(|times| times.get(place)).map_or(i64::MAX, |at| at.saturating_add(DAY_MS)))
         };
         let worth_it = (usable / RESUME_FRACTION).saturating_sub(1);
-        Some(CeilingReached { scope: reach, used, usable, free_at: free(0), resume_at: free(worth_it), share: None })
+        Some(CeilingReached { scope, used, usable, free_at: free(0), resume_at: free(worth_it), share: None })
     }
 }
 
@@ -211,8 +230,8 @@ pub(super) fn ceiling_reached(
     ask: &CallRequest<'_>,
     now: ClockReading,
 ) -> rusqlite::Result<Option<CeilingReached>> {
-    let account = usable_calls(tx, ask, CoolDownScope::Account, now)?;
-    let family = usable_calls(tx, ask, CoolDownScope::Family, now)?;
+    let account = usable_calls(tx, ask, "", ask.ceilings.per_day, now)?;
+    let family = usable_calls(tx, ask, ask.family, ask.ceilings.per_family, now)?;
     let of_job = ask.spender.and_then(|CallSpender { job, share }| Some((job, share?)));
     if account.is_none() && family.is_none() && !matches!(of_job, Some((_, JobShare::Calls(_)))) {
         return Ok(None);
@@ -238,20 +257,21 @@ fn first_ceiling_reached(
     account: Option<u32>,
     family: Option<u32>,
 ) -> Option<CeilingReached> {
-    let account = account.and_then(|usable| times.ceiling_reached(CoolDownScope::Account, "", usable));
-    account.or_else(|| family.and_then(|usable| times.ceiling_reached(CoolDownScope::Family, ask.family, usable)))
+    let account = account.and_then(|usable| times.ceiling_reached(DeferralScope::Account, usable));
+    account.or_else(|| {
+        family.and_then(|usable| {
+            times.ceiling_reached(DeferralScope::Family(EndpointFamily::from_stored(ask.family)), usable)
+        })
+    })
 }
 
 fn usable_calls(
     tx: &Connection,
     ask: &CallRequest<'_>,
-    reach: CoolDownScope,
+    family: &str,
+    set: Option<u32>,
     now: ClockReading,
 ) -> rusqlite::Result<Option<u32>> {
-    let (set, family) = match reach {
-        CoolDownScope::Family => (ask.ceilings.per_family, ask.family),
-        _ => (ask.ceilings.per_day, ""),
-    };
     let ceiling = ceiling(tx, &ask.identity.account, family, set, now)?;
     Ok(ceiling.map(|calls| without_reserve(calls, ask.ceilings.reserve)))
 }

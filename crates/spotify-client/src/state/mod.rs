@@ -33,7 +33,7 @@ mod turn;
 mod usage;
 
 pub use adaptive::AdaptivePace;
-pub use cooldown::{CoolDown, CoolDownReason, CoolDownScope, NewRefusal};
+pub use cooldown::{CoolDown, NewRefusal};
 pub use dir::{StateDir, StateDirSource};
 pub use error::StateError;
 pub use filesystem::network_file_system;

@@ -3,13 +3,14 @@
 use chrono::{DateTime, Utc};
 use rusqlite::params;
 
-use super::cooldown::{CoolDown, CoolDownReason, CoolDownScope};
+use super::cooldown::CoolDown;
 use super::error::StateError;
 use super::ledger::{self, CallCeilings, DAY_MS};
 use super::moment::{ClockReading, time_from_ms};
 use super::share::JobKey;
 use super::turn::ClientIdentity;
 use super::{LedgerConnection, StateDb, accounts, adaptive};
+use crate::deferral::DeferralReason;
 
 /// The books of one account.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,7 +85,7 @@ pub struct PastRefusal {
     /// Until when it held.
     pub until: DateTime<Utc>,
     /// Why: a rate limit or a quota.
-    pub reason: CoolDownReason,
+    pub reason: DeferralReason,
     /// Status, header and words.
     pub evidence: String,
 }
@@ -158,7 +159,7 @@ impl StateDb {
                             at: time_from_ms(row.get(1)?),
                             until: time_from_ms(row.get(2)?),
                             evidence: row.get(3)?,
-                            reason: CoolDownReason::parse(row.get_ref(4)?.as_str()?),
+                            reason: DeferralReason::parse(row.get_ref(4)?.as_str()?),
                         })
                     })?
                     .collect::<rusqlite::Result<_>>()?,
@@ -220,14 +221,15 @@ impl LedgerUsage {
         let all = self.blocked_until();
         self.account.blocked_until = all;
         for it in &mut self.families {
-            let own =
-                self.cool_downs.iter().filter(|held| held.scope == CoolDownScope::Family && held.family == it.family);
-            it.blocked_until = own.map(|held| held.until).chain(all).max();
+            let own = self.cool_downs.iter().map(|cool_down| &cool_down.deferral);
+            let own = own.filter(|deferral| deferral.scope.family().is_some_and(|own| own.as_str() == it.family));
+            it.blocked_until = own.map(|deferral| deferral.until).chain(all).max();
         }
     }
 
     /// How far a cool-down that holds everything back reaches, if one does.
     pub fn blocked_until(&self) -> Option<DateTime<Utc>> {
-        self.cool_downs.iter().filter(|it| it.scope != CoolDownScope::Family).map(|it| it.until).max()
+        let all = self.cool_downs.iter().map(|cool_down| &cool_down.deferral);
+        all.filter(|deferral| deferral.scope.family().is_none()).map(|deferral| deferral.until).max()
     }
 }

@@ -60,7 +60,7 @@ mod tests {
     use crate::rng::is_base62_id;
 
     #[test]
-    fn every_known_id_has_the_shape_of_an_id() {
+    fn fixtures_are_valid_ids() {
         for id in [
             super::EDGE_CASE_PLAYLIST,
             super::LARGE_PLAYLIST,

@@ -230,7 +230,7 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn nothing_is_in_a_library_twice() {
+    fn library_has_no_duplicates() {
         for tracks in [40, 300, 7_919] {
             let music = MusicCatalog::generate(1, tracks);
             let library = UserLibrary::generate(&music, fixtures::HOME_USER);
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_last_fifty_plays_are_told_and_time_brings_new_ones() {
+    fn only_last_fifty_plays_are_served() {
         let music = MusicCatalog::generate(1, 40);
         let now_ms = 1_780_000_000_000;
         let plays = recent_plays(&music, fixtures::HOME_USER, now_ms);

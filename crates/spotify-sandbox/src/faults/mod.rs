@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_stands_for_any_run_of_characters() {
+    fn star_matches_any_characters() {
         for (pattern, fits) in [
             ("*", true),
             ("/v1/playlists/*/items", true),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_strikes_the_requests_it_names_and_no_other() {
+    fn fault_hits_only_matching_requests() {
         let fault = |path| Fault::on_path(path, FaultAction::Reset);
         assert_eq!(injections(fault("/v1/albums/*").nth(2), 3), [false, true, false]);
         assert_eq!(injections(fault("*").times(2), 3), [true, true, false]);
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_probability_strikes_about_as_often_as_it_says_and_the_same_each_time() {
+    fn probability_is_reproducible() {
         let fault = Fault::on_path("*", FaultAction::Reset).with_probability(0.3, 7);
         let (one, two) = (injections(fault.clone(), 1000), injections(fault, 1000));
         assert_eq!(one, two);
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_read_from_json_and_a_misspelt_key_is_refused() {
+    fn fault_is_read_from_json() {
         let json = r#"{"path":"/v1/*","skip":1,"times":1,"action":
             {"do":"status","code":429,"body":"empty","retry_after":{"seconds":5}}}"#;
         let fault: Fault = serde_json::from_str(json).unwrap();

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn names_dots_and_parentheses_pick_what_they_name() {
+    fn dots_and_parentheses_select_fields() {
         assert_eq!(filtered("total,next"), json!({"total": 2, "next": null}));
         assert_eq!(
             filtered("items(added_by.id,item(name))"),
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bang_keeps_all_but_what_it_names() {
+    fn exclamation_mark_removes_fields() {
         assert_eq!(
             filtered("items(item(!album),!added_by)"),
             json!({"items": [{"item": {"name": "n"}}, {"item": null}]})
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_that_does_not_parse_is_refused() {
+    fn invalid_filter_is_refused() {
         for bad in ["items(", "items(a", "a)", ",", "a,,b", "items()"] {
             assert!(FieldsFilter::parse(bad).is_err(), "{bad}");
         }

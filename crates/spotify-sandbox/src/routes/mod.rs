@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_family_is_the_path_without_ids() {
+    fn family_is_the_path_without_ids() {
         for (path, shape) in [
             ("/v1/playlists/abc/items", "/playlists/{id}/items"),
             ("/v1/albums", "/albums"),

@@ -190,7 +190,7 @@ mod tests {
     use crate::fixtures;
 
     #[test]
-    fn a_query_falls_into_words_and_filters() {
+    fn query_has_words_and_filters() {
         let query = SearchQuery::parse(r#"Blue artist:"Miles Davis" year:1955-1960 sun:moon "kind of""#);
         assert_eq!(query.words, ["blue", "sun:moon", "kind of"]);
         let filter = |key: &str, value: &str| (key.to_owned(), value.to_owned());
@@ -198,13 +198,13 @@ mod tests {
     }
 
     #[test]
-    fn years_are_one_or_a_span() {
+    fn years_are_one_or_a_range() {
         assert!(in_years("1999-01", "1999") && in_years("1995", "1990-1999"));
         assert!(!in_years("2000", "1990-1999") && !in_years("0000", "1990-1999"));
     }
 
     #[test]
-    fn known_things_can_be_found_by_their_codes() {
+    fn fixtures_are_found_by_code() {
         let music = MusicCatalog::generate(1, 50);
         let found = |text: &str| {
             let query = SearchQuery::parse(text);

@@ -17,7 +17,7 @@ mod shut;
 pub use permit::CallPermit;
 use run_counters::RunCounters;
 use shared::{CallRates, GovernorClock, SharedLimits};
-pub use shut::{CallIntent, LimitDeferral, LimitError, LimitReason, LimiterRules, RunAllowance};
+pub use shut::{CallIntent, LimitError, LimiterRules, RunAllowance};
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,15 +25,13 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use governor::RateLimiter;
 
+use crate::deferral::{Deferral, DeferralReason, DeferralScope};
 use crate::http::breaker::BreakerDecision;
 use crate::http::clock::Clock;
 use crate::http::family::EndpointFamily;
 use crate::http::halt::Halt;
 use crate::http::observer::CallObserver;
-use crate::state::{
-    CallBlock, CallCeilings, CallRequest, CallSpender, ClientIdentity, CoolDownReason, CoolDownScope, JobShare,
-    Reservation, StateDb,
-};
+use crate::state::{CallBlock, CallCeilings, CallRequest, CallSpender, ClientIdentity, Reservation, StateDb};
 
 /// Nobody sleeps longer without looking at the clock: timers stop while a machine is suspended.
 const MAX_SLEEP: Duration = Duration::from_secs(30);
@@ -151,7 +149,7 @@ impl CallLimiter {
     }
 
     /// Counts a call of this run and ends what was announced as a wait.
-    fn count_call(&self) -> Result<(), LimitDeferral> {
+    fn count_call(&self) -> Result<(), Deferral> {
         let mut run = self.counters();
         if self.rules.max_calls.is_some_and(|most| run.calls >= most) {
             drop(run);
@@ -209,50 +207,26 @@ impl CallLimiter {
     }
 
     /// The deadline ahead of a call. What no wait can change is an error already.
-    fn current_deferral(&self, wish: CallIntent) -> Result<Option<LimitDeferral>, LimitError> {
+    fn current_deferral(&self, wish: CallIntent) -> Result<Option<Deferral>, LimitError> {
         self.halt.check()?;
         if let Some(closed) = self.closed_by() {
             return Err(LimitError::Deferred(closed));
         }
         match self.state.check_call(&self.call_request(wish), self.clock.now())? {
             None => Ok(None),
-            Some(CallBlock::CeilingReached(spent)) => Err(LimitError::Deferred(LimitDeferral {
-                until: spent.resume_at,
-                scope: spent.scope,
-                reason: match spent.share {
-                    None => LimitReason::Budget,
-                    Some(JobShare::Half) => LimitReason::Share,
-                    Some(JobShare::Calls(_)) => LimitReason::JobCalls,
-                },
-                evidence: format!(
-                    "{} calls{} in the last 24 hours, {} may be used",
-                    spent.used,
-                    if spent.share.is_some() { " of this job" } else { "" },
-                    spent.usable
-                ),
-            })),
-            Some(CallBlock::CoolDown(cool_down)) => Ok(Some(LimitDeferral {
-                until: cool_down.until,
-                scope: cool_down.scope,
-                reason: match cool_down.reason {
-                    CoolDownReason::Quota => LimitReason::Quota,
-                    CoolDownReason::RateLimit | CoolDownReason::Unavailable | CoolDownReason::Accounts => {
-                        LimitReason::RateLimit
-                    }
-                },
-                evidence: cool_down.evidence,
-            })),
+            Some(CallBlock::CeilingReached(reached)) => Err(LimitError::Deferred(reached.into())),
+            Some(CallBlock::CoolDown(cool_down)) => Ok(Some(cool_down.deferral)),
         }
     }
 
-    fn exceeds_max_wait(&self, deferred: &LimitDeferral) -> bool {
+    fn exceeds_max_wait(&self, deferred: &Deferral) -> bool {
         let max_wait = TimeDelta::from_std(self.rules.max_wait).unwrap_or(TimeDelta::MAX);
         let wait = deferred.until - self.clock.now().wall;
         wait > max_wait.checked_add(&JITTER_GRACE).unwrap_or(max_wait)
     }
 
     /// Waits for a deadline if that is allowed.
-    async fn wait_out(&self, deferred: LimitDeferral) -> Result<(), LimitError> {
+    async fn wait_out(&self, deferred: Deferral) -> Result<(), LimitError> {
         let until = deferred.until;
         let now = self.clock.now().wall;
         if self.exceeds_max_wait(&deferred) {
@@ -320,10 +294,10 @@ impl CallLimiter {
             }
             BreakerDecision::Shut(ms) => {
                 let until = now.wall + TimeDelta::milliseconds(ms);
-                self.wait_out(LimitDeferral {
+                self.wait_out(Deferral {
                     until,
-                    scope: CoolDownScope::Client,
-                    reason: LimitReason::Breaker,
+                    scope: DeferralScope::Client,
+                    reason: DeferralReason::Outage,
                     evidence: "the server does not answer".to_owned(),
                 })
                 .await?;
@@ -339,7 +313,7 @@ impl CallLimiter {
     }
 
     /// What this run may no longer ask for.
-    fn closed_by(&self) -> Option<LimitDeferral> {
+    fn closed_by(&self) -> Option<Deferral> {
         let run = self.counters();
         let calls_used = self.rules.max_calls.is_some_and(|most| run.calls >= most);
         let closed = run.closed.clone();
@@ -347,11 +321,11 @@ impl CallLimiter {
         closed.or_else(|| calls_used.then(|| self.calls_used()))
     }
 
-    fn calls_used(&self) -> LimitDeferral {
-        LimitDeferral {
+    fn calls_used(&self) -> Deferral {
+        Deferral {
             until: self.clock.now().wall,
-            scope: CoolDownScope::Client,
-            reason: LimitReason::MaxCalls,
+            scope: DeferralScope::Client,
+            reason: DeferralReason::MaxCalls,
             evidence: format!("{} calls were allowed", self.rules.max_calls.unwrap_or(0)),
         }
     }

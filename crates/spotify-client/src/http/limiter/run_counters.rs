@@ -3,12 +3,13 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use rustc_hash::FxHashMap;
 
-use super::{CallLimiter, LimitDeferral};
+use super::CallLimiter;
+use crate::deferral::{Deferral, DeferralReason};
 use crate::http::breaker::CircuitBreaker;
 use crate::http::clock::Clock;
 use crate::http::family::EndpointFamily;
 use crate::http::halt::Halt;
-use crate::state::{CoolDownReason, NewRefusal, StateError};
+use crate::state::{NewRefusal, StateError};
 
 /// What this run has done and waited.
 #[derive(Debug, Default)]
@@ -18,7 +19,7 @@ pub(super) struct RunCounters {
     pub(super) waited: TimeDelta,
     pub(super) charged_until: Option<DateTime<Utc>>,
     pub(super) announced: Option<DateTime<Utc>>,
-    pub(super) closed: Option<LimitDeferral>,
+    pub(super) closed: Option<Deferral>,
     pub(super) breaker: CircuitBreaker,
     pub(super) unstated_refusals: u32,
     pub(super) family_refusals: FxHashMap<EndpointFamily, u32>,
@@ -70,7 +71,7 @@ impl CallLimiter {
     pub fn record_refusal(&self, family: EndpointFamily, refused: NewRefusal<'_>) -> Result<(), StateError> {
         {
             let mut run = self.counters();
-            if matches!(refused.reason, CoolDownReason::RateLimit | CoolDownReason::Quota) {
+            if matches!(refused.reason, DeferralReason::RateLimit | DeferralReason::Quota) {
                 *run.family_refusals.entry(family).or_default() += 1;
             }
             if !refused.wait_is_stated {

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-
+use crate::deferral::Deferral;
+use crate::error::ApiError;
 use crate::http::breaker::BreakerRules;
 use crate::http::family::EndpointFamily;
 use crate::http::halt::Stopped;
-use crate::state::{AdaptivePace, CallCeilings, CallSpender, CoolDownScope, StateError};
+use crate::state::{AdaptivePace, CallCeilings, CallSpender, StateError};
 
 /// What a gate is told.
 #[derive(Debug, Clone)]
@@ -59,43 +59,11 @@ impl From<EndpointFamily> for CallIntent {
     }
 }
 
-/// Why a scope is closed, and until when.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LimitDeferral {
-    /// The next call may go then.
-    pub until: DateTime<Utc>,
-    /// What is closed.
-    pub scope: CoolDownScope,
-    /// Why.
-    pub reason: LimitReason,
-    /// The evidence, in the server's words where there are any.
-    pub evidence: String,
-}
-
-/// Why something is deferred.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LimitReason {
-    /// The server asked for a longer wait.
-    RateLimit,
-    /// Its quota is spent.
-    Quota,
-    /// Our own ceiling is reached: stopped before the refusal.
-    Budget,
-    /// The job has taken its half of the day; others may go on.
-    Share,
-    /// The job has taken the calls that its file gives it in any 24 hours; others may go on.
-    JobCalls,
-    /// The calls of this run are used.
-    MaxCalls,
-    /// The server has not answered for too long.
-    Breaker,
-}
-
 /// Why the gate does not open.
 #[derive(Debug)]
 pub enum LimitError {
     /// Come back later.
-    Deferred(LimitDeferral),
+    Deferred(Deferral),
     /// The run was stopped.
     Stopped,
     /// The call cannot be booked.
@@ -111,5 +79,15 @@ impl From<Stopped> for LimitError {
 impl From<StateError> for LimitError {
     fn from(error: StateError) -> Self {
         LimitError::State(error)
+    }
+}
+
+impl From<LimitError> for ApiError {
+    fn from(error: LimitError) -> ApiError {
+        match error {
+            LimitError::Deferred(deferral) => ApiError::Deferred(deferral),
+            LimitError::Stopped => ApiError::Stopped,
+            LimitError::State(error) => error.into(),
+        }
     }
 }
