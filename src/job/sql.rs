@@ -49,6 +49,12 @@ fn check_conditions(reader: &QueryReader, fetches: &[Fetch], checker: &mut Docum
         let FetchSource::From { fetch: parent, filter: Some(filter), filter_span } = &fetch.source else { continue };
         let (Some(parent), StreamInput::Ids(kind)) = (fetches.get(*parent), fetch.stream.input) else { continue };
         let Some(column) = parent.stream.reference_column(kind) else { continue };
+        // SQLite would accept it as a subquery.
+        if starts_with_word(filter, "select") {
+            checker.report(filter_span.clone(), "fetch.where", "a SELECT is not a condition").hint =
+                Some("write only what follows WHERE".to_owned());
+            continue;
+        }
         if let Err(error) = reader.check_filter(&parent.name, column, filter) {
             let diagnostic = report(&error, filter, filter_span, "fetch.where", checker);
             diagnostic.hint = condition_hint(&error, filter, parent).or(diagnostic.hint.take());
@@ -56,14 +62,26 @@ fn check_conditions(reader: &QueryReader, fetches: &[Fetch], checker: &mut Docum
     }
 }
 
-/// Whether an error says that SQLite understood a query but does not know a table, a column or a function. Such a job
-/// still runs: its other files are written.
+/// Whether SQLite understands a query but does not know one of its names. Such a job still runs: its other files are
+/// written.
 fn is_unknown_name(error: &QueryError) -> bool {
-    const SYNTAX: [&str; 3] = ["syntax error", "incomplete input", "unrecognized token"];
     match error {
-        QueryError::Sql { message, .. } => !SYNTAX.iter().any(|part| message.contains(part)),
+        QueryError::Sql { message, .. } => !is_syntax_error(message),
         QueryError::SameName(_) => true,
         _ => false,
+    }
+}
+
+fn is_syntax_error(message: &str) -> bool {
+    ["syntax error", "incomplete input", "unrecognized token"].iter().any(|part| message.contains(part))
+}
+
+/// Whether a statement with an unknown name is a SELECT: SQLite accepts only a SELECT in parentheses.
+fn is_select(reader: &QueryReader, sql: &str) -> bool {
+    match reader.check(&format!("SELECT * FROM (\n{sql}\n)")) {
+        // A semicolon at the end is not allowed there, but it is in a query.
+        Err(QueryError::Sql { message, .. }) => !is_syntax_error(&message) || message.contains("near \";\""),
+        _ => true,
     }
 }
 
@@ -77,6 +95,7 @@ fn report<'c>(
 ) -> &'c mut Diagnostic {
     let (message, offset) = match error {
         QueryError::Sql { message, at, .. } => (message.clone(), at.map(|at| at.offset)),
+        QueryError::NotASelect => ("the query is not a SELECT".to_owned(), None),
         QueryError::Denied(what) => (format!("the query is not a SELECT: {what} is not allowed"), None),
         other => (other.to_string(), None),
     };
@@ -110,9 +129,11 @@ fn condition_hint(error: &QueryError, filter: &str, parent: &Fetch) -> Option<St
             near => format!("did you mean {}?", or_list(near)),
         });
     }
-    let first = filter.split_whitespace().next()?;
-    (first.eq_ignore_ascii_case("where") || first.eq_ignore_ascii_case("select"))
-        .then(|| "write only what follows WHERE".to_owned())
+    starts_with_word(filter, "where").then(|| "write only what follows WHERE".to_owned())
+}
+
+fn starts_with_word(sql: &str, word: &str) -> bool {
+    sql.split_whitespace().next().is_some_and(|first| first.eq_ignore_ascii_case(word))
 }
 
 /// Reports what is wrong with the queries. Returns the errors that do not prevent the job from running.
@@ -141,6 +162,8 @@ fn check_queries(
                 }
             }
             Err(error) => {
+                let not_select = is_unknown_name(&error) && !is_select(reader, &query.sql);
+                let error = if not_select { QueryError::NotASelect } else { error };
                 let blocks = !is_unknown_name(&error);
                 let hint = matches!(error, QueryError::Sql { .. })
                     .then(|| "docs/schema.md lists tables and views; each fetch is a view with its name".to_owned());

@@ -59,6 +59,8 @@ fn only_one_select_is_a_query() {
         "DELETE FROM tracks",
         "SELECT 1; SELECT 2",
         "WITH a AS (SELECT 1) DELETE FROM tracks",
+        "DELETE FROM x",
+        "WITH a AS (SELECT 1) DELETE FROM x",
         "PRAGMA x",
         "SELECT (1",
         "SELECT 'a",
@@ -78,6 +80,7 @@ fn errors_name_the_line_of_the_job_file() {
     assert_eq!(other.len(), 1);
     assert_eq!((other[0].line, other[0].column), (Some(6), Some(7)), "{other:?}");
     assert_eq!(other[0].message, "no such column: nmae");
+    assert_eq!(check("SELECT * FROM nowhere ORDER BY 1; -- end").1.len(), 1);
     let (diagnostics, _) = check("SELECT id\nFROM tracks WHERE (1 ORDER");
     assert_eq!((diagnostics[0].line, diagnostics[0].column), (Some(5), Some(22)), "{diagnostics:?}");
 }
