@@ -82,7 +82,7 @@ async fn wrong_state_is_refused() {
     stranger.set_query(Some(&query));
     let paste = |text: String| LoginArgs { paste: Some(text), ..login("home") };
     let error = start.run(&paste(stranger.to_string()), &mut MadeUp::default()).await.unwrap_err();
-    assert!(error.to_string().contains("another sign-in (its state differs)"), "{error}");
+    assert!(error.to_string().contains("another sign-in (its state is different)"), "{error}");
     assert_eq!(error.exit_code(), 2);
     let back = consent(Url::parse(&person.shown[0]).unwrap()).await;
     start.run(&paste(back.to_string()), &mut MadeUp::default()).await.unwrap();
@@ -140,7 +140,7 @@ async fn grant_without_account_is_asked_later() {
     table.sandbox.inject(Fault::on_path("/v1/me", FaultAction::MalformedJson));
     let args = LoginArgs { paste: Some(back.to_string()), ..login("home") };
     let error = start.run(&args, &mut MadeUp::default()).await.unwrap_err();
-    assert!(error.to_string().contains("did not say whose account the new one is"), "{error}");
+    assert!(error.to_string().contains("did not report the account the new one is"), "{error}");
     assert!(error.hint().unwrap().contains("begin again: cratedigger auth login home"));
     assert_eq!(table.grants().get("home").unwrap().unwrap().account.unwrap().user_id, fixtures::HOME_USER);
 }

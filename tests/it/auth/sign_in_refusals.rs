@@ -52,8 +52,8 @@ fn wrong_or_replayed_state_is_refused() {
         let link = sign_in::link(world, "home", &[]);
         let back = sign_in::consent(&link, fixtures::HOME_USER);
         let (address, _) = back.split_once("state=").unwrap();
-        sign_in::paste(world, "home", &format!("{address}state=another")).exits(2).says("its state differs");
-        sign_in::paste(world, "home", address.trim_end_matches('&')).exits(2).says("its state differs");
+        sign_in::paste(world, "home", &format!("{address}state=another")).exits(2).says("its state is different");
+        sign_in::paste(world, "home", address.trim_end_matches('&')).exits(2).says("its state is different");
         // The right one ends the sign-in, which is undone here; what is pasted again is late.
         sign_in::paste(world, "home", &back).exits(0);
         world.cli(&["auth", "logout", "home"]).exits(0);
@@ -122,7 +122,7 @@ fn used_port_is_named_and_paste_works() {
     let mut command = world.command(&["auth", "login", "home"]);
     set(&mut command);
     let ran = sign_in::typed(&mut command, "").exits(1);
-    assert!(ran.stderr.contains(&format!("cannot listen on 127.0.0.1:{port}")), "{}", ran.stderr);
+    assert!(ran.stderr.contains(&format!("failed to listen on 127.0.0.1:{port}")), "{}", ran.stderr);
     assert!(ran.stderr.contains("hint: end the program that listens there"), "{}", ran.stderr);
     let mut command = world.command(&["auth", "login", "home", "--no-browser"]);
     set(&mut command);
@@ -137,7 +137,7 @@ fn localhost_and_http_redirects_are_refused() {
     unchanged(|world| {
         for (uri, rule) in [
             ("http://localhost:8888/callback", "uses localhost"),
-            ("http://cratedigger.example/callback", "is plain http to another host"),
+            ("http://cratedigger.example/callback", "uses plain http to another host"),
         ] {
             let mut command = world.command(&["auth", "login", "home", "--no-browser"]);
             let ran = sign_in::typed(command.env("SPOTIPY_REDIRECT_URI", uri), "").exits(2);
