@@ -66,22 +66,9 @@ fn check_conditions(reader: &QueryReader, fetches: &[Fetch], checker: &mut Docum
 /// written.
 fn is_unknown_name(error: &QueryError) -> bool {
     match error {
-        QueryError::Sql { message, .. } => !is_syntax_error(message),
+        QueryError::Sql { .. } => !error.is_syntax_error(),
         QueryError::SameName(_) => true,
         _ => false,
-    }
-}
-
-fn is_syntax_error(message: &str) -> bool {
-    ["syntax error", "incomplete input", "unrecognized token"].iter().any(|part| message.contains(part))
-}
-
-/// Whether a statement with an unknown name is a SELECT: SQLite accepts only a SELECT in parentheses.
-fn is_select(reader: &QueryReader, sql: &str) -> bool {
-    match reader.check(&format!("SELECT * FROM (\n{sql}\n)")) {
-        // A semicolon at the end is not allowed there, but it is in a query.
-        Err(QueryError::Sql { message, .. }) => !is_syntax_error(&message) || message.contains("near \";\""),
-        _ => true,
     }
 }
 
@@ -162,7 +149,7 @@ fn check_queries(
                 }
             }
             Err(error) => {
-                let not_select = is_unknown_name(&error) && !is_select(reader, &query.sql);
+                let not_select = is_unknown_name(&error) && !reader.is_select(&query.sql);
                 let error = if not_select { QueryError::NotASelect } else { error };
                 let blocks = !is_unknown_name(&error);
                 let hint = matches!(error, QueryError::Sql { .. })

@@ -201,6 +201,15 @@ impl QueryReader {
         })
     }
 
+    /// Whether a statement is a SELECT, even if it uses unknown names: SQLite accepts only a SELECT in parentheses.
+    pub fn is_select(&self, sql: &str) -> bool {
+        match self.prepare(&format!("SELECT * FROM (\n{sql}\n)")) {
+            // A semicolon at the end is not allowed there, but it is in a query.
+            Err(error) => !error.is_syntax_error() || error.to_string().contains("near \";\""),
+            Ok(_) => true,
+        }
+    }
+
     /// Whether a query has an ORDER BY of its own. SQLite allows none before a UNION and says so in its error.
     fn is_ordered(&self, statement: &Statement<'_>) -> bool {
         let Some(sql) = statement.expanded_sql() else { return true };

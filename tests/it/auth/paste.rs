@@ -140,8 +140,8 @@ async fn grant_without_account_is_asked_later() {
     table.sandbox.inject(Fault::on_path("/v1/me", FaultAction::MalformedJson));
     let args = LoginArgs { paste: Some(back.to_string()), ..login("home") };
     let error = start.run(&args, &mut MadeUp::default()).await.unwrap_err();
-    assert!(error.to_string().contains("did not report the account the new one is"), "{error}");
-    assert!(error.hint().unwrap().contains("begin again: cratedigger auth login home"));
+    assert!(error.to_string().contains("did not report the account of the new one"), "{error}");
+    assert!(error.hint().unwrap().contains("start again: cratedigger auth login home"));
     assert_eq!(table.grants().get("home").unwrap().unwrap().account.unwrap().user_id, fixtures::HOME_USER);
 }
 

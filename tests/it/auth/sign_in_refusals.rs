@@ -123,7 +123,7 @@ fn used_port_is_named_and_paste_works() {
     set(&mut command);
     let ran = sign_in::typed(&mut command, "").exits(1);
     assert!(ran.stderr.contains(&format!("failed to listen on 127.0.0.1:{port}")), "{}", ran.stderr);
-    assert!(ran.stderr.contains("hint: end the program that listens there"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hint: stop the program that listens there"), "{}", ran.stderr);
     let mut command = world.command(&["auth", "login", "home", "--no-browser"]);
     set(&mut command);
     let link = sign_in::typed(&mut command, "").exits(0).says("the answer has to be pasted").stdout;
